@@ -37,7 +37,7 @@ class FieldError(InputError):
         return f"{self.field}: {self.limit}"
 
 
-class FieldErrors(InputError):
+class InvalidFieldsError(InputError):
     """Several fields are outside their limits; `errors` lists them all, in the order of the input."""
 
     code, title = "invalid-fields", "Fields are outside their limits"
