@@ -1,0 +1,105 @@
+"""Settings, by environment variable or `.env`; `.env.example` shows every one of them with its default."""
+
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+def find_home(start: Path | None = None) -> Path:
+    """Find the nearest `.grid` at or above `start` (default: the working folder), as git finds its own folder.
+
+    Where there is none, it will be made in `start`.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / ".grid").is_dir():
+            return folder / ".grid"
+    return start / ".grid"
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Promised names have no prefix; Grid's own begin with `GRID_`."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in $GRID_HOME/grid.db")
+    redis_url: str | None = Field(None, description="Redis for the doorbell of scaled-out workers; used only when set")
+    default_container_image: str = Field("sim:local", max_length=255)
+    artifacts_path: Path | None = Field(None, description="Folder of results; unset: $GRID_HOME/artifacts")
+    max_job_timeout: int = Field(3600, ge=1, le=7 * 86_400, description="Longest wall-clock time of one run, seconds")
+    log_level: LogLevel = "INFO"
+    debug: bool = False
+    otel_service_name: str = "grid"
+    otel_exporter_otlp_endpoint: str | None = None
+
+    grid_home: Path = Field(default_factory=find_home, description="Data folder; found upwards as git does")
+    grid_host: str = Field("127.0.0.1", description="Address to listen on")
+    grid_port: int = Field(8000, ge=1, le=65_535)
+    grid_expose: bool = Field(False, description="Allow an address that is not loopback")
+    grid_allowed_hosts: Names = Field((), description="Further Host names to answer to, comma-separated, exact")
+    grid_allowed_origins: Names = Field((), description="Further web origins that may call, comma-separated, exact")
+    grid_secret_key: SecretStr | None = Field(None, description="Signs tokens; unset: made and kept in $GRID_HOME")
+    grid_images: Names = Field(("sim:local",), description="Container images that jobs may name")
+    grid_slots: int | None = Field(None, ge=1, le=256, description="Cores for simulations; unset: all of them")
+    grid_lease_s: float = Field(30.0, ge=2.0, le=600.0, description="Life of a claim without a heartbeat")
+    grid_heartbeat_s: float = Field(5.0, ge=0.2, le=60.0)
+    grid_poll_s: float = Field(2.0, ge=0.05, le=60.0, description="How often a worker looks without being rung")
+    grid_queue_limit: int = Field(20_000, ge=1, description="Queued jobs of one user")
+    grid_queue_limit_total: int = Field(100_000, ge=1, description="Queued jobs of all users")
+    grid_job_memory_mb: int = Field(2048, ge=64, description="Memory of one job")
+    grid_output_mb: int = Field(1024, ge=1, description="Output of one job")
+
+    @field_validator("grid_allowed_hosts", "grid_allowed_origins", "grid_images", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _comma_separated(value)
+
+    @field_validator("grid_home", "artifacts_path", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().resolve() if value is not None else None
+
+    @cached_property
+    def resolved_database_url(self) -> str:
+        """The database to use: the one that is set, else SQLite in the data folder."""
+        if self.database_url:
+            return _with_psycopg(self.database_url)
+        return f"sqlite:///{self.grid_home / 'grid.db'}"
+
+    @cached_property
+    def resolved_artifacts_path(self) -> Path:
+        """The folder of results."""
+        return self.artifacts_path or self.grid_home / "artifacts"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server listens to this machine alone."""
+        if self.grid_host == "localhost":
+            return True
+        try:
+            return ip_address(self.grid_host).is_loopback
+        except ValueError:
+            return False
+
+
+def _with_psycopg(url: str) -> str:
+    """Name the driver that Grid installs, where the URL only names the database."""
+    for prefix in ("postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url

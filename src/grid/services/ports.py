@@ -1,0 +1,80 @@
+"""What the services need from outside, as small protocols; `grid.runtime` and the scaled-out adapters fulfil them.
+
+Each port has an in-memory double in `tests/doubles/`, and one set of contract tests that every adapter passes.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Protocol
+from uuid import UUID
+
+
+class Doorbell(Protocol):
+    """Says that there is something to look for in the database. It may be lost or rung twice: only latency changes."""
+
+    def ring(self, topic: str, hint: UUID | None = None) -> None:
+        """Wake whoever listens to `topic` (`work`: workers; `changes`: servers). Never blocks, never raises."""
+        ...
+
+
+class BellListener(Protocol):
+    """The other end of a doorbell."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable after a ring, for `select`."""
+        ...
+
+    def drain(self) -> int:
+        """Take all rings that came, and say how many."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening."""
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Immutable blobs by key. A key is made by Grid, contains the epoch, and is written once."""
+
+    kind: str  # "local", "s3", "memory": as /ready names it
+
+    def put(self, key: str, source: BinaryIO) -> tuple[int, str]:
+        """Store all of `source` durably under `key`; return its size and sha256 (hex).
+
+        Raises:
+            StorageFullError: There is no room; nothing is left behind.
+            ConflictError: The key exists already.
+        """
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a blob for reading, seekable.
+
+        Raises:
+            NotFoundError: There is no such key.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove a blob; silent where there is none."""
+        ...
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys that begin with `prefix`, for the collector of losing epochs."""
+        ...
+
+    def staging(self, label: str) -> AbstractContextManager[str]:
+        """Lend a private, empty folder on the same file system, removed at the end."""
+        ...
+
+    def check(self) -> None:
+        """Raise UnavailableError or StorageFullError unless blobs can be written now."""
+        ...
+
+
+class ImageCatalogue(Protocol):
+    """Which container images can run here, and how: as a listed local program, or in a sandbox."""
+
+    def kind_of(self, image: str) -> str | None:
+        """Return `program` or `docker`; None where no sandbox that may run this listed image is available."""
+        ...
