@@ -1,0 +1,53 @@
+# Grid on one machine. Needs Python 3.11 or newer and make, nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help up down build test test-faults lint format typecheck migrate logs clean bench lock base dev
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+base:
+	@$(PYTHON) scripts/install.py base
+dev:
+	@$(PYTHON) scripts/install.py dev
+
+up: base ## Install, migrate, start server and worker, run the sample job and a sweep
+	@$(BIN)/grid up
+
+down: ## Stop what `make up` started
+	@if [ -x $(BIN)/grid ]; then $(BIN)/grid down; else echo "Nothing runs: .venv is not there."; fi
+
+build: dev ## Build the wheel and the source distribution into dist/
+	@$(BIN)/python -m hatchling build -d dist
+
+test: dev ## Run every test, with coverage (PostgreSQL from a wheel)
+	@BIN=$(BIN) scripts/test.sh
+
+test-faults: dev ## The long form of the fault suite, on SQLite and PostgreSQL
+	@GRID_HISTORIES=$${GRID_HISTORIES:-2000} $(PYTEST) -m faults --timeout 1800 -n 0 tests/faults
+
+lint: dev ## Ruff, mypy, import contract
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+format: dev ## Format the code
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+migrate: base ## Bring the database to this version
+	@$(BIN)/grid db upgrade
+
+logs: ## Follow the logs of server and worker
+	@$(BIN)/grid logs --follow
+
+bench: dev ## Print the figures of README's performance table, beside a peer
+	@$(BIN)/python -m benchmarks
+
+lock: dev ## Renew the hashed lock files
+	@scripts/lock.sh
+
+clean: down ## Remove .venv, caches and built files; the data in .grid stays
+	@rm -rf .venv dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Make `.venv` from the lock files, and put Grid into it. Needs nothing but Python 3.11 or newer.
+
+    python3 scripts/install.py base    what `grid` needs to run
+    python3 scripts/install.py dev     the same, and what the tests and checks need
+
+pip verifies the hashes of uv and hatchling (requirements/bootstrap.txt), uv those of everything else. Where uv does not
+run, pip installs the same lock. Grid itself goes in as an editable install without build isolation, since an isolated
+build would fetch build tools that no hash covers. A second run with unchanged locks does nothing.
+"""
+
+import hashlib
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+LOCKS = {"base": "base.txt", "dev": "dev.txt"}
+
+
+def say(text: str) -> None:
+    print(f"install: {text}", flush=True)
+
+
+def fingerprint(what: str) -> str:
+    """Return a hash of all that decides what is installed: the locks, the project's metadata, this Python."""
+    digest = hashlib.sha256(f"{what} {sys.version} {VENV}".encode())
+    for path in (f"requirements/{LOCKS[what]}", "requirements/bootstrap.txt", "pyproject.toml"):
+        digest.update((ROOT / path).read_bytes())
+    return digest.hexdigest()
+
+
+def run(*command: str | Path) -> None:
+    subprocess.run([str(part) for part in command], cwd=ROOT, check=True)
+
+
+def is_installed(what: str) -> bool:
+    stamp = VENV / f".installed-{what}"
+    return stamp.exists() and stamp.read_text(encoding="ascii") == fingerprint(what)
+
+
+def install(what: str) -> None:
+    if not (BIN / "python").exists():
+        say("making .venv")
+        venv.EnvBuilder(with_pip=True, clear=True).create(VENV)
+    for stamp in VENV.glob(".installed-*"):
+        stamp.unlink()
+    bootstrap, lock = ROOT / "requirements" / "bootstrap.txt", ROOT / "requirements" / LOCKS[what]
+    run(BIN / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", bootstrap)
+    say(f"installing requirements/{lock.name}")
+    try:
+        run(BIN / "uv", "pip", "sync", "--quiet", "--python", BIN / "python", "--require-hashes", lock, bootstrap)
+    except (subprocess.CalledProcessError, OSError):
+        say("uv did not manage; trying pip")
+        run(BIN / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock)
+    run(BIN / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+    (VENV / f".installed-{what}").write_text(fingerprint(what), encoding="ascii")
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036 - said before anything else fails less clearly
+        say(f"Grid needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+        return 1
+    if len(sys.argv) != 2 or sys.argv[1] not in LOCKS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    what = sys.argv[1]
+    if is_installed(what) or (what == "base" and is_installed("dev")):
+        return 0
+    try:
+        install(what)
+    except subprocess.CalledProcessError as error:
+        say(f"stopped: {error.cmd[0]} ended with {error.returncode}; its own message is above")
+        return 1
+    say("done")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

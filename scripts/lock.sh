@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Renew the hashed lock files from pyproject.toml. Addresses of package indexes stay out of them.
+#
+#   scripts/lock.sh              what changed in pyproject.toml
+#   scripts/lock.sh --upgrade    everything to its newest
+set -euo pipefail
+cd "$(dirname "$0")/.."
+lock() {
+  .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet "$@"
+}
+lock "$@" pyproject.toml -o requirements/base.txt
+lock "$@" --extra dev pyproject.toml -c requirements/base.txt -o requirements/dev.txt
+lock "$@" requirements/bootstrap.in -o requirements/bootstrap.txt

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Every test with coverage. Compiled kernels are invisible to coverage, so their tests run once more, interpreted, on
+# the same small grids; both passes are counted together, and the thresholds are enforced on the sum.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+BIN=${BIN:-.venv/bin}
+export COVERAGE_PROCESS_START="$PWD/pyproject.toml"
+rm -f .coverage .coverage.*
+workers=${GRID_TEST_WORKERS:-2}
+"$BIN/python" -m pytest -n "$workers" --dist loadgroup --cov --cov-report= -m "not faults" "$@"
+NUMBA_DISABLE_JIT=1 "$BIN/python" -m pytest -q --no-header --cov --cov-append --cov-report= -m "jit" tests/unit/engine
+"$BIN/coverage" combine --quiet --append 2>/dev/null || true
+"$BIN/coverage" report --fail-under=85 | tail -n 60
+"$BIN/coverage" report --include='src/grid/services/*,src/grid/tasks/*' --fail-under=90 >/dev/null ||
+  { echo "coverage of services and tasks is below 90 %:"; "$BIN/coverage" report --include='src/grid/services/*,src/grid/tasks/*' | tail -n 40; exit 1; }
