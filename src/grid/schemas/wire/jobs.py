@@ -1,0 +1,118 @@
+"""A job as its owner sees it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field, JsonValue
+
+from grid.schemas.jobs import JobStatus, Reason
+
+MetricValue = float | int | str | bool | None
+
+
+class AuditOut(BaseModel):
+    """One check of the result, made by the run itself."""
+
+    name: str
+    verdict: Literal["passed", "failed", "not_applicable"]
+    value: float | None = None
+    limit: float | None = None
+    detail: str = ""
+
+
+class JobLinks(BaseModel):
+    """Where to go from here; paths on this server."""
+
+    self: str
+    logs: str
+    log_stream: str
+    artifacts: str
+    result: str
+    sweep: str | None = None
+
+
+class JobOut(BaseModel):
+    """Everything about one job but its logs and files."""
+
+    id: UUID
+    status: JobStatus
+    reason: Reason | None = Field(description="Why it ended as it did; null until then")
+    message: str = Field(description="The state in one sentence")
+    container_image: str | None
+    simulation: str | None
+    params: dict[str, JsonValue] = Field(description="With defaults filled in")
+    metadata: dict[str, JsonValue]
+    sweep_id: UUID | None
+    sweep_index: int | None
+    progress: float = Field(description="Fraction done, 0 to 1")
+    priority: int
+    attempts: int = Field(description="How often it was started")
+    retries: int = Field(description="Further tries it was given for a program that ends with an error")
+    worker_losses: int = Field(description="How often its worker went away; the third time is the last")
+    timeout_s: float = Field(description="Wall-clock limit of one run [s]")
+    created_at: datetime
+    available_at: datetime = Field(description="Not started before")
+    expires_at: datetime | None = Field(description="Given up when still queued then")
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    metrics: dict[str, MetricValue] | None = Field(description="Of a successful run; null where not finite")
+    not_finite: list[str] = Field(description="Metrics whose null stands for NaN or an infinity")
+    audits: list[AuditOut] | None
+    numerics_version: str | None
+    links: JobLinks
+
+
+class JobPage(BaseModel):
+    """One page of jobs, newest first."""
+
+    items: list[JobOut]
+    page: int
+    size: int
+    total: int = Field(description="How many there are; see `total_is_exact`")
+    total_is_exact: bool = Field(description="False: there are at least that many, and counting stopped")
+    pages: int
+
+
+class JobStateOut(BaseModel):
+    """The state of a job after a request to cancel it."""
+
+    id: UUID
+    status: JobStatus
+
+
+class Throughput(BaseModel):
+    """Jobs that reached a final state."""
+
+    last_minute: int
+    last_hour: int
+
+
+class JobStats(BaseModel):
+    """Your jobs in numbers."""
+
+    total: int
+    by_status: dict[JobStatus, int]
+    queue_depth: int = Field(description="Jobs that wait to start")
+    running: int = Field(description="Jobs that a worker holds")
+    finished: Throughput
+    mean_wait_s: float | None = Field(description="From submission to start, of jobs that ended within the hour [s]")
+    mean_run_s: float | None = Field(description="From start to end, of jobs that ended within the hour [s]")
+
+
+class ArtifactOut(BaseModel):
+    """One file of a job. `size` and `sha256` are null for a file that is made when it is asked for."""
+
+    name: str
+    media_type: str
+    size: Annotated[int, Field(ge=0)] | None
+    sha256: str | None
+    is_stored: bool
+    link: str
+
+
+class ArtifactPage(BaseModel):
+    """The files of one job, in the order of its zip."""
+
+    items: list[ArtifactOut]

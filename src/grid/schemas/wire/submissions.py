@@ -1,0 +1,91 @@
+"""What a caller sends to `POST /api/v1/jobs`, and the answer."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+MAX_SWEEP_POINTS = 10_000
+MAX_RETRIES = 10
+MAX_PRIORITY = 10
+MAX_METADATA_KEYS = 32
+MAX_METADATA_KEY_LENGTH = 64
+MAX_METADATA_BYTES = 8 * 1024
+MAX_TIMEOUT_S = 7 * 86_400  # the operator's MAX_JOB_TIMEOUT is lower or equal, and checked by the service
+
+
+def _require_small(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Refuse metadata of more than 8 KiB, counted as UTF-8 text of its keys and values."""
+    size = sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items())
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes in all")
+    return metadata
+
+
+MetadataKey = Annotated[str, Field(min_length=1, max_length=MAX_METADATA_KEY_LENGTH)]
+MetadataValue = str | bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[float, Field(allow_inf_nan=False)]
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue],
+    Field(max_length=MAX_METADATA_KEYS, description="Labels of your own: strings, numbers and booleans, 8 KiB in all"),
+    AfterValidator(_require_small),
+]
+
+
+class SubmissionIn(BaseModel):
+    """One job (`params`), or one job for each point of a sweep (`sweep`).
+
+    Name a `container_image` or a built-in `simulation`; with neither, the default image runs.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "container_image": "sim:local",
+                    "params": {"length": 1.0, "time_steps": 200, "diffusivity": 0.01, "initial_temp": 100.0},
+                    "metadata": {"project": "heat-transfer", "user": "researcher"},
+                },
+                {
+                    "simulation": "heat-rod",
+                    "sweep": [{"length": 1.0, "diffusivity": 0.01}, {"length": 0.5, "diffusivity": 0.02}],
+                },
+            ]
+        },
+    )
+
+    container_image: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None, description="An image on the administrator's list; default: DEFAULT_CONTAINER_IMAGE"
+    )
+    simulation: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="A built-in simulation: see `GET /api/v1/simulations`"
+    )
+    params: dict[str, JsonValue] | None = Field(None, description="Parameters of one job; those left out take defaults")
+    sweep: Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=MAX_SWEEP_POINTS)] | None = Field(
+        None, description="Parameters of each point; one job for each"
+    )
+    metadata: Metadata = Field(default_factory=dict)
+    retries: int = Field(0, ge=0, le=MAX_RETRIES, description="Further tries where the program ends with an error")
+    priority: int = Field(0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Among your own jobs; higher goes first")
+    timeout_s: float | None = Field(
+        None, gt=0, le=MAX_TIMEOUT_S, allow_inf_nan=False, description="Wall-clock limit of one run [s]"
+    )
+
+    @model_validator(mode="after")
+    def _is_unambiguous(self) -> "SubmissionIn":
+        if self.container_image is not None and self.simulation is not None:
+            raise ValueError("name either container_image or simulation, not both")
+        if self.params is not None and self.sweep is not None:
+            raise ValueError("give either params or sweep, not both")
+        return self
+
+
+class SubmissionOut(BaseModel):
+    """The jobs that were made; they are committed when you read this."""
+
+    jobs: list[UUID] = Field(description="One id for each job, in the order of the sweep")
+    sweep_mapping: dict[UUID, dict[str, JsonValue]] | None = Field(
+        description="For a sweep: each job's parameters as they were sent"
+    )
+    sweep: UUID | None = Field(None, description="For a sweep: its id, see `GET /api/v1/sweeps/{id}`")
