@@ -1,13 +1,12 @@
 """The wire models of the job service, shared by the API that answers with them and the client that reads them."""
 
 from grid.schemas.wire.jobs import (
+    ArtifactList,
     ArtifactOut,
-    ArtifactPage,
     AuditOut,
     JobLinks,
     JobOut,
     JobPage,
-    JobStateOut,
     JobStats,
     Throughput,
 )
@@ -20,19 +19,18 @@ from grid.schemas.wire.submissions import (
     SubmissionIn,
     SubmissionOut,
 )
-from grid.schemas.wire.sweeps import SweepCancelledOut, SweepOut, SweepPage, SweepRow, SweepTable
+from grid.schemas.wire.sweeps import SweepOut, SweepPage, SweepRow, SweepTable
 
 __all__ = [
     "MAX_PRIORITY",
     "MAX_RETRIES",
     "MAX_SWEEP_POINTS",
+    "ArtifactList",
     "ArtifactOut",
-    "ArtifactPage",
     "AuditOut",
     "JobLinks",
     "JobOut",
     "JobPage",
-    "JobStateOut",
     "JobStats",
     "Metadata",
     "SimulationList",
@@ -40,7 +38,6 @@ __all__ = [
     "SimulationSummary",
     "SubmissionIn",
     "SubmissionOut",
-    "SweepCancelledOut",
     "SweepOut",
     "SweepPage",
     "SweepRow",

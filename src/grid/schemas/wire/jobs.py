@@ -75,13 +75,6 @@ class JobPage(BaseModel):
     pages: int
 
 
-class JobStateOut(BaseModel):
-    """The state of a job after a request to cancel it."""
-
-    id: UUID
-    status: JobStatus
-
-
 class Throughput(BaseModel):
     """Jobs that reached a final state."""
 
@@ -112,7 +105,7 @@ class ArtifactOut(BaseModel):
     link: str
 
 
-class ArtifactPage(BaseModel):
+class ArtifactList(BaseModel):
     """The files of one job, in the order of its zip."""
 
     items: list[ArtifactOut]

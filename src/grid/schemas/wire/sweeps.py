@@ -55,10 +55,3 @@ class SweepTable(SweepOut):
     size: int
     total: int
     pages: int
-
-
-class SweepCancelledOut(BaseModel):
-    """The answer to cancelling a sweep."""
-
-    id: UUID
-    cancelled: int = Field(description="Jobs that were stopped, or are being stopped, by this request")
