@@ -1,0 +1,209 @@
+"""The audit log: append-only rows, hash-chained, written in the transaction of the change they speak of.
+
+Each entry carries the SHA-256 of itself and of the entry before it, and `audit_heads` knows how far each chain goes, so
+that a changed, removed or inserted row is found by reading. SQLite, with its one writer, has one chain. PostgreSQL has
+several, so that transactions which commit at the same time do not wait for one another: a transaction takes whichever
+head is free and keeps it locked until it ends.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import DDL, BigInteger, Connection, Integer, String, Table, Text, event, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from grid.core.ids import new_id
+from grid.database.base import Base, UTCDateTime
+
+CHAINS_ON_POSTGRESQL: Final = 16  # about as many as a server has connections
+GENESIS: Final = "0" * 64
+
+
+class AuditEntry(Base):
+    """One thing that was done, by whom, to what."""
+
+    __tablename__ = "audit_entries"
+
+    chain: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)  # 1, 2, 3, ... in its chain
+    id: Mapped[UUID] = mapped_column(unique=True)  # UUIDv7: the order over all chains
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    actor_id: Mapped[UUID | None] = mapped_column(
+        index=True
+    )  # None: Grid itself; no foreign key, an entry stands alone
+    action: Mapped[str] = mapped_column(String(64), index=True)
+    subject: Mapped[str] = mapped_column(String(255))
+    details: Mapped[str] = mapped_column(Text)  # canonical JSON as text: what was hashed is what is stored, to the byte
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHead(Base):
+    """How far a chain goes; its row is the lock under which the chain grows."""
+
+    __tablename__ = "audit_heads"
+
+    chain: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+# What makes the table append-only, for `create_all` here and for the migration, which runs the same statements.
+APPEND_ONLY: Final[Mapping[str, tuple[str, ...]]] = {
+    "sqlite": (
+        (
+            "CREATE TRIGGER audit_entries_no_update BEFORE UPDATE ON audit_entries "
+            "BEGIN SELECT RAISE(ABORT, 'audit_entries is append-only'); END"
+        ),
+        (
+            "CREATE TRIGGER audit_entries_no_delete BEFORE DELETE ON audit_entries "
+            "BEGIN SELECT RAISE(ABORT, 'audit_entries is append-only'); END"
+        ),
+    ),
+    "postgresql": (
+        (
+            "CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'audit_entries is append-only'; END $$"
+        ),
+        (
+            "CREATE TRIGGER audit_entries_no_change BEFORE UPDATE OR DELETE ON audit_entries "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()"
+        ),
+        (
+            "CREATE TRIGGER audit_entries_no_truncate BEFORE TRUNCATE ON audit_entries "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()"
+        ),
+    ),
+}
+# For a downgrade, before the table is dropped (its triggers go with it).
+APPEND_ONLY_UNDO: Final[Mapping[str, tuple[str, ...]]] = {
+    "sqlite": (),
+    "postgresql": ("DROP FUNCTION IF EXISTS refuse_audit_change() CASCADE",),
+}
+
+
+def _install(_table: Table, connection: Connection, **_: Any) -> None:
+    for statement in APPEND_ONLY.get(connection.dialect.name, ()):
+        connection.execute(DDL(statement.replace("%", "%%")))
+
+
+def _uninstall(_table: Table, connection: Connection, **_: Any) -> None:
+    for statement in APPEND_ONLY_UNDO.get(connection.dialect.name, ()):
+        connection.execute(DDL(statement))
+
+
+event.listen(AuditEntry.__table__, "after_create", _install)
+event.listen(AuditEntry.__table__, "after_drop", _uninstall)
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """One row of `audit_entries`."""
+
+    chain: int
+    seq: int
+    id: UUID
+    at: datetime
+    actor_id: UUID | None
+    action: str
+    subject: str
+    details: str
+    previous: str
+    hash: str
+
+    def compute_hash(self) -> str:
+        """Compute what `hash` must be: SHA-256 over every other field, each set off from the next by JSON."""
+        actor = str(self.actor_id) if self.actor_id is not None else None
+        at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
+        fields = [self.chain, self.seq, str(self.id), at, actor, self.action, self.subject, self.details, self.previous]
+        return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
+_ENTRY: Final = (
+    AuditEntry.chain,
+    AuditEntry.seq,
+    AuditEntry.id,
+    AuditEntry.at,
+    AuditEntry.actor_id,
+    AuditEntry.action,
+    AuditEntry.subject,
+    AuditEntry.details,
+    AuditEntry.previous,
+    AuditEntry.hash,
+)
+
+
+class AuditRepository:
+    """Statements on `audit_entries` and `audit_heads`, inside the caller's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def append(
+        self, *, at: datetime, actor_id: UUID | None, action: str, subject: str, details: Mapping[str, Any]
+    ) -> AuditRecord:
+        """Append one entry to a chain that is free, and move its head."""
+        head_chain, head_seq, head_hash = self._take_head()
+        text = json.dumps(details, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        fields: dict[str, Any] = {
+            "chain": head_chain,
+            "seq": head_seq + 1,
+            "id": new_id(),
+            "at": at,
+            "actor_id": actor_id,
+            "action": action,
+            "subject": subject,
+            "details": text,
+            "previous": head_hash,
+        }
+        entry = AuditRecord(**fields, hash=AuditRecord(**fields, hash="").compute_hash())
+        self._connection.execute(insert(AuditEntry).values(**vars(entry)))
+        move = update(AuditHead).where(AuditHead.chain == entry.chain).values(seq=entry.seq, hash=entry.hash)
+        self._connection.execute(move)
+        return entry
+
+    def iterate(self, *, batch: int = 1000) -> Iterator[AuditRecord]:
+        """Yield every entry, chain by chain, each in the order of its growth."""
+        position = (-1, 0)
+        while True:
+            chain, seq = position
+            later = (AuditEntry.chain > chain) | ((AuditEntry.chain == chain) & (AuditEntry.seq > seq))
+            query = select(*_ENTRY).where(later).order_by(AuditEntry.chain, AuditEntry.seq).limit(batch)
+            rows = self._connection.execute(query).mappings().all()
+            yield from (AuditRecord(**row) for row in rows)
+            if len(rows) < batch:
+                return
+            position = (rows[-1]["chain"], rows[-1]["seq"])
+
+    def heads(self) -> dict[int, tuple[int, str]]:
+        """Return the length and the last hash of each chain that has entries."""
+        query = select(AuditHead.chain, AuditHead.seq, AuditHead.hash).where(AuditHead.seq > 0)
+        return {row.chain: (row.seq, row.hash) for row in self._connection.execute(query)}
+
+    def _take_head(self) -> tuple[int, int, str]:
+        """Lock the head of a chain nobody is growing; make the heads at first use; wait only if all are taken."""
+        query = select(AuditHead.chain, AuditHead.seq, AuditHead.hash).order_by(AuditHead.chain).limit(1)
+        if self._connection.dialect.name != "postgresql":
+            row = self._connection.execute(query).one_or_none()
+            if row is None:
+                self._make_heads(1)
+                return 0, 0, GENESIS
+            return row.chain, row.seq, row.hash
+        row = self._connection.execute(query.with_for_update(skip_locked=True)).one_or_none()
+        if row is None:
+            self._make_heads(CHAINS_ON_POSTGRESQL)
+            one = query.where(AuditHead.chain == secrets.randbelow(CHAINS_ON_POSTGRESQL))
+            row = self._connection.execute(one.with_for_update()).one()
+        return row.chain, row.seq, row.hash
+
+    def _make_heads(self, count: int) -> None:
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        rows = [{"chain": chain, "seq": 0, "hash": GENESIS} for chain in range(count)]
+        self._connection.execute(dialect.insert(AuditHead).values(rows).on_conflict_do_nothing())
