@@ -1,0 +1,69 @@
+"""What every table shares: names of constraints, times that are aware and in UTC, JSON, and states stored by value."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import JSON, DateTime, Dialect, Enum, Float, MetaData, String, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC: Unix seconds (REAL) on SQLite, where they compare with its clock; timestamptz on PostgreSQL."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type of the database."""
+        return dialect.type_descriptor(Float() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse a naive time: nobody could say what it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time needs its zone")
+        return value.timestamp() if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return an aware time in UTC."""
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return datetime.fromtimestamp(value, UTC)
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+# JSON text on SQLite, JSONB on PostgreSQL; None is SQL's NULL.
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+Words = TypeVar("Words", bound=StrEnum)
+
+
+def words(kind: type[Words], length: int = 32) -> Enum:
+    """Return the column type of a closed list of words, stored by value; a CHECK of the table keeps the list."""
+    return Enum(kind, native_enum=False, length=length, values_callable=lambda enum: [word.value for word in enum])
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map = {  # noqa: RUF012 - the name and form are SQLAlchemy's
+        UUID: Uuid(),
+        datetime: UTCDateTime(),
+        dict[str, Any]: Json,
+        str: String().with_variant(Text(), "postgresql"),
+    }

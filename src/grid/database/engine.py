@@ -1,0 +1,152 @@
+"""The database of a process: one engine, one lock around writers, one thread that joins small writes."""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+
+from grid.core.errors import ConfigurationError
+from grid.database.writer import Writer
+from grid.utils.filesystems import find_network_filesystem
+
+DatabaseKind = Literal["sqlite", "postgresql"]
+
+SQLITE_PRAGMAS = (
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a 2xx answer means that the change is on the disk
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -16384",  # KiB
+    "PRAGMA journal_size_limit = 67108864",  # bytes; a long reader must not leave a giant file behind
+)
+POSTGRESQL_SESSION = (
+    "-c statement_timeout=10s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s "
+    "-c synchronous_commit=on -c timezone=UTC"
+)
+POSTGRESQL_CONNECT = {
+    "connect_timeout": 3,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
+# Connections kept, and connections more at most: a worker has few threads, the server some forty.
+POOLS = {"worker": (2, 6), "server": (10, 30)}
+
+# Readers and writers of one file share a lock, however many `Database` objects a process makes of it.
+_writer_locks: dict[str, threading.Lock] = {}
+_writer_locks_guard = threading.Lock()
+
+
+class Database:
+    """One database, open for this process. `close()` stops the writer thread and closes every connection."""
+
+    def __init__(self, engine: Engine, kind: DatabaseKind, clock: Callable[[], datetime] | None = None) -> None:
+        self.engine = engine
+        self.kind: DatabaseKind = kind
+        self.clock = clock  # only tests set one; else the database's own clock decides
+        self.writer_lock = _writer_lock(engine.url) if kind == "sqlite" else None
+        self.writer = Writer(self)
+
+    def close(self) -> None:
+        """Let submitted writes finish, then close all connections. Harmless when repeated."""
+        self.writer.close()
+        self.engine.dispose()
+
+
+def create_database(url: str, *, application: str = "server", clock: Callable[[], datetime] | None = None) -> Database:
+    """Open the database at an SQLAlchemy URL; connections are made when first needed.
+
+    Args:
+        url: `sqlite:///path` or `postgresql+psycopg://...`.
+        application: `server` or `worker`: the size of the pool, and the name that PostgreSQL shows.
+        clock: Replaces the database's clock, so that a test can turn the hands.
+
+    Raises:
+        ConfigurationError: The URL names no file, another kind of database, or a network file system.
+    """
+    target = make_url(url)
+    if target.get_backend_name() == "sqlite":
+        return Database(_sqlite_engine(target, application), "sqlite", clock)
+    if target.get_backend_name() == "postgresql":
+        return Database(_postgresql_engine(target, application), "postgresql", clock)
+    raise ConfigurationError(f"DATABASE_URL: {target.get_backend_name()} is not supported; use SQLite or PostgreSQL.")
+
+
+def _sqlite_engine(url: URL, application: str) -> Engine:
+    path = sqlite_path(url)
+    network = find_network_filesystem(path.parent)
+    if network:
+        raise ConfigurationError(
+            f"The database file lies on {network}, where SQLite's locks do not hold; use a local disk or PostgreSQL."
+        )
+    size, overflow = POOLS.get(application, POOLS["server"])
+    engine = create_engine(
+        url,
+        json_serializer=dump_json,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=5,
+        connect_args={"timeout": 5, "check_same_thread": False, "cached_statements": 256},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql_engine(url: URL, application: str) -> Engine:
+    size, overflow = POOLS.get(application, POOLS["server"])
+    given = url.query.get("options", "")
+    options = f"{given} {POSTGRESQL_SESSION}" if isinstance(given, str) else POSTGRESQL_SESSION
+    return create_engine(
+        url.difference_update_query(["options"]),
+        json_serializer=dump_json,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={**POSTGRESQL_CONNECT, "options": options.strip(), "application_name": f"grid-{application}"},
+    )
+
+
+def sqlite_path(url: URL) -> Path:
+    """Return the file of an SQLite URL.
+
+    Raises:
+        ConfigurationError: It names none (a database in memory cannot be shared by server and worker).
+    """
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError("DATABASE_URL: name a file, as in sqlite:////data/grid.db")
+    return Path(url.database).absolute()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver would else begin by itself, and not IMMEDIATE
+    cursor = connection.cursor()
+    try:
+        for pragma in SQLITE_PRAGMAS:
+            cursor.execute(pragma)
+    finally:
+        cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("grid_read", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _writer_lock(url: URL) -> threading.Lock:
+    with _writer_locks_guard:
+        return _writer_locks.setdefault(str(sqlite_path(url).resolve()), threading.Lock())
+
+
+# Compact and strict: NaN is no JSON, and PostgreSQL would refuse it later with less to say.
+dump_json = partial(json.dumps, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

@@ -1,0 +1,210 @@
+"""The unit of work: one ledger transition is one transaction, written out as `with uow.begin() as tx:` in a service."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, text
+
+from grid.core.errors import UnavailableError
+from grid.database.engine import Database, DatabaseKind
+from grid.database.errors import BUSY, translated
+
+if TYPE_CHECKING:
+    from grid.database.attempts import AttemptRepository
+    from grid.database.audit import AuditRepository
+    from grid.database.idempotency import IdempotencyRepository
+    from grid.database.jobs import JobRepository
+    from grid.database.logs import LogRepository
+    from grid.database.outbox import OutboxRepository
+    from grid.database.queues import QueueRepository
+    from grid.database.renders import RenderRepository
+    from grid.database.sessions import SessionRepository
+    from grid.database.sweeps import SweepRepository
+    from grid.database.users import UserRepository
+    from grid.database.workers import WorkerRepository
+
+WRITER_WAIT_S = 5.0
+
+T = TypeVar("T")
+
+# SQLite 3.40 has no sub-second unixepoch; julianday counts days from noon, 4714 BC.
+_CLOCK = {
+    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
+    "postgresql": text("SELECT clock_timestamp()"),
+}
+
+
+class Transaction:
+    """One open transaction: its connection, the database's time, and the repositories, made when first asked for.
+
+    Every repository is constructed with the transaction alone: `UserRepository(tx)`.
+    """
+
+    def __init__(self, connection: Connection, database: Database) -> None:
+        self.connection = connection
+        self.database = database
+
+    @property
+    def kind(self) -> DatabaseKind:
+        """Which database this is."""
+        return self.database.kind
+
+    def now(self) -> datetime:
+        """Return the time by the database's clock, the same all through the transaction."""
+        return self._now
+
+    @cached_property
+    def _now(self) -> datetime:
+        if self.database.clock is not None:
+            return self.database.clock()
+        value: Any = self.connection.execute(_CLOCK[self.kind]).scalar_one()
+        return datetime.fromtimestamp(value, UTC) if self.kind == "sqlite" else value.astimezone(UTC)
+
+    @cached_property
+    def jobs(self) -> "JobRepository":
+        """Jobs: their rows and every transition."""
+        from grid.database.jobs import JobRepository
+
+        return JobRepository(self)
+
+    @cached_property
+    def attempts(self) -> "AttemptRepository":
+        """One row for each claim of a job."""
+        from grid.database.attempts import AttemptRepository
+
+        return AttemptRepository(self)
+
+    @cached_property
+    def sweeps(self) -> "SweepRepository":
+        """Sweeps and their counts of finished points."""
+        from grid.database.sweeps import SweepRepository
+
+        return SweepRepository(self)
+
+    @cached_property
+    def queues(self) -> "QueueRepository":
+        """Counters, quota and turn of each owner."""
+        from grid.database.queues import QueueRepository
+
+        return QueueRepository(self)
+
+    @cached_property
+    def idempotency(self) -> "IdempotencyRepository":
+        """Stored answers to requests that may be repeated."""
+        from grid.database.idempotency import IdempotencyRepository
+
+        return IdempotencyRepository(self)
+
+    @cached_property
+    def outbox(self) -> "OutboxRepository":
+        """Events that leave with the transaction, and the stream made of them."""
+        from grid.database.outbox import OutboxRepository
+
+        return OutboxRepository(self)
+
+    @cached_property
+    def logs(self) -> "LogRepository":
+        """Chunks of the jobs' logs."""
+        from grid.database.logs import LogRepository
+
+        return LogRepository(self)
+
+    @cached_property
+    def workers(self) -> "WorkerRepository":
+        """Workers that were heard of."""
+        from grid.database.workers import WorkerRepository
+
+        return WorkerRepository(self)
+
+    @cached_property
+    def renders(self) -> "RenderRepository":
+        """Files of finished jobs, made on request."""
+        from grid.database.renders import RenderRepository
+
+        return RenderRepository(self)
+
+    @cached_property
+    def users(self) -> "UserRepository":
+        """Users."""
+        from grid.database.users import UserRepository
+
+        return UserRepository(self)
+
+    @cached_property
+    def sessions(self) -> "SessionRepository":
+        """Sessions and their refresh tokens."""
+        from grid.database.sessions import SessionRepository
+
+        return SessionRepository(self)
+
+    @cached_property
+    def audit(self) -> "AuditRepository":
+        """The append-only audit trail."""
+        from grid.database.audit import AuditRepository
+
+        return AuditRepository(self)
+
+
+class UnitOfWork:
+    """Opens transactions on one database. Cheap to make; holds no connection by itself."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """Open a write transaction: committed at the end of the block, undone where the block raises.
+
+        Keep validation, hashing and requests out of it: on SQLite nobody else writes meanwhile.
+
+        Raises:
+            UnavailableError: The database is locked, timed out or cannot be reached.
+            StorageFullError: The disk is full.
+        """
+        with self._writing(), translated(), self.database.engine.begin() as connection:
+            yield Transaction(connection, self.database)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a read-only snapshot: all that is read in the block is of one moment.
+
+        Raises:
+            UnavailableError: The database is locked, timed out or cannot be reached.
+        """
+        options: dict[str, Any] = (
+            {"grid_read": True}
+            if self.database.kind == "sqlite"
+            else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        with (
+            translated(),
+            self.database.engine.connect() as connection,
+            connection.execution_options(**options).begin(),
+        ):
+            yield Transaction(connection, self.database)
+
+    def group(self, write: Callable[[Transaction], T]) -> T:
+        """Run one write, joined with those of other threads where that saves commits; return once it is durable.
+
+        A write that raises is undone alone.
+        """
+        if self.database.kind == "sqlite":
+            return self.database.writer.submit(write)
+        with self.begin() as tx:
+            return write(tx)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        lock = self.database.writer_lock
+        if lock is None:
+            yield
+            return
+        if not lock.acquire(timeout=WRITER_WAIT_S):
+            raise UnavailableError(BUSY)
+        try:
+            yield
+        finally:
+            lock.release()
