@@ -1,0 +1,178 @@
+"""The secrets of one instance: where they lie, how strong they must be, and how they stay out of text.
+
+Nothing here has a default value. What is not set by the operator is generated at the first start into
+`$GRID_HOME/secrets/`, readable by its owner alone.
+"""
+
+import os
+import re
+import secrets
+import stat
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from grid.core.errors import ConfigurationError
+from grid.core.tokens import MIN_KEY_BYTES
+
+MASK: Final = "[redacted]"
+MIN_DISTINCT_BYTES: Final = 10
+
+# Secrets that documentation and templates are full of. Compared in lower case, as parts of the given one.
+_SAMPLES: Final = (
+    "changethis",
+    "changeme",
+    "change-me",
+    "change_me",
+    "your-secret",
+    "your_secret",
+    "yoursecret",
+    "secret-key",
+    "secret_key",
+    "secretkey",
+    "supersecret",
+    "super-secret",
+    "super_secret",
+    "insecure",
+    "django-insecure",
+    "placeholder",
+    "example",
+    "password",
+    "default",
+    "development",
+    "testsecret",
+    "0123456789abcdef0123456789abcdef",
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",  # FastAPI's tutorial on JWT
+)
+
+
+def require_strong(secret: bytes, *, name: str) -> None:
+    """Refuse a secret that is empty, short, repetitive or copied from documentation.
+
+    Raises:
+        ConfigurationError: It names the setting and what to do, never the secret.
+    """
+    advice = f"Leave {name} unset to have one generated, or use the output of: openssl rand -base64 48"
+    if not secret.strip():
+        raise ConfigurationError(f"{name} is empty. {advice}")
+    if len(secret) < MIN_KEY_BYTES:
+        raise ConfigurationError(f"{name} is shorter than {MIN_KEY_BYTES} bytes. {advice}")
+    lowered = secret.decode("utf-8", "replace").casefold()
+    if any(sample in lowered for sample in _SAMPLES):
+        raise ConfigurationError(f"{name} is a known sample. {advice}")
+    if len(set(secret)) < MIN_DISTINCT_BYTES:
+        raise ConfigurationError(f"{name} repeats a few characters. {advice}")
+
+
+def load_signing_keys(home: Path, configured: SecretStr | None) -> tuple[bytes, ...]:
+    """Return the keys that sign tokens: the one that is set, else those in the data folder, made at the first start.
+
+    `$GRID_HOME/secrets/signing.key` has one key a line. The first signs, the others still verify: to rotate, put a new
+    line on top, and remove the old one a quarter of an hour later.
+    """
+    if configured is not None:
+        key = configured.get_secret_value().encode("utf-8")
+        require_strong(key, name="GRID_SECRET_KEY")
+        return (key,)
+    path = secrets_folder(home) / "signing.key"
+    if not path.exists():
+        with suppress(FileExistsError):  # another process of this instance was first: its key is the one
+            write_private(path, secrets.token_urlsafe(48) + "\n", replace=False)
+    keys = tuple(line.strip().encode("utf-8") for line in read_private(path).splitlines() if line.strip())
+    if not keys:
+        raise ConfigurationError(f"{path} is empty. Remove it to have a new one generated (everyone logs in again).")
+    for key in keys:
+        require_strong(key, name=str(path))
+    return keys
+
+
+def secrets_folder(home: Path) -> Path:
+    """Return `$GRID_HOME/secrets`, made with mode 0700 where it is missing."""
+    folder = home / "secrets"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def write_private(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write a file that only its owner may read, whole or not at all, and make it last.
+
+    Raises:
+        FileExistsError: It exists and `replace` is false.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            Path(temporary).replace(path)
+        else:
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_private(path: Path) -> str:
+    """Read a file, if nobody but its owner can.
+
+    Raises:
+        ConfigurationError: Others may read or write it, or it is not a plain file of ours.
+        FileNotFoundError: There is none.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_uid not in {os.geteuid(), 0}:
+            raise ConfigurationError(f"{path} is not a file of this user.")
+        if status.st_mode & 0o077:
+            raise ConfigurationError(f"{path} can be read by others. Run: chmod 600 {path}")
+        return file.read()
+
+
+_PATTERNS: Final = (
+    (re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"), MASK),  # JWT
+    (re.compile(r"grid_rt_[A-Za-z0-9_-]+"), MASK),
+    (re.compile(r"\$argon2[a-z]*\$[^\s\"']+"), MASK),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {MASK}"),
+    (re.compile(r"(?i)([a-z][a-z0-9+.-]{1,20}://[^\s:/@]{0,64}):[^\s/@]{1,256}@"), rf"\1:{MASK}@"),  # password in a URL
+    (
+        re.compile(r"(?i)\b(password|passwd|secret|secret_key|api_key|token)(\"?\s{0,3}[=:]\s{0,3}\"?)[^\s\"',;&]{3,}"),
+        rf"\1\2{MASK}",
+    ),
+)
+_SECRET_KEYS: Final = re.compile(r"(?i)passw(or)?d|passphrase|secret|token|authorization|cookie|api_?key|credential")
+_HARMLESS_KEYS: Final = frozenset({"token_type", "token_id", "expires_in"})
+
+
+def redact(text: str) -> str:
+    """Return the text without anything that looks like a credential: the second net, behind types that do not print."""
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a log event's fields, deeply, with secrets masked by their key or by their look."""
+    return {key: _redact_value(key, value) for key, value in fields.items()}
+
+
+def _redact_value(key: str, value: Any) -> Any:
+    if isinstance(key, str) and key not in _HARMLESS_KEYS and _SECRET_KEYS.search(key) and value is not None:
+        return MASK
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return redact_fields(value)
+    if isinstance(value, list | tuple):
+        return [_redact_value("", item) for item in value]
+    return value
