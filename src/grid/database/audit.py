@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import DDL, BigInteger, Connection, Integer, String, Table, Text, event, insert, select, update
+from sqlalchemy import BigInteger, Connection, Integer, String, Table, Text, event, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
+from grid.database.uow import Transaction
 
 CHAINS_ON_POSTGRESQL: Final = 16  # about as many as a server has connections
 GENESIS: Final = "0" * 64
@@ -91,12 +92,12 @@ APPEND_ONLY_UNDO: Final[Mapping[str, tuple[str, ...]]] = {
 
 def _install(_table: Table, connection: Connection, **_: Any) -> None:
     for statement in APPEND_ONLY.get(connection.dialect.name, ()):
-        connection.execute(DDL(statement.replace("%", "%%")))
+        connection.exec_driver_sql(statement)
 
 
 def _uninstall(_table: Table, connection: Connection, **_: Any) -> None:
     for statement in APPEND_ONLY_UNDO.get(connection.dialect.name, ()):
-        connection.execute(DDL(statement))
+        connection.exec_driver_sql(statement)
 
 
 event.listen(AuditEntry.__table__, "after_create", _install)
@@ -143,8 +144,8 @@ _ENTRY: Final = (
 class AuditRepository:
     """Statements on `audit_entries` and `audit_heads`, inside the caller's transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, tx: Transaction) -> None:
+        self._connection = tx.connection
 
     def append(
         self, *, at: datetime, actor_id: UUID | None, action: str, subject: str, details: Mapping[str, Any]

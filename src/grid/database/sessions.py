@@ -10,11 +10,12 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, ForeignKey, String, delete, insert, select, update
+from sqlalchemy import ForeignKey, String, delete, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
+from grid.database.uow import Transaction
 from grid.database.users import Role, User
 
 
@@ -106,8 +107,8 @@ _REFRESH: Final = select(
 class SessionRepository:
     """Statements on `sessions` and `refresh_tokens`, inside the caller's transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, tx: Transaction) -> None:
+        self._connection = tx.connection
 
     def add(self, *, user_id: UUID, now: datetime, expires_at: datetime) -> UUID:
         """Open a session and return its id."""

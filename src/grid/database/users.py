@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Connection, RowMapping, String, func, insert, select, text, update
+from sqlalchemy import CheckConstraint, RowMapping, String, func, insert, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
+from grid.database.uow import Transaction
 
 USERNAME_LENGTH: Final = 64
 
@@ -81,8 +82,8 @@ def _record(row: RowMapping) -> UserRecord:
 class UserRepository:
     """Statements on `users`, inside the caller's transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, tx: Transaction) -> None:
+        self._connection = tx.connection
 
     def add(self, *, username: str, password_hash: str, role: Role, now: datetime) -> UserRecord:
         """Insert an account; the caller has made sure, under `lock_all`, that the name is free."""
