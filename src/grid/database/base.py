@@ -20,7 +20,7 @@ NAMING_CONVENTION = {
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC: Unix seconds (REAL) on SQLite, where they compare with its clock; timestamptz on PostgreSQL."""
+    """An aware time in UTC: Unix seconds on SQLite, which compare with its clock; timestamptz on PostgreSQL."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

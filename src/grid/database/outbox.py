@@ -1,0 +1,149 @@
+"""The outbox: events written in the transaction of their change; the relay makes a numbered stream of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import BigInteger, Index, Integer, String, Table, UniqueConstraint, delete, func, insert, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from grid.database.base import Base, Json
+from grid.schemas.jobs import JsonObject
+
+if TYPE_CHECKING:
+    from grid.database.uow import Transaction
+
+RELAY_LOCK: Final = 0x67726964  # "grid": the key of PostgreSQL's advisory lock around the relay
+BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself for INTEGER alone
+
+
+class OutboxRow(Base):
+    """One event that has not left yet."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("aggregate", "version"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    aggregate: Mapped[str] = mapped_column(String(100))  # `job:<id>`, `sweep:<id>`, `batch:<id>`
+    version: Mapped[int] = mapped_column(BigInteger)  # of the aggregate: its events come in this order
+    kind: Mapped[str] = mapped_column(String(64))
+    payload: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[datetime]
+
+
+class StreamEventRow(Base):
+    """One event as readers see it: numbered without a gap that could be filled later."""
+
+    __tablename__ = "stream_events"
+    __table_args__ = (
+        UniqueConstraint("aggregate", "version"),
+        Index("ix_stream_events_age", "relayed_at"),
+    )
+
+    stream_seq: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    aggregate: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(64))
+    payload: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[datetime]
+    relayed_at: Mapped[datetime]
+
+
+outbox: Table = OutboxRow.__table__  # type: ignore[assignment]
+stream_events: Table = StreamEventRow.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to an aggregate, at one version of it."""
+
+    aggregate: str
+    version: int
+    kind: str
+    payload: JsonObject
+
+
+@dataclass(frozen=True)
+class OutboxMessage:
+    """An event with its place in the stream."""
+
+    stream_seq: int
+    aggregate: str
+    version: int
+    kind: str
+    payload: JsonObject
+    created_at: datetime
+
+
+class OutboxRepository:
+    """Adds events, moves them to the stream, and reads the stream."""
+
+    def __init__(self, tx: "Transaction") -> None:
+        self._tx = tx
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Record events; they leave when the transaction is committed, and not otherwise."""
+        if events:
+            now = self._tx.now()
+            self._tx.connection.execute(
+                insert(outbox),
+                [
+                    {
+                        "aggregate": event.aggregate,
+                        "version": event.version,
+                        "kind": event.kind,
+                        "payload": event.payload,
+                        "created_at": now,
+                    }
+                    for event in events
+                ],
+            )
+
+    def relay(self, *, limit: int) -> list[OutboxMessage]:
+        """Number up to `limit` committed events, the oldest first, and move them to the stream.
+
+        One relay at a time: where another one is at work, the answer is empty.
+        """
+        if self._tx.kind == "postgresql":
+            query = select(func.pg_try_advisory_xact_lock(RELAY_LOCK))
+            if not self._tx.connection.execute(query).scalar_one():
+                return []
+        connection = self._tx.connection
+        rows = connection.execute(select(*outbox.c).order_by(outbox.c.id).limit(limit)).all()
+        if not rows:
+            return []
+        last = self.last_seq()
+        messages = [
+            OutboxMessage(last + place, row.aggregate, row.version, row.kind, row.payload, row.created_at)
+            for place, row in enumerate(rows, start=1)
+        ]
+        now = self._tx.now()
+        connection.execute(insert(stream_events), [{**vars(message), "relayed_at": now} for message in messages])
+        connection.execute(delete(outbox).where(outbox.c.id.in_([row.id for row in rows])))
+        return messages
+
+    def backlog(self) -> int:
+        """Count the events that have not left yet."""
+        return self._tx.connection.execute(select(func.count()).select_from(outbox)).scalar_one()
+
+    def last_seq(self) -> int:
+        """Return the number of the newest event of the stream; 0 where there is none."""
+        return int(self._tx.connection.execute(select(func.max(stream_events.c.stream_seq))).scalar_one() or 0)
+
+    def stream(self, *, after: int, aggregates: Sequence[str] = (), limit: int = 1000) -> list[OutboxMessage]:
+        """Read events behind `after`, in order; of the named aggregates only, where some are named."""
+        query = select(*[stream_events.c[name] for name in OutboxMessage.__dataclass_fields__])
+        query = query.where(stream_events.c.stream_seq > after)
+        if aggregates:
+            query = query.where(stream_events.c.aggregate.in_(aggregates))
+        query = query.order_by(stream_events.c.stream_seq).limit(limit)
+        return [OutboxMessage(*row) for row in self._tx.connection.execute(query)]
+
+    def purge(self, *, older_than: timedelta) -> int:
+        """Remove events of the stream that are older, but never the newest one, which carries the count on."""
+        gone = delete(stream_events).where(
+            stream_events.c.relayed_at < self._tx.now() - older_than,
+            stream_events.c.stream_seq < select(func.max(stream_events.c.stream_seq)).scalar_subquery(),
+        )
+        return self._tx.connection.execute(gone).rowcount

@@ -1,0 +1,111 @@
+"""The queue of each owner: how many jobs wait and run, how many may, and whose turn it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from grid.database.base import Base
+
+if TYPE_CHECKING:
+    from grid.database.uow import Transaction
+
+
+class OwnerQueue(Base):
+    """Exact counts of one owner's jobs, changed in the transaction that changes the jobs."""
+
+    __tablename__ = "owner_queues"
+    __table_args__ = (
+        CheckConstraint("queued >= 0 AND active >= 0", name="counts_not_negative"),
+        CheckConstraint("queue_limit >= 0 AND active_limit >= 0", name="limits_not_negative"),
+    )
+
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True)
+    queued: Mapped[int]
+    active: Mapped[int]  # starting, running or cancelling
+    queue_limit: Mapped[int | None]  # None: what the settings say
+    active_limit: Mapped[int | None]  # None: no limit
+    last_claimed_at: Mapped[datetime | None]
+
+
+owner_queues: Table = OwnerQueue.__table__  # type: ignore[assignment]
+
+
+class Delta(NamedTuple):
+    """How many jobs came to the queue and to the workers (or left, where negative)."""
+
+    queued: int = 0
+    active: int = 0
+
+
+@dataclass(frozen=True)
+class QueueRecord:
+    """One row of `owner_queues`."""
+
+    owner_id: UUID
+    queued: int
+    active: int
+    queue_limit: int | None
+    active_limit: int | None
+    last_claimed_at: datetime | None
+
+
+class QueueRepository:
+    """Keeps the counters."""
+
+    def __init__(self, tx: "Transaction") -> None:
+        self._tx = tx
+
+    def lock(self, owner_id: UUID) -> QueueRecord:
+        """Read the owner's counters and hold them until the end of the transaction; make the row where there is none.
+
+        Whoever adds jobs checks the quota under this lock.
+        """
+        insert = sqlite.insert if self._tx.kind == "sqlite" else postgresql.insert
+        query = select(*owner_queues.c).where(owner_queues.c.owner_id == owner_id).with_for_update()
+        row = self._tx.connection.execute(query).one_or_none()
+        if row is None:
+            new = insert(owner_queues).values(owner_id=owner_id, queued=0, active=0).on_conflict_do_nothing()
+            self._tx.connection.execute(new)
+            row = self._tx.connection.execute(query).one()
+        return QueueRecord(*row)
+
+    def find(self, owner_id: UUID) -> QueueRecord | None:
+        """Read the owner's counters."""
+        row = self._tx.connection.execute(select(*owner_queues.c).where(owner_queues.c.owner_id == owner_id)).first()
+        return QueueRecord(*row) if row is not None else None
+
+    def total_queued(self) -> int:
+        """Count the queued jobs of all owners."""
+        return int(self._tx.connection.execute(select(func.sum(owner_queues.c.queued))).scalar_one() or 0)
+
+    def set_limits(self, owner_id: UUID, *, queue_limit: int | None, active_limit: int | None) -> None:
+        """Change what the owner may use; None for the default."""
+        self.lock(owner_id)
+        self._tx.connection.execute(
+            update(owner_queues)
+            .where(owner_queues.c.owner_id == owner_id)
+            .values(queue_limit=queue_limit, active_limit=active_limit)
+        )
+
+    def change(self, deltas: Mapping[UUID, Delta]) -> None:
+        """Add to the counters, in one order for everybody, so that two transactions never wait in a circle."""
+        for owner_id in sorted(deltas):
+            delta = deltas[owner_id]
+            if delta.queued or delta.active:
+                self._tx.connection.execute(
+                    update(owner_queues)
+                    .where(owner_queues.c.owner_id == owner_id)
+                    .values(queued=owner_queues.c.queued + delta.queued, active=owner_queues.c.active + delta.active)
+                )
+
+    def take_turn(self, owner_id: UUID) -> None:
+        """Send the owner to the end of the line."""
+        self._tx.connection.execute(
+            update(owner_queues).where(owner_queues.c.owner_id == owner_id).values(last_claimed_at=self._tx.now())
+        )

@@ -1,0 +1,154 @@
+"""Sweeps: many points submitted as one, with exact counts of those that ended."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Table, case, func, insert, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from grid.database.base import Base, Json, words
+from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
+
+if TYPE_CHECKING:
+    from grid.database.uow import Transaction
+
+
+class Sweep(Base):
+    """One submission of many points. The columns named as a state count the points that ended in it."""
+
+    __tablename__ = "sweeps"
+    __table_args__ = (
+        CheckConstraint("total >= 1", name="total_positive"),
+        CheckConstraint(
+            "success >= 0 AND failed >= 0 AND cancelled >= 0 AND timed_out >= 0 AND expired >= 0 "
+            "AND success + failed + cancelled + timed_out + expired <= total",
+            name="counts_within_total",
+        ),
+        CheckConstraint(
+            "(finished_at IS NOT NULL) = (success + failed + cancelled + timed_out + expired = total)",
+            name="finished_when_all_ended",
+        ),
+        Index("ix_sweeps_owner", "owner_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    simulation: Mapped[str | None] = mapped_column(String(100))
+    image: Mapped[str | None] = mapped_column(String(255))
+    meta: Mapped[dict[str, Any]] = mapped_column("metadata", Json)
+    total: Mapped[int]
+    success: Mapped[int]
+    failed: Mapped[int]
+    cancelled: Mapped[int]
+    timed_out: Mapped[int]
+    expired: Mapped[int]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    cancel_reason: Mapped[Reason | None] = mapped_column(words(Reason))
+
+
+sweeps: Table = Sweep.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """One row of `sweeps`."""
+
+    id: UUID
+    owner_id: UUID
+    simulation: str | None
+    image: str | None
+    meta: JsonObject
+    total: int
+    success: int
+    failed: int
+    cancelled: int
+    timed_out: int
+    expired: int
+    version: int
+    created_at: datetime
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    cancel_reason: Reason | None
+
+
+_COLUMNS = [sweeps.c["metadata" if field.name == "meta" else field.name] for field in fields(SweepRecord)]
+
+
+class SweepRepository:
+    """Adds, reads and counts sweeps."""
+
+    def __init__(self, tx: "Transaction") -> None:
+        self._tx = tx
+
+    def add(
+        self,
+        sweep_id: UUID,
+        *,
+        owner_id: UUID,
+        total: int,
+        simulation: str | None = None,
+        image: str | None = None,
+        meta: JsonObject | None = None,
+    ) -> None:
+        """Insert a sweep of `total` points, none of which has ended."""
+        row = {
+            "id": sweep_id,
+            "owner_id": owner_id,
+            "simulation": simulation,
+            "image": image,
+            "metadata": meta or {},
+            "total": total,
+            "version": 1,
+            "created_at": self._tx.now(),
+            **{state.value: 0 for state in TERMINAL},
+        }
+        self._tx.connection.execute(insert(sweeps).values(row))
+
+    def find(self, sweep_id: UUID, owner_id: UUID | None = None) -> SweepRecord | None:
+        """Read one sweep; None where it does not exist, or is not the owner's where one is named."""
+        query = select(*_COLUMNS).where(sweeps.c.id == sweep_id)
+        if owner_id is not None:
+            query = query.where(sweeps.c.owner_id == owner_id)
+        row = self._tx.connection.execute(query).one_or_none()
+        return SweepRecord(*row) if row is not None else None
+
+    def page(self, *, owner_id: UUID | None = None, page: int = 1, size: int = 50) -> tuple[list[SweepRecord], int]:
+        """Read one page, newest first, and the count of all that match."""
+        conditions = [sweeps.c.owner_id == owner_id] if owner_id is not None else []
+        query = select(*_COLUMNS).where(*conditions).order_by(sweeps.c.id.desc()).limit(size).offset((page - 1) * size)
+        total = self._tx.connection.execute(select(func.count()).select_from(sweeps).where(*conditions)).scalar_one()
+        return [SweepRecord(*row) for row in self._tx.connection.execute(query)], total
+
+    def request_cancel(self, sweep_id: UUID, by: Reason) -> None:
+        """Flag the sweep: no point of it is claimed or put back into the queue again. Harmless when repeated."""
+        self._tx.connection.execute(
+            update(sweeps)
+            .where(sweeps.c.id == sweep_id, sweeps.c.cancel_requested_at.is_(None))
+            .values(cancel_requested_at=self._tx.now(), cancel_reason=by)
+        )
+
+    def count(self, changes: Mapping[UUID, Counter[JobStatus]]) -> dict[UUID, int]:
+        """Add the points that ended, by state, to each sweep; an empty count only raises the version.
+
+        Returns:
+            The new version of each sweep: the sequence of its events.
+        """
+        now = self._tx.now()
+        done = sum((sweeps.c[state.value] for state in TERMINAL), start=0)
+        versions: dict[UUID, int] = {}
+        for sweep_id in sorted(changes):  # one order for everybody, so that two transactions never wait in a circle
+            ended = {state: count for state, count in changes[sweep_id].items() if state in TERMINAL and count}
+            values: dict[str, Any] = {state.value: sweeps.c[state.value] + count for state, count in ended.items()}
+            if ended:
+                values["finished_at"] = case((done + sum(ended.values()) == sweeps.c.total, now), else_=None)
+            statement = update(sweeps).where(sweeps.c.id == sweep_id)
+            statement = statement.values(version=sweeps.c.version + 1, **values)
+            versions[sweep_id] = self._tx.connection.execute(statement.returning(sweeps.c.version)).scalar_one()
+        return versions
