@@ -1,0 +1,212 @@
+"""What every simulation promises, tried on each one that is installed."""
+
+import itertools
+import json
+import math
+
+import jsonschema
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from grid.plugins.registry import load_registry
+from grid.schemas.jobs import Reason
+
+SIMULATIONS = load_registry().simulations()
+# Points of one batch key, all different and all quick, for each simulation; the first is the default.
+POINTS = {
+    "heat-rod": [
+        {"diffusivity": d, "boundary_temp": b, "time_steps": 20, "spatial_steps": 31, "length": x}
+        for d, b, x in [
+            (0.01, 0.0, 1.0), (0.02, 10.0, 0.5), (1.0, 300.0, 2.0), (1e-6, 100.0, 1.0), (0.3, -20.0, 0.1),
+            (5.0, 0.0, 9.0), (0.07, 99.0, 1.0),
+        ]
+    ],
+    "noop": [{"payload_bytes": 64, "duration_s": d / 1e4} for d in range(7)],
+}  # fmt: skip
+
+
+@pytest.fixture(params=sorted(SIMULATIONS))
+def simulation(request):
+    return SIMULATIONS[request.param]
+
+
+def points_of(simulation):
+    return [simulation.params_model.model_validate(point) for point in POINTS[simulation.name]]
+
+
+def keep_all(_fraction):
+    return frozenset()
+
+
+def test_every_simulation_has_points_here(simulation):
+    assert len(POINTS[simulation.name]) == 7
+
+
+def test_every_field_has_unit_description_default_and_limits(simulation):
+    schema = simulation.params_model.model_json_schema()
+
+    assert schema["additionalProperties"] is False
+    for name, field in schema["properties"].items():
+        assert field["description"], name
+        assert field["unit"], name
+        if name not in schema.get("required", []):
+            assert "default" in field, name
+        if field.get("type") in {"number", "integer"}:
+            assert {"minimum", "maximum"} <= set(field), name
+        elif field.get("type") == "string":
+            assert "enum" in field or "maxLength" in field, name
+
+
+def test_defaults_are_valid_by_the_model_and_by_its_json_schema(simulation):
+    schema = simulation.params_model.model_json_schema()
+    params = points_of(simulation)[0]
+    document = json.loads(params.model_dump_json())
+
+    jsonschema.validate(document, schema)
+    assert simulation.params_model.model_validate(document) == params
+    if not schema.get("required"):
+        assert simulation.params_model.model_validate(simulation.params_model().model_dump())
+
+
+def test_batches_of_every_width_and_order_give_each_point_the_same_bytes(simulation):
+    points = points_of(simulation)
+    assert len({simulation.batch_key(point) for point in points}) == 1
+    alone = [simulation.solve([point], keep_all) for point in points]
+    orders = [*itertools.permutations(range(7), 2), *itertools.islice(itertools.permutations(range(7)), 0, 5040, 1009)]
+    for order in orders:
+        batch = simulation.solve([points[index] for index in order], keep_all)
+        assert len(batch.records) == len(batch.outcomes) == len(order)
+        for place, index in enumerate(order):
+            assert batch.records[place].tobytes() == alone[index].records[0].tobytes()
+            assert batch.outcomes[place] == alone[index].outcomes[0]
+
+
+def test_outcomes_are_plain_values_and_their_audits_passed(simulation):
+    (outcome,) = simulation.solve(points_of(simulation)[:1], keep_all).outcomes
+
+    assert outcome.reason is Reason.OK
+    json.dumps([dict(outcome.metrics), list(outcome.audits)], allow_nan=False)
+    assert all(type(value) in {float, int, str, bool, type(None)} for value in outcome.metrics.values())
+    assert all(audit["verdict"] != "failed" for audit in outcome.audits)
+
+
+def test_render_makes_every_file_and_only_what_was_asked_for(simulation, tmp_path):
+    point = points_of(simulation)[1]
+    solved = simulation.solve([point], keep_all)
+    for number, names in enumerate((simulation.files, *((name,) for name in simulation.files))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        sha256 = simulation.render(names, point, solved.records[0], folder)
+
+        assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+        assert all(path.stat().st_size > 0 for path in folder.iterdir())
+        assert sha256 in {None, solved.outcomes[0].field_sha256}
+
+
+def test_rendered_files_are_well_formed(simulation, tmp_path):
+    point = points_of(simulation)[1]
+    solved = simulation.solve([point], keep_all)
+    sha256 = simulation.render(simulation.files, point, solved.records[0], tmp_path)
+
+    assert json.loads((tmp_path / "meta.json").read_text())["numerics_version"] == simulation.numerics_version
+    if "temperature_field.npy" in simulation.files:
+        field = np.load(tmp_path / "temperature_field.npy", allow_pickle=False)
+        lines = (tmp_path / "result.csv").read_text().splitlines()
+        assert field.dtype == np.float64
+        assert len(lines) == len(field) + 1
+        assert len({line.count(",") for line in lines}) == 1
+        assert sha256 == solved.outcomes[0].field_sha256
+        assert (tmp_path / "simulation_results.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_progress_is_told_in_order_and_ends_at_one(simulation):
+    told = []
+    simulation.solve(points_of(simulation)[:3], lambda fraction: told.append(fraction) or frozenset())
+
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert told[0] >= 0.0
+
+
+def test_a_point_left_out_is_cancelled_or_was_already_done_and_harms_no_neighbour(simulation):
+    points = points_of(simulation)[1:4]
+    alone = simulation.solve(points[:1], keep_all)
+    batch = simulation.solve([points[1], points[2], points[0]], lambda _fraction: frozenset({1}))
+
+    assert batch.outcomes[1].reason in {Reason.OK, Reason.CANCELLED_BY_USER}
+    assert batch.records[2].tobytes() == alone.records[0].tobytes()
+
+
+def test_estimate_is_finite_positive_and_grows_with_nothing_allocated(simulation):
+    price = simulation.estimate(points_of(simulation)[0])
+
+    assert price.memory_bytes > 0
+    assert price.output_bytes > 0
+    assert 0 < price.work_s < 10
+    assert math.isfinite(price.cell_steps)
+
+
+def test_numerics_version_is_short_and_stable(simulation):
+    assert simulation.numerics_version == load_registry().get(simulation.name).numerics_version
+    assert 8 <= len(simulation.numerics_version) <= 64
+    assert simulation.numerics_version.isalnum()
+
+
+HOSTILE = {
+    "not a number": math.nan,
+    "infinite": math.inf,
+    "minus infinite": -math.inf,
+    "too low": -1e300,
+    "too high": 1e300,
+    "10,000 digits": 10**10_000,
+    "minus 10,000 digits": -(10**10_000),
+    "digits as text": "1",
+    "NUL": "\0",
+    "lone surrogate": "\ud800",
+    "empty text": "",
+    "true": True,
+    "false": False,
+    "null": None,
+    "list": [1.0],
+    "empty object": {},
+    "nested": {"a": {"a": {"a": {}}}},
+    "bytes": b"1",
+    "complex": 1j,
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_values_of_every_field_are_refused_and_never_crash(simulation, value):
+    base = POINTS[simulation.name][0]
+    for name, field in simulation.params_model.model_fields.items():
+        if value is None and not field.is_required() and field.default is None:
+            continue  # where nothing is the default, nothing is a value
+        with pytest.raises(ValidationError) as caught:
+            simulation.params_model.model_validate({**base, name: value})
+        for error in caught.value.errors():
+            assert error["loc"][0] == name
+            assert error["msg"]
+
+
+@given(document=st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
+def test_anything_that_is_not_an_object_is_refused(document):
+    for simulation in SIMULATIONS.values():
+        with pytest.raises(ValidationError):
+            simulation.params_model.model_validate(document)
+
+
+def test_unknown_fields_are_refused(simulation):
+    for name in ("lenght", "__class__", "model_config", "\0"):
+        with pytest.raises(ValidationError):
+            simulation.params_model.model_validate({**POINTS[simulation.name][0], name: 1.0})
+
+
+def test_whole_numbers_may_be_written_as_floats_and_broken_ones_may_not():
+    for name, field in (("heat-rod", "time_steps"), ("noop", "payload_bytes")):
+        model = SIMULATIONS[name].params_model
+        assert model.model_validate({field: 100.0}) == model.model_validate({field: 100})
+        with pytest.raises(ValidationError):
+            model.model_validate({field: 100.5})
