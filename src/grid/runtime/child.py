@@ -1,0 +1,94 @@
+"""The slot child's own main: take messages off the pipe, solve, render, answer.
+
+A thread watches the pipe: when the supervisor is gone the child is gone too, in the middle of a kernel if need be
+(kernels are `nogil`; for those that are not, the kernel's parent-death signal does the same).
+"""
+
+import os
+import resource
+import select
+import signal
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from grid.runtime.messages import LeaveOut, Ready, Render, Solve
+from grid.runtime.preload import Registry, load_registry, warm_up
+from grid.runtime.processes import limit_resource
+from grid.runtime.rendering import render
+from grid.runtime.solving import solve
+from grid.runtime.store import LocalArtifactStore
+
+FAREWELL_S = 0.2  # an idle child sees end of file by itself and leaves with exit code 0
+
+
+def main(config: dict[str, Any]) -> None:
+    """Be a child with threads, in a process of its own (`_become_large` of the fork server made it)."""
+    registry = load_registry(config["registry"])
+    warm_up(registry)
+    raise SystemExit(run(config, registry))
+
+
+def run(config: dict[str, Any], registry: Registry) -> int:
+    """Set the process up and serve until the supervisor hangs up; return the exit code."""
+    limit_resource(resource.RLIMIT_CORE, 0)
+    limit_resource(resource.RLIMIT_NOFILE, config["open_files"])
+    os.umask(0o077)
+    os.chdir(config["scratch"])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
+    connection = Connection(config["connection"])
+    threading.Thread(target=_die_with, args=(connection.fileno(),), name="watcher", daemon=True).start()
+    serve(connection, registry, LocalArtifactStore(Path(config["artifacts"])), output_bytes=config["output_bytes"])
+    return 0
+
+
+def serve(connection: Connection, registry: Registry, store: LocalArtifactStore, *, output_bytes: int) -> None:
+    """Answer messages until end of file."""
+    line = Line(connection)
+    versions = {name: simulation.numerics_version for name, simulation in registry.simulations().items()}
+    with suppress(EOFError, ConnectionError):
+        line.send(Ready(os.getpid(), versions))
+        while True:
+            message = line.receive()
+            if isinstance(message, Solve):
+                line.send(solve(message, registry, store, line))
+            elif isinstance(message, Render):
+                line.send(render(message, registry, store, output_bytes=output_bytes))
+
+
+class Line:
+    """The pipe, with what came early kept for later."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._waiting: deque[object] = deque()
+
+    def send(self, message: object) -> None:
+        """Say something to the supervisor."""
+        self.connection.send(message)
+
+    def receive(self) -> object:
+        """Return the next message, in order."""
+        return self._waiting.popleft() if self._waiting else self.connection.recv()
+
+    def take_leave_outs(self) -> list[LeaveOut]:
+        """Return the `LeaveOut` messages that came, without waiting; other messages stay in order."""
+        while self.connection.poll():
+            self._waiting.append(self.connection.recv())
+        taken = [message for message in self._waiting if isinstance(message, LeaveOut)]
+        if taken:
+            self._waiting = deque(message for message in self._waiting if not isinstance(message, LeaveOut))
+        return taken
+
+
+def _die_with(descriptor: int) -> None:
+    """Wait until the other end is closed, then end the whole process group."""
+    poller = select.poll()
+    poller.register(descriptor, 0)  # hang-up is always reported
+    poller.poll()
+    time.sleep(FAREWELL_S)
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,131 @@
+"""What Linux says about processes, and how to end them: start times, resident memory, groups, parent-death signals."""
+
+import ctypes
+import os
+import resource
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class ExitReason:
+    """How a process ended: exactly one of `exit_code` and `signal` is there, or neither where nobody saw it end."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    is_oom: bool = False  # by the kernel's own counter or by our measured limit, never guessed from a signal
+    was_killed: bool = False  # we asked for it
+
+    @classmethod
+    def of(cls, wait_status: int, *, is_oom: bool = False, was_killed: bool = False) -> "ExitReason":
+        """Read a status of `waitpid`."""
+        if os.WIFSIGNALED(wait_status):
+            return cls(signal=os.WTERMSIG(wait_status), is_oom=is_oom, was_killed=was_killed)
+        return cls(exit_code=os.waitstatus_to_exitcode(wait_status), is_oom=is_oom, was_killed=was_killed)
+
+    @property
+    def sentence(self) -> str:
+        """Say it to an operator."""
+        if self.is_oom:
+            return "It needed more memory than it may use and was ended."
+        if self.signal is not None:
+            return f"It was ended by signal {self.signal}."
+        if self.exit_code is not None:
+            return f"It ended with exit code {self.exit_code}."
+        return "It ended and nobody saw how."
+
+
+def find_start_time(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None where there is no such (living) process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()  # the name in brackets may hold anything, even blanks and brackets
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])  # state; starttime, field 22 of proc(5)
+
+
+def is_same_process(pid: int, start_time: int) -> bool:
+    """Whether `pid` still is the process that started then: a reused number is somebody else."""
+    return find_start_time(pid) == start_time
+
+
+def find_rss_bytes(pid: int) -> int | None:
+    """Return the resident memory of a process; None where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_BYTES
+    except (OSError, IndexError):
+        return None
+
+
+def find_group(group: int) -> list[int]:
+    """Return the living members of a process group."""
+    members = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with suppress(OSError, ValueError):
+                stat = Path(entry.path, "stat").read_bytes()
+                fields = stat[stat.rindex(b")") + 2 :].split()
+                if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
+                    members.append(int(entry.name))
+    return members
+
+
+def signal_group(group: int, number: signal.Signals) -> bool:
+    """Send a signal to a whole process group; False where nobody is left."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):  # PermissionError: only zombies of another user are left
+        return False
+    return True
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when the thread that made it ends; at once where that happened already."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def limit_resource(kind: int, amount: int) -> None:
+    """Lower one resource limit, soft and hard; never above what the parent left us."""
+    _, hard = resource.getrlimit(kind)
+    allowed = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+    resource.setrlimit(kind, (allowed, allowed))
+
+
+def read_peak_rss_bytes() -> int:
+    """Return the largest resident memory of this process since `reset_peak_rss`, or since its start."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def reset_peak_rss() -> None:
+    """Start measuring the peak anew, where the kernel lets us (proc(5), clear_refs)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def count_cgroup_oom_kills() -> int | None:
+    """Return how many processes of our memory cgroup the kernel has killed for want of memory; None where unknown."""
+    with suppress(OSError, ValueError, StopIteration):
+        for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "memory":  # version 1
+                counter = Path("/sys/fs/cgroup/memory", path.lstrip("/"), "memory.oom_control")
+            elif controllers == "":
+                counter = Path("/sys/fs/cgroup", path.lstrip("/"), "memory.events")
+            else:
+                continue
+            if counter.exists():
+                words = dict(row.split() for row in counter.read_text(encoding="ascii").splitlines())
+                return int(words["oom_kill"]) if "oom_kill" in words else None
+    return None

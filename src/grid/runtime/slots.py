@@ -1,0 +1,330 @@
+"""Slot children, seen from the supervisor: start one, talk to it, learn how it died. Loads no numerics.
+
+`send` and `receive` carry the messages of `grid.runtime.messages`; a child's descriptor can be waited for together with
+others (`selectors`, `multiprocessing.connection.wait`). Killing one is always allowed: whatever it had not stored
+completely was not stored at all.
+"""
+
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+import grid
+from grid.core.errors import UnavailableError
+from grid.core.settings import Settings
+from grid.runtime.environment import make_child_environment, numba_cache_folder
+from grid.runtime.forkserver import BOOT
+from grid.runtime.preload import DEFAULT_REGISTRY
+from grid.runtime.processes import (
+    ExitReason,
+    count_cgroup_oom_kills,
+    find_rss_bytes,
+    find_start_time,
+    is_same_process,
+    signal_group,
+)
+
+ChildKind = Literal["small", "large"]
+BIRTH_LIMIT_S = 120.0  # a cold fork server compiles the serial kernels first
+OPEN_FILES = 512
+
+
+class SlotLostError(UnavailableError):
+    """The fork server could not make a child; the next start makes a new fork server."""
+
+    code, title = "slot-lost", "A simulation process could not be started"
+
+
+class SlotChild:
+    """One living slot child. Not for several threads at a time, but for `kill`."""
+
+    def __init__(self, kind: ChildKind, tokens: int, connection: Connection, status_pipe: int, scratch: Path) -> None:
+        self.kind, self.tokens, self.scratch = kind, tokens, scratch
+        self.connection = connection
+        self.memory_limit_bytes: int | None = None
+        self._status_pipe = status_pipe
+        self._words: dict[str, Any] = {}
+        self._unread = b""
+        self._status_ended = False
+        self._was_killed = self._is_oom = False
+        self._oom_kills = count_cgroup_oom_kills()
+
+    @property
+    def pid(self) -> int:
+        """The process number; waits for the birth.
+
+        Raises:
+            SlotLostError: It was never born.
+        """
+        return self._birth("pid")
+
+    @property
+    def start_time(self) -> int:
+        """Clock ticks since boot at its birth: with `pid` the name of this process and of no other."""
+        return self._birth("start_time")
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there is a message or the child is dead."""
+        return self.connection.fileno()
+
+    def send(self, message: object) -> None:
+        """Say something to the child; silent where it is dead, which `receive` will report."""
+        with suppress(BrokenPipeError, ConnectionError):
+            self.connection.send(message)
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        """Whether `receive` would not block."""
+        return self.connection.poll(timeout_s)
+
+    def receive(self) -> object:
+        """Return the next message of the child.
+
+        Raises:
+            EOFError: The child is dead and said no more.
+        """
+        try:
+            message: object = self.connection.recv()
+        except ConnectionError as error:
+            raise EOFError from error
+        return message
+
+    def rss_bytes(self) -> int:
+        """Return the resident memory; 0 for a child that is dead or not yet born."""
+        self._read_status(0.0)
+        return (find_rss_bytes(self._words["pid"]) or 0) if "pid" in self._words and not self._is_dead else 0
+
+    def is_over_memory(self) -> bool:
+        """Whether it holds more memory than `memory_limit_bytes`; the caller then calls `kill(is_oom=True)`."""
+        return self.memory_limit_bytes is not None and self.rss_bytes() > self.memory_limit_bytes
+
+    def exit_reason(self, timeout_s: float = 2.0) -> ExitReason | None:
+        """Return how it ended; None while it lives."""
+        self._read_status(timeout_s, until="status")
+        if not self._is_dead:
+            return None
+        if "status" not in self._words:  # the fork server went with it
+            return ExitReason(is_oom=self._is_oom, was_killed=self._was_killed)
+        status = self._words["status"]
+        now = count_cgroup_oom_kills()
+        by_kernel = os.WIFSIGNALED(status) and not self._was_killed and (now or 0) > (self._oom_kills or 0)
+        return ExitReason.of(status, is_oom=self._is_oom or by_kernel, was_killed=self._was_killed)
+
+    def kill(self, *, is_oom: bool = False) -> ExitReason | None:
+        """End the child and all that it started, at once; return how it ended. Twice is harmless."""
+        if not self._is_dead:
+            self._was_killed, self._is_oom = True, is_oom
+            self.connection.close()  # enough for one that is not born yet
+            self._read_status(0.0)
+            if "pid" in self._words and not self._is_dead:
+                signal_group(self._words["pid"], signal.SIGKILL)
+                with suppress(ProcessLookupError):  # before its setsid it is in the server's group
+                    os.kill(self._words["pid"], signal.SIGKILL)
+        reason = self.exit_reason(2.0 if "pid" in self._words else 0.0)
+        self._release()
+        return reason
+
+    def close(self, timeout_s: float = 1.0) -> ExitReason | None:
+        """Hang up, let an idle child leave by itself, and kill it where it does not."""
+        self.connection.close()
+        reason = self.exit_reason(timeout_s)
+        if reason is None:
+            return self.kill()
+        self._release()
+        return reason
+
+    @property
+    def _is_dead(self) -> bool:
+        return "status" in self._words or self._status_ended
+
+    def _birth(self, word: str) -> int:
+        self._read_status(BIRTH_LIMIT_S, until=word)
+        if word not in self._words:
+            raise SlotLostError("The simulation process was not started.")
+        return int(self._words[word])
+
+    def _read_status(self, timeout_s: float, until: str = "status") -> None:
+        """Read the fork server's lines about this child, as long as `until` is missing and time is left."""
+        deadline = time.monotonic() + timeout_s
+        while until not in self._words and not self._status_ended:
+            poller = select.poll()
+            poller.register(self._status_pipe, select.POLLIN)
+            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                return
+            data = os.read(self._status_pipe, 4096)
+            self._status_ended = not data
+            *lines, self._unread = (self._unread + data).split(b"\n")
+            for line in lines:
+                self._words.update(json.loads(line))
+
+    def _release(self) -> None:
+        self.connection.close()
+        if self._status_pipe >= 0 and self._is_dead:
+            self._status_ended = True
+            os.close(self._status_pipe)
+            self._status_pipe = -1
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+class SlotFactory:
+    """Makes slot children through one fork server, which is started on first use and again where it died."""
+
+    def __init__(
+        self,
+        home: Path,
+        artifacts: Path,
+        *,
+        registry: str = DEFAULT_REGISTRY,
+        memory_bytes: int | None = None,
+        output_bytes: int = 1 << 30,
+        extra_path: tuple[Path, ...] = (),
+    ) -> None:
+        self.home, self.artifacts, self.registry = home, artifacts, registry
+        self.memory_bytes, self.output_bytes = memory_bytes, output_bytes
+        self._path = [str(Path(grid.__file__).parent.parent), *map(str, extra_path)]
+        self._lock = threading.Lock()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._server_scratch: Path | None = None
+        remove_orphaned_scratch(home)
+        self._control: socket.socket | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "SlotFactory":
+        """Take folders and limits from the settings."""
+        return cls(
+            settings.grid_home,
+            settings.resolved_artifacts_path,
+            memory_bytes=settings.grid_job_memory_mb << 20,
+            output_bytes=settings.grid_output_mb << 20,
+        )
+
+    def start(self, kind: ChildKind, *, tokens: int = 1) -> SlotChild:
+        """Start a child with so many threads and return at once; its first message is `Ready`.
+
+        Raises:
+            SlotLostError: Two fork servers in a row could not be reached.
+        """
+        scratch = self._make_scratch()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        status_pipe, status_write = os.pipe2(os.O_CLOEXEC)
+        threads = tokens if kind == "large" else 1
+        request = {
+            "kind": kind,
+            "environment": make_child_environment(self.home, scratch, threads=threads),
+            "scratch": str(scratch),
+            "artifacts": str(self.artifacts),
+            "registry": self.registry,
+            "output_bytes": self.output_bytes,
+            "open_files": OPEN_FILES,
+            "path": self._path,
+        }
+        try:
+            self._request(json.dumps(request).encode(), [theirs.fileno(), status_write])
+        except SlotLostError:
+            ours.close()
+            os.close(status_pipe)
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        finally:
+            theirs.close()
+            os.close(status_write)
+        child = SlotChild(kind, tokens, Connection(ours.detach()), status_pipe, scratch)
+        child.memory_limit_bytes = self.memory_bytes
+        return child
+
+    def warm_up(self) -> None:
+        """Start the fork server now, so that the first child need not wait for it."""
+        with self._lock:
+            self._require_server()
+
+    @property
+    def server_pid(self) -> int | None:
+        """The fork server's process, if it was started."""
+        return self._server.pid if self._server else None
+
+    def close(self) -> None:
+        """End the fork server and with it every child."""
+        with self._lock:
+            self._stop_server()
+
+    def _request(self, request: bytes, descriptors: list[int]) -> None:
+        with self._lock:
+            for _ in range(2):
+                control = self._require_server()
+                try:
+                    socket.send_fds(control, [request], descriptors)
+                except (BrokenPipeError, ConnectionError):
+                    self._stop_server()
+                else:
+                    return
+        raise SlotLostError("The fork server ends as soon as it starts; the worker's log says why.")
+
+    def _require_server(self) -> socket.socket:
+        if self._server is not None and self._server.poll() is not None:
+            self._stop_server()
+        if self._control is None:
+            scratch = self._server_scratch = self._make_scratch()
+            numba_cache_folder(self.home).mkdir(mode=0o700, parents=True, exist_ok=True)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            config = {
+                "module": "grid.runtime.forkserver",
+                "path": self._path,
+                "registry": self.registry,
+                "control": theirs.fileno(),
+            }
+            with theirs:
+                self._server = subprocess.Popen(
+                    [sys.executable, "-I", "-c", BOOT, json.dumps(config)],
+                    env=make_child_environment(self.home, scratch),
+                    cwd=scratch,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            self._control = ours
+        return self._control
+
+    def _stop_server(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._server is not None:
+            try:
+                self._server.wait(2.0)
+            except subprocess.TimeoutExpired:  # still compiling: nobody waits for it
+                self._server.kill()
+                self._server.wait()
+            self._server = None
+        if self._server_scratch is not None:
+            shutil.rmtree(self._server_scratch, ignore_errors=True)
+
+    def _make_scratch(self) -> Path:
+        folder = self.home / "run" / "scratch"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = f"{os.getpid()}-{find_start_time(os.getpid())}"
+        scratch = folder / f"{owner}-{secrets.token_hex(8)}"
+        scratch.mkdir(mode=0o700)
+        return scratch
+
+
+def remove_orphaned_scratch(home: Path) -> int:
+    """Remove the scratch folders whose supervisor is gone; return how many."""
+    removed = 0
+    for folder in (home / "run" / "scratch").glob("*-*-*"):
+        pid, start_time, _ = folder.name.split("-")
+        if pid.isdigit() and start_time.isdigit() and not is_same_process(int(pid), int(start_time)):
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+    return removed

@@ -1,0 +1,235 @@
+"""One batch in a slot child: parse, solve, keep the neighbours of a poisonous point, store the pack."""
+
+import json
+import math
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from grid.core.errors import ConflictError, GridError, NotFoundError, NumericsError, StorageFullError
+from grid.runtime.messages import Advanced, Begun, LeaveOut, PointResult, Solve, Solved
+from grid.runtime.packs import PACK_NAME, write_pack
+from grid.runtime.preload import Registry
+from grid.runtime.processes import read_peak_rss_bytes, reset_peak_rss
+from grid.runtime.store import LocalArtifactStore, storage_errors
+from grid.schemas.jobs import Audit, Claim, Manifest, PackEntry, Reason
+from grid.schemas.simulations import PointOutcome, Progress, Simulation
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PROGRESS_INTERVAL_S = 0.25
+LOG_CHARACTERS = 16 << 10
+SENTENCE_CHARACTERS = 500
+
+
+class SupervisorGoneError(EOFError):
+    """Nobody is left to solve for."""
+
+
+class Line(Protocol):
+    """What a solve says to the supervisor, and hears from it."""
+
+    def send(self, message: object) -> None:
+        """Say something."""
+        ...
+
+    def take_leave_outs(self) -> list[LeaveOut]:
+        """Return the points to leave out that were named since."""
+        ...
+
+
+def solve(message: Solve, registry: Registry, store: LocalArtifactStore, line: Line) -> Solved:
+    """Solve a batch; the answer has a result for each point, or says why the whole batch goes back to the queue."""
+    started = time.monotonic()
+    reset_peak_rss()
+    try:
+        simulation = registry.get(message.simulation)
+        line.send(Begun(message.batch_id))
+        solved = Batch(message, simulation, line).solve()
+        results = _store(message, simulation, store, solved)
+    except NotFoundError:
+        return _lost(message, started, f"This worker has no simulation {message.simulation!r}.")
+    except StorageFullError as error:
+        return _lost(message, started, str(error), is_storage_full=True)
+    except ConflictError:
+        return _lost(message, started, "A pack of this batch is stored already.")
+    except OSError as error:
+        return _lost(message, started, f"The result could not be stored ({error.strerror or type(error).__name__}).")
+    return Solved(message.batch_id, results, time.monotonic() - started, read_peak_rss_bytes())
+
+
+def parse_params(simulation: Simulation, params: Mapping[str, Any]) -> BaseModel:
+    """Return the typed parameters of one point, read as JSON, which is what they were stored as."""
+    return simulation.params_model.model_validate_json(json.dumps(params))
+
+
+class Batch:
+    """The points of one message on their way through the simulation."""
+
+    def __init__(self, message: Solve, simulation: Simulation, line: Line) -> None:
+        self.message, self.simulation, self.line = message, simulation, line
+        self.index_of = {claim.job_id: index for index, claim in enumerate(message.claims)}
+        self.left_out: set[int] = set()
+        self.outcomes: dict[int, PointOutcome] = {}
+        self.rows: dict[int, np.void] = {}
+        self.records: np.ndarray[Any, Any] | None = None  # where one call solved all of them, in order
+        self.last_told_s = -math.inf
+        self.done = 0
+
+    def solve(self) -> "Batch":
+        """Give every point an outcome, and every point that succeeded a record."""
+        points: dict[int, BaseModel] = {}
+        for index, params in enumerate(self.message.points):
+            try:
+                points[index] = parse_params(self.simulation, params)
+            except ValidationError as error:
+                self.outcomes[index] = _describe_invalid(error)
+        if points:
+            self._solve(points)
+        return self
+
+    def _solve(self, points: Mapping[int, BaseModel]) -> None:
+        """Solve these together; where that raises, solve each half alone, down to the point that is to blame."""
+        try:
+            result = self.simulation.solve(list(points.values()), self._progress(list(points)))
+        except (StorageFullError, SupervisorGoneError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a model raises is the end of its own points only
+            if len(points) == 1:
+                (index,) = points
+                self.outcomes[index] = _describe(error)
+                self.done += 1
+                return
+            indices, middle = list(points), len(points) // 2
+            for half in (indices[:middle], indices[middle:]):
+                self._solve({index: points[index] for index in half})
+            return
+        self.done += len(points)
+        for row, (index, outcome) in enumerate(zip(points, result.outcomes, strict=True)):
+            self.outcomes[index] = outcome
+            self.rows[index] = result.records[row]
+        if len(points) == len(self.message.points):
+            self.records = result.records
+
+    def _progress(self, indices: Sequence[int]) -> Progress:
+        """Return the callback of one call, which covers only these points of the batch."""
+        total = len(self.message.points)
+
+        def progress(fraction: float) -> frozenset[int]:
+            now = time.monotonic()
+            if now - self.last_told_s >= PROGRESS_INTERVAL_S:
+                self.last_told_s = now
+                self._tell((self.done + len(indices) * min(1.0, max(0.0, fraction))) / total)
+            return frozenset(place for place, index in enumerate(indices) if index in self.left_out)
+
+        return progress
+
+    def _tell(self, fraction: float) -> None:
+        try:
+            self.line.send(Advanced(self.message.batch_id, fraction))
+            for leave_out in self.line.take_leave_outs():
+                self._leave_out(leave_out.batch_id, leave_out.job_ids)
+        except (EOFError, ConnectionError) as error:
+            raise SupervisorGoneError from error
+
+    def _leave_out(self, batch_id: UUID, job_ids: frozenset[UUID]) -> None:
+        if batch_id == self.message.batch_id:
+            self.left_out.update(self.index_of[job_id] for job_id in job_ids if job_id in self.index_of)
+
+    def successful(self) -> list[int]:
+        """Return the indices of the points that succeeded, in order."""
+        return [index for index in sorted(self.outcomes) if self.outcomes[index].reason is Reason.OK]
+
+    def stack(self, indices: Sequence[int]) -> "np.ndarray[Any, Any]":
+        """Return the records of these points as one array."""
+        import numpy as np
+
+        if self.records is not None:
+            return self.records if len(indices) == len(self.records) else self.records[list(indices)]
+        stacked = np.empty(len(indices), dtype=self.rows[indices[0]].dtype)
+        for row, index in enumerate(indices):
+            stacked[row] = self.rows[index]
+        return stacked
+
+
+def _store(message: Solve, simulation: Simulation, store: LocalArtifactStore, batch: Batch) -> list[PointResult]:
+    """Store the pack of the points that succeeded and say how each point ended."""
+    successful = batch.successful()
+    entries: dict[int, PackEntry] = {}
+    if successful:
+        records = batch.stack(successful)
+        if records.dtype.itemsize:  # a simulation without a record (`noop`) leaves no file
+            with store.staging("pack") as folder, storage_errors():
+                path = Path(folder) / PACK_NAME
+                entries = dict(zip(successful, write_pack(path, message.pack_key, records), strict=True))
+                store.adopt(message.pack_key, path)
+    version = simulation.numerics_version
+    return [
+        _make_result(claim, batch.outcomes[index], entries.get(index), version)
+        for index, claim in enumerate(message.claims)
+    ]
+
+
+def _make_result(claim: Claim, outcome: PointOutcome, entry: PackEntry | None, version: str) -> PointResult:
+    log = outcome.log[-LOG_CHARACTERS:]
+    if outcome.reason is not Reason.OK:
+        return PointResult(claim, outcome.reason, outcome.message[:SENTENCE_CHARACTERS], None, log)
+    manifest = Manifest(
+        metrics={name: _finite(value) for name, value in outcome.metrics.items()},
+        audits=[_finite_audit(audit) for audit in outcome.audits],
+        numerics_version=version,
+    )
+    if entry is not None:
+        manifest["pack"] = entry
+    else:
+        manifest["files"] = []
+    if outcome.field_sha256 is not None:
+        manifest["field_sha256"] = outcome.field_sha256
+    return PointResult(claim, Reason.OK, outcome.message[:SENTENCE_CHARACTERS], manifest, log)
+
+
+def _finite(value: Any) -> Any:
+    """Return a plain, JSON-safe value: NumPy scalars become Python's, numbers that are not finite become None."""
+    plain = value.item() if hasattr(value, "item") else value
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+def _finite_audit(audit: Audit) -> Audit:
+    return Audit(
+        name=audit["name"],
+        verdict=audit["verdict"],
+        value=_finite(audit["value"]),
+        limit=_finite(audit["limit"]),
+        detail=audit["detail"],
+    )
+
+
+def _describe(error: Exception) -> PointOutcome:
+    """Say what a model raised: one sentence for the user, the traceback for the log."""
+    log = "".join(traceback.format_exception(error))
+    if isinstance(error, MemoryError):
+        return PointOutcome(Reason.OOM, Reason.OOM.sentence, log=log)
+    if isinstance(error, NumericsError):
+        return PointOutcome(Reason.DIVERGED, str(error) or error.title, log=log)
+    if isinstance(error, GridError):
+        return PointOutcome(Reason.NONZERO_EXIT, str(error) or error.title, log=log)
+    sentence = f"The simulation raised {type(error).__name__}; its log says where."
+    return PointOutcome(Reason.NONZERO_EXIT, sentence, log=log)
+
+
+def _describe_invalid(error: ValidationError) -> PointOutcome:
+    fields = ", ".join(sorted({".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)}))
+    return PointOutcome(
+        Reason.NONZERO_EXIT, f"The stored parameters are not valid for this version of the simulation: {fields}."
+    )
+
+
+def _lost(message: Solve, started: float, failure: str, *, is_storage_full: bool = False) -> Solved:
+    elapsed = time.monotonic() - started
+    return Solved(message.batch_id, (), elapsed, read_peak_rss_bytes(), failure, is_storage_full)
