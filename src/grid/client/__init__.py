@@ -1,0 +1,1 @@
+"""The typed client of the service: `GridClient`, `AsyncGridClient`, and the calls that both send."""

@@ -1,0 +1,68 @@
+"""`grid auth`: log in, print a token, say who you are."""
+
+from typing import Annotated
+
+import typer
+
+from grid.cli.connection import connected
+from grid.cli.output import JsonFlag, print_json, reporting, show, table
+
+app = typer.Typer(no_args_is_help=True, help="Who you are to the server.")
+
+
+@app.command()
+def login(
+    username: Annotated[str, typer.Option("--username", "-u", prompt=True)],
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, envvar="GRID_PASSWORD", help="Asked for when not given.")
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Log in; later commands act as this user, until `grid auth logout`."""
+    with reporting():
+        from grid.client.client import address_of
+        from grid.client.credentials import LocalCredential
+        from grid.core.settings import Settings
+
+        settings = Settings()
+        LocalCredential(settings.grid_home, address_of(settings)).log_in(username, password)
+        show({"username": username}, as_json=as_json, view=lambda: f"Logged in as {username}.")
+
+
+@app.command()
+def logout(as_json: JsonFlag = False) -> None:
+    """End the session and forget its credential; commands act as the local administrator again."""
+    with reporting():
+        from grid.client.client import address_of
+        from grid.client.credentials import LocalCredential
+        from grid.core.settings import Settings
+
+        settings = Settings()
+        LocalCredential(settings.grid_home, address_of(settings)).log_out()
+        show({"logged_out": True}, as_json=as_json, view=lambda: "Logged out.")
+
+
+@app.command()
+def token(as_json: JsonFlag = False) -> None:
+    """Print a valid access token and nothing else: curl -H "Authorization: Bearer $(grid auth token)" ..."""
+    with reporting():
+        from grid.client.client import address_of
+        from grid.client.credentials import LocalCredential
+        from grid.core.settings import Settings
+
+        settings = Settings()
+        value = LocalCredential(settings.grid_home, address_of(settings)).access_token()
+        if as_json:
+            print_json({"access_token": value})
+        else:
+            typer.echo(value)
+
+
+@app.command()
+def whoami(as_json: JsonFlag = False) -> None:
+    """Say as whom the commands act."""
+    with connected() as client:
+        from grid.client import calls
+
+        document = client.send(calls.who_am_i()).model_dump(mode="json")
+        show(document, as_json=as_json, view=lambda: table("what", "value", rows=document.items()))

@@ -1,0 +1,153 @@
+"""`grid doctor`: what an operator should know before others do."""
+
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from grid.core.errors import GridError
+from grid.core.settings import Settings
+
+Verdict = Literal["good", "note", "unsafe"]
+LEAST_FREE = 0.05  # of the disk; below it, claiming stops
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    verdict: Verdict
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def examine(settings: Settings | None = None) -> list[Finding]:
+    """Look at everything; nothing is changed."""
+    settings = settings or Settings()
+    return [
+        *_address(settings),
+        *_home(settings.grid_home),
+        *_secrets(settings),
+        *_disk(settings),
+        *_clock(settings),
+        *_database(settings),
+        *_sandbox(settings),
+        *_versions(),
+    ]
+
+
+def _address(settings: Settings) -> Iterator[Finding]:
+    where = f"{settings.grid_host}:{settings.grid_port}"
+    if settings.is_loopback:
+        yield Finding("address", "good", f"{where} answers this machine alone.")
+    elif settings.grid_expose:
+        yield Finding("address", "note", f"{where} answers the network; put TLS in front of it.")
+    else:
+        yield Finding("address", "unsafe", f"{where} is not loopback; without GRID_EXPOSE no server starts.")
+    if settings.debug:
+        yield Finding("debug", "note" if settings.is_loopback else "unsafe", "DEBUG is on.")
+
+
+def _home(home: Path) -> Iterator[Finding]:
+    if not home.exists():
+        yield Finding("data folder", "note", f"{home} is not there yet; `grid up` makes it.")
+        return
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & 0o077:
+        yield Finding("data folder", "unsafe", f"{home} has mode {mode:04o}; others can look in. chmod 700 it.")
+    else:
+        yield Finding("data folder", "good", f"{home}, mode {mode:04o}.")
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    folder = settings.grid_home / "secrets"
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    for file in files:
+        mode = stat.S_IMODE(file.stat().st_mode)
+        if mode & 0o077:
+            yield Finding("secrets", "unsafe", f"{file} has mode {mode:04o}; chmod 600 it.")
+    if settings.grid_secret_key is not None:
+        from grid.core.secrets import require_strong_key
+
+        try:
+            require_strong_key(settings.grid_secret_key.get_secret_value())
+        except GridError as error:
+            yield Finding("secrets", "unsafe", f"GRID_SECRET_KEY: {error}")
+            return
+    yield Finding(
+        "secrets", "good", f"{len(files)} files, readable by their owner alone." if files else "None made yet."
+    )
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = next(path for path in (settings.grid_home, *settings.grid_home.parents) if path.exists())
+    usage = shutil.disk_usage(folder)
+    free = usage.free / usage.total
+    verdict: Verdict = "good" if free > 2 * LEAST_FREE else "note" if free > LEAST_FREE else "unsafe"
+    yield Finding("disk", verdict, f"{usage.free / 2**30:.1f} GiB free ({free:.0%}).")
+
+
+def _clock(settings: Settings) -> Iterator[Finding]:
+    """Compare with the database's clock, which alone decides leases; tokens allow 30 s."""
+    from datetime import UTC, datetime
+
+    from grid.database.engine import create_database
+    from grid.database.uow import UnitOfWork
+
+    if not settings.database_url:
+        return  # one machine, one clock
+    try:
+        database = create_database(settings.resolved_database_url, application="doctor")
+        try:
+            with UnitOfWork(database).read() as tx:
+                skew = abs((tx.now() - datetime.now(UTC)).total_seconds())
+        finally:
+            database.close()
+    except GridError:
+        return  # said under "database"
+    verdict: Verdict = "good" if skew < 5 else "note" if skew < 30 else "unsafe"
+    yield Finding("clock", verdict, f"{skew:.1f} s from the database's clock.")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from grid.database import migrate
+
+    if not settings.database_url and not (settings.grid_home / "grid.db").exists():
+        yield Finding("database", "note", "Not made yet; `grid up` makes it.")
+        return
+    try:
+        problems = migrate.check(settings.resolved_database_url)
+    except GridError as error:
+        problems = [str(error)]
+    yield Finding("database", "unsafe" if problems else "good", "; ".join(problems) or "Sound, and of this version.")
+
+
+def _sandbox(settings: Settings) -> Iterator[Finding]:
+    from grid.runtime.programs import LocalImageCatalogue
+
+    catalogue = LocalImageCatalogue(settings)
+    kinds = {image: catalogue.kind_of(image) for image in settings.grid_images}
+    words = ", ".join(f"{image} ({kind or 'no sandbox available'})" for image, kind in kinds.items())
+    yield Finding("images", "good" if all(kinds.values()) else "note", words + ".")
+    for socket in (Path("/var/run/docker.sock"), Path("/run/docker.sock")):
+        if socket.exists() and not socket.is_symlink() and socket.stat().st_mode & stat.S_IWOTH:
+            yield Finding("docker socket", "unsafe", f"{socket} is writable by everybody, which makes everybody root.")
+
+
+def _versions() -> Iterator[Finding]:
+    """Name installed versions below those that mend a published advisory (docs/security.md lists them)."""
+    from importlib.metadata import version
+
+    floors = {"pyjwt": (2, 13, 0), "starlette": (1, 5, 1)}
+    old = []
+    for name, floor in floors.items():
+        found = tuple(int(part) for part in version(name).split(".")[:3] if part.isdigit())
+        if found < floor:
+            old.append(f"{name} {version(name)} is below {'.'.join(map(str, floor))}")
+    yield Finding("versions", "unsafe" if old else "good", "; ".join(old) or "None with a known advisory.")

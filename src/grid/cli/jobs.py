@@ -1,0 +1,231 @@
+"""`grid jobs`: submit, list, show, logs, watch, cancel, result, stats."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from grid.cli.connection import connected
+from grid.cli.exit_codes import ExitCode
+from grid.cli.output import JsonFlag, console, errors, print_json, show, table
+
+if TYPE_CHECKING:
+    from grid.client.client import GridClient
+    from grid.schemas.wire import JobOut
+
+app = typer.Typer(no_args_is_help=True, help="Submit jobs and fetch their results.")
+
+JobId = Annotated[UUID, typer.Argument(help="The job's id.")]
+SimOption = Annotated[str | None, typer.Option("--sim", "-s", help="A built-in simulation; see `grid sims list`.")]
+ImageOption = Annotated[str | None, typer.Option("--image", help="A container image on the administrator's list.")]
+ParamOption = Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value; may be given again.")]
+FileOption = Annotated[
+    Path | None, typer.Option("--params-file", exists=True, dir_okay=False, help="A JSON object of parameters.")
+]
+MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="name=value, to find the job by; repeatable.")]
+
+
+@app.command()
+def submit(
+    sim: SimOption = None,
+    image: ImageOption = None,
+    param: ParamOption = None,
+    params_file: FileOption = None,
+    meta: MetaOption = None,
+    retries: Annotated[int | None, typer.Option(min=0, max=10, help="Tries again after a failing exit.")] = None,
+    timeout_s: Annotated[float | None, typer.Option("--timeout", min=1, help="Longest run, seconds.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end; exit 8 unless it is success.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Submit one job and print its id."""
+    with connected() as client:
+        from grid.cli.parameters import read_params
+
+        answer = client.submit(
+            simulation=sim,
+            image=image,
+            params=read_params(param or [], params_file),
+            metadata=read_params(meta or [], None) or None,
+            retries=retries,
+            timeout_s=timeout_s,
+        )
+        if wait:
+            _finish(follow(client, answer.jobs[0]), as_json=as_json)
+        elif as_json:
+            print_json(answer.model_dump(mode="json"))
+        else:
+            console().print(
+                f"Job [bold]{answer.jobs[0]}[/] is queued. Follow it with: grid jobs watch {answer.jobs[0]}"
+            )
+
+
+@app.command("list")
+def list_jobs(
+    page: Annotated[int, typer.Option(min=1)] = 1,
+    size: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    status: Annotated[str | None, typer.Option(help="queued, running, success, failed, ...")] = None,
+    sim: SimOption = None,
+    sweep: Annotated[UUID | None, typer.Option(help="Only the points of this sweep.")] = None,
+    meta: MetaOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List jobs, newest first."""
+    from grid.cli.parameters import parse_assignment
+
+    with connected() as client:
+        from grid.client import calls
+
+        metadata = dict(parse_assignment(text, "--meta") for text in meta or [])
+        found = client.send(
+            calls.list_jobs(page=page, size=size, status=status, simulation=sim, sweep=sweep, metadata=metadata)
+        )
+        show(
+            found.model_dump(mode="json"),
+            as_json=as_json,
+            view=lambda: table(
+                "id",
+                "status",
+                "simulation",
+                "created",
+                "run, s",
+                rows=[
+                    (j.id, j.status, j.simulation or j.container_image, _clock(j.created_at), _run_time(j))
+                    for j in found.items
+                ],
+                title=f"{found.total} jobs, page {found.page} of {max(1, found.pages)}",
+            ),
+        )
+
+
+@app.command("show")
+def show_job(job_id: JobId, as_json: JsonFlag = False) -> None:
+    """Show one job: state, parameters, metrics, audits."""
+    with connected() as client:
+        job = client.get_job(job_id)
+        show(job.model_dump(mode="json"), as_json=as_json, view=lambda: _job_table(job))
+
+
+@app.command()
+def logs(
+    job_id: JobId,
+    follow_log: Annotated[bool, typer.Option("--follow", "-f", help="Print lines as they come.")] = False,
+    tail: Annotated[int | None, typer.Option(min=1, max=10_000, help="Only the last lines.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print a job's log."""
+    with connected() as client:
+        if follow_log and not as_json:
+            for event in client.stream_logs(job_id):
+                if event.kind == "log":
+                    _write_log_event(event.data)
+            return
+        from grid.client import calls
+
+        text = client.send(calls.job_logs(job_id, tail=tail))
+        if as_json:
+            print_json({"id": str(job_id), "lines": text.splitlines()})
+        else:
+            sys.stdout.write(text if not text or text.endswith("\n") else text + "\n")
+
+
+@app.command()
+def watch(job_id: JobId, as_json: JsonFlag = False) -> None:
+    """Wait for a job with a progress bar; exit 8 unless it ends with success. Ctrl-C leaves the job running."""
+    with connected() as client:
+        _finish(follow(client, job_id), as_json=as_json)
+
+
+@app.command()
+def cancel(job_id: JobId, as_json: JsonFlag = False) -> None:
+    """Cancel a job: it stops for real. Exit 5 where it has ended already."""
+    with connected() as client:
+        from grid.client import calls
+
+        job = client.send(calls.cancel_job(job_id))
+        show(job.model_dump(mode="json"), as_json=as_json, view=lambda: f"Job {job.id} is {job.status}.")
+
+
+@app.command()
+def result(
+    job_id: JobId,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; default <id>.zip.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Download the zip of a job's files."""
+    with connected() as client:
+        path = client.download_result(job_id, out or Path(f"{job_id}.zip"))
+        document = {"id": str(job_id), "file": str(path), "bytes": path.stat().st_size}
+        show(document, as_json=as_json, view=lambda: f"{path} ({document['bytes']} bytes)")
+
+
+@app.command()
+def stats(as_json: JsonFlag = False) -> None:
+    """Count jobs by status, and say how long they wait and run."""
+    with connected() as client:
+        from grid.client import calls
+
+        document = client.send(calls.job_stats()).model_dump(mode="json")
+        show(document, as_json=as_json, view=lambda: table("what", "value", rows=_flatten(document)))
+
+
+def follow(client: "GridClient", job_id: UUID | str) -> "JobOut":
+    """Wait for a job, with a progress bar on stderr."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors(), transient=True) as progress:
+        bar = progress.add_task("queued", total=1.0)
+        return client.wait(
+            job_id,
+            require_successful=False,
+            on_change=lambda job: progress.update(bar, description=str(job.status), completed=job.progress),
+        )
+
+
+def _finish(job: "JobOut", *, as_json: bool) -> None:
+    show(job.model_dump(mode="json"), as_json=as_json, view=lambda: _job_table(job))
+    if job.status != "success":
+        raise typer.Exit(code=int(ExitCode.UNSUCCESSFUL))
+
+
+def _job_table(job: "JobOut") -> Any:
+    rows: list[tuple[str, object]] = [
+        ("id", job.id),
+        ("status", job.status),
+        ("why", job.message),
+        ("simulation", job.simulation or job.container_image),
+        ("created", _clock(job.created_at)),
+        ("run, s", _run_time(job)),
+        ("attempts", job.attempts),
+    ]
+    rows += [(f"params.{name}", value) for name, value in (job.params or {}).items()]
+    rows += [(f"metrics.{name}", value) for name, value in (job.metrics or {}).items()]
+    rows += [(f"audit {audit['name']}", audit["verdict"]) for audit in job.audits or []]
+    return table("what", "value", rows=[row for row in rows if row[1] is not None])
+
+
+def _flatten(document: Any, prefix: str = "") -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for name, value in document.items():
+        rows += _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return rows
+
+
+def _write_log_event(data: str) -> None:
+    import json
+
+    text = json.loads(data).get("text", "")
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def _clock(moment: Any) -> str | None:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else None
+
+
+def _run_time(job: "JobOut") -> float | None:
+    if job.started_at is None or job.finished_at is None:
+        return None
+    return float((job.finished_at - job.started_at).total_seconds())

@@ -1,0 +1,57 @@
+"""`grid`: the service, jobs, sweeps and simulations from the command line."""
+
+from typing import Annotated
+
+import typer
+
+from grid.cli import auth, db, jobs, server, simulations, solving, sweeps, users
+
+app = typer.Typer(
+    name="grid",
+    help="Heat and structural integrity as a service. Begin with `grid up`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+server.register(app)
+solving.register(app)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(sweeps.app, name="sweeps")
+app.add_typer(simulations.app, name="sims")
+app.add_typer(auth.app, name="auth")
+app.add_typer(users.app, name="users")
+app.add_typer(db.app, name="db")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from grid import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Heat and structural integrity as a service. Begin with `grid up`."""
+
+
+def main() -> None:
+    """Run the command line; what no command foresaw ends as one sentence, with the trace under GRID_TRACE=1."""
+    import os
+    import sys
+
+    try:
+        app()
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

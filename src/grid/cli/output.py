@@ -1,0 +1,121 @@
+"""How commands speak: results to stdout, trouble to stderr, and with `--json` one JSON document on stdout."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from grid.cli.exit_codes import ExitCode, exit_code_for_status
+from grid.core.errors import (
+    AuthenticationError,
+    ConflictError,
+    ForbiddenError,
+    GridError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+EXIT_BY_ERROR: dict[type[GridError], ExitCode] = {
+    AuthenticationError: ExitCode.UNAUTHENTICATED,
+    ForbiddenError: ExitCode.UNAUTHENTICATED,
+    NotFoundError: ExitCode.NOT_FOUND,
+    ConflictError: ExitCode.CONFLICT,
+    TooManyRequestsError: ExitCode.UNAVAILABLE,
+    UnavailableError: ExitCode.UNAVAILABLE,
+    GridError: ExitCode.REFUSED,
+}
+
+STATUS_STYLES = {
+    "success": "green",
+    "failed": "red",
+    "timed_out": "red",
+    "expired": "red",
+    "cancelled": "yellow",
+    "cancelling": "yellow",
+    "running": "cyan",
+    "starting": "cyan",
+}
+
+
+def console() -> Console:
+    """Return a console for results. Made anew each time, so that a redirected stdout is the one used."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def errors() -> Console:
+    """Return a console for trouble and progress."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document, and nothing else, to stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+
+
+def show(document: Any, *, as_json: bool, view: Callable[[], "Table | str"]) -> None:
+    """Print a result: as JSON where that was asked for, else as people like to read it."""
+    if as_json:
+        print_json(document)
+    else:
+        console().print(view())
+
+
+def table(*columns: str, rows: Iterable[Iterable[object]], title: str | None = None) -> "Table":
+    """Return a plain table; values are shown as text, never read as markup."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    result = Table(*columns, box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for row in rows:
+        result.add_row(*(Text(format_cell(value), style=STATUS_STYLES.get(str(value), "")) for value in row))
+    return result
+
+
+def format_cell(value: object) -> str:
+    """Return a value as a table shows it: six significant digits, and a dash for nothing."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
+    """Say one sentence on stderr and end with `code`."""
+    from rich.text import Text
+
+    errors().print(Text.assemble(("grid: ", "bold red"), message))
+    raise typer.Exit(code=int(code))
+
+
+def exit_code_for(error: GridError) -> ExitCode:
+    """Return the exit code of an error, by the nearest kind that has one."""
+    status = getattr(error, "status", None)
+    if isinstance(status, int):
+        return exit_code_for_status(status)
+    return next(EXIT_BY_ERROR[kind] for kind in type(error).__mro__ if kind in EXIT_BY_ERROR)
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn Grid's own errors into one sentence and an exit code, and Ctrl-C into 130."""
+    try:
+        yield
+    except GridError as error:
+        title = getattr(error, "problem_title", None) or error.title
+        fail(f"{title}: {error}", exit_code_for(error))
+    except KeyboardInterrupt:
+        fail("interrupted", ExitCode.INTERRUPTED)

@@ -1,0 +1,245 @@
+"""Start, watch and stop the two processes of the embedded service: a server and a worker."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from grid.client import calls
+from grid.client.client import GridClient, address_of
+from grid.client.errors import ProblemError, ServerUnreachableError
+from grid.core.errors import ConfigurationError, UnavailableError
+from grid.core.settings import Settings
+from grid.runtime.home import ProcessRecord, find_process, prepare_home, record_process, remove_process_record
+
+Say = Callable[[str], None]
+
+START_S = 60.0  # a cold start compiles the kernels in the worker
+STOP_S = 30.0  # a worker drains within 20 s
+ROLES = ("server", "worker")
+COMMANDS = {"server": ("-m", "grid.api"), "worker": ("-m", "grid.cli.main", "worker")}
+
+
+class StartError(UnavailableError):
+    """A process ended, or was not ready in time; the sentence names its log."""
+
+    code, title = "start-failed", "Grid did not start"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process that this command started, so that Ctrl-C can take it back."""
+
+    role: str
+    process: subprocess.Popen[bytes]
+
+
+def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, Any]:
+    """Start what does not run yet, and wait until `/ready` says yes.
+
+    Raises:
+        ConfigurationError: The port is taken, or the data folder cannot be used; one sentence says which.
+        StartError: A process ended at once, or is not ready after a minute.
+    """
+    settings = settings or Settings()
+    home = settings.grid_home
+    prepare_home(home)
+    running = [role for role in ROLES if find_process(home, role) is not None]
+    if "server" not in running:
+        require_free_port(settings)
+        _upgrade(settings, say)
+    started: list[Started] = []
+    try:
+        for role in ROLES:
+            if role not in running:
+                say(f"starting the {role}")
+                started.append(_start(role, home))
+        wait_until_ready(settings, started, say=say)
+    except BaseException:  # Ctrl-C as well: nothing half-started stays behind
+        for one in started:
+            _end(one.process.pid)
+            remove_process_record(home, one.role)
+        raise
+    return {"address": address_of(settings), "home": str(home), "started": [one.role for one in started]}
+
+
+def require_free_port(settings: Settings) -> None:
+    """Refuse a port on which somebody else listens."""
+    family = socket.AF_INET6 if ":" in settings.grid_host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.grid_host, settings.grid_port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"{settings.grid_host}:{settings.grid_port} cannot be used ({error.strerror}); "
+                "stop the program that listens there, or set GRID_PORT to another port."
+            ) from error
+
+
+def _upgrade(settings: Settings, say: Say) -> None:
+    from grid.database import migrate
+
+    url = settings.resolved_database_url
+    if not migrate.is_current(url):
+        say("preparing the database")
+        migrate.upgrade(url)
+
+
+def _start(role: str, home: Path) -> Started:
+    log = home / "logs" / f"{role}.log"
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, *COMMANDS[role]],
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            env={**os.environ, "GRID_HOME": str(home)},
+        )
+    finally:
+        os.close(descriptor)
+    record_process(home, role, process.pid)
+    return Started(role, process)
+
+
+def wait_until_ready(settings: Settings, started: Sequence[Started], *, say: Say) -> None:
+    """Wait for `/ready`; end early where a process that we started is gone."""
+    deadline = time.monotonic() + START_S
+    said = ""
+    with GridClient(address_of(settings)) as client:
+        while time.monotonic() < deadline:
+            for one in started:
+                if one.process.poll() is not None:
+                    raise StartError(f"The {one.role} ended at once. {_last_words(settings.grid_home, one.role)}")
+            waiting_for = _missing_parts(client)
+            if not waiting_for:
+                return
+            if waiting_for != said:
+                said = waiting_for
+                say(f"waiting for {waiting_for}")
+            time.sleep(0.05)
+    raise StartError(f"Still waiting for {said} after {START_S:.0f} s. {_last_words(settings.grid_home, 'worker')}")
+
+
+def _missing_parts(client: GridClient) -> str:
+    try:
+        client.send(calls.ready())
+    except ServerUnreachableError:
+        return "the server"
+    except ProblemError as error:
+        return ", ".join(_unready(error.problem)) or "the service"
+    return ""
+
+
+def _unready(document: dict[str, Any]) -> list[str]:
+    parts = document.get("parts") or []
+    return [str(part.get("name")) for part in parts if isinstance(part, dict) and part.get("state") != "ready"]
+
+
+def _last_words(home: Path, role: str) -> str:
+    log = home / "logs" / f"{role}.log"
+    try:
+        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    return f"Its log says: {lines[-1][:500]}" if lines else f"Its log is {log}."
+
+
+def stop_service(*, say: Say, settings: Settings | None = None) -> list[str]:
+    """Stop the worker, then the server; return what was stopped. Processes that are not ours are never touched."""
+    settings = settings or Settings()
+    stopped = []
+    for role in reversed(ROLES):
+        record = find_process(settings.grid_home, role)
+        if record is None:
+            continue
+        say(f"stopping the {role}")
+        _end(record.pid)
+        remove_process_record(settings.grid_home, role)
+        stopped.append(role)
+    return stopped
+
+
+def _end(pid: int) -> None:
+    """Ask a process to stop, and insist after `STOP_S`."""
+    for number, patience in ((signal.SIGTERM, STOP_S), (signal.SIGKILL, 5.0)):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if _is_gone(pid):
+                return
+            time.sleep(0.02)
+
+
+def _is_gone(pid: int) -> bool:
+    from contextlib import suppress
+
+    from grid.runtime.processes import find_start_time
+
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # where it is our own child, so that it does not stay as a zombie
+    return find_start_time(pid) is None
+
+
+def describe_service(settings: Settings | None = None) -> dict[str, Any]:
+    """Return the parts of the service and their states, also where none answers."""
+    settings = settings or Settings()
+    records: dict[str, ProcessRecord | None] = {role: find_process(settings.grid_home, role) for role in ROLES}
+    processes = {role: record.pid if record else None for role, record in records.items()}
+    document: dict[str, Any] = {
+        "address": address_of(settings),
+        "home": str(settings.grid_home),
+        "processes": processes,
+        "is_ready": False,
+        "parts": [],
+    }
+    with GridClient(address_of(settings)) as client:
+        try:
+            answer = client.send(calls.ready())
+            document.update(is_ready=True, parts=answer.get("parts", []))
+        except ProblemError as error:
+            document["parts"] = error.problem.get("parts", [])
+        except ServerUnreachableError as error:
+            document["parts"] = [{"name": "server", "kind": "http", "state": "down", "detail": error.cause}]
+    return document
+
+
+def print_logs(*, lines: int, follow: bool, settings: Settings | None = None) -> None:
+    """Print the last lines of both logs, then what comes where `follow` is set, each line with its process."""
+    settings = settings or Settings()
+    with _open_logs(settings.grid_home) as logs:
+        if not logs:
+            raise ConfigurationError(f"There are no logs in {settings.grid_home / 'logs'} yet.")
+        for role, log in logs.items():
+            for line in log.readlines()[-lines:]:
+                sys.stdout.write(f"{role:<6} | {line}")
+        while follow:
+            sys.stdout.flush()
+            fresh = [(role, line) for role, log in logs.items() for line in log.readlines()]
+            for role, line in fresh:
+                sys.stdout.write(f"{role:<6} | {line}")
+            if not fresh:
+                time.sleep(0.2)
+
+
+@contextmanager
+def _open_logs(home: Path) -> Iterator[dict[str, IO[str]]]:
+    paths = {role: home / "logs" / f"{role}.log" for role in ROLES}
+    logs = {role: path.open(encoding="utf-8", errors="replace") for role, path in paths.items() if path.exists()}
+    try:
+        yield logs
+    finally:
+        for log in logs.values():
+            log.close()

@@ -1,0 +1,125 @@
+"""`grid sweeps`: submit, show, table, cancel."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from grid.cli.connection import connected
+from grid.cli.exit_codes import ExitCode
+from grid.cli.jobs import FileOption, ImageOption, MetaOption, ParamOption, SimOption
+from grid.cli.output import JsonFlag, console, errors, print_json, show, table
+
+if TYPE_CHECKING:
+    from grid.client.client import GridClient
+    from grid.schemas.wire import SweepOut, SweepTable
+
+app = typer.Typer(no_args_is_help=True, help="Many points at once, and their table.")
+
+SweepId = Annotated[UUID, typer.Argument(help="The sweep's id.")]
+
+
+@app.command()
+def submit(
+    axes: Annotated[
+        list[str], typer.Option("--sweep", help='"name=start:stop:count", "name=a,b,c", or start:stop:count:log.')
+    ],
+    sim: SimOption = None,
+    image: ImageOption = None,
+    param: ParamOption = None,
+    params_file: FileOption = None,
+    meta: MetaOption = None,
+    retries: Annotated[int | None, typer.Option(min=0, max=10, help="Tries again after a failing exit.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end; exit 8 unless all succeed.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Submit every combination of the `--sweep` axes, and print the sweep's id."""
+    with connected() as client:
+        from grid.cli.parameters import expand_sweep, read_params
+
+        points = expand_sweep(axes, read_params(param or [], params_file))
+        metadata = read_params(meta or [], None) or None
+        answer = client.submit(simulation=sim, image=image, sweep=points, metadata=metadata, retries=retries)
+        if answer.sweep is not None and wait:
+            sweep = follow(client, answer.sweep)
+            show(sweep.model_dump(mode="json"), as_json=as_json, view=lambda: _summary(sweep))
+            if sweep.by_status.get("success", 0) != sweep.points:  # type: ignore[call-overload]
+                raise typer.Exit(code=int(ExitCode.UNSUCCESSFUL))
+        elif as_json:
+            print_json(answer.model_dump(mode="json"))
+        else:
+            console().print(f"Sweep [bold]{answer.sweep}[/] of {len(answer.jobs)} points is queued.")
+
+
+@app.command("show")
+def show_sweep(sweep_id: SweepId, as_json: JsonFlag = False) -> None:
+    """Show how far a sweep is."""
+    with connected() as client:
+        from grid.client import calls
+
+        sweep = client.send(calls.get_sweep(sweep_id))
+        show(sweep.model_dump(mode="json"), as_json=as_json, view=lambda: _summary(sweep))
+
+
+@app.command("table")
+def show_table(
+    sweep_id: SweepId,
+    page: Annotated[int, typer.Option(min=1)] = 1,
+    size: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show parameters, states and metrics of the points."""
+    with connected() as client:
+        from grid.client import calls
+
+        found = client.send(calls.sweep_table(sweep_id, page=page, size=size))
+        show(found.model_dump(mode="json"), as_json=as_json, view=lambda: sweep_view(found))
+
+
+@app.command()
+def cancel(sweep_id: SweepId, as_json: JsonFlag = False) -> None:
+    """Cancel what is left of a sweep."""
+    with connected() as client:
+        from grid.client import calls
+
+        sweep = client.send(calls.cancel_sweep(sweep_id))
+        show(sweep.model_dump(mode="json"), as_json=as_json, view=lambda: _summary(sweep))
+
+
+def follow(client: "GridClient", sweep_id: UUID) -> "SweepOut":
+    """Wait until every point has ended, with a progress bar on stderr."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from grid.client import calls
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors(), transient=True) as progress:
+        bar = progress.add_task("sweep", total=None)
+        pause = 0.05
+        while True:
+            sweep = client.send(calls.get_sweep(sweep_id))
+            progress.update(bar, total=sweep.points, completed=round(sweep.progress * sweep.points))
+            if sweep.is_finished:
+                return sweep
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+
+
+def sweep_view(found: "SweepTable") -> Any:
+    """Return the table of a page of points: only parameters that differ, then the metrics."""
+    names = list(dict.fromkeys(name for row in found.rows for name in row.params))
+    varying = [name for name in names if len({str(row.params.get(name)) for row in found.rows}) > 1] or names
+    metrics = list(dict.fromkeys(name for row in found.rows for name in row.metrics or {}))[:6]
+    rows = [
+        (row.index, row.status, *(row.params.get(n) for n in varying), *((row.metrics or {}).get(n) for n in metrics))
+        for row in found.rows
+    ]
+    title = f"{found.total} points, page {found.page} of {max(1, found.pages)}"
+    return table("point", "status", *varying, *metrics, rows=rows, title=title)
+
+
+def _summary(sweep: "SweepOut") -> Any:
+    rows: list[tuple[str, object]] = [("id", sweep.id), ("points", sweep.points), ("progress", sweep.progress)]
+    rows += [(str(status), count) for status, count in sweep.by_status.items() if count]
+    return table("what", "value", rows=rows)

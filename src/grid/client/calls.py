@@ -1,0 +1,235 @@
+"""Every call that the service offers, as a value: what to send, and how to read the answer.
+
+The synchronous and the asynchronous client send the same calls, so a path or a field is written down once.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import httpx
+from pydantic import BaseModel
+
+from grid.client.errors import ProblemError
+from grid.schemas.identity import MeOut, TokenOut, UserOut
+from grid.schemas.wire import (
+    ArtifactList,
+    JobOut,
+    JobPage,
+    JobStats,
+    SimulationList,
+    SimulationOut,
+    SubmissionOut,
+    SweepOut,
+    SweepTable,
+)
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+API = "/api/v1"
+Id = UUID | str
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request, and the reader of its answer."""
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_open: bool = False  # needs no token
+
+    def request_options(self) -> dict[str, Any]:
+        """Return the keyword arguments of `httpx`'s `request`."""
+        options: dict[str, Any] = {"headers": dict(self.headers)}
+        if self.query:
+            options["params"] = {key: value for key, value in self.query.items() if value is not None}
+        if self.body is not None:
+            options["content"] = json.dumps(self.body, allow_nan=False).encode()
+            options["headers"]["Content-Type"] = "application/json"
+        return options
+
+
+def require_success(response: httpx.Response) -> httpx.Response:
+    """Return a good answer.
+
+    Raises:
+        ProblemError: The server refused; its problem document is in the error.
+    """
+    if response.is_success:
+        return response
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = {}
+    raise ProblemError(response.status_code, problem if isinstance(problem, dict) else {})
+
+
+def model(kind: type[M]) -> Callable[[httpx.Response], M]:
+    """Return a reader of one model."""
+    return lambda response: kind.model_validate_json(response.content)
+
+
+def _nothing(_response: httpx.Response) -> None:
+    return None
+
+
+def _text(response: httpx.Response) -> str:
+    return response.text
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    document = response.json()
+    return document if isinstance(document, dict) else {"value": document}
+
+
+# --- jobs ---
+
+
+def submit(
+    *,
+    simulation: str | None = None,
+    image: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    sweep: Sequence[Mapping[str, Any]] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    retries: int | None = None,
+    timeout_s: float | None = None,
+    priority: int | None = None,
+    idempotency_key: str | None = None,
+) -> Call[SubmissionOut]:
+    """Submit one job (`params`) or one for each point of a `sweep`."""
+    body = {
+        "simulation": simulation,
+        "container_image": image,
+        "params": params,
+        "sweep": sweep,
+        "metadata": metadata,
+        "retries": retries,
+        "timeout_s": timeout_s,
+        "priority": priority,
+    }
+    return Call(
+        "POST",
+        f"{API}/jobs",
+        model(SubmissionOut),
+        body={key: value for key, value in body.items() if value is not None},
+        headers={"Idempotency-Key": idempotency_key} if idempotency_key else {},
+    )
+
+
+def list_jobs(
+    *,
+    page: int = 1,
+    size: int = 50,
+    status: str | None = None,
+    simulation: str | None = None,
+    sweep: Id | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Call[JobPage]:
+    """List jobs, newest first."""
+    query: dict[str, Any] = {"page": page, "size": size, "status": status, "simulation": simulation}
+    query["sweep"] = str(sweep) if sweep else None
+    query.update({f"metadata.{key}": value for key, value in (metadata or {}).items()})
+    return Call("GET", f"{API}/jobs", model(JobPage), query=query)
+
+
+def get_job(job_id: Id) -> Call[JobOut]:
+    """Show one job."""
+    return Call("GET", f"{API}/jobs/{job_id}", model(JobOut))
+
+
+def job_stats() -> Call[JobStats]:
+    """Count jobs by status."""
+    return Call("GET", f"{API}/jobs/stats", model(JobStats))
+
+
+def cancel_job(job_id: Id) -> Call[JobOut]:
+    """Cancel a job."""
+    return Call("DELETE", f"{API}/jobs/{job_id}", model(JobOut))
+
+
+def purge_job(job_id: Id) -> Call[None]:
+    """Remove a finished job and its files."""
+    return Call("POST", f"{API}/jobs/{job_id}/purge", _nothing)
+
+
+def job_logs(job_id: Id, *, tail: int | None = None) -> Call[str]:
+    """Return the log as text."""
+    return Call("GET", f"{API}/jobs/{job_id}/logs", _text, query={"tail": tail})
+
+
+def list_artifacts(job_id: Id) -> Call[ArtifactList]:
+    """List the files of a job."""
+    return Call("GET", f"{API}/jobs/{job_id}/artifacts", model(ArtifactList))
+
+
+# --- sweeps and simulations ---
+
+
+def get_sweep(sweep_id: Id) -> Call[SweepOut]:
+    """Show a sweep: counts by state."""
+    return Call("GET", f"{API}/sweeps/{sweep_id}", model(SweepOut), query={"size": 1})
+
+
+def sweep_table(sweep_id: Id, *, page: int = 1, size: int = 200) -> Call[SweepTable]:
+    """Show a page of a sweep's parameters, states and metrics."""
+    return Call("GET", f"{API}/sweeps/{sweep_id}", model(SweepTable), query={"page": page, "size": size})
+
+
+def cancel_sweep(sweep_id: Id) -> Call[SweepOut]:
+    """Cancel what is left of a sweep."""
+    return Call("DELETE", f"{API}/sweeps/{sweep_id}", model(SweepOut))
+
+
+def list_simulations() -> Call[SimulationList]:
+    """List the simulations that the server offers."""
+    return Call("GET", f"{API}/simulations", model(SimulationList))
+
+
+def get_simulation(name: str) -> Call[SimulationOut]:
+    """Show one simulation: its schema with units and defaults."""
+    return Call("GET", f"{API}/simulations/{name}", model(SimulationOut))
+
+
+# --- identity ---
+
+
+def login(username: str, password: str) -> Call[TokenOut]:
+    """Exchange a password for an access and a refresh token."""
+    body = {"username": username, "password": password}
+    return Call("POST", f"{API}/auth/login", model(TokenOut), body=body, is_open=True)
+
+
+def refresh(refresh_token: str) -> Call[TokenOut]:
+    """Exchange a refresh token for new tokens."""
+    return Call("POST", f"{API}/auth/refresh", model(TokenOut), body={"refresh_token": refresh_token}, is_open=True)
+
+
+def who_am_i() -> Call[MeOut]:
+    """Show the calling user."""
+    return Call("GET", f"{API}/users/me", model(MeOut))
+
+
+def list_users() -> Call[UserPage]:
+    """List the users (administrator)."""
+    return Call("GET", f"{API}/users", model(UserPage))
+
+
+def add_user(username: str, password: str, role: str) -> Call[UserOut]:
+    """Add a user (administrator)."""
+    body = {"username": username, "password": password, "role": role}
+    return Call("POST", f"{API}/users", model(UserOut), body=body)
+
+
+# --- the service itself ---
+
+
+def ready() -> Call[dict[str, Any]]:
+    """Show the parts of the service and their states."""
+    return Call("GET", "/ready", _document, is_open=True)

@@ -1,0 +1,272 @@
+"""The typed clients: `GridClient` waits, `AsyncGridClient` awaits; both send the calls of `grid.client.calls`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import httpx
+
+from grid.client import calls
+from grid.client.calls import API, Call, Id, require_success
+from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError
+from grid.client.events import Event, EventReader
+from grid.core.settings import Settings
+from grid.schemas.jobs import JobStatus
+from grid.schemas.wire import JobOut, SubmissionOut
+
+T = TypeVar("T")
+TokenSource = Callable[[], str]  # returns a valid access token
+
+TIMEOUT = httpx.Timeout(30.0, connect=3.0)
+LONG = httpx.Timeout(120.0, connect=3.0)  # results are made when they are asked for
+STREAM = httpx.Timeout(45.0, connect=3.0)  # three pings late is dead
+
+
+def _no_token() -> str:
+    return ""
+
+
+def address_of(settings: Settings) -> str:
+    """Return the address at which a local server with these settings answers."""
+    host = settings.grid_host
+    host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - where it listens, not where we listen
+    return f"http://[{host}]:{settings.grid_port}" if ":" in host else f"http://{host}:{settings.grid_port}"
+
+
+class GridClient:
+    """Talks to a Grid server. Use it in a `with` block, or `close()` it.
+
+    Args:
+        address: Such as `http://127.0.0.1:8000`.
+        token: Returns a valid access token; called for every request. None: calls go without one.
+        transport: Another transport for httpx, for tests.
+
+    Every method raises `ProblemError` where the server refuses, and `ServerUnreachableError` where none answers.
+    """
+
+    def __init__(
+        self, address: str, token: TokenSource | None = None, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.address = address.rstrip("/")
+        self._token = token or _no_token
+        self._http = httpx.Client(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings | None = None) -> Self:
+        """Return a client of the local server, logged in with the credential that the first start left."""
+        from grid.client.credentials import LocalCredential
+
+        settings = settings or Settings()
+        address = address_of(settings)
+        return cls(address, LocalCredential(settings.grid_home, address).access_token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(self, call: Call[T], *, timeout: httpx.Timeout = TIMEOUT) -> T:
+        """Send a call of `grid.client.calls` and return its answer."""
+        with self._reaching():
+            options = call.request_options()
+            options["headers"].update(self._authorization(call))
+            return call.read(require_success(self._http.request(call.method, call.path, timeout=timeout, **options)))
+
+    def _authorization(self, call: Call[Any] | None = None) -> dict[str, str]:
+        token = "" if call is not None and call.is_open else self._token()
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as error:
+            raise ServerUnreachableError(self.address, _cause(error)) from error
+
+    # The verbs that are more than one call; every other is `client.send(calls.VERB(...))`, with a short form below.
+
+    def submit(self, **submission: Any) -> SubmissionOut:
+        """Submit a job or a sweep (fields of `calls.submit`).
+
+        A key of its own goes along, so that a submission that is sent again after a lost answer is not made twice.
+        """
+        submission.setdefault("idempotency_key", str(uuid4()))
+        call = calls.submit(**submission)
+        try:
+            return self.send(call, timeout=LONG)
+        except ServerUnreachableError as error:
+            if not isinstance(error.__cause__, httpx.ReadError | httpx.RemoteProtocolError | httpx.ReadTimeout):
+                raise
+            return self.send(call, timeout=LONG)
+
+    def get_job(self, job_id: Id) -> JobOut:
+        """Show one job."""
+        return self.send(calls.get_job(job_id))
+
+    def wait(
+        self,
+        job_id: Id,
+        *,
+        timeout_s: float | None = None,
+        require_successful: bool = True,
+        on_change: Callable[[JobOut], None] | None = None,
+    ) -> JobOut:
+        """Wait until a job has ended, and return it.
+
+        Raises:
+            JobUnsuccessfulError: It ended otherwise than with `success`, and `require_successful` is set.
+            TimeoutError: It is still not over after `timeout_s`.
+        """
+        started, pause = time.monotonic(), 0.02
+        while True:
+            job = self.get_job(job_id)
+            if on_change is not None:
+                on_change(job)
+            if JobStatus(job.status).is_terminal:
+                return _require_successful(job) if require_successful else job
+            if timeout_s is not None and time.monotonic() - started > timeout_s:
+                raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s:g} s")
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+
+    def download_result(self, job_id: Id, destination: Path) -> Path:
+        """Write the zip of a job's files to `destination`; nothing is left there if it breaks off."""
+        return self._download(f"{API}/jobs/{job_id}/result", destination)
+
+    def download_artifact(self, job_id: Id, name: str, destination: Path) -> Path:
+        """Write one file of a job to `destination`."""
+        return self._download(f"{API}/jobs/{job_id}/artifacts/{name}", destination)
+
+    def _download(self, path: str, destination: Path) -> Path:
+        partial = destination.with_name(destination.name + ".part")
+        try:
+            with (
+                self._reaching(),
+                self._http.stream("GET", path, headers=self._authorization(), timeout=LONG) as response,
+            ):
+                if not response.is_success:
+                    response.read()
+                    require_success(response)
+                with partial.open("wb") as out:
+                    for block in response.iter_bytes():
+                        out.write(block)
+            partial.replace(destination)
+        finally:
+            partial.unlink(missing_ok=True)
+        return destination
+
+    def stream_logs(self, job_id: Id, *, last_event_id: str | None = None) -> Iterator[Event]:
+        """Yield the events of a job's log as they come, until the job has ended; resumes by itself."""
+        reader = EventReader(last_event_id)
+        while not reader.is_over:
+            with self._reaching():
+                headers = {**self._authorization(), **reader.headers()}
+                path = f"{API}/jobs/{job_id}/logs/stream"
+                with self._http.stream("GET", path, headers=headers, timeout=STREAM) as response:
+                    if not response.is_success:
+                        response.read()
+                        require_success(response)
+                    for line in response.iter_lines():
+                        event = reader.feed(line)
+                        if event is not None:
+                            yield event
+            if not reader.is_over:
+                time.sleep(reader.retry_s)
+
+
+class AsyncGridClient:
+    """The same as `GridClient`, to await. Use it in an `async with` block, or `await aclose()`."""
+
+    def __init__(
+        self, address: str, token: TokenSource | None = None, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.address = address.rstrip("/")
+        self._token = token or _no_token
+        self._http = httpx.AsyncClient(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def send(self, call: Call[T], *, timeout: httpx.Timeout = TIMEOUT) -> T:
+        """Send a call of `grid.client.calls` and return its answer."""
+        options = call.request_options()
+        if not call.is_open and (token := await asyncio.to_thread(self._token)):
+            options["headers"]["Authorization"] = f"Bearer {token}"
+        try:
+            response = await self._http.request(call.method, call.path, timeout=timeout, **options)
+        except httpx.TransportError as error:
+            raise ServerUnreachableError(self.address, _cause(error)) from error
+        return call.read(require_success(response))
+
+    async def submit(self, **submission: Any) -> SubmissionOut:
+        """Submit a job or a sweep (fields of `calls.submit`)."""
+        submission.setdefault("idempotency_key", str(uuid4()))
+        return await self.send(calls.submit(**submission), timeout=LONG)
+
+    async def get_job(self, job_id: Id) -> JobOut:
+        """Show one job."""
+        return await self.send(calls.get_job(job_id))
+
+    async def wait(self, job_id: Id, *, require_successful: bool = True) -> JobOut:
+        """Wait until a job has ended; bound it with `asyncio.timeout`.
+
+        Raises:
+            JobUnsuccessfulError: It ended otherwise than with `success`, and `require_successful` is set.
+        """
+        pause = 0.02
+        while True:
+            job = await self.get_job(job_id)
+            if JobStatus(job.status).is_terminal:
+                return _require_successful(job) if require_successful else job
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+
+    async def stream_logs(self, job_id: Id, *, last_event_id: str | None = None) -> AsyncIterator[Event]:
+        """Yield the events of a job's log as they come, until the job has ended; resumes by itself."""
+        reader = EventReader(last_event_id)
+        while not reader.is_over:
+            headers = {"Authorization": f"Bearer {await asyncio.to_thread(self._token)}", **reader.headers()}
+            path = f"{API}/jobs/{job_id}/logs/stream"
+            try:
+                async with self._http.stream("GET", path, headers=headers, timeout=STREAM) as response:
+                    if not response.is_success:
+                        await response.aread()
+                        require_success(response)
+                    async for line in response.aiter_lines():
+                        event = reader.feed(line)
+                        if event is not None:
+                            yield event
+            except httpx.TransportError as error:
+                raise ServerUnreachableError(self.address, _cause(error)) from error
+            if not reader.is_over:
+                await asyncio.sleep(reader.retry_s)
+
+
+def _require_successful(job: JobOut) -> JobOut:
+    if job.status != JobStatus.SUCCESS:
+        raise JobUnsuccessfulError(str(job.id), str(job.status), job.message or "")
+    return job
+
+
+def _cause(error: httpx.TransportError) -> str:
+    names = {httpx.ConnectError: "connection refused", httpx.ConnectTimeout: "no answer in time"}
+    return names.get(type(error), type(error).__name__)

@@ -1,0 +1,51 @@
+"""What the client raises: the server's problem (RFC 9457) as an error, or that no server answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from grid.core.errors import GridError, UnavailableError
+
+
+class ProblemError(GridError):
+    """The server refused; `status`, `problem_code`, `problem_title`, `detail` and `errors` are its words."""
+
+    code, title = "problem", "The server refused the request"
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(status, dict(problem))
+        self.status = status
+        self.problem = dict(problem)
+        self.problem_code = str(problem.get("type", "")).rpartition("/")[2]
+        self.problem_title = str(problem.get("title", f"HTTP {status}"))
+        self.detail = str(problem.get("detail", ""))
+        self.errors: list[Mapping[str, Any]] = [e for e in problem.get("errors") or [] if isinstance(e, dict)]
+
+    def __str__(self) -> str:
+        fields = "; ".join(f"{e.get('field', '?')}: {e.get('limit') or e.get('detail', '')}" for e in self.errors)
+        return fields or self.detail or self.problem_title
+
+
+class ServerUnreachableError(UnavailableError):
+    """Nobody answers at the address."""
+
+    code, title = "server-unreachable", "No Grid server answers"
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(address, cause)
+        self.address, self.cause = address, cause
+
+    def __str__(self) -> str:
+        return f"{self.address} does not answer ({self.cause}); start one with `grid up`."
+
+
+class JobUnsuccessfulError(GridError):
+    """A job that was waited for ended otherwise than with `success`."""
+
+    code, title = "job-unsuccessful", "The job did not succeed"
+
+    def __init__(self, job_id: str, status: str, sentence: str) -> None:
+        super().__init__(job_id, status, sentence)
+        self.job_id, self.status_word, self.sentence = job_id, status, sentence
+
+    def __str__(self) -> str:
+        return f"{self.job_id} is {self.status_word}. {self.sentence}"

@@ -1,0 +1,104 @@
+"""Parameters as people type them."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grid.cli.parameters import LARGEST_SWEEP, expand_sweep, parse_axis, parse_value, read_params
+from grid.core.errors import FieldError, InputError
+
+
+def test_a_range_has_both_ends_and_the_count_asked_for():
+    name, values = parse_axis("diffusivity=0.005:0.02:4")
+
+    assert name == "diffusivity"
+    assert values == pytest.approx([0.005, 0.01, 0.015, 0.02])
+    assert values[-1] == 0.02
+
+
+@given(start=st.floats(1e-9, 1e9), stop=st.floats(1e-9, 1e9), count=st.integers(2, 50))
+def test_a_logarithmic_range_has_equal_ratios(start, stop, count):
+    _, values = parse_axis(f"a={start!r}:{stop!r}:{count}:log")
+
+    ratios = [b / a for a, b in zip(values, values[1:], strict=False)]
+    assert len(values) == count
+    assert all(math.isclose(ratio, ratios[0], rel_tol=1e-9) for ratio in ratios)
+
+
+def test_whole_numbers_stay_whole():
+    assert parse_axis("time_steps=100:400:4")[1] == [100, 200, 300, 400]
+    assert all(isinstance(value, int) for value in parse_axis("time_steps=100:400:4")[1])
+
+
+def test_a_list_keeps_its_order_and_types():
+    assert parse_axis("method=explicit,implicit")[1] == ["explicit", "implicit"]
+    assert parse_axis("a=3,1,2.5")[1] == [3, 1, 2.5]
+
+
+def test_axes_multiply_and_the_last_varies_fastest():
+    points = expand_sweep(["a=1,2", "b=10,20"], {"c": 7})
+
+    assert [(p["a"], p["b"], p["c"]) for p in points] == [(1, 10, 7), (1, 20, 7), (2, 10, 7), (2, 20, 7)]
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        "a",
+        "=1",
+        "a=1:2",
+        "a=1:2:x",
+        "a=1:2:0",
+        "a=1:inf:3",
+        "a=nan:1:3",
+        "a=1:2:3:cubic",
+        "a=-1:1:3:log",
+        "a=1:2:3:4:5",
+    ],
+)
+def test_a_malformed_axis_is_refused_with_its_form(axis):
+    with pytest.raises(FieldError, match=r"--sweep|form"):
+        parse_axis(axis)
+
+
+def test_a_product_beyond_the_largest_sweep_is_refused_before_it_is_made():
+    with pytest.raises(FieldError, match=str(LARGEST_SWEEP)):
+        expand_sweep([f"a=0:1:{LARGEST_SWEEP}", "b=0:1:2"], {})
+
+
+def test_an_axis_named_twice_is_refused():
+    with pytest.raises(FieldError, match="once"):
+        expand_sweep(["a=1,2", "a=3,4"], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("0.5", 0.5), ("true", True), ("null", None), ("steel", "steel"), ('{"a": 1}', {"a": 1}), ("", "")],
+)
+def test_a_value_is_json_where_it_is_json_and_text_elsewhere(text, value):
+    assert parse_value(text) == value
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_a_value_that_is_not_finite_is_refused(text):
+    with pytest.raises(FieldError, match="finite"):
+        parse_value(text)
+
+
+def test_an_assignment_wins_over_the_file(tmp_path):
+    file = tmp_path / "params.json"
+    file.write_text(json.dumps({"length": 1.0, "diffusivity": 0.01}))
+
+    assert read_params(["length=2.5"], file) == {"length": 2.5, "diffusivity": 0.01}
+
+
+@pytest.mark.parametrize("content", ["[1]", "{", '"text"', "\xff"])
+def test_a_file_that_holds_no_object_is_refused_by_name(tmp_path, content):
+    file = tmp_path / "params.json"
+    file.write_text(content, encoding="latin-1")
+
+    with pytest.raises(InputError, match=r"params\.json"):
+        read_params([], file)
