@@ -1,0 +1,201 @@
+"""What may be stored: every point is checked against its simulation's schema and priced, before anything is written."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from grid.core.errors import AdmissionError, FieldError, InvalidFieldsError
+from grid.core.settings import Settings
+from grid.schemas.jobs import JsonObject, SlotKind
+from grid.schemas.simulations import Estimate, Simulation
+
+MAX_ERRORS = 20
+MAX_CELL_STEPS = 1e12  # of one job: half an hour of one core at half a nanosecond each
+MEMORY_FRACTION = 0.6  # of a job's memory; the rest is for the interpreter and its libraries
+MAX_PROGRAM_PARAMS_BYTES = 64 * 1024
+_CHUNK = 500  # points checked in one call, so that a sweep of mistakes is given up early
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}")
+
+
+class ParameterError(FieldError):
+    """A parameter outside its limits, in the unit that the simulation declares for it."""
+
+    def __init__(self, field: str, limit: str, unit: str | None = None) -> None:
+        Exception.__init__(self, field, limit, unit)
+        self.field, self.limit, self.unit = field, limit, unit
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.limit}" + (f" (unit: {self.unit})" if self.unit else "")
+
+
+@dataclass(frozen=True)
+class AdmittedPoint:
+    """One point as the ledger stores it: parameters with defaults, the price, and what it may be batched with."""
+
+    params: JsonObject
+    spec_hash: str  # sha256 of what is run and its parameters
+    batch_key: str | None  # None: never batched, as programs are not
+    slot: SlotKind
+    work_s: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one job may use."""
+
+    memory_bytes: float
+    output_bytes: float
+    cell_steps: float = MAX_CELL_STEPS
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return the operator's limits."""
+        return cls(
+            memory_bytes=MEMORY_FRACTION * settings.grid_job_memory_mb * 2**20,
+            output_bytes=settings.grid_output_mb * 2.0**20,
+        )
+
+
+def admit_points(
+    simulation: Simulation, points: Sequence[JsonObject], limits: Limits, *, runs: str, root: str
+) -> list[AdmittedPoint]:
+    """Check and price the points of one submission.
+
+    Args:
+        simulation: Declares the parameters.
+        points: As they were sent.
+        limits: Of one job.
+        runs: What is run (`heat-rod`, `image:sim:local`); part of each point's hash.
+        root: `params` or `sweep`, for the names of fields in errors.
+
+    Raises:
+        InvalidFieldsError: At most 20 fields, each with its limit and unit; values are never repeated.
+        AdmissionError: A point is estimated beyond what a job may use.
+    """
+    models, stored = validate_points(simulation.params_model, points, root=root)
+    admitted = []
+    for index, (model, params) in enumerate(zip(models, stored, strict=True)):
+        estimate = simulation.estimate(model)
+        require_affordable(estimate, limits, where=_place(root, index))
+        admitted.append(
+            AdmittedPoint(
+                params=params,
+                spec_hash=hash_spec(runs, params),
+                batch_key=simulation.batch_key(model),
+                slot=estimate.slot,
+                work_s=estimate.work_s,
+            )
+        )
+    return admitted
+
+
+def validate_points(
+    model: type[BaseModel], points: Sequence[JsonObject], *, root: str
+) -> tuple[list[Any], list[JsonObject]]:
+    """Return the points as models, and as JSON objects with defaults filled in.
+
+    They are read in JSON mode, as the worker reads them back, and all at once: a call for each point would cost a
+    sweep of 10,000 a noticeable part of a second.
+    """
+    adapter: TypeAdapter[list[Any]] = TypeAdapter(list[model])  # type: ignore[valid-type]
+    models: list[Any] = []
+    errors: list[FieldError] = []
+    for start in range(0, len(points), _CHUNK):
+        chunk = json.dumps(points[start : start + _CHUNK])
+        try:
+            models.extend(adapter.validate_json(chunk))
+        except ValidationError as error:
+            errors.extend(field_errors(error, model, root=root, offset=start, room=MAX_ERRORS - len(errors)))
+            if len(errors) >= MAX_ERRORS:
+                break
+    if errors:
+        raise InvalidFieldsError(tuple(errors))
+    return models, adapter.dump_python(models, mode="json")
+
+
+def field_errors(
+    error: ValidationError, model: type[BaseModel], *, root: str, offset: int, room: int
+) -> Iterator[FieldError]:
+    """Yield at most `room` errors of a list of points, named by their path."""
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    for detail in details[:room]:
+        index, *path = detail["loc"]
+        place = _place(root, offset + int(index))
+        field = ".".join([place, *(_safe_name(part) for part in path)])
+        yield ParameterError(field, _limit(detail), find_unit(model, path))
+
+
+def find_unit(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
+    """Find the unit that the schema declares for a field, following nested models."""
+    unit = None
+    current: Any = model
+    for part in path:
+        fields = getattr(current, "model_fields", None)
+        if fields is None or part not in fields:
+            continue
+        info = fields[part]
+        extra = info.json_schema_extra
+        unit = extra.get("unit") if isinstance(extra, dict) else None
+        current = info.annotation
+    return str(unit) if unit is not None else None
+
+
+def require_affordable(estimate: Estimate, limits: Limits, *, where: str) -> None:
+    """Refuse a giant by its estimate, before anything is allocated."""
+    for resource, amount, limit, unit in (
+        ("memory", estimate.memory_bytes / 2**20, limits.memory_bytes / 2**20, "MiB"),
+        ("work", estimate.cell_steps, limits.cell_steps, "cell steps"),
+        ("output", estimate.output_bytes / 2**20, limits.output_bytes / 2**20, "MiB"),
+    ):
+        if not amount <= limit:  # NaN fails the comparison, so it is refused as well
+            raise AdmissionError(f"{resource} of {where}", amount, limit, unit)
+
+
+def admit_program_points(points: Sequence[JsonObject], *, runs: str, root: str) -> list[AdmittedPoint]:
+    """Check the points of a program that declares no schema: they become flags, so plain names and plain values."""
+    errors = [error for index, point in enumerate(points) for error in _program_errors(point, _place(root, index))]
+    if errors:
+        raise InvalidFieldsError(tuple(errors[:MAX_ERRORS]))
+    return [AdmittedPoint(dict(point), hash_spec(runs, point), None, "program", 0.0) for point in points]
+
+
+def hash_spec(runs: str, params: JsonObject) -> str:
+    """Return the sha256 of what is run and its parameters, in one canonical form."""
+    text = json.dumps([runs, params], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _program_errors(point: JsonObject, place: str) -> Iterator[FieldError]:
+    for name, value in point.items():
+        if not _NAME.fullmatch(name):
+            yield FieldError(place, "a parameter's name is a letter or _, then at most 63 letters, digits, _ or -")
+        elif not isinstance(value, str | int | float | bool):
+            yield FieldError(f"{place}.{name}", "should be a string, a number or a boolean")
+    if len(json.dumps(point).encode()) > MAX_PROGRAM_PARAMS_BYTES:
+        yield FieldError(place, f"should be at most {MAX_PROGRAM_PARAMS_BYTES} bytes of JSON")
+
+
+def _place(root: str, index: int) -> str:
+    return root if root == "params" else f"{root}[{index}]"
+
+
+def _safe_name(part: str | int) -> str:
+    """Return a step of a path; a name that a caller made up and that is not a plain one is not repeated."""
+    text = str(part)
+    return text if isinstance(part, int) or _NAME.fullmatch(text) else "(unnamed)"
+
+
+def _limit(detail: ErrorDetails) -> str:
+    """Say what the parameter must be; a message about text that could not be parsed may quote it, and is not used."""
+    if detail["type"] == "extra_forbidden":
+        return "is not a parameter of this simulation"
+    if detail["type"].endswith("_parsing"):
+        return "is not valid"
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return "is required" if detail["type"] == "missing" else message

@@ -1,0 +1,81 @@
+"""A service to test against: a real SQLite database with users in it, the built-in simulations, and a bell that counts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from grid.core.settings import Settings
+from grid.database import schema
+from grid.database.engine import create_database
+from grid.database.uow import UnitOfWork
+from grid.database.users import Role
+from grid.plugins.registry import Registry, load_registry
+from grid.schemas.wire import SubmissionIn
+from grid.services import submissions
+
+
+@dataclass
+class CountingBell:
+    """A doorbell that remembers who was rung."""
+
+    rings: list[tuple[str, UUID | None]] = field(default_factory=list)
+
+    def ring(self, topic: str, hint: UUID | None = None) -> None:
+        self.rings.append((topic, hint))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Images that can run here, by kind."""
+
+    kinds: dict[str, str] = field(default_factory=lambda: {"sim:local": "program"})
+
+    def kind_of(self, image: str) -> str | None:
+        return self.kinds.get(image)
+
+
+@dataclass
+class Service:
+    """What a service function asks for."""
+
+    uow: UnitOfWork
+    settings: Settings
+    registry: Registry
+    alice: UUID
+    bob: UUID
+    bell: CountingBell = field(default_factory=CountingBell)
+    images: Catalogue = field(default_factory=Catalogue)
+
+    def submit(self, owner_id: UUID | None = None, *, key: submissions.IdempotencyKey | None = None, **body: object):
+        """Submit as Alice, or as somebody else."""
+        return submissions.submit(
+            self.uow,
+            owner_id=owner_id or self.alice,
+            submission=SubmissionIn.model_validate(body),
+            simulations=self.registry,
+            images=self.images,
+            settings=self.settings,
+            doorbell=self.bell,
+            idempotency=key,
+        )
+
+
+@contextmanager
+def open_service(folder: Path, **settings: object) -> Iterator[Service]:
+    """Make a database in `folder` with two users, and close it at the end."""
+    database = create_database(f"sqlite:///{folder / 'grid.db'}")
+    try:
+        schema.metadata.create_all(database.engine)
+        uow = UnitOfWork(database)
+        with uow.begin() as tx:
+            now = datetime.now(UTC)
+            alice, bob = (
+                tx.users.add(username=name, password_hash="x", role=Role.USER, now=now).id for name in ("alice", "bob")
+            )
+        chosen = Settings(_env_file=None, grid_home=folder, **settings)
+        yield Service(uow, chosen, load_registry(), alice, bob)
+    finally:
+        database.close()

@@ -1,0 +1,268 @@
+"""Submitting: all or nothing, within limits, once for each key."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import func, select
+
+from grid.core.errors import AdmissionError, FieldError, InvalidFieldsError, TooManyRequestsError
+from grid.database.audit import AuditEntry
+from grid.database.jobs import jobs
+from grid.database.outbox import outbox
+from grid.schemas.jobs import JobStatus
+from grid.schemas.wire import SubmissionIn
+from grid.services.admission import MAX_ERRORS
+from grid.services.submissions import (
+    PROGRAM_SCHEMAS,
+    IdempotencyKey,
+    KeyReusedError,
+    SandboxUnavailableError,
+    find_answer,
+)
+from tests.support.service import open_service
+
+
+@pytest.fixture
+def service(tmp_path):
+    with open_service(tmp_path) as made:
+        yield made
+
+
+def count_jobs(service):
+    with service.uow.read() as tx:
+        return tx.connection.execute(select(func.count()).select_from(jobs)).scalar_one()
+
+
+def read_job(service, job_id):
+    with service.uow.read() as tx:
+        return tx.jobs.find(job_id)
+
+
+def test_one_job_is_queued_with_its_defaults_filled_in(service):
+    result = service.submit(simulation="heat-rod", params={"length": 2}, metadata={"project": "p", "n": 3})
+
+    job = read_job(service, result.job_ids[0])
+    assert (job.state, job.owner_id, job.simulation, job.image) == (JobStatus.QUEUED, service.alice, "heat-rod", None)
+    assert job.params["length"] == 2.0
+    assert job.params.keys() == service.registry.get("heat-rod").params_model.model_fields.keys()
+    assert job.meta == {"project": "p", "n": 3}
+    assert job.wall_limit_s == service.settings.max_job_timeout
+    assert job.expires_at - job.created_at == timedelta(days=7)
+    assert result.sweep_id is None
+
+
+def test_a_sweep_keeps_the_order_of_its_points(service):
+    points = [{"diffusivity": 0.001 * (1 + place)} for place in range(30)]
+    result = service.submit(simulation="heat-rod", sweep=points)
+
+    with service.uow.read() as tx:
+        stored = tx.jobs.points(result.sweep_id)
+        sweep = tx.sweeps.find(result.sweep_id)
+    assert [job.params["diffusivity"] for job in stored] == [point["diffusivity"] for point in points]
+    assert tuple(job.id for job in stored) == result.job_ids
+    assert len({job.batch_key for job in stored}) == 1
+    assert sweep.total == 30
+
+
+def test_the_image_defaults_to_the_operators_and_is_checked_as_the_program_declares(service):
+    result = service.submit(params={"length": 1.5})
+
+    job = read_job(service, result.job_ids[0])
+    assert (job.image, job.simulation, job.slot) == ("sim:local", None, "program")
+    assert job.params["time_steps"] == 100
+    with pytest.raises(InvalidFieldsError, match=r"params\.length"):
+        service.submit(params={"length": -1})
+
+
+def test_programs_are_never_batched(service):
+    result = service.submit(sweep=[{"length": 1.0}, {"length": 1.0}])
+
+    assert len({read_job(service, job_id).batch_key for job_id in result.job_ids}) == 2
+
+
+def test_an_image_without_a_sandbox_is_refused_and_nothing_is_stored(service):
+    with pytest.raises(SandboxUnavailableError):
+        service.submit(container_image="somebody/else:latest", params={})
+
+    assert count_jobs(service) == 0
+
+
+def test_an_image_that_is_not_listed_is_refused_even_where_it_could_run(service):
+    service.images.kinds["other:1"] = "docker"
+
+    with pytest.raises(FieldError, match="container_image"):
+        service.submit(container_image="other:1", params={})
+
+
+def test_a_program_without_a_schema_takes_plain_names_and_values_only(tmp_path):
+    with open_service(tmp_path, grid_images=("other:1",)) as service:
+        service.images.kinds["other:1"] = "docker"
+        result = service.submit(container_image="other:1", params={"alpha": 1, "mode": "fast"})
+        assert read_job(service, result.job_ids[0]).params == {"alpha": 1, "mode": "fast"}
+        with pytest.raises(InvalidFieldsError, match="letter"):
+            service.submit(container_image="other:1", params={"--flag; rm": 1})
+        with pytest.raises(InvalidFieldsError, match=r"params\.nested"):
+            service.submit(container_image="other:1", params={"nested": {}})
+    assert "other:1" not in PROGRAM_SCHEMAS
+
+
+def test_one_bad_point_refuses_the_whole_sweep_naming_field_limit_and_unit(service):
+    points = [{"length": 1.0}] * 17 + [{"length": -123.25}] + [{"length": 1.0}] * 1000
+
+    with pytest.raises(InvalidFieldsError) as caught:
+        service.submit(simulation="heat-rod", sweep=points)
+
+    (error,) = caught.value.errors
+    assert (error.field, error.unit) == ("sweep[17].length", "m")
+    assert "123" not in str(caught.value)
+    assert count_jobs(service) == 0
+
+
+def test_at_most_twenty_errors_are_listed(service):
+    with pytest.raises(InvalidFieldsError) as caught:
+        service.submit(simulation="heat-rod", sweep=[{"length": -1.0, "bogus": 1}] * 2000)
+
+    assert len(caught.value.errors) == MAX_ERRORS
+
+
+def test_names_that_are_not_plain_are_not_repeated(service):
+    with pytest.raises(InvalidFieldsError) as caught:
+        service.submit(simulation="heat-rod", params={"<script>alert(1)</script>": 1})
+
+    assert "script" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "params", [{"spatial_steps": 1}, {"spatial_steps": 10**9}, {"length": "1.0"}, {"length": None}]
+)
+def test_values_outside_the_schema_are_refused(service, params):
+    with pytest.raises((InvalidFieldsError, AdmissionError)):
+        service.submit(simulation="heat-rod", params=params)
+
+    assert count_jobs(service) == 0
+
+
+def test_a_giant_is_refused_by_its_estimate(tmp_path):
+    with open_service(tmp_path, grid_output_mb=1) as service:
+        with pytest.raises(AdmissionError) as caught:
+            service.submit(simulation="heat-rod", sweep=[{}, {"time_steps": 10_000, "spatial_steps": 1001}])
+        assert caught.value.resource.endswith("sweep[1]")
+        assert caught.value.estimate > caught.value.limit
+        assert count_jobs(service) == 0
+
+
+def test_an_unknown_simulation_is_named_as_a_field(service):
+    with pytest.raises(FieldError, match=r"simulation: must be one of .*heat-rod"):
+        service.submit(simulation="teapot")
+
+
+def test_a_time_limit_beyond_the_operators_is_refused(service):
+    with pytest.raises(FieldError, match="timeout_s"):
+        service.submit(simulation="noop", timeout_s=service.settings.max_job_timeout + 1)
+
+
+def test_a_full_queue_is_refused_with_a_time_to_come_back(tmp_path):
+    with open_service(tmp_path, grid_queue_limit=3) as service:
+        service.submit(simulation="noop", sweep=[{}, {}])
+        with pytest.raises(TooManyRequestsError) as caught:
+            service.submit(simulation="noop", sweep=[{}, {}])
+        assert caught.value.retry_after_s > 0
+        assert count_jobs(service) == 2
+        service.submit(service.bob, simulation="noop", sweep=[{}, {}])  # another queue
+
+
+def test_the_queue_of_all_users_has_a_limit_too(tmp_path):
+    with open_service(tmp_path, grid_queue_limit_total=3) as service:
+        service.submit(simulation="noop", sweep=[{}, {}])
+        with pytest.raises(TooManyRequestsError):
+            service.submit(service.bob, simulation="noop", sweep=[{}, {}])
+
+
+def test_a_repeated_request_gives_the_first_answer_and_no_second_job(service):
+    key = IdempotencyKey.of("abc", b"body")
+    first = service.submit(simulation="noop", sweep=[{}, {}], key=key)
+
+    assert service.submit(simulation="noop", sweep=[{}, {}], key=key) == first
+    assert find_answer(service.uow, owner_id=service.alice, idempotency=key) == first
+    assert count_jobs(service) == 2
+
+
+def test_a_key_with_another_body_is_refused_before_decoding(service):
+    service.submit(simulation="noop", key=IdempotencyKey.of("abc", b"body"))
+
+    other = IdempotencyKey.of("abc", b"\xff not even text")
+    with pytest.raises(KeyReusedError):
+        find_answer(service.uow, owner_id=service.alice, idempotency=other)
+    with pytest.raises(KeyReusedError):
+        service.submit(simulation="noop", key=other)
+
+
+def test_keys_belong_to_their_owner(service):
+    key = IdempotencyKey.of("abc", b"body")
+    service.submit(simulation="noop", key=key)
+
+    assert find_answer(service.uow, owner_id=service.bob, idempotency=key) is None
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a\tb", "ä", "x" * 256])
+def test_a_key_is_visible_ascii(key):
+    with pytest.raises(FieldError, match="Idempotency-Key"):
+        IdempotencyKey.of(key, b"")
+
+
+def test_a_submission_rings_once_and_leaves_an_event_and_an_audit_entry(service):
+    result = service.submit(simulation="noop", sweep=[{}, {}, {}])
+
+    assert service.bell.rings == [("work", result.job_ids[0])]
+    with service.uow.read() as tx:
+        event = tx.connection.execute(select(outbox)).one()
+        entry = tx.connection.execute(select(AuditEntry.action, AuditEntry.subject, AuditEntry.actor_id)).one()
+        queue = tx.queues.find(service.alice)
+    assert (event.aggregate, event.payload["jobs"]) == (f"sweep:{result.sweep_id}", 3)
+    assert tuple(entry) == ("sweep.submit", f"sweep:{result.sweep_id}", service.alice)
+    assert queue.queued == 3
+
+
+def test_a_higher_priority_is_claimed_earlier(service):
+    urgent = service.submit(simulation="noop", priority=5).job_ids[0]
+    usual = service.submit(simulation="noop").job_ids[0]
+
+    assert read_job(service, urgent).priority < read_job(service, usual).priority  # the ledger takes the lowest first
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"simulation": "noop", "container_image": "sim:local"},
+        {"params": {}, "sweep": [{}]},
+        {"sweep": []},
+        {"sweep": [{}] * 10_001},
+        {"sweep": {}},
+        {"params": [1]},
+        {"retries": 11},
+        {"retries": "3"},
+        {"retries": True},
+        {"priority": 11},
+        {"timeout_s": 0},
+        {"owner": "me"},
+        {"status": "success"},
+        {"metadata": {"a": {}}},
+        {"metadata": {"": 1}},
+        {"metadata": {"k" * 65: 1}},
+        {"metadata": {str(i): 1 for i in range(33)}},
+        {"metadata": {"a": "x" * 9000}},
+        {"metadata": {"a": None}},
+    ],
+)
+def test_a_body_outside_the_contract_is_refused(body):
+    with pytest.raises(ValidationError):
+        SubmissionIn.model_validate(body)
+
+
+def test_ids_are_uuids_of_version_seven(service):
+    (job_id,) = service.submit(simulation="noop").job_ids
+
+    assert isinstance(job_id, UUID)
+    assert job_id.version == 7
