@@ -1,0 +1,51 @@
+"""Numerics and nothing else: heat on a grid by finite volumes.
+
+    from grid.engine import HeatProblem, solve
+    solution = solve(HeatProblem.from_case(case))
+    solution.temperature_at({"x": 0.5}), solution.is_accepted
+
+Importing this package loads NumPy alone; SciPy and Numba come with the first solve.
+"""
+
+from grid.engine.audits import Audit
+from grid.engine.boundaries import Convection, Flux, Insulated, Periodic, Temperature
+from grid.engine.errors import CancelledError, ExpressionError, NotConvergedError, SingularError
+from grid.engine.planning import Estimate, Plan, PlanSummary, estimate, prepare, solve
+from grid.engine.problem import Domain, HeatProblem, Material
+from grid.engine.solution import History, Solution
+from grid.engine.values import Constant, Expression, Table, Value
+from grid.engine.version import compute_numerics_version
+from grid.engine.warmup import warm
+
+numerics_version: str = compute_numerics_version()
+
+__all__ = [
+    "Audit",
+    "CancelledError",
+    "Constant",
+    "Convection",
+    "Domain",
+    "Estimate",
+    "Expression",
+    "ExpressionError",
+    "Flux",
+    "HeatProblem",
+    "History",
+    "Insulated",
+    "Material",
+    "NotConvergedError",
+    "Periodic",
+    "Plan",
+    "PlanSummary",
+    "SingularError",
+    "Solution",
+    "Table",
+    "Temperature",
+    "Value",
+    "compute_numerics_version",
+    "estimate",
+    "numerics_version",
+    "prepare",
+    "solve",
+    "warm",
+]

@@ -1,0 +1,90 @@
+"""Audits of a run: an exit is not a verdict, and a run that ended can be rejected."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from grid.engine.problem import HeatProblem
+from grid.engine.state import Bounds, Ledger
+from grid.engine.values import FloatArray
+
+Verdict = Literal["passed", "failed", "not_applicable"]
+
+ENERGY_LIMIT = 1e-10  # of the heat moved, linear problems
+EXTREME_LIMIT = 2e-6  # of the span: twice what the implicit method lets a step overshoot before it damps it
+STEP_ERROR_LIMIT = 0.01  # of the span
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One check of a result.
+
+    Args:
+        name: `finite`, `energy_balance`, `maximum_principle`, `step_error`.
+        verdict: `passed`, `failed` or `not_applicable`.
+        value: What was measured; NaN is never here, None where nothing was measured.
+        limit: What it may be at most.
+        detail: One sentence.
+    """
+
+    name: str
+    verdict: Verdict
+    value: float | None
+    limit: float | None
+    detail: str
+
+
+def _judge(name: str, value: float, limit: float, detail: str) -> Audit:
+    return Audit(name, "passed" if value <= limit else "failed", value, limit, detail)
+
+
+def audit_finite(fields: list[FloatArray]) -> Audit:
+    """Every temperature of every snapshot is a finite number."""
+    wrong = sum(int(field.size - np.isfinite(field).sum()) for field in fields)
+    return _judge("finite", float(wrong), 0.0, "temperatures that are not finite numbers")
+
+
+def audit_energy(stored: float, ledger: Ledger, content: float) -> Audit:
+    """Stored heat against heat moved.
+
+    Args:
+        stored: Heat at the end minus heat at the start [J].
+        ledger: Heat moved through boundaries and by sources.
+        content: Sum of |heat| of all cells [J]; a thousandth of it is the least scale, below which rounding rules.
+    """
+    scale = max(ledger.boundary_in, ledger.boundary_out, ledger.generated_absolute, 1e-3 * content)
+    residual = abs(stored - ledger.net) / scale if scale > 0 else 0.0
+    return _judge("energy_balance", residual, ENERGY_LIMIT, "|stored - in + out - generated| over the heat moved")
+
+
+def reason_without_bounds(problem: HeatProblem) -> str | None:
+    """Why the maximum principle does not bound the temperatures of a problem; None if it does."""
+    if problem.source_term.variables or problem.source_term.evaluate({}) != 0.0:
+        return "a source may make new extremes"
+    if any(not boundary.is_bounded for boundary in problem.boundaries.values()):
+        return "a prescribed heat flux may make new extremes"
+    return None
+
+
+def audit_extremes(problem: HeatProblem, bounds: Bounds, fields: list[FloatArray]) -> Audit:
+    """Temperatures stay between the extremes of the initial and the boundary temperatures."""
+    reason = reason_without_bounds(problem)
+    if reason is not None:
+        return Audit("maximum_principle", "not_applicable", None, None, reason)
+    low, high = min(float(f.min()) for f in fields), max(float(f.max()) for f in fields)
+    span = bounds.highest - bounds.lowest
+    excess = max(bounds.lowest - low, high - bounds.highest, 0.0)
+    rounding = 1e-12 * max(abs(bounds.lowest), abs(bounds.highest))
+    relative = 0.0 if excess <= rounding else excess / max(span, rounding)
+    return _judge("maximum_principle", relative, EXTREME_LIMIT, "excess over the extremes of the data, over their span")
+
+
+def audit_step_error(error: float | None, span: float) -> Audit:
+    """The largest estimated time error at the asked times."""
+    if error is None:
+        return Audit("step_error", "not_applicable", None, None, "a steady state has no time steps")
+    relative = error / span if span > 0 else 0.0
+    return _judge(
+        "step_error", relative, STEP_ERROR_LIMIT, "largest estimated time error at the asked times, over the span"
+    )

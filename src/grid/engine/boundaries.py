@@ -1,0 +1,122 @@
+"""Boundary conditions: what each type is called, which fields it has, and its law.
+
+Every law is written in the Robin form, with q_n the conductive heat into the body [W/m2] and T_s the surface
+temperature,
+
+    q_n = film (reference - T_s) + imposed
+
+with an endless film for a given temperature. The half cell between the centre T_P and the surface conducts
+q_n = g (T_s - T_P), g = 2 k / cell size; eliminating T_s leaves q_n = U (reference - T_P) + F with
+U = g film / (g + film), F = imposed g / (g + film). A new type is one class here: its fields, limits and law.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from grid.engine import limits
+from grid.engine.limits import Limit
+from grid.engine.values import Operand, Value
+
+Evaluate = Callable[[str], Operand]  # the value of a field, at the places and time in question
+
+
+@dataclass(frozen=True)
+class Robin:
+    """q_n = film (reference - T_s) + imposed; scalars or one entry for each face of the patch."""
+
+    film: Operand  # W/(m2 K), may be infinite
+    reference: Operand  # temperature
+    imposed: Operand  # W/m2
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Base of all boundary conditions."""
+
+    type: ClassVar[str]
+    limits: ClassVar[dict[str, Limit]] = {}  # fields that are numbers or values, with what they may be
+    is_bounded: ClassVar[bool] = (
+        True  # whether temperatures stay between `reference` and the body's own (maximum principle)
+    )
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """The fields that are values, by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def robin(self, _evaluate: Evaluate, /) -> Robin:
+        """The law, with its fields evaluated by `_evaluate(field name)`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Insulated(Boundary):
+    """q_n = 0."""
+
+    type: ClassVar[str] = "insulated"
+
+    def robin(self, _evaluate: Evaluate, /) -> Robin:
+        return Robin(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Periodic(Boundary):
+    """Field and flux continue on the opposite face; the mesh joins the two, so there is no law of its own."""
+
+    type: ClassVar[str] = "periodic"
+
+    def robin(self, _evaluate: Evaluate, /) -> Robin:
+        return Robin(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Temperature(Boundary):
+    """T_s = value."""
+
+    type: ClassVar[str] = "temperature"
+    limits: ClassVar[dict[str, Limit]] = {"value": limits.TEMPERATURE}
+    value: Value
+
+    def robin(self, evaluate: Evaluate, /) -> Robin:
+        return Robin(np.inf, evaluate("value"), 0.0)
+
+
+@dataclass(frozen=True)
+class Flux(Boundary):
+    """q_n = value, positive into the body."""
+
+    type: ClassVar[str] = "flux"
+    limits: ClassVar[dict[str, Limit]] = {"value": limits.HEAT_FLUX}
+    is_bounded: ClassVar[bool] = False
+    value: Value
+
+    def robin(self, evaluate: Evaluate, /) -> Robin:
+        return Robin(0.0, 0.0, evaluate("value"))
+
+
+@dataclass(frozen=True)
+class Convection(Boundary):
+    """q_n = coefficient (ambient - T_s), Newton's law of cooling."""
+
+    type: ClassVar[str] = "convection"
+    limits: ClassVar[dict[str, Limit]] = {"coefficient": limits.COEFFICIENT, "ambient": limits.TEMPERATURE}
+    coefficient: Value
+    ambient: Value
+
+    def robin(self, evaluate: Evaluate, /) -> Robin:
+        return Robin(evaluate("coefficient"), evaluate("ambient"), 0.0)
+
+
+INSULATED = Insulated()
+BOUNDARY_TYPES: dict[str, type[Boundary]] = {
+    kind.type: kind for kind in (Insulated, Periodic, Temperature, Flux, Convection)
+}
+UNSUPPORTED_TYPES: dict[str, str] = {"radiation": "radiation", "convection_radiation": "radiation"}
+
+
+def make_boundary(kind: str, values: dict[str, Any]) -> Boundary:
+    """Build the boundary condition called `kind` from its fields."""
+    return BOUNDARY_TYPES[kind](**values)

@@ -1,0 +1,228 @@
+"""From a case of the format (docs/case-format.md) to the arguments of `HeatProblem`.
+
+Only JSON types are checked here; what values may be is in `grid.engine.validation`, so that problems made in Python
+pass the same gate.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from grid.core.errors import UnsupportedError
+from grid.engine.boundaries import BOUNDARY_TYPES, UNSUPPORTED_TYPES, Boundary, make_boundary
+from grid.engine.problem import FACES, Domain, Material
+from grid.engine.reading import Reader
+from grid.engine.validation import CAPACITY_LIMITS, ELASTIC_LIMITS
+from grid.engine.values import Constant, Value
+
+PROSE = frozenset(("id", "title", "source", "checked", "note", "other_codes", "expected", "level", "features"))
+KINDS = ("diffusion", "extension")
+OTHER_KINDS = {
+    "lumped": "a lumped model",
+    "certificate": "an error certificate",
+    "stress": "thermal stress",
+    "integrity": "structural integrity",
+    "fatigue": "fatigue",
+}
+# Fields of the format that this version knows and cannot do yet, with the name of the feature.
+UNSUPPORTED_FIELDS = {
+    "adaptive": "automatic choice of model",
+    "contacts": "contact resistance",
+    "velocity": "flow",
+    "initial_phase": "phase change",
+    "lumped": "a lumped model",
+    "supports": "thermal stress",
+    "load": "thermal stress",
+    "model": "a model other than heat on a grid",
+}
+UNSUPPORTED_MATERIAL = (
+    "melting_temperature",
+    "latent_heat",
+    "volumetric_latent_heat",
+    "solid",
+    "liquid",
+    "volumetric_enthalpy",
+)
+FIELDS = (
+    "kind",
+    "dimension",
+    "steady",
+    "domain",
+    "material",
+    "initial",
+    "boundaries",
+    "source_term",
+    "breakpoints",
+    "guess",
+)
+OTHER_FIELDS = ("exact", "resolution", "temperature_unit", "schema_version")
+MAX_MATERIALS = 256
+MAX_BREAKPOINTS = 10_000
+
+
+def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments of `HeatProblem` for a case.
+
+    Raises:
+        FieldError, InvalidFieldsError: Missing, unknown or badly typed fields.
+        UnsupportedError: A kind or a field that this version cannot do.
+    """
+    reader = Reader()
+    _require_known_kind(reader, case)
+    raw = reader.read_mapping(
+        "",
+        case,
+        allowed=(*PROSE, *FIELDS, *OTHER_FIELDS, *UNSUPPORTED_FIELDS),
+        required=("domain", "material", "resolution"),
+    )
+    features = [feature for name, feature in UNSUPPORTED_FIELDS.items() if name in raw]
+    arguments: dict[str, Any] = {"domain": _domain(reader, raw, features), "steady": False}
+    arguments |= _resolution(reader, raw)
+    arguments["materials"] = _materials(reader, raw.get("material"), features)
+    arguments["boundaries"] = _boundaries(reader, raw.get("boundaries", {}), features)
+    for name in ("initial", "source_term", "guess"):
+        if name in raw:
+            arguments[name] = reader.read_value(name, raw[name])
+    if "exact" in raw:
+        arguments["exact"] = reader.read_expression("exact", raw["exact"])
+    if "steady" in raw:
+        arguments["steady"] = reader.read_bool("steady", raw["steady"])
+    if "breakpoints" in raw:
+        arguments["breakpoints"] = reader.read_numbers("breakpoints", raw["breakpoints"], longest=MAX_BREAKPOINTS)
+    unit = raw.get("temperature_unit", "relative")
+    arguments["temperature_unit"] = reader.read_choice("temperature_unit", unit, ("K", "degC", "relative"))
+    _require_dimension(reader, raw)
+    reader.finish()
+    if features:
+        raise UnsupportedError(features[0])
+    return arguments
+
+
+def _require_known_kind(reader: Reader, case: object) -> None:
+    kind = case.get("kind", "diffusion") if isinstance(case, Mapping) else "diffusion"
+    if isinstance(kind, str) and kind in OTHER_KINDS:
+        raise UnsupportedError(OTHER_KINDS[kind])
+    reader.read_choice("kind", kind, (*KINDS, *OTHER_KINDS))
+
+
+def _require_dimension(reader: Reader, raw: Mapping[str, Any]) -> None:
+    if "dimension" not in raw:
+        return
+    dimension = reader.read_integer("dimension", raw["dimension"])
+    size = raw.get("domain", {}).get("size") if isinstance(raw.get("domain"), Mapping) else None
+    if dimension is not None and isinstance(size, (list, tuple)) and dimension != len(size):
+        reader.refuse("dimension", "the number of lengths in domain.size")
+
+
+def _domain(reader: Reader, raw: Mapping[str, Any], features: list[str]) -> Domain:
+    fields = reader.read_mapping(
+        "domain",
+        raw.get("domain"),
+        allowed=("coordinates", "size", "origin", "section", "active"),
+        required=("size",),
+    )
+    if "active" in fields:
+        reader.read_expression("domain.active", fields["active"])
+        features.append("a masked body")
+    reader.read_choice("domain.coordinates", fields.get("coordinates", "cartesian"), ("cartesian",))
+    size = reader.read_numbers("domain.size", fields["size"]) if "size" in fields else None
+    origin = reader.read_numbers("domain.origin", fields["origin"]) if "origin" in fields else ()
+    section = reader.read_number("domain.section", fields.get("section", 1.0))
+    return Domain(size or (1.0,), _cells(reader, raw.get("resolution")), origin or (), section or 0.0)
+
+
+def _cells(reader: Reader, resolution: object) -> tuple[int, ...]:
+    raw = resolution.get("cells") if isinstance(resolution, Mapping) else None
+    entries = reader.read_list("resolution.cells", raw)
+    counts = [reader.read_integer("resolution.cells", entry) for entry in entries or ()]
+    return tuple(count for count in counts if count is not None)
+
+
+def _resolution(reader: Reader, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """`steps` and `end_time`; the errors of the plain scheme are for people."""
+    fields = reader.read_mapping(
+        "resolution",
+        raw.get("resolution"),
+        allowed=("cells", "steps", "end_time", "plain_second_order_error", "plain_second_order_error_half_grid"),
+        required=("cells",),
+    )
+    found: dict[str, Any] = {}
+    if "steps" in fields:
+        found["steps"] = reader.read_integer("resolution.steps", fields["steps"])
+    if "end_time" in fields:
+        found["end_time"] = reader.read_number("resolution.end_time", fields["end_time"])
+    return found
+
+
+def _materials(reader: Reader, raw: object, features: list[str]) -> tuple[Material, ...]:
+    if isinstance(raw, Mapping):
+        return (_material(reader, "material", raw, features),)
+    entries = reader.read_list("material", raw, longest=MAX_MATERIALS)
+    single = len(entries or ()) == 1
+    return tuple(
+        _material(reader, "material" if single else f"material[{index}]", entry, features)
+        for index, entry in enumerate(entries or ())
+    )
+
+
+def _material(reader: Reader, path: str, raw: object, features: list[str]) -> Material:
+    fields = reader.read_mapping(
+        path, raw, allowed=("where", "conductivity", *CAPACITY_LIMITS, *ELASTIC_LIMITS, *UNSUPPORTED_MATERIAL)
+    )
+    if any(name in fields for name in UNSUPPORTED_MATERIAL):
+        features.append("phase change")
+    elif "conductivity" not in fields:
+        reader.refuse(f"{path}.conductivity", "required")
+    values: dict[str, Any] = {
+        name: reader.read_value(f"{path}.{name}", fields[name]) for name in CAPACITY_LIMITS if name in fields
+    }
+    numbers: dict[str, Any] = {
+        name: reader.read_number(f"{path}.{name}", fields[name]) for name in ELASTIC_LIMITS if name in fields
+    }
+    where = reader.read_expression(f"{path}.where", fields["where"]) if "where" in fields else None
+    conductivity = _conductivity(reader, f"{path}.conductivity", fields.get("conductivity", 1.0), features)
+    return Material(conductivity=conductivity, where=where, **values, **numbers)
+
+
+def _conductivity(reader: Reader, path: str, raw: object, features: list[str]) -> tuple[Value, ...]:
+    if not isinstance(raw, (list, tuple)):
+        value = reader.read_value(path, raw)
+        return (value,) if value is not None else ()
+    entries = reader.read_list(path, raw) or []
+    if any(isinstance(entry, (list, tuple)) for entry in entries):
+        for row in entries:
+            for entry in reader.read_list(path, row) or []:
+                reader.read_value(path, entry)
+        features.append("a full conductivity tensor")
+        return (Constant(1.0),)  # stands in until the refusal
+    values = [reader.read_value(f"{path}[{index}]", entry) for index, entry in enumerate(entries)]
+    return tuple(value for value in values if value is not None)
+
+
+def _boundaries(reader: Reader, raw: object, features: list[str]) -> dict[str, Boundary]:
+    fields = reader.read_mapping("boundaries", raw, allowed=(*FACES, "internal"))
+    found: dict[str, Boundary] = {}
+    for face, entry in fields.items():
+        boundary = _boundary(reader, f"boundaries.{face}", entry, features)
+        if face == "internal":
+            features.append("a masked body")
+        elif boundary is not None:
+            found[face] = boundary
+    return found
+
+
+def _boundary(reader: Reader, path: str, raw: object, features: list[str]) -> Boundary | None:
+    if not isinstance(raw, Mapping):
+        reader.refuse(path, "an object with a type")
+        return None
+    kind = reader.read_choice(f"{path}.type", raw.get("type"), (*BOUNDARY_TYPES, *UNSUPPORTED_TYPES))
+    if kind is None:
+        return None
+    if kind in UNSUPPORTED_TYPES:
+        features.append(UNSUPPORTED_TYPES[kind])
+        return None
+    names = tuple(BOUNDARY_TYPES[kind].limits)
+    fields = reader.read_mapping(path, raw, allowed=("type", *names), required=names)
+    values = {name: reader.read_value(f"{path}.{name}", fields[name]) for name in names if name in fields}
+    if len(values) < len(names) or None in values.values():
+        return None
+    return make_boundary(kind, values)

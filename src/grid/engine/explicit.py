@@ -1,0 +1,154 @@
+"""The explicit method: forward Euler (FTCS in finite-volume form) in sub-steps within the stability limit.
+
+A step keeps the maximum principle as long as dt <= min C_i / D_i, D_i the sum of all conductances of the cell; that
+is also stable (Gershgorin). Steps are kept to `SAFETY` of it: the errors of time and space have opposite signs and
+cancel at one third of the limit, and are as large as the one of space alone at two thirds (modified equation, LeVeque
+2007, 9.4).
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.engine import kernels
+from grid.engine.space import Loads, Space
+from grid.engine.state import Segment, State
+from grid.engine.values import FloatArray
+
+PARALLEL_CELLS = 100_000  # below this two threads cost more than they bring
+
+
+@dataclass
+class ExplicitStepper:
+    """Forward Euler in `SAFETY` of the stability limit.
+
+    Args:
+        space: The discretised problem.
+        time_step: Upper limit of the step [s].
+        is_parallel: Share the rows among threads.
+    """
+
+    space: Space
+    time_step: float
+    is_parallel: bool = False
+    name: str = "explicit"
+
+    def make_segment(self, start: float, end: float) -> Segment:
+        return Segment(start, end, max(1, int(np.ceil((end - start) / self.time_step * (1 - 1e-12)))))
+
+    @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        shape = self.space.shape
+        return (1, *shape) if len(shape) == 1 else shape
+
+    @cached_property
+    def _coefficients(self) -> tuple[FloatArray, ...]:
+        conductances = self.space.conductances
+        if len(self.space.shape) == 1:
+            return np.zeros((2, *self.space.shape)), conductances[0].reshape(1, -1)
+        return conductances
+
+    @cached_property
+    def _rate(self) -> FloatArray:
+        return (1.0 / self.space.capacity).reshape(self._shape)
+
+    @cached_property
+    def _wrap(self) -> tuple[bool, ...]:
+        wrap = self.space.problem.is_periodic
+        return (False, *wrap) if len(wrap) == 1 else wrap
+
+    @cached_property
+    def _cells(self) -> NDArray[np.intp]:
+        parts = [patch.cells for patch in self.space.patches]
+        return np.concatenate(parts) if parts else np.zeros(0, np.intp)
+
+    @cached_property
+    def _padded(self) -> NDArray[np.intp]:
+        index = np.unravel_index(self._cells, self._shape)
+        padded_shape = tuple(count + 2 for count in self._shape)
+        return np.asarray(np.ravel_multi_index(tuple(part + 1 for part in index), padded_shape), np.intp)
+
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """All steps in one kernel call if the loads are constant, else one call a step, loads at its middle."""
+        field = np.pad(state.temperature.reshape(self._shape), 1)
+        spare = field.copy()  # ghosts included
+        ledger, bounds, generated, absolute = np.zeros(2), state.bounds, 0.0, 0.0
+        group = count if self.space.has_constant_loads else 1
+        for step in range(first, first + count, group):
+            middle = 0.5 * (segment.time(step) + segment.time(step + 1))
+            loads = self.space.loads(segment.inside(middle))
+            field, spare = self._run(field, spare, loads, segment.time_step, group, ledger)
+            if loads.source is not None:
+                heat = float(loads.source.sum()) * segment.time_step * group
+                generated, absolute = generated + heat, absolute + abs(heat)
+            bounds = include_references(bounds, loads)
+        core = (slice(1, -1),) * field.ndim
+        done = state.ledger.add(float(ledger[0]), float(ledger[1]), generated)
+        done = replace(done, generated_absolute=state.ledger.generated_absolute + absolute)
+        temperature = np.ascontiguousarray(field[core]).reshape(-1)
+        return replace(
+            state,
+            time=segment.time(first + count),
+            step=state.step + count,
+            temperature=temperature,
+            ledger=done,
+            bounds=bounds,
+        )
+
+    def _run(
+        self, field: FloatArray, spare: FloatArray, loads: Loads, step: float, count: int, ledger: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        source = np.zeros((1,) * (len(self._shape) - 1) + self._shape[-1:])
+        if loads.source is not None:
+            source = loads.source.reshape(self._shape)
+        loss, gain = self._face_terms(loads)
+        kernel: Any = getattr(kernels, f"advance_{field.ndim}d{'_parallel' if self.is_parallel else ''}")
+        kernel(
+            field,
+            spare,
+            self._rate,
+            *self._coefficients,
+            source,
+            self._padded,
+            self._cells,
+            loss,
+            gain,
+            *self._wrap,
+            step,
+            count,
+            ledger,
+        )
+        return (field, spare) if count % 2 == 0 else (spare, field)
+
+    def _face_terms(self, loads: Loads) -> tuple[FloatArray, FloatArray]:
+        """Heat of a face = gain - loss * temperature [W], for all faces of all patches."""
+        losses, gains = [np.zeros(0)], [np.zeros(0)]
+        for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+            shape = patch.cells.shape
+            losses.append(np.broadcast_to(closure.transmittance * patch.area, shape))
+            gains.append(
+                np.broadcast_to((closure.transmittance * closure.reference + closure.imposed) * patch.area, shape)
+            )
+        return np.concatenate(losses), np.concatenate(gains)
+
+    def estimate_error(self, state: State) -> FloatArray:
+        r"""The smaller of two estimates, with the loads of the moment.
+
+        Forward Euler solves :math:`T_t + (\Delta t/2) T_{tt} = f` to the next order: a decaying field is off by
+        :math:`(\Delta t/2)\,t\,|T_{tt}|`, and a driven one by no more than a shift in time, :math:`\Delta t\,|T_t|`.
+        """
+        loads = self.space.loads(state.time)
+        rate = self.space.heat_flow(state.temperature, loads).net / self.space.capacity
+        change = self.space.heat_flow(state.temperature + self.time_step * rate, loads).net / self.space.capacity - rate
+        return np.minimum(np.abs(0.5 * state.time * change), np.abs(self.time_step * rate))
+
+
+def include_references(bounds: Any, loads: Loads) -> Any:
+    """Widen the bounds of the maximum principle by the reference temperatures of faces that exchange heat with them."""
+    for closure in loads.closures:
+        if np.any(closure.transmittance):
+            bounds = bounds.include(closure.reference)
+    return bounds

@@ -1,0 +1,79 @@
+"""Limits of physical quantities, in one table: what a number may be, and how a refusal says it.
+
+The outer bounds are far beyond any material or machine; they keep products of a few quantities inside a double.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from grid.core.errors import FieldError, InvalidFieldsError
+
+MAX_CELLS = 2**27  # 134 million: one float64 field of 1 GiB
+MAX_STEPS = 10_000_000
+MAX_ERRORS = 20  # a hostile input may have millions; the first ones tell the story
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An interval of allowed values and its unit."""
+
+    minimum: float
+    maximum: float
+    unit: str
+    exclusive_minimum: bool = False
+
+    def allows(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        above = value > self.minimum if self.exclusive_minimum else value >= self.minimum
+        return above and value <= self.maximum
+
+    def __str__(self) -> str:
+        unit = f" {self.unit}" if self.unit != "1" else ""
+        low = f"greater than {self.minimum:g}" if self.exclusive_minimum else f"at least {self.minimum:g}"
+        return f"a finite number, {low} and at most {self.maximum:g}{unit}"
+
+
+def _positive(maximum: float, unit: str) -> Limit:
+    return Limit(0.0, maximum, unit, exclusive_minimum=True)
+
+
+LENGTH = _positive(1e9, "m")
+POSITION = Limit(-1e9, 1e9, "m")
+TIME = Limit(0.0, 1e15, "s")
+DURATION = _positive(1e15, "s")
+CONDUCTIVITY = _positive(1e9, "W/(m K)")
+DENSITY = _positive(1e9, "kg/m3")
+SPECIFIC_HEAT = _positive(1e12, "J/(kg K)")
+VOLUMETRIC_HEAT_CAPACITY = _positive(1e15, "J/(m3 K)")
+TEMPERATURE = Limit(-1e12, 1e12, "K")
+COEFFICIENT = Limit(0.0, 1e12, "W/(m2 K)")
+HEAT_FLUX = Limit(-1e15, 1e15, "W/m2")
+HEAT_SOURCE = Limit(-1e18, 1e18, "W/m3")
+EMISSIVITY = Limit(0.0, 1.0, "1")
+STEFAN_BOLTZMANN = _positive(1.0, "W/(m2 K4)")
+SECTION = _positive(1e9, "m2 in 1D, m in 2D")
+SPEED = Limit(-1e9, 1e9, "m/s")
+YOUNG_MODULUS = _positive(1e15, "Pa")
+POISSON_RATIO = Limit(-1.0, math.nextafter(0.5, 0.0), "1", exclusive_minimum=True)
+THERMAL_EXPANSION = Limit(-1.0, 1.0, "1/K")
+CONDUCTANCE = _positive(1e12, "W/(m2 K)")
+
+
+def temperature_limit(temperature_unit: str) -> Limit:
+    """Temperatures of a problem: never below absolute zero, unless they are relative."""
+    if temperature_unit == "K":
+        return Limit(0.0, TEMPERATURE.maximum, "K")
+    if temperature_unit == "degC":
+        return Limit(-273.15, TEMPERATURE.maximum, "degC")
+    return TEMPERATURE
+
+
+def raise_errors(errors: Iterable[FieldError]) -> None:
+    """Raise what was found: nothing, the one `FieldError`, or all of them as `InvalidFieldsError`."""
+    found = tuple(errors)
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise InvalidFieldsError(found[:MAX_ERRORS])

@@ -1,0 +1,70 @@
+"""Geometry of the grid: centres, boundary patches and the places at which values are evaluated.
+
+Fields have the shape of `domain.cells`, axis order x, y, z. Open coordinates (shape (n, 1, 1) along x, and so on)
+keep an expression in x alone one-dimensional.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.engine.problem import AXES, Domain
+from grid.engine.values import FloatArray, Operand
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Faces of cells on one boundary that look the same way; no cell occurs twice.
+
+    Args:
+        name: `x_min` ... `z_max`.
+        axis: Axis normal to the faces.
+        side: 0 for the low side of the cell, 1 for the high side.
+        cells: Flat indices of the cells (C order), shape (n,).
+        places: Coordinates of the face centres, each a scalar or shape (n,).
+        area: Area of one face, per unit of section [m2].
+    """
+
+    name: str
+    axis: int
+    side: int
+    cells: NDArray[np.intp]
+    places: dict[str, Operand]
+    area: float
+
+
+def centres(domain: Domain, axis: int) -> FloatArray:
+    """Cell centres along an axis [m], shape (cells,)."""
+    spacing = domain.spacing[axis]
+    middle: FloatArray = domain.origin[axis] + (np.arange(domain.cells[axis], dtype=np.float64) + 0.5) * spacing
+    return middle
+
+
+def open_places(domain: Domain) -> dict[str, Operand]:
+    """Coordinates of the cell centres by name, each of full rank and open along its own axis."""
+    places: dict[str, Operand] = {}
+    for axis in range(domain.dimension):
+        shape = [1] * domain.dimension
+        shape[axis] = domain.cells[axis]
+        places[AXES[axis]] = centres(domain, axis).reshape(shape)
+    return places
+
+
+def cell_volume(domain: Domain) -> float:
+    """Volume of a cell per unit of section [m3]."""
+    return float(np.prod(domain.spacing))
+
+
+def make_patch(domain: Domain, axis: int, side: int) -> Patch:
+    """The faces of the box on one side of an axis, in C order over the other axes."""
+    layers: list[NDArray[np.intp]] = [np.arange(count) for count in domain.cells]
+    layers[axis] = np.array([0 if side == 0 else domain.cells[axis] - 1])
+    index = np.meshgrid(*layers, indexing="ij")
+    cells = np.ravel_multi_index(tuple(part.ravel() for part in index), domain.cells)
+    places: dict[str, Operand] = {
+        AXES[other]: centres(domain, other)[index[other].ravel()] for other in range(domain.dimension)
+    }
+    places[AXES[axis]] = np.float64(domain.origin[axis] + side * domain.size[axis])
+    area = cell_volume(domain) / domain.spacing[axis]
+    return Patch(f"{AXES[axis]}_{'min' if side == 0 else 'max'}", axis, side, np.asarray(cells, np.intp), places, area)

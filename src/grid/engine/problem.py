@@ -1,0 +1,153 @@
+"""The problem: what is to be solved, frozen, in SI units. Nothing here says how.
+
+    rho c dT/dt = div(K grad T) + q
+
+Field names are those of the case format (docs/case-format.md). A `HeatProblem` that exists has passed every check that
+needs no field; what must be evaluated on the grid (a conductivity that is an expression, say) is checked by `prepare`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from grid.engine.boundaries import INSULATED, Boundary
+from grid.engine.values import Constant, Expression, Value, as_value
+
+AXES = "xyz"
+FACES = tuple(f"{axis}_{end}" for axis in AXES for end in ("min", "max"))
+TemperatureUnit = Literal["K", "degC", "relative"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A box with a uniform grid of cells.
+
+    Args:
+        size: Lengths along x, y, z [m]; as many as the problem has dimensions.
+        cells: Cells along each axis.
+        origin: The low corner [m]; default 0.
+        section: Cross-section [m2] in 1D, depth [m] in 2D; multiplies heat rates and nothing else.
+    """
+
+    size: tuple[float, ...]
+    cells: tuple[int, ...]
+    origin: tuple[float, ...] = ()
+    section: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.origin:
+            object.__setattr__(self, "origin", (0.0,) * len(self.size))
+
+    @property
+    def dimension(self) -> int:
+        return len(self.size)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Cell sizes [m]."""
+        return tuple(length / count for length, count in zip(self.size, self.cells, strict=True))
+
+    @property
+    def cell_count(self) -> int:
+        return math.prod(self.cells)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Properties of the body, or of the region where `where` is true.
+
+    Args:
+        conductivity: One value, or one for each axis [W/(m K)].
+        volumetric_heat_capacity: rho c [J/(m3 K)]; or give `density` and `specific_heat`.
+        density: [kg/m3].
+        specific_heat: [J/(kg K)].
+        where: Truth expression of place; needed as soon as there are two materials.
+        young_modulus, poisson_ratio, thermal_expansion: For stresses [Pa, 1, 1/K]; not used by heat.
+    """
+
+    conductivity: tuple[Value, ...]
+    volumetric_heat_capacity: Value | None = None
+    density: Value | None = None
+    specific_heat: Value | None = None
+    where: Expression | None = None
+    young_modulus: float | None = None
+    poisson_ratio: float | None = None
+    thermal_expansion: float | None = None
+
+    @property
+    def has_capacity(self) -> bool:
+        return self.volumetric_heat_capacity is not None or (
+            self.density is not None and self.specific_heat is not None
+        )
+
+
+@dataclass(frozen=True)
+class HeatProblem:
+    """A heat problem on a box; see `from_case` for the JSON form.
+
+    Args:
+        domain: The box and its grid.
+        materials: One, or several with `where`.
+        initial: Temperature at t = 0, value of place; needed unless `steady`.
+        boundaries: Conditions by face name (`x_min` ... `z_max`); a face not named is insulated.
+        source_term: q [W/m3], value of place and time.
+        steady: Ask for the steady state instead of a transient.
+        end_time: Length of a transient [s].
+        steps: Equal steps from 0 to `end_time` at which an implicit method is meant to meet its tolerance.
+        breakpoints: Times at which a load jumps; a step ends exactly there [s].
+        temperature_unit: Unit of all temperatures of the problem.
+        exact: The exact field, where it is known; for measuring errors.
+        guess: Start of an iteration for a steady problem.
+
+    Raises:
+        FieldError, InvalidFieldsError: A field is outside its limits.
+        UnsupportedError: A valid feature that this version does not have.
+    """
+
+    domain: Domain
+    materials: tuple[Material, ...]
+    initial: Value | None = None
+    boundaries: Mapping[str, Boundary] = field(default_factory=dict)
+    source_term: Value = field(default_factory=lambda: Constant(0.0))
+    steady: bool = False
+    end_time: float | None = None
+    steps: int | None = None
+    breakpoints: tuple[float, ...] = ()
+    temperature_unit: TemperatureUnit = "relative"
+    exact: Expression | None = None
+    guess: Value = field(default_factory=lambda: Constant(0.0))
+
+    def __post_init__(self) -> None:
+        from grid.engine.validation import require_valid
+
+        if self.initial is not None:
+            object.__setattr__(self, "initial", as_value(self.initial))
+        object.__setattr__(self, "source_term", as_value(self.source_term))
+        object.__setattr__(self, "boundaries", dict(self.boundaries))
+        require_valid(self)
+
+    @classmethod
+    def from_case(cls, case: Mapping[str, Any]) -> Self:
+        """Read a case of the format; `expected` and prose are ignored, other unknown fields are refused.
+
+        Raises:
+            FieldError, InvalidFieldsError: Fields are missing, unknown, of the wrong type or outside their limits.
+            UnsupportedError: The case is valid, and this version cannot do it; names the feature.
+        """
+        from grid.engine.case import read_problem
+
+        return cls(**read_problem(case))
+
+    @property
+    def dimension(self) -> int:
+        return self.domain.dimension
+
+    def boundary(self, face: str) -> Boundary:
+        """The condition of a face; insulated if none was given."""
+        return self.boundaries.get(face, INSULATED)
+
+    @property
+    def is_periodic(self) -> tuple[bool, ...]:
+        """For each axis, whether its two faces are joined."""
+        return tuple(self.boundary(f"{axis}_min").type == "periodic" for axis in AXES[: self.dimension])

@@ -1,0 +1,96 @@
+"""The quantities that a case may ask of a heat problem on a grid (docs/case-format.md, section 3).
+
+Dispatch is on `quantity` alone. Times and places come from the entry; the solution must hold its time.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from grid.core.errors import FieldError, UnsupportedError
+from grid.engine.mesh import open_places
+from grid.engine.planning import Method, solve
+from grid.engine.problem import HeatProblem
+from grid.engine.solution import Solution
+
+Entry = Mapping[str, Any]
+
+
+def asked_times(case: Entry) -> tuple[float, ...]:
+    """The times at which the expected values of a case are asked, increasing."""
+    return tuple(sorted({float(entry["time"]) for entry in case.get("expected", ()) if "time" in entry}))
+
+
+def compute_quantity(solution: Solution, entry: Entry) -> float:
+    """The value of an entry, from a solution that holds its time.
+
+    Raises:
+        FieldError: The entry names a place, time or quantity that does not exist.
+        UnsupportedError: A quantity that this version does not compute.
+    """
+    quantity = entry.get("quantity")
+    if quantity == "observed_order":
+        return compute_observed_order(solution.problem, entry)
+    if not isinstance(quantity, str) or quantity not in _QUANTITIES:
+        if quantity in ("model", "switches", "surface_stress", "front_coefficient"):
+            raise UnsupportedError(f"the quantity {quantity}")
+        raise FieldError("quantity", f"one of {', '.join(sorted(_QUANTITIES))}, observed_order")
+    return _QUANTITIES[quantity](solution, entry)
+
+
+def compute_observed_order(problem: HeatProblem, entry: Entry, *, method: Method = "implicit") -> float:
+    """log(e_1/e_m) / log(n_m/n_1) from the first to the last of `grids`, e the root-mean-square error over the cells."""
+    grids = [tuple(int(count) for count in grid) for grid in entry["grids"]]
+    steps = entry.get("steps") or [problem.steps] * len(grids)
+    time = entry.get("time")
+    errors = []
+    for cells, count in zip(grids, steps, strict=True):
+        finer = replace(problem, domain=replace(problem.domain, cells=cells), steps=count, end_time=time)
+        errors.append(compute_rms_error(solve(finer, method=method)))
+    return math.log(errors[0] / errors[-1]) / math.log(grids[-1][0] / grids[0][0])
+
+
+def compute_rms_error(solution: Solution) -> float:
+    """Root mean square over the cells of the last field minus `exact`.
+
+    Raises:
+        FieldError: The problem has no `exact` field.
+    """
+    exact = solution.problem.exact
+    if exact is None:
+        raise FieldError("exact", "required for an error")
+    places = {**open_places(solution.problem.domain), "t": np.float64(solution.times[-1])}
+    return float(np.sqrt(np.mean((solution.final - exact.evaluate(places)) ** 2)))
+
+
+def _relative_energy_change(solution: Solution, _entry: Entry) -> float:
+    start = abs(solution.stored_heat(0))
+    return abs(solution.metrics["stored_heat_change"]) / start
+
+
+def _relative_energy_error(solution: Solution, _entry: Entry) -> float:
+    ledger = solution.ledger
+    moved = max(ledger.boundary_in + ledger.boundary_out, ledger.generated_absolute)
+    return abs(solution.metrics["heat_balance_residual"]) / moved
+
+
+def _front_position(solution: Solution, entry: Entry) -> float:
+    if "level" not in entry:
+        raise UnsupportedError("phase change")
+    return solution.front_position(entry["direction"], entry["level"], entry.get("time"))
+
+
+_QUANTITIES: dict[str, Callable[[Solution, Entry], float]] = {
+    "temperature": lambda s, e: s.temperature_at(e["at"], e.get("time")),
+    "interface_temperature": lambda s, e: s.interface_temperature(e["at"], e.get("time")),
+    "mean_temperature": lambda s, e: s.mean_temperature(e.get("time")),
+    "hottest_above_mean": lambda s, e: s.hottest_above_mean(e.get("time")),
+    "heat_flux": lambda s, e: s.heat_flux(e["at"], e["direction"], e.get("time")),
+    "heat_rate": lambda s, e: s.heat_rate(e["boundary"], e.get("time")),
+    "front_position": _front_position,
+    "relative_energy_change": _relative_energy_change,
+    "relative_energy_error": _relative_energy_error,
+}

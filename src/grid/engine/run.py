@@ -1,0 +1,201 @@
+"""Carrying a plan out: landing on the asked times, reporting, watching, and the verdicts at the end."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from grid.core.errors import DivergedError
+from grid.engine.audits import (
+    Audit,
+    audit_energy,
+    audit_extremes,
+    audit_finite,
+    audit_step_error,
+    reason_without_bounds,
+)
+from grid.engine.costs import uses_iteration
+from grid.engine.errors import CancelledError, SingularError
+from grid.engine.planning import OnStep, Plan
+from grid.engine.solution import History, Solution
+from grid.engine.space import Loads, Space
+from grid.engine.state import Bounds, Ledger, Segment, State, Stepper
+from grid.engine.values import FloatArray
+
+REPORTS = 50  # calls of on_step in a run, about
+
+
+@dataclass
+class Recorder:
+    """What a run leaves behind on its way."""
+
+    space: Space
+    fields: list[FloatArray] = field(default_factory=list)
+    loads: list[Loads] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    rows: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    def keep(self, state: State, loads: Loads, error: float) -> None:
+        self.fields.append(state.temperature.reshape(self.space.shape))
+        self.loads.append(loads)
+        self.errors.append(error)
+
+    def note(self, state: State) -> None:
+        """A row of the history; the check that every temperature is finite comes with it.
+
+        Raises:
+            DivergedError: It is not.
+        """
+        temperature, capacity = state.temperature, self.space.capacity
+        low, high = float(temperature.min()), float(temperature.max())  # NaN spreads to both
+        mean = float(capacity @ temperature / capacity.sum())
+        if not math.isfinite(low) or not math.isfinite(high) or not math.isfinite(mean):
+            raise DivergedError(state.step, state.time, "a temperature is not a finite number")
+        self.rows.append((state.time, low, mean, high))
+
+
+def make_stepper(plan: Plan) -> Stepper:
+    """The stepper that a plan names."""
+    step = plan.summary.time_step or 0.0
+    if plan.summary.method == "explicit":
+        from grid.engine.explicit import PARALLEL_CELLS, ExplicitStepper
+
+        return ExplicitStepper(plan.space, step, is_parallel=plan.problem.domain.cell_count >= PARALLEL_CELLS)
+    from grid.engine.implicit import ImplicitStepper
+
+    return ImplicitStepper(plan.space, step, keeps_bounds=reason_without_bounds(plan.problem) is None)
+
+
+def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
+    """The run cut at asked times, breakpoints and knots of tables, in order."""
+    end = max(plan.times[-1], plan.problem.end_time or 0.0) if len(plan.times) < 2 else plan.times[-1]
+    values = [plan.problem.source_term, *(v for b in plan.space.boundaries for v in b.values.values())]
+    marks = {*plan.times, *plan.problem.breakpoints, *(time for value in values for time in value.breakpoints)}
+    landings = sorted(mark for mark in marks if 0 < mark <= end)
+    start = 0.0
+    for landing in landings:
+        if landing - start > 1e-12 * landing or landing in plan.times:
+            yield stepper.make_segment(start, landing)
+            start = landing
+
+
+def solve_transient(plan: Plan, on_step: OnStep | None) -> Solution:
+    """Run from the initial field to the last asked time."""
+    stepper, space = make_stepper(plan), plan.space
+    temperature = space.initial_temperature()
+    bounds = Bounds(float(temperature.min()), float(temperature.max()))
+    state = State(0.0, 0, temperature, Ledger(), bounds)
+    segments = list(make_segments(plan, stepper))
+    total = sum(segment.steps for segment in segments)
+    chunk = max(1, math.ceil(total / REPORTS))
+    recorder, since = Recorder(space), 0
+    recorder.keep(state, space.loads(segments[0].inside(0.0) if segments else 0.0), 0.0)
+    recorder.note(state)
+    for segment in segments:
+        done = 0
+        while done < segment.steps:
+            count = min(chunk - since, segment.steps - done)
+            state = stepper.advance(state, segment, done, count)
+            done, since = done + count, since + count
+            if since == chunk or state.step == total:
+                since = 0
+                recorder.note(state)
+                if on_step is not None and on_step(state.step / total, state.step, state.time) is False:
+                    raise CancelledError(state.step, state.time)
+        if segment.end in plan.times:
+            error = float(stepper.estimate_error(state).max())
+            recorder.keep(state, space.loads(segment.inside(segment.end)), error)
+    return _conclude(plan, recorder, state)
+
+
+def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
+    space, ledger = plan.space, state.ledger
+    first, last = recorder.fields[0].reshape(-1), recorder.fields[-1].reshape(-1)
+    stored = float(space.capacity @ (last - first))
+    content = float(space.capacity @ np.maximum(np.abs(first), np.abs(last)))
+    span = max(high for _, _, _, high in recorder.rows) - min(low for _, low, _, _ in recorder.rows)
+    audits = (
+        audit_finite(recorder.fields),
+        audit_energy(stored, ledger, content),
+        audit_extremes(plan.problem, state.bounds, recorder.fields),
+        audit_step_error(max(recorder.errors), span),
+    )
+    return _solution(plan, recorder, ledger, stored, audits, state)
+
+
+def _solution(
+    plan: Plan, recorder: Recorder, ledger: Ledger, stored: float, audits: tuple[Audit, ...], state: State
+) -> Solution:
+    _, low, mean, high = recorder.rows[-1]
+    metrics = {
+        "peak_temperature": high,
+        "minimum_temperature": low,
+        "mean_temperature": mean,
+        "hottest_above_mean": high - mean,
+        "stored_heat_change": stored,
+        "heat_in": ledger.boundary_in,
+        "heat_out": ledger.boundary_out,
+        "heat_generated": ledger.generated,
+        "heat_balance_residual": stored - ledger.net,
+        "steps": float(state.step),
+        "damped_steps": float(state.damped_steps),
+    }
+    history = History(*(np.array(column) for column in zip(*recorder.rows, strict=True)))
+    times = plan.times
+    return Solution(
+        plan.problem, plan.summary, times, np.stack(recorder.fields), metrics, audits, history, ledger,
+        plan.space, tuple(recorder.loads),
+    )  # fmt: skip
+
+
+def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
+    """Solve L T = known part: the field at which every cell balances.
+
+    Raises:
+        SingularError: No face holds or exchanges a temperature, so the level of the field is free or no state is
+            steady.
+    """
+    from grid.engine.linear import make_solver
+
+    space = plan.space
+    loads = space.loads(0.0)
+    if not any(np.any(closure.transmittance) for closure in loads.closures):
+        raise SingularError(
+            "no steady state is unique where the body exchanges heat with nothing that has a temperature"
+        )
+    start = _steady_start(loads, space)
+    flow = space.heat_flow(start, loads)
+    solver = make_solver(space, loads, shift=0.0, tau=1.0)
+    temperature = start + solver.solve(flow.net)
+    if not uses_iteration(space.shape):
+        temperature += solver.solve(space.heat_flow(temperature, loads).net)  # one refinement, so that heat closes
+    after = space.heat_flow(temperature, loads)
+    bounds = _reference_bounds(loads)
+    ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
+    state = State(0.0, 1, temperature, ledger, bounds)
+    recorder = Recorder(space)
+    recorder.keep(state, loads, 0.0)
+    recorder.note(state)
+    if on_step is not None and on_step(1.0, 1, 0.0) is False:
+        raise CancelledError(1, 0.0)
+    audits = (
+        audit_finite(recorder.fields),
+        audit_energy(0.0, ledger, 0.0),
+        audit_extremes(plan.problem, bounds, recorder.fields),
+        audit_step_error(None, 1.0),
+    )
+    return _solution(plan, recorder, ledger, 0.0, audits, state)
+
+
+def _steady_start(loads: Loads, space: Space) -> FloatArray:
+    """A uniform field between the reference temperatures, so that the solve is for differences."""
+    bounds = _reference_bounds(loads)
+    return np.full(space.capacity.shape, 0.5 * (bounds.lowest + bounds.highest))
+
+
+def _reference_bounds(loads: Loads) -> Bounds:
+    from grid.engine.explicit import include_references
+
+    found: Bounds = include_references(Bounds(math.inf, -math.inf), loads)
+    return found

@@ -1,0 +1,209 @@
+"""The result of a run: fields at the asked times, what was measured of them, and the verdicts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.core.errors import FieldError
+from grid.engine.audits import Audit
+from grid.engine.interpolation import interpolate, widen
+from grid.engine.mesh import centres
+from grid.engine.problem import AXES, HeatProblem
+from grid.engine.space import Loads, Space, split_signs
+from grid.engine.state import Ledger
+from grid.engine.values import FloatArray
+
+if TYPE_CHECKING:
+    from grid.engine.planning import PlanSummary
+
+Point = tuple[float, ...] | Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class History:
+    """Key figures along the run, one entry for each report: at the start, at most about 50 on the way, at the end."""
+
+    time: FloatArray  # s
+    minimum: FloatArray
+    mean: FloatArray  # heat-weighted
+    maximum: FloatArray
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Fields and verdicts of one run.
+
+    Args:
+        problem: What was solved.
+        plan: How, and why so.
+        times: Asked times, with 0 first [s]; `(0.0,)` for a steady state.
+        fields: Temperature at each of `times`, shape (times, *cells).
+        metrics: Figures by name: `peak_temperature`, `minimum_temperature`, `mean_temperature` at the end,
+            `hottest_above_mean`, `stored_heat_change`, `heat_in`, `heat_out`, `heat_generated`,
+            `heat_balance_residual` [J], `steps`, `damped_steps`.
+        audits: The checks, see `grid.engine.audits`.
+        history: Key figures along the run.
+    """
+
+    problem: HeatProblem
+    plan: "PlanSummary"
+    times: tuple[float, ...]
+    fields: FloatArray
+    metrics: dict[str, float]
+    audits: tuple[Audit, ...]
+    history: History
+    ledger: Ledger = field(repr=False)
+    _space: Space = field(repr=False)
+    _loads: tuple[Loads, ...] = field(repr=False)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether no audit failed."""
+        return all(audit.verdict != "failed" for audit in self.audits)
+
+    @property
+    def final(self) -> FloatArray:
+        """The last field, shape `cells`."""
+        last: FloatArray = self.fields[-1]
+        return last
+
+    @cached_property
+    def coordinates(self) -> dict[str, FloatArray]:
+        """Cell centres along each axis [m]."""
+        domain = self.problem.domain
+        return {AXES[axis]: centres(domain, axis) for axis in range(domain.dimension)}
+
+    def temperature_at(self, point: Point, time: float | None = None) -> float:
+        """Temperature at a point of the body, at an asked time (default: the last).
+
+        On a surface it is the surface's, the limit from inside.
+
+        Raises:
+            FieldError: The point is not in the body, or the time was not asked for.
+        """
+        index = self._index(time)
+        return interpolate(self._space, self._widened(index), self._point(point))
+
+    def interface_temperature(self, point: Point, time: float | None = None) -> float:
+        """Common temperature of two regions at a point of their interface."""
+        return self.temperature_at(point, time)
+
+    def mean_temperature(self, time: float | None = None) -> float:
+        """Heat-weighted mean, integral of rho c T over integral of rho c."""
+        capacity = self._space.capacity
+        return float(capacity @ self.fields[self._index(time)].reshape(-1) / capacity.sum())
+
+    def stored_heat(self, index: int = -1) -> float:
+        """Integral of rho c T at an entry of `times` [J per unit of section]."""
+        return float(self._space.capacity @ self.fields[index].reshape(-1))
+
+    def hottest_above_mean(self, time: float | None = None) -> float:
+        """Largest temperature of the body, surfaces included, minus the mean [K]."""
+        index = self._index(time)
+        return float(self._widened(index).max()) - self.mean_temperature(self.times[index])
+
+    def heat_flux(self, point: Point, direction: str, time: float | None = None) -> float:
+        """Conductive heat flux -k dT/dn along `direction` (`+x`, `-x`, `+y`, ...) at a point [W/m2].
+
+        The fluxes through the faces of the cell that holds the point, linear between them; across, of the cells nearby.
+        """
+        if len(direction) != 2 or direction[0] not in "+-" or direction[1] not in AXES[: self.problem.dimension]:
+            raise FieldError("direction", "a sign and an axis, such as +x")
+        axis, index, place = AXES.index(direction[1]), self._index(time), self._point(point)
+        fluxes = self._face_fluxes(axis, index)
+        for other in reversed(range(self.problem.dimension)):
+            domain = self.problem.domain
+            local = (place[other] - domain.origin[other]) / domain.spacing[other]
+            local = local if other == axis else local - 0.5
+            fluxes = _linear(fluxes, local, other)
+        return float(fluxes) if direction[0] == "+" else -float(fluxes)
+
+    def _face_fluxes(self, axis: int, index: int) -> FloatArray:
+        """Heat flux along +axis through every face normal to it [W/m2], one more than cells along the axis."""
+        space, field_ = self._space, self.fields[index]
+        area = float(np.prod(self.problem.domain.spacing)) / self.problem.domain.spacing[axis]
+        before: tuple[slice | int, ...] = (slice(None),) * axis
+        flux = np.zeros(space.conductances[axis].shape)
+        flux[(*before, slice(1, -1))] = (
+            -np.diff(field_, axis=axis) * space.conductances[axis][(*before, slice(1, -1))] / area
+        )
+        if self.problem.is_periodic[axis]:
+            step = np.take(field_, 0, axis=axis) - np.take(field_, -1, axis=axis)
+            joint = -step * space.conductances[axis][(*before, 0)] / area
+            flux[(*before, 0)] = flux[(*before, -1)] = joint
+        for patch, closure in zip(space.patches, self._loads[index].closures, strict=True):
+            if patch.axis == axis:
+                into = closure.heat_flux(field_.reshape(-1)[patch.cells])
+                layer: tuple[slice | int, ...] = (*before, -patch.side)
+                flux[layer] = (into if patch.side == 0 else -into).reshape(flux[layer].shape)
+        return flux
+
+    def heat_rate(self, boundary: str, time: float | None = None) -> float:
+        """Heat conducted into the body through the whole of a boundary, times `section` [W]."""
+        index = self._index(time)
+        for patch, closure in zip(self._space.patches, self._loads[index].closures, strict=True):
+            if patch.name == boundary:
+                into, out = split_signs(closure.heat_flux(self.fields[index].reshape(-1)[patch.cells]))
+                return (into - out) * patch.area * self.problem.domain.section
+        raise FieldError("boundary", "a face of the body that is not periodic")
+
+    def front_position(self, direction: str, level: float, time: float | None = None) -> float:
+        """Coordinate of the farthest place in `direction` where the temperature is at least `level` [m].
+
+        Raises:
+            FieldError: The temperature is below the level everywhere.
+        """
+        if len(direction) != 2 or direction[0] not in "+-" or direction[1] not in AXES[: self.problem.dimension]:
+            raise FieldError("direction", "a sign and an axis, such as +x")
+        axis = AXES.index(direction[1])
+        others = tuple(other for other in range(self.problem.dimension) if other != axis)
+        profile = self.fields[self._index(time)].max(axis=others)
+        sign = 1 if direction[0] == "+" else -1
+        x, profile = self.coordinates[direction[1]][::sign], profile[::sign]
+        above = np.flatnonzero(profile >= level)
+        if above.size == 0:
+            raise FieldError("level", "reached somewhere in the body")
+        last = int(above[-1])
+        if last == profile.size - 1:
+            return float(x[-1]) + sign * 0.5 * self.problem.domain.spacing[axis]
+        share = (profile[last] - level) / (profile[last] - profile[last + 1])
+        return float(x[last] + share * (x[last + 1] - x[last]))
+
+    def _widened(self, index: int) -> FloatArray:
+        return widen(self._space, self.fields[index].reshape(-1), self._loads[index].closures)
+
+    def _index(self, time: float | None) -> int:
+        if time is None or self.problem.steady:
+            return len(self.times) - 1
+        distances = np.abs(np.asarray(self.times) - time)
+        nearest = int(np.argmin(distances))
+        if not distances[nearest] <= 1e-9 * max(abs(time), self.times[-1]):
+            raise FieldError("time", "one of the times asked for when solving [s]")
+        return nearest
+
+    def _point(self, point: Point) -> tuple[float, ...]:
+        names = AXES[: self.problem.dimension]
+        raw = tuple(point.get(name, np.nan) for name in names) if isinstance(point, Mapping) else tuple(point)
+        domain = self.problem.domain
+        if len(raw) != domain.dimension:
+            raise FieldError("at", f"a coordinate for each of {', '.join(names)}")
+        for value, low, length in zip(raw, domain.origin, domain.size, strict=True):
+            if not low - 1e-9 * length <= value <= low + length * (1 + 1e-9):
+                raise FieldError("at", "a point of the body [m]")
+        return tuple(
+            min(max(float(value), low), low + length)
+            for value, low, length in zip(raw, domain.origin, domain.size, strict=True)
+        )
+
+
+def _linear(values: FloatArray, local: float, axis: int) -> FloatArray:
+    """Linear interpolation along an axis at a position in units of entries; held constant beyond the ends."""
+    local = min(max(local, 0.0), values.shape[axis] - 1.0)
+    low = min(int(local), max(values.shape[axis] - 2, 0))
+    high = min(low + 1, values.shape[axis] - 1)
+    share = local - low
+    out: FloatArray = (1.0 - share) * np.take(values, low, axis=axis) + share * np.take(values, high, axis=axis)
+    return out

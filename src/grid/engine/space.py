@@ -1,0 +1,349 @@
+"""The finite-volume form of a problem: capacities, conductances, boundary closures and sources.
+
+For a cell i with capacity C_i = rho c V [J/K], neighbours j over faces of conductance G_ij [W/K] and boundary faces
+of area A, the balance that every method advances is
+
+    C_i dT_i/dt = sum_j G_ij (T_j - T_i) + sum_faces A (U (R - T_i) + F) + V q_i
+
+G_ij is the series of two half cells, A / (d/(2 k_i) + d/(2 k_j)): the harmonic mean, exact for layers in 1D (S. V.
+Patankar, Numerical Heat Transfer and Fluid Flow, 1980, section 4.2-3). What leaves one cell enters the next to the
+last bit, so heat is conserved to rounding. U, R and F are the boundary law with the surface temperature eliminated
+(grid.engine.boundaries).
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.core.errors import FieldError
+from grid.engine import limits
+from grid.engine.boundaries import Boundary
+from grid.engine.limits import Limit
+from grid.engine.mesh import Patch, cell_volume, make_patch, open_places
+from grid.engine.problem import HeatProblem
+from grid.engine.values import Constant, FloatArray, Operand, Value
+
+
+@dataclass(frozen=True)
+class Closure:
+    """q_n = transmittance (reference - T_P) + imposed, for each face of a patch; each a scalar or shape (faces,)."""
+
+    transmittance: Operand  # U, W/(m2 K)
+    reference: Operand  # R
+    imposed: Operand  # F, W/m2
+
+    def heat_flux(self, temperature: FloatArray) -> FloatArray:
+        """q_n [W/m2] into the body, from the temperatures of the cells behind the faces."""
+        flux: FloatArray = self.transmittance * (self.reference - temperature) + self.imposed
+        return flux
+
+
+@dataclass(frozen=True)
+class Loads:
+    """Everything that acts on the body at one time."""
+
+    closures: tuple[Closure, ...]  # one for each patch
+    source: FloatArray | None  # V q [W], shape (cells in all,)
+    operator_key: bytes  # equal keys mean equal transmittances, hence equal matrices
+
+
+@dataclass(frozen=True)
+class HeatFlow:
+    """Net heat into each cell, and its totals by origin [W]."""
+
+    net: FloatArray  # shape (cells in all,)
+    boundary_in: float
+    boundary_out: float
+    generated: float
+
+
+@dataclass
+class Space:
+    """A problem on its grid. Made by `discretise`; nothing in it changes afterwards but caches.
+
+    Args:
+        problem: What is discretised.
+        capacity: rho c V [J/K], shape (cells in all,).
+        conductivity: For each axis, k [W/(m K)], broadcastable to `cells`.
+        region: Index of the material of each cell, shape `cells`; None for one material.
+        conductances: For each axis, G [W/K] between neighbours, shape `cells` with one more along the axis; zero on the
+            two outer faces unless the axis is periodic, where both hold the face that joins them.
+        patches: Boundary faces with a law, in the order x_min, x_max, y_min, ...
+        half_conductance: For each patch 2 k / d [W/(m2 K)], shape (faces,).
+    """
+
+    problem: HeatProblem
+    capacity: FloatArray
+    conductivity: tuple[FloatArray, ...]
+    region: NDArray[np.int16] | None
+    conductances: tuple[FloatArray, ...]
+    patches: tuple[Patch, ...]
+    half_conductance: tuple[FloatArray, ...]
+    _constant_loads: Loads | None = field(default=None, repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.problem.domain.cells
+
+    @property
+    def boundaries(self) -> tuple[Boundary, ...]:
+        return tuple(self.problem.boundary(patch.name) for patch in self.patches)
+
+    @cached_property
+    def has_constant_loads(self) -> bool:
+        values = [self.problem.source_term, *(v for b in self.boundaries for v in b.values.values())]
+        return not any("t" in value.variables for value in values)
+
+    @property
+    def has_source(self) -> bool:
+        return self.problem.source_term != Constant(0.0)
+
+    def loads(self, time: float) -> Loads:
+        """The boundary closures and the source at a time [s].
+
+        Raises:
+            FieldError: A value that is used there is not finite or outside its limits.
+        """
+        if self._constant_loads is not None:
+            return self._constant_loads
+        closures = tuple(self._closure(index, time) for index in range(len(self.patches)))
+        key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in closures)
+        loads = Loads(closures, self._source(time), key)
+        if self.has_constant_loads:
+            self._constant_loads = loads
+        return loads
+
+    def _closure(self, index: int, time: float) -> Closure:
+        patch, boundary = self.patches[index], self.boundaries[index]
+        places = {**patch.places, "t": np.float64(time)}
+
+        def evaluate(name: str) -> Operand:
+            value = boundary.values[name]
+            limit = boundary.limits[name]
+            if limit == limits.TEMPERATURE:
+                limit = limits.temperature_limit(self.problem.temperature_unit)
+            return evaluate_checked(f"boundaries.{patch.name}.{name}", value, places, limit)
+
+        law = boundary.robin(evaluate)
+        half = self.half_conductance[index]
+        # film / (half + film), written so that an endless film gives 1 and none gives 0
+        share = np.divide(1.0, 1.0 + half / law.film) if np.all(law.film) else law.film / (half + law.film)
+        return Closure(half * share, law.reference, law.imposed * (1.0 - share))
+
+    def _source(self, time: float) -> FloatArray | None:
+        if not self.has_source:
+            return None
+        places = {**open_places(self.problem.domain), "t": np.float64(time)}
+        density = evaluate_checked("source_term", self.problem.source_term, places, limits.HEAT_SOURCE)
+        full = np.broadcast_to(density * cell_volume(self.problem.domain), self.shape)
+        return np.ascontiguousarray(full).reshape(-1)
+
+    def heat_flow(self, temperature: FloatArray, loads: Loads) -> HeatFlow:
+        """The right-hand side of the balance for a flat field of temperatures."""
+        net = self.conduct(temperature)
+        total_in = total_out = 0.0
+        for patch, closure in zip(self.patches, loads.closures, strict=True):
+            heat = closure.heat_flux(temperature[patch.cells]) * patch.area
+            net[patch.cells] += heat
+            into, out = split_signs(heat)
+            total_in, total_out = total_in + into, total_out + out
+        generated = 0.0
+        if loads.source is not None:
+            net += loads.source
+            generated = float(loads.source.sum())
+        return HeatFlow(net, total_in, total_out, generated)
+
+    def conduct(self, temperature: FloatArray) -> FloatArray:
+        """Net conducted heat into each cell from its neighbours [W], flat."""
+        field_ = temperature.reshape(self.shape)
+        net = np.zeros(self.shape)
+        for axis, conductance in enumerate(self.conductances):
+            flow = conductance[inner(axis)] * np.diff(field_, axis=axis)
+            net[before_last(axis)] += flow
+            net[after_first(axis)] -= flow
+            if self.problem.is_periodic[axis]:
+                joint = conductance[first(axis)] * (field_[last(axis)] - field_[first(axis)])
+                net[first(axis)] += joint
+                net[last(axis)] -= joint
+        return net.reshape(-1)
+
+    def diagonal(self, loads: Loads) -> FloatArray:
+        """Sum of all conductances of each cell [W/K], flat: what limits an explicit step."""
+        total = np.zeros(self.shape)
+        for axis, conductance in enumerate(self.conductances):
+            total += conductance[before_last(axis)]
+            total += conductance[after_first(axis)]
+        flat = total.reshape(-1)
+        for patch, closure in zip(self.patches, loads.closures, strict=True):
+            flat[patch.cells] += closure.transmittance * patch.area
+        return flat
+
+    def initial_temperature(self) -> FloatArray:
+        """The field at t = 0, flat.
+
+        Raises:
+            FieldError: Not finite, or below absolute zero, somewhere.
+        """
+        value = self.problem.initial if self.problem.initial is not None else self.problem.guess
+        limit = limits.temperature_limit(self.problem.temperature_unit)
+        field_ = evaluate_checked("initial", value, open_places(self.problem.domain), limit)
+        return np.array(np.broadcast_to(field_, self.shape), dtype=np.float64).reshape(-1)
+
+
+def split_signs(heat: FloatArray) -> tuple[float, float]:
+    """Sum of what is positive, and minus the sum of what is negative."""
+    into = float(np.maximum(heat, 0.0).sum())
+    return into, into - float(heat.sum())
+
+
+def evaluate_checked(path: str, value: Value, places: dict[str, Operand], limit: Limit) -> Operand:
+    """Evaluate a value where it is used; what is not finite or outside the limit is refused by name."""
+    result = np.asarray(value.evaluate(places), dtype=np.float64)
+    low, high = (result.min(), result.max()) if result.size else (0.0, 0.0)  # NaN spreads to both
+    if not (limit.allows(float(low)) and limit.allows(float(high))):
+        raise FieldError(path, f"everywhere {limit}")
+    return result if result.ndim else np.float64(result)
+
+
+def _along(axis: int, part: slice | int) -> tuple[slice | int, ...]:
+    return (slice(None),) * axis + (part,)
+
+
+def inner(axis: int) -> tuple[slice | int, ...]:
+    """All but the first and the last layer along an axis."""
+    return _along(axis, slice(1, -1))
+
+
+def before_last(axis: int) -> tuple[slice | int, ...]:
+    return _along(axis, slice(None, -1))
+
+
+def after_first(axis: int) -> tuple[slice | int, ...]:
+    return _along(axis, slice(1, None))
+
+
+def first(axis: int) -> tuple[slice | int, ...]:
+    return _along(axis, 0)
+
+
+def last(axis: int) -> tuple[slice | int, ...]:
+    return _along(axis, -1)
+
+
+def discretise(problem: HeatProblem) -> Space:
+    """Evaluate the materials of a problem on its grid.
+
+    Raises:
+        FieldError: A property is not physical somewhere, or regions overlap or leave a cell out.
+    """
+    region = _regions(problem)
+    conductivity = tuple(_conductivity(problem, region, axis) for axis in range(problem.dimension))
+    patches = tuple(
+        make_patch(problem.domain, axis, side)
+        for axis in range(problem.dimension)
+        if not problem.is_periodic[axis]
+        for side in (0, 1)
+    )
+    cells = problem.domain.cells
+    half = tuple(
+        2.0
+        * np.broadcast_to(conductivity[patch.axis], cells).reshape(-1)[patch.cells]
+        / problem.domain.spacing[patch.axis]
+        for patch in patches
+    )
+    conductances = tuple(_conductance(problem, conductivity[axis], axis) for axis in range(problem.dimension))
+    return Space(problem, _capacity(problem, region), conductivity, region, conductances, patches, half)
+
+
+def _regions(problem: HeatProblem) -> NDArray[np.int16] | None:
+    if all(material.where is None for material in problem.materials):
+        return None
+    count = np.zeros(problem.domain.cells, np.int16)
+    region = np.zeros(problem.domain.cells, np.int16)
+    places = open_places(problem.domain)
+    for index, material in enumerate(problem.materials):
+        inside = np.ones((), bool) if material.where is None else material.where.evaluate(places)
+        count += inside
+        region[np.broadcast_to(inside, region.shape)] = index
+    if not (count == 1).all():
+        raise FieldError("material", "at every cell centre exactly one where is true")
+    return region
+
+
+def _by_region(problem: HeatProblem, region: NDArray[np.int16] | None, parts: list[FloatArray]) -> FloatArray:
+    if region is None:
+        return parts[0]
+    out = np.empty(problem.domain.cells)
+    for index, part in enumerate(parts):
+        inside = region == index
+        out[inside] = np.broadcast_to(part, out.shape)[inside]
+    return out
+
+
+def _property(problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, inside: Operand) -> FloatArray:
+    """A material property at the cells of its region; elsewhere it may be anything, so 1 stands there."""
+    many = len(problem.materials) > 1
+    path = f"material[{index}].{name}" if many else f"material.{name}"
+    result = np.asarray(value.evaluate({**open_places(problem.domain)}), dtype=np.float64)
+    if inside is not None and result.ndim:
+        result = np.where(inside, result, 1.0)
+    if not (limit.allows(float(result.min())) and limit.allows(float(result.max()))):
+        raise FieldError(path, f"everywhere {limit}")
+    return result
+
+
+def _conductivity(problem: HeatProblem, region: NDArray[np.int16] | None, axis: int) -> FloatArray:
+    parts = []
+    for index, material in enumerate(problem.materials):
+        inside = None if region is None else region == index
+        value = material.conductivity[axis if len(material.conductivity) > 1 else 0]
+        parts.append(_property(problem, index, "conductivity", value, limits.CONDUCTIVITY, inside))
+    return _by_region(problem, region, parts)
+
+
+def _capacity(problem: HeatProblem, region: NDArray[np.int16] | None) -> FloatArray:
+    parts = []
+    for index, material in enumerate(problem.materials):
+        inside = None if region is None else region == index
+        if material.volumetric_heat_capacity is not None:
+            name, value, limit = (
+                "volumetric_heat_capacity",
+                material.volumetric_heat_capacity,
+                limits.VOLUMETRIC_HEAT_CAPACITY,
+            )
+            parts.append(_property(problem, index, name, value, limit, inside))
+        elif material.density is not None and material.specific_heat is not None:
+            density = _property(problem, index, "density", material.density, limits.DENSITY, inside)
+            heat = _property(problem, index, "specific_heat", material.specific_heat, limits.SPECIFIC_HEAT, inside)
+            parts.append(density * heat)
+        else:
+            parts.append(np.ones(()))  # a steady state does not depend on it
+    full = np.broadcast_to(_by_region(problem, region, parts) * cell_volume(problem.domain), problem.domain.cells)
+    return np.ascontiguousarray(full).reshape(-1)
+
+
+def _conductance(problem: HeatProblem, conductivity: FloatArray, axis: int) -> FloatArray:
+    cells, spacing = problem.domain.cells, problem.domain.spacing[axis]
+    k = np.broadcast_to(conductivity, cells)
+    shape = list(cells)
+    shape[axis] += 1
+    out = np.zeros(shape)
+    area = cell_volume(problem.domain) / spacing
+    out[inner(axis)] = _series(k[before_last(axis)], k[after_first(axis)], area, spacing)
+    if problem.is_periodic[axis]:
+        out[first(axis)] = out[last(axis)] = _series(k[last(axis)], k[first(axis)], area, spacing)
+    return out
+
+
+def _series(k_a: FloatArray, k_b: FloatArray, area: float, spacing: float) -> FloatArray:
+    r"""Conductance of two half cells in series, :math:`A / (d/(2 k_a) + d/(2 k_b))` [W/K]."""
+    out: FloatArray = (2.0 * area / spacing) / (1.0 / k_a + 1.0 / k_b)
+    return out
+
+
+def stable_time_step(space: Space, loads: Loads) -> float:
+    """The largest step that keeps the maximum principle [s]; infinite where nothing conducts."""
+    with np.errstate(divide="ignore"):
+        return float(np.min(space.capacity / space.diagonal(loads)))

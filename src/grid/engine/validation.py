@@ -1,0 +1,193 @@
+"""The checks of a problem that need no field: structure, limits of constants and tables, variables of expressions.
+
+Each refusal names the field by its path in the case format and the limit with its unit, never the value.
+"""
+
+import math
+from collections.abc import Iterator
+
+from grid.core.errors import FieldError, UnsupportedError
+from grid.engine import limits
+from grid.engine.boundaries import Boundary
+from grid.engine.limits import Limit, raise_errors
+from grid.engine.problem import AXES, FACES, HeatProblem, Material
+from grid.engine.values import Constant, Expression, Table, Value
+
+CAPACITY_LIMITS = {
+    "volumetric_heat_capacity": limits.VOLUMETRIC_HEAT_CAPACITY,
+    "density": limits.DENSITY,
+    "specific_heat": limits.SPECIFIC_HEAT,
+}
+ELASTIC_LIMITS = {
+    "young_modulus": limits.YOUNG_MODULUS,
+    "poisson_ratio": limits.POISSON_RATIO,
+    "thermal_expansion": limits.THERMAL_EXPANSION,
+}
+
+
+def require_valid(problem: HeatProblem) -> None:
+    """Raise for the first features or fields of a problem that cannot be accepted.
+
+    Raises:
+        FieldError, InvalidFieldsError: Outside the limits.
+        UnsupportedError: Valid, but not in this version.
+    """
+    raise_errors(_domain_errors(problem))
+    raise_errors(_errors(problem))
+    feature = next(_unsupported(problem), None)
+    if feature is not None:
+        raise UnsupportedError(feature)
+
+
+def _domain_errors(problem: HeatProblem) -> Iterator[FieldError]:
+    domain = problem.domain
+    if not 1 <= domain.dimension <= 3:
+        yield FieldError("domain.size", "one to three lengths, one for each axis")
+        return
+    if len(domain.cells) != domain.dimension:
+        yield FieldError("resolution.cells", f"{domain.dimension} integers, one for each axis")
+    if len(domain.origin) != domain.dimension:
+        yield FieldError("domain.origin", f"{domain.dimension} numbers, one for each axis")
+    for index, length in enumerate(domain.size):
+        yield from _number(f"domain.size[{index}]", length, limits.LENGTH)
+    for index, position in enumerate(domain.origin):
+        yield from _number(f"domain.origin[{index}]", position, limits.POSITION)
+    yield from _number("domain.section", domain.section, limits.SECTION)
+    if any(count < 1 for count in domain.cells):
+        yield FieldError("resolution.cells", "at least 1 cell along each axis")
+    elif domain.cell_count > limits.MAX_CELLS:
+        yield FieldError("resolution.cells", f"at most {limits.MAX_CELLS} cells in all")
+    for length, count, position in zip(domain.size, domain.cells, domain.origin, strict=False):
+        if count >= 1 and length > 0 and length / count < 1e-9 * abs(position):
+            yield FieldError("domain.origin", "at most 1e9 cell sizes away from zero")
+
+
+def _errors(problem: HeatProblem) -> Iterator[FieldError]:
+    temperature = limits.temperature_limit(problem.temperature_unit)
+    place = frozenset(AXES[: problem.dimension])
+    if not problem.materials:
+        yield FieldError("material", "at least one material")
+    many = len(problem.materials) > 1
+    for index, material in enumerate(problem.materials):
+        path = f"material[{index}]" if many else "material"
+        yield from _material(path, material, problem, needs_where=many)
+    if problem.initial is not None:
+        yield from _value("initial", problem.initial, temperature, place)
+    elif not problem.steady:
+        yield FieldError("initial", "required unless the case is steady")
+    yield from _value("source_term", problem.source_term, limits.HEAT_SOURCE, place | {"t", "T"})
+    yield from _value("guess", problem.guess, temperature, place)
+    if problem.exact is not None:
+        yield from _value("exact", problem.exact, temperature, place | {"t"})
+    yield from _boundaries(problem, place, temperature)
+    yield from _times(problem)
+
+
+def _material(path: str, material: Material, problem: HeatProblem, *, needs_where: bool) -> Iterator[FieldError]:
+    place = frozenset(AXES[: problem.dimension])
+    anywhere = place | {"t", "T"}
+    if needs_where and material.where is None:
+        yield FieldError(f"{path}.where", "required where there are several materials")
+    if material.where is not None:
+        yield from _truth(f"{path}.where", material.where, place)
+    if len(material.conductivity) not in (1, problem.dimension):
+        yield FieldError(f"{path}.conductivity", f"one value, or {problem.dimension}, one for each axis")
+    for index, value in enumerate(material.conductivity):
+        suffix = f"[{index}]" if len(material.conductivity) > 1 else ""
+        yield from _value(f"{path}.conductivity{suffix}", value, limits.CONDUCTIVITY, anywhere)
+    for name, limit in CAPACITY_LIMITS.items():
+        if (value := getattr(material, name)) is not None:
+            yield from _value(f"{path}.{name}", value, limit, anywhere)
+    for name, limit in ELASTIC_LIMITS.items():
+        if (number := getattr(material, name)) is not None:
+            yield from _number(f"{path}.{name}", number, limit)
+    if not problem.steady and not material.has_capacity:
+        yield FieldError(f"{path}.volumetric_heat_capacity", "required (or density and specific_heat) unless steady")
+    if material.volumetric_heat_capacity is not None and material.specific_heat is not None:
+        yield FieldError(f"{path}.specific_heat", "not together with volumetric_heat_capacity")
+
+
+def _boundaries(problem: HeatProblem, place: frozenset[str], temperature: Limit) -> Iterator[FieldError]:
+    faces = FACES[: 2 * problem.dimension]
+    for face, boundary in problem.boundaries.items():
+        if face not in faces:
+            yield FieldError("boundaries", f"only the faces {', '.join(faces)}")
+            continue
+        for name, value in boundary.values.items():
+            limit = boundary.limits[name]
+            limit = temperature if limit == limits.TEMPERATURE else limit
+            yield from _value(f"boundaries.{face}.{name}", value, limit, place | {"t", "T"})
+    for axis in AXES[: problem.dimension]:
+        if _is_periodic(problem.boundary(f"{axis}_min")) != _is_periodic(problem.boundary(f"{axis}_max")):
+            yield FieldError(f"boundaries.{axis}_min", "periodic on both faces of an axis, or on neither")
+
+
+def _is_periodic(boundary: Boundary) -> bool:
+    return boundary.type == "periodic"
+
+
+def _times(problem: HeatProblem) -> Iterator[FieldError]:
+    for index, time in enumerate(problem.breakpoints):
+        yield from _number(f"breakpoints[{index}]", time, limits.TIME)
+    if len(problem.breakpoints) > 10_000:
+        yield FieldError("breakpoints", "at most 10000 times")
+    if problem.end_time is not None:
+        yield from _number("resolution.end_time", problem.end_time, limits.DURATION)
+    elif not problem.steady:
+        yield FieldError("resolution.end_time", "required unless the case is steady")
+    if problem.steps is not None and not 1 <= problem.steps <= limits.MAX_STEPS:
+        yield FieldError("resolution.steps", f"an integer from 1 to {limits.MAX_STEPS}")
+
+
+def _number(path: str, value: float, limit: Limit) -> Iterator[FieldError]:
+    if not limit.allows(value):
+        yield FieldError(path, str(limit))
+
+
+def _truth(path: str, value: Expression, allowed: frozenset[str]) -> Iterator[FieldError]:
+    if value.kind != "truth":
+        yield FieldError(path, "an expression that is true or false")
+    elif value.variables - allowed:
+        yield FieldError(path, _variables(allowed))
+
+
+def _value(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> Iterator[FieldError]:
+    if isinstance(value, Constant):
+        yield from _number(path, value.value, limit)
+    elif value.variables - allowed:
+        yield FieldError(path, _variables(allowed))
+    elif isinstance(value, Expression):
+        if value.kind != "number":
+            yield FieldError(path, "an expression that is a number")
+    else:
+        yield from _table(path, value, limit)
+
+
+def _table(path: str, table: Table, limit: Limit) -> Iterator[FieldError]:
+    if not table.times or len(table.times) != len(table.values):
+        yield FieldError(f"{path}.table", "at least one pair of time and value")
+    elif not all(math.isfinite(time) for time in table.times) or any(
+        later <= earlier for earlier, later in zip(table.times, table.times[1:], strict=False)
+    ):
+        yield FieldError(f"{path}.table", "finite times that increase")
+    elif not all(limit.allows(value) for value in table.values):
+        yield FieldError(f"{path}.table", f"every value {limit}")
+
+
+def _variables(allowed: frozenset[str]) -> str:
+    return f"only the variables {', '.join(sorted(allowed, key='xyztT'.index))} have a meaning here"
+
+
+def _unsupported(problem: HeatProblem) -> Iterator[str]:
+    for material in problem.materials:
+        properties = [*material.conductivity, *(getattr(material, name) for name in CAPACITY_LIMITS)]
+        for value in filter(None, properties):
+            if "T" in value.variables:
+                yield "a conductivity or heat capacity that depends on temperature"
+            if "t" in value.variables:
+                yield "a conductivity or heat capacity that changes in time"
+    if "T" in problem.source_term.variables:
+        yield "a source that depends on temperature"
+    for boundary in problem.boundaries.values():
+        if any("T" in value.variables for value in boundary.values.values()):
+            yield "a boundary condition that depends on temperature"

@@ -1,0 +1,144 @@
+"""Values of the case format: a number, an expression in place, time and temperature, or a table in time.
+
+All three answer the same questions (`variables`, `breakpoints`) and are evaluated element by element on arrays.
+A value is frozen, compares by content and pickles.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.engine.expression_parser import Instruction, Kind, parse
+
+FloatArray = NDArray[np.float64]
+Operand = Any  # float64 scalar or array, or truth values of the same shape
+
+_BINARY: dict[str, Callable[[Operand, Operand], Operand]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "**": np.power,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+    "&": np.logical_and,
+    "|": np.logical_or,
+}
+_UNARY: dict[str, Callable[[Operand], Operand]] = {
+    name: getattr(np, name) for name in ("sin", "cos", "tan", "exp", "log", "sqrt", "sinh", "cosh", "tanh", "abs")
+}
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same number everywhere and always."""
+
+    value: float
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:
+        return ()
+
+    def evaluate(self, _places: dict[str, Operand], /) -> Operand:
+        return np.float64(self.value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A function of time through points; `linear` holds its ends, `previous` keeps the value of the entry before."""
+
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+    interpolation: Literal["linear", "previous"] = "linear"
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return frozenset("t")
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:
+        """Times at which the table bends or jumps: a step ends exactly there."""
+        return self.times
+
+    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+        time = places["t"]
+        if self.interpolation == "linear":
+            return np.float64(np.interp(time, self.times, self.values))
+        entry = max(int(np.searchsorted(self.times, time, side="right")) - 1, 0)
+        return np.float64(self.values[entry])
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed expression; `Expression(text)` raises `ExpressionError` if the text is outside the grammar."""
+
+    text: str
+    code: tuple[Instruction, ...] = field(init=False, repr=False, compare=False)
+    kind: Kind = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        code, kind = parse(self.text)
+        object.__setattr__(self, "code", code)
+        object.__setattr__(self, "kind", kind)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return frozenset(str(argument) for operation, argument in self.code if operation == "variable")
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:
+        return ()
+
+    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+        """Run the code on a stack of arrays; what is not finite in a branch that is not picked does no harm."""
+        stack: list[Operand] = []
+        with np.errstate(all="ignore"):  # the caller refuses what it would use and is not finite
+            for operation, argument in self.code:
+                if operation == "constant":
+                    stack.append(np.float64(argument))
+                elif operation == "variable":
+                    stack.append(places[str(argument)])
+                elif operation == "negate":
+                    stack.append(np.negative(stack.pop()))
+                elif operation == "binary":
+                    right = stack.pop()
+                    stack.append(_BINARY[str(argument)](stack.pop(), right))
+                else:
+                    _call(str(argument), stack)
+        return stack.pop()
+
+
+def _call(name: str, stack: list[Operand]) -> None:
+    if name == "where":
+        otherwise, chosen = stack.pop(), stack.pop()
+        stack.append(np.where(stack.pop(), chosen, otherwise))
+    elif name in ("minimum", "maximum"):
+        right = stack.pop()
+        stack.append((np.minimum if name == "minimum" else np.maximum)(stack.pop(), right))
+    elif name in ("erf", "erfc"):
+        from scipy import special  # NumPy has no error function; only expressions that ask for it pay the import
+
+        stack.append(getattr(special, name)(stack.pop()))
+    else:
+        stack.append(_UNARY[name](stack.pop()))
+
+
+Value = Constant | Table | Expression
+
+
+def as_value(value: "float | str | Value") -> Value:
+    """Read a number as a `Constant` and a text as an `Expression`; values pass through."""
+    if isinstance(value, (Constant, Table, Expression)):
+        return value
+    return Expression(value) if isinstance(value, str) else Constant(float(value))
