@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the supervisor may import this module; it never loads NumPy
     import numpy as np
 
 PACK_NAME = "pack.npy"
+HEADER_BYTES = 1 << 20  # NumPy refuses to parse more than it is told to
 
 
 class PackCorruptError(GridError):
@@ -126,7 +127,7 @@ def _read_dtype(file: BinaryIO) -> "np.dtype[Any]":
 
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    _, _, dtype = read(file)
+    _, _, dtype = read(file, max_header_size=HEADER_BYTES)
     if dtype.hasobject:  # never unpickle
         raise ValueError("not a pack")
     return dtype

@@ -1,0 +1,302 @@
+"""Slot children, for real: started, killed in the middle, orphaned; what they stored is whole or not there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from grid.runtime.messages import Begun, LeaveOut, Ready, Render, Rendered, Solve, Solved
+from grid.runtime.processes import find_group, find_start_time, is_same_process
+from grid.runtime.slots import SlotChild, SlotFactory, SlotLostError, remove_orphaned_scratch
+from grid.runtime.store import LocalArtifactStore
+from grid.schemas.jobs import Claim, Reason
+
+ROOT = Path(__file__).parents[2]
+TOYS = "tests.doubles.simulations:load_registry"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def factory(home: Path) -> Iterator[SlotFactory]:
+    factory = make_factory(home)
+    yield factory
+    factory.close()
+
+
+def make_factory(home: Path, **options) -> SlotFactory:
+    return SlotFactory(home, home / "artifacts", registry=TOYS, extra_path=(ROOT,), **options)
+
+
+@pytest.fixture(params=["small", "large"])
+def child(request: pytest.FixtureRequest, factory: SlotFactory) -> Iterator[SlotChild]:
+    child = factory.start(request.param)
+    yield child
+    child.kill()
+
+
+def make_solve(*points: dict, simulation: str = "toy") -> Solve:
+    batch = uuid4()
+    claims = [Claim(uuid4(), 1) for _ in points]
+    return Solve(batch, simulation, claims, points, f"packs/20260102/{batch}.npy")
+
+
+def receive(child: SlotChild, kind: type, seconds: float = 30.0):
+    deadline = time.monotonic() + seconds
+    while child.poll(max(0.0, deadline - time.monotonic())):
+        message = child.receive()
+        if isinstance(message, kind):
+            return message
+    raise AssertionError(f"no {kind.__name__} came")
+
+
+def eventually(claim: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if claim():
+            return True
+        time.sleep(0.01)
+    return claim()
+
+
+def stored_files(home: Path) -> list[str]:
+    return [path.name for path in (home / "artifacts").rglob("*") if path.is_file()]
+
+
+def test_a_child_solves_and_its_pack_is_stored(child, home):
+    ready = receive(child, Ready)
+    child.send(message := make_solve({"value": 3.0}, {"value": 4.0}))
+    solved = receive(child, Solved)
+
+    assert ready == Ready(child.pid, {"toy": "toy-1", "bare": "toy-1"})
+    assert [result.reason for result in solved.results] == [Reason.OK, Reason.OK]
+    assert list(LocalArtifactStore(home / "artifacts").keys()) == [message.pack_key]
+
+
+def test_small_and_large_children_and_one_that_is_busy_are_told_apart(factory):
+    small, large = factory.start("small"), factory.start("large", tokens=2)
+    for child in (small, large):
+        receive(child, Ready)
+    environments = [environment_of(child.pid) for child in (small, large)]
+    small.send(make_solve({}))
+
+    assert wait([small, large], timeout=10) == [small]
+    assert environments[1]["NUMBA_NUM_THREADS"] == "2"
+    assert factory.server_pid not in (small.pid, large.pid)
+    for child in (small, large):
+        child.kill()
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    data = Path(f"/proc/{pid}/environ").read_bytes().decode()
+    return dict(entry.split("=", 1) for entry in data.split("\0") if entry)
+
+
+def test_nothing_of_the_environment_but_the_allowed_reaches_a_child(home, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:password@host/db")
+    monkeypatch.setenv("GRID_SECRET_KEY", "secret")
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    factory = make_factory(home)
+    children = [factory.start("small"), factory.start("large")]
+    pids = [factory.server_pid, *(child.pid for child in children)]
+    for child in children:
+        receive(child, Ready)
+    allowed = {"PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "MPLCONFIGDIR", "MPLBACKEND"}
+    pins = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS"}
+
+    for pid in pids:
+        assert set(environment_of(pid)) <= allowed | pins | {"NUMBA_CACHE_DIR"}
+        assert environment_of(pid)["NUMBA_CACHE_DIR"].startswith(str(home / "cache" / "numba-"))
+    factory.close()
+    for child in children:
+        child.kill()
+
+
+def test_a_child_holds_no_descriptor_of_its_neighbours_or_of_the_supervisor(factory):
+    first, second = factory.start("small"), factory.start("small")
+    receive(first, Ready)
+    receive(second, Ready)
+    sockets = [
+        {target for fd in os.listdir(f"/proc/{child.pid}/fd") if "socket" in (target := link(child.pid, fd))}
+        for child in (first, second)
+    ]
+
+    assert [len(found) for found in sockets] == [1, 1]
+    assert not sockets[0] & sockets[1]
+    first.kill()
+    second.kill()
+
+
+def link(pid: int, descriptor: str) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}")
+    except FileNotFoundError:
+        return ""
+
+
+def test_the_fork_server_has_one_thread(factory):
+    child = factory.start("small")
+    receive(child, Ready)
+
+    assert len(os.listdir(f"/proc/{factory.server_pid}/task")) == 1
+    child.kill()
+
+
+def test_a_child_leads_a_session_and_a_group_of_its_own(child):
+    receive(child, Ready)
+
+    assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
+
+
+def test_a_killed_child_is_at_end_of_file_and_leaves_no_part_of_a_pack(child, home):
+    receive(child, Ready)
+    child.send(make_solve({"duration_s": 30.0}))
+    receive(child, Begun)
+    os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(EOFError):
+        while True:
+            child.receive()
+    assert child.exit_reason() is not None
+    assert (child.exit_reason().signal, child.exit_reason().was_killed) == (signal.SIGKILL, False)
+    assert stored_files(home) == []
+
+
+def test_a_kernel_that_holds_the_interpreter_can_be_killed(child):
+    receive(child, Ready)
+    child.send(make_solve({"mode": "hold"}))
+    receive(child, Begun)
+    reason = child.kill()
+
+    assert (reason.signal, reason.was_killed, reason.is_oom) == (signal.SIGKILL, True, False)
+    assert not is_same_process(child.pid, child.start_time)
+    assert child.kill() == reason  # twice is harmless
+
+
+def test_a_child_that_ends_itself_tells_its_exit_code(child):
+    receive(child, Ready)
+    child.send(make_solve({"mode": "exit"}))
+
+    with pytest.raises(EOFError):
+        while True:
+            child.receive()
+    assert child.exit_reason().exit_code == 3
+
+
+def test_an_idle_child_leaves_by_itself_when_the_supervisor_hangs_up(child):
+    receive(child, Ready)
+
+    assert child.exit_reason(0.0) is None
+    assert child.close(5.0).exit_code == 0
+    assert not child.scratch.exists()
+
+
+def test_memory_above_the_limit_is_measured_and_called_oom(home):
+    factory = make_factory(home, memory_bytes=200 << 20)
+    child = factory.start("small")
+    receive(child, Ready)
+    assert not child.is_over_memory()
+    child.send(make_solve({"mode": "eat"}))
+
+    assert eventually(child.is_over_memory, 30.0)
+    assert child.kill(is_oom=True).is_oom
+    assert child.rss_bytes() == 0
+    factory.close()
+
+
+def test_a_point_left_out_in_the_middle_costs_its_neighbour_nothing(child):
+    receive(child, Ready)
+    child.send(message := make_solve({"duration_s": 30.0}, {"value": 2.0}))
+    receive(child, Begun)
+    child.send(LeaveOut(message.batch_id, frozenset({message.claims[0].job_id})))
+
+    results = receive(child, Solved).results
+    assert [result.reason for result in results] == [Reason.CANCELLED_BY_USER, Reason.OK]
+
+
+def test_files_are_made_from_a_stored_record(child, home):
+    receive(child, Ready)
+    child.send(message := make_solve({"value": 3.0}))
+    manifest = receive(child, Solved).results[0].manifest
+    child.send(Render(uuid4(), UUID(int=1), "toy", message.points[0], manifest, ["meta.json"], "renders/1/1/toy-1"))
+    rendered = receive(child, Rendered)
+
+    assert rendered.failure is None
+    with LocalArtifactStore(home / "artifacts").open(rendered.files[0]["key"]) as blob:
+        assert json.loads(blob.read()) == {"value": 6.0}
+
+
+def test_the_death_of_the_fork_server_takes_its_children_and_the_next_start_makes_another(factory):
+    child, busy = factory.start("small"), factory.start("large")
+    pids = [(c.pid, c.start_time) for c in (child, busy)]
+    receive(child, Ready)
+    receive(busy, Ready)
+    busy.send(make_solve({"mode": "hold"}))
+    receive(busy, Begun)
+    os.kill(factory.server_pid, signal.SIGKILL)
+
+    assert eventually(lambda: not any(is_same_process(*pid) for pid in pids))
+    for dead in (child, busy):
+        with pytest.raises(EOFError):
+            dead.receive()
+        assert dead.exit_reason() is not None
+        dead.kill()
+    again = factory.start("small")
+    receive(again, Ready)
+    again.kill()
+
+
+def test_a_fork_server_that_cannot_start_is_reported(home):
+    factory = SlotFactory(home, home / "artifacts", registry="no.such.module:load", extra_path=(ROOT,))
+    child = factory.start("small")
+
+    with pytest.raises(EOFError):
+        child.receive()
+    with pytest.raises(SlotLostError):
+        _ = child.pid
+    child.kill()
+    factory.close()
+
+
+SUPERVISOR = f"""
+import sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from tests.integration.test_runtime_slots import *
+factory = make_factory(Path(sys.argv[1]))
+children = [factory.start("small"), factory.start("small"), factory.start("large")]
+for child, mode in zip(children, ["ok", "hold", "hold"]):
+    receive(child, Ready)
+    if mode == "hold":
+        child.send(make_solve({{"mode": "hold"}}))
+        receive(child, Begun)
+print(json.dumps([factory.server_pid, *(child.pid for child in children)]), flush=True)
+time.sleep(60)
+"""
+
+
+def test_nothing_outlives_a_supervisor_that_was_killed(home):
+    """Idle and in the middle of a kernel that holds the interpreter, behind the fork server in between."""
+    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR, str(home)], stdout=subprocess.PIPE)
+    with supervisor:
+        pids = json.loads(supervisor.stdout.readline())
+        starts = {pid: find_start_time(pid) for pid in pids}
+        supervisor.kill()
+        supervisor.wait()
+
+        assert all(starts.values())
+        assert eventually(lambda: not any(is_same_process(pid, starts[pid]) for pid in pids))
+    assert [member for pid in pids for member in find_group(pid)] == []
+    assert remove_orphaned_scratch(home) == 4  # three children and the server
+    assert os.listdir(home / "run" / "scratch") == []
