@@ -192,7 +192,7 @@ def _record_dtype(nodes: int) -> "np.dtype[np.void]":
 def _judge(point: RodParams, rod: "Rod", metrics: JsonObject) -> PointOutcome:
     audits = _audits(rod)
     count, fourier = rod.sub_steps.count, rod.sub_steps.mesh_fourier
-    log = f"heat-rod: {point.time_steps} intervals of {count} sub-steps, mesh Fourier number {fourier:.4g}\n"
+    log = f"heat-rod: {point.time_steps} intervals, sub-steps in each: {count}, mesh Fourier number {fourier:.4g}\n"
     failed = [audit for audit in audits if audit["verdict"] == "failed"]
     if failed:
         return PointOutcome(
