@@ -1,25 +1,22 @@
-"""The secrets of one instance: where they lie, how strong they must be, and how they stay out of text.
+"""The secrets of one instance: where they lie and how strong they must be. (`core.logging` keeps them out of text.)
 
 Nothing here has a default value. What is not set by the operator is generated at the first start into
 `$GRID_HOME/secrets/`, readable by its owner alone.
 """
 
 import os
-import re
 import secrets
 import stat
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import SecretStr
 
 from grid.core.errors import ConfigurationError
 from grid.core.tokens import MIN_KEY_BYTES
 
-MASK: Final = "[redacted]"
 MIN_DISTINCT_BYTES: Final = 10
 
 # Secrets that documentation and templates are full of. Compared in lower case, as parts of the given one.
@@ -137,42 +134,3 @@ def read_private(path: Path) -> str:
         if status.st_mode & 0o077:
             raise ConfigurationError(f"{path} can be read by others. Run: chmod 600 {path}")
         return file.read()
-
-
-_PATTERNS: Final = (
-    (re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"), MASK),  # JWT
-    (re.compile(r"grid_rt_[A-Za-z0-9_-]+"), MASK),
-    (re.compile(r"\$argon2[a-z]*\$[^\s\"']+"), MASK),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {MASK}"),
-    (re.compile(r"(?i)([a-z][a-z0-9+.-]{1,20}://[^\s:/@]{0,64}):[^\s/@]{1,256}@"), rf"\1:{MASK}@"),  # password in a URL
-    (
-        re.compile(r"(?i)\b(password|passwd|secret|secret_key|api_key|token)(\"?\s{0,3}[=:]\s{0,3}\"?)[^\s\"',;&]{3,}"),
-        rf"\1\2{MASK}",
-    ),
-)
-_SECRET_KEYS: Final = re.compile(r"(?i)passw(or)?d|passphrase|secret|token|authorization|cookie|api_?key|credential")
-_HARMLESS_KEYS: Final = frozenset({"token_type", "token_id", "expires_in"})
-
-
-def redact(text: str) -> str:
-    """Return the text without anything that looks like a credential: the second net, behind types that do not print."""
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
-
-
-def redact_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a log event's fields, deeply, with secrets masked by their key or by their look."""
-    return {key: _redact_value(key, value) for key, value in fields.items()}
-
-
-def _redact_value(key: str, value: Any) -> Any:
-    if isinstance(key, str) and key not in _HARMLESS_KEYS and _SECRET_KEYS.search(key) and value is not None:
-        return MASK
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return redact_fields(value)
-    if isinstance(value, list | tuple):
-        return [_redact_value("", item) for item in value]
-    return value
