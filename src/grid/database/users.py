@@ -21,7 +21,7 @@ class Role(StrEnum):
     """What a user may do: use the service, or run it as well."""
 
     USER = "user"
-    ADMINISTRATOR = "administrator"
+    ADMINISTRATOR = "admin"
 
 
 class User(Base):
@@ -29,7 +29,7 @@ class User(Base):
 
     __tablename__ = "users"
     __table_args__ = (
-        CheckConstraint("role IN ('user', 'administrator')", name="role_known"),
+        CheckConstraint("role IN ('user', 'admin')", name="role_known"),
         CheckConstraint("length(username) BETWEEN 1 AND 64", name="username_length"),
     )
 

@@ -1,0 +1,108 @@
+"""Identity on the wire: login, tokens, users. No model that comes in has an owner, a state or a quota in it."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+
+USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+RoleName = Literal["user", "admin"]
+# Secrets do not print. Only the length is limited here: a password that cannot be right is simply not right.
+GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=256)]
+NewUsername = Annotated[
+    str,
+    StringConstraints(pattern=USERNAME_PATTERN, to_lower=True),
+    Field(description="Letters, digits, dot, dash and underscore; case does not matter"),
+]
+NewPassword = Annotated[SecretStr, Field(min_length=12, max_length=128, description="12 to 128 characters")]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class LoginIn(_In):
+    """Who you say you are."""
+
+    username: Annotated[str, Field(min_length=1, max_length=256)]
+    password: GivenPassword
+    refresh_token: Annotated[SecretStr, Field(max_length=256)] | None = Field(
+        None,
+        description="Of an earlier login that has not ended: shows that this device is known, so that strangers who "
+        "guess the password cannot lock it out. It is not used up",
+    )
+
+
+class RefreshIn(_In):
+    """The refresh token of the last answer; it can be used once."""
+
+    refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=256)]
+
+
+class TokenOut(BaseModel):
+    """What to send from now on (`Authorization: Bearer ...`), and what to renew it with."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int = Field(description="Life of the access token [s]")
+
+
+class MeOut(BaseModel):
+    """The calling user."""
+
+    id: UUID
+    username: str
+    role: RoleName
+    session_id: UUID
+
+
+class UserOut(BaseModel):
+    """A user, as an administrator sees them."""
+
+    id: UUID
+    username: str
+    role: RoleName
+    disabled: bool
+    created_at: datetime
+    password_changed_at: datetime
+
+
+class UserPage(BaseModel):
+    """One page of users, in the order of their making."""
+
+    items: list[UserOut]
+    page: int
+    size: int
+    total: int
+    pages: int
+
+
+class UserCreateIn(_In):
+    """A new user."""
+
+    username: NewUsername
+    password: NewPassword
+    role: RoleName = "user"
+
+
+class UserPatchIn(_In):
+    """What to change; what is left out stays. Either change ends all sessions of the user."""
+
+    role: RoleName | None = None
+    disabled: bool | None = None
+
+    @model_validator(mode="after")
+    def _require_something(self) -> Self:
+        if self.role is None and self.disabled is None:
+            raise ValueError("name the role or disabled")
+        return self
+
+
+class PasswordChangeIn(_In):
+    """The old and the new password. All sessions of the user end, this one too."""
+
+    current_password: GivenPassword
+    new_password: NewPassword

@@ -1,0 +1,94 @@
+"""Which sessions are alive: asked for every request, so remembered for a few seconds, and forgotten when one ends."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from grid.core.errors import AuthenticationError
+from grid.core.tokens import Claims
+from grid.database.uow import UnitOfWork
+from grid.database.users import Role
+
+REMEMBER_S: Final = 5.0  # how long another process may not notice that a session has ended
+MOST_REMEMBERED: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is calling, as the database says; what may be done follows from this alone."""
+
+    id: UUID
+    username: str
+    role: Role
+    session_id: UUID
+    expires_at: datetime  # of the access token that was shown
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the user runs the service."""
+        return self.role is Role.ADMINISTRATOR
+
+
+class SessionDirectory:
+    """Answers whether the session of a token is alive, and whose it is.
+
+    Args:
+        uow: Where sessions are.
+        monotonic: Seconds that never run backwards.
+    """
+
+    def __init__(self, uow: UnitOfWork, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._uow = uow
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._remembered: dict[UUID, tuple[Principal, float]] = {}
+        self._endings = 0  # how many sessions ended: a look that began before one must not be remembered after it
+
+    def find_remembered(self, claims: Claims) -> Principal | None:
+        """Return whose session this is, if that was looked up within the last seconds; does not touch the database."""
+        found = self._remembered.get(claims.session_id)
+        if found is None or found[1] <= self._monotonic() or found[0].id != claims.user_id:
+            return None
+        return replace(found[0], expires_at=claims.expires_at)
+
+    def get(self, claims: Claims) -> Principal:
+        """Look the session of a verified token up, and remember it.
+
+        Raises:
+            AuthenticationError: It ended, or its user was disabled.
+        """
+        endings = self._endings
+        with self._uow.read() as tx:
+            session = tx.sessions.find(claims.session_id)
+            alive = session is not None and session.user_id == claims.user_id and session.is_alive(tx.now())
+        if session is None or not alive:
+            raise AuthenticationError("The session has ended.")
+        principal = Principal(session.user_id, session.username, session.role, session.id, claims.expires_at)
+        self._remember(principal, endings)
+        return principal
+
+    def is_alive(self, principal: Principal) -> bool:
+        """Whether the session still counts, by the database: for streams, which outlive the check at their start."""
+        with self._uow.read() as tx:
+            session = tx.sessions.find(principal.session_id)
+            return session is not None and session.role is principal.role and session.is_alive(tx.now())
+
+    def forget(self, session_ids: Iterable[UUID]) -> None:
+        """Look these sessions up again at the next request; call it after the commit that ended them."""
+        with self._lock:
+            self._endings += 1
+            for session_id in session_ids:
+                self._remembered.pop(session_id, None)
+
+    def _remember(self, principal: Principal, endings: int) -> None:
+        until = self._monotonic() + REMEMBER_S
+        with self._lock:
+            if endings != self._endings:
+                return
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[principal.session_id] = (principal, until)
