@@ -1,0 +1,47 @@
+"""Logging in, staying logged in, logging out."""
+
+from fastapi import Request, status
+
+from grid.api.dependencies import FromDishka, Router
+from grid.api.problems import problems
+from grid.api.security import FreshUser
+from grid.schemas.identity import LoginIn, RefreshIn, TokenOut
+from grid.services.identity import IdentityService, TokenPair
+
+router = Router(prefix="/auth", tags=["auth"])
+
+
+@router.post("/login", responses=problems(401, 422, 429))
+def log_in(body: LoginIn, request: Request, identity: FromDishka[IdentityService]) -> TokenOut:
+    """Exchange a user name and a password for tokens.
+
+    Wrong passwords are counted, 10 in 15 minutes for one account and 30 in a minute for one address; `Retry-After`
+    says when the next one is looked at.
+    """
+    pair = identity.log_in(
+        username=body.username,
+        password=body.password.get_secret_value(),
+        address=request.client.host if request.client else "unknown",
+        refresh_token=body.refresh_token.get_secret_value() if body.refresh_token else None,
+    )
+    return _tokens(pair)
+
+
+@router.post("/refresh", responses=problems(401, 409, 422))
+def refresh(body: RefreshIn, identity: FromDishka[IdentityService]) -> TokenOut:
+    """Exchange a refresh token for new tokens. Each can be used once; a second use ends the session.
+
+    Where the answer was lost, the same token is answered once more within 5 seconds. Of several requests with one token
+    at the same time one is answered, and the others get 409 `refresh-superseded`.
+    """
+    return _tokens(identity.refresh(body.refresh_token.get_secret_value()))
+
+
+@router.post("/logout", status_code=status.HTTP_204_NO_CONTENT, responses=problems(401))
+def log_out(user: FreshUser, identity: FromDishka[IdentityService]) -> None:
+    """End this session, at once: its access and refresh tokens are worth nothing any more."""
+    identity.log_out(user)
+
+
+def _tokens(pair: TokenPair) -> TokenOut:
+    return TokenOut(access_token=pair.access_token, refresh_token=pair.refresh_token, expires_in=pair.expires_in)
