@@ -139,6 +139,12 @@ class ConflictError(GridError):
     code, title = "conflict", "The current state does not allow this"
 
 
+class GoneError(GridError):
+    """It existed for this caller, and cannot be had any more."""
+
+    code, title = "gone", "It cannot be had any more"
+
+
 class TooManyRequestsError(GridError):
     """A limit on rate or on queued work is reached; try again after `retry_after_s`."""
 
