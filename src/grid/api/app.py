@@ -1,0 +1,85 @@
+"""The application: routes, the layers around them, and one place for every error.
+
+`uvicorn grid.api.app:app --reload` works: `app` is made when it is asked for, so that importing this module starts
+nothing and reads no settings.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from dishka import Container
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from grid.api import docs, middleware, openapi, problems
+from grid.api.metrics import Metrics
+from grid.api.routes import auth, health, metrics, users
+from grid.core.settings import Settings
+from grid.database.uow import UnitOfWork
+from grid.services.container import make_container
+from grid.services.health import read_figures
+
+PREFIX = "/api/v1"
+
+
+def create_app(settings: Settings | None = None, container: Container | None = None) -> FastAPI:
+    """Make an application; it opens nothing before its first request or its lifespan, whichever comes first.
+
+    Args:
+        settings: What the operator set; default: from the environment and `.env`.
+        container: The wiring; default: Grid's own. The application closes it at the end of its lifespan.
+    """
+    if container is not None:
+        settings = settings or container.get(Settings)
+    settings = settings or Settings()
+    wiring = container or make_container(settings)
+    app = FastAPI(
+        title=openapi.TITLE,
+        lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings, app.state.container = settings, wiring
+    app.state.metrics = Metrics(lambda: read_figures(wiring.get(UnitOfWork), settings))
+    app.state.watch = health.make_watch(wiring)
+    _include_routes(app)
+    openapi.install(app)
+    problems.install(app)
+    middleware.install(app, settings, app.state.metrics)
+    return app
+
+
+def _include_routes(app: FastAPI) -> None:
+    for router in (auth.router, users.router):
+        app.include_router(router, prefix=PREFIX)
+    for router in (health.router, metrics.router, docs.router):
+        app.include_router(router)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Name an operation after its function, as in `submit_jobs`: the name that generated clients use."""
+    return route.name
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    from grid.api.lifespan import lifespan  # migrations are heavy, and only a server that starts needs them
+
+    async with lifespan(app):
+        yield
+
+
+def __getattr__(name: str) -> Any:
+    """Make `app` when it is first asked for."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from grid.core.logging import configure
+
+    settings = Settings()
+    configure("DEBUG" if settings.debug else settings.log_level)
+    globals()["app"] = application = create_app(settings)
+    return application

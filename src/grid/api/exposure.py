@@ -1,0 +1,28 @@
+"""Pages that are open while only this machine can reach the server, and need a login otherwise."""
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+
+from grid.api.dependencies import FromDishka
+from grid.api.security import get_current_user, read_claims
+from grid.core.settings import Settings
+from grid.core.tokens import TokenSigner
+from grid.services.sessions import SessionDirectory
+
+
+async def require_login_if_exposed(
+    connection: HTTPConnection,
+    settings: FromDishka[Settings],
+    tokens: FromDishka[TokenSigner],
+    sessions: FromDishka[SessionDirectory],
+) -> None:
+    """Let everybody pass on loopback, else those who are logged in.
+
+    Raises:
+        AuthenticationError: The server listens to other machines, and the caller is not logged in.
+    """
+    if not settings.is_loopback:
+        await get_current_user(read_claims(connection, tokens), sessions)
+
+
+OPEN_ON_LOOPBACK = [Depends(require_login_if_exposed)]

@@ -1,0 +1,69 @@
+"""Start and stop: hold the data folder, bring the database up to date, make the administrator, keep house."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+
+import anyio.to_thread
+from dishka import Container
+from fastapi import FastAPI
+
+from grid.api.metrics import Metrics
+from grid.core.logging import get_logger
+from grid.core.passwords import PasswordHasher
+from grid.core.settings import Settings
+from grid.core.tokens import TokenSigner
+from grid.database.engine import Database
+from grid.database.migrate import upgrade
+from grid.database.uow import UnitOfWork
+from grid.plugins.registry import Registry
+from grid.runtime.home import Home, InstanceLock, write_pid_file
+from grid.services.maintenance import Maintenance
+from grid.services.ports import ArtifactStore, Doorbell
+from grid.services.reaper import ReapReport
+from grid.services.users import ensure_administrator
+
+log = get_logger(__name__)
+
+THREADS = 32  # for `def` routes; the database's pool has a connection for each, and some for keeping house
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Run everything that lives as long as the server, unless whoever serves has started it already."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    with ExitStack() as stack:
+        if not getattr(app.state, "is_started", False):
+            await anyio.to_thread.run_sync(start, app, stack)
+        log.info("server_started")
+        yield
+        await anyio.to_thread.run_sync(stack.close)
+    log.info("server_stopped")
+
+
+def start(app: FastAPI, stack: ExitStack) -> None:
+    """Start in order; `stack` undoes it in reverse.
+
+    Raises:
+        InstanceRunningError: Another server holds the data folder.
+        ConfigurationError: The data folder, a secret or the database cannot be used.
+    """
+    container: Container = app.state.container
+    stack.callback(container.close)
+    home, settings = container.get(Home), container.get(Settings)
+    stack.enter_context(InstanceLock(home, "server"))
+    pid_file = write_pid_file(home, "server")
+    stack.callback(pid_file.unlink, missing_ok=True)
+    upgrade(settings.resolved_database_url)
+    uow = container.get(UnitOfWork)
+    if ensure_administrator(uow, home.root, container.get(PasswordHasher)):
+        log.info("administrator_made", file=str(home.secrets / "admin.json"))
+    for part in (Database, Registry, ArtifactStore, TokenSigner):  # at the start, not in somebody's first request
+        container.get(part)
+    maintenance = Maintenance(uow, container.get(Doorbell), on_reaped=_counter(app.state.metrics))
+    maintenance.start()
+    stack.callback(maintenance.stop)
+    app.state.is_started = True
+
+
+def _counter(metrics: Metrics) -> Callable[[ReapReport], None]:
+    return lambda report: metrics.count_expired_leases(len(report.requeued) + len(report.poisoned))

@@ -1,0 +1,100 @@
+"""What Prometheus reads: requests, jobs by state, the queue, workers, what the reaper did, and this process."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from grid.core.errors import GridError
+from grid.core.logging import get_logger
+from grid.schemas.jobs import JobStatus
+from grid.services.health import LedgerFigures
+
+log = get_logger(__name__)
+
+FRESH_S = 5.0  # several scrapers, one count
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+
+class Metrics:
+    """The metrics of one application; a registry of its own, so that tests may have many."""
+
+    def __init__(self, read_figures: Callable[[], LedgerFigures]) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self._requests = Counter("grid_http_requests", "Requests answered", labels, registry=self.registry)
+        self._seconds = Histogram(
+            "grid_http_request_duration_seconds",
+            "From the request's header to the end of its answer",
+            ("method", "route"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._reaped = Counter(
+            "grid_leases_expired", "Jobs that this server's reaper took from a silent worker", registry=self.registry
+        )
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.registry.register(LedgerCollector(read_figures))
+
+    def count(self, method: str, route: str, status: int, elapsed_s: float) -> None:
+        """Count one answer. `status` 0: the caller went away before there was one."""
+        known = method if method in _METHODS else "OTHER"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(known, route).observe(elapsed_s)
+
+    def count_expired_leases(self, count: int) -> None:
+        """Count what the reaper took."""
+        self._reaped.inc(count)
+
+    def exposition(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class LedgerCollector(Collector):
+    """Reads the ledger when scraped, at most every `FRESH_S` seconds; silent about jobs while it does not answer."""
+
+    def __init__(self, read_figures: Callable[[], LedgerFigures]) -> None:
+        self._read = read_figures
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._figures: LedgerFigures | None = None
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the metrics without reading the database, which need not be there when the server is made."""
+        yield GaugeMetricFamily("grid_jobs", "Jobs by state")
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures as gauges."""
+        figures = self._fresh_figures()
+        yield _gauge("grid_database_up", "Whether the ledger answered", 1.0 if figures else 0.0)
+        if figures is None:
+            return
+        jobs = GaugeMetricFamily("grid_jobs", "Jobs by state", labels=["status"])
+        for status, count in figures.jobs.items():
+            jobs.add_metric([status.value], count)
+        yield jobs
+        yield _gauge("grid_queue_depth", "Jobs that wait to start", figures.jobs[JobStatus.QUEUED])
+        yield _gauge("grid_outbox_backlog", "Events that wait to leave", figures.outbox_backlog)
+        yield _gauge("grid_workers", "Workers heard of lately", figures.workers)
+
+    def _fresh_figures(self) -> LedgerFigures | None:
+        with self._lock:
+            if time.monotonic() - self._read_at > FRESH_S:
+                self._read_at = time.monotonic()
+                try:
+                    self._figures = self._read()
+                except GridError as error:
+                    log.warning("ledger_figures_unavailable", code=error.code)
+                    self._figures = None
+            return self._figures
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)

@@ -1,0 +1,87 @@
+"""The OpenAPI document: one schema for every error, and on each operation the answers that the front door may give."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from grid import __version__
+from grid.api.problems import DETAILS, MEDIA_TYPE, SCHEMA, Problem
+
+TITLE = "Grid"
+DESCRIPTION = """A simulation-native backend: submit a heat problem or a sweep of them, follow it, fetch the result.
+
+Log in at `/api/v1/auth/login` (or run `grid auth token`) and send `Authorization: Bearer <token>`. Every error is a
+problem (RFC 9457) with a `request_id` that the server's log knows. Temperatures, lengths and times have their units in
+the description of each field.
+"""
+TAGS = [
+    {"name": "jobs", "description": "Submit, follow, cancel; logs and results"},
+    {"name": "sweeps", "description": "Many points as one: progress and the table"},
+    {"name": "simulations", "description": "What can be computed, with its parameters and their limits"},
+    {"name": "auth", "description": "Tokens"},
+    {"name": "users", "description": "Who may do what"},
+    {"name": "health", "description": "Whether the service is there"},
+]
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
+
+# The front door turns away any request with these (`grid.api.front_door`), and any part may be away for a moment.
+EVERYWHERE = (400, 403, 414, 421, 431, 500, 503)
+WITH_A_BODY = (408, 413, 415, 422, 507)
+WITH_PARAMETERS = (422,)
+WITH_A_LOGIN = (401,)
+
+
+def install(app: FastAPI) -> None:
+    """Let `app.openapi()` return Grid's document."""
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = describe(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Make the document from the routes."""
+    document = get_openapi(
+        title=TITLE, version=__version__, description=DESCRIPTION, routes=app.routes, tags=TAGS, servers=[{"url": "/"}]
+    )
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
+    components["responses"] = {_name(status): _response(status) for status in DETAILS}
+    for item in document["paths"].values():
+        for method in METHODS:
+            if method in item:
+                _complete(item[method])
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)
+    return document
+
+
+def _problem_schema(schemas: dict[str, Any]) -> dict[str, Any]:
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    schemas.update(schema.pop("$defs", {}))
+    return schema
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """Add the answers that a route does not give itself; what it documents stays."""
+    responses: dict[str, Any] = operation["responses"]
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    statuses = set(EVERYWHERE)
+    statuses.update(WITH_A_BODY if "requestBody" in operation else ())
+    statuses.update(WITH_PARAMETERS if operation.get("parameters") else ())
+    statuses.update(WITH_A_LOGIN if operation.get("security") else ())
+    for status in sorted(statuses):
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{_name(status)}"})
+
+
+def _name(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _response(status: int) -> dict[str, Any]:
+    return {"description": DETAILS[status], "content": {MEDIA_TYPE: {"schema": SCHEMA}}}

@@ -1,0 +1,228 @@
+"""Errors as RFC 9457 problems: the only place where an error meets a status.
+
+Every problem has the same members: `type`, `title`, `status`, `detail`, `instance`, `request_id`, and `errors` where
+fields are named. None repeats a value that was sent, none shows a stack, a statement or a path of this machine.
+"""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Scope
+
+from grid.api.field_errors import describe, unit_of
+from grid.core.errors import (
+    AdmissionError,
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    GoneError,
+    GridError,
+    InputError,
+    InvalidFieldsError,
+    NotFoundError,
+    NumericsError,
+    StorageFullError,
+    TooManyRequestsError,
+    UnavailableError,
+)
+from grid.core.logging import get_logger
+from grid.schemas.jobs import JobStatus
+
+log = get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 100  # of one answer; a sweep could have ten thousand
+RETRY_AFTER_S = 2  # for an answer that says "try again" and does not know when
+
+STATUS_BY_ERROR: dict[type[GridError], int] = {
+    InputError: 422,
+    AdmissionError: 422,
+    NumericsError: 422,
+    AuthenticationError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    GoneError: 410,
+    TooManyRequestsError: 429,
+    UnavailableError: 503,
+    StorageFullError: 507,
+    ConfigurationError: 500,
+    GridError: 500,
+}
+
+# What a status means where no error of Grid's own says more.
+DETAILS = {
+    400: "The request cannot be read.",
+    401: "Log in first.",
+    403: "You may not do this.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    408: "The request's body did not arrive in time.",
+    409: "The current state does not allow this.",
+    410: "It was here, and cannot be had any more.",
+    413: "The request's body is larger than this address takes.",
+    414: "The address is too long.",
+    415: "Send JSON, uncompressed, with Content-Type: application/json.",
+    421: "This server does not answer to that host name; GRID_ALLOWED_HOSTS adds one.",
+    422: "The request is well-formed, and a value in it is not valid.",
+    429: "Too many requests; wait a moment.",
+    431: "The request's header is too long.",
+    500: "Something went wrong in the server; its log says what, under this request's id.",
+    503: "A part of the service does not answer; nothing was lost, try again.",
+    507: "There is no room left on the disk; nothing was stored by halves.",
+}
+
+
+class FieldProblem(BaseModel):
+    """One field outside its limits."""
+
+    field: str = Field(description="Where it is, as in `sweep[17].diffusivity`")
+    limit: str = Field(description="What it must be")
+    unit: str | None = Field(None, description="The unit of the field, where it has one")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(description="A stable word for the kind of error: the end of this path")
+    title: str = Field(description="The same for every error of this type")
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="What happened this time, and what to do next")
+    instance: str = Field(description="The path that was asked for")
+    request_id: str = Field(description="The key to the server's log")
+    job_status: JobStatus | None = Field(None, description="The state of the job, where it is what stands in the way")
+    errors: list[FieldProblem] | None = Field(None, description="The fields that are not valid, where any are named")
+
+
+class ProblemException(HTTPException):
+    """Carries one of Grid's errors through code that lets only Starlette's own exception pass."""
+
+    def __init__(self, error: GridError) -> None:
+        super().__init__(status_of(error))
+        self.error = error
+
+
+def status_of(error: GridError) -> int:
+    """Return the status of the nearest kind that has one."""
+    return next(STATUS_BY_ERROR[kind] for kind in type(error).__mro__ if kind in STATUS_BY_ERROR)
+
+
+def problem_of(error: GridError, scope: Scope) -> JSONResponse:
+    """Answer with one of Grid's own errors."""
+    status = status_of(error)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return problem(status, scope)  # its words are for the operator
+    return problem(
+        status,
+        scope,
+        code=error.code,
+        title=error.title,
+        detail=str(error) or error.title + ".",
+        errors=_fields_of(error),
+        job_status=_job_status_of(error),
+        headers=_headers_of(error, status),
+    )
+
+
+def problem(
+    status: int,
+    scope: Scope,
+    *,
+    code: str | None = None,
+    title: str | None = None,
+    detail: str | None = None,
+    errors: Iterable[FieldError] | None = None,
+    job_status: JobStatus | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Make the answer; what is left out follows from the status."""
+    phrase = _phrase(status)
+    content: dict[str, Any] = {
+        "type": f"/problems/{code or phrase.lower().replace(' ', '-')}",
+        "title": title or phrase,
+        "status": status,
+        "detail": detail or DETAILS.get(status, phrase + "."),
+        "instance": quote(scope["path"], safe="/:@!$&'()*+,;=~-._"),
+        "request_id": str(scope.get("state", {}).get("request_id", "")),
+    }
+    if job_status is not None:
+        content["job_status"] = job_status.value
+    if errors is not None:
+        content["errors"] = [
+            {"field": error.field, "limit": error.limit, "unit": getattr(error, "unit", None) or unit_of(error.field)}
+            for error in list(errors)[:MOST_ERRORS]
+        ]
+    return JSONResponse(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of `app` end here. (What nobody foresaw ends in `grid.api.middleware`.)"""
+    app.add_exception_handler(GridError, _on_grid_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+
+
+async def _on_grid_error(request: Request, error: Exception) -> JSONResponse:
+    known = cast("GridError", error)
+    if status_of(known) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request_failed", code=known.code, path=request.url.path, exc_info=error)
+    return problem_of(known, request.scope)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, ProblemException):
+        return await _on_grid_error(request, error.error)
+    known = cast("HTTPException", error)
+    return problem(known.status_code, request.scope, headers=known.headers)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    fields = tuple(describe(one) for one in cast("RequestValidationError", error).errors()[:MOST_ERRORS])
+    return problem_of(InvalidFieldsError(fields), request.scope)
+
+
+def _fields_of(error: GridError) -> Iterable[FieldError] | None:
+    if isinstance(error, InvalidFieldsError):
+        return error.errors
+    return (error,) if isinstance(error, FieldError) else None
+
+
+def _job_status_of(error: GridError) -> JobStatus | None:
+    status = getattr(error, "status", None)
+    return status if isinstance(status, JobStatus) else None
+
+
+def _headers_of(error: GridError, status: int) -> dict[str, str]:
+    if isinstance(error, TooManyRequestsError):
+        return {"Retry-After": str(max(1, round(error.retry_after_s)))}
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE}:
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    return {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document these statuses of a route: `@router.get("/{id}", responses=problems(404, 409))`."""
+    return {
+        status: {"description": DETAILS.get(status, _phrase(status)), "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        for status in statuses
+    }
+
+
+SCHEMA = {"$ref": "#/components/schemas/Problem"}

@@ -1,0 +1,122 @@
+"""The one container: it wires API, worker, CLI and tests, and gives out singletons that threads may share.
+
+It provides factories, never an open session: a transaction begins and ends inside a service. Modules are imported when
+their object is first asked for, so that a command pays only for what it uses.
+"""
+
+from collections.abc import Iterator
+
+from dishka import Container, Provider, Scope, from_context, provide
+from dishka import make_container as make_dishka_container
+
+from grid.core.passwords import PasswordHasher
+from grid.core.settings import Settings
+from grid.core.tokens import TokenSigner
+from grid.database.engine import Database, create_database
+from grid.database.uow import UnitOfWork
+from grid.plugins.registry import Registry, load_registry
+from grid.runtime.home import Home, open_home
+from grid.services.identity import IdentityService
+from grid.services.ports import ArtifactStore, Doorbell, ImageCatalogue
+from grid.services.sessions import SessionDirectory
+from grid.services.throttle import LoginThrottle
+from grid.services.users import UserService
+
+
+class Foundation(Provider):
+    """The data folder, the database and the plugins."""
+
+    scope = Scope.APP
+    settings = from_context(Settings, scope=Scope.APP)
+
+    @provide
+    def home(self, settings: Settings) -> Home:
+        """The data folder, checked and private."""
+        return open_home(settings.grid_home)
+
+    @provide
+    def database(self, settings: Settings, home: Home) -> Iterator[Database]:
+        """One engine for the process; its connections are closed at the end."""
+        del home  # SQLite's file lies in it
+        database = create_database(settings.resolved_database_url)
+        yield database
+        database.close()
+
+    @provide
+    def unit_of_work(self, database: Database) -> UnitOfWork:
+        """Opens transactions."""
+        return UnitOfWork(database)
+
+    @provide
+    def registry(self) -> Registry:
+        """The installed simulations."""
+        return load_registry()
+
+
+class Identity(Provider):
+    """What passwords and tokens need."""
+
+    scope = Scope.APP
+
+    @provide
+    def signer(self, settings: Settings, home: Home) -> TokenSigner:
+        """Signs with the key that is set, else with the one in the data folder."""
+        from grid.core.secrets import load_signing_keys
+
+        return TokenSigner(load_signing_keys(home.root, settings.grid_secret_key))
+
+    @provide
+    def hasher(self) -> PasswordHasher:
+        """Argon2id, two at once at most."""
+        return PasswordHasher()
+
+    @provide
+    def throttle(self) -> LoginThrottle:
+        """Counts wrong passwords, in this process."""
+        return LoginThrottle()
+
+    @provide
+    def sessions(self, uow: UnitOfWork) -> SessionDirectory:
+        """Remembers for seconds which sessions are alive."""
+        return SessionDirectory(uow)
+
+    identity = provide(IdentityService, scope=Scope.APP)
+    users = provide(UserService, scope=Scope.APP)
+
+
+class Machine(Provider):
+    """The adapters of one machine: local sockets, a local folder, listed local programs."""
+
+    scope = Scope.APP
+
+    @provide
+    def store(self, settings: Settings, home: Home) -> ArtifactStore:
+        """Results in a local folder."""
+        from grid.runtime.store import LocalArtifactStore
+
+        del home  # the folder of results lies in it by default, and must be private first
+        return LocalArtifactStore(settings.resolved_artifacts_path)
+
+    @provide
+    def doorbell(self, home: Home) -> Doorbell:
+        """Rings through sockets in the data folder."""
+        from grid.runtime.bus import UnixDoorbell
+
+        return UnixDoorbell(home.run)
+
+    @provide
+    def images(self, settings: Settings) -> ImageCatalogue:
+        """The administrator's list, as far as it can run here."""
+        from grid.runtime.programs import LocalImageCatalogue
+
+        return LocalImageCatalogue(settings.grid_images)
+
+
+def make_container(settings: Settings, *overrides: Provider) -> Container:
+    """Wire everything for these settings; `close()` closes what was opened.
+
+    Args:
+        settings: What the operator set.
+        overrides: Providers that win over Grid's own, as tests use them.
+    """
+    return make_dishka_container(Foundation(), Identity(), Machine(), *overrides, context={Settings: settings})

@@ -1,0 +1,103 @@
+"""Is each part there? Read by `/ready`, `/metrics` and `grid doctor`."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from grid.core.errors import GridError
+from grid.core.settings import Settings
+from grid.database.uow import Transaction, UnitOfWork
+from grid.runtime.home import Home
+from grid.schemas.jobs import JobStatus
+from grid.services.ports import ArtifactStore
+
+PartName = Literal["database", "worker", "bus", "artifacts"]
+PartState = Literal["ready", "unavailable"]
+
+DEAF_AFTER_S = 60.0  # a worker that lives and has not looked for work for so long is of no use
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the service; `detail` is a sentence where there is something to say."""
+
+    name: PartName
+    kind: str
+    state: PartState
+    detail: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it does its work."""
+        return self.state == "ready"
+
+
+@dataclass(frozen=True)
+class LedgerFigures:
+    """What the ledger holds, at one moment."""
+
+    jobs: dict[JobStatus, int]
+    outbox_backlog: int
+    workers: int
+
+
+def check_parts(uow: UnitOfWork, store: ArtifactStore, home: Home, settings: Settings) -> tuple[Part, ...]:
+    """Look at every part; never raises."""
+    return (
+        _check("database", uow.database.kind, lambda: check_database(uow)),
+        _check("worker", "supervisor", lambda: _check_workers(uow, settings)),
+        _check("bus", "unix", lambda: _check_bus(home)),
+        _check("artifacts", store.kind, store.check),
+    )
+
+
+def check_database(uow: UnitOfWork) -> None:
+    """Raise UnavailableError unless the database answers."""
+    with uow.read() as tx:
+        tx.now()
+
+
+def read_figures(uow: UnitOfWork, settings: Settings) -> LedgerFigures:
+    """Count jobs by state, events that wait to leave, and living workers."""
+    with uow.read() as tx:
+        counts = tx.jobs.counts()
+        jobs = {status: counts.get(status, 0) for status in JobStatus}
+        return LedgerFigures(jobs, tx.outbox.backlog(), len(_living(tx, settings)))
+
+
+class _NotReadyError(GridError):
+    code, title = "not-ready", "A part is not ready"
+
+
+def _check(name: PartName, kind: str, look: Callable[[], object]) -> Part:
+    try:
+        return Part(name, kind, "ready", str(look() or ""))
+    except GridError as error:
+        return Part(name, kind, "unavailable", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a part is its state, not an error of the question
+        return Part(name, kind, "unavailable", type(error).__name__)
+
+
+def _check_workers(uow: UnitOfWork, settings: Settings) -> str:
+    with uow.read() as tx:
+        polls = _living(tx, settings)
+        now = tx.now()
+    if not polls:
+        raise _NotReadyError("No worker was heard of lately; start one with `grid worker`.")
+    age_s = (now - max(polls)).total_seconds()
+    if age_s > DEAF_AFTER_S:
+        raise _NotReadyError(f"The worker lives, and last looked for work {age_s:.0f} s ago.")
+    return f"{len(polls)} alive; last looked for work {max(age_s, 0):.0f} s ago"
+
+
+def _living(tx: Transaction, settings: Settings) -> list[datetime]:
+    """Return when each living worker last looked for work."""
+    workers = tx.workers.living(within=timedelta(seconds=3 * settings.grid_heartbeat_s + 5))
+    return [worker.last_poll_at or worker.started_at for worker in workers]
+
+
+def _check_bus(home: Home) -> None:
+    if not os.access(home.run, os.R_OK | os.W_OK | os.X_OK):
+        raise _NotReadyError("The folder of sockets cannot be used.")
