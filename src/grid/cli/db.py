@@ -17,10 +17,10 @@ def upgrade(as_json: JsonFlag = False) -> None:
     with reporting():
         from grid.core.settings import Settings
         from grid.database import migrate
-        from grid.runtime.home import prepare_home
+        from grid.runtime.home import open_home
 
         settings = Settings()
-        prepare_home(settings.grid_home)
+        open_home(settings.grid_home)
         migrate.upgrade(settings.resolved_database_url)
         show({"upgraded": True}, as_json=as_json, view=lambda: "The database has this version's schema.")
 

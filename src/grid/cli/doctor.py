@@ -73,12 +73,12 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         if mode & 0o077:
             yield Finding("secrets", "unsafe", f"{file} has mode {mode:04o}; chmod 600 it.")
     if settings.grid_secret_key is not None:
-        from grid.core.secrets import require_strong_key
+        from grid.core.secrets import require_strong
 
         try:
-            require_strong_key(settings.grid_secret_key.get_secret_value())
+            require_strong(settings.grid_secret_key.get_secret_value().encode(), name="GRID_SECRET_KEY")
         except GridError as error:
-            yield Finding("secrets", "unsafe", f"GRID_SECRET_KEY: {error}")
+            yield Finding("secrets", "unsafe", str(error))
             return
     yield Finding(
         "secrets", "good", f"{len(files)} files, readable by their owner alone." if files else "None made yet."
@@ -131,7 +131,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _sandbox(settings: Settings) -> Iterator[Finding]:
     from grid.runtime.programs import LocalImageCatalogue
 
-    catalogue = LocalImageCatalogue(settings)
+    catalogue = LocalImageCatalogue(settings.grid_images)
     kinds = {image: catalogue.kind_of(image) for image in settings.grid_images}
     words = ", ".join(f"{image} ({kind or 'no sandbox available'})" for image, kind in kinds.items())
     yield Finding("images", "good" if all(kinds.values()) else "note", words + ".")

@@ -202,7 +202,7 @@ def _job_table(job: "JobOut") -> Any:
     ]
     rows += [(f"params.{name}", value) for name, value in (job.params or {}).items()]
     rows += [(f"metrics.{name}", value) for name, value in (job.metrics or {}).items()]
-    rows += [(f"audit {audit['name']}", audit["verdict"]) for audit in job.audits or []]
+    rows += [(f"audit {audit.name}", audit.verdict) for audit in job.audits or []]
     return table("what", "value", rows=[row for row in rows if row[1] is not None])
 
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TextIO
 
 from grid.client import calls
 from grid.client.client import GridClient, address_of
 from grid.client.errors import ProblemError, ServerUnreachableError
 from grid.core.errors import ConfigurationError, UnavailableError
 from grid.core.settings import Settings
-from grid.runtime.home import ProcessRecord, find_process, prepare_home, record_process, remove_process_record
+from grid.runtime.home import Home, find_running, open_home
 
 Say = Callable[[str], None]
 
@@ -49,9 +49,8 @@ def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, An
         StartError: A process ended at once, or is not ready after a minute.
     """
     settings = settings or Settings()
-    home = settings.grid_home
-    prepare_home(home)
-    running = [role for role in ROLES if find_process(home, role) is not None]
+    home = open_home(settings.grid_home)
+    running = [role for role in ROLES if find_running(home, role) is not None]
     if "server" not in running:
         require_free_port(settings)
         _upgrade(settings, say)
@@ -65,9 +64,8 @@ def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, An
     except BaseException:  # Ctrl-C as well: nothing half-started stays behind
         for one in started:
             _end(one.process.pid)
-            remove_process_record(home, one.role)
         raise
-    return {"address": address_of(settings), "home": str(home), "started": [one.role for one in started]}
+    return {"address": address_of(settings), "home": str(home.root), "started": [one.role for one in started]}
 
 
 def require_free_port(settings: Settings) -> None:
@@ -93,8 +91,8 @@ def _upgrade(settings: Settings, say: Say) -> None:
         migrate.upgrade(url)
 
 
-def _start(role: str, home: Path) -> Started:
-    log = home / "logs" / f"{role}.log"
+def _start(role: str, home: Home) -> Started:
+    log = home.logs / f"{role}.log"
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -103,11 +101,10 @@ def _start(role: str, home: Path) -> Started:
             stdout=descriptor,
             stderr=descriptor,
             start_new_session=True,
-            env={**os.environ, "GRID_HOME": str(home)},
+            env={**os.environ, "GRID_HOME": str(home.root)},
         )
     finally:
         os.close(descriptor)
-    record_process(home, role, process.pid)
     return Started(role, process)
 
 
@@ -159,13 +156,11 @@ def stop_service(*, say: Say, settings: Settings | None = None) -> list[str]:
     settings = settings or Settings()
     stopped = []
     for role in reversed(ROLES):
-        record = find_process(settings.grid_home, role)
-        if record is None:
-            continue
-        say(f"stopping the {role}")
-        _end(record.pid)
-        remove_process_record(settings.grid_home, role)
-        stopped.append(role)
+        pid = find_running(Home(settings.grid_home), role)
+        if pid is not None:
+            say(f"stopping the {role}")
+            _end(pid)
+            stopped.append(role)
     return stopped
 
 
@@ -196,8 +191,7 @@ def _is_gone(pid: int) -> bool:
 def describe_service(settings: Settings | None = None) -> dict[str, Any]:
     """Return the parts of the service and their states, also where none answers."""
     settings = settings or Settings()
-    records: dict[str, ProcessRecord | None] = {role: find_process(settings.grid_home, role) for role in ROLES}
-    processes = {role: record.pid if record else None for role, record in records.items()}
+    processes = {role: find_running(Home(settings.grid_home), role) for role in ROLES}
     document: dict[str, Any] = {
         "address": address_of(settings),
         "home": str(settings.grid_home),
@@ -235,9 +229,11 @@ def print_logs(*, lines: int, follow: bool, settings: Settings | None = None) ->
 
 
 @contextmanager
-def _open_logs(home: Path) -> Iterator[dict[str, IO[str]]]:
+def _open_logs(home: Path) -> Iterator[dict[str, TextIO]]:
     paths = {role: home / "logs" / f"{role}.log" for role in ROLES}
-    logs = {role: path.open(encoding="utf-8", errors="replace") for role, path in paths.items() if path.exists()}
+    logs: dict[str, TextIO] = {
+        role: path.open(encoding="utf-8", errors="replace") for role, path in paths.items() if path.exists()
+    }
     try:
         yield logs
     finally:

@@ -13,7 +13,7 @@ import httpx
 from pydantic import BaseModel
 
 from grid.client.errors import ProblemError
-from grid.schemas.identity import MeOut, TokenOut, UserOut
+from grid.schemas.identity import MeOut, TokenOut, UserOut, UserPage
 from grid.schemas.wire import (
     ArtifactList,
     JobOut,
