@@ -27,9 +27,6 @@ from grid.database.users import UserRecord
 from grid.services import audit
 from grid.services.sessions import Principal, SessionDirectory
 from grid.services.throttle import Attempt, LoginThrottle
-from grid.services.users import ensure_administrator
-
-__all__ = ["IdentityService", "RefreshSupersededError", "TokenPair", "ensure_administrator"]
 
 IDLE: Final = timedelta(days=14)
 ABSOLUTE: Final = timedelta(days=30)
