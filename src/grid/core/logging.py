@@ -11,11 +11,12 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import Processor
 
 FILE_BYTES, FILE_COUNT = 32 << 20, 5
 HIDDEN = "[redacted]"
@@ -59,9 +60,9 @@ def configure(
     _route_libraries(level)
 
 
-def get_logger(name: str) -> FilteringBoundLogger:
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of a module: `log.info("job_claimed", job_id=job.id)`; events are keys, not prose."""
-    return structlog.stdlib.get_logger(name)  # type: ignore[no-any-return]
+    return structlog.stdlib.get_logger(name)
 
 
 def bound(**values: object) -> AbstractContextManager[object]:
@@ -147,8 +148,15 @@ def _join_traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
 
 def _file_handler(file: Path) -> logging.Handler:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    return logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILE_COUNT - 1, encoding="utf-8")
+    return _PrivateFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILE_COUNT - 1, encoding="utf-8")
+
+
+class _PrivateFileHandler(logging.handlers.RotatingFileHandler):
+    """Files that their owner alone may read, from the first byte on."""
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).touch(mode=0o600)
+        return super()._open()
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -1,0 +1,135 @@
+"""Settings: the promised names and defaults, and limits that refuse what makes no sense."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from grid.core.settings import Settings, find_home
+
+PROMISED = {
+    "DATABASE_URL": None,
+    "REDIS_URL": None,
+    "DEFAULT_CONTAINER_IMAGE": "sim:local",
+    "ARTIFACTS_PATH": None,
+    "MAX_JOB_TIMEOUT": 3600,
+    "LOG_LEVEL": "INFO",
+    "DEBUG": False,
+    "OTEL_SERVICE_NAME": "grid",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": None,
+    "GRID_HOST": "127.0.0.1",
+    "GRID_PORT": 8000,
+}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    """No setting from outside."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def make(**values) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+@pytest.mark.parametrize(("name", "default"), PROMISED.items())
+def test_the_promised_names_have_the_promised_defaults(name, default):
+    assert getattr(make(), name.lower()) == default
+
+
+def test_the_environment_is_read_by_name(monkeypatch):
+    monkeypatch.setenv("GRID_PORT", "8123")
+    monkeypatch.setenv("GRID_IMAGES", "sim:local, other:1 ,")
+    monkeypatch.setenv("DEBUG", "true")
+
+    settings = make()
+    assert (settings.grid_port, settings.grid_images, settings.debug) == (8123, ("sim:local", "other:1"), True)
+
+
+def test_a_file_is_read_and_the_environment_outranks_it(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("GRID_PORT=8001\nLOG_LEVEL=DEBUG\nUNKNOWN=1\n")
+    monkeypatch.setenv("GRID_PORT", "8002")
+
+    settings = Settings(_env_file=tmp_path / ".env")
+    assert (settings.grid_port, settings.log_level) == (8002, "DEBUG")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("grid_port", 0),
+        ("grid_port", 65_536),
+        ("max_job_timeout", 0),
+        ("grid_lease_s", 1),
+        ("grid_lease_s", float("nan")),
+        ("log_level", "LOUD"),
+        ("grid_slots", 0),
+        ("grid_queue_limit", 0),
+    ],
+)
+def test_a_value_outside_its_limits_is_refused_by_name(name, value):
+    with pytest.raises(ValidationError) as refused:
+        make(**{name: value})
+
+    assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+
+
+def test_the_data_folder_is_found_upwards_as_git_does(tmp_path):
+    (tmp_path / ".grid").mkdir()
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+
+    assert find_home(below) == tmp_path / ".grid"
+
+
+def test_without_a_data_folder_it_is_to_be_made_here(tmp_path):
+    assert find_home(tmp_path) == tmp_path / ".grid"
+
+
+def test_unset_places_lie_in_the_data_folder(tmp_path):
+    settings = make(grid_home=tmp_path)
+
+    assert settings.resolved_database_url == f"sqlite:///{tmp_path / 'grid.db'}"
+    assert settings.resolved_artifacts_path == tmp_path / "artifacts"
+
+
+def test_paths_are_made_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    assert make(grid_home=Path("here"), artifacts_path=Path("there")).resolved_artifacts_path == tmp_path / "there"
+    assert make(grid_home=Path("here")).grid_home == tmp_path / "here"
+
+
+@pytest.mark.parametrize("given", ["postgresql://u:p@h/d", "postgres://u:p@h/d", "postgresql+psycopg://u:p@h/d"])
+def test_a_postgresql_address_names_the_driver_that_is_installed(given):
+    assert make(database_url=given).resolved_database_url == "postgresql+psycopg://u:p@h/d"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 - told apart, never bound
+        ("::", False),
+        ("192.168.1.1", False),
+        ("127.0.0.1.example.com", False),
+        ("localhost.example.com", False),
+    ],
+)
+def test_loopback_is_told_by_the_address_not_by_its_beginning(host, is_loopback):
+    assert make(grid_host=host).is_loopback is is_loopback
+
+
+def test_a_secret_is_not_printed():
+    settings = make(grid_secret_key="canary" * 8)
+
+    assert "canary" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError):
+        make().grid_port = 1
