@@ -66,4 +66,4 @@ def start(app: FastAPI, stack: ExitStack) -> None:
 
 
 def _counter(metrics: Metrics) -> Callable[[ReapReport], None]:
-    return lambda report: metrics.count_expired_leases(len(report.requeued) + len(report.poisoned))
+    return lambda report: metrics.count_expired_leases(report.requeued + report.poisoned)

@@ -18,6 +18,7 @@ from grid.services.reaper import ReapReport, reap
 log = get_logger(__name__)
 
 REAP_EVERY_S = 5.0
+REAP_LIMIT = 100  # jobs of one transaction
 RELAY_EVERY_S = 0.25
 LONGEST_PAUSE_S = 30.0  # between tries while the database does not answer
 STOP_PATIENCE_S = 15.0  # longer than any statement may take
@@ -58,16 +59,21 @@ class Maintenance:
             self._stop.wait(self.pause_s)
 
     def reap_once(self) -> None:
-        """Give back what silent workers held."""
-        report = reap(self.uow)
-        self.on_reaped(report)
-        if report.requeued:
-            self.doorbell.ring("work")
+        """Give back what silent workers held; a full round is followed by the next one."""
+        while True:
+            report = reap(self.uow, limit=REAP_LIMIT)
+            self.on_reaped(report)
+            if report.requeued:
+                self.doorbell.ring("work")
+            if report.total < REAP_LIMIT or self._stop.is_set():
+                return
 
     def relay_once(self) -> None:
-        """Announce what has been committed; a full batch is followed by the next one at once."""
-        if self.has_events() and relay(self.uow):
+        """Announce what has been committed, until nothing is left."""
+        while self.has_events() and relay(self.uow):
             self.doorbell.ring("changes")
+            if self._stop.is_set():
+                return
 
     def has_events(self) -> bool:
         """Look without writing: a quiet server takes no write lock."""
