@@ -28,18 +28,23 @@ MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 128
 
 
-def require_acceptable(password: str, *, username: str = "") -> None:
+def require_acceptable(password: str, *, username: str = "", field: str = "password") -> None:
     """Refuse a password that is too short, too long, or among the first that guessers try.
+
+    Args:
+        password: As typed.
+        username: Whose it will be; it makes no password either.
+        field: What the input calls it.
 
     Raises:
         FieldError: It names the rule; the password is never repeated.
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise FieldError("password", f"must have {MIN_LENGTH} to {MAX_LENGTH} characters")
+        raise FieldError(field, f"must have {MIN_LENGTH} to {MAX_LENGTH} characters")
     if _encode(password) is None:
-        raise FieldError("password", "must be text without control characters")
+        raise FieldError(field, "must be text without control characters")
     if is_common(password, username=username):
-        raise FieldError("password", "is easily guessed; use several unrelated words or a generated one")
+        raise FieldError(field, "is easily guessed; use several unrelated words or a generated one")
 
 
 def make_password() -> str:

@@ -138,7 +138,7 @@ class UserService:
             FieldError: The current password is not right, or the new one is not acceptable.
             TooManyRequestsError: Too many wrong guesses from this session.
         """
-        require_acceptable(new, username=principal.username)
+        require_acceptable(new, username=principal.username, field="new_password")
         with self._uow.read() as tx:
             user = tx.users.find(principal.id)
         with self._throttle.known(principal.session_id) as attempt:
