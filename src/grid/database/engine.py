@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,4 +148,4 @@ def _writer_lock(url: URL) -> threading.Lock:
 
 
 # Compact and strict: NaN is no JSON, and PostgreSQL would refuse it later with less to say.
-dump_json = partial(json.dumps, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+dump_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode

@@ -3,17 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
+    Float,
     ForeignKey,
     Index,
+    Insert,
+    Integer,
     SmallInteger,
     String,
     Table,
+    Text,
+    Uuid,
+    bindparam,
     func,
     insert,
     literal_column,
@@ -23,6 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, Json, words
+from grid.database.engine import DatabaseKind, dump_json
+from grid.database.given import Given
 from grid.schemas.jobs import JobStatus, JsonObject, Manifest, Reason, SlotKind
 
 if TYPE_CHECKING:
@@ -74,6 +83,16 @@ class Job(Base):
         Index(
             "ix_jobs_claim", "owner_id", "priority", "available_at", "id",
             sqlite_where=text(QUEUED), postgresql_where=text(QUEUED),
+        ),
+        Index(
+            "ix_jobs_shape",
+            "owner_id",
+            "batch_key",
+            "priority",
+            "available_at",
+            "id",
+            sqlite_where=text(QUEUED),
+            postgresql_where=text(QUEUED),
         ),
         Index("ix_jobs_expiry", "expires_at", sqlite_where=text(QUEUED), postgresql_where=text(QUEUED)),
         Index("ix_jobs_lease", "lease_until", sqlite_where=text(LEASED), postgresql_where=text(LEASED)),
@@ -234,43 +253,26 @@ class JobRepository:
         """Insert queued jobs in bulk. Counters, sweep and events are the caller's (`grid.services.ledger`)."""
         if not points:
             return
-        now = self._tx.now()
-        common = {
-            "owner_id": shared.owner_id,
-            "sweep_id": shared.sweep_id,
-            "simulation": shared.simulation,
-            "image": shared.image,
-            "slot": shared.slot,
-            "wall_limit_s": shared.wall_limit_s,
-            "max_attempts": shared.max_attempts,
-            "created_at": now,
-            "metadata": shared.meta or {},
-            "state": JobStatus.QUEUED,
-            "version": 1,
-            "priority": shared.priority,
-            "available_at": shared.available_at,
-            "expires_at": shared.expires_at,
-            "progress": 0.0,
-            "attempts_used": 0,
-            "worker_losses": 0,
-            "infra_failures": 0,
-            "epoch": 0,
-        }
-        self._tx.connection.execute(
-            insert(jobs),
-            [
-                {
-                    **common,
-                    "id": point.id,
-                    "sweep_index": point.sweep_index,
-                    "params": point.params,
-                    "spec_hash": point.spec_hash,
-                    "batch_key": point.batch_key,
-                    "work_s": point.work_s,
-                }
-                for point in points
-            ],
+        statement, given = _insert(self._tx.kind)
+        rows = (
+            (each.id, each.sweep_index, dump_json(each.params), each.spec_hash, each.batch_key, each.work_s)
+            for each in points
         )
+        common = {
+            "c_owner_id": shared.owner_id,
+            "c_sweep_id": shared.sweep_id,
+            "c_simulation": shared.simulation,
+            "c_image": shared.image,
+            "c_slot": shared.slot,
+            "c_wall_limit_s": shared.wall_limit_s,
+            "c_max_attempts": shared.max_attempts,
+            "c_priority": shared.priority,
+            "c_metadata": shared.meta or {},
+            "c_created_at": self._tx.now(),
+            "c_available_at": shared.available_at,
+            "c_expires_at": shared.expires_at,
+        }
+        self._tx.connection.execute(statement, {**given.bind(rows), **common})
 
     def find(self, job_id: UUID, owner_id: UUID | None = None) -> JobRecord | None:
         """Read one job; None where it does not exist, or is not the owner's where one is named."""
@@ -323,6 +325,30 @@ class JobRepository:
         """Read state and version of jobs, for whoever follows them."""
         query = select(jobs.c.id, jobs.c.state, jobs.c.version).where(jobs.c.id.in_(job_ids))
         return {row.id: (row.state, row.version) for row in self._tx.connection.execute(query)}
+
+
+_COMMON = (
+    "owner_id", "sweep_id", "simulation", "image", "slot", "wall_limit_s", "max_attempts", "priority", "metadata",
+    "created_at", "available_at", "expires_at",
+)  # fmt: skip
+_NEW: dict[str, ColumnElement[Any]] = {  # what every job begins with
+    "state": literal_column("'queued'"),
+    "version": literal_column("1"),
+    **{name: literal_column("0") for name in ("progress", "attempts_used", "worker_losses", "infra_failures", "epoch")},
+}
+
+
+@cache
+def _insert(kind: DatabaseKind) -> tuple[Insert, Given]:
+    """Build one statement for any number of points: what they share is sent once."""
+    given = Given(
+        kind, id=Uuid(), sweep_index=Integer(), params=Text(), spec_hash=Text(), batch_key=Text(), work_s=Float()
+    )
+    own = {column.name: column for column in given.c}
+    own["params"] = own["params"] if kind == "sqlite" else own["params"].cast(Json)
+    common = {name: bindparam(f"c_{name}", type_=jobs.c[name].type) for name in _COMMON}
+    values = {**own, **common, **_NEW}
+    return insert(jobs).from_select(list(values), select(*values.values())), given
 
 
 def _conditions(

@@ -4,13 +4,28 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Table, case, func, insert, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    case,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, Json, words
+from grid.database.base import Base, Json, UTCDateTime, words
 from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
 
 if TYPE_CHECKING:
@@ -140,14 +155,14 @@ class SweepRepository:
         Returns:
             The new version of each sweep: the sequence of its events.
         """
-        now = self._tx.now()
-        done = sum((sweeps.c[state.value] for state in TERMINAL), start=0)
+        now = literal(self._tx.now(), UTCDateTime())
+        done = reduce(add, (sweeps.c[state.value] for state in sorted(TERMINAL)))
         versions: dict[UUID, int] = {}
         for sweep_id in sorted(changes):  # one order for everybody, so that two transactions never wait in a circle
             ended = {state: count for state, count in changes[sweep_id].items() if state in TERMINAL and count}
             values: dict[str, Any] = {state.value: sweeps.c[state.value] + count for state, count in ended.items()}
             if ended:
-                values["finished_at"] = case((done + sum(ended.values()) == sweeps.c.total, now), else_=None)
+                values["finished_at"] = case((done + sum(ended.values()) == sweeps.c.total, now), else_=null())
             statement = update(sweeps).where(sweeps.c.id == sweep_id)
             statement = statement.values(version=sweeps.c.version + 1, **values)
             versions[sweep_id] = self._tx.connection.execute(statement.returning(sweeps.c.version)).scalar_one()

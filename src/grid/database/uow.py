@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from grid.database.renders import RenderRepository
     from grid.database.sessions import SessionRepository
     from grid.database.sweeps import SweepRepository
+    from grid.database.transitions import TransitionRepository
     from grid.database.users import UserRepository
     from grid.database.workers import WorkerRepository
 
@@ -65,10 +66,17 @@ class Transaction:
 
     @cached_property
     def jobs(self) -> "JobRepository":
-        """Jobs: their rows and every transition."""
+        """Jobs: added and read."""
         from grid.database.jobs import JobRepository
 
         return JobRepository(self)
+
+    @cached_property
+    def transitions(self) -> "TransitionRepository":
+        """Jobs: moved from state to state."""
+        from grid.database.transitions import TransitionRepository
+
+        return TransitionRepository(self)
 
     @cached_property
     def attempts(self) -> "AttemptRepository":

@@ -1,0 +1,97 @@
+"""The values that go into a transition of jobs, and those that come out of one."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from grid.schemas.jobs import Claim, JobStatus, JsonObject, Manifest, Reason, SlotKind
+
+
+class Change(NamedTuple):
+    """A job after a transition, with what its counters and events need."""
+
+    id: UUID
+    epoch: int
+    state: JobStatus
+    reason: Reason | None
+    owner_id: UUID
+    sweep_id: UUID | None
+    version: int
+
+
+class Head(NamedTuple):
+    """The job whose turn it is."""
+
+    id: UUID
+    owner_id: UUID
+    sweep_id: UUID | None
+    simulation: str | None
+    image: str | None
+    batch_key: str
+    slot: SlotKind
+    worker_losses: int
+
+
+class Taken(NamedTuple):
+    """A job just claimed."""
+
+    id: UUID
+    epoch: int
+    params: JsonObject
+    wall_limit_s: float
+    deadline_at: datetime
+    worker_losses: int
+    attempts_used: int
+    version: int
+
+
+class Held(NamedTuple):
+    """What a decision about a claimed job looks at."""
+
+    id: UUID
+    epoch: int
+    state: JobStatus
+    attempts_used: int
+    max_attempts: int
+    worker_losses: int
+    infra_failures: int
+    deadline_at: datetime
+    cancel_requested_at: datetime | None
+    lease_until: datetime
+    sweep_cancelled: bool
+
+
+class Finish(NamedTuple):
+    """A terminal state for a claim. One in `cancelling` becomes cancelled, whatever is written here.
+
+    One that has `begun` may still be starting: it runs and ends in one statement, and counts two versions.
+    """
+
+    claim: Claim
+    state: JobStatus
+    reason: Reason
+    message: str | None = None
+    manifest: Manifest | None = None
+    attempts: int = 0
+    losses: int = 0
+    begun: bool = False
+
+
+class Requeue(NamedTuple):
+    """Back to the queue, to be claimed from `available_at` on."""
+
+    claim: Claim
+    available_at: datetime
+    message: str | None = None
+    attempts: int = 0
+    losses: int = 0
+    infra: int = 0
+
+
+class Ending(NamedTuple):
+    """How an attempt ended, for its row."""
+
+    claim: Claim
+    outcome: str
+    exit_code: int | None = None
+    usage: JsonObject | None = None

@@ -1,0 +1,403 @@
+"""The SQL of the transitions: one guarded statement each, built once for a database and compiled once.
+
+A guard is in the statement itself: the epoch of the claim, and the states that it may leave.
+"""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Float,
+    Insert,
+    Integer,
+    Select,
+    Text,
+    Update,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from grid.database.attempts import job_attempts
+from grid.database.base import Json, UTCDateTime
+from grid.database.engine import DatabaseKind
+from grid.database.given import Given, seconds_after
+from grid.database.jobs import is_active, is_leased, is_queued, jobs
+from grid.database.moves import Change, Head, Held, Taken
+from grid.database.queues import owner_queues
+from grid.database.sweeps import sweeps
+from grid.schemas.jobs import JobStatus, Reason
+
+DEADLINE_WALLS = 4  # the whole time of a job, retries included, in wall limits
+OWNERS_TRIED = 8
+
+NOW: ColumnElement[Any] = bindparam("now", type_=UTCDateTime())
+EMPTY_LEASE: dict[str, Any] = {
+    "lease_owner": null(),
+    "lease_until": null(),
+    "heartbeat_at": null(),
+    "batch_id": null(),
+}
+CHANGE = tuple(jobs.c[name] for name in Change._fields)
+HEAD = tuple(jobs.c[name] for name in Head._fields)
+TAKEN = tuple(jobs.c[name] for name in Taken._fields)
+
+_slots: BindParameter[Any] = bindparam("slots", expanding=True)
+_runnable = and_(is_queued, jobs.c.available_at <= NOW, jobs.c.expires_at > NOW, jobs.c.slot.in_(_slots))
+_below_limit = or_(owner_queues.c.active_limit.is_(None), owner_queues.c.active < owner_queues.c.active_limit)
+
+
+@cache
+def owners_in_turn() -> Select[Any]:
+    has_work = select(1).where(jobs.c.owner_id == owner_queues.c.owner_id, _runnable).exists()
+    return (
+        select(owner_queues.c.owner_id)
+        .where(owner_queues.c.queued > 0, _below_limit, has_work)
+        .order_by(owner_queues.c.last_claimed_at.nulls_first(), owner_queues.c.owner_id)
+        .limit(OWNERS_TRIED)
+    )
+
+
+@cache
+def head_of() -> Select[Any]:
+    return (
+        select(*HEAD)
+        .where(jobs.c.owner_id == bindparam("of_owner_id"), _runnable)
+        .order_by(jobs.c.priority, jobs.c.available_at, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+
+
+@cache
+def head_by_id() -> Select[Any]:
+    allowed = select(1).where(owner_queues.c.owner_id == jobs.c.owner_id, _below_limit).exists()
+    return (
+        select(*HEAD)
+        .where(jobs.c.id == bindparam("of_id"), _runnable, allowed)
+        .with_for_update(skip_locked=True, of=jobs)
+    )
+
+
+@cache
+def take(kind: DatabaseKind, alone: bool, no_sweep: bool) -> Update:
+    if alone:
+        chosen = select(jobs.c.id).where(jobs.c.id == bindparam("head_id"), is_queued).cte("chosen")
+    else:
+        same_sweep = jobs.c.sweep_id.is_(None) if no_sweep else jobs.c.sweep_id == bindparam("of_sweep_id")
+        order = (jobs.c.priority, jobs.c.available_at, jobs.c.id)
+        fitting = (
+            select(*order, jobs.c.work_s)
+            .where(
+                is_queued,
+                jobs.c.owner_id == bindparam("of_owner_id"),
+                jobs.c.available_at <= NOW,
+                jobs.c.expires_at > NOW,
+                same_sweep,
+                jobs.c.batch_key == bindparam("of_batch_key"),
+                jobs.c.simulation == bindparam("of_simulation"),
+                jobs.c.slot == bindparam("of_slot"),
+                jobs.c.worker_losses == 0,
+            )
+            .order_by(*order)
+            .limit(bindparam("max_jobs"))
+            .with_for_update(skip_locked=True)
+            .cte("fitting")
+        )
+        rank = (fitting.c.priority, fitting.c.available_at, fitting.c.id)
+        before = (func.sum(fitting.c.work_s).over(order_by=rank, rows=(None, 0)) - fitting.c.work_s).label("before")
+        ranked = select(fitting.c.id, before).cte("ranked")
+        # The head is always taken, however large; a rounding of the running sum must not leave it out.
+        wanted = or_(ranked.c.before < bindparam("work_budget_s"), ranked.c.id == bindparam("head_id"))
+        chosen = select(ranked.c.id).where(wanted).cte("chosen")
+    deadline = func.coalesce(jobs.c.deadline_at, seconds_after(kind, NOW, jobs.c.wall_limit_s * DEADLINE_WALLS))
+    return (
+        update(jobs)
+        .where(jobs.c.id == chosen.c.id)
+        .values(
+            state=JobStatus.STARTING,
+            version=jobs.c.version + 1,
+            epoch=jobs.c.epoch + 1,
+            batch_id=bindparam("new_batch_id"),
+            lease_owner=bindparam("worker_id"),
+            lease_until=bindparam("new_lease_until", type_=UTCDateTime()),
+            heartbeat_at=NOW,
+            deadline_at=deadline,
+            expires_at=deadline,
+            message=null(),
+        )
+        .returning(*TAKEN)
+    )
+
+
+def _claims(kind: DatabaseKind, **further: Any) -> Given:
+    return Given(kind, id=Uuid(), epoch=Integer(), **further)
+
+
+def _is_claim(given: Given) -> ColumnElement[bool]:
+    return and_(jobs.c.id == given.c.id, jobs.c.epoch == given.c.epoch)
+
+
+@cache
+def open_attempts(kind: DatabaseKind) -> tuple[Insert, Given]:
+    given = _claims(kind)
+    values = select(
+        given.c.id,
+        given.c.epoch,
+        bindparam("worker", type_=Text()),
+        bindparam("host", type_=Text()),
+        bindparam("batch", type_=Uuid()),
+        NOW,
+    )
+    names = ["job_id", "epoch", "owner", "host", "batch_id", "started_at"]
+    return insert(job_attempts).from_select(names, values), given
+
+
+@cache
+def lock() -> Select[Any]:
+    wanted = bindparam("ids", type_=ARRAY(Uuid()))
+    held = select(jobs.c.id).where(jobs.c.id == func.any(wanted)).order_by(jobs.c.id).with_for_update().cte("held")
+    return select(func.count()).select_from(held)
+
+
+@cache
+def lock_sweep() -> Select[Any]:
+    waiting = or_(is_queued, is_active)
+    found = select(jobs.c.id).where(jobs.c.sweep_id == bindparam("of_sweep_id"), waiting)
+    return select(func.count()).select_from(found.order_by(jobs.c.id).with_for_update().cte("held"))
+
+
+@cache
+def begin(kind: DatabaseKind) -> tuple[Update, Given]:
+    given = _claims(kind)
+    statement = (
+        update(jobs)
+        .where(_is_claim(given), jobs.c.state == JobStatus.STARTING)
+        .values(
+            state=JobStatus.RUNNING,
+            version=jobs.c.version + 1,
+            started_at=func.coalesce(jobs.c.started_at, NOW),
+        )
+        .returning(*CHANGE)
+    )
+    return statement, given
+
+
+@cache
+def renew(kind: DatabaseKind) -> tuple[Update, Given]:
+    given = _claims(kind)
+    statement = (
+        update(jobs)
+        .where(_is_claim(given), is_leased, jobs.c.lease_owner == bindparam("worker"))
+        .values(lease_until=bindparam("new_lease_until", type_=UTCDateTime()), heartbeat_at=NOW)
+        .returning(jobs.c.id, jobs.c.epoch, jobs.c.state, jobs.c.deadline_at)
+    )
+    return statement, given
+
+
+@cache
+def progress(kind: DatabaseKind) -> tuple[Update, Given]:
+    given = _claims(kind, fraction=Float())
+    statement = (
+        update(jobs)
+        .where(_is_claim(given), jobs.c.state == JobStatus.RUNNING, given.c.fraction > jobs.c.progress)
+        .values(progress=given.c.fraction, version=jobs.c.version + 1)
+        .returning(*CHANGE)
+    )
+    return statement, given
+
+
+_HELD = (
+    *(jobs.c[name] for name in Held._fields[:-1]),
+    type_coerce(sweeps.c.cancel_requested_at.is_not(None), Boolean()).label("sweep_cancelled"),
+)
+_with_sweep = jobs.outerjoin(sweeps, sweeps.c.id == jobs.c.sweep_id)
+
+
+@cache
+def hold(kind: DatabaseKind) -> tuple[Select[Any], Given]:
+    given = _claims(kind)
+    source = given.rows.join(jobs, _is_claim(given)).outerjoin(sweeps, sweeps.c.id == jobs.c.sweep_id)
+    statement = select(*_HELD).select_from(source).where(is_leased)
+    return statement.order_by(jobs.c.id).with_for_update(of=jobs), given
+
+
+@cache
+def lapsed() -> Select[Any]:
+    overdue = and_(is_active, jobs.c.deadline_at <= NOW)
+    stuck = and_(jobs.c.state == JobStatus.CANCELLING, jobs.c.cancel_requested_at < bindparam("cancel_since"))
+    return (
+        select(*_HELD)
+        .select_from(_with_sweep)
+        .where(is_leased, or_(jobs.c.lease_until < NOW, overdue, stuck))
+        .order_by(jobs.c.lease_until, jobs.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(of=jobs, skip_locked=True)
+    )
+
+
+@cache
+def finish(kind: DatabaseKind) -> tuple[Update, Given]:
+    given = _claims(
+        kind,
+        state=Text(),
+        reason=Text(),
+        message=Text(),
+        manifest=Text(),
+        attempts=Integer(),
+        losses=Integer(),
+        begun=Integer(),
+    )
+    cancelling = jobs.c.state == JobStatus.CANCELLING
+    begins = and_(jobs.c.state == JobStatus.STARTING, given.c.begun == 1)
+    won = and_(~cancelling, given.c.state == JobStatus.SUCCESS.value)
+    allowed = or_(
+        cancelling,
+        and_(or_(jobs.c.state == JobStatus.RUNNING, begins), given.c.state != JobStatus.CANCELLED.value),
+        and_(
+            jobs.c.state == JobStatus.STARTING, given.c.state.in_([JobStatus.FAILED.value, JobStatus.TIMED_OUT.value])
+        ),
+    )
+    manifest = given.c.manifest if kind == "sqlite" else given.c.manifest.cast(Json)
+    statement = (
+        update(jobs)
+        .where(_is_claim(given), is_leased, allowed)
+        .values(
+            state=case((cancelling, JobStatus.CANCELLED.value), else_=given.c.state),
+            reason=case((cancelling, jobs.c.reason), else_=given.c.reason),
+            message=case((cancelling, null()), else_=given.c.message),
+            result_manifest=case((won, manifest), else_=null()),
+            winning_epoch=case((won, jobs.c.epoch), else_=null()),
+            progress=case((won, 1.0), else_=jobs.c.progress),
+            attempts_used=jobs.c.attempts_used + case((cancelling, 0), else_=given.c.attempts),
+            worker_losses=jobs.c.worker_losses + case((cancelling, 0), else_=given.c.losses),
+            started_at=case((begins, func.coalesce(jobs.c.started_at, NOW)), else_=jobs.c.started_at),
+            finished_at=NOW,
+            version=jobs.c.version + case((begins, 2), else_=1),  # two transitions in one statement
+            **EMPTY_LEASE,
+        )
+        .returning(*CHANGE)
+    )
+    return statement, given
+
+
+@cache
+def requeue(kind: DatabaseKind) -> tuple[Update, Given]:
+    given = _claims(
+        kind, available_at=UTCDateTime(), message=Text(), attempts=Integer(), losses=Integer(), infra=Integer()
+    )
+    statement = (
+        update(jobs)
+        .where(_is_claim(given), is_active)
+        .values(
+            state=JobStatus.QUEUED,
+            available_at=given.c.available_at,
+            message=given.c.message,
+            progress=0.0,
+            attempts_used=jobs.c.attempts_used + given.c.attempts,
+            worker_losses=jobs.c.worker_losses + given.c.losses,
+            infra_failures=jobs.c.infra_failures + given.c.infra,
+            version=jobs.c.version + 1,
+            **EMPTY_LEASE,
+        )
+        .returning(*CHANGE)
+    )
+    return statement, given
+
+
+@cache
+def begin_cancel(kind: DatabaseKind) -> tuple[Update, Given]:
+    given = _claims(kind)
+    statement = (
+        update(jobs)
+        .where(_is_claim(given), is_active)
+        .values(
+            state=JobStatus.CANCELLING,
+            reason=bindparam("by", type_=jobs.c.reason.type),
+            cancel_requested_at=NOW,
+            version=jobs.c.version + 1,
+        )
+        .returning(*CHANGE)
+    )
+    return statement, given
+
+
+@cache
+def close_attempts(kind: DatabaseKind) -> tuple[Update, Given]:
+    given = _claims(kind, outcome=Text(), exit_code=Integer(), oom=Boolean(), usage=Text())
+    usage = given.c.usage if kind == "sqlite" else given.c.usage.cast(Json)
+    statement = (
+        update(job_attempts)
+        .where(
+            job_attempts.c.job_id == given.c.id,
+            job_attempts.c.epoch == given.c.epoch,
+            job_attempts.c.ended_at.is_(None),
+        )
+        .values(ended_at=NOW, outcome=given.c.outcome, exit_code=given.c.exit_code, oom=given.c.oom, usage=usage)
+    )
+    return statement, given
+
+
+def _cancelled_by_state() -> Update:
+    """Queued becomes cancelled at once, held becomes cancelling: its worker hears of it with the next heartbeat."""
+    by = bindparam("by", type_=jobs.c.reason.type)
+    queued = jobs.c.state == JobStatus.QUEUED
+    return (
+        update(jobs)
+        .where(or_(is_queued, is_active))
+        .values(
+            state=case((queued, JobStatus.CANCELLED.value), else_=JobStatus.CANCELLING.value),
+            reason=by,
+            message=null(),
+            cancel_requested_at=NOW,
+            finished_at=case((queued, NOW), else_=null()),
+            version=jobs.c.version + 1,
+        )
+        .returning(*CHANGE)
+    )
+
+
+@cache
+def cancel() -> Update:
+    return _cancelled_by_state().where(jobs.c.id == bindparam("of_id"))
+
+
+@cache
+def cancel_sweep() -> Update:
+    return _cancelled_by_state().where(jobs.c.sweep_id == bindparam("of_sweep_id"))
+
+
+@cache
+def expire() -> Update:
+    late = (
+        select(jobs.c.id)
+        .where(is_queued, jobs.c.expires_at <= NOW)
+        .order_by(jobs.c.expires_at, jobs.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+        .cte("late")
+    )
+    waited = jobs.c.deadline_at.is_(None)
+    return (
+        update(jobs)
+        .where(jobs.c.id == late.c.id)
+        .values(
+            state=case((waited, JobStatus.EXPIRED.value), else_=JobStatus.TIMED_OUT.value),
+            reason=case((waited, Reason.QUEUE_EXPIRED.value), else_=Reason.WALL_TIMEOUT.value),
+            finished_at=NOW,
+            version=jobs.c.version + 1,
+        )
+        .returning(*CHANGE)
+    )

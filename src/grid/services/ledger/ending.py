@@ -1,0 +1,104 @@
+"""Ending claims: many outcomes in one transaction, each job guarded by its own row."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from grid.database.moves import Change, Ending, Finish, Held, Requeue
+from grid.database.uow import Transaction, UnitOfWork
+from grid.schemas.jobs import Claim, JobStatus, Reason
+from grid.services.ledger.deciding import CancelWithSweep, Decision, decide_failed, decide_returned, final
+from grid.services.ledger.effects import settle
+from grid.services.ledger.outcomes import Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
+
+
+def conclude(
+    uow: UnitOfWork, outcomes: Sequence[Outcome], logs: Sequence[LogChunk] = (), begun: Sequence[Claim] = ()
+) -> frozenset[Claim]:
+    """Record how claims ended, with their logs; return the claims that were still good.
+
+    A claim that is not returned had lost its job: its neighbours are not touched, its logs are not kept, and the
+    caller throws its outputs away. A job that is being cancelled becomes cancelled, whatever came of the run.
+
+    Args:
+        uow: Where to.
+        outcomes: One for each claim.
+        logs: Pieces of log of these claims.
+        begun: Claims that are moved from starting to running first, in the same transaction.
+    """
+    if not outcomes and not begun:
+        return frozenset()
+    by_claim = {outcome.claim: outcome for outcome in outcomes}
+    with uow.begin() as tx:
+        tx.transitions.lock({claim.job_id for claim in (*by_claim, *begun)})
+        ended = [_final(outcome) for outcome in outcomes if not _is_open(outcome)]
+        at_once = {finish.claim for finish in ended}.intersection(begun)  # these begin and end in one statement
+        settle(tx, tx.transitions.begin([claim for claim in begun if claim not in at_once]))
+        decisions: list[Decision] = [finish._replace(begun=finish.claim in at_once) for finish in ended]
+        held = tx.transitions.hold([outcome.claim for outcome in outcomes if _is_open(outcome)])
+        decisions += [_decide(job, by_claim[Claim(job.id, job.epoch)], tx.now()) for job in held]
+        accepted = frozenset(Claim(job.id, job.epoch) for job in carry_out(tx, decisions, by_claim))
+        tx.logs.add([(*chunk.claim, chunk.seq, chunk.text) for chunk in logs if chunk.claim in accepted])
+    return accepted
+
+
+def carry_out(tx: Transaction, decisions: Sequence[Decision], outcomes: Mapping[Claim, Outcome]) -> list[Change]:
+    """Make decisions happen, with counters, attempts and events; return the jobs that they happened to."""
+    with_sweep = [decision.claim for decision in decisions if isinstance(decision, CancelWithSweep)]
+    settle(tx, tx.transitions.begin_cancel(with_sweep, Reason.CANCELLED_BY_SWEEP))
+    finishes = [decision for decision in decisions if isinstance(decision, Finish)]
+    finishes += [Finish(claim, JobStatus.CANCELLED, Reason.CANCELLED_BY_SWEEP) for claim in with_sweep]
+    requeues = [decision for decision in decisions if isinstance(decision, Requeue)]
+
+    finished = tx.transitions.finish(finishes)
+    settle(tx, finished, active=-1)
+    requeued = tx.transitions.requeue(requeues)
+    settle(tx, requeued, active=-1, queued=+1)
+    ended = [*finished, *requeued]
+    tx.transitions.close_attempts([_ending(change, outcomes) for change in ended])
+    return ended
+
+
+def _is_open(outcome: Outcome) -> bool:
+    """Whether what becomes of the job depends on what it has been through."""
+    return isinstance(outcome, Returned) or (isinstance(outcome, Failed) and outcome.reason is Reason.NONZERO_EXIT)
+
+
+def _final(outcome: Outcome) -> Finish:
+    match outcome:
+        case Succeeded(claim, manifest):
+            return Finish(claim, JobStatus.SUCCESS, Reason.OK, manifest=manifest, attempts=1)
+        case Stopped(claim):
+            return Finish(claim, JobStatus.CANCELLED, Reason.CANCELLED_BY_USER)  # the row knows who asked
+        case Failed():
+            return final(outcome)
+        case Returned():
+            raise AssertionError("a returned claim is decided by what its job has been through")
+
+
+def _decide(job: Held, outcome: Outcome, now: datetime) -> Decision:
+    match outcome:
+        case Returned():
+            return decide_returned(job, outcome, now)
+        case Failed():
+            return decide_failed(job, outcome, now)
+        case _:
+            return _final(outcome)
+
+
+def _ending(change: Change, outcomes: Mapping[Claim, Outcome]) -> Ending:
+    claim = Claim(change.id, change.epoch)
+    outcome = outcomes.get(claim)
+    exit_code = outcome.exit_code if isinstance(outcome, Failed) else None
+    usage = outcome.usage if isinstance(outcome, Succeeded | Failed) else None
+    return Ending(claim, _word(change, outcome), exit_code, usage or None)
+
+
+def _word(change: Change, outcome: Outcome | None) -> str:
+    """Say how the attempt ended: by the reason of the job where it ended with it, else why it went back."""
+    if change.reason is not None:
+        return change.reason.value
+    if isinstance(outcome, Failed):
+        return outcome.reason.value
+    if isinstance(outcome, Returned) and outcome.why != "lost":
+        return outcome.why
+    return Reason.WORKER_LOST.value
