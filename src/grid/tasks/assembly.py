@@ -1,0 +1,154 @@
+"""One worker, put together: which thread answers to whom."""
+
+import os
+import selectors
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from grid.core.ids import new_id
+from grid.core.logging import configure, get_logger
+from grid.core.settings import Settings
+from grid.database.engine import create_database
+from grid.database.uow import UnitOfWork
+from grid.runtime.bus import UnixBellListener, UnixDoorbell
+from grid.runtime.home import open_home
+from grid.runtime.slots import SlotFactory
+from grid.runtime.store import LocalArtifactStore
+from grid.services.ports import ArtifactStore, BellListener, Doorbell
+from grid.tasks.children import Child, Children, Factory
+from grid.tasks.clerk import Clerk
+from grid.tasks.desk import Desk, Limits
+from grid.tasks.heartbeat import Heartbeat
+from grid.tasks.housekeeping import Janitor, reaper, relayer, store_watch
+from grid.tasks.leases import Leases
+from grid.tasks.ledger import WorkerLedger
+from grid.tasks.mailbox import Mailbox
+from grid.tasks.notes import Note
+from grid.tasks.orphans import ChildRegister, end_orphans
+from grid.tasks.programs import Launcher, Programs
+from grid.tasks.supervisor import Supervisor
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker needs from outside; tests bring their own."""
+
+    uow: UnitOfWork
+    store: ArtifactStore
+    factory: Factory
+    launcher: Launcher
+    doorbell: Doorbell
+    bell: BellListener
+    run_folder: Path
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def make_worker_id() -> str:
+    """Return a name that no other worker ever had."""
+    return f"{socket.gethostname()}-{os.getpid()}-{new_id().hex[-8:]}"
+
+
+def assemble(settings: Settings, around: Surroundings) -> Supervisor:
+    """Return a worker that has not begun."""
+    worker_id, host = make_worker_id(), socket.gethostname()
+    tokens = settings.grid_slots or count_cores()
+    limits = Limits(tokens, lease_s=settings.grid_lease_s)
+    ledger = WorkerLedger(around.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
+    selector, leases = selectors.DefaultSelector(), Leases()
+    mailbox: Mailbox[Note] = Mailbox()
+    relay, janitor = relayer(around.uow, around.doorbell), Janitor(around.uow, around.store)
+    watch = store_watch(around.store, mailbox.put)
+    register = ChildRegister(around.run_folder)
+
+    def written() -> None:
+        around.doorbell.ring("changes")
+        relay.kick()
+
+    def write_children(children: list[Child]) -> None:
+        register.write([child.pid for child in children])
+
+    clerk = Clerk(ledger, leases, mailbox.put, on_written=written, on_rejected=janitor.refuse)
+    children = Children(
+        around.factory,
+        selector,
+        small=tokens,
+        on_readable=lambda seat: desk.hear(seat),  # noqa: PLW0108 - the desk is made below
+        on_change=write_children,
+    )
+    programs = Programs(around.launcher, selector, clerk, around.store)
+    desk = Desk(children, programs, clerk, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
+
+    def on_storage_full() -> None:
+        supervisor.storage_is_full()
+        watch.kick()
+
+    def sign_in() -> None:
+        details = {"slots": tokens, "busy": desk.busy, "simulations": children.versions}
+        with around.uow.begin() as tx:
+            tx.workers.beat(worker_id, host=host, pid=os.getpid(), details=details, polled=clerk.polled_lately())
+
+    def sign_out() -> None:
+        register.remove()
+        with around.uow.begin() as tx:
+            tx.workers.stop(worker_id)
+
+    heartbeat = Heartbeat(ledger, leases, mailbox.put, sign_in=sign_in, every_s=settings.grid_heartbeat_s)
+    supervisor = Supervisor(
+        selector=selector,
+        mailbox=mailbox,
+        desk=desk,
+        children=children,
+        clerk=clerk,
+        heartbeat=heartbeat,
+        chores=(reaper(around.uow, around.doorbell), relay, watch, janitor.chore),
+        bell=around.bell,
+        sign_out=sign_out,
+        poll_s=settings.grid_poll_s,
+    )
+    return supervisor
+
+
+def serve(settings: Settings) -> int:
+    """Be a worker with the parts of this machine until a signal ends it; return the exit code."""
+    configure("DEBUG" if settings.debug else settings.log_level)
+    home = open_home(settings.grid_home)
+    end_orphans(home.run)
+    with ExitStack() as stack:
+        database = create_database(settings.resolved_database_url, application="worker")
+        stack.callback(database.close)
+        around = Surroundings(
+            uow=UnitOfWork(database),
+            store=LocalArtifactStore(settings.resolved_artifacts_path),
+            factory=SlotFactory.from_settings(settings),
+            launcher=None,
+            doorbell=UnixDoorbell(home.run),
+            bell=UnixBellListener(home.run, "work"),
+            run_folder=home.run,
+        )
+        worker = assemble(settings, around)
+        with ending_on_signal(worker.stop):
+            log.info("worker.started", pid=os.getpid(), database=database.kind)
+            code = worker.run()
+            log.info("worker.ended", code=code)
+    return code
+
+
+@contextmanager
+def ending_on_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at SIGTERM and SIGINT instead of dying; put the former handlers back at the end."""
+    former = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,287 @@
+"""The clerk: one thread that alone claims and concludes, so that a slow disk never holds up the loop.
+
+Whatever gathers while a transaction is under way goes into the next one. What the ledger cannot take now (a full disk,
+a database away) is kept and tried again with growing pauses; a claim that meanwhile lost its lease is refused then by
+its epoch, and does no harm.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grid.core.errors import GridError, StorageFullError, UnavailableError
+from grid.core.logging import get_logger
+from grid.runtime.messages import Rendered
+from grid.schemas.jobs import Claim
+from grid.services.ledger import LogChunk, Outcome, Succeeded
+from grid.services.renders import GivenBack, RenderClaim
+from grid.tasks.leases import Leases
+from grid.tasks.ledger import Ledger
+from grid.tasks.notes import Claimed, Note, ThreadDied, Wish
+
+log = get_logger(__name__)
+
+GATHER_S = 0.02  # beginnings, progress and log lines wait this long for company; outcomes and wishes never wait
+BACKOFF_S = (0.1, 5.0)  # first and longest pause after a refusal
+
+
+@dataclass
+class Papers:
+    """What waits to be written."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    begun: list[Claim] = field(default_factory=list)
+    logs: list[LogChunk] = field(default_factory=list)
+    progress: dict[Claim, float] = field(default_factory=dict)
+    renders: list[tuple[RenderClaim, Rendered | GivenBack]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.begun or self.logs or self.progress or self.renders)
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody waits for this: an end, or files."""
+        return bool(self.outcomes or self.renders)
+
+
+class Clerk(threading.Thread):
+    """Writes for the loop. Its answers come as notes through `post`.
+
+    Args:
+        ledger: The calls, each one transaction.
+        leases: Claims are held here from their commit to their conclusion.
+        post: Takes a note for the loop; never blocks.
+        on_written: Called after each flush that changed jobs, to ring and relay; never blocks.
+        on_rejected: Called with the results that came too late, whose outputs are garbage; never blocks.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        leases: Leases,
+        post: Callable[[Note], None],
+        *,
+        on_written: Callable[[], None] = lambda: None,
+        on_rejected: Callable[[Sequence[Succeeded]], None] = lambda _: None,
+    ) -> None:
+        super().__init__(name="clerk", daemon=True)  # joined by the loop; a stuck database must not hold up the exit
+        self._ledger, self._leases, self._post = ledger, leases, post
+        self._on_written, self._on_rejected = on_written, on_rejected
+        self._changed = threading.Condition()
+        self._papers = Papers()
+        self._gathering_since: float | None = None
+        self._wishes: list[Wish] = []
+        self._stop_at: float | None = None  # monotonic: after it, what cannot be written is given up
+        self._is_well = True
+        self._pause_s = 0.0
+        self._has_polled = False
+
+    def write(
+        self,
+        *,
+        outcomes: Sequence[Outcome] = (),
+        begun: Sequence[Claim] = (),
+        logs: Sequence[LogChunk] = (),
+        progress: Mapping[Claim, float] | None = None,
+        renders: Sequence[tuple[RenderClaim, Rendered | GivenBack]] = (),
+    ) -> None:
+        """Hand in papers; returns at once."""
+        with self._changed:
+            self._papers.outcomes += outcomes
+            self._papers.begun += begun
+            self._papers.logs += logs
+            self._papers.progress.update(progress or {})
+            self._papers.renders += renders
+            if self._gathering_since is None:
+                self._gathering_since = time.monotonic()
+            self._changed.notify()
+
+    def wish(self, wish: Wish) -> None:
+        """Ask for one claim; it is answered by exactly one `Claimed`."""
+        with self._changed:
+            self._wishes.append(wish)
+            self._changed.notify()
+
+    def polled_lately(self) -> bool:
+        """Whether the ledger answered a claim since this was last asked."""
+        polled, self._has_polled = self._has_polled, False
+        return polled
+
+    def finish(self, within_s: float) -> None:
+        """Write what is there and end, at the latest after `within_s`."""
+        with self._changed:
+            self._stop_at = time.monotonic() + within_s
+            self._wishes.clear()
+            self._changed.notify()
+
+    def run(self) -> None:
+        """Take papers and wishes until told to finish."""
+        try:
+            while True:
+                papers, wishes, is_over = self._next()
+                if papers:
+                    self._file(papers)
+                if wishes:
+                    self._answer(wishes)
+                if is_over and not papers:
+                    return
+        except BaseException as error:  # noqa: BLE001 - the loop must learn of it, whatever it is
+            self._post(ThreadDied(self.name, error))
+
+    def _next(self) -> tuple[Papers, list[Wish], bool]:
+        with self._changed:
+            while not self._is_due():
+                self._changed.wait(self._patience_s())
+            papers, self._papers, self._gathering_since = self._papers, Papers(), None
+            wishes, self._wishes = self._wishes, []
+            return papers, wishes, self._stop_at is not None
+
+    def _is_due(self) -> bool:
+        if self._stop_at is not None or self._wishes or self._papers.is_urgent:
+            return True
+        since = self._gathering_since
+        return since is not None and time.monotonic() - since >= GATHER_S
+
+    def _patience_s(self) -> float | None:
+        if self._gathering_since is None:
+            return None
+        return max(0.0, self._gathering_since + GATHER_S - time.monotonic())
+
+    def _file(self, papers: Papers) -> None:
+        """Write papers, each kind in one transaction; in trouble, keep them and try again until told to finish."""
+        has_written = False
+        while papers:
+            try:
+                has_written |= self._write_once(papers)
+            except (UnavailableError, StorageFullError) as error:
+                if not self._wait_out(error):
+                    log.error("worker.papers_given_up", outcomes=len(papers.outcomes), renders=len(papers.renders))
+                    break
+            else:
+                self._recover()
+        if has_written:
+            self._on_written()
+
+    def _write_once(self, papers: Papers) -> bool:
+        """Write each kind and strike it from `papers`; return whether a job or a render changed."""
+        has_changed = bool(papers.outcomes or papers.begun or papers.renders)
+        if papers.outcomes or papers.begun:
+            self._conclude(papers)
+            ended = {outcome.claim for outcome in papers.outcomes}
+            papers.logs = [chunk for chunk in papers.logs if chunk.claim not in ended]
+            papers.outcomes, papers.begun = [], []
+        if papers.logs:  # of runs that go on
+            self._guard("log", lambda: self._ledger.append_logs(papers.logs))
+            papers.logs = []
+        while papers.renders:
+            self._conclude_render(*papers.renders[0])
+            del papers.renders[0]
+        if papers.progress:
+            self._guard("progress", lambda: self._ledger.report_progress(papers.progress))
+            papers.progress = {}
+        return has_changed
+
+    def _conclude(self, papers: Papers) -> None:
+        try:
+            ended = {outcome.claim for outcome in papers.outcomes}
+            logs = [chunk for chunk in papers.logs if chunk.claim in ended]
+            accepted = self._ledger.conclude(papers.outcomes, logs, papers.begun)
+        except (UnavailableError, StorageFullError):
+            raise
+        except Exception:
+            log.exception("worker.papers_unwritable", outcomes=len(papers.outcomes), begun=len(papers.begun))
+            self._conclude_apart(papers)
+        else:
+            self._settle(papers.outcomes, accepted)
+
+    def _conclude_apart(self, papers: Papers) -> None:
+        """Write the halves alone, so that one unwritable paper does not hold up the others for ever."""
+        claims = list(dict.fromkeys([*(outcome.claim for outcome in papers.outcomes), *papers.begun]))
+        if len(claims) <= 1:
+            self._leases.release(outcome.claim for outcome in papers.outcomes)  # the reaper gives the job to another
+            return
+        for part in _split(papers, claims):
+            self._conclude(part)
+
+    def _conclude_render(self, claim: RenderClaim, end: Rendered | GivenBack) -> None:
+        self._guard("render", lambda: self._ledger.conclude_render(claim, end))
+        self._leases.release_render(claim)
+
+    def _guard(self, kind: str, write: Callable[[], object]) -> None:
+        """Write; what fails for a reason that another try cannot mend is logged and left to the reaper."""
+        try:
+            write()
+        except (UnavailableError, StorageFullError):
+            raise
+        except Exception:
+            log.exception("worker.paper_unwritable", kind=kind)
+
+    def _settle(self, outcomes: Sequence[Outcome], accepted: frozenset[Claim]) -> None:
+        self._leases.release(outcome.claim for outcome in outcomes)
+        late = [o for o in outcomes if isinstance(o, Succeeded) and o.claim not in accepted]
+        if late:
+            log.warning("worker.results_refused", jobs=len(late))
+            self._on_rejected(late)
+
+    def _answer(self, wishes: Sequence[Wish]) -> None:
+        """Claim once for each wish, until the ledger has nothing left."""
+        is_empty = False
+        for wish in wishes:
+            asked_at = time.monotonic()
+            claimed = Claimed(wish, asked_at) if is_empty else self._claim(wish, asked_at)
+            is_empty = is_empty or (claimed.is_empty and not wish.only_renders)
+            self._post(claimed)
+
+    def _claim(self, wish: Wish, asked_at: float) -> Claimed:
+        """Claim a request for files, else a batch; nothing where the ledger is in trouble (the loop asks again)."""
+        try:
+            render = self._ledger.claim_render()
+            batch = None if render is not None or wish.only_renders else self._ledger.claim()
+        except GridError as error:
+            self._note_trouble(error)
+            return Claimed(wish, asked_at)
+        self._recover()
+        self._has_polled = True
+        if render is not None:
+            self._leases.hold_render(render.claim)
+        if batch is not None:
+            self._leases.hold(Claim(job.id, job.epoch) for job in batch.jobs)
+            self._on_written()
+        return Claimed(wish, asked_at, batch, render)
+
+    def _wait_out(self, error: GridError) -> bool:
+        """Pause after a refusal, longer each time; False once the time to finish is over."""
+        self._note_trouble(error)
+        first, longest = BACKOFF_S
+        self._pause_s = min(longest, max(first, self._pause_s * 2))
+        end = time.monotonic() + self._pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        with self._changed:
+            while time.monotonic() < end and (self._stop_at is None or time.monotonic() < self._stop_at):
+                self._changed.wait(min(0.25, max(0.0, end - time.monotonic())))
+            return self._stop_at is None or time.monotonic() < self._stop_at
+
+    def _note_trouble(self, error: GridError) -> None:
+        if self._is_well:
+            log.warning("worker.ledger_trouble", code=error.code, detail=str(error))
+            self._is_well = False
+
+    def _recover(self) -> None:
+        self._pause_s = 0.0
+        if not self._is_well:
+            self._is_well = True
+            log.info("worker.ledger_well")
+
+
+def _split(papers: Papers, claims: Sequence[Claim]) -> list[Papers]:
+    """Deal papers into two by claim; a job's beginning and log stay with its outcome."""
+    first = set(claims[: len(claims) // 2])
+    return [
+        Papers(
+            outcomes=[o for o in papers.outcomes if (o.claim in first) is chosen],
+            begun=[c for c in papers.begun if (c in first) is chosen],
+            logs=[chunk for chunk in papers.logs if (chunk.claim in first) is chosen],
+        )
+        for chosen in (True, False)
+    ]

@@ -1,0 +1,281 @@
+"""The desk: what was claimed and waits, what runs where, and how each run ends. All calls come from the loop."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from grid.core.logging import get_logger
+from grid.runtime.messages import Advanced, Begun, Ready, Render, Rendered, Solved
+from grid.schemas.jobs import Claim
+from grid.services.ledger import Stopped
+from grid.services.renders import GivenBack
+from grid.tasks.children import Children, Seat
+from grid.tasks.clerk import Clerk
+from grid.tasks.endings import Endings, MakeOutcome, overdue
+from grid.tasks.leases import Leases
+from grid.tasks.notes import Claimed, Renewed
+from grid.tasks.programs import Programs
+from grid.tasks.runs import RenderRun, Run
+
+log = get_logger(__name__)
+
+PREFETCH_WITHIN_S = 3.0  # a child that began its batch no longer ago than this will soon want the next one
+READY_LIMIT_S = 20.0  # a batch that waited so long for a free child goes back to the queue, for others
+LARGE_PATIENCE_S = 10.0  # then a large job starts with the tokens that are free
+PROGRESS_S = 1.0
+LARGE_TOKENS = 2
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use, and how long it waits."""
+
+    tokens: int
+    lease_s: float = 30.0
+    start_s: float = 60.0
+
+
+class Desk:
+    """Hands claimed work to children and programs, and their ends to the clerk.
+
+    Args:
+        children: The slot children.
+        programs: Runs of local programs.
+        clerk: Writes ends, beginnings and logs.
+        leases: Where claims that were dropped without an end are released.
+        limits: Tokens and times.
+        on_storage_full: Called when a child could not store its results for want of room.
+    """
+
+    def __init__(
+        self,
+        children: Children,
+        programs: Programs,
+        clerk: Clerk,
+        leases: Leases,
+        limits: Limits,
+        *,
+        on_storage_full: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._children, self._programs, self._clerk, self._leases = children, programs, clerk, leases
+        self._limits, self._on_storage_full = limits, on_storage_full
+        self._endings = Endings(children, clerk, leases, lease_s=limits.lease_s, start_s=limits.start_s)
+        self._ready: deque[Run] = deque()
+        self._renders: deque[RenderRun] = deque()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not (self._ready or self._renders or self._children.busy() or self._programs.runs())
+
+    @property
+    def busy(self) -> int:
+        """Core tokens in use."""
+        return self._children.tokens_used + self._programs.tokens_used
+
+    @property
+    def wants_renders(self) -> bool:
+        """Whether a request for files could be next on a small child."""
+        return len(self._renders) < self._limits.tokens
+
+    def capacity(self, now: float) -> int:
+        """Return how many more batches to claim: one for each idle child, and one ahead for each that is soon done."""
+        room = min(self._limits.tokens - self.busy, len(self._children.idle_small()))
+        soon = sum(1 for run in self._running() if run.started_at and now - run.started_at < PREFETCH_WITHIN_S)
+        return max(0, room) + soon - len(self._ready)
+
+    def accept(self, note: Claimed) -> None:
+        """Take what the clerk claimed."""
+        if note.batch is not None:
+            self._ready.append(Run(note.batch, lease_ok_at=note.asked_at, claimed_at=note.asked_at))
+        if note.render is not None:
+            self._renders.append(RenderRun(note.render, lease_ok_at=note.asked_at))
+
+    def dispatch(self, now: float) -> None:
+        """Start what can start: files first, then batches strictly in order, so that nothing large is starved."""
+        while self._renders and self.busy < self._limits.tokens and self._children.idle_small():
+            self._start_render(self._renders.popleft(), self._children.idle_small()[0], now)
+        while self._ready and self._start(self._ready[0], now):
+            self._ready.popleft()
+
+    def hear(self, seat: Seat) -> None:
+        """Read what a child says; its end of file is its death."""
+        try:
+            while seat.child is not None and seat.child.poll():
+                self._heard(seat, seat.child.receive())
+        except EOFError:
+            self._endings.died(seat)
+
+    def renewed(self, note: Renewed) -> None:
+        """Take a heartbeat's answer: leases that go on, and claims to end early."""
+        renewal = note.renewal
+        held = renewal.kept | renewal.cancelled | renewal.overdue
+        for run in [*self._ready, *self._running(), *self._programs.runs()]:
+            if not held.isdisjoint(run.open):
+                run.lease_ok_at = note.sent_at
+        for render in self._renders:
+            if render.claimed.claim in note.renders_kept:
+                render.lease_ok_at = note.sent_at
+        for seat in self._children.busy():
+            if isinstance(seat.work, RenderRun):
+                self._render_renewed(seat, seat.work, note)
+        for claims, outcome in ((renewal.cancelled, Stopped), (renewal.overdue, overdue), (renewal.lost, None)):
+            if claims:
+                self._stop(claims, outcome)
+
+    def tick(self, now: float) -> None:
+        """Look at every timer."""
+        self._children.tend(now)
+        for seat in self._children.over_memory(now):
+            self._endings.exceeded_memory(seat)
+        for seat in self._children.busy():
+            self._endings.check(seat, now)
+        for run in list(self._ready):
+            self._check_waiting(run, now)
+        for render in [render for render in self._renders if self._endings.is_fenced(render, now)]:
+            self._renders.remove(render)
+            self._endings.forget(render)
+        for run in self._programs.runs():
+            if self._endings.is_fenced(run, now):
+                self._programs.kill(run)
+                self._endings.forget(run)
+        self._programs.tick(now)
+
+    def return_waiting(self) -> None:
+        """Give back what waits: the worker drains."""
+        for run in self._ready:
+            self._clerk.write(outcomes=run.give_back("drain", "The worker is being stopped."))
+        for render in self._renders:
+            self._clerk.write(renders=[(render.claimed.claim, GivenBack(is_loss=False))])
+        self._ready.clear()
+        self._renders.clear()
+
+    def return_running(self) -> None:
+        """End what still runs, and give it back: the time to drain is over."""
+        for seat in self._children.busy():
+            work = seat.work
+            self._children.bury(seat)
+            if isinstance(work, Run):
+                self._clerk.write(outcomes=work.give_back("drain", "The worker was stopped."))
+            elif work is not None:
+                self._clerk.write(renders=[(work.claimed.claim, GivenBack(is_loss=False))])
+        for run in self._programs.runs():
+            self._programs.kill(run)
+            self._clerk.write(outcomes=run.give_back("drain", "The worker was stopped."))
+
+    # -- starting ------------------------------------------------------------------------------------------------------
+
+    def _start(self, run: Run, now: float) -> bool:
+        """Start a run; False where it has to wait, and everything behind it too."""
+        free = self._limits.tokens - self.busy
+        if free < 1:
+            return False
+        if run.batch.slot == "program":
+            run.started_at = now
+            self._programs.start(run)
+            return True
+        if run.batch.slot == "large":
+            return self._start_large(run, free, now)
+        idle = self._children.idle_small()
+        if idle:
+            self._send(run, idle[0], now)
+        return bool(idle)
+
+    def _start_large(self, run: Run, free: int, now: float) -> bool:
+        wanted = min(LARGE_TOKENS, self._limits.tokens)
+        if free < wanted and now - run.claimed_at < LARGE_PATIENCE_S:
+            return False
+        seat = self._children.seat_large(min(wanted, free))
+        seat.work, run.started_at = run, now
+        if seat.is_ready:
+            self._send(run, seat, now)
+        return True
+
+    def _send(self, run: Run, seat: Seat, now: float) -> None:
+        seat.work, run.started_at = run, now
+        if seat.child is not None:
+            seat.child.send(run.solve(f"packs/{datetime.now(UTC):%Y%m%d}/{run.batch.batch_id}.npy"))
+
+    def _start_render(self, render: RenderRun, seat: Seat, now: float) -> None:
+        seat.work, render.started_at = render, now
+        claimed = render.claimed
+        if seat.child is not None:
+            seat.child.send(
+                Render(
+                    claimed.claim.render_id,
+                    claimed.job_id,
+                    claimed.simulation,
+                    claimed.params,
+                    claimed.manifest,
+                    claimed.names,
+                    claimed.key_prefix,
+                )
+            )
+
+    # -- what children say ---------------------------------------------------------------------------------------------
+
+    def _heard(self, seat: Seat, message: object) -> None:
+        work = seat.work
+        if isinstance(message, Ready):
+            self._children.became_ready(seat, message.simulations)
+            if isinstance(work, Run):  # a large job waited for this child
+                self._send(work, seat, work.started_at or work.claimed_at)
+        elif isinstance(message, Rendered):
+            if isinstance(work, RenderRun) and work.claimed.claim.render_id == message.render_id:
+                self._children.free(seat)
+                self._clerk.write(renders=[(work.claimed.claim, message)])
+        elif isinstance(message, Begun | Advanced | Solved):
+            if isinstance(work, Run) and work.batch.batch_id == message.batch_id:
+                self._heard_of_run(seat, work, message)
+        else:
+            log.warning("worker.child_said_nonsense", kind=type(message).__name__)
+
+    def _heard_of_run(self, seat: Seat, run: Run, message: Begun | Advanced | Solved) -> None:
+        now = time.monotonic()
+        if isinstance(message, Begun):
+            run.begun_at = run.told_at = now
+            self._clerk.write(begun=list(run.open))
+        elif isinstance(message, Advanced):
+            if now - run.told_at >= PROGRESS_S:
+                run.told_at = now
+                self._clerk.write(progress=dict.fromkeys(run.open, message.fraction))
+        else:
+            outcomes, logs = run.settle(message)
+            self._children.free(seat)
+            self._clerk.write(outcomes=outcomes, logs=logs)
+            if message.is_storage_full:
+                self._on_storage_full()
+
+    # -- ends ----------------------------------------------------------------------------------------------------------
+
+    def _running(self) -> list[Run]:
+        """Return the batches on children."""
+        return [seat.work for seat in self._children.busy() if isinstance(seat.work, Run)]
+
+    def _render_renewed(self, seat: Seat, render: RenderRun, note: Renewed) -> None:
+        if render.claimed.claim in note.renders_lost:
+            self._endings.drop(seat)
+        elif render.claimed.claim in note.renders_kept:
+            render.lease_ok_at = note.sent_at
+
+    def _stop(self, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
+        """End these jobs wherever they are."""
+        for run in list(self._ready):
+            self._endings.stop_waiting(run, claims, outcome)
+            if not run.open:
+                self._ready.remove(run)
+        for seat in self._children.busy():
+            self._endings.stop(seat, claims, outcome)
+        for run in self._programs.runs():
+            for claim in claims & run.open.keys():
+                self._programs.stop(run, outcome(claim) if outcome is not None else None)
+
+    def _check_waiting(self, run: Run, now: float) -> None:
+        if self._endings.is_fenced(run, now):
+            self._ready.remove(run)
+            self._endings.forget(run)
+        elif now - run.claimed_at > READY_LIMIT_S:
+            self._ready.remove(run)
+            self._clerk.write(outcomes=run.give_back("drain", "The worker that claimed the job had no free core."))

@@ -1,0 +1,114 @@
+"""How work on a child ends before its answer: cancelled, out of time, out of memory, dead, or fenced off."""
+
+from collections.abc import Callable
+
+from grid.core.logging import get_logger
+from grid.runtime.messages import LeaveOut
+from grid.schemas.jobs import Claim, Reason
+from grid.services.ledger import Outcome
+from grid.services.renders import GivenBack
+from grid.tasks.children import Children, Seat
+from grid.tasks.clerk import Clerk
+from grid.tasks.leases import Leases, fence_margin_s
+from grid.tasks.runs import RenderRun, Run, failed
+
+log = get_logger(__name__)
+
+RENDER_LIMIT_S = 600.0
+
+MakeOutcome = Callable[[Claim], Outcome]
+
+
+def overdue(claim: Claim) -> Outcome:
+    """Return the end of a job whose total time, retries included, is over."""
+    return failed(claim, Reason.WALL_TIMEOUT, "The time for all tries of the job together is over.")
+
+
+class Endings:
+    """Ends what children work on, and tells the clerk. A killed child is replaced by `Children.tend`."""
+
+    def __init__(self, children: Children, clerk: Clerk, leases: Leases, *, lease_s: float, start_s: float) -> None:
+        self._children, self._clerk, self._leases = children, clerk, leases
+        self._fence_s = lease_s - fence_margin_s(lease_s)
+        self._start_s = start_s
+
+    def is_fenced(self, work: Run | RenderRun, now: float) -> bool:
+        """Whether the lease may be over before long, by our own clock: then the work must not go on."""
+        return now > work.lease_ok_at + self._fence_s
+
+    def died(self, seat: Seat) -> None:
+        """The child died by itself."""
+        work = seat.work
+        reason = self._children.bury(seat, kill=False)
+        if isinstance(work, Run):
+            log.warning("worker.child_died_at_work", batch=str(work.batch.batch_id), jobs=len(work.batch.jobs))
+            self._clerk.write(outcomes=work.end_with_process(reason))
+        elif work is not None:
+            self._clerk.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+
+    def exceeded_memory(self, seat: Seat) -> None:
+        """Kill the child that holds more memory than a job may."""
+        work = seat.work
+        reason = self._children.bury(seat, is_oom=True)
+        if isinstance(work, Run):
+            self._clerk.write(outcomes=work.end_with_process(reason))
+        elif work is not None:
+            self._clerk.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+
+    def check(self, seat: Seat, now: float) -> None:
+        """End the seat's work where one of its times is over."""
+        work = seat.work
+        if work is None or work.started_at is None:
+            return
+        if self.is_fenced(work, now):
+            self.drop(seat)
+        elif isinstance(work, RenderRun):
+            if now - work.started_at > RENDER_LIMIT_S:
+                self._children.bury(seat)
+                self._clerk.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+        elif work.begun_at is None:
+            if now - work.started_at > self._start_s:
+                self._children.bury(seat)
+                self._clerk.write(outcomes=work.end_at_start())
+        elif now - work.begun_at > work.wall_limit_s:
+            self._children.bury(seat)
+            self._clerk.write(outcomes=work.end_at_wall())
+
+    def stop(self, seat: Seat, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
+        """End some jobs of the seat's batch: mask them, or kill the child where none is left. No outcome: lost."""
+        run = seat.work
+        if not isinstance(run, Run):
+            return
+        taken = run.take(claims & run.open.keys())
+        if not taken:
+            return
+        if run.open and seat.child is not None:
+            seat.child.send(LeaveOut(run.batch.batch_id, frozenset(claim.job_id for claim in taken)))
+        else:
+            self._children.bury(seat)
+        self._tell(taken, outcome)
+
+    def stop_waiting(self, run: Run, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
+        """End some jobs of a batch that has not started."""
+        self._tell(run.take(claims & run.open.keys()), outcome)
+
+    def drop(self, seat: Seat) -> None:
+        """Kill the child and forget its work without a word to the ledger: the lease may be another's by now."""
+        work = seat.work
+        self._children.bury(seat)
+        if work is not None:
+            self.forget(work)
+
+    def forget(self, work: Run | RenderRun) -> None:
+        """Let go of claims whose lease may be over; the reaper gives them to another."""
+        if isinstance(work, RenderRun):
+            self._leases.release_render(work.claimed.claim)
+            return
+        log.warning("worker.self_fenced", batch=str(work.batch.batch_id), jobs=len(work.open))
+        self._leases.release(work.take(list(work.open)))
+
+    def _tell(self, claims: list[Claim], outcome: MakeOutcome | None) -> None:
+        if outcome is None:
+            self._leases.release(claims)
+        elif claims:
+            self._clerk.write(outcomes=[outcome(claim) for claim in claims])

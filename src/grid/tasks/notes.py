@@ -1,0 +1,60 @@
+"""What the threads of a worker tell its loop: plain values, put into the mailbox."""
+
+from dataclasses import dataclass
+
+from grid.services.ledger import ClaimedBatch, Renewal
+from grid.services.renders import ClaimedRender, RenderClaim
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One wish for work. `generation` counts the reasons to look (rings, polls) up to this wish."""
+
+    generation: int
+    only_renders: bool = False
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """The answer to one wish. `asked_at`: monotonic time before the claim was sent, so that its lease is younger.
+
+    Where more reasons to look came after the wish, an empty answer proves nothing.
+    """
+
+    wish: Wish
+    asked_at: float
+    batch: ClaimedBatch | None = None
+    render: ClaimedRender | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to do."""
+        return self.batch is None and self.render is None
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """The ledger answered a heartbeat that was sent at `sent_at` (monotonic)."""
+
+    renewal: Renewal
+    renders_kept: frozenset[RenderClaim]
+    renders_lost: frozenset[RenderClaim]
+    sent_at: float
+
+
+@dataclass(frozen=True)
+class StoreChecked:
+    """Whether results can be stored now."""
+
+    is_writable: bool
+
+
+@dataclass(frozen=True)
+class ThreadDied:
+    """A thread of the worker ended by a defect: the worker ends too, and is started afresh."""
+
+    name: str
+    error: BaseException
+
+
+Note = Claimed | Renewed | StoreChecked | ThreadDied

@@ -1,0 +1,127 @@
+"""One claimed batch on its way through a worker: which of its jobs are still ours, and how an end becomes outcomes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from grid.runtime.messages import PointResult, Solve, Solved
+from grid.runtime.processes import ExitReason
+from grid.schemas.jobs import Claim, JobStatus, JsonObject, Reason
+from grid.services.ledger import ClaimedBatch, ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
+from grid.services.renders import ClaimedRender
+from grid.tasks.logbook import Logbook
+
+_TIMED_OUT = frozenset({Reason.WALL_TIMEOUT, Reason.CPU_TIMEOUT, Reason.START_TIMEOUT})
+_STOPPED = frozenset({Reason.CANCELLED_BY_USER, Reason.CANCELLED_BY_ADMIN, Reason.CANCELLED_BY_SWEEP})
+
+
+@dataclass(eq=False)
+class Run:
+    """A claimed batch. Times are monotonic; `open` holds the claims whose end this worker has not decided yet."""
+
+    batch: ClaimedBatch
+    lease_ok_at: float  # when the claim, or the last renewal that the ledger granted, was sent
+    claimed_at: float
+    open: dict[Claim, ClaimedJob] = field(init=False)
+    started_at: float | None = None  # handed to a child, or its program started
+    begun_at: float | None = None  # the child said that the solve began
+    told_at: float = 0.0  # last progress that was written
+
+    def __post_init__(self) -> None:
+        self.open = {Claim(job.id, job.epoch): job for job in self.batch.jobs}
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the batch is one job: then what happens to its process is its own doing."""
+        return len(self.batch.jobs) == 1
+
+    @property
+    def wall_limit_s(self) -> float:
+        """The longest limit among the jobs."""
+        return max(job.wall_limit_s for job in self.batch.jobs)
+
+    def solve(self, pack_key: str) -> Solve:
+        """Return the message for a child: the jobs that are still open, in order."""
+        jobs = self.open
+        return Solve(
+            self.batch.batch_id,
+            self.batch.simulation or "",
+            tuple(jobs),
+            tuple(job.params for job in jobs.values()),
+            pack_key,
+        )
+
+    def take(self, claims: Iterable[Claim]) -> list[Claim]:
+        """Strike claims off; return those that were open."""
+        return [claim for claim in claims if self.open.pop(claim, None) is not None]
+
+    def lose(self, message: str) -> list[Outcome]:
+        """End every open job as lost with its process: each comes back alone, and the third loss is the last."""
+        return [Returned(claim, "lost", message) for claim in self.take(list(self.open))]
+
+    def give_back(self, why: str, message: str) -> list[Outcome]:
+        """End every open job without blame: `drain` at once, `infra` after a pause."""
+        return [Returned(claim, why, message) for claim in self.take(list(self.open))]  # type: ignore[arg-type]
+
+    def fail(self, reason: Reason, message: str = "", exit_code: int | None = None) -> list[Outcome]:
+        """End every open job with one reason."""
+        return [failed(claim, reason, message, exit_code) for claim in self.take(list(self.open))]
+
+    def end_with_process(self, exit_reason: ExitReason | None) -> list[Outcome]:
+        """End every open job after its process died by itself or was killed for its memory."""
+        if self.is_alone and exit_reason is not None and exit_reason.is_oom:
+            return self.fail(Reason.OOM)
+        return self.lose(exit_reason.sentence if exit_reason is not None else "The simulation process ended.")
+
+    def end_at_start(self) -> list[Outcome]:
+        """End after the limit to begin: alone, it is the job's own; of several, each is tried alone."""
+        if self.is_alone:
+            return self.fail(Reason.START_TIMEOUT)
+        return self.lose("A batch that the job belonged to did not begin in time.")
+
+    def end_at_wall(self) -> list[Outcome]:
+        """End after the wall limit: alone, it is the job's own; of several, each is tried alone with its own limit."""
+        if self.is_alone:
+            return self.fail(Reason.WALL_TIMEOUT)
+        return self.lose("A batch that the job was solved in took longer than its time limit.")
+
+    def settle(self, solved: Solved) -> tuple[list[Outcome], list[LogChunk]]:
+        """Turn a child's answer into outcomes and log rows of the jobs that are still open."""
+        if solved.failure is not None:
+            return self.give_back("infra", solved.failure), []
+        usage = {"batch_elapsed_s": solved.elapsed_s, "batch_jobs": len(self.batch.jobs)}
+        if solved.max_rss_bytes:
+            usage["max_rss_bytes"] = solved.max_rss_bytes
+        ours = [result for result in solved.results if self.open.pop(result.claim, None) is not None]
+        outcomes = [_outcome(result, usage) for result in ours]
+        outcomes += self.give_back("infra", "The simulation process left out the job's result.")
+        return outcomes, list(_logs(ours))
+
+
+@dataclass(eq=False)
+class RenderRun:
+    """A claimed request for files."""
+
+    claimed: ClaimedRender
+    lease_ok_at: float
+    started_at: float | None = None
+
+
+def failed(claim: Claim, reason: Reason, message: str = "", exit_code: int | None = None) -> Failed:
+    """Return the outcome of a run that ended with `reason`; the message defaults to the reason's sentence."""
+    status = JobStatus.TIMED_OUT if reason in _TIMED_OUT else JobStatus.FAILED
+    return Failed(claim, status, reason, message or reason.sentence, exit_code, {})
+
+
+def _outcome(result: PointResult, usage: JsonObject) -> Outcome:
+    if result.reason is Reason.OK and result.manifest is not None:
+        return Succeeded(result.claim, result.manifest, usage)
+    if result.reason in _STOPPED:
+        return Stopped(result.claim)
+    status = JobStatus.TIMED_OUT if result.reason in _TIMED_OUT else JobStatus.FAILED
+    return Failed(result.claim, status, result.reason, result.message or result.reason.sentence, None, usage)
+
+
+def _logs(results: Iterable[PointResult]) -> Iterator[LogChunk]:
+    for result in results:
+        if result.log:
+            yield from Logbook(result.claim).chunks(result.log)

@@ -1,0 +1,218 @@
+"""The supervisor: one loop that decides everything, and threads that wait for disks and databases in its place.
+
+The loop owns the children and what they work on. It never touches the database: the clerk claims and concludes, the
+heartbeat renews, chores reap, relay and collect; they answer with notes. See `docs/worker.md`.
+"""
+
+import random
+import selectors
+import time
+from collections.abc import Callable, Sequence
+
+from grid.core.errors import GridError
+from grid.core.logging import get_logger
+from grid.core.settings import Settings
+from grid.services.ports import BellListener
+from grid.tasks.children import Children
+from grid.tasks.chores import Chore
+from grid.tasks.clerk import Clerk
+from grid.tasks.desk import Desk
+from grid.tasks.heartbeat import Heartbeat
+from grid.tasks.mailbox import Mailbox
+from grid.tasks.notes import Claimed, Note, Renewed, StoreChecked, ThreadDied, Wish
+
+log = get_logger(__name__)
+
+TICK_S = 0.1  # timers are looked at this often while there is work
+QUIET_TICK_S = 0.5
+RENDER_GAP_S = 0.05  # between looks for requests for files while every child is busy
+CLERK_PATIENCE_S = 4.0
+THREAD_PATIENCE_S = 2.0
+
+
+class Supervisor:
+    """The loop of one worker. `run` blocks; `stop` may come from a signal handler or another thread.
+
+    Args:
+        selector: Where children and programs are registered, each with a callable for when it is readable.
+        mailbox: Where the threads put their notes.
+        desk: Hands work out and takes ends in.
+        children: The slot children, started and ended here.
+        clerk: Claims and concludes.
+        heartbeat: Renews.
+        chores: Further threads, started and ended here.
+        bell: Rings when there may be something in the database.
+        sign_out: Called at the very end, to say goodbye to the ledger.
+        poll_s: How often to look without a ring.
+        drain_s: How long work may go on after `stop`.
+    """
+
+    def __init__(
+        self,
+        *,
+        selector: selectors.BaseSelector,
+        mailbox: Mailbox[Note],
+        desk: Desk,
+        children: Children,
+        clerk: Clerk,
+        heartbeat: Heartbeat,
+        chores: Sequence[Chore],
+        bell: BellListener,
+        sign_out: Callable[[], object] = lambda: None,
+        poll_s: float = 2.0,
+        drain_s: float = 10.0,
+    ) -> None:
+        self._selector, self._mailbox, self._desk, self._children = selector, mailbox, desk, children
+        self._clerk, self._heartbeat, self._chores, self._bell = clerk, heartbeat, chores, bell
+        self._poll_s, self._drain_s, self._sign_out = poll_s, drain_s, sign_out
+        self._generation = 0  # counts the reasons to look: rings and polls
+        self._is_hungry = True  # there may be jobs
+        self._wants_files = True  # there may be requests for files
+        self._wishes_out = 0
+        self._render_wish_at = 0.0
+        self._is_render_wish_out = False
+        self._poll_at = self._tick_at = 0.0
+        self._is_store_writable = True
+        self._is_stopping = False
+        self._drain_until: float | None = None
+        self._defect: BaseException | None = None
+
+    def stop(self) -> None:
+        """Drain: claim no more, let short work finish, give back the rest, end. Safe in a signal handler."""
+        self._is_stopping = True
+        self._mailbox.wake()
+
+    def run(self) -> int:
+        """Work until stopped; return 0, or 1 where a defect ended the worker."""
+        self._begin()
+        try:
+            while not self._is_over():
+                self._turn()
+        finally:
+            self._end()
+        return 0 if self._defect is None else 1
+
+    def _begin(self) -> None:
+        self._selector.register(self._mailbox, selectors.EVENT_READ, self._on_notes)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._on_bell)
+        self._clerk.start()
+        self._heartbeat.start()
+        for chore in self._chores:
+            chore.start()
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(QUIET_TICK_S if self._desk.is_quiet and not self._is_stopping else TICK_S):
+            key.data()
+        now = time.monotonic()
+        if now >= self._poll_at:
+            self._poll_at = now + self._poll_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
+            self._look_again()
+        if now >= self._tick_at:
+            self._tick_at = now + TICK_S
+            self._desk.tick(now)
+        if self._is_stopping:
+            self._drain(now)
+        self._desk.dispatch(now)
+        self._wish(now)
+
+    def _wish(self, now: float) -> None:
+        """Ask the clerk for as much as can be started, or soon can be."""
+        if self._is_stopping or not self._is_hungry or not self._is_store_writable:
+            return
+        for _ in range(self._desk.capacity(now) - self._wishes_out):
+            self._wishes_out += 1
+            self._clerk.wish(Wish(self._generation))
+        if self._wishes_out == 0 and self._wants_files and not self._is_render_wish_out and now >= self._render_wish_at:
+            self._wish_for_renders(now)
+
+    def _wish_for_renders(self, now: float) -> None:
+        """Every child is busy: a person who waits for files is still next."""
+        if self._desk.wants_renders:
+            self._render_wish_at, self._is_render_wish_out = now + RENDER_GAP_S, True
+            self._clerk.wish(Wish(self._generation, only_renders=True))
+
+    def _look_again(self) -> None:
+        self._generation += 1
+        self._is_hungry = self._wants_files = True
+
+    def _on_bell(self) -> None:
+        self._bell.drain()
+        self._look_again()
+        self._heartbeat.hasten()  # the ring may be about a cancel
+
+    def _on_notes(self) -> None:
+        for note in self._mailbox.take():
+            if isinstance(note, Claimed):
+                self._on_claimed(note)
+            elif isinstance(note, Renewed):
+                self._desk.renewed(note)
+            elif isinstance(note, StoreChecked):
+                self._is_store_writable = note.is_writable
+            else:
+                self._on_thread_died(note)
+
+    def _on_claimed(self, note: Claimed) -> None:
+        is_last_word = note.wish.generation == self._generation
+        if note.wish.only_renders:
+            self._is_render_wish_out = False
+        else:
+            self._wishes_out -= 1
+            if note.is_empty and is_last_word:
+                self._is_hungry = False
+        if note.render is None and is_last_word:  # requests for files are claimed first, whatever the wish
+            self._wants_files = False
+        self._desk.accept(note)
+
+    def _on_thread_died(self, note: ThreadDied) -> None:
+        log.critical("worker.thread_died", thread=note.name, exc_info=note.error)
+        self._defect = note.error
+
+    def storage_is_full(self) -> None:
+        """Claim no more until the store says that it can be written again."""
+        self._is_store_writable = False
+
+    def _drain(self, now: float) -> None:
+        if self._drain_until is None:
+            log.info("worker.draining", busy=self._desk.busy)
+            self._drain_until = now + self._drain_s
+        self._desk.return_waiting()
+        if now >= self._drain_until:
+            self._desk.return_running()
+
+    def _is_over(self) -> bool:
+        if self._defect is not None:
+            return True
+        if self._drain_until is None or not self._desk.is_quiet:
+            return False
+        return self._wishes_out == 0 or time.monotonic() >= self._drain_until + THREAD_PATIENCE_S
+
+    def _end(self) -> None:
+        """End children and threads; write what is still to be written."""
+        if not self._desk.is_quiet:  # a defect: what runs is given up, and the leases end by themselves
+            self._desk.return_running()
+        self._children.close()
+        for chore in self._chores:
+            chore.finish()
+        self._clerk.finish(CLERK_PATIENCE_S)
+        self._clerk.join(CLERK_PATIENCE_S + THREAD_PATIENCE_S)
+        self._heartbeat.finish()  # last: until here it held what the clerk was writing
+        self._heartbeat.join(THREAD_PATIENCE_S)
+        for chore in self._chores:
+            chore.join(THREAD_PATIENCE_S)
+        self._say_goodbye()
+        self._bell.close()
+        self._selector.close()
+        self._mailbox.close()
+
+    def _say_goodbye(self) -> None:
+        try:
+            self._sign_out()
+        except GridError as error:
+            log.warning("worker.goodbye_failed", code=error.code)
+
+
+def run(settings: Settings) -> int:
+    """Be a worker until SIGTERM or SIGINT; return the exit code. Must be called in the main thread."""
+    from grid.tasks.assembly import serve
+
+    return serve(settings)
