@@ -19,8 +19,7 @@ HEAT = [case for case in CASES if case["kind"] in ("diffusion", "extension")]
 def try_problem(case: dict[str, Any]) -> HeatProblem | None:
     try:
         return HeatProblem.from_case(case)
-    except UnsupportedError as error:
-        assert error.feature
+    except UnsupportedError:
         return None
 
 

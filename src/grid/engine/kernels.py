@@ -13,6 +13,7 @@ independent of each other and sums are taken in a fixed order, so both give the 
 
 from typing import Any
 
+import numpy as np
 from numba import njit, prange
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
@@ -165,7 +166,8 @@ def advance_2d_parallel(
         a, b = (field, spare) if turn % 2 == 0 else (spare, field)
         _wrap_2d(a, wrap_x, wrap_y)
         for i in prange(rate.shape[0]):
-            _row(b[i + 1], a[i], a[i + 1], a[i + 2], rate[i], gx[i], gx[i + 1], gy[i], source[min(i, rows)], step)
+            row = np.int64(i)  # a parallel index is unsigned, and unsigned with signed would make a float
+            _row(b[i + 1], a[i], a[i + 1], a[i + 2], rate[i], gx[i], gx[i + 1], gy[i], source[min(row, rows)], step)
         _faces(a, b, rate, padded, cells, loss, gain, step, ledger)
 
 
@@ -236,5 +238,5 @@ def advance_3d_parallel(
         a, b = (field, spare) if turn % 2 == 0 else (spare, field)
         _wrap_3d(a, wrap_x, wrap_y, wrap_z)
         for i in prange(rate.shape[0]):
-            _plane(b, a, i, rate, gx, gy, gz, source, source.shape[0] - 1, step)
+            _plane(b, a, np.int64(i), rate, gx, gy, gz, source, source.shape[0] - 1, step)
         _faces(a, b, rate, padded, cells, loss, gain, step, ledger)

@@ -35,30 +35,26 @@ class Limit:
         return f"a finite number, {low} and at most {self.maximum:g}{unit}"
 
 
-def _positive(maximum: float, unit: str) -> Limit:
-    return Limit(0.0, maximum, unit, exclusive_minimum=True)
-
-
-LENGTH = _positive(1e9, "m")
+LENGTH = Limit(1e-12, 1e9, "m")
 POSITION = Limit(-1e9, 1e9, "m")
 TIME = Limit(0.0, 1e15, "s")
-DURATION = _positive(1e15, "s")
-CONDUCTIVITY = _positive(1e9, "W/(m K)")
-DENSITY = _positive(1e9, "kg/m3")
-SPECIFIC_HEAT = _positive(1e12, "J/(kg K)")
-VOLUMETRIC_HEAT_CAPACITY = _positive(1e15, "J/(m3 K)")
+DURATION = Limit(1e-15, 1e15, "s")
+CONDUCTIVITY = Limit(1e-12, 1e9, "W/(m K)")
+DENSITY = Limit(1e-9, 1e9, "kg/m3")
+SPECIFIC_HEAT = Limit(1e-9, 1e12, "J/(kg K)")
+VOLUMETRIC_HEAT_CAPACITY = Limit(1e-9, 1e15, "J/(m3 K)")
 TEMPERATURE = Limit(-1e12, 1e12, "K")
 COEFFICIENT = Limit(0.0, 1e12, "W/(m2 K)")
 HEAT_FLUX = Limit(-1e15, 1e15, "W/m2")
 HEAT_SOURCE = Limit(-1e18, 1e18, "W/m3")
 EMISSIVITY = Limit(0.0, 1.0, "1")
-STEFAN_BOLTZMANN = _positive(1.0, "W/(m2 K4)")
-SECTION = _positive(1e9, "m2 in 1D, m in 2D")
+STEFAN_BOLTZMANN = Limit(1e-30, 1.0, "W/(m2 K4)")
+SECTION = Limit(1e-24, 1e9, "m2 in 1D, m in 2D")
 SPEED = Limit(-1e9, 1e9, "m/s")
-YOUNG_MODULUS = _positive(1e15, "Pa")
+YOUNG_MODULUS = Limit(1e-9, 1e15, "Pa")
 POISSON_RATIO = Limit(-1.0, math.nextafter(0.5, 0.0), "1", exclusive_minimum=True)
 THERMAL_EXPANSION = Limit(-1.0, 1.0, "1/K")
-CONDUCTANCE = _positive(1e12, "W/(m2 K)")
+CONDUCTANCE = Limit(1e-12, 1e12, "W/(m2 K)")
 
 
 def temperature_limit(temperature_unit: str) -> Limit:

@@ -42,7 +42,7 @@ def compute_quantity(solution: Solution, entry: Entry) -> float:
 
 
 def compute_observed_order(problem: HeatProblem, entry: Entry, *, method: Method = "implicit") -> float:
-    """log(e_1/e_m) / log(n_m/n_1) from the first to the last of `grids`, e the root-mean-square error over the cells."""
+    """log(e_1/e_m) / log(n_m/n_1) from the first to the last of `grids`, e the rms error over the cells."""
     grids = [tuple(int(count) for count in grid) for grid in entry["grids"]]
     steps = entry.get("steps") or [problem.steps] * len(grids)
     time = entry.get("time")

@@ -128,8 +128,9 @@ class Space:
 
         law = boundary.robin(evaluate)
         half = self.half_conductance[index]
-        # film / (half + film), written so that an endless film gives 1 and none gives 0
-        share = np.divide(1.0, 1.0 + half / law.film) if np.all(law.film) else law.film / (half + law.film)
+        film = np.asarray(law.film, np.float64)
+        endless = np.isinf(film)
+        share = np.where(endless, 1.0, np.where(endless, 0.0, film) / (half + np.where(endless, 0.0, film)))
         return Closure(half * share, law.reference, law.imposed * (1.0 - share))
 
     def _source(self, time: float) -> FloatArray | None:
@@ -345,5 +346,5 @@ def _series(k_a: FloatArray, k_b: FloatArray, area: float, spacing: float) -> Fl
 
 def stable_time_step(space: Space, loads: Loads) -> float:
     """The largest step that keeps the maximum principle [s]; infinite where nothing conducts."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return float(np.min(space.capacity / space.diagonal(loads)))
