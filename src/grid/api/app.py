@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 
 from grid.api import docs, middleware, openapi, problems
 from grid.api.metrics import Metrics
-from grid.api.routes import auth, health, metrics, users
+from grid.api.routes import auth, health, jobs, metrics, results, simulations, sweeps, users
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.services.container import make_container
@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None, container: Container | None = N
 
 
 def _include_routes(app: FastAPI) -> None:
-    for router in (auth.router, users.router):
+    for router in (jobs.router, results.router, sweeps.router, simulations.router, auth.router, users.router):
         app.include_router(router, prefix=PREFIX)
     for router in (health.router, metrics.router, docs.router):
         app.include_router(router)

@@ -1,0 +1,176 @@
+"""Records of the ledger as the wire models of the answer: what a caller may see, with links and without NaN."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from grid.database.jobs import JobRecord
+from grid.schemas.jobs import JobStatus
+from grid.schemas.simulations import Simulation
+from grid.schemas.wire import (
+    ArtifactOut,
+    AuditOut,
+    JobLinks,
+    JobOut,
+    SimulationOut,
+    SimulationSummary,
+    SweepOut,
+    SweepRow,
+)
+from grid.schemas.wire.jobs import MetricValue
+from grid.services.artifacts import Artifact
+from grid.services.sweeps import SweepState
+
+API = "/api/v1"
+SENTENCES = {
+    JobStatus.QUEUED: "The job waits to be started.",
+    JobStatus.STARTING: "A worker has taken the job and prepares the run.",
+    JobStatus.RUNNING: "The simulation runs.",
+    JobStatus.CANCELLING: "The job is being stopped.",
+}
+
+
+def present_job(job: JobRecord) -> JobOut:
+    """Return a job as its owner sees it."""
+    manifest = job.result_manifest
+    metrics, not_finite = _finite(manifest.get("metrics", {})) if manifest is not None else (None, [])
+    return JobOut(
+        id=job.id,
+        status=job.state,
+        reason=job.reason,
+        message=_sentence(job),
+        container_image=job.image,
+        simulation=job.simulation,
+        params=job.params,
+        metadata=job.meta,
+        sweep_id=job.sweep_id,
+        sweep_index=job.sweep_index,
+        progress=job.progress,
+        priority=-job.priority,  # stored the other way round
+        attempts=job.attempts_used,
+        retries=job.max_attempts - 1,
+        worker_losses=job.worker_losses,
+        timeout_s=job.wall_limit_s,
+        created_at=job.created_at,
+        available_at=job.available_at,
+        expires_at=job.expires_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        cancel_requested_at=job.cancel_requested_at,
+        metrics=metrics,
+        not_finite=not_finite,
+        audits=[_present_audit(audit) for audit in manifest.get("audits", [])] if manifest is not None else None,
+        numerics_version=manifest.get("numerics_version") if manifest is not None else None,
+        links=_links(job.id, job.sweep_id),
+    )
+
+
+def present_sweep(sweep: SweepState) -> SweepOut:
+    """Return a sweep in numbers."""
+    return SweepOut(**sweep_members(sweep))
+
+
+def sweep_members(sweep: SweepState) -> dict[str, Any]:
+    """Return the members that a sweep and its table share."""
+    record = sweep.record
+    return {
+        "id": record.id,
+        "container_image": record.image,
+        "simulation": record.simulation,
+        "metadata": record.meta,
+        "created_at": record.created_at,
+        "cancelled_at": record.cancel_requested_at,
+        "points": record.total,
+        "by_status": {state: sweep.by_status.get(state, 0) for state in JobStatus},
+        "is_finished": record.finished_at is not None,
+        "progress": sweep.ended / record.total,
+        "link": f"{API}/sweeps/{record.id}",
+    }
+
+
+def present_point(job: JobRecord) -> SweepRow:
+    """Return one row of a sweep's table."""
+    metrics = _finite((job.result_manifest or {}).get("metrics", {}))[0] if job.result_manifest is not None else None
+    return SweepRow(
+        index=job.sweep_index or 0,
+        job_id=job.id,
+        status=job.state,
+        reason=job.reason,
+        params=job.params,
+        metrics=metrics,
+    )
+
+
+def present_artifact(job_id: UUID, file: Artifact) -> ArtifactOut:
+    """Return one file of a job."""
+    return ArtifactOut(
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        sha256=file.sha256,
+        is_stored=file.is_stored,
+        link=f"{API}/jobs/{job_id}/artifacts/{quote(file.name, safe='')}",
+    )
+
+
+def present_simulation(simulation: Simulation) -> SimulationOut:
+    """Return a simulation with its parameter schema."""
+    schema = simulation.params_model.model_json_schema()
+    defaults = {name: member["default"] for name, member in schema.get("properties", {}).items() if "default" in member}
+    return SimulationOut(
+        **summarise(simulation).model_dump(),
+        description=simulation.description,
+        parameters=schema,
+        defaults=defaults,
+        files=list(simulation.files),
+    )
+
+
+def summarise(simulation: Simulation) -> SimulationSummary:
+    """Return one line of the list."""
+    return SimulationSummary(
+        name=simulation.name,
+        title=simulation.title,
+        numerics_version=simulation.numerics_version,
+        link=f"{API}/simulations/{simulation.name}",
+    )
+
+
+def _sentence(job: JobRecord) -> str:
+    if job.message:
+        return job.message
+    return job.reason.sentence if job.reason is not None else SENTENCES.get(job.state, "")
+
+
+def _links(job_id: UUID, sweep_id: UUID | None) -> JobLinks:
+    job = f"{API}/jobs/{job_id}"
+    return JobLinks(
+        self=job,
+        logs=f"{job}/logs",
+        log_stream=f"{job}/logs/stream",
+        artifacts=f"{job}/artifacts",
+        result=f"{job}/result",
+        sweep=f"{API}/sweeps/{sweep_id}" if sweep_id is not None else None,
+    )
+
+
+def _present_audit(audit: Mapping[str, Any]) -> AuditOut:
+    return AuditOut(
+        name=audit["name"],
+        verdict=audit["verdict"],
+        value=_finite_or_none(audit.get("value")),
+        limit=_finite_or_none(audit.get("limit")),
+        detail=audit.get("detail", ""),
+    )
+
+
+def _finite(metrics: Mapping[str, MetricValue]) -> tuple[dict[str, MetricValue], list[str]]:
+    """Return metrics with null for what is not finite, and the names of those."""
+    lost = [name for name, value in metrics.items() if isinstance(value, float) and not math.isfinite(value)]
+    return {name: None if name in lost else value for name, value in metrics.items()}, lost
+
+
+def _finite_or_none(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

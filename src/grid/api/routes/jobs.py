@@ -1,0 +1,197 @@
+"""Jobs: submit, list, show, count, cancel, remove. Their logs and files are in the modules beside this one."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from grid.api.dependencies import FromDishka, Router
+from grid.api.presenting import present_job
+from grid.api.problems import problems
+from grid.api.scope import Owner
+from grid.api.security import CurrentUser
+from grid.core.errors import FieldError, InputError, UnsupportedError
+from grid.core.settings import Settings
+from grid.core.strict_json import read_json
+from grid.database.job_queries import JobFilter
+from grid.database.uow import UnitOfWork
+from grid.plugins.registry import Registry
+from grid.schemas.jobs import JobStatus
+from grid.schemas.wire import JobOut, JobPage, JobStats, SubmissionIn, SubmissionOut, Throughput
+from grid.services import jobs as job_service
+from grid.services import submissions
+from grid.services.ports import ArtifactStore, Doorbell, ImageCatalogue
+from grid.services.submissions import IdempotencyKey, SubmissionResult
+
+router = Router(prefix="/jobs", tags=["jobs"])
+
+Page = Annotated[int, Query(ge=1, le=1_000_000)]
+PageSize = Annotated[int, Query(ge=1, le=200)]
+
+# The body is read as bytes (its fingerprint comes first) and parsed in a thread, so FastAPI does not know its schema.
+_SCHEMA = SubmissionIn.model_json_schema(ref_template="#/components/schemas/{model}")
+_SCHEMA.pop("$defs", None)  # JSON values, which the answers have brought into the document already
+SUBMISSION_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
+_LABEL = re.compile(r"[A-Za-z0-9_. \-]{1,64}")
+_LABEL_VALUE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,255}")
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body as it came; the front door has limited it."""
+    return await request.body()
+
+
+def read_labels(request: Request) -> dict[str, str]:
+    """Return the filters `metadata.<key>=<value>` of a query.
+
+    Raises:
+        FieldError: A key or a value that no job can have.
+    """
+    labels = {}
+    for name, value in request.query_params.multi_items():
+        if not name.startswith("metadata."):
+            continue
+        key = name.removeprefix("metadata.")
+        if not _LABEL.fullmatch(key):
+            raise FieldError("metadata", "a key to filter by is 1 to 64 letters, digits, spaces, '_', '.' or '-'")
+        if not _LABEL_VALUE.fullmatch(value):
+            raise FieldError(f"metadata.{key}", "must be at most 255 characters, none of them a control character")
+        labels[key] = value
+    return labels
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=SubmissionOut,
+    responses=problems(409, 413, 415, 422, 429, 507),
+    openapi_extra=SUBMISSION_BODY,
+)
+def submit_jobs(
+    user: CurrentUser,
+    body: Annotated[bytes, Depends(read_body)],
+    uow: FromDishka[UnitOfWork],
+    registry: FromDishka[Registry],
+    images: FromDishka[ImageCatalogue],
+    settings: FromDishka[Settings],
+    doorbell: FromDishka[Doorbell],
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="A key of your own; the same request with the same key gives the same answer for 24 hours"),
+    ] = None,
+) -> Response:
+    """Submit one job (`params`), or one for each point of a `sweep`. Accepted means stored, for good.
+
+    Follow a job at `/jobs/{id}/logs/stream`, a sweep at `/sweeps/{id}`.
+    """
+    key = IdempotencyKey.of(idempotency_key, body) if idempotency_key is not None else None
+    known = submissions.find_answer(uow, owner_id=user.id, idempotency=key) if key is not None else None
+    submission = read_submission(body)
+    result = known or submissions.submit(
+        uow,
+        owner_id=user.id,
+        submission=submission,
+        simulations=registry,
+        images=images,
+        settings=settings,
+        doorbell=doorbell,
+        idempotency=key,
+    )
+    return Response(render_result(result, submission), status.HTTP_202_ACCEPTED, media_type="application/json")
+
+
+@router.get("", responses=problems(403))
+def list_jobs(
+    owner_id: Owner,
+    uow: FromDishka[UnitOfWork],
+    labels: Annotated[Mapping[str, str], Depends(read_labels)],
+    page: Page = 1,
+    size: PageSize = 50,
+    status: JobStatus | None = None,
+    simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
+    sweep: UUID | None = None,
+) -> JobPage:
+    """List jobs, newest first; filter by status, simulation, sweep, and by labels: `metadata.project=heat-transfer`."""
+    wanted = JobFilter(owner_id, status, simulation, None, sweep, labels)
+    found = job_service.list_jobs(uow, wanted, page=page, size=size)
+    return JobPage(
+        items=[present_job(job) for job in found.items],
+        page=page,
+        size=size,
+        total=found.count.number,
+        total_is_exact=found.count.is_exact,
+        pages=found.pages,
+    )
+
+
+@router.get("/stats", responses=problems(403))
+def show_job_stats(owner_id: Owner, uow: FromDishka[UnitOfWork]) -> JobStats:
+    """Count jobs by state, and show how fast they come and go."""
+    numbers = job_service.read_stats(uow, owner_id=owner_id)
+    by_status = {state: numbers.by_status.get(state, 0) for state in JobStatus}
+    return JobStats(
+        total=sum(by_status.values()),
+        by_status=by_status,
+        queue_depth=by_status[JobStatus.QUEUED],
+        running=sum(number for state, number in by_status.items() if state.is_leased),
+        finished=Throughput(last_minute=numbers.finished_last_minute, last_hour=numbers.finished_last_hour),
+        mean_wait_s=numbers.mean_wait_s,
+        mean_run_s=numbers.mean_run_s,
+    )
+
+
+@router.get("/{job_id}", responses=problems(403, 404))
+def get_job(job_id: UUID, owner_id: Owner, uow: FromDishka[UnitOfWork]) -> JobOut:
+    """Show one job: its state and why, times, parameters, and of a successful one metrics and audits."""
+    return present_job(job_service.get_job(uow, owner_id=owner_id, job_id=job_id))
+
+
+@router.delete("/{job_id}", status_code=status.HTTP_202_ACCEPTED, responses=problems(403, 404, 409, 507))
+def cancel_job(
+    job_id: UUID, user: CurrentUser, owner_id: Owner, uow: FromDishka[UnitOfWork], doorbell: FromDishka[Doorbell]
+) -> JobOut:
+    """Cancel a job: at once where it waits, else as soon as its worker has stopped it. 409 where it has ended."""
+    job = job_service.cancel_job(uow, doorbell, actor_id=user.id, owner_id=owner_id, job_id=job_id)
+    return present_job(job)
+
+
+@router.post("/{job_id}/purge", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404, 409, 507))
+def purge_job(
+    job_id: UUID, user: CurrentUser, owner_id: Owner, uow: FromDishka[UnitOfWork], store: FromDishka[ArtifactStore]
+) -> None:
+    """Remove a job that has ended, with its logs and files. This cannot be undone."""
+    job_service.purge_job(uow, store, actor_id=user.id, owner_id=owner_id, job_id=job_id)
+
+
+def read_submission(body: bytes) -> SubmissionIn:
+    """Read and check a submission; runs in a thread.
+
+    Raises:
+        InvalidJsonError: The body is not JSON that Grid accepts.
+        UnsupportedError: It asks for a study.
+        RequestValidationError: Fields are missing, unknown or outside their limits.
+    """
+    document = read_json(body)
+    if not isinstance(document, dict):
+        raise InputError("The body is refused: it is not a JSON object.")
+    if "study" in document:
+        raise UnsupportedError("study")
+    try:
+        return SubmissionIn.model_validate(document)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([{**detail, "loc": ("body", *detail["loc"])} for detail in details]) from error
+
+
+def render_result(result: SubmissionResult, submission: SubmissionIn) -> bytes:
+    """Return the answer as JSON; a sweep's mapping repeats the parameters as they were sent."""
+    jobs = [str(job_id) for job_id in result.job_ids]
+    mapping = dict(zip(jobs, submission.sweep, strict=True)) if submission.sweep is not None else None
+    sweep = str(result.sweep_id) if result.sweep_id is not None else None
+    answer: dict[str, Any] = {"jobs": jobs, "sweep_mapping": mapping, "sweep": sweep}
+    return json.dumps(answer, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()

@@ -1,0 +1,319 @@
+"""Server-sent events of jobs: one tailer for the whole process reads the database, and every stream gets its share.
+
+A stream carries `log` events with the id `epoch:seq`, `status` events with the id `job:version`, at last one `end`; a
+`gap` says that the reader fell behind and has to come back. Everything is read from tables, so `Last-Event-ID` resumes
+after a restart of the server too. After each status event the id of the last log event is given again, on its own, so
+that a reader that comes back names its place in the log. Delivery is at least once: ids tell repeats.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Message, Receive, Scope, Send
+
+from grid.api.dependencies import FromDishka
+from grid.core.errors import TooManyRequestsError, UnavailableError
+from grid.database.uow import UnitOfWork
+from grid.runtime.bus import UnixBellListener
+from grid.runtime.home import Home
+from grid.services.logs import START, JobNews, LogCursor, read_news
+from grid.services.ports import BellListener
+
+MAX_STREAMS = 1_000
+MAX_STREAMS_PER_USER = 10
+QUEUE_MESSAGES = 256
+QUEUE_BYTES = 256 * 1024
+PING_S = 15.0
+STALLED_S = 2 * PING_S  # a reader that takes nothing for two pings is gone
+POLL_S = 0.5
+GAP_S = 0.05  # between two looks, however often it rings
+RETRY_MS = 1_000
+
+ReadNews = Callable[[Mapping[UUID, LogCursor]], Mapping[UUID, JobNews]]
+
+
+@dataclass(eq=False)
+class Subscription:
+    """One open stream: a bounded queue of news. Overfull, it takes no more and says so."""
+
+    user_id: UUID
+    job_id: UUID
+    is_overfull: bool = False
+    _queue: deque[JobNews] = field(default_factory=deque)
+    _messages: int = 0
+    _bytes: int = 0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, news: JobNews) -> None:
+        """Hand over news; never waits."""
+        self._messages += news.messages
+        self._bytes += news.size
+        if self._messages > QUEUE_MESSAGES or self._bytes > QUEUE_BYTES:
+            self.is_overfull = True
+            self._queue.clear()
+        elif not self.is_overfull:
+            self._queue.append(news)
+        self._changed.set()
+
+    async def take(self, timeout_s: float) -> JobNews | None:
+        """Return the next news, or None after `timeout_s` or where the stream is overfull."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self._queue and not self.is_overfull:
+                    self._changed.clear()
+                    await self._changed.wait()
+        if not self._queue:
+            return None
+        news = self._queue.popleft()
+        self._messages -= news.messages
+        self._bytes -= news.size
+        return news
+
+
+@dataclass
+class _Topic:
+    """What the tailer knows of one job: up to where it has told its subscribers. None: nobody caught up yet."""
+
+    subscriptions: set[Subscription] = field(default_factory=set)
+    cursor: LogCursor | None = None
+    version: int = -1
+
+
+class JobStreams:
+    """All open streams of this process, and the task that feeds them while there are any."""
+
+    def __init__(
+        self, read_news: ReadNews, listen: Callable[[], BellListener] | None = None, *, poll_s: float = POLL_S
+    ) -> None:
+        """Take what reads the tables, and what begins to listen for changes while there are streams."""
+        self._read_news = read_news
+        self._listen = listen
+        self._poll_s = poll_s
+        self._topics: dict[UUID, _Topic] = {}
+        self._open: Counter[UUID] = Counter()
+        self._tailer: asyncio.Task[None] | None = None
+
+    def open(self, user_id: UUID, job_id: UUID) -> Subscription:
+        """Join the fan-out of a job.
+
+        Raises:
+            TooManyRequestsError: The user, or all users together, have as many streams as they may.
+        """
+        if self._open[user_id] >= MAX_STREAMS_PER_USER:
+            raise TooManyRequestsError(f"You have {MAX_STREAMS_PER_USER} open streams", PING_S)
+        if self._open.total() >= MAX_STREAMS:
+            raise TooManyRequestsError("The server has as many open streams as it serves", PING_S)
+        subscription = Subscription(user_id, job_id)
+        self._open[user_id] += 1
+        self._topics.setdefault(job_id, _Topic()).subscriptions.add(subscription)
+        if self._tailer is None or self._tailer.done():
+            self._tailer = asyncio.create_task(self._tail(), name="job-streams")
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """Leave the fan-out; harmless when repeated."""
+        topic = self._topics.get(subscription.job_id)
+        if topic is None or subscription not in topic.subscriptions:
+            return
+        topic.subscriptions.remove(subscription)
+        if not topic.subscriptions:
+            del self._topics[subscription.job_id]
+        self._open[subscription.user_id] -= 1
+        if self._open[subscription.user_id] <= 0:
+            del self._open[subscription.user_id]
+        if not self._topics and self._tailer is not None:
+            self._tailer.cancel()
+
+    async def close(self) -> None:
+        """End every stream and the tailer."""
+        for topic in self._topics.values():
+            for subscription in topic.subscriptions:
+                subscription.is_overfull = True
+                subscription._changed.set()  # noqa: SLF001 - the two classes are one machine
+        if self._tailer is not None:
+            self._tailer.cancel()
+            await asyncio.gather(self._tailer, return_exceptions=True)
+
+    async def events(
+        self, subscription: Subscription, *, last_event_id: str | None, expires_at: float
+    ) -> AsyncIterator[bytes]:
+        """Yield the events of one stream: first from the tables, from `last_event_id` on, then as they come.
+
+        Args:
+            subscription: From `open`.
+            last_event_id: As the reader sent it; one that is not ours starts at the beginning.
+            expires_at: When the reader's token ends, on the monotonic clock; the stream ends with it.
+        """
+        reader = _Reader(last_event_id)
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        while True:  # the past, page by page, at the reader's pace
+            news = await self._read_one(subscription.job_id, reader.cursor)
+            for event in reader.tell(news):
+                yield event
+            if news.is_final:
+                return
+            if not news.has_more:
+                break
+        self._joined(subscription.job_id, reader)
+        while not subscription.is_overfull:
+            left_s = expires_at - time.monotonic()
+            if left_s <= 0:
+                return
+            fresh = await subscription.take(min(PING_S, left_s))
+            if fresh is None:
+                yield KEEPALIVE_COMMENT
+                continue
+            for event in reader.tell(fresh):
+                yield event
+            if fresh.is_final:
+                return
+        yield format_sse_event(event="gap", data_str="You fell behind; connect again to go on.")
+
+    async def _read_one(self, job_id: UUID, cursor: LogCursor) -> JobNews:
+        news = await run_in_threadpool(self._read_news, {job_id: cursor})
+        return news.get(job_id) or JobNews.gone(job_id, cursor)
+
+    def _joined(self, job_id: UUID, reader: "_Reader") -> None:
+        """Let the tailer go on from where this reader is; others that are further drop what they know already."""
+        topic = self._topics.get(job_id)
+        if topic is not None:
+            topic.cursor = reader.cursor if topic.cursor is None else min(topic.cursor, reader.cursor)
+
+    async def _tail(self) -> None:
+        listener = self._listen() if self._listen is not None else None
+        try:
+            while self._topics:
+                if not await self._look():
+                    await self._wait_for_change(listener)
+        finally:
+            if listener is not None:
+                listener.close()
+
+    async def _look(self) -> bool:
+        """Read once for everybody, and tell; return whether there is more to read at once."""
+        cursors = {job_id: topic.cursor for job_id, topic in self._topics.items() if topic.cursor is not None}
+        if not cursors:
+            return False
+        try:
+            found = await run_in_threadpool(self._read_news, cursors)
+        except UnavailableError:
+            return False  # the database is away for a moment; readers get pings until it is back
+        for job_id, asked in cursors.items():
+            self._tell(job_id, asked, found.get(job_id) or JobNews.gone(job_id, asked))
+        return any(news.has_more for news in found.values())
+
+    def _tell(self, job_id: UUID, asked: LogCursor, news: JobNews) -> None:
+        topic = self._topics.get(job_id)
+        if topic is None or topic.cursor is None or (not news.chunks and news.version == topic.version):
+            return
+        if topic.cursor == asked:  # else a reader moved it back meanwhile
+            topic.cursor = news.cursor
+            topic.version = topic.version if news.has_more else news.version
+        for subscription in list(topic.subscriptions):
+            subscription.put(news)
+
+    async def _wait_for_change(self, listener: BellListener | None) -> None:
+        """Wait for a ring, or for the time after which one looks anyway."""
+        await asyncio.sleep(GAP_S)
+        if listener is None:
+            await asyncio.sleep(self._poll_s)
+            return
+        loop, rung = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(listener.fileno(), rung.set)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await rung.wait()
+        finally:
+            loop.remove_reader(listener.fileno())
+        listener.drain()
+
+
+class _Reader:
+    """What one reader has been told: turns news into events and leaves out repeats."""
+
+    def __init__(self, last_event_id: str | None) -> None:
+        self.cursor, self.version = _parse_event_id(last_event_id)
+
+    def tell(self, news: JobNews) -> list[bytes]:
+        events = []
+        for chunk in news.chunks:
+            place = LogCursor(chunk.epoch, chunk.seq)
+            if place > self.cursor:
+                self.cursor = place
+                text = chunk.text.removesuffix("\n")
+                events.append(format_sse_event(event="log", data_str=text, id=f"{chunk.epoch}:{chunk.seq}"))
+        if news.has_more:
+            return events  # the status comes after the log that led to it
+        if news.version > self.version:
+            self.version = news.version
+            events.append(format_sse_event(event="status", data_str=json.dumps(news.state), id=f"job:{news.version}"))
+            if self.cursor > START:
+                events.append(format_sse_event(id=f"{self.cursor.epoch}:{self.cursor.seq}"))
+        if news.is_final:
+            events.append(format_sse_event(event="end", data_str=json.dumps(news.state)))
+        return events
+
+
+def _parse_event_id(text: str | None) -> tuple[LogCursor, int]:
+    """Read `epoch:seq` or `job:version`; anything else starts at the beginning."""
+    head, _, tail = (text or "").partition(":")
+    if not (tail.isascii() and tail.isdecimal() and len(tail) < 10):
+        return START, -1
+    if head == "job":
+        return START, int(tail)
+    if head.isascii() and head.isdecimal() and len(head) < 10:
+        return LogCursor(int(head), int(tail)), -1
+    return START, -1
+
+
+class _StalledError(Exception):
+    """The reader takes nothing."""
+
+
+class JobStreamResponse(EventSourceResponse):
+    """A stream that leaves the fan-out however it ends, and drops a reader that takes nothing."""
+
+    def __init__(self, streams: JobStreams, subscription: Subscription, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._streams, self._subscription = streams, subscription
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+
+        async def send_soon(message: Message) -> None:
+            try:
+                async with asyncio.timeout(STALLED_S):
+                    await send(message)
+            except TimeoutError:
+                raise _StalledError from None
+
+        try:
+            with contextlib.suppress(_StalledError):  # the server closes a connection whose answer has no end
+                await super().__call__(scope, receive, send_soon)
+        finally:
+            self._streams.leave(self._subscription)
+
+
+async def open_streams(connection: HTTPConnection, uow: FromDishka[UnitOfWork], home: FromDishka[Home]) -> JobStreams:
+    """Return the streams of this process, made at first use (on the event loop, so never twice)."""
+    state = connection.app.state
+    if not hasattr(state, "job_streams"):
+        state.job_streams = JobStreams(partial(read_news, uow), partial(UnixBellListener, home.run, "changes"))
+    streams: JobStreams = state.job_streams
+    return streams
+
+
+OpenStreams = Annotated[JobStreams, Depends(open_streams)]

@@ -1,0 +1,186 @@
+"""Questions about many jobs at once: pages, counts that know when to stop, statistics, and news for streams."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    String,
+    and_,
+    case,
+    cast,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+)
+
+from grid.database.jobs import JobRecord, jobs
+from grid.database.logs import LogRecord, job_log_chunks
+from grid.database.uow import Transaction
+from grid.schemas.jobs import TERMINAL, JobStatus
+
+COUNT_LIMIT: Final = 100_000  # a count beyond this says "at least"
+_COLUMNS = [jobs.c["metadata" if field.name == "meta" else field.name] for field in fields(JobRecord)]
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs; what is None or empty does not restrict."""
+
+    owner_id: UUID | None = None
+    status: JobStatus | None = None
+    simulation: str | None = None
+    image: str | None = None
+    sweep_id: UUID | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+class Count(NamedTuple):
+    """A count, and whether it went to the end."""
+
+    number: int
+    is_exact: bool
+
+
+@dataclass(frozen=True)
+class JobNumbers:
+    """Jobs of one owner, or of all, in numbers."""
+
+    by_status: Mapping[JobStatus, int]
+    finished_last_minute: int
+    finished_last_hour: int
+    mean_wait_s: float | None
+    mean_run_s: float | None
+
+
+def read_page(tx: Transaction, wanted: JobFilter, *, page: int, size: int) -> list[JobRecord]:
+    """Read one page, newest first."""
+    query = select(*_COLUMNS).where(*_conditions(tx, wanted)).order_by(jobs.c.id.desc())
+    return [JobRecord(*row) for row in tx.connection.execute(query.limit(size).offset((page - 1) * size))]
+
+
+def count(tx: Transaction, wanted: JobFilter, *, limit: int = COUNT_LIMIT) -> Count:
+    """Count jobs, and stop at `limit`."""
+    found = select(jobs.c.id).where(*_conditions(tx, wanted)).limit(limit + 1).subquery()
+    number = int(tx.connection.execute(select(func.count()).select_from(found)).scalar_one())
+    return Count(min(number, limit), number <= limit)
+
+
+def read_numbers(tx: Transaction, owner_id: UUID | None) -> JobNumbers:
+    """Count jobs by state, and those that ended lately, in one pass."""
+    now = tx.now()
+    minute, hour = (_ended_since(now - timedelta(seconds=seconds)) for seconds in (60, 3600))
+    query = select(
+        jobs.c.state,
+        func.count(),
+        func.sum(case((minute, 1), else_=0)),
+        func.sum(case((hour, 1), else_=0)),
+        func.sum(case((hour, _seconds(tx, jobs.c.created_at, jobs.c.started_at)))),
+        func.sum(case((hour, _seconds(tx, jobs.c.started_at, jobs.c.finished_at)))),
+        func.sum(case((and_(hour, jobs.c.started_at.is_not(None)), 1), else_=0)),
+    ).group_by(jobs.c.state)
+    if owner_id is not None:
+        query = query.where(jobs.c.owner_id == owner_id)
+    rows = tx.connection.execute(query).all()
+    started = sum(row[6] for row in rows)
+    return JobNumbers(
+        by_status={row[0]: row[1] for row in rows},
+        finished_last_minute=sum(row[2] for row in rows),
+        finished_last_hour=sum(row[3] for row in rows),
+        mean_wait_s=float(sum(row[4] or 0 for row in rows)) / started if started else None,
+        mean_run_s=float(sum(row[5] or 0 for row in rows)) / started if started else None,
+    )
+
+
+def count_open_points(tx: Transaction, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[JobStatus, int]]:
+    """Count the points of sweeps that have not ended, by state; those that ended are counted by the sweep itself."""
+    states = [state for state in JobStatus if state not in TERMINAL]
+    query = (
+        select(jobs.c.sweep_id, jobs.c.state, func.count())
+        .where(jobs.c.sweep_id.in_(sweep_ids), jobs.c.state.in_(states))
+        .group_by(jobs.c.sweep_id, jobs.c.state)
+    )
+    counts: dict[UUID, dict[JobStatus, int]] = {sweep_id: {} for sweep_id in sweep_ids}
+    for sweep_id, state, number in tx.connection.execute(query):
+        counts[sweep_id][state] = number
+    return counts
+
+
+def read_chunks(tx: Transaction, after: Mapping[UUID, tuple[int, int]], *, limit: int) -> list[LogRecord]:
+    """Read log chunks of several jobs, each from behind its place (epoch, seq), in order, `limit` in all."""
+    table = job_log_chunks.c
+    behind = [and_(table.job_id == job_id, tuple_(table.epoch, table.seq) > place) for job_id, place in after.items()]
+    query = select(*table).where(or_(false(), *behind)).order_by(table.job_id, table.epoch, table.seq).limit(limit)
+    return [LogRecord(*row) for row in tx.connection.execute(query)]
+
+
+def read_last_chunks(tx: Transaction, job_id: UUID, *, limit: int) -> list[LogRecord]:
+    """Read the last chunks of a job's log, in order."""
+    table = job_log_chunks.c
+    query = select(*table).where(table.job_id == job_id).order_by(table.epoch.desc(), table.seq.desc()).limit(limit)
+    return [LogRecord(*row) for row in tx.connection.execute(query)][::-1]
+
+
+def find_metric_names(tx: Transaction, sweep_id: UUID) -> list[str]:
+    """Name the metrics of the first successful point of a sweep; none where no point has succeeded yet."""
+    query = select(jobs.c.result_manifest).where(jobs.c.sweep_id == sweep_id, jobs.c.state == JobStatus.SUCCESS)
+    manifest = tx.connection.execute(query.order_by(jobs.c.sweep_index).limit(1)).scalar_one_or_none()
+    return list((manifest or {}).get("metrics", {}))
+
+
+def remove(tx: Transaction, job_id: UUID) -> bool:
+    """Remove a job that has ended, with its attempts, logs and renders; False where it is gone or has not ended."""
+    ended = [state.value for state in TERMINAL]
+    gone = delete(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(ended))
+    return tx.connection.execute(gone).rowcount == 1
+
+
+def shares_batch(tx: Transaction, job: JobRecord) -> bool:
+    """Tell whether another job's result lies in the same pack."""
+    pack = (job.result_manifest or {}).get("pack")
+    if pack is None:
+        return False
+    key = jobs.c.result_manifest["pack"]["key"].as_string()
+    neighbours = select(jobs.c.id).where(
+        jobs.c.owner_id == job.owner_id, jobs.c.id != job.id, jobs.c.batch_key == job.batch_key, key == pack["key"]
+    )
+    return tx.connection.execute(neighbours.limit(1)).first() is not None
+
+
+def _conditions(tx: Transaction, wanted: JobFilter) -> list[ColumnElement[bool]]:
+    equal: list[tuple[Any, Any]] = [
+        (jobs.c.owner_id, wanted.owner_id),
+        (jobs.c.state, wanted.status),
+        (jobs.c.simulation, wanted.simulation),
+        (jobs.c.image, wanted.image),
+        (jobs.c.sweep_id, wanted.sweep_id),
+    ]
+    conditions = [column == value for column, value in equal if value is not None]
+    return conditions + [_has(tx, key, value) for key, value in (wanted.metadata or {}).items()]
+
+
+def _has(tx: Transaction, key: str, value: str) -> ColumnElement[bool]:
+    """Compare a label as text: `3` finds the number 3 and the word "3", `true` finds the boolean."""
+    member = jobs.c["metadata"][key]
+    if tx.kind == "sqlite" and value in {"true", "false"}:  # JSON's booleans are 1 and 0 to it
+        kind = func.json_type(jobs.c["metadata"], f'$."{key}"')
+        return or_(kind == value, member.as_string() == value)
+    return cast(member.as_string(), String) == value
+
+
+def _ended_since(moment: datetime) -> ColumnElement[bool]:
+    return and_(jobs.c.finished_at.is_not(None), jobs.c.finished_at > moment)
+
+
+def _seconds(tx: Transaction, begin: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[Any]:
+    if tx.kind == "sqlite":
+        return type_coerce(end, Float) - type_coerce(begin, Float)
+    return func.extract("epoch", end - begin)

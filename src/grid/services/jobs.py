@@ -1,0 +1,125 @@
+"""Jobs of an owner: read, count, cancel, remove. `owner_id` is None only for an administrator who asked for all."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from grid.core.errors import ConflictError, GridError, NotFoundError
+from grid.core.logging import get_logger
+from grid.database import job_queries
+from grid.database.job_queries import Count, JobFilter, JobNumbers
+from grid.database.jobs import JobRecord
+from grid.database.uow import UnitOfWork
+from grid.schemas.jobs import JobStatus, Reason
+from grid.services import audit, ledger
+from grid.services.ports import ArtifactStore, Doorbell
+
+T = TypeVar("T")
+log = get_logger(__name__)
+
+
+class NotFinishedError(ConflictError):
+    """Only a job that has ended can be removed."""
+
+    code, title = "not-finished", "The job has not ended"
+
+    def __init__(self, status: JobStatus) -> None:
+        super().__init__(status)
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"The job is {self.status.value}; cancel it first, then remove it."
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list, and how many there are."""
+
+    items: list[T]
+    page: int
+    size: int
+    count: Count
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return -(-self.count.number // self.size)
+
+
+def get_job(uow: UnitOfWork, *, owner_id: UUID | None, job_id: UUID) -> JobRecord:
+    """Read one job.
+
+    Raises:
+        NotFoundError: There is no such job for this owner.
+    """
+    with uow.read() as tx:
+        job = tx.jobs.find(job_id, owner_id)
+    if job is None:
+        raise NotFoundError("job")
+    return job
+
+
+def list_jobs(uow: UnitOfWork, wanted: JobFilter, *, page: int, size: int) -> Page[JobRecord]:
+    """Read one page of jobs, newest first."""
+    with uow.read() as tx:
+        items = job_queries.read_page(tx, wanted, page=page, size=size)
+        is_all = page == 1 and len(items) < size
+        count = Count(len(items), True) if is_all else job_queries.count(tx, wanted)
+    return Page(items, page, size, count)
+
+
+def read_stats(uow: UnitOfWork, *, owner_id: UUID | None) -> JobNumbers:
+    """Count jobs by state and those that ended lately."""
+    with uow.read() as tx:
+        return job_queries.read_numbers(tx, owner_id)
+
+
+def cancel_job(
+    uow: UnitOfWork, doorbell: Doorbell, *, actor_id: UUID, owner_id: UUID | None, job_id: UUID
+) -> JobRecord:
+    """Cancel a job: at once where it is queued, else its worker stops it. Repeating it is harmless until it has ended.
+
+    Raises:
+        NotFoundError: There is no such job for this owner.
+        JobFinishedError: It has ended already; the error names the state.
+    """
+    job = get_job(uow, owner_id=owner_id, job_id=job_id)
+    by = Reason.CANCELLED_BY_USER if job.owner_id == actor_id else Reason.CANCELLED_BY_ADMIN
+    ledger.cancel(uow, owner_id=owner_id, job_id=job_id, by=by, actor_id=actor_id)
+    doorbell.ring("work", job_id)
+    return get_job(uow, owner_id=owner_id, job_id=job_id)
+
+
+def purge_job(uow: UnitOfWork, store: ArtifactStore, *, actor_id: UUID, owner_id: UUID | None, job_id: UUID) -> None:
+    """Remove a job that has ended, with its attempts, logs and files. A pack stays while another job needs it.
+
+    Files go after the commit: where the process dies between the two, the collector of unknown keys removes them.
+
+    Raises:
+        NotFoundError: There is no such job for this owner.
+        NotFinishedError: It has not ended.
+    """
+    with uow.begin() as tx:
+        job = tx.jobs.find(job_id, owner_id)
+        if job is None:
+            raise NotFoundError("job")
+        if not job.state.is_terminal or not job_queries.remove(tx, job_id):
+            raise NotFinishedError(job.state)
+        keeps_pack = job_queries.shares_batch(tx, job)
+        audit.record(tx, actor_id=actor_id, action="job.purge", subject=f"job:{job_id}")
+    _remove_files(store, job, keeps_pack=keeps_pack)
+
+
+def _remove_files(store: ArtifactStore, job: JobRecord, *, keeps_pack: bool) -> None:
+    manifest = job.result_manifest or {}
+    keys = [entry["key"] for entry in manifest.get("files", [])]
+    if "pack" in manifest and not keeps_pack:
+        keys.append(manifest["pack"]["key"])
+    try:
+        keys += [key for prefix in ("jobs", "renders") for key in store.keys(f"{prefix}/{job.id}/")]
+    except GridError as error:
+        log.warning("purge_left_files", job_id=str(job.id), reason=str(error))
+    for key in keys:
+        with suppress(NotFoundError):
+            store.delete(key)

@@ -1,0 +1,157 @@
+"""Sweeps of an owner: their counts, the table of their points, and cancelling what is left of one."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from grid.core.errors import NotFoundError
+from grid.database import job_queries
+from grid.database.job_queries import Count
+from grid.database.jobs import JobRecord
+from grid.database.sweeps import SweepRecord
+from grid.database.uow import Transaction, UnitOfWork
+from grid.schemas.jobs import TERMINAL, JobStatus, Reason
+from grid.services import ledger
+from grid.services.jobs import Page
+from grid.services.ports import Doorbell
+
+CSV_PAGE = 1000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class SweepState:
+    """A sweep and the states of its points."""
+
+    record: SweepRecord
+    by_status: Mapping[JobStatus, int]
+
+    @property
+    def ended(self) -> int:
+        """How many points have reached a final state."""
+        return sum(self.by_status.get(state, 0) for state in TERMINAL)
+
+
+def get_sweep(uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID) -> SweepState:
+    """Read one sweep.
+
+    Raises:
+        NotFoundError: There is no such sweep for this owner.
+    """
+    with uow.read() as tx:
+        return _states(tx, [_require_sweep(tx, owner_id, sweep_id)])[0]
+
+
+def list_sweeps(uow: UnitOfWork, *, owner_id: UUID | None, page: int, size: int) -> Page[SweepState]:
+    """Read one page of sweeps, newest first."""
+    with uow.read() as tx:
+        records, total = tx.sweeps.page(owner_id=owner_id, page=page, size=size)
+        return Page(_states(tx, records), page, size, Count(total, True))
+
+
+def read_table(
+    uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID, page: int, size: int
+) -> tuple[SweepState, Page[JobRecord]]:
+    """Read a sweep with one page of its points, in the order in which they were sent.
+
+    Raises:
+        NotFoundError: There is no such sweep for this owner.
+    """
+    with uow.read() as tx:
+        record = _require_sweep(tx, owner_id, sweep_id)
+        points = tx.jobs.points(sweep_id, after=(page - 1) * size - 1, limit=size)
+        points = [point for point in points if (point.sweep_index or 0) < page * size]  # removed ones leave gaps
+        return _states(tx, [record])[0], Page(points, page, size, Count(record.total, True))
+
+
+def cancel_sweep(
+    uow: UnitOfWork, doorbell: Doorbell, *, actor_id: UUID, owner_id: UUID | None, sweep_id: UUID
+) -> SweepState:
+    """Cancel every point that has not ended; harmless when repeated.
+
+    Raises:
+        NotFoundError: There is no such sweep for this owner.
+    """
+    with uow.read() as tx:
+        _require_sweep(tx, owner_id, sweep_id)
+    ledger.cancel_sweep(uow, owner_id=owner_id, sweep_id=sweep_id, by=Reason.CANCELLED_BY_SWEEP, actor_id=actor_id)
+    doorbell.ring("work")
+    return get_sweep(uow, owner_id=owner_id, sweep_id=sweep_id)
+
+
+def stream_csv(uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID) -> Iterator[str]:
+    """Yield the whole table as CSV, page by page: place, id, state, reason, then parameters and metrics.
+
+    The columns are those of the first page and of the simulation's parameters; a text that a spreadsheet would take
+    for a formula is quoted.
+
+    Raises:
+        NotFoundError: There is no such sweep for this owner; raised at the first step.
+    """
+    columns: tuple[list[str], list[str]] | None = None
+    after = -1
+    while True:
+        with uow.read() as tx:
+            _require_sweep(tx, owner_id, sweep_id)
+            points = tx.jobs.points(sweep_id, after=after, limit=CSV_PAGE)
+            if columns is None:
+                columns = _columns(points, _any_metrics(tx, sweep_id, points))
+                yield _line(["index", "job_id", "status", "reason", *columns[0], *columns[1]])
+        if not points:
+            return
+        yield "".join(_line(_cells(point, *columns)) for point in points)
+        after = points[-1].sweep_index or 0
+
+
+def safe_cell(value: object) -> object:
+    """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe, numbers stay."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _require_sweep(tx: Transaction, owner_id: UUID | None, sweep_id: UUID) -> SweepRecord:
+    record = tx.sweeps.find(sweep_id, owner_id)
+    if record is None:
+        raise NotFoundError("sweep")
+    return record
+
+
+def _states(tx: Transaction, records: Sequence[SweepRecord]) -> list[SweepState]:
+    unfinished = [record.id for record in records if record.finished_at is None]
+    open_points = job_queries.count_open_points(tx, unfinished) if unfinished else {}
+    return [
+        SweepState(
+            record, {**{state: getattr(record, state.value) for state in TERMINAL}, **open_points.get(record.id, {})}
+        )
+        for record in records
+    ]
+
+
+def _any_metrics(tx: Transaction, sweep_id: UUID, points: Sequence[JobRecord]) -> list[str]:
+    """Name the metrics: those of the first page, else those of the first point that has some."""
+    names: dict[str, None] = {}
+    for point in points:
+        names.update(dict.fromkeys((point.result_manifest or {}).get("metrics", {})))
+    return list(names) or job_queries.find_metric_names(tx, sweep_id)
+
+
+def _columns(points: Iterable[JobRecord], metrics: list[str]) -> tuple[list[str], list[str]]:
+    names: dict[str, None] = {}
+    for point in points:
+        names.update(dict.fromkeys(point.params))
+    return list(names), metrics
+
+
+def _cells(point: JobRecord, params: Sequence[str], metrics: Sequence[str]) -> list[object]:
+    values = (point.result_manifest or {}).get("metrics", {})
+    place = [point.sweep_index, point.id, point.state.value, point.reason.value if point.reason else None]
+    return [*place, *(point.params.get(name) for name in params), *(values.get(name) for name in metrics)]
+
+
+def _line(cells: Iterable[object]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow([safe_cell(cell) for cell in cells])
+    return buffer.getvalue()

@@ -1,0 +1,299 @@
+"""Jobs over HTTP: strangers get nothing, the promised answers, and bad input that is refused by name."""
+
+import json
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import func, select
+
+from grid.database.jobs import jobs
+
+JOBS = "/api/v1/jobs"
+README_JOB = {
+    "container_image": "sim:local",
+    "params": {"length": 1.0, "time_steps": 200, "diffusivity": 0.01, "initial_temp": 100.0},
+    "metadata": {"project": "heat-transfer", "user": "researcher"},
+}
+README_SWEEP = {
+    "container_image": "sim:local",
+    "sweep": [
+        {"length": 1.0, "time_steps": 200, "diffusivity": 0.01},
+        {"length": 1.0, "time_steps": 400, "diffusivity": 0.005},
+        {"length": 0.5, "time_steps": 200, "diffusivity": 0.02},
+    ],
+    "metadata": {"project": "parameter-study"},
+}
+
+
+def submit(client, **body):
+    answer = client.post(JOBS, json=body or {"simulation": "noop"})
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def count_jobs(uow):
+    with uow.read() as tx:
+        return tx.connection.execute(select(func.count()).select_from(jobs)).scalar_one()
+
+
+def test_a_stranger_gets_nothing(anonymous, alice):
+    job = f"{JOBS}/{submit(alice)['jobs'][0]}"
+    answers = [
+        anonymous.post(JOBS, json={"simulation": "noop"}),
+        anonymous.get(JOBS),
+        anonymous.get(f"{JOBS}/stats"),
+        anonymous.get(job),
+        anonymous.delete(job),
+        anonymous.post(f"{job}/purge"),
+        anonymous.get(f"{JOBS}/not-a-uuid"),
+    ]
+
+    assert {answer.status_code for answer in answers} == {401}
+    assert alice.get(job).json()["status"] == "queued"
+
+
+def test_what_is_not_yours_is_not_found_and_looks_like_what_does_not_exist(alice, bob):
+    job = submit(alice)["jobs"][0]
+    for path in (job, uuid4()):
+        answers = [
+            bob.get(f"{JOBS}/{path}"),
+            bob.delete(f"{JOBS}/{path}"),
+            bob.post(f"{JOBS}/{path}/purge"),
+        ]
+        assert {answer.status_code for answer in answers} == {404}
+        assert {answer.json()["detail"] for answer in answers} == {"There is no such job."}
+
+    assert bob.get(JOBS).json()["items"] == []
+    assert bob.get(f"{JOBS}/stats").json()["total"] == 0
+    assert alice.get(f"{JOBS}/{job}").json()["status"] == "queued"
+
+
+def test_the_single_job_of_the_readme(alice):
+    answer = alice.post(JOBS, json=README_JOB)
+
+    assert answer.status_code == 202
+    body = answer.json()
+    assert body["sweep_mapping"] is None
+    (job_id,) = body["jobs"]
+    job = alice.get(f"{JOBS}/{job_id}").json()
+    assert (job["id"], job["status"], job["container_image"]) == (job_id, "queued", "sim:local")
+    assert job["params"].items() >= README_JOB["params"].items()
+    assert job["metadata"] == README_JOB["metadata"]
+    assert job["links"]["log_stream"] == f"{JOBS}/{job_id}/logs/stream"
+    assert UUID(job_id).version == 7
+
+
+def test_the_sweep_of_the_readme_maps_each_job_to_its_parameters(alice):
+    body = submit(alice, **README_SWEEP)
+
+    assert [body["sweep_mapping"][job] for job in body["jobs"]] == README_SWEEP["sweep"]
+    assert {alice.get(f"{JOBS}/{job}").json()["sweep_id"] for job in body["jobs"]} == {body["sweep"]}
+
+
+def test_a_list_is_newest_first_and_paged(alice):
+    made = [submit(alice)["jobs"][0] for _ in range(5)]
+
+    first = alice.get(JOBS, params={"page": 1, "size": 2}).json()
+    last = alice.get(JOBS, params={"page": 3, "size": 2}).json()
+
+    assert [job["id"] for job in first["items"]] == made[:-3:-1]
+    assert [job["id"] for job in last["items"]] == made[:1]
+    assert (first["page"], first["size"], first["total"], first["pages"]) == (1, 2, 5, 3)
+    assert first["total_is_exact"] is True
+
+
+def test_a_list_filters_by_status_simulation_sweep_and_labels(alice):
+    noop = submit(alice, simulation="noop", metadata={"n": 3, "flag": True, "word": "3", "ratio": 1.5})["jobs"]
+    sweep = submit(alice, simulation="heat-rod", sweep=[{}, {}], metadata={"n": 4, "flag": False, "word": "x y"})
+    cancelled = submit(alice, simulation="noop")["jobs"][0]
+    alice.delete(f"{JOBS}/{cancelled}")
+
+    def ids(**params):
+        return {job["id"] for job in alice.get(JOBS, params=params).json()["items"]}
+
+    assert ids(status="cancelled") == {cancelled}
+    assert ids(status="success") == set()
+    assert ids(simulation="heat-rod") == set(sweep["jobs"])
+    assert ids(sweep=sweep["sweep"]) == set(sweep["jobs"])
+    assert ids(**{"metadata.n": "3"}) == ids(**{"metadata.word": "3"}) == set(noop)
+    assert ids(**{"metadata.flag": "true"}) == ids(**{"metadata.ratio": "1.5"}) == set(noop)
+    assert ids(**{"metadata.flag": "false"}) == ids(**{"metadata.word": "x y"}) == set(sweep["jobs"])
+    assert ids(**{"metadata.n": "3", "simulation": "heat-rod"}) == set()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"page": 0},
+        {"page": "x"},
+        {"size": 0},
+        {"size": 201},
+        {"status": "done"},
+        {"sweep": "x"},
+        {"simulation": "a" * 101},
+        {"metadata.": "x"},
+        {'metadata.a"]': "x"},
+        {"metadata.a": "\0"},
+        {"metadata.a": "x" * 256},
+    ],
+)
+def test_a_filter_that_cannot_be_is_refused(alice, params):
+    answer = alice.get(JOBS, params=params)
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_stats_is_not_an_id_and_counts_every_state(alice):
+    submit(alice, simulation="noop", sweep=[{}, {}, {}])
+    alice.delete(f"{JOBS}/{submit(alice)['jobs'][0]}")
+
+    stats = alice.get(f"{JOBS}/stats").json()
+
+    assert stats["total"] == 4
+    assert stats["by_status"] == {
+        "queued": 3, "starting": 0, "running": 0, "cancelling": 0,
+        "success": 0, "failed": 0, "cancelled": 1, "timed_out": 0, "expired": 0,
+    }  # fmt: skip
+    assert (stats["queue_depth"], stats["running"]) == (3, 0)
+    assert stats["finished"] == {"last_minute": 1, "last_hour": 1}
+    assert stats["mean_wait_s"] is None  # nothing was started
+
+
+def test_cancelling_ends_a_waiting_job_and_says_the_state_of_one_that_has_ended(alice):
+    job = f"{JOBS}/{submit(alice)['jobs'][0]}"
+
+    first = alice.delete(job)
+    again = alice.delete(job)
+
+    assert (first.status_code, first.json()["status"], first.json()["reason"]) == (
+        202,
+        "cancelled",
+        "cancelled_by_user",
+    )
+    assert (again.status_code, again.json()["job_status"]) == (409, "cancelled")
+
+
+def test_a_job_that_has_ended_can_be_removed_and_no_other(alice):
+    job = f"{JOBS}/{submit(alice)['jobs'][0]}"
+
+    assert alice.post(f"{job}/purge").status_code == 409
+    alice.delete(job)
+    assert alice.post(f"{job}/purge").status_code == 204
+    assert alice.get(job).status_code == 404
+    assert alice.post(f"{job}/purge").status_code == 404
+
+
+def test_an_administrator_sees_everybodys_only_when_asking(alice, administrator):
+    job = submit(alice)["jobs"][0]
+
+    assert administrator.get(JOBS).json()["items"] == []
+    assert administrator.get(f"{JOBS}/{job}").status_code == 404
+    assert [item["id"] for item in administrator.get(JOBS, params={"all": True}).json()["items"]] == [job]
+    assert alice.get(JOBS, params={"all": True}).status_code == 403
+    cancelled = administrator.delete(f"{JOBS}/{job}", params={"all": True}).json()
+    assert cancelled["reason"] == "cancelled_by_admin"
+
+
+def test_a_repeated_request_with_a_key_gives_the_same_answer(alice, uow):
+    headers = {"Idempotency-Key": "once"}
+    first = alice.post(JOBS, json=README_SWEEP, headers=headers)
+    second = alice.post(JOBS, json=README_SWEEP, headers=headers)
+
+    assert (second.status_code, second.content) == (202, first.content)
+    assert count_jobs(uow) == 3
+    other = alice.post(JOBS, json=README_JOB, headers=headers)
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    broken = alice.post(JOBS, content=b"{", headers={**headers, "Content-Type": "application/json"})
+    assert broken.json()["type"] == "/problems/idempotency-key-reused"  # the fingerprint comes before the decoding
+    assert alice.post(JOBS, json=README_JOB, headers={"Idempotency-Key": ""}).status_code == 422
+
+
+def test_an_image_without_a_sandbox_is_a_conflict(alice, uow):
+    answer = alice.post(JOBS, json={"container_image": "evil:latest"})
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/sandbox_unavailable")
+    assert count_jobs(uow) == 0
+
+
+def test_a_study_is_refused_by_name(alice):
+    answer = alice.post(JOBS, json={"simulation": "noop", "study": {}})
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/unsupported")
+    assert "study" in answer.json()["detail"]
+
+
+MARK = "zzmarkzz"
+BAD_BODIES = {
+    "nothing": b"",
+    "no object": b"[]",
+    "half": b'{"simulation": "noop"',
+    "NaN": b'{"simulation": "heat-rod", "params": {"length": NaN}}',
+    "infinity": b'{"simulation": "heat-rod", "params": {"length": -Infinity}}',
+    "beyond a double": b'{"simulation": "heat-rod", "params": {"length": 1e999}}',
+    "ten thousand digits": b'{"simulation": "heat-rod", "params": {"length": ' + b"9" * 10_000 + b"}}",
+    "NUL": rb'{"metadata": {"a": "\u0000"}}',
+    "NUL key": rb'{"metadata": {"\u0000": 1}}',
+    "surrogate": rb'{"metadata": {"a": "\ud800"}}',
+    "deep": b'{"metadata": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "twice": b'{"simulation": "noop", "simulation": "heat-rod"}',
+    "not UTF-8": b'{"simulation": "\xff"}',
+    "negative length": b'{"simulation": "heat-rod", "params": {"length": -1}}',
+    "one node": b'{"simulation": "heat-rod", "params": {"spatial_steps": 1}}',
+    "giant": b'{"simulation": "heat-rod", "params": {"spatial_steps": 1000000000}}',
+    "giant of the program": b'{"params": {"time_steps": 1000000000}}',
+    "text for a number": b'{"simulation": "heat-rod", "params": {"length": "zzmarkzz"}}',
+    "unknown field": b'{"simulation": "noop", "zzmarkzz<b>": 1}',
+    "unknown parameter": b'{"simulation": "noop", "params": {"zzmarkzz<b>": 1}}',
+    "unknown simulation": b'{"simulation": "zzmarkzz"}',
+    "owner": b'{"simulation": "noop", "owner": "zzmarkzz"}',
+    "both": b'{"simulation": "noop", "container_image": "sim:local"}',
+    "list of numbers": b'{"simulation": "noop", "sweep": [1, 2]}',
+    "boolean retries": b'{"simulation": "noop", "retries": true}',
+}
+
+
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES.keys())
+def test_bad_input_is_a_clear_422_that_stores_nothing_and_repeats_nothing(alice, uow, body):
+    answer = alice.post(JOBS, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert MARK not in answer.text
+    assert count_jobs(uow) == 0
+
+
+def test_an_error_in_a_sweep_names_point_limit_and_unit(alice):
+    answer = alice.post(JOBS, json={"simulation": "heat-rod", "sweep": [{}, {"length": -1}]})
+
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["unit"]) == ("sweep[1].length", "m")
+    assert "0" in error["limit"]
+
+
+def test_a_body_that_is_not_json_by_its_type_is_refused(alice):
+    answer = alice.post(JOBS, content=json.dumps(README_JOB), headers={"Content-Type": "text/plain"})
+
+    assert answer.status_code == 415
+
+
+def test_a_full_queue_says_when_to_come_back(client_for, settings, uow):
+    client = client_for("dora")
+    with uow.begin() as tx:
+        tx.queues.set_limits(client.user_id, queue_limit=1, active_limit=None)
+
+    answer = client.post(JOBS, json={"simulation": "noop", "sweep": [{}, {}]})
+
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert count_jobs(uow) == 0
+
+
+def test_a_path_that_is_no_id_is_refused(alice):
+    assert alice.get(f"{JOBS}/not-a-uuid").status_code == 422
+
+
+def test_every_read_names_only_what_a_caller_may_know(alice):
+    job = alice.get(f"{JOBS}/{submit(alice)['jobs'][0]}").json()
+
+    assert not {"owner", "owner_id", "lease_owner", "lease_until", "epoch", "spec_hash", "batch_key"} & job.keys()
