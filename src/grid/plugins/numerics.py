@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from functools import cache
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 
@@ -23,12 +22,6 @@ def numerics_version(sources: Iterable[str], distributions: Iterable[str] = ("nu
     for distribution in distributions:
         digest.update(f"{distribution}=={metadata.version(distribution)}\0".encode())
     return digest.hexdigest()[:DIGITS]
-
-
-@cache
-def engine_version() -> str:
-    """Return the version of the whole engine, for the names of caches of compiled kernels."""
-    return numerics_version(("engine",), ("numpy", "scipy", "numba"))
 
 
 def _read(name: str, place: Traversable) -> list[tuple[str, bytes]]:

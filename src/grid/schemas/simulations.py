@@ -1,8 +1,9 @@
 """What a simulation is to the service: a typed parameter schema, an estimate, a batch solve, and files on request.
 
 A plugin returns such objects from the hook `grid_simulations` (`grid.plugins.hooks`). Everything but `solve` and
-`render` runs in the server and must stay light: no NumPy, no Numba, nothing heavier than pydantic is imported before
-those two are called, and they are called in slot children only.
+`render` runs in the server and must stay light: importing, listing and describing load nothing heavier than pydantic;
+validating and pricing a point may load NumPy where the parameters cannot be read without it, never Numba or SciPy.
+`solve` and `render` are called in slot children only, after the optional method `warm_up()`, which compiles kernels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +68,12 @@ class Simulation(Protocol):
     files: tuple[str, ...]  # names that `render` makes, in the order of the zip
 
     def estimate(self, params: BaseModel) -> Estimate:
-        """Price one point; cheap, and never allocates what it prices."""
+        """Price one point; cheap, and never allocates what it prices.
+
+        Raises:
+            UnsupportedError: The point is valid, and beyond what this version can do.
+            FieldError, InvalidFieldsError: It cannot be solved as asked; fields are named from the parameters down.
+        """
         ...
 
     def batch_key(self, params: BaseModel) -> str:

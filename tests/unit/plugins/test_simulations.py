@@ -16,7 +16,30 @@ from grid.schemas.jobs import Reason
 
 SIMULATIONS = load_registry().simulations()
 # Points of one batch key, all different and all quick, for each simulation; the first is the default.
+WALL = {
+    "dimension": 1,
+    "steady": False,
+    "domain": {"coordinates": "cartesian", "size": [0.1]},
+    "material": {"conductivity": 50.0, "volumetric_heat_capacity": 3.6e6},
+    "initial": 20.0,
+    "temperature_unit": "degC",
+    "resolution": {"cells": [12], "steps": 120, "end_time": 60.0},
+}
+
+
+def wall(temperature, **changes):
+    """Return a wall that is heated from one side."""
+    return {**WALL, "boundaries": {"x_min": {"type": "temperature", "value": temperature}}, **changes}
+
+
 POINTS = {
+    "heat": [
+        {"problem": wall(temperature), "outputs": 5, "method": method}
+        for temperature, method in [
+            (100.0, "auto"), (200.0, "auto"), (-20.0, "explicit"), (20.0, "explicit"), (35.0, "implicit"),
+            (900.0, "auto"), (100.0, "implicit"),
+        ]
+    ],
     "heat-rod": [
         {"diffusivity": d, "boundary_temp": b, "time_steps": 20, "spatial_steps": 31, "length": x}
         for d, b, x in [
@@ -75,6 +98,7 @@ def test_batches_of_every_width_and_order_give_each_point_the_same_bytes(simulat
     points = points_of(simulation)
     assert len({simulation.batch_key(point) for point in points}) == 1
     alone = [simulation.solve([point], keep_all) for point in points]
+    assert all(batch.outcomes[0].reason is Reason.OK for batch in alone)
     orders = [*itertools.permutations(range(7), 2), *itertools.islice(itertools.permutations(range(7)), 0, 5040, 1009)]
     for order in orders:
         batch = simulation.solve([points[index] for index in order], keep_all)

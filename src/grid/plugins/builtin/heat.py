@@ -1,0 +1,257 @@
+"""`heat`: heat on a grid by finite volumes, in 1D, 2D and 3D; a problem in the case format, solved by `grid.engine`."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel
+
+from grid.core.errors import FieldError, InputError, NumericsError
+from grid.plugins.builtin.heat_params import HeatParams
+from grid.plugins.numerics import numerics_version
+from grid.schemas.jobs import Audit, JsonObject, Reason
+from grid.schemas.simulations import BatchResult, Estimate, PointOutcome, Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from grid.engine import HeatProblem, Plan, Solution
+
+_SNAPSHOTS = 16
+_SNAPSHOT_CELLS = 1_000_000  # of all snapshots together: a record stays small enough to be kept for every job
+_SUMMARY_BYTES = 8192
+_LARGE_CELLS = 100_000  # where the engine's kernels use threads
+_LARGE_S = 5.0
+_STORED_BYTES_PER_S = 1.5e8
+_POINT_S = 2e-3  # discretising, auditing
+
+
+class Heat:
+    """The simulation `heat`."""
+
+    name = "heat"
+    title = "Heat conduction on a grid"
+    description = (
+        "Solves rho c dT/dt = div(K grad T) + q on a box by finite volumes, cell-centred, in 1D, 2D or 3D, with "
+        "temperature, flux, convection, insulated and periodic faces and materials that vary in place. Explicit or "
+        "implicit steps, chosen by their cost. Every run is audited: finite, energy balance, maximum principle, step "
+        "error."
+    )
+    params_model: type[BaseModel] = HeatParams
+    numerics_version = numerics_version(
+        ("engine", "plugins/builtin/heat.py", "plugins/builtin/heat_files.py"), ("numpy", "scipy", "numba")
+    )
+    files: tuple[str, ...] = ("result.csv", "meta.json", "simulation_results.png", "temperature_field.npy")
+
+    def estimate(self, params: BaseModel) -> Estimate:
+        """Price one point. Loads NumPy to read the problem; allocates no field.
+
+        Raises:
+            UnsupportedError: The problem is valid and beyond this version.
+            InvalidFieldsError, FieldError: It cannot be solved as asked; fields begin with `problem`.
+        """
+        from grid.engine import estimate
+
+        heat = cast("HeatParams", params)
+        problem = read_problem(heat)
+        try:
+            price = estimate(problem, method=heat.method, times=find_times(heat, problem))
+        except FieldError as error:
+            raise _named(error) from error
+        record = 8 * price.cells + 4 * _count_snapshots(price.cells, heat.outputs + 1) * price.cells + _SUMMARY_BYTES
+        work_s = _POINT_S + price.work_s + record / _STORED_BYTES_PER_S
+        is_large = price.cells >= _LARGE_CELLS or work_s >= _LARGE_S
+        return Estimate(
+            memory_bytes=price.memory_bytes + 3 * record,
+            cell_steps=float(price.cells) * price.steps,
+            output_bytes=price.output_bytes + 1_000_000,
+            work_s=work_s,
+            slot="large" if is_large else "small",
+        )
+
+    def batch_key(self, params: BaseModel) -> str:
+        """Problems with equal grids and as many kept fields go together; they are solved one after the other."""
+        heat = cast("HeatParams", params)
+        problem = read_problem(heat)
+        times = find_times(heat, problem)
+        return f"{'x'.join(map(str, problem.domain.cells))}@{'steady' if times is None else len(times)}"
+
+    def warm_up(self) -> None:
+        """Compile, or load from the cache, the kernels of one thread."""
+        from grid.engine import warm
+
+        warm(serial=True)
+
+    def solve(self, points: Sequence[BaseModel], progress: Progress) -> BatchResult:
+        """Solve problems of one grid."""
+        import numpy as np
+
+        heats = [cast("HeatParams", point) for point in points]
+        outcomes: list[PointOutcome] = []
+        records: np.ndarray[Any, Any] | None = None
+        for index, heat in enumerate(heats):
+            outcome, solution = self._solve_one(heat, _Watch(progress, index, len(heats)))
+            outcomes.append(outcome)
+            if solution is not None:
+                if records is None:
+                    records = np.zeros(len(heats), dtype=_record_dtype(solution))
+                _fill(records[index : index + 1], solution, outcome)
+        progress(1.0)
+        if records is None:  # nobody reads a record of a failed point
+            records = np.zeros(len(heats), dtype=[("empty", "<i8")])
+        return BatchResult(outcomes, records)
+
+    def _solve_one(self, heat: HeatParams, watch: "_Watch") -> tuple[PointOutcome, "Solution | None"]:
+        from grid.engine import CancelledError
+
+        try:
+            plan = make_plan(heat)
+            solution = plan.solve(watch.on_step)
+        except CancelledError:
+            return PointOutcome(Reason.CANCELLED_BY_USER), None
+        except MemoryError:
+            return PointOutcome(Reason.OOM, Reason.OOM.sentence), None
+        except NumericsError as error:
+            return PointOutcome(Reason.DIVERGED, str(error) or error.title), None
+        except InputError as error:  # what only the grid can tell: a conductivity that is negative somewhere, say
+            return PointOutcome(Reason.NONZERO_EXIT, f"The problem was refused: {error}"), None
+        outcome = _judge(plan, solution)
+        return outcome, solution if outcome.reason is Reason.OK else None
+
+    def render(self, names: Sequence[str], params: BaseModel, record: "np.void", folder: Path) -> str | None:
+        """Write files of one problem; only the field is solved for again."""
+        from grid.plugins.builtin import heat_files
+
+        return heat_files.render(names, cast("HeatParams", params), record, folder, self.numerics_version)
+
+
+def read_problem(heat: HeatParams) -> "HeatProblem":
+    """Return the engine's problem.
+
+    Raises:
+        UnsupportedError: It is valid and beyond this version.
+        InvalidFieldsError, FieldError: It is not valid; fields begin with `problem`.
+    """
+    from grid.engine import HeatProblem
+
+    try:
+        return HeatProblem.from_case(heat.problem)
+    except FieldError as error:
+        raise _named(error) from error
+
+
+def find_times(heat: HeatParams, problem: "HeatProblem") -> list[float] | None:
+    """Return the times at which the field is kept besides 0, the end among them; None for a steady state."""
+    if problem.steady or problem.end_time is None:
+        return None
+    return [problem.end_time * index / heat.outputs for index in range(1, heat.outputs)] + [problem.end_time]
+
+
+def make_plan(heat: HeatParams) -> "Plan":
+    """Return the plan that solving and rendering share."""
+    from grid.engine import prepare
+
+    problem = read_problem(heat)
+    return prepare(problem, method=heat.method, times=find_times(heat, problem))
+
+
+def hash_fields(solution: "Solution") -> str:
+    """Return the sha256 of all kept fields, C-ordered float64, shape ``(times, *cells)``."""
+    import hashlib
+
+    import numpy as np
+
+    return hashlib.sha256(np.ascontiguousarray(solution.fields, dtype="<f8").data).hexdigest()
+
+
+class _Watch:
+    """Passes the progress of one problem on, and stops it when it is left out."""
+
+    def __init__(self, progress: Progress, index: int, count: int) -> None:
+        self._progress, self._index, self._count = progress, index, count
+
+    def on_step(self, fraction: float, _step: int, _time_s: float) -> bool:
+        return self._index not in self._progress((self._index + min(fraction, 1.0)) / self._count)
+
+
+def _named(error: FieldError) -> FieldError:
+    return FieldError("problem" if error.field == "case" else f"problem.{error.field}", error.limit)
+
+
+def _count_snapshots(cells: int, times: int) -> int:
+    return max(1, min(_SNAPSHOTS, times, _SNAPSHOT_CELLS // cells))
+
+
+def _record_dtype(solution: "Solution") -> "np.dtype[np.void]":
+    import numpy as np
+
+    times, shape = len(solution.times), solution.final.shape
+    kept = _count_snapshots(solution.final.size, times)
+    return np.dtype(
+        [
+            ("final", "<f8", shape),
+            ("snapshots", "<f4", (kept, *shape)),
+            ("snapshot_index", "<i8", (kept,)),
+            ("series", "<f8", (4, times)),  # time, mean, largest, smallest
+            ("summary", f"S{_SUMMARY_BYTES}"),  # JSON: plan, metrics, audits
+        ]
+    )
+
+
+def _fill(row: "np.ndarray[Any, Any]", solution: "Solution", outcome: PointOutcome) -> None:
+    import numpy as np
+
+    fields, times = solution.fields, len(solution.times)
+    kept = row["snapshot_index"].shape[1]
+    index = np.round(np.linspace(0, times - 1, kept)).astype(np.int64) if kept > 1 else np.array([times - 1])
+    row["final"][0] = solution.final
+    row["snapshots"][0], row["snapshot_index"][0] = fields[index], index
+    space = tuple(range(1, fields.ndim))
+    row["series"][0] = (
+        solution.times,
+        [solution.mean_temperature(time) for time in solution.times],
+        fields.max(axis=space),
+        fields.min(axis=space),
+    )
+    summary = {"plan": _describe_plan(solution), "metrics": dict(outcome.metrics), "audits": list(outcome.audits)}
+    text = json.dumps(summary, allow_nan=False).encode()
+    if len(text) > _SUMMARY_BYTES:
+        raise RuntimeError("the summary of a solution outgrew its place in the record")
+    row["summary"][0] = text
+
+
+def _describe_plan(solution: "Solution") -> JsonObject:
+    plan = solution.plan
+    return {"method": plan.method, "reason": plan.reason, "time_step_s": plan.time_step}
+
+
+def _judge(plan: "Plan", solution: "Solution") -> PointOutcome:
+    audits = [
+        Audit(
+            name=audit.name,
+            verdict=audit.verdict,
+            value=_finite(audit.value),
+            limit=_finite(audit.limit),
+            detail=audit.detail,
+        )
+        for audit in solution.audits
+    ]
+    log = f"heat: {plan.summary.method}, because: {plan.summary.reason}\n"
+    for audit in audits:
+        if audit["verdict"] == "failed":
+            message = f"The audit {audit['name']} failed: {audit['detail']}: {audit['value']}, limit {audit['limit']}."
+            return PointOutcome(Reason.DIVERGED, message, audits=audits, log=log)
+    metrics = {name: _finite(float(value)) for name, value in solution.metrics.items()}
+    return PointOutcome(
+        Reason.OK,
+        metrics={**metrics, "method": plan.summary.method},
+        audits=audits,
+        field_sha256=hash_fields(solution),
+        log=log,
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,119 @@
+"""The parameters of `heat`: a problem in the case format, the method, and how often the field is kept.
+
+A problem is checked by the engine's own reader, so that the service, the command line and a notebook refuse the same
+things in the same words. That loads NumPy, and only when a problem is read.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnsupportedError
+from grid.plugins.builtin.parameters import Parameters, Whole, quantity
+
+MAX_DEPTH = 16  # the deepest problem of the format has 7 levels
+MAX_ENTRIES = 50_000
+MAX_TEXT = 20_000
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_PATH = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+def require_plain_json(problem: dict[str, Any]) -> None:
+    """Refuse what no database should keep, whatever it means: depth, size, numbers that are not finite, lone halves.
+
+    Raises:
+        FieldError: With a path of `problem`; the first trouble only.
+    """
+    stack: list[tuple[Any, int]] = [(problem, 1)]
+    seen = 0
+    while stack:
+        value, depth = stack.pop()
+        seen += 1
+        if depth > MAX_DEPTH:
+            raise FieldError("", f"at most {MAX_DEPTH} levels deep")
+        if seen > MAX_ENTRIES:
+            raise FieldError("", f"at most {MAX_ENTRIES} entries in all")
+        if isinstance(value, dict):
+            for name in value:
+                _require_text(name)
+            stack += [(entry, depth + 1) for entry in value.values()]
+        elif isinstance(value, list):
+            stack += [(entry, depth + 1) for entry in value]
+        else:
+            _require_scalar(value)
+
+
+def _require_scalar(value: object) -> None:
+    if isinstance(value, str):
+        _require_text(value)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise FieldError("", "every number finite")
+    elif isinstance(value, int):
+        if abs(value) > 10**300:
+            raise FieldError("", "every number within a double")
+    elif value is not None:
+        raise FieldError("", "made of JSON values only")
+
+
+def _require_text(text: object) -> None:
+    if not isinstance(text, str) or len(text) > MAX_TEXT:
+        raise FieldError("", f"texts of at most {MAX_TEXT} characters")
+    if _UNSTORABLE.search(text):
+        raise FieldError("", "texts without NUL and without halves of characters")
+
+
+def require_problem(problem: dict[str, Any]) -> dict[str, Any]:
+    """Return the problem as it is, if the engine can read it.
+
+    Raises:
+        ValidationError: One entry for each field that is missing, unknown or outside its limits. A problem that is
+            valid and beyond this version passes here: pricing it raises `UnsupportedError`.
+    """
+    try:
+        require_plain_json(problem)
+        from grid.engine import HeatProblem
+
+        HeatProblem.from_case(problem)
+    except UnsupportedError:
+        pass
+    except (FieldError, InvalidFieldsError) as error:
+        fields = error.errors if isinstance(error, InvalidFieldsError) else (error,)
+        raise ValidationError.from_exception_data("problem", list(_details(fields))) from error
+    except InputError as error:
+        raise PydanticCustomError("problem", "{limit}", {"limit": str(error)}) from error
+    return problem
+
+
+def _details(fields: tuple[FieldError, ...]) -> Iterator[InitErrorDetails]:
+    for field in fields:
+        # The reader calls the problem itself `case` or nothing; here that is the field `problem`.
+        path = "" if field.field == "case" else field.field
+        place = tuple(int(index) if index else name for name, index in _PATH.findall(path))
+        # Only the limit is told, never the value.
+        told = PydanticCustomError("problem", "{limit}", {"limit": field.limit})
+        yield InitErrorDetails(type=told, loc=place, input=None)
+
+
+Problem = Annotated[dict[str, Any], AfterValidator(require_problem)]
+
+
+class HeatParams(Parameters):
+    """Parameters of `heat`."""
+
+    problem: Problem = Field(
+        description="The problem in the case format (docs/case-format.md); expected answers and prose are ignored",
+        json_schema_extra={"unit": "SI"},
+    )
+    method: Literal["auto", "explicit", "implicit"] = Field(
+        "auto",
+        description="How to step in time; auto takes the cheaper one and says why",
+        json_schema_extra={"unit": "1"},
+    )
+    outputs: Whole = quantity(
+        20, unit="1", low=1, high=1000, description="Equal intervals, at whose ends the field is kept"
+    )

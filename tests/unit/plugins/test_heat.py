@@ -1,0 +1,230 @@
+"""`heat`: the case format through the service's eyes."""
+
+import copy
+import csv
+import hashlib
+import json
+import math
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from grid.core.errors import FieldError, UnsupportedError
+from grid.engine import HeatProblem, solve
+from grid.plugins.builtin.heat import Heat, find_times, read_problem
+from grid.plugins.builtin.heat_params import MAX_DEPTH, HeatParams
+from grid.schemas.jobs import Reason
+
+WALL = {
+    "dimension": 1,
+    "steady": False,
+    "domain": {"coordinates": "cartesian", "size": [0.1]},
+    "material": {"conductivity": 50.0, "density": 7800.0, "specific_heat": 460.0},
+    "initial": 20.0,
+    "boundaries": {"x_min": {"type": "temperature", "value": 100.0}},
+    "temperature_unit": "degC",
+    "resolution": {"cells": [25], "steps": 50, "end_time": 60.0},
+}
+PLATE = {
+    **WALL,
+    "dimension": 2,
+    "domain": {"coordinates": "cartesian", "size": [0.1, 0.04]},
+    "resolution": {"cells": [10, 6], "steps": 20, "end_time": 60.0},
+}
+BLOCK = {
+    **WALL,
+    "dimension": 3,
+    "domain": {"coordinates": "cartesian", "size": [0.1, 0.04, 0.02], "origin": [1.0, 2.0, 3.0]},
+    "resolution": {"cells": [8, 4, 3], "steps": 10, "end_time": 30.0},
+}
+STEADY = {
+    "boundaries": {"x_min": {"type": "temperature", "value": 1.0}, "x_max": {"type": "temperature", "value": 0.0}},
+    "steady": True,
+}
+heat = Heat()
+
+
+def keep_all(_fraction):
+    return frozenset()
+
+
+def changed(problem, path, value):
+    """Return a copy of the problem with one entry changed; a value of `...` removes it."""
+    problem = copy.deepcopy(problem)
+    *above, last = path
+    place = problem
+    for name in above:
+        place = place[name]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        (("material", "conductivity"), -1.0, ("material", "conductivity")),
+        (("domain", "size"), [-0.1], ("domain", "size", 0)),
+        (("resolution", "cells"), [10**9], ("resolution", "cells")),
+        (("boundaries", "x_min", "value"), 1e300, ("boundaries", "x_min", "value")),
+        (("boundaries", "x_min", "type"), "frozen", ("boundaries", "x_min", "type")),
+        (("initial",), ..., ("initial",)),
+        (("initial",), {"expression": "__import__('os')"}, ("initial",)),
+        (("material", "density"), "7800", ("material", "density")),
+    ],
+)
+def test_an_invalid_problem_names_the_field_and_its_limit(path, value, place):
+    with pytest.raises(ValidationError) as caught:
+        HeatParams.model_validate({"problem": changed(WALL, path, value)})
+
+    details = caught.value.errors(include_input=False)
+    assert ("problem", *place) in [detail["loc"][: len(place) + 1] for detail in details]
+    assert all(detail["msg"] for detail in details)
+    assert "__import__" not in str([detail["msg"] for detail in details])
+
+
+def nested(depth):
+    value = {}
+    for _ in range(depth):
+        value = {"note": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        math.nan, math.inf, "\0", "\ud800", "x" * 50_000, 10**10_000, nested(MAX_DEPTH), nested(50_000), [0] * 100_000,
+        {1}, {1: 2},
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_what_no_database_should_keep_is_refused_even_in_prose(note):
+    with pytest.raises(ValidationError) as caught:
+        HeatParams.model_validate({"problem": {**WALL, "note": note}})
+
+    assert caught.value.errors(include_input=False)[0]["loc"] == ("problem",)
+
+
+def test_what_this_version_cannot_do_is_valid_and_refused_by_name_when_priced():
+    params = HeatParams.model_validate({"problem": {**WALL, "velocity": [0.1]}})
+
+    with pytest.raises(UnsupportedError, match="flow"):
+        heat.estimate(params)
+
+
+def test_a_giant_is_priced_without_being_allocated():
+    params = HeatParams(problem=changed(BLOCK, ("resolution", "cells"), [500, 500, 500]), outputs=1, method="implicit")
+    price = heat.estimate(params)
+
+    assert price.memory_bytes > 8 * 500**3
+    assert price.slot == "large"
+
+
+def test_more_steps_than_the_engine_takes_are_refused_when_priced():
+    resolution = {"cells": [100_000], "end_time": 1e9}
+    params = HeatParams(problem={**WALL, "resolution": resolution}, method="explicit")
+
+    with pytest.raises(FieldError, match=r"^problem\.resolution: at most \d+ steps"):
+        heat.estimate(params)
+
+
+def test_the_final_field_is_that_of_the_engine_and_the_hash_that_of_all_kept_fields(tmp_path):
+    params = HeatParams(problem=WALL, outputs=4)
+    solved = heat.solve([params], keep_all)
+    direct = solve(HeatProblem.from_case(WALL), times=[15.0, 30.0, 45.0, 60.0])
+    heat.render(["temperature_field.npy"], params, solved.records[0], tmp_path)
+    field = np.load(tmp_path / "temperature_field.npy")
+
+    assert solved.records[0]["final"].tobytes() == direct.final.tobytes()
+    assert field.tobytes() == direct.fields.tobytes()
+    assert field.shape == (5, 25)
+    assert solved.outcomes[0].field_sha256 == hashlib.sha256(direct.fields.tobytes()).hexdigest()
+
+
+def test_the_last_kept_time_is_the_end_to_the_last_bit():
+    for outputs in range(1, 60):
+        params = HeatParams(problem=changed(WALL, ("resolution", "end_time"), 0.7), outputs=outputs)
+        times = find_times(params, read_problem(params))
+
+        assert times[-1] == 0.7
+        assert len(times) == outputs
+        assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize("problem", [WALL, PLATE, BLOCK], ids=["1D", "2D", "3D"])
+@pytest.mark.parametrize("change", [{}, STEADY], ids=["transient", "steady"])
+def test_every_kind_of_problem_is_solved_and_all_files_are_made(problem, change, tmp_path):
+    problem = {**problem, **change}
+    params = HeatParams(problem=problem, outputs=3)
+    solved = heat.solve([params], keep_all)
+    sha256 = heat.render(heat.files, params, solved.records[0], tmp_path)
+    field = np.load(tmp_path / "temperature_field.npy")
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    with (tmp_path / "result.csv").open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+
+    assert solved.outcomes[0].reason is Reason.OK
+    assert sha256 == solved.outcomes[0].field_sha256
+    assert field.shape == (1 if change else 4, *problem["resolution"]["cells"])
+    assert header == ["time_s", "mean_temperature_degC", "max_temperature_degC", "min_temperature_degC"]
+    assert [row[0] for row in rows] == ([""] if change else ["0.0", "10.0", "20.0", "30.0"] if problem is BLOCK
+                                        else [row[0] for row in rows])  # fmt: skip
+    assert [float(row[2]) for row in rows] == [float(entry.max()) for entry in field]
+    assert meta["grid"]["cells"] == problem["resolution"]["cells"]
+    assert meta["audits"]
+    assert (tmp_path / "simulation_results.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_steady_wall_between_two_temperatures_is_a_straight_line():
+    solved = heat.solve([HeatParams(problem={**WALL, **STEADY})], keep_all)
+
+    assert solved.records[0]["final"] == pytest.approx(1 - (np.arange(25) + 0.5) / 25, abs=1e-12)
+
+
+def test_one_point_that_cannot_be_solved_leaves_its_neighbours_alone():
+    """Only the grid can tell that this conductivity is negative somewhere."""
+    negative = changed(WALL, ("material", "conductivity"), {"expression": "0.05 - x"})
+    points = [HeatParams(problem=problem, outputs=2) for problem in (WALL, negative, WALL)]
+    solved = heat.solve(points, keep_all)
+
+    assert [outcome.reason for outcome in solved.outcomes] == [Reason.OK, Reason.NONZERO_EXIT, Reason.OK]
+    assert "conductivity" in solved.outcomes[1].message
+    assert solved.records[0].tobytes() == solved.records[2].tobytes()
+    assert not any(solved.records[1].tobytes())
+
+
+def test_a_body_that_nothing_holds_has_no_steady_state_and_says_so():
+    loose = {**WALL, "steady": True, "boundaries": {}}
+    (outcome,) = heat.solve([HeatParams(problem=loose)], keep_all).outcomes
+    assert outcome.reason is Reason.DIVERGED
+    assert outcome.message
+
+
+def test_a_point_that_is_left_out_stops_on_the_way():
+    seen = []
+
+    def progress(fraction):
+        seen.append(fraction)
+        return frozenset({0}) if fraction > 0.25 else frozenset()
+
+    solved = heat.solve([HeatParams(problem=WALL), HeatParams(problem=WALL)], progress)
+
+    assert [outcome.reason for outcome in solved.outcomes] == [Reason.CANCELLED_BY_USER, Reason.OK]
+    assert seen == sorted(seen)
+
+
+def test_a_failed_audit_rejects_the_result(monkeypatch):
+    """An exit is not a verdict: with a limit that nothing can meet, the run ends and is refused."""
+    monkeypatch.setattr("grid.engine.audits.STEP_ERROR_LIMIT", -1.0)
+    (outcome,) = heat.solve([HeatParams(problem=WALL)], keep_all).outcomes
+
+    assert outcome.reason is Reason.DIVERGED
+    assert "step_error" in outcome.message
+    assert outcome.field_sha256 is None
+
+
+def test_warm_up_runs():
+    heat.warm_up()
