@@ -15,7 +15,8 @@ import pytest
 
 from grid.runtime.messages import Begun, LeaveOut, Ready, Render, Rendered, Solve, Solved
 from grid.runtime.processes import find_group, find_start_time, is_same_process
-from grid.runtime.slots import SlotChild, SlotFactory, SlotLostError, remove_orphaned_scratch
+from grid.runtime.scratch import remove_orphaned_scratch
+from grid.runtime.slots import SlotChild, SlotFactory, SlotLostError
 from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import Claim, Reason
 
@@ -59,6 +60,12 @@ def receive(child: SlotChild, kind: type, seconds: float = 30.0):
         if isinstance(message, kind):
             return message
     raise AssertionError(f"no {kind.__name__} came")
+
+
+def receive_until_end_of_file(child: SlotChild) -> None:
+    with pytest.raises(EOFError):  # noqa: PT012 - some messages may come before
+        while child.poll(30.0):
+            child.receive()
 
 
 def eventually(claim: Callable[[], bool], seconds: float = 10.0) -> bool:
@@ -128,7 +135,7 @@ def test_a_child_holds_no_descriptor_of_its_neighbours_or_of_the_supervisor(fact
     receive(first, Ready)
     receive(second, Ready)
     sockets = [
-        {target for fd in os.listdir(f"/proc/{child.pid}/fd") if "socket" in (target := link(child.pid, fd))}
+        {target for file in Path(f"/proc/{child.pid}/fd").iterdir() if "socket" in (target := link(file))}
         for child in (first, second)
     ]
 
@@ -138,9 +145,9 @@ def test_a_child_holds_no_descriptor_of_its_neighbours_or_of_the_supervisor(fact
     second.kill()
 
 
-def link(pid: int, descriptor: str) -> str:
+def link(file: Path) -> str:
     try:
-        return os.readlink(f"/proc/{pid}/fd/{descriptor}")
+        return str(file.readlink())
     except FileNotFoundError:
         return ""
 
@@ -149,7 +156,7 @@ def test_the_fork_server_has_one_thread(factory):
     child = factory.start("small")
     receive(child, Ready)
 
-    assert len(os.listdir(f"/proc/{factory.server_pid}/task")) == 1
+    assert len(list(Path(f"/proc/{factory.server_pid}/task").iterdir())) == 1
     child.kill()
 
 
@@ -165,9 +172,7 @@ def test_a_killed_child_is_at_end_of_file_and_leaves_no_part_of_a_pack(child, ho
     receive(child, Begun)
     os.kill(child.pid, signal.SIGKILL)
 
-    with pytest.raises(EOFError):
-        while True:
-            child.receive()
+    receive_until_end_of_file(child)
     assert child.exit_reason() is not None
     assert (child.exit_reason().signal, child.exit_reason().was_killed) == (signal.SIGKILL, False)
     assert stored_files(home) == []
@@ -188,9 +193,7 @@ def test_a_child_that_ends_itself_tells_its_exit_code(child):
     receive(child, Ready)
     child.send(make_solve({"mode": "exit"}))
 
-    with pytest.raises(EOFError):
-        while True:
-            child.receive()
+    receive_until_end_of_file(child)
     assert child.exit_reason().exit_code == 3
 
 
@@ -299,4 +302,4 @@ def test_nothing_outlives_a_supervisor_that_was_killed(home):
         assert eventually(lambda: not any(is_same_process(pid, starts[pid]) for pid in pids))
     assert [member for pid in pids for member in find_group(pid)] == []
     assert remove_orphaned_scratch(home) == 4  # three children and the server
-    assert os.listdir(home / "run" / "scratch") == []
+    assert list((home / "run" / "scratch").iterdir()) == []

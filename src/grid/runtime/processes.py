@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -65,15 +65,33 @@ def find_rss_bytes(pid: int) -> int | None:
 
 def find_group(group: int) -> list[int]:
     """Return the living members of a process group."""
-    members = []
+    return [pid for pid, (_, its_group) in _scan().items() if its_group == group]
+
+
+def find_descendants(ancestor: int) -> list[int]:
+    """Return the living children of a process, their children, and so on, whatever group or session they are in."""
+    children: dict[int, list[int]] = {}
+    for pid, (parent, _) in _scan().items():
+        children.setdefault(parent, []).append(pid)
+    found, waiting = [], [ancestor]
+    while waiting:
+        born = children.get(waiting.pop(), [])
+        found += born
+        waiting += born
+    return found
+
+
+def _scan() -> dict[int, tuple[int, int]]:
+    """Return parent and group of every living process."""
+    table = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with suppress(OSError, ValueError):
                 stat = Path(entry.path, "stat").read_bytes()
                 fields = stat[stat.rindex(b")") + 2 :].split()
-                if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
-                    members.append(int(entry.name))
-    return members
+                if fields[0] not in (b"Z", b"X"):
+                    table[int(entry.name)] = int(fields[1]), int(fields[2])
+    return table
 
 
 def signal_group(group: int, number: signal.Signals) -> bool:
@@ -87,10 +105,19 @@ def signal_group(group: int, number: signal.Signals) -> bool:
 
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when the thread that made it ends; at once where that happened already."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends, so that none can hide."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
 def limit_resource(kind: int, amount: int) -> None:

@@ -7,7 +7,6 @@ completely was not stored at all.
 
 import json
 import os
-import secrets
 import select
 import shutil
 import signal
@@ -31,10 +30,9 @@ from grid.runtime.processes import (
     ExitReason,
     count_cgroup_oom_kills,
     find_rss_bytes,
-    find_start_time,
-    is_same_process,
     signal_group,
 )
+from grid.runtime.scratch import make_scratch, remove_orphaned_scratch
 
 ChildKind = Literal["small", "large"]
 BIRTH_LIMIT_S = 120.0  # a cold fork server compiles the serial kernels first
@@ -170,8 +168,8 @@ class SlotChild:
 
     def _release(self) -> None:
         self.connection.close()
-        if self._status_pipe >= 0 and self._is_dead:
-            self._status_ended = True
+        if self._status_pipe >= 0:
+            self._status_ended = True  # nobody looks any more, whether it was seen dead or not
             os.close(self._status_pipe)
             self._status_pipe = -1
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -215,7 +213,7 @@ class SlotFactory:
         Raises:
             SlotLostError: Two fork servers in a row could not be reached.
         """
-        scratch = self._make_scratch()
+        scratch = make_scratch(self.home)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         status_pipe, status_write = os.pipe2(os.O_CLOEXEC)
         threads = tokens if kind == "large" else 1
@@ -274,7 +272,7 @@ class SlotFactory:
         if self._server is not None and self._server.poll() is not None:
             self._stop_server()
         if self._control is None:
-            scratch = self._server_scratch = self._make_scratch()
+            scratch = self._server_scratch = make_scratch(self.home)
             numba_cache_folder(self.home).mkdir(mode=0o700, parents=True, exist_ok=True)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             config = {
@@ -309,22 +307,3 @@ class SlotFactory:
             self._server = None
         if self._server_scratch is not None:
             shutil.rmtree(self._server_scratch, ignore_errors=True)
-
-    def _make_scratch(self) -> Path:
-        folder = self.home / "run" / "scratch"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = f"{os.getpid()}-{find_start_time(os.getpid())}"
-        scratch = folder / f"{owner}-{secrets.token_hex(8)}"
-        scratch.mkdir(mode=0o700)
-        return scratch
-
-
-def remove_orphaned_scratch(home: Path) -> int:
-    """Remove the scratch folders whose supervisor is gone; return how many."""
-    removed = 0
-    for folder in (home / "run" / "scratch").glob("*-*-*"):
-        pid, start_time, _ = folder.name.split("-")
-        if pid.isdigit() and start_time.isdigit() and not is_same_process(int(pid), int(start_time)):
-            shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
-    return removed

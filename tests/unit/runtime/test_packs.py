@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.doubles.artifacts import MemoryArtifactStore
 
 from grid.core.errors import NotFoundError
 from grid.runtime.packs import PackCorruptError, normalize, read_record, write_pack
-from tests.doubles.artifacts import MemoryArtifactStore
 
 KEY = "packs/20260102/0195.npy"
 WIDE = np.dtype([(f"field_with_a_long_name_{i}", "<f8", (3,)) for i in range(2000)])  # its header needs format 2.0

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
+from tests.doubles.simulations import Registry, Toy, hash_field
 
 from grid.core.errors import StorageFullError
 from grid.runtime import solving
@@ -20,7 +21,6 @@ from grid.runtime.rendering import render
 from grid.runtime.solving import SupervisorGoneError, solve
 from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import Claim, Reason
-from tests.doubles.simulations import Registry, Toy, hash_field
 
 
 class Ear:

@@ -13,11 +13,11 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.doubles.artifacts import MemoryArtifactStore
 
 from grid.core.errors import ConflictError, InputError, NotFoundError, StorageFullError, UnavailableError
 from grid.runtime.store import ArtifactKeyError, LocalArtifactStore, split_key
 from grid.services.ports import ArtifactStore
-from tests.doubles.artifacts import MemoryArtifactStore
 
 KEY = "packs/20260102/0195.npy"
 
@@ -94,8 +94,25 @@ def test_keys_are_found_by_any_prefix(store):
 
 @pytest.mark.parametrize(
     "key",
-    ["", "/", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".staging/x", "a/.b", "a\0b", "a b", "ä", "a\n", "-x"]
-    + ["/".join("abcdefghi"), "a" * 129, "/".join(["a" * 100] * 6)],
+    [
+        *(
+            "",
+            "/",
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a//b",
+            "a/",
+            ".staging/x",
+            "a/.b",
+            "a\0b",
+            "a b",
+            "ä",
+            "a\n",
+            "-x",
+        ),
+        *("/".join("abcdefghi"), "a" * 129, "/".join(["a" * 100] * 6)),
+    ],
 )
 def test_a_key_outside_the_grammar_is_refused_everywhere(store, key):
     for use in (lambda: store.put(key, io.BytesIO(b"x")), lambda: store.open(key), lambda: store.delete(key)):
@@ -115,7 +132,7 @@ def test_a_source_that_fails_leaves_nothing(store):
 
 def test_staging_is_private_empty_and_removed(store):
     with store.staging("pack") as folder:
-        assert os.listdir(folder) == []
+        assert list(Path(folder).iterdir()) == []
         assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
         Path(folder, "half").write_bytes(b"x")
 
@@ -183,7 +200,7 @@ def test_links_inside_the_store_are_never_followed(local, tmp_path):
             local.open(key)
     with pytest.raises(OSError, match="Not a directory"):
         local.put("jobs/new", io.BytesIO(b"x"))
-    assert os.listdir(outside) == ["secret"]
+    assert [path.name for path in outside.iterdir()] == ["secret"]
     assert list(local.keys()) == []
 
 
@@ -298,7 +315,7 @@ def test_leftovers_of_killed_attempts_are_removed_once_old(local):
         os.utime(local.root / ".staging" / "put-dead", (0, 0))
 
         assert local.remove_leftovers(3600.0) == 1
-        assert len(os.listdir(local.root / ".staging")) == 1
+        assert len(list((local.root / ".staging").iterdir())) == 1
 
 
 @pytest.mark.parametrize("way", ["put", "adopt"])
@@ -314,12 +331,12 @@ def test_a_writer_killed_at_any_moment_leaves_whole_blobs_or_none(tmp_path, way)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     store, found = LocalArtifactStore(root), 0
-    for key in store.keys():
+    for key in store.keys():  # noqa: SIM118 - a store is no mapping
         assert read(store, key) == expected_blob(key)
         found += 1
     assert found > 0  # some were finished, or the test says nothing
     assert store.remove_leftovers(-1.0) >= 0
-    assert os.listdir(root / ".staging") == []
+    assert list((root / ".staging").iterdir()) == []
 
 
 def expected_blob(key: str) -> bytes:

@@ -1,0 +1,78 @@
+"""How a local program ended, as the ledger understands it."""
+
+import os
+import signal
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from grid.schemas.jobs import JsonObject, Reason
+
+_REASON_OF_CAUSE = {
+    "wall_timeout": Reason.WALL_TIMEOUT,
+    "cancelled": Reason.CANCELLED_BY_USER,
+    "oom": Reason.OOM,
+    "output_too_large": Reason.OUTPUT_TOO_LARGE,
+}
+_REASON_OF_SIGNAL = {signal.SIGXCPU: Reason.CPU_TIMEOUT, signal.SIGXFSZ: Reason.OUTPUT_TOO_LARGE}
+
+
+class Limits(Protocol):
+    """The limits that an end is judged by."""
+
+    @property
+    def cpu_limit_s(self) -> float:
+        """Processor seconds of one process."""
+        ...
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of output."""
+        ...
+
+
+@dataclass(frozen=True)
+class ProgramOutcome:
+    """`reason` is OK for exit code 0 within all limits. INFRA: it is not the program's fault, try again."""
+
+    reason: Reason
+    message: str
+    exit_code: int | None = None
+    signal: int | None = None
+    usage: JsonObject = field(default_factory=dict)  # wall_s, cpu_s, max_rss_bytes, output_bytes
+
+    @classmethod
+    def lost(cls) -> "ProgramOutcome":
+        """The watchdog died before it could say how the program ended."""
+        return cls(Reason.INFRA, "The process that watched the program was ended from outside.")
+
+    @classmethod
+    def of(cls, words: dict[str, Any], limits: Limits) -> "ProgramOutcome":
+        """Read the watchdog's last words. Why *we* ended it comes first, then what the kernel says, then the code."""
+        if "failure" in words:
+            return cls(Reason.INFRA, words["failure"])
+        usage = {name: words[name] for name in ("wall_s", "cpu_s", "max_rss_bytes", "output_bytes")}
+        status = words["wait_status"]
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        code = None if number is not None else os.waitstatus_to_exitcode(status)
+        reason = _find_reason(words, number, code, limits)
+        return cls(reason, _make_message(reason, number, code), code, number, usage)
+
+
+def _find_reason(words: dict[str, Any], number: int | None, code: int | None, limits: Limits) -> Reason:
+    if words["cause"] in _REASON_OF_CAUSE:
+        return _REASON_OF_CAUSE[words["cause"]]
+    if number in _REASON_OF_SIGNAL:
+        return _REASON_OF_SIGNAL[signal.Signals(number)]
+    if number == signal.SIGKILL and words["cpu_s"] >= limits.cpu_limit_s:  # it ignored SIGXCPU
+        return Reason.CPU_TIMEOUT
+    if words["output_bytes"] > limits.output_bytes or (code != 0 and words["output_bytes"] >= limits.output_bytes):
+        return Reason.OUTPUT_TOO_LARGE  # a program that ignores SIGXFSZ fails at a file of just that size
+    return Reason.OK if code == 0 else Reason.NONZERO_EXIT
+
+
+def _make_message(reason: Reason, number: int | None, code: int | None) -> str:
+    if reason is not Reason.NONZERO_EXIT:
+        return reason.sentence
+    if number is not None:
+        return f"The program was ended by signal {number}; its log may say more."
+    return f"The program ended with exit code {code}; its log says why."

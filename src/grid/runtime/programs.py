@@ -1,0 +1,280 @@
+"""Local programs that the administrator listed, one process a job, each behind a watchdog of its own.
+
+By default there is one: `sim:local`, the sample simulation, run by this very Python. Code that users supply never
+runs here. A program gets a read-only file of parameters, a private folder, and almost no environment.
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grid
+from grid.core.errors import UnavailableError
+from grid.runtime.collector import Store, collect
+from grid.runtime.endings import ProgramOutcome
+from grid.runtime.environment import make_child_environment
+from grid.runtime.forkserver import BOOT
+from grid.runtime.processes import find_descendants, find_start_time, is_same_process, signal_group
+from grid.runtime.scratch import make_scratch
+from grid.schemas.jobs import FileEntry
+
+SAMPLE = "sim:local"
+MESSAGE_BYTES = 256 << 10
+CPU_SLACK = 1.1
+
+
+class ProgramMissingError(UnavailableError):
+    """A listed program is not where the installation should have it."""
+
+    code, title = "program-missing", "A listed program is not installed"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is started for an image name: `argv`, then `--params FILE --output_dir FOLDER`."""
+
+    name: str
+    argv: tuple[str, ...]
+    required: tuple[str, ...] = ()  # outputs without which a run has failed
+
+
+@dataclass(frozen=True)
+class ProgramLimits:
+    """What one run may use."""
+
+    wall_s: float
+    memory_bytes: int = 2 << 30
+    output_bytes: int = 1 << 30
+    cpus: float = 1.0
+    cpu_s: float | None = None  # None: wall time on all its CPUs, and 10 %
+    grace_s: float = 10.0
+    open_files: int = 256
+    log_bytes: int = 1 << 20
+    threads: int = 1
+
+    @property
+    def cpu_limit_s(self) -> float:
+        """Processor seconds of one process."""
+        return self.cpu_s if self.cpu_s is not None else self.wall_s * self.cpus * CPU_SLACK
+
+
+@dataclass(frozen=True)
+class ProgramStarted:
+    """The program runs."""
+
+    pid: int
+    start_time: int | None
+
+
+@dataclass(frozen=True)
+class ProgramLog:
+    """Whole lines of its output."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ProgramAdvanced:
+    """A fraction is done, in [0, 1]; never falls."""
+
+    fraction: float
+
+
+@dataclass(frozen=True)
+class ProgramEnded:
+    """The program, and all that it started, is dead."""
+
+    outcome: ProgramOutcome
+
+
+ProgramMessage = ProgramStarted | ProgramLog | ProgramAdvanced | ProgramEnded
+
+
+class LocalImageCatalogue:
+    """The administrator's list of images, and which of them are local programs."""
+
+    def __init__(self, images: Sequence[str]) -> None:
+        self.images = frozenset(images)
+
+    def kind_of(self, image: str) -> str | None:
+        """Return `program` for a listed local program; None for everything else: there is no container engine."""
+        return "program" if image in self.images and image == SAMPLE else None
+
+    def find_program(self, image: str) -> Program | None:
+        """Return the program of a listed image; None where the image is none.
+
+        Raises:
+            ProgramMissingError: It is listed and not installed.
+        """
+        return make_sample_program() if self.kind_of(image) == "program" else None
+
+
+def make_sample_program() -> Program:
+    """Return the sample simulation of this installation.
+
+    Raises:
+        ProgramMissingError: Neither the wheel nor the source tree has it.
+    """
+    package = Path(grid.__file__).parent
+    places = (package / "runtime" / "programs" / "run_sim.py", package.parents[1] / "sim" / "run_sim.py")
+    script = next((place for place in places if place.is_file()), None)
+    if script is None:
+        raise ProgramMissingError(f"{SAMPLE} is listed, but run_sim.py is not part of this installation.")
+    required = ("result.csv", "meta.json", "temperature_field.npy")
+    return Program(SAMPLE, (sys.executable, "-I", str(script)), required)
+
+
+class ProgramRun:
+    """One run of one program. Not for several threads at a time."""
+
+    def __init__(self, program: Program, params: Mapping[str, Any], home: Path, limits: ProgramLimits) -> None:
+        self.program, self.limits = program, limits
+        self.folder = make_scratch(home)
+        self.output = self.folder / "output"
+        self.outcome: ProgramOutcome | None = None
+        self._started: ProgramStarted | None = None
+        try:
+            argv = self._prepare(params)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._watchdog = self._start_watchdog(argv, home, theirs.fileno())
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        self.socket = ours
+        self.start_time = find_start_time(self.pid)
+
+    @property
+    def pid(self) -> int:
+        """The watchdog's process number; with `start_time` its name for good."""
+        return self._watchdog.pid
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when `receive` has something."""
+        return self.socket.fileno()
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        """Whether `receive` would not block."""
+        poller = select.poll()
+        poller.register(self.socket, select.POLLIN)
+        return bool(poller.poll(timeout_s * 1000))
+
+    def receive(self) -> ProgramMessage:
+        """Return the next message. `ProgramEnded` comes exactly once, also where the watchdog was killed.
+
+        Raises:
+            EOFError: It has ended before.
+        """
+        if self.outcome is not None:
+            raise EOFError
+        try:
+            data = self.socket.recv(MESSAGE_BYTES)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._end_orphan()
+            self.outcome = ProgramOutcome.lost()
+            return ProgramEnded(self.outcome)
+        return self._read(json.loads(data))
+
+    def cancel(self) -> None:
+        """Ask all its processes to end, and end them after the grace; `ProgramEnded` says when."""
+        with suppress(ConnectionError, BlockingIOError):
+            self.socket.send(b'"cancel"')
+
+    def kill(self) -> None:
+        """End the program at once, and remove its folder. Twice is harmless."""
+        if self._watchdog.poll() is None:
+            for pid in find_descendants(self.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._watchdog.kill()
+            self._end_orphan()
+        self.close()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Release what the run held: the watchdog ends the program as soon as we hang up. Twice is harmless."""
+        self.socket.close()
+        try:
+            self._watchdog.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._watchdog.kill()
+            self._watchdog.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def collect(self, store: Store, key_prefix: str) -> list[FileEntry]:
+        """Store the outputs of a run that ended well.
+
+        Raises:
+            OutputError: `reason` and the message are the job's.
+            StorageFullError: The store has no room.
+        """
+        limit = self.limits.output_bytes
+        return collect(self.output, store, key_prefix, most_bytes=limit, required=self.program.required)
+
+    def _prepare(self, params: Mapping[str, Any]) -> list[str]:
+        self.output.mkdir(mode=0o700)
+        (self.folder / "home").mkdir(mode=0o700)
+        file = self.folder / "params.json"
+        file.write_text(json.dumps(dict(params), allow_nan=False), encoding="utf-8")
+        file.chmod(0o400)
+        return [*self.program.argv, "--params", str(file), "--output_dir", str(self.output)]
+
+    def _start_watchdog(self, argv: list[str], home: Path, control: int) -> "subprocess.Popen[bytes]":
+        limits = self.limits
+        environment = make_child_environment(home, self.folder / "home", threads=limits.threads)
+        del environment["NUMBA_CACHE_DIR"]  # Grid's own kernels are none of its business
+        config = {
+            "module": "grid.runtime.watchdog",
+            "path": [str(Path(grid.__file__).parent.parent)],
+            "control": control,
+            "argv": argv,
+            "environment": environment,
+            "folder": str(self.folder / "home"),
+            "output": str(self.output),
+            "wall_s": limits.wall_s,
+            "cpu_s": limits.cpu_limit_s,
+            "memory_bytes": limits.memory_bytes,
+            "output_bytes": limits.output_bytes,
+            "open_files": limits.open_files,
+            "grace_s": limits.grace_s,
+            "log_bytes": limits.log_bytes,
+        }
+        return subprocess.Popen(
+            [sys.executable, "-I", "-c", BOOT, json.dumps(config)],
+            env=environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[control],
+            start_new_session=True,
+        )
+
+    def _read(self, words: dict[str, Any]) -> ProgramMessage:
+        match words["type"]:
+            case "started":
+                self._started = ProgramStarted(words["pid"], words["start_time"])
+                return self._started
+            case "log":
+                return ProgramLog(words["text"])
+            case "progress":
+                return ProgramAdvanced(words["fraction"])
+            case _:
+                self.outcome = ProgramOutcome.of(words, self.limits)
+                return ProgramEnded(self.outcome)
+
+    def _end_orphan(self) -> None:
+        """Without its watchdog the program dies by the kernel's signal; its own children are ended here."""
+        started = self._started
+        if started and started.start_time and is_same_process(started.pid, started.start_time):
+            signal_group(started.pid, signal.SIGKILL)

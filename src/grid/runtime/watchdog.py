@@ -1,0 +1,289 @@
+"""The process that starts one local program, limits it, and ends it: at its deadline even if nobody else is alive.
+
+It speaks with the supervisor over one SEQPACKET socket, JSON each way. It says `started`, `log`, `progress`, `ended`
+and hears `cancel`. End of file on the socket means that the supervisor is dead, and ends the program at once. While
+the supervisor does not listen, the program's own output is not read: its pipe fills and it waits, and the deadline
+still holds. Standard library only.
+"""
+
+import json
+import os
+import resource
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from grid.runtime.loglines import LogLines
+from grid.runtime.processes import (
+    adopt_orphans,
+    count_cgroup_oom_kills,
+    die_with_parent,
+    find_descendants,
+    find_rss_bytes,
+    find_start_time,
+    limit_resource,
+    signal_group,
+)
+
+READ_BYTES = 16 << 10
+LOOK_S = 0.2  # between two measurements of memory and output
+MOST_WAITING = 4  # messages that the supervisor has not taken; beyond, the program's output is not read
+GOODBYE_S = 5.0  # for the supervisor to take the last word
+MOST_DRAINED = 64  # reads after the end, should something keep the pipe open and full
+
+
+def main(config: dict[str, Any]) -> NoReturn:
+    """Run one program as `config` says."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the supervisor's word comes over the socket
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    adopt_orphans()
+    Watchdog(config).run()
+    os._exit(0)
+
+
+class Watchdog:
+    """One run. `cause` is why we ended it: wall_timeout, cancelled, oom, output_too_large, supervisor_gone."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.socket = socket.socket(fileno=config["control"])
+        self.socket.setblocking(False)
+        self.lines = LogLines(config["log_bytes"])
+        self.waiting: deque[bytes] = deque()
+        self.cause: str | None = None
+        self.kill_at = float("inf")
+        self.has_output = True  # the program, or somebody who inherited it, holds the pipe
+        self.wait_status: int | None = None
+        self.cpu_s, self.peak_bytes = 0.0, 0
+        self.oom_kills = count_cgroup_oom_kills()
+        self.bell, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        """Start the program, watch it to its end, and tell how it ended."""
+        self.output, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        os.set_blocking(writing, True)
+        self.started = time.monotonic()
+        self.deadline = self.started + self.config["wall_s"]
+        try:
+            self.program = self._start(writing)
+        except OSError as error:
+            self._tell({"type": "ended", "failure": f"The program could not be started ({error.strerror})."})
+            self._say_goodbye()
+            return
+        finally:
+            os.close(writing)
+        self._tell({"type": "started", "pid": self.program.pid, "start_time": find_start_time(self.program.pid)})
+        self._watch()
+        self._clean_up()
+        self._tell(self._describe_end())
+        self._say_goodbye()
+
+    def _start(self, writing: int) -> "subprocess.Popen[bytes]":
+        watchdog, config = os.getpid(), self.config
+
+        def limit() -> None:  # in the child; this process has one thread, so that is safe
+            signal.set_wakeup_fd(-1)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD"):
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+            os.umask(0o077)
+            limit_resource(resource.RLIMIT_CORE, 0)
+            limit_resource(resource.RLIMIT_NOFILE, config["open_files"])
+            limit_resource(resource.RLIMIT_FSIZE, config["output_bytes"])
+            seconds = max(1, round(config["cpu_s"]))
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))  # SIGXCPU, then SIGKILL
+            die_with_parent(watchdog)
+
+        return subprocess.Popen(
+            config["argv"],
+            env=config["environment"],
+            cwd=config["folder"],
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            close_fds=True,
+            start_new_session=True,
+            preexec_fn=limit,  # noqa: PLW1509
+        )
+
+    def _watch(self) -> None:
+        """Serve the pipe, the socket and the clock until the program is dead."""
+        look_at = 0.0
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.bell, selectors.EVENT_READ)
+            while self.wait_status is None:
+                now = time.monotonic()
+                if now >= look_at:
+                    look_at = now + LOOK_S
+                    self._look()
+                self._keep_time(now)
+                self._register(selector)
+                pause = min(look_at, self.deadline if self.cause is None else look_at, self.kill_at) - now
+                for key, events in selector.select(max(0.0, pause)):
+                    self._serve(key.fd, events)
+                self._reap()
+
+    def _register(self, selector: selectors.BaseSelector) -> None:
+        """Listen to the program only while the supervisor listens to us."""
+        wanted = {
+            self.output: selectors.EVENT_READ if self.has_output and len(self.waiting) < MOST_WAITING else 0,
+            self.socket.fileno(): (0 if self.cause == "supervisor_gone" else selectors.EVENT_READ)
+            | (selectors.EVENT_WRITE if self.waiting else 0),
+        }
+        registered = {key.fd: key.events for key in selector.get_map().values()}
+        for descriptor, events in wanted.items():
+            if registered.get(descriptor, 0) != events:
+                if descriptor in registered:
+                    selector.unregister(descriptor)
+                if events:
+                    selector.register(descriptor, events)
+
+    def _serve(self, descriptor: int, events: int) -> None:
+        if descriptor == self.bell:
+            with suppress(BlockingIOError):
+                os.read(self.bell, 4096)
+        elif descriptor == self.output:
+            self._read_output()
+        else:
+            if events & selectors.EVENT_WRITE:
+                self._flush()
+            if events & selectors.EVENT_READ:
+                self._hear()
+
+    def _hear(self) -> None:
+        try:
+            word = self.socket.recv(4096)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            word = b""
+        if not word:
+            self.waiting.clear()
+            self._end("supervisor_gone")
+        elif json.loads(word) == "cancel":
+            self._end("cancelled", grace_s=self.config["grace_s"])
+
+    def _read_output(self) -> bool:
+        """Read once; False at end of file or where nothing is there."""
+        try:
+            data = os.read(self.output, READ_BYTES)
+        except BlockingIOError:
+            return False
+        for message in self.lines.feed(data) if data else self.lines.end():
+            self._tell(message)
+        if not data:
+            self.has_output = False
+        return bool(data)
+
+    def _keep_time(self, now: float) -> None:
+        for message in self.lines.tick(now):
+            self._tell(message)
+        if now >= self.deadline:
+            self._end("wall_timeout")
+        if now >= self.kill_at:
+            self.kill_at = float("inf")
+            self._kill_all()
+
+    def _look(self) -> None:
+        """Measure what all processes of the run hold together, and what they wrote."""
+        pids = find_descendants(os.getpid())
+        resident = sum(find_rss_bytes(pid) or 0 for pid in pids)
+        self.peak_bytes = max(self.peak_bytes, resident)
+        if resident > self.config["memory_bytes"]:
+            self._end("oom")
+        elif _measure(Path(self.config["output"])) > self.config["output_bytes"]:
+            self._end("output_too_large")
+
+    def _end(self, cause: str, grace_s: float = 0.0) -> None:
+        """End the program: the first cause counts, a later one may only hurry it."""
+        self.cause = self.cause or cause
+        if grace_s <= 0:
+            self.kill_at = 0.0
+        elif self.kill_at == float("inf"):
+            self.kill_at = time.monotonic() + grace_s
+            signal_group(self.program.pid, signal.SIGTERM)
+
+    def _kill_all(self) -> None:
+        signal_group(self.program.pid, signal.SIGKILL)
+        for pid in find_descendants(os.getpid()):  # those that left the group
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        """Collect the program, and orphans that became ours."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                self.cpu_s += usage.ru_utime + usage.ru_stime
+                self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * 1024)
+                if pid == self.program.pid:
+                    self.wait_status = status
+                    self.program.returncode = os.waitstatus_to_exitcode(status)
+
+    def _clean_up(self) -> None:
+        """End whoever the program left behind and take its last words."""
+        while find_descendants(os.getpid()):
+            self._kill_all()
+            time.sleep(0.01)
+            self._reap()
+        self._reap()
+        for _ in range(MOST_DRAINED):
+            if not self.has_output or not self._read_output():
+                break
+        for message in self.lines.end():
+            self._tell(message)
+
+    def _describe_end(self) -> dict[str, Any]:
+        now = count_cgroup_oom_kills()
+        is_oom = self.cause is None and (now or 0) > (self.oom_kills or 0)
+        return {
+            "type": "ended",
+            "cause": "oom" if is_oom and os.WIFSIGNALED(self.wait_status or 0) else self.cause,
+            "wait_status": self.wait_status,
+            "wall_s": round(time.monotonic() - self.started, 6),
+            "cpu_s": round(self.cpu_s, 6),
+            "max_rss_bytes": self.peak_bytes,
+            "output_bytes": _measure(Path(self.config["output"])),
+        }
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self.cause != "supervisor_gone":
+            self.waiting.append(json.dumps(message).encode())
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self.waiting:
+                self.socket.send(self.waiting[0])
+                self.waiting.popleft()
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            self.waiting.clear()
+
+    def _say_goodbye(self) -> None:
+        deadline = time.monotonic() + GOODBYE_S
+        self.socket.setblocking(True)
+        with suppress(OSError):
+            while self.waiting:
+                self.socket.settimeout(max(0.01, deadline - time.monotonic()))
+                self.socket.send(self.waiting.popleft())
+
+
+def _measure(folder: Path) -> int:
+    """Return the bytes of all files below a folder; links are not followed."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += Path(path, name).lstat().st_size
+    return total
