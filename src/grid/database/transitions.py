@@ -115,7 +115,8 @@ class TransitionRepository:
         """Give jobs their terminal state."""
         rows = [
             (*each.claim, each.state.value, each.reason.value, each.message,
-             dump_json(each.manifest) if each.manifest is not None else None, each.attempts, each.losses, int(each.begun))
+             dump_json(each.manifest) if each.manifest is not None else None,
+             each.attempts, each.losses, int(each.begun))
             for each in finishes
         ]  # fmt: skip
         return self._changes(*statements.finish(self._kind), rows)

@@ -1,0 +1,70 @@
+"""What every test may ask for: a fresh, migrated database of either kind, and owners in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.databases import Maker, PostgresMaker, SqliteMaker, opened, start_or_leave_out
+from tests.support.postgres import PostgresServer
+
+from grid.database.engine import Database
+from grid.database.uow import UnitOfWork
+
+KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the test run's own; without one, the tests that ask for it are left out (a failure in CI)."""
+    server = start_or_leave_out()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_maker(tmp_path_factory: pytest.TempPathFactory) -> SqliteMaker:
+    return SqliteMaker(tmp_path_factory.mktemp("template") / "grid.db")
+
+
+@pytest.fixture(scope="session")
+def postgres_maker(postgres_server: PostgresServer) -> PostgresMaker:
+    return PostgresMaker(postgres_server)
+
+
+@pytest.fixture(params=KINDS)
+def database_maker(request: pytest.FixtureRequest) -> Maker:
+    """Makes fresh databases: of SQLite, and in a second test of PostgreSQL."""
+    return request.getfixturevalue("sqlite_maker" if request.param == "sqlite" else "postgres_maker")
+
+
+@pytest.fixture
+def database_url(database_maker: Maker, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database of either kind, migrated."""
+    with database_maker.url(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_maker: Maker, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database of either kind, migrated and open."""
+    with opened(database_maker, tmp_path) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def sqlite_database(sqlite_maker: SqliteMaker, tmp_path: Path) -> Iterator[Database]:
+    """A fresh SQLite database, migrated and open: for tests that one kind suffices."""
+    with opened(sqlite_maker, tmp_path) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def uow(database: Database) -> UnitOfWork:
+    """Transactions on a fresh database of either kind."""
+    return UnitOfWork(database)
+
+
+@pytest.fixture
+def sqlite_uow(sqlite_database: Database) -> UnitOfWork:
+    """Transactions on a fresh SQLite database."""
+    return UnitOfWork(sqlite_database)
