@@ -39,6 +39,7 @@ def make_child_environment(home: Path, scratch: Path, *, threads: int = 1) -> di
     """Return the whole environment of a child that works in `scratch` with so many threads."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     passed.setdefault("PATH", os.defpath)
+    passed.setdefault("LANG", "C.UTF-8")
     return {
         **passed,
         **THREAD_PINS,

@@ -17,7 +17,6 @@ from grid.schemas.jobs import PackEntry
 if TYPE_CHECKING:  # the supervisor may import this module; it never loads NumPy
     import numpy as np
 
-PACK_NAME = "pack.npy"
 HEADER_BYTES = 1 << 20  # NumPy refuses to parse more than it is told to
 
 

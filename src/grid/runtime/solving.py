@@ -5,7 +5,6 @@ import math
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from grid.core.errors import ConflictError, GridError, NotFoundError, NumericsError, StorageFullError
 from grid.runtime.messages import Advanced, Begun, LeaveOut, PointResult, Solve, Solved
-from grid.runtime.packs import PACK_NAME, write_pack
+from grid.runtime.packs import write_pack
 from grid.runtime.preload import Registry
 from grid.runtime.processes import read_peak_rss_bytes, reset_peak_rss
 from grid.runtime.store import LocalArtifactStore, storage_errors
@@ -165,8 +164,7 @@ def _store(message: Solve, simulation: Simulation, store: LocalArtifactStore, ba
     if successful:
         records = batch.stack(successful)
         if records.dtype.itemsize:  # a simulation without a record (`noop`) leaves no file
-            with store.staging("pack") as folder, storage_errors():
-                path = Path(folder) / PACK_NAME
+            with store.draft() as path, storage_errors():
                 entries = dict(zip(successful, write_pack(path, message.pack_key, records), strict=True))
                 store.adopt(message.pack_key, path)
     version = simulation.numerics_version

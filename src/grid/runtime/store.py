@@ -88,21 +88,25 @@ class LocalArtifactStore:
             ArtifactExistsError: The key exists already.
         """
         split_key(key)
-        draft = self.root / STAGING / f"put-{secrets.token_hex(8)}"
         digest, size = hashlib.sha256(), 0
-        try:
-            with (
-                storage_errors(),
-                os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", 0) as file,
-            ):
+        with self.draft() as draft:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with storage_errors(), os.fdopen(os.open(draft, flags, 0o600), "wb", 0) as file:
                 while block := source.read(BLOCK_BYTES):
                     digest.update(block)
                     size += _write_all(file.fileno(), block)
             self.adopt(key, draft)
+        return size, digest.hexdigest()
+
+    @contextmanager
+    def draft(self) -> Iterator[Path]:
+        """Lend the name of a file to write and to `adopt`; what is still there at the end is removed."""
+        path = self.root / STAGING / f"draft-{secrets.token_hex(8)}"
+        try:
+            yield path
         finally:
             with suppress(FileNotFoundError):
-                draft.unlink()
-        return size, digest.hexdigest()
+                path.unlink()
 
     def adopt(self, key: str, path: Path) -> int:
         """Make a finished file of `staging` the blob of `key` without copying it; return its size.

@@ -1,0 +1,155 @@
+"""The contract of a doorbell, for the real one and its double; and what only sockets can get wrong."""
+
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from uuid import UUID, uuid4
+
+import pytest
+from tests.doubles.bells import MemoryDoorbell
+
+from grid.runtime.bus import UnixBellListener, UnixDoorbell
+from grid.services.ports import BellListener, Doorbell
+
+
+@dataclass
+class Bell:
+    doorbell: Doorbell
+    listen: Callable[[str], BellListener]
+
+
+@pytest.fixture(params=["unix", "memory"])
+def bell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bell]:
+    opened: list[BellListener] = []
+    memory = MemoryDoorbell()
+
+    def listen(topic: str) -> BellListener:
+        opened.append(UnixBellListener(tmp_path, topic) if request.param == "unix" else memory.listen(topic))
+        return opened[-1]
+
+    yield Bell(UnixDoorbell(tmp_path) if request.param == "unix" else memory, listen)
+    for listener in opened:
+        listener.close()
+
+
+def is_readable(listener: BellListener) -> bool:
+    return bool(select.select([listener], [], [], 0)[0])
+
+
+# --- the contract
+
+
+def test_a_ring_makes_the_listener_readable_until_it_is_drained(bell):
+    listener = bell.listen("work")
+    assert not is_readable(listener)
+    bell.doorbell.ring("work")
+    bell.doorbell.ring("work", uuid4())
+
+    assert is_readable(listener)
+    assert listener.drain() == 2
+    assert not is_readable(listener)
+    assert listener.drain() == 0
+
+
+def test_everybody_who_listens_to_the_topic_hears_it_and_nobody_else(bell):
+    workers, server = [bell.listen("work") for _ in range(5)], bell.listen("changes")
+    bell.doorbell.ring("work")
+
+    assert [worker.drain() for worker in workers] == [1] * 5
+    assert server.drain() == 0
+
+
+def test_a_ring_that_nobody_hears_is_silent(bell):
+    bell.doorbell.ring("work", UUID(int=1))
+
+
+def test_a_listener_that_never_drains_does_not_hold_the_ringer_up(bell):
+    deaf, awake = bell.listen("work"), bell.listen("work")
+    for _ in range(70_000):  # more than a pipe or a socket holds
+        bell.doorbell.ring("work")
+        if awake.drain() == 0:
+            raise AssertionError("the other listener missed a ring")
+
+    assert deaf.drain() > 0
+
+
+def test_a_closed_listener_is_no_longer_rung(bell):
+    listener = bell.listen("work")
+    listener.close()
+    listener.close()
+
+    bell.doorbell.ring("work")
+
+
+def test_the_hint_is_kept(bell):
+    listener = bell.listen("work")
+    bell.doorbell.ring("work", hint := uuid4())
+    listener.drain()
+
+    assert listener.last_hint == hint
+
+
+# --- sockets
+
+
+def test_the_socket_of_a_dead_listener_is_removed_and_a_living_ones_kept(tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(str(tmp_path / "work-1-dead.sock"))
+    listener = UnixBellListener(tmp_path, "work")
+    UnixDoorbell(tmp_path).ring("work")
+
+    assert [path.name for path in tmp_path.iterdir()] == [listener.path.name]
+    assert listener.drain() == 1
+    listener.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_longer_than_a_socket_address_works(tmp_path):
+    folder = tmp_path / ("long" * 30) / ("longer" * 20)
+    listener = UnixBellListener(folder, "work")
+    UnixDoorbell(folder).ring("work")
+
+    assert len(str(listener.path)) > 108
+    assert listener.drain() == 1
+    listener.close()
+
+
+def test_a_missing_folder_or_other_files_do_not_matter(tmp_path):
+    UnixDoorbell(tmp_path / "nowhere").ring("work")
+    (tmp_path / "work-file.sock").write_text("not a socket")
+    (tmp_path / "work-gone.sock").symlink_to(tmp_path / "gone")
+    UnixDoorbell(tmp_path).ring("work")
+
+
+def test_a_socket_is_its_owners_alone(tmp_path):
+    listener = UnixBellListener(tmp_path, "work")
+
+    assert listener.path.stat().st_mode & 0o777 == 0o600
+    listener.close()
+
+
+def test_rings_from_many_threads_leave_no_descriptor_open(tmp_path):
+    listener, doorbell = UnixBellListener(tmp_path, "work"), UnixDoorbell(tmp_path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    threads = [Thread(target=lambda: [doorbell.ring("work") for _ in range(50)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 0 < listener.drain() <= 400
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    listener.close()
+
+
+def test_a_listener_that_cannot_bind_closes_its_socket(tmp_path, monkeypatch):
+    monkeypatch.setattr("secrets.token_hex", lambda _: "x" * 300)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    with pytest.raises(OSError, match="too long"):
+        UnixBellListener(tmp_path, "work")
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
