@@ -8,7 +8,6 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Header, Path, Query
-from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -39,6 +38,7 @@ Responses = dict[int | str, dict[str, Any]]
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _ZIP: Responses = {200: {"description": "A zip of all files", "content": {"application/zip": _BINARY}}}
 _FILE: Responses = {200: {"description": "An attachment", "content": {artifacts.OTHER_MEDIA_TYPE: _BINARY}}}
+_EVENTS: Responses = {200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 
 @router.get("/{job_id}/logs", response_class=PlainTextResponse, responses=problems(403, 404))
@@ -52,7 +52,9 @@ def get_job_logs(
     return logs.read_log(uow, owner_id=owner_id, job_id=job_id, tail=tail)
 
 
-@router.get("/{job_id}/logs/stream", response_class=EventSourceResponse, responses=problems(403, 404, 429))
+@router.get(
+    "/{job_id}/logs/stream", response_class=StreamingResponse, responses={**_EVENTS, **problems(403, 404, 429)}
+)
 async def stream_job_logs(
     job_id: UUID,
     user: FreshUser,

@@ -1,0 +1,198 @@
+"""What jobs leave, over HTTP: logs, single files, and the zip."""
+
+import io
+import threading
+import time
+import zipfile
+from uuid import UUID
+
+import pytest
+from tests.support.worker import HandWorker
+
+from grid.api.routes import results
+from grid.services.ports import ArtifactStore
+
+JOBS = "/api/v1/jobs"
+FOUR = {
+    "meta.json": b"{}",
+    "result.csv": b"t_s\n0\n",
+    "simulation_results.png": b"\x89PNG",
+    "temperature_field.npy": b"N",
+}
+NOT_NAMES = ["nothing.csv", "..%2F..%2Fgrid.db", "%2E%2E%2Fmeta.json", "meta.json%00", "%2Fetc%2Fpasswd"]
+
+
+@pytest.fixture
+def worker(uow, container):
+    return HandWorker(uow, container.get(ArtifactStore))
+
+
+def submit(client, **body):
+    return client.post(JOBS, json=body or {"params": {}}).json()["jobs"][0]
+
+
+def finish(client, worker, files, **body):
+    job_id = submit(client, **body)
+    worker.succeed(worker.start(), files)
+    return job_id
+
+
+@pytest.fixture
+def render_soon(worker):
+    """Make files in a second thread as soon as somebody waits for them."""
+    threads = []
+
+    def make(files=None, **failure):
+        def work():
+            while not worker.render(files, **failure):
+                time.sleep(0.01)
+
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+
+    yield make
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_a_stranger_and_another_user_get_nothing(anonymous, alice, bob, worker):
+    job_id = finish(alice, worker, FOUR)
+    for path in ("logs", "logs/stream", "artifacts", "artifacts/meta.json", "result"):
+        assert anonymous.get(f"{JOBS}/{job_id}/{path}").status_code == 401
+        assert bob.get(f"{JOBS}/{job_id}/{path}").status_code == 404
+
+
+def test_the_zip_holds_the_four_promised_files(alice, worker):
+    job_id = finish(alice, worker, FOUR)
+
+    answer = alice.get(f"{JOBS}/{job_id}/result")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert "attachment" in answer.headers["content-disposition"]
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert {name: archive.read(name) for name in archive.namelist()} == FOUR
+    assert alice.get(f"{JOBS}/{job_id}/result").content == answer.content
+
+
+def test_without_a_result_the_state_is_told(alice, worker):
+    waiting = submit(alice)
+    answer = alice.get(f"{JOBS}/{waiting}/result")
+    assert (answer.status_code, answer.json()["job_status"]) == (409, "queued")
+
+    worker.fail(worker.start())
+    answer = alice.get(f"{JOBS}/{waiting}/result")
+    assert (answer.status_code, answer.json()["job_status"]) == (409, "failed")
+    assert alice.get(f"{JOBS}/{waiting}/artifacts").json()["items"] == []
+
+
+def test_files_are_attachments_of_a_fixed_type_whatever_the_manifest_says(alice, worker):
+    job_id = finish(alice, worker, {**FOUR, "page.html": b"<script>", "picture.svg": b"<svg>"})
+
+    kinds = {}
+    for item in alice.get(f"{JOBS}/{job_id}/artifacts").json()["items"]:
+        answer = alice.get(item["link"])
+        assert answer.status_code == 200
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["etag"] == f'"{item["sha256"]}"'
+        assert len(answer.content) == item["size"]
+        kinds[item["name"]] = answer.headers["content-type"].partition(";")[0]
+
+    assert kinds == {
+        "meta.json": "application/json",
+        "page.html": "application/octet-stream",
+        "picture.svg": "application/octet-stream",
+        "result.csv": "text/csv",
+        "simulation_results.png": "image/png",
+        "temperature_field.npy": "application/octet-stream",
+    }
+
+
+@pytest.mark.parametrize("name", NOT_NAMES)
+def test_a_name_is_only_compared_and_never_a_path(alice, worker, name):
+    job_id = finish(alice, worker, FOUR)
+
+    assert alice.get(f"{JOBS}/{job_id}/artifacts/{name}").status_code in {400, 404, 422}
+
+
+def test_files_of_a_built_in_simulation_are_made_when_asked_for_and_kept(alice, worker, render_soon, bell):
+    job_id = finish(alice, worker, None, simulation="heat-rod")
+    listed = alice.get(f"{JOBS}/{job_id}/artifacts").json()["items"]
+    assert {item["name"] for item in listed} == set(FOUR)
+    assert not any(item["is_stored"] for item in listed)
+
+    render_soon(FOUR)
+    answer = alice.get(f"{JOBS}/{job_id}/result")
+
+    assert answer.status_code == 200
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert names == [item["name"] for item in listed]
+    assert alice.get(f"{JOBS}/{job_id}/result").content == answer.content  # without a worker this time
+    assert [topic for topic, _ in bell.rings].count("work") >= 2
+
+
+def test_a_result_of_other_numerics_is_gone(alice, worker, render_soon):
+    job_id = finish(alice, worker, None, simulation="heat-rod")
+    render_soon(failure="The numerics changed from 1 to 2.", code="gone")
+
+    answer = alice.get(f"{JOBS}/{job_id}/artifacts/result.csv")
+
+    assert (answer.status_code, answer.json()["type"]) == (410, "/problems/result-gone")
+    assert "numerics" in answer.json()["detail"]
+
+
+def test_a_render_that_nobody_makes_is_given_up_with_a_word(alice, worker, monkeypatch):
+    monkeypatch.setattr(results, "RENDER_WAIT_S", 0.1)
+    job_id = finish(alice, worker, None, simulation="heat-rod")
+
+    answer = alice.get(f"{JOBS}/{job_id}/result")
+
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers
+
+
+def test_a_file_that_left_the_store_is_gone_and_not_an_error_of_the_server(alice, worker):
+    job_id = finish(alice, worker, FOUR)
+    for key in list(worker.store.keys(f"jobs/{job_id}/")):
+        worker.store.delete(key)
+
+    assert alice.get(f"{JOBS}/{job_id}/result").status_code == 410
+
+
+def test_purging_removes_the_files_but_not_a_pack_that_others_need(alice, worker):
+    made = alice.post(JOBS, json={"simulation": "heat-rod", "sweep": [{}, {}]}).json()["jobs"]
+    worker.succeed(worker.start())
+    program = finish(alice, worker, FOUR)
+
+    assert alice.post(f"{JOBS}/{program}/purge").status_code == 204
+    assert list(worker.store.keys("jobs/")) == []
+    assert alice.post(f"{JOBS}/{made[0]}/purge").status_code == 204
+    assert len(list(worker.store.keys("packs/"))) == 1
+    assert alice.post(f"{JOBS}/{made[1]}/purge").status_code == 204
+    assert list(worker.store.keys("packs/")) == []
+
+
+def test_a_finished_job_shows_metrics_and_audits(alice, worker):
+    job = alice.get(f"{JOBS}/{finish(alice, worker, FOUR)}").json()
+
+    assert (job["status"], job["reason"], job["attempts"], job["progress"]) == ("success", "ok", 1, 1.0)
+    assert job["metrics"] == {"peak_temperature": 100.0, "steps": 200}
+    assert job["audits"][0]["verdict"] == "passed"
+    assert job["started_at"] <= job["finished_at"]
+
+
+def test_the_log_is_text_and_its_tail_is_the_last_lines(alice, worker):
+    job_id = submit(alice)
+    assert alice.get(f"{JOBS}/{job_id}/logs").text == ""
+    worker.start()
+    worker.log(UUID(job_id), 0, "one\ntwo\n")
+    worker.log(UUID(job_id), 1, "three\nfour <&>\n")
+
+    answer = alice.get(f"{JOBS}/{job_id}/logs")
+
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text == "one\ntwo\nthree\nfour <&>\n"
+    assert alice.get(f"{JOBS}/{job_id}/logs", params={"tail": 2}).text == "three\nfour <&>\n"
+    assert alice.get(f"{JOBS}/{job_id}/logs", params={"tail": 0}).text == ""
+    assert alice.get(f"{JOBS}/{job_id}/logs", params={"tail": -1}).status_code == 422
