@@ -12,7 +12,6 @@ from grid.services.sessions import SessionDirectory
 
 async def require_login_if_exposed(
     connection: HTTPConnection,
-    settings: FromDishka[Settings],
     tokens: FromDishka[TokenSigner],
     sessions: FromDishka[SessionDirectory],
 ) -> None:
@@ -21,6 +20,7 @@ async def require_login_if_exposed(
     Raises:
         AuthenticationError: The server listens to other machines, and the caller is not logged in.
     """
+    settings: Settings = connection.app.state.settings
     if not settings.is_loopback:
         await get_current_user(read_claims(connection, tokens), sessions)
 

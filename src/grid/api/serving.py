@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from grid.api.app import create_app
 from grid.api.lifespan import start
+from grid.api.streams import JobStreams
 from grid.core.errors import ConfigurationError, GridError
 from grid.core.logging import configure, get_logger
 from grid.core.settings import Settings
@@ -119,7 +120,22 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
         h11_max_incomplete_event_size=HEADER_BYTES,
         ws="none",
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config, app).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Ends open streams first, so that stopping waits for answers in progress and for nothing else."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self.app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        streams: JobStreams | None = getattr(self.app.state, "job_streams", None)
+        if streams is not None:
+            await streams.close()
+        await super().shutdown(sockets)
 
 
 def _sentence(error: Exception) -> str:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,6 +33,7 @@ _SECRET_SHAPE = re.compile(
     r"|\$argon2[a-z]*\$\S+"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password in a URL
 )
+_SECRET_HINT = re.compile(r"(?i)bearer|eyJ|argon2|://")  # one of these is in every shape; a cheap first look
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -74,7 +76,7 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     """Hide what is named or shaped like a secret, and escape control characters, at any depth."""
     for key, value in event.items():
         if not key.startswith("_"):  # structlog's own entries
-            event[key] = HIDDEN if _SECRET_NAME.search(key) else _clean(value, MAX_DEPTH)
+            event[key] = HIDDEN if _is_secret(key) else _clean(value, MAX_DEPTH)
     return event
 
 
@@ -87,7 +89,7 @@ def _clean(value: object, depth: int) -> object:
         return "..."
     if isinstance(value, Mapping):
         return {
-            _clean_text(str(key)): HIDDEN if _SECRET_NAME.search(str(key)) else _clean(item, depth - 1)
+            _clean_text(str(key)): HIDDEN if _is_secret(str(key)) else _clean(item, depth - 1)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
@@ -96,12 +98,14 @@ def _clean(value: object, depth: int) -> object:
 
 
 def _clean_text(text: str) -> str:
-    if text.isascii() and text.isprintable() and len(text) < _SHORTEST_SECRET:
-        return text
-    return _CONTROL.sub(_escape, _SECRET_SHAPE.sub(HIDDEN, text))
+    if _SECRET_HINT.search(text):
+        text = _SECRET_SHAPE.sub(HIDDEN, text)
+    return text if text.isascii() and text.isprintable() else _CONTROL.sub(_escape, text)
 
 
-_SHORTEST_SECRET = 8  # no shape above matches fewer characters; spares the searches for most values
+@lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _escape(match: re.Match[str]) -> str:
