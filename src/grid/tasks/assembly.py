@@ -16,6 +16,7 @@ from grid.database.engine import create_database
 from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener, UnixDoorbell
 from grid.runtime.home import open_home
+from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotFactory
 from grid.runtime.store import LocalArtifactStore
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
@@ -29,7 +30,7 @@ from grid.tasks.ledger import WorkerLedger
 from grid.tasks.mailbox import Mailbox
 from grid.tasks.notes import Note
 from grid.tasks.orphans import ChildRegister, end_orphans
-from grid.tasks.programs import Launcher, Programs
+from grid.tasks.programs import Launcher, ProgramLauncher, Programs
 from grid.tasks.supervisor import Supervisor
 
 log = get_logger(__name__)
@@ -85,7 +86,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
         on_readable=lambda seat: desk.hear(seat),  # noqa: PLW0108 - the desk is made below
         on_change=write_children,
     )
-    programs = Programs(around.launcher, selector, clerk, around.store)
+    programs = Programs(around.launcher, selector, clerk, around.store, mailbox.put)
     desk = Desk(children, programs, clerk, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
 
     def on_storage_full() -> None:
@@ -123,6 +124,7 @@ def serve(settings: Settings) -> int:
     configure("DEBUG" if settings.debug else settings.log_level)
     home = open_home(settings.grid_home)
     end_orphans(home.run)
+    remove_orphaned_scratch(home.root)
     with ExitStack() as stack:
         database = create_database(settings.resolved_database_url, application="worker")
         stack.callback(database.close)
@@ -130,7 +132,7 @@ def serve(settings: Settings) -> int:
             uow=UnitOfWork(database),
             store=LocalArtifactStore(settings.resolved_artifacts_path),
             factory=SlotFactory.from_settings(settings),
-            launcher=None,
+            launcher=ProgramLauncher.from_settings(settings),
             doorbell=UnixDoorbell(home.run),
             bell=UnixBellListener(home.run, "work"),
             run_folder=home.run,

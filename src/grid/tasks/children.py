@@ -190,7 +190,7 @@ class Children:
             first, longest = RESTART_S
             seat.pause_s = min(longest, max(first, seat.pause_s * 2))
             seat.retry_at = now + seat.pause_s
-            log.error("worker.child_not_started", kind=seat.kind, error=str(error), again_in_s=round(seat.pause_s, 1))
+            log.warning("worker.child_not_started", kind=seat.kind, error=str(error), again_in_s=round(seat.pause_s, 1))
             return
         self._selector.register(seat.child.fileno(), selectors.EVENT_READ, lambda: self._on_readable(seat))
 

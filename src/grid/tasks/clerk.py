@@ -15,11 +15,11 @@ from grid.core.errors import GridError, StorageFullError, UnavailableError
 from grid.core.logging import get_logger
 from grid.runtime.messages import Rendered
 from grid.schemas.jobs import Claim
-from grid.services.ledger import LogChunk, Outcome, Succeeded
+from grid.services.ledger import LogChunk, Outcome, Returned, Succeeded
 from grid.services.renders import GivenBack, RenderClaim
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import Ledger
-from grid.tasks.notes import Claimed, Note, ThreadDied, Wish
+from grid.tasks.notes import Claimed, Note, Requeued, ThreadDied, Wish
 
 log = get_logger(__name__)
 
@@ -157,7 +157,7 @@ class Clerk(threading.Thread):
                 has_written |= self._write_once(papers)
             except (UnavailableError, StorageFullError) as error:
                 if not self._wait_out(error):
-                    log.error("worker.papers_given_up", outcomes=len(papers.outcomes), renders=len(papers.renders))
+                    log.warning("worker.papers_given_up", outcomes=len(papers.outcomes), renders=len(papers.renders))
                     break
             else:
                 self._recover()
@@ -224,6 +224,8 @@ class Clerk(threading.Thread):
         if late:
             log.warning("worker.results_refused", jobs=len(late))
             self._on_rejected(late)
+        if any(isinstance(outcome, Returned) and outcome.why != "infra" for outcome in outcomes):
+            self._post(Requeued())
 
     def _answer(self, wishes: Sequence[Wish]) -> None:
         """Claim once for each wish, until the ledger has nothing left."""

@@ -15,7 +15,7 @@ from grid.tasks.children import Children, Seat
 from grid.tasks.clerk import Clerk
 from grid.tasks.endings import Endings, MakeOutcome, overdue
 from grid.tasks.leases import Leases
-from grid.tasks.notes import Claimed, Renewed
+from grid.tasks.notes import Claimed, Collected, Renewed
 from grid.tasks.programs import Programs
 from grid.tasks.runs import RenderRun, Run
 
@@ -124,6 +124,12 @@ class Desk:
         for claims, outcome in ((renewal.cancelled, Stopped), (renewal.overdue, overdue), (renewal.lost, None)):
             if claims:
                 self._stop(claims, outcome)
+
+    def collected(self, note: Collected) -> None:
+        """Take the output of a program."""
+        self._programs.collected(note)
+        if note.is_storage_full:
+            self._on_storage_full()
 
     def tick(self, now: float) -> None:
         """Look at every timer."""
@@ -270,7 +276,11 @@ class Desk:
             self._endings.stop(seat, claims, outcome)
         for run in self._programs.runs():
             for claim in claims & run.open.keys():
-                self._programs.stop(run, outcome(claim) if outcome is not None else None)
+                if outcome is not None:
+                    self._programs.stop(run, outcome(claim))
+                else:
+                    self._programs.kill(run)
+                    self._endings.forget(run)
 
     def _check_waiting(self, run: Run, now: float) -> None:
         if self._endings.is_fenced(run, now):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from grid.services.ledger import ClaimedBatch, Renewal
+from grid.services.ledger import ClaimedBatch, Outcome, Renewal
 from grid.services.renders import ClaimedRender, RenderClaim
 
 
@@ -50,6 +50,19 @@ class StoreChecked:
 
 
 @dataclass(frozen=True)
+class Collected:
+    """The output of a program that ended well was taken in, or could not be."""
+
+    outcome: Outcome
+    is_storage_full: bool
+
+
+@dataclass(frozen=True)
+class Requeued:
+    """Jobs went back to the queue and can be claimed at once."""
+
+
+@dataclass(frozen=True)
 class ThreadDied:
     """A thread of the worker ended by a defect: the worker ends too, and is started afresh."""
 
@@ -57,4 +70,4 @@ class ThreadDied:
     error: BaseException
 
 
-Note = Claimed | Renewed | StoreChecked | ThreadDied
+Note = Claimed | Renewed | StoreChecked | Collected | Requeued | ThreadDied

@@ -106,10 +106,12 @@ class RenderRun:
     started_at: float | None = None
 
 
-def failed(claim: Claim, reason: Reason, message: str = "", exit_code: int | None = None) -> Failed:
+def failed(
+    claim: Claim, reason: Reason, message: str = "", exit_code: int | None = None, usage: JsonObject | None = None
+) -> Failed:
     """Return the outcome of a run that ended with `reason`; the message defaults to the reason's sentence."""
     status = JobStatus.TIMED_OUT if reason in _TIMED_OUT else JobStatus.FAILED
-    return Failed(claim, status, reason, message or reason.sentence, exit_code, {})
+    return Failed(claim, status, reason, message or reason.sentence, exit_code, usage or {})
 
 
 def _outcome(result: PointResult, usage: JsonObject) -> Outcome:
@@ -117,8 +119,7 @@ def _outcome(result: PointResult, usage: JsonObject) -> Outcome:
         return Succeeded(result.claim, result.manifest, usage)
     if result.reason in _STOPPED:
         return Stopped(result.claim)
-    status = JobStatus.TIMED_OUT if result.reason in _TIMED_OUT else JobStatus.FAILED
-    return Failed(result.claim, status, result.reason, result.message or result.reason.sentence, None, usage)
+    return failed(result.claim, result.reason, result.message, usage=usage)
 
 
 def _logs(results: Iterable[PointResult]) -> Iterator[LogChunk]:

@@ -19,7 +19,7 @@ from grid.tasks.clerk import Clerk
 from grid.tasks.desk import Desk
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.mailbox import Mailbox
-from grid.tasks.notes import Claimed, Note, Renewed, StoreChecked, ThreadDied, Wish
+from grid.tasks.notes import Claimed, Collected, Note, Renewed, Requeued, StoreChecked, ThreadDied, Wish
 
 log = get_logger(__name__)
 
@@ -148,6 +148,10 @@ class Supervisor:
                 self._desk.renewed(note)
             elif isinstance(note, StoreChecked):
                 self._is_store_writable = note.is_writable
+            elif isinstance(note, Requeued):
+                self._look_again()
+            elif isinstance(note, Collected):
+                self._desk.collected(note)
             else:
                 self._on_thread_died(note)
 

@@ -1,0 +1,81 @@
+"""Taking in what a local program wrote: slow (hash, copy, fsync), so it runs in a thread of its own."""
+
+import json
+import math
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from grid.core.errors import GridError, StorageFullError
+from grid.core.logging import get_logger
+from grid.runtime.collector import OutputError
+from grid.runtime.endings import ProgramOutcome
+from grid.runtime.programs import ProgramRun
+from grid.schemas.jobs import Claim, FileEntry, Manifest
+from grid.services.ledger import Outcome, Returned, Succeeded
+from grid.services.ports import ArtifactStore
+from grid.tasks.notes import Collected, Note
+from grid.tasks.runs import failed
+
+log = get_logger(__name__)
+
+META_NAME, META_BYTES, MOST_METRICS = "meta.json", 1 << 20, 64
+
+
+def start_collecting(
+    program: ProgramRun, ended: ProgramOutcome, claim: Claim, store: ArtifactStore, post: Callable[[Note], None]
+) -> None:
+    """Store the outputs of a program that ended well, release the program, and post how that went."""
+
+    def collect() -> None:
+        outcome = collect_output(program, ended, claim, store)
+        program.close()
+        post(Collected(*outcome))
+
+    threading.Thread(target=collect, name=f"collect-{claim.job_id}", daemon=True).start()
+
+
+def collect_output(
+    program: ProgramRun, ended: ProgramOutcome, claim: Claim, store: ArtifactStore
+) -> tuple[Outcome, bool]:
+    """Return the outcome of a program that ended well, and whether the store is full."""
+    try:
+        files = program.collect(store, f"jobs/{claim.job_id}/{claim.epoch}")
+        manifest = Manifest(files=files, metrics=read_metrics(files, store), audits=[])
+    except OutputError as error:
+        return failed(claim, error.reason, str(error), ended.exit_code, ended.usage), False
+    except StorageFullError as error:
+        return Returned(claim, "infra", str(error)), True
+    except (GridError, OSError) as error:
+        log.exception("worker.output_not_stored", job=str(claim.job_id))
+        return Returned(claim, "infra", f"The output could not be stored ({type(error).__name__})."), False
+    return Succeeded(claim, manifest, ended.usage), False
+
+
+def read_metrics(files: Sequence[FileEntry], store: ArtifactStore) -> dict[str, float | int | str | bool | None]:
+    """Return the scalars under `results` of a program's `meta.json`; empty where it has none that can be read."""
+    entry = next((entry for entry in files if entry["name"] == META_NAME and entry["size"] <= META_BYTES), None)
+    if entry is None:
+        return {}
+    try:
+        with store.open(entry["key"]) as blob:
+            results = json.load(blob).get("results", {})
+        scalars = {str(name): value for name, value in results.items() if _is_scalar(value)}
+        return {name[:100]: _plain(value) for name, value in list(scalars.items())[:MOST_METRICS]}
+    except (ValueError, AttributeError, RecursionError):  # not JSON, not an object: the program's own business
+        return {}
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _plain(value: Any) -> float | int | str | bool | None:
+    """Return a value that every database takes: text without NUL, whole numbers of 64 bits, finite numbers."""
+    if isinstance(value, str):
+        return value[:500].replace("\0", "").encode(errors="replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 63 else None
+    return None
