@@ -6,11 +6,12 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection, Enum, String, Uuid
+from sqlalchemy.engine import make_url
 from sqlalchemy.types import TypeEngine
 
 from grid.core.settings import Settings
 from grid.database.base import Json, Key, UTCDateTime
-from grid.database.engine import create_database
+from grid.database.engine import create_database, sqlite_path
 from grid.database.schema import metadata
 
 
@@ -59,7 +60,10 @@ if given is not None:
 else:
     if context.config.config_file_name is not None:
         fileConfig(context.config.config_file_name, disable_existing_loggers=False)
-    database = create_database(Settings().resolved_database_url, application="migration")
+    url = Settings().resolved_database_url
+    if url.startswith("sqlite"):
+        sqlite_path(make_url(url)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = create_database(url, application="migration")
     try:
         with database.engine.begin() as opened:
             migrate(opened)
