@@ -1,4 +1,4 @@
-"""A service to test against: a real SQLite database with users in it, the built-in simulations, and a bell that counts."""
+"""A service to test against: a real database with users in it, the built-in simulations, and a bell that counts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,19 +63,23 @@ class Service:
         )
 
 
+def make_service(uow: UnitOfWork, folder: Path, **settings: object) -> Service:
+    """Put two users into a database that has its tables."""
+    with uow.begin() as tx:
+        now = datetime.now(UTC)
+        alice, bob = (
+            tx.users.add(username=name, password_hash="x", role=Role.USER, now=now).id for name in ("alice", "bob")
+        )
+    chosen = Settings(_env_file=None, grid_home=folder, **settings)
+    return Service(uow, chosen, load_registry(), alice, bob)
+
+
 @contextmanager
 def open_service(folder: Path, **settings: object) -> Iterator[Service]:
-    """Make a database in `folder` with two users, and close it at the end."""
+    """Make a SQLite database in `folder` with two users, and close it at the end."""
     database = create_database(f"sqlite:///{folder / 'grid.db'}")
     try:
         schema.metadata.create_all(database.engine)
-        uow = UnitOfWork(database)
-        with uow.begin() as tx:
-            now = datetime.now(UTC)
-            alice, bob = (
-                tx.users.add(username=name, password_hash="x", role=Role.USER, now=now).id for name in ("alice", "bob")
-            )
-        chosen = Settings(_env_file=None, grid_home=folder, **settings)
-        yield Service(uow, chosen, load_registry(), alice, bob)
+        yield make_service(UnitOfWork(database), folder, **settings)
     finally:
         database.close()

@@ -1,0 +1,206 @@
+"""Reading, counting and removing jobs, on both databases."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select
+from tests.doubles.artifacts import MemoryArtifactStore
+from tests.support.service import make_service
+from tests.support.worker import HandWorker
+
+from grid.core.errors import NotFoundError
+from grid.database import job_queries
+from grid.database.audit import AuditEntry
+from grid.database.job_queries import JobFilter
+from grid.database.jobs import jobs
+from grid.database.logs import job_log_chunks
+from grid.schemas.jobs import JobStatus, Reason
+from grid.services import jobs as job_service
+from grid.services import logs
+from grid.services.jobs import NotFinishedError
+from grid.services.ledger import JobFinishedError
+from grid.services.logs import START, LogCursor
+
+
+@pytest.fixture
+def service(uow, tmp_path):
+    return make_service(uow, tmp_path)
+
+
+@pytest.fixture
+def store():
+    return MemoryArtifactStore()
+
+
+@pytest.fixture
+def worker(service, store):
+    return HandWorker(service.uow, store)
+
+
+def ids(page):
+    return [job.id for job in page.items]
+
+
+def find(service, **wanted):
+    return set(ids(job_service.list_jobs(service.uow, JobFilter(service.alice, **wanted), page=1, size=100)))
+
+
+def test_nobody_reads_cancels_or_removes_what_is_anothers(service, store):
+    job_id = service.submit(simulation="noop").job_ids[0]
+    for owner_id, wanted in ((service.bob, job_id), (service.alice, uuid4())):
+        with pytest.raises(NotFoundError, match="There is no such job"):
+            job_service.get_job(service.uow, owner_id=owner_id, job_id=wanted)
+        with pytest.raises(NotFoundError):
+            job_service.cancel_job(service.uow, service.bell, actor_id=owner_id, owner_id=owner_id, job_id=wanted)
+        with pytest.raises(NotFoundError):
+            job_service.purge_job(service.uow, store, actor_id=owner_id, owner_id=owner_id, job_id=wanted)
+        with pytest.raises(NotFoundError):
+            logs.read_log(service.uow, owner_id=owner_id, job_id=wanted)
+
+
+def test_pages_cover_all_jobs_once_newest_first(service):
+    made = [service.submit(simulation="noop").job_ids[0] for _ in range(7)]
+    service.submit(service.bob, simulation="noop")
+
+    pages = [job_service.list_jobs(service.uow, JobFilter(service.alice), page=page, size=3) for page in (1, 2, 3, 4)]
+
+    assert [job_id for page in pages for job_id in ids(page)] == made[::-1]
+    assert {(page.count.number, page.count.is_exact, page.pages) for page in pages} == {(7, True, 3)}
+
+
+def test_filters_find_what_they_name(service):
+    first = service.submit(simulation="noop", metadata={"n": 3, "flag": True, "text": "three", "ratio": 0.5})
+    second = service.submit(simulation="heat-rod", sweep=[{}, {}], metadata={"n": "3", "flag": "false"})
+    cancelled = service.submit(params={}).job_ids[0]
+    job_service.cancel_job(service.uow, service.bell, actor_id=service.alice, owner_id=service.alice, job_id=cancelled)
+
+    assert find(service, status=JobStatus.CANCELLED) == {cancelled} == find(service, image="sim:local")
+    assert find(service, simulation="noop") == set(first.job_ids)
+    assert find(service, sweep_id=second.sweep_id) == set(second.job_ids)
+    assert find(service, metadata={"n": "3"}) == {*first.job_ids, *second.job_ids}
+    assert find(service, metadata={"flag": "true"}) == set(first.job_ids) == find(service, metadata={"ratio": "0.5"})
+    assert find(service, metadata={"flag": "false"}) == set(second.job_ids)
+    assert find(service, metadata={"text": "three", "n": "3"}) == set(first.job_ids)
+    assert find(service, metadata={"absent": "x"}) == set()
+    assert find(service, metadata={"text": "'; DROP TABLE jobs; --"}) == set()
+
+
+def test_counting_stops_at_its_limit_and_says_so(service):
+    service.submit(simulation="noop", sweep=[{}] * 5)
+    with service.uow.read() as tx:
+        wanted = JobFilter(service.alice)
+        assert job_queries.count(tx, wanted, limit=4) == (4, False)
+        assert job_queries.count(tx, wanted, limit=5) == (5, True)
+
+
+def test_numbers_count_states_ends_and_times(service, worker):
+    service.submit(simulation="noop", sweep=[{}, {}, {}])
+    claims = worker.start()
+    worker.succeed(claims[:2])
+    worker.fail(claims[2:])
+    service.submit(simulation="noop")
+    service.submit(service.bob, simulation="noop")
+
+    numbers = job_service.read_stats(service.uow, owner_id=service.alice)
+
+    assert numbers.by_status == {JobStatus.SUCCESS: 2, JobStatus.FAILED: 1, JobStatus.QUEUED: 1}
+    assert numbers.finished_last_minute == numbers.finished_last_hour == 3
+    assert 0 <= numbers.mean_wait_s < 60
+    assert 0 <= numbers.mean_run_s < 60
+    everybody = job_service.read_stats(service.uow, owner_id=None)
+    assert everybody.by_status[JobStatus.QUEUED] == 2
+
+
+def test_cancelling_is_audited_once_and_refused_when_over(service):
+    job_id = service.submit(simulation="noop").job_ids[0]
+    call = {"actor_id": service.alice, "owner_id": service.alice, "job_id": job_id}
+
+    job = job_service.cancel_job(service.uow, service.bell, **call)
+    with pytest.raises(JobFinishedError) as caught:
+        job_service.cancel_job(service.uow, service.bell, **call)
+
+    assert (job.state, job.reason) == (JobStatus.CANCELLED, Reason.CANCELLED_BY_USER)
+    assert caught.value.status is JobStatus.CANCELLED
+    with service.uow.read() as tx:
+        query = select(AuditEntry.actor_id).where(AuditEntry.action == "job.cancel")
+        assert list(tx.connection.execute(query).scalars()) == [service.alice]
+
+
+def test_a_running_job_is_told_to_stop(service, worker):
+    job_id = service.submit(simulation="noop").job_ids[0]
+    worker.start()
+    call = {"actor_id": service.alice, "owner_id": service.alice, "job_id": job_id}
+
+    states = [job_service.cancel_job(service.uow, service.bell, **call).state for _ in range(2)]
+
+    assert states == [JobStatus.CANCELLING] * 2
+    assert ("work", job_id) in service.bell.rings[1:]
+
+
+def test_removal_takes_logs_and_files_with_it_and_is_audited(service, worker, store):
+    job_id = service.submit(params={}).job_ids[0]
+    claims = worker.start()
+    call = {"actor_id": service.alice, "owner_id": service.alice, "job_id": job_id}
+    with pytest.raises(NotFinishedError):
+        job_service.purge_job(service.uow, store, **call)
+    worker.log(job_id, 0, "a line\n")
+    worker.succeed(claims, {"meta.json": b"{}"})
+
+    job_service.purge_job(service.uow, store, **call)
+
+    assert store.blobs == {}
+    with service.uow.read() as tx:
+        for table in (jobs, job_log_chunks):
+            assert tx.connection.execute(select(func.count()).select_from(table)).scalar_one() == 0
+        actions = list(tx.connection.execute(select(AuditEntry.action).order_by(AuditEntry.id)).scalars())
+    assert actions == ["job.submit", "job.purge"]
+
+
+def test_a_pack_outlives_all_but_its_last_job(service, worker, store):
+    result = service.submit(simulation="heat-rod", sweep=[{}, {}])
+    worker.succeed(worker.start())
+    packs = []
+    for job_id in result.job_ids:
+        packs.append(len(store.blobs))
+        job_service.purge_job(service.uow, store, actor_id=service.alice, owner_id=service.alice, job_id=job_id)
+
+    assert packs == [1, 1]
+    assert store.blobs == {}
+
+
+def test_news_come_from_behind_a_place_and_say_when_there_is_more(service, worker, monkeypatch):
+    monkeypatch.setattr(logs, "NEWS_CHUNKS", 3)
+    quiet, talkative = (service.submit(params={}).job_ids[0] for _ in range(2))
+    worker.start(), worker.start()
+    for seq in range(5):
+        worker.log(talkative, seq, f"{seq}\n")
+    worker.log(quiet, 0, "q\n")
+    cursors, heard = {quiet: START, talkative: START, uuid4(): START}, {quiet: "", talkative: ""}
+
+    looks = 0
+    while True:
+        news = logs.read_news(service.uow, cursors)
+        assert news.keys() == {quiet, talkative}
+        for job_id, one in news.items():
+            heard[job_id] += "".join(chunk.text for chunk in one.chunks)
+            cursors[job_id] = one.cursor
+        looks += 1
+        if not any(one.has_more for one in news.values()):
+            break
+
+    assert heard == {quiet: "q\n", talkative: "0\n1\n2\n3\n4\n"}
+    assert cursors[talkative] == LogCursor(1, 4)
+    assert looks == 3
+    assert news[quiet].state["status"] == "running"
+
+
+def test_the_tail_of_a_log_goes_over_its_chunks(service, worker):
+    job_id = service.submit(params={}).job_ids[0]
+    worker.start()
+    worker.log(job_id, 0, "a\nb")
+    worker.log(job_id, 1, "c\nd\n")
+
+    def tail(lines):
+        return logs.read_log(service.uow, owner_id=service.alice, job_id=job_id, tail=lines)
+
+    assert (tail(None), tail(2), tail(1), tail(0), tail(9)) == ("a\nbc\nd\n", "bc\nd\n", "d\n", "", "a\nbc\nd\n")
