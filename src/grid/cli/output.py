@@ -35,6 +35,8 @@ EXIT_BY_ERROR: dict[type[GridError], ExitCode] = {
     GridError: ExitCode.REFUSED,
 }
 
+WIDTH = 140  # columns, where stdout is a file or a pipe
+
 STATUS_STYLES = {
     "success": "green",
     "failed": "red",
@@ -49,7 +51,8 @@ STATUS_STYLES = {
 
 def console() -> Console:
     """Return a console for results. Made anew each time, so that a redirected stdout is the one used."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else WIDTH  # rich would fold at 80 columns where nobody looks
+    return Console(highlight=False, width=width)
 
 
 def errors() -> Console:

@@ -56,7 +56,7 @@ def _recall(client: GridClient, remembered: Path) -> dict[str, str] | None:
 def sample_view(document: dict[str, Any]) -> Iterator[Any]:
     """Yield what `make up` prints: results, files, address, and how to log in."""
     job, sweep = document["job"], document["sweep"]
-    metrics = list(dict.fromkeys(name for row in sweep["rows"] for name in row["metrics"] or {}))[:4]
+    metrics = list(dict.fromkeys(name for row in sweep["rows"] for name in row["metrics"] or {}))[:3]
     rows = [("sample job", job["status"], job["params"].get("diffusivity"), *_pick(job["metrics"], metrics))]
     rows += [
         (

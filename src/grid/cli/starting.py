@@ -17,7 +17,7 @@ from grid.client.client import GridClient, address_of
 from grid.client.errors import ProblemError, ServerUnreachableError
 from grid.core.errors import ConfigurationError, UnavailableError
 from grid.core.settings import Settings
-from grid.runtime.home import Home, find_running, open_home
+from grid.runtime.home import Home, find_running, open_home, write_pid_file
 
 Say = Callable[[str], None]
 
@@ -105,6 +105,7 @@ def _start(role: str, home: Home) -> Started:
         )
     finally:
         os.close(descriptor)
+    write_pid_file(home, role, process.pid)  # so that `grid down` finds it, also before it can say so itself
     return Started(role, process)
 
 

@@ -155,7 +155,7 @@ class InstanceLock:
             pid = holder.get("pid")
             raise InstanceRunningError(self.role, str(self.home.root), pid if isinstance(pid, int) else None) from error
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_describe_self(self.role)).encode(), 0)
+        os.pwrite(descriptor, json.dumps(_describe(self.role, os.getpid())).encode(), 0)
         self._descriptor = descriptor
         return self
 
@@ -173,12 +173,12 @@ class InstanceLock:
         self.release()
 
 
-def write_pid_file(home: Home, role: str) -> Path:
-    """Record pid and start time of this process in `run/<role>.pid`, replacing what an earlier one left."""
+def write_pid_file(home: Home, role: str, pid: int | None = None) -> Path:
+    """Record pid and start time of a process (default: this one) in `run/<role>.pid`, replacing an earlier one's."""
     path = home.run / f"{role}.pid"
     draft = home.run / f".{role}.pid-{os.getpid()}"
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps(_describe_self(role)), encoding="ascii")
+    draft.write_text(json.dumps(_describe(role, pid or os.getpid())), encoding="ascii")
     draft.replace(path)
     return path
 
@@ -192,8 +192,8 @@ def find_running(home: Home, role: str) -> int | None:
     return None
 
 
-def _describe_self(role: str) -> dict[str, object]:
-    return {"pid": os.getpid(), "start_time": find_start_time(os.getpid()), "role": role}
+def _describe(role: str, pid: int) -> dict[str, object]:
+    return {"pid": pid, "start_time": find_start_time(pid), "role": role}
 
 
 def _read_json(path: Path) -> dict[str, object]:
