@@ -3,18 +3,19 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from grid.runtime.messages import Begun, LeaveOut, Ready, Render, Rendered, Solve, Solved
-from grid.runtime.processes import find_group, find_start_time, is_same_process
+from grid.runtime.processes import find_descendants, find_group, find_start_time, is_same_process
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotChild, SlotFactory, SlotLostError
 from grid.runtime.store import LocalArtifactStore
@@ -270,6 +271,47 @@ def test_a_fork_server_that_cannot_start_is_reported(home):
         _ = child.pid
     child.kill()
     factory.close()
+
+
+def test_a_child_can_be_ended_before_it_is_born(factory, home):
+    child = factory.start("small")  # the fork server is still loading
+    assert child.kill() is None
+    assert child.close() is not None
+    other = factory.start("small")
+    receive(other, Ready)
+    members = find_descendants(factory.server_pid)
+
+    assert eventually(lambda: find_descendants(factory.server_pid) == [other.pid]), members
+    other.kill()
+
+
+def test_a_message_that_is_cut_off_by_death_is_an_end_of_file(tmp_path):
+    ours, theirs = socket.socketpair()
+    reading, writing = os.pipe()
+    child = SlotChild("small", 1, Connection(ours.detach()), reading, tmp_path / "scratch")
+    with theirs:
+        theirs.sendall((1000).to_bytes(4, "big") + b"half a message")
+    os.close(writing)
+
+    with pytest.raises(EOFError):
+        child.receive()
+    child.kill()
+
+
+def test_the_installed_simulations_load_without_threads_and_agree_between_kinds_of_children(home):
+    factory = SlotFactory(home, home / "artifacts")
+    hashes = []
+    for kind, tokens in (("small", 1), ("large", 2)):
+        child = factory.start(kind, tokens=tokens)
+        receive(child, Ready, 100.0)
+        child.send(make_solve({"diffusivity": 0.02}, simulation="heat-rod"))
+        hashes.append(receive(child, Solved).results[0].manifest["pack"]["sha256"])
+        assert len(list(Path(f"/proc/{factory.server_pid}/task").iterdir())) == 1
+        child.kill()
+    factory.close()
+
+    assert hashes[0] == hashes[1]
+    assert any((home / "cache").glob("numba-*/**/*.nbi"))
 
 
 SUPERVISOR = f"""

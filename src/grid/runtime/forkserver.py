@@ -86,7 +86,13 @@ class ForkServer:
         connection, status_pipe = descriptors
         request = json.loads(data)
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory, too many processes: this child is never born, the others live on
+            sys.stderr.write(f"A simulation process could not be forked: {error.strerror}\n")
+            os.close(connection)
+            os.close(status_pipe)
+            return True
         if pid == 0:
             self.become_child(request, connection, status_pipe, parent)
         os.close(connection)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
+OWN_CGROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -144,12 +145,12 @@ def reset_peak_rss() -> None:
 def count_cgroup_oom_kills() -> int | None:
     """Return how many processes of our memory cgroup the kernel has killed for want of memory; None where unknown."""
     with suppress(OSError, ValueError, StopIteration):
-        for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
+        for line in OWN_CGROUPS.read_text(encoding="ascii").splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers == "memory":  # version 1
-                counter = Path("/sys/fs/cgroup/memory", path.lstrip("/"), "memory.oom_control")
+                counter = CGROUPS / "memory" / path.lstrip("/") / "memory.oom_control"
             elif controllers == "":
-                counter = Path("/sys/fs/cgroup", path.lstrip("/"), "memory.events")
+                counter = CGROUPS / path.lstrip("/") / "memory.events"
             else:
                 continue
             if counter.exists():

@@ -94,7 +94,7 @@ class SlotChild:
         """
         try:
             message: object = self.connection.recv()
-        except ConnectionError as error:
+        except OSError as error:  # reset, or dead in the middle of a message
             raise EOFError from error
         return message
 

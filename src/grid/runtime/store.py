@@ -223,6 +223,7 @@ class LocalArtifactStore:
     def check(self) -> None:
         """Raise UnavailableError or StorageFullError unless blobs can be written now."""
         probe = self.root / STAGING / f"check-{secrets.token_hex(8)}"
+        second = probe.with_suffix(".link")
         try:
             with storage_errors():
                 space = os.statvfs(self.root)
@@ -230,11 +231,14 @@ class LocalArtifactStore:
                 if free < FREE_BYTES and free < FREE_FRACTION * space.f_blocks * space.f_frsize:
                     raise StorageFullError("The artifact folder has almost no room left.")
                 probe.write_bytes(b"ok")
+                second.hardlink_to(probe)
         except OSError as error:
-            raise UnavailableError("The artifact folder cannot be written.") from error
+            what = "gives no second name to a file" if probe.exists() else "cannot be written"
+            raise UnavailableError(f"The artifact folder {what} ({error.strerror}); see ARTIFACTS_PATH.") from error
         finally:
-            with suppress(OSError):
-                probe.unlink()
+            for path in (probe, second):
+                with suppress(OSError):
+                    path.unlink()
 
     def _open_folder(self, folders: list[str], stack: ExitStack) -> int:
         folder = os.open(self.root, _FOLDER)

@@ -146,6 +146,7 @@ def test_a_pid_file_counts_while_the_very_process_lives(home):
     assert find_running(home, "worker") is None
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # the child of this fork ends at once
 def test_a_zombie_is_no_running_process():
     pid = os.fork()
     if pid == 0:

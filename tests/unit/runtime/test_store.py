@@ -228,6 +228,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(local, monkeypatch, call, code)
     local.put(KEY, io.BytesIO(b"now it fits"))
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # the child of this fork only writes files
 def test_a_file_system_that_is_really_full_is_named_and_leaves_nothing(tmp_path):
     """A tmpfs of one MiB, in a mount namespace of its own; needs the right to make one."""
     root = tmp_path / "small"
@@ -301,6 +302,16 @@ def test_a_folder_that_cannot_be_written_fails_its_check(local, monkeypatch):
         local.check()
 
 
+def test_a_file_system_without_hard_links_fails_the_check(local, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(UnavailableError, match="second name"):
+        local.check()
+    assert files_below(local.root) == []
+
+
 def test_an_almost_full_disk_fails_the_check(local, monkeypatch):
     real = os.statvfs(local.root)
     monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((*real[:3], 1, 1, *real[5:])))
@@ -318,6 +329,7 @@ def test_leftovers_of_killed_attempts_are_removed_once_old(local):
         assert len(list((local.root / ".staging").iterdir())) == 1
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # the child of this fork only writes files
 @pytest.mark.parametrize("way", ["put", "adopt"])
 def test_a_writer_killed_at_any_moment_leaves_whole_blobs_or_none(tmp_path, way):
     """Thirty writers are killed at random moments; whatever a reader finds afterwards is complete."""
