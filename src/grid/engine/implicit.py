@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from grid.engine.costs import LARGE_CELLS
 from grid.engine.explicit import include_references
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.space import HeatFlow, Loads, Space
@@ -31,7 +32,7 @@ GAMMA = 2.0 - math.sqrt(2.0)
 D = GAMMA / 2.0
 W = math.sqrt(2.0) / 4.0
 EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)
-KEPT_SOLVERS = 4  # factorisations kept, for different step sizes and transmittances
+KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # factorisations held at once, for different steps; large grids
 CAREFUL_PARTS = 8
 OVERSHOOT = 1e-6  # of the span of the bounds: what a step may exceed them by before it is redone
 
@@ -72,9 +73,10 @@ class ImplicitStepper:
         """The factorised matrix C + weight step L."""
         key = (step if weight == D else -weight * step, loads.operator_key)
         if key not in self._solvers:
+            kept = KEPT_SOLVERS if self.space.capacity.size <= LARGE_CELLS else KEPT_SOLVERS_LARGE
+            while len(self._solvers) >= kept:
+                self._solvers.popitem(last=False)  # before the new one, so that no more are ever held
             self._solvers[key] = make_solver(self.space, loads, shift=1.0, tau=weight * step)
-            while len(self._solvers) > KEPT_SOLVERS:
-                self._solvers.popitem(last=False)
         self._solvers.move_to_end(key)
         return self._solvers[key]
 

@@ -238,5 +238,5 @@ def advance_3d_parallel(
         a, b = (field, spare) if turn % 2 == 0 else (spare, field)
         _wrap_3d(a, wrap_x, wrap_y, wrap_z)
         for i in prange(rate.shape[0]):
-            _plane(b, a, np.int64(i), rate, gx, gy, gz, source, source.shape[0] - 1, step)
+            _plane(b, a, np.int64(i), rate, gx, gy, gz, source, source.shape[0] - 1, step)  # type: ignore[arg-type]
         _faces(a, b, rate, padded, cells, loss, gain, step, ledger)
