@@ -35,6 +35,7 @@ def test_start_is_a_sine_symmetric_to_the_last_bit_and_zero_at_both_ends():
         assert shape[0] == shape[-1] == 0.0
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     ("nodes", "diffusivity", "steps"), [(3, 0.2, 7), (10, 0.05, 3), (101, 0.01, 100), (64, 2.0, 4)]
 )
@@ -133,7 +134,7 @@ def test_hash_final_and_snapshots_are_those_of_the_field():
 def test_a_column_has_the_same_bytes_alone_and_among_any_neighbours():
     rng = np.random.default_rng(20260101)
     count = 40
-    columns = [rng.uniform(*limits, count) for limits in ((0.1, 2), (1e-4, 0.5), (-50, 900), (-50, 900), (0.1, 5))]
+    columns = [rng.uniform(*limits, count) for limits in ((0.5, 2), (1e-4, 0.1), (-50, 900), (-50, 900), (0.1, 2))]
     together = solve_rods(*columns, time_steps=9, spatial_steps=33)
     backwards = solve_rods(*(column[::-1] for column in columns), time_steps=9, spatial_steps=33)[::-1]
     for index in range(count):
@@ -145,6 +146,7 @@ def test_a_column_has_the_same_bytes_alone_and_among_any_neighbours():
             assert other.energy_residual == alone.energy_residual
 
 
+@pytest.mark.jit
 def test_bytes_do_not_depend_on_how_the_work_is_cut(monkeypatch):
     """Large rods are solved in pieces, so that progress and cancel come through; the pieces must not show."""
     whole, _ = solve_one(diffusivity=1.0, steps=5, nodes=51)
