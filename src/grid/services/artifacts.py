@@ -10,14 +10,14 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from grid.core.errors import AdmissionError, ConflictError, GoneError, GridError, NotFoundError, UnavailableError
+from grid.core.errors import AdmissionError, GoneError, GridError, NotFoundError, UnavailableError
 from grid.database.jobs import JobRecord
 from grid.database.renders import RenderRecord, RenderState
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
 from grid.schemas.jobs import JobStatus
 from grid.services.ports import ArtifactStore, Doorbell
-from grid.services.renders import find_render, request_render
+from grid.services.renders import NotRenderableError, find_render, request_render
 
 # What a browser may be told; everything else is bytes. HTML and SVG are never among them.
 MEDIA_TYPES: Mapping[str, str] = {
@@ -30,17 +30,11 @@ MEDIA_TYPES: Mapping[str, str] = {
 OTHER_MEDIA_TYPE = "application/octet-stream"
 
 
-class NoResultError(ConflictError):
+class NoResultError(NotRenderableError):
     """The job has no files: it has not ended, or not with success."""
 
-    code, title = "no-result", "The job has no result"
-
-    def __init__(self, status: JobStatus) -> None:
-        super().__init__(status)
-        self.status = status
-
     def __str__(self) -> str:
-        then = "it never will have one" if self.status.is_terminal else "wait until it is success"
+        then = "it never will have files" if self.status.is_terminal else "wait until it is success"
         return f"The job is {self.status.value}; {then}."
 
 
