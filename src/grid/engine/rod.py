@@ -185,11 +185,13 @@ class _Room:
     shape: FloatArray
     kept_rows: npt.NDArray[np.int64]
     buffer: FloatArray
+    kernels: "_Kernels"
 
     @classmethod
     def of(cls, time_steps: int, spatial_steps: int) -> "_Room":
         rows = max(1, min(_ROWS_BYTES // (8 * spatial_steps), time_steps))
-        return cls(time_steps, start_shape(spatial_steps), snapshot_rows(time_steps), np.empty((rows, spatial_steps)))
+        buffer = np.empty((rows, spatial_steps))
+        return cls(time_steps, start_shape(spatial_steps), snapshot_rows(time_steps), buffer, _kernels())
 
 
 class _Run:
@@ -207,13 +209,14 @@ class _Run:
         self.cut, self.boundary, self.span, self.time_steps = cut, boundary, span, room.time_steps
         shape = room.shape
         self.nodes = len(shape)
-        self.state = np.stack((shape, shape))
+        self.state = np.empty((2, self.nodes))
+        self.state[:] = shape
         self.stored = float(shape.sum())
         self.current = 0
         self.lowest, self.highest = shape.copy(), shape.copy()
         self.lost = np.zeros(1)  # heat through both ends so far, in units of span times spacing
         self.hash = hashlib.sha256()
-        self.kept_rows, self.buffer = room.kept_rows, room.buffer
+        self.kept_rows, self.buffer, self.kernels = room.kept_rows, room.buffer, room.kernels
         self.final, self.kept = final, kept
 
     def solve(self, column: int, watch: _Watch, on_rows: OnRows | None) -> Rod | None:
@@ -233,7 +236,7 @@ class _Run:
 
     def _advance(self, rows: FloatArray, first: int, column: int, watch: _Watch) -> bool:
         """Fill `rows`; False where the column was left out on the way."""
-        kernels = _kernels()
+        kernels = self.kernels
         limit = max(1, _CALL_CELL_STEPS // self.nodes)  # sub-steps of one call
         ahead = 0
         if self.cut.count > limit:  # then there is one row at once
@@ -270,7 +273,7 @@ class _Run:
             snapshots=self.kept,
             sub_steps=self.cut,
             field_sha256=self.hash.hexdigest(),
-            is_finite=bool(np.isfinite(theta).all() and np.isfinite(self.final).all()),
+            is_finite=bool(np.isfinite(self.final).all()),
             energy_residual=residual,
             energy_limit=1e-10 + roundings,
             bounds_excess=excess,
