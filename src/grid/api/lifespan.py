@@ -55,8 +55,7 @@ def start(app: FastAPI, stack: ExitStack) -> None:
     stack.callback(pid_file.unlink, missing_ok=True)
     upgrade(settings.resolved_database_url)
     uow = container.get(UnitOfWork)
-    if ensure_administrator(uow, home.root, container.get(PasswordHasher)):
-        log.info("administrator_made", file=str(home.secrets / "admin.json"))
+    ensure_administrator(uow, home.root, container.get(PasswordHasher))
     for part in (Database, Registry, ArtifactStore, TokenSigner):  # at the start, not in somebody's first request
         container.get(part)
     maintenance = Maintenance(uow, container.get(Doorbell), on_reaped=_counter(app.state.metrics))

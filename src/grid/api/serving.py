@@ -1,5 +1,6 @@
 """Run the server: uvicorn, one process, on loopback unless the operator says otherwise."""
 
+import signal
 import socket
 import sys
 from contextlib import ExitStack
@@ -120,6 +121,8 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
         h11_max_incomplete_event_size=HEADER_BYTES,
         ws="none",
     )
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again at its end; ours is to clean up
+        signal.signal(number, lambda *_: None)
     Server(config, app).run(sockets=[listener])
 
 

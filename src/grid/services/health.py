@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from grid.core.errors import GridError
+from grid.core.errors import GridError, UnavailableError
 from grid.core.settings import Settings
 from grid.database.uow import Transaction, UnitOfWork
 from grid.runtime.home import Home
@@ -67,7 +67,9 @@ def read_figures(uow: UnitOfWork, settings: Settings) -> LedgerFigures:
         return LedgerFigures(jobs, tx.outbox.backlog(), len(_living(tx, settings)))
 
 
-class _NotReadyError(GridError):
+class _NotReadyError(UnavailableError):
+    """A part answers, and does not do its work."""
+
     code, title = "not-ready", "A part is not ready"
 
 
