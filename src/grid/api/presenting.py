@@ -21,15 +21,10 @@ from grid.schemas.wire import (
 )
 from grid.schemas.wire.jobs import MetricValue
 from grid.services.artifacts import Artifact
+from grid.services.jobs import describe_state
 from grid.services.sweeps import SweepState
 
 API = "/api/v1"
-SENTENCES = {
-    JobStatus.QUEUED: "The job waits to be started.",
-    JobStatus.STARTING: "A worker has taken the job and prepares the run.",
-    JobStatus.RUNNING: "The simulation runs.",
-    JobStatus.CANCELLING: "The job is being stopped.",
-}
 
 
 def present_job(job: JobRecord) -> JobOut:
@@ -40,7 +35,7 @@ def present_job(job: JobRecord) -> JobOut:
         id=job.id,
         status=job.state,
         reason=job.reason,
-        message=_sentence(job),
+        message=describe_state(job),
         container_image=job.image,
         simulation=job.simulation,
         params=job.params,
@@ -136,12 +131,6 @@ def summarise(simulation: Simulation) -> SimulationSummary:
         numerics_version=simulation.numerics_version,
         link=f"{API}/simulations/{simulation.name}",
     )
-
-
-def _sentence(job: JobRecord) -> str:
-    if job.message:
-        return job.message
-    return job.reason.sentence if job.reason is not None else SENTENCES.get(job.state, "")
 
 
 def _links(job_id: UUID, sweep_id: UUID | None) -> JobLinks:

@@ -11,7 +11,7 @@ import contextlib
 import json
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
@@ -147,7 +147,12 @@ class JobStreams:
             await asyncio.gather(self._tailer, return_exceptions=True)
 
     async def events(
-        self, subscription: Subscription, *, last_event_id: str | None, expires_at: float
+        self,
+        subscription: Subscription,
+        *,
+        last_event_id: str | None,
+        expires_at: float,
+        is_welcome: Callable[[], Awaitable[bool]],
     ) -> AsyncIterator[bytes]:
         """Yield the events of one stream: first from the tables, from `last_event_id` on, then as they come.
 
@@ -155,6 +160,7 @@ class JobStreams:
             subscription: From `open`.
             last_event_id: As the reader sent it; one that is not ours starts at the beginning.
             expires_at: When the reader's token ends, on the monotonic clock; the stream ends with it.
+            is_welcome: Asked with every ping's interval; where the reader's session has ended, so does the stream.
         """
         reader = _Reader(last_event_id)
         yield f"retry: {RETRY_MS}\n\n".encode()
@@ -167,10 +173,15 @@ class JobStreams:
             if not news.has_more:
                 break
         self._joined(subscription.job_id, reader)
+        next_check = time.monotonic() + PING_S
         while not subscription.is_overfull:
             left_s = expires_at - time.monotonic()
             if left_s <= 0:
                 return
+            if time.monotonic() >= next_check:
+                if not await is_welcome():
+                    return
+                next_check = time.monotonic() + PING_S
             fresh = await subscription.take(min(PING_S, left_s))
             if fresh is None:
                 yield KEEPALIVE_COMMENT

@@ -19,6 +19,14 @@ T = TypeVar("T")
 log = get_logger(__name__)
 
 
+SENTENCES = {
+    JobStatus.QUEUED: "The job waits to be started.",
+    JobStatus.STARTING: "A worker has taken the job and prepares the run.",
+    JobStatus.RUNNING: "The simulation runs.",
+    JobStatus.CANCELLING: "The job is being stopped.",
+}
+
+
 class NotFinishedError(ConflictError):
     """Only a job that has ended can be removed."""
 
@@ -45,6 +53,13 @@ class Page(Generic[T]):
     def pages(self) -> int:
         """How many pages there are."""
         return -(-self.count.number // self.size)
+
+
+def describe_state(job: JobRecord) -> str:
+    """Say in one sentence where a job stands."""
+    if job.message:
+        return job.message
+    return SENTENCES[job.state] if job.state in SENTENCES or job.reason is None else job.reason.sentence
 
 
 def get_job(uow: UnitOfWork, *, owner_id: UUID | None, job_id: UUID) -> JobRecord:

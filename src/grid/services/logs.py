@@ -11,6 +11,7 @@ from grid.database.jobs import JobRecord
 from grid.database.logs import CHUNKS_PER_ATTEMPT, LogRecord
 from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import JsonObject
+from grid.services.jobs import describe_state
 
 NEWS_CHUNKS = 64  # of all followed jobs in one look: 1 MiB at most
 MAX_LOG_CHUNKS = 4 * CHUNKS_PER_ATTEMPT  # of one answer: the last four attempts, 16 MiB at most
@@ -96,7 +97,7 @@ def _news(job: JobRecord, chunks: Sequence[LogRecord], cursor: LogCursor, *, is_
         "id": str(job.id),
         "status": job.state.value,
         "reason": job.reason.value if job.reason is not None else None,
-        "message": job.message or (job.reason.sentence if job.reason is not None else ""),
+        "message": describe_state(job),
         "progress": job.progress,
         "attempts": job.attempts_used,
     }

@@ -64,11 +64,17 @@ class Tables:
         return JobNews(place, self.version, is_final, {"status": self.status}, shown, has_more)
 
 
-async def collect(streams, *, last_event_id=None, expires_at=FOREVER, on_event=None, user_id=USER):
-    subscription = streams.open(user_id, JOB)
+async def always():
+    return True
+
+
+async def collect(streams, *, last_event_id=None, expires_at=FOREVER, on_event=None, is_welcome=always):
+    subscription = streams.open(USER, JOB)
     parts = []
     try:
-        async for part in streams.events(subscription, last_event_id=last_event_id, expires_at=expires_at):
+        async for part in streams.events(
+            subscription, last_event_id=last_event_id, expires_at=expires_at, is_welcome=is_welcome
+        ):
             parts.append(part.decode())
             if on_event is not None:
                 on_event(part.decode())
@@ -148,7 +154,7 @@ def test_a_reader_that_falls_behind_gets_a_gap_and_can_come_back():
     async def scenario():
         streams = JobStreams(tables.read, poll_s=0.001)
         subscription = streams.open(USER, JOB)
-        events = streams.events(subscription, last_event_id=None, expires_at=FOREVER)
+        events = streams.events(subscription, last_event_id=None, expires_at=FOREVER, is_welcome=always)
         seen = [await anext(events) for _ in range(4)]  # retry, log, status, id: the past
         tables.chunks.append((1, 1, "live\n"))
         seen.append(await anext(events))  # from here on the reader takes nothing
@@ -205,6 +211,20 @@ def test_a_stream_ends_with_its_readers_token():
     assert [kind for kind, *_ in parse(text)] == ["status"]
 
 
+def test_a_stream_ends_when_its_readers_session_does(monkeypatch):
+    monkeypatch.setattr(streams_module, "PING_S", 0.02)
+    asked = []
+
+    async def is_welcome():
+        asked.append(True)
+        return len(asked) < 3
+
+    text = run(collect(JobStreams(Tables().read), is_welcome=is_welcome))
+
+    assert len(asked) == 3
+    assert ": ping" in text
+
+
 def test_a_quiet_stream_is_pinged(monkeypatch):
     monkeypatch.setattr(streams_module, "PING_S", 0.02)
 
@@ -257,7 +277,7 @@ def test_a_reader_that_takes_nothing_is_dropped_and_its_place_given_back(monkeyp
     async def scenario():
         streams = JobStreams(Tables().read)
         subscription = streams.open(USER, JOB)
-        events = streams.events(subscription, last_event_id=None, expires_at=FOREVER)
+        events = streams.events(subscription, last_event_id=None, expires_at=FOREVER, is_welcome=always)
         response = JobStreamResponse(streams, subscription, events)
 
         async def send(message):
@@ -298,6 +318,7 @@ def test_over_http_a_job_is_followed_from_queue_to_end(alice, uow, container):
     assert '"status": "success"' in events[-1][1]
     versions = [int(event[2].removeprefix("job:")) for event in events if event[0] == "status"]
     assert versions == sorted(set(versions))
+    assert all('"message": "The' in event[1] for event in events if event[0] == "status")
 
     resumed = parse(alice.get(f"{JOBS}/{job_id}/logs/stream", headers={"Last-Event-ID": "1:0"}).text)
     assert [kind for kind, *_ in resumed if kind] == ["status", "end"]

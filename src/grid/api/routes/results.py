@@ -3,11 +3,12 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import Header, Path, Query
+from fastapi import Depends, Header, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -16,10 +17,11 @@ from grid.api.dependencies import FromDishka, Router
 from grid.api.presenting import present_artifact
 from grid.api.problems import problems
 from grid.api.scope import Owner
-from grid.api.security import FreshUser
-from grid.api.streams import JobStreamResponse, JobStreams, OpenStreams
-from grid.core.errors import UnavailableError
+from grid.api.security import FreshUser, get_claims
+from grid.api.streams import JobStreamResponse, OpenStreams
+from grid.core.errors import AuthenticationError, UnavailableError
 from grid.core.settings import Settings
+from grid.core.tokens import Claims
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
 from grid.schemas.wire import ArtifactList
@@ -27,6 +29,7 @@ from grid.services import artifacts, logs
 from grid.services import jobs as job_service
 from grid.services.artifacts import Artifact
 from grid.services.ports import ArtifactStore, Doorbell
+from grid.services.sessions import SessionDirectory
 from grid.services.zips import CHUNK_BYTES, ZipMember, stream_zip
 
 router = Router(prefix="/jobs", tags=["jobs"])
@@ -52,21 +55,27 @@ def get_job_logs(
     return logs.read_log(uow, owner_id=owner_id, job_id=job_id, tail=tail)
 
 
-@router.get(
-    "/{job_id}/logs/stream", response_class=StreamingResponse, responses={**_EVENTS, **problems(403, 404, 429)}
-)
+@router.get("/{job_id}/logs/stream", response_class=StreamingResponse, responses={**_EVENTS, **problems(403, 404, 429)})
 async def stream_job_logs(
     job_id: UUID,
     user: FreshUser,
     owner_id: Owner,
     uow: FromDishka[UnitOfWork],
     streams: OpenStreams,
+    claims: Annotated[Claims, Depends(get_claims)],
+    sessions: FromDishka[SessionDirectory],
     last_event_id: Annotated[str | None, Header(max_length=64, description="Where to go on")] = None,
 ) -> JobStreamResponse:
     """Follow a job (server-sent events): `log` and `status` as they come, at last one `end`."""
     await run_in_threadpool(job_service.get_job, uow, owner_id=owner_id, job_id=job_id)
-    left_s = (user.expires_at - datetime.now(UTC)).total_seconds()
-    return _respond(streams, user.id, job_id, last_event_id, time.monotonic() + left_s)
+    subscription = streams.open(user.id, job_id)
+    events = streams.events(
+        subscription,
+        last_event_id=last_event_id,
+        expires_at=time.monotonic() + (user.expires_at - datetime.now(UTC)).total_seconds(),
+        is_welcome=partial(_is_welcome, sessions, claims),
+    )
+    return JobStreamResponse(streams, subscription, events)
 
 
 @router.get("/{job_id}/artifacts", responses=problems(403, 404))
@@ -147,12 +156,14 @@ async def _wait_for_files(
     raise UnavailableError("The files are still being made; ask again in a moment. Is a worker running?")
 
 
-def _respond(
-    streams: JobStreams, user_id: UUID, job_id: UUID, last_event_id: str | None, expires_at: float
-) -> JobStreamResponse:
-    subscription = streams.open(user_id, job_id)
-    events = streams.events(subscription, last_event_id=last_event_id, expires_at=expires_at)
-    return JobStreamResponse(streams, subscription, events)
+async def _is_welcome(sessions: SessionDirectory, claims: Claims) -> bool:
+    try:
+        await run_in_threadpool(sessions.get, claims)
+    except AuthenticationError:
+        return False
+    except UnavailableError:
+        return True  # the database is away for a moment
+    return True
 
 
 def _attachment(name: str) -> dict[str, str]:
