@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from random import Random
 from uuid import UUID, uuid4
 
+import numpy as np
 import pytest
 
 from grid.runtime.messages import Begun, LeaveOut, Ready, Render, Rendered, Solve, Solved
@@ -22,6 +24,7 @@ from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import Claim, Reason
 
 ROOT = Path(__file__).parents[2]
+POINTS = 300
 TOYS = "tests.doubles.simulations:load_registry"
 
 
@@ -177,6 +180,39 @@ def test_a_killed_child_is_at_end_of_file_and_leaves_no_part_of_a_pack(child, ho
     assert child.exit_reason() is not None
     assert (child.exit_reason().signal, child.exit_reason().was_killed) == (signal.SIGKILL, False)
     assert stored_files(home) == []
+
+
+def test_packs_of_children_killed_at_any_moment_are_whole_or_not_there(factory, home):
+    """The long form is in tests/faults."""
+    kill_children(factory, rounds=10, seed=3)
+    assert require_whole_packs(LocalArtifactStore(home / "artifacts")) <= 10
+
+
+def kill_children(factory: SlotFactory, rounds: int, seed: int) -> None:
+    """Kill a child at a random moment after it began a batch, again and again; every fifth is left to finish."""
+    random = Random(seed)
+    for round_ in range(rounds):
+        child = factory.start("small")
+        receive(child, Ready)
+        child.send(make_solve(*({"value": float(i)} for i in range(POINTS))))
+        receive(child, Begun)
+        if round_ % 5 == 0:
+            receive(child, Solved)
+        time.sleep(random.uniform(0.0, 0.03))
+        os.kill(child.pid, signal.SIGKILL)
+        receive_until_end_of_file(child)
+        child.kill()
+
+
+def require_whole_packs(store: LocalArtifactStore) -> int:
+    found = 0
+    for key in store.keys("packs/"):
+        with store.open(key) as blob:
+            values = np.load(blob)["value"]
+        assert list(values) == [2.0 * i for i in range(POINTS)]
+        found += 1
+    assert found > 0
+    return found
 
 
 def test_a_kernel_that_holds_the_interpreter_can_be_killed(child):

@@ -4,9 +4,7 @@ import errno
 import hashlib
 import io
 import os
-import signal
 import stat
-import time
 from pathlib import Path
 from random import Random
 
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.artifacts import MemoryArtifactStore
+from tests.support.killing import kill_writers, require_whole_blobs
 
 from grid.core.errors import ConflictError, InputError, NotFoundError, StorageFullError, UnavailableError
 from grid.runtime.store import ArtifactKeyError, LocalArtifactStore, split_key
@@ -332,37 +331,10 @@ def test_leftovers_of_killed_attempts_are_removed_once_old(local):
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # the child of this fork only writes files
 @pytest.mark.parametrize("way", ["put", "adopt"])
 def test_a_writer_killed_at_any_moment_leaves_whole_blobs_or_none(tmp_path, way):
-    """Thirty writers are killed at random moments; whatever a reader finds afterwards is complete."""
-    root, random = tmp_path / "artifacts", Random(7)
-    LocalArtifactStore(root)
-    for round_ in range(30):
-        pid = os.fork()
-        if pid == 0:
-            _write_for_ever(root, round_, way)
-        time.sleep(random.uniform(0.0, 0.02))
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    store, found = LocalArtifactStore(root), 0
-    for key in store.keys():  # noqa: SIM118 - a store is no mapping
-        assert read(store, key) == expected_blob(key)
-        found += 1
-    assert found > 0  # some were finished, or the test says nothing
-    assert store.remove_leftovers(-1.0) >= 0
-    assert list((root / ".staging").iterdir()) == []
+    """The long form is in tests/faults."""
+    kill_writers(tmp_path / "artifacts", way, rounds=20, seed=7)
+    store = LocalArtifactStore(tmp_path / "artifacts")
 
-
-def expected_blob(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest() * 20_000
-
-
-def _write_for_ever(root: Path, round_: int, way: str) -> None:
-    store, number = LocalArtifactStore(root), 0
-    while True:
-        key = f"round{round_}/{number}.bin"
-        if way == "put":
-            store.put(key, io.BytesIO(expected_blob(key)))
-        else:
-            with store.staging("x") as folder:
-                Path(folder, "draft").write_bytes(expected_blob(key))
-                store.adopt(key, Path(folder, "draft"))
-        number += 1
+    assert require_whole_blobs(store) >= 7  # every third writer had finished one
+    assert store.remove_leftovers(-1.0) <= 20
+    assert list((store.root / ".staging").iterdir()) == []
