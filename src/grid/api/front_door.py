@@ -24,6 +24,8 @@ HEADER_BYTES = 32 * 1024
 HEADER_COUNT = 100
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_PAGE_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}  # of the page that asks
+_POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _WILDCARDS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - compared with, never bound to
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?")
@@ -41,6 +43,9 @@ class FrontDoor:
         """Pass the request on, or answer with a problem."""
         if scope["type"] == "http" and (status := self.refusal(scope)) is not None:
             await problem(status, scope)(scope, receive, send)
+            return
+        if scope["type"] == "websocket" and self._handshake_refusal(scope):
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})  # before it is accepted: a 403
             return
         await self.app(scope, receive, send)
 
@@ -62,14 +67,19 @@ class FrontDoor:
         return None if match and match[1] in self.hosts else HTTPStatus.MISDIRECTED_REQUEST
 
     def _site_refusal(self, scope: Scope, headers: Headers) -> int | None:
-        if scope["method"] in _SAFE and not _is_stream(scope, headers):
-            return None
-        origin = headers.get("origin")
-        if origin is None:  # no browser, or a page of our own reading; a browser says when it is neither
-            foreign = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
-            return HTTPStatus.FORBIDDEN if foreign else None
-        own = f"{scope.get('scheme', 'http')}://{headers['host']}".lower()
-        return None if origin.lower() in self.origins | {own} else HTTPStatus.FORBIDDEN
+        if origins := headers.getlist("origin"):  # a browser names the page that asks, whenever it is another site's
+            scheme = _PAGE_SCHEMES.get(scope.get("scheme", "http"), "http")
+            own = f"{scheme}://{headers['host']}".lower()
+            is_welcome = len(origins) == 1 and origins[0].lower() in self.origins | {own}
+            return None if is_welcome else HTTPStatus.FORBIDDEN
+        if scope.get("method") in _SAFE and not _is_stream(scope, headers):
+            return None  # a link on another site may lead here
+        foreign = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+        return HTTPStatus.FORBIDDEN if foreign else None
+
+    def _handshake_refusal(self, scope: Scope) -> int | None:
+        headers = Headers(scope=scope)
+        return self._host_refusal(headers) or self._site_refusal(scope, headers)
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
