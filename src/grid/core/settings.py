@@ -39,17 +39,19 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in $GRID_HOME/grid.db")
     redis_url: str | None = Field(None, description="Redis for the doorbell of scaled-out workers; used only when set")
-    default_container_image: str = Field("sim:local", max_length=255)
+    default_container_image: str = Field(
+        "sim:local", max_length=255, description="Image of a job that names neither an image nor a simulation"
+    )
     artifacts_path: Path | None = Field(None, description="Folder of results; unset: $GRID_HOME/artifacts")
     max_job_timeout: int = Field(3600, ge=1, le=7 * 86_400, description="Longest wall-clock time of one run, seconds")
-    log_level: LogLevel = "INFO"
-    debug: bool = False
-    otel_service_name: str = "grid"
-    otel_exporter_otlp_endpoint: str | None = None
+    log_level: LogLevel = Field("INFO", description="Least severe level that is logged")
+    debug: bool = Field(False, description="Log at level DEBUG, whatever LOG_LEVEL says")
+    otel_service_name: str = Field("grid", description="Name of this service in traces; kept for a later version")
+    otel_exporter_otlp_endpoint: str | None = Field(None, description="Where traces go; kept for a later version")
 
     grid_home: Path = Field(default_factory=find_home, description="Data folder; found upwards as git does")
     grid_host: str = Field("127.0.0.1", description="Address to listen on")
-    grid_port: int = Field(8000, ge=1, le=65_535)
+    grid_port: int = Field(8000, ge=1, le=65_535, description="Port to listen on")
     grid_expose: bool = Field(False, description="Allow an address that is not loopback")
     grid_allowed_hosts: Names = Field((), description="Further Host names to answer to, comma-separated, exact")
     grid_allowed_origins: Names = Field((), description="Further web origins that may call, comma-separated, exact")
@@ -57,7 +59,7 @@ class Settings(BaseSettings):
     grid_images: Names = Field(("sim:local",), description="Container images that jobs may name")
     grid_slots: int | None = Field(None, ge=1, le=256, description="Cores for simulations; unset: all of them")
     grid_lease_s: float = Field(30.0, ge=2.0, le=600.0, description="Life of a claim without a heartbeat")
-    grid_heartbeat_s: float = Field(5.0, ge=0.2, le=60.0)
+    grid_heartbeat_s: float = Field(5.0, ge=0.2, le=60.0, description="How often a worker renews its claims")
     grid_poll_s: float = Field(2.0, ge=0.05, le=60.0, description="How often a worker looks without being rung")
     grid_queue_limit: int = Field(20_000, ge=1, description="Queued jobs of one user")
     grid_queue_limit_total: int = Field(100_000, ge=1, description="Queued jobs of all users")

@@ -1,5 +1,6 @@
 """Settings: the promised names and defaults, and limits that refuse what makes no sense."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,50 @@ def test_a_secret_is_not_printed():
 def test_settings_do_not_change():
     with pytest.raises(ValidationError):
         make().grid_port = 1
+
+
+ROOT = Path(__file__).parents[3]
+LINE = re.compile(r"^# ([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
+# Without a fixed default: found, made, or derived from another setting.
+DERIVED = {"GRID_HOME"}
+
+
+def as_text(value: object) -> str:
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def test_the_example_file_shows_every_setting_with_its_default_and_a_sentence():
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    shown = LINE.findall(text)
+
+    assert [name for name, _ in shown] == [name.upper() for name in Settings.model_fields]
+    for name, value in shown:
+        if name not in DERIVED:
+            assert value == as_text(getattr(make(), name.lower())), name
+        sentence = text[: text.index(f"# {name}=")].splitlines()[-1]
+        assert re.fullmatch(r"# [A-Z].*\.", sentence), name
+
+
+def test_the_example_file_changes_nothing_and_works_when_uncommented(tmp_path):
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert not [line for line in text.splitlines() if line and not line.startswith("#")]
+
+    (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in LINE.findall(text) if value))
+    given = Settings(_env_file=tmp_path / ".env").model_dump(exclude={"grid_home"})
+    assert given == make().model_dump(exclude={"grid_home"})
+
+
+def test_the_documentation_has_a_row_for_every_setting():
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `([A-Z0-9_]+)` \|", text, re.MULTILINE)) == {
+        name.upper() for name in Settings.model_fields
+    }
+
+
+def test_every_setting_says_what_it_is():
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
