@@ -1,0 +1,121 @@
+"""Each part of the service, as `/ready` and the metrics see it."""
+
+from datetime import timedelta
+
+import pytest
+from tests.support.service import open_service
+
+from grid.core.errors import StorageFullError, UnavailableError
+from grid.runtime.home import open_home
+from grid.runtime.store import LocalArtifactStore
+from grid.schemas.jobs import JobStatus
+from grid.services import health
+from grid.services.health import check_parts, read_figures
+
+
+@pytest.fixture
+def service(tmp_path):
+    with open_service(tmp_path / "home_of_data") as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path):
+    (tmp_path / "home_of_data").mkdir(mode=0o700)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return open_home(tmp_path / "home")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return LocalArtifactStore(tmp_path / "artifacts")
+
+
+def parts_of(service, store, home) -> dict[str, health.Part]:
+    return {part.name: part for part in check_parts(service.uow, store, home, service.settings)}
+
+
+def beat(service, *, polled: bool = True) -> None:
+    with service.uow.begin() as tx:
+        tx.workers.beat("w1", host="here", pid=1, details={}, polled=polled)
+
+
+def test_everything_is_ready_once_a_worker_looks_for_work(service, store, home):
+    beat(service)
+    parts = parts_of(service, store, home)
+
+    assert {name: part.state for name, part in parts.items()} == dict.fromkeys(parts, "ready")
+    assert list(parts) == ["database", "worker", "bus", "artifacts"]
+    assert parts["worker"].detail.startswith("1 alive")
+
+
+def test_a_worker_that_said_goodbye_is_not_there(service, store, home):
+    beat(service)
+    with service.uow.begin() as tx:
+        tx.workers.stop("w1")
+
+    assert not parts_of(service, store, home)["worker"].is_ready
+
+
+def test_a_worker_that_was_not_heard_of_is_not_there(service, store, home, monkeypatch):
+    beat(service)
+    with service.uow.read() as tx:
+        now = tx.now()
+    monkeypatch.setattr(service.uow.database, "clock", lambda: now + timedelta(minutes=5))
+
+    assert not parts_of(service, store, home)["worker"].is_ready
+
+
+def test_a_worker_that_lives_and_does_not_look_for_work_is_named(service, store, home, monkeypatch):
+    beat(service)
+    with service.uow.read() as tx:
+        now = tx.now()
+    monkeypatch.setattr(service.uow.database, "clock", lambda: now + timedelta(minutes=5))
+    beat(service, polled=False)
+    worker = parts_of(service, store, home)["worker"]
+
+    assert not worker.is_ready
+    assert "300 s ago" in worker.detail
+
+
+@pytest.mark.parametrize(
+    "failure", [StorageFullError("The disk is full."), UnavailableError("Away."), OSError("/path")]
+)
+def test_a_store_in_trouble_is_a_state_and_never_an_error(service, store, home, monkeypatch, failure):
+    def check():
+        raise failure
+
+    monkeypatch.setattr(store, "check", check)
+    part = parts_of(service, store, home)["artifacts"]
+
+    assert part.state == "unavailable"
+    assert "/path" not in part.detail
+
+
+def test_a_bus_without_its_folder_is_named(service, store, home):
+    home.run.rmdir()
+
+    assert not parts_of(service, store, home)["bus"].is_ready
+
+
+def test_a_database_that_is_away_is_named_and_the_worker_cannot_be_known(service, store, home):
+    service.uow.database.close()
+    service.settings.grid_home.joinpath("grid.db").rename(service.settings.grid_home / "elsewhere.db")
+    service.settings.grid_home.joinpath("grid.db").mkdir()
+    parts = parts_of(service, store, home)
+
+    assert (parts["database"].state, parts["worker"].state) == ("unavailable", "unavailable")
+    assert parts["artifacts"].is_ready
+
+
+def test_figures_count_jobs_by_state_events_and_workers(service):
+    service.submit(simulation="noop")
+    service.submit(simulation="noop", sweep=[{}, {}])
+    beat(service)
+    figures = read_figures(service.uow, service.settings)
+
+    assert figures.jobs == {**dict.fromkeys(JobStatus, 0), JobStatus.QUEUED: 3}
+    assert (figures.outbox_backlog, figures.workers) == (2, 1)
