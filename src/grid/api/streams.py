@@ -8,7 +8,6 @@ that a reader that comes back names its place in the log. Delivery is at least o
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -24,11 +23,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message, Receive, Scope, Send
 
 from grid.api.dependencies import FromDishka
+from grid.api.event_reader import EventReader
 from grid.core.errors import TooManyRequestsError, UnavailableError
 from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener
 from grid.runtime.home import Home
-from grid.services.logs import START, JobNews, LogCursor, read_news
+from grid.services.logs import JobNews, LogCursor, read_news
 from grid.services.ports import BellListener
 
 MAX_STREAMS = 1_000
@@ -162,7 +162,7 @@ class JobStreams:
             expires_at: When the reader's token ends, on the monotonic clock; the stream ends with it.
             is_welcome: Asked with every ping's interval; where the reader's session has ended, so does the stream.
         """
-        reader = _Reader(last_event_id)
+        reader = EventReader(last_event_id)
         yield f"retry: {RETRY_MS}\n\n".encode()
         while True:  # the past, page by page, at the reader's pace
             news = await self._read_one(subscription.job_id, reader.cursor)
@@ -196,7 +196,7 @@ class JobStreams:
         news = await run_in_threadpool(self._read_news, {job_id: cursor})
         return news.get(job_id) or JobNews.gone(job_id, cursor)
 
-    def _joined(self, job_id: UUID, reader: "_Reader") -> None:
+    def _joined(self, job_id: UUID, reader: EventReader) -> None:
         """Let the tailer go on from where this reader is; others that are further drop what they know already."""
         topic = self._topics.get(job_id)
         if topic is not None:
@@ -250,44 +250,6 @@ class JobStreams:
         finally:
             loop.remove_reader(listener.fileno())
         listener.drain()
-
-
-class _Reader:
-    """What one reader has been told: turns news into events and leaves out repeats."""
-
-    def __init__(self, last_event_id: str | None) -> None:
-        self.cursor, self.version = _parse_event_id(last_event_id)
-
-    def tell(self, news: JobNews) -> list[bytes]:
-        events = []
-        for chunk in news.chunks:
-            place = LogCursor(chunk.epoch, chunk.seq)
-            if place > self.cursor:
-                self.cursor = place
-                text = chunk.text.removesuffix("\n")
-                events.append(format_sse_event(event="log", data_str=text, id=f"{chunk.epoch}:{chunk.seq}"))
-        if news.has_more:
-            return events  # the status comes after the log that led to it
-        if news.version > self.version:
-            self.version = news.version
-            events.append(format_sse_event(event="status", data_str=json.dumps(news.state), id=f"job:{news.version}"))
-            if self.cursor > START:
-                events.append(format_sse_event(id=f"{self.cursor.epoch}:{self.cursor.seq}"))
-        if news.is_final:
-            events.append(format_sse_event(event="end", data_str=json.dumps(news.state)))
-        return events
-
-
-def _parse_event_id(text: str | None) -> tuple[LogCursor, int]:
-    """Read `epoch:seq` or `job:version`; anything else starts at the beginning."""
-    head, _, tail = (text or "").partition(":")
-    if not (tail.isascii() and tail.isdecimal() and len(tail) < 10):
-        return START, -1
-    if head == "job":
-        return START, int(tail)
-    if head.isascii() and head.isdecimal() and len(head) < 10:
-        return LogCursor(int(head), int(tail)), -1
-    return START, -1
 
 
 class _StalledError(Exception):

@@ -76,7 +76,8 @@ class IdempotencyRepository:
         statement = statement.on_conflict_do_update(
             index_elements=["owner_id", "route", "key"], set_=row, where=idempotency_keys.c.expires_at <= now
         )
-        return self._tx.connection.execute(statement).rowcount == 1
+        statement = statement.returning(idempotency_keys.c.key)  # psycopg keeps no count of inserted rows
+        return self._tx.connection.execute(statement).first() is not None
 
     def purge(self, *, limit: int = 1000) -> int:
         """Remove expired keys, the oldest first; return how many."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ MAX_CELL_STEPS = 1e12  # of one job: half an hour of one core at half a nanoseco
 MEMORY_FRACTION = 0.6  # of a job's memory; the rest is for the interpreter and its libraries
 MAX_PROGRAM_PARAMS_BYTES = 64 * 1024
 _CHUNK = 500  # points checked in one call, so that a sweep of mistakes is given up early
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}")
 
 
@@ -79,20 +81,37 @@ def admit_points(
         AdmissionError: A point is estimated beyond what a job may use.
     """
     models, stored = validate_points(simulation.params_model, points, root=root)
-    admitted = []
-    for index, (model, params) in enumerate(zip(models, stored, strict=True)):
+    return [
+        _admit(simulation, model, params, limits, runs=runs, where=_place(root, index))
+        for index, (model, params) in enumerate(zip(models, stored, strict=True))
+    ]
+
+
+def _admit(
+    simulation: Simulation, model: BaseModel, params: JsonObject, limits: Limits, *, runs: str, where: str
+) -> AdmittedPoint:
+    with _named(where):
         estimate = simulation.estimate(model)
-        require_affordable(estimate, limits, where=_place(root, index))
-        admitted.append(
-            AdmittedPoint(
-                params=params,
-                spec_hash=hash_spec(runs, params),
-                batch_key=simulation.batch_key(model),
-                slot=estimate.slot,
-                work_s=estimate.work_s,
-            )
-        )
-    return admitted
+        batch_key = simulation.batch_key(model)
+    require_affordable(estimate, limits, where=where)
+    return AdmittedPoint(params, hash_spec(runs, params), batch_key, estimate.slot, estimate.work_s)
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Let a simulation's own errors name the point of the submission, not only the field of the point."""
+    try:
+        yield
+    except InvalidFieldsError as error:
+        raise InvalidFieldsError(tuple(_moved(one, where) for one in error.errors[:MAX_ERRORS])) from error
+    except FieldError as error:
+        raise InvalidFieldsError((_moved(error, where),)) from error
+    except AdmissionError as error:
+        raise AdmissionError(f"{error.resource} of {where}", error.estimate, error.limit, error.unit) from error
+
+
+def _moved(error: FieldError, where: str) -> ParameterError:
+    return ParameterError(f"{where}.{error.field}", error.limit, getattr(error, "unit", None))
 
 
 def validate_points(
@@ -127,7 +146,7 @@ def field_errors(
     for detail in details[:room]:
         index, *path = detail["loc"]
         place = _place(root, offset + int(index))
-        field = ".".join([place, *(_safe_name(part) for part in path)])
+        field = place + "".join(_step(part) for part in path)
         yield ParameterError(field, _limit(detail), find_unit(model, path))
 
 
@@ -137,8 +156,10 @@ def find_unit(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
     current: Any = model
     for part in path:
         fields = getattr(current, "model_fields", None)
+        if fields is None and isinstance(part, int):
+            continue  # an element of a list is in the list's unit
         if fields is None or part not in fields:
-            continue
+            return None
         info = fields[part]
         extra = info.json_schema_extra
         unit = extra.get("unit") if isinstance(extra, dict) else None
@@ -167,8 +188,7 @@ def admit_program_points(points: Sequence[JsonObject], *, runs: str, root: str) 
 
 def hash_spec(runs: str, params: JsonObject) -> str:
     """Return the sha256 of what is run and its parameters, in one canonical form."""
-    text = json.dumps([runs, params], sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical([runs, params]).encode()).hexdigest()
 
 
 def _program_errors(point: JsonObject, place: str) -> Iterator[FieldError]:
@@ -185,10 +205,11 @@ def _place(root: str, index: int) -> str:
     return root if root == "params" else f"{root}[{index}]"
 
 
-def _safe_name(part: str | int) -> str:
-    """Return a step of a path; a name that a caller made up and that is not a plain one is not repeated."""
-    text = str(part)
-    return text if isinstance(part, int) or _NAME.fullmatch(text) else "(unnamed)"
+def _step(part: str | int) -> str:
+    """Return one step of a path; a name that a caller made up and that is not a plain one is not repeated."""
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if _NAME.fullmatch(part) else ".(unnamed)"
 
 
 def _limit(detail: ErrorDetails) -> str:

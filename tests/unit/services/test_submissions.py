@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import func, select
+from tests.support.service import make_service, open_service
 
 from grid.core.errors import AdmissionError, FieldError, InvalidFieldsError, TooManyRequestsError
 from grid.database.audit import AuditEntry
@@ -21,13 +22,11 @@ from grid.services.submissions import (
     SandboxUnavailableError,
     find_answer,
 )
-from tests.support.service import open_service
 
 
 @pytest.fixture
-def service(tmp_path):
-    with open_service(tmp_path) as made:
-        yield made
+def service(uow, tmp_path):
+    return make_service(uow, tmp_path)
 
 
 def count_jobs(service):
@@ -118,6 +117,20 @@ def test_one_bad_point_refuses_the_whole_sweep_naming_field_limit_and_unit(servi
     assert (error.field, error.unit) == ("sweep[17].length", "m")
     assert "123" not in str(caught.value)
     assert count_jobs(service) == 0
+
+
+def test_errors_inside_a_problem_are_named_by_their_whole_path(service):
+    problem = {
+        "dimension": 1,
+        "domain": {"coordinates": "cartesian", "size": [-0.1]},
+        "material": {"conductivity": 35.0, "density": 7200.0, "specific_heat": 440.5},
+        "resolution": {"cells": [80], "steps": 10, "end_time": 1.0},
+    }
+    with pytest.raises(InvalidFieldsError) as caught:
+        service.submit(simulation="heat", sweep=[{"problem": problem, "method": "magic"}])
+
+    fields = [error.field for error in caught.value.errors]
+    assert fields == ["sweep[0].problem.domain.size[0]", "sweep[0].method"]
 
 
 def test_at_most_twenty_errors_are_listed(service):
