@@ -76,8 +76,8 @@ class IdempotencyRepository:
         statement = statement.on_conflict_do_update(
             index_elements=["owner_id", "route", "key"], set_=row, where=idempotency_keys.c.expires_at <= now
         )
-        statement = statement.returning(idempotency_keys.c.key)  # psycopg keeps no count of inserted rows
-        return self._tx.connection.execute(statement).first() is not None
+        stored_key = statement.returning(idempotency_keys.c.key)  # psycopg keeps no count of inserted rows
+        return self._tx.connection.execute(stored_key).first() is not None
 
     def purge(self, *, limit: int = 1000) -> int:
         """Remove expired keys, the oldest first; return how many."""
