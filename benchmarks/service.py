@@ -85,9 +85,11 @@ def running_service(database: str) -> Iterator[Service]:
         environment = {**os.environ, "GRID_HOME": str(home), "GRID_PORT": str(port), "LOG_LEVEL": "WARNING"}
         environment.pop("DATABASE_URL", None)
         if database == "postgresql":
-            from tests.support.postgres import running_postgres
+            from tests.support.postgres import start_postgres
 
-            environment["DATABASE_URL"] = stack.enter_context(running_postgres())
+            server = start_postgres(durable=True)
+            stack.callback(server.stop)
+            environment["DATABASE_URL"] = server.url(server.create())
         subprocess.run([*GRID, "up", "--no-sample"], env=environment, check=True, cwd=folder, stdout=subprocess.DEVNULL)
         stack.callback(
             subprocess.run, [*GRID, "down"], env=environment, check=False, cwd=folder, stdout=subprocess.DEVNULL

@@ -213,10 +213,7 @@ def _flatten(document: Any, prefix: str = "") -> list[tuple[str, object]]:
     return rows
 
 
-def _write_log_event(data: str) -> None:
-    import json
-
-    text = json.loads(data).get("text", "")
+def _write_log_event(text: str) -> None:
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
 
