@@ -189,7 +189,7 @@ class AuditRepository:
         return {row.chain: (row.seq, row.hash) for row in self._connection.execute(query)}
 
     def _take_head(self) -> tuple[int, int, str]:
-        """Lock the head of a chain nobody is growing; make the heads at first use; wait only if all are taken."""
+        """Lock the head of a chain nobody is growing; wait only if all are taken, or being made by the first entry."""
         query = select(AuditHead.chain, AuditHead.seq, AuditHead.hash).order_by(AuditHead.chain).limit(1)
         if self._connection.dialect.name != "postgresql":
             row = self._connection.execute(query).one_or_none()
