@@ -11,7 +11,7 @@ from grid.database.attempts import job_attempts
 from grid.database.jobs import jobs
 from grid.database.logs import job_log_chunks
 from grid.database.renders import Render
-from grid.schemas.jobs import TERMINAL, Claim, JobStatus
+from grid.schemas.jobs import LEASED, Claim, JobStatus
 
 if TYPE_CHECKING:
     from grid.database.uow import Transaction
@@ -33,7 +33,7 @@ class ReferenceRepository:
                 attempt.batch_id.in_(batch_ids),
                 or_(
                     and_(job.state == JobStatus.SUCCESS, job.winning_epoch == attempt.epoch),
-                    and_(job.state.not_in(TERMINAL), job.epoch == attempt.epoch),
+                    and_(job.state.in_(LEASED), job.epoch == attempt.epoch),
                 ),
             )
             .distinct()
