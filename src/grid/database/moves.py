@@ -29,6 +29,7 @@ class Head(NamedTuple):
     image: str | None
     batch_key: str
     slot: SlotKind
+    work_s: float
     worker_losses: int
 
 

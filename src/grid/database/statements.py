@@ -26,12 +26,13 @@ from sqlalchemy import (
     or_,
     select,
     type_coerce,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from grid.database.attempts import job_attempts
-from grid.database.base import Json, UTCDateTime
+from grid.database.base import Json, Key, UTCDateTime
 from grid.database.engine import DatabaseKind
 from grid.database.given import Given, seconds_after
 from grid.database.jobs import is_active, is_leased, is_queued, jobs
@@ -93,39 +94,12 @@ def head_by_id() -> Select[Any]:
 
 @cache
 def take(kind: DatabaseKind, alone: bool, no_sweep: bool) -> Update:
-    if alone:
-        chosen = select(jobs.c.id).where(jobs.c.id == bindparam("head_id"), is_queued).cte("chosen")
-    else:
-        same_sweep = jobs.c.sweep_id.is_(None) if no_sweep else jobs.c.sweep_id == bindparam("of_sweep_id")
-        order = (jobs.c.priority, jobs.c.available_at, jobs.c.id)
-        fitting = (
-            select(*order, jobs.c.work_s)
-            .where(
-                is_queued,
-                jobs.c.owner_id == bindparam("of_owner_id"),
-                jobs.c.available_at <= NOW,
-                jobs.c.expires_at > NOW,
-                same_sweep,
-                jobs.c.batch_key == bindparam("of_batch_key"),
-                jobs.c.simulation == bindparam("of_simulation"),
-                jobs.c.slot == bindparam("of_slot"),
-                jobs.c.worker_losses == 0,
-            )
-            .order_by(*order)
-            .limit(bindparam("max_jobs"))
-            .with_for_update(skip_locked=True)
-            .cte("fitting")
-        )
-        rank = (fitting.c.priority, fitting.c.available_at, fitting.c.id)
-        before = (func.sum(fitting.c.work_s).over(order_by=rank, rows=(None, 0)) - fitting.c.work_s).label("before")
-        ranked = select(fitting.c.id, before).cte("ranked")
-        # The head is always taken, however large; a rounding of the running sum must not leave it out.
-        wanted = or_(ranked.c.before < bindparam("work_budget_s"), ranked.c.id == bindparam("head_id"))
-        chosen = select(ranked.c.id).where(wanted).cte("chosen")
+    head: Select[Any] = select(bindparam("head_id", type_=Key()).label("id"))
+    chosen = (head if alone else union_all(head, _fitting(no_sweep))).cte("chosen")
     deadline = func.coalesce(jobs.c.deadline_at, seconds_after(kind, NOW, jobs.c.wall_limit_s * DEADLINE_WALLS))
     return (
         update(jobs)
-        .where(jobs.c.id == chosen.c.id)
+        .where(jobs.c.id == chosen.c.id, is_queued)
         .values(
             state=JobStatus.STARTING,
             version=jobs.c.version + 1,
@@ -140,6 +114,35 @@ def take(kind: DatabaseKind, alone: bool, no_sweep: bool) -> Update:
         )
         .returning(*TAKEN)
     )
+
+
+def _fitting(no_sweep: bool) -> Select[Any]:
+    """Select further jobs of the head's shape, in the order of the queue, while their work fills what is left."""
+    same_sweep = jobs.c.sweep_id.is_(None) if no_sweep else jobs.c.sweep_id == bindparam("of_sweep_id")
+    order = (jobs.c.priority, jobs.c.available_at, jobs.c.id)
+    fitting = (
+        select(*order, jobs.c.work_s)
+        .where(
+            is_queued,
+            jobs.c.owner_id == bindparam("of_owner_id"),
+            jobs.c.batch_key == bindparam("of_batch_key"),
+            jobs.c.available_at <= NOW,
+            jobs.c.expires_at > NOW,
+            same_sweep,
+            jobs.c.simulation == bindparam("of_simulation"),
+            jobs.c.slot == bindparam("of_slot"),
+            jobs.c.worker_losses == 0,
+            jobs.c.id != bindparam("head_id", type_=Key()),
+        )
+        .order_by(*order)
+        .limit(bindparam("others"))
+        .with_for_update(skip_locked=True)
+        .cte("fitting")
+    )
+    rank = (fitting.c.priority, fitting.c.available_at, fitting.c.id)
+    before = (func.sum(fitting.c.work_s).over(order_by=rank, rows=(None, 0)) - fitting.c.work_s).label("before")
+    ranked = select(fitting.c.id, before).subquery("ranked")
+    return select(ranked.c.id).where(ranked.c.before < bindparam("work_left_s"))
 
 
 def _claims(kind: DatabaseKind, **further: Any) -> Given:

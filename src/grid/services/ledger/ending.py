@@ -31,7 +31,8 @@ def conclude(
     with uow.begin() as tx:
         tx.transitions.lock({claim.job_id for claim in (*by_claim, *begun)})
         ended = [_final(outcome) for outcome in outcomes if not _is_open(outcome)]
-        at_once = {finish.claim for finish in ended}.intersection(begun)  # these begin and end in one statement
+        # These begin and end in one statement.
+        at_once = {finish.claim for finish in ended if finish.state is not JobStatus.CANCELLED}.intersection(begun)
         settle(tx, tx.transitions.begin([claim for claim in begun if claim not in at_once]))
         decisions: list[Decision] = [finish._replace(begun=finish.claim in at_once) for finish in ended]
         held = tx.transitions.hold([outcome.claim for outcome in outcomes if _is_open(outcome)])
