@@ -47,12 +47,14 @@ def _closed_loop(service: Service) -> tuple[float, list[float]]:
 
     probe = service.connect()
     before = _terminal(probe)
+    probe.close()  # idle connections are closed by the server
     threads = [threading.Thread(target=client, args=(JOBS // CLIENTS,)) for _ in range(CLIENTS)]
     started = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    probe = service.connect()
     while _terminal(probe) - before < len(jobs):
         time.sleep(0.02)
     elapsed = time.perf_counter() - started

@@ -154,7 +154,8 @@ class LocalCredential:
             return str(document["username"]), str(document["password"])
         except FileNotFoundError:
             raise AuthenticationError(
-                f"Nobody is logged in, and there is no {path}. Start a server here with `grid up`, or run `grid auth login`."
+                f"Nobody is logged in, and there is no {path}. Start a server here with `grid up`, "
+                "or run `grid auth login`."
             ) from None
         except (ValueError, KeyError, TypeError):
             raise AuthenticationError(f"{path} is damaged; run: grid auth login") from None
