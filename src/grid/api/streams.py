@@ -25,11 +25,14 @@ from starlette.types import Message, Receive, Scope, Send
 from grid.api.dependencies import FromDishka
 from grid.api.event_reader import EventReader
 from grid.core.errors import TooManyRequestsError, UnavailableError
+from grid.core.logging import get_logger
 from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener
 from grid.runtime.home import Home
 from grid.services.logs import JobNews, LogCursor, read_news
 from grid.services.ports import BellListener
+
+log = get_logger(__name__)
 
 MAX_STREAMS = 1_000
 MAX_STREAMS_PER_USER = 10
@@ -219,8 +222,10 @@ class JobStreams:
             return False
         try:
             found = await run_in_threadpool(self._read_news, cursors)
-        except UnavailableError:
-            return False  # the database is away for a moment; readers get pings until it is back
+        except Exception as error:
+            known = isinstance(error, UnavailableError)
+            log.warning("streams_blind", reason=str(error) if known else None, exc_info=None if known else error)
+            return False
         for job_id, asked in cursors.items():
             self._tell(job_id, asked, found.get(job_id) or JobNews.gone(job_id, asked))
         return any(news.has_more for news in found.values())

@@ -1,5 +1,6 @@
 """Submitting: all or nothing, within limits, once for each key."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
@@ -279,3 +280,27 @@ def test_ids_are_uuids_of_version_seven(service):
 
     assert isinstance(job_id, UUID)
     assert job_id.version == 7
+
+
+def test_the_same_request_many_times_at_once_makes_its_jobs_once(service):
+    key = IdempotencyKey.of("race", b"body")
+
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(lambda _: service.submit(simulation="noop", sweep=[{}, {}], key=key), range(8)))
+
+    assert len(set(results)) == 1
+    assert count_jobs(service) == 2
+
+
+def test_submissions_at_once_keep_the_queue_within_its_limit(uow, tmp_path):
+    service = make_service(uow, tmp_path, grid_queue_limit=5)
+
+    def attempt(_):
+        try:
+            return len(service.submit(simulation="noop").job_ids)
+        except TooManyRequestsError:
+            return 0
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(attempt, range(12))) == 5
+    assert count_jobs(service) == 5
