@@ -3,12 +3,14 @@
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from grid.core.passwords import PasswordHasher
 from grid.core.tokens import TokenSigner
+from grid.database.sessions import RevokedBecause
 from grid.database.users import Role
 from grid.services import audit
 from grid.services.identity import IdentityService, RefreshSupersededError
@@ -127,3 +129,22 @@ def test_administrators_cannot_demote_each_other_at_the_same_time(uow, tmp_path)
     assert sum(isinstance(answer, LastAdministratorError) for answer in answers) == 1
     with uow.read() as tx:
         assert tx.users.count_active_administrators() == 1
+
+
+def test_sessions_that_ended_long_ago_are_forgotten_with_their_tokens(uow, user):
+    identity, now = make_identity(uow), datetime.now(UTC)
+    kept = identity.log_in(username="hilde", password=PASSWORD, address="192.0.2.1")
+    with uow.begin() as tx:
+        for age in (1, 40):
+            session_id = tx.sessions.add(user_id=user.id, now=now, expires_at=now - timedelta(days=age))
+            tx.sessions.add_refresh(f"{age:064d}", session_id=session_id, now=now, expires_at=now)
+        revoked = tx.sessions.add(user_id=user.id, now=now, expires_at=now + timedelta(days=1))
+        tx.sessions.revoke(revoked, because=RevokedBecause.LOGOUT, now=now - timedelta(days=8))
+    with uow.begin() as tx:
+        assert tx.sessions.purge(older_than=timedelta(days=7)) == 2
+
+    with uow.read() as tx:
+        assert tx.sessions.find(revoked) is None
+        assert tx.sessions.find_refresh(f"{40:064d}") is None
+        assert tx.sessions.find_refresh(f"{1:064d}") is not None
+    assert identity.refresh(kept.refresh_token).session_id == kept.session_id

@@ -47,7 +47,7 @@ async def get_claims(
     tokens: FromDishka[TokenSigner],
     _documented: Annotated[object, Depends(_scheme)],
 ) -> Claims:
-    """Verify the token: some 30 microseconds, not worth a thread."""
+    """Verify the token; a fraction of a millisecond, not worth a thread."""
     return read_claims(connection, tokens)
 
 

@@ -5,7 +5,7 @@ Only the SHA-256 of a refresh token is stored: it has 256 random bits, so a plai
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -108,7 +108,7 @@ class SessionRepository:
     """Statements on `sessions` and `refresh_tokens`, inside the caller's transaction."""
 
     def __init__(self, tx: Transaction) -> None:
-        self._connection = tx.connection
+        self._tx, self._connection = tx, tx.connection
 
     def add(self, *, user_id: UUID, now: datetime, expires_at: datetime) -> UUID:
         """Open a session and return its id."""
@@ -170,7 +170,8 @@ class SessionRepository:
         """Mark a token used without a successor: whoever presents it holds a copy of somebody else's family."""
         self._connection.execute(update(RefreshToken).where(RefreshToken.digest == digest).values(used_at=now))
 
-    def purge(self, *, ended_before: datetime) -> int:
-        """Delete sessions that ended before a time, with their tokens; return how many."""
+    def purge(self, *, older_than: timedelta) -> int:
+        """Delete sessions that ended longer ago than this, with their tokens; return how many."""
+        ended_before = self._tx.now() - older_than
         ended = (Session.expires_at < ended_before) | (Session.revoked_at < ended_before)
         return self._connection.execute(delete(Session).where(ended)).rowcount

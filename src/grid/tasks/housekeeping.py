@@ -25,6 +25,7 @@ CHECK_STORE_EVERY_S = 5.0
 RELAY_AT_ONCE = 200
 EVENTS_KEPT_FOR = timedelta(hours=24)
 WORKERS_KEPT_FOR = timedelta(days=7)
+SESSIONS_KEPT_FOR = timedelta(days=7)  # after their end
 
 
 def reaper(uow: UnitOfWork, doorbell: Doorbell) -> Chore:
@@ -92,3 +93,4 @@ class Janitor:
             tx.idempotency.purge()
             tx.outbox.purge(older_than=EVENTS_KEPT_FOR)
             tx.workers.purge(older_than=WORKERS_KEPT_FOR)
+            tx.sessions.purge(older_than=SESSIONS_KEPT_FOR)

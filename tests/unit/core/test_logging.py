@@ -101,6 +101,7 @@ def test_values_named_like_secrets_are_hidden_at_any_depth(stream, name):
         "Authorization: Bearer canary-abc.def",
         "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.canary_signature",
         "$argon2id$v=19$m=19456,t=2,p=1$canary$canary",
+        "grid_rt_canary-canary_canary",
         "postgresql+psycopg://grid:canary@db.example/grid",
     ],
 )
