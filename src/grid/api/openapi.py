@@ -32,6 +32,20 @@ WITH_PARAMETERS = (422,)
 WITH_A_LOGIN = (401,)
 
 
+# One event of a stream, described as FastAPI itself does for generators.
+EVENT = {
+    "itemSchema": {
+        "type": "object",
+        "properties": {
+            "event": {"type": "string", "description": "log, status, end or gap; absent where only the id is told"},
+            "data": {"type": "string", "description": "A line of the log, or JSON"},
+            "id": {"type": "string", "description": "Send it as `Last-Event-ID` to go on from there"},
+            "retry": {"type": "integer", "minimum": 0},
+        },
+    }
+}
+
+
 def install(app: FastAPI) -> None:
     """Let `app.openapi()` return Grid's document."""
 
@@ -71,6 +85,9 @@ def _complete(operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
+    for answer in responses.values():
+        if "text/event-stream" in answer.get("content", {}):
+            answer["content"]["text/event-stream"] = EVENT
     statuses = set(EVERYWHERE)
     statuses.update(WITH_A_BODY if "requestBody" in operation else ())
     statuses.update(WITH_PARAMETERS if operation.get("parameters") else ())

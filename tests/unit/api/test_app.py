@@ -1,18 +1,15 @@
 """The application as a whole: light, closed by default, and served by a real uvicorn."""
 
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.server import START_S, Server, environment, free_port, serve
 
 from grid.api import serving
 from grid.api.app import create_app
@@ -20,28 +17,6 @@ from grid.api.serving import bind, level_of, require_meant
 from grid.core.errors import ConfigurationError
 from grid.core.settings import Settings
 from grid.services.container import make_container
-
-START_S = 60.0
-
-
-@dataclass
-class Server:
-    """A server process on a port of its own."""
-
-    process: subprocess.Popen[str]
-    url: str
-    home: Path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def environment(home: Path, port: int) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
-    return {**kept, "GRID_HOME": str(home), "GRID_PORT": str(port)}
 
 
 def run(home: Path, port: int, *command: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -58,39 +33,11 @@ def run(home: Path, port: int, *command: str, **extra: str) -> subprocess.Comple
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Server]:
-    """`python -m grid.api`, up and answering; stopped at the end, which must be in order."""
-    home, port = tmp_path_factory.mktemp("served") / "home", free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "grid.api"],
-        env=environment(home, port),
-        cwd=home.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_live(process, url)
-        yield Server(process, url, home)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=START_S)
-    assert process.returncode == 0, output
-    assert '"event": "server_stopped"' in output
+    """`python -m grid.api`, up and answering."""
+    home = tmp_path_factory.mktemp("served") / "home"
+    with serve(home) as served:
+        yield served
     assert not (home / "run" / "server.pid").exists()
-
-
-def wait_until_live(process: subprocess.Popen[str], url: str) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            httpx.get(f"{url}/live")
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    output = process.communicate()[0] if process.poll() is not None else "nothing was heard of it in time"
-    raise AssertionError(output)
 
 
 def test_a_server_starts_with_its_database_its_administrator_and_a_private_folder(server):
@@ -112,9 +59,8 @@ def test_its_idle_memory_is_small(server):
 
 
 def test_what_the_parser_itself_refuses_stores_nothing_and_tells_nothing(server):
-    port = int(server.url.rpartition(":")[2])
     for sent in (b"canary\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\ncanary\x00: 1\r\n\r\n"):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
             connection.sendall(sent)
             answer = connection.recv(65_536)
         assert answer.split()[1] == b"400"
@@ -126,13 +72,11 @@ def test_an_answer_over_the_wire_does_not_name_the_software(server):
 
 
 def test_a_taken_port_is_one_clear_sentence(server, tmp_path):
-    port = int(server.url.rpartition(":")[2])
-    ended = run(tmp_path / "other", port, "-m", "grid.api")
+    ended = run(tmp_path / "other", server.port, "-m", "grid.api")
 
     assert ended.returncode == 1
-    assert ended.stderr.strip() == (
-        f"grid: 127.0.0.1:{port} is taken; stop the program that listens there, or set GRID_PORT to another port."
-    )
+    address, advice = f"127.0.0.1:{server.port}", "stop the program that listens there, or set GRID_PORT to another"
+    assert ended.stderr.strip() == f"grid: {address} is taken; {advice} port."
     assert not (tmp_path / "other").exists()
 
 
