@@ -1,5 +1,7 @@
 """What jobs leave, over HTTP: logs, single files, and the zip."""
 
+import asyncio
+import contextlib
 import io
 import threading
 import time
@@ -7,6 +9,7 @@ import zipfile
 from uuid import UUID
 
 import pytest
+from starlette.requests import ClientDisconnect
 from tests.support.worker import HandWorker
 
 from grid.api.routes import results
@@ -196,3 +199,23 @@ def test_the_log_is_text_and_its_tail_is_the_last_lines(alice, worker):
     assert alice.get(f"{JOBS}/{job_id}/logs", params={"tail": 2}).text == "three\nfour <&>\n"
     assert alice.get(f"{JOBS}/{job_id}/logs", params={"tail": 0}).text == ""
     assert alice.get(f"{JOBS}/{job_id}/logs", params={"tail": -1}).status_code == 422
+
+
+def test_sources_are_closed_however_an_answer_ends():
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        if message.get("body") == b"second":
+            raise OSError("the reader went away")
+
+    def content(parts):
+        yield from parts
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+    for parts in ([b"first"], [b"first", b"second"], []):
+        source = io.BytesIO()
+        response = results.FileStreamResponse(content(parts), [source], {}, "application/zip")
+        with contextlib.suppress(ClientDisconnect):
+            asyncio.run(response(scope, receive, send))
+        assert source.closed

@@ -322,3 +322,19 @@ def test_over_http_a_job_is_followed_from_queue_to_end(alice, uow, container):
 
     resumed = parse(alice.get(f"{JOBS}/{job_id}/logs/stream", headers={"Last-Event-ID": "1:0"}).text)
     assert [kind for kind, *_ in resumed if kind] == ["status", "end"]
+
+
+def test_over_http_a_stream_ends_soon_after_its_reader_logs_out(alice, monkeypatch):
+    monkeypatch.setattr(streams_module, "PING_S", 0.05)
+    job_id = alice.post(JOBS, json={"simulation": "noop"}).json()["jobs"][0]
+
+    def log_out():
+        time.sleep(0.2)
+        assert alice.post("/api/v1/auth/logout").status_code == 204
+
+    thread = threading.Thread(target=log_out)
+    thread.start()
+    answer = alice.get(f"{JOBS}/{job_id}/logs/stream")
+    thread.join()
+
+    assert [kind for kind, *_ in parse(answer.text)] == ["status"]
