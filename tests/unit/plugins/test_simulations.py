@@ -1,8 +1,10 @@
 """What every simulation promises, tried on each one that is installed."""
 
+import importlib.util
 import itertools
 import json
 import math
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -11,10 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from grid.plugins.registry import load_registry
+from grid.plugins.registry import Registry, load_registry
 from grid.schemas.jobs import Reason
 
-SIMULATIONS = load_registry().simulations()
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "plugin" / "cooling_cup.py"
+
+
+def load_example():
+    """Import the plugin that docs/plugins.md shows."""
+    spec = importlib.util.spec_from_file_location("cooling_cup", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_all():
+    """Return the installed simulations and those of the documented example."""
+    return Registry([*load_registry().simulations().values(), *load_example().grid_simulations()])
+
+
+SIMULATIONS = load_all().simulations()
 # Points of one batch key, all different and all quick, for each simulation; the first is the default.
 WALL = {
     "dimension": 1,
@@ -47,6 +65,7 @@ POINTS = {
             (5.0, 0.0, 9.0), (0.07, 99.0, 1.0),
         ]
     ],
+    "cooling-cup": [{"start": 90.0 - 10 * n, "end_time": 60.0 * (n + 1)} for n in range(7)],
     "noop": [{"payload_bytes": 64, "duration_s": d / 1e4} for d in range(7)],
 }  # fmt: skip
 
@@ -174,7 +193,7 @@ def test_estimate_is_finite_positive_and_grows_with_nothing_allocated(simulation
 
 
 def test_numerics_version_is_short_and_stable(simulation):
-    assert simulation.numerics_version == load_registry().get(simulation.name).numerics_version
+    assert simulation.numerics_version == load_all().get(simulation.name).numerics_version
     assert 8 <= len(simulation.numerics_version) <= 64
     assert simulation.numerics_version.isalnum()
 
