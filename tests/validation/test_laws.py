@@ -83,7 +83,7 @@ def solve_cheaply(case, method):
 def test_an_insulated_body_keeps_its_heat(method, case):
     solution = solve_cheaply(case, method)
 
-    scale = np.abs(solution.fields).max() * abs(solution._space.capacity.sum())
+    scale = np.abs(solution.fields).max() * abs(solution._spaces[0].capacity.sum())
     assert abs(solution.metrics["stored_heat_change"]) <= 1e-12 * scale + 1e-300
     assert solution.ledger.boundary_in == solution.ledger.boundary_out == 0.0
 

@@ -18,9 +18,10 @@ import numpy as np
 
 from grid.engine import limits
 from grid.engine.limits import Limit
-from grid.engine.values import Operand, Value
+from grid.engine.values import Constant, Operand, Value
 
 Evaluate = Callable[[str], Operand]  # the value of a field, at the places and time in question
+STEFAN_BOLTZMANN = Constant(5.670374419e-8)  # W/(m2 K4), CODATA 2018
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,15 @@ class Robin:
 
 @dataclass(frozen=True)
 class Boundary:
-    """Base of all boundary conditions."""
+    """Base of all boundary conditions.
+
+    The last two arguments of `robin` matter to laws that are not linear: the surface temperature at which they are
+    taken, and what makes it absolute.
+    """
 
     type: ClassVar[str]
     limits: ClassVar[dict[str, Limit]] = {}  # fields that are numbers or values, with what they may be
+    is_linear: ClassVar[bool] = True  # as long as its fields do not depend on T
     is_bounded: ClassVar[bool] = (
         True  # whether temperatures stay between `reference` and the body's own (maximum principle)
     )
@@ -47,7 +53,7 @@ class Boundary:
         """The fields that are values, by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
-    def robin(self, _evaluate: Evaluate, /) -> Robin:
+    def robin(self, _evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
         """The law, with its fields evaluated by `_evaluate(field name)`."""
         raise NotImplementedError
 
@@ -58,7 +64,7 @@ class Insulated(Boundary):
 
     type: ClassVar[str] = "insulated"
 
-    def robin(self, _evaluate: Evaluate, /) -> Robin:
+    def robin(self, _evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
         return Robin(0.0, 0.0, 0.0)
 
 
@@ -68,7 +74,7 @@ class Periodic(Boundary):
 
     type: ClassVar[str] = "periodic"
 
-    def robin(self, _evaluate: Evaluate, /) -> Robin:
+    def robin(self, _evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
         return Robin(0.0, 0.0, 0.0)
 
 
@@ -80,7 +86,7 @@ class Temperature(Boundary):
     limits: ClassVar[dict[str, Limit]] = {"value": limits.TEMPERATURE}
     value: Value
 
-    def robin(self, evaluate: Evaluate, /) -> Robin:
+    def robin(self, evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
         return Robin(np.inf, evaluate("value"), 0.0)
 
 
@@ -93,7 +99,7 @@ class Flux(Boundary):
     is_bounded: ClassVar[bool] = False
     value: Value
 
-    def robin(self, evaluate: Evaluate, /) -> Robin:
+    def robin(self, evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
         return Robin(0.0, 0.0, evaluate("value"))
 
 
@@ -106,15 +112,57 @@ class Convection(Boundary):
     coefficient: Value
     ambient: Value
 
-    def robin(self, evaluate: Evaluate, /) -> Robin:
+    def robin(self, evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
         return Robin(evaluate("coefficient"), evaluate("ambient"), 0.0)
+
+
+@dataclass(frozen=True)
+class Radiation(Boundary):
+    """q_n = emissivity sigma (surroundings^4 - T_s^4), in kelvin; linearised about the surface temperature."""
+
+    type: ClassVar[str] = "radiation"
+    limits: ClassVar[dict[str, Limit]] = {
+        "emissivity": limits.EMISSIVITY,
+        "surroundings": limits.TEMPERATURE,
+        "stefan_boltzmann": limits.STEFAN_BOLTZMANN,
+    }
+    is_linear: ClassVar[bool] = False
+    emissivity: Value
+    surroundings: Value
+    stefan_boltzmann: Value = STEFAN_BOLTZMANN
+
+    def robin(self, evaluate: Evaluate, /, surface: Operand = 0.0, offset: float = 0.0) -> Robin:
+        strength = evaluate("emissivity") * evaluate("stefan_boltzmann")
+        hot, cold = evaluate("surroundings") + offset, np.maximum(surface + offset, 0.0)
+        tangent = 4.0 * strength * cold**3
+        heat = strength * (hot**4 - cold**4)
+        return Robin(tangent, hot - offset, heat - tangent * (hot - cold))
+
+
+@dataclass(frozen=True)
+class ConvectionRadiation(Boundary):
+    """The sum of convection and radiation."""
+
+    type: ClassVar[str] = "convection_radiation"
+    limits: ClassVar[dict[str, Limit]] = {**Convection.limits, **Radiation.limits}
+    is_linear: ClassVar[bool] = False
+    is_bounded: ClassVar[bool] = False
+    coefficient: Value
+    ambient: Value
+    emissivity: Value
+    surroundings: Value
+    stefan_boltzmann: Value = STEFAN_BOLTZMANN
+
+    def robin(self, evaluate: Evaluate, /, surface: Operand = 0.0, offset: float = 0.0) -> Robin:
+        film, ambient = evaluate("coefficient"), evaluate("ambient")
+        law = Radiation.robin(self, evaluate, surface, offset)  # type: ignore[arg-type]
+        return Robin(film + law.film, ambient, law.imposed + law.film * (law.reference - ambient))
 
 
 INSULATED = Insulated()
 BOUNDARY_TYPES: dict[str, type[Boundary]] = {
-    kind.type: kind for kind in (Insulated, Periodic, Temperature, Flux, Convection)
+    kind.type: kind for kind in (Insulated, Periodic, Temperature, Flux, Convection, Radiation, ConvectionRadiation)
 }
-UNSUPPORTED_TYPES: dict[str, str] = {"radiation": "radiation", "convection_radiation": "radiation"}
 
 
 def make_boundary(kind: str, values: dict[str, Any]) -> Boundary:

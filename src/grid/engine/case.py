@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grid.core.errors import UnsupportedError
-from grid.engine.boundaries import BOUNDARY_TYPES, UNSUPPORTED_TYPES, Boundary, make_boundary
+from grid.engine.boundaries import BOUNDARY_TYPES, Boundary, make_boundary
 from grid.engine.problem import FACES, Domain, Material
 from grid.engine.reading import Reader
 from grid.engine.validation import CAPACITY_LIMITS, ELASTIC_LIMITS
@@ -202,7 +202,7 @@ def _boundaries(reader: Reader, raw: object, features: list[str]) -> dict[str, B
     fields = reader.read_mapping("boundaries", raw, allowed=(*FACES, "internal"))
     found: dict[str, Boundary] = {}
     for face, entry in fields.items():
-        boundary = _boundary(reader, f"boundaries.{face}", entry, features)
+        boundary = _boundary(reader, f"boundaries.{face}", entry)
         if face == "internal":
             features.append("a masked body")
         elif boundary is not None:
@@ -210,19 +210,17 @@ def _boundaries(reader: Reader, raw: object, features: list[str]) -> dict[str, B
     return found
 
 
-def _boundary(reader: Reader, path: str, raw: object, features: list[str]) -> Boundary | None:
+def _boundary(reader: Reader, path: str, raw: object) -> Boundary | None:
     if not isinstance(raw, Mapping):
         reader.refuse(path, "an object with a type")
         return None
-    kind = reader.read_choice(f"{path}.type", raw.get("type"), (*BOUNDARY_TYPES, *UNSUPPORTED_TYPES))
+    kind = reader.read_choice(f"{path}.type", raw.get("type"), BOUNDARY_TYPES)
     if kind is None:
         return None
-    if kind in UNSUPPORTED_TYPES:
-        features.append(UNSUPPORTED_TYPES[kind])
-        return None
     names = tuple(BOUNDARY_TYPES[kind].limits)
-    fields = reader.read_mapping(path, raw, allowed=("type", *names), required=names)
+    required = tuple(name for name in names if name != "stefan_boltzmann")
+    fields = reader.read_mapping(path, raw, allowed=("type", *names), required=required)
     values = {name: reader.read_value(f"{path}.{name}", fields[name]) for name in names if name in fields}
-    if len(values) < len(names) or None in values.values():
+    if any(name not in values for name in required) or None in values.values():
         return None
     return make_boundary(kind, values)

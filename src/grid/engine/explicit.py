@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from grid.engine import kernels
 from grid.engine.space import Loads, Space
-from grid.engine.state import Segment, State
+from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
 
 PARALLEL_CELLS = 100_000  # below this two threads cost more than they bring
@@ -144,11 +144,3 @@ class ExplicitStepper:
         rate = self.space.heat_flow(state.temperature, loads).net / self.space.capacity
         change = self.space.heat_flow(state.temperature + self.time_step * rate, loads).net / self.space.capacity - rate
         return np.minimum(np.abs(0.5 * state.time * change), np.abs(self.time_step * rate))
-
-
-def include_references(bounds: Any, loads: Loads) -> Any:
-    """Widen the bounds of the maximum principle by the reference temperatures of faces that exchange heat with them."""
-    for closure in loads.closures:
-        if np.any(closure.transmittance):
-            bounds = bounds.include(closure.reference)
-    return bounds

@@ -22,11 +22,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from grid.engine.costs import LARGE_CELLS
-from grid.engine.explicit import include_references
+from grid.engine.iteration import Balance, balance
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.space import HeatFlow, Loads, Space
-from grid.engine.state import Ledger, Segment, State
+from grid.engine.state import Ledger, Segment, State, include_references
 from grid.engine.values import FloatArray
+from grid.engine.varying import freeze
 
 GAMMA = 2.0 - math.sqrt(2.0)
 D = GAMMA / 2.0
@@ -35,6 +36,15 @@ EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)
 KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # factorisations held at once, for different steps; large grids
 CAREFUL_PARTS = 8
 OVERSHOOT = 1e-6  # of the span of the bounds: what a step may exceed them by before it is redone
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One implicit stage: the size of the step [s], the weight of the stage in it, and its time [s]."""
+
+    step: float
+    weight: float
+    time: float
 
 
 @dataclass
@@ -80,39 +90,39 @@ class ImplicitStepper:
         self._solvers.move_to_end(key)
         return self._solvers[key]
 
+    def _stage(self, base: FloatArray, known: FloatArray, guess: FloatArray, stage: Stage) -> Balance:
+        """The field T with C (T - base) = known + weight step f(T) at the time of a stage."""
+        tau = stage.weight * stage.step
+        if not self.space.problem.is_linear:
+            return balance(self.space, base, known, guess, shift=1.0, tau=tau, time=stage.time)
+        loads = self.space.loads(stage.time)
+        solver = self._solver(stage.step, stage.weight, loads)
+        temperature = base + solver.solve(known + tau * self.space.heat_flow(base, loads).net)
+        return Balance(temperature, self.space.heat_flow(temperature, loads), loads, self.space, solver, 1)
+
     def _try_step(self, state: State, segment: Segment, number: int, step: float) -> State:
         """One step of TR-BDF2, whatever it gives."""
         start, end = segment.time(number), segment.time(number + 1)
-        times = (start, start + GAMMA * (end - start), end)
-        loads = [self.space.loads(segment.inside(time)) for time in times]
         old = state.temperature
-        flow_1 = self.space.heat_flow(old, loads[0])
-        known = self.space.heat_flow(old, loads[1]).net
-        middle = old + self._solver(step, D, loads[1]).solve(step * D * (flow_1.net + known))
-        flow_2 = self.space.heat_flow(middle, loads[1])
-        known = self.space.heat_flow(old, loads[2]).net
-        solver = self._solver(step, D, loads[2])
-        new = old + solver.solve(step * (W * flow_1.net + W * flow_2.net + D * known))
-        flows = (flow_1, flow_2, self.space.heat_flow(new, loads[2]))
+        frozen, loads = freeze(self.space, old, segment.inside(start))
+        first = frozen.heat_flow(old, loads)
+        at = segment.inside(start + GAMMA * (end - start))
+        middle = self._stage(old, step * D * first.net, old, Stage(step, D, at))
+        known = step * W * (first.net + middle.flow.net)
+        last = self._stage(old, known, middle.temperature, Stage(step, D, segment.inside(end)))
+        flows = (first, middle.flow, last.flow)
         local = step * _combine(flows, (W - EMBEDDED[0], W - EMBEDDED[1], D - EMBEDDED[2]))
         bounds = state.bounds
-        for load in loads:
+        for load in (loads, middle.loads, last.loads):
             bounds = include_references(bounds, load)
         return replace(
             state,
             time=end,
-            temperature=new,
+            temperature=last.temperature,
             ledger=book(state.ledger, step, flows, (W, W, D)),
             bounds=bounds,
-            error=self._carry(state, local, solver),
+            error=_carry(state, local, last),
         )
-
-    def _carry(self, state: State, local: FloatArray, solver: LinearSolver) -> FloatArray:
-        """Filter the local error [J] and carry the one so far along.
-
-        One solve, backward Euler over d dt, which damps less than the equation does.
-        """
-        return solver.solve(local if state.error is None else local + self.space.capacity * state.error)
 
     def _breaks_bounds(self, state: State) -> bool:
         bounds, temperature = state.bounds, state.temperature
@@ -133,18 +143,23 @@ class ImplicitStepper:
     def _damped_step(self, state: State, attempt: State, segment: Segment, number: int, step: float) -> State:
         """Two steps of backward Euler, which make no new extreme; their distance to `attempt` counts as error."""
         start, end = segment.time(number), segment.time(number + 1)
-        temperature, ledger = state.temperature, state.ledger
+        temperature, ledger, none = state.temperature, state.ledger, np.zeros_like(state.temperature)
         for time in (0.5 * (start + end), end):
-            loads = self.space.loads(segment.inside(time))
-            flow = self.space.heat_flow(temperature, loads)
-            temperature = temperature + self._solver(step, 0.5, loads).solve(0.5 * step * flow.net)
-            ledger = book(ledger, 0.5 * step, (self.space.heat_flow(temperature, loads),), (1.0,))
-        local = self.space.capacity * (temperature - attempt.temperature)
-        error = self._carry(state, local, self._solver(step, D, loads))
-        return replace(attempt, temperature=temperature, ledger=ledger, error=error)
+            done = self._stage(temperature, none, temperature, Stage(step, 0.5, segment.inside(time)))
+            temperature, ledger = done.temperature, book(ledger, 0.5 * step, (done.flow,), (1.0,))
+        local = done.space.capacity * (temperature - attempt.temperature)
+        return replace(attempt, temperature=temperature, ledger=ledger, error=_carry(state, local, done))
 
     def estimate_error(self, state: State) -> FloatArray:
         return np.abs(state.error) if state.error is not None else np.zeros_like(state.temperature)
+
+
+def _carry(state: State, local: FloatArray, done: Balance) -> FloatArray:
+    """Filter the local error [J] and carry the one so far along.
+
+    One solve, backward Euler over the weight of the stage, which damps less than the equation does.
+    """
+    return done.solver.solve(local if state.error is None else local + done.space.capacity * state.error)
 
 
 def book(ledger: Ledger, step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> Ledger:

@@ -1,4 +1,4 @@
-"""Linear systems of the implicit and the steady method: assembly, sparse LU, and conjugate gradients for larger 3D.
+"""Linear systems of the implicit and the steady method: tridiagonal, sparse LU, conjugate gradients for larger 3D.
 
 The matrix is `shift * C + tau * L`, with L the conduction and boundary part: symmetric, an M-matrix, positive
 definite as soon as there is a capacity or a boundary that holds a temperature.
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import lapack
 from scipy.sparse import linalg
 
 from grid.engine.costs import uses_iteration
@@ -50,11 +51,27 @@ def make_solver(space: Space, loads: Loads, *, shift: float, tau: float) -> Line
     Raises:
         SingularError: It has no unique solution.
     """
+    if len(space.shape) == 1 and space.shape[0] > 1 and not space.problem.is_periodic[0]:
+        diagonal = shift * space.capacity + tau * space.diagonal(loads)
+        return Tridiagonal(diagonal, -tau * space.conductances[0][1:-1])
     operator = assemble(space, loads)
     matrix = (tau * operator + sparse.diags(shift * space.capacity)).tocsc()
     if uses_iteration(space.shape):
         return ConjugateGradients(matrix, SeparableInverse.of(space, loads, shift=shift, tau=tau))
     return SparseLU(matrix)
+
+
+class Tridiagonal:
+    """L D L^T of a symmetric tridiagonal matrix (LAPACK pttrf, pttrs): all of 1D but periodic bodies."""
+
+    def __init__(self, diagonal: FloatArray, beside: FloatArray) -> None:
+        self._diagonal, self._beside, info = lapack.dpttrf(diagonal, beside)
+        if info != 0:
+            raise SingularError("the body exchanges heat with nothing that has a temperature")
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        solution: FloatArray = lapack.dpttrs(self._diagonal, self._beside, right)[0]
+        return solution
 
 
 class SparseLU:

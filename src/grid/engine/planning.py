@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from grid.core.errors import FieldError
+from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import limits
 from grid.engine.costs import (
     explicit_seconds,
@@ -114,7 +114,7 @@ def prepare(
     Raises:
         FieldError: A property or a load is not physical somewhere on the grid, or an argument is outside its limits.
     """
-    from grid.engine.space import discretise
+    from grid.engine.materials import discretise
 
     problem = _with_overrides(problem, until, steps, times)
     outputs = _landing_times(problem, times)
@@ -123,9 +123,10 @@ def prepare(
     if not problem.steady:
         from grid.engine.space import stable_time_step
         from grid.engine.state import SAFETY
+        from grid.engine.varying import freeze
 
-        space.initial_temperature()  # refused now rather than when the run starts
-        limit = SAFETY * stable_time_step(space, space.loads(0.0))
+        start = space.initial_temperature()  # refused now rather than when the run starts
+        limit = SAFETY * stable_time_step(*freeze(space, start, 0.0))
     chosen, reason, count, seconds = _choose(problem, method, limit, outputs)
     cells = problem.domain.cell_count
     needed = Estimate(cells, count, memory_bytes(problem, chosen, len(outputs)), 8 * cells * len(outputs), seconds)
@@ -192,7 +193,11 @@ def _choose(
     implicit_steps = (problem.steps or DEFAULT_STEPS) + landings
     explicit_cost = explicit_seconds(problem, explicit_steps)
     implicit_cost = implicit_seconds(problem, implicit_steps)
-    if method == "auto" and loads_change(problem):
+    if not problem.is_linear:
+        if method == "explicit":
+            raise UnsupportedError("the explicit method with coefficients that depend on temperature or time")
+        chosen, reason = "implicit", "coefficients depend on temperature or time"
+    elif method == "auto" and loads_change(problem):
         chosen, reason = "implicit", "loads change in time, which forward Euler follows to first order only"
     elif method == "auto":
         chosen = "explicit" if explicit_cost < implicit_cost else "implicit"

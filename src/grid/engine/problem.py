@@ -76,6 +76,12 @@ class Material:
     thermal_expansion: float | None = None
 
     @property
+    def values(self) -> tuple[Value, ...]:
+        """All properties of heat that are given."""
+        capacity = (self.volumetric_heat_capacity, self.density, self.specific_heat)
+        return (*self.conductivity, *(value for value in capacity if value is not None))
+
+    @property
     def has_capacity(self) -> bool:
         return self.volumetric_heat_capacity is not None or (
             self.density is not None and self.specific_heat is not None
@@ -142,6 +148,17 @@ class HeatProblem:
     @property
     def dimension(self) -> int:
         return self.domain.dimension
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether all coefficients are constant in time and free of temperature."""
+        materials = [value for material in self.materials for value in material.values]
+        loads = [self.source_term, *(v for law in self.boundaries.values() for v in law.values.values())]
+        return (
+            not any(value.variables & {"t", "T"} for value in materials)
+            and not any("T" in value.variables for value in loads)
+            and all(law.is_linear for law in self.boundaries.values())
+        )
 
     def boundary(self, face: str) -> Boundary:
         """The condition of a face; insulated if none was given."""

@@ -17,11 +17,14 @@ from grid.engine.audits import (
 )
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import CancelledError, SingularError
+from grid.engine.iteration import Balance, balance
+from grid.engine.linear import make_solver
 from grid.engine.planning import OnStep, Plan
 from grid.engine.solution import History, Solution
 from grid.engine.space import Loads, Space
-from grid.engine.state import Bounds, Ledger, Segment, State, Stepper
+from grid.engine.state import Bounds, Ledger, Segment, State, Stepper, include_references
 from grid.engine.values import FloatArray
+from grid.engine.varying import freeze, stored_between
 
 REPORTS = 50  # calls of on_step in a run, about
 
@@ -32,11 +35,15 @@ class Recorder:
 
     space: Space
     fields: list[FloatArray] = field(default_factory=list)
+    spaces: list[Space] = field(default_factory=list)
     loads: list[Loads] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     rows: list[tuple[float, float, float, float]] = field(default_factory=list)
 
-    def keep(self, state: State, loads: Loads, error: float) -> None:
+    def keep(self, state: State, time: float, error: float) -> None:
+        """A snapshot, with the space and the loads at its field and the given time."""
+        space, loads = freeze(self.space, state.temperature, time)
+        self.spaces.append(space)
         self.fields.append(state.temperature.reshape(self.space.shape))
         self.loads.append(loads)
         self.errors.append(error)
@@ -90,7 +97,7 @@ def solve_transient(plan: Plan, on_step: OnStep | None) -> Solution:
     total = sum(segment.steps for segment in segments)
     chunk = max(1, math.ceil(total / REPORTS))
     recorder, since = Recorder(space), 0
-    recorder.keep(state, space.loads(segments[0].inside(0.0) if segments else 0.0), 0.0)
+    recorder.keep(state, segments[0].inside(0.0) if segments else 0.0, 0.0)
     recorder.note(state)
     for segment in segments:
         done = 0
@@ -105,19 +112,19 @@ def solve_transient(plan: Plan, on_step: OnStep | None) -> Solution:
                     raise CancelledError(state.step, state.time)
         if segment.end in plan.times:
             error = float(stepper.estimate_error(state).max())
-            recorder.keep(state, space.loads(segment.inside(segment.end)), error)
+            recorder.keep(state, segment.inside(segment.end), error)
     return _conclude(plan, recorder, state)
 
 
 def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
     space, ledger = plan.space, state.ledger
     first, last = recorder.fields[0].reshape(-1), recorder.fields[-1].reshape(-1)
-    stored = float(space.capacity @ (last - first))
+    stored = float(stored_between(space, first, last).sum())
     content = float(space.capacity @ np.maximum(np.abs(first), np.abs(last)))
     span = max(high for _, _, _, high in recorder.rows) - min(low for _, low, _, _ in recorder.rows)
     audits = (
         audit_finite(recorder.fields),
-        audit_energy(stored, ledger, content),
+        audit_energy(stored, ledger, content, is_linear=plan.problem.is_linear),
         audit_extremes(plan.problem, state.bounds, recorder.fields),
         audit_step_error(max(recorder.errors), span),
     )
@@ -145,7 +152,7 @@ def _solution(
     times = plan.times
     return Solution(
         plan.problem, plan.summary, times, np.stack(recorder.fields), metrics, audits, history, ledger,
-        plan.space, tuple(recorder.loads),
+        tuple(recorder.spaces), tuple(recorder.loads),
     )  # fmt: skip
 
 
@@ -156,46 +163,44 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
         SingularError: No face holds or exchanges a temperature, so the level of the field is free or no state is
             steady.
     """
-    from grid.engine.linear import make_solver
-
-    space = plan.space
-    loads = space.loads(0.0)
-    if not any(np.any(closure.transmittance) for closure in loads.closures):
-        raise SingularError(
-            "no steady state is unique where the body exchanges heat with nothing that has a temperature"
-        )
-    start = _steady_start(loads, space)
-    flow = space.heat_flow(start, loads)
-    solver = make_solver(space, loads, shift=0.0, tau=1.0)
-    temperature = start + solver.solve(flow.net)
-    if not uses_iteration(space.shape):
-        temperature += solver.solve(space.heat_flow(temperature, loads).net)  # one refinement, so that heat closes
-    after = space.heat_flow(temperature, loads)
+    done = _balance_steady(plan.space)
+    after, loads, temperature, space = done.flow, done.loads, done.temperature, done.space
     bounds = _reference_bounds(loads)
     ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
     state = State(0.0, 1, temperature, ledger, bounds)
     recorder = Recorder(space)
-    recorder.keep(state, loads, 0.0)
+    recorder.keep(state, 0.0, 0.0)
     recorder.note(state)
     if on_step is not None and on_step(1.0, 1, 0.0) is False:
         raise CancelledError(1, 0.0)
     audits = (
         audit_finite(recorder.fields),
-        audit_energy(0.0, ledger, 0.0),
+        audit_energy(0.0, ledger, 0.0, is_linear=plan.problem.is_linear),
         audit_extremes(plan.problem, bounds, recorder.fields),
         audit_step_error(None, 1.0),
     )
     return _solution(plan, recorder, ledger, 0.0, audits, state)
 
 
-def _steady_start(loads: Loads, space: Space) -> FloatArray:
-    """A uniform field between the reference temperatures, so that the solve is for differences."""
+def _balance_steady(space: Space) -> Balance:
+    """The steady field, by one direct solve if the problem is linear, else by iteration from the guess."""
+    guess = space.initial_temperature()
+    frozen, loads = freeze(space, guess, 0.0)
+    if not any(np.any(closure.transmittance) for closure in loads.closures):
+        raise SingularError(
+            "no steady state is unique where the body exchanges heat with nothing that has a temperature"
+        )
+    if not space.problem.is_linear:
+        return balance(space, guess, np.zeros_like(guess), guess, shift=0.0, tau=1.0, time=0.0)
     bounds = _reference_bounds(loads)
-    return np.full(space.capacity.shape, 0.5 * (bounds.lowest + bounds.highest))
+    start = np.full_like(guess, 0.5 * (bounds.lowest + bounds.highest))  # so that the solve is for differences
+    solver = make_solver(space, loads, shift=0.0, tau=1.0)
+    temperature = start + solver.solve(space.heat_flow(start, loads).net)
+    if not uses_iteration(space.shape):
+        temperature += solver.solve(space.heat_flow(temperature, loads).net)  # one refinement, so that heat closes
+    return Balance(temperature, space.heat_flow(temperature, loads), loads, frozen, solver, 1)
 
 
 def _reference_bounds(loads: Loads) -> Bounds:
-    from grid.engine.explicit import include_references
-
     found: Bounds = include_references(Bounds(math.inf, -math.inf), loads)
     return found

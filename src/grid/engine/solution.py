@@ -56,7 +56,7 @@ class Solution:
     audits: tuple[Audit, ...]
     history: History
     ledger: Ledger = field(repr=False)
-    _space: Space = field(repr=False)
+    _spaces: tuple[Space, ...] = field(repr=False)  # coefficients at each snapshot
     _loads: tuple[Loads, ...] = field(repr=False)
 
     @property
@@ -85,7 +85,7 @@ class Solution:
             FieldError: The point is not in the body, or the time was not asked for.
         """
         index = self._index(time)
-        return interpolate(self._space, self._widened(index), self._point(point))
+        return interpolate(self._spaces[index], self._widened(index), self._point(point))
 
     def interface_temperature(self, point: Point, time: float | None = None) -> float:
         """Common temperature of two regions at a point of their interface."""
@@ -93,12 +93,13 @@ class Solution:
 
     def mean_temperature(self, time: float | None = None) -> float:
         """Heat-weighted mean, integral of rho c T over integral of rho c."""
-        capacity = self._space.capacity
-        return float(capacity @ self.fields[self._index(time)].reshape(-1) / capacity.sum())
+        index = self._index(time)
+        capacity = self._spaces[index].capacity
+        return float(capacity @ self.fields[index].reshape(-1) / capacity.sum())
 
     def stored_heat(self, index: int = -1) -> float:
         """Integral of rho c T at an entry of `times` [J per unit of section]."""
-        return float(self._space.capacity @ self.fields[index].reshape(-1))
+        return float(self._spaces[index].capacity @ self.fields[index].reshape(-1))
 
     def hottest_above_mean(self, time: float | None = None) -> float:
         """Largest temperature of the body, surfaces included, minus the mean [K]."""
@@ -123,7 +124,7 @@ class Solution:
 
     def _face_fluxes(self, axis: int, index: int) -> FloatArray:
         """Heat flux along +axis through every face normal to it [W/m2], one more than cells along the axis."""
-        space, field_ = self._space, self.fields[index]
+        space, field_ = self._spaces[index], self.fields[index]
         area = float(np.prod(self.problem.domain.spacing)) / self.problem.domain.spacing[axis]
         before: tuple[slice | int, ...] = (slice(None),) * axis
         flux = np.zeros(space.conductances[axis].shape)
@@ -144,7 +145,7 @@ class Solution:
     def heat_rate(self, boundary: str, time: float | None = None) -> float:
         """Heat conducted into the body through the whole of a boundary, times `section` [W]."""
         index = self._index(time)
-        for patch, closure in zip(self._space.patches, self._loads[index].closures, strict=True):
+        for patch, closure in zip(self._spaces[index].patches, self._loads[index].closures, strict=True):
             if patch.name == boundary:
                 into, out = split_signs(closure.heat_flux(self.fields[index].reshape(-1)[patch.cells]))
                 return (into - out) * patch.area * self.problem.domain.section
@@ -173,7 +174,7 @@ class Solution:
         return float(x[last] + share * (x[last + 1] - x[last]))
 
     def _widened(self, index: int) -> FloatArray:
-        return widen(self._space, self.fields[index].reshape(-1), self._loads[index].closures)
+        return widen(self._spaces[index], self.fields[index].reshape(-1), self._loads[index].closures)
 
     def _index(self, time: float | None) -> int:
         if time is None or self.problem.steady:

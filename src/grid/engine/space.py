@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine import limits
-from grid.engine.boundaries import Boundary
+from grid.engine.boundaries import Boundary, Robin
 from grid.engine.limits import Limit
-from grid.engine.mesh import Patch, cell_volume, make_patch, open_places
+from grid.engine.mesh import Patch, cell_volume, open_places
 from grid.engine.problem import HeatProblem
 from grid.engine.values import Constant, FloatArray, Operand, Value
+
+CELSIUS_ZERO = 273.15  # K
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,19 @@ class Space:
             return self._constant_loads
         closures = tuple(self._closure(index, time) for index in range(len(self.patches)))
         key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in closures)
-        loads = Loads(closures, self._source(time), key)
+        loads = Loads(closures, self.source_heat(time), key)
         if self.has_constant_loads:
             self._constant_loads = loads
         return loads
 
     def _closure(self, index: int, time: float) -> Closure:
+        law = self.robin(index, time, 0.0)
+        return close(law, self.half_conductance[index])
+
+    def robin(self, index: int, time: float, surface: Operand) -> Robin:
+        """The law of a patch at a time [s]; one that is not linear is taken at the surface temperatures given."""
         patch, boundary = self.patches[index], self.boundaries[index]
-        places = {**patch.places, "t": np.float64(time)}
+        places = {**patch.places, "t": np.float64(time), "T": surface}
 
         def evaluate(name: str) -> Operand:
             value = boundary.values[name]
@@ -126,17 +133,13 @@ class Space:
                 limit = limits.temperature_limit(self.problem.temperature_unit)
             return evaluate_checked(f"boundaries.{patch.name}.{name}", value, places, limit)
 
-        law = boundary.robin(evaluate)
-        half = self.half_conductance[index]
-        film = np.asarray(law.film, np.float64)
-        endless = np.isinf(film)
-        share = np.where(endless, 1.0, np.where(endless, 0.0, film) / (half + np.where(endless, 0.0, film)))
-        return Closure(half * share, law.reference, law.imposed * (1.0 - share))
+        return boundary.robin(evaluate, surface, CELSIUS_ZERO if self.problem.temperature_unit == "degC" else 0.0)
 
-    def _source(self, time: float) -> FloatArray | None:
+    def source_heat(self, time: float, temperature: Operand = 0.0) -> FloatArray | None:
+        """V q [W] at a time, flat; None where there is no source."""
         if not self.has_source:
             return None
-        places = {**open_places(self.problem.domain), "t": np.float64(time)}
+        places = {**open_places(self.problem.domain), "t": np.float64(time), "T": temperature}
         density = evaluate_checked("source_term", self.problem.source_term, places, limits.HEAT_SOURCE)
         full = np.broadcast_to(density * cell_volume(self.problem.domain), self.shape)
         return np.ascontiguousarray(full).reshape(-1)
@@ -182,15 +185,25 @@ class Space:
         return flat
 
     def initial_temperature(self) -> FloatArray:
-        """The field at t = 0, flat.
+        """The field at t = 0, or from which a steady state is sought; flat.
 
         Raises:
             FieldError: Not finite, or below absolute zero, somewhere.
         """
-        value = self.problem.initial if self.problem.initial is not None else self.problem.guess
+        start = None if self.problem.steady else self.problem.initial
+        value, name = (start, "initial") if start is not None else (self.problem.guess, "guess")
         limit = limits.temperature_limit(self.problem.temperature_unit)
-        field_ = evaluate_checked("initial", value, open_places(self.problem.domain), limit)
+        field_ = evaluate_checked(name, value, open_places(self.problem.domain), limit)
         return np.array(np.broadcast_to(field_, self.shape), dtype=np.float64).reshape(-1)
+
+
+def close(law: Robin, half: FloatArray) -> Closure:
+    """Eliminate the surface temperature between a law and the half cell behind it."""
+    film = np.asarray(law.film, np.float64)
+    endless = np.isinf(film)
+    finite = np.where(endless, 0.0, film)
+    share = np.where(endless, 1.0, finite / (half + finite))
+    return Closure(half * share, law.reference, law.imposed * (1.0 - share))
 
 
 def split_signs(heat: FloatArray) -> tuple[float, float]:
@@ -231,117 +244,6 @@ def first(axis: int) -> tuple[slice | int, ...]:
 
 def last(axis: int) -> tuple[slice | int, ...]:
     return _along(axis, -1)
-
-
-def discretise(problem: HeatProblem) -> Space:
-    """Evaluate the materials of a problem on its grid.
-
-    Raises:
-        FieldError: A property is not physical somewhere, or regions overlap or leave a cell out.
-    """
-    region = _regions(problem)
-    conductivity = tuple(_conductivity(problem, region, axis) for axis in range(problem.dimension))
-    patches = tuple(
-        make_patch(problem.domain, axis, side)
-        for axis in range(problem.dimension)
-        if not problem.is_periodic[axis]
-        for side in (0, 1)
-    )
-    cells = problem.domain.cells
-    half = tuple(
-        2.0
-        * np.broadcast_to(conductivity[patch.axis], cells).reshape(-1)[patch.cells]
-        / problem.domain.spacing[patch.axis]
-        for patch in patches
-    )
-    conductances = tuple(_conductance(problem, conductivity[axis], axis) for axis in range(problem.dimension))
-    return Space(problem, _capacity(problem, region), conductivity, region, conductances, patches, half)
-
-
-def _regions(problem: HeatProblem) -> NDArray[np.int16] | None:
-    if all(material.where is None for material in problem.materials):
-        return None
-    count = np.zeros(problem.domain.cells, np.int16)
-    region = np.zeros(problem.domain.cells, np.int16)
-    places = open_places(problem.domain)
-    for index, material in enumerate(problem.materials):
-        inside = np.ones((), bool) if material.where is None else material.where.evaluate(places)
-        count += inside
-        region[np.broadcast_to(inside, region.shape)] = index
-    if not (count == 1).all():
-        raise FieldError("material", "at every cell centre exactly one where is true")
-    return region
-
-
-def _by_region(problem: HeatProblem, region: NDArray[np.int16] | None, parts: list[FloatArray]) -> FloatArray:
-    if region is None:
-        return parts[0]
-    out = np.empty(problem.domain.cells)
-    for index, part in enumerate(parts):
-        inside = region == index
-        out[inside] = np.broadcast_to(part, out.shape)[inside]
-    return out
-
-
-def _property(problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, inside: Operand) -> FloatArray:
-    """A material property at the cells of its region; elsewhere it may be anything, so 1 stands there."""
-    many = len(problem.materials) > 1
-    path = f"material[{index}].{name}" if many else f"material.{name}"
-    result = np.asarray(value.evaluate({**open_places(problem.domain)}), dtype=np.float64)
-    if inside is not None and result.ndim:
-        result = np.where(inside, result, 1.0)
-    if not (limit.allows(float(result.min())) and limit.allows(float(result.max()))):
-        raise FieldError(path, f"everywhere {limit}")
-    return result
-
-
-def _conductivity(problem: HeatProblem, region: NDArray[np.int16] | None, axis: int) -> FloatArray:
-    parts = []
-    for index, material in enumerate(problem.materials):
-        inside = None if region is None else region == index
-        value = material.conductivity[axis if len(material.conductivity) > 1 else 0]
-        parts.append(_property(problem, index, "conductivity", value, limits.CONDUCTIVITY, inside))
-    return _by_region(problem, region, parts)
-
-
-def _capacity(problem: HeatProblem, region: NDArray[np.int16] | None) -> FloatArray:
-    parts = []
-    for index, material in enumerate(problem.materials):
-        inside = None if region is None else region == index
-        if material.volumetric_heat_capacity is not None:
-            name, value, limit = (
-                "volumetric_heat_capacity",
-                material.volumetric_heat_capacity,
-                limits.VOLUMETRIC_HEAT_CAPACITY,
-            )
-            parts.append(_property(problem, index, name, value, limit, inside))
-        elif material.density is not None and material.specific_heat is not None:
-            density = _property(problem, index, "density", material.density, limits.DENSITY, inside)
-            heat = _property(problem, index, "specific_heat", material.specific_heat, limits.SPECIFIC_HEAT, inside)
-            parts.append(density * heat)
-        else:
-            parts.append(np.ones(()))  # a steady state does not depend on it
-    full = np.broadcast_to(_by_region(problem, region, parts) * cell_volume(problem.domain), problem.domain.cells)
-    return np.ascontiguousarray(full).reshape(-1)
-
-
-def _conductance(problem: HeatProblem, conductivity: FloatArray, axis: int) -> FloatArray:
-    cells, spacing = problem.domain.cells, problem.domain.spacing[axis]
-    k = np.broadcast_to(conductivity, cells)
-    shape = list(cells)
-    shape[axis] += 1
-    out = np.zeros(shape)
-    area = cell_volume(problem.domain) / spacing
-    out[inner(axis)] = _series(k[before_last(axis)], k[after_first(axis)], area, spacing)
-    if problem.is_periodic[axis]:
-        out[first(axis)] = out[last(axis)] = _series(k[last(axis)], k[first(axis)], area, spacing)
-    return out
-
-
-def _series(k_a: FloatArray, k_b: FloatArray, area: float, spacing: float) -> FloatArray:
-    r"""Conductance of two half cells in series, :math:`A / (d/(2 k_a) + d/(2 k_b))` [W/K]."""
-    out: FloatArray = (2.0 * area / spacing) / (1.0 / k_a + 1.0 / k_b)
-    return out
 
 
 def stable_time_step(space: Space, loads: Loads) -> float:

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from grid.engine.space import Loads
 from grid.engine.values import FloatArray
 
 SAFETY = 0.4  # share of the stability limit that an explicit step takes, see grid.engine.explicit
@@ -49,6 +50,14 @@ class Bounds:
         if self.lowest <= low and high <= self.highest:
             return self
         return Bounds(min(self.lowest, low), max(self.highest, high))
+
+
+def include_references(bounds: Bounds, loads: Loads) -> Bounds:
+    """Widen the bounds of the maximum principle by the reference temperatures of faces that exchange heat with them."""
+    for closure in loads.closures:
+        if np.any(closure.transmittance):
+            bounds = bounds.include(closure.reference)
+    return bounds
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Each refusal names the field by its path in the case format and the limit with i
 import math
 from collections.abc import Iterator
 
-from grid.core.errors import FieldError, UnsupportedError
+from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.boundaries import Boundary
 from grid.engine.limits import Limit, raise_errors
@@ -30,13 +30,9 @@ def require_valid(problem: HeatProblem) -> None:
 
     Raises:
         FieldError, InvalidFieldsError: Outside the limits.
-        UnsupportedError: Valid, but not in this version.
     """
     raise_errors(_domain_errors(problem))
     raise_errors(_errors(problem))
-    feature = next(_unsupported(problem), None)
-    if feature is not None:
-        raise UnsupportedError(feature)
 
 
 def _domain_errors(problem: HeatProblem) -> Iterator[FieldError]:
@@ -97,7 +93,7 @@ def _material(path: str, material: Material, problem: HeatProblem, *, needs_wher
         yield from _value(f"{path}.conductivity{suffix}", value, limits.CONDUCTIVITY, anywhere)
     for name, limit in CAPACITY_LIMITS.items():
         if (value := getattr(material, name)) is not None:
-            yield from _value(f"{path}.{name}", value, limit, anywhere)
+            yield from _value(f"{path}.{name}", value, limit, place | {"T"})
     for name, limit in ELASTIC_LIMITS.items():
         if (number := getattr(material, name)) is not None:
             yield from _number(f"{path}.{name}", number, limit)
@@ -116,7 +112,10 @@ def _boundaries(problem: HeatProblem, place: frozenset[str], temperature: Limit)
         for name, value in boundary.values.items():
             limit = boundary.limits[name]
             limit = temperature if limit == limits.TEMPERATURE else limit
-            yield from _value(f"boundaries.{face}.{name}", value, limit, place | {"t", "T"})
+            depends = place | {"t", "T"} if name == "coefficient" else place | {"t"}
+            yield from _value(f"boundaries.{face}.{name}", value, limit, depends)
+    if problem.temperature_unit == "relative" and any(not law.is_linear for law in problem.boundaries.values()):
+        yield FieldError("temperature_unit", "K or degC where there is radiation")
     for axis in AXES[: problem.dimension]:
         if _is_periodic(problem.boundary(f"{axis}_min")) != _is_periodic(problem.boundary(f"{axis}_max")):
             yield FieldError(f"boundaries.{axis}_min", "periodic on both faces of an axis, or on neither")
@@ -176,18 +175,3 @@ def _table(path: str, table: Table, limit: Limit) -> Iterator[FieldError]:
 
 def _variables(allowed: frozenset[str]) -> str:
     return f"only the variables {', '.join(sorted(allowed, key='xyztT'.index))} have a meaning here"
-
-
-def _unsupported(problem: HeatProblem) -> Iterator[str]:
-    for material in problem.materials:
-        properties = [*material.conductivity, *(getattr(material, name) for name in CAPACITY_LIMITS)]
-        for value in filter(None, properties):
-            if "T" in value.variables:
-                yield "a conductivity or heat capacity that depends on temperature"
-            if "t" in value.variables:
-                yield "a conductivity or heat capacity that changes in time"
-    if "T" in problem.source_term.variables:
-        yield "a source that depends on temperature"
-    for boundary in problem.boundaries.values():
-        if any("T" in value.variables for value in boundary.values.values()):
-            yield "a boundary condition that depends on temperature"

@@ -1,0 +1,163 @@
+"""Material properties on the grid, and from them the `Space` of a problem.
+
+A property may depend on place, time and temperature. Regions are given by `where`; at every cell centre exactly one
+is true.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.core.errors import FieldError
+from grid.engine import limits
+from grid.engine.limits import Limit
+from grid.engine.mesh import Patch, cell_volume, make_patch, open_places
+from grid.engine.problem import AXES, HeatProblem
+from grid.engine.space import Space, after_first, before_last, first, inner, last
+from grid.engine.values import FloatArray, Operand, Value
+
+Places = dict[str, Operand]
+Region = NDArray[np.int16] | None
+LEAST_CONDUCTIVITY = 1e-30  # W/(m K), stands for none where a conductivity falls to zero with temperature
+UNDERSHOOT = 1e-4  # share of the largest conductivity that an iterate may be below zero and count as zero
+
+
+def discretise(problem: HeatProblem) -> Space:
+    """Evaluate the materials of a problem on its grid, those that vary at the initial temperature.
+
+    Raises:
+        FieldError: A property is not physical somewhere, or regions overlap or leave a cell out.
+    """
+    region = find_regions(problem)
+    places = start_places(problem)
+    conductivity = tuple(conductivity_at(problem, axis, places, region) for axis in range(problem.dimension))
+    patches = tuple(
+        make_patch(problem.domain, axis, side)
+        for axis in range(problem.dimension)
+        if not problem.is_periodic[axis]
+        for side in (0, 1)
+    )
+    cells = problem.domain.cells
+    full = [np.broadcast_to(k, cells) for k in conductivity]
+    half = tuple(half_conductance(problem, patch, full[patch.axis]) for patch in patches)
+    conductances = tuple(conductance(problem, axis, k, k) for axis, k in enumerate(full))
+    return Space(problem, capacity_at(problem, places, region), conductivity, region, conductances, patches, half)
+
+
+def start_places(problem: HeatProblem) -> Places:
+    """Cell centres, with t = 0 and the initial temperature where a material asks for one."""
+    places = {**open_places(problem.domain), "t": np.float64(0.0)}
+    if any("T" in value.variables for material in problem.materials for value in material.values):
+        start = problem.initial if problem.initial is not None and not problem.steady else problem.guess
+        places["T"] = np.asarray(start.evaluate(places), np.float64)
+    return places
+
+
+def find_regions(problem: HeatProblem) -> Region:
+    """Index of the material of each cell; None where there is one material everywhere.
+
+    Raises:
+        FieldError: At some cell centre none or several `where` are true.
+    """
+    if all(material.where is None for material in problem.materials):
+        return None
+    count = np.zeros(problem.domain.cells, np.int16)
+    region = np.zeros(problem.domain.cells, np.int16)
+    places = open_places(problem.domain)
+    for index, material in enumerate(problem.materials):
+        inside = np.ones((), bool) if material.where is None else material.where.evaluate(places)
+        count += inside
+        region[np.broadcast_to(inside, region.shape)] = index
+    if not (count == 1).all():
+        raise FieldError("material", "at every cell centre exactly one where is true")
+    return region
+
+
+def _property(
+    problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, places: Places, region: Region
+) -> FloatArray:
+    """A property at the places of its region; elsewhere it may be anything, so 1 stands there."""
+    path = f"material[{index}].{name}" if len(problem.materials) > 1 else f"material.{name}"
+    result = np.asarray(value.evaluate(places), dtype=np.float64)
+    if region is not None and result.ndim:
+        result = np.where(region == index, result, 1.0)
+    if "T" in value.variables and result.size and -UNDERSHOOT * result.max() <= result.min() <= limit.minimum:
+        result = np.maximum(result, LEAST_CONDUCTIVITY)  # vanishes with temperature, as a conductivity may
+        limit = Limit(0.0, limit.maximum, limit.unit)
+    if not (limit.allows(float(result.min())) and limit.allows(float(result.max()))):
+        raise FieldError(path, f"everywhere {limit}")
+    return result
+
+
+def _by_region(region: Region, parts: list[FloatArray]) -> FloatArray:
+    if region is None:
+        return parts[0]
+    out = np.empty(region.shape)
+    for index, part in enumerate(parts):
+        inside = region == index
+        out[inside] = np.broadcast_to(part, out.shape)[inside]
+    return out
+
+
+def conductivity_at(problem: HeatProblem, axis: int, places: Places, region: Region) -> FloatArray:
+    """k along an axis [W/(m K)] at the given places, times and temperatures."""
+    parts = []
+    for index, material in enumerate(problem.materials):
+        value = material.conductivity[axis if len(material.conductivity) > 1 else 0]
+        parts.append(_property(problem, index, "conductivity", value, limits.CONDUCTIVITY, places, region))
+    return _by_region(region, parts)
+
+
+def capacity_at(problem: HeatProblem, places: Places, region: Region) -> FloatArray:
+    """rho c V [J/K] of every cell, flat; 1 V where a steady problem gives none."""
+    parts = []
+    for index, material in enumerate(problem.materials):
+        if (value := material.volumetric_heat_capacity) is not None:
+            limit = limits.VOLUMETRIC_HEAT_CAPACITY
+            parts.append(_property(problem, index, "volumetric_heat_capacity", value, limit, places, region))
+        elif material.density is not None and material.specific_heat is not None:
+            density = _property(problem, index, "density", material.density, limits.DENSITY, places, region)
+            heat = _property(
+                problem, index, "specific_heat", material.specific_heat, limits.SPECIFIC_HEAT, places, region
+            )
+            parts.append(density * heat)
+        else:
+            parts.append(np.ones(()))
+    full = np.broadcast_to(_by_region(region, parts) * cell_volume(problem.domain), problem.domain.cells)
+    return np.ascontiguousarray(full).reshape(-1)
+
+
+def half_conductance(problem: HeatProblem, patch: Patch, conductivity: FloatArray) -> FloatArray:
+    """2 k / d [W/(m2 K)] behind each face of a patch, from the conductivities of all cells."""
+    out: FloatArray = 2.0 * conductivity.reshape(-1)[patch.cells] / problem.domain.spacing[patch.axis]
+    return out
+
+
+def patch_places(problem: HeatProblem, patch: Patch) -> Places:
+    """Centres of the cells behind the faces of a patch."""
+    index = np.unravel_index(patch.cells, problem.domain.cells)
+    centre = open_places(problem.domain)
+    return {AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)}
+
+
+def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: FloatArray) -> FloatArray:
+    """G [W/K] of all faces normal to an axis, one more than cells along it.
+
+    Args:
+        k_high: Conductivity of each cell as its high face sees it, shape `cells` [W/(m K)].
+        k_low: The same for its low face; different only where it depends on temperature.
+    """
+    cells, spacing = problem.domain.cells, problem.domain.spacing[axis]
+    shape = list(cells)
+    shape[axis] += 1
+    out = np.zeros(shape)
+    area = cell_volume(problem.domain) / spacing
+    out[inner(axis)] = _series(k_high[before_last(axis)], k_low[after_first(axis)], area, spacing)
+    if problem.is_periodic[axis]:
+        out[first(axis)] = out[last(axis)] = _series(k_high[last(axis)], k_low[first(axis)], area, spacing)
+    return out
+
+
+def _series(k_a: FloatArray, k_b: FloatArray, area: float, spacing: float) -> FloatArray:
+    r"""Conductance of two half cells in series, :math:`A / (d/(2 k_a) + d/(2 k_b))` [W/K]."""
+    out: FloatArray = (2.0 * area / spacing) / (1.0 / k_a + 1.0 / k_b)
+    return out

@@ -1,0 +1,100 @@
+"""Coefficients that depend on temperature or time: frozen at one field and moment, for one turn of an iteration.
+
+Between two cells the conductivity is taken at the mean of their temperatures, which is exact for a conductivity
+linear in T (Kirchhoff's transformation) and lets heat into a cell that does not conduct yet. In a half cell at the
+boundary it is taken at the mean of cell and surface; the surface temperature is that at which the half cell and the
+law of the boundary agree.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from grid.engine.errors import NotConvergedError
+from grid.engine.materials import capacity_at, conductance, conductivity_at, patch_places
+from grid.engine.mesh import open_places
+from grid.engine.space import Closure, Loads, Space, after_first, before_last, close, first, last
+from grid.engine.values import FloatArray, Operand
+
+SURFACE_ITERATIONS = 200
+SURFACE_TOLERANCE = 1e-13  # of the temperature
+QUADRATURE = np.polynomial.legendre.leggauss(8)  # exact for heat capacities up to the 15th power of T
+
+
+def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, Loads]:
+    """The space and its loads with every coefficient taken at a flat field of temperatures and a time [s].
+
+    Raises:
+        NotConvergedError: A surface temperature is not found.
+        FieldError: A coefficient is not physical there.
+    """
+    if space.problem.is_linear:
+        return space, space.loads(time)
+    field = temperature.reshape(space.shape)
+    if any(value.variables & {"t", "T"} for material in space.problem.materials for value in material.values):
+        places = {**open_places(space.problem.domain), "t": np.float64(time), "T": field}
+        dimension = space.problem.dimension
+        space = replace(
+            space,
+            capacity=capacity_at(space.problem, places, space.region),
+            conductivity=tuple(conductivity_at(space.problem, axis, places, space.region) for axis in range(dimension)),
+            conductances=tuple(_conductance(space, field, time, axis) for axis in range(dimension)),
+            _constant_loads=None,
+        )
+    solved = [_surface(space, temperature, index, time) for index in range(len(space.patches))]
+    space = replace(space, half_conductance=tuple(half for _, half in solved), _constant_loads=None)
+    closures = tuple(closure for closure, _ in solved)
+    return space, Loads(closures, space.source_heat(time, field), b"")
+
+
+def _conductance(space: Space, field: FloatArray, time: float, axis: int) -> FloatArray:
+    """G [W/K] with the conductivity of both cells at the mean temperature of a face."""
+    mean = 0.5 * (field[before_last(axis)] + field[after_first(axis)])
+    high, low = field.copy(), field.copy()
+    high[before_last(axis)], low[after_first(axis)] = mean, mean
+    if space.problem.is_periodic[axis]:
+        high[last(axis)] = low[first(axis)] = 0.5 * (field[last(axis)] + field[first(axis)])
+    places = {**open_places(space.problem.domain), "t": np.float64(time)}
+    k_high, k_low = (
+        np.broadcast_to(conductivity_at(space.problem, axis, {**places, "T": at}, space.region), space.shape)
+        for at in (high, low)
+    )
+    return conductance(space.problem, axis, k_high, k_low)
+
+
+def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
+    """Closure and half conductance of a patch, at the surface temperatures that satisfy both."""
+    near = temperature[space.patches[index].cells]
+    surface = near
+    for _ in range(SURFACE_ITERATIONS):
+        half = _half_conductance(space, index, 0.5 * (near + surface), time)
+        closure = close(space.robin(index, time, surface), half)
+        following = near + closure.heat_flux(near) / half
+        change = float(np.abs(following - surface).max())
+        surface = following
+        if change <= SURFACE_TOLERANCE * max(float(np.abs(surface).max()), 1e-300):
+            return closure, half
+    raise NotConvergedError(f"surface temperature of {space.patches[index].name}", SURFACE_ITERATIONS, change, 0.0)
+
+
+def _half_conductance(space: Space, index: int, mean: FloatArray, time: float) -> FloatArray:
+    problem, patch = space.problem, space.patches[index]
+    if not any(value.variables & {"t", "T"} for material in problem.materials for value in material.conductivity):
+        return space.half_conductance[index]
+    places = {**patch_places(problem, patch), "t": np.float64(time), "T": mean}
+    region = None if space.region is None else space.region.reshape(-1)[patch.cells]
+    k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region), mean.shape)
+    return 2.0 * k / problem.domain.spacing[patch.axis]
+
+
+def stored_between(space: Space, start: FloatArray, end: FloatArray, time: float = 0.0) -> FloatArray:
+    """Heat that takes each cell from one temperature to another [J], flat: the integral of rho c V dT."""
+    if not any("T" in v.variables for m in space.problem.materials for v in m.values[len(m.conductivity) :]):
+        heat: FloatArray = space.capacity * (end - start)
+        return heat
+    total = np.zeros_like(start)
+    for node, weight in zip(*QUADRATURE, strict=True):
+        at: Operand = (start + 0.5 * (1.0 + node) * (end - start)).reshape(space.shape)
+        places = {**open_places(space.problem.domain), "t": np.float64(time), "T": at}
+        total += 0.5 * weight * capacity_at(space.problem, places, space.region)
+    return total * (end - start)
