@@ -31,7 +31,7 @@ from grid.services.ledger import Failed, JobFinishedError, Returned, Stopped, Su
 from grid.services.reaper import reap
 
 HISTORIES = int(os.environ.get("GRID_HISTORIES", "200"))
-STEPS = 50
+STEPS = 40
 OUTCOMES = ("success", "success", "diverged", "timeout", "nonzero", "drain", "infra", "lost", "stop")
 JUMPS = (1.0, 1.0, 5.0, 5.0, 31.0, 31.0, 45.0, 61.0, 200.0)
 SEEN = (

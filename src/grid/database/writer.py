@@ -10,6 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy.exc import DBAPIError
+
 from grid.core.errors import UnavailableError
 from grid.database.errors import translate
 
@@ -98,6 +100,10 @@ def _attempt(tx: "Transaction", write: Write) -> tuple[Any, BaseException | None
         value = write(tx)
         savepoint.commit()
     except Exception as error:  # noqa: BLE001 - handed to the thread that submitted the write
-        savepoint.rollback()  # raises where SQLite has undone the whole transaction by itself (a full disk)
-        return None, translate(error) or error
+        known = translate(error) or error
+        try:
+            savepoint.rollback()
+        except DBAPIError:  # SQLite has undone the whole transaction by itself, as it does when the disk is full
+            raise known from error
+        return None, known
     return value, None
