@@ -283,3 +283,51 @@ def test_a_linear_field_is_exact_everywhere(dimension):
         expected = 10 + 3 * point[0] + 2 * point[1] - (point[2] if dimension == 3 else 0)
         assert solution.temperature_at(point) == pytest.approx(expected, abs=1e-9)
         assert solution.heat_flux(point, "+y") == pytest.approx(-10.0, abs=1e-8)
+
+
+@pytest.mark.parametrize("cells", [2, 4, 20])
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_a_contact_is_a_resistance_between_its_two_sides(cells, dimension):
+    """Half walls of 0.5/2 and 0.5/8 and a contact of 1/10 in series, between 100 and 0."""
+    axis = "xy"[dimension - 1]
+    case = {
+        "domain": {"size": [1.0] * dimension},
+        "steady": True,
+        "material": [
+            {"where": {"expression": f"{axis} < 0.5"}, "conductivity": 2.0},
+            {"where": {"expression": f"{axis} >= 0.5"}, "conductivity": 8.0},
+        ],
+        "contacts": [{"axis": axis, "position": 0.5, "conductance": 10.0}],
+        "boundaries": {
+            f"{axis}_min": {"type": "temperature", "value": 100.0},
+            f"{axis}_max": {"type": "temperature", "value": 0.0},
+        },
+        "resolution": {"cells": [cells] * dimension},
+    }
+    solution = solve(HeatProblem.from_case(case))
+    flux = 100.0 / (0.25 + 0.0625 + 0.1)
+
+    def at(position, side=None):
+        return solution.temperature_at((0.3,) * (dimension - 1) + (position,), side=side)
+
+    assert at(0.5, "low") == pytest.approx(100 - 0.25 * flux, abs=1e-3)  # a millionth of a cell inside
+    assert at(0.5, "high") == pytest.approx(0.0625 * flux, abs=1e-3)
+    assert at(0.2) == pytest.approx(100 - 0.1 * flux, abs=1e-9)
+    assert at(0.9) == pytest.approx(0.1 / 8 * flux, abs=1e-9)
+    assert solution.heat_rate(f"{axis}_min") == pytest.approx(flux, rel=1e-10)
+
+
+def test_a_contact_keeps_heat_and_bounds_in_time():
+    case = {
+        "domain": {"size": [1.0]},
+        "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+        "initial": {"expression": "where(x < 0.25, 1.0, 0.0)"},
+        "contacts": [{"axis": "x", "position": 0.25, "conductance": 0.5}],
+        "resolution": {"cells": [16], "steps": 20, "end_time": 0.05},
+    }
+    for method in METHODS:
+        solution = solve(HeatProblem.from_case(case), method=method)
+
+        assert solution.is_accepted
+        assert solution.mean_temperature() == pytest.approx(0.25, rel=1e-12)
+        assert solution.temperature_at((0.25,), side="low") - solution.temperature_at((0.25,), side="high") > 0.3

@@ -11,7 +11,7 @@ from grid.engine.audits import Audit
 from grid.engine.boundaries import Convection, Flux, Insulated, Periodic, Temperature
 from grid.engine.errors import CancelledError, ExpressionError, NotConvergedError, SingularError
 from grid.engine.planning import Estimate, Plan, PlanSummary, estimate, prepare, solve
-from grid.engine.problem import Domain, HeatProblem, Material
+from grid.engine.problem import Contact, Domain, HeatProblem, Material
 from grid.engine.solution import History, Solution
 from grid.engine.values import Constant, Expression, Table, Value
 from grid.engine.version import compute_numerics_version
@@ -23,6 +23,7 @@ __all__ = [
     "Audit",
     "CancelledError",
     "Constant",
+    "Contact",
     "Convection",
     "Domain",
     "Estimate",

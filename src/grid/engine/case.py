@@ -9,7 +9,7 @@ from typing import Any
 
 from grid.core.errors import UnsupportedError
 from grid.engine.boundaries import BOUNDARY_TYPES, Boundary, make_boundary
-from grid.engine.problem import FACES, Domain, Material
+from grid.engine.problem import AXES, FACES, Contact, Domain, Material
 from grid.engine.reading import Reader
 from grid.engine.validation import CAPACITY_LIMITS, ELASTIC_LIMITS
 from grid.engine.values import Constant, Value
@@ -26,7 +26,6 @@ OTHER_KINDS = {
 # Fields of the format that this version knows and cannot do yet, with the name of the feature.
 UNSUPPORTED_FIELDS = {
     "adaptive": "automatic choice of model",
-    "contacts": "contact resistance",
     "velocity": "flow",
     "initial_phase": "phase change",
     "lumped": "a lumped model",
@@ -53,9 +52,11 @@ FIELDS = (
     "source_term",
     "breakpoints",
     "guess",
+    "contacts",
 )
 OTHER_FIELDS = ("exact", "resolution", "temperature_unit", "schema_version")
 MAX_MATERIALS = 256
+MAX_CONTACTS = 256
 MAX_BREAKPOINTS = 10_000
 
 
@@ -88,6 +89,8 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
         arguments["steady"] = reader.read_bool("steady", raw["steady"])
     if "breakpoints" in raw:
         arguments["breakpoints"] = reader.read_numbers("breakpoints", raw["breakpoints"], longest=MAX_BREAKPOINTS)
+    if "contacts" in raw:
+        arguments["contacts"] = _contacts(reader, raw["contacts"])
     unit = raw.get("temperature_unit", "relative")
     arguments["temperature_unit"] = reader.read_choice("temperature_unit", unit, ("K", "degC", "relative"))
     _require_dimension(reader, raw)
@@ -196,6 +199,19 @@ def _conductivity(reader: Reader, path: str, raw: object, features: list[str]) -
         return (Constant(1.0),)  # stands in until the refusal
     values = [reader.read_value(f"{path}[{index}]", entry) for index, entry in enumerate(entries)]
     return tuple(value for value in values if value is not None)
+
+
+def _contacts(reader: Reader, raw: object) -> tuple[Contact, ...]:
+    found = []
+    for index, entry in enumerate(reader.read_list("contacts", raw, longest=MAX_CONTACTS) or ()):
+        path, names = f"contacts[{index}]", ("axis", "position", "conductance")
+        fields = reader.read_mapping(path, entry, allowed=names, required=names)
+        axis = reader.read_choice(f"{path}.axis", fields.get("axis", "x"), AXES)
+        position = reader.read_number(f"{path}.position", fields.get("position", 0.0))
+        conductance = reader.read_number(f"{path}.conductance", fields.get("conductance", 1.0))
+        if axis is not None and position is not None and conductance is not None:
+            found.append(Contact(axis, position, conductance))
+    return tuple(found)
 
 
 def _boundaries(reader: Reader, raw: object, features: list[str]) -> dict[str, Boundary]:

@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.engine.materials import contact_resistance
 from grid.engine.mesh import centres
 from grid.engine.space import Closure, Space
 from grid.engine.values import FloatArray
@@ -85,6 +86,8 @@ def surface_temperature(space: Space, temperature: FloatArray, index: int, closu
     if region is not None:
         same &= region[patch.cells] == region[behind]
     curvature = temperature[behind] - near + 2.0 * slope  # 2 c d2 of T = a + b s + c s2 with b d = -2 slope
+    next_face = 1 if patch.side == 0 else space.shape[patch.axis] - 1
+    same &= contact_resistance(space.problem, patch.axis)[next_face] == 0
     return np.where(same, near + slope - curvature / 8.0, near + slope)
 
 
@@ -117,14 +120,18 @@ def _extrapolate(wide: FloatArray, index: tuple[slice | int, ...], axis: int) ->
     return total
 
 
-def interpolate(space: Space, wide: FloatArray, point: tuple[float, ...]) -> float:
-    """The widened field at a point of the box, to third order in smooth places."""
-    values, materials, pieces = wide, [], []
+def interpolate(space: Space, wide: FloatArray, point: tuple[float, ...], side: str | None = None) -> float:
+    """The widened field at a point of the box, to third order in smooth places.
+
+    On a contact, `side` says which limit is meant: `low` or `high` along its axis.
+    """
+    values, materials, pieces, windows = wide, [], [], []
     for axis, coordinate in enumerate(point):
         nodes = make_nodes(space, axis)
         nearest = int(np.searchsorted(nodes.position, coordinate))
         window = slice(max(nearest - REACH, 0), min(nearest + REACH, nodes.position.size))
         values = values[(slice(None),) * axis + (window,)]
+        windows.append(window)
         pieces.append((nodes.position[window], nodes.spacing))
         materials.append(np.clip(np.arange(window.start, window.stop) - 1, 0, space.shape[axis] - 1))
     cells = np.ix_(*materials)
@@ -133,7 +140,10 @@ def interpolate(space: Space, wide: FloatArray, point: tuple[float, ...]) -> flo
     for axis in reversed(range(len(point))):
         position, spacing = pieces[axis]
         own = int(np.clip(np.searchsorted(materials[axis], _cell(space, axis, point[axis])), 0, position.size - 1))
-        values = _reduce(position, spacing, values, conductivity[axis], regions, point[axis])
+        at = point[axis] + {"low": -1e-6, "high": 1e-6}.get(side or "", 0.0) * spacing
+        window = slice(windows[axis].start, windows[axis].stop - 1)  # between node n and the next lies face n
+        jumps = contact_resistance(space.problem, axis)[window]
+        values = _reduce(Line(position, spacing, jumps), values, conductivity[axis], regions, at)
         regions = regions[..., own]
         conductivity = [k[..., own] for k in conductivity]
     return float(values)
@@ -144,34 +154,39 @@ def _cell(space: Space, axis: int, coordinate: float) -> int:
     return min(max(int((coordinate - domain.origin[axis]) / domain.spacing[axis]), 0), domain.cells[axis] - 1)
 
 
-def _reduce(
-    position: FloatArray, spacing: float, values: FloatArray, k: FloatArray, regions: NDArray[np.int16], at: float
-) -> FloatArray:
+@dataclass(frozen=True)
+class Line:
+    """Nodes along an axis, and the contact resistance between each and the next [m2 K/W]."""
+
+    position: FloatArray
+    spacing: float
+    jumps: FloatArray
+
+
+def _reduce(nodes: Line, values: FloatArray, k: FloatArray, regions: NDArray[np.int16], at: float) -> FloatArray:
     """Interpolate along the last axis, line by line."""
     lines = values.reshape(-1, values.shape[-1])
     k_lines, region_lines = k.reshape(lines.shape), regions.reshape(lines.shape)
-    out = [_line(position, spacing, *line, at) for line in zip(lines, k_lines, region_lines, strict=True)]
+    out = [_line(nodes, *line, at) for line in zip(lines, k_lines, region_lines, strict=True)]
     return np.array(out).reshape(values.shape[:-1])
 
 
-def _line(
-    position: FloatArray, spacing: float, values: FloatArray, k: FloatArray, region: NDArray[np.int16], at: float
-) -> float:
+def _line(line: Line, values: FloatArray, k: FloatArray, region: NDArray[np.int16], at: float) -> float:
     """One line: cut it at interfaces, take the piece that holds the point, and its nearest nodes."""
-    cut = (region[1:] != region[:-1]) | ~is_smooth(k[1:], k[:-1])
-    xs, ts = list(position), list(values)
-    low, high = 0, len(xs)
+    cut = (region[1:] != region[:-1]) | ~is_smooth(k[1:], k[:-1]) | (line.jumps > 0)
+    low, high = 0, values.size
     head: list[tuple[float, float]] = []
     tail: list[tuple[float, float]] = []
     for index in np.flatnonzero(cut):
-        where = position[index] + 0.5 * spacing
-        common = (k[index] * values[index] + k[index + 1] * values[index + 1]) / (k[index] + k[index + 1])
+        where = float(line.position[index] + 0.5 * line.spacing)
+        below, above = 0.5 * line.spacing / k[index], 0.5 * line.spacing / k[index + 1]
+        flux = (values[index + 1] - values[index]) / (below + above + line.jumps[index])
         if where <= at:
-            low, head = int(index) + 1, [(float(where), float(common))]
+            low, head = int(index) + 1, [(where, float(values[index + 1] - flux * above))]
         else:
-            high, tail = int(index) + 1, [(float(where), float(common))]
+            high, tail = int(index) + 1, [(where, float(values[index] + flux * below))]
             break
-    nodes = [*head, *zip(xs[low:high], ts[low:high], strict=True), *tail]
+    nodes = [*head, *zip(line.position[low:high].tolist(), values[low:high].tolist(), strict=True), *tail]
     nearest = sorted(nodes, key=lambda node: abs(node[0] - at))[:STENCIL]
     return _lagrange(nearest, at)
 

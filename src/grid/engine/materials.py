@@ -152,8 +152,23 @@ def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: Floa
     out = np.zeros(shape)
     area = cell_volume(problem.domain) / spacing
     out[inner(axis)] = _series(k_high[before_last(axis)], k_low[after_first(axis)], area, spacing)
+    resistance = contact_resistance(problem, axis)
+    if resistance.any():
+        shape = [1] * len(cells)
+        shape[axis] = -1
+        out = out / (1.0 + out * (resistance / area).reshape(shape))
     if problem.is_periodic[axis]:
         out[first(axis)] = out[last(axis)] = _series(k_high[last(axis)], k_low[first(axis)], area, spacing)
+    return out
+
+
+def contact_resistance(problem: HeatProblem, axis: int) -> FloatArray:
+    """Resistance of the contacts at each plane of faces along an axis [m2 K/W], shape (cells + 1,)."""
+    out = np.zeros(problem.domain.cells[axis] + 1)
+    for contact in problem.contacts:
+        face = problem.domain.face_index(contact.axis, contact.position)
+        if AXES.index(contact.axis) == axis and face is not None:
+            out[face] += 1.0 / contact.conductance
     return out
 
 

@@ -48,6 +48,13 @@ class Domain:
         """Cell sizes [m]."""
         return tuple(length / count for length, count in zip(self.size, self.cells, strict=True))
 
+    def face_index(self, axis: str, position: float) -> int | None:
+        """Number of cells below a plane that falls on a face inside the box; None if it does not."""
+        index = AXES.index(axis)
+        local = (position - self.origin[index]) / self.spacing[index]
+        nearest = round(local) if math.isfinite(local) else 0
+        return nearest if 0 < nearest < self.cells[index] and abs(local - nearest) < 1e-6 * max(nearest, 1) else None
+
     @property
     def cell_count(self) -> int:
         return math.prod(self.cells)
@@ -89,6 +96,21 @@ class Material:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """A plane across the whole body where heat flux = conductance times the jump of temperature.
+
+    Args:
+        axis: `x`, `y` or `z`, normal to the plane.
+        position: Coordinate of the plane along the axis [m]; on a cell face.
+        conductance: [W/(m2 K)].
+    """
+
+    axis: str
+    position: float
+    conductance: float
+
+
+@dataclass(frozen=True)
 class HeatProblem:
     """A heat problem on a box; see `from_case` for the JSON form.
 
@@ -101,6 +123,7 @@ class HeatProblem:
         steady: Ask for the steady state instead of a transient.
         end_time: Length of a transient [s].
         steps: Equal steps from 0 to `end_time` at which an implicit method is meant to meet its tolerance.
+        contacts: Planes of imperfect contact.
         breakpoints: Times at which a load jumps; a step ends exactly there [s].
         temperature_unit: Unit of all temperatures of the problem.
         exact: The exact field, where it is known; for measuring errors.
@@ -119,6 +142,7 @@ class HeatProblem:
     steady: bool = False
     end_time: float | None = None
     steps: int | None = None
+    contacts: tuple[Contact, ...] = ()
     breakpoints: tuple[float, ...] = ()
     temperature_unit: TemperatureUnit = "relative"
     exact: Expression | None = None

@@ -84,7 +84,7 @@ def _front_position(solution: Solution, entry: Entry) -> float:
 
 
 _QUANTITIES: dict[str, Callable[[Solution, Entry], float]] = {
-    "temperature": lambda s, e: s.temperature_at(e["at"], e.get("time")),
+    "temperature": lambda s, e: s.temperature_at(e["at"], e.get("time"), side=e.get("side")),
     "interface_temperature": lambda s, e: s.interface_temperature(e["at"], e.get("time")),
     "mean_temperature": lambda s, e: s.mean_temperature(e.get("time")),
     "hottest_above_mean": lambda s, e: s.hottest_above_mean(e.get("time")),

@@ -76,16 +76,16 @@ class Solution:
         domain = self.problem.domain
         return {AXES[axis]: centres(domain, axis) for axis in range(domain.dimension)}
 
-    def temperature_at(self, point: Point, time: float | None = None) -> float:
+    def temperature_at(self, point: Point, time: float | None = None, *, side: str | None = None) -> float:
         """Temperature at a point of the body, at an asked time (default: the last).
 
-        On a surface it is the surface's, the limit from inside.
+        On a surface it is the surface's, the limit from inside; on a contact the limit from `side`, `low` or `high`.
 
         Raises:
             FieldError: The point is not in the body, or the time was not asked for.
         """
         index = self._index(time)
-        return interpolate(self._spaces[index], self._widened(index), self._point(point))
+        return interpolate(self._spaces[index], self._widened(index), self._point(point), side)
 
     def interface_temperature(self, point: Point, time: float | None = None) -> float:
         """Common temperature of two regions at a point of their interface."""

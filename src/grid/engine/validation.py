@@ -76,6 +76,7 @@ def _errors(problem: HeatProblem) -> Iterator[FieldError]:
     if problem.exact is not None:
         yield from _value("exact", problem.exact, temperature, place | {"t"})
     yield from _boundaries(problem, place, temperature)
+    yield from _contacts(problem)
     yield from _times(problem)
 
 
@@ -119,6 +120,17 @@ def _boundaries(problem: HeatProblem, place: frozenset[str], temperature: Limit)
     for axis in AXES[: problem.dimension]:
         if _is_periodic(problem.boundary(f"{axis}_min")) != _is_periodic(problem.boundary(f"{axis}_max")):
             yield FieldError(f"boundaries.{axis}_min", "periodic on both faces of an axis, or on neither")
+
+
+def _contacts(problem: HeatProblem) -> Iterator[FieldError]:
+    domain = problem.domain
+    for index, contact in enumerate(problem.contacts):
+        path = f"contacts[{index}]"
+        yield from _number(f"{path}.conductance", contact.conductance, limits.CONDUCTANCE)
+        if contact.axis not in AXES[: domain.dimension]:
+            yield FieldError(f"{path}.axis", f"one of {', '.join(AXES[: domain.dimension])}")
+        elif domain.face_index(contact.axis, contact.position) is None:
+            yield FieldError(f"{path}.position", "on a face between two cells of the grid [m]")
 
 
 def _is_periodic(boundary: Boundary) -> bool:
