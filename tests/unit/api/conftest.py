@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from dishka import Container, Provider, Scope
 from fastapi import FastAPI
 from tests.support.service import Catalogue, CountingBell
@@ -87,13 +88,21 @@ def app(container) -> FastAPI:
     return create_app(container=container)
 
 
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """One event loop for all clients: a loop for each request would take most of a test's time."""
+    with start_blocking_portal() as opened:
+        yield opened
+
+
 @pytest.fixture
-def connect(app) -> Iterator[Callable[[], TestClient]]:
+def connect(app, portal) -> Iterator[Callable[[], TestClient]]:
     """Make a client that nobody knows; answers 500 instead of raising, as a server does."""
     with ExitStack() as stack:
 
         def make() -> TestClient:
             client = TestClient(app, base_url=ADDRESS, raise_server_exceptions=False, follow_redirects=False)
+            client.portal = portal
             stack.callback(client.close)
             return client
 
