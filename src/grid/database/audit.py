@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Integer, String, Table, Text, event, insert, select, update
+from sqlalchemy import BigInteger, Connection, Integer, String, Table, Text, bindparam, event, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -141,6 +141,20 @@ _ENTRY: Final = (
 )
 
 
+_entries: Table = AuditEntry.__table__  # type: ignore[assignment]
+_heads: Table = AuditHead.__table__  # type: ignore[assignment]
+
+# Made once: every submission appends an entry, and making a statement costs more than running it.
+_ADD: Final = insert(_entries)
+_HEAD: Final = select(_heads.c.chain, _heads.c.seq, _heads.c.hash).order_by(_heads.c.chain).limit(1)
+_FREE_HEAD: Final = _HEAD.with_for_update(skip_locked=True)
+_MOVE: Final = (
+    update(_heads)
+    .where(_heads.c.chain == bindparam("of_chain"))
+    .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+)
+
+
 class AuditRepository:
     """Statements on `audit_entries` and `audit_heads`, inside the caller's transaction."""
 
@@ -165,9 +179,8 @@ class AuditRepository:
             "previous": head_hash,
         }
         entry = AuditRecord(**fields, hash=AuditRecord(**fields, hash="").compute_hash())
-        self._connection.execute(insert(AuditEntry).values(**vars(entry)))
-        move = update(AuditHead).where(AuditHead.chain == entry.chain).values(seq=entry.seq, hash=entry.hash)
-        self._connection.execute(move)
+        self._connection.execute(_ADD, vars(entry))
+        self._connection.execute(_MOVE, {"of_chain": entry.chain, "new_seq": entry.seq, "new_hash": entry.hash})
         return entry
 
     def iterate(self, *, batch: int = 1000) -> Iterator[AuditRecord]:
@@ -190,17 +203,16 @@ class AuditRepository:
 
     def _take_head(self) -> tuple[int, int, str]:
         """Lock the head of a chain nobody is growing; wait only if all are taken, or being made by the first entry."""
-        query = select(AuditHead.chain, AuditHead.seq, AuditHead.hash).order_by(AuditHead.chain).limit(1)
         if self._connection.dialect.name != "postgresql":
-            row = self._connection.execute(query).one_or_none()
+            row = self._connection.execute(_HEAD).one_or_none()
             if row is None:
                 self._make_heads(1)
                 return 0, 0, GENESIS
             return row.chain, row.seq, row.hash
-        row = self._connection.execute(query.with_for_update(skip_locked=True)).one_or_none()
+        row = self._connection.execute(_FREE_HEAD).one_or_none()
         if row is None:
             self._make_heads(CHAINS_ON_POSTGRESQL)
-            one = query.where(AuditHead.chain == secrets.randbelow(CHAINS_ON_POSTGRESQL))
+            one = _HEAD.where(_heads.c.chain == secrets.randbelow(CHAINS_ON_POSTGRESQL))
             row = self._connection.execute(one.with_for_update()).one()
         return row.chain, row.seq, row.hash
 
