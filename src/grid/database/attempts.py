@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, String, Table, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, Json
+from grid.database.base import Base, Json, Key
 from grid.schemas.jobs import JsonObject
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class JobAttempt(Base):
         {"sqlite_with_rowid": False, "postgresql_with": {"fillfactor": 80}},
     )
 
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(Key(), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
     owner: Mapped[str] = mapped_column(String(200))  # the worker that claimed
     host: Mapped[str] = mapped_column(String(255))

@@ -3,7 +3,8 @@
 A statement that joins given rows changes thousands of jobs at once, and is compiled once.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from grid.database.base import UTCDateTime
-from grid.database.engine import DatabaseKind, dump_json
+from grid.database.engine import DatabaseKind
 
 PARAMETER = "given"
 
@@ -37,7 +38,7 @@ class Given:
     def bind(self, rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
         """Return the parameters that carry `rows`, each with one value for every column, in order."""
         if self._kind == "sqlite":
-            return {PARAMETER: dump_json([[_plain(value) for value in row] for row in rows])}
+            return {PARAMETER: _dump(list(rows))}
         lists = [list(values) for values in zip(*rows, strict=True)] or [[] for _ in self._names]
         return {f"{PARAMETER}_{name}": values for name, values in zip(self._names, lists, strict=True)}
 
@@ -60,7 +61,12 @@ def _json_each(columns: dict[str, TypeEngine[Any]]) -> FromClause:
 def _plain(value: Any) -> Any:
     if isinstance(value, UUID):
         return value.hex
-    return value.timestamp() if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return value.timestamp()
+    raise TypeError(f"{type(value).__name__} cannot be given to a statement")
+
+
+_dump: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain).encode
 
 
 def seconds_after(kind: DatabaseKind, moment: ColumnElement[datetime], seconds: Any) -> ColumnElement[datetime]:

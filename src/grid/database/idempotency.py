@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, SmallInteger, String, Table, delete, s
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, Json
+from grid.database.base import Base, Json, Key
 from grid.schemas.jobs import JsonObject
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class IdempotencyRow(Base):
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_expiry", "expires_at"), {"sqlite_with_rowid": False})
 
-    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(Key(), ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True)
     route: Mapped[str] = mapped_column(String(100), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64))  # of the bytes of the request, before anything is decoded

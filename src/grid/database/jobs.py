@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, Json, words
+from grid.database.base import Base, Json, Key, words
 from grid.database.engine import DatabaseKind, dump_json
 from grid.database.given import Given
 from grid.schemas.jobs import JobStatus, JsonObject, Manifest, Reason, SlotKind
@@ -111,8 +111,8 @@ class Job(Base):
     )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(primary_key=True)  # UUIDv7: sorts by the time of its making
-    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
-    sweep_id: Mapped[UUID | None] = mapped_column(ForeignKey("sweeps.id", ondelete="RESTRICT"))
+    owner_id: Mapped[UUID] = mapped_column(Key(), ForeignKey("users.id", ondelete="RESTRICT"))
+    sweep_id: Mapped[UUID | None] = mapped_column(Key(), ForeignKey("sweeps.id", ondelete="RESTRICT"))
     sweep_index: Mapped[int | None]
 
     # What to compute: never changes.

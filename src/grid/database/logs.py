@@ -10,13 +10,13 @@ from sqlalchemy import CheckConstraint, ForeignKey, Table, Text, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base
+from grid.database.base import Base, Key
 
 if TYPE_CHECKING:
     from grid.database.uow import Transaction
 
 CHUNK_BYTES: Final = 16 * 1024
-CHUNKS_PER_ATTEMPT: Final = 256  # 4 MiB of one attempt; the rest of a talkative program's log is its own file
+CHUNKS_PER_ATTEMPT: Final = 4096  # rows of one attempt: hours of lines as they come; the worker caps the bytes at 1 MiB
 
 
 class LogChunkRow(Base):
@@ -29,7 +29,7 @@ class LogChunkRow(Base):
         {"sqlite_with_rowid": False},
     )
 
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(Key(), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str] = mapped_column(Text)

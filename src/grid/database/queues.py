@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Table, func, select, update
+from sqlalchemy import CheckConstraint, ForeignKey, Table, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base
+from grid.database.base import Base, Key, UTCDateTime
 
 if TYPE_CHECKING:
     from grid.database.uow import Transaction
@@ -25,7 +25,7 @@ class OwnerQueue(Base):
         CheckConstraint("queue_limit >= 0 AND active_limit >= 0", name="limits_not_negative"),
     )
 
-    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(Key(), ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True)
     queued: Mapped[int]
     active: Mapped[int]  # starting, running or cancelling
     queue_limit: Mapped[int | None]  # None: what the settings say
@@ -34,6 +34,24 @@ class OwnerQueue(Base):
 
 
 owner_queues: Table = OwnerQueue.__table__  # type: ignore[assignment]
+
+
+# Made once: each submission and each claim runs them, and making a statement costs more than running it.
+_ONE: Final = select(*owner_queues.c).where(owner_queues.c.owner_id == bindparam("of_owner"))
+_ONE_LOCKED: Final = _ONE.with_for_update()
+_TOTAL: Final = select(func.sum(owner_queues.c.queued))
+_CHANGE: Final = (
+    update(owner_queues)
+    .where(owner_queues.c.owner_id == bindparam("of_owner"))
+    .values(
+        queued=owner_queues.c.queued + bindparam("more_queued"), active=owner_queues.c.active + bindparam("more_active")
+    )
+)
+_TAKE_TURN: Final = (
+    update(owner_queues)
+    .where(owner_queues.c.owner_id == bindparam("of_owner"))
+    .values(last_claimed_at=bindparam("now", type_=UTCDateTime()))
+)
 
 
 class Delta(NamedTuple):
@@ -67,22 +85,22 @@ class QueueRepository:
         Whoever adds jobs checks the quota under this lock.
         """
         insert = sqlite.insert if self._tx.kind == "sqlite" else postgresql.insert
-        query = select(*owner_queues.c).where(owner_queues.c.owner_id == owner_id).with_for_update()
-        row = self._tx.connection.execute(query).one_or_none()
+        call = {"of_owner": owner_id}
+        row = self._tx.connection.execute(_ONE_LOCKED, call).one_or_none()
         if row is None:
             new = insert(owner_queues).values(owner_id=owner_id, queued=0, active=0).on_conflict_do_nothing()
             self._tx.connection.execute(new)
-            row = self._tx.connection.execute(query).one()
+            row = self._tx.connection.execute(_ONE_LOCKED, call).one()
         return QueueRecord(*row)
 
     def find(self, owner_id: UUID) -> QueueRecord | None:
         """Read the owner's counters."""
-        row = self._tx.connection.execute(select(*owner_queues.c).where(owner_queues.c.owner_id == owner_id)).first()
+        row = self._tx.connection.execute(_ONE, {"of_owner": owner_id}).first()
         return QueueRecord(*row) if row is not None else None
 
     def total_queued(self) -> int:
         """Count the queued jobs of all owners."""
-        return int(self._tx.connection.execute(select(func.sum(owner_queues.c.queued))).scalar_one() or 0)
+        return int(self._tx.connection.execute(_TOTAL).scalar_one() or 0)
 
     def set_limits(self, owner_id: UUID, *, queue_limit: int | None, active_limit: int | None) -> None:
         """Change what the owner may use; None for the default."""
@@ -98,14 +116,9 @@ class QueueRepository:
         for owner_id in sorted(deltas):
             delta = deltas[owner_id]
             if delta.queued or delta.active:
-                self._tx.connection.execute(
-                    update(owner_queues)
-                    .where(owner_queues.c.owner_id == owner_id)
-                    .values(queued=owner_queues.c.queued + delta.queued, active=owner_queues.c.active + delta.active)
-                )
+                call = {"of_owner": owner_id, "more_queued": delta.queued, "more_active": delta.active}
+                self._tx.connection.execute(_CHANGE, call)
 
     def take_turn(self, owner_id: UUID) -> None:
         """Send the owner to the end of the line."""
-        self._tx.connection.execute(
-            update(owner_queues).where(owner_queues.c.owner_id == owner_id).values(last_claimed_at=self._tx.now())
-        )
+        self._tx.connection.execute(_TAKE_TURN, {"of_owner": owner_id, "now": self._tx.now()})

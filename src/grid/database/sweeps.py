@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, Json, UTCDateTime, words
+from grid.database.base import Base, Json, Key, UTCDateTime, words
 from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Sweep(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    owner_id: Mapped[UUID] = mapped_column(Key(), ForeignKey("users.id", ondelete="RESTRICT"))
     simulation: Mapped[str | None] = mapped_column(String(100))
     image: Mapped[str | None] = mapped_column(String(255))
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", Json)
@@ -155,6 +155,8 @@ class SweepRepository:
         Returns:
             The new version of each sweep: the sequence of its events.
         """
+        if not changes:
+            return {}
         now = literal(self._tx.now(), UTCDateTime())
         done = reduce(add, (sweeps.c[state.value] for state in sorted(TERMINAL)))
         versions: dict[UUID, int] = {}

@@ -18,24 +18,38 @@ _OLDER: Final = "the version of a job never falls"
 
 JOBS: Final[Mapping[str, tuple[str, ...]]] = {
     "sqlite": (
-        f"CREATE TRIGGER jobs_terminal_final BEFORE UPDATE ON jobs WHEN {_TERMINAL} "
-        f"BEGIN SELECT RAISE(ABORT, '{_FINAL_STATE}'); END",
-        f"CREATE TRIGGER jobs_spec_final BEFORE UPDATE OF {_SPEC} ON jobs "
-        f"BEGIN SELECT RAISE(ABORT, '{_FINAL_SPEC}'); END",
-        "CREATE TRIGGER jobs_version_grows BEFORE UPDATE OF state, version, epoch ON jobs "
-        "WHEN NEW.version <= OLD.version OR NEW.epoch < OLD.epoch "
-        f"BEGIN SELECT RAISE(ABORT, '{_OLDER}'); END",
+        (
+            f"CREATE TRIGGER jobs_terminal_final BEFORE UPDATE ON jobs WHEN {_TERMINAL} "
+            f"BEGIN SELECT RAISE(ABORT, '{_FINAL_STATE}'); END"
+        ),
+        (
+            f"CREATE TRIGGER jobs_spec_final BEFORE UPDATE OF {_SPEC} ON jobs "
+            f"BEGIN SELECT RAISE(ABORT, '{_FINAL_SPEC}'); END"
+        ),
+        (
+            "CREATE TRIGGER jobs_version_grows BEFORE UPDATE OF state, version, epoch ON jobs "
+            "WHEN NEW.version <= OLD.version OR NEW.epoch < OLD.epoch "
+            f"BEGIN SELECT RAISE(ABORT, '{_OLDER}'); END"
+        ),
     ),
     "postgresql": (
-        "CREATE FUNCTION refuse_job_change() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation'; END $$",
-        f"CREATE TRIGGER jobs_terminal_final BEFORE UPDATE ON jobs FOR EACH ROW WHEN ({_TERMINAL}) "
-        f"EXECUTE FUNCTION refuse_job_change('{_FINAL_STATE}')",
-        f"CREATE TRIGGER jobs_spec_final BEFORE UPDATE OF {_SPEC} ON jobs FOR EACH ROW "
-        f"EXECUTE FUNCTION refuse_job_change('{_FINAL_SPEC}')",
-        "CREATE TRIGGER jobs_version_grows BEFORE UPDATE OF state, version, epoch ON jobs FOR EACH ROW "
-        "WHEN (NEW.version <= OLD.version OR NEW.epoch < OLD.epoch) "
-        f"EXECUTE FUNCTION refuse_job_change('{_OLDER}')",
+        (
+            "CREATE FUNCTION refuse_job_change() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation'; END $$"
+        ),
+        (
+            f"CREATE TRIGGER jobs_terminal_final BEFORE UPDATE ON jobs FOR EACH ROW WHEN ({_TERMINAL}) "
+            f"EXECUTE FUNCTION refuse_job_change('{_FINAL_STATE}')"
+        ),
+        (
+            f"CREATE TRIGGER jobs_spec_final BEFORE UPDATE OF {_SPEC} ON jobs FOR EACH ROW "
+            f"EXECUTE FUNCTION refuse_job_change('{_FINAL_SPEC}')"
+        ),
+        (
+            "CREATE TRIGGER jobs_version_grows BEFORE UPDATE OF state, version, epoch ON jobs FOR EACH ROW "
+            "WHEN (NEW.version <= OLD.version OR NEW.epoch < OLD.epoch) "
+            f"EXECUTE FUNCTION refuse_job_change('{_OLDER}')"
+        ),
     ),
 }
 JOBS_UNDO: Final[Mapping[str, tuple[str, ...]]] = {
