@@ -173,6 +173,30 @@ def test_the_database_is_checked_and_backed_up_while_in_use(grid, tmp_path):
     assert grid("db", "backup", str(copy), check=False).returncode == 5
 
 
+def test_the_audit_log_is_verified_against_heads_that_were_kept(grid, tmp_path):
+    kept = tmp_path / "heads.json"
+    kept.write_text(grid("audit", "verify", "--json").stdout)
+
+    grid("jobs", "submit", "--sim", "noop", "--wait")
+
+    assert read_json(grid("audit", "verify", "--heads", str(kept), "--json"))["is_intact"]
+    assert any(json.loads(line)["action"] == "job.submit" for line in grid("audit", "export").stdout.splitlines())
+    forged = json.loads(kept.read_text())
+    forged["heads"] = {chain: [length, "0" * 64] for chain, (length, _) in forged["heads"].items()}
+    kept.write_text(json.dumps(forged))
+    assert grid("audit", "verify", "--heads", str(kept), check=False).returncode == 8
+
+
+def test_a_refused_token_is_renewed_once_by_the_client(grid, environment):
+    """A session that another command ended must not make people log in by hand."""
+    cached = Path(environment["GRID_HOME"]) / "secrets" / "session.json"
+    document = json.loads(cached.read_text())
+    document["access_token"] = document["access_token"][:-4] + "AAAA"
+    cached.write_text(json.dumps(document))
+
+    assert grid("jobs", "list").returncode == 0
+
+
 def test_doctor_finds_nothing_unsafe_after_a_plain_start(grid):
     findings = read_json(grid("doctor", "--json"))["findings"]
 

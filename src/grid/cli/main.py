@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from grid.cli import auth, db, jobs, server, simulations, solving, sweeps, users
+from grid.cli import audit, auth, db, jobs, server, simulations, solving, sweeps, users
 
 app = typer.Typer(
     name="grid",
@@ -21,6 +21,7 @@ app.add_typer(sweeps.app, name="sweeps")
 app.add_typer(simulations.app, name="sims")
 app.add_typer(auth.app, name="auth")
 app.add_typer(users.app, name="users")
+app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 
 

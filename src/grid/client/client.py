@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -20,14 +20,22 @@ from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import JobOut, SubmissionOut
 
 T = TypeVar("T")
-TokenSource = Callable[[], str]  # returns a valid access token
 
+UNAUTHORIZED = 401
 TIMEOUT = httpx.Timeout(30.0, connect=3.0)
 LONG = httpx.Timeout(120.0, connect=3.0)  # results are made when they are asked for
 STREAM = httpx.Timeout(45.0, connect=3.0)  # three pings late is dead
 
 
-def _no_token() -> str:
+class TokenSource(Protocol):
+    """Where a client takes its access token from, such as `LocalCredential.access_token`."""
+
+    def __call__(self, *, renew: bool = False) -> str:
+        """Return a valid token; with `renew` a new one, as the server has just refused the last."""
+        ...
+
+
+def _no_token(*, renew: bool = False) -> str:  # noqa: ARG001 - there is none to renew
     return ""
 
 
@@ -77,13 +85,19 @@ class GridClient:
 
     def send(self, call: Call[T], *, timeout: httpx.Timeout = TIMEOUT) -> T:
         """Send a call of `grid.client.calls` and return its answer."""
-        with self._reaching():
-            options = call.request_options()
-            options["headers"].update(self._authorization(call))
-            return call.read(require_success(self._http.request(call.method, call.path, timeout=timeout, **options)))
+        options = call.request_options()
+        for renew in (False, True):
+            headers = {**options["headers"], **({} if call.is_open else self._authorization(renew=renew))}
+            with self._reaching():
+                response = self._http.request(
+                    call.method, call.path, timeout=timeout, **{**options, "headers": headers}
+                )
+            if response.status_code != UNAUTHORIZED or call.is_open:
+                break  # else the session was ended or the keys changed: one try with a new token
+        return call.read(require_success(response))
 
-    def _authorization(self, call: Call[Any] | None = None) -> dict[str, str]:
-        token = "" if call is not None and call.is_open else self._token()
+    def _authorization(self, *, renew: bool = False) -> dict[str, str]:
+        token = self._token(renew=renew)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     @contextmanager
@@ -209,13 +223,21 @@ class AsyncGridClient:
     async def send(self, call: Call[T], *, timeout: httpx.Timeout = TIMEOUT) -> T:
         """Send a call of `grid.client.calls` and return its answer."""
         options = call.request_options()
-        if not call.is_open and (token := await asyncio.to_thread(self._token)):
-            options["headers"]["Authorization"] = f"Bearer {token}"
-        try:
-            response = await self._http.request(call.method, call.path, timeout=timeout, **options)
-        except httpx.TransportError as error:
-            raise ServerUnreachableError(self.address, _cause(error)) from error
+        for renew in (False, True):
+            headers = {**options["headers"], **({} if call.is_open else await self._authorization(renew=renew))}
+            try:
+                response = await self._http.request(
+                    call.method, call.path, timeout=timeout, **{**options, "headers": headers}
+                )
+            except httpx.TransportError as error:
+                raise ServerUnreachableError(self.address, _cause(error)) from error
+            if response.status_code != UNAUTHORIZED or call.is_open:
+                break
         return call.read(require_success(response))
+
+    async def _authorization(self, *, renew: bool = False) -> dict[str, str]:
+        token = await asyncio.to_thread(self._token, renew=renew)
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     async def submit(self, **submission: Any) -> SubmissionOut:
         """Submit a job or a sweep (fields of `calls.submit`)."""
@@ -244,7 +266,7 @@ class AsyncGridClient:
         """Yield the events of a job's log as they come, until the job has ended; resumes by itself."""
         reader = EventReader(last_event_id)
         while not reader.is_over:
-            headers = {"Authorization": f"Bearer {await asyncio.to_thread(self._token)}", **reader.headers()}
+            headers = {**await self._authorization(), **reader.headers()}
             path = f"{API}/jobs/{job_id}/logs/stream"
             try:
                 async with self._http.stream("GET", path, headers=headers, timeout=STREAM) as response:
