@@ -76,10 +76,10 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
         required=("domain", "material", "resolution"),
     )
     features = [feature for name, feature in UNSUPPORTED_FIELDS.items() if name in raw]
-    arguments: dict[str, Any] = {"domain": _domain(reader, raw, features), "steady": False}
+    arguments: dict[str, Any] = {"domain": _domain(reader, raw), "steady": False}
     arguments |= _resolution(reader, raw)
     arguments["materials"] = _materials(reader, raw.get("material"), features)
-    arguments["boundaries"] = _boundaries(reader, raw.get("boundaries", {}), features)
+    arguments["boundaries"] = _boundaries(reader, raw.get("boundaries", {}))
     for name in ("initial", "source_term", "guess"):
         if name in raw:
             arguments[name] = reader.read_value(name, raw[name])
@@ -116,21 +116,19 @@ def _require_dimension(reader: Reader, raw: Mapping[str, Any]) -> None:
         reader.refuse("dimension", "the number of lengths in domain.size")
 
 
-def _domain(reader: Reader, raw: Mapping[str, Any], features: list[str]) -> Domain:
+def _domain(reader: Reader, raw: Mapping[str, Any]) -> Domain:
     fields = reader.read_mapping(
         "domain",
         raw.get("domain"),
         allowed=("coordinates", "size", "origin", "section", "active"),
         required=("size",),
     )
-    if "active" in fields:
-        reader.read_expression("domain.active", fields["active"])
-        features.append("a masked body")
+    active = reader.read_expression("domain.active", fields["active"]) if "active" in fields else None
     reader.read_choice("domain.coordinates", fields.get("coordinates", "cartesian"), ("cartesian",))
     size = reader.read_numbers("domain.size", fields["size"]) if "size" in fields else None
     origin = reader.read_numbers("domain.origin", fields["origin"]) if "origin" in fields else ()
     section = reader.read_number("domain.section", fields.get("section", 1.0))
-    return Domain(size or (1.0,), _cells(reader, raw.get("resolution")), origin or (), section or 0.0)
+    return Domain(size or (1.0,), _cells(reader, raw.get("resolution")), origin or (), section or 0.0, active)
 
 
 def _cells(reader: Reader, resolution: object) -> tuple[int, ...]:
@@ -214,14 +212,12 @@ def _contacts(reader: Reader, raw: object) -> tuple[Contact, ...]:
     return tuple(found)
 
 
-def _boundaries(reader: Reader, raw: object, features: list[str]) -> dict[str, Boundary]:
+def _boundaries(reader: Reader, raw: object) -> dict[str, Boundary]:
     fields = reader.read_mapping("boundaries", raw, allowed=(*FACES, "internal"))
     found: dict[str, Boundary] = {}
     for face, entry in fields.items():
         boundary = _boundary(reader, f"boundaries.{face}", entry)
-        if face == "internal":
-            features.append("a masked body")
-        elif boundary is not None:
+        if boundary is not None:
             found[face] = boundary
     return found
 

@@ -53,7 +53,7 @@ class ExplicitStepper:
 
     @cached_property
     def _rate(self) -> FloatArray:
-        return (1.0 / self.space.capacity).reshape(self._shape)
+        return self.space.rate.reshape(self._shape)
 
     @cached_property
     def _wrap(self) -> tuple[bool, ...]:
@@ -141,6 +141,6 @@ class ExplicitStepper:
         :math:`(\Delta t/2)\,t\,|T_{tt}|`, and a driven one by no more than a shift in time, :math:`\Delta t\,|T_t|`.
         """
         loads = self.space.loads(state.time)
-        rate = self.space.heat_flow(state.temperature, loads).net / self.space.capacity
-        change = self.space.heat_flow(state.temperature + self.time_step * rate, loads).net / self.space.capacity - rate
+        rate = self.space.heat_flow(state.temperature, loads).net * self.space.rate
+        change = self.space.heat_flow(state.temperature + self.time_step * rate, loads).net * self.space.rate - rate
         return np.minimum(np.abs(0.5 * state.time * change), np.abs(self.time_step * rate))

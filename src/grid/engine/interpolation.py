@@ -79,10 +79,12 @@ def surface_temperature(space: Space, temperature: FloatArray, index: int, closu
     stride = int(np.prod(space.shape[patch.axis + 1 :]))
     if space.shape[patch.axis] < 2:
         return near + slope
-    behind = patch.cells + (stride if patch.side == 0 else -stride)
+    along = np.unravel_index(patch.cells, space.shape)[patch.axis]
+    exists = (along < space.shape[patch.axis] - 1) if patch.side == 0 else (along > 0)
+    behind = np.where(exists, patch.cells + (stride if patch.side == 0 else -stride), patch.cells)
     k = np.broadcast_to(space.conductivity[patch.axis], space.shape).reshape(-1)
     region = None if space.region is None else space.region.reshape(-1)
-    same = is_smooth(k[patch.cells], k[behind])
+    same = exists & is_smooth(k[patch.cells], k[behind])
     if region is not None:
         same &= region[patch.cells] == region[behind]
     curvature = temperature[behind] - near + 2.0 * slope  # 2 c d2 of T = a + b s + c s2 with b d = -2 slope

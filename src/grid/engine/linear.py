@@ -51,11 +51,15 @@ def make_solver(space: Space, loads: Loads, *, shift: float, tau: float) -> Line
     Raises:
         SingularError: It has no unique solution.
     """
+    idle = np.zeros_like(space.capacity) if space.active is None else np.where(space.active, 0.0, 1.0)
+    idle *= shift * float(space.capacity.max()) + tau * float(
+        space.diagonal(loads).max()
+    )  # cells outside stay as they are
     if len(space.shape) == 1 and space.shape[0] > 1 and not space.problem.is_periodic[0]:
-        diagonal = shift * space.capacity + tau * space.diagonal(loads)
+        diagonal = shift * space.capacity + tau * space.diagonal(loads) + idle
         return Tridiagonal(diagonal, -tau * space.conductances[0][1:-1])
     operator = assemble(space, loads)
-    matrix = (tau * operator + sparse.diags(shift * space.capacity)).tocsc()
+    matrix = (tau * operator + sparse.diags(shift * space.capacity + idle)).tocsc()
     if uses_iteration(space.shape):
         return ConjugateGradients(matrix, SeparableInverse.of(space, loads, shift=shift, tau=tau))
     return SparseLU(matrix)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.limits import Limit
-from grid.engine.mesh import Patch, cell_volume, make_patch, open_places
+from grid.engine.mesh import Patch, cell_volume, make_inner_patch, make_patch, open_places
 from grid.engine.problem import AXES, HeatProblem
 from grid.engine.space import Space, after_first, before_last, first, inner, last
 from grid.engine.values import FloatArray, Operand, Value
@@ -28,19 +28,27 @@ def discretise(problem: HeatProblem) -> Space:
         FieldError: A property is not physical somewhere, or regions overlap or leave a cell out.
     """
     region = find_regions(problem)
+    active = None if problem.domain.active is None or region is None else (region >= 0).reshape(-1)
     places = start_places(problem)
     conductivity = tuple(conductivity_at(problem, axis, places, region) for axis in range(problem.dimension))
     patches = tuple(
-        make_patch(problem.domain, axis, side)
+        make_patch(problem.domain, axis, side, active)
         for axis in range(problem.dimension)
         if not problem.is_periodic[axis]
         for side in (0, 1)
     )
+    if active is not None:
+        patches += tuple(
+            make_inner_patch(problem.domain, axis, side, active) for axis in range(problem.dimension) for side in (0, 1)
+        )
+    patches = tuple(patch for patch in patches if patch.cells.size)
     cells = problem.domain.cells
     full = [np.broadcast_to(k, cells) for k in conductivity]
     half = tuple(half_conductance(problem, patch, full[patch.axis]) for patch in patches)
-    conductances = tuple(conductance(problem, axis, k, k) for axis, k in enumerate(full))
-    return Space(problem, capacity_at(problem, places, region), conductivity, region, conductances, patches, half)
+    conductances = tuple(conductance(problem, axis, k, k, region) for axis, k in enumerate(full))
+    return Space(
+        problem, capacity_at(problem, places, region), conductivity, region, conductances, patches, half, active
+    )
 
 
 def start_places(problem: HeatProblem) -> Places:
@@ -53,12 +61,13 @@ def start_places(problem: HeatProblem) -> Places:
 
 
 def find_regions(problem: HeatProblem) -> Region:
-    """Index of the material of each cell; None where there is one material everywhere.
+    """Index of the material of each cell, -1 outside a masked body; None where there is one material everywhere.
 
     Raises:
         FieldError: At some cell centre none or several `where` are true.
     """
-    if all(material.where is None for material in problem.materials):
+    mask = problem.domain.active
+    if mask is None and all(material.where is None for material in problem.materials):
         return None
     count = np.zeros(problem.domain.cells, np.int16)
     region = np.zeros(problem.domain.cells, np.int16)
@@ -67,6 +76,11 @@ def find_regions(problem: HeatProblem) -> Region:
         inside = np.ones((), bool) if material.where is None else material.where.evaluate(places)
         count += inside
         region[np.broadcast_to(inside, region.shape)] = index
+    if mask is not None:
+        outside = ~np.broadcast_to(mask.evaluate(places), region.shape)
+        if outside.all():
+            raise FieldError("domain.active", "true at one cell centre at least")
+        count[outside], region[outside] = 1, -1
     if not (count == 1).all():
         raise FieldError("material", "at every cell centre exactly one where is true")
     return region
@@ -91,7 +105,7 @@ def _property(
 def _by_region(region: Region, parts: list[FloatArray]) -> FloatArray:
     if region is None:
         return parts[0]
-    out = np.empty(region.shape)
+    out = np.ones(region.shape)
     for index, part in enumerate(parts):
         inside = region == index
         out[inside] = np.broadcast_to(part, out.shape)[inside]
@@ -123,6 +137,8 @@ def capacity_at(problem: HeatProblem, places: Places, region: Region) -> FloatAr
         else:
             parts.append(np.ones(()))
     full = np.broadcast_to(_by_region(region, parts) * cell_volume(problem.domain), problem.domain.cells)
+    if problem.domain.active is not None and region is not None:
+        full = np.where(region >= 0, full, 0.0)
     return np.ascontiguousarray(full).reshape(-1)
 
 
@@ -139,12 +155,13 @@ def patch_places(problem: HeatProblem, patch: Patch) -> Places:
     return {AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)}
 
 
-def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: FloatArray) -> FloatArray:
+def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: FloatArray, region: Region) -> FloatArray:
     """G [W/K] of all faces normal to an axis, one more than cells along it.
 
     Args:
         k_high: Conductivity of each cell as its high face sees it, shape `cells` [W/(m K)].
         k_low: The same for its low face; different only where it depends on temperature.
+        region: Material of each cell; a cell outside the body (-1) conducts nothing.
     """
     cells, spacing = problem.domain.cells, problem.domain.spacing[axis]
     shape = list(cells)
@@ -152,6 +169,8 @@ def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: Floa
     out = np.zeros(shape)
     area = cell_volume(problem.domain) / spacing
     out[inner(axis)] = _series(k_high[before_last(axis)], k_low[after_first(axis)], area, spacing)
+    if problem.domain.active is not None and region is not None:
+        out[inner(axis)] *= (region[before_last(axis)] >= 0) & (region[after_first(axis)] >= 0)
     resistance = contact_resistance(problem, axis)
     if resistance.any():
         shape = [1] * len(cells)
@@ -159,6 +178,9 @@ def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: Floa
         out = out / (1.0 + out * (resistance / area).reshape(shape))
     if problem.is_periodic[axis]:
         out[first(axis)] = out[last(axis)] = _series(k_high[last(axis)], k_low[first(axis)], area, spacing)
+        if problem.domain.active is not None and region is not None:
+            out[first(axis)] *= (region[first(axis)] >= 0) & (region[last(axis)] >= 0)
+            out[last(axis)] = out[first(axis)]
     return out
 
 

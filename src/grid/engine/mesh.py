@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine.problem import AXES, Domain
+from grid.engine.problem import AXES, INTERNAL, Domain
 from grid.engine.values import FloatArray, Operand
 
 
@@ -56,15 +56,34 @@ def cell_volume(domain: Domain) -> float:
     return float(np.prod(domain.spacing))
 
 
-def make_patch(domain: Domain, axis: int, side: int) -> Patch:
-    """The faces of the box on one side of an axis, in C order over the other axes."""
+def make_inner_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bool_]) -> Patch:
+    """The faces of a masked body that look along an axis into cells outside it."""
+    field = active.reshape(domain.cells)
+    before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
+    edge = np.zeros(domain.cells, bool)
+    if side == 0:
+        edge[after] = field[after] & ~field[before]
+    else:
+        edge[before] = field[before] & ~field[after]
+    cells = np.flatnonzero(edge)
+    index = np.unravel_index(cells, domain.cells)
+    places: dict[str, Operand] = {AXES[other]: centres(domain, other)[part] for other, part in enumerate(index)}
+    places[AXES[axis]] = domain.origin[axis] + (index[axis] + side) * domain.spacing[axis]
+    return Patch(INTERNAL, axis, side, cells, places, cell_volume(domain) / domain.spacing[axis])
+
+
+def make_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bool_] | None = None) -> Patch:
+    """The faces of the body on one side of the box, in C order over the other axes."""
     layers: list[NDArray[np.intp]] = [np.arange(count) for count in domain.cells]
     layers[axis] = np.array([0 if side == 0 else domain.cells[axis] - 1])
     index = np.meshgrid(*layers, indexing="ij")
     cells = np.ravel_multi_index(tuple(part.ravel() for part in index), domain.cells)
+    inside = np.ones(cells.shape, bool) if active is None else active[cells]
     places: dict[str, Operand] = {
-        AXES[other]: centres(domain, other)[index[other].ravel()] for other in range(domain.dimension)
+        AXES[other]: centres(domain, other)[index[other].ravel()[inside]] for other in range(domain.dimension)
     }
     places[AXES[axis]] = np.float64(domain.origin[axis] + side * domain.size[axis])
     area = cell_volume(domain) / domain.spacing[axis]
-    return Patch(f"{AXES[axis]}_{'min' if side == 0 else 'max'}", axis, side, np.asarray(cells, np.intp), places, area)
+    return Patch(
+        f"{AXES[axis]}_{'min' if side == 0 else 'max'}", axis, side, np.asarray(cells, np.intp)[inside], places, area
+    )

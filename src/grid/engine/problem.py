@@ -16,6 +16,7 @@ from grid.engine.values import Constant, Expression, Value, as_value
 
 AXES = "xyz"
 FACES = tuple(f"{axis}_{end}" for axis in AXES for end in ("min", "max"))
+INTERNAL = "internal"  # faces between a cell of a masked body and a cell outside it
 TemperatureUnit = Literal["K", "degC", "relative"]
 
 
@@ -28,12 +29,14 @@ class Domain:
         cells: Cells along each axis.
         origin: The low corner [m]; default 0.
         section: Cross-section [m2] in 1D, depth [m] in 2D; multiplies heat rates and nothing else.
+        active: Truth expression of place: a cell belongs to the body where it is true at its centre.
     """
 
     size: tuple[float, ...]
     cells: tuple[int, ...]
     origin: tuple[float, ...] = ()
     section: float = 1.0
+    active: Expression | None = None
 
     def __post_init__(self) -> None:
         if not self.origin:

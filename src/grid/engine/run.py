@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -104,6 +104,7 @@ def solve_transient(plan: Plan, on_step: OnStep | None) -> Solution:
         while done < segment.steps:
             count = min(chunk - since, segment.steps - done)
             state = stepper.advance(state, segment, done, count)
+            state = replace(state, temperature=space.fill(state.temperature))
             done, since = done + count, since + count
             if since == chunk or state.step == total:
                 since = 0
@@ -164,7 +165,7 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
             steady.
     """
     done = _balance_steady(plan.space)
-    after, loads, temperature, space = done.flow, done.loads, done.temperature, done.space
+    after, loads, temperature, space = done.flow, done.loads, plan.space.fill(done.temperature), done.space
     bounds = _reference_bounds(loads)
     ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
     state = State(0.0, 1, temperature, ledger, bounds)

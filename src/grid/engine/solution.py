@@ -12,6 +12,7 @@ from grid.engine.audits import Audit
 from grid.engine.interpolation import interpolate, widen
 from grid.engine.mesh import centres
 from grid.engine.problem import AXES, HeatProblem
+from grid.engine.scattered import fit, scatter
 from grid.engine.space import Loads, Space, split_signs
 from grid.engine.state import Ledger
 from grid.engine.values import FloatArray
@@ -85,6 +86,8 @@ class Solution:
             FieldError: The point is not in the body, or the time was not asked for.
         """
         index = self._index(time)
+        if self._spaces[index].active is not None:
+            return fit(*self._scattered(index), self._point(point), self.problem.domain.spacing)
         return interpolate(self._spaces[index], self._widened(index), self._point(point), side)
 
     def interface_temperature(self, point: Point, time: float | None = None) -> float:
@@ -104,7 +107,9 @@ class Solution:
     def hottest_above_mean(self, time: float | None = None) -> float:
         """Largest temperature of the body, surfaces included, minus the mean [K]."""
         index = self._index(time)
-        return float(self._widened(index).max()) - self.mean_temperature(self.times[index])
+        scattered = self._spaces[index].active is not None
+        values = self._scattered(index)[1] if scattered else self._widened(index)
+        return float(values.max()) - self.mean_temperature(self.times[index])
 
     def heat_flux(self, point: Point, direction: str, time: float | None = None) -> float:
         """Conductive heat flux -k dT/dn along `direction` (`+x`, `-x`, `+y`, ...) at a point [W/m2].
@@ -138,18 +143,22 @@ class Solution:
         for patch, closure in zip(space.patches, self._loads[index].closures, strict=True):
             if patch.axis == axis:
                 into = closure.heat_flux(field_.reshape(-1)[patch.cells])
-                layer: tuple[slice | int, ...] = (*before, -patch.side)
-                flux[layer] = (into if patch.side == 0 else -into).reshape(flux[layer].shape)
+                faces = list(np.unravel_index(patch.cells, space.shape))
+                faces[axis] = faces[axis] + patch.side
+                flux[tuple(faces)] = into if patch.side == 0 else -into
         return flux
 
     def heat_rate(self, boundary: str, time: float | None = None) -> float:
         """Heat conducted into the body through the whole of a boundary, times `section` [W]."""
         index = self._index(time)
+        total, found = 0.0, False
         for patch, closure in zip(self._spaces[index].patches, self._loads[index].closures, strict=True):
             if patch.name == boundary:
                 into, out = split_signs(closure.heat_flux(self.fields[index].reshape(-1)[patch.cells]))
-                return (into - out) * patch.area * self.problem.domain.section
-        raise FieldError("boundary", "a face of the body that is not periodic")
+                total, found = total + (into - out) * patch.area, True
+        if not found:
+            raise FieldError("boundary", "a face of the body that is not periodic")
+        return total * self.problem.domain.section
 
     def front_position(self, direction: str, level: float, time: float | None = None) -> float:
         """Coordinate of the farthest place in `direction` where the temperature is at least `level` [m].
@@ -172,6 +181,10 @@ class Solution:
             return float(x[-1]) + sign * 0.5 * self.problem.domain.spacing[axis]
         share = (profile[last] - level) / (profile[last] - profile[last + 1])
         return float(x[last] + share * (x[last + 1] - x[last]))
+
+    def _scattered(self, index: int) -> tuple[FloatArray, FloatArray]:
+        space = self._spaces[index]
+        return scatter(space, self.fields[index].reshape(-1), self._loads[index].closures)
 
     def _widened(self, index: int) -> FloatArray:
         return widen(self._spaces[index], self.fields[index].reshape(-1), self._loads[index].closures)

@@ -74,6 +74,8 @@ class Space:
             two outer faces unless the axis is periodic, where both hold the face that joins them.
         patches: Boundary faces with a law, in the order x_min, x_max, y_min, ...
         half_conductance: For each patch 2 k / d [W/(m2 K)], shape (faces,).
+        active: Which cells belong to a masked body, flat; None if all do. The others have no capacity and no
+            conductance.
     """
 
     problem: HeatProblem
@@ -83,6 +85,7 @@ class Space:
     conductances: tuple[FloatArray, ...]
     patches: tuple[Patch, ...]
     half_conductance: tuple[FloatArray, ...]
+    active: NDArray[np.bool_] | None = None
     _constant_loads: Loads | None = field(default=None, repr=False)
 
     @property
@@ -140,7 +143,7 @@ class Space:
         if not self.has_source:
             return None
         places = {**open_places(self.problem.domain), "t": np.float64(time), "T": temperature}
-        density = evaluate_checked("source_term", self.problem.source_term, places, limits.HEAT_SOURCE)
+        density = evaluate_checked("source_term", self.problem.source_term, places, limits.HEAT_SOURCE, self._inside)
         full = np.broadcast_to(density * cell_volume(self.problem.domain), self.shape)
         return np.ascontiguousarray(full).reshape(-1)
 
@@ -193,8 +196,26 @@ class Space:
         start = None if self.problem.steady else self.problem.initial
         value, name = (start, "initial") if start is not None else (self.problem.guess, "guess")
         limit = limits.temperature_limit(self.problem.temperature_unit)
-        field_ = evaluate_checked(name, value, open_places(self.problem.domain), limit)
-        return np.array(np.broadcast_to(field_, self.shape), dtype=np.float64).reshape(-1)
+        field_ = evaluate_checked(name, value, open_places(self.problem.domain), limit, self._inside)
+        return self.fill(np.array(np.broadcast_to(field_, self.shape), dtype=np.float64).reshape(-1))
+
+    @property
+    def _inside(self) -> NDArray[np.bool_] | None:
+        return None if self.active is None else self.active.reshape(self.shape)
+
+    def fill(self, temperature: FloatArray) -> FloatArray:
+        """Give the cells outside a masked body its mean, which is never an extreme and keeps the field finite."""
+        if self.active is None:
+            return temperature
+        inside = temperature[self.active]
+        return np.where(self.active, temperature, np.mean(inside))
+
+    @cached_property
+    def rate(self) -> FloatArray:
+        """1 / C [K/J], flat; 0 outside a masked body."""
+        if self.active is None:
+            return 1.0 / self.capacity
+        return np.where(self.active, 1.0 / np.where(self.active, self.capacity, 1.0), 0.0)
 
 
 def close(law: Robin, half: FloatArray) -> Closure:
@@ -212,9 +233,13 @@ def split_signs(heat: FloatArray) -> tuple[float, float]:
     return into, into - float(heat.sum())
 
 
-def evaluate_checked(path: str, value: Value, places: dict[str, Operand], limit: Limit) -> Operand:
+def evaluate_checked(
+    path: str, value: Value, places: dict[str, Operand], limit: Limit, used: NDArray[np.bool_] | None = None
+) -> Operand:
     """Evaluate a value where it is used; what is not finite or outside the limit is refused by name."""
     result = np.asarray(value.evaluate(places), dtype=np.float64)
+    if used is not None and result.ndim:
+        result = np.where(used, result, np.broadcast_to(result, used.shape)[used][0])  # elsewhere nobody asks
     low, high = (result.min(), result.max()) if result.size else (0.0, 0.0)  # NaN spreads to both
     if not (limit.allows(float(low)) and limit.allows(float(high))):
         raise FieldError(path, f"everywhere {limit}")
@@ -248,5 +273,6 @@ def last(axis: int) -> tuple[slice | int, ...]:
 
 def stable_time_step(space: Space, loads: Loads) -> float:
     """The largest step that keeps the maximum principle [s]; infinite where nothing conducts."""
-    with np.errstate(divide="ignore", over="ignore"):
-        return float(np.min(space.capacity / space.diagonal(loads)))
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        limit = np.divide(space.capacity, space.diagonal(loads))
+    return float(np.min(limit if space.active is None else limit[space.active]))

@@ -6,11 +6,11 @@ Each refusal names the field by its path in the case format and the limit with i
 import math
 from collections.abc import Iterator
 
-from grid.core.errors import FieldError
+from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import limits
 from grid.engine.boundaries import Boundary
 from grid.engine.limits import Limit, raise_errors
-from grid.engine.problem import AXES, FACES, HeatProblem, Material
+from grid.engine.problem import AXES, FACES, INTERNAL, HeatProblem, Material
 from grid.engine.values import Constant, Expression, Table, Value
 
 CAPACITY_LIMITS = {
@@ -30,9 +30,12 @@ def require_valid(problem: HeatProblem) -> None:
 
     Raises:
         FieldError, InvalidFieldsError: Outside the limits.
+        UnsupportedError: Valid, but not in this version.
     """
     raise_errors(_domain_errors(problem))
     raise_errors(_errors(problem))
+    if problem.contacts and problem.domain.active is not None:
+        raise UnsupportedError("contacts in a masked body")
 
 
 def _domain_errors(problem: HeatProblem) -> Iterator[FieldError]:
@@ -76,6 +79,8 @@ def _errors(problem: HeatProblem) -> Iterator[FieldError]:
     if problem.exact is not None:
         yield from _value("exact", problem.exact, temperature, place | {"t"})
     yield from _boundaries(problem, place, temperature)
+    if problem.domain.active is not None:
+        yield from _truth("domain.active", problem.domain.active, place)
     yield from _contacts(problem)
     yield from _times(problem)
 
@@ -107,7 +112,9 @@ def _material(path: str, material: Material, problem: HeatProblem, *, needs_wher
 def _boundaries(problem: HeatProblem, place: frozenset[str], temperature: Limit) -> Iterator[FieldError]:
     faces = FACES[: 2 * problem.dimension]
     for face, boundary in problem.boundaries.items():
-        if face not in faces:
+        if face == INTERNAL and (problem.domain.active is None or boundary.type == "periodic"):
+            yield FieldError("boundaries.internal", "only where domain.active masks the body, and not periodic")
+        if face not in (*faces, INTERNAL):
             yield FieldError("boundaries", f"only the faces {', '.join(faces)}")
             continue
         for name, value in boundary.values.items():

@@ -59,7 +59,7 @@ def _conductance(space: Space, field: FloatArray, time: float, axis: int) -> Flo
         np.broadcast_to(conductivity_at(space.problem, axis, {**places, "T": at}, space.region), space.shape)
         for at in (high, low)
     )
-    return conductance(space.problem, axis, k_high, k_low)
+    return conductance(space.problem, axis, k_high, k_low, space.region)
 
 
 def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
