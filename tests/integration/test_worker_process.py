@@ -2,20 +2,24 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from tests.support.ledgers import add_owner
 from tests.support.workers import submit_points, wait_for_ends, wait_until
 
+from grid.core.errors import ConfigurationError
 from grid.database.engine import Database
 from grid.database.uow import UnitOfWork
 from grid.runtime.processes import find_descendants, find_rss_bytes, find_start_time
 from grid.schemas.jobs import JobStatus
+from grid.tasks.assembly import require_migrated
 
 ROOT = Path(__file__).parents[2]
 MEMORY_LIMIT_MB = 150
@@ -56,6 +60,17 @@ def test_the_supervisor_loads_no_numerics():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_a_worker_refuses_a_database_of_another_version_and_waits_for_one_that_is_away(
+    sqlite_database: Database, tmp_path: Path
+):
+    require_migrated(sqlite_database.engine.url.render_as_string(hide_password=False))
+    require_migrated("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    empty = tmp_path / "empty.db"
+    sqlite3.connect(empty).close()
+    with pytest.raises(ConfigurationError, match="grid db upgrade"):
+        require_migrated(f"sqlite:///{empty}")
 
 
 @pytest.mark.timeout(180)
@@ -107,6 +122,6 @@ def test_a_killed_worker_leaves_no_child_and_its_successor_ends_its_jobs(sqlite_
     assert (job.state, job.worker_losses, job.winning_epoch) == (JobStatus.SUCCESS, 1, 2)
 
 
-def _state(uow: UnitOfWork, job_id) -> JobStatus:
+def _state(uow: UnitOfWork, job_id: UUID) -> JobStatus:
     with uow.read() as tx:
         return tx.jobs.find(job_id).state

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from grid.core.errors import ConfigurationError, UnavailableError
 from grid.core.ids import new_id
 from grid.core.logging import configure, get_logger
 from grid.core.settings import Settings
@@ -119,10 +120,28 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
     return supervisor
 
 
+def require_migrated(url: str) -> None:
+    """Refuse a database of another version of Grid; one that does not answer yet may come up later.
+
+    Raises:
+        ConfigurationError: The tables are missing, older or newer.
+    """
+    from grid.database.migrate import is_current
+
+    try:
+        if is_current(url):
+            return
+    except UnavailableError as error:
+        log.warning("worker.database_away", detail=str(error))
+        return
+    raise ConfigurationError("The database is not at this version of Grid; run `grid db upgrade` first.")
+
+
 def serve(settings: Settings) -> int:
     """Be a worker with the parts of this machine until a signal ends it; return the exit code."""
     configure("DEBUG" if settings.debug else settings.log_level)
     home = open_home(settings.grid_home)
+    require_migrated(settings.resolved_database_url)
     end_orphans(home.run)
     remove_orphaned_scratch(home.root)
     with ExitStack() as stack:
