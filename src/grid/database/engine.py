@@ -25,9 +25,12 @@ SQLITE_PRAGMAS = (
     "PRAGMA cache_size = -16384",  # KiB
     "PRAGMA journal_size_limit = 67108864",  # bytes; a long reader must not leave a giant file behind
 )
+# Every query here has an index. Without fresh statistics (the first sweep of a new database) a planner that believes a
+# table to be empty scans it once for each given row: 12 s instead of 1 s to conclude 10,000 jobs.
+POSTGRESQL_PLANNER = "-c enable_seqscan=off -c jit=off"
 POSTGRESQL_SESSION = (
     "-c statement_timeout=10s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s "
-    "-c synchronous_commit=on -c timezone=UTC"
+    f"-c synchronous_commit=on -c timezone=UTC {POSTGRESQL_PLANNER}"
 )
 POSTGRESQL_CONNECT = {
     "connect_timeout": 3,

@@ -62,10 +62,17 @@ _below_limit = or_(owner_queues.c.active_limit.is_(None), owner_queues.c.active 
 
 @cache
 def owners_in_turn() -> Select[Any]:
-    has_work = select(1).where(jobs.c.owner_id == owner_queues.c.owner_id, _runnable).exists()
+    # The first in order, not merely any: so the planner takes the small index of queued jobs, not the one of all jobs.
+    first = (
+        select(jobs.c.id)
+        .where(jobs.c.owner_id == owner_queues.c.owner_id, _runnable)
+        .order_by(jobs.c.priority, jobs.c.available_at, jobs.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
     return (
         select(owner_queues.c.owner_id)
-        .where(owner_queues.c.queued > 0, _below_limit, has_work)
+        .where(owner_queues.c.queued > 0, _below_limit, first.is_not(None))
         .order_by(owner_queues.c.last_claimed_at.nulls_first(), owner_queues.c.owner_id)
         .limit(OWNERS_TRIED)
     )
