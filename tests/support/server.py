@@ -55,14 +55,17 @@ def environment(home: Path, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def serve(home: Path, **extra: str) -> Iterator[Server]:
-    """Run `python -m grid.api` until the end of the block; it must end in order."""
+def serve(home: Path, *command: str, returncode: int = 0, **extra: str) -> Iterator[Server]:
+    """Run `python -m grid.api`, or another command that serves, until the end of the block; it must end in order.
+
+    A `{port}` in the command stands for the port.
+    """
     port = free_port()
     home.parent.mkdir(parents=True, exist_ok=True)
     log = home.parent / f"{home.name}-server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "grid.api"],
+            [sys.executable, "-m", *(part.format(port=port) for part in command or ("grid.api",))],
             env=environment(home, port) | extra,
             cwd=home.parent,
             stdout=output,
@@ -75,7 +78,7 @@ def serve(home: Path, **extra: str) -> Iterator[Server]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=START_S)
-    assert process.returncode == 0, log.read_text()
+    assert process.returncode == returncode, log.read_text()
     assert '"event": "server_stopped"' in log.read_text()
 
 

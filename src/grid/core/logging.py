@@ -174,7 +174,7 @@ def _route_libraries(level: str) -> None:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    for name in ("sqlalchemy", "alembic", "httpx", "httpcore", "asyncio", "matplotlib", "numba"):
+    for name in ("uvicorn.access", "sqlalchemy", "alembic", "httpx", "httpcore", "asyncio", "matplotlib", "numba"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.captureWarnings(capture=True)
 

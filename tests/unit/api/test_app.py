@@ -1,6 +1,7 @@
 """The application as a whole: light, closed by default, and served by a real uvicorn."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -69,6 +70,17 @@ def test_what_the_parser_itself_refuses_stores_nothing_and_tells_nothing(server)
 
 def test_an_answer_over_the_wire_does_not_name_the_software(server):
     assert "server" not in httpx.get(f"{server.url}/live").headers
+
+
+def test_the_promised_command_of_uvicorn_serves_the_same(tmp_path):
+    command = ("uvicorn", "grid.api.app:app", "--port", "{port}")
+    with serve(tmp_path / "home", *command, returncode=-signal.SIGTERM) as served:  # as uvicorn ends by itself
+        assert httpx.get(f"{served.url}/health").json()["status"] == "degraded"
+        assert served.log_in()
+        lines = [json.loads(line) for line in served.log.read_text().splitlines() if line.startswith("{")]
+    requests = [line for line in lines if line["event"] == "http_request"]
+    assert [line["path"] for line in requests] == ["/api/v1/auth/login"]
+    assert "uvicorn.access" not in {line["logger"] for line in lines}
 
 
 def test_a_taken_port_is_one_clear_sentence(server, tmp_path):
