@@ -1,4 +1,4 @@
-"""What routes ask for: parts of the container, the request's id, and a router that reads JSON strictly.
+"""What routes ask for: parts of the container, and a router that reads JSON strictly.
 
 dishka's own FastAPI integration closes its scope after the answer has left. Here nothing has a scope to close: the
 container holds singletons (factories, never an open session), so `FromDishka[T]` is an ordinary FastAPI dependency
@@ -40,14 +40,6 @@ else:
 
         def __class_getitem__(cls, wanted: type[T]) -> object:
             return Annotated[wanted, Depends(_lookup(wanted))]
-
-
-def request_id_of(request: HTTPConnection) -> str:
-    """Return the id of the request, as in the header `X-Request-ID` of its answer."""
-    return str(request.scope["state"]["request_id"])
-
-
-RequestId = Annotated[str, Depends(request_id_of)]
 
 
 class StrictRequest(Request):

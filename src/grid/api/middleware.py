@@ -1,6 +1,6 @@
 """Around every request: its id, its log line, the headers of its answer, and an answer to what nobody foresaw.
 
-Plain ASGI, no task and no queue of its own: about 30 us a request, most of it the log line.
+Plain ASGI, no task and no queue of its own: some 80 us of processor time a request, half of it the log line.
 """
 
 import re
