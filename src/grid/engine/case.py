@@ -26,7 +26,6 @@ OTHER_KINDS = {
 # Fields of the format that this version knows and cannot do yet, with the name of the feature.
 UNSUPPORTED_FIELDS = {
     "adaptive": "automatic choice of model",
-    "velocity": "flow",
     "initial_phase": "phase change",
     "lumped": "a lumped model",
     "supports": "thermal stress",
@@ -53,6 +52,7 @@ FIELDS = (
     "breakpoints",
     "guess",
     "contacts",
+    "velocity",
 )
 OTHER_FIELDS = ("exact", "resolution", "temperature_unit", "schema_version")
 MAX_MATERIALS = 256
@@ -89,6 +89,8 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
         arguments["steady"] = reader.read_bool("steady", raw["steady"])
     if "breakpoints" in raw:
         arguments["breakpoints"] = reader.read_numbers("breakpoints", raw["breakpoints"], longest=MAX_BREAKPOINTS)
+    if "velocity" in raw:
+        arguments["velocity"] = reader.read_numbers("velocity", raw["velocity"])
     if "contacts" in raw:
         arguments["contacts"] = _contacts(reader, raw["contacts"])
     unit = raw.get("temperature_unit", "relative")

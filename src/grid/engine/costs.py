@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from grid.engine.limits import LU_CELLS_3D
 from grid.engine.problem import AXES, Domain, HeatProblem, Material
 from grid.engine.values import Constant, Value
 
@@ -24,7 +25,6 @@ SOLVE_CELL = 8e-9  # s for each cell and its logarithm to base 2
 CG_ITERATIONS = 12  # typical for moderate contrasts
 EXPLICIT_FIELDS = (10.7, 7.3, 9.2)  # state, conductances and copies in 1D, 2D, 3D
 LARGE_CELLS = 50_000  # beyond it the implicit method holds fewer factorisations
-LU_CELLS_3D = 4_000  # beyond this the fill of an LU in 3D costs more than conjugate gradients
 FLOPS = 1.5e10  # multiply-adds a second of the dense products in the preconditioner
 
 

@@ -84,7 +84,7 @@ def surface_temperature(space: Space, temperature: FloatArray, index: int, closu
     behind = np.where(exists, patch.cells + (stride if patch.side == 0 else -stride), patch.cells)
     k = np.broadcast_to(space.conductivity[patch.axis], space.shape).reshape(-1)
     region = None if space.region is None else space.region.reshape(-1)
-    same = exists & is_smooth(k[patch.cells], k[behind])
+    same = exists & (not space.problem.has_flow) & is_smooth(k[patch.cells], k[behind])
     if region is not None:
         same &= region[patch.cells] == region[behind]
     curvature = temperature[behind] - near + 2.0 * slope  # 2 c d2 of T = a + b s + c s2 with b d = -2 slope

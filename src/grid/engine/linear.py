@@ -1,7 +1,7 @@
 """Linear systems of the implicit and the steady method: tridiagonal, sparse LU, conjugate gradients for larger 3D.
 
-The matrix is `shift * C + tau * L`, with L the conduction and boundary part: symmetric, an M-matrix, positive
-definite as soon as there is a capacity or a boundary that holds a temperature.
+The matrix is `shift * C + tau * L`, with L the conduction, flow and boundary part: an M-matrix, symmetric without flow,
+positive definite as soon as there is a capacity or a boundary that holds a temperature.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def assemble(space: Space, loads: Loads) -> Any:
         for low, high, g in pairs:
             rows += [low.ravel(), high.ravel()]
             columns += [high.ravel(), low.ravel()]
-            values += [-g.ravel(), -g.ravel()]
+            values += [-g.ravel(), -g.ravel() - space.carried(axis)]
     entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     return sparse.coo_matrix(entries, shape=(count, count)).tocsc()
 
@@ -55,7 +55,7 @@ def make_solver(space: Space, loads: Loads, *, shift: float, tau: float) -> Line
     idle *= shift * float(space.capacity.max()) + tau * float(
         space.diagonal(loads).max()
     )  # cells outside stay as they are
-    if len(space.shape) == 1 and space.shape[0] > 1 and not space.problem.is_periodic[0]:
+    if len(space.shape) == 1 and space.shape[0] > 1 and not (space.problem.is_periodic[0] or space.problem.has_flow):
         diagonal = shift * space.capacity + tau * space.diagonal(loads) + idle
         return Tridiagonal(diagonal, -tau * space.conductances[0][1:-1])
     operator = assemble(space, loads)

@@ -144,8 +144,8 @@ def capacity_at(problem: HeatProblem, places: Places, region: Region) -> FloatAr
 
 def half_conductance(problem: HeatProblem, patch: Patch, conductivity: FloatArray) -> FloatArray:
     """2 k / d [W/(m2 K)] behind each face of a patch, from the conductivities of all cells."""
-    out: FloatArray = 2.0 * conductivity.reshape(-1)[patch.cells] / problem.domain.spacing[patch.axis]
-    return out
+    half: FloatArray = 2.0 * conductivity.reshape(-1)[patch.cells] / problem.domain.spacing[patch.axis]
+    return half * bernoulli(inflow(problem, patch) / half) if problem.has_flow else half
 
 
 def patch_places(problem: HeatProblem, patch: Patch) -> Places:
@@ -168,7 +168,12 @@ def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: Floa
     shape[axis] += 1
     out = np.zeros(shape)
     area = cell_volume(problem.domain) / spacing
+    if problem.is_periodic[axis]:
+        out[first(axis)] = out[last(axis)] = _series(k_high[last(axis)], k_low[first(axis)], area, spacing)
     out[inner(axis)] = _series(k_high[before_last(axis)], k_low[after_first(axis)], area, spacing)
+    if problem.has_flow:
+        carried = problem.carried(axis) * area
+        out = out * bernoulli(np.divide(carried, out, out=np.zeros_like(out), where=out > 0))
     if problem.domain.active is not None and region is not None:
         out[inner(axis)] *= (region[before_last(axis)] >= 0) & (region[after_first(axis)] >= 0)
     resistance = contact_resistance(problem, axis)
@@ -176,11 +181,26 @@ def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: Floa
         shape = [1] * len(cells)
         shape[axis] = -1
         out = out / (1.0 + out * (resistance / area).reshape(shape))
-    if problem.is_periodic[axis]:
-        out[first(axis)] = out[last(axis)] = _series(k_high[last(axis)], k_low[first(axis)], area, spacing)
         if problem.domain.active is not None and region is not None:
             out[first(axis)] *= (region[first(axis)] >= 0) & (region[last(axis)] >= 0)
             out[last(axis)] = out[first(axis)]
+    return out
+
+
+def inflow(problem: HeatProblem, patch: Patch) -> float:
+    """rho c v into the body through the faces of a patch [W/(m2 K)]."""
+    return problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0)
+
+
+def bernoulli(peclet: FloatArray) -> FloatArray:
+    """x / (exp(x) - 1), the share of a conductance that is left beside a flow of this cell Peclet number.
+
+    With it the face flux is exact for steady flow and conduction in 1D and makes no extremes at any Peclet number (D.
+    L. Scharfetter, H. K. Gummel, IEEE Trans. Electron Devices 16, 1969): second order where the flow is slow, upwind
+    where it is fast.
+    """
+    with np.errstate(all="ignore"):
+        out: FloatArray = np.where(np.abs(peclet) < 1e-8, 1.0 - 0.5 * peclet, peclet / np.expm1(peclet))
     return out
 
 

@@ -193,10 +193,11 @@ def _choose(
     implicit_steps = (problem.steps or DEFAULT_STEPS) + landings
     explicit_cost = explicit_seconds(problem, explicit_steps)
     implicit_cost = implicit_seconds(problem, implicit_steps)
-    if not problem.is_linear:
+    if not problem.is_linear or problem.has_flow:
+        what = "flow" if problem.is_linear else "coefficients that depend on temperature or time"
         if method == "explicit":
-            raise UnsupportedError("the explicit method with coefficients that depend on temperature or time")
-        chosen, reason = "implicit", "coefficients depend on temperature or time"
+            raise UnsupportedError(f"the explicit method with {what}")
+        chosen, reason = "implicit", f"the problem has {what}"
     elif method == "auto" and loads_change(problem):
         chosen, reason = "implicit", "loads change in time, which forward Euler follows to first order only"
     elif method == "auto":

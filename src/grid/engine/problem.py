@@ -126,6 +126,7 @@ class HeatProblem:
         steady: Ask for the steady state instead of a transient.
         end_time: Length of a transient [s].
         steps: Equal steps from 0 to `end_time` at which an implicit method is meant to meet its tolerance.
+        velocity: Constant velocity of the medium along each axis [m/s], carrying rho c T; empty for none.
         contacts: Planes of imperfect contact.
         breakpoints: Times at which a load jumps; a step ends exactly there [s].
         temperature_unit: Unit of all temperatures of the problem.
@@ -145,6 +146,7 @@ class HeatProblem:
     steady: bool = False
     end_time: float | None = None
     steps: int | None = None
+    velocity: tuple[float, ...] = ()
     contacts: tuple[Contact, ...] = ()
     breakpoints: tuple[float, ...] = ()
     temperature_unit: TemperatureUnit = "relative"
@@ -175,6 +177,20 @@ class HeatProblem:
     @property
     def dimension(self) -> int:
         return self.domain.dimension
+
+    @property
+    def has_flow(self) -> bool:
+        return any(self.velocity)
+
+    def carried(self, axis: int) -> float:
+        """rho c v along an axis [W/(m2 K)]: heat that the flow carries for each kelvin."""
+        if not self.has_flow:
+            return 0.0
+        material = self.materials[0]
+        if isinstance(material.volumetric_heat_capacity, Constant):
+            return material.volumetric_heat_capacity.value * self.velocity[axis]
+        values = (material.density, material.specific_heat)
+        return self.velocity[axis] * math.prod(value.value for value in values if isinstance(value, Constant))
 
     @property
     def is_linear(self) -> bool:

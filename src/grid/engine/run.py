@@ -167,6 +167,12 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     done = _balance_steady(plan.space)
     after, loads, temperature, space = done.flow, done.loads, plan.space.fill(done.temperature), done.space
     bounds = _reference_bounds(loads)
+    largest = max(float(np.abs(temperature).max()), abs(bounds.lowest), abs(bounds.highest))
+    # heat that a flow carries in and out again, of which the balance is a small difference
+    carried = sum(
+        abs(space.carried(axis)) * space.capacity.size / space.shape[axis] for axis in range(len(space.shape))
+    )
+    carried *= largest
     ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
     state = State(0.0, 1, temperature, ledger, bounds)
     recorder = Recorder(space)
@@ -176,7 +182,7 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
         raise CancelledError(1, 0.0)
     audits = (
         audit_finite(recorder.fields),
-        audit_energy(0.0, ledger, 0.0, is_linear=plan.problem.is_linear),
+        audit_energy(0.0, ledger, carried, is_linear=plan.problem.is_linear),
         audit_extremes(plan.problem, bounds, recorder.fields),
         audit_step_error(None, 1.0),
     )

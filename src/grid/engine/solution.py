@@ -132,13 +132,12 @@ class Solution:
         space, field_ = self._spaces[index], self.fields[index]
         area = float(np.prod(self.problem.domain.spacing)) / self.problem.domain.spacing[axis]
         before: tuple[slice | int, ...] = (slice(None),) * axis
-        flux = np.zeros(space.conductances[axis].shape)
-        flux[(*before, slice(1, -1))] = (
-            -np.diff(field_, axis=axis) * space.conductances[axis][(*before, slice(1, -1))] / area
-        )
+        between = space.conductances[axis] + 0.5 * space.carried(axis)  # without flow the conductance itself
+        flux = np.zeros(between.shape)
+        flux[(*before, slice(1, -1))] = -np.diff(field_, axis=axis) * between[(*before, slice(1, -1))] / area
         if self.problem.is_periodic[axis]:
             step = np.take(field_, 0, axis=axis) - np.take(field_, -1, axis=axis)
-            joint = -step * space.conductances[axis][(*before, 0)] / area
+            joint = -step * between[(*before, 0)] / area
             flux[(*before, 0)] = flux[(*before, -1)] = joint
         for patch, closure in zip(space.patches, self._loads[index].closures, strict=True):
             if patch.axis == axis:

@@ -151,8 +151,11 @@ class Space:
         """The right-hand side of the balance for a flat field of temperatures."""
         net = self.conduct(temperature)
         total_in = total_out = 0.0
-        for patch, closure in zip(self.patches, loads.closures, strict=True):
-            heat = closure.heat_flux(temperature[patch.cells]) * patch.area
+        for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
+            near = temperature[patch.cells]
+            conducted = closure.heat_flux(near)
+            surface = near + conducted / self.half_conductance[index]
+            heat = (conducted + self._inflow(patch) * surface) * patch.area
             net[patch.cells] += heat
             into, out = split_signs(heat)
             total_in, total_out = total_in + into, total_out + out
@@ -167,11 +170,16 @@ class Space:
         field_ = temperature.reshape(self.shape)
         net = np.zeros(self.shape)
         for axis, conductance in enumerate(self.conductances):
+            carried = self.carried(axis)
             flow = conductance[inner(axis)] * np.diff(field_, axis=axis)
+            if carried:
+                flow -= carried * field_[before_last(axis)]
             net[before_last(axis)] += flow
             net[after_first(axis)] -= flow
             if self.problem.is_periodic[axis]:
-                joint = conductance[first(axis)] * (field_[last(axis)] - field_[first(axis)])
+                joint = (
+                    conductance[first(axis)] * (field_[last(axis)] - field_[first(axis)]) + carried * field_[last(axis)]
+                )
                 net[first(axis)] += joint
                 net[last(axis)] -= joint
         return net.reshape(-1)
@@ -182,10 +190,22 @@ class Space:
         for axis, conductance in enumerate(self.conductances):
             total += conductance[before_last(axis)]
             total += conductance[after_first(axis)]
+            leaving = slice(None) if self.problem.is_periodic[axis] else before_last(axis)
+            total[leaving] += self.carried(axis)
         flat = total.reshape(-1)
-        for patch, closure in zip(self.patches, loads.closures, strict=True):
-            flat[patch.cells] += closure.transmittance * patch.area
+        for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
+            inflow = self._inflow(patch)
+            share = 1.0 + inflow / self.half_conductance[index]
+            flat[patch.cells] += (closure.transmittance * share - inflow) * patch.area
         return flat
+
+    def carried(self, axis: int) -> float:
+        """rho c v A [W/K] along an axis: what the flow carries through one face for each kelvin."""
+        return self.problem.carried(axis) * cell_volume(self.problem.domain) / self.problem.domain.spacing[axis]
+
+    def _inflow(self, patch: Patch) -> float:
+        """rho c v into the body [W/(m2 K)]."""
+        return self.problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0)
 
     def initial_temperature(self) -> FloatArray:
         """The field at t = 0, or from which a steady state is sought; flat.

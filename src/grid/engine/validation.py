@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import limits
 from grid.engine.boundaries import Boundary
-from grid.engine.limits import Limit, raise_errors
+from grid.engine.limits import LU_CELLS_3D, Limit, raise_errors
 from grid.engine.problem import AXES, FACES, INTERNAL, HeatProblem, Material
 from grid.engine.values import Constant, Expression, Table, Value
 
@@ -34,8 +34,20 @@ def require_valid(problem: HeatProblem) -> None:
     """
     raise_errors(_domain_errors(problem))
     raise_errors(_errors(problem))
+    if problem.has_flow:
+        _require_flow_supported(problem)
     if problem.contacts and problem.domain.active is not None:
         raise UnsupportedError("contacts in a masked body")
+
+
+def _require_flow_supported(problem: HeatProblem) -> None:
+    capacities = {material.values[len(material.conductivity) :] for material in problem.materials}
+    if len(capacities) > 1 or any(not isinstance(value, Constant) for values in capacities for value in values):
+        raise UnsupportedError("a flow through a body whose heat capacity varies")
+    if problem.domain.active is not None or problem.contacts:
+        raise UnsupportedError("a flow through a masked body or contacts")
+    if problem.dimension == 3 and problem.domain.cell_count > LU_CELLS_3D:
+        raise UnsupportedError(f"a flow through a 3D body of more than {LU_CELLS_3D} cells")
 
 
 def _domain_errors(problem: HeatProblem) -> Iterator[FieldError]:
@@ -79,6 +91,10 @@ def _errors(problem: HeatProblem) -> Iterator[FieldError]:
     if problem.exact is not None:
         yield from _value("exact", problem.exact, temperature, place | {"t"})
     yield from _boundaries(problem, place, temperature)
+    if problem.velocity and len(problem.velocity) != problem.dimension:
+        yield FieldError("velocity", f"{problem.dimension} numbers, one for each axis")
+    for index, speed in enumerate(problem.velocity):
+        yield from _number(f"velocity[{index}]", speed, limits.SPEED)
     if problem.domain.active is not None:
         yield from _truth("domain.active", problem.domain.active, place)
     yield from _contacts(problem)
@@ -103,8 +119,10 @@ def _material(path: str, material: Material, problem: HeatProblem, *, needs_wher
     for name, limit in ELASTIC_LIMITS.items():
         if (number := getattr(material, name)) is not None:
             yield from _number(f"{path}.{name}", number, limit)
-    if not problem.steady and not material.has_capacity:
-        yield FieldError(f"{path}.volumetric_heat_capacity", "required (or density and specific_heat) unless steady")
+    if (problem.has_flow or not problem.steady) and not material.has_capacity:
+        yield FieldError(
+            f"{path}.volumetric_heat_capacity", "required (or density and specific_heat) unless steady and without flow"
+        )
     if material.volumetric_heat_capacity is not None and material.specific_heat is not None:
         yield FieldError(f"{path}.specific_heat", "not together with volumetric_heat_capacity")
 

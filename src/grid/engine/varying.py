@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from grid.engine.errors import NotConvergedError
-from grid.engine.materials import capacity_at, conductance, conductivity_at, patch_places
+from grid.engine.materials import bernoulli, capacity_at, conductance, conductivity_at, inflow, patch_places
 from grid.engine.mesh import open_places
 from grid.engine.space import Closure, Loads, Space, after_first, before_last, close, first, last
 from grid.engine.values import FloatArray, Operand
@@ -84,7 +84,8 @@ def _half_conductance(space: Space, index: int, mean: FloatArray, time: float) -
     places = {**patch_places(problem, patch), "t": np.float64(time), "T": mean}
     region = None if space.region is None else space.region.reshape(-1)[patch.cells]
     k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region), mean.shape)
-    return 2.0 * k / problem.domain.spacing[patch.axis]
+    half: FloatArray = 2.0 * k / problem.domain.spacing[patch.axis]
+    return half * bernoulli(inflow(problem, patch) / half) if problem.has_flow else half
 
 
 def stored_between(space: Space, start: FloatArray, end: FloatArray, time: float = 0.0) -> FloatArray:
