@@ -1,5 +1,6 @@
 """Parameters as people type them."""
 
+import itertools
 import json
 import math
 
@@ -23,7 +24,7 @@ def test_a_range_has_both_ends_and_the_count_asked_for():
 def test_a_logarithmic_range_has_equal_ratios(start, stop, count):
     _, values = parse_axis(f"a={start!r}:{stop!r}:{count}:log")
 
-    ratios = [b / a for a, b in zip(values, values[1:], strict=False)]
+    ratios = [b / a for a, b in itertools.pairwise(values)]
     assert len(values) == count
     assert all(math.isclose(ratio, ratios[0], rel_tol=1e-9) for ratio in ratios)
 
