@@ -1,0 +1,50 @@
+"""A small disk that can be filled: a file system in memory, mounted where only this test looks."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+BALLAST = "ballast"
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A mounted file system of a few megabytes."""
+
+    root: Path
+
+    @property
+    def free_bytes(self) -> int:
+        status = os.statvfs(self.root)
+        return status.f_bavail * status.f_frsize
+
+    def fill(self, *, leave: int = 0) -> None:
+        """Take all room but `leave` bytes."""
+        with (self.root / BALLAST).open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, self.free_bytes - leave)
+
+    def free(self) -> None:
+        """Give the room back."""
+        (self.root / BALLAST).unlink(missing_ok=True)
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
+    """Mount a disk in `folder`. Without the right to mount, skip; root in CI has it, and nothing is left out there."""
+    folder.mkdir(mode=0o700)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "grid-small-disk", str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        sentence = f"left out: a small disk needs the right to mount ({done.stderr.strip()})"
+        if os.geteuid() == 0 and os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(sentence, pytrace=False)
+        pytest.skip(sentence)
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
