@@ -68,7 +68,8 @@ def make_stepper(plan: Plan) -> Stepper:
     if plan.summary.method == "explicit":
         from grid.engine.explicit import PARALLEL_CELLS, ExplicitStepper
 
-        return ExplicitStepper(plan.space, step, is_parallel=plan.problem.domain.cell_count >= PARALLEL_CELLS)
+        is_large = plan.problem.dimension > 1 and plan.problem.domain.cell_count >= PARALLEL_CELLS
+        return ExplicitStepper(plan.space, step, is_parallel=is_large)
     from grid.engine.implicit import ImplicitStepper
 
     return ImplicitStepper(plan.space, step, keeps_bounds=reason_without_bounds(plan.problem) is None)
