@@ -23,6 +23,7 @@ Say = Callable[[str], None]
 
 START_S = 60.0  # a cold start compiles the kernels in the worker
 STOP_S = 30.0  # a worker drains within 20 s
+LARGEST_LOG = 16 * 2**20  # bytes; a larger one is set aside at the next start
 ROLES = ("server", "worker")
 COMMANDS = {"server": ("-m", "grid.api"), "worker": ("-m", "grid.cli.main", "worker")}
 
@@ -93,6 +94,7 @@ def _upgrade(settings: Settings, say: Say) -> None:
 
 def _start(role: str, home: Home) -> Started:
     log = home.logs / f"{role}.log"
+    _turn_over(log)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -107,6 +109,12 @@ def _start(role: str, home: Home) -> Started:
         os.close(descriptor)
     write_pid_file(home, role, process.pid)  # so that `grid down` finds it, also before it can say so itself
     return Started(role, process)
+
+
+def _turn_over(log: Path) -> None:
+    """Keep one earlier log beside a new one, so that restarts do not grow a file without end."""
+    if log.exists() and log.stat().st_size > LARGEST_LOG:
+        log.replace(log.with_suffix(".log.1"))
 
 
 def wait_until_ready(settings: Settings, started: Sequence[Started], *, say: Say) -> None:

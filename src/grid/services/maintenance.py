@@ -14,6 +14,7 @@ from grid.database.uow import UnitOfWork
 from grid.services.outbox import relay
 from grid.services.ports import Doorbell
 from grid.services.reaper import ReapReport, reap
+from grid.services.renders import requeue_expired_renders
 
 log = get_logger(__name__)
 
@@ -59,7 +60,9 @@ class Maintenance:
             self._stop.wait(self.pause_s)
 
     def reap_once(self) -> None:
-        """Give back what silent workers held; a full round is followed by the next one."""
+        """Give back what silent workers held, jobs and requests for files; a full round is followed by the next one."""
+        if requeue_expired_renders(self.uow):
+            self.doorbell.ring("work")
         while True:
             report = reap(self.uow, limit=REAP_LIMIT)
             self.on_reaped(report)
