@@ -285,9 +285,7 @@ def test_a_refresh_token_has_256_random_bits_and_is_known_by_its_hash():
     assert {len(digest_refresh_token(token) or "") for token in made} == {64}
 
 
-@pytest.mark.parametrize(
-    "text", ["", "grid_rt_", "grid_rt_" + "x" * 42, "x" * 51, make_refresh_token() + "\n", "é" * 51]
-)
+@pytest.mark.parametrize("text", ["", "grid_rt_", "grid_rt_" + "x" * 42, "x" * 51, f"grid_rt_{'A' * 43}\n", "é" * 51])
 def test_what_cannot_be_a_refresh_token_has_no_digest(text):
     assert digest_refresh_token(text) is None
 
