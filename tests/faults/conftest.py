@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.faults.service import FaultyService, faulty_service
+from tests.support.faults.service import FaultyService, Kernels, faulty_service
 from tests.support.postgres import PostgresServer, start_postgres
 
 KINDS = [
@@ -21,9 +21,15 @@ def seed() -> int:
 
 
 @pytest.fixture(scope="session")
-def sqlite_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyService]:
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
+    """Compiled kernels for every service but the first."""
+    return Kernels(tmp_path_factory.getbasetemp() / "kernels")
+
+
+@pytest.fixture(scope="session")
+def sqlite_service(tmp_path_factory: pytest.TempPathFactory, kernels: Kernels) -> Iterator[FaultyService]:
     """A service on SQLite."""
-    with faulty_service(tmp_path_factory.mktemp("sqlite")) as service:
+    with faulty_service(tmp_path_factory.mktemp("sqlite"), kernels=kernels) as service:
         yield service
 
 
@@ -37,31 +43,33 @@ def own_postgres(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgresql_service(
-    own_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+    own_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory, kernels: Kernels
 ) -> Iterator[FaultyService]:
     """A service on PostgreSQL."""
-    with faulty_service(tmp_path_factory.mktemp("postgresql"), own_postgres.url(own_postgres.create())) as service:
+    url = own_postgres.url(own_postgres.create())
+    with faulty_service(tmp_path_factory.mktemp("postgresql"), url, kernels=kernels) as service:
         yield service
 
 
 @pytest.fixture(params=KINDS)
-def service(request: pytest.FixtureRequest) -> Iterator[FaultyService]:
+def service(request: pytest.FixtureRequest, kernels: Kernels) -> Iterator[FaultyService]:
     """The service of either database, with server and worker up."""
     chosen: FaultyService = request.getfixturevalue(f"{request.param}_service")
     chosen.log.clear()
     yield chosen
+    kernels.keep(chosen.home)
     missing = [name for name in ("server", "worker") if name not in chosen.running]
     if missing:  # a test that failed in the middle
         chosen.start(*missing)
 
 
 @pytest.fixture(params=KINDS)
-def fresh_service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyService]:
+def fresh_service(request: pytest.FixtureRequest, tmp_path: Path, kernels: Kernels) -> Iterator[FaultyService]:
     """A service of the test's own, with room for many jobs."""
     url = None
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("own_postgres")
         url = server.url(server.create())
     limits = {"GRID_QUEUE_LIMIT": 1_000_000, "GRID_QUEUE_LIMIT_TOTAL": 1_000_000}
-    with faulty_service(tmp_path, url, **limits) as chosen:
+    with faulty_service(tmp_path, url, kernels=kernels, **limits) as chosen:
         yield chosen

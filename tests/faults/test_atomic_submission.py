@@ -22,7 +22,7 @@ def make_sweep(key: str, points: int) -> Submission:
 def measure_submission(service: FaultyService, points: int, name: str) -> float:
     """Return about how long an undisturbed submission takes."""
     with service.call() as caller:
-        caller.send("GET", "/api/v1/users/me")  # logged in and connected
+        caller.log_in()
         began = time.monotonic()
         caller.submit(service.history, make_sweep(name, points // PART))
         return PART * (time.monotonic() - began)
@@ -31,7 +31,7 @@ def measure_submission(service: FaultyService, points: int, name: str) -> float:
 def submit_while_the_server_is_killed(service: FaultyService, submission: Submission, wait_s: float) -> bool:
     """Submit once, and kill the server so long after the request began; return whether an answer came."""
     with service.call() as caller:
-        caller.send("GET", "/api/v1/users/me")
+        caller.log_in()
         client = Thread(target=caller.submit_once, args=(service.history, submission))
         client.start()
         time.sleep(wait_s)

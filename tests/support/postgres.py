@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +38,7 @@ class PostgresServer:
     process: subprocess.Popen[bytes]
     folder: Path
     port: int
+    start: Callable[[], subprocess.Popen[bytes]] = field(repr=False)
     _admin: "psycopg.Connection | None" = field(default=None, repr=False)
 
     def url(self, database: str) -> str:
@@ -58,6 +60,22 @@ class PostgresServer:
 
     def drop(self, name: str) -> None:
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def crash(self) -> None:
+        """End the server at once, as a crash would: nothing is written any more, and its start recovers."""
+        if self._admin is not None:
+            self._admin.close()
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
+
+    def restart(self) -> None:
+        """Start the server again on its data and its port, and wait until it answers.
+
+        Raises:
+            PostgresMissingError: It did not start.
+        """
+        self.process = self.start()
+        _wait(self)
 
     def stop(self) -> None:
         """Stop the server by its process and remove its folder."""
@@ -103,15 +121,17 @@ def start_postgres(*, durable: bool = False, settings: tuple[str, ...] = ()) -> 
         port = _free_port()
         chosen = ("wal_level=minimal", "max_wal_senders=0", "max_connections=200") if durable else FAST
         options = [part for setting in (*chosen, *settings) for part in ("-c", setting)]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder), *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **who,
-            )  # fmt: skip
+        command = [str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder), *options]
+
+        def start() -> subprocess.Popen[bytes]:
+            with (folder / "log").open("ab") as log:
+                return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **who)
+
+        process = start()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    server = PostgresServer(process, folder, port)
+    server = PostgresServer(process, folder, port, start)
     try:
         _wait(server)
     except BaseException:

@@ -13,6 +13,7 @@ from uuid import UUID
 from tests.support.faults.history import Entry, History
 
 TOKEN_LIFE_S = 600.0  # an access token lives for 15 minutes
+IDLE_S = 5.0  # the server hangs up on a quiet connection after 20 s
 PATIENCE_S = 60.0
 
 
@@ -50,6 +51,7 @@ class Caller:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         self._credential = credential
         self._token, self._token_until = "", 0.0
+        self._used_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +72,9 @@ class Caller:
             headers["Authorization"] = f"Bearer {self._get_token()}"
         if key is not None:
             headers["Idempotency-Key"] = key
+        if time.monotonic() - self._used_at > IDLE_S:
+            self._http.close()  # the server may be about to; `request` connects again
+        self._used_at = time.monotonic()
         try:
             self._http.request(method, path, None if body is None else json.dumps(body).encode(), headers)
             response = self._http.getresponse()
@@ -87,6 +92,11 @@ class Caller:
                 raise ConnectionError(f"login: {answer}")
             self._token, self._token_until = answer.document["access_token"], time.monotonic() + TOKEN_LIFE_S
         return self._token
+
+    def log_in(self) -> Self:
+        """Log in and connect now, so that the next request is nothing but itself."""
+        assert self.send("GET", "/api/v1/users/me").is_ok
+        return self
 
     # -- with a history ------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -205,9 +206,37 @@ class FaultyService:
         self.log.append(f"{time.strftime('%H:%M:%S')} {event} {words}")
 
 
+@dataclass(frozen=True)
+class Kernels:
+    """Compiled kernels, kept in a folder from one service for the next."""
+
+    folder: Path
+
+    def lend(self, home: Path) -> None:
+        """Give them to a new service, where there are any."""
+        if self.folder.is_dir():
+            shutil.copytree(self.folder, home / "cache")
+
+    def keep(self, home: Path) -> None:
+        """Take those of a service that has computed something, unless there are some."""
+        if self.folder.is_dir():
+            return
+        draft = Path(tempfile.mkdtemp(dir=self.folder.parent))
+        shutil.copytree(home / "cache", draft, dirs_exist_ok=True)
+        try:
+            draft.rename(self.folder)
+        except OSError:  # there are: a folder that is not empty is not replaced
+            shutil.rmtree(draft)
+
+
 @contextmanager
 def faulty_service(
-    folder: Path, url: str | None = None, *, store: Path | None = None, cache: Path | None = None, **settings: object
+    folder: Path,
+    url: str | None = None,
+    *,
+    store: Path | None = None,
+    kernels: "Kernels | None" = None,
+    **settings: object,
 ) -> Iterator[FaultyService]:
     """Lend a service that runs; at the end it is stopped, and must leave no process behind.
 
@@ -215,13 +244,13 @@ def faulty_service(
         folder: Of its data.
         url: Of a fresh database, not migrated; SQLite in `folder` where there is none.
         store: The folder of artifacts, where it is not in the data folder.
-        cache: Compiled kernels of an earlier service, to save their compilation.
+        kernels: Compiled by an earlier service, to save their compilation.
         settings: By their environment names.
     """
     home = folder / ".grid"
     home.mkdir(mode=0o700, parents=True)
-    if cache is not None:
-        shutil.copytree(cache, home / "cache")
+    if kernels is not None:
+        kernels.lend(home)
     chosen = url or f"sqlite:///{home / 'grid.db'}"
     migrate.upgrade(chosen)
     service = FaultyService(home, chosen, store or home / "artifacts", _environment(home, url, store, settings))
@@ -230,6 +259,8 @@ def faulty_service(
         yield service
         service.stop()
         wait_until(lambda: not service.leftovers(), "no process of the service was left", within_s=5.0)
+        if kernels is not None:
+            kernels.keep(home)
     finally:
         service.end_leftovers()
 

@@ -57,9 +57,9 @@ def make_schedule(victims: Sequence[Victim], seed: int) -> list[Strike]:
     ]
 
 
-def make_submissions(seed: int, jobs: int, *, nap_s: float) -> list[Submission]:
+def make_submissions(seed: int, jobs: int, *, nap_s: float, name: str) -> list[Submission]:
     """Half sweeps of rods and one of naps, half single naps of 0 to `2 nap_s`, shuffled."""
-    random, name = Random(seed), f"storm-{seed}"
+    random = Random(seed)
 
     def naps(count: int) -> list[dict[str, float]]:
         return [{"duration_s": round(random.uniform(0.0, 2 * nap_s), 3)} for _ in range(count)]
@@ -80,7 +80,7 @@ def run_storm(service: FaultyService, folder: Path, *, jobs: int, victims: Seque
     """Run `jobs` jobs while the victims are killed, wait for the end of all, and check every promise."""
     schedule = make_schedule(victims, seed)
     nap_s = 0.06 if jobs <= 500 else 0.03
-    submissions = make_submissions(seed, jobs, nap_s=nap_s)
+    submissions = make_submissions(seed, jobs, nap_s=nap_s, name=f"storm-{seed}")
     (folder / "schedule.json").write_text(json.dumps([asdict(strike) for strike in schedule]), encoding="utf-8")
     print(f"storm: seed {seed}, {jobs} jobs, {[strike.victim for strike in schedule]}, {service.url.partition(':')[0]}")
     recovery_s: list[float] = []
