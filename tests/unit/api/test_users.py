@@ -1,5 +1,6 @@
 """Users over HTTP: your own account, and everybody's for administrators."""
 
+from uuid import uuid4
 
 import pytest
 
