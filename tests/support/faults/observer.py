@@ -62,6 +62,11 @@ class Observer(threading.Thread):
         return sum(seen[-1].state in LEASED for seen in list(self.sights.values()))
 
     @property
+    def is_idle(self) -> bool:
+        """Whether everything that was seen has ended."""
+        return all(seen[-1].state in TERMINAL for seen in list(self.sights.values()))
+
+    @property
     def is_one_loss_from_poison(self) -> bool:
         """Whether a job in a worker's hands has lost two workers: a third loss would rightly make it poison."""
         return any(

@@ -35,7 +35,7 @@ from grid.database import migrate
 COMMANDS = {"server": ("-m", "grid.api"), "worker": ("-m", "grid.cli.main", "worker")}
 LEASE_S = 3.0
 SLOTS = 2
-PATIENCE_S = 90.0  # turns a hang into a failure
+PATIENCE_S = 240.0  # turns a hang into a failure
 
 
 @dataclass

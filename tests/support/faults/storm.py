@@ -19,7 +19,7 @@ from tests.support.faults.service import LEASE_S, FaultyService, wait_until
 Victim = Literal["slot", "worker", "server", "all"]
 VICTIMS: tuple[Victim, ...] = ("slot", "worker", "server", "all")
 RECOVERY_S = LEASE_S + 5.0
-AHEAD = 0.5  # of all points: what may be submitted and not yet have ended
+AHEAD = 0.2  # of all jobs: so much is submitted beyond those that must end before a strike, the rest after it
 SLACK_S = 5.0  # the machine is shared with other tests
 
 
@@ -89,15 +89,16 @@ def run_storm(service: FaultyService, folder: Path, *, jobs: int, victims: Seque
         observer = stack.enter_context(service.watch())
         observer.look()
         before = observer.ended
-        # Not far ahead of the work, so that the server is killed in the middle of submissions as well.
+        reach = [strike.after + AHEAD for strike in schedule]  # what may be submitted before each strike
         submitter = Submitter(
-            service.call(), service.history, submissions, lambda sent: sent - (observer.ended - before) < AHEAD * jobs
+            service.call(), service.history, submissions, lambda sent: not reach or sent < reach[0] * jobs
         )
         submitter.start()
         stack.callback(submitter.stop)
         for strike in schedule:
             wait_until(lambda after=strike.after: _is_due(observer, before + after * jobs), f"{strike} was due")
             time.sleep(strike.pause_s)
+            del reach[0]
             recovery_s.append(carry_out(service, strike.victim, Random(seed)))
             restarted_at = service.clock()
             assert check_file(service.url) == "ok", "the database file is damaged"
@@ -134,7 +135,8 @@ def carry_out(service: FaultyService, victim: Victim, random: Random) -> float:
 
 
 def _is_due(observer: Observer, ended: float) -> bool:
-    return observer.ended >= ended and observer.held > 0 and not observer.is_one_loss_from_poison
+    is_at_work = observer.held > 0 or observer.is_idle
+    return observer.ended >= ended and is_at_work and not observer.is_one_loss_from_poison
 
 
 def _remaining_s(service: FaultyService, submissions: Sequence[Submission], ours: set[str]) -> float:
