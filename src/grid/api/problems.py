@@ -41,6 +41,7 @@ from grid.schemas.jobs import JobStatus
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+LONGEST_PATH = 256  # characters that are repeated; none of our own addresses has as many
 MOST_ERRORS = 100  # of one answer; a sweep could have ten thousand
 RETRY_AFTER_S = 2  # for an answer that says "try again" and does not know when
 
@@ -67,7 +68,7 @@ DETAILS = {
     403: "You may not do this.",
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
-    408: "The request's body did not arrive in time.",
+    408: "The request did not arrive in time.",
     409: "The current state does not allow this.",
     410: "It existed, and cannot be had any more.",
     413: "The request's body is larger than this address takes.",
@@ -152,7 +153,7 @@ def problem(
         "title": title or phrase,
         "status": status,
         "detail": detail or DETAILS.get(status, phrase + "."),
-        "instance": quote(scope["path"], safe="/:@!$&'()*+,;=~-._"),
+        "instance": quote(scope["path"][:LONGEST_PATH], safe="/:@!$&'()*+,;=~-._"),
         "request_id": str(scope.get("state", {}).get("request_id", "")),
     }
     if job_status is not None:

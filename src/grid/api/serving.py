@@ -1,5 +1,6 @@
 """Run the server: uvicorn, one process, on loopback unless the operator says otherwise."""
 
+import resource
 import signal
 import socket
 import sys
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from grid.api.app import create_app
+from grid.api.connections import CONNECTIONS, Connection
 from grid.api.lifespan import start
 from grid.api.streams import JobStreams
 from grid.core.errors import ConfigurationError, GridError
@@ -19,7 +21,7 @@ from grid.core.settings import Settings
 
 log = get_logger(__name__)
 
-CONNECTIONS = 1_200  # at once: the streams that the server serves, and ordinary requests beside them
+SPARE_FILES = 256  # of the process itself: database, logs, sockets
 BACKLOG = 512
 KEEP_ALIVE_S = 20
 DRAIN_S = 10  # for answers in progress
@@ -43,6 +45,7 @@ def serve(settings: Settings | None = None) -> int:
             settings = settings or Settings()
             configure(level_of(settings))
             require_meant(settings)
+            allow_connections()
             listener = stack.enter_context(bind(settings))
             app = create_app(settings)
             start(app, stack)
@@ -70,6 +73,15 @@ def require_meant(settings: Settings) -> None:
             f"GRID_HOST={settings.grid_host} would let other machines reach Grid. Set GRID_EXPOSE=true if that is "
             "meant, and put a proxy with TLS in front; else leave GRID_HOST at 127.0.0.1."
         )
+
+
+def allow_connections() -> None:
+    """Raise the limit of open files, commonly 1,024, to what the connections and their files need, where we may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -115,7 +127,7 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
         lifespan="on",
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
+        http=Connection,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
