@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from grid.cli import audit, auth, db, jobs, server, simulations, solving, sweeps, users
+from grid.cli import audit, auth, db, jobs, server, simulations, solving, sweeps, users, verifying
 
 app = typer.Typer(
     name="grid",
@@ -16,6 +16,7 @@ app = typer.Typer(
 
 server.register(app)
 solving.register(app)
+verifying.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(sweeps.app, name="sweeps")
 app.add_typer(simulations.app, name="sims")

@@ -48,7 +48,7 @@ def solve_file(problem: Path, out: Path, method: str) -> dict[str, Any]:
     content = read_json(problem.read_bytes())
     [params], _ = validate_points(simulation.params_model, [{"problem": content, "method": method}], root="params")
     simulation.estimate(params)  # refuses what the engine cannot do before anything is allocated
-    _keep_kernels()
+    keep_kernels()
     with _progress_bar() as told:
         result = simulation.solve([params], told)
     _require_accepted(result.outcomes[0])
@@ -62,7 +62,7 @@ def solve_file(problem: Path, out: Path, method: str) -> dict[str, Any]:
     }
 
 
-def _keep_kernels() -> None:
+def keep_kernels() -> None:
     """Name the folder where Numba keeps compiled kernels: with the service's where there is one, else the user's."""
     import os
 

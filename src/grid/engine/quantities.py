@@ -32,6 +32,10 @@ def compute_quantity(solution: Solution, entry: Entry) -> float:
         UnsupportedError: A quantity that this version does not compute.
     """
     quantity = entry.get("quantity")
+    if isinstance(quantity, str):
+        for name in _REQUIRED.get(quantity, ()):
+            if name not in entry:
+                raise FieldError(name, f"required for {quantity}")
     if quantity == "observed_order":
         return compute_observed_order(solution.problem, entry)
     if not isinstance(quantity, str) or quantity not in _QUANTITIES:
@@ -42,14 +46,24 @@ def compute_quantity(solution: Solution, entry: Entry) -> float:
 
 
 def compute_observed_order(problem: HeatProblem, entry: Entry, *, method: Method = "implicit") -> float:
-    """log(e_1/e_m) / log(n_m/n_1) from the first to the last of `grids`, e the rms error over the cells."""
+    """log(e_1/e_m) / log(n_m/n_1) from the first to the last of `grids`, e the rms error over the cells.
+
+    Raises:
+        FieldError: Grids that are not ever finer, or too few or many numbers of steps; a grid without any error.
+    """
     grids = [tuple(int(count) for count in grid) for grid in entry["grids"]]
     steps = entry.get("steps") or [problem.steps] * len(grids)
     time = entry.get("time")
+    if len(steps) != len(grids):
+        raise FieldError("steps", "one number for each of grids")
+    if len(grids) < 2 or not grids[0][0] < grids[-1][0] or grids[0][0] < 1:
+        raise FieldError("grids", "two or more, from coarse to fine")
     errors = []
     for cells, count in zip(grids, steps, strict=True):
         finer = replace(problem, domain=replace(problem.domain, cells=cells), steps=count, end_time=time)
         errors.append(compute_rms_error(solve(finer, method=method)))
+    if min(errors) <= 0.0:
+        raise FieldError("grids", "grids on which the field has an error")
     return math.log(errors[0] / errors[-1]) / math.log(grids[-1][0] / grids[0][0])
 
 
@@ -67,14 +81,20 @@ def compute_rms_error(solution: Solution) -> float:
 
 
 def _relative_energy_change(solution: Solution, _entry: Entry) -> float:
-    start = abs(solution.stored_heat(0))
-    return abs(solution.metrics["stored_heat_change"]) / start
+    return _share(abs(solution.metrics["stored_heat_change"]), abs(solution.stored_heat(0)))
 
 
 def _relative_energy_error(solution: Solution, _entry: Entry) -> float:
     ledger = solution.ledger
     moved = max(ledger.boundary_in + ledger.boundary_out, ledger.generated_absolute)
-    return abs(solution.metrics["heat_balance_residual"]) / moved
+    return _share(abs(solution.metrics["heat_balance_residual"]), moved)
+
+
+def _share(part: float, whole: float) -> float:
+    """A part of a whole that exists."""
+    if whole == 0.0:
+        raise FieldError("quantity", "a relative energy only where there is heat")
+    return part / whole
 
 
 def _front_position(solution: Solution, entry: Entry) -> float:
@@ -83,6 +103,14 @@ def _front_position(solution: Solution, entry: Entry) -> float:
     return solution.front_position(entry["direction"], entry["level"], entry.get("time"))
 
 
+_REQUIRED = {
+    "temperature": ("at",),
+    "interface_temperature": ("at",),
+    "heat_flux": ("at", "direction"),
+    "heat_rate": ("boundary",),
+    "front_position": ("direction",),
+    "observed_order": ("grids",),
+}
 _QUANTITIES: dict[str, Callable[[Solution, Entry], float]] = {
     "temperature": lambda s, e: s.temperature_at(e["at"], e.get("time"), side=e.get("side")),
     "interface_temperature": lambda s, e: s.interface_temperature(e["at"], e.get("time")),
