@@ -1,9 +1,11 @@
 """A worker that was stopped for longer than its lease comes back, and finds that its jobs are another's."""
 
 import signal
+import time
 
 import pytest
 from tests.support.faults.clients import Submission
+from tests.support.faults.dump import can_write
 from tests.support.faults.service import FaultyService, wait_until
 
 pytestmark = pytest.mark.timeout(900)
@@ -19,7 +21,7 @@ def stop_and_go_on(service: FaultyService, key: str, *, with_children: bool) -> 
         naps = [{"duration_s": NAP_S, "payload_bytes": 512}] * POINTS
         caller.submit(service.history, Submission.of(key, "noop", sweep=naps))
         wait_until(lambda: count_held(service, first, "running"), "the worker ran some of them")
-        service.signal("worker", signal.SIGSTOP, with_children=with_children)
+        stop_between_writes(service, with_children=with_children)
         held = {(attempt.job_id, attempt.epoch) for attempt in service.dump().attempts if attempt.outcome is None}
         service.start("worker-2")
         wait_until(lambda: service.count(key, "success") == POINTS, "the other worker had done everything")
@@ -32,6 +34,16 @@ def stop_and_go_on(service: FaultyService, key: str, *, with_children: bool) -> 
     service.running["worker"] = service.running.pop("worker-2")
     assert held, "the worker held nothing when it was stopped"
     assert {outcomes[claim] for claim in held} == {"worker_lost"}
+
+
+def stop_between_writes(service: FaultyService, *, with_children: bool) -> None:
+    """Stop the worker, but not while it holds SQLite's one write lock: then nobody could take over, by its nature."""
+    while True:
+        service.signal("worker", signal.SIGSTOP, with_children=with_children)
+        if can_write(service.url):
+            return
+        service.signal("worker", signal.SIGCONT, with_children=with_children)
+        time.sleep(0.05)
 
 
 def count_held(service: FaultyService, pid: int, state: str) -> int:

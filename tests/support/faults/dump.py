@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 TERMINAL = frozenset({"success", "failed", "cancelled", "timed_out", "expired"})
 LEASED = frozenset({"starting", "running", "cancelling"})
@@ -148,15 +149,29 @@ def check_file(url: str) -> str:
         return "; ".join(str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check"))
 
 
+def can_write(url: str) -> bool:
+    """Whether a writer gets its turn within a second; on PostgreSQL there are as many turns as writers."""
+    with connected(url) as connection:
+        if connection.dialect.name != "sqlite":
+            return True
+        connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError:
+            return False
+        connection.exec_driver_sql("ROLLBACK")
+        return True
+
+
 def _read(connection: Connection, query: str, make: Callable[[Any], Any]) -> Iterator[Any]:
     return (make(row) for row in connection.execute(text(query)))
 
 
 def _job(row: Any) -> JobRow:
     return JobRow(
-        _id(row.id), _id(row.owner_id), _id(row.sweep_id) if row.sweep_id else None, _document(row.metadata) or {},
+        _id(row.id), _id(row.owner_id), _id(row.sweep_id) if row.sweep_id else None, read_document(row.metadata) or {},
         row.state, row.reason, row.version, row.epoch, row.winning_epoch, row.worker_losses, row.work_s,
-        row.lease_owner, read_time(row.lease_until), read_time(row.finished_at), _document(row.result_manifest),
+        row.lease_owner, read_time(row.lease_until), read_time(row.finished_at), read_document(row.result_manifest),
     )  # fmt: skip
 
 
@@ -168,7 +183,7 @@ def _attempt(row: Any) -> AttemptRow:
 
 def _sweep(row: Any) -> SweepRow:
     counts = {state: getattr(row, state) for state in sorted(TERMINAL)}
-    meta = _document(row.metadata) or {}
+    meta = read_document(row.metadata) or {}
     return SweepRow(_id(row.id), meta, row.total, counts, row.version, read_time(row.finished_at))
 
 
@@ -185,5 +200,6 @@ def read_time(value: Any) -> datetime | None:
     return datetime.fromtimestamp(value, UTC) if isinstance(value, float | int) else value
 
 
-def _document(value: Any) -> dict[str, Any] | None:
+def read_document(value: Any) -> Any:
+    """Return a JSON document: text on SQLite."""
     return json.loads(value) if isinstance(value, str) else value

@@ -24,7 +24,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from tests.support.faults.checker import Sight, check_all
 from tests.support.faults.clients import Caller
-from tests.support.faults.dump import TERMINAL, Dump, check_file, connected, read_clock, read_dump, read_time
+from tests.support.faults.dump import (
+    TERMINAL,
+    Dump,
+    check_file,
+    connected,
+    read_clock,
+    read_document,
+    read_dump,
+    read_time,
+)
 from tests.support.faults.history import History
 from tests.support.faults.observer import Observer
 from tests.support.faults.processes import Process, find_descendants, find_slot_children, find_users
@@ -151,6 +160,12 @@ class FaultyService:
             return caller.send("GET", "/live", is_public=True).status == 200
         return False
 
+    def can_compute(self) -> bool:
+        """Whether the worker has a child that knows its simulations: a cold one compiles kernels first."""
+        with connected(self.url) as connection:
+            details = connection.execute(text("SELECT details FROM workers WHERE stopped_at IS NULL")).scalars()
+            return any(read_document(each)["simulations"] for each in details)
+
     def _has_polled(self, pid: int) -> bool:
         query = text(
             "SELECT count(*) FROM workers WHERE pid = :pid AND stopped_at IS NULL AND last_poll_at IS NOT NULL"
@@ -256,6 +271,7 @@ def faulty_service(
     service = FaultyService(home, chosen, store or home / "artifacts", _environment(home, url, store, settings))
     try:
         service.start("server", "worker")
+        wait_until(service.can_compute, "kernels were compiled")
         yield service
         service.stop()
         wait_until(lambda: not service.leftovers(), "no process of the service was left", within_s=5.0)
