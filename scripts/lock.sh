@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lock() {
-  .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet "$@"
+  .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet "$@"
 }
 lock "$@" pyproject.toml -o requirements/base.txt
 lock "$@" --extra dev pyproject.toml -c requirements/base.txt -o requirements/dev.txt
