@@ -5,17 +5,15 @@ from typing import Annotated
 import typer
 
 from grid.cli.connection import connected
-from grid.cli.output import JsonFlag, print_json, reporting, show, table
+from grid.cli.output import JsonFlag, ask, print_json, reporting, show, table
 
 app = typer.Typer(no_args_is_help=True, help="Who you are to the server.")
 
 
 @app.command()
 def login(
-    username: Annotated[str, typer.Option("--username", "-u", prompt=True)],
-    password: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, envvar="GRID_PASSWORD", help="Asked for when not given.")
-    ],
+    username: Annotated[str | None, typer.Option("--username", "-u", help="Asked for when not given.")] = None,
+    password: Annotated[str | None, typer.Option(envvar="GRID_PASSWORD", help="Asked for when not given.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Log in; later commands act as this user, until `grid auth logout`."""
@@ -24,6 +22,8 @@ def login(
         from grid.client.credentials import LocalCredential
         from grid.core.settings import Settings
 
+        username = username or ask("Username")
+        password = password or ask("Password", is_secret=True)
         settings = Settings()
         LocalCredential(settings.grid_home, address_of(settings)).log_in(username, password)
         show({"username": username}, as_json=as_json, view=lambda: f"Logged in as {username}.")

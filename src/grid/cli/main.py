@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from grid.cli import audit, auth, db, jobs, server, simulations, solving, sweeps, users, verifying
+from grid.cli.exit_codes import ExitCode
+from grid.cli.output import explain
 
 app = typer.Typer(
     name="grid",
@@ -53,6 +55,11 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get("GRID_TRACE") == "1":
+            raise
+        print(f"grid: {explain(error)}", file=sys.stderr)  # noqa: T201 - whatever went wrong, this works
+        sys.exit(int(ExitCode.FAILED))
 
 
 if __name__ == "__main__":

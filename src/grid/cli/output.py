@@ -104,6 +104,18 @@ def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
     raise typer.Exit(code=int(code))
 
 
+def ask(what: str, *, is_secret: bool = False, twice: bool = False) -> str:
+    """Ask for a line on the terminal; the question goes to stderr, so that stdout holds results alone."""
+    if is_secret:
+        return str(typer.prompt(what, hide_input=True, confirmation_prompt=twice, err=True))
+    sys.stderr.write(f"{what}: ")  # typer's own prompt lets `input` write a blank to stdout
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line.strip():
+        raise typer.Abort
+    return line.strip()
+
+
 def exit_code_for(error: GridError) -> ExitCode:
     """Return the exit code of an error, by the nearest kind that has one."""
     status = getattr(error, "status", None)
@@ -119,6 +131,18 @@ def reporting() -> Iterator[None]:
         yield
     except GridError as error:
         title = getattr(error, "problem_title", None) or error.title
-        fail(f"{title}: {error}", exit_code_for(error))
+        sentence = str(error)
+        fail(sentence if sentence.startswith(title) else f"{title}: {sentence}", exit_code_for(error))
     except KeyboardInterrupt:
         fail("interrupted", ExitCode.INTERRUPTED)
+
+
+def explain(error: Exception) -> str:
+    """Say in one sentence what no command foresaw; a value of a setting, which may be a secret, is not repeated."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return f"{place}{error.strerror}."
+    if find_errors := getattr(error, "errors", None):  # pydantic's, of a setting
+        found = find_errors(include_input=False, include_url=False)
+        return "; ".join(f"{'.'.join(str(part).upper() for part in one['loc'])}: {one['msg']}" for one in found) + "."
+    return f"something unforeseen ({type(error).__name__}); with GRID_TRACE=1 the same command shows where."

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from grid.cli.connection import connected
-from grid.cli.output import JsonFlag, show, table
+from grid.cli.output import JsonFlag, ask, show, table
 
 app = typer.Typer(no_args_is_help=True, help="Who may use the server (administrator).")
 
@@ -14,15 +14,9 @@ app = typer.Typer(no_args_is_help=True, help="Who may use the server (administra
 def add(
     username: str,
     password: Annotated[
-        str,
-        typer.Option(
-            prompt=True,
-            hide_input=True,
-            confirmation_prompt=True,
-            envvar="GRID_NEW_PASSWORD",
-            help="12 to 128 characters; asked for when not given.",
-        ),
-    ],
+        str | None,
+        typer.Option(envvar="GRID_NEW_PASSWORD", help="12 to 128 characters; asked for when not given."),
+    ] = None,
     role: Annotated[str, typer.Option(help="user or admin.")] = "user",
     as_json: JsonFlag = False,
 ) -> None:
@@ -30,7 +24,8 @@ def add(
     with connected() as client:
         from grid.client import calls
 
-        user = client.send(calls.add_user(username, password, role))
+        secret = password or ask("Password", is_secret=True, twice=True)
+        user = client.send(calls.add_user(username, secret, role))
         show(user.model_dump(mode="json"), as_json=as_json, view=lambda: f"{user.username} can log in now.")
 
 

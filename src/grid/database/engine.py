@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from grid.core.errors import ConfigurationError
 from grid.database.writer import Writer
@@ -64,6 +65,19 @@ class Database:
         self.engine.dispose()
 
 
+def parse_url(url: str) -> URL:
+    """Read an SQLAlchemy URL.
+
+    Raises:
+        ConfigurationError: It is none. Its text is not repeated: it may hold a password.
+    """
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:  # ValueError: of a port that is no number
+        example = "postgresql://user:password@host:5432/name"
+        raise ConfigurationError(f"DATABASE_URL: it is not a URL of a database, as {example} is.") from error
+
+
 def create_database(url: str, *, application: str = "server", clock: Callable[[], datetime] | None = None) -> Database:
     """Open the database at an SQLAlchemy URL; connections are made when first needed.
 
@@ -75,7 +89,7 @@ def create_database(url: str, *, application: str = "server", clock: Callable[[]
     Raises:
         ConfigurationError: The URL names no file, another kind of database, or a network file system.
     """
-    target = make_url(url)
+    target = parse_url(url)
     if target.get_backend_name() == "sqlite":
         return Database(_sqlite_engine(target, application), "sqlite", clock)
     if target.get_backend_name() == "postgresql":

@@ -12,10 +12,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.engine import make_url
 
 from grid.core.errors import ConfigurationError, StorageFullError, UnavailableError
-from grid.database.engine import Database, create_database, sqlite_path
+from grid.database.engine import Database, create_database, parse_url, sqlite_path
 from grid.database.errors import DAMAGED, FULL, translated
 
 MIGRATION_LOCK: Final = 0x67726965  # "grie": the key of PostgreSQL's advisory lock around migrations
@@ -34,8 +33,8 @@ def upgrade(url: str) -> None:
         UnavailableError: The database cannot be reached, or is damaged.
         StorageFullError: The disk is full.
     """
-    if make_url(url).get_backend_name() == "sqlite":
-        path = sqlite_path(make_url(url))
+    if parse_url(url).get_backend_name() == "sqlite":
+        path = sqlite_path(parse_url(url))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         revision = _file_revision(path, url)
         if revision is not None and revision != head_revision():
@@ -59,7 +58,7 @@ def move(url: str, revision: str) -> None:
 
 def is_current(url: str) -> bool:
     """Whether the database has this version's schema; False also where there is no database yet."""
-    target = make_url(url)
+    target = parse_url(url)
     if target.get_backend_name() == "sqlite" and not sqlite_path(target).exists():
         return False
     with _open(url) as database, translated(), database.engine.connect() as connection:
@@ -71,7 +70,7 @@ def check(url: str) -> list[str]:
 
     SQLite: integrity of the file, foreign keys and schema version. PostgreSQL: that it answers, and schema version.
     """
-    target = make_url(url)
+    target = parse_url(url)
     if target.get_backend_name() == "sqlite" and not sqlite_path(target).exists():
         return [f"There is no database at {sqlite_path(target)}; run `grid db upgrade`."]
     try:
@@ -93,7 +92,7 @@ def backup(url: str, destination: Path) -> None:
         UnavailableError: The database, or the copy, is damaged; no copy is left.
         StorageFullError: The disk is full; no copy is left.
     """
-    target = make_url(url)
+    target = parse_url(url)
     if target.get_backend_name() != "sqlite":
         raise ConfigurationError(
             f"PostgreSQL is backed up with its own tool: pg_dump --format=custom --file={destination} DATABASE_URL"
