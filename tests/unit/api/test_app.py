@@ -77,7 +77,8 @@ def test_the_promised_command_of_uvicorn_serves_the_same(tmp_path):
     with serve(tmp_path / "home", *command, returncode=-signal.SIGTERM) as served:  # as uvicorn ends by itself
         assert httpx.get(f"{served.url}/health").json()["status"] == "degraded"
         assert served.log_in()
-        lines = [json.loads(line) for line in served.log.read_text().splitlines() if line.startswith("{")]
+    # A request's line is written after its answer has left, so it is looked for once the server has ended.
+    lines = [json.loads(line) for line in served.log.read_text().splitlines() if line.startswith("{")]
     requests = [line for line in lines if line["event"] == "http_request"]
     assert [line["path"] for line in requests] == ["/api/v1/auth/login"]
     assert "uvicorn.access" not in {line["logger"] for line in lines}
