@@ -17,6 +17,7 @@ from grid.core.errors import AuthenticationError, ConfigurationError
 from grid.core.tokens import (
     AUDIENCE,
     ISSUER,
+    LEEWAY,
     TokenSigner,
     digest_refresh_token,
     key_id,
@@ -294,3 +295,39 @@ def test_ids_come_back_as_uuids(signer):
     said = signer.verify(signer.issue(user_id=USER, session_id=SESSION).text)
 
     assert all(isinstance(value, UUID) for value in (said.user_id, said.session_id, said.token_id))
+
+
+def test_a_token_that_was_good_a_moment_ago_still_ends_in_time(signer, monkeypatch):
+    token = signer.issue(user_id=USER, session_id=SESSION)
+
+    class Later(datetime):
+        moment = token.expires_at + LEEWAY - timedelta(milliseconds=1)
+
+        @classmethod
+        def now(cls, tz=None):
+            return cls.moment.astimezone(tz)
+
+    known = signer.verify(token.text)
+    monkeypatch.setattr("grid.core.tokens.datetime", Later)
+    assert signer.verify(token.text) == known
+    Later.moment = token.expires_at + LEEWAY
+    for _ in range(2):
+        with pytest.raises(AuthenticationError):
+            signer.verify(token.text)
+
+
+def test_a_good_token_says_nothing_for_one_that_differs_from_it(signer):
+    token = signer.issue(user_id=USER, session_id=SESSION).text
+    signer.verify(token)
+    for other in (token[:-2] + ("AA" if token[-2:] != "AA" else "BB"), token + "A", token + "\ud800"):
+        with pytest.raises(AuthenticationError):
+            signer.verify(other)
+
+
+def test_only_so_many_good_tokens_are_remembered(signer, monkeypatch):
+    monkeypatch.setattr("grid.core.tokens.MOST_REMEMBERED", 3)
+    tokens = [signer.issue(user_id=USER, session_id=SESSION).text for _ in range(7)]
+    ids = [signer.verify(token).token_id for token in tokens]
+
+    assert [signer.verify(token).token_id for token in tokens] == ids
+    assert len(signer._verified) <= 3
