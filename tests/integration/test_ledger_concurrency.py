@@ -143,29 +143,35 @@ def test_cancels_heartbeats_reapers_and_ends_of_the_same_jobs_never_block_each_o
     assert (queue.queued, queue.active) == (0, 0)
 
 
-def test_group_commit_stores_every_write_and_undoes_the_failing_one_alone(uow):
+@pytest.mark.parametrize("is_foreseen", [True, False], ids=["refused", "raised"])
+def test_group_commit_stores_every_item_but_those_that_fail(uow, is_foreseen):
     owner = add_owner(uow)
     with uow.begin() as tx:
         tx.queues.lock(owner)
 
+    def write(tx, items):
+        return [write_one(tx, *item) for item in items]
+
+    def write_one(tx, number, turn):
+        failure = LookupError(f"write {turn} of thread {number}") if turn % 5 == 4 else None
+        if failure is not None and is_foreseen:
+            return failure
+        job = new_id()
+        shared = NewJobs(owner, "noop", None, "small", 60.0, tx.now(), tx.now().replace(year=2100))
+        tx.jobs.add(shared, [NewJob(job, {}, "00", "noop", 0.001)])
+        tx.queues.change({owner: Delta(queued=1)})
+        if failure is not None:
+            raise failure
+        return job
+
     def store(number):
         kept = []
         for turn in range(25):
-            job = new_id()
-
-            def write(tx, job=job, turn=turn):
-                shared = NewJobs(owner, "noop", None, "small", 60.0, tx.now(), tx.now().replace(year=2100))
-                tx.jobs.add(shared, [NewJob(job, {}, "00", "noop", 0.001)])
-                tx.queues.change({owner: Delta(queued=1)})
-                if turn % 5 == 4:
-                    raise LookupError(f"write {turn} of thread {number}")
-                return job
-
             if turn % 5 == 4:
                 with pytest.raises(LookupError, match=f"write {turn} of thread {number}"):
-                    uow.group(write)
+                    uow.group(write, (number, turn))
             else:
-                kept.append(uow.group(write))
+                kept.append(uow.group(write, (number, turn)))
         return kept
 
     kept = {job for mine in in_threads(store, 8) for job in mine}
@@ -178,8 +184,11 @@ def test_group_commit_stores_every_write_and_undoes_the_failing_one_alone(uow):
 
 
 def test_a_closed_database_takes_no_further_group_writes(sqlite_uow, sqlite_database):
-    assert sqlite_uow.group(lambda tx: tx.kind) == "sqlite"
+    def write(tx, items):
+        return [(tx.kind, item) for item in items]
+
+    assert sqlite_uow.group(write, 1) == ("sqlite", 1)
     sqlite_database.close()
 
     with pytest.raises(UnavailableError, match="closed"):
-        sqlite_uow.group(lambda tx: tx.kind)
+        sqlite_uow.group(write, 2)

@@ -23,10 +23,15 @@ T = TypeVar("T")
 INLINE_BYTES = 64 * 1024  # a longer body is parsed in a thread: about 1 ms on the event loop at most
 
 
+def find_part(connection: HTTPConnection, wanted: type[T]) -> T:
+    """Return the container's one object of a type. For dependencies: one that looks up itself costs one call less."""
+    container: Container = connection.app.state.container
+    return container.get(wanted)
+
+
 def _lookup(wanted: type[T]) -> Callable[[HTTPConnection], Awaitable[T]]:
     async def provide(connection: HTTPConnection) -> T:
-        container: Container = connection.app.state.container
-        return container.get(wanted)
+        return find_part(connection, wanted)
 
     return provide
 

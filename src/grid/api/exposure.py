@@ -3,18 +3,11 @@
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
-from grid.api.dependencies import FromDishka
 from grid.api.security import get_current_user, read_claims
 from grid.core.settings import Settings
-from grid.core.tokens import TokenSigner
-from grid.services.sessions import SessionDirectory
 
 
-async def require_login_if_exposed(
-    connection: HTTPConnection,
-    tokens: FromDishka[TokenSigner],
-    sessions: FromDishka[SessionDirectory],
-) -> None:
+async def require_login_if_exposed(connection: HTTPConnection) -> None:
     """Let everybody pass on loopback, else those who are logged in.
 
     Raises:
@@ -22,7 +15,7 @@ async def require_login_if_exposed(
     """
     settings: Settings = connection.app.state.settings
     if not settings.is_loopback:
-        await get_current_user(read_claims(connection, tokens), sessions)
+        await get_current_user(connection, read_claims(connection))
 
 
 OPEN_ON_LOOPBACK = [Depends(require_login_if_exposed)]

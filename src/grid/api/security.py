@@ -12,7 +12,7 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPBearer
 
-from grid.api.dependencies import FromDishka
+from grid.api.dependencies import find_part
 from grid.core.errors import AuthenticationError, ForbiddenError
 from grid.core.tokens import MAX_TOKEN_LENGTH, Claims, TokenSigner
 from grid.services.sessions import Principal, SessionDirectory
@@ -24,7 +24,7 @@ INVALID: Final = "The access token is not valid, or its session has ended."
 _scheme = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An access token of `POST /api/v1/auth/login`")
 
 
-def read_claims(connection: HTTPConnection, tokens: FromDishka[TokenSigner]) -> Claims:
+def read_claims(connection: HTTPConnection) -> Claims:
     """Return what the request's token says.
 
     Raises:
@@ -37,32 +37,25 @@ def read_claims(connection: HTTPConnection, tokens: FromDishka[TokenSigner]) -> 
     if len(values) > 1 or scheme.lower() != "bearer" or len(token) > MAX_TOKEN_LENGTH:
         raise AuthenticationError(INVALID)
     try:
-        return tokens.verify(token)
+        return find_part(connection, TokenSigner).verify(token)
     except AuthenticationError as error:
         raise AuthenticationError(INVALID) from error
 
 
-async def get_claims(
-    connection: HTTPConnection,
-    tokens: FromDishka[TokenSigner],
-    _documented: Annotated[object, Depends(_scheme)],
-) -> Claims:
+async def get_claims(connection: HTTPConnection, _documented: Annotated[object, Depends(_scheme)]) -> Claims:
     """Verify the token; a fraction of a millisecond, not worth a thread."""
-    return read_claims(connection, tokens)
+    return read_claims(connection)
 
 
-async def get_current_user(
-    claims: Annotated[Claims, Depends(get_claims)], sessions: FromDishka[SessionDirectory]
-) -> Principal:
+async def get_current_user(connection: HTTPConnection, claims: Annotated[Claims, Depends(get_claims)]) -> Principal:
     """Return the caller, whose session was alive within the last seconds."""
+    sessions = find_part(connection, SessionDirectory)
     return sessions.find_remembered(claims) or await _look_up(claims, sessions)
 
 
-async def get_fresh_user(
-    claims: Annotated[Claims, Depends(get_claims)], sessions: FromDishka[SessionDirectory]
-) -> Principal:
+async def get_fresh_user(connection: HTTPConnection, claims: Annotated[Claims, Depends(get_claims)]) -> Principal:
     """Return the caller, whose session is alive now."""
-    return await _look_up(claims, sessions)
+    return await _look_up(claims, find_part(connection, SessionDirectory))
 
 
 async def get_administrator(user: Annotated[Principal, Depends(get_fresh_user)]) -> Principal:

@@ -9,7 +9,7 @@ head is free and keeps it locked until it ends.
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -105,6 +105,16 @@ event.listen(AuditEntry.__table__, "after_drop", _uninstall)
 
 
 @dataclass(frozen=True)
+class NewEntry:
+    """An entry not yet written: who did what to which subject."""
+
+    actor_id: UUID | None
+    action: str
+    subject: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class AuditRecord:
     """One row of `audit_entries`."""
 
@@ -155,33 +165,40 @@ _MOVE: Final = (
 )
 
 
+def _seal(new: NewEntry, chain: int, seq: int, previous: str, at: datetime) -> AuditRecord:
+    fields: dict[str, Any] = {
+        "chain": chain,
+        "seq": seq,
+        "id": new_id(),
+        "at": at,
+        "actor_id": new.actor_id,
+        "action": new.action,
+        "subject": new.subject,
+        "details": json.dumps(new.details, sort_keys=True, separators=(",", ":"), allow_nan=False),
+        "previous": previous,
+    }
+    return AuditRecord(**fields, hash=AuditRecord(**fields, hash="").compute_hash())
+
+
 class AuditRepository:
     """Statements on `audit_entries` and `audit_heads`, inside the caller's transaction."""
 
     def __init__(self, tx: Transaction) -> None:
         self._connection = tx.connection
 
-    def append(
-        self, *, at: datetime, actor_id: UUID | None, action: str, subject: str, details: Mapping[str, Any]
-    ) -> AuditRecord:
-        """Append one entry to a chain that is free, and move its head."""
-        head_chain, head_seq, head_hash = self._take_head()
-        text = json.dumps(details, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        fields: dict[str, Any] = {
-            "chain": head_chain,
-            "seq": head_seq + 1,
-            "id": new_id(),
-            "at": at,
-            "actor_id": actor_id,
-            "action": action,
-            "subject": subject,
-            "details": text,
-            "previous": head_hash,
-        }
-        entry = AuditRecord(**fields, hash=AuditRecord(**fields, hash="").compute_hash())
-        self._connection.execute(_ADD, vars(entry))
-        self._connection.execute(_MOVE, {"of_chain": entry.chain, "new_seq": entry.seq, "new_hash": entry.hash})
-        return entry
+    def append(self, entries: Sequence[NewEntry], *, at: datetime) -> list[AuditRecord]:
+        """Append entries, one behind the other, to a chain that is free, and move its head."""
+        if not entries:
+            return []
+        chain, seq, previous = self._take_head()
+        records = []
+        for new in entries:
+            seq += 1
+            records.append(_seal(new, chain, seq, previous, at))
+            previous = records[-1].hash
+        self._connection.execute(_ADD, [vars(record) for record in records])
+        self._connection.execute(_MOVE, {"of_chain": chain, "new_seq": seq, "new_hash": previous})
+        return records
 
     def iterate(self, *, batch: int = 1000) -> Iterator[AuditRecord]:
         """Yield every entry, chain by chain, each in the order of its growth."""

@@ -53,6 +53,8 @@ class StreamEventRow(Base):
 outbox: Table = OutboxRow.__table__  # type: ignore[assignment]
 stream_events: Table = StreamEventRow.__table__  # type: ignore[assignment]
 
+_ADD: Final = insert(outbox)  # made once: every transition runs it
+
 
 @dataclass(frozen=True)
 class Event:
@@ -87,7 +89,7 @@ class OutboxRepository:
         if events:
             now = self._tx.now()
             self._tx.connection.execute(
-                insert(outbox),
+                _ADD,
                 [
                     {
                         "aggregate": event.aggregate,

@@ -1,6 +1,6 @@
 """The unit of work: one ledger transition is one transaction, written out as `with uow.begin() as tx:` in a service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from grid.database.transitions import TransitionRepository
     from grid.database.users import UserRepository
     from grid.database.workers import WorkerRepository
+    from grid.database.writer import GroupWrite
 
 WRITER_WAIT_S = 5.0
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 # SQLite 3.40 has no sub-second unixepoch; julianday counts days from noon, 4714 BC.
 _CLOCK = {
@@ -194,15 +196,19 @@ class UnitOfWork:
         ):
             yield Transaction(connection, self.database)
 
-    def group(self, write: Callable[[Transaction], T]) -> T:
-        """Run one write, joined with those of other threads where that saves commits; return once it is durable.
+    def group(self, write: "GroupWrite[Item, T]", item: Item) -> T:
+        """Have one thread write `item` together with those of other threads; return once it is durable.
 
-        A write that raises is undone alone.
+        Args:
+            write: Writes any number of items and returns for each its result, or the error that refused it alone.
+                Threads that pass the same function share its calls. What it raises concerns all its items: then each
+                is written again in a transaction of its own.
+            item: What to write.
+
+        Raises:
+            UnavailableError, StorageFullError: As `begin`; nothing of the group was stored.
         """
-        if self.database.kind == "sqlite":
-            return self.database.writer.submit(write)
-        with self.begin() as tx:
-            return write(tx)
+        return self.database.writer.submit(write, item)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

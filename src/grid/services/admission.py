@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -114,6 +115,12 @@ def _moved(error: FieldError, where: str) -> ParameterError:
     return ParameterError(f"{where}.{error.field}", error.limit, getattr(error, "unit", None))
 
 
+@cache
+def _adapter(model: type[BaseModel]) -> TypeAdapter[list[Any]]:
+    """Make the reader of a list of points once: that takes longer than reading one."""
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
+
+
 def validate_points(
     model: type[BaseModel], points: Sequence[JsonObject], *, root: str
 ) -> tuple[list[Any], list[JsonObject]]:
@@ -122,7 +129,7 @@ def validate_points(
     They are read in JSON mode, as the worker reads them back, and all at once: a call for each point would cost a
     sweep of 10,000 a noticeable part of a second.
     """
-    adapter: TypeAdapter[list[Any]] = TypeAdapter(list[model])  # type: ignore[valid-type]
+    adapter = _adapter(model)
     models: list[Any] = []
     errors: list[FieldError] = []
     for start in range(0, len(points), _CHUNK):

@@ -4,12 +4,12 @@ One entry for each change that a person or an administrator causes: submit, canc
 administrative act. Heartbeats and transitions by workers are in the ledger itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from grid.database.audit import GENESIS, AuditRecord
+from grid.database.audit import GENESIS, AuditRecord, NewEntry
 from grid.database.uow import Transaction, UnitOfWork
 
 
@@ -48,7 +48,12 @@ def record(
         subject: `noun:id`, such as `sweep:0198...`.
         details: A few values that JSON can hold; no secrets.
     """
-    tx.audit.append(at=tx.now(), actor_id=actor_id, action=action, subject=subject, details=details or {})
+    record_all(tx, [NewEntry(actor_id, action, subject, details or {})])
+
+
+def record_all(tx: Transaction, entries: Sequence[NewEntry]) -> None:
+    """Append several entries at once, as `record` does."""
+    tx.audit.append(entries, at=tx.now())
 
 
 def verify(uow: UnitOfWork, *, known_heads: Mapping[int, tuple[int, str]] | None = None) -> AuditReport:

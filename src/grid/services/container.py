@@ -19,6 +19,7 @@ from grid.runtime.home import Home, open_home
 from grid.services.identity import IdentityService
 from grid.services.ports import ArtifactStore, Doorbell, ImageCatalogue
 from grid.services.sessions import SessionDirectory
+from grid.services.submissions import Reception
 from grid.services.throttle import LoginThrottle
 from grid.services.users import UserService
 
@@ -79,6 +80,13 @@ class Identity(Provider):
     def sessions(self, uow: UnitOfWork) -> SessionDirectory:
         """Remembers for seconds which sessions are alive."""
         return SessionDirectory(uow)
+
+    @provide
+    def reception(
+        self, uow: UnitOfWork, registry: Registry, images: ImageCatalogue, settings: Settings, doorbell: Doorbell
+    ) -> Reception:
+        """Takes submissions."""
+        return Reception(uow, registry, images, settings, doorbell)
 
     identity = provide(IdentityService, scope=Scope.APP)
     users = provide(UserService, scope=Scope.APP)

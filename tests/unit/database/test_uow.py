@@ -104,13 +104,13 @@ def test_a_writer_that_waits_too_long_is_told_so(sqlite_uow, sqlite_database, mo
 def test_a_full_disk_stores_nothing_by_halves(sqlite_uow, sqlite_database):
     """`max_page_count` is SQLite's own way to run out of room."""
 
-    def fill(tx):
+    def fill(tx, _items):
         tx.connection.exec_driver_sql("PRAGMA max_page_count = 1")  # clamped to what the file has by now
         for number in range(2000):
             tx.workers.beat(f"worker-{number}", host="h" * 200, pid=1, details={"filler": "x" * 4000})
 
     with pytest.raises(StorageFullError):
-        sqlite_uow.group(fill)
+        sqlite_uow.group(fill, "item")
 
     with sqlite_database.engine.connect() as connection:
         connection.connection.driver_connection.execute("PRAGMA max_page_count = 1073741823")

@@ -15,6 +15,8 @@ from grid.database.jobs import jobs
 from grid.database.outbox import outbox
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import SubmissionIn
+from grid.services import audit
+from grid.services.accepting import Order, QueueLimits, store
 from grid.services.admission import MAX_ERRORS
 from grid.services.submissions import (
     PROGRAM_SCHEMAS,
@@ -22,6 +24,7 @@ from grid.services.submissions import (
     KeyReusedError,
     SandboxUnavailableError,
     find_answer,
+    make_plan,
 )
 
 
@@ -304,3 +307,48 @@ def test_submissions_at_once_keep_the_queue_within_its_limit(uow, tmp_path):
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(attempt, range(12))) == 5
     assert count_jobs(service) == 5
+
+
+def order_of(service, owner_id, *, key=None, sweep=None, limit=100, **body):
+    """Return an order for one job or a sweep, as `submit` would make it."""
+    fields = {"sweep": sweep} if sweep is not None else {"params": body}
+    submission = SubmissionIn.model_validate({"simulation": "heat-rod", **fields})
+    plan = make_plan(submission, service.registry, service.images, service.settings)
+    return Order(owner_id, plan, QueueLimits(limit, 1000), key)
+
+
+def test_submissions_stored_together_are_what_they_are_alone_and_only_the_bad_ones_are_refused(service):
+    key, other = IdempotencyKey("k", "ab" * 32), IdempotencyKey("k", "cd" * 32)
+    orders = [
+        order_of(service, service.alice, length=1.0),
+        order_of(service, service.bob, length=2.0),
+        order_of(service, service.alice, sweep=[{"length": 3.0}, {"length": 4.0}], key=key),
+        order_of(service, service.alice, sweep=[{"length": 3.0}, {"length": 4.0}], key=key),
+        order_of(service, service.alice, length=5.0, key=other),
+        order_of(service, service.bob, sweep=[{"length": 6.0}] * 3, limit=3),
+        order_of(service, service.bob, length=7.0, limit=2),
+    ]
+    with service.uow.begin() as tx:
+        answers = store(tx, orders)
+
+    results = [order.plan.result for order in orders]
+    assert answers[:4] == [results[0], results[1], results[2], results[2]]
+    assert isinstance(answers[4], KeyReusedError)
+    assert isinstance(answers[5], TooManyRequestsError)
+    assert answers[6] == results[6]
+    stored = [results[place] for place in (0, 1, 2, 6)]
+    with service.uow.read() as tx:
+        queues = [tx.queues.find(owner).queued for owner in (service.alice, service.bob)]
+        rows = tx.connection.execute(select(jobs.c.id, jobs.c.owner_id, jobs.c.params)).all()
+        events = tx.connection.execute(select(outbox.c.aggregate).order_by(outbox.c.id)).scalars().all()
+    assert queues == [3, 2]
+    assert {(row.id, row.owner_id, row.params["length"]) for row in rows} == {
+        (results[0].job_ids[0], service.alice, 1.0),
+        (results[1].job_ids[0], service.bob, 2.0),
+        (results[2].job_ids[0], service.alice, 3.0),
+        (results[2].job_ids[1], service.alice, 4.0),
+        (results[6].job_ids[0], service.bob, 7.0),
+    }
+    assert events == [result.subject for result in stored]
+    assert [entry["subject"] for entry in audit.export(service.uow)] == events
+    assert audit.verify(service.uow).is_intact

@@ -16,17 +16,14 @@ from grid.api.problems import problems
 from grid.api.scope import Owner
 from grid.api.security import CurrentUser
 from grid.core.errors import FieldError, InputError, UnsupportedError
-from grid.core.settings import Settings
 from grid.core.strict_json import read_json
 from grid.database.job_queries import JobFilter
 from grid.database.uow import UnitOfWork
-from grid.plugins.registry import Registry
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import JobOut, JobPage, JobStats, SubmissionIn, SubmissionOut, Throughput
 from grid.services import jobs as job_service
-from grid.services import submissions
-from grid.services.ports import ArtifactStore, Doorbell, ImageCatalogue
-from grid.services.submissions import IdempotencyKey, SubmissionResult
+from grid.services.ports import ArtifactStore, Doorbell
+from grid.services.submissions import IdempotencyKey, Reception, SubmissionResult
 
 router = Router(prefix="/jobs", tags=["jobs"])
 
@@ -75,11 +72,7 @@ def read_labels(request: Request) -> dict[str, str]:
 def submit_jobs(
     user: CurrentUser,
     body: Annotated[bytes, Depends(read_body)],
-    uow: FromDishka[UnitOfWork],
-    registry: FromDishka[Registry],
-    images: FromDishka[ImageCatalogue],
-    settings: FromDishka[Settings],
-    doorbell: FromDishka[Doorbell],
+    reception: FromDishka[Reception],
     idempotency_key: Annotated[
         str | None,
         Header(description="A key of your own; the same request with the same key gives the same answer for 24 hours"),
@@ -90,18 +83,9 @@ def submit_jobs(
     Follow a job at `/jobs/{id}/logs/stream`, a sweep at `/sweeps/{id}`.
     """
     key = IdempotencyKey.of(idempotency_key, body) if idempotency_key is not None else None
-    known = submissions.find_answer(uow, owner_id=user.id, idempotency=key) if key is not None else None
+    known = reception.find_answer(user.id, key) if key is not None else None
     submission = read_submission(body)
-    result = known or submissions.submit(
-        uow,
-        owner_id=user.id,
-        submission=submission,
-        simulations=registry,
-        images=images,
-        settings=settings,
-        doorbell=doorbell,
-        idempotency=key,
-    )
+    result = known or reception.submit(user.id, submission, key)
     return Response(render_result(result, submission), status.HTTP_202_ACCEPTED, media_type="application/json")
 
 
