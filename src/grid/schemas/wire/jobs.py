@@ -47,7 +47,7 @@ class JobOut(BaseModel):
     sweep_index: int | None
     progress: float = Field(description="Fraction done, 0 to 1")
     priority: int
-    attempts: int = Field(description="How often it was started")
+    attempts: int = Field(description="Runs that ended by their own doing; one that lost its worker is not counted")
     retries: int = Field(description="Further tries it was given for a program that ends with an error")
     worker_losses: int = Field(description="How often its worker went away; the third time is the last")
     timeout_s: float = Field(description="Wall-clock limit of one run [s]")
