@@ -12,7 +12,7 @@ from grid.engine.boundaries import BOUNDARY_TYPES, Boundary, make_boundary
 from grid.engine.problem import AXES, FACES, Contact, Domain, Material
 from grid.engine.reading import Reader
 from grid.engine.validation import CAPACITY_LIMITS, ELASTIC_LIMITS
-from grid.engine.values import Constant, Value
+from grid.engine.values import Value
 
 PROSE = frozenset(("id", "title", "source", "checked", "note", "other_codes", "expected", "level", "features"))
 KINDS = ("diffusion", "extension")
@@ -182,23 +182,31 @@ def _material(reader: Reader, path: str, raw: object, features: list[str]) -> Ma
         name: reader.read_number(f"{path}.{name}", fields[name]) for name in ELASTIC_LIMITS if name in fields
     }
     where = reader.read_expression(f"{path}.where", fields["where"]) if "where" in fields else None
-    conductivity = _conductivity(reader, f"{path}.conductivity", fields.get("conductivity", 1.0), features)
+    conductivity = _conductivity(reader, f"{path}.conductivity", fields.get("conductivity", 1.0))
     return Material(conductivity=conductivity, where=where, **values, **numbers)
 
 
-def _conductivity(reader: Reader, path: str, raw: object, features: list[str]) -> tuple[Value, ...]:
+def _conductivity(reader: Reader, path: str, raw: object) -> tuple[Value, ...]:
     if not isinstance(raw, (list, tuple)):
         value = reader.read_value(path, raw)
         return (value,) if value is not None else ()
     entries = reader.read_list(path, raw) or []
     if any(isinstance(entry, (list, tuple)) for entry in entries):
-        for row in entries:
-            for entry in reader.read_list(path, row) or []:
-                reader.read_value(path, entry)
-        features.append("a full conductivity tensor")
-        return (Constant(1.0),)  # stands in until the refusal
+        return _tensor(reader, path, entries)
     values = [reader.read_value(f"{path}[{index}]", entry) for index, entry in enumerate(entries)]
     return tuple(value for value in values if value is not None)
+
+
+def _tensor(reader: Reader, path: str, rows: list[Any]) -> tuple[Value, ...]:
+    """A full tensor, row by row."""
+    found: list[Value | None] = []
+    for i, row in enumerate(rows):
+        entries = reader.read_list(f"{path}[{i}]", row) or []
+        if len(entries) != len(rows):
+            reader.refuse(f"{path}[{i}]", "as many entries as the tensor has rows")
+            return ()
+        found += [reader.read_value(f"{path}[{i}][{j}]", entry) for j, entry in enumerate(entries)]
+    return tuple(value for value in found if value is not None)
 
 
 def _contacts(reader: Reader, raw: object) -> tuple[Contact, ...]:

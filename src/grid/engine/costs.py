@@ -22,6 +22,8 @@ CALL = 5e-5  # s of fixed cost for each implicit step and dimension
 LU_1D_CELL, LU_2D_CELL = 1.0e-6, 1.2e-8  # s for each cell, and for each cell to the power 3/2
 LU_3D_CELL = 3e-9  # s for each cell squared
 SOLVE_CELL = 8e-9  # s for each cell and its logarithm to base 2
+KRYLOV_ITERATIONS = 20  # of a conductivity tensor, each a solve without its off-diagonal part
+KRYLOV_FIELDS = 45.0  # the basis of these iterations and their products
 CG_ITERATIONS = 12  # typical for moderate contrasts
 EXPLICIT_FIELDS = (10.7, 7.3, 9.2)  # state, conductances and copies in 1D, 2D, 3D
 LARGE_CELLS = 50_000  # beyond it the implicit method holds fewer factorisations
@@ -61,8 +63,8 @@ def explicit_time_step(problem: HeatProblem) -> float:
     domain = problem.domain
     smallest = math.inf
     for material in problem.materials:
-        per_axis = [_sampled(value, domain)[1] for value in material.conductivity]
-        per_axis = per_axis * (domain.dimension if len(per_axis) == 1 else 1)
+        axes = range(domain.dimension)
+        per_axis = [_sampled(material.conductivity_entry(a, a, domain.dimension), domain)[1] for a in axes]
         # a cell between a neighbour and a held face: 1 + 2 conductances along an axis
         total = sum(3.0 * k / d**2 for k, d in zip(per_axis, domain.spacing, strict=True))
         smallest = min(smallest, _capacity(material, domain) / total)
@@ -106,6 +108,10 @@ def _factor_seconds(problem: HeatProblem) -> float:
 
 
 def _solve_seconds(problem: HeatProblem) -> float:
+    return _plain_solve_seconds(problem) * (KRYLOV_ITERATIONS if problem.coupled_axes else 1)
+
+
+def _plain_solve_seconds(problem: HeatProblem) -> float:
     cells = problem.domain.cell_count
     if uses_iteration(problem.domain.cells):
         dense = 2.0 * cells * sum(problem.domain.cells) / FLOPS
@@ -132,6 +138,7 @@ def memory_bytes(problem: HeatProblem, method: str, outputs: int) -> int:
     """
     cells = problem.domain.cell_count
     work = EXPLICIT_FIELDS[problem.dimension - 1] if method == "explicit" else _implicit_fields(problem, method)
+    work += KRYLOV_FIELDS if problem.coupled_axes else 0.0
     source = 0.0 if problem.source_term == Constant(0.0) else 1.0
     return int(8 * cells * (2 * outputs + work + source)) + 2_000_000
 

@@ -71,9 +71,9 @@ def surface_temperature(space: Space, temperature: FloatArray, index: int, closu
     From the flux, T_s = T_P + q_n / g; where the next cell is of the same material, a parabola through both centres
     with the slope that the flux prescribes, which is exact for a uniform source.
     """
-    patch, half = space.patches[index], space.half_conductance[index]
+    patch = space.patches[index]
     near = temperature[patch.cells]
-    slope = closure.heat_flux(near) / half  # T_s - T_P of the half cell, that is q_n d / (2 k)
+    _, slope = space.boundary_flux(index, temperature, closure)  # T_s - T_P of the half cell: q_n d / (2 k)
     if space.boundaries[index].type == "temperature":
         return np.broadcast_to(np.asarray(closure.reference, np.float64), near.shape)
     stride = int(np.prod(space.shape[patch.axis + 1 :]))

@@ -51,7 +51,7 @@ def balance(
     for turn in range(1, ITERATIONS + 1):
         flow = frozen.heat_flow(temperature, loads)
         residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
-        solver = make_solver(frozen, loads, shift=shift, tau=tau)
+        solver = make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
         correction = solver.solve(residual)
         size = float(np.abs(correction).max())
         if turn > 3 and not size < 0.95 * previous:

@@ -41,6 +41,7 @@ POSITION = Limit(-1e9, 1e9, "m")
 TIME = Limit(0.0, 1e15, "s")
 DURATION = Limit(1e-15, 1e15, "s")
 CONDUCTIVITY = Limit(1e-12, 1e9, "W/(m K)")
+OFF_DIAGONAL = Limit(-1e9, 1e9, "W/(m K)")  # of a conductivity tensor; positive definite with the rest
 DENSITY = Limit(1e-9, 1e9, "kg/m3")
 SPECIFIC_HEAT = Limit(1e-9, 1e12, "J/(kg K)")
 VOLUMETRIC_HEAT_CAPACITY = Limit(1e-9, 1e15, "J/(m3 K)")

@@ -14,12 +14,13 @@ from scipy.sparse import linalg
 
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import NotConvergedError, SingularError
-from grid.engine.mesh import Patch
-from grid.engine.space import Loads, Space, after_first, before_last, first, inner, last
+from grid.engine.mesh import Patch, after_first, before_last, first, inner, last
+from grid.engine.space import Closure, Loads, Space
 from grid.engine.values import FloatArray
 
 CG_TOLERANCE = 1e-13
 CG_ITERATIONS = 2_000
+GMRES_TOLERANCE, ROUGH_TOLERANCE, GMRES_BASIS, REFINEMENTS = 1e-13, 1e-5, 30, 12
 
 
 class LinearSolver(Protocol):
@@ -45,12 +46,24 @@ def assemble(space: Space, loads: Loads) -> Any:
     return sparse.coo_matrix(entries, shape=(count, count)).tocsc()
 
 
-def make_solver(space: Space, loads: Loads, *, shift: float, tau: float) -> LinearSolver:
+def make_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_rough: bool = False) -> LinearSolver:
     """Prepare the system `(shift C + tau L) x = right`.
+
+    Args:
+        is_rough: A few digits do, because the solution corrects an iterate; only matters to iterative solvers.
 
     Raises:
         SingularError: It has no unique solution.
     """
+    plain = _make_plain_solver(space, loads, shift=shift, tau=tau)
+    if not space.couplings:
+        return plain
+    operator = coupled_operator(space, loads, shift=shift, tau=tau)
+    return CoupledSolver(operator, plain, ROUGH_TOLERANCE if is_rough else GMRES_TOLERANCE)
+
+
+def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float) -> LinearSolver:
+    """The same without the off-diagonal part of a conductivity tensor."""
     idle = np.zeros_like(space.capacity) if space.active is None else np.where(space.active, 0.0, 1.0)
     idle *= shift * float(space.capacity.max()) + tau * float(
         space.diagonal(loads).max()
@@ -92,6 +105,51 @@ class SparseLU:
     def solve(self, right: FloatArray) -> FloatArray:
         solution: FloatArray = self._factors.solve(right)
         return solution
+
+
+@dataclass
+class CoupledSolver:
+    """A conductivity tensor: GMRES, preconditioned by the system without the off-diagonal part.
+
+    That system is spectrally equivalent, with a ratio that depends on the tensor and not on the grid (Y. Saad,
+    Iterative Methods for Sparse Linear Systems, 2003, alg. 9.4); refined until the residual is at rounding.
+    """
+
+    operator: Any
+    plain: LinearSolver
+    tolerance: float
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """Solve to a relative residual of `tolerance`, or as far as rounding lets it.
+
+        Raises:
+            NotConvergedError: The iteration stalls.
+        """
+        inverse = linalg.LinearOperator(self.operator.shape, matvec=self.plain.solve, dtype=np.float64)
+        solution: FloatArray
+        solution, residual, size, scale = np.zeros_like(right), right, 1.0, float(np.linalg.norm(right))
+        for _ in range(REFINEMENTS if scale > 0.0 else 0):
+            aim = max(1e-7, 0.1 * self.tolerance / size)
+            step, _ = linalg.gmres(self.operator, residual, rtol=aim, restart=GMRES_BASIS, maxiter=5, M=inverse)
+            solution = solution + step
+            residual = right - self.operator @ solution
+            size = float(np.linalg.norm(residual)) / scale
+            if size <= self.tolerance:
+                return solution
+        if scale > 0.0 and not size <= 1e3 * self.tolerance:
+            raise NotConvergedError("GMRES for a conductivity tensor", REFINEMENTS, size, self.tolerance)
+        return solution
+
+
+def coupled_operator(space: Space, loads: Loads, *, shift: float, tau: float) -> Any:
+    """`shift C + tau L` with the whole tensor, applied without being assembled."""
+    closures = tuple(Closure(closure.transmittance, 0.0, 0.0) for closure in loads.closures)
+    homogeneous = Loads(closures, None, loads.operator_key)
+
+    def apply(x: FloatArray) -> FloatArray:
+        return shift * space.capacity * x - tau * space.heat_flow(x, homogeneous).net
+
+    return linalg.LinearOperator((space.capacity.size,) * 2, matvec=apply, dtype=np.float64)
 
 
 @dataclass

@@ -10,9 +10,21 @@ from numpy.typing import NDArray
 from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.limits import Limit
-from grid.engine.mesh import Patch, cell_volume, make_inner_patch, make_patch, open_places
+from grid.engine.mesh import (
+    Patch,
+    after_first,
+    before_last,
+    cell_volume,
+    first,
+    inner,
+    last,
+    make_inner_patch,
+    make_patch,
+    open_places,
+)
 from grid.engine.problem import AXES, HeatProblem
-from grid.engine.space import Space, after_first, before_last, first, inner, last
+from grid.engine.space import Space
+from grid.engine.tensor import Coupling
 from grid.engine.values import FloatArray, Operand, Value
 
 Places = dict[str, Operand]
@@ -46,9 +58,11 @@ def discretise(problem: HeatProblem) -> Space:
     full = [np.broadcast_to(k, cells) for k in conductivity]
     half = tuple(half_conductance(problem, patch, full[patch.axis]) for patch in patches)
     conductances = tuple(conductance(problem, axis, k, k, region) for axis, k in enumerate(full))
+    couplings = couplings_at(problem, conductivity, places, region)
     return Space(
-        problem, capacity_at(problem, places, region), conductivity, region, conductances, patches, half, active
-    )
+        problem, capacity_at(problem, places, region), conductivity, region, conductances, patches, half, active,
+        couplings,
+    )  # fmt: skip
 
 
 def start_places(problem: HeatProblem) -> Places:
@@ -116,8 +130,45 @@ def conductivity_at(problem: HeatProblem, axis: int, places: Places, region: Reg
     """k along an axis [W/(m K)] at the given places, times and temperatures."""
     parts = []
     for index, material in enumerate(problem.materials):
-        value = material.conductivity[axis if len(material.conductivity) > 1 else 0]
+        value = material.conductivity_entry(axis, axis, problem.dimension)
         parts.append(_property(problem, index, "conductivity", value, limits.CONDUCTIVITY, places, region))
+    return _by_region(region, parts)
+
+
+def couplings_at(
+    problem: HeatProblem, conductivity: tuple[FloatArray, ...], places: Places, region: Region
+) -> tuple[Coupling, ...]:
+    """The off-diagonal conductivities of all cells, beside those along the axes.
+
+    Raises:
+        FieldError: Somewhere the tensor is not symmetric, or not positive definite (by its principal minors).
+    """
+    found = []
+    for a, b in problem.coupled_axes:
+        upper, lower = (_off_diagonal(problem, row, column, places, region) for row, column in ((a, b), (b, a)))
+        if np.any(np.abs(upper - lower) > 1e-12 * np.abs(upper)):
+            raise FieldError("material.conductivity", "a symmetric tensor everywhere")
+        found.append(Coupling(a, b, np.broadcast_to(upper, problem.domain.cells)))
+    product: Operand = 1.0
+    for coupling in found:
+        minor = conductivity[coupling.first] * conductivity[coupling.second] - coupling.conductivity**2
+        if not np.all(minor > 0):
+            raise FieldError("material.conductivity", "a positive definite tensor everywhere")
+    if problem.dimension == 3 and found:
+        entry = {(item.first, item.second): item.conductivity for item in found}
+        xy, xz, yz = (entry.get(pair, 0.0) for pair in ((0, 1), (0, 2), (1, 2)))
+        x, y, z = conductivity
+        product = x * (y * z - yz**2) - xy * (xy * z - yz * xz) + xz * (xy * yz - y * xz)
+    if not np.all(product > 0):
+        raise FieldError("material.conductivity", "a positive definite tensor everywhere")
+    return tuple(found)
+
+
+def _off_diagonal(problem: HeatProblem, row: int, column: int, places: Places, region: Region) -> FloatArray:
+    parts = []
+    for index, material in enumerate(problem.materials):
+        value = material.conductivity_entry(row, column, problem.dimension)
+        parts.append(_property(problem, index, "conductivity", value, limits.OFF_DIAGONAL, places, region))
     return _by_region(region, parts)
 
 

@@ -87,3 +87,28 @@ def make_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bool_] |
     return Patch(
         f"{AXES[axis]}_{'min' if side == 0 else 'max'}", axis, side, np.asarray(cells, np.intp)[inside], places, area
     )
+
+
+def _along(axis: int, part: slice | int) -> tuple[slice | int, ...]:
+    return (slice(None),) * axis + (part,)
+
+
+def inner(axis: int) -> tuple[slice | int, ...]:
+    """All but the first and the last layer along an axis."""
+    return _along(axis, slice(1, -1))
+
+
+def before_last(axis: int) -> tuple[slice | int, ...]:
+    return _along(axis, slice(None, -1))
+
+
+def after_first(axis: int) -> tuple[slice | int, ...]:
+    return _along(axis, slice(1, None))
+
+
+def first(axis: int) -> tuple[slice | int, ...]:
+    return _along(axis, 0)
+
+
+def last(axis: int) -> tuple[slice | int, ...]:
+    return _along(axis, -1)

@@ -193,8 +193,9 @@ def _choose(
     implicit_steps = (problem.steps or DEFAULT_STEPS) + landings
     explicit_cost = explicit_seconds(problem, explicit_steps)
     implicit_cost = implicit_seconds(problem, implicit_steps)
-    if not problem.is_linear or problem.has_flow:
-        what = "flow" if problem.is_linear else "coefficients that depend on temperature or time"
+    if not problem.is_linear or problem.has_flow or problem.coupled_axes:
+        what = "a full conductivity tensor" if problem.coupled_axes else "flow"
+        what = what if problem.is_linear else "coefficients that depend on temperature or time"
         if method == "explicit":
             raise UnsupportedError(f"the explicit method with {what}")
         chosen, reason = "implicit", f"the problem has {what}"

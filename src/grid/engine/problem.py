@@ -68,7 +68,7 @@ class Material:
     """Properties of the body, or of the region where `where` is true.
 
     Args:
-        conductivity: One value, or one for each axis [W/(m K)].
+        conductivity: One value, one for each axis, or a full tensor row by row (4 or 9 values) [W/(m K)].
         volumetric_heat_capacity: rho c [J/(m3 K)]; or give `density` and `specific_heat`.
         density: [kg/m3].
         specific_heat: [J/(kg K)].
@@ -90,6 +90,14 @@ class Material:
         """All properties of heat that are given."""
         capacity = (self.volumetric_heat_capacity, self.density, self.specific_heat)
         return (*self.conductivity, *(value for value in capacity if value is not None))
+
+    def conductivity_entry(self, row: int, column: int, dimension: int) -> Value:
+        """One entry of the conductivity tensor."""
+        if len(self.conductivity) > dimension:
+            return self.conductivity[row * dimension + column]
+        if row != column:
+            return Constant(0.0)
+        return self.conductivity[row if len(self.conductivity) > 1 else 0]
 
     @property
     def has_capacity(self) -> bool:
@@ -177,6 +185,17 @@ class HeatProblem:
     @property
     def dimension(self) -> int:
         return self.domain.dimension
+
+    @property
+    def coupled_axes(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of axes between which some material has an off-diagonal conductivity."""
+        d, none = self.dimension, Constant(0.0)
+        pairs = [(a, b) for a in range(d) for b in range(a + 1, d)]
+        return tuple(
+            (a, b)
+            for a, b in pairs
+            if any({m.conductivity_entry(a, b, d), m.conductivity_entry(b, a, d)} != {none} for m in self.materials)
+        )
 
     @property
     def has_flow(self) -> bool:

@@ -15,6 +15,7 @@ from grid.engine.problem import AXES, HeatProblem
 from grid.engine.scattered import fit, scatter
 from grid.engine.space import Loads, Space, split_signs
 from grid.engine.state import Ledger
+from grid.engine.tensor import cross_flux
 from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
@@ -139,21 +140,33 @@ class Solution:
             step = np.take(field_, 0, axis=axis) - np.take(field_, -1, axis=axis)
             joint = -step * between[(*before, 0)] / area
             flux[(*before, 0)] = flux[(*before, -1)] = joint
-        for patch, closure in zip(space.patches, self._loads[index].closures, strict=True):
+        if space.couplings:
+            flux += self._cross_flux(axis, index)
+        for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True)):
             if patch.axis == axis:
-                into = closure.heat_flux(field_.reshape(-1)[patch.cells])
+                into, _ = space.boundary_flux(number, field_.reshape(-1), closure)
                 faces = list(np.unravel_index(patch.cells, space.shape))
                 faces[axis] = faces[axis] + patch.side
                 flux[tuple(faces)] = into if patch.side == 0 else -into
         return flux
 
+    def _cross_flux(self, axis: int, index: int) -> FloatArray:
+        """What gradients along the faces add to the flux through them [W/m2]."""
+        space, temperature = self._spaces[index], self.fields[index].reshape(-1)
+        surfaces = [
+            temperature[patch.cells] + space.boundary_flux(number, temperature, closure)[1]
+            for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True))
+        ]
+        return cross_flux(space, temperature, surfaces)[axis]
+
     def heat_rate(self, boundary: str, time: float | None = None) -> float:
         """Heat conducted into the body through the whole of a boundary, times `section` [W]."""
         index = self._index(time)
         total, found = 0.0, False
-        for patch, closure in zip(self._spaces[index].patches, self._loads[index].closures, strict=True):
+        space = self._spaces[index]
+        for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True)):
             if patch.name == boundary:
-                into, out = split_signs(closure.heat_flux(self.fields[index].reshape(-1)[patch.cells]))
+                into, out = split_signs(space.boundary_flux(number, self.fields[index].reshape(-1), closure)[0])
                 total, found = total + (into - out) * patch.area, True
         if not found:
             raise FieldError("boundary", "a face of the body that is not periodic")

@@ -21,8 +21,9 @@ from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.boundaries import Boundary, Robin
 from grid.engine.limits import Limit
-from grid.engine.mesh import Patch, cell_volume, open_places
+from grid.engine.mesh import Patch, after_first, before_last, cell_volume, first, inner, last, open_places
 from grid.engine.problem import HeatProblem
+from grid.engine.tensor import Coupling, along_surface, cross_flux
 from grid.engine.values import Constant, FloatArray, Operand, Value
 
 CELSIUS_ZERO = 273.15  # K
@@ -76,6 +77,7 @@ class Space:
         half_conductance: For each patch 2 k / d [W/(m2 K)], shape (faces,).
         active: Which cells belong to a masked body, flat; None if all do. The others have no capacity and no
             conductance.
+        couplings: Off-diagonal entries of the conductivity tensor, see `grid.engine.tensor`.
     """
 
     problem: HeatProblem
@@ -86,6 +88,7 @@ class Space:
     patches: tuple[Patch, ...]
     half_conductance: tuple[FloatArray, ...]
     active: NDArray[np.bool_] | None = None
+    couplings: tuple[Coupling, ...] = ()
     _constant_loads: Loads | None = field(default=None, repr=False)
 
     @property
@@ -151,19 +154,39 @@ class Space:
         """The right-hand side of the balance for a flat field of temperatures."""
         net = self.conduct(temperature)
         total_in = total_out = 0.0
+        surfaces: list[FloatArray] = []
         for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
-            near = temperature[patch.cells]
-            conducted = closure.heat_flux(near)
-            surface = near + conducted / self.half_conductance[index]
+            conducted, rise = self.boundary_flux(index, temperature, closure)
+            surface = temperature[patch.cells] + rise
+            surfaces.append(surface)
             heat = (conducted + self._inflow(patch) * surface) * patch.area
             net[patch.cells] += heat
             into, out = split_signs(heat)
             total_in, total_out = total_in + into, total_out + out
+        if self.couplings:
+            net += self._cross_heat(temperature, surfaces)
         generated = 0.0
         if loads.source is not None:
             net += loads.source
             generated = float(loads.source.sum())
         return HeatFlow(net, total_in, total_out, generated)
+
+    def boundary_flux(self, index: int, temperature: FloatArray, closure: Closure) -> tuple[FloatArray, FloatArray]:
+        """q_n [W/m2] into the body through each face of a patch, and T_s - T_P of the half cell behind it [K]."""
+        half = self.half_conductance[index]
+        conducted = closure.heat_flux(temperature[self.patches[index].cells])
+        if not self.couplings:
+            return conducted, conducted / half
+        along = along_surface(self, index, temperature, closure)
+        conducted = conducted + closure.transmittance / half * along
+        return conducted, (conducted - along) / half
+
+    def _cross_heat(self, temperature: FloatArray, surfaces: list[FloatArray]) -> FloatArray:
+        """Net heat into each cell that gradients along the faces drive [W], flat."""
+        net = np.zeros(self.shape)
+        for axis, flux in enumerate(cross_flux(self, temperature, surfaces)):
+            net -= np.diff(flux, axis=axis) * cell_volume(self.problem.domain) / self.problem.domain.spacing[axis]
+        return net.reshape(-1)
 
     def conduct(self, temperature: FloatArray) -> FloatArray:
         """Net conducted heat into each cell from its neighbours [W], flat."""
@@ -264,31 +287,6 @@ def evaluate_checked(
     if not (limit.allows(float(low)) and limit.allows(float(high))):
         raise FieldError(path, f"everywhere {limit}")
     return result if result.ndim else np.float64(result)
-
-
-def _along(axis: int, part: slice | int) -> tuple[slice | int, ...]:
-    return (slice(None),) * axis + (part,)
-
-
-def inner(axis: int) -> tuple[slice | int, ...]:
-    """All but the first and the last layer along an axis."""
-    return _along(axis, slice(1, -1))
-
-
-def before_last(axis: int) -> tuple[slice | int, ...]:
-    return _along(axis, slice(None, -1))
-
-
-def after_first(axis: int) -> tuple[slice | int, ...]:
-    return _along(axis, slice(1, None))
-
-
-def first(axis: int) -> tuple[slice | int, ...]:
-    return _along(axis, 0)
-
-
-def last(axis: int) -> tuple[slice | int, ...]:
-    return _along(axis, -1)
 
 
 def stable_time_step(space: Space, loads: Loads) -> float:

@@ -36,6 +36,8 @@ def require_valid(problem: HeatProblem) -> None:
     raise_errors(_errors(problem))
     if problem.has_flow:
         _require_flow_supported(problem)
+    if problem.coupled_axes:
+        _require_tensor_supported(problem)
     if problem.contacts and problem.domain.active is not None:
         raise UnsupportedError("contacts in a masked body")
 
@@ -48,6 +50,13 @@ def _require_flow_supported(problem: HeatProblem) -> None:
         raise UnsupportedError("a flow through a masked body or contacts")
     if problem.dimension == 3 and problem.domain.cell_count > LU_CELLS_3D:
         raise UnsupportedError(f"a flow through a 3D body of more than {LU_CELLS_3D} cells")
+
+
+def _require_tensor_supported(problem: HeatProblem) -> None:
+    if problem.domain.active is not None or problem.contacts:
+        raise UnsupportedError("a full conductivity tensor in a masked body or with contacts")
+    if problem.has_flow:
+        raise UnsupportedError("a full conductivity tensor with a flow")
 
 
 def _domain_errors(problem: HeatProblem) -> Iterator[FieldError]:
@@ -108,11 +117,13 @@ def _material(path: str, material: Material, problem: HeatProblem, *, needs_wher
         yield FieldError(f"{path}.where", "required where there are several materials")
     if material.where is not None:
         yield from _truth(f"{path}.where", material.where, place)
-    if len(material.conductivity) not in (1, problem.dimension):
-        yield FieldError(f"{path}.conductivity", f"one value, or {problem.dimension}, one for each axis")
+    if len(material.conductivity) not in (1, problem.dimension, problem.dimension**2):
+        yield FieldError(f"{path}.conductivity", f"one value, {problem.dimension}, one for each axis, or a full tensor")
     for index, value in enumerate(material.conductivity):
         suffix = f"[{index}]" if len(material.conductivity) > 1 else ""
-        yield from _value(f"{path}.conductivity{suffix}", value, limits.CONDUCTIVITY, anywhere)
+        is_off = len(material.conductivity) > problem.dimension and index % (problem.dimension + 1) != 0
+        limit = limits.OFF_DIAGONAL if is_off else limits.CONDUCTIVITY
+        yield from _value(f"{path}.conductivity{suffix}", value, limit, anywhere)
     for name, limit in CAPACITY_LIMITS.items():
         if (value := getattr(material, name)) is not None:
             yield from _value(f"{path}.{name}", value, limit, place | {"T"})

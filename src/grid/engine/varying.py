@@ -11,9 +11,18 @@ from dataclasses import replace
 import numpy as np
 
 from grid.engine.errors import NotConvergedError
-from grid.engine.materials import bernoulli, capacity_at, conductance, conductivity_at, inflow, patch_places
-from grid.engine.mesh import open_places
-from grid.engine.space import Closure, Loads, Space, after_first, before_last, close, first, last
+from grid.engine.materials import (
+    bernoulli,
+    capacity_at,
+    conductance,
+    conductivity_at,
+    couplings_at,
+    inflow,
+    patch_places,
+)
+from grid.engine.mesh import after_first, before_last, first, last, open_places
+from grid.engine.space import Closure, Loads, Space, close
+from grid.engine.tensor import along_surface
 from grid.engine.values import FloatArray, Operand
 
 SURFACE_ITERATIONS = 200
@@ -34,10 +43,12 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
     if any(value.variables & {"t", "T"} for material in space.problem.materials for value in material.values):
         places = {**open_places(space.problem.domain), "t": np.float64(time), "T": field}
         dimension = space.problem.dimension
+        conductivity = tuple(conductivity_at(space.problem, axis, places, space.region) for axis in range(dimension))
         space = replace(
             space,
             capacity=capacity_at(space.problem, places, space.region),
-            conductivity=tuple(conductivity_at(space.problem, axis, places, space.region) for axis in range(dimension)),
+            conductivity=conductivity,
+            couplings=couplings_at(space.problem, conductivity, places, space.region),
             conductances=tuple(_conductance(space, field, time, axis) for axis in range(dimension)),
             _constant_loads=None,
         )
@@ -65,11 +76,14 @@ def _conductance(space: Space, field: FloatArray, time: float, axis: int) -> Flo
 def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
     """Closure and half conductance of a patch, at the surface temperatures that satisfy both."""
     near = temperature[space.patches[index].cells]
+    along = along_surface(space, index, temperature) if space.couplings else 0.0
+    is_given = space.boundaries[index].type == "temperature"
     surface = near
     for _ in range(SURFACE_ITERATIONS):
         half = _half_conductance(space, index, 0.5 * (near + surface), time)
         closure = close(space.robin(index, time, surface), half)
-        following = near + closure.heat_flux(near) / half
+        held_back = 0.0 if is_given else along * (1.0 - closure.transmittance / half)
+        following = near + (closure.heat_flux(near) - held_back) / half
         change = float(np.abs(following - surface).max())
         surface = following
         if change <= SURFACE_TOLERANCE * max(float(np.abs(surface).max()), 1e-300):

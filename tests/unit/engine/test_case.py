@@ -157,7 +157,6 @@ def test_temperatures_below_absolute_zero_are_refused_unless_relative(make_case)
         ({"kind": "stress"}, "stress"),
         ({"kind": "lumped"}, "lumped"),
         ({"adaptive": {"measure": "hottest_above_mean", "threshold": 1}}, "choice of model"),
-        ({"material": {"conductivity": [[1.0, 0.1], [0.1, 1.0]], "volumetric_heat_capacity": 1.0}}, "tensor"),
         ({"material": {"melting_temperature": 0.0, "latent_heat": 1.0}}, "phase change"),
     ],
 )
