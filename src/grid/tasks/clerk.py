@@ -23,7 +23,9 @@ from grid.tasks.notes import Claimed, Note, Requeued, ThreadDied, Wish
 
 log = get_logger(__name__)
 
-GATHER_S = 0.02  # beginnings, progress and log lines wait this long for company; outcomes and wishes never wait
+GATHER_S = 0.02  # beginnings, progress and log lines wait this long for company; outcomes never wait
+# Between claims: where jobs come singly and fast, one claim then takes what has come meanwhile. The first never waits.
+CLAIM_GAP_S = 0.02
 BACKOFF_S = (0.1, 5.0)  # first and longest pause after a refusal
 
 
@@ -73,6 +75,7 @@ class Clerk(threading.Thread):
         self._papers = Papers()
         self._gathering_since: float | None = None
         self._wishes: list[Wish] = []
+        self._claim_at = 0.0  # monotonic: no claim before
         self._stop_at: float | None = None  # monotonic: after it, what cannot be written is given up
         self._is_well = True
         self._pause_s = 0.0
@@ -135,19 +138,20 @@ class Clerk(threading.Thread):
             while not self._is_due():
                 self._changed.wait(self._patience_s())
             papers, self._papers, self._gathering_since = self._papers, Papers(), None
-            wishes, self._wishes = self._wishes, []
+            wishes: list[Wish] = []
+            if time.monotonic() >= self._claim_at:
+                wishes, self._wishes = self._wishes, []
             return papers, wishes, self._stop_at is not None
 
     def _is_due(self) -> bool:
-        if self._stop_at is not None or self._wishes or self._papers.is_urgent:
-            return True
-        since = self._gathering_since
-        return since is not None and time.monotonic() - since >= GATHER_S
+        return self._stop_at is not None or self._papers.is_urgent or self._patience_s() == 0.0
 
     def _patience_s(self) -> float | None:
-        if self._gathering_since is None:
-            return None
-        return max(0.0, self._gathering_since + GATHER_S - time.monotonic())
+        """Return how long to wait for company; None where nothing is there that could want it."""
+        due = [self._gathering_since + GATHER_S] if self._gathering_since is not None else []
+        if self._wishes:
+            due.append(self._claim_at)
+        return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _file(self, papers: Papers) -> None:
         """Write papers, each kind in one transaction; in trouble, keep them and try again until told to finish."""
@@ -230,6 +234,7 @@ class Clerk(threading.Thread):
     def _answer(self, wishes: Sequence[Wish]) -> None:
         """Claim once for each wish, until the ledger has nothing left."""
         is_empty = False
+        self._claim_at = time.monotonic() + CLAIM_GAP_S
         for wish in wishes:
             asked_at = time.monotonic()
             claimed = Claimed(wish, asked_at) if is_empty else self._claim(wish, asked_at)

@@ -97,6 +97,23 @@ def test_each_wish_is_answered_once_and_an_empty_ledger_is_asked_no_further(offi
     assert not office.clerk.polled_lately()
 
 
+def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_holds_up_no_papers(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(clerk_module, "CLAIM_GAP_S", 3600.0)
+    office.clerk.start()
+    office.clerk.wish(Wish(1))
+    wait_until(lambda: len(office.notes) == 1, "the first wish was answered")
+    office.clerk.wish(Wish(2))
+    claim = make_claim()
+    office.clerk.write(outcomes=[Stopped(claim)])
+    wait_until(lambda: office.ledger.concluded, "the end was written")
+    office.clerk.write(progress={claim: 0.5})
+    wait_until(lambda: office.ledger.progress, "progress was written")
+
+    assert [note.wish for note in office.notes if isinstance(note, Claimed)] == [Wish(1)]
+
+
 def test_requests_for_files_go_before_jobs(office: Office):
     office.ledger.batches.append(make_batch())
     office.ledger.renders.append(make_render())
