@@ -6,6 +6,7 @@ second and lowers the 95th percentile from 3 s to 22 ms; fast disks lose nothing
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from grid.database.uow import Transaction
 
 GROUP_LIMIT = 64
+GATHER_S = 0.004  # after a group of several the next one waits this long for company; a write that is alone never waits
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -78,14 +80,19 @@ class Writer:
             self._thread.join()
 
     def _run(self) -> None:
+        was_alone = True
         while True:
             with self._changed:
                 while not self._waiting and not self._closed:
                     self._changed.wait()
                 if not self._waiting:
                     return
+            if not was_alone:
+                time.sleep(GATHER_S)
+            with self._changed:
                 group = [self._waiting.popleft() for _ in range(min(GROUP_LIMIT, len(self._waiting)))]
             self._commit(group)
+            was_alone = len(group) == 1
 
     def _commit(self, group: Sequence[_Task]) -> None:
         try:
