@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grid.api.front_door import BodyGuard, FrontDoor
+from grid.api.methods import HeadAsGet
 from grid.api.metrics import Metrics
 from grid.api.problems import problem
 from grid.core.ids import new_id
@@ -115,6 +116,7 @@ def _complete_headers(message: Message, path: str, request_id: str) -> None:
 
 def install(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Put the layers around `app`; the one that is added last is the outermost."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyGuard)
     app.add_middleware(FrontDoor, settings=settings)
     app.add_middleware(RequestContext, metrics=metrics)

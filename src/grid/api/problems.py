@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from grid.api.field_errors import describe, unit_of
+from grid.api.methods import find_methods
 from grid.core.errors import (
     AdmissionError,
     AuthenticationError,
@@ -176,7 +177,9 @@ def install(app: FastAPI) -> None:
 async def _on_grid_error(request: Request, error: Exception) -> JSONResponse:
     known = cast("GridError", error)
     if status_of(known) >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request_failed", code=known.code, path=request.url.path, exc_info=error)
+        expected = isinstance(known, UnavailableError | StorageFullError)  # an outage is no defect: no trace of it
+        write = log.warning if expected else log.error
+        write("request_failed", code=known.code, path=request.url.path, exc_info=None if expected else error)
     return problem_of(known, request.scope)
 
 
@@ -184,7 +187,10 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     if isinstance(error, ProblemException):
         return await _on_grid_error(request, error.error)
     known = cast("HTTPException", error)
-    return problem(known.status_code, request.scope, headers=known.headers)
+    headers = dict(known.headers or {})
+    if known.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # each route knows its own method alone
+        headers["Allow"] = ", ".join(find_methods(request.app, request.url.path))
+    return problem(known.status_code, request.scope, headers=headers)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,14 @@ class SmallDisk:
         return status.f_bavail * status.f_frsize
 
     def fill(self, *, leave: int = 0) -> None:
-        """Take all room but `leave` bytes."""
+        """Take all room but `leave` bytes; others write meanwhile, so what was free may be gone when we take it."""
         with (self.root / BALLAST).open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, self.free_bytes - leave)
+            taken = 0
+            while self.free_bytes > leave:
+                room = self.free_bytes - leave
+                with suppress(OSError):
+                    os.posix_fallocate(file.fileno(), taken, room)
+                    taken += room
 
     def free(self) -> None:
         """Give the room back."""
