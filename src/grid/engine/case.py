@@ -9,6 +9,7 @@ from typing import Any
 
 from grid.core.errors import UnsupportedError
 from grid.engine.boundaries import BOUNDARY_TYPES, Boundary, make_boundary
+from grid.engine.phase_case import PHASE_FIELDS, phase_fields, read_enthalpy, read_melting
 from grid.engine.problem import AXES, FACES, Contact, Domain, Material
 from grid.engine.reading import Reader
 from grid.engine.validation import CAPACITY_LIMITS, ELASTIC_LIMITS
@@ -26,20 +27,11 @@ OTHER_KINDS = {
 # Fields of the format that this version knows and cannot do yet, with the name of the feature.
 UNSUPPORTED_FIELDS = {
     "adaptive": "automatic choice of model",
-    "initial_phase": "phase change",
     "lumped": "a lumped model",
     "supports": "thermal stress",
     "load": "thermal stress",
     "model": "a model other than heat on a grid",
 }
-UNSUPPORTED_MATERIAL = (
-    "melting_temperature",
-    "latent_heat",
-    "volumetric_latent_heat",
-    "solid",
-    "liquid",
-    "volumetric_enthalpy",
-)
 FIELDS = (
     "kind",
     "dimension",
@@ -53,6 +45,7 @@ FIELDS = (
     "guess",
     "contacts",
     "velocity",
+    "initial_phase",
 )
 OTHER_FIELDS = ("exact", "resolution", "temperature_unit", "schema_version")
 MAX_MATERIALS = 256
@@ -78,7 +71,7 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
     features = [feature for name, feature in UNSUPPORTED_FIELDS.items() if name in raw]
     arguments: dict[str, Any] = {"domain": _domain(reader, raw), "steady": False}
     arguments |= _resolution(reader, raw)
-    arguments["materials"] = _materials(reader, raw.get("material"), features)
+    arguments["materials"] = _materials(reader, raw.get("material"))
     arguments["boundaries"] = _boundaries(reader, raw.get("boundaries", {}))
     for name in ("initial", "source_term", "guess"):
         if name in raw:
@@ -91,6 +84,8 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
         arguments["breakpoints"] = reader.read_numbers("breakpoints", raw["breakpoints"], longest=MAX_BREAKPOINTS)
     if "velocity" in raw:
         arguments["velocity"] = reader.read_numbers("velocity", raw["velocity"])
+    if "initial_phase" in raw:
+        arguments["initial_phase"] = reader.read_choice("initial_phase", raw["initial_phase"], ("liquid", "solid"))
     if "contacts" in raw:
         arguments["contacts"] = _contacts(reader, raw["contacts"])
     unit = raw.get("temperature_unit", "relative")
@@ -156,25 +151,21 @@ def _resolution(reader: Reader, raw: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _materials(reader: Reader, raw: object, features: list[str]) -> tuple[Material, ...]:
+def _materials(reader: Reader, raw: object) -> tuple[Material, ...]:
     if isinstance(raw, Mapping):
-        return (_material(reader, "material", raw, features),)
+        return (_material(reader, "material", raw),)
     entries = reader.read_list("material", raw, longest=MAX_MATERIALS)
     single = len(entries or ()) == 1
     return tuple(
-        _material(reader, "material" if single else f"material[{index}]", entry, features)
+        _material(reader, "material" if single else f"material[{index}]", entry)
         for index, entry in enumerate(entries or ())
     )
 
 
-def _material(reader: Reader, path: str, raw: object, features: list[str]) -> Material:
+def _material(reader: Reader, path: str, raw: object) -> Material:
     fields = reader.read_mapping(
-        path, raw, allowed=("where", "conductivity", *CAPACITY_LIMITS, *ELASTIC_LIMITS, *UNSUPPORTED_MATERIAL)
+        path, raw, allowed=("where", "conductivity", *CAPACITY_LIMITS, *ELASTIC_LIMITS, *PHASE_FIELDS)
     )
-    if any(name in fields for name in UNSUPPORTED_MATERIAL):
-        features.append("phase change")
-    elif "conductivity" not in fields:
-        reader.refuse(f"{path}.conductivity", "required")
     values: dict[str, Any] = {
         name: reader.read_value(f"{path}.{name}", fields[name]) for name in CAPACITY_LIMITS if name in fields
     }
@@ -182,11 +173,26 @@ def _material(reader: Reader, path: str, raw: object, features: list[str]) -> Ma
         name: reader.read_number(f"{path}.{name}", fields[name]) for name in ELASTIC_LIMITS if name in fields
     }
     where = reader.read_expression(f"{path}.where", fields["where"]) if "where" in fields else None
-    conductivity = _conductivity(reader, f"{path}.conductivity", fields.get("conductivity", 1.0))
-    return Material(conductivity=conductivity, where=where, **values, **numbers)
+    if "volumetric_enthalpy" in fields:
+        values = read_enthalpy(reader, path, fields)
+    elif any(name in fields for name in PHASE_FIELDS):
+        solid, liquid = (
+            _conductivity(reader, f"{path}.{phase}", phase_fields(reader, path, fields, phase))
+            for phase in ("solid", "liquid")
+        )
+        values = read_melting(reader, path, fields, (solid, liquid))
+    if "conductivity" not in values:
+        values["conductivity"] = _conductivity(reader, path, fields)
+    return Material(where=where, **values, **numbers)
 
 
-def _conductivity(reader: Reader, path: str, raw: object) -> tuple[Value, ...]:
+def _conductivity(reader: Reader, path: str, fields: Mapping[str, Any]) -> tuple[Value, ...]:
+    """The conductivity among the fields of a material or a phase: a value, one for each axis, or a tensor."""
+    path = f"{path}.conductivity"
+    if "conductivity" not in fields:
+        reader.refuse(path, "required")
+        return ()
+    raw = fields["conductivity"]
     if not isinstance(raw, (list, tuple)):
         value = reader.read_value(path, raw)
         return (value,) if value is not None else ()

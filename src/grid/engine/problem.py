@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from grid.engine.boundaries import INSULATED, Boundary
+from grid.engine.phases import Enthalpy
 from grid.engine.values import Constant, Expression, Value, as_value
 
 AXES = "xyz"
@@ -73,6 +74,7 @@ class Material:
         density: [kg/m3].
         specific_heat: [J/(kg K)].
         where: Truth expression of place; needed as soon as there are two materials.
+        enthalpy: Of a material that melts; its slope is then the heat capacity.
         young_modulus, poisson_ratio, thermal_expansion: For stresses [Pa, 1, 1/K]; not used by heat.
     """
 
@@ -84,6 +86,7 @@ class Material:
     young_modulus: float | None = None
     poisson_ratio: float | None = None
     thermal_expansion: float | None = None
+    enthalpy: Enthalpy | None = None
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -140,6 +143,8 @@ class HeatProblem:
         temperature_unit: Unit of all temperatures of the problem.
         exact: The exact field, where it is known; for measuring errors.
         guess: Start of an iteration for a steady problem.
+        initial_phase: `liquid` or `solid`: a body that starts exactly at its melting temperature has all its latent
+            heat, or none.
 
     Raises:
         FieldError, InvalidFieldsError: A field is outside its limits.
@@ -160,6 +165,7 @@ class HeatProblem:
     temperature_unit: TemperatureUnit = "relative"
     exact: Expression | None = None
     guess: Value = field(default_factory=lambda: Constant(0.0))
+    initial_phase: Literal["liquid", "solid"] = "liquid"
 
     def __post_init__(self) -> None:
         from grid.engine.validation import require_valid
@@ -196,6 +202,10 @@ class HeatProblem:
             for a, b in pairs
             if any({m.conductivity_entry(a, b, d), m.conductivity_entry(b, a, d)} != {none} for m in self.materials)
         )
+
+    @property
+    def has_phase_change(self) -> bool:
+        return any(material.enthalpy is not None for material in self.materials)
 
     @property
     def has_flow(self) -> bool:

@@ -39,7 +39,7 @@ def compute_quantity(solution: Solution, entry: Entry) -> float:
     if quantity == "observed_order":
         return compute_observed_order(solution.problem, entry)
     if not isinstance(quantity, str) or quantity not in _QUANTITIES:
-        if quantity in ("model", "switches", "surface_stress", "front_coefficient"):
+        if quantity in ("model", "switches", "surface_stress"):
             raise UnsupportedError(f"the quantity {quantity}")
         raise FieldError("quantity", f"one of {', '.join(sorted(_QUANTITIES))}, observed_order")
     return _QUANTITIES[quantity](solution, entry)
@@ -99,8 +99,29 @@ def _share(part: float, whole: float) -> float:
 
 def _front_position(solution: Solution, entry: Entry) -> float:
     if "level" not in entry:
-        raise UnsupportedError("phase change")
+        return solution.melting_front(entry["direction"], entry.get("time"))
     return solution.front_position(entry["direction"], entry["level"], entry.get("time"))
+
+
+def _front_coefficient(solution: Solution, _entry: Entry) -> float:
+    """lambda = X / (2 sqrt(a t)) at the end, X the way of the front, a that of the phase behind it.
+
+    Raises:
+        FieldError: Not a body in 1D with one held face and one melting temperature.
+    """
+    problem, material = solution.problem, solution.problem.materials[0]
+    held = [face for face in ("x_min", "x_max") if problem.boundary(face).type == "temperature"]
+    law = material.enthalpy
+    if problem.dimension != 1 or len(held) != 1 or law is None or law.melting_temperature is None or problem.steady:
+        raise FieldError("quantity", "front_coefficient only in 1D with one held face and a melting temperature")
+    low, time = problem.domain.origin[0], solution.times[-1]
+    wall = low if held[0] == "x_min" else low + problem.domain.size[0]
+    way = abs(solution.melting_front("+x" if held[0] == "x_min" else "-x") - wall)
+    places = {"x": np.float64(wall), "t": np.float64(time)}
+    places["T"] = problem.boundary(held[0]).values["value"].evaluate(places)
+    conductivity = float(material.conductivity[0].evaluate(places))
+    capacity = float(law.capacity_at(np.asarray(places["T"])))
+    return way / (2.0 * math.sqrt(conductivity / capacity * time))
 
 
 _REQUIRED = {
@@ -119,6 +140,7 @@ _QUANTITIES: dict[str, Callable[[Solution, Entry], float]] = {
     "heat_flux": lambda s, e: s.heat_flux(e["at"], e["direction"], e.get("time")),
     "heat_rate": lambda s, e: s.heat_rate(e["boundary"], e.get("time")),
     "front_position": _front_position,
+    "front_coefficient": _front_coefficient,
     "relative_energy_change": _relative_energy_change,
     "relative_energy_error": _relative_energy_error,
 }

@@ -37,6 +37,7 @@ class Recorder:
     fields: list[FloatArray] = field(default_factory=list)
     spaces: list[Space] = field(default_factory=list)
     loads: list[Loads] = field(default_factory=list)
+    contents: list[FloatArray | None] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     rows: list[tuple[float, float, float, float]] = field(default_factory=list)
 
@@ -46,6 +47,7 @@ class Recorder:
         self.spaces.append(space)
         self.fields.append(state.temperature.reshape(self.space.shape))
         self.loads.append(loads)
+        self.contents.append(state.content)
         self.errors.append(error)
 
     def note(self, state: State) -> None:
@@ -70,9 +72,22 @@ def make_stepper(plan: Plan) -> Stepper:
 
         is_large = plan.problem.dimension > 1 and plan.problem.domain.cell_count >= PARALLEL_CELLS
         return ExplicitStepper(plan.space, step, is_parallel=is_large)
+    if plan.problem.has_phase_change:
+        from grid.engine.enthalpy import EnthalpyStepper
+
+        return EnthalpyStepper(plan.space, step, keeps_bounds=reason_without_bounds(plan.problem) is None)
     from grid.engine.implicit import ImplicitStepper
 
     return ImplicitStepper(plan.space, step, keeps_bounds=reason_without_bounds(plan.problem) is None)
+
+
+def initial_content(space: Space, temperature: FloatArray) -> FloatArray | None:
+    """The enthalpies that a run starts with [J], where a material melts."""
+    if not space.problem.has_phase_change:
+        return None
+    from grid.engine.enthalpy import Store
+
+    return Store(space).content(temperature)
 
 
 def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
@@ -93,7 +108,7 @@ def solve_transient(plan: Plan, on_step: OnStep | None) -> Solution:
     stepper, space = make_stepper(plan), plan.space
     temperature = space.initial_temperature()
     bounds = Bounds(float(temperature.min()), float(temperature.max()))
-    state = State(0.0, 0, temperature, Ledger(), bounds)
+    state = State(0.0, 0, temperature, Ledger(), bounds, content=initial_content(space, temperature))
     segments = list(make_segments(plan, stepper))
     total = sum(segment.steps for segment in segments)
     chunk = max(1, math.ceil(total / REPORTS))
@@ -121,7 +136,9 @@ def solve_transient(plan: Plan, on_step: OnStep | None) -> Solution:
 def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
     space, ledger = plan.space, state.ledger
     first, last = recorder.fields[0].reshape(-1), recorder.fields[-1].reshape(-1)
-    stored = float(stored_between(space, first, last).sum())
+    before, after = recorder.contents[0], recorder.contents[-1]
+    moved = after - before if before is not None and after is not None else stored_between(space, first, last)
+    stored = float(moved.sum())
     content = float(space.capacity @ np.maximum(np.abs(first), np.abs(last)))
     span = max(high for _, _, _, high in recorder.rows) - min(low for _, low, _, _ in recorder.rows)
     audits = (
@@ -154,7 +171,7 @@ def _solution(
     times = plan.times
     return Solution(
         plan.problem, plan.summary, times, np.stack(recorder.fields), metrics, audits, history, ledger,
-        tuple(recorder.spaces), tuple(recorder.loads),
+        tuple(recorder.spaces), tuple(recorder.loads), tuple(recorder.contents),
     )  # fmt: skip
 
 

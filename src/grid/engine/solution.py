@@ -21,6 +21,7 @@ from grid.engine.values import FloatArray
 if TYPE_CHECKING:
     from grid.engine.planning import PlanSummary
 
+MELTED = 1e-6  # share of the latent heat that a cell may lack and count as melted
 Point = tuple[float, ...] | Mapping[str, float]
 
 
@@ -60,6 +61,7 @@ class Solution:
     ledger: Ledger = field(repr=False)
     _spaces: tuple[Space, ...] = field(repr=False)  # coefficients at each snapshot
     _loads: tuple[Loads, ...] = field(repr=False)
+    _contents: tuple[FloatArray | None, ...] = field(repr=False)  # enthalpy of each cell [J], where a material melts
 
     @property
     def is_accepted(self) -> bool:
@@ -102,7 +104,10 @@ class Solution:
         return float(capacity @ self.fields[index].reshape(-1) / capacity.sum())
 
     def stored_heat(self, index: int = -1) -> float:
-        """Integral of rho c T at an entry of `times` [J per unit of section]."""
+        """Integral of rho c T, or of the enthalpy, at an entry of `times` [J per unit of section]."""
+        content = self._contents[index]
+        if content is not None:
+            return float(content.sum())
         return float(self._spaces[index].capacity @ self.fields[index].reshape(-1))
 
     def hottest_above_mean(self, time: float | None = None) -> float:
@@ -193,6 +198,46 @@ class Solution:
             return float(x[-1]) + sign * 0.5 * self.problem.domain.spacing[axis]
         share = (profile[last] - level) / (profile[last] - profile[last + 1])
         return float(x[last] + share * (x[last + 1] - x[last]))
+
+    def liquid_fraction(self, time: float | None = None) -> FloatArray:
+        """Share of the latent heat that each cell holds, shape `cells`.
+
+        Raises:
+            FieldError: The body has no single melting temperature.
+        """
+        index = self._index(time)
+        content, laws = self._contents[index], {material.enthalpy for material in self.problem.materials}
+        [law] = laws if len(laws) == 1 else [None]
+        if content is None or law is None or law.melting_temperature is None:
+            raise FieldError("level", "required unless the body has one melting temperature")
+        volume = float(np.prod(self.problem.domain.spacing))
+        fraction: FloatArray = np.clip(content / volume / law.latent_heat, 0.0, 1.0)
+        return fraction.reshape(self.problem.domain.cells)
+
+    def melting_front(self, direction: str, time: float | None = None) -> float:
+        """Coordinate of the farthest place in `direction` where solid and liquid meet [m].
+
+        A cell that melts or freezes holds the front at its share of the phase beyond it.
+
+        Raises:
+            FieldError: There is one phase along every line in that direction.
+        """
+        if len(direction) != 2 or direction[0] not in "+-" or direction[1] not in AXES[: self.problem.dimension]:
+            raise FieldError("direction", "a sign and an axis, such as +x")
+        axis, sign, domain = AXES.index(direction[1]), 1 if direction[0] == "+" else -1, self.problem.domain
+        lines = np.moveaxis(self.liquid_fraction(time), axis, -1)[..., ::sign].reshape(-1, domain.cells[axis])
+        beyond = np.where(lines[:, -1:] >= 0.5, lines, 1.0 - lines)  # share of the phase at the far end
+        found = []
+        for row in beyond:
+            if (near := np.flatnonzero(row < 1.0 - MELTED)).size:
+                start = end = int(near[-1])  # of the cells that change phase, mostly one
+                while start > 0 and MELTED < row[start - 1] < 1.0 - MELTED:
+                    start -= 1
+                found.append(start + float((1.0 - row[start : end + 1]).sum()))
+        if not found:
+            raise FieldError("direction", "a direction in which two phases meet")
+        far = max(found) * domain.spacing[axis]
+        return domain.origin[axis] + (far if sign == 1 else domain.size[axis] - far)
 
     def _scattered(self, index: int) -> tuple[FloatArray, FloatArray]:
         space = self._spaces[index]

@@ -92,7 +92,9 @@ class State:
         temperature: Flat field, C order.
         ledger: Heat moved so far.
         bounds: Extremes of initial and boundary temperatures so far.
-        error: Estimate of the time error of each cell, flat, carried along by methods that have one.
+        content: Enthalpy of each cell [J], flat, where a material melts.
+        error: Estimate of the time error of each cell, flat, carried along by methods that have one; of its enthalpy
+            where a material melts.
         damped_steps: Steps that were redone with damping, to keep the maximum principle.
     """
 
@@ -103,6 +105,7 @@ class State:
     bounds: Bounds
     error: FloatArray | None = field(default=None, repr=False)
     damped_steps: int = 0
+    content: FloatArray | None = field(default=None, repr=False)
 
 
 class Stepper(Protocol):

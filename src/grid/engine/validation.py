@@ -10,6 +10,7 @@ from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import limits
 from grid.engine.boundaries import Boundary
 from grid.engine.limits import LU_CELLS_3D, Limit, raise_errors
+from grid.engine.phases import ByPhase
 from grid.engine.problem import AXES, FACES, INTERNAL, HeatProblem, Material
 from grid.engine.values import Constant, Expression, Table, Value
 
@@ -34,6 +35,8 @@ def require_valid(problem: HeatProblem) -> None:
     """
     raise_errors(_domain_errors(problem))
     raise_errors(_errors(problem))
+    if problem.has_phase_change:
+        _require_phase_change_supported(problem)
     if problem.has_flow:
         _require_flow_supported(problem)
     if problem.coupled_axes:
@@ -57,6 +60,16 @@ def _require_tensor_supported(problem: HeatProblem) -> None:
         raise UnsupportedError("a full conductivity tensor in a masked body or with contacts")
     if problem.has_flow:
         raise UnsupportedError("a full conductivity tensor with a flow")
+
+
+def _require_phase_change_supported(problem: HeatProblem) -> None:
+    if problem.has_flow or problem.coupled_axes or problem.domain.active is not None:
+        raise UnsupportedError("a phase change with a flow, a full conductivity tensor or a masked body")
+    others = [material for material in problem.materials if material.enthalpy is None]
+    if any(not isinstance(v, Constant) for m in others for v in m.values[len(m.conductivity) :]):
+        raise UnsupportedError("a phase change beside a heat capacity that varies")
+    if problem.dimension == 3 and problem.domain.cell_count > LU_CELLS_3D:
+        raise UnsupportedError(f"a phase change in a 3D body of more than {LU_CELLS_3D} cells")
 
 
 def _domain_errors(problem: HeatProblem) -> Iterator[FieldError]:
@@ -134,6 +147,10 @@ def _material(path: str, material: Material, problem: HeatProblem, *, needs_wher
         yield FieldError(
             f"{path}.volumetric_heat_capacity", "required (or density and specific_heat) unless steady and without flow"
         )
+    melting = material.enthalpy.melting_temperature if material.enthalpy is not None else None
+    if melting is not None:
+        limit = limits.temperature_limit(problem.temperature_unit)
+        yield from _number(f"{path}.melting_temperature", melting, limit)
     if material.volumetric_heat_capacity is not None and material.specific_heat is not None:
         yield FieldError(f"{path}.specific_heat", "not together with volumetric_heat_capacity")
 
@@ -206,7 +223,10 @@ def _value(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> It
     elif isinstance(value, Expression):
         if value.kind != "number":
             yield FieldError(path, "an expression that is a number")
-    else:
+    elif isinstance(value, ByPhase):
+        for part in (value.solid, value.liquid):
+            yield from _value(path, part, limit, allowed)
+    elif isinstance(value, Table):
         yield from _table(path, value, limit)
 
 

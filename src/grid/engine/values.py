@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.engine.expression_parser import Instruction, Kind, parse
+from grid.engine.phases import ByPhase, HeatCapacity
 
 FloatArray = NDArray[np.float64]
 Operand = Any  # float64 scalar or array, or truth values of the same shape
@@ -134,11 +135,11 @@ def _call(name: str, stack: list[Operand]) -> None:
         stack.append(_UNARY[name](stack.pop()))
 
 
-Value = Constant | Table | Expression
+Value = Constant | Table | Expression | ByPhase | HeatCapacity
 
 
 def as_value(value: "float | str | Value") -> Value:
     """Read a number as a `Constant` and a text as an `Expression`; values pass through."""
-    if isinstance(value, (Constant, Table, Expression)):
+    if isinstance(value, (Constant, Table, Expression, ByPhase, HeatCapacity)):
         return value
     return Expression(value) if isinstance(value, str) else Constant(float(value))

@@ -26,6 +26,7 @@ from grid.engine.tensor import along_surface
 from grid.engine.values import FloatArray, Operand
 
 SURFACE_ITERATIONS = 200
+PATIENCE = 20  # iterations before the secant takes over
 SURFACE_TOLERANCE = 1e-13  # of the temperature
 QUADRATURE = np.polynomial.legendre.leggauss(8)  # exact for heat capacities up to the 15th power of T
 
@@ -66,11 +67,30 @@ def _conductance(space: Space, field: FloatArray, time: float, axis: int) -> Flo
     if space.problem.is_periodic[axis]:
         high[last(axis)] = low[first(axis)] = 0.5 * (field[last(axis)] + field[first(axis)])
     places = {**open_places(space.problem.domain), "t": np.float64(time)}
+    after, before = field.copy(), field.copy()  # the temperature beyond the high and the low face of each cell
+    after[before_last(axis)], before[after_first(axis)] = field[after_first(axis)], field[before_last(axis)]
+    if space.problem.is_periodic[axis]:
+        after[last(axis)], before[first(axis)] = field[first(axis)], field[last(axis)]
     k_high, k_low = (
-        np.broadcast_to(conductivity_at(space.problem, axis, {**places, "T": at}, space.region), space.shape)
-        for at in (high, low)
+        np.broadcast_to(
+            conductivity_at(space.problem, axis, {**places, "T": at, **_stretch(field, beyond)}, space.region),
+            space.shape,
+        )
+        for at, beyond in ((high, after), (low, before))
     )
     return conductance(space.problem, axis, k_high, k_low, space.region)
+
+
+def _damping(step: FloatArray, answer: FloatArray) -> FloatArray:
+    """How far to go along an iteration that swings or creeps: to the fixed point, by the secant of the last two."""
+    slope = np.divide(answer, step, out=np.zeros_like(step), where=step != 0)
+    share: FloatArray = 1.0 / (1.0 - np.minimum(slope, 0.999))
+    return share
+
+
+def _stretch(one: FloatArray, other: FloatArray) -> dict[str, Operand]:
+    """The temperatures that a stretch of material spans, for properties that jump at one."""
+    return {"T_low": np.minimum(one, other), "T_high": np.maximum(one, other)}
 
 
 def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
@@ -78,26 +98,29 @@ def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> 
     near = temperature[space.patches[index].cells]
     along = along_surface(space, index, temperature) if space.couplings else 0.0
     is_given = space.boundaries[index].type == "temperature"
-    surface = near
-    for _ in range(SURFACE_ITERATIONS):
-        half = _half_conductance(space, index, 0.5 * (near + surface), time)
+    surface, before, image = near, near, near
+    for turn in range(SURFACE_ITERATIONS):
+        half = _half_conductance(space, index, near, surface, time)
         closure = close(space.robin(index, time, surface), half)
         held_back = 0.0 if is_given else along * (1.0 - closure.transmittance / half)
         following = near + (closure.heat_flux(near) - held_back) / half
         change = float(np.abs(following - surface).max())
-        surface = following
+        share = _damping(surface - before, following - image) if turn > PATIENCE else 1.0
+        before, image = surface, following
+        surface = surface + share * (following - surface)
         if change <= SURFACE_TOLERANCE * max(float(np.abs(surface).max()), 1e-300):
             return closure, half
     raise NotConvergedError(f"surface temperature of {space.patches[index].name}", SURFACE_ITERATIONS, change, 0.0)
 
 
-def _half_conductance(space: Space, index: int, mean: FloatArray, time: float) -> FloatArray:
+def _half_conductance(space: Space, index: int, near: FloatArray, surface: FloatArray, time: float) -> FloatArray:
     problem, patch = space.problem, space.patches[index]
     if not any(value.variables & {"t", "T"} for material in problem.materials for value in material.conductivity):
         return space.half_conductance[index]
-    places = {**patch_places(problem, patch), "t": np.float64(time), "T": mean}
+    places = {**patch_places(problem, patch), "t": np.float64(time), "T": 0.5 * (near + surface)}
+    places |= _stretch(near, surface)
     region = None if space.region is None else space.region.reshape(-1)[patch.cells]
-    k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region), mean.shape)
+    k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region), near.shape)
     half: FloatArray = 2.0 * k / problem.domain.spacing[patch.axis]
     return half * bernoulli(inflow(problem, patch) / half) if problem.has_flow else half
 

@@ -109,9 +109,9 @@ def test_what_no_database_should_keep_is_refused_even_in_prose(note):
 
 
 def test_what_this_version_cannot_do_is_valid_and_refused_by_name_when_priced():
-    params = HeatParams.model_validate({"problem": {**WALL, "initial_phase": "solid"}})
+    params = HeatParams.model_validate({"problem": {**WALL, "adaptive": {"measure": "hottest_above_mean"}}})
 
-    with pytest.raises(UnsupportedError, match="phase change"):
+    with pytest.raises(UnsupportedError, match="choice of model"):
         heat.estimate(params)
 
 

@@ -1,0 +1,252 @@
+"""Phase change: closed forms, heat that closes, and limits in which it must agree with something simpler."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import brentq
+
+from grid.core.errors import FieldError, InputError, UnsupportedError
+from grid.engine import HeatProblem, solve
+from grid.engine.quantities import compute_quantity
+
+WATER = {
+    "conductivity": 0.6,
+    "volumetric_heat_capacity": 4.2e6,
+    "volumetric_latent_heat": 42e6,
+    "melting_temperature": 0.0,
+}
+INSULATED_PAIR = {
+    "density": 2.0,
+    "melting_temperature": 10.0,
+    "latent_heat": 30.0,
+    "solid": {"conductivity": 2.0, "specific_heat": 1.0},
+    "liquid": {"conductivity": 0.5, "specific_heat": 3.0},
+}
+
+
+def slab(material, **changes):
+    return {
+        "dimension": 1,
+        "domain": {"size": [0.01]},
+        "material": material,
+        "initial": 0.0,
+        "boundaries": {"x_min": {"type": "temperature", "value": -5.0}},
+        "temperature_unit": "relative",
+        "resolution": {"cells": [100], "steps": 300, "end_time": 200.0},
+        **changes,
+    }
+
+
+def run(case, **arguments):
+    solution = solve(HeatProblem.from_case(case), **arguments)
+    assert solution.is_accepted, [audit for audit in solution.audits if audit.verdict == "failed"]
+    return solution
+
+
+def one_phase(stefan_number):
+    """lambda of a body that starts at its melting temperature (Carslaw and Jaeger 1959, 11.2 III)."""
+    equation = lambda x: math.sqrt(math.pi) * x * math.exp(x * x) * math.erf(x) - stefan_number  # noqa: E731 short
+    return brentq(equation, 1e-6, 3.0)
+
+
+@pytest.mark.parametrize("face", ["x_min", "x_max"])
+@pytest.mark.parametrize(("wall", "phase"), [(-2.0, "liquid"), (-20.0, "liquid"), (5.0, "solid")])
+def test_a_front_from_a_held_face_advances_with_the_root_of_time(face, wall, phase):
+    stefan_number = abs(wall) * WATER["volumetric_heat_capacity"] / WATER["volumetric_latent_heat"]
+    case = slab(WATER, initial_phase=phase, boundaries={face: {"type": "temperature", "value": wall}})
+    case["resolution"] = {"cells": [200], "steps": 700, "end_time": 100.0}
+    solution = run(case, times=[25.0, 100.0])
+
+    coefficient = compute_quantity(solution, {"quantity": "front_coefficient"})
+    assert coefficient == pytest.approx(one_phase(stefan_number), rel=0.01)
+    direction = "+x" if face == "x_min" else "-x"
+    ways = [abs(solution.melting_front(direction, t) - (0.0 if face == "x_min" else 0.01)) for t in (25.0, 100.0)]
+    assert ways[1] / ways[0] == pytest.approx(2.0, rel=0.02)
+
+
+def test_melting_is_freezing_with_the_sign_of_all_temperatures_turned():
+    freezing = run(slab(WATER, initial_phase="liquid"))
+    warm = {"x_min": {"type": "temperature", "value": 5.0}}
+    melting = run(slab(WATER, initial_phase="solid", boundaries=warm))
+
+    assert np.abs(freezing.final + melting.final).max() < 1e-9
+    assert np.abs(freezing.liquid_fraction() + melting.liquid_fraction() - 1.0).max() < 1e-9
+
+
+def test_the_heat_of_a_frozen_layer_left_through_the_face():
+    solution = run(slab(WATER, initial_phase="liquid"))
+    frozen = WATER["volumetric_latent_heat"] * solution.melting_front("+x")
+    cooled = WATER["volumetric_heat_capacity"] * float(solution.final.sum()) * 1e-4
+
+    left = solution.metrics["heat_out"] - solution.metrics["heat_in"]
+    assert left == pytest.approx(frozen - cooled, rel=1e-9)
+    assert solution.stored_heat(0) - solution.stored_heat(-1) == pytest.approx(left, rel=1e-9)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    hot=st.floats(11.0, 60.0),
+    cold=st.floats(-60.0, 9.0),
+    dimension=st.sampled_from([1, 2]),
+    is_periodic=st.booleans(),
+    steps=st.integers(1, 12),
+)
+def test_an_insulated_body_keeps_its_heat_whatever_melts(hot, cold, dimension, is_periodic, steps):
+    case = slab(INSULATED_PAIR, boundaries={})
+    case |= {"dimension": dimension, "domain": {"size": [1.0, 0.5][:dimension]}}
+    case["initial"] = {"expression": f"where(x < 0.37, {hot!r}, {cold!r})"}
+    case["resolution"] = {"cells": [9, 4][:dimension], "steps": steps, "end_time": 1.0}
+    if is_periodic:
+        case["boundaries"] = {f"x_{end}": {"type": "periodic"} for end in ("min", "max")}
+    solution = solve(HeatProblem.from_case(case))  # so few steps may be rejected for their size alone
+
+    assert {audit.name for audit in solution.audits if audit.verdict == "failed"} <= {"step_error"}
+    heat = max(abs(hot), abs(cold)) * 10.0
+    assert abs(solution.metrics["stored_heat_change"]) <= 1e-10 * heat
+    assert cold - 1e-4 <= solution.final.min()
+    assert solution.final.max() <= hot + 1e-4
+
+
+@pytest.mark.parametrize(("hot", "cold"), [(20.0, 0.0), (60.0, 5.0), (12.0, -60.0)])
+def test_an_insulated_body_ends_at_the_temperature_of_its_mean_enthalpy(hot, cold):
+    """H of the liquid is 60 + 6 (T - 10), of the solid 2 (T - 10), of what melts anything from 0 to 60 at 10."""
+    case = slab(INSULATED_PAIR, boundaries={}, domain={"size": [1.0]})
+    case["initial"] = {"expression": f"where(x < 0.5, {hot!r}, {cold!r})"}
+    case["resolution"] = {"cells": [10], "steps": 300, "end_time": 3000.0}
+    mean = 0.5 * (60.0 + 6.0 * (hot - 10.0) + 2.0 * (cold - 10.0))
+    expected = 10.0 + min(mean, 0.0) / 2.0 + max(mean - 60.0, 0.0) / 6.0
+    solution = run(case)
+
+    assert np.abs(solution.final - expected).max() < 1e-3
+    assert solution.liquid_fraction().mean() == pytest.approx(min(max(mean / 60.0, 0.0), 1.0), abs=1e-3)
+
+
+def test_an_enthalpy_without_a_corner_is_an_ordinary_heat_capacity():
+    table = {"conductivity": 2.0, "volumetric_enthalpy": {"table": [[-100.0, -300.0], [50.0, 150.0], [90.0, 270.0]]}}
+    plain = {"conductivity": 2.0, "volumetric_heat_capacity": 3.0}
+    changes = {
+        "domain": {"size": [1.0]},
+        "initial": {"expression": "30 + 60*x"},
+        "resolution": {"cells": [12], "steps": 20, "end_time": 0.1},
+    }
+    melted, ordinary = run(slab(table, **changes)), solve(
+        HeatProblem.from_case(slab(plain, **changes)), method="implicit"
+    )  # fmt: skip
+
+    assert np.abs(melted.final - ordinary.final).max() < 1e-6
+    assert melted.metrics["stored_heat_change"] == pytest.approx(ordinary.metrics["stored_heat_change"], rel=1e-7)
+
+
+def test_a_narrow_mushy_zone_is_nearly_a_sharp_melting_temperature():
+    c, latent = WATER["volumetric_heat_capacity"], WATER["volumetric_latent_heat"]
+    table = [[-10.0, -10 * c], [-0.01, -0.01 * c], [0.0, latent], [10.0, latent + 10 * c]]
+    mushy = run(slab({"conductivity": 0.6, "volumetric_enthalpy": {"table": table}}))
+    sharp = run(slab(WATER, initial_phase="liquid"))
+
+    assert np.abs(mushy.final - sharp.final).max() < 0.05
+    assert mushy.metrics["heat_out"] == pytest.approx(sharp.metrics["heat_out"], rel=0.005)
+
+
+def test_a_plane_front_is_the_same_in_two_dimensions():
+    line = run(slab(WATER, resolution={"cells": [20], "steps": 150, "end_time": 100.0}))
+    sheet = slab(WATER, resolution={"cells": [20, 3], "steps": 150, "end_time": 100.0}, dimension=2)
+    sheet["domain"] = {"size": [0.01, 0.002]}
+    plane = run(sheet)
+
+    assert np.abs(plane.final - line.final[:, None]).max() < 1e-8
+    assert plane.melting_front("+x") == pytest.approx(line.melting_front("+x"), abs=1e-10)
+
+
+def test_a_material_that_does_not_melt_lies_beside_one_that_does():
+    case = slab([{**WATER, "where": {"expression": "x < 0.005"}}])
+    case["material"].append(
+        {"conductivity": 5.0, "density": 1e3, "specific_heat": 1e3, "where": {"expression": "x >= 0.005"}}
+    )
+    solution = run(case)
+
+    assert solution.final.min() < -1.0
+    assert solution.metrics["heat_balance_residual"] == pytest.approx(0.0, abs=1e-9 * solution.metrics["heat_out"])
+    with pytest.raises(FieldError, match="melting temperature"):
+        solution.melting_front("+x")
+
+
+def test_properties_of_the_phases_come_first_and_the_rest_from_the_material():
+    common = {"density": 2.0, "conductivity": 3.0, "specific_heat": 5.0, "melting_temperature": 0.0}
+    implied = {**common, "latent_heat": 7.0, "liquid": {"conductivity": 1.0}, "solid": {"specific_heat": 4.0}}
+    explicit = {
+        "melting_temperature": 0.0,
+        "volumetric_latent_heat": 14.0,
+        "solid": {"conductivity": 3.0, "volumetric_heat_capacity": 8.0},
+        "liquid": {"conductivity": 1.0, "volumetric_heat_capacity": 10.0},
+    }
+
+    materials = [HeatProblem.from_case(slab(material)).materials for material in (implied, explicit)]
+    assert materials[0] == materials[1]
+
+
+def test_a_body_at_its_melting_temperature_starts_in_the_phase_asked_for():
+    solid, liquid = (run(slab(WATER, initial_phase=phase)) for phase in ("solid", "liquid"))
+
+    assert liquid.stored_heat(0) - solid.stored_heat(0) == pytest.approx(42e6 * 0.01)
+    assert np.all(solid.liquid_fraction(0.0) == 0.0)
+    with pytest.raises(FieldError, match="two phases"):
+        solid.melting_front("+x")  # it only gets colder
+
+
+@pytest.mark.parametrize(
+    "material",
+    [
+        {**WATER, "latent_heat": 1.0},
+        {"conductivity": 1.0, "volumetric_heat_capacity": 1.0, "melting_temperature": 0.0},
+        {"conductivity": 1.0, "volumetric_heat_capacity": 1.0, "melting_temperature": 0.0, "latent_heat": 1.0},
+        {**WATER, "volumetric_latent_heat": -1.0},
+        {**WATER, "volumetric_latent_heat": 0.0},
+        {**WATER, "melting_temperature": "warm"},
+        {**WATER, "solid": {"colour": 1.0}},
+        {**WATER, "liquid": 3.0},
+        {**WATER, "solid": {"conductivity": -1.0}},
+        {**WATER, "solid": {"conductivity": [1.0, 2.0]}},
+        {**WATER, "liquid": {"volumetric_heat_capacity": 0.0}},
+        {"conductivity": 1.0, "volumetric_enthalpy": {"table": [[0.0, 0.0]]}},
+        {"conductivity": 1.0, "volumetric_enthalpy": {"table": [[0.0, 0.0], [1.0, -1.0]]}},
+        {"conductivity": 1.0, "volumetric_enthalpy": {"table": [[0.0, 0.0], [0.0, 1.0]]}},
+        {"conductivity": 1.0, "volumetric_enthalpy": {"table": [[0.0, 0.0], [1.0, 1e300]]}},
+        {"conductivity": 1.0, "volumetric_enthalpy": 5.0},
+        {**WATER, "volumetric_enthalpy": {"table": [[0.0, 0.0], [1.0, 1.0]]}},
+        {"volumetric_enthalpy": {"table": [[0.0, 0.0], [1.0, 1.0]]}},
+    ],
+)
+def test_a_phase_change_that_is_not_physical_is_refused(material):
+    with pytest.raises(InputError, match="material"):
+        HeatProblem.from_case(slab(material))
+
+
+def test_melting_below_absolute_zero_or_from_an_unknown_phase_is_refused():
+    with pytest.raises(InputError, match="melting_temperature"):
+        HeatProblem.from_case(slab({**WATER, "melting_temperature": -1.0}, temperature_unit="K", initial=1.0))
+    with pytest.raises(InputError, match="initial_phase"):
+        HeatProblem.from_case(slab(WATER, initial_phase="gas"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"velocity": [1.0]},
+        {"domain": {"size": [0.01], "active": {"expression": "x < 0.005"}}},
+        {"material": {**WATER, "volumetric_heat_capacity": {"expression": "4e6 + T"}}},
+    ],
+)
+def test_what_a_phase_change_does_not_go_with_is_refused_by_name(changes):
+    with pytest.raises(UnsupportedError, match="phase change"):
+        HeatProblem.from_case(slab(WATER) | changes)
+
+
+@pytest.mark.parametrize("cells", [1, 2])
+def test_the_smallest_bodies_melt_too(cells):
+    solution = run(slab(WATER, resolution={"cells": [cells], "steps": 50, "end_time": 1e4}))
+
+    assert np.all(solution.liquid_fraction() == 0.0)
+    assert np.abs(solution.final + 5.0).max() < 0.5
