@@ -250,3 +250,22 @@ def test_the_smallest_bodies_melt_too(cells):
 
     assert np.all(solution.liquid_fraction() == 0.0)
     assert np.abs(solution.final + 5.0).max() < 0.5
+
+
+@pytest.mark.parametrize("flux", [4000.0, -4000.0])
+@pytest.mark.parametrize(("solid", "liquid"), [(0.1, 2.0), (2.0, 0.1)])
+def test_a_strong_flux_through_phases_that_conduct_very_differently_is_stored_to_the_last_joule(flux, solid, liquid):
+    material = {
+        "melting_temperature": 0.0,
+        "volumetric_latent_heat": 100.0,
+        "volumetric_heat_capacity": 10.0,
+        "solid": {"conductivity": solid},
+        "liquid": {"conductivity": liquid},
+    }
+    case = slab(material, domain={"size": [1.0]}, initial=-math.copysign(5.0, flux))
+    case["boundaries"] = {"x_min": {"type": "flux", "value": flux}}
+    case["resolution"] = {"cells": [20], "steps": 100, "end_time": 0.05}
+    solution = run(case)
+
+    assert solution.metrics["stored_heat_change"] == pytest.approx(0.05 * flux, rel=1e-9)
+    assert 0.0 < solution.liquid_fraction().mean() < 1.0
