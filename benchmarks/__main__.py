@@ -10,7 +10,7 @@ from benchmarks import noop, startup, sweep
 from benchmarks.service import running_service
 from benchmarks.table import Row, print_table
 
-PARTS = {"sweep": sweep.measure, "noop": noop.measure, "startup": startup.measure}
+PARTS = {"startup": startup.measure, "sweep": sweep.measure, "noop": noop.measure, "after": startup.measure_after}
 
 
 def main() -> int:

@@ -23,6 +23,8 @@ Say = Callable[[str], None]
 
 START_S = 60.0  # a cold start compiles the kernels in the worker
 STOP_S = 30.0  # a worker drains within 20 s
+# One arena of glibc's allocator for many threads, given back early: after a burst the processes shrink again.
+FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**20), "MALLOC_MMAP_THRESHOLD_": str(2**17)}
 LARGEST_LOG = 16 * 2**20  # bytes; a larger one is set aside at the next start
 ROLES = ("server", "worker")
 COMMANDS = {"server": ("-m", "grid.api"), "worker": ("-m", "grid.cli.main", "worker")}
@@ -103,7 +105,7 @@ def _start(role: str, home: Home) -> Started:
             stdout=descriptor,
             stderr=descriptor,
             start_new_session=True,
-            env={**os.environ, "GRID_HOME": str(home.root)},
+            env={**os.environ, **FRUGAL, "GRID_HOME": str(home.root)},
         )
     finally:
         os.close(descriptor)
