@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help up down build test test-faults lint format typecheck migrate logs clean bench lock base dev
+.PHONY: help up down build test test-faults test-physics bench-engine lint format typecheck migrate logs clean bench lock base dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,12 @@ test: dev ## Run every test, with coverage (PostgreSQL from a wheel)
 
 test-faults: dev ## The long form of the fault suite, on SQLite and PostgreSQL
 	@GRID_HISTORIES=$${GRID_HISTORIES:-2000} $(PYTEST) -m faults --timeout 1800 -n 0 tests/faults
+
+test-physics: dev ## The long form of the engine's suites: laws on random problems, certificates, fuzzed problems
+	@$(PYTEST) -m physics --timeout 3600 -n 2 tests/validation tests/unit/engine
+
+bench-engine: dev ## The engine beside its peers, each peer in an environment of its own
+	@$(BIN)/python -m benchmarks.engine
 
 lint: dev ## Ruff, mypy, import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

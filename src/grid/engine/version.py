@@ -5,14 +5,22 @@ change in a kernel that it calls would go unnoticed there.
 """
 
 import hashlib
+from collections.abc import Iterator
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 
 def compute_numerics_version() -> str:
-    """Twelve hexadecimal digits over all Python sources of the package, in the order of their names."""
+    """Twelve hexadecimal digits over all Python sources of the package and its folders, in the order of their names."""
     digest = hashlib.sha256()
-    package = resources.files("grid.engine")
-    for entry in sorted(package.iterdir(), key=lambda item: item.name):
-        if entry.name.endswith(".py"):
-            digest.update(entry.name.encode() + b"\0" + entry.read_bytes() + b"\0")
+    for name, entry in _sources("", resources.files("grid.engine")):
+        digest.update(name.encode() + b"\0" + entry.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+def _sources(prefix: str, folder: Traversable) -> Iterator[tuple[str, Traversable]]:
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".py"):
+            yield prefix + entry.name, entry
+        elif entry.is_dir() and entry.name != "__pycache__":
+            yield from _sources(f"{prefix}{entry.name}/", entry)
