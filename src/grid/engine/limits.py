@@ -57,6 +57,12 @@ YOUNG_MODULUS = Limit(1e-9, 1e15, "Pa")
 POISSON_RATIO = Limit(-1.0, math.nextafter(0.5, 0.0), "1", exclusive_minimum=True)
 THERMAL_EXPANSION = Limit(-1.0, 1.0, "1/K")
 CONDUCTANCE = Limit(1e-12, 1e12, "W/(m2 K)")
+TOLERANCE = Limit(1e-10, 0.1, "of the span of temperatures")
+
+
+def scale_steps(steps: int, factor: float) -> int:
+    """Steps of the same size for a run that is longer by a factor."""
+    return max(1, math.ceil(steps * factor * (1 - 1e-12)))
 
 
 def temperature_limit(temperature_unit: str) -> Limit:

@@ -1,33 +1,29 @@
 """How a problem is to be solved: method, steps, cost. A plan is made once and may be solved many times.
 
 `estimate` needs no field and answers what admission asks: cells, steps, memory, output, time. `prepare` discretises,
-chooses the method by the same cost model, and says in `plan.summary.reason` why.
+asks every method of `grid.engine.methods` for its obstacle and its cost, takes the cheapest, and says in
+`plan.summary` why, and what the others would have cost.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from grid.core.errors import FieldError, UnsupportedError
+from grid.core.errors import FieldError
 from grid.engine import limits
-from grid.engine.costs import (
-    explicit_seconds,
-    explicit_time_step,
-    implicit_seconds,
-    loads_change,
-    memory_bytes,
-    steady_seconds,
-)
+from grid.engine.choosing import Alternative, Choice, choose, find_landings, make_facts
+from grid.engine.costs import memory_bytes, steady_seconds
+from grid.engine.methods import METHODS, Facts
+from grid.engine.methods.method import Precision
 from grid.engine.problem import HeatProblem
 
 if TYPE_CHECKING:
+    from grid.engine.methods import Method
     from grid.engine.solution import Solution
     from grid.engine.space import Space
 
-Method = Literal["auto", "explicit", "implicit"]
 OnStep = Callable[[float, int, float], bool | None]
-DEFAULT_STEPS = 200  # of an implicit transient for which nobody asked for a number
+STEADY = "steady"
 MAX_TIMES = 100_000
 
 
@@ -52,22 +48,39 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """The plan in words and numbers; travels with the solution."""
+    """The plan in words and numbers; travels with the solution.
+
+    Args:
+        method: Name of the method.
+        reason: Why this one.
+        time_step: Upper limit of the step [s]; None where the method chooses its steps by the error, or takes one.
+        estimate: What the run was thought to need.
+        tolerance: Time error at the asked times over the span of temperatures that the steps are chosen for; None
+            where their number was given.
+        alternatives: What the other methods would have cost, or why they cannot.
+    """
 
     method: str
     reason: str
-    time_step: float | None  # s, upper limit of the step
+    time_step: float | None
     estimate: Estimate
+    tolerance: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A problem with its method chosen and its coefficients evaluated; `solve` may be called many times."""
+    """A problem with its method chosen and its coefficients evaluated; `solve` may be called many times.
+
+    `method` and `facts` are None for a steady state.
+    """
 
     problem: HeatProblem
     summary: PlanSummary
     times: tuple[float, ...]
     space: "Space" = field(repr=False)
+    method: "Method | None" = field(default=None, repr=False)
+    facts: Facts | None = field(default=None, repr=False)
 
     def solve(self, on_step: OnStep | None = None) -> "Solution":
         """Carry the plan out.
@@ -79,59 +92,80 @@ class Plan:
             CancelledError: `on_step` returned False.
             DivergedError: The solution left the finite numbers.
             SingularError, NotConvergedError: The equations have no unique solution, or an iteration stalls.
+            StepUnderflowError: No step is short enough for the tolerance.
         """
         from grid.engine.run import solve_steady, solve_transient
 
         return solve_steady(self, on_step) if self.problem.steady else solve_transient(self, on_step)
 
 
-def estimate(problem: HeatProblem, *, method: Method = "auto", times: Sequence[float] | None = None) -> Estimate:
+def estimate(
+    problem: HeatProblem,
+    *,
+    method: str = "auto",
+    times: Sequence[float] | None = None,
+    steps: int | None = None,
+    tolerance: float | None = None,
+    precision: Precision = "double",
+) -> Estimate:
     """Estimate what solving a problem needs, without allocating any field."""
-    outputs = _landing_times(problem, times)
-    chosen, _, steps, seconds = _choose(problem, method, explicit_time_step(problem), outputs)
-    cells = problem.domain.cell_count
-    output = 8 * cells * len(outputs)
-    return Estimate(cells, steps, memory_bytes(problem, chosen, len(outputs)), output, seconds)
+    problem = _with_overrides(problem, None, steps, times)
+    _require_valid(method, tolerance, precision)
+    outputs = _outputs(problem, times)
+    if problem.steady or problem.end_time is None:
+        return _steady_estimate(problem)
+    landings = find_landings(problem, outputs)
+    fixed = _fixed_steps(problem, method, steps, tolerance)
+    choice = choose(make_facts(problem, outputs, landings, fixed, tolerance, precision), method)
+    return _transient_estimate(problem, choice, outputs)
 
 
 def prepare(
     problem: HeatProblem,
     *,
-    method: Method = "auto",
+    method: str = "auto",
     times: Sequence[float] | None = None,
     until: float | None = None,
     steps: int | None = None,
+    tolerance: float | None = None,
+    precision: Precision = "double",
 ) -> Plan:
     """Discretise a problem and choose how to solve it.
 
     Args:
         problem: What to solve.
-        method: `explicit`, `implicit`, or `auto` for the cheaper of the two.
+        method: Name of a method, or `auto` for the cheapest that can.
         times: Times at which the field is wanted [s]; default the end.
         until: End of the run instead of the problem's `end_time` [s].
-        steps: Steps of the implicit method from 0 to the end instead of the problem's.
+        steps: Equal steps from 0 to the end, without control of the error.
+        tolerance: Time error at `times`, over the span of temperatures, that the steps are chosen for; default 1e-4.
+            A method that is asked for by name takes the problem's `steps` unless a tolerance is given.
+        precision: `mixed` allows single precision inside where the tolerance does.
 
     Raises:
         FieldError: A property or a load is not physical somewhere on the grid, or an argument is outside its limits.
+        UnsupportedError: The method that was asked for cannot solve the problem.
     """
     from grid.engine.materials import discretise
 
     problem = _with_overrides(problem, until, steps, times)
-    outputs = _landing_times(problem, times)
+    _require_valid(method, tolerance, precision)
+    outputs = _outputs(problem, times)
     space = discretise(problem)
-    limit = math.inf
-    if not problem.steady:
-        from grid.engine.space import stable_time_step
-        from grid.engine.state import SAFETY
-        from grid.engine.varying import freeze
-
-        start = space.initial_temperature()  # refused now rather than when the run starts
-        limit = SAFETY * stable_time_step(*freeze(space, start, 0.0))
-    chosen, reason, count, seconds = _choose(problem, method, limit, outputs)
-    cells = problem.domain.cell_count
-    needed = Estimate(cells, count, memory_bytes(problem, chosen, len(outputs)), 8 * cells * len(outputs), seconds)
-    step = None if problem.steady or problem.end_time is None else _time_step(problem, chosen, limit)
-    return Plan(problem, PlanSummary(chosen, reason, step, needed), outputs, space)
+    if problem.steady or problem.end_time is None:
+        needed = _steady_estimate(problem)
+        reason = "the steady state is asked for: one direct solve"
+        return Plan(problem, PlanSummary(STEADY, reason, None, needed), outputs, space)
+    landings = find_landings(problem, outputs)
+    fixed = _fixed_steps(problem, method, steps, tolerance)
+    facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
+    choice = choose(facts, method)
+    needed = _transient_estimate(problem, choice, outputs)
+    controlled = None if fixed is not None else facts.tolerance
+    summary = PlanSummary(
+        choice.method.name, choice.reason, choice.cost.time_step, needed, controlled, choice.alternatives
+    )
+    return Plan(problem, summary, outputs, space, choice.method, facts)
 
 
 def solve(
@@ -139,12 +173,27 @@ def solve(
     *,
     until: float | None = None,
     times: Sequence[float] | None = None,
-    method: Method = "auto",
+    method: str = "auto",
     steps: int | None = None,
+    tolerance: float | None = None,
+    precision: Precision = "double",
     on_step: OnStep | None = None,
 ) -> "Solution":
     """Solve a problem: `prepare` and `Plan.solve` in one; see there for arguments and errors."""
-    return prepare(problem, method=method, times=times, until=until, steps=steps).solve(on_step)
+    plan = prepare(
+        problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision
+    )
+    return plan.solve(on_step)
+
+
+def _require_valid(method: str, tolerance: float | None, precision: str) -> None:
+    names = ("auto", STEADY, *(one.name for one in METHODS))
+    if method not in names:
+        raise FieldError("method", f"one of {', '.join(names)}")
+    if tolerance is not None and not limits.TOLERANCE.allows(tolerance):
+        raise FieldError("tolerance", str(limits.TOLERANCE))
+    if precision not in ("double", "mixed"):
+        raise FieldError("precision", "double or mixed")
 
 
 def _with_overrides(
@@ -153,14 +202,22 @@ def _with_overrides(
     if problem.steady:
         return problem
     if until is None and times is not None and len(times) and problem.end_time is not None:
-        until = max(problem.end_time, *map(float, times)) if math.isfinite(max(map(float, times))) else None
+        last = max(map(float, times))
+        until = max(problem.end_time, last) if limits.TIME.allows(last) else None
     if until is not None and problem.steps is not None and problem.end_time is not None and steps is None:
-        steps = max(1, math.ceil(problem.steps * until / problem.end_time * (1 - 1e-12)))  # the same step for longer
+        steps = limits.scale_steps(problem.steps, until / problem.end_time)  # the same step for longer
     changes = {"end_time": until, "steps": steps}
     return replace(problem, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
 
 
-def _landing_times(problem: HeatProblem, times: Sequence[float] | None) -> tuple[float, ...]:
+def _fixed_steps(problem: HeatProblem, method: str, steps: int | None, tolerance: float | None) -> int | None:
+    """Steps that were asked for, by number or by naming a method; None where the error is to be controlled."""
+    if steps is not None or (method != "auto" and tolerance is None):
+        return problem.steps
+    return None
+
+
+def _outputs(problem: HeatProblem, times: Sequence[float] | None) -> tuple[float, ...]:
     """0 and the asked times, increasing; the end if none were asked for."""
     if problem.steady or problem.end_time is None:
         return (0.0,)
@@ -173,43 +230,14 @@ def _landing_times(problem: HeatProblem, times: Sequence[float] | None) -> tuple
     return tuple(sorted({0.0, *map(float, times)}))
 
 
-def _time_step(problem: HeatProblem, method: str, stable: float) -> float:
-    end = problem.end_time or 0.0
-    if method == "explicit":
-        return min(stable, end)
-    return end / (problem.steps or DEFAULT_STEPS)
+def _steady_estimate(problem: HeatProblem) -> Estimate:
+    cells = problem.domain.cell_count
+    return Estimate(cells, 1, memory_bytes(problem, STEADY, 1), 8 * cells, steady_seconds(problem))
 
 
-def _choose(
-    problem: HeatProblem, method: str, stable: float, outputs: tuple[float, ...]
-) -> tuple[str, str, int, float]:
-    """Method, reason, steps and seconds."""
-    if problem.steady or problem.end_time is None:
-        return "steady", "the steady state is asked for: one direct solve", 1, steady_seconds(problem)
-    if method not in ("auto", "explicit", "implicit"):
-        raise FieldError("method", "one of auto, explicit, implicit")
-    landings = len(outputs) + len(problem.breakpoints)
-    explicit_steps = problem.end_time / stable + landings if stable > 0 else math.inf
-    implicit_steps = (problem.steps or DEFAULT_STEPS) + landings
-    explicit_cost = explicit_seconds(problem, explicit_steps)
-    implicit_cost = implicit_seconds(problem, implicit_steps)
-    if not problem.is_linear or problem.has_flow or problem.coupled_axes:
-        what = "a full conductivity tensor" if problem.coupled_axes else "flow"
-        what = what if problem.is_linear else "coefficients that depend on temperature or time"
-        if method == "explicit":
-            raise UnsupportedError(f"the explicit method with {what}")
-        chosen, reason = "implicit", f"the problem has {what}"
-    elif method == "auto" and loads_change(problem):
-        chosen, reason = "implicit", "loads change in time, which forward Euler follows to first order only"
-    elif method == "auto":
-        chosen = "explicit" if explicit_cost < implicit_cost else "implicit"
-        reason = (
-            f"estimated {explicit_cost:.2g} s explicit ({explicit_steps:.3g} stable steps), "
-            f"{implicit_cost:.2g} s implicit ({implicit_steps} steps)"
-        )
-    else:
-        chosen, reason = method, "asked for"
-    count = explicit_steps if chosen == "explicit" else implicit_steps
-    if not count <= limits.MAX_STEPS:
-        raise FieldError("resolution", f"at most {limits.MAX_STEPS} steps of the {chosen} method; use larger cells")
-    return chosen, reason, math.ceil(count), explicit_cost if chosen == "explicit" else implicit_cost
+def _transient_estimate(problem: HeatProblem, choice: Choice, outputs: tuple[float, ...]) -> Estimate:
+    cost, cells = choice.cost, problem.domain.cell_count
+    if not cost.steps <= limits.MAX_STEPS:
+        name = choice.method.name
+        raise FieldError("resolution", f"at most {limits.MAX_STEPS} steps of the {name} method; use larger cells")
+    return Estimate(cells, cost.steps, cost.memory_bytes, 8 * cells * len(outputs), cost.seconds)

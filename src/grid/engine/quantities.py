@@ -12,7 +12,7 @@ import numpy as np
 
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine.mesh import open_places
-from grid.engine.planning import Method, solve
+from grid.engine.planning import solve
 from grid.engine.problem import HeatProblem
 from grid.engine.solution import Solution
 
@@ -45,7 +45,7 @@ def compute_quantity(solution: Solution, entry: Entry) -> float:
     return _QUANTITIES[quantity](solution, entry)
 
 
-def compute_observed_order(problem: HeatProblem, entry: Entry, *, method: Method = "implicit") -> float:
+def compute_observed_order(problem: HeatProblem, entry: Entry, *, method: str = "implicit") -> float:
     """log(e_1/e_m) / log(n_m/n_1) from the first to the last of `grids`, e the rms error over the cells.
 
     Raises:

@@ -13,7 +13,6 @@ from grid.engine.audits import (
     audit_extremes,
     audit_finite,
     audit_step_error,
-    reason_without_bounds,
 )
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import CancelledError, SingularError
@@ -65,20 +64,10 @@ class Recorder:
 
 
 def make_stepper(plan: Plan) -> Stepper:
-    """The stepper that a plan names."""
-    step = plan.summary.time_step or 0.0
-    if plan.summary.method == "explicit":
-        from grid.engine.explicit import PARALLEL_CELLS, ExplicitStepper
-
-        is_large = plan.problem.dimension > 1 and plan.problem.domain.cell_count >= PARALLEL_CELLS
-        return ExplicitStepper(plan.space, step, is_parallel=is_large)
-    if plan.problem.has_phase_change:
-        from grid.engine.enthalpy import EnthalpyStepper
-
-        return EnthalpyStepper(plan.space, step, keeps_bounds=reason_without_bounds(plan.problem) is None)
-    from grid.engine.implicit import ImplicitStepper
-
-    return ImplicitStepper(plan.space, step, keeps_bounds=reason_without_bounds(plan.problem) is None)
+    """The stepper of a transient, as its plan has it."""
+    if plan.method is None or plan.facts is None:
+        raise ValueError("a steady state takes no steps")
+    return plan.method.make_stepper(plan.space, plan.facts)
 
 
 def initial_content(space: Space, temperature: FloatArray) -> FloatArray | None:
@@ -92,15 +81,10 @@ def initial_content(space: Space, temperature: FloatArray) -> FloatArray | None:
 
 def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
     """The run cut at asked times, breakpoints and knots of tables, in order."""
-    end = max(plan.times[-1], plan.problem.end_time or 0.0) if len(plan.times) < 2 else plan.times[-1]
-    values = [plan.problem.source_term, *(v for b in plan.space.boundaries for v in b.values.values())]
-    marks = {*plan.times, *plan.problem.breakpoints, *(time for value in values for time in value.breakpoints)}
-    landings = sorted(mark for mark in marks if 0 < mark <= end)
     start = 0.0
-    for landing in landings:
-        if landing - start > 1e-12 * landing or landing in plan.times:
-            yield stepper.make_segment(start, landing)
-            start = landing
+    for landing in plan.facts.landings if plan.facts is not None else ():
+        yield stepper.make_segment(start, landing)
+        start = landing
 
 
 def solve_transient(plan: Plan, on_step: OnStep | None) -> Solution:

@@ -1,0 +1,127 @@
+"""Choosing a method: the facts of a problem, every method's obstacle or cost, and the cheapest with its reason."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.core.errors import UnsupportedError
+from grid.engine.costs import explicit_time_step
+from grid.engine.methods import METHODS, Cost, Facts, Method
+from grid.engine.methods.method import DEFAULT_TOLERANCE, Precision
+from grid.engine.problem import HeatProblem
+from grid.engine.state import SAFETY
+
+if TYPE_CHECKING:
+    from grid.engine.space import Loads, Space
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A method that was not chosen: what it would have cost [s], or why it cannot."""
+
+    name: str
+    seconds: float | None
+    obstacle: str | None
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.obstacle}" if self.obstacle else f"{self.name} {self.seconds:.2g} s"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method with its cost, and what was compared."""
+
+    method: Method
+    cost: Cost
+    reason: str
+    alternatives: tuple[Alternative, ...]
+
+
+def choose(facts: Facts, name: str = "auto") -> Choice:
+    """The cheapest method without an obstacle, or the one that was asked for by name.
+
+    Raises:
+        UnsupportedError: No method, or not the one asked for, can solve the problem as asked.
+    """
+    asked = [method for method in METHODS if name in ("auto", method.name)]
+    obstacles = {method.name: method.find_obstacle(facts) for method in METHODS}
+    able = [method for method in asked if obstacles[method.name] is None]
+    if not able:
+        why = "; ".join(f"{method.name}: {obstacles[method.name]}" for method in asked)
+        raise UnsupportedError(f"the method {name} ({why})" if asked else f"the method {name} for a transient")
+    costs = {method.name: method.estimate(facts) for method in METHODS if obstacles[method.name] is None}
+    best = min(able, key=lambda method: costs[method.name].seconds)
+    others = tuple(
+        Alternative(method.name, costs[method.name].seconds if method.name in costs else None, obstacles[method.name])
+        for method in METHODS
+        if method is not best
+    )
+    cost = costs[best.name]
+    return Choice(best, cost, "asked for" if name != "auto" else _explain(best, cost, others), others)
+
+
+def _explain(best: Method, cost: Cost, others: tuple[Alternative, ...]) -> str:
+    taken = f"{best.name} is estimated at {cost.seconds:.2g} s in {cost.steps:.4g} steps"
+    priced = [other for other in others if other.seconds is not None]
+    unable = [other for other in others if other.seconds is None]
+    if not priced:
+        return f"{taken}; no other method can ({'; '.join(map(str, unable))})"
+    cheaper = ", ".join(map(str, sorted(priced, key=lambda other: other.seconds or 0.0)))
+    cannot = f"; {'; '.join(map(str, unable))}" if unable else ""
+    return f"{taken}, {cheaper}{cannot}"
+
+
+def find_landings(problem: HeatProblem, outputs: tuple[float, ...]) -> tuple[float, ...]:
+    """Asked times, breakpoints and knots of tables up to the last asked time, increasing [s].
+
+    The end where nothing but the start was asked for.
+    """
+    end = max(outputs[-1], problem.end_time or 0.0) if len(outputs) < 2 else outputs[-1]
+    values = [problem.source_term, *(v for law in problem.boundaries.values() for v in law.values.values())]
+    marks = {*outputs, end, *problem.breakpoints, *(time for value in values for time in value.breakpoints)}
+    found: list[float] = []
+    for mark in sorted(mark for mark in marks if 0 < mark <= end):
+        if mark - (found[-1] if found else 0.0) > 1e-12 * mark or mark in outputs:
+            found.append(mark)
+    return tuple(found)
+
+
+def make_facts(
+    problem: HeatProblem,
+    outputs: tuple[float, ...],
+    landings: tuple[float, ...],
+    steps: int | None,
+    tolerance: float | None,
+    precision: Precision,
+    space: "Space | None" = None,
+) -> Facts:
+    """The facts of a transient: measured on its grid where there is one, else from the extremes of its properties."""
+    if space is None:
+        stable = explicit_time_step(problem) / SAFETY
+        stiffness = 2.0 / stable if stable > 0 else np.inf
+    else:
+        stable, stiffness = _measure(space)
+    wanted = DEFAULT_TOLERANCE if tolerance is None else tolerance
+    times = tuple(time for time in outputs if time > 0.0)
+    return Facts(problem, times, landings, steps, wanted, float(stiffness), float(stable), precision)
+
+
+def _measure(space: "Space") -> tuple[float, float]:
+    """The stable step of forward Euler [s] and Gershgorin's bound [1/s], with the coefficients of the start."""
+    from grid.engine.varying import freeze
+
+    frozen, loads = freeze(space, space.initial_temperature(), 0.0)
+    diagonal = frozen.diagonal(loads)
+    beside = frozen.diagonal(_insulated(loads))
+    inside = slice(None) if frozen.active is None else frozen.active
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        stable = np.min(np.divide(frozen.capacity, diagonal)[inside])
+        bound = np.max(np.divide(diagonal + beside, frozen.capacity)[inside])
+    return float(stable), float(bound) * (2.0 if frozen.couplings else 1.0)
+
+
+def _insulated(loads: "Loads") -> "Loads":
+    from grid.engine.space import Closure, Loads
+
+    return Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in loads.closures), None, b"")

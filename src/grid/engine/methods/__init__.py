@@ -1,0 +1,12 @@
+"""The methods that the planner chooses from, see `grid.engine.methods.method`."""
+
+from grid.engine.methods.euler import ExplicitMethod
+from grid.engine.methods.method import Cost, Facts, Method
+from grid.engine.methods.tr_bdf2 import ImplicitMethod
+
+METHODS: tuple[Method, ...] = (
+    ExplicitMethod(),
+    ImplicitMethod(),
+)
+
+__all__ = ["METHODS", "Cost", "Facts", "Method"]

@@ -1,0 +1,106 @@
+"""What a method of advancing in time is, and what choosing one may look at.
+
+A method says in words why it cannot solve a problem, what solving it would cost, and makes the stepper that does it.
+Adding one is a class in a module of this package and an entry in `METHODS`; nothing else changes.
+
+`find_obstacle` and `estimate` run where problems are admitted, so they import NumPy at most; `make_stepper` imports
+its kernels when it is called.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from grid.engine.problem import HeatProblem
+
+if TYPE_CHECKING:
+    from grid.engine.space import Space
+    from grid.engine.state import Stepper
+
+Precision = Literal["double", "mixed"]
+DEFAULT_TOLERANCE = 1e-4  # of the span of temperatures
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What choosing a method may look at.
+
+    Args:
+        problem: What is to be solved; a transient.
+        times: Times at which the field is asked for, increasing, without 0 [s].
+        landings: Times on which a step must land: `times`, breakpoints and knots of tables; the last is the end [s].
+        steps: Equal steps from 0 to the end that were asked for; None: control the error.
+        tolerance: Time error at `times`, over the span of temperatures [-].
+        stiffness: Gershgorin's bound of the spectral radius of C^-1 L at the start [1/s].
+        stable_step: Largest step of forward Euler that makes no new extreme at the start [s].
+        precision: `double`, or `mixed` where single precision inside is good enough for the tolerance.
+    """
+
+    problem: HeatProblem
+    times: tuple[float, ...]
+    landings: tuple[float, ...]
+    steps: int | None
+    tolerance: float
+    stiffness: float
+    stable_step: float
+    precision: Precision = "double"
+
+    @property
+    def cells(self) -> int:
+        """Cells in all."""
+        return self.problem.domain.cell_count
+
+    @property
+    def dimension(self) -> int:
+        return self.problem.dimension
+
+    @property
+    def duration(self) -> float:
+        """End of the run [s]."""
+        return self.landings[-1]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether all coefficients are constant in time and free of temperature; loads may change in time."""
+        return self.problem.is_linear
+
+    @cached_property
+    def is_constant(self) -> bool:
+        """Whether the problem is linear and its loads do not change in time either."""
+        boundaries = self.problem.boundaries.values()
+        loads = [self.problem.source_term, *(v for law in boundaries for v in law.values.values())]
+        return self.is_linear and not any("t" in value.variables for value in loads)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a method would need.
+
+    Args:
+        steps: Time steps.
+        seconds: On the machine of the cost model (`grid.engine.costs`).
+        memory_bytes: At the peak, beyond the libraries.
+        time_step: Upper limit of the step [s]; None where the error chooses it, or one step is all.
+    """
+
+    steps: int
+    seconds: float
+    memory_bytes: int
+    time_step: float | None = None
+
+
+class Method(Protocol):
+    """One way of advancing in time."""
+
+    @property
+    def name(self) -> str:
+        """What `solve(method=...)` calls it."""
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        """Why the method cannot solve a problem, in words; None if it can."""
+
+    def estimate(self, facts: Facts) -> Cost:
+        """What it would cost. Needs neither SciPy nor Numba, and no field."""
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """The stepper that carries it out."""
