@@ -215,6 +215,11 @@ def _truth(path: str, value: Expression, allowed: frozenset[str]) -> Iterator[Fi
         yield FieldError(path, _variables(allowed))
 
 
+def value_errors(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> Iterator[FieldError]:
+    """What is wrong with a value: its numbers outside the limit, or variables that have no meaning there."""
+    yield from _value(path, value, limit, allowed)
+
+
 def _value(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> Iterator[FieldError]:
     if isinstance(value, Constant):
         yield from _number(path, value.value, limit)

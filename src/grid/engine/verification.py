@@ -24,7 +24,9 @@ MAX_EXPECTED = 10_000  # entries of one case, and numbers in one list
 COMPARISONS = ("within", "at_least", "at_most")
 # What computes a kind that is not heat on a grid: a module with `prepare_case(case) -> Compute`, which raises
 # GridError for a case that is not valid. Loaded when such a case is met.
-SOLVERS: dict[str, str] = {}
+SOLVERS: dict[str, str] = {
+    "lumped": "grid.engine.lumped.cases",
+}
 
 Case = Mapping[str, Any]
 Entry = Mapping[str, Any]
