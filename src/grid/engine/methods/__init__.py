@@ -2,11 +2,13 @@
 
 from grid.engine.methods.euler import ExplicitMethod
 from grid.engine.methods.method import Cost, Facts, Method
+from grid.engine.methods.spectral_method import SpectralMethod
 from grid.engine.methods.tr_bdf2 import ImplicitMethod
 
 METHODS: tuple[Method, ...] = (
     ExplicitMethod(),
     ImplicitMethod(),
+    SpectralMethod(),
 )
 
 __all__ = ["METHODS", "Cost", "Facts", "Method"]

@@ -1,0 +1,261 @@
+r"""Homogeneous boxes: the finite-volume equations solved exactly in time, mode by mode.
+
+Where one conductivity for each axis, one heat capacity and one film for each face hold everywhere, the operator of the
+balance is a sum of one-dimensional ones, so products of their eigenmodes decay by themselves (R. E. Lynch, J. R.
+Rice, D. H. Thomas, Numer. Math. 6, 1964):
+
+.. math:: T(t) = T_s + \sum_j e^{-\Lambda_j t}\,(\hat T_0 - \hat T_s)_j\,v_j, \qquad \hat T_s = \hat b / (C \Lambda),
+
+with b all that acts on the body (loads that are constant in time) and :math:`\Lambda_j` the sum of the rates of the
+axes. A body that exchanges heat with nothing has one mode that does not decay: its mean grows by :math:`\bar b t/C`.
+Modes that have decayed below rounding are left out, so that mostly a few products of thin matrices remain.
+
+The ledger has the heat through each face as the integral of its modes, :math:`(1 - e^{-\Lambda t})/\Lambda` each,
+all of them, so the balance checks the modes that were left out, the transforms and the steady part.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from grid.engine.methods.spectral_modes import AxisModes, make_modes
+from grid.engine.space import Loads, Space
+from grid.engine.state import Segment, State, include_references
+from grid.engine.values import FloatArray, Operand
+
+ROUNDED = 37.0  # exp(-37) is below the rounding of a double
+FORGOTTEN = 1e-16  # share of the span that the error of this method is, for the audit
+
+
+@dataclass
+class SpectralStepper:
+    """Exact in time; one step from each landing time to the next.
+
+    Args:
+        space: The discretised problem, homogeneous and with loads that are constant in time.
+    """
+
+    space: Space
+    name: str = "spectral"
+
+    def make_segment(self, start: float, end: float) -> Segment:
+        return Segment(start, end, 1)
+
+    def estimate_error(self, state: State) -> FloatArray:
+        """Nothing but rounding."""
+        return np.array([FORGOTTEN * float(np.abs([state.bounds.lowest, state.bounds.highest]).max())])
+
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        duration = segment.time(first + count) - segment.time(first)
+        temperature, through = self._evolve(state.temperature.reshape(self.space.shape), duration)
+        generated = 0.0 if self._loads.source is None else float(self._loads.source.sum()) * duration
+        into, out = sum(heat for heat in through if heat > 0.0), -sum(heat for heat in through if heat < 0.0)
+        return replace(
+            state,
+            time=segment.time(first + count),
+            step=state.step + count,
+            temperature=temperature.reshape(-1),
+            ledger=state.ledger.add(into, out, generated),
+            bounds=include_references(state.bounds, self._loads),
+        )
+
+    @cached_property
+    def _loads(self) -> Loads:
+        return self.space.loads(0.0)
+
+    @cached_property
+    def _capacity(self) -> float:
+        """C of one cell [J/K]."""
+        return float(self.space.capacity[0])
+
+    @cached_property
+    def axes(self) -> tuple[AxisModes, ...]:
+        """The modes along each axis."""
+        domain, ends = self.space.problem.domain, self._ends
+        modes = []
+        for axis, spacing in enumerate(domain.spacing):
+            k = float(np.asarray(self.space.conductivity[axis]).flat[0])
+            g = k * float(np.prod(domain.spacing)) / spacing**2
+            modes.append(
+                make_modes(
+                    domain.cells[axis],
+                    g / self._capacity,
+                    (ends[axis, 0] / g, ends[axis, 1] / g),
+                    is_periodic=self.space.problem.is_periodic[axis],
+                )
+            )
+        return tuple(modes)
+
+    @cached_property
+    def _ends(self) -> FloatArray:
+        """U A [W/K] of one face of each side of the box, shape (axes, 2)."""
+        ends = np.zeros((len(self.space.shape), 2))
+        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+            ends[patch.axis, patch.side] = float(np.asarray(closure.transmittance).flat[0]) * patch.area
+        return ends
+
+    @cached_property
+    def _reference(self) -> float:
+        """A temperature near those that the faces exchange heat with; where it is all of them nothing else acts."""
+        found = [
+            np.mean(closure.reference)
+            for closure, patch in zip(self._loads.closures, self.space.patches, strict=True)
+            if self._ends[patch.axis, patch.side] > 0.0
+        ]
+        return float(found[0]) if found else 0.0
+
+    @cached_property
+    def _known(self) -> FloatArray | None:
+        """b [W] beside a body at the reference; one entry along closed axes on which it does not depend.
+
+        None where it is zero.
+        """
+        shape, acts = list(self.space.shape), False
+        parts: list[tuple[tuple[slice, ...], FloatArray]] = []
+        whole = (slice(None),) * len(shape)
+        if self._loads.source is not None:
+            parts.append((whole, self._loads.source.reshape(shape)))
+        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+            flux = closure.transmittance * (closure.reference - self._reference) + closure.imposed
+            if np.any(flux):
+                edge = list(whole)
+                edge[patch.axis] = slice(0, 1) if patch.side == 0 else slice(-1, None)
+                parts.append((tuple(edge), self._on_face(flux * patch.area, patch.axis)))
+        for axis, modes in enumerate(self.axes):
+            if modes.is_closed and not any(_varies(layer, part, axis) for layer, part in parts):
+                shape[axis] = 1
+        known = np.zeros(shape)
+        for layer, part in parts:
+            thin = tuple(slice(0, 1) if known.shape[axis] == 1 else slice(None) for axis in range(part.ndim))
+            known[layer] += part[thin] if part.shape != (1,) * part.ndim else part
+            acts = acts or bool(np.any(part))
+        return known if acts else None
+
+    def _on_face(self, values: Operand, axis: int) -> FloatArray:
+        """Values of one side of the box, one entry along its axis."""
+        array = np.asarray(values, np.float64)
+        if array.size == 1:
+            return array.reshape((1,) * len(self.space.shape))
+        return array.reshape([1 if other == axis else count for other, count in enumerate(self.space.shape)])
+
+    def _rates(self, counts: tuple[int, ...]) -> FloatArray:
+        """The sum of the rates of the first modes along each axis [1/s]."""
+        total = np.zeros(counts)
+        for axis, many in enumerate(counts):
+            shape = [1] * len(counts)
+            shape[axis] = -1
+            total += self.axes[axis].rates[:many].reshape(shape)
+        return total
+
+    @cached_property
+    def _steady(self) -> FloatArray | None:
+        """Coefficients of T_s beside the reference; the growing mean of a closed body left out."""
+        if self._known is None:
+            return None
+        coefficients = self._known
+        for axis, count in enumerate(self._known.shape):
+            coefficients = self._whole(coefficients, axis, count)
+        rates = self._rates(coefficients.shape)
+        steady: FloatArray = np.zeros_like(rates)
+        return np.divide(coefficients, self._capacity * rates, out=steady, where=rates > 0.0)
+
+    def _whole(self, values: FloatArray, axis: int, count: int) -> FloatArray:
+        """All coefficients along an axis; of one entry that stands for a closed axis, its constant mode alone."""
+        if count < self.axes[axis].count:
+            return values * float(np.sqrt(self.axes[axis].count))
+        return self.axes[axis].forward(values, axis)
+
+    @cached_property
+    def _steady_field(self) -> FloatArray:
+        """T_s, one entry along the axes on which it does not depend."""
+        if self._steady is None:
+            return np.full((1,) * len(self.axes), self._reference)
+        field = self._steady
+        for axis, modes in enumerate(self.axes):
+            is_thin = field.shape[axis] < modes.count
+            field = field / np.sqrt(modes.count) if is_thin else modes.backward(field, axis)
+        return field + self._reference
+
+    def _subtract_steady(self, coefficients: FloatArray) -> None:
+        """Take T_s from coefficients of the first modes, in place."""
+        counts = coefficients.shape
+        if self._reference != 0.0:
+            constant: FloatArray = np.full((1,) * len(counts), self._reference)
+            for axis, many in enumerate(counts):
+                shape = [1] * len(counts)
+                shape[axis] = -1
+                constant = constant * self.axes[axis].sums[:many].reshape(shape)
+            coefficients -= constant
+        if self._steady is not None:
+            part = self._steady[tuple(slice(many) for many in counts)]
+            coefficients[tuple(slice(many) for many in part.shape)] -= part
+
+    def _evolve(self, field: FloatArray, duration: float) -> tuple[FloatArray, list[float]]:
+        """The field after a time, and the heat into the body through each patch meanwhile [J]."""
+        counts = self._count_surviving(duration)
+        closed = [axis for axis, modes in enumerate(self.axes) if modes.is_closed]
+        part = field
+        for axis in closed:
+            part = self.axes[axis].forward(part, axis, counts[axis])
+        constant = part[tuple(slice(0, 1) if axis in closed else slice(None) for axis in range(field.ndim))]
+        for axis, modes in enumerate(self.axes):
+            if axis not in closed:
+                constant = modes.forward(constant, axis)
+                part = part if len(closed) == 0 else modes.forward(part, axis, counts[axis])
+        if not closed:
+            part = constant[tuple(slice(many) for many in counts)]
+        coefficients = np.array(part)
+        self._subtract_steady(coefficients)
+        coefficients *= np.exp(-duration * self._rates(counts))
+        if len(closed) == len(counts) and self._known is not None:  # nothing holds the mean
+            mean = self._known.mean() * duration / self._capacity
+            coefficients[(0,) * len(counts)] += mean * np.sqrt(field.size)
+        for axis in sorted(range(len(counts)), key=lambda axis: counts[axis] / self.axes[axis].count, reverse=True):
+            coefficients = self.axes[axis].backward(coefficients, axis)
+        if self._steady is not None or self._reference != 0.0:
+            coefficients += self._steady_field
+        return np.ascontiguousarray(coefficients), self._heat_through(np.array(constant), duration)
+
+    def _count_surviving(self, duration: float) -> tuple[int, ...]:
+        """How many modes along each axis have not decayed below rounding."""
+        slowest = sum(float(modes.rates[0]) for modes in self.axes) * duration
+        return tuple(modes.surviving(ROUNDED - slowest + modes.rates[0] * duration, duration) for modes in self.axes)
+
+    def _heat_through(self, constant: FloatArray, duration: float) -> list[float]:
+        """The heat through each patch [J]: that of the steady part, and the integrals of all modes.
+
+        Args:
+            constant: Coefficients of the field; along closed axes that of the constant mode alone, which is the only
+                one with a mean.
+        """
+        self._subtract_steady(constant)
+        rates = self._rates(constant.shape)
+        integrals = constant * np.divide(-np.expm1(-rates * duration), rates, where=rates > 0.0, out=rates)
+        found = []
+        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+            edge = list((slice(None),) * constant.ndim)
+            edge[patch.axis] = slice(0, 1) if patch.side == 0 else slice(-1, None)
+            flux = closure.transmittance * (closure.reference - self._wide_steady(tuple(edge), patch.axis))
+            heat = float(np.sum((flux + closure.imposed) * np.ones(patch.cells.shape))) * patch.area * duration
+            if self._ends[patch.axis, patch.side] > 0.0:
+                summed = integrals
+                for axis, modes in enumerate(self.axes):
+                    weights = modes.end_values[patch.side] if axis == patch.axis else modes.sums
+                    summed = np.tensordot(weights[: summed.shape[0]], summed, axes=(0, 0))
+                heat -= self._ends[patch.axis, patch.side] * float(summed)
+            found.append(heat)
+        return found
+
+    def _wide_steady(self, edge: tuple[slice, ...], axis: int) -> FloatArray:
+        """T_s behind the faces of one side of the box, flat."""
+        shape = [1 if other == axis else count for other, count in enumerate(self.space.shape)]
+        layer = self._steady_field[edge]
+        return np.broadcast_to(layer, shape).reshape(-1) if layer.size > 1 else layer.reshape(-1)
+
+
+def _varies(layer: tuple[slice, ...], part: FloatArray, axis: int) -> bool:
+    """Whether a load depends on the place along an axis."""
+    if layer[axis] != slice(None):
+        return True
+    return part.shape[axis] > 1 and bool(np.any(np.diff(part, axis=axis)))

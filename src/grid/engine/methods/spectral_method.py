@@ -1,0 +1,87 @@
+"""Exact modes as a method: `spectral`, for homogeneous boxes under loads that are constant in time."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.methods.method import Cost, Facts
+from grid.engine.problem import HeatProblem
+from grid.engine.values import Constant
+
+if TYPE_CHECKING:
+    from grid.engine.space import Space
+    from grid.engine.state import Stepper
+
+ROUNDED = 37.0  # as in grid.engine.methods.spectral
+# seconds for each cell, axis and landing: a transform there and back; for each mode of a product of thin matrices
+TRANSFORM_CELL, PRODUCT_CELL_MODE = 1.6e-8, 1.0e-10
+CALL = 3e-4  # s of fixed cost of a landing
+FIELDS = 5.0  # of working memory
+
+
+@dataclass(frozen=True)
+class SpectralMethod:
+    """Modes of a homogeneous box; see `grid.engine.methods.spectral`."""
+
+    name: str = "spectral"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        if not facts.is_constant:
+            return "the problem is not linear with coefficients and loads that are constant in time"
+        return _find_variation(facts.problem)
+
+    def estimate(self, facts: Facts) -> Cost:
+        cells, landings = facts.cells, len(facts.landings)
+        seconds, before = 0.0, 0.0
+        for landing in facts.landings:
+            seconds += CALL + cells * _seconds_per_cell(facts, landing - before)
+            before = landing
+        memory = int(8 * cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
+        return Cost(landings, seconds, memory, facts.duration)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":  # noqa: ARG002 - every landing is one step
+        from grid.engine.methods.spectral import SpectralStepper
+
+        return SpectralStepper(space)
+
+
+def _find_variation(problem: HeatProblem) -> str | None:
+    """Why the modes of a body are not products of those along its axes; None if they are."""
+    if problem.domain.active is not None:
+        return "the body is not a box"
+    if problem.has_phase_change:
+        return "a material melts"
+    if problem.has_flow:
+        return "there is a flow"
+    if problem.coupled_axes:
+        return "the conductivity is a full tensor"
+    if problem.contacts:
+        return "there is a contact resistance"
+    if len(problem.materials) > 1 or not all(isinstance(value, Constant) for value in problem.materials[0].values):
+        return "the material is not the same everywhere"
+    films = [law.values["coefficient"] for law in problem.boundaries.values() if "coefficient" in law.values]
+    if not all(isinstance(film, Constant) for film in films):
+        return "a heat transfer coefficient is not the same everywhere on its face"
+    return None
+
+
+def _seconds_per_cell(facts: Facts, duration: float) -> float:
+    """Seconds for each cell of a step: on each axis a thin product where few modes survive, else a transform."""
+    problem, total = facts.problem, 0.0
+    k = max(_number(value) for value in problem.materials[0].conductivity)
+    for size, count in zip(problem.domain.size, problem.domain.cells, strict=True):
+        time = k * duration / _capacity(problem)
+        many = min(count, size * math.sqrt(ROUNDED / time) / math.pi + 1.0)
+        total += min(TRANSFORM_CELL, PRODUCT_CELL_MODE * many)
+    return total
+
+
+def _number(value: object) -> float:
+    return value.value if isinstance(value, Constant) else 1.0
+
+
+def _capacity(problem: HeatProblem) -> float:
+    material = problem.materials[0]
+    if material.volumetric_heat_capacity is not None:
+        return _number(material.volumetric_heat_capacity)
+    return _number(material.density) * _number(material.specific_heat)
