@@ -1,6 +1,6 @@
 """The result of a run: fields at the asked times, what was measured of them, and the verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,7 +19,14 @@ from grid.engine.tensor import cross_flux
 from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from grid.engine.io.views import Extrema
     from grid.engine.planning import PlanSummary
+    from grid.engine.plot import Picture
 
 MELTED = 1e-6  # share of the latent heat that a cell may lack and count as melted
 Point = tuple[float, ...] | Mapping[str, float]
@@ -74,6 +81,18 @@ class Solution:
         last: FloatArray = self.fields[-1]
         return last
 
+    @property
+    def body(self) -> "NDArray[np.bool_] | None":
+        """Which cells belong to a masked body, shape `cells`; None where all do."""
+        active = self._spaces[-1].active
+        return None if active is None else active.reshape(self.problem.domain.cells)
+
+    @property
+    def body_fields(self) -> FloatArray:
+        """`fields` with NaN in the cells that are not of a masked body."""
+        body = self.body
+        return self.fields if body is None else np.where(body, self.fields, np.nan)
+
     @cached_property
     def coordinates(self) -> dict[str, FloatArray]:
         """Cell centres along each axis [m]."""
@@ -88,10 +107,19 @@ class Solution:
         Raises:
             FieldError: The point is not in the body, or the time was not asked for.
         """
-        index = self._index(time)
-        if self._spaces[index].active is not None:
-            return fit(*self._scattered(index), self._point(point), self.problem.domain.spacing)
-        return interpolate(self._spaces[index], self._widened(index), self._point(point), side)
+        return float(self.temperatures_at([point], time, side=side)[0])
+
+    def temperatures_at(
+        self, points: Sequence[Point], time: float | None = None, *, side: str | None = None
+    ) -> FloatArray:
+        """Temperatures at points, shape (points,), as `temperature_at`."""
+        index = self.find_index(time)
+        places, space = [self._point(point) for point in points], self._spaces[index]
+        if space.active is not None:
+            known = self.scattered_field(index)
+            return np.array([fit(*known, place, self.problem.domain.spacing) for place in places])
+        wide = self.widened_field(index)
+        return np.array([interpolate(space, wide, place, side) for place in places])
 
     def interface_temperature(self, point: Point, time: float | None = None) -> float:
         """Common temperature of two regions at a point of their interface."""
@@ -99,7 +127,7 @@ class Solution:
 
     def mean_temperature(self, time: float | None = None) -> float:
         """Heat-weighted mean, integral of rho c T over integral of rho c."""
-        index = self._index(time)
+        index = self.find_index(time)
         capacity = self._spaces[index].capacity
         return float(capacity @ self.fields[index].reshape(-1) / capacity.sum())
 
@@ -112,10 +140,58 @@ class Solution:
 
     def hottest_above_mean(self, time: float | None = None) -> float:
         """Largest temperature of the body, surfaces included, minus the mean [K]."""
-        index = self._index(time)
+        index = self.find_index(time)
         scattered = self._spaces[index].active is not None
-        values = self._scattered(index)[1] if scattered else self._widened(index)
+        values = self.scattered_field(index)[1] if scattered else self.widened_field(index)
         return float(values.max()) - self.mean_temperature(self.times[index])
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Fields, history and verdicts with coordinates and units; see `grid.engine.io.dataset.to_xarray`."""
+        from grid.engine.io.dataset import to_xarray
+
+        return to_xarray(self)
+
+    def probe(self, points: Sequence[Point]) -> "xr.DataArray":
+        """Temperatures at points and asked times, dimensions (time, point)."""
+        from grid.engine.io.views import probe
+
+        return probe(self, points)
+
+    def slice(self, axis: str, at: float, time: float | None = None) -> "xr.DataArray":
+        """The field on the plane where `axis` is `at` [m], over the axes that remain."""
+        from grid.engine.io.views import slice_plane
+
+        return slice_plane(self, axis, at, time)
+
+    def extrema(self, time: float | None = None) -> "Extrema":
+        """The coldest and the hottest place of the body, surfaces included."""
+        from grid.engine.io.views import find_extrema
+
+        return find_extrema(self, time)
+
+    def series(self, what: "Point | str") -> "xr.DataArray":
+        """A point's temperature, or a figure such as `mean_temperature`, over the asked times."""
+        from grid.engine.io.views import series
+
+        return series(self, what)
+
+    def write(self, path: "str | Path") -> "Path":
+        """Write `.nc`, `.zarr`, `.vti`, `.pvd`, `.npy`, `.csv` or `.png`; see `grid.engine.io.writing.write`."""
+        from grid.engine.io.writing import write
+
+        return write(self, path)
+
+    def plot(self, time: float | None = None) -> "Picture":
+        """Draw the field at an asked time: a profile, a map, or three sections; shown by a notebook as it is."""
+        from grid.engine.plot import plot
+
+        return plot(self, time)
+
+    def plot_history(self) -> "Picture":
+        """Draw the smallest, the mean and the largest temperature along the run."""
+        from grid.engine.plot import plot_history
+
+        return plot_history(self)
 
     def heat_flux(self, point: Point, direction: str, time: float | None = None) -> float:
         """Conductive heat flux -k dT/dn along `direction` (`+x`, `-x`, `+y`, ...) at a point [W/m2].
@@ -124,7 +200,7 @@ class Solution:
         """
         if len(direction) != 2 or direction[0] not in "+-" or direction[1] not in AXES[: self.problem.dimension]:
             raise FieldError("direction", "a sign and an axis, such as +x")
-        axis, index, place = AXES.index(direction[1]), self._index(time), self._point(point)
+        axis, index, place = AXES.index(direction[1]), self.find_index(time), self._point(point)
         fluxes = self._face_fluxes(axis, index)
         for other in reversed(range(self.problem.dimension)):
             domain = self.problem.domain
@@ -166,7 +242,7 @@ class Solution:
 
     def heat_rate(self, boundary: str, time: float | None = None) -> float:
         """Heat conducted into the body through the whole of a boundary, times `section` [W]."""
-        index = self._index(time)
+        index = self.find_index(time)
         total, found = 0.0, False
         space = self._spaces[index]
         for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True)):
@@ -187,7 +263,7 @@ class Solution:
             raise FieldError("direction", "a sign and an axis, such as +x")
         axis = AXES.index(direction[1])
         others = tuple(other for other in range(self.problem.dimension) if other != axis)
-        profile = self.fields[self._index(time)].max(axis=others)
+        profile = self.fields[self.find_index(time)].max(axis=others)
         sign = 1 if direction[0] == "+" else -1
         x, profile = self.coordinates[direction[1]][::sign], profile[::sign]
         above = np.flatnonzero(profile >= level)
@@ -205,7 +281,7 @@ class Solution:
         Raises:
             FieldError: The body has no single melting temperature.
         """
-        index = self._index(time)
+        index = self.find_index(time)
         content, laws = self._contents[index], {material.enthalpy for material in self.problem.materials}
         [law] = laws if len(laws) == 1 else [None]
         if content is None or law is None or law.melting_temperature is None:
@@ -239,14 +315,25 @@ class Solution:
         far = max(found) * domain.spacing[axis]
         return domain.origin[axis] + (far if sign == 1 else domain.size[axis] - far)
 
-    def _scattered(self, index: int) -> tuple[FloatArray, FloatArray]:
+    def space_at(self, index: int) -> Space:
+        """The discretised problem with its coefficients at an entry of `times`."""
+        return self._spaces[index]
+
+    def scattered_field(self, index: int) -> tuple[FloatArray, FloatArray]:
+        """Centres and surface points: positions with the material last, shape (n, dimension + 1), and temperatures."""
         space = self._spaces[index]
         return scatter(space, self.fields[index].reshape(-1), self._loads[index].closures)
 
-    def _widened(self, index: int) -> FloatArray:
+    def widened_field(self, index: int) -> FloatArray:
+        """The field with a layer of surface temperatures on every side, shape (cells + 2 along each axis)."""
         return widen(self._spaces[index], self.fields[index].reshape(-1), self._loads[index].closures)
 
-    def _index(self, time: float | None) -> int:
+    def find_index(self, time: float | None) -> int:
+        """Entry of `times` at a time, the last without one.
+
+        Raises:
+            FieldError: The time was not asked for.
+        """
         if time is None or self.problem.steady:
             return len(self.times) - 1
         distances = np.abs(np.asarray(self.times) - time)

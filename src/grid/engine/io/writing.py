@@ -1,0 +1,120 @@
+"""Files of a solution: NetCDF, Zarr, VTK, NPY, CSV, PNG, each written whole or not at all."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.core.errors import FieldError
+from grid.engine.io.replacing import replacing
+from grid.engine.problem import AXES
+
+if TYPE_CHECKING:
+    from grid.engine.solution import Solution
+
+MAX_NETCDF_BYTES = 2**31 - 4  # of a variable, in the 64-bit offset form of NetCDF 3
+MAX_CSV_ROWS = 2_000_000
+
+
+def write(solution: "Solution", path: str | Path) -> Path:
+    """Write a solution in the format that the name's suffix says, over what is there.
+
+    | suffix | holds |
+    |---|---|
+    | `.nc` | NetCDF (64-bit offset), as `to_xarray` |
+    | `.zarr` | a Zarr v3 folder, the same |
+    | `.vti` | the last field as VTK ImageData, for ParaView |
+    | `.pvd` | all fields: an index of `.vti` files in a folder of the same name |
+    | `.npy` | all fields, shape (times, *cells) |
+    | `.csv` | a row for each cell of the body and time |
+    | `.png` | a picture of the last field |
+
+    Returns:
+        The path.
+
+    Raises:
+        FieldError: Another suffix, a folder that cannot be written to, or more than the format can hold.
+        StorageFullError: The disk is full; nothing was written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in WRITERS:
+        raise FieldError("path", f"a name that ends in one of {', '.join(WRITERS)}")
+    WRITERS[path.suffix.lower()](solution, path)
+    return path
+
+
+def write_netcdf(solution: "Solution", path: Path) -> None:
+    """NetCDF 3 with 64-bit offsets, by SciPy: what reads NetCDF reads it."""
+    if solution.fields.nbytes > MAX_NETCDF_BYTES:
+        raise FieldError("path", f"at most {MAX_NETCDF_BYTES} bytes of fields in NetCDF; write .zarr, or fewer times")
+    with replacing(path) as place:
+        solution.to_xarray().to_netcdf(place, engine="scipy", format="NETCDF3_64BIT")
+
+
+def write_zarr(solution: "Solution", path: Path) -> None:
+    """A Zarr v3 folder."""
+    with replacing(path, may_replace=lambda folder: (folder / "zarr.json").is_file()) as place:
+        solution.to_xarray().to_zarr(place, mode="w", zarr_format=3, consolidated=False)
+
+
+def write_vti(solution: "Solution", path: Path) -> None:
+    """The last field as VTK ImageData."""
+    from grid.engine.io.vtk import write_image
+
+    write_image(path, solution.problem.domain, {"temperature": solution.body_fields[-1]}, time=solution.times[-1])
+
+
+def write_pvd(solution: "Solution", path: Path) -> None:
+    """All fields as VTK ImageData, and their index."""
+    from grid.engine.io.vtk import write_series
+
+    frames = [{"temperature": field} for field in solution.body_fields]
+    write_series(path, solution.problem.domain, frames, solution.times)
+
+
+def write_npy(solution: "Solution", path: Path) -> None:
+    """All fields, shape (times, *cells), float64, NaN outside a masked body."""
+    with replacing(path) as place, place.open("wb") as stream:
+        np.save(stream, np.ascontiguousarray(solution.body_fields), allow_pickle=False)
+
+
+def write_csv(solution: "Solution", path: Path) -> None:
+    """A row for each time and cell of the body; numbers in the shortest form that reads back to the same double."""
+    cells = solution.fields[0].size if solution.body is None else int(solution.body.sum())
+    if cells * len(solution.times) > MAX_CSV_ROWS:
+        raise FieldError("path", f"at most {MAX_CSV_ROWS} rows of CSV; write .nc, .zarr or .npy, or fewer times")
+    with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(_rows(solution))
+
+
+def _rows(solution: "Solution") -> Iterator[str]:
+    problem = solution.problem
+    inside = slice(None) if solution.body is None else solution.body.reshape(-1)
+    open_grid = np.meshgrid(*solution.coordinates.values(), indexing="ij")
+    places = [
+        ",".join(map(repr, row)) for row in zip(*(axis.reshape(-1)[inside].tolist() for axis in open_grid), strict=True)
+    ]
+    axes = ",".join(f"{axis}_m" for axis in AXES[: problem.dimension])
+    yield f"time_s,{axes},temperature_{problem.temperature_unit}\n"
+    for time, field in zip(solution.times, solution.fields, strict=True):
+        for place, value in zip(places, field.reshape(-1)[inside].tolist(), strict=True):
+            yield f"{time!r},{place},{value!r}\n"
+
+
+def write_png(solution: "Solution", path: Path) -> None:
+    """A picture of the last field."""
+    from grid.engine.plot import plot, save
+
+    save(plot(solution), path)
+
+
+WRITERS: dict[str, Callable[["Solution", Path], None]] = {
+    ".nc": write_netcdf,
+    ".zarr": write_zarr,
+    ".vti": write_vti,
+    ".pvd": write_pvd,
+    ".npy": write_npy,
+    ".csv": write_csv,
+    ".png": write_png,
+}
