@@ -26,6 +26,10 @@ COMPARISONS = ("within", "at_least", "at_most")
 # GridError for a case that is not valid. Loaded when such a case is met.
 SOLVERS: dict[str, str] = {
     "lumped": "grid.engine.lumped.cases",
+    "certificate": "grid.engine.lumped.certificate_cases",
+    "stress": "grid.engine.structural.cases",
+    "integrity": "grid.engine.structural.cases",
+    "fatigue": "grid.engine.structural.cases",
 }
 
 Case = Mapping[str, Any]
