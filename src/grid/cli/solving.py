@@ -1,15 +1,33 @@
-"""`grid solve`: a problem file in, a folder of results out; no server needed."""
+"""`grid solve`: a problem file solved here and now; no server needed.
 
+A rod answers in a fraction of a second, so nothing is loaded that this very command does not need: no settings, no
+plugins, no bar where nobody looks.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grid.cli.exit_codes import ExitCode
-from grid.cli.output import JsonFlag, errors, fail, reporting, show, table
+from grid.cli.output import JsonFlag, console, errors, fail, print_json, reporting, table
 
 if TYPE_CHECKING:
-    from grid.schemas.simulations import PointOutcome
+    from grid.engine import HeatProblem, PlanSummary, Solution
+
+OnStep = Callable[[float, int, float], bool]
+FIELDS = 20  # equal intervals at whose ends a field is kept, where the file can hold several
+SINGLE = ("", ".vti")  # no file, and the format that holds one field
+BALANCE = {
+    "stored": "stored_heat_change",
+    "in": "heat_in",
+    "out": "heat_out",
+    "generated": "heat_generated",
+    "residual": "heat_balance_residual",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -21,40 +39,163 @@ def solve(
     problem: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="A problem in the case format (docs/case-format.md).")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder for the results; made if missing.")],
-    method: Annotated[str, typer.Option(help="auto, explicit or implicit.")] = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write, its kind by its suffix (.nc .zarr .vti .pvd .npy .csv .png), or a folder for the "
+            "files that the service makes; without it the figures alone are printed.",
+        ),
+    ] = None,
+    method: Annotated[str, typer.Option(help="auto, or a method by name, such as explicit or implicit.")] = "auto",
+    tolerance: Annotated[
+        float | None, typer.Option(help="Time error over the span of temperatures that the steps are chosen for.")
+    ] = None,
+    fields: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Equal intervals at whose ends the field is kept.")
+    ] = None,
+    case: Annotated[str | None, typer.Option(help="Of a file of cases, the one with this id.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Solve a heat problem here and now. Exit 3 where the problem is refused, 8 where the result is rejected."""
     with reporting():
-        document = solve_file(problem, out, method)
-        rows = [(f"metrics.{name}", value) for name, value in document["metrics"].items()]
-        rows += [(f"audit {audit['name']}", audit["verdict"]) for audit in document["audits"]]
-        rows += [("file", name) for name in document["files"]]
-        show(document, as_json=as_json, view=lambda: table("what", "value", rows=rows, title=str(out)))
+        content = read_problem_file(problem, case)
+        if out is not None and not out.suffix:
+            document = solve_into_folder(content, out, method)
+        else:
+            document = solve_file(content, out, method, tolerance, fields)
+        print_json(document) if as_json else _print(document)
 
 
-def solve_file(problem: Path, out: Path, method: str) -> dict[str, Any]:
-    """Solve the problem in a file and write the results; return what a caller wants to know at once.
+def read_problem_file(file: Path, case: str | None) -> dict[str, Any]:
+    """Return the problem in a file, which may be a whole file of cases.
 
     Raises:
-        GridError: The file, a field or the mathematics; nothing is written then.
+        GridError: Not JSON, or no case of that name.
     """
+    from grid.core.errors import FieldError
     from grid.core.strict_json import read_json
+
+    content = read_json(file.read_bytes())
+    if isinstance(content, dict) and "cases" in content:
+        from grid.engine.verification import read_cases
+
+        if case is None:
+            raise FieldError("case", "required for a file of cases: name one by --case")
+        return dict(read_cases(content, case_id=case)[0])
+    if case is not None:
+        raise FieldError("case", "only for a file of cases")
+    return content  # type: ignore[no-any-return]  # whatever it is, the engine's reader says so
+
+
+def solve_file(
+    content: dict[str, Any], out: Path | None, method: str, tolerance: float | None, fields: int | None
+) -> dict[str, Any]:
+    """Solve a problem, write one file if one is asked for, and return what a caller wants to know at once.
+
+    Raises:
+        GridError: A field, the mathematics or the file; nothing is written then.
+    """
+    from grid.core.errors import NumericsError
+    from grid.engine import HeatProblem, prepare
+
+    if out is not None:
+        from grid.engine.io.writing import require_writable
+
+        require_writable(out)
+    keep_kernels()
+    heat = HeatProblem.from_case(content)
+    count = fields or (1 if out is None or out.suffix.lower() in SINGLE else FIELDS)
+    plan = prepare(heat, method=method, times=_equal_times(heat, count), tolerance=tolerance)
+    try:
+        with _progress() as on_step:
+            solution = plan.solve(on_step)
+    except NumericsError as error:
+        fail(f"{error.title}: {error}", ExitCode.UNSUCCESSFUL)
+    failed = [audit for audit in solution.audits if audit.verdict == "failed"]
+    if failed:
+        audit = failed[0]
+        fail(
+            f"The audit {audit.name} failed: {audit.detail}: {audit.value}, limit {audit.limit}.",
+            ExitCode.UNSUCCESSFUL,
+        )
+    files = [] if out is None else [str(solution.write(out))]
+    return _describe(solution, files)
+
+
+def _equal_times(problem: "HeatProblem", count: int) -> list[float] | None:
+    """The ends of so many equal intervals; None for a steady state."""
+    if problem.steady or problem.end_time is None:
+        return None
+    return [problem.end_time * index / count for index in range(1, count)] + [problem.end_time]
+
+
+def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "plan": _describe_plan(solution.plan),
+        "metrics": dict(solution.metrics),
+        "heat_balance": {
+            **{name: solution.metrics[metric] for name, metric in BALANCE.items()},
+            "unit": ("W" if solution.problem.steady else "J") + ("/m2", "/m", "")[solution.problem.dimension - 1],
+        },
+        "audits": [asdict(audit) for audit in solution.audits],
+        "files": files,
+    }
+
+
+def _describe_plan(plan: "PlanSummary") -> dict[str, Any]:
+    return {
+        "method": plan.method,
+        "reason": plan.reason,
+        "time_step_s": plan.time_step,
+        "estimated_steps": plan.estimate.steps,
+        "estimated_s": plan.estimate.work_s,
+        "estimated_bytes": plan.estimate.memory_bytes,
+    }
+
+
+def _print(document: dict[str, Any]) -> None:
+    """Print plan, figures, heat balance, verdicts and files for people."""
+    out = console()
+    if plan := document.get("plan"):
+        out.print(f"plan: {plan['method']} ({plan['reason']})", markup=False)
+    balance = document.get("heat_balance", {})
+    rows = [(name, value) for name, value in document["metrics"].items() if name not in BALANCE.values() or not balance]
+    rows += [(f"heat {name} [{balance['unit']}]", balance[name]) for name in BALANCE if balance]
+    rows += [(f"audit {audit['name']}", audit["verdict"]) for audit in document["audits"]]
+    rows += [("file", name) for name in document["files"]]
+    out.print(table("what", "value", rows=rows))
+
+
+def solve_into_folder(content: dict[str, Any], out: Path, method: str) -> dict[str, Any]:
+    """Solve a problem as the service does and write the files that it makes.
+
+    Raises:
+        GridError: A field, the mathematics; nothing is written then.
+    """
     from grid.plugins.registry import load_registry
+    from grid.schemas.jobs import Reason
     from grid.services.admission import validate_points
 
     simulation = load_registry().get("heat")
-    content = read_json(problem.read_bytes())
     [params], _ = validate_points(simulation.params_model, [{"problem": content, "method": method}], root="params")
     simulation.estimate(params)  # refuses what the engine cannot do before anything is allocated
     keep_kernels()
-    with _progress_bar() as told:
+    with _progress() as on_step:
+
+        def told(fraction: float) -> frozenset[int]:
+            on_step(fraction, 0, 0.0)
+            return frozenset()  # no point is left out
+
         result = simulation.solve([params], told)
-    _require_accepted(result.outcomes[0])
+    outcome = result.outcomes[0]
+    if outcome.reason is not Reason.OK:
+        fail(outcome.message or outcome.reason.sentence, ExitCode.UNSUCCESSFUL)
     out.mkdir(parents=True, exist_ok=True)
     simulation.render(simulation.files, params, result.records[0], out)
-    outcome = result.outcomes[0]
     return {
         "metrics": dict(outcome.metrics),
         "audits": list(outcome.audits),
@@ -66,38 +207,31 @@ def keep_kernels() -> None:
     """Name the folder where Numba keeps compiled kernels: with the service's where there is one, else the user's."""
     import os
 
-    from grid.core.settings import Settings
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    from grid.core.home import find_home
     from grid.runtime.environment import numba_cache_folder
 
-    home = Settings().grid_home
+    home = Path(os.environ["GRID_HOME"]) if os.environ.get("GRID_HOME") else find_home()
     if not home.is_dir():
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "grid"
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(numba_cache_folder(home)))
+    os.environ["NUMBA_CACHE_DIR"] = str(numba_cache_folder(home))
 
 
-def _require_accepted(outcome: "PointOutcome") -> None:
-    from grid.schemas.jobs import Reason
+@contextmanager
+def _progress() -> Iterator[OnStep]:
+    """Lend the callback that moves a bar on stderr; without a terminal there is no bar."""
+    if not sys.stderr.isatty():
+        yield lambda _fraction, _step, _time: True
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    if outcome.reason is not Reason.OK:
-        fail(outcome.message or outcome.reason.sentence, ExitCode.UNSUCCESSFUL)
+    columns = (TextColumn("solving"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors(), transient=True) as progress:
+        bar = progress.add_task("solving", total=1.0)
 
+        def move(fraction: float, _step: int, _time: float) -> bool:
+            progress.update(bar, completed=fraction)
+            return True
 
-class _progress_bar:  # noqa: N801 - used as a context manager, like a function
-    """A bar on stderr; the block is lent the callback that moves it."""
-
-    def __enter__(self) -> Any:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("solving"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=errors(), transient=True)
-        self._progress.start()
-        bar = self._progress.add_task("solving", total=1.0)
-
-        def told(fraction: float) -> frozenset[int]:
-            self._progress.update(bar, completed=fraction)
-            return frozenset()
-
-        return told
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        yield move

@@ -8,19 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from grid.core.home import find_home
+
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-
-
-def find_home(start: Path | None = None) -> Path:
-    """Find the nearest `.grid` at or above `start` (default: the working folder), as git finds its own folder.
-
-    Where there is none, it will be made in `start`.
-    """
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
-        if (folder / ".grid").is_dir():
-            return folder / ".grid"
-    return start / ".grid"
 
 
 def _comma_separated(value: object) -> object:

@@ -38,10 +38,17 @@ def write(solution: "Solution", path: str | Path) -> Path:
         StorageFullError: The disk is full; nothing was written.
     """
     path = Path(path)
-    if path.suffix.lower() not in WRITERS:
-        raise FieldError("path", f"a name that ends in one of {', '.join(WRITERS)}")
+    require_writable(path)
     WRITERS[path.suffix.lower()](solution, path)
     return path
+
+
+def require_writable(path: Path) -> None:
+    """Refuse early what no solution could be written to: another suffix, a folder that does not exist."""
+    if path.suffix.lower() not in WRITERS:
+        raise FieldError("path", f"a name that ends in one of {', '.join(WRITERS)}")
+    if not path.parent.is_dir():
+        raise FieldError("path", "in a folder that exists")
 
 
 def write_netcdf(solution: "Solution", path: Path) -> None:

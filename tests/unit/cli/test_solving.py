@@ -1,0 +1,138 @@
+"""`grid solve`: figures at once, one file by its suffix, a folder as the service makes it, refusals by name."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from grid.cli.main import app
+
+ROD = {
+    "kind": "diffusion",
+    "dimension": 1,
+    "steady": False,
+    "domain": {"coordinates": "cartesian", "size": [1.0]},
+    "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+    "initial": {"expression": "sin(pi*x)"},
+    "boundaries": {"x_min": {"type": "temperature", "value": 0.0}, "x_max": {"type": "temperature", "value": 0.0}},
+    "resolution": {"cells": [40], "steps": 20, "end_time": 0.1},
+}
+
+
+@pytest.fixture
+def rod(tmp_path):
+    path = tmp_path / "rod.json"
+    path.write_text(json.dumps(ROD))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["solve", *map(str, arguments)])
+
+
+def test_figures_are_printed_without_any_file(rod, tmp_path):
+    """The mean of sin(pi x) is 2/pi and falls as exp(-pi^2 t)."""
+    done = run(rod, "--json")
+    document = json.loads(done.stdout)
+
+    assert done.exit_code == 0
+    assert document["metrics"]["mean_temperature"] == pytest.approx(2 / math.pi * math.exp(-0.1 * math.pi**2), rel=5e-3)
+    assert document["files"] == []
+    assert list(tmp_path.iterdir()) == [rod]
+    assert document["plan"]["reason"]
+
+
+def test_the_heat_balance_closes_and_is_printed(rod):
+    balance = json.loads(run(rod, "--json").stdout)["heat_balance"]
+    assert balance["stored"] == pytest.approx(balance["in"] - balance["out"] + balance["generated"])
+    assert balance["unit"] == "J/m2"
+
+    told = run(rod).stdout
+    for name in ("stored", "in", "out", "generated", "residual"):
+        assert f"heat {name} [J/m2]" in told
+    assert "plan: " in told
+
+
+def test_a_suffix_chooses_the_kind_of_file(rod, tmp_path):
+    path = tmp_path / "rod.npy"
+    done = run(rod, "--out", path, "--fields", 4, "--json")
+
+    assert json.loads(done.stdout)["files"] == [str(path)]
+    assert np.load(path).shape == (5, 40)
+
+
+def test_a_method_by_name_and_a_tolerance_are_followed(rod):
+    plan = json.loads(run(rod, "--method", "implicit", "--tolerance", "1e-6", "--json").stdout)["plan"]
+
+    assert plan["method"] == "implicit"
+    assert run(rod, "--method", "magic").exit_code == 3
+    assert run(rod, "--tolerance", "-1").exit_code == 3
+
+
+def test_a_folder_holds_what_the_service_makes(rod, tmp_path):
+    done = run(rod, "--out", tmp_path / "results", "--json")
+
+    assert done.exit_code == 0, done.stderr
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {
+        "result.csv",
+        "meta.json",
+        "simulation_results.png",
+        "temperature_field.npy",
+    }
+
+
+def test_a_case_of_a_file_of_cases_is_named(tmp_path):
+    file = tmp_path / "cases.json"
+    entry = {"quantity": "mean_temperature", "time": 0.1, "value": 0.2, "tolerance": 1.0, "unit": "K"}
+    cases = [{**ROD, "id": name, "expected": [entry]} for name in ("one", "two")]
+    file.write_text(json.dumps({"schema_version": 2, "cases": cases}))
+
+    assert run(file, "--case", "two").exit_code == 0
+    assert "--case" in run(file).stderr
+    assert run(file, "--case", "three").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("out", "told"), [("rod.xlsx", ".nc"), ("nowhere/rod.nc", "folder that exists")], ids=["suffix", "folder"]
+)
+def test_a_place_that_cannot_be_written_is_refused_before_solving(rod, tmp_path, out, told):
+    done = run(rod, "--out", tmp_path / out)
+
+    assert done.exit_code == 3
+    assert told in done.stderr
+    assert list(tmp_path.iterdir()) == [rod]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"material": {"conductivity": -1.0, "volumetric_heat_capacity": 1.0}}, "material.conductivity"),
+        ({"initial": {"expression": "1/0"}}, "initial"),
+        ({"colour": "red"}, "an unknown field"),
+    ],
+)
+def test_a_problem_that_is_not_physical_is_refused_by_field(tmp_path, change, told):
+    file = tmp_path / "bad.json"
+    file.write_text(json.dumps(ROD | change))
+    done = run(file, "--out", tmp_path / "bad.npy")
+
+    assert done.exit_code == 3
+    assert told in done.stderr
+    assert not (tmp_path / "bad.npy").exists()
+
+
+def test_solving_a_rod_loads_neither_settings_nor_plugins_nor_pictures(rod):
+    code = (
+        "import sys, json\nfrom grid.cli.main import app\n"
+        f"app(['solve', {str(rod)!r}, '--json'], standalone_mode=False)\n"
+        "print(json.dumps([name.partition('.')[0] for name in sys.modules]), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = set(json.loads(done.stderr))
+    assert "numpy" in loaded
+    assert not loaded & {"pydantic_settings", "pluggy", "matplotlib", "xarray", "zarr", "sqlalchemy"}
