@@ -13,7 +13,6 @@ from grid.engine.problem import AXES
 if TYPE_CHECKING:
     from grid.engine.solution import Solution
 
-MAX_NETCDF_BYTES = 2**31 - 4  # of a variable, in the 64-bit offset form of NetCDF 3
 MAX_CSV_ROWS = 2_000_000
 
 
@@ -22,7 +21,7 @@ def write(solution: "Solution", path: str | Path) -> Path:
 
     | suffix | holds |
     |---|---|
-    | `.nc` | NetCDF (64-bit offset), as `to_xarray` |
+    | `.nc` | NetCDF 4, as `to_xarray` |
     | `.zarr` | a Zarr v3 folder, the same |
     | `.vti` | the last field as VTK ImageData, for ParaView |
     | `.pvd` | all fields: an index of `.vti` files in a folder of the same name |
@@ -52,11 +51,11 @@ def require_writable(path: Path) -> None:
 
 
 def write_netcdf(solution: "Solution", path: Path) -> None:
-    """NetCDF 3 with 64-bit offsets, by SciPy: what reads NetCDF reads it."""
-    if solution.fields.nbytes > MAX_NETCDF_BYTES:
-        raise FieldError("path", f"at most {MAX_NETCDF_BYTES} bytes of fields in NetCDF; write .zarr, or fewer times")
+    """NetCDF 4, the fields compressed without loss."""
+    data = solution.to_xarray()
+    encoding = {"temperature": {"zlib": True, "complevel": 1, "shuffle": True}}
     with replacing(path) as place:
-        solution.to_xarray().to_netcdf(place, engine="scipy", format="NETCDF3_64BIT")
+        data.to_netcdf(place, engine="h5netcdf", encoding=encoding)
 
 
 def write_zarr(solution: "Solution", path: Path) -> None:
