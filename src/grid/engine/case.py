@@ -10,7 +10,7 @@ from typing import Any
 from grid.core.errors import UnsupportedError
 from grid.engine.boundaries import BOUNDARY_TYPES, Boundary, make_boundary
 from grid.engine.phase_case import PHASE_FIELDS, phase_fields, read_enthalpy, read_melting
-from grid.engine.problem import AXES, FACES, Contact, Domain, Material
+from grid.engine.problem import AXES, FACES, Adaptive, Contact, Domain, Material
 from grid.engine.reading import Reader
 from grid.engine.validation import CAPACITY_LIMITS, ELASTIC_LIMITS
 from grid.engine.values import Value
@@ -26,7 +26,6 @@ OTHER_KINDS = {
 }
 # Fields of the format that this version knows and cannot do yet, with the name of the feature.
 UNSUPPORTED_FIELDS = {
-    "adaptive": "automatic choice of model",
     "lumped": "a lumped model",
     "supports": "thermal stress",
     "load": "thermal stress",
@@ -46,6 +45,7 @@ FIELDS = (
     "contacts",
     "velocity",
     "initial_phase",
+    "adaptive",
 )
 OTHER_FIELDS = ("exact", "resolution", "temperature_unit", "schema_version")
 MAX_MATERIALS = 256
@@ -86,6 +86,8 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
         arguments["velocity"] = reader.read_numbers("velocity", raw["velocity"])
     if "initial_phase" in raw:
         arguments["initial_phase"] = reader.read_choice("initial_phase", raw["initial_phase"], ("liquid", "solid"))
+    if "adaptive" in raw:
+        arguments["adaptive"] = _adaptive(reader, raw["adaptive"])
     if "contacts" in raw:
         arguments["contacts"] = _contacts(reader, raw["contacts"])
     unit = raw.get("temperature_unit", "relative")
@@ -213,6 +215,25 @@ def _tensor(reader: Reader, path: str, rows: list[Any]) -> tuple[Value, ...]:
             return ()
         found += [reader.read_value(f"{path}[{i}][{j}]", entry) for j, entry in enumerate(entries)]
     return tuple(value for value in found if value is not None)
+
+
+def _adaptive(reader: Reader, raw: object) -> Adaptive | None:
+    path, measures = "adaptive", ("surface_stress", "hottest_above_mean")
+    names = ("measure", "face", "threshold", "return_fraction", "dwell")
+    fields = reader.read_mapping(path, raw, allowed=names, required=("measure", "threshold"))
+    measure = reader.read_choice(f"{path}.measure", fields.get("measure"), measures)
+    numbers = {
+        name: reader.read_number(f"{path}.{name}", fields[name])
+        for name in ("threshold", "return_fraction", "dwell")
+        if name in fields
+    }
+    face = reader.read_choice(f"{path}.face", fields["face"], FACES) if "face" in fields else ""
+    if measure is None or None in numbers.values() or "threshold" not in numbers:
+        return None
+    known = {name: number for name, number in numbers.items() if number is not None}
+    return Adaptive(
+        measure="surface_stress" if measure == measures[0] else "hottest_above_mean", face=face or "", **known
+    )
 
 
 def _contacts(reader: Reader, raw: object) -> tuple[Contact, ...]:

@@ -56,6 +56,8 @@ SPEED = Limit(-1e9, 1e9, "m/s")
 YOUNG_MODULUS = Limit(1e-9, 1e15, "Pa")
 POISSON_RATIO = Limit(-1.0, math.nextafter(0.5, 0.0), "1", exclusive_minimum=True)
 THERMAL_EXPANSION = Limit(-1.0, 1.0, "1/K")
+THRESHOLD = Limit(0.0, 1e18, "Pa or K", exclusive_minimum=True)
+FRACTION = Limit(0.0, 1.0, "1", exclusive_minimum=True)
 CONDUCTANCE = Limit(1e-12, 1e12, "W/(m2 K)")
 TOLERANCE = Limit(1e-10, 0.1, "of the span of temperatures")
 

@@ -13,6 +13,7 @@ from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.choosing import Alternative, Choice, choose, find_landings, make_facts
 from grid.engine.costs import memory_bytes, steady_seconds
+from grid.engine.lumped.method import MODEL_TOLERANCE, ModelMethod, find_model
 from grid.engine.methods import METHODS, Facts
 from grid.engine.methods.method import Precision
 from grid.engine.problem import HeatProblem
@@ -58,6 +59,7 @@ class PlanSummary:
         tolerance: Time error at the asked times over the span of temperatures that the steps are chosen for; None
             where their number was given.
         alternatives: What the other methods would have cost, or why they cannot.
+        model: `diffusive`, or `lumped`, `corrected`, `auto`, see `grid.engine.lumped.method`.
     """
 
     method: str
@@ -66,6 +68,7 @@ class PlanSummary:
     estimate: Estimate
     tolerance: float | None = None
     alternatives: tuple[Alternative, ...] = ()
+    model: str = "diffusive"
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ def prepare(
     steps: int | None = None,
     tolerance: float | None = None,
     precision: Precision = "double",
+    model: str | None = None,
+    model_tolerance: float = MODEL_TOLERANCE,
 ) -> Plan:
     """Discretise a problem and choose how to solve it.
 
@@ -141,6 +146,9 @@ def prepare(
         tolerance: Time error at `times`, over the span of temperatures, that the steps are chosen for; default 1e-4.
             A method that is asked for by name takes the problem's `steps` unless a tolerance is given.
         precision: `mixed` allows single precision inside where the tolerance does.
+        model: `diffusive`, `lumped` (Newton's law of cooling), `corrected`, or `auto` for the lumped model where its
+            certificate allows; default `auto` where the problem is `adaptive`, else `diffusive`.
+        model_tolerance: Of the certificate of `auto`, over the span of temperatures.
 
     Raises:
         FieldError: A property or a load is not physical somewhere on the grid, or an argument is outside its limits.
@@ -159,13 +167,15 @@ def prepare(
     landings = find_landings(problem, outputs)
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
-    choice = choose(facts, method)
+    model = find_model(problem, model)
+    choice = choose(facts, "implicit" if model != "diffusive" and method == "auto" else method)
     needed = _transient_estimate(problem, choice, outputs)
     controlled = None if fixed is not None else facts.tolerance
     summary = PlanSummary(
-        choice.method.name, choice.reason, choice.cost.time_step, needed, controlled, choice.alternatives
+        choice.method.name, choice.reason, choice.cost.time_step, needed, controlled, choice.alternatives, model
     )
-    return Plan(problem, summary, outputs, space, choice.method, facts)
+    taken = choice.method if model == "diffusive" else ModelMethod(model, choice.method, model_tolerance)
+    return Plan(problem, summary, outputs, space, taken, facts)
 
 
 def solve(
@@ -177,12 +187,15 @@ def solve(
     steps: int | None = None,
     tolerance: float | None = None,
     precision: Precision = "double",
+    model: str | None = None,
+    model_tolerance: float = MODEL_TOLERANCE,
     on_step: OnStep | None = None,
 ) -> "Solution":
     """Solve a problem: `prepare` and `Plan.solve` in one; see there for arguments and errors."""
     plan = prepare(
-        problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision
-    )
+        problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision,
+        model=model, model_tolerance=model_tolerance,
+    )  # fmt: skip
     return plan.solve(on_step)
 
 

@@ -103,6 +103,11 @@ class Material:
         return self.conductivity[row if len(self.conductivity) > 1 else 0]
 
     @property
+    def is_elastic(self) -> bool:
+        """Whether a thermal stress can be told."""
+        return self.young_modulus is not None and self.thermal_expansion is not None
+
+    @property
     def has_capacity(self) -> bool:
         return self.volumetric_heat_capacity is not None or (
             self.density is not None and self.specific_heat is not None
@@ -122,6 +127,25 @@ class Contact:
     axis: str
     position: float
     conductance: float
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Automatic choice between the lumped and the diffusive model, see `grid.engine.lumped.fidelity`.
+
+    Args:
+        measure: `surface_stress` on `face` [Pa], or `hottest_above_mean` [K].
+        threshold: The lumped model is left where the measure predicted for the next step exceeds it.
+        face: `x_min` ... `z_max`, of `surface_stress`.
+        return_fraction: Share of the threshold below which the lumped model is taken up again.
+        dwell: Least time between a switch and the return to the lumped model [s].
+    """
+
+    measure: Literal["surface_stress", "hottest_above_mean"]
+    threshold: float
+    face: str = ""
+    return_fraction: float = 0.5
+    dwell: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -145,6 +169,7 @@ class HeatProblem:
         guess: Start of an iteration for a steady problem.
         initial_phase: `liquid` or `solid`: a body that starts exactly at its melting temperature has all its latent
             heat, or none.
+        adaptive: Automatic choice of model, from this measure.
 
     Raises:
         FieldError, InvalidFieldsError: A field is outside its limits.
@@ -166,6 +191,7 @@ class HeatProblem:
     exact: Expression | None = None
     guess: Value = field(default_factory=lambda: Constant(0.0))
     initial_phase: Literal["liquid", "solid"] = "liquid"
+    adaptive: Adaptive | None = None
 
     def __post_init__(self) -> None:
         from grid.engine.validation import require_valid

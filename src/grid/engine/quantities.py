@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from grid.core.errors import FieldError, UnsupportedError
+from grid.core.errors import FieldError
 from grid.engine.mesh import open_places
 from grid.engine.planning import solve
 from grid.engine.problem import HeatProblem
@@ -24,12 +24,11 @@ def asked_times(case: Entry) -> tuple[float, ...]:
     return tuple(sorted({float(entry["time"]) for entry in case.get("expected", ()) if "time" in entry}))
 
 
-def compute_quantity(solution: Solution, entry: Entry) -> float:
+def compute_quantity(solution: Solution, entry: Entry) -> float | str:
     """The value of an entry, from a solution that holds its time.
 
     Raises:
         FieldError: The entry names a place, time or quantity that does not exist.
-        UnsupportedError: A quantity that this version does not compute.
     """
     quantity = entry.get("quantity")
     if isinstance(quantity, str):
@@ -39,8 +38,6 @@ def compute_quantity(solution: Solution, entry: Entry) -> float:
     if quantity == "observed_order":
         return compute_observed_order(solution.problem, entry)
     if not isinstance(quantity, str) or quantity not in _QUANTITIES:
-        if quantity in ("model", "switches", "surface_stress"):
-            raise UnsupportedError(f"the quantity {quantity}")
         raise FieldError("quantity", f"one of {', '.join(sorted(_QUANTITIES))}, observed_order")
     return _QUANTITIES[quantity](solution, entry)
 
@@ -131,8 +128,10 @@ _REQUIRED = {
     "heat_rate": ("boundary",),
     "front_position": ("direction",),
     "observed_order": ("grids",),
+    "surface_stress": ("face",),
+    "model": ("time",),
 }
-_QUANTITIES: dict[str, Callable[[Solution, Entry], float]] = {
+_QUANTITIES: dict[str, Callable[[Solution, Entry], float | str]] = {
     "temperature": lambda s, e: s.temperature_at(e["at"], e.get("time"), side=e.get("side")),
     "interface_temperature": lambda s, e: s.interface_temperature(e["at"], e.get("time")),
     "mean_temperature": lambda s, e: s.mean_temperature(e.get("time")),
@@ -141,6 +140,9 @@ _QUANTITIES: dict[str, Callable[[Solution, Entry], float]] = {
     "heat_rate": lambda s, e: s.heat_rate(e["boundary"], e.get("time")),
     "front_position": _front_position,
     "front_coefficient": _front_coefficient,
+    "surface_stress": lambda s, e: s.surface_stress(e["face"], e.get("time")),
+    "model": lambda s, e: s.models.model_at(e["time"]),
+    "switches": lambda s, _: float(len(s.models.switches)),
     "relative_energy_change": _relative_energy_change,
     "relative_energy_error": _relative_energy_error,
 }

@@ -10,6 +10,9 @@ import numpy as np
 from grid.core.errors import FieldError
 from grid.engine.audits import Audit
 from grid.engine.interpolation import interpolate, widen
+from grid.engine.lumped.certificates import Certificate
+from grid.engine.lumped.fidelity import find_surfaces, stress_factor
+from grid.engine.lumped.report import ModelReport
 from grid.engine.mesh import centres
 from grid.engine.problem import AXES, HeatProblem
 from grid.engine.scattered import fit, scatter
@@ -56,6 +59,7 @@ class Solution:
             `heat_balance_residual` [J], `steps`, `damped_steps`.
         audits: The checks, see `grid.engine.audits`.
         history: Key figures along the run.
+        models: Which models were used, when and why they changed, and the certificate of the lumped one.
     """
 
     problem: HeatProblem
@@ -69,6 +73,7 @@ class Solution:
     _spaces: tuple[Space, ...] = field(repr=False)  # coefficients at each snapshot
     _loads: tuple[Loads, ...] = field(repr=False)
     _contents: tuple[FloatArray | None, ...] = field(repr=False)  # enthalpy of each cell [J], where a material melts
+    models: ModelReport = field(default_factory=ModelReport)
 
     @property
     def is_accepted(self) -> bool:
@@ -120,6 +125,27 @@ class Solution:
             return np.array([fit(*known, place, self.problem.domain.spacing) for place in places])
         wide = self.widened_field(index)
         return np.array([interpolate(space, wide, place, side) for place in places])
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What is guaranteed of the lumped model; None where it did nothing."""
+        return self.models.certificate
+
+    def surface_stress(self, face: str, time: float | None = None) -> float:
+        """Stress of a free plate at a face, E alpha (mean - mean temperature of the face) / (1 - nu) [Pa].
+
+        Raises:
+            FieldError: No such face, or the material has no `young_modulus` and `thermal_expansion`.
+        """
+        index = self.find_index(time)
+        space, loads = self._spaces[index], self._loads[index]
+        numbers = [number for number, patch in enumerate(space.patches) if patch.name == face]
+        if not numbers:
+            raise FieldError("face", "a face of the body that is not periodic")
+        if not any(material.is_elastic for material in self.problem.materials):
+            raise FieldError("material.young_modulus", "required with thermal_expansion for surface_stress")
+        surface = find_surfaces(space, loads, self.fields[index].reshape(-1))[numbers[0]]
+        return stress_factor(self.problem) * (self.mean_temperature(self.times[index]) - float(np.mean(surface)))
 
     def interface_temperature(self, point: Point, time: float | None = None) -> float:
         """Common temperature of two regions at a point of their interface."""

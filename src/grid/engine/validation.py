@@ -120,6 +120,7 @@ def _errors(problem: HeatProblem) -> Iterator[FieldError]:
     if problem.domain.active is not None:
         yield from _truth("domain.active", problem.domain.active, place)
     yield from _contacts(problem)
+    yield from _adaptive(problem)
     yield from _times(problem)
 
 
@@ -184,6 +185,22 @@ def _contacts(problem: HeatProblem) -> Iterator[FieldError]:
             yield FieldError(f"{path}.axis", f"one of {', '.join(AXES[: domain.dimension])}")
         elif domain.face_index(contact.axis, contact.position) is None:
             yield FieldError(f"{path}.position", "on a face between two cells of the grid [m]")
+
+
+def _adaptive(problem: HeatProblem) -> Iterator[FieldError]:
+    rule = problem.adaptive
+    if rule is None:
+        return
+    if problem.steady:
+        yield FieldError("adaptive", "only where the case is not steady")
+    yield from _number("adaptive.threshold", rule.threshold, limits.THRESHOLD)
+    yield from _number("adaptive.return_fraction", rule.return_fraction, limits.FRACTION)
+    yield from _number("adaptive.dwell", rule.dwell, limits.TIME)
+    if rule.measure == "surface_stress":
+        if rule.face not in FACES[: 2 * problem.dimension] or _is_periodic(problem.boundary(rule.face)):
+            yield FieldError("adaptive.face", "a face of the body that is not periodic, for surface_stress")
+        if not any(material.is_elastic for material in problem.materials):
+            yield FieldError("material.young_modulus", "required with thermal_expansion for surface_stress")
 
 
 def _is_periodic(boundary: Boundary) -> bool:

@@ -39,18 +39,18 @@ class Certificate:
 
     Args:
         name: Which bound is active, `C1` to `C5`.
-        bound: Largest error of the mean temperature over the initial excess (C1, C2), or of the field (C4) [1].
+        bound: Largest error of the mean temperature over the initial excess (C1, C2) or over the span (C3) [1].
         is_rigorous: Whether it is a theorem for this run, or an estimate.
-        biot_number: h V / (A k), the customary one, with the mean film and the least conductivity.
-        internal_resistance_phi: phi.
+        biot_number: h V / (A k), the customary one, with the mean film and the least conductivity; None without films.
+        internal_resistance_phi: phi; None without films.
         detail: One sentence.
     """
 
     name: str
     bound: float
     is_rigorous: bool
-    biot_number: float
-    internal_resistance_phi: float
+    biot_number: float | None
+    internal_resistance_phi: float | None
     detail: str
 
 

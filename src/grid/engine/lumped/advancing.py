@@ -1,0 +1,208 @@
+r"""One step of the lumped model of a body on a grid: its mean temperature, and the field that goes with it.
+
+The field is T = Tbar + s + d: the quasi-steady shape s of the loads, and d, what is left of the past, which decays at
+the rate of its Rayleigh quotient lambda = d.A d / d.C d (certificate C5: at least the first insulated eigenvalue). All
+three follow from the field and the loads, so a state of the lumped model is an ordinary state, and changing model
+changes no temperature and no heat. The mean obeys
+
+.. math:: \dot{\bar T} = \rho_0 - \beta (\bar T - T_{ref}) + q e^{-\lambda t}, \qquad q = -\sum U A\, d / \sum C,
+
+which is integrated exactly for loads linear in time over the step; coefficients that vary are taken at its middle.
+Newton's law of cooling (`is_plain`) has s = d = 0, a uniform field, and the films of the faces themselves.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from grid.engine.audits import reason_without_bounds
+from grid.engine.lumped.fidelity import mean_temperature
+from grid.engine.lumped.quasi_steady import QuasiSteady, Response
+from grid.engine.space import Loads, Space
+from grid.engine.state import Bounds, Ledger, State, include_references
+from grid.engine.values import FloatArray
+from grid.engine.varying import freeze, stored_between
+
+LEVELLINGS = 6  # Newton steps for equal heat; one is exact where the capacity is constant
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The model at one field and time."""
+
+    space: Space
+    loads: Loads
+    response: Response
+
+
+@dataclass
+class LumpedAdvance:
+    """Steps of the lumped model.
+
+    Args:
+        space: The body on its grid.
+        reference: Temperature from which means are counted.
+        is_plain: Newton's law, with a uniform field, in place of the corrected model.
+    """
+
+    space: Space
+    reference: float
+    is_plain: bool = False
+    _quasi: QuasiSteady = field(init=False, repr=False)
+    _keeps_bounds: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._quasi = QuasiSteady(self.space, self.reference)
+        self._keeps_bounds = reason_without_bounds(self.space.problem) is None
+
+    def look(self, temperature: FloatArray, time: float) -> Moment:
+        """The model with the coefficients at a field and the loads at a time [s]."""
+        frozen, loads = freeze(self.space, temperature, time)
+        if self.is_plain:
+            return Moment(frozen, loads, self._newton(frozen, temperature, time))
+        return Moment(frozen, loads, self._quasi.respond(frozen, loads))
+
+    def _newton(self, frozen: Space, temperature: FloatArray, time: float) -> Response:
+        """Newton's law: the heat through the films of all faces of a uniform body, linearised at its temperature."""
+        mean, capacity = mean_temperature(frozen, temperature), float(frozen.capacity.sum())
+        heat = slope = 0.0
+        for index, patch in enumerate(frozen.patches):
+            law = frozen.robin(index, time, np.full(patch.cells.shape, mean))
+            film = np.broadcast_to(law.film, patch.cells.shape)
+            flux = film * (law.reference - self.reference) + law.imposed
+            heat += float(np.sum(flux)) * patch.area
+            slope += float(np.sum(film)) * patch.area
+        source = frozen.source_heat(time, temperature.reshape(frozen.shape))
+        heat += 0.0 if source is None else float(source.sum())
+        flat = np.zeros_like(temperature)
+        return Response(self.reference, heat / capacity, slope / capacity, flat, flat)
+
+    def predict(self, moment: Moment, mean: float) -> FloatArray:
+        """The field that belongs to a mean once the past is forgotten, flat."""
+        out: FloatArray = mean + moment.response.shape(mean)
+        return out
+
+    def step(self, state: State, start: float, end: float, duration: float) -> State:
+        """Advance by `duration`, with the loads from `start` to `end`, the times of both ends seen from inside [s]."""
+        old = self.look(state.temperature, start)
+        mean = mean_temperature(old.space, state.temperature)
+        past = state.temperature - self.predict(old, mean)
+        past = np.zeros_like(past) if self.is_plain else np.where(self.space.capacity > 0.0, past, 0.0)
+        fading = _Fading.of(old, past)
+        using, following = self._follow(old, mean, fading, start, end, duration)
+        heat = float(using.space.capacity.sum()) * (following - mean)
+        new = self.look(state.temperature + (following - mean), end)
+        left = past * math.exp(-fading.rate * duration)
+        temperature = self._limit(following, new.response.shape(following) + left, state.bounds, new.loads)
+        temperature = self._level(state.temperature, temperature, heat, end)
+        bounds = include_references(include_references(state.bounds, old.loads), new.loads)
+        ledger = _book(state, (old, new), (state.temperature, temperature), heat, duration)
+        return replace(
+            state,
+            time=state.time + duration,
+            step=state.step + 1,
+            temperature=self.space.fill(temperature),
+            bounds=bounds,
+            ledger=ledger,
+            error=None,
+        )
+
+    def _follow(
+        self, old: Moment, mean: float, fading: "_Fading", start: float, end: float, duration: float
+    ) -> tuple[Moment, float]:
+        """The mean after the step, and the moment whose coefficients it was found with."""
+        if self.space.problem.is_linear:
+            new = self.look(old.space.capacity * 0.0 + mean, end)
+            if new.loads.operator_key == old.loads.operator_key:
+                return old, _integrate(old.response, new.response, mean, fading, duration)
+        half = _integrate(old.response, old.response, mean, fading, 0.5 * duration)
+        field_ = half + old.response.shape(half) + fading.past * math.exp(-0.5 * fading.rate * duration)
+        middle = self.look(self.space.fill(field_), 0.5 * (start + end))
+        return middle, _integrate(middle.response, middle.response, mean, fading, duration)
+
+    def _limit(self, mean: float, shape: FloatArray, bounds: Bounds, loads: Loads) -> FloatArray:
+        """Tbar + s + d, its deviation reduced as a whole where the maximum principle forbids an extreme."""
+        share = 1.0
+        if self._keeps_bounds:
+            limits = include_references(bounds, loads)
+            for deviation, room in (
+                (float(shape.max()), limits.highest - mean),
+                (-float(shape.min()), mean - limits.lowest),
+            ):
+                if deviation > max(room, 0.0):
+                    share = min(share, max(room, 0.0) / deviation)
+        return mean + share * shape
+
+    def _level(self, before: FloatArray, after: FloatArray, heat: float, time: float) -> FloatArray:
+        """Raise or lower a field as a whole until it holds the heat that it was given."""
+        capacity = self.space.capacity
+        inside = capacity > 0.0
+        for _ in range(LEVELLINGS):
+            missing = heat - float(stored_between(self.space, before, after, time).sum())
+            lift = missing / float(capacity.sum())
+            after = np.where(inside, after + lift, after)
+            if abs(lift) <= 2.0 * float(np.spacing(np.abs(after).max())):
+                break
+        return after
+
+
+@dataclass(frozen=True)
+class _Fading:
+    """What is left of the past: d, its rate of decay [1/s] and the rate at which it changes the mean [K/s]."""
+
+    past: FloatArray
+    rate: float
+    drive: float
+
+    @classmethod
+    def of(cls, moment: Moment, past: FloatArray) -> "_Fading":
+        space, loads = moment.space, moment.loads
+        weight = float(space.capacity @ past**2)
+        if not weight > 0.0:
+            return cls(past, 0.0, 0.0)
+        conducted = -space.conduct(past)
+        exchanged = 0.0
+        for patch, closure in zip(space.patches, loads.closures, strict=True):
+            heat = closure.transmittance * past[patch.cells] * patch.area
+            conducted[patch.cells] += heat
+            exchanged += float(np.sum(heat))
+        rate = max(float(past @ conducted) / weight, 0.0)
+        return cls(past, rate, -exchanged / float(space.capacity.sum()))
+
+
+def _integrate(old: Response, new: Response, mean: float, fading: _Fading, duration: float) -> float:
+    """The mean after `duration`, exact for a rate that changes linearly from one response to the other."""
+    decay, u = old.decay, mean - old.reference
+    x = decay * duration
+    driven = old.rate_0 * _phi_1(x) + (new.rate_0 - old.rate_0) * _phi_2(x)
+    slow, fast = sorted((decay, fading.rate))
+    past = fading.drive * math.exp(-slow * duration) * _phi_1((fast - slow) * duration)
+    # u exp(-x) + ... = u + duration (rate at the start) phi_1(x) + ..., which loses no digits in small steps
+    return mean + duration * (driven - decay * u * _phi_1(x) + past)
+
+
+def _phi_1(x: float) -> float:
+    """(1 - exp(-x)) / x."""
+    return -math.expm1(-x) / x if x > 1e-12 else 1.0 - 0.5 * x
+
+
+def _phi_2(x: float) -> float:
+    """(1 - phi_1(x)) / x."""
+    return (1.0 - _phi_1(x)) / x if x > 1e-4 else 0.5 - x / 6.0
+
+
+def _book(
+    state: State, moments: tuple[Moment, Moment], fields: tuple[FloatArray, FloatArray], heat: float, duration: float
+) -> Ledger:
+    """Enter the heat of a step: sources as they are, the rest through the boundary, in and out as at both ends."""
+    flows = [moment.space.heat_flow(field_, moment.loads) for moment, field_ in zip(moments, fields, strict=True)]
+    generated = 0.5 * duration * sum(flow.generated for flow in flows)
+    into = 0.5 * duration * sum(flow.boundary_in for flow in flows)
+    out = 0.5 * duration * sum(flow.boundary_out for flow in flows)
+    net = heat - generated
+    if net >= 0.0:
+        into = max(into, net)
+        return state.ledger.add(into, into - net, generated)
+    out = max(out, -net)
+    return state.ledger.add(out + net, out, generated)

@@ -1,0 +1,113 @@
+"""The models as the planner sees them: which one a run uses, what stands in the way, and the stepper."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from grid.core.errors import FieldError, UnsupportedError
+from grid.engine.limits import MAX_STEPS
+from grid.engine.methods.method import Cost, Facts, Method
+from grid.engine.problem import HeatProblem
+
+if TYPE_CHECKING:
+    from grid.engine.space import Space
+    from grid.engine.state import Stepper
+
+MODELS = ("diffusive", "lumped", "corrected", "auto")
+DECISIONS = 200  # in a run for which nobody asked for a number of steps
+MODEL_TOLERANCE = 0.05  # of the certificate over the span of temperatures
+INNER_SHARE = 0.1  # of the tolerance in time, for the stretches of the diffusive model
+
+
+def find_model(problem: HeatProblem, model: str | None) -> str:
+    """The model of a run: the one asked for; else `auto` where the problem says how to choose, else `diffusive`.
+
+    Raises:
+        FieldError: There is no such model.
+        UnsupportedError: The lumped model cannot do the problem.
+    """
+    if model is None:
+        model = "diffusive" if problem.adaptive is None else "auto"
+    if model not in MODELS:
+        raise FieldError("model", f"one of {', '.join(MODELS)}")
+    if model == "diffusive" or problem.steady:
+        return "diffusive"
+    obstacle = find_obstacle(problem, model)
+    if obstacle is None:
+        return model
+    if model == "auto":
+        return "diffusive"
+    raise UnsupportedError(f"the {model} model with {obstacle}")
+
+
+def find_obstacle(problem: HeatProblem, model: str) -> str | None:
+    """What of a problem the lumped model cannot do; None if nothing."""
+    if problem.has_flow:
+        return "a flow"
+    if problem.has_phase_change:
+        return "a phase change"
+    if model == "lumped" and any(law.type == "temperature" for law in problem.boundaries.values()):
+        return "a face of given temperature"
+    return None
+
+
+@dataclass(frozen=True)
+class ModelMethod:
+    """A run with the lumped model, alone or by turns with a diffusive method.
+
+    Args:
+        model: `lumped`, `corrected` or `auto`.
+        inner: The diffusive method of `auto`.
+        tolerance: Of the certificate over the span of temperatures; for `auto`.
+    """
+
+    model: str
+    inner: Method
+    tolerance: float = MODEL_TOLERANCE
+
+    @property
+    def name(self) -> str:
+        return self.inner.name if self.model == "auto" else self.model
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        return self.inner.find_obstacle(facts) if self.model == "auto" else find_obstacle(facts.problem, self.model)
+
+    def estimate(self, facts: Facts) -> Cost:
+        """That of the diffusive method, which a run that never switches would need."""
+        return replace(self.inner.estimate(facts), time_step=decision_step(facts))
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.lumped.fidelity import Rule
+        from grid.engine.lumped.stepper import FidelityStepper
+
+        step, adaptive = decision_step(facts), facts.problem.adaptive
+        if self.model != "auto":
+            return FidelityStepper(space, None, Rule(None, None), step, self.model == "lumped", self.model)
+        inner = self.inner.make_stepper(space, replace(facts, tolerance=INNER_SHARE * facts.tolerance))
+        if adaptive is not None:
+            rule = Rule(adaptive, None, adaptive.return_fraction, adaptive.dwell)
+        else:
+            rule = Rule(None, self.tolerance, dwell=diffusion_time(space))
+        return FidelityStepper(space, inner, rule, step)
+
+
+def decision_step(facts: Facts) -> float:
+    """Time between two decisions [s]: the steps that the problem asks for, or `DECISIONS` of them."""
+    steps = facts.steps or facts.problem.steps or DECISIONS
+    return (facts.problem.end_time or facts.duration) / min(steps, MAX_STEPS)
+
+
+def diffusion_time(space: "Space") -> float:
+    """L^2 / diffusivity [s], the longest over the axes, L half of what is exchanged on both sides, else the whole."""
+    problem, found = space.problem, 0.0
+    capacity = float(space.capacity.sum()) / (problem.domain.cell_count * float(_volume(space)))
+    for axis, size in enumerate(problem.domain.size):
+        ends = {patch.side for patch in space.patches if patch.axis == axis and problem.boundary(patch.name).values}
+        length = size if len(ends) < 2 else 0.5 * size
+        found = max(found, length**2 * capacity / float(space.conductivity[axis].mean()))
+    return found
+
+
+def _volume(space: "Space") -> float:
+    from grid.engine.mesh import cell_volume
+
+    return cell_volume(space.problem.domain)

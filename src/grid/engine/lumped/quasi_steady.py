@@ -1,0 +1,143 @@
+r"""The shape of a body that changes slowly: the same rate everywhere.
+
+With C the capacities, A the matrix of conduction and boundaries and r(T) = b - A T the heat into the cells, a field
+T = Tbar + s of mean zero s that rises everywhere at the rate rho satisfies
+
+.. math:: r(\bar T + s) = C \rho, \qquad C \cdot s = 0 .
+
+Both are affine in Tbar: with y = A^-1 r(T_ref) and z = A^-1 C, tau' = C.z / C.1 and u = Tbar - T_ref,
+
+.. math:: \rho = (\bar y - u)/\tau', \qquad s = y - \bar y z/\tau' + u (z/\tau' - 1).
+
+tau' is the time constant of the corrected lumped model, tau (1 + phi) for a surface that is uniform (R. M. Cotta, M. D.
+Mikhailov, Heat Conduction, 1997; Y. Kaneko, C. Le Bris, A. T. Patera, arXiv:2406.12047); s is w (Tbar - ambient) and
+the shape xi_j of every load at once. Where nothing is exchanged, rho is the mean of the heat that enters.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from grid.engine.linear import LinearSolver, make_solver
+from grid.engine.space import Closure, Loads, Space
+from grid.engine.values import FloatArray
+
+Kept = TypeVar("Kept")
+KEPT = 4  # operators and responses held at once
+SHIFT, REFINEMENTS = 1e-7, 3  # of the fastest rate: makes a body that exchanges nothing solvable; refined away
+
+
+@dataclass(frozen=True)
+class Response:
+    """rate = rate_0 - decay u, shape = shape_0 + u shape_1, with u = Tbar - reference.
+
+    Args:
+        reference: Temperature from which Tbar is counted.
+        rate_0: [K/s].
+        decay: 1/tau' [1/s]; 0 where nothing is exchanged.
+        shape_0, shape_1: Flat, of heat-weighted mean zero [K], [1].
+    """
+
+    reference: float
+    rate_0: float
+    decay: float
+    shape_0: FloatArray
+    shape_1: FloatArray
+
+    def shape(self, mean: float) -> FloatArray:
+        """s [K], flat."""
+        out: FloatArray = self.shape_0 + (mean - self.reference) * self.shape_1
+        return out
+
+
+@dataclass
+class QuasiSteady:
+    """Responses of one body; keeps what follows from its coefficients.
+
+    Args:
+        space: The body on its grid.
+        reference: Temperature from which means are counted.
+    """
+
+    space: Space
+    reference: float
+    _operators: OrderedDict[bytes, tuple[LinearSolver, FloatArray]] = field(default_factory=OrderedDict, repr=False)
+    _responses: OrderedDict[bytes, Response] = field(default_factory=OrderedDict, repr=False)
+
+    def respond(self, frozen: Space, loads: Loads) -> Response:
+        """The response with the coefficients of `frozen`, which is `space` where they do not vary."""
+        level = np.full_like(frozen.capacity, self.reference)
+        heat = frozen.heat_flow(level, loads).net
+        if frozen.active is not None:
+            heat = np.where(frozen.active, heat, 0.0)
+        key = loads.operator_key + heat.tobytes() if frozen.problem.is_linear else b""
+        if not key or key not in self._responses:
+            found = self._solve(frozen, loads, heat)
+            if not key:
+                return found
+            self._responses[key] = found
+            _forget(self._responses)
+        return self._responses[key]
+
+    def _solve(self, frozen: Space, loads: Loads, heat: FloatArray) -> Response:
+        capacity, total = frozen.capacity, float(frozen.capacity.sum())
+        if not exchanges_heat(loads):
+            rate = float(heat.sum()) / total
+            shape = spread_heat(frozen, heat - capacity * rate)
+            return Response(self.reference, rate, 0.0, shape, np.zeros_like(shape))
+        solver, answer = self._operator(frozen, loads)
+        slowness = float(capacity @ answer) / total
+        steady = solver.solve(heat)
+        ahead = float(capacity @ steady) / total
+        shape_0 = centre(capacity, steady - ahead / slowness * answer)
+        return Response(
+            self.reference, ahead / slowness, 1.0 / slowness, shape_0, centre(capacity, answer / slowness - 1.0)
+        )
+
+    def _operator(self, frozen: Space, loads: Loads) -> tuple[LinearSolver, FloatArray]:
+        if not frozen.problem.is_linear:
+            solver = make_solver(frozen, loads, shift=0.0, tau=1.0)
+            return solver, solver.solve(frozen.capacity)
+        key = loads.operator_key
+        if key not in self._operators:
+            solver = make_solver(frozen, loads, shift=0.0, tau=1.0)
+            self._operators[key] = (solver, solver.solve(frozen.capacity))
+            _forget(self._operators)
+        return self._operators[key]
+
+
+def spread_heat(space: Space, heat: FloatArray) -> FloatArray:
+    """The field of mean zero whose conduction alone carries a heat that adds up to nothing [K], flat.
+
+    K x = heat, with K singular: solved with a small shift that refinement takes away again.
+    """
+    loads = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in space.patches), None, b"")
+    solver = make_solver(space, loads, shift=SHIFT * fastest_rate(space, loads), tau=1.0)
+    out = centre(space.capacity, solver.solve(heat))
+    for _ in range(REFINEMENTS):
+        out = centre(space.capacity, out + solver.solve(heat + space.conduct(out)))
+    return out
+
+
+def exchanges_heat(loads: Loads) -> bool:
+    """Whether some face exchanges heat with something that has a temperature."""
+    return any(bool(np.any(closure.transmittance)) for closure in loads.closures)
+
+
+def fastest_rate(space: Space, loads: Loads) -> float:
+    """Largest sum of conductances of a cell over its capacity [1/s]."""
+    inside = space.capacity > 0.0
+    return float((space.diagonal(loads)[inside] / space.capacity[inside]).max())
+
+
+def centre(capacity: FloatArray, shape: FloatArray) -> FloatArray:
+    """A field without its heat-weighted mean, which is rounding; nothing where there is no body."""
+    out: FloatArray = np.where(capacity > 0.0, shape - capacity @ shape / capacity.sum(), 0.0)
+    return out
+
+
+def _forget(kept: OrderedDict[bytes, Kept]) -> None:
+    while len(kept) > KEPT:
+        kept.popitem(last=False)

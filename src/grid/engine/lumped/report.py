@@ -1,0 +1,93 @@
+"""What a run tells of its models: which, when, why, and how far the lumped one can be off."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.engine.boundaries import Convection, Flux
+from grid.engine.lumped.certificates import Certificate
+from grid.engine.values import Constant
+
+if TYPE_CHECKING:
+    from grid.engine.lumped.fidelity import Log, Switch
+    from grid.engine.marching import Recorder
+    from grid.engine.planning import Plan
+    from grid.engine.state import State
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """The models of a run.
+
+    Args:
+        first: Model of the first step, `lumped` or `diffusive`.
+        switches: All changes, with time, reason and bound.
+        lumped_share: Share of the time that the lumped model advanced.
+        certificate: What is guaranteed of it; None where it did nothing.
+    """
+
+    first: str = "diffusive"
+    switches: tuple["Switch", ...] = ()
+    lumped_share: float = 0.0
+    certificate: Certificate | None = None
+    metrics: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def model_at(self, time: float) -> str:
+        """The model of the step that ends at a time [s]."""
+        found = self.first
+        for switch in self.switches:
+            if switch.time < time * (1.0 - 1e-12):
+                found = switch.model
+        return found
+
+
+def tell_models(plan: "Plan", recorder: "Recorder", state: "State") -> ModelReport:
+    """The report of a run that has ended."""
+    if plan.summary.model == "diffusive":
+        return ModelReport()
+    from grid.engine.lumped.fidelity import Log
+
+    log = Log.unpack(state.controller)
+    first = log.model
+    if log.switches:
+        first = "diffusive" if log.switches[0].model == "lumped" else "lumped"
+    share = log.lumped_time / state.time if state.time > 0.0 else 0.0
+    certificate = _certify(plan, recorder, log) if share > 0.0 else None
+    metrics = {"lumped_share": share, "model_switches": float(len(log.switches))}
+    if certificate is not None:
+        metrics["model_error_bound"] = certificate.bound
+    return ModelReport(first, log.switches, share, certificate, metrics)
+
+
+def _certify(plan: "Plan", recorder: "Recorder", log: "Log") -> Certificate:
+    """C1 where its conditions hold, else the surface estimate C3 of the steps that were taken."""
+    from grid.engine.lumped.shape import BodyShape
+
+    space = recorder.spaces[0]
+    mean = float(space.capacity @ recorder.fields[0].reshape(-1) / space.capacity.sum())
+    shape = BodyShape.at(space, 0.0, mean)
+    phi = shape.internal_resistance_phi() if shape is not None else None
+    biot = shape.biot_number if shape is not None else None
+    if shape is not None and not log.switches and log.model == "lumped" and _has_one_ambient(plan, recorder):
+        detail = "the mean lies between exp(-t/tau) and exp(-t/(kappa tau)); bound over the initial excess"
+        return Certificate("C1", shape.gap(), True, biot, phi, detail)
+    detail = "largest distance of the surface from the mean, as the heat exchanged sees it, over the span"
+    return Certificate("C3", log.certificate, False, biot, phi, detail)
+
+
+def _has_one_ambient(plan: "Plan", recorder: "Recorder") -> bool:
+    """Whether the body starts uniform in a constant ambient, with constant films and nothing else."""
+    problem = plan.problem
+    if not problem.is_linear or problem.source_term != Constant(0.0):
+        return False
+    ambients = set()
+    for law in problem.boundaries.values():
+        if isinstance(law, Convection):
+            if "t" in law.coefficient.variables or not isinstance(law.ambient, Constant):
+                return False
+            ambients.add(law.ambient.value)
+        elif isinstance(law, Flux) or law.values:
+            return False
+    field_ = recorder.fields[0].reshape(-1)[recorder.spaces[0].capacity > 0.0]
+    return len(ambients) == 1 and float(np.ptp(field_)) <= 1e-12 * float(np.abs(field_).max())
