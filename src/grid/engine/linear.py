@@ -1,4 +1,4 @@
-"""Linear systems of the implicit and the steady method: tridiagonal, sparse LU, conjugate gradients for larger 3D.
+"""Linear systems of the implicit and the steady method: tridiagonal, sparse LU, multigrid for larger grids.
 
 The matrix is `shift * C + tau * L`, with L the conduction, flow and boundary part: an M-matrix, symmetric without flow,
 positive definite as soon as there is a capacity or a boundary that holds a temperature.
@@ -20,6 +20,9 @@ from grid.engine.values import FloatArray
 
 CG_TOLERANCE = 1e-13
 CG_ITERATIONS = 2_000
+STEP_TOLERANCE, ROUGH_STEP = 1e-10, 1e-4  # of multigrid in a time step, and where it corrects an iterate
+MULTIGRID_CELLS, MULTIGRID_CELLS_ONCE = 200_000, 8_000  # of a plane, beyond which it is faster than a factorisation
+SEPARABLE_CONTRAST = 3.0  # of conductances, up to which the nearest homogeneous box is the better preconditioner
 GMRES_TOLERANCE, ROUGH_TOLERANCE, GMRES_BASIS, REFINEMENTS = 1e-13, 1e-5, 30, 12
 
 
@@ -55,14 +58,14 @@ def make_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_roug
     Raises:
         SingularError: It has no unique solution.
     """
-    plain = _make_plain_solver(space, loads, shift=shift, tau=tau)
+    plain = _make_plain_solver(space, loads, shift=shift, tau=tau, is_rough=is_rough)
     if not space.couplings:
         return plain
     operator = coupled_operator(space, loads, shift=shift, tau=tau)
     return CoupledSolver(operator, plain, ROUGH_TOLERANCE if is_rough else GMRES_TOLERANCE)
 
 
-def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float) -> LinearSolver:
+def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_rough: bool) -> LinearSolver:
     """The same without the off-diagonal part of a conductivity tensor."""
     idle = np.zeros_like(space.capacity) if space.active is None else np.where(space.active, 0.0, 1.0)
     idle *= shift * float(space.capacity.max()) + tau * float(
@@ -71,11 +74,37 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float) 
     if len(space.shape) == 1 and space.shape[0] > 1 and not (space.problem.is_periodic[0] or space.problem.has_flow):
         diagonal = shift * space.capacity + tau * space.diagonal(loads) + idle
         return Tridiagonal(diagonal, -tau * space.conductances[0][1:-1])
+    if uses_multigrid(space, few_solves=is_rough or shift == 0.0):
+        from grid.engine.methods.multigrid import MultigridSolver
+
+        is_inner = is_rough and not space.couplings  # GMRES around it takes it for a fixed matrix
+        tolerance = CG_TOLERANCE if shift == 0.0 else ROUGH_STEP if is_inner else STEP_TOLERANCE
+        return MultigridSolver(space, loads, shift=shift, tau=tau, idle=idle, tolerance=tolerance)
     operator = assemble(space, loads)
     matrix = (tau * operator + sparse.diags(shift * space.capacity + idle)).tocsc()
     if uses_iteration(space.shape):
         return ConjugateGradients(matrix, SeparableInverse.of(space, loads, shift=shift, tau=tau))
     return SparseLU(matrix)
+
+
+def uses_multigrid(space: Space, *, few_solves: bool) -> bool:
+    """Whether multigrid is the fastest way: not with a flow, on a small plane, or in a box that is nearly homogeneous.
+
+    Args:
+        few_solves: Whether a matrix serves about one solve, so that a factorisation does not pay.
+    """
+    count, dimension = space.capacity.size, len(space.shape)
+    if dimension == 1 or space.problem.has_flow:
+        return False
+    if dimension == 2:
+        return count > (MULTIGRID_CELLS_ONCE if few_solves else MULTIGRID_CELLS)
+    return uses_iteration(space.shape) and (space.active is not None or _contrast(space) > SEPARABLE_CONTRAST)
+
+
+def _contrast(space: Space) -> float:
+    """The largest ratio of conductances along one axis."""
+    inside = [g[inner(axis)] for axis, g in enumerate(space.conductances)]
+    return max(float(g.max()) / max(float(g.min()), 1e-300) for g in inside if g.size)
 
 
 class Tridiagonal:
