@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from grid.cli import audit, auth, db, jobs, server, simulations, solving, sweeps, users, verifying
+from grid.cli import audit, auth, convergence, db, jobs, server, simulations, solving, sweeps, users, verifying
 from grid.cli.exit_codes import ExitCode
 from grid.cli.output import explain
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 server.register(app)
 solving.register(app)
 verifying.register(app)
+convergence.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(sweeps.app, name="sweeps")
 app.add_typer(simulations.app, name="sims")

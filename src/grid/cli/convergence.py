@@ -1,0 +1,105 @@
+"""`grid convergence`: how the answers of a case change on finer grids and steps; no server needed."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grid.cli.output import JsonFlag, errors, reporting, show, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from grid.engine.convergence import Study
+
+COLUMNS = (
+    "quantity",
+    "at",
+    "time",
+    "refined",
+    "sizes",
+    "values",
+    "order",
+    "extrapolated",
+    "uncertainty",
+    "GCI",
+    "behaviour",
+)
+
+
+class Refined(StrEnum):
+    """What is refined."""
+
+    SPACE = "space"
+    TIME = "time"
+    BOTH = "both"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    app.command()(convergence)
+
+
+def convergence(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A problem in the case format, or a file of cases.")
+    ],
+    case: Annotated[str | None, typer.Option(help="Of a file of cases, the one with this id.")] = None,
+    levels: Annotated[int, typer.Option(help="Grids in all, each twice as fine as the one before.")] = 3,
+    refine: Annotated[Refined | None, typer.Option(help="Default: space, and time unless the case is steady.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Refine a case and print observed order, Richardson's value and the grid convergence index (GCI).
+
+    Exit 3 where the case cannot be refined.
+    """
+    with reporting():
+        studies = study_file(file, case, levels, refine)
+        show([_describe(study) for study in studies], as_json=as_json, view=lambda: _view(studies))
+
+
+def study_file(file: Path, case: str | None, levels: int, refine: Refined | None) -> "list[Study]":
+    """Return a study for each quantity and direction of the case in a file.
+
+    Raises:
+        GridError: The file, the case, or what cannot be refined.
+    """
+    from grid.cli.solving import keep_kernels, read_problem_file
+    from grid.engine.convergence import study_case
+    from grid.engine.reading import Reader
+
+    content = read_problem_file(file, case)
+    reader = Reader()
+    reader.read_mapping("case", content, allowed=tuple(content) if isinstance(content, dict) else ())
+    reader.finish()
+    keep_kernels()
+    directions: Any = {None: None, Refined.BOTH: ("space", "time")}.get(refine, (refine and refine.value,))
+    with errors().status("refining"):
+        return study_case(content, levels=levels, directions=directions)
+
+
+def _describe(study: "Study") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(study)
+
+
+def _view(studies: "list[Study]") -> "Table":
+    rows = [
+        (
+            study.quantity["quantity"],
+            study.quantity.get("at"),
+            study.quantity.get("time"),
+            study.direction,
+            ", ".join(map(str, study.sizes)),
+            ", ".join(f"{value:.6g}" for value in study.values),
+            None if study.observed_order is None else f"{study.observed_order:.2f}",
+            study.extrapolated,
+            None if study.uncertainty is None else f"{study.uncertainty:.2g}",
+            None if study.gci is None else f"{100 * study.gci:.2g} %",
+            study.behaviour,
+        )
+        for study in studies
+    ]
+    return table(*COLUMNS, rows=rows)
