@@ -4,6 +4,9 @@ A step keeps the maximum principle as long as dt <= min C_i / D_i, D_i the sum o
 is also stable (Gershgorin). Steps are kept to `SAFETY` of it: the errors of time and space have opposite signs and
 cancel at one third of the limit, and are as large as the one of space alone at two thirds (modified equation, LeVeque
 2007, 9.4).
+
+A box of one constant material without sources goes through the tiled kernels (grid.engine.methods.tiled), several steps
+in one pass through memory; anything else through the general ones (grid.engine.kernels), one step in a pass.
 """
 
 from dataclasses import dataclass, replace
@@ -13,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine import kernels
+from grid.engine.methods import homogeneous
+from grid.engine.methods.homogeneous import Box, diffuse
 from grid.engine.space import Loads, Space
 from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
 
 PARALLEL_CELLS = 100_000  # below this two threads cost more than they bring
+__all__ = ["PARALLEL_CELLS", "ExplicitStepper", "diffuse"]
 
 
 @dataclass
@@ -71,7 +76,47 @@ class ExplicitStepper:
         padded_shape = tuple(count + 2 for count in self._shape)
         return np.asarray(np.ravel_multi_index(tuple(part + 1 for part in index), padded_shape), np.intp)
 
+    @cached_property
+    def _box(self) -> Box | None:
+        return Box(self.space) if homogeneous.is_homogeneous(self.space.problem) else None
+
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """Take steps number `first` to `first + count - 1` of a segment."""
+        if self._box is not None:
+            return self._advance_box(self._box, state, segment, first, count)
+        return self._advance_any(state, segment, first, count)
+
+    def _advance_box(self, box: Box, state: State, segment: Segment, first: int, count: int) -> State:
+        """All steps in one call if the loads are constant, else one call a step, loads at its middle."""
+        periodic, bounds, step = self.space.problem.is_periodic, state.bounds, segment.time_step
+        field, weights = box.make_field(state.temperature), box.mesh_fourier(step)
+        spare = np.empty_like(field)
+        threads = homogeneous.count_threads() if self.is_parallel else 1
+        tiling = homogeneous.find_tiling(field.shape, 8, threads, is_periodic=any(periodic))
+        faces: tuple[FloatArray, ...] | None = None
+        group = count if self.space.has_constant_loads else 1
+        for number in range(first, first + count, group):
+            loads = self.space.loads(segment.inside(0.5 * (segment.time(number) + segment.time(number + 1))))
+            if faces is None:
+                faces = box.make_faces(loads)
+            else:
+                box.set_loads(faces, loads)
+            done = homogeneous.advance(
+                field, spare, weights, faces, periodic, group, tiling, is_parallel=self.is_parallel
+            )
+            field, spare = (field, spare) if done is field else (spare, field)
+            bounds = include_references(bounds, loads)
+        into, away = box.booked(faces or (), step)
+        return replace(
+            state,
+            time=segment.time(first + count),
+            step=state.step + count,
+            temperature=np.ascontiguousarray(field[(slice(1, -1),) * field.ndim]).reshape(-1),
+            ledger=state.ledger.add(into, away, 0.0),
+            bounds=bounds,
+        )
+
+    def _advance_any(self, state: State, segment: Segment, first: int, count: int) -> State:
         """All steps in one kernel call if the loads are constant, else one call a step, loads at its middle."""
         field = np.pad(state.temperature.reshape(self._shape), 1)
         spare = field.copy()  # ghosts included
@@ -104,6 +149,8 @@ class ExplicitStepper:
         source = np.zeros((1,) * (len(self._shape) - 1) + self._shape[-1:])
         if loads.source is not None:
             source = loads.source.reshape(self._shape)
+        from grid.engine import kernels
+
         loss, gain = self._face_terms(loads)
         kernel: Any = getattr(kernels, f"advance_{field.ndim}d{'_parallel' if self.is_parallel else ''}")
         kernel(
