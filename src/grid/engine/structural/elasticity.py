@@ -1,0 +1,300 @@
+"""Thermo-elasticity on the cells of a grid: plane stress, plane strain and 3D, with a free strain as the load.
+
+    div sigma = 0,    sigma = C (eps(u) - e I)
+
+Finite elements on the cells (`elements.py`): order 2 where they are few, else order 1 with incompatible modes.
+Bodies may be masked and heterogeneous. Equations: docs/theory/structure.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.core.errors import FieldError
+from grid.engine.problem import AXES, Domain
+from grid.engine.structural import integrity
+from grid.engine.structural.elastic_solver import Mesh, assemble, solve
+from grid.engine.structural.elements import Element, Stiffness, corner_points, gauss_points, middle_points
+from grid.engine.structural.free_strain import FreeStrain
+from grid.engine.structural.recovery import Samples
+from grid.engine.structural.rigid import find_parts
+from grid.engine.values import FloatArray
+
+Plane = Literal["stress", "strain"]
+SUPPORTS = ("free", "symmetry", "fixed")
+QUADRATIC_CELLS = {2: 30_000, 3: 600}  # beyond them elements of order 1 are taken
+SIX = {2: (0, 1, 3), 3: (0, 1, 2, 3, 4, 5)}  # where the components of an element stand among the six
+
+
+@dataclass(frozen=True)
+class ElasticBody:
+    """What is strained.
+
+    Args:
+        domain: The grid; `active` is not looked at, `material` is.
+        material: Number of the material of each cell, -1 outside the body, shape `cells`.
+        young_modulus: Of each material [Pa].
+        poisson_ratio: Of each material.
+        supports: `free`, `symmetry` (no normal displacement) or `fixed` for each face by name; free where not named.
+        plane: In 2D, `stress` or `strain`.
+        yield_stress: Of each material [Pa], for safety factors.
+
+    Raises:
+        FieldError: A property or a support is outside its limits.
+    """
+
+    domain: Domain
+    material: NDArray[np.intp]
+    young_modulus: tuple[float, ...]
+    poisson_ratio: tuple[float, ...]
+    supports: Mapping[str, str] = field(default_factory=dict)
+    plane: Plane | None = None
+    yield_stress: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        d = self.domain.dimension
+        if d not in (2, 3):
+            raise FieldError("domain.size", "two or three lengths; bars and plates have closed forms")
+        if (d == 2) != (self.plane is not None):
+            raise FieldError("plane", "stress or strain in 2D, nothing in 3D")
+        for nu in self.poisson_ratio:
+            if not -1.0 < nu < 0.5:
+                raise FieldError("material.poisson_ratio", "greater than -1 and less than 0.5")
+        if not all(e > 0.0 and np.isfinite(e) for e in self.young_modulus):
+            raise FieldError("material.young_modulus", "a finite number greater than 0 [Pa]")
+        if not np.any(self.material >= 0):
+            raise FieldError("domain.active", "true in at least one cell")
+        for face, support in self.supports.items():
+            if face not in [f"{axis}_{end}" for axis in AXES[:d] for end in ("min", "max")]:
+                raise FieldError("supports", "faces of the box")
+            if support not in SUPPORTS:
+                raise FieldError(f"supports.{face}", f"one of {', '.join(SUPPORTS)}")
+
+
+@dataclass(frozen=True)
+class StressSolution:
+    """Displacements and stresses of a body.
+
+    Args:
+        body: What was strained.
+        displacement: At the corners of the cells, shape (d, *cells + 1), 0 where there is no body [m].
+        stress: At cell centres, shape (6, *cells) in the order of `integrity.COMPONENTS`, 0 outside the body [Pa].
+        largest_von_mises: In each cell, corners included, shape `cells` [Pa]. At a re-entrant corner, the end of a
+            fixed face or a corner of a region it grows as the grid is refined.
+        order: Of the elements.
+    """
+
+    body: ElasticBody
+    displacement: FloatArray
+    stress: FloatArray
+    largest_von_mises: FloatArray
+    order: int
+    _samples: Samples = field(repr=False)
+
+    @cached_property
+    def von_mises(self) -> FloatArray:
+        """At cell centres [Pa]."""
+        return integrity.compute_von_mises(self.stress)
+
+    @cached_property
+    def tresca(self) -> FloatArray:
+        """At cell centres [Pa]."""
+        return integrity.compute_tresca(self.stress)
+
+    @cached_property
+    def principal(self) -> FloatArray:
+        """At cell centres, largest first, shape (3, *cells) [Pa]."""
+        return integrity.compute_principal(self.stress)
+
+    @cached_property
+    def safety_factor(self) -> FloatArray:
+        """Yield stress over the largest von Mises stress of each cell; endless outside the body.
+
+        Raises:
+            FieldError: A material has no yield stress.
+        """
+        if self.body.yield_stress is None:
+            raise FieldError("material.yield_stress", "required for a safety factor [Pa]")
+        limit = np.asarray(self.body.yield_stress)[np.maximum(self.body.material, 0)]
+        return integrity.compute_safety_factor(self.largest_von_mises, limit)
+
+    @property
+    def minimum_safety_factor(self) -> float:
+        """Over the body."""
+        return float(self.safety_factor.min())
+
+    def stress_at(
+        self, point: tuple[float, ...] | Mapping[str, float], component: str, side: str | None = None
+    ) -> float:
+        """A component, `von_mises` or `tresca` at a point of the body [Pa].
+
+        Args:
+            side: `inside` or `outside`, on the edge of a region of free strain: the limit from there. Without it, the
+                mean of the limits from all sides.
+
+        Raises:
+            FieldError: The point is not in the body, the component unknown, or the side without sense.
+        """
+        d = self.body.domain.dimension
+        place = tuple(point.get(name, np.nan) for name in AXES[:d]) if isinstance(point, Mapping) else tuple(point)
+        if len(place) != d or not all(np.isfinite(place)):
+            raise FieldError("at", f"a coordinate for each of {', '.join(AXES[:d])}")
+        stress = self._samples.stress_at(place, side)
+        if component == "von_mises":
+            return float(integrity.compute_von_mises(stress))
+        if component == "tresca":
+            return float(integrity.compute_tresca(stress))
+        if component not in integrity.COMPONENTS:
+            raise FieldError("component", f"one of {', '.join((*integrity.COMPONENTS, 'von_mises', 'tresca'))}")
+        return float(stress[integrity.COMPONENTS.index(component)])
+
+
+def solve_elasticity(body: ElasticBody, strain: FreeStrain, *, order: int | None = None) -> StressSolution:
+    """Displacements and stresses under a free strain.
+
+    Args:
+        strain: Over the cells of the body in the order of their flat indices.
+        order: Of the elements, 1 or 2; chosen by size without it.
+
+    Raises:
+        SingularError: The body is a mechanism.
+        NotConvergedError: The iteration stops short.
+    """
+    cells = np.flatnonzero(body.material.reshape(-1) >= 0)
+    if order is None:
+        order = 2 if cells.size <= QUADRATIC_CELLS[body.domain.dimension] else 1
+    element = Element(order, body.domain.spacing, body.plane == "stress")
+    mesh, node_numbers = _make_mesh(body, cells, order)
+    kinds, kind = np.unique(np.asarray(body.poisson_ratio)[body.material.reshape(-1)[cells]], return_inverse=True)
+    stiffnesses = [element.stiffness(float(nu)) for nu in kinds]
+    modulus = np.asarray(body.young_modulus)[body.material.reshape(-1)[cells]]
+    matrix = assemble(mesh, np.stack([part.matrix for part in stiffnesses]), kind, modulus)
+    loads, modes = _loads(element, stiffnesses, kind, strain)
+    force: FloatArray = np.bincount(
+        mesh.freedoms.reshape(-1), (modulus[:, None] * loads).reshape(-1), mesh.places.size
+    ).astype(np.float64)
+    found = solve(mesh, matrix, force, _held(body, mesh))
+    state = _State(body, cells, stiffnesses, kind, modulus, found[mesh.freedoms], modes, strain)
+    return _measure(state, order, _displacement(body, order, node_numbers, found))
+
+
+def _make_mesh(body: ElasticBody, cells: NDArray[np.intp], order: int) -> tuple[Mesh, NDArray[np.intp]]:
+    """Nodes of the body alone, and for each node of the whole box its number or -1."""
+    domain, d = body.domain, body.domain.dimension
+    shape = tuple(order * count + 1 for count in domain.cells)
+    first = np.stack(np.unravel_index(cells, domain.cells), axis=1) * order
+    offsets = np.stack(np.meshgrid(*[np.arange(order + 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    whole = np.ravel_multi_index(tuple(np.moveaxis(first[:, None, :] + offsets, -1, 0)), shape)
+    used, elements = np.unique(whole, return_inverse=True)
+    elements = elements.reshape(whole.shape)
+    index = np.stack(np.unravel_index(used, shape), axis=1)
+    places = np.asarray(domain.origin) + index * np.asarray(domain.spacing) / order
+    parts = find_parts(body.material >= 0).reshape(-1)[cells]
+    part = np.zeros(used.size, dtype=np.intp)
+    part[elements.reshape(-1)] = np.repeat(parts, elements.shape[1])
+    numbers = np.full(int(np.prod(shape)), -1, dtype=np.intp)
+    numbers[used] = np.arange(used.size)
+    return Mesh(places, elements, part), numbers
+
+
+def _held(body: ElasticBody, mesh: Mesh) -> NDArray[np.bool_]:
+    """Freedoms that the supports hold."""
+    held = np.zeros(mesh.places.shape, bool)
+    domain = body.domain
+    for face, support in body.supports.items():
+        axis, end = AXES.index(face[0]), face[2:]
+        plane = domain.origin[axis] + (domain.size[axis] if end == "max" else 0.0)
+        on_face = np.abs(mesh.places[:, axis] - plane) <= 1e-6 * domain.spacing[axis]
+        if support == "fixed":
+            held[on_face] = True
+        elif support == "symmetry":
+            held[on_face, axis] = True
+    return held.reshape(-1)
+
+
+def _loads(
+    element: Element, stiffnesses: list[Stiffness], kind: NDArray[np.intp], strain: FreeStrain
+) -> tuple[FloatArray, FloatArray]:
+    """Nodal forces for E = 1, and what the strain does to the modes; cells that an edge cuts count 8^d parts."""
+    d = element.dimension
+    loads = np.zeros((kind.size, element.nodal_freedoms))
+    modes = np.zeros((kind.size, stiffnesses[0].inverse.shape[0]))
+    for number, part in enumerate(stiffnesses):
+        for is_cut, rule in ((False, gauss_points(3, d)), (True, middle_points(8, d))):
+            chosen = np.flatnonzero((kind == number) & (strain.is_cut == is_cut))
+            if chosen.size:
+                loads[chosen], modes[chosen] = part.load(*rule, strain.sample(rule[0], chosen))
+    return loads, modes
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is needed to measure stresses in the elements."""
+
+    body: ElasticBody
+    cells: NDArray[np.intp]
+    stiffnesses: list[Stiffness]
+    kind: NDArray[np.intp]
+    modulus: FloatArray
+    displacement: FloatArray
+    modes: FloatArray
+    strain: FreeStrain
+
+    def stress(self, points: FloatArray) -> FloatArray:
+        """All six components at reference points of each cell, shape (6, cells, points) [Pa]."""
+        d = self.body.domain.dimension
+        out = np.zeros((6, self.cells.size, points.shape[0]))
+        free = self.strain.sample(points, np.arange(self.cells.size))
+        for number, part in enumerate(self.stiffnesses):
+            chosen = np.flatnonzero(self.kind == number)
+            found = part.stress(points, self.displacement[chosen], self.modes[chosen], free[chosen])
+            for row, component in enumerate(SIX[d]):
+                out[component, chosen] = self.modulus[chosen, None] * found[row]
+        if self.body.plane == "strain":
+            nu = np.asarray(self.body.poisson_ratio)[self.body.material.reshape(-1)[self.cells]][:, None]
+            out[2] = nu * (out[0] + out[1]) - self.modulus[:, None] * free
+        return out
+
+
+def _measure(state: _State, order: int, displacement: FloatArray) -> StressSolution:
+    body, d = state.body, state.body.domain.dimension
+    points = gauss_points(2, d)[0] if order == 2 else np.zeros((1, d))
+    sampled = state.stress(points)
+    corners = _extrapolate(sampled, d) if order == 2 else state.stress(corner_points(d))
+    centre = sampled.mean(axis=2)
+    largest = np.maximum(integrity.compute_von_mises(corners).max(axis=1), integrity.compute_von_mises(centre))
+    stress, peak = np.zeros((6, body.material.size)), np.zeros(body.material.size)
+    stress[:, state.cells], peak[state.cells] = centre, largest
+    samples = Samples(body.domain, order, state.cells, points, sampled, _groups(state), state.strain.regions)
+    shape = body.domain.cells
+    return StressSolution(body, displacement, stress.reshape(6, *shape), peak.reshape(shape), order, samples)
+
+
+def _extrapolate(sampled: FloatArray, dimension: int) -> FloatArray:
+    """Corner values of the multilinear function through the Gauss points of each cell."""
+    along: FloatArray = 0.5 * np.array([[1 + np.sqrt(3.0), 1 - np.sqrt(3.0)], [1 - np.sqrt(3.0), 1 + np.sqrt(3.0)]])
+    full = along
+    for _ in range(dimension - 1):
+        full = np.asarray(np.kron(full, along), dtype=np.float64)
+    out: FloatArray = sampled @ full.T
+    return out
+
+
+def _groups(state: _State) -> NDArray[np.intp]:
+    material = state.body.material.reshape(-1)[state.cells]
+    marks = np.concatenate([material[None], state.strain.regions.astype(np.intp)])
+    group = np.unique(marks, axis=1, return_inverse=True)[1].reshape(-1)
+    return np.where(state.strain.is_cut, -1, group)
+
+
+def _displacement(body: ElasticBody, order: int, numbers: NDArray[np.intp], found: FloatArray) -> FloatArray:
+    """At the corners of all cells, 0 where the body is not."""
+    d = body.domain.dimension
+    full = np.zeros((numbers.size, d))
+    full[numbers >= 0] = found.reshape(-1, d)[numbers[numbers >= 0]]
+    grid = full.T.reshape(d, *(order * count + 1 for count in body.domain.cells))
+    return np.ascontiguousarray(grid[(slice(None), *([slice(None, None, order)] * d))])

@@ -1,0 +1,29 @@
+"""Limits of the quantities of structures, beside those of `grid.engine.limits`."""
+
+import math
+
+from grid.engine.limits import CONDUCTIVITY, LENGTH, POISSON_RATIO, THERMAL_EXPANSION, YOUNG_MODULUS, Limit
+
+STRESS = Limit(-1e15, 1e15, "Pa")
+YIELD_STRESS = Limit(0.0, 1e15, "Pa", exclusive_minimum=True)
+TEMPERATURE_CHANGE = Limit(-1e9, 1e9, "K")
+BIOT = Limit(1e-9, 1e6, "1")
+STRAIN_RANGE = Limit(0.0, 1e3, "1", exclusive_minimum=True)
+CYCLES = Limit(0.0, 1e18, "1")
+EXPONENT = Limit(-10.0, -1e-3, "1")  # of a strength or ductility; a slope nearer to 0 gives lives beyond a double
+DUCTILITY = Limit(0.0, 1e3, "1", exclusive_minimum=True)
+PRIMARY_STRESS = Limit(0.0, 1.0, "1")  # a plate under more than its yield stress collapses
+SECONDARY_STRESS = Limit(0.0, 1e6, "1")
+HISTORY_VALUE = Limit(-1e15, 1e15, "1")
+RADIUS = Limit(LENGTH.minimum, LENGTH.maximum, "m")
+REPEAT = Limit(1.0, 2.0**53, "1")
+
+MATERIAL_LIMITS = {
+    "young_modulus": YOUNG_MODULUS,
+    "poisson_ratio": POISSON_RATIO,
+    "thermal_expansion": THERMAL_EXPANSION,
+    "yield_stress": YIELD_STRESS,
+    "conductivity": CONDUCTIVITY,
+    "volumetric_heat_capacity": Limit(1e-9, 1e15, "J/(m3 K)"),
+}
+ROUNDING = 64 * math.ulp(1.0)  # slack of comparisons that decide a word, such as X + Y <= 1
