@@ -18,6 +18,7 @@ from scipy import sparse
 from scipy.linalg import solve_banded
 from scipy.sparse import linalg
 
+from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
 from grid.engine.errors import NotConvergedError
 from grid.engine.implicit import EMBEDDED, GAMMA, D, W, book
 from grid.engine.linear import assemble
@@ -107,7 +108,7 @@ class EnthalpyStepper:
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         for number in range(first, first + count):
             attempt = self._try_step(state, segment, number)
-            if self._breaks_bounds(attempt):
+            if self.breaks_bounds(attempt):
                 attempt = self._damped_step(state, attempt, segment, number)
             state = replace(attempt, step=state.step + 1)
         return state
@@ -157,6 +158,16 @@ class EnthalpyStepper:
 
     def _try_step(self, state: State, segment: Segment, number: int) -> State:
         """One step of TR-BDF2, whatever it gives."""
+        done, local, last = self._take(state, segment, number)
+        return replace(done, error=_carry(state, local, last, D * segment.time_step))
+
+    def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
+        """One step of TR-BDF2 over the whole of a segment, for a controller to judge."""
+        done, local, last = self._take(state, segment, 0)
+        return _attempt(done, local, last, D * step, CARRY)
+
+    def _take(self, state: State, segment: Segment, number: int) -> tuple[State, FloatArray, Moment]:
+        """A step with its local error [J], not filtered, and its last stage."""
         start, end = segment.time(number), segment.time(number + 1)
         old, step = _content(state), segment.time_step
         first = self._at(old, segment.inside(start))
@@ -171,17 +182,37 @@ class EnthalpyStepper:
         for moment in moments:
             bounds = include_references(bounds, moment.loads)
         ledger = book(state.ledger, step, (first.flow, middle.flow, last.flow), weights)
-        return replace(
+        done = replace(
+            state, time=end, temperature=last.temperature, content=last.content, ledger=ledger, bounds=bounds
+        )
+        return done, local, last
+
+    def damp_step(self, state: State, segment: Segment, step: float) -> Attempt:
+        """Two steps of backward Euler of d h; their error is half of h^2 H_tt each."""
+        size, ledger, bounds, content = D * step, state.ledger, state.bounds, _content(state)
+        before = self._at(content, segment.inside(segment.start)).flow.net
+        none = np.zeros_like(content)
+        for part in (1, 2):
+            done = self._stage(content, none, content, size, segment.inside(segment.start + part * size))
+            content, ledger = done.content, book(ledger, size, (done.flow,), (1.0,))
+            bounds = include_references(bounds, done.loads)
+        damped = replace(
             state,
-            time=end,
-            temperature=last.temperature,
-            content=last.content,
+            time=segment.start + 2.0 * size,
+            temperature=done.temperature,
+            content=content,
             ledger=ledger,
             bounds=bounds,
-            error=_carry(state, local, last, D * step),
+            damped_steps=state.damped_steps + 1,
         )
+        return _attempt(damped, 0.5 * size * (done.flow.net - before), done, size, CARRY_DAMPED)
 
-    def _breaks_bounds(self, state: State) -> bool:
+    def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
+        """Errors of temperature that belong to errors of enthalpy; none in a cell that melts."""
+        return heat * Store(self.space).temperature(_content(state))[1]
+
+    def breaks_bounds(self, state: State) -> bool:
+        """Whether a state has an extreme that the maximum principle forbids."""
         bounds, temperature = state.bounds, state.temperature
         slack = OVERSHOOT * (bounds.highest - bounds.lowest)
         inside = bounds.lowest - slack <= temperature.min() and temperature.max() <= bounds.highest + slack
@@ -217,6 +248,11 @@ def _content(state: State) -> FloatArray:
     if state.content is None:
         raise ValueError("a state of a phase change holds enthalpies")
     return state.content
+
+
+def _attempt(state: State, local: FloatArray, done: Moment, tau: float, powers: tuple[float, float]) -> Attempt:
+    slope = done.slope
+    return Attempt(state, local, lambda heat: solve_newton(done, heat, tau), lambda heat: slope * heat, powers)
 
 
 def _carry(state: State, local: FloatArray, done: Moment, tau: float) -> FloatArray:

@@ -54,3 +54,19 @@ class NotConvergedError(NumericsError):
             f"{self.iteration}: residual {self.residual:.3g} after {self.count} iterations, "
             f"{self.tolerance:.3g} asked; refine the grid or shorten the steps."
         )
+
+
+class StepUnderflowError(NumericsError):
+    """No step is short enough for the tolerance."""
+
+    code, title = "step-underflow", "No time step is short enough"
+
+    def __init__(self, step: int, time_s: float, cell: int, step_s: float) -> None:
+        super().__init__(step, time_s, cell, step_s)
+        self.step, self.time_s, self.cell, self.step_s = step, time_s, cell, step_s
+
+    def __str__(self) -> str:
+        return (
+            f"step {self.step}, t = {self.time_s:.6g} s, cell {self.cell}: a step of {self.step_s:.3g} s is still too "
+            "long; name the time as a breakpoint if a load jumps there, loosen the tolerance, or give the steps."
+        )

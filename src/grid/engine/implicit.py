@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
 from grid.engine.costs import LARGE_CELLS
 from grid.engine.iteration import Balance, balance
 from grid.engine.linear import LinearSolver, make_solver
@@ -34,6 +35,7 @@ D = GAMMA / 2.0
 W = math.sqrt(2.0) / 4.0
 EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)
 KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # factorisations held at once, for different steps; large grids
+REUSE = 1e-10  # relative difference of steps that counts as rounding
 CAREFUL_PARTS = 8
 OVERSHOOT = 1e-6  # of the span of the bounds: what a step may exceed them by before it is redone
 
@@ -49,7 +51,7 @@ class Stage:
 
 @dataclass
 class ImplicitStepper:
-    """TR-BDF2 in equal steps between landing times.
+    """TR-BDF2 in equal steps between landing times; `grid.engine.adaptive` takes its steps one by one.
 
     Args:
         space: The discretised problem.
@@ -61,23 +63,27 @@ class ImplicitStepper:
     time_step: float
     keeps_bounds: bool = False
     name: str = "implicit"
+    _steps: list[float] = field(default_factory=list, repr=False)
     _solvers: OrderedDict[tuple[float, bytes], LinearSolver] = field(default_factory=OrderedDict, repr=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
-        return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
+        segment = Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
+        if not any(abs(known - segment.time_step) <= REUSE * known for known in self._steps):
+            self._steps.append(segment.time_step)
+        return segment
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         step = self._same_step(segment.time_step)
         for number in range(first, first + count):
             attempt = self._try_step(state, segment, number, step)
-            if self._breaks_bounds(attempt):
+            if self.breaks_bounds(attempt):
                 attempt = self._careful_step(state, segment, number, step)
             state = replace(attempt, step=state.step + 1)
         return state
 
     def _same_step(self, step: float) -> float:
-        """A step that differs from one already factorised by rounding alone becomes that one."""
-        return next((known for known, _ in self._solvers if abs(known - step) <= 1e-10 * step), step)
+        """A step that differs by rounding alone from one of an earlier segment becomes that one."""
+        return next((known for known in self._steps if abs(known - step) <= REUSE * step), step)
 
     def _solver(self, step: float, weight: float, loads: Loads) -> LinearSolver:
         """The factorised matrix C + weight step L."""
@@ -102,6 +108,16 @@ class ImplicitStepper:
 
     def _try_step(self, state: State, segment: Segment, number: int, step: float) -> State:
         """One step of TR-BDF2, whatever it gives."""
+        done, local, last = self._take(state, segment, number, step)
+        return replace(done, error=_carry(state, local, last))
+
+    def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
+        """One step of TR-BDF2 over the whole of a segment, for a controller to judge."""
+        done, local, last = self._take(state, segment, 0, step)
+        return _attempt(done, local, last, CARRY)
+
+    def _take(self, state: State, segment: Segment, number: int, step: float) -> tuple[State, FloatArray, Balance]:
+        """A step with its local error [J], not filtered, and its last stage."""
         start, end = segment.time(number), segment.time(number + 1)
         old = state.temperature
         frozen, loads = freeze(self.space, old, segment.inside(start))
@@ -115,16 +131,39 @@ class ImplicitStepper:
         bounds = state.bounds
         for load in (loads, middle.loads, last.loads):
             bounds = include_references(bounds, load)
-        return replace(
-            state,
-            time=end,
-            temperature=last.temperature,
-            ledger=book(state.ledger, step, flows, (W, W, D)),
-            bounds=bounds,
-            error=_carry(state, local, last),
-        )
+        ledger = book(state.ledger, step, flows, (W, W, D))
+        turns = state.iterations + middle.iterations + last.iterations
+        done = replace(state, time=end, temperature=last.temperature, ledger=ledger, bounds=bounds, iterations=turns)
+        return done, local, last
 
-    def _breaks_bounds(self, state: State) -> bool:
+    def damp_step(self, state: State, segment: Segment, step: float) -> Attempt:
+        """Two steps of backward Euler of d h, with the matrix of a step h; their error is half of h^2 T_tt each."""
+        size, ledger, bounds, temperature = D * step, state.ledger, state.bounds, state.temperature
+        frozen, loads = freeze(self.space, temperature, segment.inside(segment.start))
+        before, none = frozen.heat_flow(temperature, loads), np.zeros_like(temperature)
+        turns = state.iterations
+        for part in (1, 2):
+            at = segment.inside(segment.start + part * size)
+            done = self._stage(temperature, none, temperature, Stage(step, D, at))
+            temperature, ledger = done.temperature, book(ledger, size, (done.flow,), (1.0,))
+            bounds, turns = include_references(bounds, done.loads), turns + done.iterations
+        damped = replace(
+            state,
+            time=segment.start + 2.0 * size,
+            temperature=temperature,
+            ledger=ledger,
+            bounds=bounds,
+            damped_steps=state.damped_steps + 1,
+            iterations=turns,
+        )
+        return _attempt(damped, 0.5 * size * (done.flow.net - before.net), done, CARRY_DAMPED)
+
+    def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
+        """Errors of temperature that belong to errors of heat."""
+        return heat * freeze(self.space, state.temperature, state.time)[0].rate
+
+    def breaks_bounds(self, state: State) -> bool:
+        """Whether a state has an extreme that the maximum principle forbids."""
         bounds, temperature = state.bounds, state.temperature
         slack = OVERSHOOT * (bounds.highest - bounds.lowest)
         inside = bounds.lowest - slack <= temperature.min() and temperature.max() <= bounds.highest + slack
@@ -135,7 +174,7 @@ class ImplicitStepper:
         parts = Segment(segment.time(number), segment.time(number + 1), CAREFUL_PARTS)
         for part in range(CAREFUL_PARTS):
             attempt = self._try_step(state, parts, part, step / CAREFUL_PARTS)
-            if self._breaks_bounds(attempt):
+            if self.breaks_bounds(attempt):
                 attempt = self._damped_step(state, attempt, parts, part, step / CAREFUL_PARTS)
             state = attempt
         return replace(state, damped_steps=state.damped_steps + 1)
@@ -152,6 +191,11 @@ class ImplicitStepper:
 
     def estimate_error(self, state: State) -> FloatArray:
         return np.abs(state.error) if state.error is not None else np.zeros_like(state.temperature)
+
+
+def _attempt(state: State, local: FloatArray, done: Balance, powers: tuple[float, float]) -> Attempt:
+    capacity, rate, solver = done.space.capacity, done.space.rate, done.solver
+    return Attempt(state, local, lambda heat: capacity * solver.solve(heat), lambda heat: rate * heat, powers)
 
 
 def _carry(state: State, local: FloatArray, done: Balance) -> FloatArray:

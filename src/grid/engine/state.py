@@ -5,7 +5,7 @@ a run may be cut anywhere, and a state is all that a checkpoint needs.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -62,11 +62,18 @@ def include_references(bounds: Bounds, loads: Loads) -> Bounds:
 
 @dataclass(frozen=True)
 class Segment:
-    """Equal steps between two times on which a step must land."""
+    """The way between two times on which a step must land: equal steps, or steps that the stepper chooses.
+
+    Args:
+        start, end: [s].
+        steps: Number of steps; a guess where they are chosen.
+        is_adaptive: The stepper chooses its steps on the way, from what the state holds.
+    """
 
     start: float
     end: float
     steps: int
+    is_adaptive: bool = False
 
     @property
     def time_step(self) -> float:
@@ -75,6 +82,10 @@ class Segment:
     def time(self, step: int) -> float:
         """The time after `step` steps; the last one is `end` exactly."""
         return self.end if step == self.steps else self.start + step * self.time_step
+
+    def find_step(self, time: float) -> int:
+        """How many of the equal steps end at or before a time."""
+        return min(max(round((time - self.start) / self.time_step), 0), self.steps)
 
     def inside(self, time: float) -> float:
         """The time, moved off the ends by a few roundings, so that a load that jumps there is seen from inside."""
@@ -96,6 +107,9 @@ class State:
         error: Estimate of the time error of each cell, flat, carried along by methods that have one; of its enthalpy
             where a material melts.
         damped_steps: Steps that were redone with damping, to keep the maximum principle.
+        rejected_steps: Steps that were redone because their error was too large or an iteration stalled.
+        iterations: Turns of the iterations that coefficients depending on temperature need, in all.
+        controller: What a stepper that chooses its steps carries from one to the next.
     """
 
     time: float
@@ -106,6 +120,9 @@ class State:
     error: FloatArray | None = field(default=None, repr=False)
     damped_steps: int = 0
     content: FloatArray | None = field(default=None, repr=False)
+    rejected_steps: int = 0
+    iterations: int = 0
+    controller: tuple[float, ...] = ()
 
 
 class Stepper(Protocol):
@@ -117,7 +134,21 @@ class Stepper(Protocol):
         """Cut the way between two landing times into steps that the method can take."""
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
-        """Take steps number `first` to `first + count - 1` of a segment."""
+        """Take steps number `first` to `first + count - 1` of a segment.
+
+        Where the segment is adaptive: take up to `count` steps from the state on, and none beyond the end.
+        """
 
     def estimate_error(self, state: State) -> FloatArray:
         """Estimate of the time error of each cell at a state, flat [K]."""
+
+
+@runtime_checkable
+class ErrorControlled(Protocol):
+    """A stepper that chooses its steps by their error and can judge the sum of them."""
+
+    def find_retry(self, state: State) -> tuple[float, ...] | None:
+        """The controller with which the run is to start again, because the error at an asked time is too large.
+
+        None if it is not, or if starting again would not help.
+        """

@@ -11,9 +11,9 @@ def warm(serial: bool = True) -> None:
 
     from grid.engine.boundaries import Temperature
     from grid.engine.explicit import ExplicitStepper
+    from grid.engine.marching import make_stepper
     from grid.engine.planning import prepare
     from grid.engine.problem import Domain, HeatProblem, Material
-    from grid.engine.run import make_stepper
     from grid.engine.state import Bounds, Ledger, State
     from grid.engine.values import Constant
 

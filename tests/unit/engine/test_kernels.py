@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grid.engine import HeatProblem, prepare, solve, warm
-from grid.engine.run import make_stepper
+from grid.engine.marching import make_stepper
 
 BOUNDARIES = {
     "x_min": {"type": "temperature", "value": 0.0},

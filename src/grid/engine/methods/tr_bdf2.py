@@ -1,22 +1,28 @@
 """TR-BDF2 as a method: `implicit`, the one that can solve everything."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.audits import reason_without_bounds
-from grid.engine.costs import implicit_seconds, memory_bytes
+from grid.engine.costs import implicit_seconds, loads_change, memory_bytes
 from grid.engine.methods.method import Cost, Facts
 
 if TYPE_CHECKING:
+    from grid.engine.enthalpy import EnthalpyStepper
+    from grid.engine.implicit import ImplicitStepper
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
-DEFAULT_STEPS = 200  # where the error is not controlled and nobody asked for a number
+STEPS = 1.5  # over the cube root of the tolerance, and for each landing: steps that the error asks for, about
 
 
 @dataclass(frozen=True)
 class ImplicitMethod:
-    """TR-BDF2 in equal steps; see `grid.engine.implicit` and, where a material melts, `grid.engine.enthalpy`."""
+    """TR-BDF2, see `grid.engine.implicit` and, where a material melts, `grid.engine.enthalpy`.
+
+    In equal steps if a number was asked for, else in steps chosen by their error, see `grid.engine.adaptive`.
+    """
 
     name: str = "implicit"
 
@@ -24,23 +30,39 @@ class ImplicitMethod:
         return None if facts.precision == "double" else "it works in double precision only"
 
     def estimate(self, facts: Facts) -> Cost:
-        steps = (facts.steps or facts.problem.steps or DEFAULT_STEPS) + len(facts.landings)
+        steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
         seconds = implicit_seconds(facts.problem, steps)
         memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
-        return Cost(steps, seconds, memory, _find_step(facts))
+        return Cost(steps, seconds, memory, find_step(facts))
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
-        step = _find_step(facts)
-        keeps_bounds = reason_without_bounds(facts.problem) is None
-        if facts.problem.has_phase_change:
-            from grid.engine.enthalpy import EnthalpyStepper
+        from grid.engine.adaptive import AdaptiveStepper
 
-            return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds)
-        from grid.engine.implicit import ImplicitStepper
-
-        return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
+        scheme = _make_scheme(space, facts)
+        if facts.steps is not None:
+            return scheme
+        jumps = frozenset((*facts.problem.breakpoints, *(set(facts.landings) - set(facts.times))))
+        return AdaptiveStepper(scheme, facts.times, facts.duration, jumps, facts.tolerance, loads_change(facts.problem))
 
 
-def _find_step(facts: Facts) -> float:
-    end = facts.problem.end_time or facts.duration
-    return end / (facts.steps or facts.problem.steps or DEFAULT_STEPS)
+def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpyStepper":
+    step = find_step(facts) or facts.duration
+    keeps_bounds = reason_without_bounds(facts.problem) is None
+    if facts.problem.has_phase_change:
+        from grid.engine.enthalpy import EnthalpyStepper
+
+        return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds)
+    from grid.engine.implicit import ImplicitStepper
+
+    return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
+
+
+def find_step(facts: Facts) -> float | None:
+    """The equal step that was asked for [s]; None where the error is controlled."""
+    if facts.steps is None:
+        return None
+    return (facts.problem.end_time or facts.duration) / facts.steps
+
+
+def _guess_steps(facts: Facts) -> int:
+    return math.ceil(STEPS * facts.tolerance ** (-1.0 / 3.0) + STEPS * len(facts.landings))

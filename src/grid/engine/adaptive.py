@@ -1,0 +1,291 @@
+r"""Steps chosen by their error: TR-BDF2 with a controller, for every problem that it can solve.
+
+The local error of a step is its distance to the embedded third-order formula, filtered by one solve (M. E. Hosea, L. F.
+Shampine, Appl. Numer. Math. 20, 1996). What counts is what is left of it at the next time that was asked for. With R
+the stability function of the scheme the error is carried along exactly as the scheme carries a field,
+
+.. math:: R(z) = \frac{a_1}{1 - dz} + \frac{a_2}{(1 - dz)^2}, \qquad a_2 = 1/d - 1,\; a_1 = 2 - 1/d,
+
+two solves with the matrix of the step. Where a load or the initial field jumps, a local error is large however short
+the step and dies out fast: for a scheme that damps stiff modes the error of a step h after a time s is of the order of
+(h/s)^2 (V. Thomee, Galerkin Finite Element Methods for Parabolic Problems, 2006, ch. 7-9). A local error beyond its
+share is therefore carried two steps further, and the rate at which it dies is continued as a power of time up to the
+asked time. So a run begins with a step of a few hundredths of the way and not with a tiny one.
+
+Steps keep to a ladder of factors sqrt(2), and the rest of the way is cut into equal parts, so that few matrices are
+factorised. All that the controller knows is in the state.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from grid.core.errors import FieldError
+from grid.engine.errors import NotConvergedError, StepUnderflowError
+from grid.engine.state import Segment, State
+from grid.engine.values import FloatArray
+
+D = 1.0 - math.sqrt(0.5)  # weight of the implicit stages of TR-BDF2
+CARRY = (2.0 - 1.0 / D, 1.0 / D - 1.0)  # a_1 and a_2 of TR-BDF2
+CARRY_DAMPED = (0.0, 1.0)  # and of two steps of backward Euler
+SHARE = 0.1  # of the tolerance that the error of one step may take, as it is felt at the next asked time
+FIRST = 0.5  # times the cube root of the tolerance: first step, over the way to the next asked time
+LARGEST_FIRST = 0.1
+CHANGING = 20  # steps at least in a run whose loads change in time
+GROWTH, SHRINKAGE = 4.0, 0.1  # limits of the ratio of a step to the one before
+SAFETY_FACTOR = 0.9
+PROPORTIONAL, INTEGRAL = 0.9 / 3.0, 0.3 / 3.0  # powers of this and the last error (K. Gustafsson, ACM TOMS 17, 1991)
+SHORTEST = 1e-13  # of the run: no step is shorter
+LARGEST_POWER = 3.0  # with which a rough error is taken to die out; one less after a damped step
+RETRY_SHARE = 0.6  # of the tolerance: what a run that starts again aims for
+LEAST_AIM = 1e-3
+REUSE = 1e-10  # relative difference of steps that counts as rounding
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One step, whether it is to be kept or not.
+
+    Args:
+        state: At its end; `error`, `step` and `controller` are still those of its start.
+        local: Estimate of the local error of the heat in each cell, not filtered [J].
+        filter: Applies C (C + d h L)^-1 to heat.
+        to_kelvin: Turns errors of heat into errors of temperature.
+        powers: a_1 and a_2, with which the step carries a heat on: a_1 times once filtered, a_2 times twice.
+    """
+
+    state: State
+    local: FloatArray
+    filter: Callable[[FloatArray], FloatArray]
+    to_kelvin: Callable[[FloatArray], FloatArray]
+    powers: tuple[float, float]
+
+
+class Scheme(Protocol):
+    """A one-step scheme with the stability function of TR-BDF2."""
+
+    def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
+        """One step over a segment; `step` is its length, but for rounding that of a step already factorised."""
+
+    def damp_step(self, state: State, segment: Segment, step: float) -> Attempt:
+        """Two steps of backward Euler of d h each, from the start of a segment, with the matrices of `step`."""
+
+    def breaks_bounds(self, state: State) -> bool:
+        """Whether a state has an extreme that the maximum principle forbids."""
+
+    def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
+        """Errors of temperature that belong to errors of heat at a state."""
+
+
+@dataclass(frozen=True)
+class Controller:
+    """What is carried from step to step.
+
+    Args:
+        wanted: Next step, before the way is cut into equal parts [s].
+        taken: The last step [s].
+        aim: Share of the tolerance for the error of one step.
+        previous: Error of the last step over its share, for the proportional-integral rule.
+        lowest, highest: Extremes of the temperature so far.
+    """
+
+    wanted: float
+    taken: float
+    aim: float
+    previous: float
+    lowest: float
+    highest: float
+
+    def pack(self) -> tuple[float, ...]:
+        return (self.wanted, self.taken, self.aim, self.previous, self.lowest, self.highest)
+
+
+@dataclass
+class AdaptiveStepper:
+    """A scheme with steps chosen by their error.
+
+    Args:
+        scheme: Takes the steps.
+        times: Asked times, increasing [s].
+        end: Of the run [s].
+        jumps: Times at which a load may jump [s].
+        tolerance: Of the error at the asked times, over the span of temperatures.
+        changes: Whether loads change in time.
+    """
+
+    scheme: Scheme
+    times: tuple[float, ...]
+    end: float
+    jumps: frozenset[float]
+    tolerance: float
+    changes: bool
+    name: str = "implicit"
+    _asked: FloatArray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._asked = np.array(self.times or (self.end,))
+
+    def make_segment(self, start: float, end: float) -> Segment:
+        return Segment(start, end, max(1, round(10 * (end - start) / self.end)), is_adaptive=True)
+
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 the state knows
+        for _ in range(count):
+            if state.time >= segment.end:
+                break
+            state = self._step(state, segment)
+        return state
+
+    def _step(self, state: State, segment: Segment) -> State:
+        """One step that is kept, after as many that are not as it takes.
+
+        Raises:
+            StepUnderflowError: No step is short enough.
+        """
+        control = self._controller(state, segment)
+        while True:
+            step, end = self._cut(control, state.time, segment.end)
+            if not step > SHORTEST * self.end or not end > state.time:
+                raise self._underflow(state, control)
+            attempt = self._attempt(state, Segment(state.time, end, 1), step)
+            if attempt is None:
+                state = replace(state, rejected_steps=state.rejected_steps + 1)
+                control = replace(control, wanted=0.25 * step, taken=0.0)
+                continue
+            control, excess = self._judge(state, attempt, control, step)
+            if excess <= 1.0:
+                return self._keep(state, attempt, control)
+            state = replace(state, rejected_steps=state.rejected_steps + 1)
+
+    def _attempt(self, state: State, segment: Segment, step: float) -> Attempt | None:
+        """A step of the scheme, damped where it makes a new extreme or cannot be solved; None if that cannot either.
+
+        Raises:
+            NotConvergedError, FieldError: The step is as short as any, and still cannot be solved.
+        """
+        try:
+            attempt = self.scheme.try_step(state, segment, step)
+            if not self.scheme.breaks_bounds(attempt.state):
+                return attempt
+        except (NotConvergedError, FieldError):
+            pass  # the first stage is not damped: from a jump it may leave the temperatures that a property is for
+        try:
+            return self.scheme.damp_step(state, segment, step)
+        except (NotConvergedError, FieldError):
+            if step <= 10.0 * SHORTEST * self.end:
+                raise
+            return None
+
+    def _controller(self, state: State, segment: Segment) -> Controller:
+        """The controller of a state; a new one at the start, shorter steps after a jump."""
+        first = self._first_step(state.time)
+        if len(state.controller) < 6:
+            aim = state.controller[0] if state.controller else SHARE
+            low, high = float(state.temperature.min()), float(state.temperature.max())
+            return Controller(first, 0.0, aim, 1.0, low, high)
+        control = Controller(*state.controller)
+        if state.time == segment.start and state.time in self.jumps:
+            return replace(control, wanted=min(control.wanted, first), previous=1.0)
+        return control
+
+    def _first_step(self, time: float) -> float:
+        ahead = self._next_asked(time, strictly=True) - time
+        share = min(FIRST * self.tolerance ** (1.0 / 3.0), LARGEST_FIRST)
+        return share * (ahead if ahead > 0.0 else self.end)
+
+    def _next_asked(self, time: float, *, strictly: bool) -> float:
+        index = int(np.searchsorted(self._asked, time, side="right" if strictly else "left"))
+        return float(self._asked[min(index, self._asked.size - 1)])
+
+    def _cut(self, control: Controller, time: float, end: float) -> tuple[float, float]:
+        """The step and its end: the way to the landing in equal parts no longer than what is wanted."""
+        way = end - time
+        wanted = min(control.wanted, self.end / CHANGING) if self.changes else control.wanted
+        wanted = self.end * _on_ladder(wanted / self.end)
+        parts = max(1, math.ceil(way / wanted * (1.0 - 1e-9))) if way / wanted < 1e15 else 10**15
+        step = way / parts
+        if abs(step - control.taken) <= REUSE * step:
+            step = control.taken
+        return step, end if parts == 1 else time + step
+
+    def _judge(self, state: State, attempt: Attempt, control: Controller, step: float) -> tuple[Controller, float]:
+        """The controller after an attempt, and the error of the attempt over what it may be."""
+        done = attempt.state
+        low = min(control.lowest, float(done.temperature.min()))
+        high = max(control.highest, float(done.temperature.max()))
+        allowed = control.aim * self.tolerance * max(high - low, 1e-13 * max(abs(low), abs(high)), 1e-300)
+        excess = self._felt_error(attempt, done.time - state.time, allowed) / allowed
+        if not math.isfinite(excess):
+            return replace(control, wanted=0.25 * step, taken=0.0), math.inf
+        excess = max(excess, 1e-9)
+        if excess > 1.0:
+            factor = min(SAFETY_FACTOR * excess ** (-1.0 / 3.0), math.sqrt(0.5))
+            return replace(control, wanted=step * max(factor, SHRINKAGE)), excess
+        factor = SAFETY_FACTOR * excess**-PROPORTIONAL * control.previous**INTEGRAL
+        wanted = min(max(step, control.wanted) * max(factor, SHRINKAGE), GROWTH * step)
+        return Controller(wanted, step, control.aim, max(excess, 1e-3), low, high), excess
+
+    def _felt_error(self, attempt: Attempt, step: float, allowed: float) -> float:
+        """What is left of the local error at the next asked time [K]."""
+        heat = attempt.filter(attempt.local)
+        size = float(np.abs(attempt.to_kelvin(heat)).max())
+        ahead = (self._next_asked(attempt.state.time, strictly=False) - attempt.state.time) / step
+        if not size > allowed or ahead < 2.0:
+            return size
+        once = carry(attempt, heat)
+        twice = carry(attempt, once)
+        sizes = [float(np.abs(attempt.to_kelvin(part)).max()) for part in (once, twice)]
+        if not 0.0 < sizes[1] < sizes[0]:
+            return max(sizes) if sizes[1] > 0.0 else 0.0
+        largest = LARGEST_POWER if attempt.powers == CARRY else LARGEST_POWER - 1.0
+        power = min(math.log(sizes[0] / sizes[1]) / math.log(1.5), largest)
+        return float(sizes[1] * ((1.0 + ahead) / 3.0) ** -power)
+
+    def _keep(self, state: State, attempt: Attempt, control: Controller) -> State:
+        heat = attempt.local if state.error is None else attempt.local + _advance_error(attempt, state.error)
+        return replace(
+            attempt.state,
+            step=state.step + 1,
+            error=attempt.filter(heat),
+            controller=control.pack(),
+            rejected_steps=state.rejected_steps,
+        )
+
+    def estimate_error(self, state: State) -> FloatArray:
+        if state.error is None:
+            return np.zeros_like(state.temperature)
+        return np.abs(self.scheme.to_kelvin(state, state.error))
+
+    def find_retry(self, state: State) -> tuple[float, ...] | None:
+        """A smaller share for each step, where the errors add up to more than the tolerance."""
+        control = Controller(*state.controller)
+        span = max(control.highest - control.lowest, 1e-13 * max(abs(control.lowest), abs(control.highest)))
+        error = float(self.estimate_error(state).max())
+        if not error > self.tolerance * span or control.aim <= LEAST_AIM:
+            return None
+        # the sum of the errors goes with the square of the step, each of them with its cube
+        shrink = (RETRY_SHARE * self.tolerance * span / error) ** 1.5
+        return (max(control.aim * min(shrink, 0.5), LEAST_AIM),)
+
+    def _underflow(self, state: State, control: Controller) -> StepUnderflowError:
+        cell = int(np.argmax(self.estimate_error(state)))
+        return StepUnderflowError(state.step, state.time, cell, control.wanted)
+
+
+def carry(attempt: Attempt, heat: FloatArray) -> FloatArray:
+    """An error of heat after one more step like the attempt."""
+    return attempt.filter(_advance_error(attempt, heat))
+
+
+def _advance_error(attempt: Attempt, heat: FloatArray) -> FloatArray:
+    """What, once filtered, is an error carried on by the step."""
+    once, twice = attempt.powers
+    out: FloatArray = once * heat + twice * attempt.filter(heat)
+    return out
+
+
+def _on_ladder(factor: float) -> float:
+    """The largest power of sqrt(2) that is not above a factor."""
+    return math.pow(2.0, 0.5 * math.floor(2.0 * math.log2(factor) + 1e-9))

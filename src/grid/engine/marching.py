@@ -1,0 +1,206 @@
+"""The only loop in time: landing on the asked times, keeping what was asked for, reporting, watching.
+
+A stepper knows nothing of outputs. A run may begin at any state of the same plan; cut anywhere and continued, it gives
+the same bytes. Where a stepper chooses its steps by their error and finds at an asked time that the errors have added
+up to more than the tolerance, the run begins again with what the stepper asks for.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from grid.core.errors import DivergedError
+from grid.engine.errors import CancelledError
+from grid.engine.planning import OnStep, Plan
+from grid.engine.space import Loads, Space
+from grid.engine.state import Bounds, ErrorControlled, Ledger, Segment, State, Stepper
+from grid.engine.values import FloatArray
+from grid.engine.varying import freeze
+
+REPORTS = 50  # calls of on_step in a run, about
+STRIDE = 16  # steps after which a run that chooses its steps reports at the latest, at first
+RETRIES = 3
+
+
+@dataclass
+class Recorder:
+    """What a run leaves behind on its way."""
+
+    space: Space
+    fields: list[FloatArray] = field(default_factory=list)
+    spaces: list[Space] = field(default_factory=list)
+    loads: list[Loads] = field(default_factory=list)
+    contents: list[FloatArray | None] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    rows: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    def keep(self, state: State, time: float, error: float) -> None:
+        """A snapshot, with the space and the loads at its field and the given time."""
+        space, loads = freeze(self.space, state.temperature, time)
+        self.spaces.append(space)
+        self.fields.append(state.temperature.reshape(self.space.shape))
+        self.loads.append(loads)
+        self.contents.append(state.content)
+        self.errors.append(error)
+
+    def note(self, state: State) -> None:
+        """A row of the history; the check that every temperature is finite comes with it.
+
+        Raises:
+            DivergedError: It is not.
+        """
+        temperature, space = state.temperature, self.space
+        low, high = float(temperature.min()), float(temperature.max())  # NaN spreads to both
+        mean = space.heat_content(temperature) / space.total_capacity
+        if not math.isfinite(low) or not math.isfinite(high) or not math.isfinite(mean):
+            cell = int(np.argmin(np.isfinite(temperature)))
+            place = tuple(int(index) for index in np.unravel_index(cell, self.space.shape))
+            reason = (
+                f"the temperature of cell {place} is not a finite number; shorten the steps, or check the loads there"
+            )
+            raise DivergedError(state.step, state.time, reason)
+        self.rows.append((state.time, low, mean, high))
+
+
+def make_stepper(plan: Plan) -> Stepper:
+    """The stepper of a transient, as its plan has it."""
+    if plan.method is None or plan.facts is None:
+        raise ValueError("a steady state takes no steps")
+    return plan.method.make_stepper(plan.space, plan.facts)
+
+
+def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
+    """The run cut at asked times, breakpoints and knots of tables, in order."""
+    start = 0.0
+    for landing in plan.facts.landings if plan.facts is not None else ():
+        yield stepper.make_segment(start, landing)
+        start = landing
+
+
+def make_start(plan: Plan) -> State:
+    """The state at t = 0."""
+    temperature = plan.space.initial_temperature()
+    bounds = Bounds(float(temperature.min()), float(temperature.max()))
+    return State(0.0, 0, temperature, Ledger(), bounds, content=initial_content(plan.space, temperature))
+
+
+def initial_content(space: Space, temperature: FloatArray) -> FloatArray | None:
+    """The enthalpies that a run starts with [J], where a material melts."""
+    if not space.problem.has_phase_change:
+        return None
+    from grid.engine.enthalpy import Store
+
+    return Store(space).content(temperature)
+
+
+@dataclass
+class March:
+    """One run of a plan.
+
+    Args:
+        plan: What is carried out.
+        stepper: Of this plan.
+        on_step: See `Plan.solve`.
+    """
+
+    plan: Plan
+    stepper: Stepper
+    on_step: OnStep | None = None
+    recorder: Recorder = field(init=False)
+    retries: int = 0
+    segments: list[Segment] = field(init=False)
+    _told: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.segments = list(make_segments(self.plan, self.stepper))
+        self.recorder = Recorder(self.plan.space)
+
+    def run(self, state: State | None = None) -> State:
+        """From the start, or from a state of the same plan, to the last landing.
+
+        Raises:
+            CancelledError: `on_step` returned False.
+            DivergedError: A temperature is not a finite number.
+        """
+        beginning = state if state is not None else make_start(self.plan)
+        while True:
+            reached, retry = self._run_once(beginning)
+            if retry is None:
+                return reached
+            self.retries += 1
+            beginning = replace(make_start(self.plan), controller=retry)
+
+    def _run_once(self, state: State) -> tuple[State, tuple[float, ...] | None]:
+        """To the end, or to where the stepper asks for a run with another controller."""
+        self.recorder = Recorder(self.plan.space)
+        if state.time == 0.0:
+            self.recorder.keep(state, self.segments[0].inside(0.0) if self.segments else 0.0, 0.0)
+        self.recorder.note(state)
+        progress = _Progress(self, state)
+        for segment in self.segments:
+            if state.time >= segment.end:
+                continue
+            state = progress.cross(state, segment)
+            if segment.end in self.plan.times:
+                if self.retries < RETRIES and isinstance(self.stepper, ErrorControlled):
+                    retry = self.stepper.find_retry(state)
+                    if retry is not None:
+                        return state, retry
+                error = float(self.stepper.estimate_error(state).max())
+                self.recorder.keep(state, segment.inside(segment.end), error)
+        return state, None
+
+    def tell(self, state: State, fraction: float) -> None:
+        """A row of the history and a report; after a new beginning the fraction waits until it is behind."""
+        self.recorder.note(state)
+        self._told = max(self._told, fraction)
+        if self.on_step is not None and self.on_step(self._told, state.step, state.time) is False:
+            raise CancelledError(state.step, state.time)
+
+
+class _Progress:
+    """When to report: about `REPORTS` times in a run."""
+
+    def __init__(self, march: March, state: State) -> None:
+        self._march, self._space = march, march.plan.space
+        segments = march.segments
+        self._end = segments[-1].end if segments else 0.0
+        self._total = sum(segment.steps for segment in segments)
+        self._is_adaptive = any(segment.is_adaptive for segment in segments)
+        self._chunk = max(1, math.ceil(self._total / REPORTS))
+        self._since, self._reports, self._last = 0, 0, state.time
+
+    def cross(self, state: State, segment: Segment) -> State:
+        """Take the steps of a segment from a state within it."""
+        if segment.is_adaptive:
+            while state.time < segment.end:
+                state = self._advance(state, segment, 0, 1)
+                stride = STRIDE * 2 ** (self._reports // REPORTS)
+                self._since += 1
+                if (state.time - self._last) * REPORTS >= self._end or self._since >= stride or state.time >= self._end:
+                    self._report(state, state.time / self._end)
+            return state
+        done = segment.find_step(state.time) if state.time > segment.start else 0
+        while done < segment.steps:
+            count = min(self._chunk - self._since, segment.steps - done)
+            state = self._advance(state, segment, done, count)
+            done, self._since = done + count, self._since + count
+            is_last = segment.end == self._end and done == segment.steps
+            if self._since == self._chunk or is_last:
+                self._report(state, self._fraction(state, is_last=is_last))
+        return state
+
+    def _advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        state = self._march.stepper.advance(state, segment, first, count)
+        return replace(state, temperature=self._space.fill(state.temperature))
+
+    def _fraction(self, state: State, *, is_last: bool) -> float:
+        if is_last:
+            return 1.0
+        return state.time / self._end if self._is_adaptive else min(state.step / self._total, 1.0)
+
+    def _report(self, state: State, fraction: float) -> None:
+        self._since, self._last, self._reports = 0, state.time, self._reports + 1
+        self._march.tell(state, fraction)
