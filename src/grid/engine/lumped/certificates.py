@@ -39,8 +39,10 @@ class Certificate:
 
     Args:
         name: Which bound is active, `C1` to `C5`.
-        bound: Largest error of the mean temperature over the initial excess (C1, C2) or over the span (C3) [1].
+        bound: Largest error of the mean temperature over the initial excess (C1, C2) or over the span (C3); of the
+            field, in the mean square over the body, over the span (C4) [1].
         is_rigorous: Whether it is a theorem for this run, or an estimate.
+        estimate: What the error is expected to be: C2 under the conditions of C1, else C3 [1].
         biot_number: h V / (A k), the customary one, with the mean film and the least conductivity; None without films.
         internal_resistance_phi: phi; None without films.
         detail: One sentence.
@@ -49,6 +51,7 @@ class Certificate:
     name: str
     bound: float
     is_rigorous: bool
+    estimate: float
     biot_number: float | None
     internal_resistance_phi: float | None
     detail: str

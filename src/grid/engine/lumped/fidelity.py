@@ -28,7 +28,7 @@ REASONS = (
     "the certificate exceeds the tolerance",
     "measure and certificate are both far enough below their limits",
 )
-HEAD, ROW = 5, 4  # numbers of a packed log, and of one switch in it
+HEAD, ROW = 7, 4  # numbers of a packed log, and of one switch in it
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,10 @@ class Log:
         model: Of the last step.
         switched: Time of the last switch [s].
         lumped_time: Time spent with the lumped model so far [s].
-        certificate: Largest certificate of a step with it so far [1].
+        certificate: Largest certificate C3 of a step with it so far [1].
+        energy: Certificate C4 of Newton's law now: bound of the integral of rho c times the square of the error [J K];
+            endless where there is none.
+        worst_energy: The largest of it so far [J K].
         switches: All of them.
         inner: What the diffusive method carries.
     """
@@ -65,6 +68,8 @@ class Log:
     switched: float = -np.inf
     lumped_time: float = 0.0
     certificate: float = 0.0
+    energy: float = 0.0
+    worst_energy: float = 0.0
     switches: tuple[Switch, ...] = ()
     inner: tuple[float, ...] = ()
 
@@ -75,6 +80,8 @@ class Log:
             self.switched,
             self.lumped_time,
             self.certificate,
+            self.energy,
+            self.worst_energy,
             float(len(self.switches)),
         )
         rows = [(s.time, float(s.model == "lumped"), float(REASONS.index(s.reason)), s.bound) for s in self.switches]
@@ -83,12 +90,11 @@ class Log:
     @classmethod
     def unpack(cls, numbers: tuple[float, ...]) -> Self:
         """From numbers."""
-        model, switched, lumped_time, certificate, count = numbers[:HEAD]
+        model, switched, lumped_time, certificate, energy, worst_energy, count = numbers[:HEAD]
         rows = [numbers[HEAD + ROW * index : HEAD + ROW * (index + 1)] for index in range(int(count))]
         switches = tuple(Switch(time, _model(flag), REASONS[int(reason)], bound) for time, flag, reason, bound in rows)
-        return cls(
-            _model(model), switched, lumped_time, certificate, switches, tuple(numbers[HEAD + ROW * int(count) :])
-        )
+        inner = tuple(numbers[HEAD + ROW * int(count) :])
+        return cls(_model(model), switched, lumped_time, certificate, energy, worst_energy, switches, inner)
 
     def change(self, time: float, model: Model, reason: int, bound: float) -> Self:
         """The log after a switch."""

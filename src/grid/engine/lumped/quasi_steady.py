@@ -85,7 +85,7 @@ class QuasiSteady:
         capacity, total = frozen.capacity, float(frozen.capacity.sum())
         if not exchanges_heat(loads):
             rate = float(heat.sum()) / total
-            shape = spread_heat(frozen, heat - capacity * rate)
+            shape = Conduction(frozen).spread(heat - capacity * rate)
             return Response(self.reference, rate, 0.0, shape, np.zeros_like(shape))
         solver, answer = self._operator(frozen, loads)
         slowness = float(capacity @ answer) / total
@@ -108,17 +108,24 @@ class QuasiSteady:
         return self._operators[key]
 
 
-def spread_heat(space: Space, heat: FloatArray) -> FloatArray:
-    """The field of mean zero whose conduction alone carries a heat that adds up to nothing [K], flat.
+class Conduction:
+    """The inverse of conduction alone, K x = heat, among fields of mean zero; K is that of a space.
 
-    K x = heat, with K singular: solved with a small shift that refinement takes away again.
+    K is singular: it is factorised with a small shift, which refinement takes away again.
     """
-    loads = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in space.patches), None, b"")
-    solver = make_solver(space, loads, shift=SHIFT * fastest_rate(space, loads), tau=1.0)
-    out = centre(space.capacity, solver.solve(heat))
-    for _ in range(REFINEMENTS):
-        out = centre(space.capacity, out + solver.solve(heat + space.conduct(out)))
-    return out
+
+    def __init__(self, space: Space) -> None:
+        loads = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in space.patches), None, b"")
+        self._space = space
+        self._solver = make_solver(space, loads, shift=SHIFT * fastest_rate(space, loads), tau=1.0)
+
+    def spread(self, heat: FloatArray) -> FloatArray:
+        """The field whose conduction carries a heat that adds up to nothing [K], flat."""
+        space = self._space
+        out = centre(space.capacity, self._solver.solve(heat))
+        for _ in range(REFINEMENTS):
+            out = centre(space.capacity, out + self._solver.solve(heat + space.conduct(out)))
+        return out
 
 
 def exchanges_heat(loads: Loads) -> bool:

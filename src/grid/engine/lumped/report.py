@@ -1,5 +1,6 @@
 """What a run tells of its models: which, when, why, and how far the lumped one can be off."""
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from grid.engine.marching import Recorder
     from grid.engine.planning import Plan
     from grid.engine.state import State
+
+
+C1 = "the mean lies between exp(-t/tau) and exp(-t/(kappa tau)); over the initial excess"
+C3 = "largest distance of the surface from the mean, as the heat exchanged sees it; over the span"
+C4 = "root of the mean square error of the field at any time, by the energy of what is unbalanced; over the span"
 
 
 @dataclass(frozen=True)
@@ -53,15 +59,15 @@ def tell_models(plan: "Plan", recorder: "Recorder", state: "State") -> ModelRepo
     if log.switches:
         first = "diffusive" if log.switches[0].model == "lumped" else "lumped"
     share = log.lumped_time / state.time if state.time > 0.0 else 0.0
-    certificate = _certify(plan, recorder, log) if share > 0.0 else None
+    certificate = _certify(plan, recorder, state, log) if share > 0.0 else None
     metrics = {"lumped_share": share, "model_switches": float(len(log.switches))}
     if certificate is not None:
         metrics["model_error_bound"] = certificate.bound
     return ModelReport(first, log.switches, share, certificate, metrics)
 
 
-def _certify(plan: "Plan", recorder: "Recorder", log: "Log") -> Certificate:
-    """C1 where its conditions hold, else the surface estimate C3 of the steps that were taken."""
+def _certify(plan: "Plan", recorder: "Recorder", state: "State", log: "Log") -> Certificate:
+    """C1 where its conditions hold, C4 for Newton's law under other loads, else C3 of the steps that were taken."""
     from grid.engine.lumped.shape import BodyShape
 
     space = recorder.spaces[0]
@@ -69,11 +75,15 @@ def _certify(plan: "Plan", recorder: "Recorder", log: "Log") -> Certificate:
     shape = BodyShape.at(space, 0.0, mean)
     phi = shape.internal_resistance_phi() if shape is not None else None
     biot = shape.biot_number if shape is not None else None
-    if shape is not None and not log.switches and log.model == "lumped" and _has_one_ambient(plan, recorder):
-        detail = "the mean lies between exp(-t/tau) and exp(-t/(kappa tau)); bound over the initial excess"
-        return Certificate("C1", shape.gap(), True, biot, phi, detail)
-    detail = "largest distance of the surface from the mean, as the heat exchanged sees it, over the span"
-    return Certificate("C3", log.certificate, False, biot, phi, detail)
+    is_lumped = not log.switches and log.model == "lumped"
+    if shape is not None and phi is not None and is_lumped and _has_one_ambient(plan, recorder):
+        expected = phi / math.e if plan.summary.model == "lumped" else 0.5 * phi**2
+        return Certificate("C1", shape.gap(), True, expected, biot, phi, C1)
+    span = state.bounds.highest - state.bounds.lowest
+    if plan.summary.model == "lumped" and math.isfinite(log.worst_energy) and span > 0.0:
+        bound = math.sqrt(log.worst_energy / float(space.capacity.sum())) / span
+        return Certificate("C4", bound, True, log.certificate, biot, phi, C4)
+    return Certificate("C3", log.certificate, False, log.certificate, biot, phi, C3)
 
 
 def _has_one_ambient(plan: "Plan", recorder: "Recorder") -> bool:

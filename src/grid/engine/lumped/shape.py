@@ -5,17 +5,18 @@ K w = C/tau - hA with C.w = 0 is one singular solve, w_s = w_P - h/g on the surf
 phi = -(1/H) sum hA w_s. So C1 is a theorem for the equations that the methods solve, whatever the grid.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from grid.engine.lumped.certificates import compute_gap
-from grid.engine.lumped.quasi_steady import spread_heat
+from grid.engine.lumped.quasi_steady import Conduction
 from grid.engine.space import Space
 from grid.engine.values import FloatArray
 
-DENSE_CELLS = 12
-EIGEN_TOLERANCE = 1e-7  # of 1/mu, added to it so that the bound stays one
+DENSE_CELLS = 40  # up to so many the whole matrix is made
+EIGEN_TOLERANCE = 1e-7  # of an eigenvalue, added to it so that a bound stays one
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,22 @@ class BodyShape:
     Args:
         space: The body.
         films: h of the faces of each patch [W/(m2 K)].
+        conduction: Of the body.
     """
 
     space: Space
     films: tuple[FloatArray, ...]
+    conduction: Conduction
 
     @classmethod
-    def at(cls, space: Space, time: float, temperature: float) -> "BodyShape | None":
-        """With the films at a time and a uniform temperature; None where none is there, or one is endless."""
+    def at(
+        cls, space: Space, time: float, temperature: float, conduction: Conduction | None = None
+    ) -> "BodyShape | None":
+        """With the films at a time and a uniform temperature; None where none is there, or one is endless.
+
+        Args:
+            conduction: Of the same space, where it has been made before.
+        """
         films = tuple(
             np.broadcast_to(
                 np.asarray(space.robin(index, time, np.full(patch.cells.shape, temperature)).film, np.float64),
@@ -41,7 +50,7 @@ class BodyShape:
             for index, patch in enumerate(space.patches)
         )
         total = sum(float(film.sum()) for film in films)
-        return cls(space, films) if 0.0 < total < np.inf else None
+        return cls(space, films, conduction or Conduction(space)) if 0.0 < total < np.inf else None
 
     @property
     def conductance(self) -> float:
@@ -80,7 +89,7 @@ class BodyShape:
 
     def shape_function(self) -> FloatArray:
         """w at the cells, flat [1]."""
-        return spread_heat(self.space, self.space.capacity / self.time_constant - self.surface_heat())
+        return self.conduction.spread(self.space.capacity / self.time_constant - self.surface_heat())
 
     def internal_resistance_phi(self) -> float:
         """phi = -(1/H) surface integral of h w."""
@@ -92,29 +101,72 @@ class BodyShape:
         1/mu is the largest eigenvalue of the inverse of conduction among fields with a vanishing surface integral of
         h v: K v = C f - lambda hA, lambda = C.f / H, shifted so that the integral vanishes.
         """
-        from scipy.sparse import linalg
-
-        root = np.sqrt(self.space.capacity)
         heat, total = self.surface_heat(), self.conductance
 
-        def invert(x: FloatArray) -> FloatArray:
-            given = root * np.asarray(x, np.float64).reshape(-1)
+        def invert(given: FloatArray) -> FloatArray:
             outflow = float(given.sum()) / total
-            field = spread_heat(self.space, given - outflow * heat)
-            out: FloatArray = root * (field - self.surface_sum(field, outflow) / total)
+            field = self.conduction.spread(given - outflow * heat)
+            out: FloatArray = field - self.surface_sum(field, outflow) / total
             return out
 
-        count = root.size
-        if count <= DENSE_CELLS:
-            matrix = np.array([invert(row) for row in np.eye(count)])
-            slowest = float(np.linalg.eigvalsh(0.5 * (matrix + matrix.T))[-1])
-        else:
-            operator = linalg.LinearOperator((count, count), matvec=invert, dtype=np.float64)
-            start = np.random.default_rng(0).standard_normal(count)  # fixed, so that a run is repeated to the byte
-            found = linalg.eigsh(operator, k=1, which="LA", tol=EIGEN_TOLERANCE, v0=start, return_eigenvectors=False)
-            slowest = float(found[0])
-        return 1.0 + slowest * (1.0 + EIGEN_TOLERANCE) / self.time_constant
+        return 1.0 + largest_eigenvalue(self.space.capacity, invert) / self.time_constant
+
+    def energy_rate(self, time: float, temperature: float) -> float:
+        """G of certificate C4 [W K]: the energy of what a uniform body leaves unbalanced, r . K^-1 r.
+
+        r is the heat into cells and surfaces at a uniform temperature, less the share C/sum(C) of its sum.
+        """
+        space = self.space
+        heat = np.zeros_like(space.capacity)
+        fluxes = []
+        for index, patch in enumerate(space.patches):
+            law = space.robin(index, time, np.full(patch.cells.shape, temperature))
+            flux = np.broadcast_to(law.film * (law.reference - temperature) + law.imposed, patch.cells.shape)
+            fluxes.append(flux)
+            heat[patch.cells] += flux * patch.area
+        level = np.full(space.shape, temperature)
+        source = space.source_heat(time, level)
+        inside = np.zeros_like(heat) if source is None else np.where(space.capacity > 0.0, source, 0.0)
+        net = heat + inside
+        field = self.conduction.spread(net - space.capacity * (net.sum() / space.capacity.sum()))
+        energy = float(inside @ field)
+        for flux, patch, half in zip(fluxes, space.patches, space.half_conductance, strict=True):
+            energy += float(flux @ (field[patch.cells] + flux / half)) * patch.area
+        return max(energy, 0.0)
 
     def gap(self) -> float:
         """Certificate C1: the bound of the error of the mean, over the initial excess."""
         return compute_gap(self.slowness())
+
+
+def insulated_rate(space: Space) -> float:
+    """Certificate C5: the slowest rate at which an insulated body forgets its past [1/s]."""
+    conduction = Conduction(space)
+    return 1.0 / largest_eigenvalue(space.capacity, lambda heat: conduction.spread(heat - _share(space, heat)))
+
+
+def _share(space: Space, heat: FloatArray) -> FloatArray:
+    out: FloatArray = space.capacity * (heat.sum() / space.capacity.sum())
+    return out
+
+
+def largest_eigenvalue(capacity: FloatArray, invert: Callable[[FloatArray], FloatArray]) -> float:
+    """Largest eigenvalue of field -> invert(C field), which is symmetric in the inner product of C; from above."""
+    from scipy.sparse import linalg
+
+    inside = capacity > 0.0
+    root = np.sqrt(capacity[inside])
+
+    def apply(x: FloatArray) -> FloatArray:
+        given = np.zeros_like(capacity)
+        given[inside] = root * np.asarray(x, np.float64).reshape(-1)
+        out: FloatArray = root * invert(given)[inside]
+        return out
+
+    if root.size <= DENSE_CELLS:
+        matrix = np.array([apply(row) for row in np.eye(root.size)])
+        return float(np.linalg.eigvalsh(0.5 * (matrix + matrix.T))[-1]) * (1.0 + EIGEN_TOLERANCE)
+    operator = linalg.LinearOperator((root.size, root.size), matvec=apply, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(root.size)  # fixed, so that a run is repeated to the byte
+    found = linalg.eigsh(operator, k=1, which="LA", tol=EIGEN_TOLERANCE, v0=start, return_eigenvectors=False)
+    return float(found[0]) * (1.0 + EIGEN_TOLERANCE)

@@ -10,7 +10,9 @@ import numpy as np
 
 from grid.engine.lumped.advancing import LumpedAdvance
 from grid.engine.lumped.fidelity import Log, Model, Rule, compute_certificate, mean_temperature
-from grid.engine.space import Space
+from grid.engine.lumped.quasi_steady import Conduction
+from grid.engine.lumped.shape import BodyShape
+from grid.engine.space import Loads, Space
 from grid.engine.state import Segment, State, Stepper, include_references
 from grid.engine.values import FloatArray
 
@@ -34,10 +36,14 @@ class FidelityStepper:
     is_plain: bool = False
     name: str = "auto"
     _lumped: LumpedAdvance = field(init=False, repr=False)
+    _shaped: LumpedAdvance = field(init=False, repr=False)  # the field that the certificate is taken of
+    _conduction: Conduction | None = field(default=None, init=False, repr=False)
+    _decays: dict[bytes, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         start = mean_temperature(self.space, self.space.initial_temperature())
-        self._lumped = LumpedAdvance(self.space, start, self.is_plain)
+        self._shaped = LumpedAdvance(self.space, start)
+        self._lumped = LumpedAdvance(self.space, start, is_plain=True) if self.is_plain else self._shaped
 
     def make_segment(self, start: float, end: float) -> Segment:
         return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
@@ -61,10 +67,41 @@ class FidelityStepper:
             done = self._diffuse(self.inner, replace(state, controller=log.inner), start, end)
             return replace(done, controller=replace(log, inner=done.controller).pack())
         done = replace(self._lumped.step(state, *inside, end - start), time=end)
+        energy = self._grow_energy(log.energy, (state, done), inside, end - start)
         log = replace(
-            log, lumped_time=log.lumped_time + end - start, certificate=max(log.certificate, certificate), inner=()
+            log,
+            lumped_time=log.lumped_time + end - start,
+            certificate=max(log.certificate, certificate),
+            energy=energy,
+            worst_energy=max(log.worst_energy, energy),
+            inner=(),
         )
         return replace(done, controller=log.pack())
+
+    def _grow_energy(
+        self, energy: float, states: tuple[State, State], times: tuple[float, float], duration: float
+    ) -> float:
+        """Certificate C4 after a step of Newton's law: e' <= -e/(kappa tau) + G, G at most what it is at the ends."""
+        if not self.is_plain or not self.space.problem.is_linear:
+            return math.inf
+        if self._conduction is None:
+            self._conduction = Conduction(self.space)
+        decays, rates = [], []
+        for state, time in zip(states, times, strict=True):
+            mean = mean_temperature(self.space, state.temperature)
+            shape = BodyShape.at(self.space, time, mean, self._conduction)
+            if shape is None or not math.isfinite(energy):
+                return math.inf
+            decays.append(self._decay(shape, self.space.loads(time)))
+            rates.append(shape.energy_rate(time, mean))
+        slow = min(decays)
+        return energy * math.exp(-slow * duration) + max(rates) * -math.expm1(-slow * duration) / slow
+
+    def _decay(self, shape: BodyShape, loads: Loads) -> float:
+        """1 / (kappa tau), kept for each set of films [1/s]."""
+        if loads.operator_key not in self._decays:
+            self._decays[loads.operator_key] = 1.0 / (shape.slowness() * shape.time_constant)
+        return self._decays[loads.operator_key]
 
     def _diffuse(self, inner: Stepper, state: State, start: float, end: float) -> State:
         way = inner.make_segment(start, end)
@@ -77,7 +114,7 @@ class FidelityStepper:
     def _decide(self, state: State, start: float, end: float, duration: float) -> tuple[Log, float]:
         """The log with the model of the step about to be taken, and the certificate of the lumped one."""
         if self.inner is None:
-            log = Log.unpack(state.controller) if state.controller else Log("lumped")
+            log = Log.unpack(state.controller) if state.controller else self._begin(state)
             return log, self._certificate(state, start)
         predicted, cause, certificate = self._predict(state, start, end, duration)
         if not state.controller:
@@ -95,6 +132,11 @@ class FidelityStepper:
             log = log.change(state.time, "lumped", 2, bound)
         return log, certificate
 
+    def _begin(self, state: State) -> Log:
+        """The log of a run that is lumped throughout; a start that is not uniform counts as an error."""
+        off = state.temperature - mean_temperature(self.space, state.temperature)
+        return Log("lumped", energy=float(self.space.capacity @ off**2))
+
     def _measure(self, state: State, time: float) -> tuple[float, int]:
         """What the field itself shows at the beginning of a step."""
         moment = self._lumped.look(state.temperature, time)
@@ -105,13 +147,13 @@ class FidelityStepper:
         """The largest share of a limit at either end of the step once the shape has settled, its cause, and C3."""
         mean, worst, cause, certificate = mean_temperature(self.space, state.temperature), 0.0, 0, 0.0
         for time in (start, end):
-            moment = self._lumped.look(state.temperature, time)
+            moment = self._shaped.look(state.temperature, time)
             if time == end:
                 response = moment.response
                 rate = response.rate_0 - response.decay * (mean - response.reference)
                 x = response.decay * duration
                 mean += rate * duration * (-math.expm1(-x) / x if x > 0.0 else 1.0)
-            field_ = self.space.fill(self._lumped.predict(moment, mean))
+            field_ = self.space.fill(self._shaped.predict(moment, mean))
             bounds = include_references(state.bounds, moment.loads)
             share, which = self.rule.weigh(moment.space, moment.loads, field_, bounds)
             certificate = max(certificate, compute_certificate(moment.space, moment.loads, field_, bounds))
@@ -120,7 +162,7 @@ class FidelityStepper:
         return worst, cause, certificate
 
     def _certificate(self, state: State, time: float) -> float:
-        moment = self._lumped.look(state.temperature, time)
+        moment = self._shaped.look(state.temperature, time)
         bounds = include_references(state.bounds, moment.loads)
-        field_ = self.space.fill(self._lumped.predict(moment, mean_temperature(moment.space, state.temperature)))
+        field_ = self.space.fill(self._shaped.predict(moment, mean_temperature(moment.space, state.temperature)))
         return compute_certificate(moment.space, moment.loads, field_, bounds)
