@@ -4,6 +4,7 @@ All three answer the same questions (`variables`, `breakpoints`) and are evaluat
 A value is frozen, compares by content and pickles.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,18 +12,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine.expression_parser import Instruction, Kind, parse
+from grid.engine.expression_parser import FUNCTION_ARITY, Instruction, Kind, parse
 from grid.engine.phases import ByPhase, HeatCapacity
 
 FloatArray = NDArray[np.float64]
 Operand = Any  # float64 scalar or array, or truth values of the same shape
 
-_BINARY: dict[str, Callable[[Operand, Operand], Operand]] = {
+BINARY: dict[str, Callable[[Operand, Operand], Operand]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,
     "/": np.divide,
-    "**": np.power,
     "<": np.less,
     "<=": np.less_equal,
     ">": np.greater,
@@ -32,9 +32,10 @@ _BINARY: dict[str, Callable[[Operand, Operand], Operand]] = {
     "&": np.logical_and,
     "|": np.logical_or,
 }
-_UNARY: dict[str, Callable[[Operand], Operand]] = {
-    name: getattr(np, name) for name in ("sin", "cos", "tan", "exp", "log", "sqrt", "sinh", "cosh", "tanh", "abs")
+_FUNCTIONS: dict[str, Callable[..., Operand]] = {
+    name: getattr(np, name) for name in FUNCTION_ARITY if name not in ("erf", "erfc")
 }
+MANY_CELLS = 100_000  # with fewer, NumPy's temporaries stay in the caches and its passes are the faster ones
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,15 @@ class Expression:
         return ()
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
-        """Run the code on a stack of arrays; what is not finite in a branch that is not picked does no harm."""
+        """Run the code on a stack of arrays; what is not finite in a branch that is not picked does no harm.
+
+        On many cells a compiled stack machine runs what concerns every cell, to the same bytes.
+        """
+        shape = np.broadcast_shapes(*(np.shape(places[name]) for name in self.variables))
+        if len(shape) <= 3 and math.prod(shape) >= MANY_CELLS:
+            from grid.engine.expression_blocks import evaluate_blocks
+
+            return evaluate_blocks(self.code, self.kind, places, shape)
         stack: list[Operand] = []
         with np.errstate(all="ignore"):  # the caller refuses what it would use and is not finite
             for operation, argument in self.code:
@@ -114,25 +123,28 @@ class Expression:
                     stack.append(np.negative(stack.pop()))
                 elif operation == "binary":
                     right = stack.pop()
-                    stack.append(_BINARY[str(argument)](stack.pop(), right))
+                    apply = apply_power if argument == "**" else BINARY[str(argument)]
+                    stack.append(apply(stack.pop(), right))
                 else:
-                    _call(str(argument), stack)
+                    count = FUNCTION_ARITY[str(argument)]
+                    operands = stack[-count:]
+                    del stack[-count:]
+                    stack.append(apply_call(str(argument), *operands))
         return stack.pop()
 
 
-def _call(name: str, stack: list[Operand]) -> None:
-    if name == "where":
-        otherwise, chosen = stack.pop(), stack.pop()
-        stack.append(np.where(stack.pop(), chosen, otherwise))
-    elif name in ("minimum", "maximum"):
-        right = stack.pop()
-        stack.append((np.minimum if name == "minimum" else np.maximum)(stack.pop(), right))
-    elif name in ("erf", "erfc"):
+def apply_power(base: Operand, exponent: Operand) -> Operand:
+    """`base ** exponent`; a square, the most frequent one, is a product."""
+    return np.multiply(base, base) if np.ndim(exponent) == 0 and exponent == 2.0 else np.power(base, exponent)
+
+
+def apply_call(name: str, *operands: Operand) -> Operand:
+    """The value of a function of the grammar."""
+    if name in ("erf", "erfc"):
         from scipy import special  # NumPy has no error function; only expressions that ask for it pay the import
 
-        stack.append(getattr(special, name)(stack.pop()))
-    else:
-        stack.append(_UNARY[name](stack.pop()))
+        return getattr(special, name)(*operands)
+    return _FUNCTIONS[name](*operands)
 
 
 Value = Constant | Table | Expression | ByPhase | HeatCapacity
