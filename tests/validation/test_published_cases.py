@@ -26,8 +26,10 @@ def try_problem(case: dict[str, Any]) -> HeatProblem | None:
 SOLVED = [case for case in HEAT if try_problem(case) is not None]
 
 
-def is_within(entry: dict[str, Any], computed: float) -> bool:
+def is_within(entry: dict[str, Any], computed: Any) -> bool:
     tolerance, value = entry["tolerance"], entry["value"]
+    if tolerance is None:
+        return bool(computed == value)
     match entry.get("compare", "within"):
         case "at_least":
             return computed >= value - tolerance

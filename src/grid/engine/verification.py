@@ -208,7 +208,7 @@ def compare(value: Any, entry: Entry) -> Comparison:
     if _shape(value) != _shape(expected) or not all(_is_number(number) for number in computed):
         return Comparison(False, None, f"not {len(wanted)} finite numbers")
     how = entry.get("compare", "within")
-    error = max(_excess(how, a, b) for a, b in zip(computed, wanted, strict=True))
+    error = max((_excess(how, a, b) for a, b in zip(computed, wanted, strict=True)), default=0.0)
     passed = error <= tolerance
     share = error / tolerance if tolerance > 0 else (0.0 if passed else None)
     return Comparison(passed, share, "" if passed else f"off by {error:.3g}, {tolerance:.3g} allowed ({how})")

@@ -156,7 +156,6 @@ def test_temperatures_below_absolute_zero_are_refused_unless_relative(make_case)
     [
         ({"kind": "stress"}, "stress"),
         ({"kind": "lumped"}, "lumped"),
-        ({"adaptive": {"measure": "hottest_above_mean", "threshold": 1}}, "choice of model"),
     ],
 )
 def test_a_feature_of_the_format_that_is_missing_is_refused_by_name(make_case, changes, feature):
