@@ -109,9 +109,13 @@ def make_facts(
 
 def _measure(space: "Space") -> tuple[float, float]:
     """The stable step of forward Euler [s] and Gershgorin's bound [1/s], with the coefficients of the start."""
+    from grid.engine.space import box_bounds
     from grid.engine.varying import freeze
 
     frozen, loads = freeze(space, space.initial_temperature(), 0.0)
+    found = box_bounds(frozen, loads)
+    if found is not None:
+        return found
     diagonal = frozen.diagonal(loads)
     beside = frozen.diagonal(_insulated(loads))
     inside = slice(None) if frozen.active is None else frozen.active

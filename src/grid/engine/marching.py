@@ -35,6 +35,9 @@ class Recorder:
     contents: list[FloatArray | None] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     rows: list[tuple[float, float, float, float]] = field(default_factory=list)
+    extremes: list[tuple[float, float]] = field(default_factory=list)  # of each snapshot
+    means: list[float] = field(default_factory=list)
+    _measured: tuple[FloatArray, tuple[float, float, float]] | None = None
 
     def keep(self, state: State, time: float, error: float) -> None:
         """A snapshot, with the space and the loads at its field and the given time."""
@@ -44,6 +47,17 @@ class Recorder:
         self.loads.append(loads)
         self.contents.append(state.content)
         self.errors.append(error)
+        low, high, mean = self._measure(state)
+        self.extremes.append((low, high))
+        self.means.append(mean)
+
+    def _measure(self, state: State) -> tuple[float, float, float]:
+        """Extremes and mean; a state is mostly noted and kept one after the other."""
+        if self._measured is None or self._measured[0] is not state.temperature:
+            is_start = state.temperature is self.space.initial_temperature()
+            found = self.space.initial_measure if is_start else self.space.measure(state.temperature)
+            self._measured = state.temperature, found
+        return self._measured[1]
 
     def note(self, state: State) -> None:
         """A row of the history; the check that every temperature is finite comes with it.
@@ -51,9 +65,8 @@ class Recorder:
         Raises:
             DivergedError: It is not.
         """
-        temperature, space = state.temperature, self.space
-        low, high = float(temperature.min()), float(temperature.max())  # NaN spreads to both
-        mean = space.heat_content(temperature) / space.total_capacity
+        temperature = state.temperature
+        low, high, mean = self._measure(state)
         if not math.isfinite(low) or not math.isfinite(high) or not math.isfinite(mean):
             cell = int(np.argmin(np.isfinite(temperature)))
             place = tuple(int(index) for index in np.unravel_index(cell, self.space.shape))
@@ -82,7 +95,8 @@ def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
 def make_start(plan: Plan) -> State:
     """The state at t = 0."""
     temperature = plan.space.initial_temperature()
-    bounds = Bounds(float(temperature.min()), float(temperature.max()))
+    low, high, _ = plan.space.initial_measure
+    bounds = Bounds(low, high)
     return State(0.0, 0, temperature, Ledger(), bounds, content=initial_content(plan.space, temperature))
 
 

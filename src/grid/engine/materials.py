@@ -57,12 +57,22 @@ def discretise(problem: HeatProblem) -> Space:
     cells = problem.domain.cells
     full = [np.broadcast_to(k, cells) for k in conductivity]
     half = tuple(half_conductance(problem, patch, full[patch.axis]) for patch in patches)
-    conductances = tuple(conductance(problem, axis, k, k, region) for axis, k in enumerate(full))
+    conductances = tuple(_unvaried_conductance(problem, axis, k, region) for axis, k in enumerate(conductivity))
     couplings = couplings_at(problem, conductivity, places, region)
     return Space(
         problem, capacity_at(problem, places, region), conductivity, region, conductances, patches, half, active,
         couplings,
     )  # fmt: skip
+
+
+def _unvaried_conductance(problem: HeatProblem, axis: int, k: FloatArray, region: Region) -> FloatArray:
+    """G of all faces from a conductivity that may be the same along an axis; there the same memory stands for all."""
+    cells = problem.domain.cells
+    open_shape = (1,) * (len(cells) - k.ndim) + k.shape
+    thin_shape = tuple(count if other == axis else open_shape[other] for other, count in enumerate(cells))
+    thin = np.broadcast_to(k, cells if region is not None else thin_shape)
+    faces = tuple(count + (other == axis) for other, count in enumerate(cells))
+    return np.broadcast_to(conductance(problem, axis, thin, thin, region), faces)
 
 
 def start_places(problem: HeatProblem) -> Places:
@@ -187,7 +197,10 @@ def capacity_at(problem: HeatProblem, places: Places, region: Region) -> FloatAr
             parts.append(density * heat)
         else:
             parts.append(np.ones(()))
-    full = np.broadcast_to(_by_region(region, parts) * cell_volume(problem.domain), problem.domain.cells)
+    values = _by_region(region, parts) * cell_volume(problem.domain)
+    full = np.broadcast_to(values, problem.domain.cells)
+    if values.size == 1 and problem.domain.active is None:
+        return full.reshape(-1)  # one number in memory stands for all cells
     if problem.domain.active is not None and region is not None:
         full = np.where(region >= 0, full, 0.0)
     return np.ascontiguousarray(full).reshape(-1)
@@ -203,19 +216,20 @@ def patch_places(problem: HeatProblem, patch: Patch) -> Places:
     """Centres of the cells behind the faces of a patch."""
     index = np.unravel_index(patch.cells, problem.domain.cells)
     centre = open_places(problem.domain)
-    return {AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)}
+    places: Places = {AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)}
+    return places | {"cells": index}
 
 
 def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: FloatArray, region: Region) -> FloatArray:
     """G [W/K] of all faces normal to an axis, one more than cells along it.
 
     Args:
-        k_high: Conductivity of each cell as its high face sees it, shape `cells` [W/(m K)].
+        k_high: Conductivity of each cell as its high face sees it, shape `cells` or open along other axes [W/(m K)].
         k_low: The same for its low face; different only where it depends on temperature.
         region: Material of each cell; a cell outside the body (-1) conducts nothing.
     """
     cells, spacing = problem.domain.cells, problem.domain.spacing[axis]
-    shape = list(cells)
+    shape = list(k_high.shape)
     shape[axis] += 1
     out = np.zeros(shape)
     area = cell_volume(problem.domain) / spacing

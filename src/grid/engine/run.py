@@ -37,19 +37,27 @@ def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
     before, after = recorder.contents[0], recorder.contents[-1]
     if before is not None and after is not None:
         stored = float((after - before).sum())
-    elif space.common_capacity is not None and plan.problem.is_linear:
-        stored = space.heat_content(last - first)
+    elif plan.problem.is_linear:
+        stored = space.heat_content(last, first)
     else:
         stored = float(stored_between(space, first, last).sum())
-    content = space.heat_content(np.maximum(np.abs(first), np.abs(last)))
+    content = max(_content(recorder, 0), _content(recorder, -1))
     span = max(high for _, _, _, high in recorder.rows) - min(low for _, low, _, _ in recorder.rows)
     audits = (
-        audit_finite(recorder.fields),
+        audit_finite(recorder.fields, recorder.extremes),
         audit_energy(stored, ledger, content, is_linear=plan.problem.is_linear),
-        audit_extremes(plan.problem, state.bounds, recorder.fields),
+        audit_extremes(plan.problem, state.bounds, recorder.extremes),
         audit_step_error(max(recorder.errors), span, plan.summary.tolerance),
     )
     return _solution(plan, recorder, ledger, stored, audits, state)
+
+
+def _content(recorder: Recorder, index: int) -> float:
+    """Sum of the magnitudes of heat of all cells of a snapshot [J]."""
+    (low, high), space = recorder.extremes[index], recorder.space
+    if low >= 0.0 or high <= 0.0:
+        return abs(recorder.means[index]) * space.total_capacity
+    return space.heat_content(np.abs(recorder.fields[index].reshape(-1)))
 
 
 def _solution(
@@ -104,9 +112,9 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     if on_step is not None and on_step(1.0, 1, 0.0) is False:
         raise CancelledError(1, 0.0)
     audits = (
-        audit_finite(recorder.fields),
+        audit_finite(recorder.fields, recorder.extremes),
         audit_energy(0.0, ledger, carried, is_linear=plan.problem.is_linear),
-        audit_extremes(plan.problem, bounds, recorder.fields),
+        audit_extremes(plan.problem, bounds, recorder.extremes),
         audit_step_error(None, 1.0),
     )
     return _solution(plan, recorder, ledger, 0.0, audits, state)

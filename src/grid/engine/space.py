@@ -11,6 +11,7 @@ last bit, so heat is conserved to rounding. U, R and F are the boundary law with
 (grid.engine.boundaries).
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,6 +27,7 @@ from grid.engine.problem import HeatProblem
 from grid.engine.tensor import Coupling, along_surface, cross_flux
 from grid.engine.values import Constant, FloatArray, Operand, Value
 
+BLOCK = 1 << 15  # cells of a sum that is made in pieces
 CELSIUS_ZERO = 273.15  # K
 
 
@@ -107,6 +109,37 @@ class Space:
     @property
     def has_source(self) -> bool:
         return self.problem.source_term != Constant(0.0)
+
+    @cached_property
+    def common_capacity(self) -> float | None:
+        """C of a cell [J/K] where it is the same number for all of them in memory, else None."""
+        return float(self.capacity[0]) if not any(self.capacity.strides) and self.capacity.size else None
+
+    @cached_property
+    def total_capacity(self) -> float:
+        """Sum of C [J/K]."""
+        common = self.common_capacity
+        return float(self.capacity.sum()) if common is None else common * self.capacity.size
+
+    def measure(self, temperature: FloatArray) -> tuple[float, float, float]:
+        """The smallest and the largest temperature of a flat field and its heat-weighted mean; NaN spreads to all."""
+        lows, highs, heat, common = [], [], 0.0, self.common_capacity
+        for low in range(0, temperature.size, BLOCK):  # one pass through memory
+            part = temperature[low : low + BLOCK]
+            lows.append(part.min())
+            highs.append(part.max())
+            heat += float(part.sum() if common is not None else (part * self.capacity[low : low + BLOCK]).sum())
+        mean = (heat if common is None else common * heat) / self.total_capacity
+        return float(np.min(lows)), float(np.max(highs)), mean
+
+    def heat_content(self, temperature: FloatArray, beside: FloatArray | None = None) -> float:
+        """Sum of C T of a flat field [J], or of its difference to another; by blocks, without fields in between."""
+        common, total = self.common_capacity, 0.0
+        for low in range(0, temperature.size, BLOCK):
+            part = slice(low, low + BLOCK)
+            values = temperature[part] if beside is None else temperature[part] - beside[part]
+            total += float(values.sum() if common is not None else (values * self.capacity[part]).sum())
+        return total if common is None else common * total
 
     def loads(self, time: float) -> Loads:
         """The boundary closures and the source at a time [s].
@@ -230,17 +263,26 @@ class Space:
         """rho c v into the body [W/(m2 K)]."""
         return self.problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0)
 
+    @cached_property
+    def initial_measure(self) -> tuple[float, float, float]:
+        """Extremes and mean of the field at t = 0."""
+        return self.measure(self.initial_temperature())
+
     def initial_temperature(self) -> FloatArray:
-        """The field at t = 0, or from which a steady state is sought; flat.
+        """The field at t = 0, or from which a steady state is sought; flat, and evaluated once.
 
         Raises:
             FieldError: Not finite, or below absolute zero, somewhere.
         """
+        return self._initial_temperature
+
+    @cached_property
+    def _initial_temperature(self) -> FloatArray:
         start = None if self.problem.steady else self.problem.initial
         value, name = (start, "initial") if start is not None else (self.problem.guess, "guess")
         limit = limits.temperature_limit(self.problem.temperature_unit)
         field_ = evaluate_checked(name, value, open_places(self.problem.domain), limit, self._inside)
-        return self.fill(np.array(np.broadcast_to(field_, self.shape), dtype=np.float64).reshape(-1))
+        return self.fill(np.ascontiguousarray(np.broadcast_to(field_, self.shape), np.float64).reshape(-1))
 
     @property
     def _inside(self) -> NDArray[np.bool_] | None:
@@ -294,3 +336,24 @@ def stable_time_step(space: Space, loads: Loads) -> float:
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         limit = np.divide(space.capacity, space.diagonal(loads))
     return float(np.min(limit if space.active is None else limit[space.active]))
+
+
+def box_bounds(space: Space, loads: Loads) -> tuple[float, float] | None:
+    """Of a homogeneous box, without making a field: the stable step [s] and Gershgorin's bound of C^-1 L [1/s].
+
+    The largest diagonal entry is at most the sum of the largest of each axis, and just that where films are uniform.
+    """
+    common, axes = space.common_capacity, range(len(space.shape))
+    is_open = all(not stride for axis in axes for stride in np.delete(space.conductances[axis].strides, axis))
+    if common is None or not is_open or space.couplings or space.problem.has_flow:
+        return None
+    whole = conducted = 0.0
+    for axis in axes:
+        line = space.conductances[axis][tuple(slice(None) if other == axis else 0 for other in axes)]
+        inner_sum = line[:-1] + line[1:]
+        total = inner_sum.copy()
+        for patch, closure in zip(space.patches, loads.closures, strict=True):
+            if patch.axis == axis:
+                total[0 if patch.side == 0 else -1] += float(np.max(closure.transmittance)) * patch.area
+        whole, conducted = whole + float(total.max()), conducted + float(inner_sum.max())
+    return common / whole if whole > 0.0 else math.inf, (whole + conducted) / common

@@ -35,6 +35,7 @@ from grid.engine.values import FloatArray
 Kind = Literal["cosine", "sine", "cosine_half", "sine_half", "fourier", "film"]
 FULL_PRODUCT = 128  # modes up to which a product with the basis is as fast as a transform
 BISECTIONS = 70
+SMALL_PRODUCT = 1 << 18  # multiply-adds up to which OpenBLAS does not share a product among threads
 _KINDS: dict[tuple[bool, bool], Kind] = {
     (False, False): "cosine",
     (True, True): "sine",
@@ -183,15 +184,31 @@ class AxisModes:
 
 
 def contract(matrix: FloatArray, values: FloatArray, axis: int) -> FloatArray:
-    """The product of a matrix with one axis of an array, without a transposed copy."""
-    shape = values.shape
+    """The product of a matrix with one axis of an array.
+
+    In pieces so small that the library keeps each on one thread: the bytes do not depend on how many there are, and a
+    busy machine does not make it wait.
+    """
+    shape, (many, count) = values.shape, matrix.shape
     before, after = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
-    out: FloatArray
+    x, out = values.reshape(before, count, after), np.empty((before, many, after))
     if after == 1:
-        out = values.reshape(before, shape[axis]) @ matrix.T
+        rows = max(1, SMALL_PRODUCT // (many * count))
+        transposed = np.ascontiguousarray(matrix.T)
+        for low in range(0, before, rows):
+            part = slice(low, low + rows)
+            np.matmul(x[part, :, 0], transposed, out=out[part, :, 0])
+    elif many * count * after <= SMALL_PRODUCT:
+        np.matmul(np.ascontiguousarray(matrix), x, out=out)
     else:
-        out = np.matmul(matrix, values.reshape(before, shape[axis], after))
-    return out.reshape(*shape[:axis], matrix.shape[0], *shape[axis + 1 :])
+        wide = min(after, 1024 if many > count else max(64, SMALL_PRODUCT // (many * count)))
+        rows = max(1, SMALL_PRODUCT // (count * wide))
+        whole = np.ascontiguousarray(matrix)
+        for low in range(0, many, rows):
+            for left in range(0, after, wide):
+                rect = (slice(None), slice(low, low + rows), slice(left, left + wide))
+                np.matmul(whole[rect[1]], x[:, :, rect[2]], out=out[rect])
+    return out.reshape(*shape[:axis], many, *shape[axis + 1 :])
 
 
 def make_modes(count: int, scale: float, ends: tuple[float, float], *, is_periodic: bool) -> AxisModes:
