@@ -75,7 +75,7 @@ class Material:
         specific_heat: [J/(kg K)].
         where: Truth expression of place; needed as soon as there are two materials.
         enthalpy: Of a material that melts; its slope is then the heat capacity.
-        young_modulus, poisson_ratio, thermal_expansion: For stresses [Pa, 1, 1/K]; not used by heat.
+        young_modulus, poisson_ratio, thermal_expansion, yield_stress: For stresses [Pa, 1, 1/K, Pa]; not used by heat.
     """
 
     conductivity: tuple[Value, ...]
@@ -86,6 +86,7 @@ class Material:
     young_modulus: float | None = None
     poisson_ratio: float | None = None
     thermal_expansion: float | None = None
+    yield_stress: float | None = None
     enthalpy: Enthalpy | None = None
 
     @property

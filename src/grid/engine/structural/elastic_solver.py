@@ -1,5 +1,6 @@
 """The equations of elasticity on a grid: assembled, held and solved."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,11 @@ from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.structural.rigid import choose_pins, find_free_motions, make_rigid_modes
 from grid.engine.values import FloatArray
 
-DIRECT_FREEDOMS = {2: 400_000, 3: 25_000}  # beyond them the fill of a factorisation costs more than the iteration
+DIRECT_FREEDOMS = {2: 400_000, 3: 15_000}  # beyond them the fill of a factorisation costs more than the iteration
 TOLERANCE = 1e-9  # of the forces, for the iteration
 MAX_ITERATIONS = 400
 DIRECT_LIMIT = 1e-6  # of the forces: a residual beyond it means that the equations are singular
+MECHANISM = "a part of the body can move freely; support it or join it."
 
 
 @dataclass(frozen=True)
@@ -64,79 +66,94 @@ def assemble(mesh: Mesh, matrices: FloatArray, kind: NDArray[np.intp], scale: Fl
     return total
 
 
-def solve(mesh: Mesh, matrix: Any, force: FloatArray, is_held: NDArray[np.bool_]) -> FloatArray:
-    """Displacements of all freedoms [m]; held ones are 0, and rigid motions that the supports leave are taken out.
+class Equations:
+    """Assembled equations, ready for any number of loads.
+
+    Held freedoms are 0; rigid motions that the supports leave are no stress and are taken out of displacements.
+
+    Args:
+        mesh: The nodes.
+        matrix: From `assemble`.
+        is_held: Freedoms that the supports hold.
 
     Raises:
         SingularError: The body is a mechanism.
-        NotConvergedError: The iteration stops short.
     """
-    modes = make_rigid_modes(mesh.places, mesh.part)
-    motions = find_free_motions(modes, is_held)
-    force = np.where(is_held, 0.0, force)
-    force = force - motions @ (motions.T @ force)  # what is left of a balanced load is rounding
-    if not np.any(force):
-        return np.zeros_like(force)
-    if mesh.places.size <= DIRECT_FREEDOMS[mesh.dimension]:
-        found = _solve_direct(matrix, force, is_held, motions)
-    else:
-        found = _solve_iteratively(mesh.dimension, matrix, force, is_held, modes)
-    out: FloatArray = found - motions @ (motions.T @ found)
-    return out
 
+    def __init__(self, mesh: Mesh, matrix: Any, is_held: NDArray[np.bool_]) -> None:
+        self._matrix, self._is_held = matrix, is_held
+        modes = make_rigid_modes(mesh.places, mesh.part)
+        self._motions = find_free_motions(modes, is_held)
+        if mesh.places.size <= DIRECT_FREEDOMS[mesh.dimension]:
+            self._invert = self._factorise()
+        else:
+            self._invert = self._make_iteration(mesh.dimension, modes)
 
-def _hold(matrix: Any, is_held: NDArray[np.bool_]) -> Any:
-    """Rows and columns of held freedoms replaced by their diagonal."""
-    from scipy import sparse
+    def solve(self, force: FloatArray) -> FloatArray:
+        """Displacements of all freedoms under nodal forces that balance wherever the body is free [m].
 
-    free = sparse.diags_array((~is_held).astype(np.float64))
-    held = sparse.diags_array(np.where(is_held, matrix.diagonal(), 0.0))
-    return (free @ matrix @ free + held).tocsr()
+        Raises:
+            SingularError: The body is a mechanism.
+            NotConvergedError: The iteration stops short.
+        """
+        force = np.where(self._is_held, 0.0, force)
+        force = force - self._motions @ (self._motions.T @ force)  # what is left of a balanced load is rounding
+        size = float(np.linalg.norm(force))
+        if size == 0.0:
+            return np.zeros_like(force)
+        found = self._invert(force / size)  # sizes far from 1 would meet the iteration's own limits
+        out: FloatArray = size * (found - self._motions @ (self._motions.T @ found))
+        return out
 
+    def _factorise(self) -> Callable[[FloatArray], FloatArray]:
+        """A sparse factorisation, with as many freedoms pinned as there are free motions."""
+        from scipy.sparse.linalg import splu
 
-def _solve_direct(matrix: Any, force: FloatArray, is_held: NDArray[np.bool_], motions: FloatArray) -> FloatArray:
-    from scipy.sparse.linalg import splu
+        pinned = self._is_held.copy()
+        if self._motions.shape[1]:
+            pinned[choose_pins(self._motions)] = True
+        kept = np.flatnonzero(~pinned)
+        reduced = self._matrix[kept][:, kept].tocsc()
+        options = {"SymmetricMode": True}
+        try:
+            factors = splu(reduced, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+        except RuntimeError as error:
+            raise SingularError(MECHANISM) from error
 
-    pinned = is_held.copy()
-    if motions.shape[1]:
-        pinned[choose_pins(motions)] = True
-    kept = np.flatnonzero(~pinned)
-    reduced = matrix[kept][:, kept].tocsc()
-    try:
-        factors = splu(reduced, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    except RuntimeError as error:
-        raise SingularError("a part of the body can move freely; support it or join it.") from error
-    found = np.zeros_like(force)
-    found[kept] = factors.solve(force[kept])
-    residual = float(np.linalg.norm((matrix @ found - force)[~is_held]) / np.linalg.norm(force))
-    if not residual <= DIRECT_LIMIT:
-        raise SingularError("a part of the body can move freely; support it or join it.")
-    return found
+        def invert(force: FloatArray) -> FloatArray:
+            found = np.zeros_like(force)
+            found[kept] = factors.solve(force[kept])
+            residual = float(np.linalg.norm((self._matrix @ found - force)[~self._is_held]))
+            if not residual <= DIRECT_LIMIT:
+                raise SingularError(MECHANISM)
+            return found
 
+        return invert
 
-def _solve_iteratively(
-    dimension: int, matrix: Any, force: FloatArray, is_held: NDArray[np.bool_], modes: FloatArray
-) -> FloatArray:
-    """Conjugate gradients, preconditioned by smoothed aggregation with the rigid modes (Vanek et al. 1996).
+    def _make_iteration(self, dimension: int, modes: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """Conjugate gradients, preconditioned by smoothed aggregation with the rigid modes (Vanek et al. 1996).
 
-    Free motions stay in: the load does not excite them, and the coarsest level is solved by a pseudo-inverse.
-    """
-    import pyamg
-    from scipy.sparse.linalg import cg
+        Free motions stay in: the load does not excite them, and the coarsest level is solved by a pseudo-inverse.
+        """
+        import pyamg
+        from scipy import sparse
+        from scipy.sparse.linalg import cg
 
-    held = _hold(matrix, is_held).tobsr(blocksize=(dimension, dimension))
-    smoother = ("block_gauss_seidel", {"sweep": "symmetric"})
-    levels = pyamg.smoothed_aggregation_solver(
-        held, B=np.where(is_held[:, None], 0.0, modes), max_coarse=300, presmoother=smoother, postsmoother=smoother
-    )
-    count = 0
+        free = sparse.diags_array((~self._is_held).astype(np.float64))
+        diagonal = sparse.diags_array(np.where(self._is_held, self._matrix.diagonal(), 0.0))
+        held = (free @ self._matrix @ free + diagonal).tobsr(blocksize=(dimension, dimension))
+        near_null = np.where(self._is_held[:, None], 0.0, modes)
+        smoother = ("block_gauss_seidel", {"sweep": "symmetric"})
+        levels = pyamg.smoothed_aggregation_solver(
+            held, B=near_null, max_coarse=300, presmoother=smoother, postsmoother=smoother
+        )
+        preconditioner = levels.aspreconditioner()
 
-    def note(_: FloatArray) -> None:
-        nonlocal count
-        count += 1
+        def invert(force: FloatArray) -> FloatArray:
+            found, failure = cg(held, force, rtol=TOLERANCE, maxiter=MAX_ITERATIONS, M=preconditioner)
+            if failure:
+                residual = float(np.linalg.norm(held @ found - force))
+                raise NotConvergedError("conjugate gradients of the displacements", failure, residual, TOLERANCE)
+            return np.where(self._is_held, 0.0, found)
 
-    found, failure = cg(held, force, rtol=TOLERANCE, maxiter=MAX_ITERATIONS, M=levels.aspreconditioner(), callback=note)
-    if failure:
-        residual = float(np.linalg.norm(held @ found - force) / np.linalg.norm(force))
-        raise NotConvergedError("conjugate gradients of the displacements", count, residual, TOLERANCE)
-    return np.where(is_held, 0.0, found)
+        return invert

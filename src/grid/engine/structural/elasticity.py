@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from grid.core.errors import FieldError
 from grid.engine.problem import AXES, Domain
 from grid.engine.structural import integrity
-from grid.engine.structural.elastic_solver import Mesh, assemble, solve
+from grid.engine.structural.elastic_solver import Equations, Mesh, assemble
 from grid.engine.structural.elements import Element, Stiffness, corner_points, gauss_points, middle_points
 from grid.engine.structural.free_strain import FreeStrain
 from grid.engine.structural.recovery import Samples
@@ -26,7 +26,7 @@ from grid.engine.values import FloatArray
 
 Plane = Literal["stress", "strain"]
 SUPPORTS = ("free", "symmetry", "fixed")
-QUADRATIC_CELLS = {2: 30_000, 3: 600}  # beyond them elements of order 1 are taken
+QUADRATIC_CELLS = {2: 30_000, 3: 512}  # beyond them elements of order 1 are taken
 SIX = {2: (0, 1, 3), 3: (0, 1, 2, 3, 4, 5)}  # where the components of an element stand among the six
 
 
@@ -154,32 +154,50 @@ class StressSolution:
 
 
 def solve_elasticity(body: ElasticBody, strain: FreeStrain, *, order: int | None = None) -> StressSolution:
-    """Displacements and stresses under a free strain.
+    """Displacements and stresses under a free strain; see `ElasticSystem` for many strains of one body."""
+    return ElasticSystem(body, order=order).solve(strain)
+
+
+class ElasticSystem:
+    """The equations of a body, assembled and factorised once for any number of free strains.
 
     Args:
-        strain: Over the cells of the body in the order of their flat indices.
+        body: What is strained.
         order: Of the elements, 1 or 2; chosen by size without it.
 
     Raises:
         SingularError: The body is a mechanism.
-        NotConvergedError: The iteration stops short.
     """
-    cells = np.flatnonzero(body.material.reshape(-1) >= 0)
-    if order is None:
-        order = 2 if cells.size <= QUADRATIC_CELLS[body.domain.dimension] else 1
-    element = Element(order, body.domain.spacing, body.plane == "stress")
-    mesh, node_numbers = _make_mesh(body, cells, order)
-    kinds, kind = np.unique(np.asarray(body.poisson_ratio)[body.material.reshape(-1)[cells]], return_inverse=True)
-    stiffnesses = [element.stiffness(float(nu)) for nu in kinds]
-    modulus = np.asarray(body.young_modulus)[body.material.reshape(-1)[cells]]
-    matrix = assemble(mesh, np.stack([part.matrix for part in stiffnesses]), kind, modulus)
-    loads, modes = _loads(element, stiffnesses, kind, strain)
-    force: FloatArray = np.bincount(
-        mesh.freedoms.reshape(-1), (modulus[:, None] * loads).reshape(-1), mesh.places.size
-    ).astype(np.float64)
-    found = solve(mesh, matrix, force, _held(body, mesh))
-    state = _State(body, cells, stiffnesses, kind, modulus, found[mesh.freedoms], modes, strain)
-    return _measure(state, order, _displacement(body, order, node_numbers, found))
+
+    def __init__(self, body: ElasticBody, *, order: int | None = None) -> None:
+        cells = np.flatnonzero(body.material.reshape(-1) >= 0)
+        if order is None:
+            order = 2 if cells.size <= QUADRATIC_CELLS[body.domain.dimension] else 1
+        self.body, self.cells, self.order = body, cells, order
+        self._element = Element(order, body.domain.spacing, body.plane == "stress")
+        self._mesh, self._node_numbers = _make_mesh(body, cells, order)
+        ratios = np.asarray(body.poisson_ratio)[body.material.reshape(-1)[cells]]
+        kinds, self._kind = np.unique(ratios, return_inverse=True)
+        self._stiffnesses = [self._element.stiffness(float(nu)) for nu in kinds]
+        self._modulus = np.asarray(body.young_modulus)[body.material.reshape(-1)[cells]]
+        matrices = np.stack([part.matrix for part in self._stiffnesses])
+        matrix = assemble(self._mesh, matrices, self._kind, self._modulus)
+        self._equations = Equations(self._mesh, matrix, _held(body, self._mesh))
+
+    def solve(self, strain: FreeStrain) -> StressSolution:
+        """Displacements and stresses under a free strain over the cells of the body, in the order of their indices.
+
+        Raises:
+            SingularError: The body is a mechanism.
+            NotConvergedError: The iteration stops short.
+        """
+        mesh, kind, modulus = self._mesh, self._kind, self._modulus
+        loads, modes = _loads(self._element, self._stiffnesses, kind, strain)
+        forces = (modulus[:, None] * loads).reshape(-1)
+        force = np.bincount(mesh.freedoms.reshape(-1), forces, mesh.places.size).astype(np.float64)
+        found = self._equations.solve(force)
+        state = _State(self.body, self.cells, self._stiffnesses, kind, modulus, found[mesh.freedoms], modes, strain)
+        return _measure(state, self.order, _displacement(self.body, self.order, self._node_numbers, found))
 
 
 def _make_mesh(body: ElasticBody, cells: NDArray[np.intp], order: int) -> tuple[Mesh, NDArray[np.intp]]:
@@ -248,7 +266,7 @@ class _State:
         """All six components at reference points of each cell, shape (6, cells, points) [Pa]."""
         d = self.body.domain.dimension
         out = np.zeros((6, self.cells.size, points.shape[0]))
-        free = self.strain.sample(points, np.arange(self.cells.size))
+        free = self._strain_at(points)
         for number, part in enumerate(self.stiffnesses):
             chosen = np.flatnonzero(self.kind == number)
             found = part.stress(points, self.displacement[chosen], self.modes[chosen], free[chosen])
@@ -257,6 +275,20 @@ class _State:
         if self.body.plane == "strain":
             nu = np.asarray(self.body.poisson_ratio)[self.body.material.reshape(-1)[self.cells]][:, None]
             out[2] = nu * (out[0] + out[1]) - self.modulus[:, None] * free
+        return out
+
+    def _strain_at(self, points: FloatArray) -> FloatArray:
+        """The free strain as the elements feel it, shape (cells, points).
+
+        Elements of order 1 strain linearly: what a free strain bends beyond that would be left over as stress, so the
+        line of its mean and mean slopes is taken. At the Gauss points of order 2 a parabola is its own line.
+        """
+        everywhere = np.arange(self.cells.size)
+        if self.stiffnesses[0].element.order == 2:
+            return self.strain.sample(points, everywhere)
+        nodes, weights = gauss_points(2, points.shape[1])
+        free = self.strain.sample(nodes, everywhere) * weights
+        out: FloatArray = free.sum(axis=1)[:, None] + 3.0 * (free @ nodes) @ points.T
         return out
 
 

@@ -19,15 +19,17 @@ MAX_STRAIN = 1.0
 
 
 class FreeStrain(Protocol):
-    """A free strain over the cells of a body, numbered from 0.
+    """A free strain over the cells of a body, numbered from 0."""
 
-    Attributes:
-        is_cut: Cells through which the edge of a region goes, shape (cells,).
-        regions: For each region of its own, the cells in it, shape (regions, cells).
-    """
+    @property
+    def is_cut(self) -> BoolArray:
+        """Cells through which the edge of a region goes, shape (cells,)."""
+        ...
 
-    is_cut: BoolArray
-    regions: BoolArray
+    @property
+    def regions(self) -> BoolArray:
+        """For each region of its own, the cells in it, shape (regions, cells)."""
+        ...
 
     def sample(self, points: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
         """The strain at reference points in [-1, 1]^d of some cells, shape (cells, points)."""
@@ -35,16 +37,18 @@ class FreeStrain(Protocol):
 
 
 @dataclass(frozen=True)
-class LinearStrain:
-    """A strain that is linear within each cell: what a field of cell temperatures gives.
+class SmoothStrain:
+    """A strain that is a parabola along each axis within each cell: what a field of cell temperatures gives.
 
     Args:
         values: At the centres, shape (cells,).
-        slopes: From the centre to each face, shape (cells, axes).
+        slopes: Rise from the centre to each face of the linear part, shape (cells, axes).
+        bends: The same of the quadratic part.
     """
 
     values: FloatArray
     slopes: FloatArray
+    bends: FloatArray
 
     @property
     def is_cut(self) -> BoolArray:
@@ -55,31 +59,43 @@ class LinearStrain:
         return np.zeros((0, self.values.size), bool)
 
     def sample(self, points: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
-        out: FloatArray = self.values[cells, None] + self.slopes[cells] @ points.T
+        out: FloatArray = self.values[cells, None] + self.slopes[cells] @ points.T + self.bends[cells] @ points.T**2
         return out
 
 
-def make_linear_strain(strain: FloatArray, group: NDArray[np.intp], flat: NDArray[np.intp]) -> LinearStrain:
-    """Slopes from the neighbours of the same group: centred, one-sided at an edge, zero without a neighbour.
+def make_smooth_strain(strain: FloatArray, group: NDArray[np.intp], flat: NDArray[np.intp]) -> SmoothStrain:
+    """Parabolas through neighbours of the same group; at an edge that of the next cell, where there is one.
 
-    Exact for a strain that is linear within each group of cells.
+    Exact for a strain that is a sum of parabolas of x, y and z within each group of at least three cells along each.
 
     Args:
         strain: At all cell centres, shape `cells`.
         group: Material of each cell, -1 outside the body, shape `cells`.
         flat: Flat indices of the cells of the body.
     """
-    slopes = []
-    for axis in range(strain.ndim):
-        total, count = np.zeros(strain.shape), np.zeros(strain.shape)
-        before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
-        same = (group[before] == group[after]) & (group[before] >= 0)
-        rise = np.where(same, strain[after] - strain[before], 0.0)
-        for part in (before, after):
-            total[part] += rise
-            count[part] += same
-        slopes.append((0.5 * total / np.maximum(count, 1)).reshape(-1)[flat])
-    return LinearStrain(strain.reshape(-1)[flat], np.stack(slopes, axis=1))
+    slopes, bends = zip(*(_parabola(strain, group, axis) for axis in range(strain.ndim)), strict=True)
+    columns = [np.stack([part.reshape(-1)[flat] for part in parts], axis=1) for parts in (slopes, bends)]
+    return SmoothStrain(strain.reshape(-1)[flat], *columns)
+
+
+def _parabola(strain: FloatArray, group: NDArray[np.intp], axis: int) -> tuple[FloatArray, FloatArray]:
+    """Linear and quadratic rise from each centre to its faces along an axis."""
+    before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
+    joined = (group[before] == group[after]) & (group[before] >= 0)
+    rise = np.where(joined, strain[after] - strain[before], 0.0)
+    up, down = np.zeros(strain.shape), np.zeros(strain.shape)
+    has_up, has_down = np.zeros(strain.shape, bool), np.zeros(strain.shape, bool)
+    up[before], has_up[before], down[after], has_down[after] = rise, joined, rise, joined
+    inner = has_up & has_down
+    bend = np.where(inner, up - down, 0.0)  # second difference
+    known = inner.copy()
+    for to, source in ((before, after), (after, before)):
+        takes = joined & ~inner[to] & ~known[to] & inner[source]
+        bend[to] = np.where(takes, bend[source], bend[to])
+        known[to] |= takes
+    slope = np.where(inner, 0.5 * (up + down), np.where(has_up, up - 0.5 * bend, down + 0.5 * bend))
+    slope = np.where(has_up | has_down, slope, 0.0)
+    return 0.5 * slope, 0.125 * bend
 
 
 class RegionStrain:
@@ -107,8 +123,16 @@ class RegionStrain:
         probes = middle_points(3, domain.dimension)[0] * 1.5 * INSET
         inside = [self._inside(where, self._places(probes, everywhere)) for _, where in pieces if where is not None]
         masks = np.array(inside).reshape(len(inside), flat.size, probes.shape[0])
-        self.regions: BoolArray = np.asarray(masks.all(axis=2))
-        self.is_cut: BoolArray = np.asarray((masks.any(axis=2) & ~self.regions).any(axis=0))
+        self._regions: BoolArray = np.asarray(masks.all(axis=2))
+        self._is_cut: BoolArray = np.asarray((masks.any(axis=2) & ~self._regions).any(axis=0))
+
+    @property
+    def is_cut(self) -> BoolArray:
+        return self._is_cut
+
+    @property
+    def regions(self) -> BoolArray:
+        return self._regions
 
     def sample(self, points: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
         places = self._places(points, cells)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from grid.engine.limits import YIELD_STRESS
 from grid.engine.reading import Reader
 from grid.engine.structural.case_fields import read_limited
 from grid.engine.structural.fatigue import Life, PowerLaw, UniversalSlopes
-from grid.engine.structural.limits import DUCTILITY, EXPONENT, YIELD_STRESS
+from grid.engine.structural.limits import DUCTILITY, EXPONENT
 
 
 def read_basquin(reader: Reader, raw: object) -> PowerLaw:

@@ -2,10 +2,16 @@
 
 import math
 
-from grid.engine.limits import CONDUCTIVITY, LENGTH, POISSON_RATIO, THERMAL_EXPANSION, YOUNG_MODULUS, Limit
+from grid.engine.limits import (
+    CONDUCTIVITY,
+    POISSON_RATIO,
+    THERMAL_EXPANSION,
+    YIELD_STRESS,
+    YOUNG_MODULUS,
+    Limit,
+)
 
 STRESS = Limit(-1e15, 1e15, "Pa")
-YIELD_STRESS = Limit(0.0, 1e15, "Pa", exclusive_minimum=True)
 TEMPERATURE_CHANGE = Limit(-1e9, 1e9, "K")
 BIOT = Limit(1e-9, 1e6, "1")
 STRAIN_RANGE = Limit(0.0, 1e3, "1", exclusive_minimum=True)
@@ -15,7 +21,6 @@ DUCTILITY = Limit(0.0, 1e3, "1", exclusive_minimum=True)
 PRIMARY_STRESS = Limit(0.0, 1.0, "1")  # a plate under more than its yield stress collapses
 SECONDARY_STRESS = Limit(0.0, 1e6, "1")
 HISTORY_VALUE = Limit(-1e15, 1e15, "1")
-RADIUS = Limit(LENGTH.minimum, LENGTH.maximum, "m")
 REPEAT = Limit(1.0, 2.0**53, "1")
 
 MATERIAL_LIMITS = {

@@ -108,6 +108,9 @@ class Samples:
                 reach, terms = REACH[self.order] + start, _powers(local.size, degree)
         offsets = (index[near, None, :] + 0.5 + 0.5 * self.points - local).reshape(-1, local.size)
         weight = (1.0 - np.minimum(np.max(np.abs(offsets), axis=1) / (reach + 1.0), 1.0) ** 2) ** 2 + 1e-6
+        # a power along an axis needs as many different places there, else it cannot be told from lower ones
+        levels = [np.unique(np.round(offsets[:, axis], 6)).size for axis in range(local.size)]
+        terms = [power for power in terms if np.all(power < levels)]
         basis = np.stack([np.prod(offsets**power, axis=1) for power in terms], axis=1)
         values = self.stress[:, near].reshape(6, -1).T
         solution = np.linalg.lstsq(basis * weight[:, None], values * weight[:, None], rcond=1e-10)[0]

@@ -1,0 +1,211 @@
+"""Stresses of a body that a heat run has warmed.
+
+    solution = solve(HeatProblem.from_case(case), times=[10.0, 60.0])
+    stress = solve_stress(solution, supports={"z_min": "fixed"})
+    stress.minimum_safety_factor, stress.stress_at({"x": 0.1, "y": 0.0, "z": 0.2}, "von_mises")
+
+Materials need `young_modulus`, `poisson_ratio` and `thermal_expansion`, and `yield_stress` for safety factors. The
+free strain is alpha (T - T_ref), a parabola along each axis within each cell.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from grid.core.errors import FieldError
+from grid.engine.materials import find_regions
+from grid.engine.problem import HeatProblem
+from grid.engine.solution import Solution
+from grid.engine.structural.cycles import map_damage
+from grid.engine.structural.elasticity import ElasticBody, ElasticSystem, Plane, StressSolution
+from grid.engine.structural.fatigue import Life
+from grid.engine.structural.free_strain import make_smooth_strain
+from grid.engine.structural.integrity import COMPONENTS, compute_first_yield
+from grid.engine.values import FloatArray
+
+
+def make_body(
+    problem: HeatProblem, *, supports: Mapping[str, str] | None = None, plane: Plane | None = None
+) -> ElasticBody:
+    """The elastic body of a heat problem.
+
+    Args:
+        supports: `free`, `symmetry` or `fixed` for each face by name; free where not named.
+        plane: In 2D, `stress` (thin, the default) or `strain` (long).
+
+    Raises:
+        FieldError: A material lacks an elastic property, or the problem is in 1D.
+    """
+    if problem.domain.dimension == 2 and plane is None:
+        plane = "stress"
+    limits = [part.yield_stress for part in problem.materials]
+    return ElasticBody(
+        problem.domain,
+        _regions(problem),
+        _properties(problem, "young_modulus"),
+        _properties(problem, "poisson_ratio"),
+        dict(supports or {}),
+        plane,
+        None if any(limit is None for limit in limits) else tuple(limit for limit in limits if limit is not None),
+    )
+
+
+def solve_stress(
+    solution: Solution,
+    *,
+    supports: Mapping[str, str] | None = None,
+    plane: Plane | None = None,
+    time: float | None = None,
+    reference_temperature: ArrayLike | None = None,
+) -> StressSolution:
+    """Stresses at an asked time (default: the last).
+
+    Args:
+        supports, plane: As in `make_body`.
+        reference_temperature: Where there is no stress: a number, or a field of shape `cells`; the field at the start
+            if not given.
+
+    Raises:
+        FieldError: A property is missing, the time was not asked for, or a steady run has no reference temperature.
+        SingularError, NotConvergedError: From the equations.
+    """
+    index = solution.find_index(time)
+    return _solve(solution, (index,), supports, plane, reference_temperature)[0]
+
+
+@dataclass(frozen=True)
+class StressRun:
+    """Stresses at several times of one run.
+
+    Args:
+        times: Increasing [s].
+        solutions: One for each.
+    """
+
+    times: tuple[float, ...]
+    solutions: tuple[StressSolution, ...]
+
+    @cached_property
+    def von_mises(self) -> FloatArray:
+        """The largest of each cell, shape (times, *cells) [Pa]."""
+        return np.stack([solution.largest_von_mises for solution in self.solutions])
+
+    @cached_property
+    def first_yield(self) -> FloatArray:
+        """Time at which each cell first yields, endless where it never does, shape `cells` [s].
+
+        Raises:
+            FieldError: A material has no yield stress.
+        """
+        body = self.solutions[0].body
+        if body.yield_stress is None:
+            raise FieldError("material.yield_stress", "required for the time of first yield [Pa]")
+        limit = np.asarray(body.yield_stress)[np.maximum(body.material, 0)]
+        return compute_first_yield(self.times, self.von_mises, limit)
+
+    @property
+    def first_yield_time(self) -> float | None:
+        """When the body first yields anywhere [s]; None if it never does."""
+        first = float(self.first_yield.min())
+        return first if np.isfinite(first) else None
+
+    def map_damage(self, life: Life, component: str = "signed_von_mises") -> FloatArray:
+        """Miner's sum of each cell over the run once, shape `cells`.
+
+        Args:
+            life: Cycles to failure for ranges of stress.
+            component: One of the six; or `signed_von_mises`, von Mises with the sign of the mean stress, so that a
+                change from tension to compression counts whole.
+        """
+        if component == "signed_von_mises":
+            stress = np.stack(
+                [np.where(part.stress[:3].sum(axis=0) < 0.0, -1.0, 1.0) * part.von_mises for part in self.solutions]
+            )
+        elif component in COMPONENTS:
+            stress = np.stack([part.stress[COMPONENTS.index(component)] for part in self.solutions])
+        else:
+            raise FieldError("component", f"one of {', '.join((*COMPONENTS, 'signed_von_mises'))}")
+        return map_damage(stress, life)
+
+
+def solve_stress_run(
+    solution: Solution,
+    *,
+    supports: Mapping[str, str] | None = None,
+    plane: Plane | None = None,
+    reference_temperature: ArrayLike | None = None,
+) -> StressRun:
+    """Stresses at all asked times; the equations are factorised once."""
+    found = _solve(solution, range(len(solution.times)), supports, plane, reference_temperature)
+    return StressRun(tuple(solution.times), tuple(found))
+
+
+def estimate_stress(
+    problem: HeatProblem,
+    temperature: FloatArray,
+    *,
+    reference_temperature: ArrayLike = 0.0,
+    support: Literal["free", "held"] = "free",
+) -> FloatArray:
+    """Equal biaxial stress of each cell as if it were part of a plate, shape `cells` [Pa]: at a glance, for live runs.
+
+    sigma = E alpha / (1 - nu) (mean - T) where the plate is free to stretch, -E alpha / (1 - nu) (T - T_ref) where
+    it is held; with several materials the mean is the common strain that leaves no force.
+    """
+    region = _regions(problem)
+    inside, chosen = region >= 0, np.maximum(region, 0)
+    names = ("young_modulus", "poisson_ratio", "thermal_expansion")
+    modulus, nu, alpha = (np.asarray(_properties(problem, name))[chosen] for name in names)
+    stiffness = np.where(inside, modulus / (1.0 - nu), 0.0)
+    strain = alpha * (temperature - np.asarray(reference_temperature))
+    common = float((stiffness * strain).sum() / stiffness.sum()) if support == "free" else 0.0
+    out: FloatArray = stiffness * (common - strain)
+    return out
+
+
+def _regions(problem: HeatProblem) -> NDArray[np.intp]:
+    """Number of the material of each cell, -1 outside the body."""
+    region = find_regions(problem)
+    return np.zeros(problem.domain.cells, np.intp) if region is None else region.astype(np.intp)
+
+
+def _solve(
+    solution: Solution,
+    indices: Sequence[int],
+    supports: Mapping[str, str] | None,
+    plane: Plane | None,
+    reference_temperature: ArrayLike | None,
+) -> list[StressSolution]:
+    problem = solution.problem
+    if reference_temperature is None:
+        if problem.steady:
+            raise FieldError("reference_temperature", "required with a steady run: where there is no stress")
+        reference_temperature = solution.fields[0]
+    body = make_body(problem, supports=supports, plane=plane)
+    alpha = np.asarray(_properties(problem, "thermal_expansion"))[np.maximum(body.material, 0)]
+    system = ElasticSystem(body)
+    found = []
+    for index in indices:
+        strain = alpha * (solution.fields[index] - np.asarray(reference_temperature))
+        found.append(system.solve(make_smooth_strain(strain, body.material, system.cells)))
+    return found
+
+
+def _properties(problem: HeatProblem, name: str) -> tuple[float, ...]:
+    """A property of all materials.
+
+    Raises:
+        FieldError: A material lacks it.
+    """
+    values: list[float] = []
+    for index, material in enumerate(problem.materials):
+        value: float | None = getattr(material, name)
+        if value is None:
+            path = "material" if len(problem.materials) == 1 else f"material[{index}]"
+            raise FieldError(f"{path}.{name}", "required for stresses")
+        values.append(value)
+    return tuple(values)
