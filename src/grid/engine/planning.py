@@ -7,18 +7,20 @@ asks every method of `grid.engine.methods` for its obstacle and its cost, takes 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.choosing import Alternative, Choice, choose, find_landings, make_facts
 from grid.engine.costs import memory_bytes, steady_seconds
-from grid.engine.lumped.method import MODEL_TOLERANCE, ModelMethod, find_model
+from grid.engine.lumped.method import MODEL_TOLERANCE, ModelMethod, find_method, find_model
 from grid.engine.methods import METHODS, Facts
 from grid.engine.methods.method import Precision
 from grid.engine.problem import HeatProblem
 
 if TYPE_CHECKING:
+    from grid.engine.batch_single import Single
     from grid.engine.methods import Method
     from grid.engine.solution import Solution
     from grid.engine.space import Space
@@ -97,9 +99,17 @@ class Plan:
             SingularError, NotConvergedError: The equations have no unique solution, or an iteration stalls.
             StepUnderflowError: No step is short enough for the tolerance.
         """
+        if on_step is None and self._column is not None:
+            return self._column.solve()
         from grid.engine.run import solve_steady, solve_transient
 
         return solve_steady(self, on_step) if self.problem.steady else solve_transient(self, on_step)
+
+    @cached_property
+    def _column(self) -> "Single | None":
+        from grid.engine.batch_single import find_single
+
+        return find_single(self)
 
 
 def estimate(
@@ -110,8 +120,9 @@ def estimate(
     steps: int | None = None,
     tolerance: float | None = None,
     precision: Precision = "double",
+    model: str | None = None,
 ) -> Estimate:
-    """Estimate what solving a problem needs, without allocating any field."""
+    """Estimate what solving a problem needs, without allocating any field; that of the diffusive model at most."""
     problem = _with_overrides(problem, None, steps, times)
     _require_valid(method, tolerance, precision)
     outputs = _outputs(problem, times)
@@ -119,7 +130,9 @@ def estimate(
         return _steady_estimate(problem)
     landings = find_landings(problem, outputs)
     fixed = _fixed_steps(problem, method, steps, tolerance)
-    choice = choose(make_facts(problem, outputs, landings, fixed, tolerance, precision), method)
+    choice = choose(
+        make_facts(problem, outputs, landings, fixed, tolerance, precision), find_method(problem, model, method)
+    )
     return _transient_estimate(problem, choice, outputs)
 
 
@@ -168,7 +181,9 @@ def prepare(
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
     model = find_model(problem, model)
-    choice = choose(facts, "implicit" if model != "diffusive" and method == "auto" else method)
+    if not limits.TOLERANCE.allows(model_tolerance):
+        raise FieldError("model_tolerance", str(limits.TOLERANCE))
+    choice = choose(facts, find_method(problem, model, method))
     needed = _transient_estimate(problem, choice, outputs)
     controlled = None if fixed is not None else facts.tolerance
     summary = PlanSummary(

@@ -83,7 +83,8 @@ def _solution(
     times = plan.times
     models = tell_models(plan, recorder, state)
     return Solution(
-        plan.problem, plan.summary, times, np.stack(recorder.fields), metrics | models.metrics, audits, history, ledger,
+        plan.problem, plan.summary, times, np.stack(recorder.fields), metrics | models.metrics,
+        (*audits, *models.audits), history, ledger,
         tuple(recorder.spaces), tuple(recorder.loads), tuple(recorder.contents), models,
     )  # fmt: skip
 

@@ -39,6 +39,11 @@ def find_model(problem: HeatProblem, model: str | None) -> str:
     raise UnsupportedError(f"the {model} model with {obstacle}")
 
 
+def find_method(problem: HeatProblem, model: str | None, method: str) -> str:
+    """The diffusive method of a run: one that takes short steps, where it may be asked for a stretch at any time."""
+    return "implicit" if method == "auto" and find_model(problem, model) != "diffusive" else method
+
+
 def find_obstacle(problem: HeatProblem, model: str) -> str | None:
     """What of a problem the lumped model cannot do; None if nothing."""
     if problem.has_flow:

@@ -68,20 +68,18 @@ class QuasiSteady:
 
     def respond(self, frozen: Space, loads: Loads) -> Response:
         """The response with the coefficients of `frozen`, which is `space` where they do not vary."""
-        level = np.full_like(frozen.capacity, self.reference)
-        heat = frozen.heat_flow(level, loads).net
-        if frozen.active is not None:
-            heat = np.where(frozen.active, heat, 0.0)
-        key = loads.operator_key + heat.tobytes() if frozen.problem.is_linear else b""
-        if not key or key not in self._responses:
-            found = self._solve(frozen, loads, heat)
-            if not key:
-                return found
-            self._responses[key] = found
+        if not frozen.problem.is_linear:
+            return self._solve(frozen, loads)
+        key = _key(loads)
+        if key not in self._responses:
+            self._responses[key] = self._solve(frozen, loads)
             _forget(self._responses)
         return self._responses[key]
 
-    def _solve(self, frozen: Space, loads: Loads, heat: FloatArray) -> Response:
+    def _solve(self, frozen: Space, loads: Loads) -> Response:
+        heat = frozen.heat_flow(np.full_like(frozen.capacity, self.reference), loads).net
+        if frozen.active is not None:
+            heat = np.where(frozen.active, heat, 0.0)
         capacity, total = frozen.capacity, float(frozen.capacity.sum())
         if not exchanges_heat(loads):
             rate = float(heat.sum()) / total
@@ -143,6 +141,16 @@ def centre(capacity: FloatArray, shape: FloatArray) -> FloatArray:
     """A field without its heat-weighted mean, which is rounding; nothing where there is no body."""
     out: FloatArray = np.where(capacity > 0.0, shape - capacity @ shape / capacity.sum(), 0.0)
     return out
+
+
+def _key(loads: Loads) -> bytes:
+    """Equal for loads that are equal."""
+    parts = [
+        np.asarray(part, np.float64) for closure in loads.closures for part in (closure.reference, closure.imposed)
+    ]
+    if loads.source is not None:
+        parts.append(loads.source)
+    return loads.operator_key + b"".join(part.tobytes() for part in parts)
 
 
 def _forget(kept: OrderedDict[bytes, Kept]) -> None:

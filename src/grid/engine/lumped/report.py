@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from grid.engine.audits import Audit, Verdict
 from grid.engine.boundaries import Convection, Flux
 from grid.engine.lumped.certificates import Certificate
+from grid.engine.lumped.method import ModelMethod
 from grid.engine.values import Constant
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class ModelReport:
     lumped_share: float = 0.0
     certificate: Certificate | None = None
     metrics: dict[str, float] = field(default_factory=dict, repr=False)
+    audits: tuple[Audit, ...] = field(default=(), repr=False)
 
     def model_at(self, time: float) -> str:
         """The model of the step that ends at a time [s]."""
@@ -63,7 +66,20 @@ def tell_models(plan: "Plan", recorder: "Recorder", state: "State") -> ModelRepo
     metrics = {"lumped_share": share, "model_switches": float(len(log.switches))}
     if certificate is not None:
         metrics["model_error_bound"] = certificate.bound
-    return ModelReport(first, log.switches, share, certificate, metrics)
+    audits = () if certificate is None else (_audit(plan, certificate),)
+    return ModelReport(first, log.switches, share, certificate, metrics, audits)
+
+
+def _audit(plan: "Plan", certificate: Certificate) -> Audit:
+    """Whether the lumped model was good enough: its expected error against the tolerance, where there is one."""
+    tolerance = plan.method.tolerance if isinstance(plan.method, ModelMethod) else None
+    detail = f"expected error of the lumped model; certificate {certificate.name}, {certificate.bound:.2g} at most"
+    if plan.summary.model == "auto" and plan.problem.adaptive is not None:
+        return Audit("model_error", "not_applicable", certificate.estimate, None, "the case sets a measure of its own")
+    if tolerance is None:
+        return Audit("model_error", "not_applicable", certificate.estimate, None, detail)
+    verdict: Verdict = "passed" if certificate.estimate <= tolerance else "failed"
+    return Audit("model_error", verdict, certificate.estimate, tolerance, detail)
 
 
 def _certify(plan: "Plan", recorder: "Recorder", state: "State", log: "Log") -> Certificate:

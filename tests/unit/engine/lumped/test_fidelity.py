@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from grid.core.errors import FieldError, InvalidFieldsError, UnsupportedError
-from grid.engine import HeatProblem, prepare, solve
+from grid.engine import CancelledError, HeatProblem, prepare, solve
 from grid.engine.lumped.body import Loads, LumpedBody
 from grid.engine.lumped.fidelity import Log
 from grid.engine.marching import make_segments, make_start, make_stepper
@@ -244,6 +244,15 @@ def test_the_energy_bound_of_newtons_law_holds_for_loads_that_vary():
         assert off <= certificate.bound * span
 
 
+def test_a_lumped_run_of_a_thick_body_is_rejected_and_a_corrected_one_is_not():
+    """Bi = 0.89: phi/e = 0.11, phi^2/2 = 0.04."""
+    thick = make_case(0.8)
+
+    assert not run(thick, model="lumped").is_accepted
+    assert run(thick, model="corrected").is_accepted
+    assert run(thick, model="lumped", model_tolerance=0.2).is_accepted
+
+
 def test_what_the_lumped_model_cannot_do_is_refused_or_left_to_the_diffusive_one():
     held = make_case(boundaries={"x_max": {"type": "temperature", "value": 20.0}})
     flowing = make_case(velocity=[1e-3])
@@ -256,6 +265,19 @@ def test_what_the_lumped_model_cannot_do_is_refused_or_left_to_the_diffusive_one
     assert (solution.plan.model, solution.models.model_at(END)) == ("diffusive", "diffusive")
     with pytest.raises(FieldError, match="model"):
         run(held, model="guessed")
+    with pytest.raises(FieldError, match="model_tolerance"):
+        run(make_case(), model="auto", model_tolerance=math.nan)
+
+
+def test_a_run_that_changes_model_reports_its_progress_in_time_and_can_be_stopped():
+    told: list[tuple[float, float]] = []
+    plan = prepare(HeatProblem.from_case(SWITCHING), times=[END])
+    plan.solve(lambda fraction, _step, time: told.append((fraction, time)))
+
+    assert told[-1] == (1.0, END)
+    assert all(fraction == pytest.approx(time / END) for fraction, time in told)
+    with pytest.raises(CancelledError):
+        plan.solve(lambda fraction, _step, _time: fraction < 0.3)
 
 
 @pytest.mark.parametrize(
