@@ -181,8 +181,8 @@ def prepare(
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
     model = find_model(problem, model)
-    if not limits.TOLERANCE.allows(model_tolerance):
-        raise FieldError("model_tolerance", str(limits.TOLERANCE))
+    if not limits.FRACTION.allows(model_tolerance):
+        raise FieldError("model_tolerance", str(limits.FRACTION))
     choice = choose(facts, find_method(problem, model, method))
     needed = _transient_estimate(problem, choice, outputs)
     controlled = None if fixed is not None else facts.tolerance
