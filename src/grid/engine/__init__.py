@@ -13,7 +13,7 @@ from grid.engine.errors import CancelledError, ExpressionError, NotConvergedErro
 from grid.engine.planning import Estimate, Plan, PlanSummary, estimate, prepare, solve
 from grid.engine.problem import Contact, Domain, HeatProblem, Material
 from grid.engine.solution import History, Solution
-from grid.engine.values import Constant, Expression, Table, Value
+from grid.engine.values import Constant, Expression, Gridded, Table, Value
 from grid.engine.version import compute_numerics_version
 from grid.engine.warmup import warm
 
@@ -30,6 +30,7 @@ __all__ = [
     "Expression",
     "ExpressionError",
     "Flux",
+    "Gridded",
     "HeatProblem",
     "History",
     "Insulated",

@@ -12,7 +12,7 @@ from grid.engine.boundaries import Boundary
 from grid.engine.limits import LU_CELLS_3D, Limit, raise_errors
 from grid.engine.phases import ByPhase
 from grid.engine.problem import AXES, FACES, INTERNAL, HeatProblem, Material
-from grid.engine.values import Constant, Expression, Table, Value
+from grid.engine.values import Constant, Expression, Gridded, Table, Value
 
 CAPACITY_LIMITS = {
     "volumetric_heat_capacity": limits.VOLUMETRIC_HEAT_CAPACITY,
@@ -23,6 +23,7 @@ ELASTIC_LIMITS = {
     "young_modulus": limits.YOUNG_MODULUS,
     "poisson_ratio": limits.POISSON_RATIO,
     "thermal_expansion": limits.THERMAL_EXPANSION,
+    "yield_stress": limits.YIELD_STRESS,
 }
 
 
@@ -113,6 +114,7 @@ def _errors(problem: HeatProblem) -> Iterator[FieldError]:
     if problem.exact is not None:
         yield from _value("exact", problem.exact, temperature, place | {"t"})
     yield from _boundaries(problem, place, temperature)
+    yield from _gridded(problem)
     if problem.velocity and len(problem.velocity) != problem.dimension:
         yield FieldError("velocity", f"{problem.dimension} numbers, one for each axis")
     for index, speed in enumerate(problem.velocity):
@@ -174,6 +176,18 @@ def _boundaries(problem: HeatProblem, place: frozenset[str], temperature: Limit)
     for axis in AXES[: problem.dimension]:
         if _is_periodic(problem.boundary(f"{axis}_min")) != _is_periodic(problem.boundary(f"{axis}_max")):
             yield FieldError(f"boundaries.{axis}_min", "periodic on both faces of an axis, or on neither")
+
+
+def _gridded(problem: HeatProblem) -> Iterator[FieldError]:
+    """Values known on the grid alone have a number for every cell, and do not belong on faces."""
+    values = [(f"material[{n}]", value) for n, material in enumerate(problem.materials) for value in material.values]
+    values += [("initial", problem.initial), ("guess", problem.guess), ("source_term", problem.source_term)]
+    for path, value in values:
+        if isinstance(value, Gridded) and value.cells.shape != tuple(problem.domain.cells):
+            yield FieldError(path, f"an array of the shape of the grid, {tuple(problem.domain.cells)}")
+    for face, law in problem.boundaries.items():
+        if any(isinstance(value, Gridded) for value in law.values.values()):
+            yield FieldError(f"boundaries.{face}", "numbers, expressions or tables, not a value for each cell")
 
 
 def _contacts(problem: HeatProblem) -> Iterator[FieldError]:
@@ -245,6 +259,9 @@ def _value(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> It
     elif isinstance(value, Expression):
         if value.kind != "number":
             yield FieldError(path, "an expression that is a number")
+    elif isinstance(value, Gridded):
+        if value.cells.size and not (limit.allows(float(value.cells.min())) and limit.allows(float(value.cells.max()))):
+            yield FieldError(path, f"everywhere {limit}")
     elif isinstance(value, ByPhase):
         for part in (value.solid, value.liquid):
             yield from _value(path, part, limit, allowed)

@@ -81,6 +81,40 @@ class Table:
         return np.float64(self.values[entry])
 
 
+@dataclass(frozen=True, eq=False)
+class Gridded:
+    """One number for each cell: a property, a source or an initial field that is known on the grid alone.
+
+    Of the Python interface; the case format has expressions. The numbers are copied and cannot be written to.
+    """
+
+    cells: FloatArray
+
+    def __post_init__(self) -> None:
+        own = np.array(self.cells, dtype=np.float64)
+        own.setflags(write=False)
+        object.__setattr__(self, "cells", own)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Gridded) and np.array_equal(self.cells, other.cells)
+
+    def __hash__(self) -> int:
+        return hash((self.cells.shape, self.cells.tobytes()))
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return frozenset("x")  # it depends on the place, of which every problem has x
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:
+        return ()
+
+    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+        """All cells, or those that `places["cells"]` indexes."""
+        index = places.get("cells")
+        return self.cells if index is None else self.cells[index]
+
+
 @dataclass(frozen=True)
 class Expression:
     """A parsed expression; `Expression(text)` raises `ExpressionError` if the text is outside the grammar."""
@@ -147,11 +181,13 @@ def apply_call(name: str, *operands: Operand) -> Operand:
     return _FUNCTIONS[name](*operands)
 
 
-Value = Constant | Table | Expression | ByPhase | HeatCapacity
+Value = Constant | Table | Expression | Gridded | ByPhase | HeatCapacity
 
 
-def as_value(value: "float | str | Value") -> Value:
-    """Read a number as a `Constant` and a text as an `Expression`; values pass through."""
-    if isinstance(value, (Constant, Table, Expression, ByPhase, HeatCapacity)):
+def as_value(value: "float | str | FloatArray | Value") -> Value:
+    """Read a number as a `Constant`, a text as an `Expression` and an array as `Gridded`; values pass through."""
+    if isinstance(value, (Constant, Table, Expression, Gridded, ByPhase, HeatCapacity)):
         return value
+    if isinstance(value, np.ndarray) and value.ndim:
+        return Gridded(value)
     return Expression(value) if isinstance(value, str) else Constant(float(value))
