@@ -1,0 +1,248 @@
+r"""The exponential method: one step from each asked time to the next, where coefficients and loads are constant.
+
+.. math:: T(t) = T_0 + t\,p(tA)\,g, \qquad A = -C^{-1} L
+
+with g the rate of change at the start, p a truncated Chebyshev series of :math:`\varphi_1` (module `series`), and
+:math:`T_k(Z) g` by the recurrence :math:`v_{k+1} = 2 Z v_k - v_{k-1}`, Z = 1 + 2 A / rho, where rho bounds the
+spectral radius (H. Tal-Ezer, SIAM J. Numer. Anal. 23, 1986). The error is the part of the series that is left out.
+Explicit steps would need about rho t / 2 products with the operator, this needs :math:`\sqrt{\rho t \ln(1/\epsilon)}`.
+
+The ledger books the heat that the mean temperatures over the step let through each boundary face. They come from a
+second series on the cells behind these faces alone, so the balance checks field, series and boundary in one.
+
+In mixed precision the recurrence runs in single precision, after a first short part of the step in double: it smooths
+the rate of change, whose jumps would be rounded the same way in whole rows. What rounding leaves of the balance is
+given to all cells alike, in proportion to their capacity, and counts as error.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.engine.audits import reason_without_bounds
+from grid.engine.methods import exponential_kernels as kernels
+from grid.engine.methods.padded import Layout, closed_conductances
+from grid.engine.methods.series import bound_error, count_products, divide, find_coefficients
+from grid.engine.space import Loads, Space
+from grid.engine.state import Bounds, Segment, State, include_references
+from grid.engine.values import FloatArray
+
+HEAD = 3e-4  # of a step in mixed precision, done in double
+ROUNDING_SINGLE = 5e-5  # of the span, the error of the recurrence in single precision
+MARGIN = 1.0 + 1e-6  # on the spectral radius, for roundings of the conductances
+ATTEMPTS = 3  # at a step whose temperatures span less than was guessed
+SLACK = 1.5  # times the budget, before another attempt
+LARGEST_OF_MEAN = 5.0  # largest error of a cell over the root mean square of all, which the bound is for
+
+
+@dataclass(frozen=True)
+class Series:
+    """The truncated series of one step [s], over a spectrum that reaches -z, and the bound of its error [K]."""
+
+    step: float
+    z: float
+    coefficients: FloatArray
+    error: float
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What moved over a step [J]: through the boundary, and by sources, with and without their signs."""
+
+    into: float
+    out: float
+    generated: float
+    absolute: float
+
+
+@dataclass
+class ExponentialStepper:
+    """One Chebyshev step between landing times.
+
+    Args:
+        space: The discretised problem, linear, with constant loads.
+        stiffness: Bound of the spectral radius of C^-1 L [1/s].
+        budget: Share of the span of temperatures that the error of one step may be [-].
+        is_single: Run the recurrence in single precision.
+        threads: Slabs that are worked through at the same time; 1 for the serial kernel.
+        levels: Levels of the recurrence in one wave; None for as many as fit in the cache.
+    """
+
+    space: Space
+    stiffness: float
+    budget: float
+    is_single: bool = False
+    threads: int = 1
+    levels: int | None = None
+    name: str = "exponential"
+
+    def make_segment(self, start: float, end: float) -> Segment:
+        return Segment(start, end, 1)
+
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """Steps of a segment, each in one call of the kernel."""
+        for number in range(first, first + count):
+            start, end = segment.time(number), segment.time(number + 1)
+            if self.is_single:
+                middle = start + HEAD * (end - start)
+                state = replace(self._smoother.advance(state, Segment(start, middle, 1), 0, 1), step=state.step)
+                start = middle
+            state = self._step(state, start, end)
+        return state
+
+    @cached_property
+    def _smoother(self) -> "ExponentialStepper":
+        return replace(self, is_single=False, budget=0.5 * self.budget)
+
+    def estimate_error(self, state: State) -> FloatArray:
+        """The bounds of all steps so far, the same for all cells; a step makes no error of the ones before larger."""
+        return np.zeros(1) if state.error is None else state.error
+
+    def _step(self, state: State, start: float, end: float) -> State:
+        loads, step = self._loads, end - start
+        bounds = include_references(state.bounds, loads)
+        rate = self.space.heat_flow(state.temperature, loads).net * self.space.rate
+        drive = step * float(np.sqrt(self.space.capacity @ rate**2 / self.space.capacity.sum()))
+        if drive == 0.0:
+            return replace(state, time=end, step=state.step + 1, bounds=bounds)
+        span = max(bounds.highest - bounds.lowest, float(np.ptp(state.temperature)))
+        aim = self.budget * (span or drive)
+        for _ in range(ATTEMPTS):
+            series = self._choose(step, drive, span, aim)
+            temperature, mean = self._evolve(state.temperature, rate, series)
+            seen = np.ptp([field_(part) for part in (state.temperature, temperature) for field_ in (np.min, np.max)])
+            if series.error <= SLACK * self.budget * seen:
+                break
+            aim = self.budget * float(seen)  # the temperatures span less than the data would let them
+        heat = self._heat(mean, loads, step)
+        return self._book(replace(state, time=end, step=state.step + 1, bounds=bounds), temperature, heat, series.error)
+
+    def _choose(self, step: float, drive: float, span: float, aim: float) -> Series:
+        """The series of a step [s], with as many terms as keep the largest error to `aim` [K]."""
+        z = self.stiffness * MARGIN * step
+        coefficients = find_coefficients(z)
+        distance = span if self._is_bounded else None
+        budget = aim * (0.5 if self.is_single else 1.0) / LARGEST_OF_MEAN
+        count = count_products(coefficients, z, drive, distance, budget)
+        error = LARGEST_OF_MEAN * bound_error(coefficients, count, z, drive, distance)
+        count = 1 + 3 * max(math.ceil((count - 1) / 3), 1)  # the kernel sums levels by threes
+        coefficients = np.pad(coefficients, (0, max(0, count - coefficients.size)))[:count]
+        if self.is_single:
+            error += ROUNDING_SINGLE * span
+        return Series(step, z, coefficients / coefficients.sum(), error)
+
+    def _evolve(self, field: FloatArray, rate: FloatArray, series: Series) -> tuple[FloatArray, FloatArray]:
+        """The field after the step, and the mean over the step of the cells behind boundaries."""
+        largest = float(np.abs(rate).max())
+        change, means = self._sum(rate / largest, series)
+        change *= series.step * largest
+        change += field
+        return change, field[self._edge] + (series.step * largest) * means
+
+    def _heat(self, mean: FloatArray, loads: Loads, step: float) -> Heat:
+        """What moved over a step, from mean temperatures behind the faces."""
+        into = out = generated = absolute = 0.0
+        for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+            if np.any(closure.transmittance):
+                near: Any = mean[np.searchsorted(self._edge, patch.cells)]
+            else:
+                near = np.zeros(patch.cells.shape)
+            heat = closure.heat_flux(near) * (patch.area * step)
+            into += float(np.maximum(heat, 0.0).sum())
+            out -= float(np.minimum(heat, 0.0).sum())
+        if loads.source is not None:
+            source = loads.source if self.space.active is None else loads.source[self.space.active]
+            generated, absolute = float(source.sum()) * step, float(np.abs(source).sum()) * step
+        return Heat(into, out, generated, absolute)
+
+    def _book(self, state: State, temperature: FloatArray, heat: Heat, error: float) -> State:
+        """The state after a step, inside the bounds where there are any."""
+        capacity = self.space.capacity
+        if self.is_single:
+            stored = float(capacity @ (temperature - state.temperature))
+            rest = (heat.into - heat.out + heat.generated - stored) / float(capacity.sum())
+            temperature, error = temperature + rest, error + abs(rest)
+        if self._is_bounded:
+            temperature = keep_extremes(temperature, capacity, state.bounds)
+        ledger = state.ledger.add(heat.into, heat.out, heat.generated)
+        ledger = replace(ledger, generated_absolute=state.ledger.generated_absolute + heat.absolute)
+        before = 0.0 if state.error is None else float(state.error[0])
+        return replace(state, temperature=temperature, ledger=ledger, error=np.array([before + error]))
+
+    @cached_property
+    def _loads(self) -> Loads:
+        return self.space.loads(0.0)
+
+    @cached_property
+    def _is_bounded(self) -> bool:
+        return reason_without_bounds(self.space.problem) is None
+
+    @cached_property
+    def _edge(self) -> NDArray[np.intp]:
+        """Cells behind faces that exchange heat with a temperature, sorted."""
+        parts = [
+            patch.cells
+            for patch, closure in zip(self.space.patches, self._loads.closures, strict=True)
+            if np.any(closure.transmittance)
+        ]
+        return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.intp)
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout(self.space.shape, self.space.problem.is_periodic, 4 if self.is_single else 8)
+
+    @cached_property
+    def _grid(self) -> tuple[Any, ...]:
+        """Conductances and rates for the kernel, scaled so that their products are those of 2 Z - 2."""
+        capacity = self.space.capacity
+        usual = float(capacity.max())
+        scale = 4.0 / (self.stiffness * MARGIN * usual)
+        faces = [scale * conductance for conductance in closed_conductances(self.space, self._loads)]
+        placed = [self._layout.place(values, axis) for axis, values in enumerate(faces)]
+        if len(placed) == 1:
+            placed.insert(0, np.zeros_like(placed[0]))
+        depth = placed[0] if len(placed) == 3 else None
+        uneven = self.space.active is not None or bool(np.any(capacity != usual))
+        rate = self._layout.place((usual * self.space.rate).reshape(self.space.shape)) if uneven else None
+        return (depth, placed[-2], placed[-1], rate, self._layout.sizes)
+
+    def _sum(self, start: FloatArray, series: Series) -> tuple[FloatArray, FloatArray]:
+        """p(tA) of a field, and phi_2 of it on the cells behind boundaries."""
+        layout, shape, edge, coefficients = self._layout, self.space.shape, self._edge, series.coefficients
+        weights = coefficients.astype(np.float32 if self.is_single else np.float64)
+        means = divide(coefficients, series.z)
+        places = layout.places(edge)
+        u = layout.place(start.reshape(shape))
+        v = np.zeros_like(u)
+        change = np.zeros_like(u) if self.is_single else None
+        kernels.first_level(u, v, change, self._grid)
+        sums = means[0] * u[places] + means[1] * v[places]
+        total = np.zeros(u.size)
+        ends = (layout.starts(edge), places, sums, means)
+        levels = min(self.levels or layout.levels_at_once, layout.levels_at_once)
+        parts = max(1, min(self.threads, layout.units // (2 * levels + 2))) if self.threads > 1 else 1
+        run = kernels.advance_levels if parts == 1 else kernels.advance_levels_parallel
+        run(u, v, change, self._grid, total, weights, ends, levels, parts)
+        return coefficients[0] * start + layout.take(total), sums
+
+
+def keep_extremes(temperature: FloatArray, capacity: FloatArray, bounds: Bounds) -> FloatArray:
+    """Cut off what is beyond the bounds; the other cells take its heat, in proportion to their distance from them.
+
+    A series that is cut off overshoots by no more than its error. The exact field is inside the bounds, so cutting
+    brings every cell nearer to it; what the others get is the mean of what was cut (clip and assured sum: A. M. Bradley
+    et al., SIAM J. Sci. Comput. 41, 2019).
+    """
+    if bounds.lowest <= float(temperature.min()) and float(temperature.max()) <= bounds.highest:
+        return temperature
+    cut = np.clip(temperature, bounds.lowest, bounds.highest)
+    heat = float(capacity @ (temperature - cut))
+    room = bounds.highest - cut if heat > 0.0 else bounds.lowest - cut
+    whole = float(capacity @ room)
+    share = min(heat / whole, 1.0) if whole != 0.0 else 0.0
+    kept: FloatArray = cut + share * room
+    return kept
