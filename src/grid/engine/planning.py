@@ -204,9 +204,21 @@ def solve(
     precision: Precision = "double",
     model: str | None = None,
     model_tolerance: float = MODEL_TOLERANCE,
+    richardson: bool = False,
     on_step: OnStep | None = None,
 ) -> "Solution":
-    """Solve a problem: `prepare` and `Plan.solve` in one; see there for arguments and errors."""
+    """Solve a problem: `prepare` and `Plan.solve` in one; see there for arguments and errors.
+
+    With `richardson` it is solved on half the cells as well (on twice as many where half do not fit), and the solution
+    has `space_error` and `extrapolate`.
+    """
+    if richardson:
+        from grid.engine.richardson import solve_with_error
+
+        return solve_with_error(
+            problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision,
+            model=model, model_tolerance=model_tolerance,
+        )  # fmt: skip
     plan = prepare(
         problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision,
         model=model, model_tolerance=model_tolerance,

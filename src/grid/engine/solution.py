@@ -1,6 +1,6 @@
 """The result of a run: fields at the asked times, what was measured of them, and the verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from grid.engine.io.views import Extrema
     from grid.engine.planning import PlanSummary
     from grid.engine.plot import Picture
+    from grid.engine.richardson import Extrapolated, Ladder
 
 MELTED = 1e-6  # share of the latent heat that a cell may lack and count as melted
 Point = tuple[float, ...] | Mapping[str, float]
@@ -60,6 +61,7 @@ class Solution:
         audits: The checks, see `grid.engine.audits`.
         history: Key figures along the run.
         models: Which models were used, when and why they changed, and the certificate of the lumped one.
+        ladder: The same problem on other grids, where `richardson` asked for it; see `grid.engine.richardson`.
     """
 
     problem: HeatProblem
@@ -74,11 +76,27 @@ class Solution:
     _loads: tuple[Loads, ...] = field(repr=False)
     _contents: tuple[FloatArray | None, ...] = field(repr=False)  # enthalpy of each cell [J], where a material melts
     models: ModelReport = field(default_factory=ModelReport)
+    ladder: "Ladder | None" = field(default=None, repr=False)
 
     @property
     def is_accepted(self) -> bool:
         """Whether no audit failed."""
         return all(audit.verdict != "failed" for audit in self.audits)
+
+    @property
+    def space_error(self) -> float | None:
+        """Largest estimated error of space of the last field over the span of temperatures; None if not asked for."""
+        return None if self.ladder is None else self.ladder.error
+
+    def extrapolate(self, measure: "Callable[[Solution], float]") -> "Extrapolated":
+        """A measure of the solution in the limit of small cells, such as `lambda s: s.temperature_at((0.5,))`.
+
+        Raises:
+            FieldError: The problem was solved on one grid.
+        """
+        if self.ladder is None:
+            raise FieldError("richardson", "true when solving, for values in the limit of small cells")
+        return self.ladder.extrapolate(measure)
 
     @property
     def final(self) -> FloatArray:

@@ -1,0 +1,226 @@
+r"""Richardson's extrapolation in space: the same problem on half the cells too, and what both say of the limit.
+
+The scheme is of second order, so with a value f on the grid itself and c on cells twice as large along every axis
+
+.. math:: f^* = f + \frac{f - c}{3}, \qquad f - f^* \approx \frac{c - f}{3}
+
+(P. J. Roache, Verification and Validation in Computational Science and Engineering, 1998, ch. 5). That holds where the
+coarse grid sees the same body: regions, masks and contacts must fall on its faces. Where a third grid fits, the ratio
+of the differences must be that of an error that shrinks as a power of the cell; where it is not, the value of the grid
+itself stands. Where half of the cells do not fit, the grid with twice as many takes the part of the fine one.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from grid.core.errors import GridError
+from grid.engine.mesh import open_places
+from grid.engine.planning import prepare
+from grid.engine.problem import Domain, HeatProblem
+from grid.engine.values import FloatArray
+
+if TYPE_CHECKING:
+    from grid.engine.solution import Solution
+    from grid.engine.space import Space
+
+ORDER = 2.0
+RATIOS = (2.2, 9.0)  # of two differences in a row: orders 1.1 to 3.2
+FEWEST = 4  # cells along an axis of the coarsest grid
+ALIKE = 0.5  # of the error of the initial heat on the fine grid: what extrapolation may leave of it
+MOST_SAMPLES = 2**24
+ROUNDING = 1e-11  # of the largest value: differences below say nothing
+
+
+@dataclass(frozen=True)
+class Extrapolated:
+    """A value in the limit of small cells.
+
+    Args:
+        value: Extrapolated where the grids agree on an error of second order, else that of the grid itself.
+        error: Estimate of the error of the grid itself.
+        order: Observed from three grids; None where there are two, or where their differences do not shrink.
+        is_consistent: Whether `value` was extrapolated.
+    """
+
+    value: float
+    error: float
+    order: float | None
+    is_consistent: bool
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Solutions of one problem on grids of ever twice as large cells.
+
+    Args:
+        solution: On the grid of the problem.
+        levels: All grids, from fine to coarse, that of the problem among them.
+    """
+
+    solution: "Solution"
+    levels: tuple["Solution", ...]
+
+    def extrapolate(self, measure: Callable[["Solution"], float]) -> Extrapolated:
+        """A measure of a solution in the limit of small cells.
+
+        Args:
+            measure: Returns one number, such as `lambda s: s.temperature_at((0.5,))`.
+        """
+        values = []
+        for level in self.levels:
+            try:
+                values.append(float(measure(level)))
+            except GridError:
+                if level is self.solution:
+                    raise
+                break
+        own = values[self.levels.index(self.solution)]
+        if len(values) < 2 or not self.is_alike:
+            return Extrapolated(own, math.inf, None, is_consistent=False)
+        return judge(values, own)
+
+    @cached_property
+    def is_alike(self) -> bool:
+        """Whether the grids start from the same field, up to an error of second order.
+
+        A jump or a kink of the initial field that falls elsewhere in the cells of each grid gives each another heat.
+        """
+        problem = self.levels[0].problem
+        if problem.initial is None or problem.steady:
+            return True
+        fine, coarse = (mean_initial(level.problem, 1) for level in self.levels[:2])
+        exact, rounding = mean_initial(problem, 4), ROUNDING * max(abs(fine), abs(coarse))
+        limit = fine + (fine - coarse) / (2.0**ORDER - 1.0)
+        return bool(abs(limit - exact) <= ALIKE * abs(fine - exact) + rounding)
+
+    @cached_property
+    def error(self) -> float:
+        """Largest estimated error of space of the last field over the span of temperatures; NaN with one grid."""
+        if len(self.levels) < 2:
+            return math.nan
+        fine, coarse = self.levels[0], self.levels[1]
+        span = max(float(level.fields.max() - level.fields.min()) for level in (fine, coarse))
+        if span == 0.0:
+            return 0.0
+        difference = float(np.abs(restrict(fine) - coarse.final).max()) / (2.0**ORDER - 1.0)
+        share = 1.0 if self.solution is fine else 2.0**ORDER
+        return float(difference * share / span)
+
+
+def mean_initial(problem: HeatProblem, parts: int) -> float:
+    """Mean over the box of the initial field, taken at the centres of the cells cut in parts along every axis."""
+    finer = _with_cells(problem, float(parts)).domain
+    while parts > 1 and finer.cell_count > MOST_SAMPLES:
+        parts //= 2
+        finer = _with_cells(problem, float(parts)).domain
+    values = np.broadcast_to(problem.initial.evaluate(open_places(finer)), finer.cells) if problem.initial else 0.0
+    return float(np.mean(values))
+
+
+def judge(values: list[float], own: float) -> Extrapolated:
+    """What values on two or three grids, from fine to coarse, say of the limit."""
+    fine, coarse = values[0], values[1]
+    limit = fine + (fine - coarse) / (2.0**ORDER - 1.0)
+    error, rounding = abs(limit - own), ROUNDING * max(map(abs, values))
+    if abs(fine - coarse) <= rounding:
+        return Extrapolated(own, error, None, is_consistent=False)
+    if len(values) < 3:
+        return Extrapolated(limit, error, None, is_consistent=True)
+    ratio = (coarse - values[2]) / (fine - coarse)
+    order = math.log2(ratio) if ratio > 1.0 else None
+    if RATIOS[0] <= ratio <= RATIOS[1]:
+        return Extrapolated(limit, error, order, is_consistent=True)
+    return Extrapolated(own, error, order, is_consistent=False)
+
+
+def solve_with_error(problem: HeatProblem, **arguments: Any) -> "Solution":
+    """Solve on the grid of a problem, with an estimate of its error of space: `solve(problem, richardson=True)`."""
+    ladder = solve_on_ladder(problem, **arguments)
+    metrics = ladder.solution.metrics | {"space_error": ladder.error}
+    return replace(ladder.solution, ladder=ladder, metrics=metrics)
+
+
+def solve_on_ladder(problem: HeatProblem, *, levels: int = 2, may_refine: bool = True, **arguments: Any) -> Ladder:
+    """Solve a problem on its grid and on coarser ones.
+
+    Args:
+        problem: On its own grid.
+        levels: Grids in all, 2 or 3; fewer where they do not fit.
+        may_refine: Take the grid with twice the cells where half of them do not fit; else there is one level.
+        arguments: Of `grid.engine.prepare`.
+    """
+    first = prepare(problem, **arguments)
+    plans = [first]
+    while len(plans) < levels:
+        coarser = find_coarser(plans[-1].problem)
+        plan = None if coarser is None else prepare(coarser, **arguments)
+        if plan is None or not is_aligned(plans[-1].space, plan.space):
+            break
+        plans.append(plan)
+    solution = first.solve()
+    if len(plans) == 1:
+        if not may_refine:
+            return Ladder(solution, (solution,))
+        return Ladder(solution, (prepare(_with_cells(problem, 2.0), **arguments).solve(), solution))
+    return Ladder(solution, (solution, *(plan.solve() for plan in plans[1:])))
+
+
+def find_coarser(problem: HeatProblem) -> HeatProblem | None:
+    """The problem on half the cells along every axis; None if they do not divide, or contacts leave the faces."""
+    cells = problem.domain.cells
+    if any(count % 2 or count < 2 * FEWEST for count in cells):
+        return None
+    coarser = replace(problem.domain, cells=tuple(count // 2 for count in cells))
+    if any(coarser.face_index(contact.axis, contact.position) is None for contact in problem.contacts):
+        return None
+    return _with_cells(problem, 0.5)
+
+
+def _with_cells(problem: HeatProblem, factor: float) -> HeatProblem:
+    domain: Domain = problem.domain
+    return replace(problem, domain=replace(domain, cells=tuple(round(count * factor) for count in domain.cells)))
+
+
+def is_aligned(fine: "Space", coarse: "Space") -> bool:
+    """Whether each coarse cell covers cells of one region that all belong to the body, or all do not."""
+
+    def spread(values: Any) -> Any:
+        out = np.asarray(values).reshape(coarse.shape)
+        for axis in range(out.ndim):
+            out = np.repeat(out, 2, axis=axis)
+        return out
+
+    same_region = fine.region is None or coarse.region is None or np.array_equal(fine.region, spread(coarse.region))
+    if fine.active is None or coarse.active is None:
+        return same_region
+    return same_region and np.array_equal(fine.active.reshape(fine.shape), spread(coarse.active))
+
+
+def restrict(solution: "Solution") -> FloatArray:
+    """The last field at the centres of cells twice as large.
+
+    Cubic along each axis, through the two cells on either side; the mean of the two middle ones at the ends of the box
+    and across a border of regions, where a cubic would be wrong by more.
+    """
+    space = solution._spaces[-1]  # noqa: SLF001 of the same package
+    field, region = solution.final, space.region
+    for axis in range(field.ndim):
+        lines = np.moveaxis(field, axis, 0)
+        middle = 0.5 * (lines[::2] + lines[1::2])
+        wide = np.zeros_like(middle)
+        wide[1:-1] = 0.5 * (lines[1:-3:2] + lines[4::2])
+        is_inner = np.zeros(middle.shape, bool)
+        is_inner[1:-1] = True
+        if region is not None:
+            marks = np.moveaxis(region, axis, 0)
+            is_inner[1:-1] &= (marks[1:-3:2] == marks[2:-2:2]) & (marks[3:-1:2] == marks[4::2])
+            region = np.moveaxis(marks[::2], 0, axis)
+        if space.active is not None:
+            is_inner[:] = False
+        field = np.moveaxis(np.where(is_inner, 1.125 * middle - 0.125 * wide, middle), 0, axis)
+    return field
