@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.engine.batch_columns import base_numbers, is_column, make_laws
 from grid.engine.methods import homogeneous
 from grid.engine.methods.homogeneous import Box, diffuse
 from grid.engine.space import Loads, Space
@@ -51,7 +52,9 @@ class ExplicitStepper:
 
     @cached_property
     def _coefficients(self) -> tuple[FloatArray, ...]:
-        conductances = self.space.conductances
+        conductances = tuple(
+            np.ascontiguousarray(g) for g in self.space.conductances
+        )  # as the kernels are compiled for
         if len(self.space.shape) == 1:
             return np.zeros((2, *self.space.shape)), conductances[0].reshape(1, -1)
         return conductances
@@ -82,9 +85,34 @@ class ExplicitStepper:
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         """Take steps number `first` to `first + count - 1` of a segment."""
+        if self._is_column:
+            return self._advance_column(state, segment, first, count)
         if self._box is not None:
             return self._advance_box(self._box, state, segment, first, count)
         return self._advance_any(state, segment, first, count)
+
+    @cached_property
+    def _is_column(self) -> bool:
+        return is_column(self.space.problem)
+
+    def _advance_column(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """As `grid.engine.batch_single` does it, the same bytes."""
+        from grid.engine.batch_kernels import advance
+
+        laws = make_laws(self.space.problem, base_numbers(self.space.problem), 1)
+        conductance, step = float(laws.law[1, 0]), segment.time_step
+        work, heat = np.zeros((3, state.temperature.size + 2, 1)), np.zeros((2, 1))
+        work[0, 1:-1, 0] = state.temperature
+        advance(work, laws.law, step * laws.law[1] / laws.law[0], heat, 0, 1, count)
+        into, away = (step * conductance * heat[:, 0]).tolist()
+        return replace(
+            state,
+            time=segment.time(first + count),
+            step=state.step + count,
+            temperature=work[count % 2, 1:-1, 0].copy(),
+            ledger=state.ledger.add(into, away, 0.0),
+            bounds=include_references(state.bounds, self.space.loads(0.0)),
+        )
 
     def _advance_box(self, box: Box, state: State, segment: Segment, first: int, count: int) -> State:
         """All steps in one call if the loads are constant, else one call a step, loads at its middle."""

@@ -14,14 +14,17 @@ from scipy.sparse import linalg
 
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import NotConvergedError, SingularError
+from grid.engine.limits import LU_CELLS_3D
 from grid.engine.mesh import Patch, after_first, before_last, first, inner, last
-from grid.engine.space import Closure, Loads, Space
+from grid.engine.problem import HeatProblem
+from grid.engine.space import Loads, Space
 from grid.engine.values import FloatArray
 
 CG_TOLERANCE = 1e-13
 CG_ITERATIONS = 2_000
 STEP_TOLERANCE, ROUGH_STEP = 1e-10, 1e-4  # of multigrid in a time step, and where it corrects an iterate
 MULTIGRID_CELLS, MULTIGRID_CELLS_ONCE = 200_000, 8_000  # of a plane, beyond which it is faster than a factorisation
+COUPLED_LU_CELLS = 40_000  # of a plane with a full tensor, up to which its matrix is factorised
 SEPARABLE_CONTRAST = 3.0  # of conductances, up to which the nearest homogeneous box is the better preconditioner
 GMRES_TOLERANCE, ROUGH_TOLERANCE, GMRES_BASIS, REFINEMENTS = 1e-13, 1e-5, 30, 12
 
@@ -58,11 +61,34 @@ def make_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_roug
     Raises:
         SingularError: It has no unique solution.
     """
-    plain = _make_plain_solver(space, loads, shift=shift, tau=tau, is_rough=is_rough)
-    if not space.couplings:
-        return plain
-    operator = coupled_operator(space, loads, shift=shift, tau=tau)
-    return CoupledSolver(operator, plain, ROUGH_TOLERANCE if is_rough else GMRES_TOLERANCE)
+    if space.couplings:
+        return _make_coupled_solver(space, loads, shift=shift, tau=tau, is_rough=is_rough)
+    return _make_plain_solver(space, loads, shift=shift, tau=tau, is_rough=is_rough)
+
+
+def _make_coupled_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_rough: bool) -> LinearSolver:
+    """The whole tensor: factorised if it is constant and small, else by GMRES."""
+    tolerance = ROUGH_TOLERANCE if is_rough else GMRES_TOLERANCE
+    count = space.capacity.size
+    if not has_constant_operator(space.problem):
+        plain = _make_plain_solver(space, loads, shift=shift, tau=tau, is_rough=is_rough)
+        return CoupledSolver(coupled_operator(space, loads, shift=shift, tau=tau), plain, tolerance)
+    from grid.engine.tensor_matrix import assemble_coupled
+
+    matrix = (tau * assemble_coupled(space, loads) + sparse.diags(shift * space.capacity)).tocsr()
+    if count <= (COUPLED_LU_CELLS if len(space.shape) == 2 else LU_CELLS_3D):
+        return CoupledSolver(matrix, SparseLU(matrix.tocsc()), tolerance)
+    from grid.engine.methods.multigrid import Cycle
+
+    return CoupledSolver(matrix, Cycle(space, loads, shift=shift, tau=tau), tolerance)
+
+
+def has_constant_operator(problem: HeatProblem) -> bool:
+    """Whether conductivities and films depend on neither time nor temperature."""
+    laws = problem.boundaries.values()
+    films = [law.values["coefficient"] for law in laws if "coefficient" in law.values]
+    values = [*films, *(value for material in problem.materials for value in material.conductivity)]
+    return all(law.is_linear for law in laws) and not any(value.variables & {"t", "T"} for value in values)
 
 
 def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_rough: bool) -> LinearSolver:
@@ -75,10 +101,11 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, 
         diagonal = shift * space.capacity + tau * space.diagonal(loads) + idle
         return Tridiagonal(diagonal, -tau * space.conductances[0][1:-1])
     if uses_multigrid(space, few_solves=is_rough or shift == 0.0):
-        from grid.engine.methods.multigrid import MultigridSolver
+        from grid.engine.methods.multigrid import Cycle, MultigridSolver
 
-        is_inner = is_rough and not space.couplings  # GMRES around it takes it for a fixed matrix
-        tolerance = CG_TOLERANCE if shift == 0.0 else ROUGH_STEP if is_inner else STEP_TOLERANCE
+        if space.couplings:
+            return Cycle(space, loads, shift=shift, tau=tau)
+        tolerance = CG_TOLERANCE if shift == 0.0 else ROUGH_STEP if is_rough else STEP_TOLERANCE
         return MultigridSolver(space, loads, shift=shift, tau=tau, idle=idle, tolerance=tolerance)
     operator = assemble(space, loads)
     matrix = (tau * operator + sparse.diags(shift * space.capacity + idle)).tocsc()
@@ -172,8 +199,9 @@ class CoupledSolver:
 
 def coupled_operator(space: Space, loads: Loads, *, shift: float, tau: float) -> Any:
     """`shift C + tau L` with the whole tensor, applied without being assembled."""
-    closures = tuple(Closure(closure.transmittance, 0.0, 0.0) for closure in loads.closures)
-    homogeneous = Loads(closures, None, loads.operator_key)
+    from grid.engine.tensor_matrix import without_loads
+
+    homogeneous = without_loads(loads)
 
     def apply(x: FloatArray) -> FloatArray:
         return shift * space.capacity * x - tau * space.heat_flow(x, homogeneous).net

@@ -14,6 +14,7 @@ last bit, so heat is conserved to rounding. U, R and F are the boundary law with
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +93,7 @@ class Space:
     active: NDArray[np.bool_] | None = None
     couplings: tuple[Coupling, ...] = ()
     _constant_loads: Loads | None = field(default=None, repr=False)
+    matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # of a tensor that is constant, by films
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -181,6 +183,8 @@ class Space:
         places = {**open_places(self.problem.domain), "t": np.float64(time), "T": temperature}
         density = evaluate_checked("source_term", self.problem.source_term, places, limits.HEAT_SOURCE, self._inside)
         full = np.broadcast_to(density * cell_volume(self.problem.domain), self.shape)
+        if self._inside is not None:
+            full = np.where(self._inside, full, 0.0)
         return np.ascontiguousarray(full).reshape(-1)
 
     def heat_flow(self, temperature: FloatArray, loads: Loads) -> HeatFlow:

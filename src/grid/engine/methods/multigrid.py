@@ -192,6 +192,36 @@ def _invert(level: Level, scale: float) -> FloatArray:
     return symmetric
 
 
+def _matrix(
+    space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float
+) -> tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray, tuple[FloatArray, ...]]:
+    """Shape, conductances, diagonal and conductances times tau of a system, on three axes."""
+    shape = (1,) * (3 - len(space.shape)) + space.shape
+    faces = tuple(np.ascontiguousarray(g) for g in space.conductances)
+    coupled = tuple(tau * g for g in faces)
+    if len(faces) == 2:
+        faces = (np.zeros((0, *shape[1:])), *(g[None] for g in faces))
+        coupled = (np.broadcast_to(0.0, (2, *shape[1:])), *(g[None] for g in coupled))
+    diagonal: FloatArray = (shift * space.capacity + tau * space.diagonal(loads) + idle).reshape(shape)
+    return shape, faces, diagonal, coupled
+
+
+class Cycle:
+    """One cycle for a system without couplings between axes: a fixed preconditioner of another iteration."""
+
+    def __init__(self, space: Space, loads: Loads, *, shift: float, tau: float) -> None:
+        shape, _, diagonal, coupled = _matrix(space, loads, shift=shift, tau=tau, idle=0.0)
+        self._hierarchy = Hierarchy(coupled, diagonal - Level(coupled, np.zeros(shape), ()).diagonal)
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """The correction that one cycle finds."""
+        size = float(np.abs(right).max())
+        if size == 0.0:
+            return np.zeros_like(right)
+        field, factor = self._hierarchy.precondition(right, size)
+        return factor * field.astype(np.float64)
+
+
 class MultigridSolver:
     """Conjugate gradients with a cycle as preconditioner.
 
@@ -202,15 +232,8 @@ class MultigridSolver:
     def __init__(
         self, space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray, tolerance: float
     ) -> None:
-        self._shape = (1,) * (3 - len(space.shape)) + space.shape
         self._tau, self._tolerance = tau, tolerance
-        faces = tuple(np.ascontiguousarray(g) for g in space.conductances)
-        coupled = tuple(tau * g for g in faces)
-        if len(faces) == 2:
-            faces = (np.zeros((0, *self._shape[1:])), *(g[None] for g in faces))
-            coupled = (np.broadcast_to(0.0, (2, *self._shape[1:])), *(g[None] for g in coupled))
-        self._faces = faces
-        self._diagonal = (shift * space.capacity + tau * space.diagonal(loads) + idle).reshape(self._shape)
+        self._shape, self._faces, self._diagonal, coupled = _matrix(space, loads, shift=shift, tau=tau, idle=idle)
         rest = self._diagonal - Level(coupled, np.zeros(self._shape), ()).diagonal
         self._hierarchy = Hierarchy(coupled, rest)
         weight = np.ones(space.capacity.size) if space.active is None else space.active.astype(np.float64)
