@@ -8,6 +8,7 @@ Importing this package loads NumPy alone; SciPy and Numba come with the first so
 """
 
 from grid.engine.audits import Audit
+from grid.engine.batch import BatchSolution, solve_batch
 from grid.engine.boundaries import Convection, Flux, Insulated, Periodic, Temperature
 from grid.engine.errors import CancelledError, ExpressionError, NotConvergedError, SingularError
 from grid.engine.planning import Estimate, Plan, PlanSummary, estimate, prepare, solve
@@ -21,6 +22,7 @@ numerics_version: str = compute_numerics_version()
 
 __all__ = [
     "Audit",
+    "BatchSolution",
     "CancelledError",
     "Constant",
     "Contact",
@@ -49,5 +51,6 @@ __all__ = [
     "numerics_version",
     "prepare",
     "solve",
+    "solve_batch",
     "warm",
 ]

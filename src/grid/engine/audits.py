@@ -1,5 +1,6 @@
 """Audits of a run: an exit is not a verdict, and a run that ended can be rejected."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,7 +46,7 @@ def _judge(name: str, value: float, limit: float, detail: str) -> Audit:
 
 def audit_finite(fields: list[FloatArray], extremes: list[tuple[float, float]]) -> Audit:
     """Every temperature of every snapshot is a finite number; NaN spreads to its extremes."""
-    unsure = [field for field, ends in zip(fields, extremes, strict=True) if not np.isfinite(ends).all()]
+    unsure = [field for field, ends in zip(fields, extremes, strict=True) if not all(map(math.isfinite, ends))]
     wrong = sum(int(field.size - np.isfinite(field).sum()) for field in unsure)
     return _judge("finite", float(wrong), 0.0, "temperatures that are not finite numbers")
 

@@ -4,9 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from grid.engine.costs import explicit_seconds, memory_bytes
 from grid.engine.methods.method import Cost, Facts
 from grid.engine.state import SAFETY
+from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
     from grid.engine.space import Space
@@ -51,8 +54,13 @@ class ExplicitMethod:
 
 def find_step(facts: Facts) -> float:
     """A share of the stability limit; short enough for the tolerance where that is what was asked for [s]."""
-    step = min(SAFETY * facts.stable_step, facts.duration)
-    if facts.steps is None:
-        first = facts.times[0] if facts.times else facts.duration
-        step = min(step, first * facts.tolerance / ROUGH_ERROR)
-    return step
+    return float(limit_step(facts, facts.stable_step))
+
+
+def limit_step(facts: Facts, stable: float | FloatArray) -> FloatArray:
+    """`find_step` for other stability limits, such as those of the columns of a batch [s]."""
+    step = np.minimum(SAFETY * np.asarray(stable), facts.duration)
+    if facts.steps is not None:
+        return np.minimum(step, facts.duration / facts.steps)
+    first = facts.times[0] if facts.times else facts.duration
+    return np.minimum(step, first * facts.tolerance / ROUGH_ERROR)

@@ -1,0 +1,79 @@
+"""Figures and verdicts of columns that ran together: numbers for all at once, audits in words when asked for."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.engine.audits import ENERGY_LIMIT, ESTIMATE_SLACK, EXTREME_LIMIT, STEP_ERROR_LIMIT, reason_without_bounds
+from grid.engine.batch_columns import Ran
+from grid.engine.batch_single import make_audits
+from grid.engine.state import Bounds
+from grid.engine.values import FloatArray
+
+if TYPE_CHECKING:
+    from grid.engine.audits import Audit
+    from grid.engine.planning import Plan
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns that ran together.
+
+    Args:
+        plan: Of the batch.
+        ran: What the kernels left of them.
+        steps: Steps of each.
+        lowest, highest: Extremes of initial and boundary temperatures, shape (columns,).
+    """
+
+    plan: "Plan"
+    ran: Ran
+    steps: int
+    lowest: FloatArray
+    highest: FloatArray
+
+    def audits(self, index: int) -> "tuple[Audit, ...]":
+        """The verdicts on one of them."""
+        bounds = Bounds(float(self.lowest[index]), float(self.highest[index]))
+        totals = self.ran.totals[index].tolist()
+        return make_audits(self.plan, bounds, self.ran.fields[index], self.ran.rows[index], totals)
+
+    def is_accepted(self) -> npt.NDArray[np.bool_]:
+        """Whether no audit failed, by the limits of `grid.engine.audits`."""
+        into, out, stored, content, error = self.ran.totals.T
+        scale = np.maximum(np.maximum(into, out), 1e-3 * content)
+        accepted = np.abs(stored - (into - out)) <= ENERGY_LIMIT * scale
+        fields = self.ran.fields.reshape(self.ran.fields.shape[0], -1)
+        accepted &= np.isfinite(fields).all(axis=1)
+        if reason_without_bounds(self.plan.problem) is None:
+            excess = np.maximum(self.lowest - fields.min(axis=1), fields.max(axis=1) - self.highest)
+            rounding = 1e-12 * np.maximum(np.abs(self.lowest), np.abs(self.highest))
+            span = np.maximum(self.highest - self.lowest, rounding)
+            accepted &= (excess <= rounding) | (excess <= EXTREME_LIMIT * span)
+        tolerance = self.plan.summary.tolerance
+        limit = STEP_ERROR_LIMIT if tolerance is None else ESTIMATE_SLACK * tolerance
+        span = self.ran.rows[:, 2].max(axis=1) - self.ran.rows[:, 0].min(axis=1)
+        result: npt.NDArray[np.bool_] = accepted & ((span <= 0.0) | (error <= limit * span))
+        return result
+
+    def metrics(self) -> dict[str, Any]:
+        """The figures of all, by the names of `Solution.metrics`."""
+        low, mean, high = self.ran.rows[:, :, -1].T
+        into, out, stored = self.ran.totals.T[:3]
+        return {
+            "peak_temperature": high,
+            "minimum_temperature": low,
+            "mean_temperature": mean,
+            "hottest_above_mean": high - mean,
+            "stored_heat_change": stored,
+            "heat_in": into,
+            "heat_out": out,
+            "heat_generated": 0.0,
+            "heat_balance_residual": stored - (into - out),
+            "steps": float(self.steps),
+            "damped_steps": 0.0,
+            "rejected_steps": 0.0,
+            "iterations": 0.0,
+        }

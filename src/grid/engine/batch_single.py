@@ -1,0 +1,143 @@
+"""One column by its plan, without the general machinery: what a warm `plan.solve()` of a rod costs is its steps."""
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.core.errors import DivergedError
+from grid.engine.audits import Audit, audit_energy, audit_extremes, audit_finite, audit_step_error
+from grid.engine.batch_columns import (
+    Laws,
+    Schedule,
+    base_numbers,
+    count_steps,
+    is_column,
+    make_laws,
+)
+from grid.engine.methods.euler import ExplicitMethod
+from grid.engine.solution import History, Solution
+from grid.engine.state import Bounds, Ledger
+from grid.engine.values import FloatArray
+
+if TYPE_CHECKING:
+    from grid.engine.planning import Plan
+
+
+@dataclass
+class Single:
+    """A plan of one column, with everything that does not change from run to run."""
+
+    plan: "Plan"
+    laws: Laws
+    start: FloatArray
+    schedule: Schedule
+    bounds: Bounds
+    row_times: FloatArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.row_times = self.schedule.row_times
+        schedule, cells = self.schedule, self.start.shape[1]
+        self._fields = np.empty((1, 1, 1 + int(schedule.asked.sum()), cells))
+        self._fields[0, 0, 0] = self.start[0]
+        self._rows, self._totals = np.empty((1, self.row_times.size, 3, 1)), np.empty((1, 5, 1))
+        self._law = np.ascontiguousarray(self.laws.law).reshape(1, 6, 1)
+        self._steps = int(schedule.counts.sum())
+        space = self.plan.space
+        self._spaces = (space,) * len(self.plan.times)
+        self._loads = (space.loads(0.0),) * len(self.plan.times)
+        self._contents = (None,) * len(self.plan.times)
+
+    def solve(self) -> Solution:
+        """Carry the plan out.
+
+        Raises:
+            DivergedError: A temperature is not a finite number.
+        """
+        from grid.engine.batch_kernels import run_blocks
+
+        schedule, fields, rows, totals = self.schedule, self._fields.copy(), self._rows.copy(), self._totals.copy()
+        run_blocks(
+            self._law, schedule.landings, schedule.asked, schedule.counts, schedule.chunk, fields, rows, totals, 0, 1
+        )
+        return self._conclude(fields[0, 0], rows[0, :, :, 0].T, totals.reshape(-1).tolist())
+
+    def _conclude(self, fields: FloatArray, rows: FloatArray, totals: list[float]) -> Solution:
+        require_finite(float(rows[1, -1]), self._steps, self.plan.times[-1])
+        ledger = Ledger(totals[0], totals[1])
+        return Solution(
+            self.plan.problem, self.plan.summary, self.plan.times, fields, make_metrics(rows, totals, self._steps),
+            make_audits(self.plan, self.bounds, fields, rows, totals),
+            History(self.row_times, rows[0], rows[1], rows[2]), ledger, self._spaces, self._loads, self._contents,
+        )  # fmt: skip
+
+
+def require_finite(mean: float, steps: int, time: float) -> None:
+    """Refuse a run that left the finite numbers, which spread to its mean.
+
+    Raises:
+        DivergedError: It did.
+    """
+    if not math.isfinite(mean):
+        raise DivergedError(steps, time, "a temperature is not a finite number; check the loads")
+
+
+def make_metrics(rows: FloatArray, totals: list[float], steps: int) -> dict[str, float]:
+    """The figures of a run, by the names of `Solution.metrics`."""
+    low, mean, high = rows[:, -1].tolist()
+    return {
+        "peak_temperature": high,
+        "minimum_temperature": low,
+        "mean_temperature": mean,
+        "hottest_above_mean": high - mean,
+        "stored_heat_change": totals[2],
+        "heat_in": totals[0],
+        "heat_out": totals[1],
+        "heat_generated": 0.0,
+        "heat_balance_residual": totals[2] - (totals[0] - totals[1]),
+        "steps": float(steps),
+        "damped_steps": 0.0,
+        "rejected_steps": 0.0,
+        "iterations": 0.0,
+    }
+
+
+def make_audits(
+    plan: "Plan", bounds: Bounds, fields: FloatArray, rows: FloatArray, totals: list[float]
+) -> tuple[Audit, ...]:
+    """The verdicts on a run."""
+    lowest, _, highest = rows.tolist()
+    span = max(highest) - min(lowest)
+    if len(fields) == 2:  # the first and the last row of the history are of these two
+        ends = [(min(lowest[0], lowest[-1]), max(highest[0], highest[-1]))]
+    else:
+        ends = [(float(fields.min()), float(fields.max()))]
+    return (
+        audit_finite([fields], ends),
+        audit_energy(totals[2], Ledger(totals[0], totals[1]), totals[3]),
+        audit_extremes(plan.problem, bounds, ends),
+        audit_step_error(totals[4], span, plan.summary.tolerance),
+    )
+
+
+def find_single(plan: "Plan") -> Single | None:
+    """The plan as one column, if it is one."""
+    facts = plan.facts
+    if not isinstance(plan.method, ExplicitMethod) or facts is None or not is_column(plan.problem):
+        return None
+    if plan.summary.model != "diffusive" or facts.landings[-1] not in plan.times:
+        return None
+    laws = make_laws(plan.problem, base_numbers(plan.problem), 1)
+    start = plan.space.initial_temperature()
+    schedule = make_schedule(plan, count_steps(facts, laws.stable)[0])
+    low = min(float(start.min()), float(laws.lowest[0]))
+    high = max(float(start.max()), float(laws.highest[0]))
+    return Single(plan, laws, start[None], schedule, Bounds(low, high))
+
+
+def make_schedule(plan: "Plan", counts: FloatArray) -> Schedule:
+    """The schedule of a plan whose columns take `counts` steps between landings."""
+    landings = plan.facts.landings if plan.facts is not None else ()
+    asked = np.array([landing in plan.times for landing in landings])
+    return Schedule(np.array(landings), asked, np.asarray(counts, np.int64))
