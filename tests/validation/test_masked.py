@@ -107,3 +107,39 @@ def test_masks_that_make_no_sense_are_refused():
     contact = {"axis": "x", "position": 0.6, "conductance": 1.0}
     with pytest.raises(UnsupportedError, match="contacts in a masked body"):
         HeatProblem.from_case(plate(HOLE, contacts=[contact]))
+
+
+def test_a_seam_that_the_mask_cuts_conducts_nothing():
+    """A periodic axis whose high end is outside the body: the low end keeps its heat."""
+    case = {
+        "domain": {"size": [1.0], "active": {"expression": "x < 0.7"}},
+        "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+        "initial": {"expression": "cos(3*x)"},
+        "boundaries": {"x_min": {"type": "periodic"}, "x_max": {"type": "periodic"}},
+        "resolution": {"cells": [4], "steps": 8, "end_time": 0.5},
+    }
+    for method in ("explicit", "implicit"):
+        solution = solve(HeatProblem.from_case(case), method=method)
+
+        assert solution.is_accepted
+        assert abs(solution.metrics["stored_heat_change"]) < 1e-12
+
+
+@pytest.mark.parametrize("method", ["explicit", "implicit"])
+def test_a_body_whose_seam_the_mask_cuts_is_a_wall_with_two_equal_faces(method):
+    """What lies beyond the seam is outside the body, so `internal` holds there as it does on the other face."""
+    cooled = {"type": "convection", "coefficient": 2.0, "ambient": 0.0}
+    case = {
+        "domain": {"size": [1.0], "active": {"expression": "x < 0.75"}},
+        "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+        "initial": 1.0,
+        "source_term": 0.5,
+        "boundaries": {"x_min": {"type": "periodic"}, "x_max": {"type": "periodic"}, "internal": cooled},
+        "resolution": {"cells": [8], "steps": 8, "end_time": 0.5},
+    }
+    solution = solve(HeatProblem.from_case(case), method=method)
+    inside = solution.final[:6]
+
+    np.testing.assert_allclose(inside, inside[::-1], rtol=1e-12)
+    assert inside[0] < inside[2]
+    assert solution.is_accepted

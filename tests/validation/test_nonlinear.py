@@ -124,3 +124,21 @@ def test_the_explicit_method_refuses_coefficients_that_vary():
     with pytest.raises(UnsupportedError, match="explicit"):
         solve(problem, method="explicit")
     assert solve(problem).plan.method == "implicit"
+
+
+def test_a_face_that_radiates_through_a_conductivity_that_jumps_finds_its_surface():
+    """Conductivity falls a thousandfold where the half cell cools; heat stored is heat radiated all the same."""
+    conductivity = {"expression": "where(T > 500, 20.0, 0.02)"}
+    radiation = {"type": "radiation", "emissivity": 0.9, "surroundings": 300.0}
+    case = {
+        "temperature_unit": "K",
+        "domain": {"size": [0.1]},
+        "material": {"conductivity": conductivity, "volumetric_heat_capacity": 1e6},
+        "initial": 900.0,
+        "boundaries": {"x_max": radiation},
+        "resolution": {"cells": [10], "steps": 20, "end_time": 2000.0},
+    }
+    solution = solve(HeatProblem.from_case(case))
+
+    assert solution.is_accepted
+    assert 300.0 <= solution.final.min() < solution.final.max() <= 900.0

@@ -51,7 +51,9 @@ def discretise(problem: HeatProblem) -> Space:
     )
     if active is not None:
         patches += tuple(
-            make_inner_patch(problem.domain, axis, side, active) for axis in range(problem.dimension) for side in (0, 1)
+            make_inner_patch(problem.domain, axis, side, active, problem.is_periodic[axis])
+            for axis in range(problem.dimension)
+            for side in (0, 1)
         )
     patches = tuple(patch for patch in patches if patch.cells.size)
     cells = problem.domain.cells
@@ -241,14 +243,13 @@ def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: Floa
         out = out * bernoulli(np.divide(carried, out, out=np.zeros_like(out), where=out > 0))
     if problem.domain.active is not None and region is not None:
         out[inner(axis)] *= (region[before_last(axis)] >= 0) & (region[after_first(axis)] >= 0)
+        out[first(axis)] *= (region[first(axis)] >= 0) & (region[last(axis)] >= 0)  # joined where both ends are body
+        out[last(axis)] = out[first(axis)]
     resistance = contact_resistance(problem, axis)
     if resistance.any():
         shape = [1] * len(cells)
         shape[axis] = -1
         out = out / (1.0 + out * (resistance / area).reshape(shape))
-        if problem.domain.active is not None and region is not None:
-            out[first(axis)] *= (region[first(axis)] >= 0) & (region[last(axis)] >= 0)
-            out[last(axis)] = out[first(axis)]
     return out
 
 

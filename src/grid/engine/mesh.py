@@ -56,8 +56,10 @@ def cell_volume(domain: Domain) -> float:
     return float(np.prod(domain.spacing))
 
 
-def make_inner_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bool_]) -> Patch:
-    """The faces of a masked body that look along an axis into cells outside it."""
+def make_inner_patch(
+    domain: Domain, axis: int, side: int, active: NDArray[np.bool_], is_periodic: bool = False
+) -> Patch:
+    """The faces of a masked body that look along an axis into cells outside it, round the ends of a periodic one."""
     field = active.reshape(domain.cells)
     before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
     edge = np.zeros(domain.cells, bool)
@@ -65,6 +67,9 @@ def make_inner_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bo
         edge[after] = field[after] & ~field[before]
     else:
         edge[before] = field[before] & ~field[after]
+    if is_periodic:
+        near, far = (first(axis), last(axis)) if side == 0 else (last(axis), first(axis))
+        edge[near] = field[near] & ~field[far]
     cells = np.flatnonzero(edge)
     index = np.unravel_index(cells, domain.cells)
     places: dict[str, Operand] = {AXES[other]: centres(domain, other)[part] for other, part in enumerate(index)}

@@ -26,8 +26,8 @@ from grid.engine.tensor import along_surface
 from grid.engine.values import FloatArray, Operand
 
 SURFACE_ITERATIONS = 200
-PATIENCE = 20  # iterations before the secant takes over
 SURFACE_TOLERANCE = 1e-13  # of the temperature
+SECANT_REACH = 100.0  # how far beyond the next value of a plain iteration a secant may point
 QUADRATURE = np.polynomial.legendre.leggauss(8)  # exact for heat capacities up to the 15th power of T
 
 
@@ -81,36 +81,69 @@ def _conductance(space: Space, field: FloatArray, time: float, axis: int) -> Flo
     return conductance(space.problem, axis, k_high, k_low, space.region)
 
 
-def _damping(step: FloatArray, answer: FloatArray) -> FloatArray:
-    """How far to go along an iteration that swings or creeps: to the fixed point, by the secant of the last two."""
-    slope = np.divide(answer, step, out=np.zeros_like(step), where=step != 0)
-    share: FloatArray = 1.0 / (1.0 - np.minimum(slope, 0.999))
-    return share
-
-
 def _stretch(one: FloatArray, other: FloatArray) -> dict[str, Operand]:
     """The temperatures that a stretch of material spans, for properties that jump at one."""
     return {"T_low": np.minimum(one, other), "T_high": np.maximum(one, other)}
 
 
 def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
-    """Closure and half conductance of a patch, at the surface temperatures that satisfy both."""
+    """Closure and half conductance of a patch, at the surface temperatures that satisfy both.
+
+    Raises:
+        NotConvergedError: They are not found.
+    """
     near = temperature[space.patches[index].cells]
     along = along_surface(space, index, temperature) if space.couplings else 0.0
     is_given = space.boundaries[index].type == "temperature"
-    surface, before, image = near, near, near
-    for turn in range(SURFACE_ITERATIONS):
-        half = _half_conductance(space, index, near, surface, time)
-        closure = close(space.robin(index, time, surface), half)
+    search = _Search(near)
+    for _ in range(SURFACE_ITERATIONS):
+        half = _half_conductance(space, index, near, search.at, time)
+        closure = close(space.robin(index, time, search.at), half)
         held_back = 0.0 if is_given else along * (1.0 - closure.transmittance / half)
-        following = near + (closure.heat_flux(near) - held_back) / half
-        change = float(np.abs(following - surface).max())
-        share = _damping(surface - before, following - image) if turn > PATIENCE else 1.0
-        before, image = surface, following
-        surface = surface + share * (following - surface)
-        if change <= SURFACE_TOLERANCE * max(float(np.abs(surface).max()), 1e-300):
+        if search.is_settled(near + (closure.heat_flux(near) - held_back) / half):
             return closure, half
-    raise NotConvergedError(f"surface temperature of {space.patches[index].name}", SURFACE_ITERATIONS, change, 0.0)
+    name = f"surface temperature of {space.patches[index].name}"
+    raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance)
+
+
+class _Search:
+    """Fixed points s = F(s), one for each face: secants between bounds, and halving where these leave them.
+
+    F is the surface temperature that a law, linear about s, and the half cell at s ask for, so its own value is the
+    first step. F(s) - s changes sign between the bounds; where F jumps, they close on the jump.
+    """
+
+    def __init__(self, start: FloatArray) -> None:
+        self.at = start
+        self.step = self.tolerance = np.inf
+        self._low = np.full(start.shape, -np.inf)
+        self._high = np.full(start.shape, np.inf)
+        self._last: tuple[FloatArray, FloatArray] | None = None
+
+    def is_settled(self, answer: FloatArray) -> bool:
+        """Take F(at) and move on, unless every face is at its fixed point to rounding."""
+        at, gap = self.at, answer - self.at
+        self._low = np.where(gap > 0.0, np.maximum(self._low, at), self._low)
+        self._high = np.where(gap < 0.0, np.minimum(self._high, at), self._high)
+        following = answer
+        if self._last is not None:
+            before, gap_before = self._last
+            way, rise = at - before, gap - gap_before
+            falls = way * rise < 0.0  # else the secant leads away from the fixed point
+            reach = SECANT_REACH * np.abs(gap)
+            secant = -gap * np.divide(way, rise, out=np.zeros_like(way), where=falls)
+            following = np.where(falls, at + np.clip(secant, -reach, reach), answer)
+        is_outside = (following < self._low) | (following > self._high)
+        is_held = is_outside & np.isfinite(self._low) & np.isfinite(self._high)
+        middle = 0.5 * (np.where(is_held, self._low, 0.0) + np.where(is_held, self._high, 0.0))
+        following = np.where(is_held, middle, following)
+        self.step = float(np.abs(np.where(gap == 0.0, 0.0, following - at)).max(initial=0.0))
+        self.tolerance = max(SURFACE_TOLERANCE * float(np.abs(at).max(initial=0.0)), 1e-300)
+        self._last = (at, gap)
+        if self.step <= self.tolerance:
+            return True
+        self.at = following
+        return False
 
 
 def _half_conductance(space: Space, index: int, near: FloatArray, surface: FloatArray, time: float) -> FloatArray:
