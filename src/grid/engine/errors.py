@@ -70,3 +70,16 @@ class StepUnderflowError(NumericsError):
             f"step {self.step}, t = {self.time_s:.6g} s, cell {self.cell}: a step of {self.step_s:.3g} s is still too "
             "long; name the time as a breakpoint if a load jumps there, loosen the tolerance, or give the steps."
         )
+
+
+class CheckpointError(InputError):
+    """A checkpoint cannot be used."""
+
+    code, title = "foreign-checkpoint", "The checkpoint does not belong to this run"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason}; start the run again, or name the checkpoint of this plan"

@@ -6,7 +6,7 @@ up to more than the tolerance, the run begins again with what the stepper asks f
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -117,11 +117,13 @@ class March:
         plan: What is carried out.
         stepper: Of this plan.
         on_step: See `Plan.solve`.
+        on_report: Called at each report with the run and its state; what a checkpoint needs.
     """
 
     plan: Plan
     stepper: Stepper
     on_step: OnStep | None = None
+    on_report: "Callable[[March, State], None] | None" = None
     recorder: Recorder = field(init=False)
     retries: int = 0
     segments: list[Segment] = field(init=False)
@@ -131,8 +133,12 @@ class March:
         self.segments = list(make_segments(self.plan, self.stepper))
         self.recorder = Recorder(self.plan.space)
 
-    def run(self, state: State | None = None) -> State:
+    def run(self, state: State | None = None, recorder: Recorder | None = None) -> State:
         """From the start, or from a state of the same plan, to the last landing.
+
+        Args:
+            state: Where to begin; with what was recorded up to there, if that is to go on.
+            recorder: Of the run so far.
 
         Raises:
             CancelledError: `on_step` returned False.
@@ -140,21 +146,25 @@ class March:
         """
         beginning = state if state is not None else make_start(self.plan)
         while True:
-            reached, retry = self._run_once(beginning)
+            reached, retry = self._run_once(beginning, recorder)
             if retry is None:
                 return reached
             self.retries += 1
+            recorder = None
             beginning = replace(make_start(self.plan), controller=retry)
 
-    def _run_once(self, state: State) -> tuple[State, tuple[float, ...] | None]:
+    def _run_once(self, state: State, recorder: Recorder | None) -> tuple[State, tuple[float, ...] | None]:
         """To the end, or to where the stepper asks for a run with another controller."""
-        self.recorder = Recorder(self.plan.space)
-        if state.time == 0.0:
-            self.recorder.keep(state, self.segments[0].inside(0.0) if self.segments else 0.0, 0.0)
-        self.recorder.note(state)
-        progress = _Progress(self, state)
+        self.recorder = Recorder(self.plan.space) if recorder is None else recorder
+        if recorder is None:
+            if state.time == 0.0:
+                self.recorder.keep(state, self.start_time, 0.0)
+            self.recorder.note(state)
+        progress, kept = _Progress(self, state), 1
         for segment in self.segments:
-            if state.time >= segment.end:
+            kept += segment.end in self.plan.times
+            is_kept = recorder is None or len(self.recorder.fields) >= kept
+            if state.time > segment.end or (state.time == segment.end and is_kept):
                 continue
             state = progress.cross(state, segment)
             if segment.end in self.plan.times:
@@ -166,12 +176,19 @@ class March:
                 self.recorder.keep(state, segment.inside(segment.end), error)
         return state, None
 
+    @property
+    def start_time(self) -> float:
+        """The start, as the loads of the first step see it [s]."""
+        return self.segments[0].inside(0.0) if self.segments else 0.0
+
     def tell(self, state: State, fraction: float) -> None:
         """A row of the history and a report; after a new beginning the fraction waits until it is behind."""
         self.recorder.note(state)
         self._told = max(self._told, fraction)
         if self.on_step is not None and self.on_step(self._told, state.step, state.time) is False:
             raise CancelledError(state.step, state.time)
+        if self.on_report is not None:
+            self.on_report(self, state)
 
 
 class _Progress:
@@ -184,7 +201,7 @@ class _Progress:
         self._total = sum(segment.steps for segment in segments)
         self._is_adaptive = any(segment.is_adaptive for segment in segments)
         self._chunk = max(1, math.ceil(self._total / REPORTS))
-        self._since, self._reports, self._last = 0, 0, state.time
+        self._since, self._reports, self._last = 0, len(march.recorder.rows) - 1, state.time
 
     def cross(self, state: State, segment: Segment) -> State:
         """Take the steps of a segment from a state within it."""

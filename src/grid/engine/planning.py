@@ -20,7 +20,10 @@ from grid.engine.methods.method import Precision
 from grid.engine.problem import HeatProblem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from grid.engine.batch_single import Single
+    from grid.engine.checkpoint import Keeper
     from grid.engine.methods import Method
     from grid.engine.solution import Solution
     from grid.engine.space import Space
@@ -87,11 +90,15 @@ class Plan:
     method: "Method | None" = field(default=None, repr=False)
     facts: Facts | None = field(default=None, repr=False)
 
-    def solve(self, on_step: OnStep | None = None) -> "Solution":
+    def solve(
+        self, on_step: OnStep | None = None, *, checkpoint: "Path | str | None" = None, every: float = 10.0
+    ) -> "Solution":
         """Carry the plan out.
 
         Args:
             on_step: Called at most about 50 times as `on_step(fraction, step, time_s)`; returning False stops the run.
+            checkpoint: File that is written on the way, see `resume`.
+            every: Least time between two writings [s of the clock]; they happen when `on_step` is called.
 
         Raises:
             CancelledError: `on_step` returned False.
@@ -99,11 +106,34 @@ class Plan:
             SingularError, NotConvergedError: The equations have no unique solution, or an iteration stalls.
             StepUnderflowError: No step is short enough for the tolerance.
         """
-        if on_step is None and self._column is not None:
+        if on_step is None and checkpoint is None and self._column is not None:
             return self._column.solve()
         from grid.engine.run import solve_steady, solve_transient
 
-        return solve_steady(self, on_step) if self.problem.steady else solve_transient(self, on_step)
+        if self.problem.steady:
+            return solve_steady(self, on_step)
+        return solve_transient(self, on_step, self._keeper(checkpoint, every) if checkpoint is not None else None)
+
+    def resume(self, checkpoint: "Path | str", on_step: OnStep | None = None, *, every: float = 10.0) -> "Solution":
+        """Go on from a checkpoint of this plan, to the bytes of the run that was not interrupted.
+
+        The file is written further on the way. `on_step` and errors are those of `solve`.
+
+        Raises:
+            CheckpointError: The file cannot be read, or is not of this plan and this version of the numerics.
+        """
+        from grid.engine.checkpoint import load
+        from grid.engine.run import resume_transient
+
+        keeper = self._keeper(checkpoint, every)
+        return resume_transient(self, load(keeper.path, self), on_step, keeper)
+
+    def _keeper(self, path: "Path | str", every: float) -> "Keeper":
+        from pathlib import Path
+
+        from grid.engine.checkpoint import Keeper
+
+        return Keeper(Path(path), every)
 
     @cached_property
     def _column(self) -> "Single | None":

@@ -1,6 +1,7 @@
 """Carrying a plan out: the run, or the steady state, and the verdicts at the end."""
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,11 +24,23 @@ from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, Ledger, State, include_references
 from grid.engine.varying import freeze, stored_between
 
+if TYPE_CHECKING:
+    from grid.engine.checkpoint import Checkpoint, Keeper
 
-def solve_transient(plan: Plan, on_step: OnStep | None) -> Solution:
-    """Run from the initial field to the last asked time."""
-    march = March(plan, make_stepper(plan), on_step)
+
+def solve_transient(plan: Plan, on_step: OnStep | None, keeper: "Keeper | None" = None) -> Solution:
+    """Run from the initial field to the last asked time; `keeper` writes checkpoints."""
+    march = March(plan, make_stepper(plan), on_step, keeper)
     state = march.run()
+    return _conclude(plan, march.recorder, state)
+
+
+def resume_transient(plan: Plan, checkpoint: "Checkpoint", on_step: OnStep | None, keeper: "Keeper") -> Solution:
+    """Run from a checkpoint of the plan to the last asked time."""
+    from grid.engine.checkpoint import go_on
+
+    march = March(plan, make_stepper(plan), on_step, keeper)
+    state = go_on(march, checkpoint)
     return _conclude(plan, march.recorder, state)
 
 
