@@ -34,8 +34,8 @@ grid verify tests/validation/data/cases.json
 ```
 
 *Expected* is the converged or closed-form value and *allowed* the error that passes. *Error* is in units of what is
-allowed; *published* is the figure printed in the source, often rounded or read from a chart. *Error / plain* of a case is
-its largest temperature error over that of an ordinary second-order scheme on the same grid
+allowed; *published* is the figure printed in the source, often rounded or read from a chart. *Error / plain* of a case
+is its largest temperature error over that of an ordinary second-order scheme on the same grid
 ([case format](case-format.md), section 3): at most 1 is as good, below 0.5 better.
 """
 COLUMNS = ("quantity", "where and when", "computed", "expected", "allowed", "error", "published", "")
@@ -79,7 +79,8 @@ def write_page(cases: Sequence[Case], rows: Mapping[str, Sequence[Any]]) -> Iter
     shares = [share for share in plain if share is not None]
     yield HEAD
     yield f"**{passed} of {total} values of {len(cases)} cases pass.**"
-    yield f"Of {len(shares)} cases for which a plain scheme's error is known, {sum(share <= 0.5 for share in shares)} are"
+    below = sum(share <= 0.5 for share in shares)
+    yield f"Of {len(shares)} cases for which a plain scheme's error is known, {below} are"
     yield f"below half of it, the worst is at {max(shares, default=0.0):.2f}."
     for kind, title in KINDS.items():
         yield f"\n## {title}"
