@@ -108,10 +108,12 @@ class Plan:
         """
         if on_step is None and checkpoint is None and self._column is not None:
             return self._column.solve()
-        from grid.engine.run import solve_steady, solve_transient
-
         if self.problem.steady:
+            from grid.engine.steady import solve_steady
+
             return solve_steady(self, on_step)
+        from grid.engine.run import solve_transient
+
         return solve_transient(self, on_step, self._keeper(checkpoint, every) if checkpoint is not None else None)
 
     def resume(self, checkpoint: "Path | str", on_step: OnStep | None = None, *, every: float = 10.0) -> "Solution":

@@ -1,6 +1,5 @@
-"""Carrying a plan out: the run, or the steady state, and the verdicts at the end."""
+"""Carrying a plan of a transient out: the run, and the verdicts at the end."""
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,17 +11,12 @@ from grid.engine.audits import (
     audit_finite,
     audit_step_error,
 )
-from grid.engine.costs import uses_iteration
-from grid.engine.errors import CancelledError, SingularError
-from grid.engine.iteration import Balance, balance
-from grid.engine.linear import make_solver
 from grid.engine.lumped.report import tell_models
 from grid.engine.marching import March, Recorder, make_stepper
 from grid.engine.planning import OnStep, Plan
 from grid.engine.solution import History, Solution
-from grid.engine.space import Loads, Space
-from grid.engine.state import Bounds, Ledger, State, include_references
-from grid.engine.varying import freeze, stored_between
+from grid.engine.state import Ledger, State
+from grid.engine.varying import stored_between
 
 if TYPE_CHECKING:
     from grid.engine.checkpoint import Checkpoint, Keeper
@@ -62,7 +56,7 @@ def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
         audit_extremes(plan.problem, state.bounds, recorder.extremes),
         audit_step_error(max(recorder.errors), span, plan.summary.tolerance),
     )
-    return _solution(plan, recorder, ledger, stored, audits, state)
+    return make_solution(plan, recorder, ledger, stored, audits, state)
 
 
 def _content(recorder: Recorder, index: int) -> float:
@@ -73,7 +67,7 @@ def _content(recorder: Recorder, index: int) -> float:
     return space.heat_content(np.abs(recorder.fields[index].reshape(-1)))
 
 
-def _solution(
+def make_solution(
     plan: Plan, recorder: Recorder, ledger: Ledger, stored: float, audits: tuple[Audit, ...], state: State
 ) -> Solution:
     _, low, mean, high = recorder.rows[-1]
@@ -100,59 +94,3 @@ def _solution(
         (*audits, *models.audits), history, ledger,
         tuple(recorder.spaces), tuple(recorder.loads), tuple(recorder.contents), models,
     )  # fmt: skip
-
-
-def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
-    """Solve L T = known part: the field at which every cell balances.
-
-    Raises:
-        SingularError: No face holds or exchanges a temperature, so the level of the field is free or no state is
-            steady.
-    """
-    done = _balance_steady(plan.space)
-    after, loads, temperature, space = done.flow, done.loads, plan.space.fill(done.temperature), done.space
-    bounds = _reference_bounds(loads)
-    largest = max(float(np.abs(temperature).max()), abs(bounds.lowest), abs(bounds.highest))
-    # heat that a flow carries in and out again, of which the balance is a small difference
-    carried = sum(
-        abs(space.carried(axis)) * space.capacity.size / space.shape[axis] for axis in range(len(space.shape))
-    )
-    carried *= largest
-    ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
-    state = State(0.0, 1, temperature, ledger, bounds)
-    recorder = Recorder(space)
-    recorder.keep(state, 0.0, 0.0)
-    recorder.note(state)
-    if on_step is not None and on_step(1.0, 1, 0.0) is False:
-        raise CancelledError(1, 0.0)
-    audits = (
-        audit_finite(recorder.fields, recorder.extremes),
-        audit_energy(0.0, ledger, carried, is_linear=plan.problem.is_linear),
-        audit_extremes(plan.problem, bounds, recorder.extremes),
-        audit_step_error(None, 1.0),
-    )
-    return _solution(plan, recorder, ledger, 0.0, audits, state)
-
-
-def _balance_steady(space: Space) -> Balance:
-    """The steady field, by one direct solve if the problem is linear, else by iteration from the guess."""
-    guess = space.initial_temperature()
-    frozen, loads = freeze(space, guess, 0.0)
-    if not any(np.any(closure.transmittance) for closure in loads.closures):
-        raise SingularError(
-            "no steady state is unique where the body exchanges heat with nothing that has a temperature"
-        )
-    if not space.problem.is_linear:
-        return balance(space, guess, np.zeros_like(guess), guess, shift=0.0, tau=1.0, time=0.0)
-    bounds = _reference_bounds(loads)
-    start = np.full_like(guess, 0.5 * (bounds.lowest + bounds.highest))  # so that the solve is for differences
-    solver = make_solver(space, loads, shift=0.0, tau=1.0)
-    temperature = start + solver.solve(space.heat_flow(start, loads).net)
-    if not uses_iteration(space.shape):
-        temperature += solver.solve(space.heat_flow(temperature, loads).net)  # one refinement, so that heat closes
-    return Balance(temperature, space.heat_flow(temperature, loads), loads, frozen, solver, 1)
-
-
-def _reference_bounds(loads: Loads) -> Bounds:
-    found: Bounds = include_references(Bounds(math.inf, -math.inf), loads)
-    return found
