@@ -1,7 +1,7 @@
 """Run the engine beside its peers and print the table: `python -m benchmarks.engine [--only P1,P3] [--json FILE]`.
 
 Each tool runs in a process and an environment of its own, one after the other, in one run; peers are installed under
-`.bench/peers` when they are first needed. `--table FILE` prints the table of an earlier run's file instead.
+`.bench/peers` when they are first needed. `--table FILE ...` prints the table of earlier runs' files instead.
 """
 
 import argparse
@@ -23,11 +23,12 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="keep the records in this file")
-    parser.add_argument("--table", type=Path, help="print the table of this file and measure nothing")
+    parser.add_argument("--table", type=Path, nargs="+", help="print the table of these files and measure nothing")
     options = parser.parse_args()
     if options.table:
-        kept = json.loads(options.table.read_text(encoding="utf-8"))
-        print(f"{render(kept['records'])}\n\n{kept['machine']}")
+        kept = [json.loads(path.read_text(encoding="utf-8")) for path in options.table]
+        print(render([record for part in kept for record in part["records"]]))
+        print("\n" + "\n".join(f"- {part['machine']}" for part in kept))
         return 0
     peers = {name.casefold() for name in [GRID, *options.peers.split(",")]}
     problems = list(dict.fromkeys("P1L" if name == "P6" else name for name in options.only.split(",")))
@@ -42,7 +43,7 @@ def main() -> int:
             print(json.dumps(record)[:200], file=sys.stderr, flush=True)
             records.append(record)
     machine = (
-        f"{os.cpu_count()} cores, {options.threads} threads, {platform.machine()}, Python {platform.python_version()}; "
+        f"{', '.join(problems)}: {os.cpu_count()} cores, {options.threads} threads, {platform.machine()}, Python {platform.python_version()}; "
         f"load before {load:.2f}, after {os.getloadavg()[0]:.2f}; {time.time() - started:.0f} s in all."
     )
     if options.json:

@@ -170,7 +170,7 @@ ROD_POINTS, ROD_STEPS, RODS = 101, 200, 1000
 class Rods:
     """P5's values, each of shape (rods,)."""
 
-    mesh_fourier: FloatArray  # at 101 points; 0.1 to 0.45
+    mesh_fourier: FloatArray  # of one step, 0.03 to 0.13: within what the engine takes for a step
     left: FloatArray
     right: FloatArray
     amplitude: FloatArray  # of the half sine at t = 0
@@ -179,7 +179,7 @@ class Rods:
 def make_rods(count: int = RODS) -> Rods:
     random = np.random.default_rng(7)
     fourier, left, right, amplitude = random.random((4, count))
-    return Rods(0.1 + 0.35 * fourier, 100.0 * left, 100.0 * right, 50.0 * amplitude)
+    return Rods(0.03 + 0.1 * fourier, 100.0 * left, 100.0 * right, 50.0 * amplitude)
 
 
 def rod_start(rods: Rods) -> FloatArray:

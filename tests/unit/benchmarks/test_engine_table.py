@@ -64,7 +64,7 @@ def test_memory_traffic_without_blocking_is_a_bar_of_its_own():
 
     text = render(records)
     assert "| 1.50 x | 1 x |" in row_of(text, "P1L f64 above memory")
-    assert row_of(text, "P6").endswith("| met |")
+    assert row_of(text, "P6").endswith("| aim met |")
 
 
 def test_growth_compares_a_cell_with_the_grid_before_on_the_same_path():
