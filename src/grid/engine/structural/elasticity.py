@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.core.errors import FieldError
+from grid.core.errors import FieldError, UnsupportedError
 from grid.engine.problem import AXES, Domain
 from grid.engine.structural import integrity
 from grid.engine.structural.elastic_solver import Equations, Mesh, assemble
@@ -27,6 +27,7 @@ from grid.engine.values import FloatArray
 Plane = Literal["stress", "strain"]
 SUPPORTS = ("free", "symmetry", "fixed")
 QUADRATIC_CELLS = {2: 30_000, 3: 512}  # beyond them elements of order 1 are taken
+MAX_CELLS = {2: 1_000_000, 3: 300_000}  # of a body: about 5 GB
 SIX = {2: (0, 1, 3), 3: (0, 1, 2, 3, 4, 5)}  # where the components of an element stand among the six
 
 
@@ -167,10 +168,13 @@ class ElasticSystem:
 
     Raises:
         SingularError: The body is a mechanism.
+        UnsupportedError: More cells than memory is planned for.
     """
 
     def __init__(self, body: ElasticBody, *, order: int | None = None) -> None:
         cells = np.flatnonzero(body.material.reshape(-1) >= 0)
+        if cells.size > MAX_CELLS[body.domain.dimension]:
+            raise UnsupportedError(f"elasticity on more than {MAX_CELLS[body.domain.dimension]} cells")
         if order is None:
             order = 2 if cells.size <= QUADRATIC_CELLS[body.domain.dimension] else 1
         self.body, self.cells, self.order = body, cells, order
