@@ -43,8 +43,9 @@ def main() -> int:
             print(json.dumps(record)[:200], file=sys.stderr, flush=True)
             records.append(record)
     machine = (
-        f"{', '.join(problems)}: {os.cpu_count()} cores, {options.threads} threads, {platform.machine()}, Python {platform.python_version()}; "
-        f"load before {load:.2f}, after {os.getloadavg()[0]:.2f}; {time.time() - started:.0f} s in all."
+        f"{', '.join(problems)}: {os.cpu_count()} cores, {options.threads} threads, {platform.machine()}, "
+        f"Python {platform.python_version()}; load before {load:.2f}, after {os.getloadavg()[0]:.2f}; "
+        f"{time.time() - started:.0f} s in all."
     )
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, "records": records}, indent=1), encoding="utf-8")
