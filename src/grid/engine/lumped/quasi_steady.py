@@ -115,11 +115,14 @@ class Conduction:
     def __init__(self, space: Space) -> None:
         loads = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in space.patches), None, b"")
         self._space = space
-        self._solver = make_solver(space, loads, shift=SHIFT * fastest_rate(space, loads), tau=1.0)
+        fastest = fastest_rate(space, loads)
+        self._solver = make_solver(space, loads, shift=SHIFT * fastest, tau=1.0) if fastest > 0.0 else None
 
     def spread(self, heat: FloatArray) -> FloatArray:
         """The field whose conduction carries a heat that adds up to nothing [K], flat."""
         space = self._space
+        if self._solver is None:  # a single cell
+            return np.zeros_like(heat)
         out = centre(space.capacity, self._solver.solve(heat))
         for _ in range(REFINEMENTS):
             out = centre(space.capacity, out + self._solver.solve(heat + space.conduct(out)))

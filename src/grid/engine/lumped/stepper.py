@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from grid.engine.errors import SingularError
 from grid.engine.lumped.advancing import LumpedAdvance
 from grid.engine.lumped.fidelity import Log, Model, Rule, compute_certificate, mean_temperature
 from grid.engine.lumped.quasi_steady import Conduction
@@ -120,7 +121,10 @@ class FidelityStepper:
         if self.inner is None:
             log = Log.unpack(state.controller) if state.controller else self._begin(state)
             return log, self._certificate(state, start)
-        predicted, cause, certificate = self._predict(state, start, end, duration)
+        try:
+            predicted, cause, certificate = self._predict(state, start, end, duration)
+        except SingularError:  # a part of the body exchanges heat with nothing, so no shape settles
+            return (Log.unpack(state.controller) if state.controller else Log("diffusive")), 0.0
         if not state.controller:
             measured, _ = self._measure(state, start)
             begins: Model = "lumped" if max(predicted, measured) <= 1.0 else "diffusive"

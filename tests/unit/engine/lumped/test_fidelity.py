@@ -244,6 +244,23 @@ def test_the_energy_bound_of_newtons_law_holds_for_loads_that_vary():
         assert off <= certificate.bound * span
 
 
+def test_a_body_in_two_parts_of_which_one_is_alone_is_left_to_the_diffusive_model():
+    """No shape settles: the parts never agree on a rate."""
+    parts = {"coordinates": "cartesian", "size": [0.02], "active": {"expression": "(x < 0.005) | (x > 0.015)"}}
+    solution = run(make_case(domain=parts, resolution={"cells": [8], "end_time": END}), model="auto")
+
+    assert solution.models.lumped_share == 0.0
+    assert solution.is_accepted
+
+
+@pytest.mark.parametrize("model", ["corrected", "auto", "lumped"])
+def test_a_body_of_one_cell_is_lumped_whatever_the_model(model):
+    """C dT/dt = q V in an insulated cell."""
+    case = make_case(boundaries={}, source_term=1e5, resolution={"cells": [1], "end_time": END})
+
+    assert run(case, model=model).mean_temperature(END) == pytest.approx(800.0 + 1e5 * END / CAPACITY, rel=1e-12)
+
+
 def test_a_lumped_run_of_a_thick_body_is_rejected_and_a_corrected_one_is_not():
     """Bi = 0.89: phi/e = 0.11, phi^2/2 = 0.04."""
     thick = make_case(0.8)
