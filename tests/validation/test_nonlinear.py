@@ -92,7 +92,9 @@ def test_a_source_that_depends_on_temperature_grows_exponentially():
     errors = []
     for steps in (20, 40):
         resolution = {"cells": [4], "steps": steps, "end_time": 10.0}
-        solution = solve(HeatProblem.from_case(lump(source_term={"expression": "1e5*T"}, resolution=resolution)))
+        solution = solve(
+            HeatProblem.from_case(lump(source_term={"expression": "1e5*T"}, resolution=resolution)), steps=steps
+        )
         errors.append(abs(float(solution.final.mean()) / (400.0 * np.e) - 1))
 
     assert np.log2(errors[0] / errors[1]) >= 1.9

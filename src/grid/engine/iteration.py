@@ -4,10 +4,9 @@ Solves, for the field T at one time,
 
     shift (heat stored from `base` to T) = known + tau (heat flow at T)
 
-Each turn freezes the coefficients at the field so far, with the laws of the boundaries linearised there, and solves
-for the correction. What is left out of the matrix is the derivative of conductivity and film, so the order of
-convergence is one unless the only law that is not linear is radiation; the residual is exact, so what it converges to
-is too.
+Each turn freezes the coefficients at the field so far and solves for the correction with Newton's matrix
+(`grid.engine.newton`). Where that does not shrink the corrections, it goes on without the derivative of the
+conductivity, in shorter and shorter steps. The residual is exact, so what it converges to is too.
 """
 
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ import numpy as np
 
 from grid.engine.errors import NotConvergedError
 from grid.engine.linear import LinearSolver, make_solver
+from grid.engine.newton import make_newton_solver
 from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.values import FloatArray
 from grid.engine.varying import freeze, stored_between
 
 ITERATIONS = 200
+NEWTON_TURNS = 8  # it converges in four or five, or not at all
 TOLERANCE = 1e-10  # of the span of temperatures, besides a few roundings of the largest
 
 
@@ -51,16 +52,21 @@ def balance(
     for turn in range(1, ITERATIONS + 1):
         flow = frozen.heat_flow(temperature, loads)
         residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
-        solver = make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
+        if turn <= NEWTON_TURNS:
+            solver = make_newton_solver(frozen, loads, temperature, time, shift=shift, tau=tau)
+        else:
+            solver = make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
         correction = solver.solve(residual)
         size = float(np.abs(correction).max())
-        if turn > 3 and not size < 0.95 * previous:
+        if turn > NEWTON_TURNS + 3 and not size < 0.95 * previous:
             share = max(0.5 * share, 1.0 / 64.0)
+        # what the next correction will be, as those of Newton's method shrink with their square
+        following = size if turn == 1 or share < 1.0 else size * min(1.0, size / previous)
         temperature, previous = temperature + share * correction, size
         frozen, loads = freeze(space, temperature, time)
         span = float(np.ptp(temperature)) + size
         largest = float(np.abs(temperature).max())
-        if size <= TOLERANCE * span + 8.0 * float(np.spacing(largest)):
+        if min(size, 100.0 * following) <= TOLERANCE * span + 8.0 * float(np.spacing(largest)):
             flow = frozen.heat_flow(temperature, loads)
             return Balance(temperature, flow, loads, frozen, solver, turn)
     raise NotConvergedError("temperature-dependent coefficients", ITERATIONS, size / max(span, 1e-300), TOLERANCE)
