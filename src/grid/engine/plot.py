@@ -20,6 +20,7 @@ from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
     from grid.engine.solution import Solution
+    from grid.engine.structural.elasticity import StressSolution
 
 INK, LEVELS, DOTS = "#333333", 10, 130
 MAP = 5.4  # inches along the longer side of a map
@@ -52,9 +53,9 @@ def save(picture: Figure, path: str | Path) -> Path:
 
 
 def plot(solution: "Solution", time: float | None = None) -> Picture:
-    """The field at an asked time (default: the last): a profile, a map with contours, or sections through the middle.
+    """The field at an asked time (default: the last): a profile, a map with contours, or three sections.
 
-    A profile in 1D shows the start and times between as well.
+    A profile in 1D shows the start and times between as well; the sections go through the hottest cell.
 
     Raises:
         FieldError: The time was not asked for.
@@ -99,6 +100,15 @@ def plot_stress(
     return _plot_panels(domain, panels)
 
 
+def plot_safety(stress: "StressSolution") -> Picture:
+    """The von Mises stress of a solved body and, where its materials have a yield stress, its safety factor."""
+    body = stress.body
+    inside = body.material >= 0
+    von_mises = np.where(inside, stress.largest_von_mises, np.nan)
+    limits = None if body.yield_stress is None else np.asarray(body.yield_stress)[np.maximum(body.material, 0)]
+    return plot_stress(body.domain, von_mises, yield_stress=limits)
+
+
 def plot_field(domain: Domain, values: FloatArray, *, label: str, title: str = "") -> Picture:
     """A field over a 2D or 3D box.
 
@@ -115,20 +125,23 @@ def plot_field(domain: Domain, values: FloatArray, *, label: str, title: str = "
 
 
 def _plot_panels(domain: Domain, panels: Mapping[str, tuple[FloatArray, str]]) -> Picture:
-    """One row of maps for each field: the field in 2D, three sections in 3D."""
+    """Maps of each field: itself in 2D; in 3D three sections, through the place where the first field is largest."""
     if domain.dimension == 1:
         return _plot_lines(domain, panels)
     rows, columns = (1, len(panels)) if domain.dimension == 2 else (len(panels), 3)
     picture = Picture(*_paper(domain, rows, columns))
     grid = np.asarray(picture.subplots(rows, columns, squeeze=False), dtype=object)
     grid = grid.T if domain.dimension == 2 else grid  # one row of `grid` for each field
+    first, _ = next(iter(panels.values()))
+    through = np.unravel_index(int(np.nanargmax(first)), first.shape)
     for row, (title, (values, label)) in zip(grid, panels.items(), strict=True):
         if values.shape != tuple(domain.cells):
             raise FieldError("values", f"an array of shape {tuple(domain.cells)}")
         is_safety = title == "safety factor"
         limits = (0.0, SAFE) if is_safety else (float(np.nanmin(values)), float(np.nanmax(values)))
         for axes, normal in zip(row, (None,) if domain.dimension == 2 else (2, 1, 0), strict=True):
-            _draw_map(axes, domain, values, normal, limits, colours="RdYlGn" if is_safety else "inferno")
+            cut = None if normal is None else (normal, int(through[normal]))
+            _draw_map(axes, domain, values, cut, limits, colours="RdYlGn" if is_safety else "inferno")
         row[0].set_title(f"{title}\n{row[0].get_title(loc='left')}".strip(), loc="left")
         picture.colorbar(row[0].images[0], ax=list(row), label=label, shrink=0.95)
     return picture
@@ -145,14 +158,19 @@ def _paper(domain: Domain, rows: int, columns: int) -> tuple[float, float]:
 
 
 def _draw_map(
-    axes: Axes, domain: Domain, values: FloatArray, normal: int | None, limits: tuple[float, float], colours: str
+    axes: Axes,
+    domain: Domain,
+    values: FloatArray,
+    cut: tuple[int, int] | None,
+    limits: tuple[float, float],
+    colours: str,
 ) -> None:
-    """One map with contours: the field of a 2D box, or the section of a 3D box through its middle."""
-    across = [axis for axis in range(domain.dimension) if axis != normal]
-    if normal is not None:
-        middle = domain.cells[normal] // 2
-        values = np.take(values, middle, axis=normal)
-        axes.set_title(f"{AXES[normal]} = {centres(domain, normal)[middle]:.4g} m", loc="left")
+    """One map with contours: the field of a 2D box, or the layer of cells of a 3D box that `cut` names by axis."""
+    across = [axis for axis in range(domain.dimension) if cut is None or axis != cut[0]]
+    if cut is not None:
+        normal, layer = cut
+        values = np.take(values, layer, axis=normal)
+        axes.set_title(f"{AXES[normal]} = {centres(domain, normal)[layer]:.4g} m", loc="left")
     low = [domain.origin[axis] for axis in across]
     high = [domain.origin[axis] + domain.size[axis] for axis in across]
     ratio = (high[1] - low[1]) / (high[0] - low[0])
