@@ -74,14 +74,15 @@ def compare(a: Array, b: Array, c: Array, factor: float, worst: Array) -> None:
 @njit(cache=True, nogil=True)
 def sum_up(fields: Array, law: Array, sums: Array, worst: Array, totals: Array) -> None:
     """Heat moved and stored, the content that rounding is judged by, and the largest time error."""
-    first, last = fields[:, 0], fields[:, -1]
+    kept, cells = fields.shape[1], fields.shape[2]
     for k in range(law.shape[1]):
         totals[IN, k] = law[CONDUCTANCE, k] * sums[0, k]
         totals[OUT, k] = law[CONDUCTANCE, k] * sums[1, k]
         stored, content, error = 0.0, 0.0, 0.0
-        for i in range(first.shape[1]):
-            stored += law[CAPACITY, k] * (last[k, i] - first[k, i])
-            content += law[CAPACITY, k] * max(abs(first[k, i]), abs(last[k, i]))
+        for i in range(cells):
+            first, last = fields[k, 0, i], fields[k, kept - 1, i]
+            stored += law[CAPACITY, k] * (last - first)
+            content += law[CAPACITY, k] * max(abs(first), abs(last))
             error = max(error, worst[i + 1, k])
         totals[STORED, k], totals[CONTENT, k], totals[ERROR, k] = stored, content, error
 
@@ -148,12 +149,14 @@ def run_block(
     worst, numbers = np.zeros((cells + 2, lanes)), np.zeros(lanes)
     a, kept, noted, since, start = 0, 1, 1, 0, 0.0
     for k in range(lanes):
-        work[0, 1 : cells + 1, k] = fields[k, 0]
+        for i in range(cells):
+            work[0, i + 1, k] = fields[k, 0, i]
     note(work, a, rows[0])
     for s in range(landings.shape[0]):
         length = (landings[s] - start) / counts[s]
-        numbers[:] = length * law[CONDUCTANCE] / law[CAPACITY]
-        heat[:] = 0.0
+        for k in range(lanes):
+            numbers[k] = length * law[CONDUCTANCE, k] / law[CAPACITY, k]
+            heat[0, k], heat[1, k] = 0.0, 0.0
         done = 0
         while done < counts[s]:
             if since == chunk:
@@ -162,7 +165,9 @@ def run_block(
             count = min(chunk - since, counts[s] - done)
             advance(work, law, numbers, heat, a, 1 - a, count)
             a, done, since = (a + count) % 2, done + count, since + count
-        sums += length * heat
+        for k in range(lanes):
+            sums[0, k] += length * heat[0, k]
+            sums[1, k] += length * heat[1, k]
         start = landings[s]
         if asked[s]:
             keep(work, a, fields, kept)
@@ -170,7 +175,9 @@ def run_block(
             if kept == fields.shape[1]:
                 note(work, a, rows[noted])
             watch(work, law, numbers, a, 1 - a, 0.5 * start / length, worst)
-    rows[:, 1] /= cells
+    for n in range(rows.shape[0]):
+        for k in range(lanes):
+            rows[n, 1, k] /= cells
     sum_up(fields, law, sums, worst, totals)
 
 
