@@ -109,10 +109,52 @@ def test_what_no_database_should_keep_is_refused_even_in_prose(note):
 
 
 def test_what_this_version_cannot_do_is_valid_and_refused_by_name_when_priced():
-    params = HeatParams.model_validate({"problem": {**WALL, "adaptive": {"measure": "hottest_above_mean"}}})
+    params = HeatParams.model_validate({"problem": {**WALL, "kind": "stress"}})
 
-    with pytest.raises(UnsupportedError, match="choice of model"):
+    with pytest.raises(UnsupportedError, match="thermal stress"):
         heat.estimate(params)
+
+
+COOLING = {**WALL, "boundaries": {"x_max": {"type": "convection", "coefficient": 10.0, "ambient": 0.0}}}
+
+
+@pytest.mark.parametrize("model", ["lumped", "corrected", "auto"])
+def test_a_thin_body_may_be_lumped_and_says_how_well(model, tmp_path):
+    """tau = rho c L/h; Bi = 0.02, so phi/e = 0.0025 of the initial excess."""
+    params = HeatParams(problem=COOLING, model=model, outputs=2)
+    result = heat.solve([params], keep_all)
+    (outcome,) = result.outcomes
+    heat.render(["meta.json"], params, result.records[0], tmp_path)
+    plan = json.loads((tmp_path / "meta.json").read_text())["plan"]
+
+    assert outcome.reason is Reason.OK
+    assert outcome.metrics["lumped_share"] == pytest.approx(1.0)
+    tau = 7800.0 * 460.0 * 0.1 / 10.0
+    assert outcome.metrics["mean_temperature"] == pytest.approx(20.0 * math.exp(-60.0 / tau), abs=20.0 * 0.0025)
+    assert (plan["model"], plan["certificate"]["name"]) == (model, "C1")
+    assert plan["certificate"]["biot_number"] == pytest.approx(0.02)
+
+
+def test_an_adaptive_problem_is_run_as_it_is_posed_and_tells_its_switches():
+    burst = {"table": [[0.0, 0.0], [20.0, 5e5], [25.0, 0.0]], "interpolation": "previous"}
+    problem = {
+        **COOLING,
+        "boundaries": {"x_max": {"type": "flux", "value": burst}},
+        "adaptive": {"measure": "hottest_above_mean", "threshold": 10.0},
+    }
+    (outcome,) = heat.solve([HeatParams(problem=problem, outputs=2)], keep_all).outcomes
+
+    assert outcome.metrics["model"] == "auto"
+    assert outcome.metrics["model_switches"] >= 1.0
+    assert "diffusive from t = 20 s" in outcome.log
+
+
+def test_a_thick_body_that_is_lumped_is_rejected():
+    thick = changed(COOLING, ("boundaries", "x_max", "coefficient"), 2_000.0)
+    (outcome,) = heat.solve([HeatParams(problem=thick, model="lumped", outputs=1)], keep_all).outcomes
+
+    assert outcome.reason is Reason.DIVERGED
+    assert "model_error" in outcome.message
 
 
 def test_a_giant_is_priced_without_being_allocated():
@@ -218,11 +260,11 @@ def test_a_point_that_is_left_out_stops_on_the_way():
 
 def test_a_failed_audit_rejects_the_result(monkeypatch):
     """An exit is not a verdict: with a limit that nothing can meet, the run ends and is refused."""
-    monkeypatch.setattr("grid.engine.audits.STEP_ERROR_LIMIT", -1.0)
+    monkeypatch.setattr("grid.engine.audits.ENERGY_LIMIT", -1.0)
     (outcome,) = heat.solve([HeatParams(problem=WALL)], keep_all).outcomes
 
     assert outcome.reason is Reason.DIVERGED
-    assert "step_error" in outcome.message
+    assert "energy_balance" in outcome.message
     assert outcome.field_sha256 is None
 
 

@@ -61,7 +61,7 @@ def tell_models(plan: "Plan", recorder: "Recorder", state: "State") -> ModelRepo
     first = log.model
     if log.switches:
         first = "diffusive" if log.switches[0].model == "lumped" else "lumped"
-    share = log.lumped_time / state.time if state.time > 0.0 else 0.0
+    share = min(log.lumped_time / state.time, 1.0) if state.time > 0.0 else 0.0  # a sum of many steps
     certificate = _certify(plan, recorder, state, log) if share > 0.0 else None
     metrics = {"lumped_share": share, "model_switches": float(len(log.switches))}
     if certificate is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SNAPSHOTS = 16
 _SNAPSHOT_CELLS = 1_000_000  # of all snapshots together: a record stays small enough to be kept for every job
 _SUMMARY_BYTES = 8192
+_TOLD_SWITCHES = 100  # of the changes of model, in the log
 _LARGE_CELLS = 100_000  # where the engine's kernels use threads
 _LARGE_S = 5.0
 _STORED_BYTES_PER_S = 1.5e8
@@ -35,9 +36,9 @@ class Heat:
     title = "Heat conduction on a grid"
     description = (
         "Solves rho c dT/dt = div(K grad T) + q on a box by finite volumes, cell-centred, in 1D, 2D or 3D, with "
-        "temperature, flux, convection, insulated and periodic faces and materials that vary in place. Explicit or "
-        "implicit steps, chosen by their cost. Every run is audited: finite, energy balance, maximum principle, step "
-        "error."
+        "temperature, flux, convection, radiation, insulated and periodic faces and materials that vary in place and "
+        "with temperature. The method is chosen by its cost; on request the lumped model runs while its certificate "
+        "allows. Every run is audited: finite, energy balance, maximum principle, step error, error of the model."
     )
     params_model: type[BaseModel] = HeatParams
     numerics_version = numerics_version(
@@ -57,7 +58,13 @@ class Heat:
         heat = cast("HeatParams", params)
         problem = read_problem(heat)
         try:
-            price = estimate(problem, method=heat.method, times=find_times(heat, problem))
+            price = estimate(
+                problem,
+                method=heat.method,
+                times=find_times(heat, problem),
+                tolerance=heat.tolerance,
+                model=find_model(heat),
+            )
         except FieldError as error:
             raise _named(error) from error
         record = 8 * price.cells + 4 * _count_snapshots(price.cells, heat.outputs + 1) * price.cells + _SUMMARY_BYTES
@@ -154,7 +161,19 @@ def make_plan(heat: HeatParams) -> "Plan":
     from grid.engine import prepare
 
     problem = read_problem(heat)
-    return prepare(problem, method=heat.method, times=find_times(heat, problem))
+    return prepare(
+        problem,
+        method=heat.method,
+        times=find_times(heat, problem),
+        tolerance=heat.tolerance,
+        model=find_model(heat),
+        model_tolerance=heat.model_tolerance,
+    )
+
+
+def find_model(heat: HeatParams) -> str | None:
+    """Return the model that was asked for; None to go by the problem."""
+    return None if heat.model == "as_posed" else heat.model
 
 
 def hash_fields(solution: "Solution") -> str:
@@ -224,7 +243,18 @@ def _fill(row: "np.ndarray[Any, Any]", solution: "Solution", outcome: PointOutco
 
 def _describe_plan(solution: "Solution") -> JsonObject:
     plan = solution.plan
-    return {"method": plan.method, "reason": plan.reason, "time_step_s": plan.time_step}
+    described: JsonObject = {"method": plan.method, "reason": plan.reason, "time_step_s": plan.time_step}
+    described["model"] = plan.model
+    if (certificate := solution.certificate) is not None:
+        described["certificate"] = {
+            "name": certificate.name,
+            "bound": _finite(certificate.bound),
+            "estimate": _finite(certificate.estimate),
+            "is_rigorous": certificate.is_rigorous,
+            "biot_number": certificate.biot_number,
+            "internal_resistance_phi": certificate.internal_resistance_phi,
+        }
+    return described
 
 
 def _judge(plan: "Plan", solution: "Solution") -> PointOutcome:
@@ -239,6 +269,10 @@ def _judge(plan: "Plan", solution: "Solution") -> PointOutcome:
         for audit in solution.audits
     ]
     log = f"heat: {plan.summary.method}, because: {plan.summary.reason}\n"
+    for switch in solution.models.switches[:_TOLD_SWITCHES]:
+        log += (
+            f"heat: {switch.model} from t = {switch.time:.6g} s, because {switch.reason} ({switch.bound:.3g} of it)\n"
+        )
     for audit in audits:
         if audit["verdict"] == "failed":
             message = f"The audit {audit['name']} failed: {audit['detail']}: {audit['value']}, limit {audit['limit']}."
@@ -246,7 +280,7 @@ def _judge(plan: "Plan", solution: "Solution") -> PointOutcome:
     metrics = {name: _finite(float(value)) for name, value in solution.metrics.items()}
     return PointOutcome(
         Reason.OK,
-        metrics={**metrics, "method": plan.summary.method},
+        metrics={**metrics, "method": plan.summary.method, "model": plan.summary.model},
         audits=audits,
         field_sha256=hash_fields(solution),
         log=log,

@@ -109,10 +109,29 @@ class HeatParams(Parameters):
         description="The problem in the case format (docs/case-format.md); expected answers and prose are ignored",
         json_schema_extra={"unit": "SI"},
     )
-    method: Literal["auto", "explicit", "implicit"] = Field(
+    method: Literal["auto", "adi", "explicit", "exponential", "implicit", "rkl2", "spectral"] = Field(
         "auto",
-        description="How to step in time; auto takes the cheaper one and says why",
+        description="How to step in time; auto takes the cheapest that can and says why",
         json_schema_extra={"unit": "1"},
+    )
+    model: Literal["as_posed", "diffusive", "lumped", "corrected", "auto"] = Field(
+        "as_posed",
+        description=(
+            "diffusive: the grid; lumped: one temperature, Newton's law of cooling; corrected: the same with the "
+            "resistance of the body; auto: lumped while its certificate allows; as_posed: auto where the problem is "
+            "adaptive, else diffusive"
+        ),
+        json_schema_extra={"unit": "1"},
+    )
+    tolerance: float = quantity(
+        1e-4,
+        unit="1",
+        low=1e-10,
+        high=0.1,
+        description="Error in time at the kept fields, over the span of temperatures",
+    )
+    model_tolerance: float = quantity(
+        0.05, unit="1", low=1e-6, high=1.0, description="Expected error of the lumped model, over the same span"
     )
     outputs: Whole = quantity(
         20, unit="1", low=1, high=1000, description="Equal intervals, at whose ends the field is kept"
