@@ -42,6 +42,11 @@ class ExplicitStepper:
     is_parallel: bool = False
     name: str = "explicit"
 
+    @property
+    def stride(self) -> int:
+        """Steps that are best taken together."""
+        return homogeneous.LEVELS[len(self.space.shape)] if self._box is not None else 1
+
     def make_segment(self, start: float, end: float) -> Segment:
         return Segment(start, end, max(1, int(np.ceil((end - start) / self.time_step * (1 - 1e-12)))))
 

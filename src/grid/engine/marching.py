@@ -200,7 +200,8 @@ class _Progress:
         self._end = segments[-1].end if segments else 0.0
         self._total = sum(segment.steps for segment in segments)
         self._is_adaptive = any(segment.is_adaptive for segment in segments)
-        self._chunk = max(1, math.ceil(self._total / REPORTS))
+        least = getattr(march.stepper, "stride", 1)  # steps that a method takes in one pass through memory
+        self._chunk = max(least, math.ceil(self._total / REPORTS))
         self._since, self._reports, self._last = 0, len(march.recorder.rows) - 1, state.time
 
     def cross(self, state: State, segment: Segment) -> State:

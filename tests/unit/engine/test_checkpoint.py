@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from grid.core.errors import UnsupportedError
 from grid.engine import CancelledError, HeatProblem, prepare
 from grid.engine.checkpoint import load, pack, unpack
 from grid.engine.errors import CheckpointError
@@ -21,7 +22,11 @@ def some_plan(make_case, method, dimension=2, **options):
         },
         resolution={"cells": [7] * dimension, "steps": 40, "end_time": 0.08},
     )
-    return prepare(HeatProblem.from_case(case), method=method, times=TIMES, **options)
+    problem = HeatProblem.from_case(case)
+    try:
+        return prepare(problem, method=method, times=TIMES, **options)
+    except UnsupportedError:  # a method that takes no number of steps
+        return prepare(problem, method=method, times=TIMES, **({"tolerance": 1e-3} | options))
 
 
 def stopped_at(plan, path, call):
