@@ -192,26 +192,32 @@ def _invert(level: Level, scale: float) -> FloatArray:
     return symmetric
 
 
-def _matrix(
-    space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float
-) -> tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray, tuple[FloatArray, ...]]:
-    """Shape, conductances, diagonal and conductances times tau of a system, on three axes."""
+def make_operator(
+    space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0
+) -> tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray]:
+    """Shape, conductances and diagonal of `shift C + tau L` on three axes, as `kernels.apply` wants them."""
     shape = (1,) * (3 - len(space.shape)) + space.shape
     faces = tuple(np.ascontiguousarray(g) for g in space.conductances)
-    coupled = tuple(tau * g for g in faces)
     if len(faces) == 2:
         faces = (np.zeros((0, *shape[1:])), *(g[None] for g in faces))
-        coupled = (np.broadcast_to(0.0, (2, *shape[1:])), *(g[None] for g in coupled))
     diagonal: FloatArray = (shift * space.capacity + tau * space.diagonal(loads) + idle).reshape(shape)
-    return shape, faces, diagonal, coupled
+    return shape, faces, diagonal
+
+
+def _make_hierarchy(faces: tuple[FloatArray, ...], diagonal: FloatArray, tau: float) -> tuple[Hierarchy, FloatArray]:
+    """The levels of an operator, and what its diagonal has besides the conductances."""
+    none = np.broadcast_to(0.0, (2, *diagonal.shape[1:]))  # across a plane
+    coupled = tuple(tau * g if g.size else none for g in faces)
+    rest = diagonal - Level(coupled, np.zeros(diagonal.shape), ()).diagonal
+    return Hierarchy(coupled, rest), rest
 
 
 class Cycle:
     """One cycle for a system without couplings between axes: a fixed preconditioner of another iteration."""
 
     def __init__(self, space: Space, loads: Loads, *, shift: float, tau: float) -> None:
-        shape, _, diagonal, coupled = _matrix(space, loads, shift=shift, tau=tau, idle=0.0)
-        self._hierarchy = Hierarchy(coupled, diagonal - Level(coupled, np.zeros(shape), ()).diagonal)
+        _, faces, diagonal = make_operator(space, loads, shift=shift, tau=tau)
+        self._hierarchy, _ = _make_hierarchy(faces, diagonal, tau)
 
     def solve(self, right: FloatArray) -> FloatArray:
         """The correction that one cycle finds."""
@@ -233,19 +239,17 @@ class MultigridSolver:
         self, space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray, tolerance: float
     ) -> None:
         self._tau, self._tolerance = tau, tolerance
-        self._shape, self._faces, self._diagonal, coupled = _matrix(space, loads, shift=shift, tau=tau, idle=idle)
-        rest = self._diagonal - Level(coupled, np.zeros(self._shape), ()).diagonal
-        self._hierarchy = Hierarchy(coupled, rest)
+        self._shape, self._faces, self._diagonal = make_operator(space, loads, shift=shift, tau=tau, idle=idle)
+        self._hierarchy, rest = _make_hierarchy(self._faces, self._diagonal, tau)
         weight = np.ones(space.capacity.size) if space.active is None else space.active.astype(np.float64)
         self._weight = None if space.active is None else weight
         self._total = float(rest.reshape(-1) @ weight)
         self.iterations = 0
 
     def _apply(self, out: FloatArray, field: FloatArray, sums: FloatArray) -> float:
-        shape = self._shape
-        return float(
-            kernels.apply(out.reshape(shape), field.reshape(shape), *self._faces, self._diagonal, self._tau, sums)
-        )
+        gx, gy, gz = self._faces
+        q, p = out.reshape(self._shape), field.reshape(self._shape)
+        return float(kernels.apply(q, p, gx, gy, gz, self._diagonal, self._tau, sums))
 
     def solve(self, right: FloatArray) -> FloatArray:
         """Solve to the tolerance; then the sum of the residual vanishes, so that heat closes.

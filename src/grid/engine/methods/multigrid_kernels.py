@@ -218,11 +218,11 @@ def cycle(u: Array, f: Array, gx: Array, gy: Array, gz: Array, inverse: Array, t
         if level < last:
             _begin(*args, is_new)  # type: ignore[call-arg]
             below = _view(u, f, gx, gy, gz, inverse, table[level + 1])[1]
-            restrict(below, *args)  # type: ignore[call-arg]
+            restrict(below, *args)
             left[level] = table[level, 7] - 1
             level, is_new = level + 1, True
             continue
-        _finish(*args, direct, is_new)
+        _finish(*args, direct, is_new)  # type: ignore[call-arg]
         while level > 0:
             level -= 1
             if left[level] > 0:

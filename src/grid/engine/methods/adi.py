@@ -1,0 +1,290 @@
+r"""Alternating directions: one tridiagonal solve for each axis and step, for linear problems on boxes.
+
+With the heat flow f = b - L T, L the sum of its parts along the axes, a step of J. Douglas (Numer. Math. 4, 1962) for
+the change d of the field is
+
+.. math:: (C + \tfrac{\Delta t}{2} L_x)\,C^{-1} (C + \tfrac{\Delta t}{2} L_y)\,C^{-1} (C + \tfrac{\Delta t}{2} L_z)\,d
+          = \Delta t\,(b_{n+1/2} - L T_n),
+
+second order and stable. It does not damp what is rough, so after a start or a jump of the loads two steps are made as
+four of half the length by backward Euler along one axis after the other (N. N. Yanenko, The Method of Fractional Steps,
+1971), which makes no new extremes. The change after each solve tells what the splitting applied at the faces: summed
+over the cells, solve a takes :math:`\tfrac{\Delta t}{2} U A\,d_a` from the heat through the faces normal to its axis.
+The ledger books just that, so the balance checks every solve.
+
+Steps are short at first and double in length from part to part of the way to a landing time. All of them are halved
+until the results of both differ by no more than the tolerance; half of the difference is the estimate of the error (a
+third where the order is two, the whole where it is one).
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from grid.engine.audits import reason_without_bounds
+from grid.engine.errors import NotConvergedError
+from grid.engine.methods import adi_kernels as kernels
+from grid.engine.methods.exponential import keep_extremes
+from grid.engine.methods.multigrid import make_operator
+from grid.engine.methods.multigrid_kernels import apply
+from grid.engine.space import Loads, Space
+from grid.engine.state import Segment, State
+from grid.engine.values import FloatArray
+
+DAMPED_STEPS = 2  # at the start, each as two half steps of backward Euler
+PARTS = 6  # of the way to a landing time after a jump: the first two of 1/32, the others twice as long each
+HALVINGS = 9  # at most
+FIRST_STEPS = 0.1  # in each part, over the square root of the tolerance
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The tridiagonal systems of all axes for one tau [s]: inverse pivots, laid out as the kernels want them."""
+
+    tau: float
+    pivots: tuple[FloatArray, ...]
+
+
+@dataclass
+class Way:
+    """A run between two landing times: the field, and the heat of each patch and of the source so far [J]."""
+
+    temperature: FloatArray
+    heat: FloatArray
+    generated: float
+    lowest: float
+    highest: float
+
+
+@dataclass
+class AdiStepper:
+    """Douglas's splitting in equal steps, or in steps halved until the tolerance is met.
+
+    Args:
+        space: The discretised problem, linear.
+        time_step: The equal step that was asked for [s]; None where the error is controlled.
+        budget: Share of the span of temperatures that the error of one landing may be [-].
+        jumps: Times at which loads may jump, 0 with them.
+    """
+
+    space: Space
+    time_step: float | None
+    budget: float
+    jumps: frozenset[float]
+    name: str = "adi"
+    _operators: dict[bytes, tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray]] = field(
+        default_factory=dict, repr=False
+    )
+    _constant_known: FloatArray | None = field(default=None, repr=False)
+
+    def make_segment(self, start: float, end: float) -> Segment:
+        if self.time_step is None:
+            return Segment(start, end, 1)
+        return Segment(start, end, max(1, int(np.ceil((end - start) / self.time_step * (1 - 1e-9)))))
+
+    def estimate_error(self, state: State) -> FloatArray:
+        return np.zeros(1) if state.error is None else np.abs(state.error)
+
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        if self.time_step is None:
+            return self._controlled(state, segment)
+        way = self._begin(state)
+        is_jump = segment.start in self.jumps
+        for number in range(first, first + count):
+            self._step(way, segment, segment.time(number), segment.time(number + 1), is_jump and number < DAMPED_STEPS)
+        return self._finish(state, way, segment.time(first + count), count, None)
+
+    def _controlled(self, state: State, segment: Segment) -> State:
+        """The way to the landing time, in steps halved until the tolerance is met.
+
+        Raises:
+            NotConvergedError: They become too many.
+        """
+        steps = max(4, round(FIRST_STEPS / np.sqrt(self.budget)))
+        before, taken = self._go(state, segment, steps), 0
+        for _ in range(HALVINGS):
+            steps *= 2
+            way = self._go(state, segment, steps)
+            taken += steps
+            error = 0.5 * (way.temperature - before.temperature)
+            span = max(way.highest, state.bounds.highest) - min(way.lowest, state.bounds.lowest)
+            largest = float(np.abs(error).max())
+            if largest <= self.budget * span:
+                return self._finish(state, way, segment.end, taken, error)
+            before = way
+        what = "halving the steps of the alternating directions"
+        raise NotConvergedError(what, HALVINGS, largest, self.budget * span)
+
+    def _go(self, state: State, segment: Segment, steps: int) -> Way:
+        """The way to the landing time with so many steps in each of its parts."""
+        is_jump = segment.start in self.jumps
+        ends = [segment.start, segment.end]
+        if is_jump:
+            shares = [0.5 ** (PARTS - part) for part in range(1, PARTS + 1)]
+            ends = [segment.start, *(segment.start + share * (segment.end - segment.start) for share in shares)]
+            ends[-1] = segment.end
+        way = self._begin(state)
+        for part, (start, end) in enumerate(pairwise(ends)):
+            piece = Segment(start, end, steps if is_jump else 4 * steps)
+            for number in range(piece.steps):
+                is_damped = is_jump and part == 0 and number < DAMPED_STEPS
+                self._step(way, segment, piece.time(number), piece.time(number + 1), is_damped)
+        return way
+
+    def _begin(self, state: State) -> Way:
+        bounds = state.bounds
+        heat = np.zeros(len(self.space.patches))
+        return Way(state.temperature.copy(), heat, 0.0, bounds.lowest, bounds.highest)
+
+    def _finish(self, state: State, way: Way, time: float, steps: int, error: FloatArray | None) -> State:
+        into, out = float(way.heat[way.heat > 0.0].sum()), -float(way.heat[way.heat < 0.0].sum())
+        bounds = state.bounds.include([way.lowest, way.highest])
+        temperature = way.temperature
+        if reason_without_bounds(self.space.problem) is None:
+            temperature = keep_extremes(temperature, self.space.capacity, bounds)
+        if error is not None and state.error is not None:
+            error = np.abs(error) + state.error
+        return replace(
+            state,
+            time=time,
+            step=state.step + steps,
+            temperature=temperature,
+            ledger=state.ledger.add(into, out, way.generated),
+            bounds=bounds,
+            error=None if error is None else np.abs(error),
+        )
+
+    def _step(self, way: Way, segment: Segment, start: float, end: float, is_damped: bool) -> None:
+        if is_damped:
+            middle = 0.5 * (start + end)
+            for time in (middle, end):
+                self._damped_step(way, segment.inside(time), 0.5 * (end - start))
+        else:
+            self._douglas_step(way, segment.inside(0.5 * (start + end)), end - start)
+
+    def _douglas_step(self, way: Way, time: float, step: float) -> None:
+        loads = self._loads(way, time, step)
+        factors = self._factors(0.5 * step, loads)
+        change = self._heat_flow(way.temperature, loads)
+        change *= step
+        for index, (patch, closure) in enumerate(zip(self.space.patches, loads.closures, strict=True)):
+            way.heat[index] += step * patch.area * float(closure.heat_flux(way.temperature[patch.cells]).sum())
+        for axis in range(len(self.space.shape)):
+            if axis:
+                change *= self._capacity
+            self._sweep(change, axis, factors)
+            for index, taken in self._losses(change, axis, loads):
+                way.heat[index] -= factors.tau * taken
+        way.temperature += change
+
+    def _damped_step(self, way: Way, time: float, step: float) -> None:
+        """Backward Euler along one axis after the other, the source with the first."""
+        loads = self._loads(way, time, step)
+        factors = self._factors(step, loads)
+        for axis in range(len(self.space.shape)):
+            right = self._capacity * way.temperature
+            if axis == 0 and loads.source is not None:
+                right += step * loads.source
+            for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+                if patch.axis == axis:
+                    gain = closure.transmittance * closure.reference + closure.imposed
+                    right[patch.cells] += step * patch.area * gain
+            self._sweep(right, axis, factors)
+            way.temperature = right
+            for index, (patch, closure) in enumerate(zip(self.space.patches, loads.closures, strict=True)):
+                if patch.axis == axis:
+                    way.heat[index] += step * patch.area * float(closure.heat_flux(right[patch.cells]).sum())
+
+    def _loads(self, way: Way, time: float, step: float) -> Loads:
+        """The loads of a step; what they generate and their temperatures are noted."""
+        loads = self.space.loads(time)
+        if loads.source is not None:
+            way.generated += step * float(loads.source.sum())
+        for closure in loads.closures:
+            if np.any(closure.transmittance):
+                way.lowest = min(way.lowest, float(np.min(closure.reference)))
+                way.highest = max(way.highest, float(np.max(closure.reference)))
+        return loads
+
+    def _heat_flow(self, temperature: FloatArray, loads: Loads) -> FloatArray:
+        """b - L T [W], in compiled passes."""
+        key = loads.operator_key
+        if key not in self._operators:
+            self._operators.clear()
+            self._operators[key] = make_operator(self.space, loads, shift=0.0, tau=1.0)
+        shape, (gx, gy, gz), diagonal = self._operators[key]
+        out = np.empty_like(temperature)
+        sums = np.empty(shape[0] * shape[1])
+        apply(out.reshape(shape), temperature.reshape(shape), gx, gy, gz, diagonal, 1.0, sums)
+        return np.subtract(self._known(loads), out, out=out)
+
+    def _known(self, loads: Loads) -> FloatArray:
+        """b [W]: what the faces and the source bring to a body at zero."""
+        if self._constant_known is not None:
+            return self._constant_known
+        known = np.zeros_like(self.space.capacity) if loads.source is None else loads.source.copy()
+        for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+            known[patch.cells] += patch.area * (closure.transmittance * closure.reference + closure.imposed)
+        if self.space.has_constant_loads:
+            self._constant_known = known
+        return known
+
+    def _losses(self, change: FloatArray, axis: int, loads: Loads) -> list[tuple[int, float]]:
+        """For each patch normal to an axis its number and the sum of U A d [W]."""
+        found = []
+        for index, (patch, closure) in enumerate(zip(self.space.patches, loads.closures, strict=True)):
+            if patch.axis == axis and np.any(closure.transmittance):
+                found.append((index, patch.area * float(np.sum(closure.transmittance * change[patch.cells]))))
+        return found
+
+    def _sweep(self, right: FloatArray, axis: int, factors: Factors) -> None:
+        """Solve along an axis in place."""
+        g, pivots = self._faces[axis], factors.pivots[axis]
+        if axis == len(self.space.shape) - 1:
+            kernels.sweep_along(right.reshape(-1, self.space.shape[axis]), pivots, g, factors.tau)
+        else:
+            kernels.sweep_across(right.reshape(pivots.shape), pivots, g, factors.tau)
+
+    def _lay_out(self, values: FloatArray, axis: int) -> FloatArray:
+        """Values of cells or faces as the kernels want them: planes, places along the axis, lines."""
+        shape = values.shape
+        if axis == len(shape) - 1:
+            return np.ascontiguousarray(values.reshape(-1, shape[axis]).T)[None]
+        planes = int(np.prod(shape[:axis]))
+        return np.ascontiguousarray(values).reshape(planes, shape[axis], -1)
+
+    @cached_property
+    def _faces(self) -> tuple[FloatArray, ...]:
+        return tuple(self._lay_out(g, axis) for axis, g in enumerate(self.space.conductances))
+
+    @cached_property
+    def _capacity(self) -> FloatArray:
+        """C, and 1 in cells outside a masked body, which nothing heats."""
+        return np.where(self.space.capacity > 0.0, self.space.capacity, 1.0)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[float, bytes], Factors]:
+        return {}
+
+    def _factors(self, tau: float, loads: Loads) -> Factors:
+        """The systems C + tau L of all axes; a tau that differs by rounding alone is the same."""
+        key = (float(f"{tau:.12e}"), loads.operator_key)
+        if key not in self._kept:
+            if len(self._kept) >= 2:
+                self._kept.clear()
+            parts = []
+            for axis, g in enumerate(self.space.conductances):
+                diagonal = self._capacity.reshape(self.space.shape).copy()
+                diagonal += key[0] * (np.delete(g, -1, axis) + np.delete(g, 0, axis))
+                flat = diagonal.reshape(-1)
+                for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+                    if patch.axis == axis:
+                        flat[patch.cells] += key[0] * patch.area * closure.transmittance
+                laid = self._lay_out(diagonal, axis)
+                pivots = np.empty_like(laid)
+                kernels.factorise(pivots, laid, self._faces[axis], key[0])
+                parts.append(pivots)
+            self._kept[key] = Factors(key[0], tuple(parts))
+        return self._kept[key]

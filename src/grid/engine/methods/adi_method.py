@@ -1,0 +1,56 @@
+"""Alternating directions as a method: `adi`, for linear problems in 2D and 3D, loads in time included."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.costs import loads_change
+from grid.engine.methods.method import Cost, Facts
+
+if TYPE_CHECKING:
+    from grid.engine.space import Space
+    from grid.engine.state import Stepper
+
+STEPS = 10.0  # over the square root of the tolerance: steps for each landing in all runs, as measured with contrasts
+CELL_AXIS = 6e-9  # s for each cell, axis and step
+CALL, LOADS_CALL = 8e-5, 1.5e-4  # s of fixed cost of a step, and of one with loads that change in time
+FIELDS = 7.0  # of working memory, besides two for each axis
+
+
+@dataclass(frozen=True)
+class AdiMethod:
+    """Douglas's splitting; see `grid.engine.methods.adi`."""
+
+    name: str = "adi"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        problem = facts.problem
+        if facts.precision != "double":
+            return "it works in double precision only"
+        if not problem.is_linear or problem.has_phase_change:
+            return "coefficients depend on temperature or time"
+        if problem.dimension == 1:
+            return "there is one direction only"
+        if problem.has_flow:
+            return "there is a flow"
+        if problem.coupled_axes:
+            return "the conductivity is a full tensor"
+        return "an axis is periodic" if any(problem.is_periodic) else None
+
+    def estimate(self, facts: Facts) -> Cost:
+        steps = facts.steps or math.ceil(STEPS / math.sqrt(facts.tolerance)) * len(facts.landings)
+        call = CALL + (LOADS_CALL if loads_change(facts.problem) else 0.0)
+        seconds = steps * (call + CELL_AXIS * facts.dimension * facts.cells)
+        fields = FIELDS + 2.0 * facts.dimension + 2.0 * (len(facts.times) + 1)
+        return Cost(steps, seconds, int(8 * facts.cells * fields) + 2_000_000, _find_step(facts))
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.adi import AdiStepper
+
+        jumps = frozenset((0.0, *facts.problem.breakpoints, *(set(facts.landings) - set(facts.times))))
+        return AdiStepper(space, _find_step(facts), facts.tolerance / len(facts.landings), jumps)
+
+
+def _find_step(facts: Facts) -> float | None:
+    """The equal step that was asked for [s]; None where the error is controlled."""
+    return None if facts.steps is None else (facts.problem.end_time or facts.duration) / facts.steps
