@@ -1,12 +1,13 @@
 """`grid convergence`: how the answers of a case change on finer grids and steps; no server needed."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grid.cli.output import JsonFlag, errors, reporting, show, table
+from grid.cli.output import JsonFlag, errors, format_cell, reporting, show, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "quantity",
-    "at",
-    "time",
+    "where",
     "refined",
     "sizes",
     "values",
@@ -89,8 +89,7 @@ def _view(studies: "list[Study]") -> "Table":
     rows = [
         (
             study.quantity["quantity"],
-            study.quantity.get("at"),
-            study.quantity.get("time"),
+            _where(study.quantity),
             study.direction,
             ", ".join(map(str, study.sizes)),
             ", ".join(f"{value:.6g}" for value in study.values),
@@ -103,3 +102,12 @@ def _view(studies: "list[Study]") -> "Table":
         for study in studies
     ]
     return table(*COLUMNS, rows=rows)
+
+
+def _where(entry: Mapping[str, Any]) -> str:
+    """Place, time and whatever else tells one entry from another."""
+    parts: dict[str, Any] = {
+        **entry.get("at", {}),
+        **{name: v for name, v in entry.items() if name not in ("quantity", "at")},
+    }
+    return " ".join(f"{name}={format_cell(value)}" for name, value in parts.items())
