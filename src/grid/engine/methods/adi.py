@@ -12,14 +12,14 @@ four of half the length by backward Euler along one axis after the other (N. N. 
 over the cells, solve a takes :math:`\tfrac{\Delta t}{2} U A\,d_a` from the heat through the faces normal to its axis.
 The ledger books just that, so the balance checks every solve.
 
-Steps are short at first and double in length from part to part of the way to a landing time. All of them are halved
-until the results of both differ by no more than the tolerance; half of the difference is the estimate of the error (a
-third where the order is two, the whole where it is one).
+Equal steps go from one landing time to the next; longer ones later, which other methods like, gain nothing, because the
+error of the splitting counts most at the end. All are halved until the results of both differ by no more than the
+tolerance; half of the difference is the estimate of the error (a third where the order is two, the whole where it is
+one).
 """
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
@@ -34,9 +34,9 @@ from grid.engine.state import Segment, State
 from grid.engine.values import FloatArray
 
 DAMPED_STEPS = 2  # at the start, each as two half steps of backward Euler
-PARTS = 6  # of the way to a landing time after a jump: the first two of 1/32, the others twice as long each
 HALVINGS = 9  # at most
-FIRST_STEPS = 0.1  # in each part, over the square root of the tolerance
+FIRST_STEPS = 2.0  # in the whole run, over the square root of the tolerance: a guess that is mostly too few
+LEAST_STEPS = 4  # to a landing time
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,17 @@ class AdiStepper:
     Args:
         space: The discretised problem, linear.
         time_step: The equal step that was asked for [s]; None where the error is controlled.
-        budget: Share of the span of temperatures that the error of one landing may be [-].
+        tolerance: Share of the span of temperatures that the error of all landings may be [-].
+        landings: How many there are.
+        duration: Of the run [s].
         jumps: Times at which loads may jump, 0 with them.
     """
 
     space: Space
     time_step: float | None
-    budget: float
+    tolerance: float
+    landings: int
+    duration: float
     jumps: frozenset[float]
     name: str = "adi"
     _operators: dict[bytes, tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray]] = field(
@@ -102,7 +106,9 @@ class AdiStepper:
         Raises:
             NotConvergedError: They become too many.
         """
-        steps = max(4, round(FIRST_STEPS / np.sqrt(self.budget)))
+        share = (segment.end - segment.start) / self.duration
+        steps = max(LEAST_STEPS, round(FIRST_STEPS * share / np.sqrt(self.tolerance)))
+        budget = self.tolerance / self.landings
         before, taken = self._go(state, segment, steps), 0
         for _ in range(HALVINGS):
             steps *= 2
@@ -111,26 +117,18 @@ class AdiStepper:
             error = 0.5 * (way.temperature - before.temperature)
             span = max(way.highest, state.bounds.highest) - min(way.lowest, state.bounds.lowest)
             largest = float(np.abs(error).max())
-            if largest <= self.budget * span:
+            if largest <= budget * span:
                 return self._finish(state, way, segment.end, taken, error)
             before = way
         what = "halving the steps of the alternating directions"
-        raise NotConvergedError(what, HALVINGS, largest, self.budget * span)
+        raise NotConvergedError(what, HALVINGS, largest, budget * span)
 
     def _go(self, state: State, segment: Segment, steps: int) -> Way:
-        """The way to the landing time with so many steps in each of its parts."""
+        """The way to the landing time in so many equal steps."""
+        way, piece = self._begin(state), Segment(segment.start, segment.end, steps)
         is_jump = segment.start in self.jumps
-        ends = [segment.start, segment.end]
-        if is_jump:
-            shares = [0.5 ** (PARTS - part) for part in range(1, PARTS + 1)]
-            ends = [segment.start, *(segment.start + share * (segment.end - segment.start) for share in shares)]
-            ends[-1] = segment.end
-        way = self._begin(state)
-        for part, (start, end) in enumerate(pairwise(ends)):
-            piece = Segment(start, end, steps if is_jump else 4 * steps)
-            for number in range(piece.steps):
-                is_damped = is_jump and part == 0 and number < DAMPED_STEPS
-                self._step(way, segment, piece.time(number), piece.time(number + 1), is_damped)
+        for number in range(steps):
+            self._step(way, segment, piece.time(number), piece.time(number + 1), is_jump and number < DAMPED_STEPS)
         return way
 
     def _begin(self, state: State) -> Way:

@@ -48,7 +48,7 @@ class AdiMethod:
         from grid.engine.methods.adi import AdiStepper
 
         jumps = frozenset((0.0, *facts.problem.breakpoints, *(set(facts.landings) - set(facts.times))))
-        return AdiStepper(space, _find_step(facts), facts.tolerance / len(facts.landings), jumps)
+        return AdiStepper(space, _find_step(facts), facts.tolerance, len(facts.landings), facts.duration, jumps)
 
 
 def _find_step(facts: Facts) -> float | None:
