@@ -9,7 +9,7 @@ Bodies may be masked and heterogeneous. Equations: docs/theory/structure.md.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from grid.engine.structural.free_strain import FreeStrain
 from grid.engine.structural.recovery import Samples
 from grid.engine.structural.rigid import find_parts
 from grid.engine.values import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Plane = Literal["stress", "strain"]
 SUPPORTS = ("free", "symmetry", "fixed")
@@ -127,6 +130,12 @@ class StressSolution:
     def minimum_safety_factor(self) -> float:
         """Over the body."""
         return float(self.safety_factor.min())
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Stresses, margins and displacements, labelled; see `structural.dataset`."""
+        from grid.engine.structural.dataset import to_xarray
+
+        return to_xarray(self)
 
     def stress_at(
         self, point: tuple[float, ...] | Mapping[str, float], component: str, side: str | None = None

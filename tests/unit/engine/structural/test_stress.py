@@ -130,6 +130,25 @@ def test_cells_outside_a_masked_body_bear_nothing_and_never_fail():
     assert estimate_stress(solution.problem, solution.fields[-1])[outside] == pytest.approx(0.0)
 
 
+def test_stresses_are_labelled_and_absent_outside_the_body():
+    domain = {
+        "coordinates": "cartesian",
+        "size": [0.1, 0.05],
+        "origin": [1.0, 2.0],
+        "active": {"expression": "x > 1.02"},
+    }
+    stress = solve_stress(run((10, 5), faces={"x_max": 100.0}, domain=domain), reference_temperature=0.0)
+
+    labelled = stress.to_xarray()
+
+    assert labelled.stress.dims == ("component", "x", "y")
+    assert float(labelled.stress.sel(component="yy", x=1.055, y=2.025)) == stress.stress[1, 5, 2]
+    assert np.isnan(labelled.safety_factor.sel(x=1.005)).all()
+    assert labelled.safety_factor.min() == stress.minimum_safety_factor
+    assert labelled.displacement.sizes == {"direction": 2, "x_node": 11, "y_node": 6}
+    assert labelled.x_node[-1] == pytest.approx(1.1)
+
+
 @pytest.mark.parametrize("name", ["young_modulus", "poisson_ratio", "thermal_expansion"])
 def test_a_missing_property_is_named(name):
     material = {**HEAT, **{key: value for key, value in STEEL.items() if key != name}}
