@@ -156,11 +156,11 @@ def read_insulated(space: Space) -> Exact:
     return Exact(space, Loads(closed, None, b""))
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(12))
 def test_certificates_hold_on_random_bodies_and_loads(seed):
     check_c1_and_c2(seed)
     check_c5(seed)
-    if seed % 5 == 0:
+    if seed % 6 == 0:
         check_c4(seed)
 
 
