@@ -39,6 +39,7 @@ GROWTH, SHRINKAGE = 4.0, 0.1  # limits of the ratio of a step to the one before
 SAFETY_FACTOR = 0.9
 PROPORTIONAL, INTEGRAL = 0.9 / 3.0, 0.3 / 3.0  # powers of this and the last error (K. Gustafsson, ACM TOMS 17, 1991)
 SHORTEST = 1e-13  # of the run: no step is shorter
+PATIENCE, MOST_STEPS = 2_000, 100_000  # after so many steps, so many more at the present size are too many
 LARGEST_POWER = 3.0  # with which a rough error is taken to die out; one less after a damped step
 RETRY_SHARE = 0.6  # of the tolerance: what a run that starts again aims for
 LEAST_AIM = 1e-3
@@ -147,7 +148,8 @@ class AdaptiveStepper:
         control = self._controller(state, segment)
         while True:
             step, end = self._cut(control, state.time, segment.end)
-            if not step > SHORTEST * self.end or not end > state.time:
+            is_crawling = state.step + state.rejected_steps > PATIENCE and (self.end - state.time) / step > MOST_STEPS
+            if not step > SHORTEST * self.end or not end > state.time or is_crawling:
                 raise self._underflow(state, control)
             attempt = self._attempt(state, Segment(state.time, end, 1), step)
             if attempt is None:

@@ -21,6 +21,8 @@ from grid.engine.varying import stored_between
 if TYPE_CHECKING:
     from grid.engine.checkpoint import Checkpoint, Keeper
 
+ROUNDING = 1e-11  # of the largest temperature: spans below it are no temperatures of their own
+
 
 def solve_transient(plan: Plan, on_step: OnStep | None, keeper: "Keeper | None" = None) -> Solution:
     """Run from the initial field to the last asked time; `keeper` writes checkpoints."""
@@ -49,7 +51,8 @@ def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
     else:
         stored = float(stored_between(space, first, last).sum())
     content = max(_content(recorder, 0), _content(recorder, -1))
-    span = max(high for _, _, _, high in recorder.rows) - min(low for _, low, _, _ in recorder.rows)
+    lowest, highest = min(low for _, low, _, _ in recorder.rows), max(high for _, _, _, high in recorder.rows)
+    span = max(highest - lowest, ROUNDING * max(abs(lowest), abs(highest)))  # of a uniform field nothing else is left
     audits = (
         audit_finite(recorder.fields, recorder.extremes),
         audit_energy(stored, ledger, content, is_linear=plan.problem.is_linear),
