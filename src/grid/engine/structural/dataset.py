@@ -19,8 +19,8 @@ def to_xarray(solution: "StressSolution") -> "xr.Dataset":
 
     Returns:
         `stress` (component, x, y, z), `von_mises_stress` and `largest_von_mises_stress` at cell centres;
-        `safety_factor` where all materials have a yield stress; `displacement` (direction, x_node, y_node, z_node) at the
-        corners of the cells.
+        `safety_factor` where all materials have a yield stress; `displacement` (direction, x_node, y_node, z_node) at
+        the corners of the cells.
     """
     import xarray as xr
 

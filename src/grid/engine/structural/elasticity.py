@@ -9,74 +9,27 @@ Bodies may be masked and heterogeneous. Equations: docs/theory/structure.md.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError, UnsupportedError
-from grid.engine.problem import AXES, Domain
+from grid.engine.problem import AXES
 from grid.engine.structural import integrity
-from grid.engine.structural.elastic_solver import Equations, Mesh, assemble
+from grid.engine.structural.elastic_body import ElasticBody, find_held, make_mesh
+from grid.engine.structural.elastic_solver import Equations, assemble
 from grid.engine.structural.elements import Element, Stiffness, corner_points, gauss_points, middle_points
 from grid.engine.structural.free_strain import FreeStrain
 from grid.engine.structural.recovery import Samples
-from grid.engine.structural.rigid import find_parts
 from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Plane = Literal["stress", "strain"]
-SUPPORTS = ("free", "symmetry", "fixed")
 QUADRATIC_CELLS = {2: 30_000, 3: 512}  # beyond them elements of order 1 are taken
 MAX_CELLS = {2: 1_000_000, 3: 300_000}  # of a body: about 5 GB
 SIX = {2: (0, 1, 3), 3: (0, 1, 2, 3, 4, 5)}  # where the components of an element stand among the six
-
-
-@dataclass(frozen=True)
-class ElasticBody:
-    """What is strained.
-
-    Args:
-        domain: The grid; `active` is not looked at, `material` is.
-        material: Number of the material of each cell, -1 outside the body, shape `cells`.
-        young_modulus: Of each material [Pa].
-        poisson_ratio: Of each material.
-        supports: `free`, `symmetry` (no normal displacement) or `fixed` for each face by name; free where not named.
-        plane: In 2D, `stress` or `strain`.
-        yield_stress: Of each material [Pa], for safety factors.
-
-    Raises:
-        FieldError: A property or a support is outside its limits.
-    """
-
-    domain: Domain
-    material: NDArray[np.intp]
-    young_modulus: tuple[float, ...]
-    poisson_ratio: tuple[float, ...]
-    supports: Mapping[str, str] = field(default_factory=dict)
-    plane: Plane | None = None
-    yield_stress: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        d = self.domain.dimension
-        if d not in (2, 3):
-            raise FieldError("domain.size", "two or three lengths; bars and plates have closed forms")
-        if (d == 2) != (self.plane is not None):
-            raise FieldError("plane", "stress or strain in 2D, nothing in 3D")
-        for nu in self.poisson_ratio:
-            if not -1.0 < nu < 0.5:
-                raise FieldError("material.poisson_ratio", "greater than -1 and less than 0.5")
-        if not all(e > 0.0 and np.isfinite(e) for e in self.young_modulus):
-            raise FieldError("material.young_modulus", "a finite number greater than 0 [Pa]")
-        if not np.any(self.material >= 0):
-            raise FieldError("domain.active", "true in at least one cell")
-        for face, support in self.supports.items():
-            if face not in [f"{axis}_{end}" for axis in AXES[:d] for end in ("min", "max")]:
-                raise FieldError("supports", "faces of the box")
-            if support not in SUPPORTS:
-                raise FieldError(f"supports.{face}", f"one of {', '.join(SUPPORTS)}")
 
 
 @dataclass(frozen=True)
@@ -188,14 +141,14 @@ class ElasticSystem:
             order = 2 if cells.size <= QUADRATIC_CELLS[body.domain.dimension] else 1
         self.body, self.cells, self.order = body, cells, order
         self._element = Element(order, body.domain.spacing, body.plane == "stress")
-        self._mesh, self._node_numbers = _make_mesh(body, cells, order)
+        self._mesh, self._node_numbers = make_mesh(body, cells, order)
         ratios = np.asarray(body.poisson_ratio)[body.material.reshape(-1)[cells]]
         kinds, self._kind = np.unique(ratios, return_inverse=True)
         self._stiffnesses = [self._element.stiffness(float(nu)) for nu in kinds]
         self._modulus = np.asarray(body.young_modulus)[body.material.reshape(-1)[cells]]
         matrices = np.stack([part.matrix for part in self._stiffnesses])
         matrix = assemble(self._mesh, matrices, self._kind, self._modulus)
-        self._equations = Equations(self._mesh, matrix, _held(body, self._mesh))
+        self._equations = Equations(self._mesh, matrix, find_held(body, self._mesh))
 
     def solve(self, strain: FreeStrain) -> StressSolution:
         """Displacements and stresses under a free strain over the cells of the body, in the order of their indices.
@@ -211,40 +164,6 @@ class ElasticSystem:
         found = self._equations.solve(force)
         state = _State(self.body, self.cells, self._stiffnesses, kind, modulus, found[mesh.freedoms], modes, strain)
         return _measure(state, self.order, _displacement(self.body, self.order, self._node_numbers, found))
-
-
-def _make_mesh(body: ElasticBody, cells: NDArray[np.intp], order: int) -> tuple[Mesh, NDArray[np.intp]]:
-    """Nodes of the body alone, and for each node of the whole box its number or -1."""
-    domain, d = body.domain, body.domain.dimension
-    shape = tuple(order * count + 1 for count in domain.cells)
-    first = np.stack(np.unravel_index(cells, domain.cells), axis=1) * order
-    offsets = np.stack(np.meshgrid(*[np.arange(order + 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
-    whole = np.ravel_multi_index(tuple(np.moveaxis(first[:, None, :] + offsets, -1, 0)), shape)
-    used, elements = np.unique(whole, return_inverse=True)
-    elements = elements.reshape(whole.shape)
-    index = np.stack(np.unravel_index(used, shape), axis=1)
-    places = np.asarray(domain.origin) + index * np.asarray(domain.spacing) / order
-    parts = find_parts(body.material >= 0).reshape(-1)[cells]
-    part = np.zeros(used.size, dtype=np.intp)
-    part[elements.reshape(-1)] = np.repeat(parts, elements.shape[1])
-    numbers = np.full(int(np.prod(shape)), -1, dtype=np.intp)
-    numbers[used] = np.arange(used.size)
-    return Mesh(places, elements, part), numbers
-
-
-def _held(body: ElasticBody, mesh: Mesh) -> NDArray[np.bool_]:
-    """Freedoms that the supports hold."""
-    held = np.zeros(mesh.places.shape, bool)
-    domain = body.domain
-    for face, support in body.supports.items():
-        axis, end = AXES.index(face[0]), face[2:]
-        plane = domain.origin[axis] + (domain.size[axis] if end == "max" else 0.0)
-        on_face = np.abs(mesh.places[:, axis] - plane) <= 1e-6 * domain.spacing[axis]
-        if support == "fixed":
-            held[on_face] = True
-        elif support == "symmetry":
-            held[on_face, axis] = True
-    return held.reshape(-1)
 
 
 def _loads(

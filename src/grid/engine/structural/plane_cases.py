@@ -19,7 +19,8 @@ from grid.engine.structural.case_fields import (
     read_limited,
     read_material,
 )
-from grid.engine.structural.elasticity import SUPPORTS, ElasticBody, Plane, solve_elasticity
+from grid.engine.structural.elastic_body import SUPPORTS, ElasticBody, Plane
+from grid.engine.structural.elasticity import solve_elasticity
 from grid.engine.structural.free_strain import MAX_STRAIN, RegionStrain
 from grid.engine.values import Constant, Expression
 

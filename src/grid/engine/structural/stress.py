@@ -21,7 +21,8 @@ from grid.engine.materials import find_regions
 from grid.engine.problem import HeatProblem
 from grid.engine.solution import Solution
 from grid.engine.structural.cycles import map_damage
-from grid.engine.structural.elasticity import ElasticBody, ElasticSystem, Plane, StressSolution
+from grid.engine.structural.elastic_body import ElasticBody, Plane
+from grid.engine.structural.elasticity import ElasticSystem, StressSolution
 from grid.engine.structural.fatigue import Life
 from grid.engine.structural.free_strain import make_smooth_strain
 from grid.engine.structural.integrity import COMPONENTS, compute_first_yield

@@ -7,7 +7,8 @@ from grid.core.errors import FieldError
 from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.problem import Domain
 from grid.engine.structural import elastic_solver
-from grid.engine.structural.elasticity import ElasticBody, ElasticSystem, solve_elasticity
+from grid.engine.structural.elastic_body import ElasticBody
+from grid.engine.structural.elasticity import ElasticSystem, solve_elasticity
 from grid.engine.structural.elements import Element, gauss_points
 from grid.engine.structural.free_strain import RegionStrain, make_smooth_strain
 from grid.engine.structural.integrity import COMPONENTS
