@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_banded
+from scipy.linalg import LinAlgError, solve_banded
 
 from grid.engine.costs import uses_iteration
+from grid.engine.errors import SingularError
 from grid.engine.linear import LinearSolver, SparseLU, make_solver
 from grid.engine.mesh import after_first, before_last, first, inner, last
 from grid.engine.space import Closure, Loads, Space
@@ -42,7 +43,7 @@ def make_newton_solver(
     """
     if not can_differentiate(frozen):
         return make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
-    rise = RISE * max(float(np.abs(temperature).max()), float(np.ptp(temperature)), 1e-9)
+    rise = RISE * _scale(frozen, loads, temperature)
     warmer, warmer_loads = freeze(frozen, temperature + rise, time)
     slopes = tuple((after - g) / rise for after, g in zip(warmer.conductances, frozen.conductances, strict=True))
     diagonal = _conduction_diagonal(frozen, loads)
@@ -57,6 +58,17 @@ def make_newton_solver(
     if len(frozen.shape) == 1 and not frozen.problem.is_periodic[0]:
         return _banded(frozen, diagonal, 0.5 * slopes[0][1:-1] * np.diff(temperature), tau)
     return SparseLU(_assemble(frozen, diagonal, temperature, slopes, tau))
+
+
+def _scale(space: Space, loads: Loads, temperature: FloatArray) -> float:
+    """Size of the temperatures of the field and of what it exchanges heat with, from absolute zero in degC."""
+    sizes = [
+        float(np.abs(values).max())
+        for values in (temperature, *(c.reference for c in loads.closures))
+        if np.size(values)
+    ]
+    zero = 273.15 if space.problem.temperature_unit == "degC" else 0.0
+    return zero + max(*sizes, 1e-3)
 
 
 def _conduction_diagonal(space: Space, loads: Loads) -> FloatArray:
@@ -82,7 +94,10 @@ class _Banded:
     bands: FloatArray
 
     def solve(self, right: FloatArray) -> FloatArray:
-        out: FloatArray = solve_banded((1, 1), self.bands, right, check_finite=False)
+        try:
+            out: FloatArray = solve_banded((1, 1), self.bands, right, check_finite=False)
+        except LinAlgError as error:
+            raise SingularError("the body exchanges heat with nothing that has a temperature") from error
         return out
 
 

@@ -33,6 +33,11 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     carried = sum(
         abs(space.carried(axis)) * space.capacity.size / space.shape[axis] for axis in range(len(space.shape))
     )
+    # and heat that the surface temperatures would exchange with nothing, to whose rounding fluxes are known
+    carried += sum(
+        float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
+        for patch, closure in zip(space.patches, loads.closures, strict=True)
+    )
     carried *= largest
     ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
     state = State(0.0, 1, temperature, ledger, bounds)
