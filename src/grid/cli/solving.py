@@ -105,6 +105,7 @@ def solve_file(
 
         require_writable(out)
     keep_kernels()
+    _require_heat(content)
     heat = HeatProblem.from_case(content)
     count = fields or (1 if out is None or out.suffix.lower() in SINGLE else FIELDS)
     plan = prepare(heat, method=method, times=_equal_times(heat, count), tolerance=tolerance)
@@ -122,6 +123,18 @@ def solve_file(
         )
     files = [] if out is None else [str(solution.write(out))]
     return _describe(solution, files)
+
+
+def _require_heat(content: object) -> None:
+    """Say what answers a case without a grid, before the reader says that there is none."""
+    from grid.core.errors import FieldError
+    from grid.engine.case import KINDS, OTHER_KINDS
+
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if isinstance(kind, str) and kind in OTHER_KINDS and kind not in KINDS:
+        raise FieldError(
+            "kind", f"one of {', '.join(KINDS)}; `grid verify` computes what is expected of a case of others"
+        )
 
 
 def _equal_times(problem: "HeatProblem", count: int) -> list[float] | None:

@@ -113,6 +113,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_solving(rod, tmp_path,
         ({"material": {"conductivity": -1.0, "volumetric_heat_capacity": 1.0}}, "material.conductivity"),
         ({"initial": {"expression": "1/0"}}, "initial"),
         ({"colour": "red"}, "an unknown field"),
+        ({"kind": "fatigue"}, "grid verify"),
     ],
 )
 def test_a_problem_that_is_not_physical_is_refused_by_field(tmp_path, change, told):
