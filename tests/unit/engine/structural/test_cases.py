@@ -329,6 +329,8 @@ def test_a_bad_case_is_refused_with_the_field(case, field):
     assert field in str(caught.value)
 
 
+LAWLESS = {key: value for key, value in cyclic([0.0, 500.0]).items() if key != "fatigue"}
+
 ASKED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (bar(), {"quantity": "temperature"}, "quantity"),
     (bar(), {"quantity": "stress", "component": "yy"}, "component"),
@@ -350,6 +352,8 @@ ASKED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (cyclic([0.0, 5.0]), {"quantity": "stress", "component": "xx", "step": 2}, "step"),
     (cyclic([0.0, 5.0]), {"quantity": "cycles_to_failure"}, "quantity"),
     (cyclic([0.0, 5.0], material=RIGID), {"quantity": "shakedown_limit"}, "expansion"),
+    (LAWLESS, {"quantity": "cycles_to_failure"}, "fatigue"),
+    (state(material={}), {"quantity": "safety_factor"}, "yield_stress"),
     ({"kind": "integrity", "model": "bree"}, {"quantity": "regime", "X": 1.2, "Y": 0.5}, "X"),
     ({"kind": "integrity", "model": "bree"}, {"quantity": "regime", "X": 0.2}, "Y"),
     (record([1.0, 2.0], history={"type": "plain", "values": [1, 2]}), {"quantity": "damage"}, "fatigue"),

@@ -29,6 +29,7 @@ def test_half_cycles_add_up_to_the_way_between_reversals_that_no_cycle_hides(his
     assert np.all(np.diff(ranges) > 0)
 
 
+@pytest.mark.jit
 @settings(deadline=None)  # the first example waits for the compiler
 @given(history=histories)
 def test_the_compiled_count_gives_the_damage_of_the_library(history):
@@ -61,6 +62,7 @@ def test_ranges_that_differ_by_rounding_are_one():
     assert counts.sum() == pytest.approx(3.0)
 
 
+@pytest.mark.jit
 def test_a_map_of_damage_keeps_the_shape_of_the_field_and_each_place_to_itself():
     fields = np.random.default_rng(1).normal(scale=2e8, size=(40, 3, 5))
 
