@@ -95,14 +95,17 @@ def fill_3d(field: Array, faces: Array, lawful: Array, i0: int, i1: int, j0: int
 
 @njit(cache=True, nogil=True)
 def block_2d(out: Array, inp: Array, weights: Array, i0: int, i1: int, j0: int, j1: int) -> None:
-    """Advance the cells i0 <= i < i1, j0 <= j < j1 by one step."""
+    """Advance the cells i0 <= i < i1, j0 <= j < j1 by one step.
+
+    Below every row that advances lies another one, so that a vector may be loaded from beyond its end.
+    """
     columns = inp.shape[1]
     i = i0
     while i + JAM <= i1:
-        sweep_many(out, inp, i * columns, columns, 0, j0, j1, columns, weights)
+        sweep_many(out, inp, i * columns, columns, 0, j0, j1, 2 * columns, weights)
         i += JAM
     while i < i1:
-        sweep_one(out, inp, i * columns, columns, 0, j0, j1, columns, weights)
+        sweep_one(out, inp, i * columns, columns, 0, j0, j1, 2 * columns, weights)
         i += 1
 
 
@@ -114,10 +117,10 @@ def block_3d(out: Array, inp: Array, weights: Array, i0: int, i1: int, j0: int, 
     for i in range(i0, i1):
         j = j0
         while j + JAM <= j1:
-            sweep_many(out, inp, i * plane + j * columns, columns, plane, 1, columns - 1, columns, weights)
+            sweep_many(out, inp, i * plane + j * columns, columns, plane, 1, columns - 1, 2 * columns, weights)
             j += JAM
         while j < j1:
-            sweep_one(out, inp, i * plane + j * columns, columns, plane, 1, columns - 1, columns, weights)
+            sweep_one(out, inp, i * plane + j * columns, columns, plane, 1, columns - 1, 2 * columns, weights)
             j += 1
 
 
