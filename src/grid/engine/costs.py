@@ -25,7 +25,12 @@ SOLVE_CELL = 8e-9  # s for each cell and its logarithm to base 2
 KRYLOV_ITERATIONS = 20  # of a conductivity tensor, each a solve without its off-diagonal part
 KRYLOV_FIELDS = 45.0  # the basis of these iterations and their products
 CG_ITERATIONS = 12  # typical for moderate contrasts
+MULTIGRID_CELLS, MULTIGRID_CELLS_ONCE = 200_000, 8_000  # of a plane, beyond which multigrid beats a factorisation
+MULTIGRID_CELL, MULTIGRID_CELL_TURN = 1.2e-7, 3.0e-8  # s for each cell: set-up, and an iteration
+MULTIGRID_ITERATIONS, MULTIGRID_ROUGH = 16, 6  # to the tolerance of a step, and where an iterate is corrected
+MULTIGRID_FIELDS = 24.0  # levels, vectors and the stages of a step
 EXPLICIT_FIELDS = (10.7, 7.3, 9.2)  # state, conductances and copies in 1D, 2D, 3D
+UNIFORM_FIELDS = (10.7, 4.6, 5.6)  # the same where one number stands for the conductances of all cells
 LARGE_CELLS = 50_000  # beyond it the implicit method holds fewer factorisations
 FLOPS = 1.5e10  # multiply-adds a second of the dense products in the preconditioner
 
@@ -96,10 +101,38 @@ def uses_iteration(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and math.prod(shape) > LU_CELLS_3D
 
 
+def uses_multigrid(shape: tuple[int, ...], *, few_solves: bool, is_homogeneous: bool = False) -> bool:
+    """Whether multigrid is the fastest way to solve without a flow.
+
+    Args:
+        few_solves: Whether a matrix serves about one solve, so that a factorisation does not pay.
+        is_homogeneous: Whether conductances along an axis hardly differ, so that the nearest homogeneous box in 3D is
+            the better preconditioner.
+    """
+    if len(shape) == 2:
+        return math.prod(shape) > (MULTIGRID_CELLS_ONCE if few_solves else MULTIGRID_CELLS)
+    return uses_iteration(shape) and not is_homogeneous
+
+
+def _is_uniform(problem: HeatProblem) -> bool:
+    """Whether one material of constant conductivity fills a box without contacts."""
+    if len(problem.materials) > 1 or problem.contacts or problem.domain.active is not None:
+        return False
+    return all(isinstance(value, Constant) for value in problem.materials[0].values)
+
+
+def _is_multigrid(problem: HeatProblem) -> bool:
+    once = problem.steady or not problem.is_linear
+    shape, is_homogeneous = problem.domain.cells, _is_uniform(problem)
+    return not problem.has_flow and uses_multigrid(shape, few_solves=once, is_homogeneous=is_homogeneous)
+
+
 def _factor_seconds(problem: HeatProblem) -> float:
     cells = problem.domain.cell_count
     if problem.dimension == 1:
         return LU_1D_CELL * cells
+    if _is_multigrid(problem):
+        return MULTIGRID_CELL * cells
     if problem.dimension == 2:
         return LU_2D_CELL * math.pow(cells, 1.5) + 2e-6 * cells
     if uses_iteration(problem.domain.cells):
@@ -113,6 +146,9 @@ def _solve_seconds(problem: HeatProblem) -> float:
 
 def _plain_solve_seconds(problem: HeatProblem) -> float:
     cells = problem.domain.cell_count
+    if _is_multigrid(problem):
+        turns = 1 if problem.coupled_axes else MULTIGRID_ITERATIONS if problem.is_linear else MULTIGRID_ROUGH
+        return turns * MULTIGRID_CELL_TURN * cells
     if uses_iteration(problem.domain.cells):
         dense = 2.0 * cells * sum(problem.domain.cells) / FLOPS
         return CG_ITERATIONS * (dense + 1e-7 * cells)
@@ -137,7 +173,8 @@ def memory_bytes(problem: HeatProblem, method: str, outputs: int) -> int:
     A snapshot is held twice while the solution is put together; the rest was measured in units of one field.
     """
     cells = problem.domain.cell_count
-    work = EXPLICIT_FIELDS[problem.dimension - 1] if method == "explicit" else _implicit_fields(problem, method)
+    explicit_fields = UNIFORM_FIELDS if _is_uniform(problem) else EXPLICIT_FIELDS
+    work = explicit_fields[problem.dimension - 1] if method == "explicit" else _implicit_fields(problem, method)
     work += KRYLOV_FIELDS if problem.coupled_axes else 0.0
     source = 0.0 if problem.source_term == Constant(0.0) else 1.0
     return int(8 * cells * (2 * outputs + work + source)) + 2_000_000
@@ -151,6 +188,8 @@ def _implicit_fields(problem: HeatProblem, method: str) -> float:
     matrices = 1.4 if may_damp else 1.0
     if dimension == 1:
         return 8.0 if method == "steady" else 15.0 + 2.0 * matrices
+    if _is_multigrid(problem):
+        return MULTIGRID_FIELDS
     if uses_iteration(problem.domain.cells):
         return 42.0 + 20.0 * matrices
     fill = max(11.0 * math.log2(max(cells, 2)) - 95.0, 20.0) if dimension == 2 else 140.0

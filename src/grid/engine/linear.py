@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 from scipy.sparse import linalg
 
-from grid.engine.costs import uses_iteration
+from grid.engine.costs import uses_iteration, uses_multigrid
 from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.limits import LU_CELLS_3D
 from grid.engine.mesh import Patch, after_first, before_last, first, inner, last
@@ -23,7 +23,6 @@ from grid.engine.values import FloatArray
 CG_TOLERANCE = 1e-13
 CG_ITERATIONS = 2_000
 STEP_TOLERANCE, ROUGH_STEP = 1e-10, 1e-4  # of multigrid in a time step, and where it corrects an iterate
-MULTIGRID_CELLS, MULTIGRID_CELLS_ONCE = 200_000, 8_000  # of a plane, beyond which it is faster than a factorisation
 COUPLED_LU_CELLS = 40_000  # of a plane with a full tensor, up to which its matrix is factorised
 SEPARABLE_CONTRAST = 3.0  # of conductances, up to which the nearest homogeneous box is the better preconditioner
 GMRES_TOLERANCE, ROUGH_TOLERANCE, GMRES_BASIS, REFINEMENTS = 1e-13, 1e-5, 30, 12
@@ -100,7 +99,7 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, 
     if len(space.shape) == 1 and space.shape[0] > 1 and not (space.problem.is_periodic[0] or space.problem.has_flow):
         diagonal = shift * space.capacity + tau * space.diagonal(loads) + idle
         return Tridiagonal(diagonal, -tau * space.conductances[0][1:-1])
-    if uses_multigrid(space, few_solves=is_rough or shift == 0.0):
+    if is_for_multigrid(space, few_solves=is_rough or shift == 0.0):
         from grid.engine.methods.multigrid import Cycle, MultigridSolver
 
         if space.couplings:
@@ -114,18 +113,12 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, 
     return SparseLU(matrix)
 
 
-def uses_multigrid(space: Space, *, few_solves: bool) -> bool:
-    """Whether multigrid is the fastest way: not with a flow, on a small plane, or in a box that is nearly homogeneous.
-
-    Args:
-        few_solves: Whether a matrix serves about one solve, so that a factorisation does not pay.
-    """
-    count, dimension = space.capacity.size, len(space.shape)
-    if dimension == 1 or space.problem.has_flow:
+def is_for_multigrid(space: Space, *, few_solves: bool) -> bool:
+    """Whether a system on a space is solved by multigrid; see `grid.engine.costs.uses_multigrid`."""
+    if len(space.shape) == 1 or space.problem.has_flow:
         return False
-    if dimension == 2:
-        return count > (MULTIGRID_CELLS_ONCE if few_solves else MULTIGRID_CELLS)
-    return uses_iteration(space.shape) and (space.active is not None or _contrast(space) > SEPARABLE_CONTRAST)
+    is_homogeneous = space.active is None and _contrast(space) <= SEPARABLE_CONTRAST
+    return uses_multigrid(space.shape, few_solves=few_solves, is_homogeneous=is_homogeneous)
 
 
 def _contrast(space: Space) -> float:
