@@ -18,7 +18,7 @@ import numpy as np
 
 from grid.engine.audits import reason_without_bounds
 from grid.engine.lumped.fidelity import mean_temperature
-from grid.engine.lumped.quasi_steady import QuasiSteady, Response
+from grid.engine.lumped.quasi_steady import QuasiSteady, Response, inner_product
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, Ledger, State, include_references
 from grid.engine.values import FloatArray
@@ -158,7 +158,7 @@ class _Fading:
     @classmethod
     def of(cls, moment: Moment, past: FloatArray) -> "_Fading":
         space, loads = moment.space, moment.loads
-        weight = float(space.capacity @ past**2)
+        weight = inner_product(space.capacity, past**2)
         if not weight > 0.0:
             return cls(past, 0.0, 0.0)
         conducted = -space.conduct(past)
@@ -167,7 +167,7 @@ class _Fading:
             heat = closure.transmittance * past[patch.cells] * patch.area
             conducted[patch.cells] += heat
             exchanged += float(np.sum(heat))
-        rate = max(float(past @ conducted) / weight, 0.0)
+        rate = max(inner_product(past, conducted) / weight, 0.0)
         return cls(past, rate, -exchanged / float(space.capacity.sum()))
 
 

@@ -141,7 +141,7 @@ def compute_measure(space: Space, loads: Loads, temperature: FloatArray, adaptiv
 
 def mean_temperature(space: Space, temperature: FloatArray) -> float:
     """Heat-weighted mean."""
-    return float(space.capacity @ temperature / space.capacity.sum())
+    return float((space.capacity * temperature).sum() / space.capacity.sum())
 
 
 def find_surfaces(space: Space, loads: Loads, temperature: FloatArray) -> list[FloatArray]:
@@ -170,7 +170,7 @@ def compute_certificate(space: Space, loads: Loads, temperature: FloatArray, bou
     for patch, closure in zip(space.patches, loads.closures, strict=True):
         exchange = closure.transmittance * np.ones(patch.cells.shape) * patch.area
         weights += float(exchange.sum())
-        total += float(exchange @ temperature[patch.cells])
+        total += float((exchange * temperature[patch.cells]).sum())
     if not weights > 0.0 or not span > 0.0:
         return 0.0
     return abs(total / weights - mean_temperature(space, temperature)) / span

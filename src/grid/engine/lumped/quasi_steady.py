@@ -25,8 +25,9 @@ from grid.engine.space import Closure, Loads, Space
 from grid.engine.values import FloatArray
 
 Kept = TypeVar("Kept")
-KEPT = 4  # operators and responses held at once
-SHIFT, REFINEMENTS = 1e-7, 3  # of the fastest rate: makes a body that exchanges nothing solvable; refined away
+KEPT, KEPT_UNITS = 4, 16  # operators and responses held at once; answers to a unit of one load
+SHIFT, REFINEMENTS = 1e-9, 3  # of the fastest rate: makes a body that exchanges nothing solvable; refined away
+REFINED = 1e-11  # change of a refinement that is the last, over the field
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class QuasiSteady:
     reference: float
     _operators: OrderedDict[bytes, tuple[LinearSolver, FloatArray]] = field(default_factory=OrderedDict, repr=False)
     _responses: OrderedDict[bytes, Response] = field(default_factory=OrderedDict, repr=False)
+    _units: OrderedDict[bytes, FloatArray] = field(default_factory=OrderedDict, repr=False)
+    _conduction: "Conduction | None" = field(default=None, init=False, repr=False)
 
     def respond(self, frozen: Space, loads: Loads) -> Response:
         """The response with the coefficients of `frozen`, which is `space` where they do not vary."""
@@ -77,33 +80,88 @@ class QuasiSteady:
         return self._responses[key]
 
     def _solve(self, frozen: Space, loads: Loads) -> Response:
-        heat = frozen.heat_flow(np.full_like(frozen.capacity, self.reference), loads).net
-        if frozen.active is not None:
-            heat = np.where(frozen.active, heat, 0.0)
         capacity, total = frozen.capacity, float(frozen.capacity.sum())
         if not exchanges_heat(loads):
+            heat = self._heat(frozen, loads)
             rate = float(heat.sum()) / total
-            shape = Conduction(frozen).spread(heat - capacity * rate)
+            shape = self._conduct(frozen).spread(heat - capacity * rate)
             return Response(self.reference, rate, 0.0, shape, np.zeros_like(shape))
-        solver, answer = self._operator(frozen, loads)
-        slowness = float(capacity @ answer) / total
-        steady = solver.solve(heat)
-        ahead = float(capacity @ steady) / total
+        steady = self._steady(frozen, loads)
+        _, answer = self._operator(frozen, loads)
+        slowness = inner_product(capacity, answer) / total
+        ahead = inner_product(capacity, steady) / total
         shape_0 = centre(capacity, steady - ahead / slowness * answer)
-        return Response(
-            self.reference, ahead / slowness, 1.0 / slowness, shape_0, centre(capacity, answer / slowness - 1.0)
-        )
+        shape_1 = centre(capacity, answer / slowness - 1.0)
+        return Response(self.reference, ahead / slowness, 1.0 / slowness, shape_0, shape_1)
+
+    def _heat(self, frozen: Space, loads: Loads) -> FloatArray:
+        """Heat into the cells of a body that is uniform at the reference [W], flat."""
+        heat = frozen.heat_flow(np.full(frozen.capacity.size, self.reference), loads).net
+        return heat if frozen.active is None else np.where(frozen.active, heat, 0.0)
+
+    def _steady(self, frozen: Space, loads: Loads) -> FloatArray:
+        """A^-1 heat: the steady state above the reference.
+
+        Loads that change as a whole, an ambient or a flux that is the same all over its face, take no solve once the
+        answer to a unit of each is known.
+        """
+        parts = split_loads(frozen, loads, self.reference) if has_constant_films(frozen) else None
+        solver, _ = self._operator(frozen, loads)
+        if parts is None:
+            return solver.solve(self._heat(frozen, loads))
+        total = np.zeros(frozen.capacity.size)
+        for name, strength, unit in parts:
+            key = loads.operator_key + name
+            if key not in self._units:
+                self._units[key] = solver.solve(unit)
+                _forget(self._units, KEPT_UNITS)
+            total += strength * self._units[key]
+        return total
 
     def _operator(self, frozen: Space, loads: Loads) -> tuple[LinearSolver, FloatArray]:
         if not frozen.problem.is_linear:
             solver = make_solver(frozen, loads, shift=0.0, tau=1.0)
-            return solver, solver.solve(frozen.capacity)
+            return solver, solver.solve(np.array(frozen.capacity))
         key = loads.operator_key
         if key not in self._operators:
             solver = make_solver(frozen, loads, shift=0.0, tau=1.0)
-            self._operators[key] = (solver, solver.solve(frozen.capacity))
+            self._operators[key] = (solver, solver.solve(np.array(frozen.capacity)))
             _forget(self._operators)
         return self._operators[key]
+
+    def _conduct(self, frozen: Space) -> "Conduction":
+        if not frozen.problem.is_linear:
+            return Conduction(frozen)
+        if self._conduction is None:
+            self._conduction = Conduction(frozen)
+        return self._conduction
+
+
+def has_constant_films(space: Space) -> bool:
+    """Whether the matrix of conduction and boundaries is the same throughout a run."""
+    films = [law.values["coefficient"] for law in space.boundaries if "coefficient" in law.values]
+    return space.problem.is_linear and not any("t" in film.variables for film in films)
+
+
+def split_loads(space: Space, loads: Loads, reference: float) -> list[tuple[bytes, float, FloatArray]] | None:
+    """The heat into a uniform body as strengths times unit heats, each with a name; None where a face is uneven."""
+    if space.couplings:
+        return None
+    parts: list[tuple[bytes, float, FloatArray]] = []
+    for index, (patch, closure) in enumerate(zip(space.patches, loads.closures, strict=True)):
+        imposed = np.asarray(closure.imposed, np.float64)
+        if np.ndim(closure.reference) or (imposed.size and float(np.ptp(imposed)) > 0.0):
+            return None
+        strengths = (float(closure.reference) - reference, float(imposed.flat[0]) if imposed.size else 0.0)
+        for kind, strength, weight in zip((b"R", b"F"), strengths, (closure.transmittance, 1.0), strict=True):
+            if strength != 0.0 and np.any(weight):
+                unit = np.zeros(space.capacity.size)
+                unit[patch.cells] = weight * patch.area
+                parts.append((kind + bytes([index]), strength, unit))
+    if loads.source is not None:
+        source = loads.source if space.active is None else np.where(space.active, loads.source, 0.0)
+        parts.append((b"S" + source.tobytes(), 1.0, source))
+    return parts
 
 
 class Conduction:
@@ -125,7 +183,10 @@ class Conduction:
             return np.zeros_like(heat)
         out = centre(space.capacity, self._solver.solve(heat))
         for _ in range(REFINEMENTS):
-            out = centre(space.capacity, out + self._solver.solve(heat + space.conduct(out)))
+            change = self._solver.solve(heat + space.conduct(out))
+            out = centre(space.capacity, out + change)
+            if float(np.abs(centre(space.capacity, change)).max()) <= REFINED * float(np.abs(out).max()):
+                break
         return out
 
 
@@ -140,9 +201,14 @@ def fastest_rate(space: Space, loads: Loads) -> float:
     return float((space.diagonal(loads)[inside] / space.capacity[inside]).max())
 
 
+def inner_product(one: FloatArray, other: FloatArray) -> float:
+    """Sum of the products, in an order that no number of threads changes."""
+    return float((one * other).sum())
+
+
 def centre(capacity: FloatArray, shape: FloatArray) -> FloatArray:
     """A field without its heat-weighted mean, which is rounding; nothing where there is no body."""
-    out: FloatArray = np.where(capacity > 0.0, shape - capacity @ shape / capacity.sum(), 0.0)
+    out: FloatArray = np.where(capacity > 0.0, shape - inner_product(capacity, shape) / capacity.sum(), 0.0)
     return out
 
 
@@ -156,6 +222,6 @@ def _key(loads: Loads) -> bytes:
     return loads.operator_key + b"".join(part.tobytes() for part in parts)
 
 
-def _forget(kept: OrderedDict[bytes, Kept]) -> None:
-    while len(kept) > KEPT:
+def _forget(kept: OrderedDict[bytes, Kept], count: int = KEPT) -> None:
+    while len(kept) > count:
         kept.popitem(last=False)

@@ -87,7 +87,7 @@ def _certify(plan: "Plan", recorder: "Recorder", state: "State", log: "Log") -> 
     from grid.engine.lumped.shape import BodyShape
 
     space = recorder.spaces[0]
-    mean = float(space.capacity @ recorder.fields[0].reshape(-1) / space.capacity.sum())
+    mean = float((space.capacity * recorder.fields[0].reshape(-1)).sum() / space.capacity.sum())
     shape = BodyShape.at(space, 0.0, mean)
     phi = shape.internal_resistance_phi() if shape is not None else None
     biot = shape.biot_number if shape is not None else None

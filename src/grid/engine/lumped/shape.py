@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.engine.lumped.certificates import compute_gap
-from grid.engine.lumped.quasi_steady import Conduction
+from grid.engine.lumped.quasi_steady import Conduction, inner_product
 from grid.engine.space import Space
 from grid.engine.values import FloatArray
 
@@ -84,7 +84,7 @@ class BodyShape:
         """The surface integral of h v, with -k dv/dn = outflow h, of a field at the cells."""
         total = 0.0
         for film, patch, half in zip(self.films, self.space.patches, self.space.half_conductance, strict=True):
-            total += float(film @ (field[patch.cells] - outflow * film / half)) * patch.area
+            total += inner_product(film, field[patch.cells] - outflow * film / half) * patch.area
         return total
 
     def shape_function(self) -> FloatArray:
@@ -129,9 +129,9 @@ class BodyShape:
         inside = np.zeros_like(heat) if source is None else np.where(space.capacity > 0.0, source, 0.0)
         net = heat + inside
         field = self.conduction.spread(net - space.capacity * (net.sum() / space.capacity.sum()))
-        energy = float(inside @ field)
+        energy = inner_product(inside, field)
         for flux, patch, half in zip(fluxes, space.patches, space.half_conductance, strict=True):
-            energy += float(flux @ (field[patch.cells] + flux / half)) * patch.area
+            energy += inner_product(flux, field[patch.cells] + flux / half) * patch.area
         return max(energy, 0.0)
 
     def gap(self) -> float:
