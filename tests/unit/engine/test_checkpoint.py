@@ -59,7 +59,6 @@ CASES = [(method.name, 2, {}) for method in METHODS] + [
 ]
 
 
-@pytest.mark.jit
 @pytest.mark.parametrize(("method", "dimension", "options"), CASES)
 def test_a_run_cut_anywhere_goes_on_to_the_same_bytes(make_case, tmp_path, method, dimension, options):
     plan, path = some_plan(make_case, method, dimension, **options), tmp_path / "run.checkpoint"

@@ -35,8 +35,8 @@ def make_sweep(rows: int) -> Callable[..., None]:
 
     It advances columns `start <= j < stop` of `rows` rows that lie `row` elements apart, the first of which begins at
     element `first` of the contiguous array `inp`, and writes to the same places of `out`. `limit` is the number of
-    elements that may be read from the beginning of a row on; `plane` the distance of neighbours along the third axis, not used in 2D.
-    `weights` holds Fo for all axes, or one for each, slowest axis first.
+    elements that may be read from the beginning of a row on; `plane` the distance of neighbours along the third axis,
+    not used in 2D. `weights` holds Fo for all axes, or one for each, slowest axis first.
     """
     if getattr(config, "DISABLE_JIT", False):
         return _interpreted(rows)
