@@ -106,7 +106,7 @@ class ExponentialStepper:
         loads, step = self._loads, end - start
         bounds = include_references(state.bounds, loads)
         rate = self.space.heat_flow(state.temperature, loads).net * self.space.rate
-        drive = step * float(np.sqrt(self.space.capacity @ rate**2 / self.space.capacity.sum()))
+        drive = step * float(np.sqrt(weigh(self.space.capacity, rate**2) / self.space.capacity.sum()))
         if drive == 0.0:
             return replace(state, time=end, step=state.step + 1, bounds=bounds)
         span = max(bounds.highest - bounds.lowest, float(np.ptp(state.temperature)))
@@ -163,7 +163,7 @@ class ExponentialStepper:
         """The state after a step, inside the bounds where there are any."""
         capacity = self.space.capacity
         if self.is_single:
-            stored = float(capacity @ (temperature - state.temperature))
+            stored = weigh(capacity, temperature - state.temperature)
             rest = (heat.into - heat.out + heat.generated - stored) / float(capacity.sum())
             temperature, error = temperature + rest, error + abs(rest)
         if self._is_bounded:
@@ -230,6 +230,11 @@ class ExponentialStepper:
         return coefficients[0] * start + layout.take(total), sums
 
 
+def weigh(capacity: FloatArray, values: FloatArray) -> float:
+    """The sum of values times capacities, in an order that does not depend on threads, as that of a BLAS does."""
+    return float(np.einsum("i,i->", capacity, values))
+
+
 def keep_extremes(temperature: FloatArray, capacity: FloatArray, bounds: Bounds) -> FloatArray:
     """Cut off what is beyond the bounds; the other cells take its heat, in proportion to their distance from them.
 
@@ -240,9 +245,9 @@ def keep_extremes(temperature: FloatArray, capacity: FloatArray, bounds: Bounds)
     if bounds.lowest <= float(temperature.min()) and float(temperature.max()) <= bounds.highest:
         return temperature
     cut = np.clip(temperature, bounds.lowest, bounds.highest)
-    heat = float(capacity @ (temperature - cut))
+    heat = weigh(capacity, temperature - cut)
     room = bounds.highest - cut if heat > 0.0 else bounds.lowest - cut
-    whole = float(capacity @ room)
+    whole = weigh(capacity, room)
     share = min(heat / whole, 1.0) if whole != 0.0 else 0.0
     kept: FloatArray = cut + share * room
     return kept

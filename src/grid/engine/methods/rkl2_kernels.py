@@ -1,0 +1,163 @@
+r"""Compiled stages of RKL2 where one polynomial of temperature scales all conductivities. Importing this loads Numba.
+
+The flow through a face between temperatures u and w is :math:`G\,s((u + w)/2)\,(u - w)`, with s a cubic. Fields are
+padded (`grid.engine.methods.padded`); rows are independent of each other, so threads do not change a byte.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
+SURFACE_TURNS = 50
+
+
+@njit(cache=True, nogil=True)
+def _pair(heat: Array, x: Array, low: Array, high: Array, before: Array, after: Array, law: Array) -> None:
+    """Add what flows from the two neighbours of each cell along one axis [W]."""
+    s0, s1, s2, s3 = law[0], law[1], law[2], law[3]
+    if s2 == 0.0 and s3 == 0.0:
+        for j in range(heat.shape[0]):
+            enter = before[j] * (s0 + 0.5 * s1 * (low[j] + x[j])) * (low[j] - x[j])
+            heat[j] += enter - after[j] * (s0 + 0.5 * s1 * (high[j] + x[j])) * (x[j] - high[j])
+        return
+    for j in range(heat.shape[0]):
+        m, n = 0.5 * (low[j] + x[j]), 0.5 * (high[j] + x[j])
+        enter = before[j] * (s0 + m * (s1 + m * (s2 + m * s3))) * (low[j] - x[j])
+        heat[j] += enter - after[j] * (s0 + n * (s1 + n * (s2 + n * s3))) * (x[j] - high[j])
+
+
+@njit(cache=True, nogil=True)
+def _combine(out: Array, x: Array, start: Array, first: Array, change: Array, rate: Array, weights: Array) -> None:
+    mu, nu, kappa, forward, backward = weights[0], weights[1], weights[2], weights[3], weights[4]
+    for j in range(out.shape[0]):
+        out[j] = mu * x[j] + nu * out[j] + kappa * start[j] + forward * (rate[j] * change[j]) + backward * first[j]
+
+
+@njit(cache=True, nogil=True)
+def _one_row(
+    row: int, out: Array, x: Array, start: Array, first: Array, depth: Array, grid: Array, source: Array, law: Array,
+    weights: Array,
+) -> None:  # fmt: skip
+    _, across, along, rate, sizes = grid
+    rows, n, stride, plane = sizes[1], sizes[2], sizes[3], sizes[4]
+    at = sizes[6] + (row // rows) * plane + (row % rows) * stride
+    end = at + n
+    c, heat = x[at:end], source[at:end].copy()
+    _pair(heat, c, x[at - 1 : end - 1], x[at + 1 : end + 1], along[at:end], along[at + 1 : end + 1], law)
+    above, below = x[at - stride : end - stride], x[at + stride : end + stride]
+    _pair(heat, c, above, below, across[at:end], across[at + stride : end + stride], law)
+    if depth is not None:
+        before, behind = x[at - plane : end - plane], x[at + plane : end + plane]
+        _pair(heat, c, before, behind, depth[at:end], depth[at + plane : end + plane], law)
+    _combine(out[at:end], c, start[at:end], first[at:end], heat, rate[at:end], weights)
+
+
+@njit(cache=True, nogil=True)
+def find_surface(near: float, half: float, face: Array, law: Array) -> float:
+    """The surface temperature at which the half cell conducts what the law of the boundary gives, by Newton's method.
+
+    Args:
+        near: At the centre of the cell.
+        half: 2 k / d at s = 1 [W/(m2 K)].
+        face: Film, reference, strength of radiation e sigma, surroundings to the fourth, imposed flux, what makes
+            temperatures absolute, and 1 where the reference is the surface temperature.
+        law: Coefficients of s.
+    """
+    if face[6] == 1.0:
+        return face[1]  # type: ignore[no-any-return]
+    surface = near
+    for _ in range(SURFACE_TURNS):
+        m = 0.5 * (near + surface)
+        s = law[0] + m * (law[1] + m * (law[2] + m * law[3]))
+        slope = law[1] + m * (2.0 * law[2] + m * 3.0 * law[3])
+        hot = max(surface + face[5], 0.0)
+        rest = half * s * (surface - near) - face[0] * (face[1] - surface) - face[2] * (face[3] - hot**4) - face[4]
+        steep = half * (s + 0.5 * slope * (surface - near)) + face[0] + 4.0 * face[2] * hot**3
+        step = rest / steep if steep > 0.0 else 0.0
+        surface -= step
+        if abs(step) <= 1e-14 * abs(surface):
+            break
+    return surface
+
+
+@njit(cache=True, nogil=True)
+def _faces(out: Array, x: Array, rate: Array, faces: Array, law: Array, weights: Array, flows: Array) -> None:
+    """What the boundary adds; the heat into and out of the body goes to `flows` [W]."""
+    places, half, area, laws = faces
+    into, away = 0.0, 0.0
+    for f in range(places.shape[0]):
+        at = places[f]
+        near = x[at]
+        surface = find_surface(near, half[f], laws[f], law)
+        m = 0.5 * (near + surface)
+        heat = area[f] * half[f] * (law[0] + m * (law[1] + m * (law[2] + m * law[3]))) * (surface - near)
+        if half[f] == 0.0:
+            heat = area[f] * laws[f, 4]
+        out[at] += weights[3] * (rate[at] * heat)
+        if heat > 0.0:
+            into += heat
+        else:
+            away -= heat
+    flows[0], flows[1] = into, away
+
+
+@njit(cache=True, nogil=True)
+def _join_one(x: Array, to: int, source: int, count: int) -> None:
+    for i in range(count):
+        x[to + i] = x[source + i]
+
+
+@njit(cache=True, nogil=True)
+def join(x: Array, sizes: Array, is_3d: bool) -> None:
+    """Ghosts of the axes whose ends are joined."""
+    rows, n, stride, plane, begin = sizes[1], sizes[2], sizes[3], sizes[4], sizes[6] - sizes[7]
+    planes = sizes[0] if is_3d else 1
+    for p in range(planes):
+        base = begin + p * plane
+        if sizes[8] == 1:
+            for i in range(rows):
+                at = base + i * stride + sizes[7]
+                x[at - 1], x[at + n] = x[at + n - 1], x[at]
+        if sizes[9] == 1:
+            _join_one(x, base - stride, base + (rows - 1) * stride, stride)
+            _join_one(x, base + rows * stride, base, stride)
+    if is_3d and sizes[10] == 1:
+        _join_one(x, begin - stride - plane, begin - stride + (planes - 1) * plane, plane)
+        _join_one(x, begin - stride + planes * plane, begin - stride, plane)
+
+
+@njit(cache=True, nogil=True)
+def advance_stage(
+    out: Array, x: Array, start: Array, first: Array, grid: Array, source: Array, faces: Array, law: Array,
+    weights: Array, flows: Array, rows: int,
+) -> None:  # fmt: skip
+    """One stage: out = mu x + nu out + kappa start + forward f(x) + backward first, f the rate of change [K/s].
+
+    Args:
+        out: The stage before the last, overwritten by the new one.
+        x: The last stage, ghosts set.
+        start: The field at the start of the step; `first` its rate of change.
+        grid: Conductances across planes (None in 2D), across rows and along rows, 1/C, and the sizes of the layout.
+        source: [W].
+        faces: Cells behind boundary faces, their half conductances, areas and laws (`find_surface`).
+        law: The polynomial.
+        weights: mu, nu, kappa, forward and backward.
+        flows: Heat into and out of the body at x [W]; written.
+        rows: In all planes.
+    """
+    for row in range(rows):
+        _one_row(row, out, x, start, first, grid[0], grid, source, law, weights)
+    _faces(out, x, grid[3], faces, law, weights, flows)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def advance_stage_parallel(
+    out: Array, x: Array, start: Array, first: Array, grid: Array, source: Array, faces: Array, law: Array,
+    weights: Array, flows: Array, rows: int,
+) -> None:  # fmt: skip
+    """`advance_stage` with the rows shared among threads; the same bytes."""
+    for row in prange(rows):
+        _one_row(np.int64(row), out, x, start, first, grid[0], grid, source, law, weights)  # type: ignore[arg-type]
+    _faces(out, x, grid[3], faces, law, weights, flows)

@@ -1,0 +1,73 @@
+"""Stabilised explicit super-steps as a method: `rkl2`, for problems that are not linear or whose loads change."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.methods.method import Cost, Facts
+
+if TYPE_CHECKING:
+    from grid.engine.space import Space
+    from grid.engine.state import Stepper
+
+# seconds for each cell and stage where one function of temperature scales all conductivities, and elsewhere
+PARALLEL_CELLS = 100_000  # below this two threads cost more than they bring
+STAGE_CELL, SPACE_CELL = 3e-9, 3e-7
+THREADED = 0.6
+STAGE, SPACE_STAGE = 1.5e-5, 5e-4  # s for each stage
+STEPS = 3.0  # over the cube root of the tolerance, and for each landing: super-steps, about
+FIRST = 0.03  # times the cube root of the tolerance: first step, over the way to the first landing
+FIELDS = 16.0  # of working memory
+
+
+@dataclass(frozen=True)
+class Rkl2Method:
+    """RKL2 in super-steps chosen by their error; see `grid.engine.methods.rkl2`."""
+
+    name: str = "rkl2"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        problem = facts.problem
+        if facts.steps is not None:
+            return "it chooses its steps by their error"
+        if problem.has_phase_change or any(
+            value.variables & {"t", "T"}
+            for material in problem.materials
+            for value in material.values[len(material.conductivity) :]
+        ):
+            return "a heat capacity depends on temperature or time"
+        if problem.has_flow:
+            return "there is a flow"
+        if problem.coupled_axes:
+            return "the conductivity is a full tensor"
+        return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
+
+    def estimate(self, facts: Facts) -> Cost:
+        steps = STEPS * facts.tolerance ** (-1.0 / 3.0) + STEPS * len(facts.landings)
+        stages = math.sqrt(2.0 * facts.stiffness * facts.duration * steps) + 3.0 * steps
+        if _is_scaled(facts):
+            threaded = THREADED if facts.dimension > 1 and facts.cells >= PARALLEL_CELLS else 1.0
+            seconds = stages * (STAGE + STAGE_CELL * facts.cells * threaded)
+        else:
+            seconds = stages * (SPACE_STAGE + SPACE_CELL * facts.cells)
+        memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
+        return Cost(math.ceil(steps), seconds, memory)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.rkl2 import Rkl2Stepper
+        from grid.engine.methods.rkl2_flow import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures
+
+        low, high = find_temperatures(space)
+        law, flow = find_scale(space.problem, low, high), SpaceFlow(space)
+        chosen: Flow = flow
+        if law is not None:
+            is_large = facts.dimension > 1 and facts.cells >= PARALLEL_CELLS
+            chosen = ScaledFlow(space, law, 0.5 * (low + high), is_parallel=is_large)
+        first = FIRST * facts.tolerance ** (1.0 / 3.0) * facts.landings[0]
+        return Rkl2Stepper(space, chosen, facts.times, facts.duration, facts.tolerance, first)
+
+
+def _is_scaled(facts: Facts) -> bool:
+    """Whether the compiled stages are likely to do; without fields."""
+    problem = facts.problem
+    return problem.domain.active is None and not problem.contacts and "T" not in problem.source_term.variables

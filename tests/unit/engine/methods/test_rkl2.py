@@ -1,0 +1,190 @@
+"""RKL2: order, agreement with the implicit method, heat, extremes, and its two ways to find the rate of change."""
+
+import numpy as np
+import pytest
+
+from grid.core.errors import UnsupportedError
+from grid.engine import HeatProblem, prepare, solve
+from grid.engine.marching import make_start, make_stepper
+from grid.engine.methods.rkl2 import count_stages, make_weights
+from grid.engine.methods.rkl2_flow import ScaledFlow, SpaceFlow, find_scale
+
+SCALED = {"conductivity": {"expression": "2 + 0.01*(T - 300)"}, "volumetric_heat_capacity": {"expression": "300*(1+x)"}}
+LAWS = {
+    "x_min": {"type": "radiation", "emissivity": 0.9, "surroundings": 900.0},
+    "x_max": {"type": "temperature", "value": 300.0},
+    "y_min": {"type": "convection", "coefficient": 20.0, "ambient": 350.0},
+    "y_max": {
+        "type": "convection_radiation",
+        "coefficient": 5.0,
+        "ambient": 320.0,
+        "emissivity": 0.5,
+        "surroundings": 400.0,
+    },
+    "z_min": {"type": "flux", "value": 500.0},
+}
+CELLS = {1: [16], 2: [9, 7], 3: [5, 4, 6]}
+
+
+def some_problem(make_case, dimension, **changes):
+    fields = {
+        "boundaries": {face: law for face, law in LAWS.items() if face[0] in "xyz"[:dimension]},
+        "material": SCALED,
+        "initial": 300.0,
+        "temperature_unit": "K",
+        "resolution": {"cells": CELLS[dimension], "steps": 4, "end_time": 20.0},
+    }
+    return HeatProblem.from_case(make_case(dimension, **(fields | changes)))
+
+
+def polynomial(stages, z):
+    """The stability polynomial: what a super-step makes of dy/dt = z y."""
+    weights = make_weights(stages)
+    before, last = np.ones_like(z), 1.0 + weights[0][3] * z
+    for mu, nu, kappa, ahead, back in weights[1:]:
+        before, last = last, mu * last + nu * before + kappa + ahead * z * last + back * z
+    return last
+
+
+@pytest.mark.parametrize("stages", [3, 5, 21, 301])
+def test_a_super_step_is_second_order_and_damps_as_far_as_it_claims(stages):
+    z = np.array([-1e-3, -2e-3])
+    error = np.abs(polynomial(stages, z) - np.exp(z))
+    far = -np.linspace(0.0, 0.5 * (stages**2 + stages - 2), 4000)
+
+    assert np.log2(error[1] / error[0]) == pytest.approx(3.0, abs=0.1)
+    assert np.abs(polynomial(stages, far)).max() <= 1.0 + 1e-10
+
+
+@pytest.mark.parametrize("radius", [0.1, 7.0, 1e4])
+def test_the_stages_are_odd_and_just_enough(radius):
+    stages = count_stages(radius)
+
+    assert stages % 2 == 1
+    assert 2.0 * radius <= stages**2 + stages - 2 + 1e-9
+    assert stages == 3 or 2.0 * radius > (stages - 2) ** 2 + (stages - 2) - 2
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_compiled_stages_follow_the_same_equations(make_case, dimension):
+    """The rate of change and the heat through the boundary of `Space`, with every coefficient at the temperature."""
+    plan = prepare(
+        some_problem(make_case, dimension, source_term={"expression": "1000*x"}), method="rkl2", tolerance=1e-3
+    )
+    fast, slow = make_stepper(plan).flow, SpaceFlow(plan.space)
+    assert isinstance(fast, ScaledFlow)
+    field = np.random.default_rng(1).uniform(300.0, 500.0, plan.space.capacity.size)
+    start, first = field + 3.0, np.sin(field)
+    results = []
+    for flow in (fast, slow):
+        out, moved = flow.wrap(0.5 * field), None
+        arguments = (flow.wrap(field), flow.wrap(start), flow.wrap(first), (1.2, -0.3, 0.1, 0.02, -0.01))
+        moved = flow.stage(out, *arguments, 1.0)
+        results.append((flow.unwrap(out), moved))
+
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-11)
+    for name in ("into", "out", "generated"):
+        assert getattr(results[0][1], name) == pytest.approx(getattr(results[1][1], name), rel=1e-10)
+
+
+def test_it_agrees_with_the_implicit_method(make_case):
+    problem = some_problem(make_case, 1, resolution={"cells": [6], "end_time": 20.0})
+    fine = solve(problem, method="implicit", steps=25).final
+
+    solution = solve(problem, method="rkl2", tolerance=1e-3)
+
+    assert np.abs(solution.final - fine).max() <= 2e-3 * (fine.max() - 300.0)
+    assert solution.is_accepted, solution.audits
+    balance = next(audit for audit in solution.audits if audit.name == "energy_balance")
+    assert balance.value <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("material", "law"),
+    [
+        (SCALED, [2.0, 0.01]),
+        ({"conductivity": 3.0, "volumetric_heat_capacity": 1.0}, [3.0]),
+        ({"conductivity": {"expression": "1 + 1e-6*(T-300)**3"}, "volumetric_heat_capacity": 1.0}, None),
+        ({"conductivity": {"expression": "exp(T/300)"}, "volumetric_heat_capacity": 1.0}, 0),
+        ({"conductivity": {"expression": "1 + x*T"}, "volumetric_heat_capacity": 1.0}, 0),
+    ],
+)
+def test_a_cubic_is_found_where_there_is_one(make_case, material, law):
+    """0 stands for none; a cubic is checked at temperatures between those it was fitted to."""
+    found = find_scale(some_problem(make_case, 1, material=material), 300.0, 500.0)
+
+    if law == 0:
+        assert found is None
+        return
+    at = np.linspace(300.0, 500.0, 101)
+    wanted = 1 + 1e-6 * (at - 300) ** 3
+    if law is not None:
+        wanted = np.polynomial.polynomial.polyval(at - 300.0 if len(law) > 1 else at, law)
+    curve = np.polynomial.polynomial.polyval(at, found)
+    np.testing.assert_allclose(curve, wanted / wanted[50], rtol=1e-9)
+
+
+def test_a_law_that_no_cubic_meets_is_solved_all_the_same(make_case):
+    material = {"conductivity": {"expression": "exp(T/300)"}, "volumetric_heat_capacity": 2000.0}
+    problem = some_problem(make_case, 1, material=material)
+
+    one, other = solve(problem, method="rkl2", tolerance=1e-3), solve(problem, method="implicit", steps=25)
+
+    np.testing.assert_allclose(one.final, other.final, atol=2e-3 * np.ptp(other.final))
+    assert one.is_accepted
+
+
+def test_loads_that_change_in_time_are_followed(make_case):
+    """A closed body under a flux q(t): the mean rises by its integral, and a table's knot is landed on."""
+    table = {"table": [[0.0, 0.0], [5.0, 1000.0], [20.0, 0.0]]}
+    problem = some_problem(make_case, 1, boundaries={"x_min": {"type": "flux", "value": table}})
+
+    solution = solve(problem, method="rkl2", tolerance=1e-4)
+
+    stored = float(solution.metrics["stored_heat_change"])
+    assert stored == pytest.approx(0.5 * 20.0 * 1000.0, rel=1e-6)
+
+
+def test_threads_do_not_change_a_byte(make_case):
+    plan = prepare(some_problem(make_case, 2), method="rkl2", tolerance=1e-3)
+    serial, parallel = make_stepper(plan), make_stepper(plan)
+    parallel.flow.is_parallel = True
+    ends = [stepper.advance(make_start(plan), stepper.make_segment(0.0, 20.0), 0, 2) for stepper in (serial, parallel)]
+
+    assert ends[0].temperature.tobytes() == ends[1].temperature.tobytes()
+    assert ends[0].ledger == ends[1].ledger
+
+
+def test_a_run_cut_in_two_is_the_run_in_one(make_case):
+    plan = prepare(some_problem(make_case, 1), method="rkl2", tolerance=1e-3)
+    one, other = make_stepper(plan), make_stepper(plan)
+    segment = one.make_segment(0.0, 20.0)
+
+    half = one.advance(make_start(plan), segment, 0, 3)
+    whole, resumed = one.advance(half, segment, 0, 1000), other.advance(half, segment, 0, 1000)
+
+    assert whole.time == 20.0
+    assert whole.temperature.tobytes() == resumed.temperature.tobytes() == plan.solve().final.tobytes()
+
+
+def test_no_new_extremes_from_a_jump(make_case):
+    laws = {"x_min": {"type": "temperature", "value": 500.0}}
+    solution = solve(some_problem(make_case, 1, boundaries=laws), method="rkl2", tolerance=1e-2)
+
+    assert solution.final.min() >= 300.0
+    assert solution.final.max() <= 500.0
+    assert solution.is_accepted
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"material": {"conductivity": 1.0, "volumetric_heat_capacity": {"expression": "T"}}}, "heat capacity"),
+        ({"velocity": [1.0]}, "flow"),
+    ],
+)
+def test_what_it_cannot_solve_is_refused_in_words(make_case, changes, reason):
+    material = {"material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0}}
+
+    with pytest.raises(UnsupportedError, match=reason):
+        prepare(some_problem(make_case, 1, **(material | changes)), method="rkl2", tolerance=1e-3)
