@@ -11,6 +11,7 @@ from grid.engine.structural.limits import MATERIAL_LIMITS
 from grid.engine.values import Constant, Expression
 
 Entry = Mapping[str, Any]
+SMALLEST_SHARE = 1e-15  # of the yield stress: less is rounding of none
 COMMON = (*PROSE, "kind", "model", "schema_version", "temperature_unit")
 
 
@@ -122,6 +123,18 @@ def require_property(material: Mapping[str, float], name: str) -> float:
     if name not in material:
         raise FieldError(f"material.{name}", "required by this quantity")
     return material[name]
+
+
+def ask_safety_factor(von_mises: float, material: Mapping[str, float]) -> float:
+    """Yield stress over the largest von Mises stress.
+
+    Raises:
+        FieldError: There is no yield stress, or no stress and so no number.
+    """
+    limit = require_property(material, "yield_stress")
+    if not von_mises > limit * SMALLEST_SHARE:
+        raise FieldError("quantity", "a load that stresses the body; the safety factor of this one is endless")
+    return limit / von_mises
 
 
 def require_expansion(material: Mapping[str, float]) -> float:

@@ -13,19 +13,18 @@ from grid.engine.structural.case_fields import (
     Entry,
     ask_component,
     ask_number,
+    ask_safety_factor,
     choose_quantity,
     read_case,
     read_choices,
     read_limited,
     read_material,
     require_expansion,
-    require_property,
 )
 from grid.engine.structural.fatigue import PowerLaw
 from grid.engine.structural.integrity import (
     COMPONENTS,
     compute_principal,
-    compute_safety_factor,
     compute_tresca,
     compute_von_mises,
 )
@@ -57,7 +56,7 @@ def prepare_stress_state(case: Mapping[str, Any]) -> Answer:
             return float(compute_tresca(loaded))
         if quantity == "von_mises":
             return float(compute_von_mises(loaded))
-        return float(compute_safety_factor(compute_von_mises(loaded), require_property(material, "yield_stress")))
+        return ask_safety_factor(float(compute_von_mises(loaded)), material)
 
     return answer
 

@@ -59,6 +59,8 @@ class Samples:
         if not touching.any():
             raise FieldError("at", "a point of the body [m]")
         whole = self.group >= 0
+        if not whole.any():
+            raise FieldError("resolution.cells", "a grid with cells that no edge of a region cuts")
         if side is not None:
             allowed = self._on_side(side, whole, distance)
             nearest = allowed & (distance <= distance[allowed].min() + TOUCH)

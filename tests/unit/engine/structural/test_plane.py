@@ -161,6 +161,11 @@ def test_a_bad_case_is_refused_with_the_field(changes, field):
     assert field in str(caught.value)
 
 
+def test_a_grid_whose_every_cell_is_cut_has_no_stress_to_tell():
+    with pytest.raises(InputError, match="cuts"):
+        ask(plane((STRAIN, "x < 0.011"), resolution={"cells": [1, 1]}), "xx", 0.01, 0.01)
+
+
 def test_more_cells_than_memory_is_planned_for_are_refused():
     with pytest.raises(UnsupportedError, match="cells"):
         prepare_case(plane((STRAIN, None), resolution={"cells": [2000, 1000]}))
