@@ -135,3 +135,11 @@ def test_a_plan_for_a_homogeneous_box_names_the_modes(make_problem):
 
     assert plan.summary.method == "spectral"
     assert "spectral" in plan.summary.reason
+
+
+def test_a_field_that_is_uniform_but_for_rounding_is_accepted(make_problem):
+    start = {"expression": "cos(2*3.141592653589793*x)"}  # of two cells, both at its zeros
+
+    assert solve(
+        make_problem(1, initial=start, resolution={"cells": [2], "end_time": 0.1}), method="spectral"
+    ).is_accepted
