@@ -76,7 +76,11 @@ def reason_without_bounds(problem: HeatProblem) -> str | None:
 
 def audit_extremes(problem: HeatProblem, bounds: Bounds, extremes: list[tuple[float, float]]) -> Audit:
     """Temperatures stay between the extremes of the initial and the boundary temperatures."""
-    reason = reason_without_bounds(problem)
+    return judge_extremes(reason_without_bounds(problem), bounds, extremes)
+
+
+def judge_extremes(reason: str | None, bounds: Bounds, extremes: list[tuple[float, float]]) -> Audit:
+    """`audit_extremes` where it is known why nothing bounds the temperatures, or that something does."""
     if reason is not None and reason != TENSOR:
         return Audit("maximum_principle", "not_applicable", None, None, reason)
     low, high = min(low for low, _ in extremes), max(high for _, high in extremes)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,11 +61,11 @@ class BatchSolution:
     is_accepted: npt.NDArray[np.bool_] = field(repr=False)
     errors: dict[int, GridError]
     method: tuple[str, ...] = field(repr=False)
-    _audits: "Mapping[int, Callable[[], tuple[Audit, ...]]]" = field(repr=False)
+    _audits: "Callable[[int], tuple[Audit, ...]]" = field(repr=False)
 
     def audits(self, column: int) -> "tuple[Audit, ...]":
         """The verdicts on a column, as `Solution.audits`; none if it failed."""
-        return self._audits[column]() if column in self._audits else ()
+        return self._audits(column)
 
     def column_problem(self, column: int) -> HeatProblem:
         """The problem of one column.
@@ -170,9 +169,11 @@ class _Collector:
         self.fields = np.full((columns, len(plan.times), *plan.problem.domain.cells), np.nan)
         self.metrics: dict[str, FloatArray] = {}
         self.accepted = np.zeros(columns, bool)
-        self.audits: dict[int, Callable[[], tuple[Audit, ...]]] = {}
+        self.audits_alone: dict[int, tuple[Audit, ...]] = {}
+        self.groups: list[Group] = []
+        self.place = np.full((columns, 2), -1)  # group and place in it of columns that ran together
         self.errors: dict[int, GridError] = {}
-        self.method = [""] * columns
+        self.method = np.full(columns, "", dtype=object)
 
     def run_together(self, is_parallel: bool) -> None:
         """All columns that the kernels can take, those of equal steps in one call; the others wait."""
@@ -217,9 +218,14 @@ class _Collector:
         self.done[kept] = True
         for name, value in group.metrics().items():
             self.set_metric(name, kept, value[finite] if np.ndim(value) else value)
-        for index in np.flatnonzero(finite).tolist():
-            self.audits[int(columns[index])] = partial(group.audits, index)
-            self.method[int(columns[index])] = self.plan.summary.method
+        self.place[kept, 0], self.place[kept, 1] = len(self.groups), np.flatnonzero(finite)
+        self.groups.append(group)
+        self.method[kept] = self.plan.summary.method
+
+    def audits(self, column: int) -> "tuple[Audit, ...]":
+        """The verdicts on a column."""
+        group, index = self.place[column].tolist()
+        return self.groups[group].audits(index) if group >= 0 else self.audits_alone.get(column, ())
 
     def _starts(self) -> FloatArray:
         shape = (self.columns, *self.plan.problem.domain.cells)
@@ -257,7 +263,7 @@ class _Collector:
         for name, value in solution.metrics.items():
             self.set_metric(name, column, value)
         self.accepted[column] = solution.is_accepted
-        self.audits[column] = lambda: solution.audits
+        self.audits_alone[column] = solution.audits
         self.method[column] = solution.plan.method
 
     def set_metric(self, name: str, column: Any, value: Any) -> None:
@@ -269,5 +275,5 @@ class _Collector:
     def conclude(self) -> BatchSolution:
         return BatchSolution(
             self.plan.problem, self.vary, self.plan.times, self.fields, self.metrics, self.accepted, self.errors,
-            tuple(self.method), self.audits,
+            tuple(self.method.tolist()), self.audits,
         )  # fmt: skip

@@ -38,7 +38,8 @@ class Group:
         """The verdicts on one of them."""
         bounds = Bounds(float(self.lowest[index]), float(self.highest[index]))
         totals = self.ran.totals[index].tolist()
-        return make_audits(self.plan, bounds, self.ran.fields[index], self.ran.rows[index], totals)
+        reason = reason_without_bounds(self.plan.problem)
+        return make_audits(self.plan, reason, bounds, self.ran.fields[index], self.ran.rows[index], totals)
 
     def is_accepted(self) -> npt.NDArray[np.bool_]:
         """Whether no audit failed, by the limits of `grid.engine.audits`."""

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.core.errors import DivergedError
-from grid.engine.audits import Audit, audit_energy, audit_extremes, audit_finite, audit_step_error
+from grid.engine.audits import (
+    Audit,
+    audit_energy,
+    audit_finite,
+    audit_step_error,
+    judge_extremes,
+    reason_without_bounds,
+)
 from grid.engine.batch_columns import (
     Laws,
     Schedule,
@@ -44,6 +51,7 @@ class Single:
         self._rows, self._totals = np.empty((1, self.row_times.size, 3, 1)), np.empty((1, 5, 1))
         self._law = np.ascontiguousarray(self.laws.law).reshape(1, 6, 1)
         self._steps = int(schedule.counts.sum())
+        self._reason = reason_without_bounds(self.plan.problem)
         space = self.plan.space
         self._spaces = (space,) * len(self.plan.times)
         self._loads = (space.loads(0.0),) * len(self.plan.times)
@@ -57,7 +65,12 @@ class Single:
         """
         from grid.engine.batch_kernels import run_blocks
 
-        schedule, fields, rows, totals = self.schedule, self._fields.copy(), self._rows.copy(), self._totals.copy()
+        schedule, fields, rows, totals = (
+            self.schedule,
+            self._fields.copy(),
+            np.empty_like(self._rows),
+            np.empty_like(self._totals),
+        )
         run_blocks(
             self._law, schedule.landings, schedule.asked, schedule.counts, schedule.chunk, fields, rows, totals, 0, 1
         )
@@ -68,7 +81,7 @@ class Single:
         ledger = Ledger(totals[0], totals[1])
         return Solution(
             self.plan.problem, self.plan.summary, self.plan.times, fields, make_metrics(rows, totals, self._steps),
-            make_audits(self.plan, self.bounds, fields, rows, totals),
+            make_audits(self.plan, self._reason, self.bounds, fields, rows, totals),
             History(self.row_times, rows[0], rows[1], rows[2]), ledger, self._spaces, self._loads, self._contents,
         )  # fmt: skip
 
@@ -104,9 +117,9 @@ def make_metrics(rows: FloatArray, totals: list[float], steps: int) -> dict[str,
 
 
 def make_audits(
-    plan: "Plan", bounds: Bounds, fields: FloatArray, rows: FloatArray, totals: list[float]
+    plan: "Plan", reason: str | None, bounds: Bounds, fields: FloatArray, rows: FloatArray, totals: list[float]
 ) -> tuple[Audit, ...]:
-    """The verdicts on a run."""
+    """The verdicts on a run; `reason` is that of `reason_without_bounds`."""
     lowest, _, highest = rows.tolist()
     span = max(highest) - min(lowest)
     if len(fields) == 2:  # the first and the last row of the history are of these two
@@ -116,7 +129,7 @@ def make_audits(
     return (
         audit_finite([fields], ends),
         audit_energy(totals[2], Ledger(totals[0], totals[1]), totals[3]),
-        audit_extremes(plan.problem, bounds, ends),
+        judge_extremes(reason, bounds, ends),
         audit_step_error(totals[4], span, plan.summary.tolerance),
     )
 
