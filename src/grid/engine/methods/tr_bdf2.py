@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
-STEPS = 1.5  # over the cube root of the tolerance, and for each landing: steps that the error asks for, about
+LEAST_STEPS, STEPS = 5.0, 0.3  # steps that the error asks for: so many, and so many over the root of the tolerance
+CHANGING = 3.0  # times as many where loads change in time
+# s of one turn of an iteration for coefficients that depend on temperature: for each dimension, and for each cell
+TURNS, TURN, TURN_CELL = 8.0, 1.0e-3, 5e-6  # turns in both stages of a step
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class ImplicitMethod:
     def estimate(self, facts: Facts) -> Cost:
         steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
         seconds = implicit_seconds(facts.problem, steps)
+        if not facts.is_linear or facts.problem.has_phase_change:
+            seconds += steps * TURNS * (TURN * facts.dimension + TURN_CELL * facts.cells)
         memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
         return Cost(steps, seconds, memory, find_step(facts))
 
@@ -65,4 +70,6 @@ def find_step(facts: Facts) -> float | None:
 
 
 def _guess_steps(facts: Facts) -> int:
-    return math.ceil(STEPS * facts.tolerance ** (-1.0 / 3.0) + STEPS * len(facts.landings))
+    steps = LEAST_STEPS + STEPS / math.sqrt(facts.tolerance)
+    steps *= CHANGING if loads_change(facts.problem) else 1.0
+    return math.ceil(steps + 1.5 * len(facts.landings))
