@@ -166,7 +166,7 @@ class _Collector:
     def __init__(self, plan: Plan, vary: dict[str, FloatArray], columns: int) -> None:
         self.plan, self.vary, self.columns = plan, vary, columns
         self.done = np.zeros(columns, bool)
-        self.fields = np.full((columns, len(plan.times), *plan.problem.domain.cells), np.nan)
+        self.whole: FloatArray | None = None  # the fields, from the first column on that has one
         self.metrics: dict[str, FloatArray] = {}
         self.accepted = np.zeros(columns, bool)
         self.audits_alone: dict[int, tuple[Audit, ...]] = {}
@@ -174,6 +174,13 @@ class _Collector:
         self.place = np.full((columns, 2), -1)  # group and place in it of columns that ran together
         self.errors: dict[int, GridError] = {}
         self.method = np.full(columns, "", dtype=object)
+
+    @property
+    def fields(self) -> FloatArray:
+        """Fields of all columns, NaN where nothing is known yet."""
+        if self.whole is None:
+            self.whole = np.full((self.columns, len(self.plan.times), *self.plan.problem.domain.cells), np.nan)
+        return self.whole
 
     def run_together(self, is_parallel: bool) -> None:
         """All columns that the kernels can take, those of equal steps in one call; the others wait."""
@@ -213,7 +220,10 @@ class _Collector:
         """Take over what ran together, but for columns that left the finite numbers: alone they say where."""
         finite = np.isfinite(group.ran.rows[:, 1, -1])
         kept = columns[finite]
-        self.fields[kept] = group.ran.fields[finite]
+        if kept.size == self.columns and np.array_equal(kept, np.arange(self.columns)):
+            self.whole = group.ran.fields  # nothing else will come
+        else:
+            self.fields[kept] = group.ran.fields[finite]
         self.accepted[kept] = group.is_accepted()[finite]
         self.done[kept] = True
         for name, value in group.metrics().items():
