@@ -18,11 +18,31 @@ from grid.engine.methods import METHODS
 from grid.engine.quantities import compute_rms_error
 
 NAMES = ("auto", *(method.name for method in METHODS))
-TOLERANCE = 1e-6  # of the span, in time
+TOLERANCE = 1e-4  # of the span, in time
+FINE = 1e-5  # where the error of space is looked at
 FEW, MANY = 2, 150
 WORK_S = 0.2  # of a drawn problem; a stiff one that a method would take minutes for is drawn anew
 Json = dict[str, Any]
 
+
+def can_solve(name: str, dimension: int, face: str) -> bool:
+    """Whether a method takes a plain box with such faces."""
+    faces = {f"{axis}_{end}": FACES[face] for axis in "xyz"[:dimension] for end in ("min", "max")}
+    box = {
+        "domain": {"size": [1.0] * dimension},
+        "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+        "initial": 1.0,
+        "boundaries": faces,
+        "resolution": {"cells": [4] * dimension, "end_time": 0.1},
+    }
+    try:
+        estimate(HeatProblem.from_case(box), method=name, tolerance=TOLERANCE)
+    except UnsupportedError:
+        return False
+    return True
+
+
+FACES: dict[str, Json] = {"held": {"type": "temperature", "value": 0.0}, "joined": {"type": "periodic"}}
 every_method = pytest.mark.parametrize("name", NAMES)
 seeds = pytest.mark.parametrize(
     "seeds", [pytest.param(range(FEW), id="few"), pytest.param(range(FEW, MANY), id="many", marks=pytest.mark.physics)]
@@ -166,7 +186,7 @@ def test_lengths_times_two_and_times_times_four_change_nothing(name, seeds):
         assert_same(repeat(name, scaled).final, solution, case)
 
 
-@every_method
+@pytest.mark.parametrize("name", [name for name in NAMES if can_solve(name, 2, "joined")])
 @seeds
 def test_a_wheel_turned_by_some_cells_has_the_turned_solution(name, seeds):
     """Of one material and joined at its ends, with a start that is periodic as well."""
@@ -185,8 +205,9 @@ def test_a_wheel_turned_by_some_cells_has_the_turned_solution(name, seeds):
         assert_same(np.roll(other.final, -1, axis=0), solution, case)
 
 
-@every_method
-@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "dimension"), [(name, d) for name in NAMES for d in (1, 2) if can_solve(name, d, "held")]
+)
 def test_half_the_cell_and_half_the_step_leave_a_quarter_of_the_error(name, dimension):
     """A product of sines between faces held at zero falls as exp(-d pi^2 t)."""
     axes = "xyz"[:dimension]
@@ -202,7 +223,7 @@ def test_half_the_cell_and_half_the_step_leave_a_quarter_of_the_error(name, dime
             "boundaries": held,
             "resolution": {"cells": [cells] * dimension, "steps": 2 * cells, "end_time": 0.05},
         }
-        errors.append(compute_rms_error(repeat(name, case)))
+        errors.append(compute_rms_error(solve(HeatProblem.from_case(case), method=name, tolerance=FINE)))
 
     assert math.log2(errors[0] / errors[1]) >= 1.85
     assert math.log2(errors[1] / errors[2]) >= 1.85
