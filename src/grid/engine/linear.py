@@ -124,7 +124,7 @@ def is_for_multigrid(space: Space, *, few_solves: bool) -> bool:
 def _contrast(space: Space) -> float:
     """The largest ratio of conductances along one axis."""
     inside = [g[inner(axis)] for axis, g in enumerate(space.conductances)]
-    return max(float(g.max()) / max(float(g.min()), 1e-300) for g in inside if g.size)
+    return max((float(g.max()) / max(float(g.min()), 1e-300) for g in inside if g.size), default=1.0)
 
 
 class Tridiagonal:

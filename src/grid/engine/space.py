@@ -312,7 +312,8 @@ def close(law: Robin, half: FloatArray) -> Closure:
     film = np.asarray(law.film, np.float64)
     endless = np.isinf(film)
     finite = np.where(endless, 0.0, film)
-    share = np.where(endless, 1.0, finite / (half + finite))
+    total = np.where(endless | (half + finite == 0.0), 1.0, half + finite)  # a strong inflow leaves no half cell
+    share = np.where(endless, 1.0, finite / total)
     return Closure(half * share, law.reference, law.imposed * (1.0 - share))
 
 
