@@ -24,7 +24,7 @@ SCHEMA_VERSION = 2
 MAX_CASES = 10_000
 MAX_EXPECTED = 10_000  # entries of one case, and numbers in one list
 COMPARISONS = ("within", "at_least", "at_most")
-FINE_TOLERANCE, NONLINEAR_TOLERANCE = 1e-5, 1e-4  # of time, so that the errors of space are seen
+FINE_TOLERANCE = 1e-5  # of time, so that the errors of space are seen
 EXTRAPOLATED = ("temperature", "interface_temperature", "mean_temperature", "heat_flux", "heat_rate")
 # What computes a kind that is not heat on a grid: a module with `prepare_case(case) -> Compute`, which raises
 # GridError for a case that is not valid. Loaded when such a case is met.
@@ -193,7 +193,7 @@ def _solve(problem: HeatProblem, times: tuple[float, ...] | None) -> Ladder:
     if problem.has_phase_change or find_model(problem, None) != "diffusive":
         solution = solve(problem, times=times)
         return Ladder(solution, (solution,))
-    tolerance = None if problem.steady else FINE_TOLERANCE if problem.is_linear else NONLINEAR_TOLERANCE
+    tolerance = None if problem.steady else FINE_TOLERANCE
     return solve_on_ladder(problem, levels=3, may_refine=False, times=times, tolerance=tolerance)
 
 
