@@ -12,7 +12,7 @@ from grid.engine.batch import BatchSolution, solve_batch
 from grid.engine.boundaries import Convection, Flux, Insulated, Periodic, Temperature
 from grid.engine.errors import CancelledError, ExpressionError, NotConvergedError, SingularError
 from grid.engine.planning import Estimate, Plan, PlanSummary, estimate, prepare, solve
-from grid.engine.problem import Contact, Domain, HeatProblem, Material
+from grid.engine.problem import Adaptive, Contact, Domain, HeatProblem, Material
 from grid.engine.solution import History, Solution
 from grid.engine.values import Constant, Expression, Gridded, Table, Value
 from grid.engine.version import compute_numerics_version
@@ -21,6 +21,7 @@ from grid.engine.warmup import warm
 numerics_version: str = compute_numerics_version()
 
 __all__ = [
+    "Adaptive",
     "Audit",
     "BatchSolution",
     "CancelledError",

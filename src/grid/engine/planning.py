@@ -218,10 +218,11 @@ def prepare(
     choice = choose(facts, find_method(problem, model, method))
     needed = _transient_estimate(problem, choice, outputs)
     controlled = None if fixed is not None else facts.tolerance
-    summary = PlanSummary(
-        choice.method.name, choice.reason, choice.cost.time_step, needed, controlled, choice.alternatives, model
-    )
-    taken = choice.method if model == "diffusive" else ModelMethod(model, choice.method, model_tolerance)
+    taken, reason = choice.method, choice.reason
+    if model != "diffusive":
+        taken = ModelMethod(model, choice.method, model_tolerance)
+        reason = taken.reason
+    summary = PlanSummary(taken.name, reason, choice.cost.time_step, needed, controlled, choice.alternatives, model)
     return Plan(problem, summary, outputs, space, taken, facts)
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from grid.engine.state import Stepper
 
 MODELS = ("diffusive", "lumped", "corrected", "auto")
+REASONS = {
+    "lumped": "asked for: one temperature for the body, Newton's law of cooling",
+    "corrected": "asked for: one temperature for the body, with its internal resistance",
+}
 DECISIONS = 200  # in a run for which nobody asked for a number of steps
 MODEL_TOLERANCE = 0.05  # of the certificate over the span of temperatures
 INNER_SHARE = 0.1  # of the tolerance in time, for the stretches of the diffusive model
@@ -72,6 +76,11 @@ class ModelMethod:
     @property
     def name(self) -> str:
         return self.inner.name if self.model == "auto" else self.model
+
+    @property
+    def reason(self) -> str:
+        """What the plan says of it."""
+        return REASONS.get(self.model, f"the lumped model as long as its limits allow, else {self.inner.name}")
 
     def find_obstacle(self, facts: Facts) -> str | None:
         return self.inner.find_obstacle(facts) if self.model == "auto" else find_obstacle(facts.problem, self.model)

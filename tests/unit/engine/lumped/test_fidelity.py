@@ -96,6 +96,8 @@ def test_newtons_law_is_followed_to_rounding():
     for time in solution.times:
         assert solution.mean_temperature(time) == pytest.approx(20.0 + 780.0 * math.exp(-time / tau), abs=1e-8)
     assert np.ptp(solution.final) < 1e-9
+    assert (solution.plan.method, solution.plan.model) == ("lumped", "lumped")
+    assert "Newton" in solution.plan.reason
 
 
 def test_a_radiating_body_on_a_grid_is_the_lumped_body():
