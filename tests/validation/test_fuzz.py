@@ -117,12 +117,13 @@ def try_seeds(seeds: range) -> Counter[str]:
     return outcomes
 
 
-def test_every_problem_is_refused_by_field_solved_or_ends_in_a_typed_error():
-    outcomes = try_seeds(range(300))
+@pytest.mark.parametrize("first", [0, 100, 200])
+def test_every_problem_is_refused_by_field_solved_or_ends_in_a_typed_error(first):
+    outcomes = try_seeds(range(first, first + 100))
 
-    assert outcomes["refused"] > 50
-    assert outcomes["solved"] > 50
-    assert outcomes["rejected"] <= 9
+    assert outcomes["refused"] > 15
+    assert outcomes["solved"] > 15
+    assert outcomes["rejected"] <= 5
     assert outcomes["refused without a word"] == 0
 
 
