@@ -80,7 +80,8 @@ class Rkl2Stepper:
 
     Args:
         space: The discretised problem.
-        flow: Its rate of change.
+        flow: Its rate of change, as fast as there is.
+        general: The same where the temperatures leave what `flow` holds for.
         times: Asked times, increasing [s].
         end: Of the run [s].
         tolerance: Of the error at the asked times, over the span of temperatures.
@@ -89,6 +90,7 @@ class Rkl2Stepper:
 
     space: Space
     flow: Flow
+    general: Flow
     times: tuple[float, ...]
     end: float
     tolerance: float
@@ -105,10 +107,13 @@ class Rkl2Stepper:
         for _ in range(count):
             if state.time >= segment.end:
                 break
-            state = self._step(state, segment)
+            low, high = self._find_reach(state)
+            is_held = self.flow.valid[0] <= low and high <= self.flow.valid[1]
+            stepper = self if is_held else replace(self, flow=self.general)
+            state = stepper.step(state, segment)
         return state
 
-    def _step(self, state: State, segment: Segment) -> State:
+    def step(self, state: State, segment: Segment) -> State:
         """One super-step that is kept.
 
         Raises:

@@ -37,6 +37,10 @@ class Moved:
 class Flow(Protocol):
     """The rate of change of a field in the form in which a method keeps its stages."""
 
+    @property
+    def valid(self) -> tuple[float, float]:
+        """Temperatures between which it holds."""
+
     def wrap(self, temperature: FloatArray) -> FloatArray:
         """A flat field in that form."""
 
@@ -57,6 +61,7 @@ class SpaceFlow:
     """Every coefficient at the temperatures of each stage."""
 
     space: Space
+    valid: tuple[float, float] = (-np.inf, np.inf)
 
     def wrap(self, temperature: FloatArray) -> FloatArray:
         return temperature.copy()
@@ -89,12 +94,14 @@ class ScaledFlow:
         space: The discretised problem.
         law: Coefficients of the cubic, 1 at `reference`.
         reference: Temperature at which the conductances are taken.
+        valid: Temperatures between which the cubic was found to hold.
         is_parallel: Share the rows among threads.
     """
 
     space: Space
     law: FloatArray
     reference: float
+    valid: tuple[float, float]
     is_parallel: bool = False
     _flows: FloatArray = field(default_factory=lambda: np.zeros(2), repr=False)
 
@@ -223,7 +230,7 @@ def find_scale(problem: HeatProblem, low: float, high: float) -> FloatArray | No
 
     None where there is none, or something else but the laws of the boundaries depends on temperature.
     """
-    reference = 0.5 * (low + high)
+    reference, wide = 0.5 * (low + high), widen(low, high)
     loads: list[Value] = [problem.source_term, *(v for law in problem.boundaries.values() for v in law.values.values())]
     if any("T" in value.variables for value in loads) or problem.domain.active is not None or problem.contacts:
         return None
@@ -231,13 +238,14 @@ def find_scale(problem: HeatProblem, low: float, high: float) -> FloatArray | No
     for value in {value for material in problem.materials for value in material.conductivity}:
         if "t" in value.variables or ("T" in value.variables and not isinstance(value, Expression)):
             return None
-        shape = _shape(problem, value, low, high) if "T" in value.variables else np.array([1.0, 0.0, 0.0, 0.0])
+        shape = _shape(problem, value, *wide) if "T" in value.variables else np.array([1.0, 0.0, 0.0, 0.0])
         if shape is None:
             return None
         shapes.append(shape / np.polynomial.polynomial.polyval(reference, shape))
-    at = np.linspace(low, high, 33)
+    at = np.linspace(*wide, 33)
     curves = [np.polynomial.polynomial.polyval(at, shape) for shape in shapes]
-    if any(np.abs(curve - curves[0]).max() > EXACT for curve in curves[1:]) or curves[0].min() <= 0.0:
+    least = np.polynomial.polynomial.polyval(np.linspace(low, high, 33), shapes[0]).min()
+    if any(np.abs(curve - curves[0]).max() > EXACT * np.abs(curve).max() for curve in curves[1:]) or least <= 0.0:
         return None
     return shapes[0]
 
@@ -260,11 +268,14 @@ def _shape(problem: HeatProblem, value: Value, low: float, high: float) -> Float
     return None
 
 
-def find_temperatures(space: Space) -> tuple[float, float]:
-    """Temperatures between which a law of temperature has to hold: of the start and of what faces exchange heat with.
+def widen(low: float, high: float) -> tuple[float, float]:
+    """An interval with as much again on either side, and a quarter of its largest temperature at least."""
+    margin = max(high - low, 0.25 * max(abs(low), abs(high))) or 1.0
+    return low - margin, high + margin
 
-    A margin of as much again on either side, for what sources and fluxes add.
-    """
+
+def find_temperatures(space: Space) -> tuple[float, float]:
+    """The extremes of the start and of what faces exchange heat with."""
     start = space.initial_temperature()
     low, high = float(start.min()), float(start.max())
     for index, patch in enumerate(space.patches):

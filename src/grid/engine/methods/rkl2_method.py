@@ -1,9 +1,10 @@
-"""Stabilised explicit super-steps as a method: `rkl2`, for problems that are not linear or whose loads change."""
+"""Stabilised explicit super-steps as a method: `rkl2`, for conductivities and films that depend on temperature."""
 
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grid.engine.costs import loads_change
 from grid.engine.methods.method import Cost, Facts
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Rkl2Method:
             for value in material.values[len(material.conductivity) :]
         ):
             return "a heat capacity depends on temperature or time"
+        if loads_change(problem):
+            return "loads change in time, and the estimate of its errors does not see all of that"
         if problem.has_flow:
             return "there is a flow"
         if problem.coupled_axes:
@@ -55,16 +58,16 @@ class Rkl2Method:
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.rkl2 import Rkl2Stepper
-        from grid.engine.methods.rkl2_flow import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures
+        from grid.engine.methods.rkl2_flow import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures, widen
 
         low, high = find_temperatures(space)
-        law, flow = find_scale(space.problem, low, high), SpaceFlow(space)
-        chosen: Flow = flow
+        law, general = find_scale(space.problem, low, high), SpaceFlow(space)
+        chosen: Flow = general
         if law is not None:
             is_large = facts.dimension > 1 and facts.cells >= PARALLEL_CELLS
-            chosen = ScaledFlow(space, law, 0.5 * (low + high), is_parallel=is_large)
+            chosen = ScaledFlow(space, law, 0.5 * (low + high), widen(low, high), is_parallel=is_large)
         first = FIRST * facts.tolerance ** (1.0 / 3.0) * facts.landings[0]
-        return Rkl2Stepper(space, chosen, facts.times, facts.duration, facts.tolerance, first)
+        return Rkl2Stepper(space, chosen, general, facts.times, facts.duration, facts.tolerance, first)
 
 
 def _is_scaled(facts: Facts) -> bool:

@@ -134,15 +134,34 @@ def test_a_law_that_no_cubic_meets_is_solved_all_the_same(make_case):
     assert one.is_accepted
 
 
-def test_loads_that_change_in_time_are_followed(make_case):
-    """A closed body under a flux q(t): the mean rises by its integral, and a table's knot is landed on."""
-    table = {"table": [[0.0, 0.0], [5.0, 1000.0], [20.0, 0.0]]}
-    problem = some_problem(make_case, 1, boundaries={"x_min": {"type": "flux", "value": table}})
+def test_two_laws_of_which_one_is_constant_are_no_common_cubic(make_case):
+    """Though the body starts at the temperature of all that it exchanges heat with but one radiating face."""
+    regions = [
+        {
+            "conductivity": {"expression": "10 + 0.05*T"},
+            "volumetric_heat_capacity": 3000.0,
+            "where": {"expression": "x < 0.5"},
+        },
+        {"conductivity": 5.0, "volumetric_heat_capacity": 3000.0, "where": {"expression": "x >= 0.5"}},
+    ]
+    laws = {"x_min": LAWS["y_max"] | {"ambient": 20.0, "surroundings": 20.0}, "x_max": LAWS["x_max"] | {"value": 20.0}}
+    changes = {"material": regions, "boundaries": laws, "initial": 20.0, "temperature_unit": "degC"}
+    problem = some_problem(make_case, 1, source_term=1e4, **changes)
 
-    solution = solve(problem, method="rkl2", tolerance=1e-4)
+    one, other = solve(problem, method="rkl2", tolerance=1e-3), solve(problem, method="implicit", steps=20)
 
-    stored = float(solution.metrics["stored_heat_change"])
-    assert stored == pytest.approx(0.5 * 20.0 * 1000.0, rel=1e-6)
+    assert find_scale(problem, 20.0, 20.0) is None
+    np.testing.assert_allclose(one.final, other.final, atol=2e-3 * np.ptp(other.final))
+
+
+def test_beyond_what_a_law_was_found_for_the_coefficients_are_evaluated(make_case):
+    plan = prepare(some_problem(make_case, 1), method="rkl2", tolerance=1e-3)
+    stepper = make_stepper(plan)
+    stepper.flow.valid = (300.0, 300.0)
+
+    reached = stepper.advance(make_start(plan), stepper.make_segment(0.0, 20.0), 0, 1000)
+
+    np.testing.assert_allclose(reached.temperature, plan.solve().final.reshape(-1), rtol=1e-4)
 
 
 def test_threads_do_not_change_a_byte(make_case):
@@ -181,6 +200,7 @@ def test_no_new_extremes_from_a_jump(make_case):
     [
         ({"material": {"conductivity": 1.0, "volumetric_heat_capacity": {"expression": "T"}}}, "heat capacity"),
         ({"velocity": [1.0]}, "flow"),
+        ({"source_term": {"expression": "t"}}, "loads change"),
     ],
 )
 def test_what_it_cannot_solve_is_refused_in_words(make_case, changes, reason):
