@@ -195,7 +195,7 @@ class AdaptiveStepper:
     def _first_step(self, time: float) -> float:
         ahead = self._next_asked(time, strictly=True) - time
         share = min(FIRST * self.tolerance ** (1.0 / 3.0), LARGEST_FIRST)
-        return share * (ahead if ahead > 0.0 else self.end)
+        return float(share * (ahead if ahead > 0.0 else self.end))
 
     def _next_asked(self, time: float, *, strictly: bool) -> float:
         index = int(np.searchsorted(self._asked, time, side="right" if strictly else "left"))
