@@ -14,7 +14,7 @@ from benchmarks.engine.references import load_reference
 from grid.engine import HeatProblem, Solution, solve
 from grid.engine.methods.method import Precision
 
-LADDER = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5)
+LADDER = (3e-2, 2e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5)
 CASES: dict[str, tuple[Callable[[], HeatProblem], Callable[[FloatArray], FloatArray], float]] = {
     "P3": (building.stiff, lambda field: field, problems.STIFF_TOLERANCE),
     "P3N": (building.radiating_plate, building.rise, radiating.TOLERANCE),

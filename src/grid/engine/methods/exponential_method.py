@@ -33,6 +33,8 @@ class ExponentialMethod:
             return "there is a flow"
         if facts.problem.coupled_axes:
             return "the conductivity is a full tensor"
+        if facts.stiffness == 0.0:
+            return "nothing conducts, so there is no series to sum"
         return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
 
     def estimate(self, facts: Facts) -> Cost:

@@ -194,6 +194,7 @@ def test_an_even_source_in_a_closed_body_is_exact(make_case):
         ({"boundaries": {"x_min": {"type": "flux", "value": {"expression": "t"}}}}, "constant in time"),
         ({"velocity": [1.0, 0.0]}, "flow"),
         ({"material": {"conductivity": [[2.0, 0.5], [0.5, 1.0]], "volumetric_heat_capacity": 1.0}}, "tensor"),
+        ({"boundaries": {}, "resolution": {"cells": [1, 1], "end_time": 1.0}}, "nothing conducts"),
     ],
 )
 def test_what_it_cannot_solve_is_refused_in_words(make_case, changes, reason):
