@@ -180,7 +180,9 @@ def _boundaries(problem: HeatProblem, place: frozenset[str], temperature: Limit)
 
 def _gridded(problem: HeatProblem) -> Iterator[FieldError]:
     """Values known on the grid alone have a number for every cell, and do not belong on faces."""
-    values = [(f"material[{n}]", value) for n, material in enumerate(problem.materials) for value in material.values]
+    values: list[tuple[str, object]] = [
+        (f"material[{n}]", value) for n, material in enumerate(problem.materials) for value in material.values
+    ]
     values += [("initial", problem.initial), ("guess", problem.guess), ("source_term", problem.source_term)]
     for path, value in values:
         if isinstance(value, Gridded) and value.cells.shape != tuple(problem.domain.cells):
