@@ -145,7 +145,6 @@ def _equal_times(problem: "HeatProblem", count: int) -> list[float] | None:
 
 
 def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
-    from dataclasses import asdict
 
     return {
         "plan": _describe_plan(solution.plan),
@@ -154,7 +153,7 @@ def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
             **{name: solution.metrics[metric] for name, metric in BALANCE.items()},
             "unit": ("W" if solution.problem.steady else "J") + ("/m2", "/m", "")[solution.problem.dimension - 1],
         },
-        "audits": [asdict(audit) for audit in solution.audits],
+        "audits": [audit._asdict() for audit in solution.audits],
         "files": files,
     }
 

@@ -1,8 +1,7 @@
 """Audits of a run: an exit is not a verdict, and a run that ended can be rejected."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ TENSOR = (
 )
 
 
-@dataclass(frozen=True)
-class Audit:
+class Audit(NamedTuple):
     """One check of a result.
 
     Args:

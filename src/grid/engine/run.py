@@ -65,7 +65,8 @@ def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
 def _content(recorder: Recorder, index: int) -> float:
     """Sum of the magnitudes of heat of all cells of a snapshot [J]."""
     (low, high), space = recorder.extremes[index], recorder.space
-    if low >= 0.0 or high <= 0.0:
+    rounding = ROUNDING * max(abs(low), abs(high))
+    if low >= -rounding or high <= rounding:  # of one sign, so the mean tells
         return abs(recorder.means[index]) * space.total_capacity
     return space.heat_content(np.abs(recorder.fields[index].reshape(-1)))
 
@@ -93,7 +94,7 @@ def make_solution(
     times = plan.times
     models = tell_models(plan, recorder, state)
     return Solution(
-        plan.problem, plan.summary, times, np.stack(recorder.fields), metrics | models.metrics,
+        plan.problem, plan.summary, times, tuple(recorder.fields), metrics | models.metrics,
         (*audits, *models.audits), history, ledger,
         tuple(recorder.spaces), tuple(recorder.loads), tuple(recorder.contents), models,
     )  # fmt: skip

@@ -54,7 +54,7 @@ class Solution:
         problem: What was solved.
         plan: How, and why so.
         times: Asked times, with 0 first [s]; `(0.0,)` for a steady state.
-        fields: Temperature at each of `times`, shape (times, *cells).
+        snapshots: Temperature at each of `times`, each of shape `cells`.
         metrics: Figures by name: `peak_temperature`, `minimum_temperature`, `mean_temperature` at the end,
             `hottest_above_mean`, `stored_heat_change`, `heat_in`, `heat_out`, `heat_generated`,
             `heat_balance_residual` [J], `steps`, `damped_steps`.
@@ -67,7 +67,7 @@ class Solution:
     problem: HeatProblem
     plan: "PlanSummary"
     times: tuple[float, ...]
-    fields: FloatArray
+    snapshots: tuple[FloatArray, ...] | FloatArray = field(repr=False)
     metrics: dict[str, float]
     audits: tuple[Audit, ...]
     history: History
@@ -98,10 +98,15 @@ class Solution:
             raise FieldError("richardson", "true when solving, for values in the limit of small cells")
         return self.ladder.extrapolate(measure)
 
+    @cached_property
+    def fields(self) -> FloatArray:
+        """Temperature at each of `times`, shape (times, *cells); put together when first asked for."""
+        return self.snapshots if isinstance(self.snapshots, np.ndarray) else np.stack(self.snapshots)
+
     @property
     def final(self) -> FloatArray:
         """The last field, shape `cells`."""
-        last: FloatArray = self.fields[-1]
+        last: FloatArray = self.snapshots[-1]
         return last
 
     @property
@@ -162,7 +167,7 @@ class Solution:
             raise FieldError("face", "a face of the body that is not periodic")
         if not any(material.is_elastic for material in self.problem.materials):
             raise FieldError("material.young_modulus", "required with thermal_expansion for surface_stress")
-        surface = find_surfaces(space, loads, self.fields[index].reshape(-1))[numbers[0]]
+        surface = find_surfaces(space, loads, self.snapshots[index].reshape(-1))[numbers[0]]
         return stress_factor(self.problem) * (self.mean_temperature(self.times[index]) - float(np.mean(surface)))
 
     def interface_temperature(self, point: Point, time: float | None = None) -> float:
@@ -173,14 +178,14 @@ class Solution:
         """Heat-weighted mean, integral of rho c T over integral of rho c."""
         index = self.find_index(time)
         capacity = self._spaces[index].capacity
-        return float(capacity @ self.fields[index].reshape(-1) / capacity.sum())
+        return float(capacity @ self.snapshots[index].reshape(-1) / capacity.sum())
 
     def stored_heat(self, index: int = -1) -> float:
         """Integral of rho c T, or of the enthalpy, at an entry of `times` [J per unit of section]."""
         content = self._contents[index]
         if content is not None:
             return float(content.sum())
-        return float(self._spaces[index].capacity @ self.fields[index].reshape(-1))
+        return float(self._spaces[index].capacity @ self.snapshots[index].reshape(-1))
 
     def hottest_above_mean(self, time: float | None = None) -> float:
         """Largest temperature of the body, surfaces included, minus the mean [K]."""
@@ -255,7 +260,7 @@ class Solution:
 
     def _face_fluxes(self, axis: int, index: int) -> FloatArray:
         """Heat flux along +axis through every face normal to it [W/m2], one more than cells along the axis."""
-        space, field_ = self._spaces[index], self.fields[index]
+        space, field_ = self._spaces[index], self.snapshots[index]
         area = float(np.prod(self.problem.domain.spacing)) / self.problem.domain.spacing[axis]
         before: tuple[slice | int, ...] = (slice(None),) * axis
         between = space.conductances[axis] + 0.5 * space.carried(axis)  # without flow the conductance itself
@@ -277,7 +282,7 @@ class Solution:
 
     def _cross_flux(self, axis: int, index: int) -> FloatArray:
         """What gradients along the faces add to the flux through them [W/m2]."""
-        space, temperature = self._spaces[index], self.fields[index].reshape(-1)
+        space, temperature = self._spaces[index], self.snapshots[index].reshape(-1)
         surfaces = [
             temperature[patch.cells] + space.boundary_flux(number, temperature, closure)[1]
             for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True))
@@ -291,7 +296,7 @@ class Solution:
         space = self._spaces[index]
         for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True)):
             if patch.name == boundary:
-                into, out = split_signs(space.boundary_flux(number, self.fields[index].reshape(-1), closure)[0])
+                into, out = split_signs(space.boundary_flux(number, self.snapshots[index].reshape(-1), closure)[0])
                 total, found = total + (into - out) * patch.area, True
         if not found:
             raise FieldError("boundary", "a face of the body that is not periodic")
@@ -307,7 +312,7 @@ class Solution:
             raise FieldError("direction", "a sign and an axis, such as +x")
         axis = AXES.index(direction[1])
         others = tuple(other for other in range(self.problem.dimension) if other != axis)
-        profile = self.fields[self.find_index(time)].max(axis=others)
+        profile = self.snapshots[self.find_index(time)].max(axis=others)
         sign = 1 if direction[0] == "+" else -1
         x, profile = self.coordinates[direction[1]][::sign], profile[::sign]
         above = np.flatnonzero(profile >= level)
@@ -366,11 +371,11 @@ class Solution:
     def scattered_field(self, index: int) -> tuple[FloatArray, FloatArray]:
         """Centres and surface points: positions with the material last, shape (n, dimension + 1), and temperatures."""
         space = self._spaces[index]
-        return scatter(space, self.fields[index].reshape(-1), self._loads[index].closures)
+        return scatter(space, self.snapshots[index].reshape(-1), self._loads[index].closures)
 
     def widened_field(self, index: int) -> FloatArray:
         """The field with a layer of surface temperatures on every side, shape (cells + 2 along each axis)."""
-        return widen(self._spaces[index], self.fields[index].reshape(-1), self._loads[index].closures)
+        return widen(self._spaces[index], self.snapshots[index].reshape(-1), self._loads[index].closures)
 
     def find_index(self, time: float | None) -> int:
         """Entry of `times` at a time, the last without one.
