@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from grid.engine.state import Stepper
 
 # seconds for each cell and stage where one function of temperature scales all conductivities, and elsewhere
-PARALLEL_CELLS = 100_000  # below this two threads cost more than they bring
+PARALLEL_CELLS = 50_000  # below this two threads cost more than they bring: a stage has more to do than a step
 STAGE_CELL, SPACE_CELL = 3e-9, 3e-7
 THREADED = 0.6
 STAGE, SPACE_STAGE = 1.5e-5, 5e-4  # s for each stage
