@@ -145,7 +145,6 @@ def _equal_times(problem: "HeatProblem", count: int) -> list[float] | None:
 
 
 def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
-
     return {
         "plan": _describe_plan(solution.plan),
         "metrics": dict(solution.metrics),
