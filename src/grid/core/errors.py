@@ -100,9 +100,9 @@ class DivergedError(NumericsError):
 
     code, title = "diverged", "The solution diverged"
 
-    def __init__(self, step: int, time_s: float, reason: str) -> None:
-        super().__init__(step, time_s, reason)
-        self.step, self.time_s, self.reason = step, time_s, reason
+    def __init__(self, step: int, time_s: float, reason: str, cell: tuple[int, ...] | None = None) -> None:
+        super().__init__(step, time_s, reason, cell)
+        self.step, self.time_s, self.reason, self.cell = step, time_s, reason, cell
 
     def __str__(self) -> str:
         return f"step {self.step}, t = {self.time_s:.6g} s: {self.reason}"

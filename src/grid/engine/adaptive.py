@@ -273,7 +273,7 @@ class AdaptiveStepper:
 
     def _underflow(self, state: State, control: Controller) -> StepUnderflowError:
         cell = int(np.argmax(self.estimate_error(state)))
-        return StepUnderflowError(state.step, state.time, cell, control.wanted)
+        return StepUnderflowError(control.wanted, step=state.step, time_s=state.time, cell=cell)
 
 
 def carry(attempt: Attempt, heat: FloatArray) -> FloatArray:

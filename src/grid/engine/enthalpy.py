@@ -19,7 +19,7 @@ from scipy.linalg import solve_banded
 from scipy.sparse import linalg
 
 from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
-from grid.engine.errors import NotConvergedError
+from grid.engine.errors import NotConvergedError, RunError
 from grid.engine.implicit import EMBEDDED, GAMMA, D, W, book
 from grid.engine.linear import assemble
 from grid.engine.mesh import cell_volume
@@ -107,9 +107,13 @@ class EnthalpyStepper:
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         for number in range(first, first + count):
-            attempt = self._try_step(state, segment, number)
-            if self.breaks_bounds(attempt):
-                attempt = self._damped_step(state, attempt, segment, number)
+            try:
+                attempt = self._try_step(state, segment, number)
+                if self.breaks_bounds(attempt):
+                    attempt = self._damped_step(state, attempt, segment, number)
+            except RunError as error:
+                error.place(state.step, state.time, self.space.shape)
+                raise
             state = replace(attempt, step=state.step + 1)
         return state
 
@@ -135,7 +139,8 @@ class EnthalpyStepper:
                 return moment
         if size <= ACCEPTED * scale:
             return moment
-        raise NotConvergedError("enthalpies of a phase change", ITERATIONS, size / scale, ACCEPTED)
+        cell = int(np.abs(residual).argmax())
+        raise NotConvergedError("enthalpies of a phase change", ITERATIONS, size / scale, ACCEPTED, cell=cell)
 
     def _search(
         self, moment: Moment, residual: FloatArray, correction: FloatArray, stage: tuple[Any, ...]

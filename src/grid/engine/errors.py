@@ -1,6 +1,10 @@
 """Errors of the engine that the shared family does not name."""
 
+from typing import Any
+
 from grid.core.errors import GridError, InputError, NumericsError
+
+Cell = int | tuple[int, ...]  # flat, or along each axis
 
 
 class ExpressionError(InputError):
@@ -34,42 +38,96 @@ class CancelledError(GridError):
         return f"cancelled after step {self.step}, t = {self.time_s:.6g} s"
 
 
-class SingularError(NumericsError):
+class RunError(NumericsError):
+    """The mathematics refuses within a run: step, time and cell as far as they are known, and the way out.
+
+    What raises it deep inside knows the cell at most; the loop in time adds the rest by `place`, and leaves what is
+    known already.
+
+    Args:
+        step: Steps taken before it.
+        time_s: Where the refused step began [s].
+        cell: Flat index, or the index along each axis once it is placed.
+    """
+
+    remedy: str  # what to do next
+
+    def __init__(
+        self, *details: object, step: int | None = None, time_s: float | None = None, cell: Cell | None = None
+    ) -> None:
+        super().__init__(*details, step, time_s, cell)
+        self.step, self.time_s, self.cell = step, time_s, cell
+
+    def place(self, step: int, time_s: float, shape: tuple[int, ...]) -> None:
+        """Add what is not known yet: the step, its time, and the cell as an index along each axis of the grid."""
+        if self.step is None:
+            self.step, self.time_s = step, time_s
+        if isinstance(self.cell, int):
+            index, cell = self.cell, []
+            for count in reversed(shape):
+                index, last = divmod(index, count)
+                cell.append(last)
+            self.cell = tuple(reversed(cell))
+        self.args = (*self.args[:-3], self.step, self.time_s, self.cell)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.args)
+
+    def _tell(self, happened: str) -> str:
+        """`step 3, t = 0.2 s, cell (4, 1): what happened; what to do.`"""
+        place = [] if self.step is None else [f"step {self.step}, t = {self.time_s:.6g} s"]
+        place += [] if self.cell is None else [f"cell {self.cell}"]
+        return f"{', '.join(place)}{': ' if place else ''}{happened}; {self.remedy}."
+
+
+def _rebuild(kind: type[RunError], args: tuple[Any, ...]) -> RunError:
+    *details, step, time_s, cell = args
+    return kind(*details, step=step, time_s=time_s, cell=cell)
+
+
+class SingularError(RunError):
     """The equations have no unique solution."""
 
     code, title = "singular", "The problem has no unique solution"
+    remedy = "let a face hold or exchange a temperature"
+
+    def __init__(self, reason: str, remedy: str | None = None, **place: Any) -> None:
+        super().__init__(reason, remedy, **place)
+        self.reason = reason
+        self.remedy = remedy or self.remedy
+
+    def __str__(self) -> str:
+        return self._tell(self.reason)
 
 
-class NotConvergedError(NumericsError):
+class NotConvergedError(RunError):
     """An iteration stopped before it met its tolerance."""
 
     code, title = "not-converged", "An iteration did not converge"
+    remedy = "refine the grid or shorten the steps"
 
-    def __init__(self, iteration: str, count: int, residual: float, tolerance: float) -> None:
-        super().__init__(iteration, count, residual, tolerance)
+    def __init__(self, iteration: str, count: int, residual: float, tolerance: float, **place: Any) -> None:
+        super().__init__(iteration, count, residual, tolerance, **place)
         self.iteration, self.count, self.residual, self.tolerance = iteration, count, residual, tolerance
 
     def __str__(self) -> str:
-        return (
-            f"{self.iteration}: residual {self.residual:.3g} after {self.count} iterations, "
-            f"{self.tolerance:.3g} asked; refine the grid or shorten the steps."
+        return self._tell(
+            f"{self.iteration}: residual {self.residual:.3g} after {self.count} iterations, {self.tolerance:.3g} asked"
         )
 
 
-class StepUnderflowError(NumericsError):
+class StepUnderflowError(RunError):
     """No step is short enough for the tolerance."""
 
     code, title = "step-underflow", "No time step is short enough"
+    remedy = "name the time as a breakpoint if a load jumps there, loosen the tolerance, or give the steps"
 
-    def __init__(self, step: int, time_s: float, cell: int, step_s: float) -> None:
-        super().__init__(step, time_s, cell, step_s)
-        self.step, self.time_s, self.cell, self.step_s = step, time_s, cell, step_s
+    def __init__(self, step_s: float, **place: Any) -> None:
+        super().__init__(step_s, **place)
+        self.step_s = step_s
 
     def __str__(self) -> str:
-        return (
-            f"step {self.step}, t = {self.time_s:.6g} s, cell {self.cell}: a step of {self.step_s:.3g} s is still too "
-            "long; name the time as a breakpoint if a load jumps there, loosen the tolerance, or give the steps."
-        )
+        return self._tell(f"a step of {self.step_s:.3g} s is still too long")
 
 
 class CheckpointError(InputError):

@@ -23,6 +23,7 @@ import numpy as np
 
 from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
 from grid.engine.costs import LARGE_CELLS
+from grid.engine.errors import RunError
 from grid.engine.iteration import Balance, balance
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.space import HeatFlow, Loads, Space
@@ -75,9 +76,13 @@ class ImplicitStepper:
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         step = self._same_step(segment.time_step)
         for number in range(first, first + count):
-            attempt = self._try_step(state, segment, number, step)
-            if self.breaks_bounds(attempt):
-                attempt = self._careful_step(state, segment, number, step)
+            try:
+                attempt = self._try_step(state, segment, number, step)
+                if self.breaks_bounds(attempt):
+                    attempt = self._careful_step(state, segment, number, step)
+            except RunError as error:
+                error.place(state.step, state.time, self.space.shape)
+                raise
             state = replace(attempt, step=state.step + 1)
         return state
 

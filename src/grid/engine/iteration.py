@@ -69,4 +69,6 @@ def balance(
         if min(size, 100.0 * following) <= TOLERANCE * span + 8.0 * float(np.spacing(largest)):
             flow = frozen.heat_flow(temperature, loads)
             return Balance(temperature, flow, loads, frozen, solver, turn)
-    raise NotConvergedError("temperature-dependent coefficients", ITERATIONS, size / max(span, 1e-300), TOLERANCE)
+    left, cell = size / max(span, 1e-300), np.unravel_index(int(np.abs(correction).argmax()), space.shape)
+    what = "temperature-dependent coefficients"
+    raise NotConvergedError(what, ITERATIONS, left, TOLERANCE, cell=tuple(map(int, cell)))

@@ -186,7 +186,8 @@ class CoupledSolver:
             if size <= self.tolerance:
                 return solution
         if scale > 0.0 and not size <= 1e3 * self.tolerance:
-            raise NotConvergedError("GMRES for a conductivity tensor", REFINEMENTS, size, self.tolerance)
+            cell = int(np.abs(residual).argmax())
+            raise NotConvergedError("GMRES for a conductivity tensor", REFINEMENTS, size, self.tolerance, cell=cell)
         return solution
 
 
@@ -289,7 +290,8 @@ class ConjugateGradients:
             direction = z + (following / product) * direction
             product = following
         else:
-            raise NotConvergedError("conjugate gradients", CG_ITERATIONS, norm / scale, CG_TOLERANCE)
+            cell = int(np.abs(residual).argmax())
+            raise NotConvergedError("conjugate gradients", CG_ITERATIONS, norm / scale, CG_TOLERANCE, cell=cell)
         residual = right - self._matrix @ solution
         solution += float(residual.sum()) / self._total
         return solution

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from grid.core.errors import DivergedError
-from grid.engine.errors import CancelledError
+from grid.engine.errors import CancelledError, RunError
 from grid.engine.planning import OnStep, Plan
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, ErrorControlled, Ledger, Segment, State, Stepper
@@ -73,7 +73,7 @@ class Recorder:
             reason = (
                 f"the temperature of cell {place} is not a finite number; shorten the steps, or check the loads there"
             )
-            raise DivergedError(state.step, state.time, reason)
+            raise DivergedError(state.step, state.time, reason, place)
         self.rows.append((state.time, low, mean, high))
 
 
@@ -225,7 +225,11 @@ class _Progress:
         return state
 
     def _advance(self, state: State, segment: Segment, first: int, count: int) -> State:
-        state = self._march.stepper.advance(state, segment, first, count)
+        try:
+            state = self._march.stepper.advance(state, segment, first, count)
+        except RunError as error:
+            error.place(state.step, state.time, self._space.shape)
+            raise
         return replace(state, temperature=self._space.fill(state.temperature))
 
     def _fraction(self, state: State, *, is_last: bool) -> float:

@@ -103,7 +103,8 @@ def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> 
         if search.is_settled(near + (closure.heat_flux(near) - held_back) / half):
             return closure, half
     name = f"surface temperature of {space.patches[index].name}"
-    raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance)
+    cell = np.unravel_index(int(space.patches[index].cells.reshape(-1)[search.worst]), space.shape)
+    raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
 
 
 class _Search:
@@ -116,6 +117,7 @@ class _Search:
     def __init__(self, start: FloatArray) -> None:
         self.at = start
         self.step = self.tolerance = np.inf
+        self.worst = 0  # face
         self._low = np.full(start.shape, -np.inf)
         self._high = np.full(start.shape, np.inf)
         self._last: tuple[FloatArray, FloatArray] | None = None
@@ -137,7 +139,9 @@ class _Search:
         is_held = is_outside & np.isfinite(self._low) & np.isfinite(self._high)
         middle = 0.5 * (np.where(is_held, self._low, 0.0) + np.where(is_held, self._high, 0.0))
         following = np.where(is_held, middle, following)
-        self.step = float(np.abs(np.where(gap == 0.0, 0.0, following - at)).max(initial=0.0))
+        steps = np.abs(np.where(gap == 0.0, 0.0, following - at))
+        self.step = float(steps.max(initial=0.0))
+        self.worst = int(steps.argmax()) if self.step > 0.0 else 0
         self.tolerance = max(SURFACE_TOLERANCE * float(np.abs(at).max(initial=0.0)), 1e-300)
         self._last = (at, gap)
         if self.step <= self.tolerance:

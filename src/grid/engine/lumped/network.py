@@ -178,7 +178,8 @@ class NetworkRun:
                 self._on[index] = not self._on[index]
                 self.switches.append(Switch(time, index, self._on[index]))
         if len(self.switches) > MAX_SWITCHES:
-            raise DivergedError(len(self.switches), time, "a control switches without end")
+            reason = "a control switches without end; set its two temperatures further apart"
+            raise DivergedError(len(self.switches), time, reason)
 
     def _temperatures(self, time: float, values: FloatArray) -> FloatArray:
         """Temperatures of all nodes, the held ones among them."""

@@ -104,7 +104,8 @@ class Trajectory:
             with np.errstate(all="ignore"):
                 solver.step()
             if solver.status == "failed" or not np.isfinite(solver.y).all() or len(self.pieces) >= MAX_STEPS:
-                raise DivergedError(len(self.pieces), float(solver.t), "a lumped temperature runs away")
+                reason = "a lumped temperature runs away; check the loads, or end earlier"
+                raise DivergedError(len(self.pieces), float(solver.t), reason)
             piece = Piece(float(solver.t_old), float(solver.t), solver.dense_output())
             self.pieces.append(piece)
             yield piece

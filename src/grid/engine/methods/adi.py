@@ -121,7 +121,7 @@ class AdiStepper:
                 return self._finish(state, way, segment.end, taken, error)
             before = way
         what = "halving the steps of the alternating directions"
-        raise NotConvergedError(what, HALVINGS, largest, budget * span)
+        raise NotConvergedError(what, HALVINGS, largest, budget * span, cell=int(np.abs(error).argmax()))
 
     def _go(self, state: State, segment: Segment, steps: int) -> Way:
         """The way to the landing time in so many equal steps."""

@@ -275,7 +275,10 @@ class MultigridSolver:
             if not size > self._tolerance * scale:
                 break
         if not size <= self._tolerance * scale:
-            raise NotConvergedError("multigrid conjugate gradients", ITERATIONS, size / scale, self._tolerance)
+            cell = int(np.abs(residual).argmax())
+            raise NotConvergedError(
+                "multigrid conjugate gradients", ITERATIONS, size / scale, self._tolerance, cell=cell
+            )
         return self._close(solution, right, image, sums)
 
     def _close(self, solution: FloatArray, right: FloatArray, image: FloatArray, sums: FloatArray) -> FloatArray:

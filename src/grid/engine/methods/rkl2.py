@@ -131,7 +131,8 @@ class Rkl2Stepper:
             wanted = min(wanted, (LARGEST_STAGES**2 + LARGEST_STAGES - 2) / (2.0 * max(stiffness, 1e-300)))
             step = way / max(1, math.ceil(way / wanted * (1.0 - 1e-9))) if wanted < way else way
             if not step > SHORTEST * self.end:
-                raise StepUnderflowError(state.step, state.time, int(np.argmax(np.abs(rate))), wanted)
+                cell = int(np.argmax(np.abs(self.flow.unwrap(rate))))
+                raise StepUnderflowError(wanted, step=state.step, time_s=state.time, cell=cell)
             end = segment.end if step == way else state.time + step
             part = Segment(state.time, end, 1)
             field, heat = self._super_step(start, rate, moved, part, step * stiffness)

@@ -15,7 +15,7 @@ DIRECT_FREEDOMS = {2: 400_000, 3: 15_000}  # beyond them the fill of a factorisa
 TOLERANCE = 1e-9  # of the forces, for the iteration
 MAX_ITERATIONS = 400
 DIRECT_LIMIT = 1e-6  # of the forces: a residual beyond it means that the equations are singular
-MECHANISM = "a part of the body can move freely; support it or join it."
+MECHANISM = ("a part of the body can move freely", "support it or join it")
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,14 @@ class Equations:
         try:
             factors = splu(reduced, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
         except RuntimeError as error:
-            raise SingularError(MECHANISM) from error
+            raise SingularError(*MECHANISM) from error
 
         def invert(force: FloatArray) -> FloatArray:
             found = np.zeros_like(force)
             found[kept] = factors.solve(force[kept])
             residual = float(np.linalg.norm((self._matrix @ found - force)[~self._is_held]))
             if not residual <= DIRECT_LIMIT:
-                raise SingularError(MECHANISM)
+                raise SingularError(*MECHANISM)
             return found
 
         return invert

@@ -125,7 +125,7 @@ def step_free(
     load = np.array([force, moment])[: modes.shape[1]]
     scale = np.abs(modes).T @ (limit * areas)
     if np.any(np.abs(load) > scale * (1.0 + BALANCE)):
-        raise SingularError("the load is beyond the plastic collapse of the section; lower it.")
+        raise SingularError("the load is beyond the plastic collapse of the section", "lower it")
     elastic = modes.T @ ((modulus * areas)[:, None] * modes)
     unknown = np.array([state.strain, state.curvature])[: modes.shape[1]]
     residual = np.inf

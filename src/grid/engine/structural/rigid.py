@@ -20,7 +20,7 @@ def find_parts(active: NDArray[np.bool_]) -> NDArray[np.intp]:
     parts, count = ndimage.label(active)
     _, touching = ndimage.label(active, structure=np.ones((3,) * active.ndim))
     if touching != count:
-        raise SingularError("two parts of the body meet in a corner or an edge alone; join or part them.")
+        raise SingularError("two parts of the body meet in a corner or an edge alone", "join or part them")
     return np.asarray(parts, dtype=np.intp) - 1
 
 

@@ -1,0 +1,96 @@
+"""Errors within a run: where, when, which cell, and what to do; the same after a journey between processes."""
+
+import pickle
+
+import pytest
+
+from grid.core.errors import DivergedError
+from grid.engine import NotConvergedError, SingularError, prepare, solve
+from grid.engine.errors import RunError, StepUnderflowError
+from grid.engine.marching import March, make_stepper
+
+HELD = {"x_min": {"type": "temperature", "value": 1.0}}
+
+
+def make_errors():
+    yield SingularError("no level")
+    yield SingularError("no level", "hold one")
+    yield NotConvergedError("a search", 7, 0.5, 1e-3, cell=17)
+    yield StepUnderflowError(1e-9, step=3, time_s=0.25, cell=17)
+
+
+@pytest.mark.parametrize("error", list(make_errors()), ids=lambda error: type(error).__name__)
+def test_an_error_of_a_run_pickles_with_its_place_and_ends_with_the_way_out(error):
+    error.place(5, 0.5, (4, 6))
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 made here
+
+    assert type(copy) is type(error)
+    assert (copy.step, copy.time_s, copy.cell, str(copy)) == (error.step, error.time_s, error.cell, str(error))
+    assert error.cell in (None, (2, 5))  # the 17th of rows of 6
+    assert (error.step, error.time_s) == ((3, 0.25) if isinstance(error, StepUnderflowError) else (5, 0.5))
+    assert str(error).endswith(f"; {error.remedy}.")
+    assert str(error).startswith(f"step {error.step}, t = {error.time_s:g} s")
+
+
+def test_what_is_placed_already_stays_where_it_was():
+    error = NotConvergedError("a search", 7, 0.5, 1e-3, cell=5)
+    error.place(2, 0.1, (2, 3))
+    error.place(9, 0.9, (6,))
+    assert (error.step, error.time_s, error.cell) == (2, 0.1, (1, 2))
+
+
+def test_a_temperature_that_diverged_pickles_with_its_cell():
+    error = DivergedError(3, 0.5, "not finite; shorten the steps", (1, 2))
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 made here
+    assert (copy.step, copy.time_s, copy.cell, str(copy)) == (3, 0.5, (1, 2), str(error))
+
+
+@pytest.mark.parametrize("conductivity", [1.0, {"expression": "1 + T"}], ids=["linear", "nonlinear"])
+def test_equal_implicit_steps_say_which_one_could_not_be_solved(make_problem, conductivity):
+    """The stages of the third step are made to fail; steps are counted within the pieces that a march asks for."""
+    plan = prepare(
+        make_problem(boundaries=HELD, material={"conductivity": conductivity, "volumetric_heat_capacity": 1.0}),
+        method="implicit",
+        steps=8,
+    )
+    stepper, calls = make_stepper(plan), []
+    stage = stepper._stage
+
+    def failing(*args):
+        calls.append(args)
+        if len(calls) == 5:
+            raise NotConvergedError("a stage", 1, 1.0, 0.0, cell=6)
+        return stage(*args)
+
+    stepper._stage = failing
+    with pytest.raises(
+        NotConvergedError, match=r"step 2, t = .* s, cell \(6,\): a stage: .*; refine the grid"
+    ) as caught:
+        March(plan, stepper).run()
+    assert caught.value.time_s == pytest.approx(2 / 8 * plan.problem.end_time)
+
+
+def test_a_steady_state_that_stalls_names_the_cell(make_problem, monkeypatch):
+    monkeypatch.setattr("grid.engine.iteration.ITERATIONS", 1)
+    problem = make_problem(
+        steady=True,
+        boundaries={**HELD, "x_max": {"type": "temperature", "value": 9.0}},
+        material={"conductivity": {"expression": "1 + T**4"}, "volumetric_heat_capacity": 1.0},
+    )
+    with pytest.raises(RunError) as caught:
+        solve(problem)
+    assert caught.value.step is None
+    assert isinstance(caught.value.cell, tuple)
+    assert str(caught.value).startswith(f"cell {caught.value.cell}: ")
+
+
+def test_a_phase_change_that_stalls_names_step_time_and_cell(make_problem, monkeypatch):
+    monkeypatch.setattr("grid.engine.enthalpy.ITERATIONS", 1)
+    material = {
+        "melting_temperature": 0.5, "volumetric_latent_heat": 3.0,
+        "solid": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+        "liquid": {"conductivity": 9.0, "volumetric_heat_capacity": 2.0},
+    }  # fmt: skip
+    problem = make_problem(material=material, initial=0.0, boundaries=HELD)
+    with pytest.raises(NotConvergedError, match=r"step \d+, t = .* s, cell \(\d,\): enthalpies of a phase change"):
+        solve(problem, method="implicit", steps=4)
