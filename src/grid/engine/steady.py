@@ -4,18 +4,25 @@ import math
 
 import numpy as np
 
+from grid.core.errors import GridError
 from grid.engine.audits import audit_energy, audit_extremes, audit_finite, audit_step_error
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import CancelledError, SingularError
 from grid.engine.iteration import Balance, balance
 from grid.engine.linear import make_solver
 from grid.engine.marching import Recorder
+from grid.engine.newton import can_differentiate
 from grid.engine.planning import OnStep, Plan
+from grid.engine.problem import HeatProblem
 from grid.engine.run import make_solution
 from grid.engine.solution import Solution
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, Ledger, State, include_references
+from grid.engine.values import FloatArray
 from grid.engine.varying import freeze
+
+RELAXATIONS = 200  # steps of relaxation at most
+SETTLED = 2.0**30  # growth of the step beyond which nothing of the way is left, and Newton's method ends it
 
 
 def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
@@ -28,6 +35,8 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     done = _balance_steady(plan.space)
     after, loads, temperature, space = done.flow, done.loads, plan.space.fill(done.temperature), done.space
     bounds = _reference_bounds(loads)
+    if bounds.lowest > bounds.highest:  # a load alone fixes the level
+        bounds = bounds.include(temperature)
     largest = max(float(np.abs(temperature).max()), abs(bounds.lowest), abs(bounds.highest))
     # heat that a flow carries in and out again, of which the balance is a small difference
     carried = sum(
@@ -39,6 +48,8 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
         for patch, closure in zip(space.patches, loads.closures, strict=True)
     )
     carried *= largest
+    if loads.source is not None:  # what is made here and taken there
+        carried += float(np.abs(loads.source).sum())
     ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
     state = State(0.0, 1, temperature, ledger, bounds)
     recorder = Recorder(space)
@@ -59,12 +70,13 @@ def _balance_steady(space: Space) -> Balance:
     """The steady field, by one direct solve if the problem is linear, else by iteration from the guess."""
     guess = space.initial_temperature()
     frozen, loads = freeze(space, guess, 0.0)
-    if not any(np.any(closure.transmittance) for closure in loads.closures):
+    is_tied = any(np.any(closure.transmittance) for closure in loads.closures)
+    if not is_tied and not (_has_load_of_temperature(space.problem) and can_differentiate(space)):
         raise SingularError(
             "no steady state is unique where the body exchanges heat with nothing that has a temperature"
         )
     if not space.problem.is_linear:
-        return balance(space, guess, np.zeros_like(guess), guess, shift=0.0, tau=1.0, time=0.0)
+        return _balance_nonlinear(space, guess)
     bounds = _reference_bounds(loads)
     start = np.full_like(guess, 0.5 * (bounds.lowest + bounds.highest))  # so that the solve is for differences
     solver = make_solver(space, loads, shift=0.0, tau=1.0)
@@ -72,6 +84,59 @@ def _balance_steady(space: Space) -> Balance:
     if not uses_iteration(space.shape):
         temperature += solver.solve(space.heat_flow(temperature, loads).net)  # one refinement, so that heat closes
     return Balance(temperature, space.heat_flow(temperature, loads), loads, frozen, solver, 1)
+
+
+def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
+    """Newton's method from the guess; where it fails or ends at an unstable state, the way a body relaxes from there.
+
+    Steps of implicit Euler grow twofold while they converge, so that the last ones are Newton's own (C. T. Kelley and
+    D. E. Keyes, Convergence analysis of pseudo-transient continuation, SIAM J. Numer. Anal. 35 (1998) 508-523).
+    """
+    nothing = np.zeros_like(guess)
+    try:
+        found = balance(space, guess, nothing, guess, shift=0.0, tau=1.0, time=0.0)
+        if _is_stable(found):
+            return found
+        failure: GridError = SingularError("the state near the guess is not stable", "start from another guess")
+    except GridError as error:
+        failure = error
+    temperature, first = guess, _first_step(space, guess)
+    step = first
+    for _ in range(RELAXATIONS):
+        try:
+            after = balance(space, temperature, nothing, temperature, shift=1.0, tau=step, time=0.0)
+        except GridError:
+            step *= 0.25
+            continue
+        temperature, step = after.temperature, 2.0 * step
+        if step > SETTLED * first:
+            found = balance(space, temperature, nothing, temperature, shift=0.0, tau=1.0, time=0.0)
+            if _is_stable(found):
+                return found
+    raise failure
+
+
+def _is_stable(found: Balance) -> bool:
+    """Whether a small warming dies out; taken for granted where Newton's whole matrix is not made.
+
+    If a matrix has no positive entries beside its diagonal and its inverse keeps a positive vector positive, all its
+    eigenvalues have positive real parts (R. S. Varga, Matrix Iterative Analysis, chapter 3).
+    """
+    return not can_differentiate(found.space) or bool(np.all(found.solver.solve(np.ones_like(found.temperature)) > 0.0))
+
+
+def _first_step(space: Space, guess: FloatArray) -> float:
+    """A tenth of the time in which the fastest cell answers to its neighbours [s]."""
+    frozen, loads = freeze(space, guess, 0.0)
+    inside = frozen.capacity > 0.0
+    rates = frozen.diagonal(loads)[inside] / frozen.capacity[inside]
+    return 0.1 / max(float(rates.max()), 1e-300)
+
+
+def _has_load_of_temperature(problem: HeatProblem) -> bool:
+    """Whether a source or a flux depends on temperature, which then may fix its level by itself."""
+    loads = [problem.source_term, *(value for law in problem.boundaries.values() for value in law.values.values())]
+    return any("T" in value.variables for value in loads)
 
 
 def _reference_bounds(loads: Loads) -> Bounds:
