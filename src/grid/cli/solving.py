@@ -49,6 +49,12 @@ def solve(
         ),
     ] = None,
     method: Annotated[str, typer.Option(help="auto, or a method by name, such as explicit or implicit.")] = "auto",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="diffusive, lumped, corrected, or auto (lumped where certified); default as the problem says."
+        ),
+    ] = None,
     tolerance: Annotated[
         float | None, typer.Option(help="Time error over the span of temperatures that the steps are chosen for.")
     ] = None,
@@ -62,9 +68,9 @@ def solve(
     with reporting():
         content = read_problem_file(problem, case)
         if out is not None and not out.suffix:
-            document = solve_into_folder(content, out, method)
+            document = solve_into_folder(content, out, method, model)
         else:
-            document = solve_file(content, out, method, tolerance, fields)
+            document = solve_file(content, out, method, tolerance, fields, model)
         print_json(document) if as_json else _print(document)
 
 
@@ -90,7 +96,12 @@ def read_problem_file(file: Path, case: str | None) -> dict[str, Any]:
 
 
 def solve_file(
-    content: dict[str, Any], out: Path | None, method: str, tolerance: float | None, fields: int | None
+    content: dict[str, Any],
+    out: Path | None,
+    method: str,
+    tolerance: float | None,
+    fields: int | None,
+    model: str | None = None,
 ) -> dict[str, Any]:
     """Solve a problem, write one file if one is asked for, and return what a caller wants to know at once.
 
@@ -108,7 +119,7 @@ def solve_file(
     _require_heat(content)
     heat = HeatProblem.from_case(content)
     count = fields or (1 if out is None or out.suffix.lower() in SINGLE else FIELDS)
-    plan = prepare(heat, method=method, times=_equal_times(heat, count), tolerance=tolerance)
+    plan = prepare(heat, method=method, times=_equal_times(heat, count), tolerance=tolerance, model=model)
     try:
         with _progress() as on_step:
             solution = plan.solve(on_step)
@@ -160,6 +171,7 @@ def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
 def _describe_plan(plan: "PlanSummary") -> dict[str, Any]:
     return {
         "method": plan.method,
+        "model": plan.model,
         "reason": plan.reason,
         "time_step_s": plan.time_step,
         "estimated_steps": plan.estimate.steps,
@@ -181,7 +193,7 @@ def _print(document: dict[str, Any]) -> None:
     out.print(table("what", "value", rows=rows))
 
 
-def solve_into_folder(content: dict[str, Any], out: Path, method: str) -> dict[str, Any]:
+def solve_into_folder(content: dict[str, Any], out: Path, method: str, model: str | None = None) -> dict[str, Any]:
     """Solve a problem as the service does and write the files that it makes.
 
     Raises:
@@ -192,7 +204,8 @@ def solve_into_folder(content: dict[str, Any], out: Path, method: str) -> dict[s
     from grid.services.admission import validate_points
 
     simulation = load_registry().get("heat")
-    [params], _ = validate_points(simulation.params_model, [{"problem": content, "method": method}], root="params")
+    asked = {"problem": content, "method": method} | ({} if model is None else {"model": model})
+    [params], _ = validate_points(simulation.params_model, [asked], root="params")
     simulation.estimate(params)  # refuses what the engine cannot do before anything is allocated
     keep_kernels()
     with _progress() as on_step:

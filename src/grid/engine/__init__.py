@@ -9,7 +9,7 @@ Importing this package loads NumPy alone; SciPy and Numba come with the first so
 
 from grid.engine.audits import Audit
 from grid.engine.batch import BatchSolution, solve_batch
-from grid.engine.boundaries import Convection, Flux, Insulated, Periodic, Temperature
+from grid.engine.boundaries import Convection, ConvectionRadiation, Flux, Insulated, Periodic, Radiation, Temperature
 from grid.engine.errors import CancelledError, ExpressionError, NotConvergedError, SingularError
 from grid.engine.planning import Estimate, Plan, PlanSummary, estimate, prepare, solve
 from grid.engine.problem import Adaptive, Contact, Domain, HeatProblem, Material
@@ -28,6 +28,7 @@ __all__ = [
     "Constant",
     "Contact",
     "Convection",
+    "ConvectionRadiation",
     "Domain",
     "Estimate",
     "Expression",
@@ -42,6 +43,7 @@ __all__ = [
     "Periodic",
     "Plan",
     "PlanSummary",
+    "Radiation",
     "SingularError",
     "Solution",
     "Table",

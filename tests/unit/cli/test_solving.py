@@ -137,3 +137,23 @@ def test_solving_a_rod_loads_neither_settings_nor_plugins_nor_pictures(rod):
     loaded = set(json.loads(done.stderr))
     assert "numpy" in loaded
     assert not loaded & {"pydantic_settings", "pluggy", "matplotlib", "xarray", "zarr", "sqlalchemy"}
+
+
+def test_a_model_is_asked_for_by_name_and_told_in_the_plan(rod, tmp_path):
+    cooled = ROD | {
+        "boundaries": {"x_max": {"type": "convection", "coefficient": 0.01, "ambient": 0.0}},
+        "initial": 1.0,
+    }
+    rod.write_text(json.dumps(cooled))
+    for model in ("diffusive", "lumped"):
+        result = CliRunner().invoke(app, ["solve", str(rod), "--model", model, "--json"])
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["plan"]["model"] == model
+    out = CliRunner().invoke(app, ["solve", str(rod), "--model", "lumped", "--out", str(tmp_path / "made")])
+    assert out.exit_code == 0, out.output
+
+
+def test_a_model_that_is_none_is_refused_by_name(rod):
+    result = CliRunner().invoke(app, ["solve", str(rod), "--model", "guessed"])
+    assert result.exit_code == 3
+    assert "model" in result.output
