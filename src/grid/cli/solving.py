@@ -61,6 +61,9 @@ def solve(
     fields: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="Equal intervals at whose ends the field is kept.")
     ] = None,
+    richardson: Annotated[
+        bool, typer.Option("--richardson", help="Solve on half the cells too, and print the space error.")
+    ] = False,
     case: Annotated[str | None, typer.Option(help="Of a file of cases, the one with this id.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -68,9 +71,10 @@ def solve(
     with reporting():
         content = read_problem_file(problem, case)
         if out is not None and not out.suffix:
+            _require_no_ladder(richardson)
             document = solve_into_folder(content, out, method, model)
         else:
-            document = solve_file(content, out, method, tolerance, fields, model)
+            document = solve_file(content, out, method, tolerance, fields, model, richardson=richardson)
         print_json(document) if as_json else _print(document)
 
 
@@ -102,6 +106,8 @@ def solve_file(
     tolerance: float | None,
     fields: int | None,
     model: str | None = None,
+    *,
+    richardson: bool = False,
 ) -> dict[str, Any]:
     """Solve a problem, write one file if one is asked for, and return what a caller wants to know at once.
 
@@ -110,6 +116,7 @@ def solve_file(
     """
     from grid.core.errors import NumericsError
     from grid.engine import HeatProblem, prepare
+    from grid.engine import solve as solve_problem
 
     if out is not None:
         from grid.engine.io.writing import require_writable
@@ -119,10 +126,16 @@ def solve_file(
     _require_heat(content)
     heat = HeatProblem.from_case(content)
     count = fields or (1 if out is None or out.suffix.lower() in SINGLE else FIELDS)
-    plan = prepare(heat, method=method, times=_equal_times(heat, count), tolerance=tolerance, model=model)
+    times = _equal_times(heat, count)
     try:
-        with _progress() as on_step:
-            solution = plan.solve(on_step)
+        if richardson:
+            solution = solve_problem(
+                heat, method=method, times=times, tolerance=tolerance, model=model, richardson=True
+            )
+        else:
+            plan = prepare(heat, method=method, times=times, tolerance=tolerance, model=model)
+            with _progress() as on_step:
+                solution = plan.solve(on_step)
     except NumericsError as error:
         fail(f"{error.title}: {error}", ExitCode.UNSUCCESSFUL)
     failed = [audit for audit in solution.audits if audit.verdict == "failed"]
@@ -134,6 +147,13 @@ def solve_file(
         )
     files = [] if out is None else [str(solution.write(out))]
     return _describe(solution, files)
+
+
+def _require_no_ladder(richardson: bool) -> None:
+    from grid.core.errors import FieldError
+
+    if richardson:
+        raise FieldError("richardson", "only without a folder, whose files hold one grid")
 
 
 def _require_heat(content: object) -> None:

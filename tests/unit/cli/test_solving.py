@@ -157,3 +157,17 @@ def test_a_model_that_is_none_is_refused_by_name(rod):
     result = CliRunner().invoke(app, ["solve", str(rod), "--model", "guessed"])
     assert result.exit_code == 3
     assert "model" in result.output
+
+
+def test_the_error_of_space_is_one_flag_away_and_near_the_true_one(rod):
+    result = CliRunner().invoke(app, ["solve", str(rod), "--richardson", "--tolerance", "1e-7", "--json"])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.stdout)["metrics"]
+    middle = math.sin(math.pi * (0.5 - 0.5 / 40)) * math.exp(-0.1 * math.pi**2)  # centre of the hottest cell
+    assert metrics["space_error"] == pytest.approx(abs(metrics["peak_temperature"] - middle), rel=0.5)
+
+
+def test_a_folder_of_files_has_no_error_of_space(rod, tmp_path):
+    result = CliRunner().invoke(app, ["solve", str(rod), "--richardson", "--out", str(tmp_path / "made")])
+    assert result.exit_code == 3
+    assert "richardson" in result.output
