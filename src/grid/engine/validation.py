@@ -5,6 +5,7 @@ Each refusal names the field by its path in the case format and the limit with i
 
 import math
 from collections.abc import Iterator
+from numbers import Integral
 
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import limits
@@ -232,8 +233,12 @@ def _times(problem: HeatProblem) -> Iterator[FieldError]:
         yield from _number("resolution.end_time", problem.end_time, limits.DURATION)
     elif not problem.steady:
         yield FieldError("resolution.end_time", "required unless the case is steady")
-    if problem.steps is not None and not 1 <= problem.steps <= limits.MAX_STEPS:
+    if problem.steps is not None and not (_is_count(problem.steps) and 1 <= problem.steps <= limits.MAX_STEPS):
         yield FieldError("resolution.steps", f"an integer from 1 to {limits.MAX_STEPS}")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _number(path: str, value: float, limit: Limit) -> Iterator[FieldError]:
