@@ -101,7 +101,7 @@ def test_an_insulated_body_keeps_its_heat_whatever_melts(hot, cold, dimension, i
     case["resolution"] = {"cells": [9, 4][:dimension], "steps": steps, "end_time": 1.0}
     if is_periodic:
         case["boundaries"] = {f"x_{end}": {"type": "periodic"} for end in ("min", "max")}
-    solution = solve(HeatProblem.from_case(case))  # so few steps may be rejected for their size alone
+    solution = solve(HeatProblem.from_case(case), steps=steps)  # so few may be rejected for their size alone
 
     assert {audit.name for audit in solution.audits if audit.verdict == "failed"} <= {"step_error"}
     heat = max(abs(hot), abs(cold)) * 10.0
