@@ -13,3 +13,5 @@ NUMBA_DISABLE_JIT=1 "$BIN/python" -m pytest -q --no-header --cov --cov-append --
 "$BIN/coverage" report --fail-under=85 | tail -n 60
 "$BIN/coverage" report --include='src/grid/services/*,src/grid/tasks/*' --fail-under=90 >/dev/null ||
   { echo "coverage of services and tasks is below 90 %:"; "$BIN/coverage" report --include='src/grid/services/*,src/grid/tasks/*' | tail -n 40; exit 1; }
+"$BIN/coverage" report --include='src/grid/engine/*' --fail-under=92 >/dev/null ||
+  { echo "coverage of the engine is below 92 %:"; "$BIN/coverage" report --include='src/grid/engine/*' | tail -n 40; exit 1; }
