@@ -10,6 +10,7 @@ q_n = g (T_s - T_P), g = 2 k / cell size; eliminating T_s leaves q_n = U (refere
 U = g film / (g + film), F = imposed g / (g + film). A new type is one class here: its fields, limits and law.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -34,7 +35,7 @@ class Robin:
 
 
 @dataclass(frozen=True)
-class Boundary:
+class Boundary(ABC):
     """Base of all boundary conditions.
 
     The last two arguments of `robin` matter to laws that are not linear: the surface temperature at which they are
@@ -53,9 +54,9 @@ class Boundary:
         """The fields that are values, by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
+    @abstractmethod
     def robin(self, _evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
         """The law, with its fields evaluated by `_evaluate(field name)`."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
