@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from grid.core.errors import FieldError, GridError
 from grid.engine import limits
+from grid.engine.arguments import find_floats, require_kind, require_truth
 from grid.engine.batch_columns import (
     Laws,
     base_numbers,
@@ -36,6 +37,7 @@ MATERIAL = {
 }
 DIFFUSIVITY = "diffusivity"
 INITIAL = "initial"
+OPTIONS = ("method", "times", "until", "steps", "tolerance", "precision", "model", "model_tolerance")
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,13 @@ def solve_batch(
     Raises:
         FieldError: A name is not known, or the arrays are not of one length.
     """
-    arrays = {name: np.asarray(values, np.float64) for name, values in vary.items()}
+    require_kind("problem", problem, HeatProblem, "a HeatProblem; read a case by HeatProblem.from_case")
+    require_kind("vary", vary, Mapping, "arrays by the names of what they vary")
+    require_truth("is_parallel", is_parallel)
+    unknown = set(options) - set(OPTIONS)
+    if unknown:
+        raise FieldError("options", f"only {', '.join(OPTIONS)}")
+    arrays = {name: _read_column(name, values) for name, values in vary.items()}
     columns = _count_columns(problem, arrays)
     plan = prepare(problem, **options)
     found = _Collector(plan, arrays, columns)
@@ -106,6 +114,15 @@ def solve_batch(
     for column in np.flatnonzero(~found.done):
         found.run_alone(int(column), options)
     return found.conclude()
+
+
+def _read_column(name: object, values: npt.ArrayLike) -> FloatArray:
+    found = find_floats(values)
+    if found is None:
+        raise FieldError(
+            f"vary.{name}" if isinstance(name, str) else "vary", "an array with one number for each column"
+        )
+    return found
 
 
 def make_column(problem: HeatProblem, vary: Mapping[str, FloatArray], column: int) -> HeatProblem:

@@ -19,7 +19,7 @@ import numpy as np
 
 from grid.engine import limits
 from grid.engine.limits import Limit
-from grid.engine.values import Constant, Operand, Value
+from grid.engine.values import Constant, Operand, Value, as_value
 
 Evaluate = Callable[[str], Operand]  # the value of a field, at the places and time in question
 STEFAN_BOLTZMANN = Constant(5.670374419e-8)  # W/(m2 K4), CODATA 2018
@@ -48,6 +48,10 @@ class Boundary(ABC):
     is_bounded: ClassVar[bool] = (
         True  # whether temperatures stay between `reference` and the body's own (maximum principle)
     )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # numbers and texts stand for the values they mean
+            object.__setattr__(self, item.name, as_value(getattr(self, item.name)))
 
     @property
     def values(self) -> dict[str, Value]:

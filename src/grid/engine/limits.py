@@ -6,6 +6,8 @@ The outer bounds are far beyond any material or machine; they keep products of a
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
+from typing import TypeGuard
 
 from grid.core.errors import FieldError, InvalidFieldsError
 
@@ -23,17 +25,38 @@ class Limit:
     maximum: float
     unit: str
     exclusive_minimum: bool = False
+    exclusive_maximum: bool = False
 
-    def allows(self, value: float) -> bool:
-        if not math.isfinite(value):
+    def allows(self, value: object) -> bool:
+        """Whether a value is a number within the interval; what is not a number is not allowed either."""
+        number = find_number(value)
+        if number is None:
             return False
-        above = value > self.minimum if self.exclusive_minimum else value >= self.minimum
-        return above and value <= self.maximum
+        above = number > self.minimum if self.exclusive_minimum else number >= self.minimum
+        below = number < self.maximum if self.exclusive_maximum else number <= self.maximum
+        return above and below
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit != "1" else ""
         low = f"greater than {self.minimum:g}" if self.exclusive_minimum else f"at least {self.minimum:g}"
-        return f"a finite number, {low} and at most {self.maximum:g}{unit}"
+        high = f"below {self.maximum:g}" if self.exclusive_maximum else f"at most {self.maximum:g}"
+        return f"a finite number, {low} and {high}{unit}"
+
+
+def find_number(value: object) -> float | None:
+    """A finite real number, of Python or NumPy, as a float; None for anything else, truth values included."""
+    return float(value) if is_number(value) and math.isfinite(value) else None
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether something is a real number that a double can hold, endless and NaN included, truth values not."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
 
 
 LENGTH = Limit(1e-12, 1e9, "m")
@@ -54,7 +77,7 @@ STEFAN_BOLTZMANN = Limit(1e-30, 1.0, "W/(m2 K4)")
 SECTION = Limit(1e-24, 1e9, "m2 in 1D, m in 2D")
 SPEED = Limit(-1e9, 1e9, "m/s")
 YOUNG_MODULUS = Limit(1e-9, 1e15, "Pa")
-POISSON_RATIO = Limit(-1.0, math.nextafter(0.5, 0.0), "1", exclusive_minimum=True)
+POISSON_RATIO = Limit(-1.0, 0.5, "1", exclusive_minimum=True, exclusive_maximum=True)
 THERMAL_EXPANSION = Limit(-1.0, 1.0, "1/K")
 YIELD_STRESS = Limit(1e-9, 1e15, "Pa")
 THRESHOLD = Limit(0.0, 1e18, "Pa or K", exclusive_minimum=True)

@@ -12,9 +12,19 @@ from typing import TYPE_CHECKING
 
 from grid.core.errors import FieldError
 from grid.engine import limits
+from grid.engine.arguments import (
+    find_floats,
+    require_choice,
+    require_function,
+    require_kind,
+    require_number,
+    require_path,
+    require_truth,
+)
 from grid.engine.choosing import Alternative, Choice, choose, find_landings, make_facts
 from grid.engine.costs import memory_bytes, steady_seconds
-from grid.engine.lumped.method import MODEL_TOLERANCE, ModelMethod, find_method, find_model
+from grid.engine.kinds import is_count
+from grid.engine.lumped.method import MODEL_TOLERANCE, MODELS, ModelMethod, find_method, find_model
 from grid.engine.methods import METHODS, Facts
 from grid.engine.methods.method import Precision
 from grid.engine.problem import HeatProblem
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
 OnStep = Callable[[float, int, float], bool | None]
 STEADY = "steady"
 MAX_TIMES = 100_000
+ON_STEP = "a function of (fraction, step, time_s)"
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,7 @@ class Plan:
         """
         if on_step is None and checkpoint is None and self._column is not None:
             return self._column.solve()
+        require_function("on_step", on_step, ON_STEP)
         if self.problem.steady:
             from grid.engine.steady import solve_steady
 
@@ -127,6 +139,7 @@ class Plan:
         from grid.engine.checkpoint import load
         from grid.engine.run import resume_transient
 
+        require_function("on_step", on_step, ON_STEP)
         keeper = self._keeper(checkpoint, every)
         return resume_transient(self, load(keeper.path, self), on_step, keeper)
 
@@ -135,6 +148,10 @@ class Plan:
 
         from grid.engine.checkpoint import Keeper
 
+        require_path("checkpoint", path)
+        if not Path(path).parent.is_dir():
+            raise FieldError("checkpoint", "in a folder that exists")
+        require_number("every", every, limits.TIME)
         return Keeper(Path(path), every)
 
     @cached_property
@@ -155,8 +172,8 @@ def estimate(
     model: str | None = None,
 ) -> Estimate:
     """Estimate what solving a problem needs, without allocating any field; that of the diffusive model at most."""
+    _require_valid(problem, method, tolerance, precision, model)
     problem = _with_overrides(problem, None, steps, times)
-    _require_valid(method, tolerance, precision)
     outputs = _outputs(problem, times)
     if problem.steady or problem.end_time is None:
         return _steady_estimate(problem)
@@ -201,8 +218,9 @@ def prepare(
     """
     from grid.engine.materials import discretise
 
+    _require_valid(problem, method, tolerance, precision, model)
+    require_number("model_tolerance", model_tolerance, limits.FRACTION)
     problem = _with_overrides(problem, until, steps, times)
-    _require_valid(method, tolerance, precision)
     outputs = _outputs(problem, times)
     space = discretise(problem)
     if problem.steady or problem.end_time is None:
@@ -213,8 +231,6 @@ def prepare(
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
     model = find_model(problem, model)
-    if not limits.FRACTION.allows(model_tolerance):
-        raise FieldError("model_tolerance", str(limits.FRACTION))
     choice = choose(facts, find_method(problem, model, method))
     needed = _transient_estimate(problem, choice, outputs)
     controlled = None if fixed is not None else facts.tolerance
@@ -245,7 +261,8 @@ def solve(
     With `richardson` it is solved on half the cells as well (on twice as many where half do not fit), and the solution
     has `space_error` and `extrapolate`.
     """
-    if richardson:
+    require_function("on_step", on_step, ON_STEP)
+    if require_truth("richardson", richardson):
         from grid.engine.richardson import solve_with_error
 
         return solve_with_error(
@@ -259,24 +276,28 @@ def solve(
     return plan.solve(on_step)
 
 
-def _require_valid(method: str, tolerance: float | None, precision: str) -> None:
-    names = ("auto", STEADY, *(one.name for one in METHODS))
-    if method not in names:
-        raise FieldError("method", f"one of {', '.join(names)}")
-    if tolerance is not None and not limits.TOLERANCE.allows(tolerance):
-        raise FieldError("tolerance", str(limits.TOLERANCE))
-    if precision not in ("double", "mixed"):
-        raise FieldError("precision", "double or mixed")
+def _require_valid(problem: object, method: str, tolerance: float | None, precision: str, model: str | None) -> None:
+    require_kind("problem", problem, HeatProblem, "a HeatProblem; read a case by HeatProblem.from_case")
+    require_choice("method", method, ("auto", STEADY, *(one.name for one in METHODS)))
+    if tolerance is not None:
+        require_number("tolerance", tolerance, limits.TOLERANCE)
+    require_choice("precision", precision, ("double", "mixed"))
+    if model is not None:
+        require_choice("model", model, MODELS)
 
 
 def _with_overrides(
     problem: HeatProblem, until: float | None, steps: int | None, times: Sequence[float] | None
 ) -> HeatProblem:
+    if until is not None:
+        require_number("until", until, limits.DURATION)
+    if steps is not None and not (is_count(steps) and 1 <= steps <= limits.MAX_STEPS):
+        raise FieldError("steps", f"an integer from 1 to {limits.MAX_STEPS}")
+    times = None if times is None else _read_times(times)
     if problem.steady:
         return problem
     if until is None and times is not None and len(times) and problem.end_time is not None:
-        last = max(map(float, times))
-        until = max(problem.end_time, last) if limits.TIME.allows(last) else None
+        until = max(problem.end_time, *times)
     if until is not None and problem.steps is not None and problem.end_time is not None and steps is None:
         steps = limits.scale_steps(problem.steps, until / problem.end_time)  # the same step for longer
     changes = {"end_time": until, "steps": steps}
@@ -296,11 +317,16 @@ def _outputs(problem: HeatProblem, times: Sequence[float] | None) -> tuple[float
         return (0.0,)
     if times is None:
         return (0.0, problem.end_time)
-    if not 1 <= len(times) <= MAX_TIMES:
+    return tuple(sorted({0.0, *_read_times(times)}))
+
+
+def _read_times(times: Sequence[float]) -> tuple[float, ...]:
+    found = find_floats(times)
+    if found is None or found.ndim != 1 or found.size > MAX_TIMES:
         raise FieldError("times", f"1 to {MAX_TIMES} times")
-    if not all(limits.TIME.allows(float(time)) for time in times):
+    if not all(map(limits.TIME.allows, read := found.tolist())):
         raise FieldError("times", f"each {limits.TIME}")
-    return tuple(sorted({0.0, *map(float, times)}))
+    return tuple(read)
 
 
 def _steady_estimate(problem: HeatProblem) -> Estimate:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from grid.engine.arguments import as_tuple
 from grid.engine.boundaries import INSULATED, Boundary
 from grid.engine.phases import Enthalpy
-from grid.engine.values import Constant, Expression, Value, as_value
+from grid.engine.values import Constant, Expression, Value, as_expression, as_value
 
 AXES = "xyz"
 FACES = tuple(f"{axis}_{end}" for axis in AXES for end in ("min", "max"))
@@ -40,8 +41,11 @@ class Domain:
     active: Expression | None = None
 
     def __post_init__(self) -> None:
-        if not self.origin:
+        for name in ("size", "cells", "origin"):
+            object.__setattr__(self, name, as_tuple(getattr(self, name)))
+        if isinstance(self.origin, tuple) and not self.origin and isinstance(self.size, tuple):
             object.__setattr__(self, "origin", (0.0,) * len(self.size))
+        object.__setattr__(self, "active", as_expression(self.active))
 
     @property
     def dimension(self) -> int:
@@ -88,6 +92,14 @@ class Material:
     thermal_expansion: float | None = None
     yield_stress: float | None = None
     enthalpy: Enthalpy | None = None
+
+    def __post_init__(self) -> None:
+        given = as_tuple(self.conductivity)
+        given = given if isinstance(given, tuple) else (given,)
+        object.__setattr__(self, "conductivity", tuple(as_value(value) for value in given))
+        for name in ("volumetric_heat_capacity", "density", "specific_heat"):
+            object.__setattr__(self, name, as_value(getattr(self, name)))
+        object.__setattr__(self, "where", as_expression(self.where))
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -197,10 +209,13 @@ class HeatProblem:
     def __post_init__(self) -> None:
         from grid.engine.validation import require_valid
 
-        if self.initial is not None:
-            object.__setattr__(self, "initial", as_value(self.initial))
-        object.__setattr__(self, "source_term", as_value(self.source_term))
-        object.__setattr__(self, "boundaries", dict(self.boundaries))
+        for name in ("initial", "source_term", "guess"):
+            object.__setattr__(self, name, as_value(getattr(self, name)))
+        for name in ("materials", "velocity", "contacts", "breakpoints"):
+            object.__setattr__(self, name, as_tuple(getattr(self, name)))
+        object.__setattr__(self, "exact", as_expression(self.exact))
+        if isinstance(self.boundaries, Mapping):
+            object.__setattr__(self, "boundaries", dict(self.boundaries))
         require_valid(self)
 
     @classmethod

@@ -1,13 +1,12 @@
 """Reading hostile JSON: types are checked, everything wrong is collected with its path, values are never repeated."""
 
-import math
 from collections.abc import Iterable, Mapping
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from grid.core.errors import FieldError
 from grid.engine.errors import ExpressionError
-from grid.engine.limits import MAX_ERRORS, raise_errors
+from grid.engine.limits import MAX_ERRORS, find_number, raise_errors
 from grid.engine.values import Constant, Expression, Table, Value
 
 MAX_TABLE = 100_000  # entries
@@ -53,7 +52,7 @@ class Reader:
         return list(raw)
 
     def read_number(self, path: str, raw: object) -> float | None:
-        number = _number(raw)
+        number = find_number(raw)
         if number is None:
             self.refuse(path, "a finite number")
         return number
@@ -104,7 +103,7 @@ class Reader:
         """A number, `{"expression": ...}` or `{"table": ...}`."""
         if isinstance(raw, Mapping):
             return self._table(path, raw) if "table" in raw else self.read_expression(path, raw)
-        number = _number(raw)
+        number = find_number(raw)
         if number is None:
             self.refuse(path, "a finite number, an expression or a table")
             return None
@@ -120,20 +119,10 @@ class Reader:
             return None
         pairs: list[tuple[float, float]] = []
         for entry in entries:
-            numbers = [_number(part) for part in entry] if isinstance(entry, (list, tuple)) else []
+            numbers = [find_number(part) for part in entry] if isinstance(entry, (list, tuple)) else []
             if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
                 self.refuse(f"{path}.table", "pairs of finite numbers, time and value")
                 return None
             pairs.append((numbers[0], numbers[1]))
         times, values = zip(*pairs, strict=True)
         return Table(times, values, "previous" if interpolation == "previous" else "linear")
-
-
-def _number(raw: object) -> float | None:
-    if isinstance(raw, bool) or not isinstance(raw, Real):
-        return None
-    try:
-        number = float(raw)
-    except (OverflowError, ValueError):
-        return None
-    return number if math.isfinite(number) else None

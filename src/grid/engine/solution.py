@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.core.errors import FieldError
+from grid.engine.arguments import require_choice, require_direction, require_list, require_number, require_place
 from grid.engine.audits import Audit
 from grid.engine.interpolation import interpolate, widen
+from grid.engine.kinds import is_count
 from grid.engine.lumped.certificates import Certificate
 from grid.engine.lumped.fidelity import find_surfaces, stress_factor
 from grid.engine.lumped.report import ModelReport
@@ -142,6 +144,9 @@ class Solution:
     ) -> FloatArray:
         """Temperatures at points, shape (points,), as `temperature_at`."""
         index = self.find_index(time)
+        require_list("points", points, "a list of points")
+        if side is not None:
+            require_choice("side", side, ("low", "high"))
         places, space = [self._point(point) for point in points], self._spaces[index]
         if space.active is not None:
             known = self.scattered_field(index)
@@ -162,7 +167,7 @@ class Solution:
         """
         index = self.find_index(time)
         space, loads = self._spaces[index], self._loads[index]
-        numbers = [number for number, patch in enumerate(space.patches) if patch.name == face]
+        numbers = [number for number, patch in enumerate(space.patches) if isinstance(face, str) and patch.name == face]
         if not numbers:
             raise FieldError("face", "a face of the body that is not periodic")
         if not any(material.is_elastic for material in self.problem.materials):
@@ -181,7 +186,13 @@ class Solution:
         return float(capacity @ self.snapshots[index].reshape(-1) / capacity.sum())
 
     def stored_heat(self, index: int = -1) -> float:
-        """Integral of rho c T, or of the enthalpy, at an entry of `times` [J per unit of section]."""
+        """Integral of rho c T, or of the enthalpy, at an entry of `times` [J per unit of section].
+
+        Raises:
+            FieldError: There is no such entry.
+        """
+        if not is_count(index) or not -len(self.times) <= index < len(self.times):
+            raise FieldError("index", "an entry of times")
         content = self._contents[index]
         if content is not None:
             return float(content.sum())
@@ -247,16 +258,15 @@ class Solution:
 
         The fluxes through the faces of the cell that holds the point, linear between them; across, of the cells nearby.
         """
-        if len(direction) != 2 or direction[0] not in "+-" or direction[1] not in AXES[: self.problem.dimension]:
-            raise FieldError("direction", "a sign and an axis, such as +x")
-        axis, index, place = AXES.index(direction[1]), self.find_index(time), self._point(point)
+        (axis, sign), index = require_direction(direction, AXES[: self.problem.dimension]), self.find_index(time)
+        place = self._point(point)
         fluxes = self._face_fluxes(axis, index)
         for other in reversed(range(self.problem.dimension)):
             domain = self.problem.domain
             local = (place[other] - domain.origin[other]) / domain.spacing[other]
             local = local if other == axis else local - 0.5
             fluxes = _linear(fluxes, local, other)
-        return float(fluxes) if direction[0] == "+" else -float(fluxes)
+        return sign * float(fluxes)
 
     def _face_fluxes(self, axis: int, index: int) -> FloatArray:
         """Heat flux along +axis through every face normal to it [W/m2], one more than cells along the axis."""
@@ -295,7 +305,7 @@ class Solution:
         total, found = 0.0, False
         space = self._spaces[index]
         for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True)):
-            if patch.name == boundary:
+            if isinstance(boundary, str) and patch.name == boundary:
                 into, out = split_signs(space.boundary_flux(number, self.snapshots[index].reshape(-1), closure)[0])
                 total, found = total + (into - out) * patch.area, True
         if not found:
@@ -308,13 +318,11 @@ class Solution:
         Raises:
             FieldError: The temperature is below the level everywhere.
         """
-        if len(direction) != 2 or direction[0] not in "+-" or direction[1] not in AXES[: self.problem.dimension]:
-            raise FieldError("direction", "a sign and an axis, such as +x")
-        axis = AXES.index(direction[1])
+        axis, sign = require_direction(direction, AXES[: self.problem.dimension])
+        level = require_number("level", level)
         others = tuple(other for other in range(self.problem.dimension) if other != axis)
         profile = self.snapshots[self.find_index(time)].max(axis=others)
-        sign = 1 if direction[0] == "+" else -1
-        x, profile = self.coordinates[direction[1]][::sign], profile[::sign]
+        x, profile = self.coordinates[AXES[axis]][::sign], profile[::sign]
         above = np.flatnonzero(profile >= level)
         if above.size == 0:
             raise FieldError("level", "reached somewhere in the body")
@@ -347,9 +355,7 @@ class Solution:
         Raises:
             FieldError: There is one phase along every line in that direction.
         """
-        if len(direction) != 2 or direction[0] not in "+-" or direction[1] not in AXES[: self.problem.dimension]:
-            raise FieldError("direction", "a sign and an axis, such as +x")
-        axis, sign, domain = AXES.index(direction[1]), 1 if direction[0] == "+" else -1, self.problem.domain
+        (axis, sign), domain = require_direction(direction, AXES[: self.problem.dimension]), self.problem.domain
         lines = np.moveaxis(self.liquid_fraction(time), axis, -1)[..., ::sign].reshape(-1, domain.cells[axis])
         beyond = np.where(lines[:, -1:] >= 0.5, lines, 1.0 - lines)  # share of the phase at the far end
         found = []
@@ -385,6 +391,7 @@ class Solution:
         """
         if time is None or self.problem.steady:
             return len(self.times) - 1
+        time = require_number("time", time)
         distances = np.abs(np.asarray(self.times) - time)
         nearest = int(np.argmin(distances))
         if not distances[nearest] <= 1e-9 * max(abs(time), self.times[-1]):
@@ -393,15 +400,12 @@ class Solution:
 
     def _point(self, point: Point) -> tuple[float, ...]:
         names = AXES[: self.problem.dimension]
-        raw = tuple(point.get(name, np.nan) for name in names) if isinstance(point, Mapping) else tuple(point)
-        domain = self.problem.domain
-        if len(raw) != domain.dimension:
-            raise FieldError("at", f"a coordinate for each of {', '.join(names)}")
+        raw, domain = require_place(point, names), self.problem.domain
         for value, low, length in zip(raw, domain.origin, domain.size, strict=True):
             if not low - 1e-9 * length <= value <= low + length * (1 + 1e-9):
                 raise FieldError("at", "a point of the body [m]")
         return tuple(
-            min(max(float(value), low), low + length)
+            min(max(value, low), low + length)
             for value, low, length in zip(raw, domain.origin, domain.size, strict=True)
         )
 

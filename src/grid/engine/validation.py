@@ -5,11 +5,11 @@ Each refusal names the field by its path in the case format and the limit with i
 
 import math
 from collections.abc import Iterator
-from numbers import Integral
 
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import limits
 from grid.engine.boundaries import Boundary
+from grid.engine.kinds import find_wrong_kinds, is_count
 from grid.engine.limits import LU_CELLS_3D, Limit, raise_errors
 from grid.engine.phases import ByPhase
 from grid.engine.problem import AXES, FACES, INTERNAL, HeatProblem, Material
@@ -32,9 +32,10 @@ def require_valid(problem: HeatProblem) -> None:
     """Raise for the first features or fields of a problem that cannot be accepted.
 
     Raises:
-        FieldError, InvalidFieldsError: Outside the limits.
+        FieldError, InvalidFieldsError: Outside the limits, or not of the Python type that belongs there.
         UnsupportedError: Valid, but not in this version.
     """
+    raise_errors(find_wrong_kinds(problem))
     raise_errors(_domain_errors(problem))
     raise_errors(_errors(problem))
     if problem.has_phase_change:
@@ -93,7 +94,7 @@ def _domain_errors(problem: HeatProblem) -> Iterator[FieldError]:
     elif domain.cell_count > limits.MAX_CELLS:
         yield FieldError("resolution.cells", f"at most {limits.MAX_CELLS} cells in all")
     for length, count, position in zip(domain.size, domain.cells, domain.origin, strict=False):
-        if count >= 1 and length > 0 and length / count < 1e-9 * abs(position):
+        if 1 <= count <= limits.MAX_CELLS and length > 0 and length / count < 1e-9 * abs(position):
             yield FieldError("domain.origin", "at most 1e9 cell sizes away from zero")
 
 
@@ -233,12 +234,8 @@ def _times(problem: HeatProblem) -> Iterator[FieldError]:
         yield from _number("resolution.end_time", problem.end_time, limits.DURATION)
     elif not problem.steady:
         yield FieldError("resolution.end_time", "required unless the case is steady")
-    if problem.steps is not None and not (_is_count(problem.steps) and 1 <= problem.steps <= limits.MAX_STEPS):
+    if problem.steps is not None and not (is_count(problem.steps) and 1 <= problem.steps <= limits.MAX_STEPS):
         yield FieldError("resolution.steps", f"an integer from 1 to {limits.MAX_STEPS}")
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _number(path: str, value: float, limit: Limit) -> Iterator[FieldError]:

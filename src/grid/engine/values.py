@@ -12,7 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.core.errors import FieldError
+from grid.engine.arguments import as_tuple, find_floats
 from grid.engine.expression_parser import FUNCTION_ARITY, Instruction, Kind, parse
+from grid.engine.limits import is_number
 from grid.engine.phases import ByPhase, HeatCapacity
 
 FloatArray = NDArray[np.float64]
@@ -64,6 +67,10 @@ class Table:
     values: tuple[float, ...]
     interpolation: Literal["linear", "previous"] = "linear"
 
+    def __post_init__(self) -> None:
+        for name in ("times", "values"):
+            object.__setattr__(self, name, as_tuple(getattr(self, name)))
+
     @property
     def variables(self) -> frozenset[str]:
         return frozenset("t")
@@ -91,7 +98,9 @@ class Gridded:
     cells: FloatArray
 
     def __post_init__(self) -> None:
-        own = np.array(self.cells, dtype=np.float64)
+        own = find_floats(self.cells)
+        if own is None:
+            raise FieldError("cells", "an array of numbers, one for each cell")
         own.setflags(write=False)
         object.__setattr__(self, "cells", own)
 
@@ -117,13 +126,20 @@ class Gridded:
 
 @dataclass(frozen=True)
 class Expression:
-    """A parsed expression; `Expression(text)` raises `ExpressionError` if the text is outside the grammar."""
+    """A parsed expression.
+
+    Raises:
+        ExpressionError: The text is outside the grammar.
+        FieldError: It is no text.
+    """
 
     text: str
     code: tuple[Instruction, ...] = field(init=False, repr=False, compare=False)
     kind: Kind = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise FieldError("expression", "a text")
         code, kind = parse(self.text)
         object.__setattr__(self, "code", code)
         object.__setattr__(self, "kind", kind)
@@ -184,10 +200,31 @@ def apply_call(name: str, *operands: Operand) -> Operand:
 Value = Constant | Table | Expression | Gridded | ByPhase | HeatCapacity
 
 
-def as_value(value: "float | str | FloatArray | Value") -> Value:
-    """Read a number as a `Constant`, a text as an `Expression` and an array as `Gridded`; values pass through."""
-    if isinstance(value, (Constant, Table, Expression, Gridded, ByPhase, HeatCapacity)):
-        return value
+def as_value(value: object) -> Any:
+    """Read a number as a `Constant`, a text as an `Expression` and an array as `Gridded`; values pass through.
+
+    What is none of these passes as well, to be refused by a check that knows its name.
+
+    Raises:
+        ExpressionError: A text is outside the grammar.
+    """
     if isinstance(value, np.ndarray) and value.ndim:
-        return Gridded(value)
-    return Expression(value) if isinstance(value, str) else Constant(float(value))
+        return Gridded(value) if value.dtype.kind in "fiub" and value.size else value
+    value = value.item() if isinstance(value, np.ndarray) else value
+    if isinstance(value, str):
+        return Expression(value)
+    return Constant(float(value)) if is_number(value) else value
+
+
+def as_expression(value: object) -> Any:
+    """A text as an `Expression`; anything else passes."""
+    return Expression(value) if isinstance(value, str) else value
+
+
+def is_value(value: object) -> bool:
+    """Whether something is a value of the case format."""
+    return isinstance(value, VALUES)
+
+
+VALUES = (Constant, Table, Expression, Gridded, ByPhase, HeatCapacity)
+NO_VALUE = "a number, an expression, a table or an array with a number for each cell"

@@ -181,7 +181,7 @@ def test_other_methods_and_dimensions_run_one_after_another(make_case, method):
         ({"diffusivity": [[1.0]]}, "vary.diffusivity"),
         ({"initial": np.zeros((2, 7))}, "vary.initial"),
         ({"diffusivity": [1.0], "initial": [1.0, 2.0]}, "vary"),
-        ({"diffusivity": []}, "vary"),
+        ({"diffusivity": []}, "vary.diffusivity"),
         ({"diffusivity": [1.0], "material.conductivity": [1.0]}, "vary.diffusivity"),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_case_becomes_a_frozen_problem(make_case):
         ("material.conductivity", {"expression": "x < 1"}, "number"),
         ("material.conductivity", [1.0, 2.0], "one value"),
         ("material.volumetric_heat_capacity", -5, "J/(m3 K)"),
-        ("material.poisson_ratio", 0.5, "at most"),
+        ("material.poisson_ratio", 0.5, "below 0.5"),
         ("domain.size", [0.0], "at least 1e-12 and at most 1e+09 m"),
         ("domain.size", [-1.0], " m"),
         ("domain.size", [1e300], " m"),

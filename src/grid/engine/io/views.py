@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.core.errors import FieldError
+from grid.engine.arguments import require_choice, require_list, require_number
 from grid.engine.interpolation import make_nodes
 from grid.engine.io.dataset import make_coordinates, temperature_attributes
 from grid.engine.materials import contact_resistance
@@ -47,6 +48,7 @@ def probe(solution: "Solution", points: Sequence["Point"]) -> "xr.DataArray":
     """
     import xarray as xr
 
+    require_list("points", points, "a list of points")
     if not 1 <= len(points) <= MAX_POINTS:
         raise FieldError("points", f"1 to {MAX_POINTS} points")
     values = np.stack([solution.temperatures_at(points, time) for time in solution.times])
@@ -75,8 +77,8 @@ def slice_plane(solution: "Solution", axis: str, at: float, time: float | None) 
 
     problem = solution.problem
     names = AXES[: problem.dimension]
-    if axis not in tuple(names):
-        raise FieldError("axis", f"one of {', '.join(names)}")
+    require_choice("axis", axis, names)
+    at = require_number("at", at)
     number, domain = AXES.index(axis), problem.domain
     low, high = domain.origin[number], domain.origin[number] + domain.size[number]
     if not low <= at <= high:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.core.errors import FieldError
+from grid.engine.arguments import require_path
 from grid.engine.io.replacing import replacing
 from grid.engine.problem import AXES
 
@@ -36,6 +37,7 @@ def write(solution: "Solution", path: str | Path) -> Path:
         FieldError: Another suffix, a folder that cannot be written to, or more than the format can hold.
         StorageFullError: The disk is full; nothing was written.
     """
+    require_path("path", path)
     path = Path(path)
     require_writable(path)
     WRITERS[path.suffix.lower()](solution, path)

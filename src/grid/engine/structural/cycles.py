@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from grid.core.errors import FieldError
+from grid.engine.arguments import require_floats
 from grid.engine.structural.fatigue import Life
 from grid.engine.values import FloatArray
 
@@ -15,10 +17,16 @@ def count_cycles(history: ArrayLike) -> tuple[FloatArray, FloatArray]:
 
     Args:
         history: Shape (n,), n >= 2, in any unit.
+
+    Raises:
+        FieldError: The history is not finite numbers, or too short.
     """
     import rainflow
 
-    values = [float(value) for value in np.asarray(history, dtype=np.float64)]
+    known = require_floats("history", history)
+    if known.ndim != 1 or known.size < 2:
+        raise FieldError("history", "two finite numbers at least")
+    values: list[float] = known.tolist()
     # The library takes the end of a history for a reversal only beyond the second value.
     counted = [(size, count) for size, _, count, _, _ in rainflow.extract_cycles([*values, values[-1]]) if size > 0.0]
     if not counted:
@@ -35,10 +43,15 @@ def map_damage(history: ArrayLike, life: Life) -> FloatArray:
     Args:
         history: Shape (times, ...): stresses or strains, signed.
         life: Cycles to failure for ranges of that.
+
+    Raises:
+        FieldError: The history is not finite numbers.
     """
     from grid.engine.structural.cycles_kernel import count_ranges
 
-    array = np.asarray(history, dtype=np.float64)
+    array = require_floats("history", history)
+    if array.ndim == 0:
+        raise FieldError("history", "a snapshot for each time")
     flat = array.reshape(array.shape[0], -1)
     out = np.zeros(flat.shape[1])
     block = max(1, BLOCK // flat.shape[0])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError, UnsupportedError
+from grid.engine.arguments import require_choice, require_place
 from grid.engine.problem import AXES
 from grid.engine.structural import integrity
 from grid.engine.structural.elastic_body import ElasticBody, find_held, make_mesh
@@ -103,16 +104,13 @@ class StressSolution:
             FieldError: The point is not in the body, the component unknown, or the side without sense.
         """
         d = self.body.domain.dimension
-        place = tuple(point.get(name, np.nan) for name in AXES[:d]) if isinstance(point, Mapping) else tuple(point)
-        if len(place) != d or not all(np.isfinite(place)):
-            raise FieldError("at", f"a coordinate for each of {', '.join(AXES[:d])}")
+        place = require_place(point, AXES[:d])
+        require_choice("component", component, (*integrity.COMPONENTS, "von_mises", "tresca"))
         stress = self._samples.stress_at(place, side)
         if component == "von_mises":
             return float(integrity.compute_von_mises(stress))
         if component == "tresca":
             return float(integrity.compute_tresca(stress))
-        if component not in integrity.COMPONENTS:
-            raise FieldError("component", f"one of {', '.join((*integrity.COMPONENTS, 'von_mises', 'tresca'))}")
         return float(stress[integrity.COMPONENTS.index(component)])
 
 

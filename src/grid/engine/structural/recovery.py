@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
+from grid.engine.arguments import require_choice
 from grid.engine.problem import Domain
 from grid.engine.values import FloatArray
 
@@ -52,6 +53,9 @@ class Samples:
         Raises:
             FieldError: The point is not in the body, or not on an edge though a side is asked.
         """
+        for coordinate, low, length in zip(place, self.domain.origin, self.domain.size, strict=True):
+            if not abs(coordinate - low) <= 2.0 * length:  # far outside the differences below have no meaning
+                raise FieldError("at", "a point of the body [m]")
         local = (np.asarray(place) - np.asarray(self.domain.origin)) / np.asarray(self.domain.spacing)
         index = np.stack(np.unravel_index(self.cells, self.domain.cells), axis=1)
         distance = np.max(np.abs(index + 0.5 - local), axis=1)  # in cells, from the point to each centre
@@ -75,8 +79,7 @@ class Samples:
         return out
 
     def _on_side(self, side: str, whole: BoolArray, distance: FloatArray) -> BoolArray:
-        if side not in ("inside", "outside"):
-            raise FieldError("side", "one of inside, outside")
+        require_choice("side", side, ("inside", "outside"))
         near = distance <= 1.5 + TOUCH
         touching = distance <= 0.5 + TOUCH
         cut = self.group < 0

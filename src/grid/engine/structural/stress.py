@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grid.core.errors import FieldError
+from grid.engine.arguments import require_choice, require_floats, require_kind
 from grid.engine.materials import find_regions
 from grid.engine.problem import HeatProblem
 from grid.engine.solution import Solution
@@ -41,6 +42,11 @@ def make_body(
     Raises:
         FieldError: A material lacks an elastic property, or the problem is in 1D.
     """
+    require_kind("problem", problem, HeatProblem, "a HeatProblem; read a case by HeatProblem.from_case")
+    if supports is not None:
+        require_kind("supports", supports, Mapping, "free, symmetry or fixed by the name of a face")
+    if plane is not None:
+        require_choice("plane", plane, ("stress", "strain"))
     if problem.domain.dimension == 2 and plane is None:
         plane = "stress"
     limits = [part.yield_stress for part in problem.materials]
@@ -74,6 +80,7 @@ def solve_stress(
         FieldError: A property is missing, the time was not asked for, or a steady run has no reference temperature.
         SingularError, NotConvergedError: From the equations.
     """
+    require_kind("solution", solution, Solution, "a Solution; what solve returns")
     index = solution.find_index(time)
     return _solve(solution, (index,), supports, plane, reference_temperature)[0]
 
@@ -122,14 +129,15 @@ class StressRun:
             component: One of the six; or `signed_von_mises`, von Mises with the sign of the mean stress, so that a
                 change from tension to compression counts whole.
         """
+        if not callable(life):
+            raise FieldError("life", "a law of life, such as PowerLaw or UniversalSlopes")
+        require_choice("component", component, (*COMPONENTS, "signed_von_mises"))
         if component == "signed_von_mises":
             stress = np.stack(
                 [np.where(part.stress[:3].sum(axis=0) < 0.0, -1.0, 1.0) * part.von_mises for part in self.solutions]
             )
-        elif component in COMPONENTS:
-            stress = np.stack([part.stress[COMPONENTS.index(component)] for part in self.solutions])
         else:
-            raise FieldError("component", f"one of {', '.join((*COMPONENTS, 'signed_von_mises'))}")
+            stress = np.stack([part.stress[COMPONENTS.index(component)] for part in self.solutions])
         return map_damage(stress, life)
 
 
@@ -140,7 +148,11 @@ def solve_stress_run(
     plane: Plane | None = None,
     reference_temperature: ArrayLike | None = None,
 ) -> StressRun:
-    """Stresses at all asked times; the equations are factorised once."""
+    """Stresses at all asked times; the equations are factorised once.
+
+    Arguments and errors are those of `solve_stress`.
+    """
+    require_kind("solution", solution, Solution, "a Solution; what solve returns")
     found = _solve(solution, range(len(solution.times)), supports, plane, reference_temperature)
     return StressRun(tuple(solution.times), tuple(found))
 
@@ -157,12 +169,16 @@ def estimate_stress(
     sigma = E alpha / (1 - nu) (mean - T) where the plate is free to stretch, -E alpha / (1 - nu) (T - T_ref) where
     it is held; with several materials the mean is the common strain that leaves no force.
     """
+    require_kind("problem", problem, HeatProblem, "a HeatProblem; read a case by HeatProblem.from_case")
+    require_choice("support", support, ("free", "held"))
+    temperature = require_floats("temperature", temperature, [problem.domain.cells])
+    reference = require_floats("reference_temperature", reference_temperature, [(), problem.domain.cells])
     region = _regions(problem)
     inside, chosen = region >= 0, np.maximum(region, 0)
     names = ("young_modulus", "poisson_ratio", "thermal_expansion")
     modulus, nu, alpha = (np.asarray(_properties(problem, name))[chosen] for name in names)
     stiffness = np.where(inside, modulus / (1.0 - nu), 0.0)
-    strain = alpha * (temperature - np.asarray(reference_temperature))
+    strain = alpha * (temperature - reference)
     common = float((stiffness * strain).sum() / stiffness.sum()) if support == "free" else 0.0
     out: FloatArray = stiffness * (common - strain)
     return out
@@ -186,12 +202,13 @@ def _solve(
         if problem.steady:
             raise FieldError("reference_temperature", "required with a steady run: where there is no stress")
         reference_temperature = solution.fields[0]
+    reference = require_floats("reference_temperature", reference_temperature, [(), problem.domain.cells])
     body = make_body(problem, supports=supports, plane=plane)
     alpha = np.asarray(_properties(problem, "thermal_expansion"))[np.maximum(body.material, 0)]
     system = ElasticSystem(body)
     found = []
     for index in indices:
-        strain = alpha * (solution.fields[index] - np.asarray(reference_temperature))
+        strain = alpha * (solution.fields[index] - reference)
         found.append(system.solve(make_smooth_strain(strain, body.material, system.cells)))
     return found
 
