@@ -11,9 +11,8 @@ U = g film / (g + film), F = imposed g / (g + film). A new type is one class her
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -21,7 +20,15 @@ from grid.engine import limits
 from grid.engine.limits import Limit
 from grid.engine.values import Constant, Operand, Value, as_value
 
-Evaluate = Callable[[str], Operand]  # the value of a field, at the places and time in question
+RISE = 1e-6  # of the surface temperature [K]: for the slope of a flux
+
+
+class Evaluate(Protocol):
+    """The value of a field, at the places and time in question, and at the surface temperature or a rise above it."""
+
+    def __call__(self, name: str, rise: Operand = 0.0, /) -> Operand: ...
+
+
 STEFAN_BOLTZMANN = Constant(5.670374419e-8)  # W/(m2 K4), CODATA 2018
 
 
@@ -97,15 +104,24 @@ class Temperature(Boundary):
 
 @dataclass(frozen=True)
 class Flux(Boundary):
-    """q_n = value, positive into the body."""
+    r"""q_n = value, positive into the body.
+
+    Where the value depends on the surface temperature it is linearised there,
+    :math:`q_n(T) \approx q_n(T_s) + q_n'(T_s) (T - T_s)`, as far as the flux falls with temperature; a flux that rises
+    with it has no film, and is taken as it is.
+    """
 
     type: ClassVar[str] = "flux"
     limits: ClassVar[dict[str, Limit]] = {"value": limits.HEAT_FLUX}
     is_bounded: ClassVar[bool] = False
     value: Value
 
-    def robin(self, evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
-        return Robin(0.0, 0.0, evaluate("value"))
+    def robin(self, evaluate: Evaluate, /, surface: Operand = 0.0, offset: float = 0.0) -> Robin:
+        flux = evaluate("value")
+        if "T" not in self.value.variables:
+            return Robin(0.0, 0.0, flux)
+        rise = RISE * np.maximum(np.abs(surface + offset), 1.0)
+        return Robin(np.maximum((flux - evaluate("value", rise)) / rise, 0.0), surface, flux)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ last bit, so heat is conserved to rounding. U, R and F are the boundary law with
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -164,17 +165,28 @@ class Space:
 
     def robin(self, index: int, time: float, surface: Operand) -> Robin:
         """The law of a patch at a time [s]; one that is not linear is taken at the surface temperatures given."""
-        patch, boundary = self.patches[index], self.boundaries[index]
-        places = {**patch.places, "t": np.float64(time), "T": surface}
+        return self.law(index, time)(surface)
 
-        def evaluate(name: str) -> Operand:
-            value = boundary.values[name]
+    def law(self, index: int, time: float) -> Callable[[Operand], Robin]:
+        """The law of a patch at a time [s] as a function of its surface temperatures; only what they change is made anew."""
+        patch, boundary = self.patches[index], self.boundaries[index]
+        places = {**patch.places, "t": np.float64(time)}
+        offset = CELSIUS_ZERO if self.problem.temperature_unit == "degC" else 0.0
+        values, known = boundary.values, dict[str, Operand]()
+
+        def evaluate(name: str, surface: Operand) -> Operand:
+            if name in known:
+                return known[name]
             limit = boundary.limits[name]
             if limit == limits.TEMPERATURE:
                 limit = limits.temperature_limit(self.problem.temperature_unit)
-            return evaluate_checked(f"boundaries.{patch.name}.{name}", value, places, limit)
+            path = f"boundaries.{patch.name}.{name}"
+            found = evaluate_checked(path, values[name], {**places, "T": surface}, limit)
+            if "T" not in values[name].variables:
+                known[name] = found
+            return found
 
-        return boundary.robin(evaluate, surface, CELSIUS_ZERO if self.problem.temperature_unit == "degC" else 0.0)
+        return lambda surface: boundary.robin(lambda name: evaluate(name, surface), surface, offset)
 
     def source_heat(self, time: float, temperature: Operand = 0.0) -> FloatArray | None:
         """V q [W] at a time, flat; None where there is no source."""

@@ -171,7 +171,7 @@ def _boundaries(problem: HeatProblem, place: frozenset[str], temperature: Limit)
         for name, value in boundary.values.items():
             limit = boundary.limits[name]
             limit = temperature if limit == limits.TEMPERATURE else limit
-            depends = place | {"t", "T"} if name == "coefficient" else place | {"t"}
+            depends = place | {"t", "T"} if name == "coefficient" or boundary.type == "flux" else place | {"t"}
             yield from _value(f"boundaries.{face}.{name}", value, limit, depends)
     if problem.temperature_unit == "relative" and any(not law.is_linear for law in problem.boundaries.values()):
         yield FieldError("temperature_unit", "K or degC where there is radiation")
