@@ -131,6 +131,29 @@ def test_an_insulated_body_keeps_its_heat(name, seeds):
         assert not failed(solution), (failed(solution), case)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "explicit"])  # which counts its steps beforehand
+@pytest.mark.parametrize("ripple", [0.0, 1e-15, 1e-14])
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6])
+def test_a_body_that_is_uniform_but_for_rounding_stays_so_and_costs_few_steps(name, ripple, tolerance):
+    """Its span is no scale for a tolerance: a share of it is less than the rounding of a temperature."""
+    case = {
+        "domain": {"size": [1.0, 1.0]},
+        "material": {"conductivity": {"expression": "1 + 0.001*abs(T)"}, "volumetric_heat_capacity": 2.0},
+        "initial": {"expression": f"-300*(1 + {ripple!r}*cos(pi*x))"},
+        "boundaries": {"x_min": {"type": "convection", "coefficient": 1.0, "ambient": -300.0}},
+        "resolution": {"cells": [6, 6], "end_time": 0.3},
+    }
+    try:
+        solution = solve(HeatProblem.from_case(case), method=name, tolerance=tolerance)
+    except UnsupportedError:
+        case["material"]["conductivity"] = 1.3
+        solution = solve(HeatProblem.from_case(case), method=name, tolerance=tolerance)
+
+    assert solution.is_accepted, failed(solution)
+    assert np.abs(solution.final + 300.0).max() <= 300.0 * (ripple + 1e-13)
+    assert solution.metrics["steps"] + solution.metrics["rejected_steps"] <= 10.0 / math.sqrt(tolerance)
+
+
 @every_method
 @seeds
 def test_stored_heat_is_what_came_in_through_faces_and_sources(name, seeds):

@@ -24,6 +24,7 @@ from typing import Protocol
 import numpy as np
 
 from grid.core.errors import FieldError
+from grid.engine.audits import tolerance_scale
 from grid.engine.errors import NotConvergedError, StepUnderflowError
 from grid.engine.state import Segment, State
 from grid.engine.values import FloatArray
@@ -217,7 +218,7 @@ class AdaptiveStepper:
         done = attempt.state
         low = min(control.lowest, float(done.temperature.min()))
         high = max(control.highest, float(done.temperature.max()))
-        allowed = control.aim * self.tolerance * max(high - low, 1e-13 * max(abs(low), abs(high)), 1e-300)
+        allowed = control.aim * self.tolerance * max(tolerance_scale(low, high, self.tolerance), 1e-300)
         excess = self._felt_error(attempt, done.time - state.time, allowed) / allowed
         if not math.isfinite(excess):
             return replace(control, wanted=0.25 * step, taken=0.0), math.inf
@@ -263,7 +264,7 @@ class AdaptiveStepper:
     def find_retry(self, state: State) -> tuple[float, ...] | None:
         """A smaller share for each step, where the errors add up to more than the tolerance."""
         control = Controller(*state.controller)
-        span = max(control.highest - control.lowest, 1e-13 * max(abs(control.lowest), abs(control.highest)))
+        span = tolerance_scale(control.lowest, control.highest, self.tolerance)
         error = float(self.estimate_error(state).max())
         if not error > self.tolerance * span or control.aim <= LEAST_AIM:
             return None

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from grid.engine.audits import ENERGY_LIMIT, ESTIMATE_SLACK, EXTREME_LIMIT, STEP_ERROR_LIMIT, reason_without_bounds
+from grid.engine.audits import (
+    ENERGY_LIMIT,
+    ESTIMATE_SLACK,
+    EXTREME_LIMIT,
+    STEP_ERROR_LIMIT,
+    UNIT_ROUNDING,
+    reason_without_bounds,
+)
 from grid.engine.batch_columns import Ran
 from grid.engine.batch_single import make_audits
 from grid.engine.state import Bounds
@@ -39,13 +46,14 @@ class Group:
         bounds = Bounds(float(self.lowest[index]), float(self.highest[index]))
         totals = self.ran.totals[index].tolist()
         reason = reason_without_bounds(self.plan.problem)
-        return make_audits(self.plan, reason, bounds, self.ran.fields[index], self.ran.rows[index], totals)
+        fields, rows = self.ran.fields[index], self.ran.rows[index]
+        return make_audits(self.plan, reason, bounds, fields, rows, totals, self.steps)
 
     def is_accepted(self) -> npt.NDArray[np.bool_]:
         """Whether no audit failed, by the limits of `grid.engine.audits`."""
         into, out, stored, content, error = self.ran.totals.T
         scale = np.maximum(np.maximum(into, out), 1e-3 * content)
-        accepted = np.abs(stored - (into - out)) <= ENERGY_LIMIT * scale
+        accepted = np.abs(stored - (into - out)) <= ENERGY_LIMIT * scale + UNIT_ROUNDING * self.steps * content
         fields = self.ran.fields.reshape(self.ran.fields.shape[0], -1)
         accepted &= np.isfinite(fields).all(axis=1)
         if reason_without_bounds(self.plan.problem) is None:

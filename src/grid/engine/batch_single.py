@@ -81,7 +81,7 @@ class Single:
         ledger = Ledger(totals[0], totals[1])
         return Solution(
             self.plan.problem, self.plan.summary, self.plan.times, fields, make_metrics(rows, totals, self._steps),
-            make_audits(self.plan, self._reason, self.bounds, fields, rows, totals),
+            make_audits(self.plan, self._reason, self.bounds, fields, rows, totals, self._steps),
             History(self.row_times, rows[0], rows[1], rows[2]), ledger, self._spaces, self._loads, self._contents,
         )  # fmt: skip
 
@@ -117,7 +117,13 @@ def make_metrics(rows: FloatArray, totals: list[float], steps: int) -> dict[str,
 
 
 def make_audits(
-    plan: "Plan", reason: str | None, bounds: Bounds, fields: FloatArray, rows: FloatArray, totals: list[float]
+    plan: "Plan",
+    reason: str | None,
+    bounds: Bounds,
+    fields: FloatArray,
+    rows: FloatArray,
+    totals: list[float],
+    steps: int,
 ) -> tuple[Audit, ...]:
     """The verdicts on a run; `reason` is that of `reason_without_bounds`."""
     lowest, _, highest = rows.tolist()
@@ -128,7 +134,7 @@ def make_audits(
         ends = [(float(fields.min()), float(fields.max()))]
     return (
         audit_finite([fields], ends),
-        audit_energy(totals[2], Ledger(totals[0], totals[1]), totals[3]),
+        audit_energy(totals[2], Ledger(totals[0], totals[1]), totals[3], steps=steps),
         judge_extremes(reason, bounds, ends),
         audit_step_error(totals[4], span, plan.summary.tolerance),
     )

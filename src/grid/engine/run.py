@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.engine.audits import (
+    STEP_ERROR_LIMIT,
     Audit,
     audit_energy,
     audit_extremes,
     audit_finite,
     audit_step_error,
+    tolerance_scale,
 )
 from grid.engine.lumped.report import tell_models
 from grid.engine.marching import March, Recorder, make_stepper
@@ -21,7 +23,7 @@ from grid.engine.varying import stored_between
 if TYPE_CHECKING:
     from grid.engine.checkpoint import Checkpoint, Keeper
 
-ROUNDING = 1e-11  # of the largest temperature: spans below it are no temperatures of their own
+ROUNDING = 1e-11  # of the largest temperature: less is no sign of its own
 
 
 def solve_transient(plan: Plan, on_step: OnStep | None, keeper: "Keeper | None" = None) -> Solution:
@@ -52,10 +54,10 @@ def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
         stored = float(stored_between(space, first, last).sum())
     content = max(_content(recorder, 0), _content(recorder, -1))
     lowest, highest = min(low for _, low, _, _ in recorder.rows), max(high for _, _, _, high in recorder.rows)
-    span = max(highest - lowest, ROUNDING * max(abs(lowest), abs(highest)))  # of a uniform field nothing else is left
+    span = tolerance_scale(lowest, highest, plan.summary.tolerance or STEP_ERROR_LIMIT)
     audits = (
         audit_finite(recorder.fields, recorder.extremes),
-        audit_energy(stored, ledger, content, is_linear=plan.problem.is_linear),
+        audit_energy(stored, ledger, content, is_linear=plan.problem.is_linear, steps=state.step),
         audit_extremes(plan.problem, state.bounds, recorder.extremes),
         audit_step_error(max(recorder.errors), span, plan.summary.tolerance),
     )

@@ -23,7 +23,7 @@ from functools import cached_property
 
 import numpy as np
 
-from grid.engine.audits import reason_without_bounds
+from grid.engine.audits import reason_without_bounds, tolerance_scale
 from grid.engine.errors import NotConvergedError
 from grid.engine.methods import adi_kernels as kernels
 from grid.engine.methods.exponential import keep_extremes
@@ -115,13 +115,14 @@ class AdiStepper:
             way = self._go(state, segment, steps)
             taken += steps
             error = 0.5 * (way.temperature - before.temperature)
-            span = max(way.highest, state.bounds.highest) - min(way.lowest, state.bounds.lowest)
+            lowest, highest = min(way.lowest, state.bounds.lowest), max(way.highest, state.bounds.highest)
+            allowed = budget * tolerance_scale(lowest, highest, budget)
             largest = float(np.abs(error).max())
-            if largest <= budget * span:
+            if largest <= allowed:
                 return self._finish(state, way, segment.end, taken, error)
             before = way
         what = "halving the steps of the alternating directions"
-        raise NotConvergedError(what, HALVINGS, largest, budget * span, cell=int(np.abs(error).argmax()))
+        raise NotConvergedError(what, HALVINGS, largest, allowed, cell=int(np.abs(error).argmax()))
 
     def _go(self, state: State, segment: Segment, steps: int) -> Way:
         """The way to the landing time in so many equal steps."""

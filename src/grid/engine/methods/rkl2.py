@@ -23,7 +23,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from grid.engine.audits import reason_without_bounds
+from grid.engine.audits import reason_without_bounds, tolerance_scale
 from grid.engine.errors import StepUnderflowError
 from grid.engine.methods.exponential import keep_extremes, weigh
 from grid.engine.methods.rkl2_flow import Flow, Moved, Weights
@@ -36,6 +36,7 @@ REACH = 0.15  # of the way to the bounds: how far temperatures are taken to get 
 LARGEST_STAGES = 2001
 SLACK = 0.02  # of the extent that a step was taken to have
 GROWTH, SHRINKAGE, SAFETY_FACTOR = 3.0, 0.1, 0.8
+ROUNDING = math.ulp(1.0)  # of a temperature, times tau rho: what it leaves of the rates in the estimate of the error
 SHORTEST = 1e-13  # of the run
 NOTHING: Weights = (0.0, 0.0, 0.0, 1.0, 0.0)  # of a stage that is the rate of change alone
 
@@ -145,7 +146,8 @@ class Rkl2Stepper:
             low = min(control.lowest, float(temperature.min()))
             high = max(control.highest, float(temperature.max()))
             felt = size * self._fade(end, step)
-            allowed = SHARE * self.tolerance ** (4.0 / 3.0) * max(high - low, 1e-13 * max(abs(low), abs(high)), 1e-300)
+            allowed = SHARE * self.tolerance ** (4.0 / 3.0) * max(tolerance_scale(low, high, self.tolerance), 1e-300)
+            allowed += ROUNDING * step * stiffness * max(abs(low), abs(high))
             excess = felt / allowed if math.isfinite(felt) else math.inf
             factor = SAFETY_FACTOR * max(excess, 1e-9) ** (-1.0 / 3.0) if math.isfinite(excess) else SHRINKAGE
             wanted = step * min(max(factor, SHRINKAGE), GROWTH)
