@@ -269,3 +269,34 @@ def assert_same(field: np.ndarray, solution: Solution, case: Json) -> None:
     """Equal but for what two runs that choose their own steps may differ by."""
     span = float(np.ptp(solution.fields)) + 1e-9
     assert float(np.abs(field - solution.final).max()) <= 2.0 * TOLERANCE * span, case
+
+
+@pytest.mark.parametrize("speed", [1.0, -1.0])
+def test_a_flow_of_any_peclet_number_carries_its_inlet_through_the_body(speed):
+    """At a cell Peclet number of 1,700 the share of a conductance beside the flow is less than any number."""
+    case = {
+        "domain": {"size": [1e5]},
+        "material": {"conductivity": 10.0, "volumetric_heat_capacity": 1.0},
+        "velocity": [speed],
+        "steady": True,
+        "boundaries": {"x_min": {"type": "temperature", "value": 2.0}, "x_max": {"type": "temperature", "value": 5.0}},
+        "resolution": {"cells": [6]},
+    }
+    solution = solve(HeatProblem.from_case(case))
+
+    np.testing.assert_allclose(solution.final, 2.0 if speed > 0 else 5.0, rtol=1e-12)
+    assert solution.is_accepted
+
+
+def test_one_cell_at_absolute_zero_is_warmed_by_radiation_alone():
+    """Where a body at 0 K does not radiate, the derivative of its balance is nothing."""
+    case = {
+        "temperature_unit": "K",
+        "domain": {"size": [0.01]},
+        "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+        "steady": True,
+        "boundaries": {"x_min": {"type": "radiation", "emissivity": 0.8, "surroundings": 342.0}},
+        "resolution": {"cells": [1]},
+    }
+
+    assert solve(HeatProblem.from_case(case)).final == pytest.approx(342.0, rel=1e-9)

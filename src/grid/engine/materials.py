@@ -30,6 +30,7 @@ from grid.engine.values import FloatArray, Operand, Value
 Places = dict[str, Operand]
 Region = NDArray[np.int16] | None
 LEAST_CONDUCTIVITY = 1e-30  # W/(m K), stands for none where a conductivity falls to zero with temperature
+LEAST_SHARE = 1e-100  # of a conductance beside a flow: nothing, but with an inverse
 UNDERSHOOT = 1e-4  # share of the largest conductivity that an iterate may be below zero and count as zero
 
 
@@ -263,11 +264,11 @@ def bernoulli(peclet: FloatArray) -> FloatArray:
 
     With it the face flux is exact for steady flow and conduction in 1D and makes no extremes at any Peclet number (D.
     L. Scharfetter, H. K. Gummel, IEEE Trans. Electron Devices 16, 1969): second order where the flow is slow, upwind
-    where it is fast.
+    where it is fast. Never less than `LEAST_SHARE`, so that a half cell always has an inverse.
     """
     with np.errstate(all="ignore"):
         out: FloatArray = np.where(np.abs(peclet) < 1e-8, 1.0 - 0.5 * peclet, peclet / np.expm1(peclet))
-    return out
+    return np.maximum(out, LEAST_SHARE)
 
 
 def contact_resistance(problem: HeatProblem, axis: int) -> FloatArray:

@@ -94,6 +94,8 @@ class _Banded:
     bands: FloatArray
 
     def solve(self, right: FloatArray) -> FloatArray:
+        if self.bands.shape[1] == 1 and self.bands[1, 0] == 0.0:  # which SciPy divides by
+            raise SingularError("the body exchanges heat with nothing that has a temperature")
         try:
             out: FloatArray = solve_banded((1, 1), self.bands, right, check_finite=False)
         except LinAlgError as error:
