@@ -229,8 +229,9 @@ def _layer_modes(layers: tuple[Layer, ...], coefficient: float, fastest: float) 
     diagonal[-1] += outwards
     beside = -between / np.sqrt(capacity[:-1] * capacity[1:])
     first, _ = eigh_tridiagonal(diagonal / capacity, beside, select="i", select_range=(0, 0))
-    limit = max(fastest, 1.000001 * float(first[0]))
-    _, vectors = eigh_tridiagonal(diagonal / capacity, beside, select="v", select_range=(0.0, limit))
+    slack = 1e-6 * abs(float(first[0])) + 16.0 * math.ulp(float(np.max(diagonal / capacity)))  # it may round below zero
+    limits = min(0.0, float(first[0]) - slack), max(fastest, float(first[0]) + slack)
+    _, vectors = eigh_tridiagonal(diagonal / capacity, beside, select="v", select_range=limits)
     fields = vectors / np.sqrt(capacity)[:, None]  # their Rayleigh quotients keep the digits of the slowest rate
     rates = between @ np.diff(fields, axis=0) ** 2 + outwards * fields[-1] ** 2
     shares = (np.sqrt(capacity) @ vectors) ** 2 / capacity.sum()

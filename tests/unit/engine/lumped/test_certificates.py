@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
 from grid.core.errors import FieldError, InvalidFieldsError
 from grid.engine.lumped.bodies import ConvectiveBody, Layer
@@ -76,6 +77,18 @@ def test_a_stack_of_equal_layers_is_half_a_wall():
     assert stack.internal_resistance_phi == pytest.approx(wall.internal_resistance_phi)
     assert stack.slowness == pytest.approx(wall.slowness, rel=1e-5)
     assert compute_worst_mean_error(stack) == pytest.approx(compute_worst_mean_error(wall), rel=1e-4)
+
+
+def test_a_coat_that_hardly_conducts_leaves_the_metal_below_it_its_slowest_mode():
+    """The metal is one lump; with the coat held outside mu = x^2 / (R C_coat), x tan x = C_coat/C_metal, R = d/k."""
+    metal, coat = Layer(0.012, 30.0, 3.2e6), Layer(0.004, 3e-7, 1.6e6)
+    body = ConvectiveBody("s", "layers", 20.0, layers=(metal, coat))
+    heat, cover = metal.thickness * metal.volumetric_heat_capacity, coat.thickness * coat.volumetric_heat_capacity
+    x = brentq(lambda x: x * math.tan(x) - cover / heat, 1e-9, 1.5)
+    time = coat.thickness / coat.conductivity * cover / x**2
+
+    assert body.slowness == pytest.approx(1.0 + time / body.time_constant, rel=1e-3)
+    assert covers(body, "C1")
 
 
 @given(kappa=st.floats(1.0 + 1e-9, 10.0))
