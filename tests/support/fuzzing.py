@@ -49,7 +49,7 @@ def mutate(case: Json, rng: random.Random) -> Json:
         old, action = parent[path[-1]], rng.randrange(5)
         if action == 0 and isinstance(parent, dict):
             del parent[path[-1]]
-        elif action == 1 and isinstance(old, (int, float)) and not isinstance(old, bool):
+        elif action == 1 and isinstance(old, (int, float)) and not isinstance(old, bool) and abs(old) < 10**308:
             parent[path[-1]] = old * rng.choice((-1.0, 0.0, 1e-6, 1e6, 1e-300, 1e300, 0.5, 3.0))
         elif action == 2 and isinstance(parent, dict):
             parent[rng.choice(("velocity", "where", "zz", "value", "type"))] = copy.deepcopy(rng.choice(NASTY))

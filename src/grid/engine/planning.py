@@ -179,10 +179,8 @@ def estimate(
         return _steady_estimate(problem)
     landings = find_landings(problem, outputs)
     fixed = _fixed_steps(problem, method, steps, tolerance)
-    choice = choose(
-        make_facts(problem, outputs, landings, fixed, tolerance, precision), find_method(problem, model, method)
-    )
-    return _transient_estimate(problem, choice, outputs)
+    facts, model = make_facts(problem, outputs, landings, fixed, tolerance, precision), find_model(problem, model)
+    return _transient_estimate(problem, choose(facts, find_method(problem, model, method)), outputs, facts, model)
 
 
 def prepare(
@@ -232,7 +230,7 @@ def prepare(
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
     model = find_model(problem, model)
     choice = choose(facts, find_method(problem, model, method))
-    needed = _transient_estimate(problem, choice, outputs)
+    needed = _transient_estimate(problem, choice, outputs, facts, model)
     controlled = None if fixed is not None else facts.tolerance
     taken, reason = choice.method, choice.reason
     if model != "diffusive":
@@ -334,8 +332,12 @@ def _steady_estimate(problem: HeatProblem) -> Estimate:
     return Estimate(cells, 1, memory_bytes(problem, STEADY, 1), 8 * cells, steady_seconds(problem))
 
 
-def _transient_estimate(problem: HeatProblem, choice: Choice, outputs: tuple[float, ...]) -> Estimate:
+def _transient_estimate(
+    problem: HeatProblem, choice: Choice, outputs: tuple[float, ...], facts: Facts, model: str
+) -> Estimate:
     cost, cells = choice.cost, problem.domain.cell_count
+    if model != "diffusive":
+        cost = ModelMethod(model, choice.method).estimate(facts)
     if not cost.steps <= limits.MAX_STEPS:
         name = choice.method.name
         raise FieldError("resolution", f"at most {limits.MAX_STEPS} steps of the {name} method; use larger cells")

@@ -1,5 +1,6 @@
 """The models as the planner sees them: which one a run uses, what stands in the way, and the stepper."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ REASONS = {
     "corrected": "asked for: one temperature for the body, with its internal resistance",
 }
 DECISIONS = 200  # in a run for which nobody asked for a number of steps
+DECISION = 1.5e-3  # s of one: four times the shape of a field and what it means
 MODEL_TOLERANCE = 0.05  # of the certificate over the span of temperatures
 INNER_SHARE = 0.1  # of the tolerance in time, for the stretches of the diffusive model
 
@@ -86,8 +88,15 @@ class ModelMethod:
         return self.inner.find_obstacle(facts) if self.model == "auto" else find_obstacle(facts.problem, self.model)
 
     def estimate(self, facts: Facts) -> Cost:
-        """That of the diffusive method, which a run that never switches would need."""
-        return replace(self.inner.estimate(facts), time_step=decision_step(facts))
+        """That of the diffusive method, which a run that never switches would need, and of all decisions."""
+        cost, step = self.inner.estimate(facts), decision_step(facts)
+        decisions = facts.duration / step
+        return replace(
+            cost,
+            steps=max(cost.steps, math.ceil(decisions)),
+            seconds=cost.seconds + DECISION * decisions,
+            time_step=step,
+        )
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.lumped.fidelity import Rule
