@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from grid.engine.mesh import Patch, after_first, before_last, cell_volume, first
 from grid.engine.problem import HeatProblem
 from grid.engine.tensor import Coupling, along_surface, cross_flux
 from grid.engine.values import Constant, FloatArray, Operand, Value
+
+if TYPE_CHECKING:
+    from grid.engine.varying import Variation
 
 BLOCK = 1 << 15  # cells of a sum that is made in pieces
 CELSIUS_ZERO = 273.15  # K
@@ -95,6 +98,7 @@ class Space:
     couplings: tuple[Coupling, ...] = ()
     _constant_loads: Loads | None = field(default=None, repr=False)
     matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # of a tensor that is constant, by films
+    variation: "Variation | None" = field(default=None, repr=False)  # what varies, once it was asked for
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -168,7 +172,10 @@ class Space:
         return self.law(index, time)(surface)
 
     def law(self, index: int, time: float) -> Callable[[Operand], Robin]:
-        """The law of a patch at a time [s] as a function of its surface temperatures; only what they change is made anew."""
+        """The law of a patch at a time [s] as a function of its surface temperatures.
+
+        Of its values only those that depend on temperature are evaluated again.
+        """
         patch, boundary = self.patches[index], self.boundaries[index]
         places = {**patch.places, "t": np.float64(time)}
         offset = CELSIUS_ZERO if self.problem.temperature_unit == "degC" else 0.0

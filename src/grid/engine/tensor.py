@@ -88,13 +88,13 @@ def cross_flux(space: "Space", temperature: FloatArray, surfaces: list[FloatArra
 
 def _face_conductivity(space: "Space", coupling: Coupling, axis: int) -> FloatArray:
     """K_ab of the faces normal to an axis; zero on the surface of the body."""
-    across = np.moveaxis(np.broadcast_to(space.conductivity[axis], space.shape), axis, 0)
-    along = np.moveaxis(coupling.conductivity, axis, 0)
+    across = np.broadcast_to(space.conductivity[axis], space.shape).swapaxes(axis, 0)
+    along = coupling.conductivity.swapaxes(axis, 0)
     faces = np.zeros((across.shape[0] + 1, *across.shape[1:]))
     faces[1:-1] = _common(across[:-1], across[1:], along[:-1], along[1:])
     if space.problem.is_periodic[axis]:
         faces[0] = faces[-1] = _common(across[-1], across[0], along[-1], along[0])
-    return np.moveaxis(faces, 0, axis)
+    return faces.swapaxes(0, axis)
 
 
 def _common(k_low: FloatArray, k_high: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
@@ -126,14 +126,14 @@ def _between(
     values: FloatArray, weights: FloatArray, axis: int, low: FloatArray | None, high: FloatArray | None
 ) -> FloatArray:
     """Values between neighbours along an axis, weighted; the ends are given, or join where they are None (periodic)."""
-    v, w = np.moveaxis(values, axis, 0), np.moveaxis(weights, axis, 0)
+    v, w = values.swapaxes(axis, 0), weights.swapaxes(axis, 0)
     out = np.empty((v.shape[0] + 1, *v.shape[1:]))
     out[1:-1] = (w[:-1] * v[:-1] + w[1:] * v[1:]) / (w[:-1] + w[1:])
     if low is None or high is None:
         out[0] = out[-1] = (w[-1] * v[-1] + w[0] * v[0]) / (w[-1] + w[0])
     else:
-        out[0], out[-1] = np.moveaxis(low, axis, 0)[0], np.moveaxis(high, axis, 0)[0]
-    return np.moveaxis(out, 0, axis)
+        out[0], out[-1] = low.swapaxes(axis, 0)[0], high.swapaxes(axis, 0)[0]
+    return out.swapaxes(0, axis)
 
 
 def _layer(space: "Space", axis: int, side: int, surfaces: list[FloatArray]) -> FloatArray | None:
@@ -161,10 +161,10 @@ def _corner(space: "Space", a: int, side: int, b: int, end: int, surfaces: list[
 
 def _extrapolate(values: FloatArray, axis: int, end: int) -> FloatArray:
     """Half a cell beyond the last value, by the parabola through the nearest three (a line through two)."""
-    v = np.moveaxis(values, axis, 0)[:: 1 if end == 0 else -1]
+    v = values.swapaxes(axis, 0)[:: 1 if end == 0 else -1]
     weights = {1: (1.0,), 2: (1.5, -0.5)}.get(v.shape[0], (1.875, -1.25, 0.375))
-    total = sum(weight * v[n] for n, weight in enumerate(weights))
-    return np.expand_dims(np.asarray(total), axis)
+    total: FloatArray = np.asarray(sum(weight * v[n : n + 1] for n, weight in enumerate(weights)))
+    return total.swapaxes(0, axis)
 
 
 def _gradient(values: FloatArray, weights: FloatArray, space: "Space", axis: int) -> FloatArray:
