@@ -213,10 +213,10 @@ class AdiStepper:
         if key not in self._operators:
             self._operators.clear()
             self._operators[key] = make_operator(self.space, loads, shift=0.0, tau=1.0)
-        shape, (gx, gy, gz), diagonal = self._operators[key]
+        shape, (gx, gy, gz), rest = self._operators[key]
         out = np.empty_like(temperature)
         sums = np.empty(shape[0] * shape[1])
-        apply(out.reshape(shape), temperature.reshape(shape), gx, gy, gz, diagonal, 1.0, sums)
+        apply(out.reshape(shape), temperature.reshape(shape), gx, gy, gz, rest, 1.0, sums)
         return np.subtract(self._known(loads), out, out=out)
 
     def _known(self, loads: Loads) -> FloatArray:

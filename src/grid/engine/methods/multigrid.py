@@ -14,6 +14,7 @@ of an odd number of cells cannot be coloured, so the cycle leaves one of them ou
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,9 @@ from grid.engine.values import FloatArray
 ITERATIONS = 500
 DIRECT_CELLS = 64  # of a last level, which is inverted
 STRONG = 0.25  # share of the strongest mean conductance from which an axis is coarsened
+TWICE = 2  # levels from which the next one is visited twice: more were not measured to save an iteration
 LOOSE = 0.1  # couplings over the rest of the diagonal below which no coarser level is needed
+FIRST_RATE = 0.1  # what the first turn of an iteration is thought to leave of the squared error
 Single = NDArray[np.float32]
 
 
@@ -112,13 +115,13 @@ class Hierarchy:
         widths = tuple(np.ones(count) for count in rest.shape)
         levels = [Level(tuple(_open_ring(g, axis) for axis, g in enumerate(conductances)), rest, widths)]
         scale = 1.0 / float(levels[0].diagonal.max())
-        visits = []
+        visits: list[int] = []
         while levels[-1].rest.size > DIRECT_CELLS and not _is_loose(levels[-1]):
             axes = levels[-1].strong_axes()
             if not axes:
                 break
             levels.append(levels[-1].coarsen(axes))
-            visits.append(2 if len(axes) > 1 else 1)
+            visits.append(2 if len(axes) > 1 and len(visits) < TWICE else 1)
         if visits:
             visits[-1] = 1
         self.levels = len(levels)
@@ -126,6 +129,7 @@ class Hierarchy:
         self._pack(levels, [*visits, 0], scale)
         self._u, self._f = np.zeros_like(self._inverse), np.zeros_like(self._inverse)
         self._cells = rest.size
+        self._is_open = any(one is not other for one, other in zip(levels[0].conductances, conductances, strict=True))
 
     def _pack(self, levels: list[Level], visits: list[int], scale: float) -> None:
         rows, at, starts = [], 0, [0, 0, 0]
@@ -133,7 +137,7 @@ class Hierarchy:
             rows.append([*level.rest.shape, at, *starts, many])
             at += level.rest.size
             starts = [begin + _kept(level.conductances[axis], axis) for axis, begin in enumerate(starts)]
-        self._table = np.array(rows, np.int64)
+        self._table = np.array(rows, np.uint64)
         self._inverse: Single = np.concatenate([1.0 / (scale * level.diagonal).ravel() for level in levels]).astype(
             np.float32
         )
@@ -148,20 +152,34 @@ class Hierarchy:
         )
         self._scale = scale
 
-    def precondition(self, residual: FloatArray, size: float) -> tuple[Single, float]:
-        """One cycle from zero.
+    def take(self, residual: FloatArray, scale: float) -> None:
+        """Make `scale` times a flat field the right-hand side of the next cycle."""
+        kernels.hand_over(self.right, residual, scale)
 
-        Args:
-            residual: Flat.
-            size: Its norm.
+    @property
+    def right(self) -> Single:
+        """The right-hand side, flat: where an iteration may leave its residual."""
+        return self._f[: self._cells]
 
-        Returns:
-            A field and the factor that makes it the correction.
-        """
-        kernels.hand_over(self._f[: self._cells], residual, 1.0 / size)
+    def run(self) -> Single:
+        """One cycle from zero; its field times `scale` is the correction. Overwritten by the next one."""
         gx, gy, gz = self._conductances
         kernels.cycle(self._u, self._f, gx, gy, gz, self._inverse, self._table, self._direct)
-        return self._u[: self._cells], size * self._scale
+        return self._u[: self._cells]
+
+    @property
+    def finest(self) -> tuple[Single, ...] | None:
+        """The conductances of the matrix times `scale`; None where a ring was opened, so that one face is missing."""
+        if self._is_open:
+            return None
+        x, y, z = (int(count) for count in self._table[0, :3])
+        shapes = ((x + 1 if x > 1 else 0, y, z), (x, y + 1, z), (x, y, z + 1))
+        return tuple(g[: math.prod(shape)].reshape(shape) for g, shape in zip(self._conductances, shapes, strict=True))
+
+    @property
+    def scale(self) -> float:
+        """What the matrix was multiplied with."""
+        return self._scale
 
 
 def _kept(g: FloatArray, axis: int) -> int:
@@ -195,41 +213,136 @@ def _invert(level: Level, scale: float) -> FloatArray:
 def make_operator(
     space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0
 ) -> tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray]:
-    """Shape, conductances and diagonal of `shift C + tau L` on three axes, as `kernels.apply` wants them."""
+    """Shape, conductances and rest of `shift C + tau L` on three axes, as `kernels.apply` wants them.
+
+    The rest is what a field that is the same everywhere gives: capacities and boundaries.
+    """
     shape = (1,) * (3 - len(space.shape)) + space.shape
     faces = tuple(np.ascontiguousarray(g) for g in space.conductances)
+    if len(faces) == 1:
+        faces = (np.zeros((2, shape[2])), *faces)
     if len(faces) == 2:
         faces = (np.zeros((0, *shape[1:])), *(g[None] for g in faces))
-    diagonal: FloatArray = (shift * space.capacity + tau * space.diagonal(loads) + idle).reshape(shape)
-    return shape, faces, diagonal
+    rest: FloatArray = shift * space.capacity + idle
+    for patch, closure in zip(space.patches, loads.closures, strict=True):
+        np.add.at(rest, patch.cells, (tau * patch.area) * closure.transmittance)
+    return shape, faces, rest.reshape(shape)
 
 
-def _make_hierarchy(faces: tuple[FloatArray, ...], diagonal: FloatArray, tau: float) -> tuple[Hierarchy, FloatArray]:
-    """The levels of an operator, and what its diagonal has besides the conductances."""
-    none = np.broadcast_to(0.0, (2, *diagonal.shape[1:]))  # across a plane
-    coupled = tuple(tau * g if g.size else none for g in faces)
-    rest = diagonal - Level(coupled, np.zeros(diagonal.shape), ()).diagonal
-    return Hierarchy(coupled, rest), rest
+def _make_hierarchy(faces: tuple[FloatArray, ...], rest: FloatArray, tau: float) -> Hierarchy:
+    """The levels of an operator."""
+    none = np.broadcast_to(0.0, (2, *rest.shape[1:]))  # across a plane
+    return Hierarchy(tuple(tau * g if g.size else none for g in faces), rest)
 
 
 class Cycle:
     """One cycle for a system without couplings between axes: a fixed preconditioner of another iteration."""
 
     def __init__(self, space: Space, loads: Loads, *, shift: float, tau: float) -> None:
-        _, faces, diagonal = make_operator(space, loads, shift=shift, tau=tau)
-        self._hierarchy, _ = _make_hierarchy(faces, diagonal, tau)
+        _, faces, rest = make_operator(space, loads, shift=shift, tau=tau)
+        self._hierarchy = _make_hierarchy(faces, rest, tau)
 
     def solve(self, right: FloatArray) -> FloatArray:
         """The correction that one cycle finds."""
         size = float(np.abs(right).max())
         if size == 0.0:
             return np.zeros_like(right)
-        field, factor = self._hierarchy.precondition(right, size)
-        return factor * field.astype(np.float64)
+        self._hierarchy.take(right, 1.0 / size)
+        return (size * self._hierarchy.scale) * self._hierarchy.run().astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When an iteration is good enough.
+
+    Args:
+        residual: Norm of the residual over that of the right-hand side.
+        energy: Norm of the error over that of the solution, both weighted by the matrix; estimated from what the last
+            two turns gained, as each gains most of what is left (Z. Strakos, P. Tichy, ETNA 13, 2002).
+    """
+
+    residual: float = 0.0
+    energy: float = 0.0
+
+
+class Iteration:
+    """Conjugate gradients on `shift C + tau L`, preconditioned by a cycle.
+
+    Args:
+        dtype: Of all vectors; single precision halves the traffic where a few digits do.
+    """
+
+    def __init__(
+        self, space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0,
+        dtype: type[np.floating] = np.float64,
+    ) -> None:  # fmt: skip
+        self.shape, faces, self.rest = make_operator(space, loads, shift=shift, tau=tau, idle=idle)
+        self.hierarchy = _make_hierarchy(faces, self.rest, tau)
+        self.dtype, self._factor = dtype, 1.0
+        self._tau: Any = dtype(tau)
+        self._faces: tuple[NDArray[np.floating], ...] = faces
+        self._own: NDArray[np.floating] = self.rest
+        if dtype is np.float32:
+            self._factor, self._tau = self.hierarchy.scale, dtype(1.0)
+            self._faces = self.hierarchy.finest or tuple((self._factor * tau * g).astype(dtype) for g in faces)
+            self._own = (self._factor * self.rest).astype(dtype)
+        self._sums = np.empty(self.shape[0] * self.shape[1])
+        self.iterations = 0
+
+    def apply(self, out: NDArray[np.floating], field: NDArray[np.floating]) -> None:
+        """out = A field."""
+        gx, gy, gz = self._faces
+        kernels.apply(out.reshape(self.shape), field.reshape(self.shape), gx, gy, gz, self._own, self._tau, self._sums)
+
+    def solve(self, right: FloatArray, stop: Stop) -> NDArray[np.floating]:
+        """Solve to a stop, from zero.
+
+        Raises:
+            NotConvergedError: The iteration stalls.
+        """
+        sums, (gx, gy, gz) = self._sums, self._faces
+        number: Any = self.dtype  # a plain float would widen single precision in the kernels
+        scale = math.sqrt(kernels.product(right, right, sums))
+        residual = ((1.0 / (scale or 1.0)) * right).astype(number)
+        solution, direction = np.zeros_like(residual), np.zeros_like(residual)
+        if scale == 0.0:
+            return solution
+        image, hierarchy = np.empty_like(residual), self.hierarchy
+        q, p = image.reshape(self.shape), direction.reshape(self.shape)
+        factor = hierarchy.scale / self._factor  # of a cycle on a residual that is handed over as it is
+        hierarchy.take(residual, 1.0)
+        before = gained = total = size = math.inf
+        for _ in range(ITERATIONS):
+            self.iterations += 1
+            correction = hierarchy.run()
+            following = factor * kernels.product(residual, correction, sums)
+            share = 0.0 if math.isinf(before) else following / before
+            u = correction.reshape(self.shape)
+            curvature = kernels.turn_and_apply(
+                q, p, u, number(factor), number(share), gx, gy, gz, self._own, self._tau, sums
+            )
+            length, before = following / curvature, following
+            size = math.sqrt(
+                kernels.advance(
+                    solution, residual, direction, image, hierarchy.right, number(length), number(1.0), sums
+                )
+            )
+            now, last = length * following, gained
+            gained, total = now, now if math.isinf(total) else total + now
+            rate = min(now / last, 1.0) if math.isfinite(last) else FIRST_RATE
+            if size <= stop.residual or rate * now <= stop.energy**2 * total or size == 0.0:
+                solution *= number(scale * self._factor)
+                return solution
+            if not math.isfinite(size):
+                break
+        cell = int(np.abs(residual).argmax())
+        raise NotConvergedError(
+            "multigrid conjugate gradients", ITERATIONS, size, stop.residual or stop.energy, cell=cell
+        )
 
 
 class MultigridSolver:
-    """Conjugate gradients with a cycle as preconditioner.
+    """A system that is solved to a tolerance, heat closed.
 
     Args:
         tolerance: Relative residual at which it stops.
@@ -238,18 +351,16 @@ class MultigridSolver:
     def __init__(
         self, space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray, tolerance: float
     ) -> None:
-        self._tau, self._tolerance = tau, tolerance
-        self._shape, self._faces, self._diagonal = make_operator(space, loads, shift=shift, tau=tau, idle=idle)
-        self._hierarchy, rest = _make_hierarchy(self._faces, self._diagonal, tau)
+        self._stop = Stop(residual=tolerance)
+        self._iteration = Iteration(space, loads, shift=shift, tau=tau, idle=idle)
         weight = np.ones(space.capacity.size) if space.active is None else space.active.astype(np.float64)
         self._weight = None if space.active is None else weight
-        self._total = float(rest.reshape(-1) @ weight)
-        self.iterations = 0
+        self._total = float(self._iteration.rest.reshape(-1) @ weight)
 
-    def _apply(self, out: FloatArray, field: FloatArray, sums: FloatArray) -> float:
-        gx, gy, gz = self._faces
-        q, p = out.reshape(self._shape), field.reshape(self._shape)
-        return float(kernels.apply(q, p, gx, gy, gz, self._diagonal, self._tau, sums))
+    @property
+    def iterations(self) -> int:
+        """Turns so far, in all."""
+        return self._iteration.iterations
 
     def solve(self, right: FloatArray) -> FloatArray:
         """Solve to the tolerance; then the sum of the residual vanishes, so that heat closes.
@@ -257,33 +368,10 @@ class MultigridSolver:
         Raises:
             NotConvergedError: The iteration stalls.
         """
-        solution, residual = np.zeros_like(right), right.copy()
-        sums = np.empty(self._shape[0] * self._shape[1])
-        scale = math.sqrt(kernels.product(right, right, sums))
-        if scale == 0.0:
-            return solution
-        direction, image = np.zeros_like(right), np.empty_like(right)
-        size, before = scale, math.inf
-        for turn in range(ITERATIONS):
-            self.iterations += 1
-            correction, factor = self._hierarchy.precondition(residual, size)
-            following = factor * kernels.product(residual, correction, sums)
-            kernels.turn(direction, correction, factor, following / before if turn else 0.0)
-            before = following
-            curvature = self._apply(image, direction, sums)
-            size = math.sqrt(kernels.advance(solution, residual, direction, image, following / curvature, sums))
-            if not size > self._tolerance * scale:
-                break
-        if not size <= self._tolerance * scale:
-            cell = int(np.abs(residual).argmax())
-            raise NotConvergedError(
-                "multigrid conjugate gradients", ITERATIONS, size / scale, self._tolerance, cell=cell
-            )
-        return self._close(solution, right, image, sums)
-
-    def _close(self, solution: FloatArray, right: FloatArray, image: FloatArray, sums: FloatArray) -> FloatArray:
-        self._apply(image, solution, sums)
-        rest = right - image
+        solution = self._iteration.solve(right, self._stop).astype(np.float64, copy=False)
+        rest = np.empty_like(right)
+        self._iteration.apply(rest, solution)
+        np.subtract(right, rest, out=rest)
         if self._weight is None:
             return solution + float(rest.sum()) / self._total
         return solution + self._weight * (float(rest @ self._weight) / self._total)

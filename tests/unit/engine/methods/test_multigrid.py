@@ -101,8 +101,9 @@ def test_a_cycle_is_symmetric_and_positive(make_problem):
     space, _, solver = make_solver(problem, shift=1.0, tau=0.1)
     columns = []
     for unit in np.eye(space.capacity.size):
-        field, factor = solver._hierarchy.precondition(unit, 1.0)
-        columns.append(factor * field.astype(np.float64))
+        hierarchy = solver._iteration.hierarchy
+        hierarchy.take(unit, 1.0)
+        columns.append(hierarchy.scale * hierarchy.run().astype(np.float64))
     inverse = np.array(columns)
 
     np.testing.assert_allclose(inverse, inverse.T, atol=1e-5 * abs(inverse).max())
