@@ -16,6 +16,7 @@ from grid.engine.errors import CancelledError, RunError
 from grid.engine.planning import OnStep, Plan
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, ErrorControlled, Ledger, Segment, State, Stepper
+from grid.engine.survey import Measure
 from grid.engine.values import FloatArray
 from grid.engine.varying import freeze
 
@@ -37,7 +38,8 @@ class Recorder:
     rows: list[tuple[float, float, float, float]] = field(default_factory=list)
     extremes: list[tuple[float, float]] = field(default_factory=list)  # of each snapshot
     means: list[float] = field(default_factory=list)
-    _measured: tuple[FloatArray, tuple[float, float, float]] | None = None
+    rises: list[float | None] = field(default_factory=list)  # their heat, see `Measure`
+    _measured: tuple[FloatArray, Measure] | None = None
 
     def keep(self, state: State, time: float, error: float) -> None:
         """A snapshot, with the space and the loads at its field and the given time."""
@@ -47,11 +49,12 @@ class Recorder:
         self.loads.append(loads)
         self.contents.append(state.content)
         self.errors.append(error)
-        low, high, mean = self._measure(state)
-        self.extremes.append((low, high))
-        self.means.append(mean)
+        found = self._measure(state)
+        self.extremes.append((found.lowest, found.highest))
+        self.means.append(found.mean)
+        self.rises.append(found.rise)
 
-    def _measure(self, state: State) -> tuple[float, float, float]:
+    def _measure(self, state: State) -> Measure:
         """Extremes and mean; a state is mostly noted and kept one after the other."""
         if self._measured is None or self._measured[0] is not state.temperature:
             is_start = state.temperature is self.space.initial_temperature()
@@ -66,7 +69,7 @@ class Recorder:
             DivergedError: It is not.
         """
         temperature = state.temperature
-        low, high, mean = self._measure(state)
+        low, high, mean, _ = self._measure(state)
         if not math.isfinite(low) or not math.isfinite(high) or not math.isfinite(mean):
             cell = int(np.argmin(np.isfinite(temperature)))
             place = tuple(int(index) for index in np.unravel_index(cell, self.space.shape))
@@ -95,8 +98,8 @@ def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
 def make_start(plan: Plan) -> State:
     """The state at t = 0."""
     temperature = plan.space.initial_temperature()
-    low, high, _ = plan.space.initial_measure
-    bounds = Bounds(low, high)
+    measure = plan.space.initial_measure
+    bounds = Bounds(measure.lowest, measure.highest)
     return State(0.0, 0, temperature, Ledger(), bounds, content=initial_content(plan.space, temperature))
 
 

@@ -298,8 +298,8 @@ def _with_overrides(
         until = max(problem.end_time, *times)
     if until is not None and problem.steps is not None and problem.end_time is not None and steps is None:
         steps = limits.scale_steps(problem.steps, until / problem.end_time)  # the same step for longer
-    changes = {"end_time": until, "steps": steps}
-    return replace(problem, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+    changes = {name: value for name, value in (("end_time", until), ("steps", steps)) if value is not None}
+    return replace(problem, **changes) if changes else problem  # type: ignore[arg-type]
 
 
 def _fixed_steps(problem: HeatProblem, method: str, steps: int | None, tolerance: float | None) -> int | None:

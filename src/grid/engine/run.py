@@ -49,7 +49,8 @@ def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
     if before is not None and after is not None:
         stored = float((after - before).sum())
     elif plan.problem.is_linear:
-        stored = space.heat_content(last, first)
+        begin, end = recorder.rises[0], recorder.rises[-1]
+        stored = space.heat_content(last, first) if begin is None or end is None else end - begin
     else:
         stored = float(stored_between(space, first, last).sum())
     content = max(_content(recorder, 0), _content(recorder, -1))

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +27,13 @@ from grid.engine.boundaries import Boundary, Robin
 from grid.engine.limits import Limit
 from grid.engine.mesh import Patch, after_first, before_last, cell_volume, first, inner, last, open_places
 from grid.engine.problem import HeatProblem
+from grid.engine.survey import Measure, is_large, sum_up, survey, survey_large
 from grid.engine.tensor import Coupling, along_surface, cross_flux
-from grid.engine.values import Constant, FloatArray, Operand, Value
+from grid.engine.values import Constant, FloatArray, Gridded, Operand, Value
 
 if TYPE_CHECKING:
     from grid.engine.varying import Variation
 
-BLOCK = 1 << 15  # cells of a sum that is made in pieces
 CELSIUS_ZERO = 273.15  # K
 
 
@@ -97,6 +98,7 @@ class Space:
     active: NDArray[np.bool_] | None = None
     couplings: tuple[Coupling, ...] = ()
     _constant_loads: Loads | None = field(default=None, repr=False)
+    _measured: tuple[ref[FloatArray], Measure] | None = field(default=None, repr=False)
     matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # of a tensor that is constant, by films
     variation: "Variation | None" = field(default=None, repr=False)  # what varies, once it was asked for
 
@@ -128,24 +130,36 @@ class Space:
         common = self.common_capacity
         return float(self.capacity.sum()) if common is None else common * self.capacity.size
 
-    def measure(self, temperature: FloatArray) -> tuple[float, float, float]:
-        """The smallest and the largest temperature of a flat field and its heat-weighted mean; NaN spreads to all."""
-        lows, highs, heat, common = [], [], 0.0, self.common_capacity
-        for low in range(0, temperature.size, BLOCK):  # one pass through memory
-            part = temperature[low : low + BLOCK]
-            lows.append(part.min())
-            highs.append(part.max())
-            heat += float(part.sum() if common is not None else (part * self.capacity[low : low + BLOCK]).sum())
-        mean = (heat if common is None else common * heat) / self.total_capacity
-        return float(np.min(lows)), float(np.max(highs)), mean
+    def measure(self, temperature: FloatArray) -> Measure:
+        """Extremes, heat-weighted mean and heat of a flat field; NaN spreads to all."""
+        if self._measured is not None and self._measured[0]() is temperature:
+            return self._measured[1]
+        common = self.common_capacity
+        if common is None or not is_large(temperature):
+            low, high, heat = survey(temperature, None if common is not None else self.capacity)
+            return Measure(low, high, (heat if common is None else common * heat) / self.total_capacity)
+        return self._measure_found(*survey_large(temperature, self.pivot))
+
+    @cached_property
+    def pivot(self) -> float:
+        """The temperature above which the heat of a large field is summed, so that little is lost to rounding."""
+        return float(self.initial_temperature()[0])
+
+    def _measure_found(self, low: float, high: float, rise: float) -> Measure:
+        common = self.total_capacity / self.capacity.size
+        return Measure(low, high, self.pivot + rise / self.capacity.size, common * rise)
+
+    def remember(self, temperature: FloatArray, low: float, high: float, rise: float) -> None:
+        """Keep what a method found of a large field while it made it: extremes, and the sum of its cells above `pivot`.
+
+        Good for as long as the array is the last one remembered, and lives.
+        """
+        self._measured = ref(temperature), self._measure_found(low, high, rise)
 
     def heat_content(self, temperature: FloatArray, beside: FloatArray | None = None) -> float:
         """Sum of C T of a flat field [J], or of its difference to another; by blocks, without fields in between."""
-        common, total = self.common_capacity, 0.0
-        for low in range(0, temperature.size, BLOCK):
-            part = slice(low, low + BLOCK)
-            values = temperature[part] if beside is None else temperature[part] - beside[part]
-            total += float(values.sum() if common is not None else (values * self.capacity[part]).sum())
+        common = self.common_capacity
+        total = sum_up(temperature, beside, None if common is not None else self.capacity)
         return total if common is None else common * total
 
     def loads(self, time: float) -> Loads:
@@ -287,7 +301,7 @@ class Space:
         return self.problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0)
 
     @cached_property
-    def initial_measure(self) -> tuple[float, float, float]:
+    def initial_measure(self) -> Measure:
         """Extremes and mean of the field at t = 0."""
         return self.measure(self.initial_temperature())
 
@@ -304,7 +318,11 @@ class Space:
         start = None if self.problem.steady else self.problem.initial
         value, name = (start, "initial") if start is not None else (self.problem.guess, "guess")
         limit = limits.temperature_limit(self.problem.temperature_unit)
-        field_ = evaluate_checked(name, value, open_places(self.problem.domain), limit, self._inside)
+        places = open_places(self.problem.domain)
+        if isinstance(value, Gridded) and self.active is None:
+            field_ = value.evaluate(places)  # its cells were looked at when the problem was made
+        else:
+            field_ = evaluate_checked(name, value, places, limit, self._inside)
         return self.fill(np.ascontiguousarray(np.broadcast_to(field_, self.shape), np.float64).reshape(-1))
 
     @property
