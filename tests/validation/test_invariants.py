@@ -300,3 +300,31 @@ def test_one_cell_at_absolute_zero_is_warmed_by_radiation_alone():
     }
 
     assert solve(HeatProblem.from_case(case)).final == pytest.approx(342.0, rel=1e-9)
+
+
+def test_a_stiff_body_behind_a_weak_surface_settles_at_its_surroundings_to_rounding():
+    """Nine metres long and thin: one rounding of what it exchanges is thousands in its temperature."""
+    case = {
+        "temperature_unit": "degC",
+        "domain": {"size": [9.003862078558099, 0.0778983114819437]},
+        "material": {
+            "conductivity": [0.002256098724406618, 0.0011931470443177987],
+            "volumetric_heat_capacity": 530.5894752460832,
+        },
+        "steady": True,
+        "boundaries": {
+            "x_min": {
+                "type": "convection_radiation",
+                "coefficient": 0.00034235842981561037,
+                "ambient": -52.39291476035142,
+            }
+            | {"emissivity": 0.7392013786685941, "surroundings": 92.68484628103366}
+        },
+        "resolution": {"cells": [4, 3]},
+    }
+    solution = solve(HeatProblem.from_case(case))
+
+    held = float(solution.final.mean())
+    absorbed = 0.7392013786685941 * 5.670374419e-8 * ((92.68484628103366 + 273.15) ** 4 - (held + 273.15) ** 4)
+    assert absorbed == pytest.approx(0.00034235842981561037 * (held + 52.39291476035142), rel=1e-6)
+    np.testing.assert_allclose(solution.final, held, rtol=1e-10)

@@ -23,6 +23,7 @@ from grid.engine.varying import freeze, stored_between
 ITERATIONS = 200
 NEWTON_TURNS = 8  # it converges in four or five, or not at all
 TOLERANCE = 1e-10  # of the span of temperatures, besides a few roundings of the largest
+ROUNDINGS, STALLED = 8.0, 8192.0  # a body far stiffer inside than at its faces makes of one in a residual so many
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def balance(
             solver = make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
         correction = solver.solve(residual)
         size = float(np.abs(correction).max())
-        if turn > NEWTON_TURNS + 3 and not size < 0.95 * previous:
+        is_stalled = turn > NEWTON_TURNS + 3 and not size < 0.95 * previous
+        if is_stalled:
             share = max(0.5 * share, 1.0 / 64.0)
         # what the next correction will be, as those of Newton's method shrink with their square
         following = size if turn == 1 or share < 1.0 else size * min(1.0, size / previous)
@@ -66,7 +68,8 @@ def balance(
         frozen, loads = freeze(space, temperature, time)
         span = float(np.ptp(temperature)) + size
         largest = float(np.abs(temperature).max())
-        if min(size, 100.0 * following) <= TOLERANCE * span + 8.0 * float(np.spacing(largest)):
+        rounding = (STALLED if is_stalled else ROUNDINGS) * float(np.spacing(largest))
+        if min(size, 100.0 * following) <= TOLERANCE * span + rounding:
             flow = frozen.heat_flow(temperature, loads)
             return Balance(temperature, flow, loads, frozen, solver, turn)
     left, cell = size / max(span, 1e-300), np.unravel_index(int(np.abs(correction).argmax()), space.shape)
