@@ -310,8 +310,8 @@ def test_a_contact_is_a_resistance_between_its_two_sides(cells, dimension):
     def at(position, side=None):
         return solution.temperature_at((0.3,) * (dimension - 1) + (position,), side=side)
 
-    assert at(0.5, "low") == pytest.approx(100 - 0.25 * flux, abs=1e-3)  # a millionth of a cell inside
-    assert at(0.5, "high") == pytest.approx(0.0625 * flux, abs=1e-3)
+    assert at(0.5, "low") == pytest.approx(100 - 0.25 * flux, abs=1e-10)
+    assert at(0.5, "high") == pytest.approx(0.0625 * flux, abs=1e-10)
     assert at(0.2) == pytest.approx(100 - 0.1 * flux, abs=1e-9)
     assert at(0.9) == pytest.approx(0.1 / 8 * flux, abs=1e-9)
     assert solution.heat_rate(f"{axis}_min") == pytest.approx(flux, rel=1e-10)

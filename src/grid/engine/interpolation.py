@@ -20,6 +20,7 @@ Index = tuple[slice | int, ...]
 
 STENCIL = 4  # nodes of a cubic
 REACH = 4  # nodes kept on either side of a point
+SLACK = 1e-6  # of a cell: what is on an interface, where a side of it is asked for
 JUMP = 1.5  # ratio of neighbouring conductivities that counts as an interface even within one material
 
 
@@ -142,10 +143,10 @@ def interpolate(space: Space, wide: FloatArray, point: tuple[float, ...], side: 
     for axis in reversed(range(len(point))):
         position, spacing = pieces[axis]
         own = int(np.clip(np.searchsorted(materials[axis], _cell(space, axis, point[axis])), 0, position.size - 1))
-        at = point[axis] + {"low": -1e-6, "high": 1e-6}.get(side or "", 0.0) * spacing
         window = slice(windows[axis].start, windows[axis].stop - 1)  # between node n and the next lies face n
         jumps = contact_resistance(space.problem, axis)[window]
-        values = _reduce(Line(position, spacing, jumps), values, conductivity[axis], regions, at)
+        slack = {"low": -SLACK, "high": SLACK}.get(side or "", 0.0) * spacing
+        values = _reduce(Line(position, spacing, jumps, slack), values, conductivity[axis], regions, point[axis])
         regions = regions[..., own]
         conductivity = [k[..., own] for k in conductivity]
     return float(values)
@@ -158,11 +159,16 @@ def _cell(space: Space, axis: int, coordinate: float) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """Nodes along an axis, and the contact resistance between each and the next [m2 K/W]."""
+    """Nodes along an axis, and the contact resistance between each and the next [m2 K/W].
+
+    An interface no farther above a point than `slack` [m] counts as below it; where that is negative, one no farther
+    below as above it.
+    """
 
     position: FloatArray
     spacing: float
     jumps: FloatArray
+    slack: float = 0.0
 
 
 def _reduce(nodes: Line, values: FloatArray, k: FloatArray, regions: NDArray[np.int16], at: float) -> FloatArray:
@@ -183,7 +189,7 @@ def _line(line: Line, values: FloatArray, k: FloatArray, region: NDArray[np.int1
         where = float(line.position[index] + 0.5 * line.spacing)
         below, above = 0.5 * line.spacing / k[index], 0.5 * line.spacing / k[index + 1]
         flux = (values[index + 1] - values[index]) / (below + above + line.jumps[index])
-        if where <= at:
+        if where <= at + line.slack:
             low, head = int(index) + 1, [(where, float(values[index + 1] - flux * above))]
         else:
             high, tail = int(index) + 1, [(where, float(values[index] + flux * below))]
