@@ -4,6 +4,7 @@ from grid.engine.methods.adi_method import AdiMethod
 from grid.engine.methods.euler import ExplicitMethod
 from grid.engine.methods.exponential_method import ExponentialMethod
 from grid.engine.methods.method import Cost, Facts, Method
+from grid.engine.methods.rational_krylov_method import KrylovMethod
 from grid.engine.methods.rkl2_method import Rkl2Method
 from grid.engine.methods.spectral_method import SpectralMethod
 from grid.engine.methods.tr_bdf2 import ImplicitMethod
@@ -13,6 +14,7 @@ METHODS: tuple[Method, ...] = (
     ExplicitMethod(),
     ExponentialMethod(),
     ImplicitMethod(),
+    KrylovMethod(),
     Rkl2Method(),
     SpectralMethod(),
 )

@@ -220,7 +220,7 @@ def make_operator(
     shape = (1,) * (3 - len(space.shape)) + space.shape
     faces = tuple(np.ascontiguousarray(g) for g in space.conductances)
     if len(faces) == 1:
-        faces = (np.zeros((2, shape[2])), *faces)
+        faces = (np.zeros((2, shape[2])), faces[0][None])
     if len(faces) == 2:
         faces = (np.zeros((0, *shape[1:])), *(g[None] for g in faces))
     rest: FloatArray = shift * space.capacity + idle

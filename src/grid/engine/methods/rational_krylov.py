@@ -1,0 +1,186 @@
+"""The shift-and-invert Krylov method: fields at all asked times from a few multigrid solves with one matrix.
+
+For linear problems whose coefficients and loads are constant; see `grid.engine.methods.rational_krylov_basis`. Every
+field is found from the start of the run, not from the one before, so that errors do not add up, and one set of
+directions serves all times within a factor of `WINDOW`. What is kept between steps follows from the plan: a state
+carries a mark of its temperatures, by which it is known to be of this run and not one that was given.
+
+The error is twice what the last direction changed. The solves get looser as the changes get smaller, since what they
+miss is in proportion to them (V. Simoncini, SIAM J. Numer. Anal. 43, 2005).
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from grid.engine.audits import reason_without_bounds, tolerance_scale
+from grid.engine.errors import NotConvergedError
+from grid.engine.methods.exponential import keep_extremes
+from grid.engine.methods.rational_krylov_basis import Basis, Motion
+from grid.engine.space import Loads, Space
+from grid.engine.state import Bounds, Ledger, Segment, State, include_references
+from grid.engine.values import FloatArray
+
+WINDOW = 10.0  # times within this factor share their directions
+SAMPLES = 9  # times of a window that are looked at where those that will be asked for are not known
+SHIFT, SHIFT_POWER, SHIFT_SPREAD = 0.18, 0.085, 0.25  # of the time, at a tolerance of 1e-3
+SINGLE_TOLERANCE = 2e-5  # below this the directions stand in double precision
+DIRECTIONS = 80  # at most
+LEAST_DIRECTIONS = 3
+LOOSEST, SHARE = 0.01, 0.03  # of the solves: error, and error over the share of what is left to find
+MARGIN = 2.0  # the error over what the last direction changed: each one changes about half of what the one before did
+LARGEST_OF_MEAN = 5.0  # largest error of a cell over the root mean square of all, thought of before it is measured
+
+
+@dataclass(frozen=True)
+class Window:
+    """Directions for some times since the start of a basis [s], with the error at each [K]."""
+
+    basis: Basis
+    times: FloatArray
+    errors: FloatArray
+
+    def error(self, time: float) -> float:
+        """The error at a time of the window: that of the nearest one before which errors were looked at."""
+        at = min(int(np.searchsorted(self.times, time * (1.0 - 1e-12))), self.times.size - 1)
+        return float(self.errors[at])
+
+
+@dataclass
+class KrylovStepper:
+    """One step from landing to landing, each found from the start of the run.
+
+    Args:
+        space: The discretised problem, linear, with constant loads.
+        landings: Times on which steps will end, increasing [s].
+        tolerance: Largest error of a cell over the span of temperatures [-].
+    """
+
+    space: Space
+    landings: Sequence[float]
+    tolerance: float
+    name: str = "krylov"
+    _kept: dict[tuple[float, bool], Window] = field(default_factory=dict, repr=False)
+
+    def make_segment(self, start: float, end: float) -> Segment:
+        return Segment(start, end, 1)
+
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        for number in range(first, first + count):
+            state = self._step(state, segment.time(number), segment.time(number + 1))
+        return state
+
+    def estimate_error(self, state: State) -> FloatArray:
+        """What the last direction changed, the same for all cells."""
+        return np.zeros(1) if state.error is None else state.error
+
+    def _step(self, state: State, start: float, end: float) -> State:
+        bounds = include_references(state.bounds, self._loads)
+        is_known = self._is_known(state)
+        if is_known:
+            window = self._find_window(end)
+        else:
+            window = self._build(state.temperature, np.array([end - start]), bounds.highest - bounds.lowest)
+        basis, base = window.basis, 0.0 if is_known else start
+        motion = basis.system.move(np.array([end - base]))
+        temperature = basis.field(motion.change[:, 0])
+        if self._is_bounded:
+            temperature = keep_extremes(temperature, self.space.capacity, bounds)
+        # the heat of a run is booked anew from its start, as other directions may have served the times before
+        ledger, before = (Ledger(), 0.0) if is_known else (state.ledger, float(self.estimate_error(state)[0]))
+        return replace(
+            state,
+            time=end,
+            step=state.step + 1,
+            temperature=temperature,
+            bounds=bounds,
+            ledger=self._book(ledger, basis, motion, end - base),
+            error=np.array([before + window.error(end - base)]),
+            controller=self._mark(temperature, end) if is_known else (),
+        )
+
+    def _is_known(self, state: State) -> bool:
+        """Whether a state is one that this run reaches from its start."""
+        if state.time == 0.0:
+            start = self.space.initial_temperature()
+            return state.temperature is start or np.array_equal(state.temperature, start)
+        return bool(state.controller) and state.controller == self._mark(state.temperature, state.time)
+
+    def _mark(self, temperature: FloatArray, time: float) -> tuple[float, ...]:
+        """A mark of a field, for as long as another step may follow."""
+        return (float(zlib.crc32(temperature.data)),) if time < self.landings[-1] else ()
+
+    def _find_window(self, end: float) -> Window:
+        """The directions for a time of the run, kept for the times after it; they follow from the plan alone."""
+        high, is_landing = self.landings[-1], end in self.landings
+        while end <= high / WINDOW:
+            high /= WINDOW
+        if (high, is_landing) not in self._kept:
+            for key in [key for key in self._kept if key[1] == is_landing]:
+                del self._kept[key]
+            times = np.array([time for time in self.landings if high / WINDOW < time <= high])
+            if not is_landing:
+                times = high * np.geomspace(1.0 / WINDOW, 1.0, SAMPLES)
+            low, top = self.space.initial_measure[:2]
+            bounds = include_references(Bounds(low, top), self._loads)
+            start = self.space.initial_temperature()
+            self._kept[high, is_landing] = self._build(start, times, bounds.highest - bounds.lowest)
+        return self._kept[high, is_landing]
+
+    def _build(self, start: FloatArray, times: FloatArray, span: float) -> Window:
+        """Directions until the last one changes no field at the given times by more than half of the tolerance.
+
+        Args:
+            start: Where they begin.
+            times: Since then, increasing [s].
+            span: What the temperatures are thought to span [K]; 0 where nothing is known, then that of the fields.
+
+        Raises:
+            NotConvergedError: They do not suffice, or a solve stalls.
+        """
+        shift = SHIFT * (self.tolerance / 1e-3) ** SHIFT_POWER * (times[0] / times[-1]) ** SHIFT_SPREAD
+        dtype = np.float32 if self.tolerance >= SINGLE_TOLERANCE else np.float64
+        basis = Basis(self.space, self._loads, start, gamma=shift * float(times[-1]), dtype=dtype)
+        changes, left, enough = basis.system.move(times).change, 1.0, min(LEAST_DIRECTIONS, start.size - 1)
+        for _ in range(DIRECTIONS):
+            energy = SHARE * self.tolerance / (LARGEST_OF_MEAN * max(left, self.tolerance))
+            if not basis.extend(min(energy, LOOSEST)):
+                return Window(basis, times, np.zeros(times.size))
+            before, changes = np.pad(changes, ((0, 1), (0, 0))), basis.system.move(times).change
+            change = basis.measure(changes - before)
+            left = change / max(span, basis.measure(changes), 1e-300)
+            if basis.count >= enough and MARGIN * LARGEST_OF_MEAN * change <= self.tolerance * (span or np.inf):
+                errors = MARGIN * np.array([basis.find_largest(step) for step in (changes - before).T])
+                ends = [start, *(basis.field(changes[:, at]) for at in {0, times.size - 1})]
+                low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
+                span = tolerance_scale(low, high, self.tolerance)
+                if errors.max() <= self.tolerance * span:
+                    return Window(basis, times, errors)
+        raise NotConvergedError("shift-and-invert Krylov", DIRECTIONS, left, self.tolerance)
+
+    def _book(self, ledger: Ledger, basis: Basis, motion: Motion, step: float) -> Ledger:
+        """The heat that the mean temperatures over a time let through the faces, and that of sources."""
+        mean = motion.integral[:, 0] / step
+        into = out = generated = absolute = 0.0
+        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+            near = np.zeros(patch.cells.shape)
+            if np.any(closure.transmittance):
+                near = basis.start[patch.cells] + basis.take(patch.cells, mean)
+            heat = closure.heat_flux(near) * (patch.area * step)
+            into += float(np.maximum(heat, 0.0).sum())
+            out -= float(np.minimum(heat, 0.0).sum())
+        if self._loads.source is not None:
+            source = self._loads.source if self.space.active is None else self._loads.source[self.space.active]
+            generated, absolute = float(source.sum()) * step, float(np.abs(source).sum()) * step
+        return replace(ledger.add(into, out, generated), generated_absolute=ledger.generated_absolute + absolute)
+
+    @cached_property
+    def _loads(self) -> Loads:
+        return self.space.loads(0.0)
+
+    @cached_property
+    def _is_bounded(self) -> bool:
+        return reason_without_bounds(self.space.problem) is None

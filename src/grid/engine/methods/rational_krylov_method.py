@@ -1,0 +1,69 @@
+"""The shift-and-invert Krylov method: `krylov`, for linear problems with constant coefficients and loads."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.methods.method import Cost, Facts
+
+if TYPE_CHECKING:
+    from grid.engine.space import Space
+    from grid.engine.state import Stepper
+
+WINDOW = 10.0  # as in grid.engine.methods.rational_krylov
+SINGLE_TOLERANCE = 2e-5  # as there
+# directions: at a tolerance of 1e-3, for each decade below, and where several times share them; cycles of the first few
+# and of each one, and for each decade of the tolerance
+DIRECTIONS, DIRECTIONS_DECADE, DIRECTIONS_SHARED = 9.0, 2.5, 4.0
+CYCLES, CYCLES_DECADE = 38.0, 18.0
+# seconds for each cell: set-up, a cycle in 2D and 3D with what is around it, a direction, and a direction in a field
+SETUP_CELL, CYCLE_CELL, CYCLE_CELL_3D = 2.0e-7, 1.5e-8, 1.9e-8
+DIRECTION_CELL, FIELD_CELL, LANDING_CELL = 2.0e-8, 1.2e-9, 1.0e-8
+DOUBLE = 1.5  # times as much where directions are in double precision
+CYCLE, CALL = 1.5e-4, 1e-2  # s of fixed cost of a cycle, and of a set of directions
+FIELDS, FIELDS_DOUBLE = 22.0, 40.0  # of working memory
+
+
+@dataclass(frozen=True)
+class KrylovMethod:
+    """Fields from a few multigrid solves; see `grid.engine.methods.rational_krylov`."""
+
+    name: str = "krylov"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        if not facts.is_constant:
+            return "the problem is not linear with coefficients and loads that are constant in time"
+        if facts.problem.has_flow:
+            return "there is a flow"
+        if facts.problem.coupled_axes:
+            return "the conductivity is a full tensor"
+        if facts.stiffness == 0.0:
+            return "nothing conducts, so there is no matrix to invert"
+        return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
+
+    def estimate(self, facts: Facts) -> Cost:
+        decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
+        directions = DIRECTIONS + DIRECTIONS_DECADE * decades
+        cycles = CYCLES + CYCLES_DECADE * decades
+        cell = CYCLE_CELL_3D if facts.dimension == 3 else CYCLE_CELL
+        cell *= DOUBLE if facts.tolerance < SINGLE_TOLERANCE else 1.0
+        windows, shared = _count_windows(facts)
+        many = directions + (DIRECTIONS_SHARED if shared else 0.0)
+        cycles *= many / directions
+        seconds = windows * (CALL + cycles * CYCLE)
+        seconds += windows * facts.cells * (SETUP_CELL + cycles * cell + many * DIRECTION_CELL)
+        seconds += len(facts.landings) * facts.cells * (LANDING_CELL + many * FIELD_CELL)
+        fields = FIELDS_DOUBLE if facts.tolerance < SINGLE_TOLERANCE else FIELDS
+        memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + fields)) + 2_000_000
+        return Cost(len(facts.landings), seconds, memory)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.rational_krylov import KrylovStepper
+
+        return KrylovStepper(space, facts.landings, facts.tolerance)
+
+
+def _count_windows(facts: Facts) -> tuple[int, bool]:
+    """Sets of directions that the landings need, and whether several landings share one."""
+    decades = [int(math.log(facts.landings[-1] / landing) / math.log(WINDOW)) for landing in facts.landings]
+    return len(set(decades)), len(decades) > len(set(decades))
