@@ -26,7 +26,7 @@ import numpy as np
 from grid.engine.audits import reason_without_bounds, tolerance_scale
 from grid.engine.errors import NotConvergedError
 from grid.engine.methods import adi_kernels as kernels
-from grid.engine.methods.exponential import keep_extremes
+from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.multigrid import make_operator
 from grid.engine.methods.multigrid_kernels import apply
 from grid.engine.space import Loads, Space
@@ -140,9 +140,9 @@ class AdiStepper:
     def _finish(self, state: State, way: Way, time: float, steps: int, error: FloatArray | None) -> State:
         into, out = float(way.heat[way.heat > 0.0].sum()), -float(way.heat[way.heat < 0.0].sum())
         bounds = state.bounds.include([way.lowest, way.highest])
-        temperature = way.temperature
+        temperature, ledger = way.temperature, state.ledger.add(into, out, way.generated)
         if reason_without_bounds(self.space.problem) is None:
-            temperature = keep_extremes(temperature, self.space.capacity, bounds)
+            temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
         if error is not None and state.error is not None:
             error = np.abs(error) + state.error
         return replace(
@@ -150,7 +150,7 @@ class AdiStepper:
             time=time,
             step=state.step + steps,
             temperature=temperature,
-            ledger=state.ledger.add(into, out, way.generated),
+            ledger=ledger,
             bounds=bounds,
             error=None if error is None else np.abs(error),
         )

@@ -25,7 +25,8 @@ import numpy as np
 
 from grid.engine.audits import reason_without_bounds, tolerance_scale
 from grid.engine.errors import StepUnderflowError
-from grid.engine.methods.exponential import keep_extremes, weigh
+from grid.engine.methods.exponential import weigh
+from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.rkl2_flow import Flow, Moved, Weights
 from grid.engine.space import Space
 from grid.engine.state import Segment, State
@@ -223,7 +224,7 @@ class Rkl2Stepper:
         return state if bounds is state.bounds else replace(state, bounds=bounds)
 
     def _book(self, state: State, temperature: FloatArray, heat: FloatArray, end: float) -> State:
-        if self._is_bounded:
-            temperature = keep_extremes(temperature, self.space.capacity, state.bounds)
         ledger = state.ledger.add(float(heat[0]), float(heat[1]), float(heat[2]))
+        if self._is_bounded:
+            temperature, ledger = keep_bounds(temperature, self.space, state.bounds, ledger)
         return replace(state, time=end, step=state.step + 1, temperature=temperature, ledger=ledger)
