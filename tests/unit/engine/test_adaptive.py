@@ -60,7 +60,10 @@ def random_problem(rng):
     return HeatProblem.from_case(case), times
 
 
-def find_excess(seed, tolerance, finer=100):
+FINER = 20
+
+
+def find_excess(seed, tolerance, finer=FINER):
     """Time error at the asked times over the tolerance, against a run at a small part of it."""
     problem, times = random_problem(random.Random(seed))
     solution, exact = (solve_to(problem, part, times) for part in (tolerance, tolerance / finer))
@@ -69,18 +72,19 @@ def find_excess(seed, tolerance, finer=100):
 
 
 def test_nearly_all_random_problems_are_within_their_tolerance():
-    excesses = [find_excess(seed, 1e-2, finer=20) for seed in range(20)]
+    excesses = [find_excess(seed, 1e-2) for seed in range(20)]
 
     assert sum(excess <= 1.0 for excess in excesses) >= 19
     assert max(excesses) < 3.0
 
 
 @pytest.mark.physics
-@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-3, 1e-2])
 def test_of_many_random_problems_ninety_five_in_a_hundred_are_within_their_tolerance(tolerance):
+    """A run is counted where it is within even if the one beside it is off by all of its own tolerance."""
     excesses = [find_excess(1000 + seed, tolerance) for seed in range(100)]
 
-    assert sum(excess <= 1.0 for excess in excesses) >= 95
+    assert sum(excess <= 1.0 - 1.0 / FINER for excess in excesses) >= 95
 
 
 @pytest.mark.parametrize("cells", [16, 256])
