@@ -1,4 +1,4 @@
-"""A place for each peer: a virtual environment under .bench/peers from exact pins, or the distribution's PETSc."""
+"""A place for each peer: a virtual environment under .bench/peers from hashed pins, or the distribution's PETSc."""
 
 import hashlib
 import os
@@ -47,7 +47,8 @@ def _install(name: str) -> Environment:
     if not stamp.exists() or stamp.read_text(encoding="ascii") != digest:
         print(f"Installing {name} into {place.relative_to(ROOT)} ...", file=sys.stderr)
         shutil.rmtree(place, ignore_errors=True)
-        for command in ([sys.executable, "-m", "venv", place], [python, "-m", "pip", "install", "-q", "-r", pins]):
+        install = [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", pins]
+        for command in ([sys.executable, "-m", "venv", place], install):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise EnvironmentMissingError(f"{name} could not be installed: {done.stderr.strip()[-300:]}")
