@@ -202,12 +202,12 @@ class ExponentialStepper:
         usual = float(capacity.max())
         scale = 4.0 / (self.stiffness * MARGIN * usual)
         faces = [scale * conductance for conductance in closed_conductances(self.space, self._loads)]
-        placed = [self._layout.place(values, axis) for axis, values in enumerate(faces)]
+        placed = [self._layout.place(values, axis, slot=axis) for axis, values in enumerate(faces)]
         if len(placed) == 1:
-            placed.insert(0, np.zeros_like(placed[0]))
+            placed.insert(0, self._layout.zeros(1))
         depth = placed[0] if len(placed) == 3 else None
         uneven = self.space.active is not None or bool(np.any(capacity != usual))
-        rate = self._layout.place((usual * self.space.rate).reshape(self.space.shape)) if uneven else None
+        rate = self._layout.place((usual * self.space.rate).reshape(self.space.shape), slot=3) if uneven else None
         return (depth, placed[-2], placed[-1], rate, self._layout.sizes)
 
     def _sum(self, start: FloatArray, series: Series) -> tuple[FloatArray, FloatArray]:
@@ -216,12 +216,11 @@ class ExponentialStepper:
         weights = coefficients.astype(np.float32 if self.is_single else np.float64)
         means = divide(coefficients, series.z)
         places = layout.places(edge)
-        u = layout.place(start.reshape(shape))
-        v = np.zeros_like(u)
-        change = np.zeros_like(u) if self.is_single else None
+        u, v = layout.place(start.reshape(shape), slot=4), layout.zeros(5)
+        change = layout.zeros(6) if self.is_single else None
         kernels.first_level(u, v, change, self._grid)
         sums = means[0] * u[places] + means[1] * v[places]
-        total = np.zeros(u.size)
+        total = layout.zeros(7, np.float64)
         ends = (layout.starts(edge), places, sums, means)
         levels = min(self.levels or layout.levels_at_once, layout.levels_at_once)
         parts = max(1, min(self.threads, layout.units // (2 * levels + 2))) if self.threads > 1 else 1

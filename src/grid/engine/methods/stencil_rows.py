@@ -159,24 +159,24 @@ def _finish(code: _Code, given: dict[str, Any], cell: tuple[Any, Any, Any], weig
         code.accumulate(code.multiply_add(weights[0], old, share), given["total"], at)
 
 
-ARRAYS = ("field", "other", "change", "depth", "across", "along", "rate", "total")
+POINTERS = ("field", "other", "change", "depth", "across", "along", "rate", "total")
 NUMBERS = ("start", "stride", "plane", "vectors")
 
 
 def _make(rows: int, *, has_sum: bool) -> Any:
     @intrinsic
     def advance_rows(  # type: ignore[no-untyped-def]
-        _typing, field, other, change, depth, across, along, rate, total, _start, _row, _plane, _vectors, _c0, _c1, _c2
+        _typing, field, other, change, depth, across, along, rate, total, _start, _row, _plane, _vectors, real, _c1, _c2
     ):  # fmt: skip
-        real = field.dtype
-        arrays = (field, other, change, depth, across, along, rate, total)
-        signature = types.void(*arrays, *(types.int64,) * len(NUMBERS), real, real, real)
+        pointers = (field, other, change, depth, across, along, rate, total)
+        signature = types.void(*pointers, *(types.int64,) * len(NUMBERS), *(real,) * 3)
 
         def codegen(context, builder, _signature, args):  # type: ignore[no-untyped-def]
-            given = dict(zip((*ARRAYS, *NUMBERS, "c0", "c1", "c2"), args, strict=True))
-            for name, kind in zip(ARRAYS, arrays, strict=True):
+            given = dict(zip((*POINTERS, *NUMBERS, "c0", "c1", "c2"), args, strict=True))
+            for name, kind in zip(POINTERS, pointers, strict=True):
                 is_absent = isinstance(kind, types.NoneType)
-                given[name] = None if is_absent else context.make_array(kind)(context, builder, given[name]).data
+                element = ir.DoubleType() if name == "total" else context.get_data_type(real)
+                given[name] = None if is_absent else builder.inttoptr(given[name], element.as_pointer())
             lanes = VECTOR_BYTES // np.dtype(str(real)).itemsize
             code = _Code(context, builder, context.get_data_type(real), lanes)
             _emit(code, given, rows, has_sum=has_sum)
@@ -191,3 +191,38 @@ advance_row = _make(1, has_sum=False)
 advance_row_and_sum = _make(1, has_sum=True)
 advance_block = _make(ROW_BLOCK, has_sum=False)
 advance_block_and_sum = _make(ROW_BLOCK, has_sum=True)
+
+
+@intrinsic
+def address_of(_typing, array):  # type: ignore[no-untyped-def]
+    """Where the elements of an array begin; None of None."""
+    if isinstance(array, types.NoneType):
+        return types.none(array), lambda context, _builder, _signature, _args: context.get_dummy_value()
+
+    def codegen(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        return builder.ptrtoint(context.make_array(array)(context, builder, args[0]).data, INDEX)
+
+    return types.int64(array), codegen
+
+
+@intrinsic
+def read_number(_typing, _address, _index, like):  # type: ignore[no-untyped-def]
+    """The number of the type of `like` at an index behind an address."""
+
+    def codegen(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        pointer = builder.inttoptr(args[0], context.get_data_type(like).as_pointer())
+        return builder.load(builder.gep(pointer, [args[1]]))
+
+    return like(types.int64, types.int64, like), codegen
+
+
+@intrinsic
+def write_number(_typing, _address, _index, value):  # type: ignore[no-untyped-def]
+    """Store a number at an index behind an address."""
+
+    def codegen(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        pointer = builder.inttoptr(args[0], context.get_data_type(value).as_pointer())
+        builder.store(args[2], builder.gep(pointer, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, value), codegen
