@@ -60,11 +60,22 @@ def audit_finite(fields: list[FloatArray], extremes: list[tuple[float, float]]) 
     return _judge("finite", float(wrong), 0.0, "temperatures that are not finite numbers")
 
 
-def audit_energy(stored: float, ledger: Ledger, content: float, *, is_linear: bool = True, steps: int = 0) -> Audit:
+def audit_energy(
+    stored: float,
+    ledger: Ledger,
+    content: float,
+    *,
+    is_linear: bool = True,
+    steps: int = 0,
+    exchanged: float = 0.0,
+) -> Audit:
     """Stored heat against heat moved.
 
-    A temperature is stored to half a unit in its last place, so every step may leave u C |T| in each cell: u times the
-    heat of the body in n steps n times. In a run of 100,000 steps that moves little of its heat this is what limits.
+    A temperature is stored to half a unit in its last place, u of it, so every step may leave u C |T| in each cell: in
+    a run of 100,000 steps that moves little of its heat this is what limits. And a cell whose conductances add up to D
+    exchanges D (T_j - T) with what is around it, of which the last place of T alone makes u D |T|; a solve of
+    (C + dt D) T = r that is as exact as it can be leaves no less (N. J. Higham, Accuracy and Stability of Numerical
+    Algorithms, 2002, section 7.1). Over a run that is u C |T| for each step and u D |T| for each second.
 
     Args:
         stored: Heat at the end minus heat at the start [J].
@@ -72,11 +83,12 @@ def audit_energy(stored: float, ledger: Ledger, content: float, *, is_linear: bo
         content: Sum of |heat| of all cells [J]; a thousandth of it is the least scale, below which rounding rules.
         is_linear: Whether no iteration was needed.
         steps: How often the temperatures were stored.
+        exchanged: Sum of D |T| of all cells, in all of the run [J].
     """
     scale = max(ledger.boundary_in, ledger.boundary_out, ledger.generated_absolute, 1e-3 * content)
     residual = abs(stored - ledger.net) / scale if scale > 0 else 0.0
     limit = ENERGY_LIMIT if is_linear else ENERGY_LIMIT_NONLINEAR
-    limit += UNIT_ROUNDING * steps * content / scale if scale > 0 else 0.0
+    limit += UNIT_ROUNDING * (steps * content + exchanged) / scale if scale > 0 else 0.0
     return _judge("energy_balance", residual, limit, "|stored - in + out - generated| over the heat moved")
 
 
