@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.methods.method import Cost, Facts
-from grid.engine.problem import HeatProblem
+from grid.engine.problem import AXES, HeatProblem
 from grid.engine.values import Constant
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROUNDED = 37.0  # as in grid.engine.methods.spectral
 # seconds for each cell, axis and landing: a transform there and back; for each mode of a product of thin matrices
 TRANSFORM_CELL, PRODUCT_CELL_MODE = 1.6e-8, 1.0e-10
+MODE_CELL = 8e-8  # s for each mode and cell of an axis with a film, whose modes are no sines of whole numbers
 CALL = 3e-4  # s of fixed cost of a landing
 FIELDS = 5.0  # of working memory
 
@@ -34,7 +35,7 @@ class SpectralMethod:
         cells, landings = facts.cells, len(facts.landings)
         seconds, before = 0.0, 0.0
         for landing in facts.landings:
-            seconds += CALL + cells * _seconds_per_cell(facts, landing - before)
+            seconds += CALL + _film_seconds(facts.problem) + cells * _seconds_per_cell(facts, landing - before)
             before = landing
         memory = int(8 * cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
         return Cost(landings, seconds, memory, facts.duration)
@@ -68,12 +69,25 @@ def _find_variation(problem: HeatProblem) -> str | None:
 def _seconds_per_cell(facts: Facts, duration: float) -> float:
     """Seconds for each cell of a step: on each axis a thin product where few modes survive, else a transform."""
     problem, total = facts.problem, 0.0
+    films = _film_axes(problem)
     k = max(_number(value) for value in problem.materials[0].conductivity)
-    for size, count in zip(problem.domain.size, problem.domain.cells, strict=True):
+    for axis, (size, count) in enumerate(zip(problem.domain.size, problem.domain.cells, strict=True)):
         time = k * duration / _capacity(problem)
         many = min(count, size * math.sqrt(ROUNDED / time) / math.pi + 1.0)
-        total += min(TRANSFORM_CELL, PRODUCT_CELL_MODE * many)
+        product = PRODUCT_CELL_MODE * many
+        total += product if axis in films else min(TRANSFORM_CELL, product)
     return total
+
+
+def _film_axes(problem: HeatProblem) -> set[int]:
+    """Axes at an end of which heat passes a film; there is no fast transform along them."""
+    faces = {face for face, law in problem.boundaries.items() if "coefficient" in law.values}
+    return {axis for axis in range(problem.dimension) if {f"{AXES[axis]}_min", f"{AXES[axis]}_max"} & faces}
+
+
+def _film_seconds(problem: HeatProblem) -> float:
+    """For finding the modes along axes with films."""
+    return sum(MODE_CELL * problem.domain.cells[axis] ** 2 for axis in _film_axes(problem))
 
 
 def _number(value: object) -> float:
