@@ -4,6 +4,7 @@ Fields have the shape of `domain.cells`, axis order x, y, z. Open coordinates (s
 keep an expression in x alone one-dimensional.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,19 +80,24 @@ def make_inner_patch(
 
 def make_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bool_] | None = None) -> Patch:
     """The faces of the body on one side of the box, in C order over the other axes."""
-    layers: list[NDArray[np.intp]] = [np.arange(count) for count in domain.cells]
-    layers[axis] = np.array([0 if side == 0 else domain.cells[axis] - 1])
-    index = np.meshgrid(*layers, indexing="ij")
-    cells = np.ravel_multi_index(tuple(part.ravel() for part in index), domain.cells)
-    inside = np.ones(cells.shape, bool) if active is None else active[cells]
+    faces = tuple(1 if other == axis else count for other, count in enumerate(domain.cells))
+    open_to = [(1,) * other + (-1,) + (1,) * (len(faces) - other - 1) for other in range(len(faces))]
+    cells = np.zeros(faces, np.intp)
+    for other, count in enumerate(domain.cells):
+        layers = np.arange(count) if other != axis else np.array([0 if side == 0 else count - 1])
+        cells += (layers * math.prod(domain.cells[other + 1 :])).reshape(open_to[other])
+    cells = cells.reshape(-1)
     places: dict[str, Operand] = {
-        AXES[other]: centres(domain, other)[index[other].ravel()[inside]] for other in range(domain.dimension)
+        AXES[other]: np.broadcast_to(centres(domain, other).reshape(open_to[other]), faces).reshape(-1)
+        for other in range(domain.dimension)
+        if other != axis
     }
+    if active is not None:
+        inside = active[cells]
+        cells, places = cells[inside], {name: np.asarray(place)[inside] for name, place in places.items()}
     places[AXES[axis]] = np.float64(domain.origin[axis] + side * domain.size[axis])
     area = cell_volume(domain) / domain.spacing[axis]
-    return Patch(
-        f"{AXES[axis]}_{'min' if side == 0 else 'max'}", axis, side, np.asarray(cells, np.intp)[inside], places, area
-    )
+    return Patch(f"{AXES[axis]}_{'min' if side == 0 else 'max'}", axis, side, cells, places, area)
 
 
 def _along(axis: int, part: slice | int) -> tuple[slice | int, ...]:

@@ -9,6 +9,7 @@ needs no field; what must be evaluated on the grid (a conductivity that is an ex
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from grid.engine.arguments import as_tuple
@@ -234,7 +235,7 @@ class HeatProblem:
     def dimension(self) -> int:
         return self.domain.dimension
 
-    @property
+    @cached_property
     def coupled_axes(self) -> tuple[tuple[int, int], ...]:
         """Pairs of axes between which some material has an off-diagonal conductivity."""
         d, none = self.dimension, Constant(0.0)
@@ -245,7 +246,7 @@ class HeatProblem:
             if any({m.conductivity_entry(a, b, d), m.conductivity_entry(b, a, d)} != {none} for m in self.materials)
         )
 
-    @property
+    @cached_property
     def has_phase_change(self) -> bool:
         return any(material.enthalpy is not None for material in self.materials)
 
@@ -263,7 +264,7 @@ class HeatProblem:
         values = (material.density, material.specific_heat)
         return self.velocity[axis] * math.prod(value.value for value in values if isinstance(value, Constant))
 
-    @property
+    @cached_property
     def is_linear(self) -> bool:
         """Whether all coefficients are constant in time and free of temperature."""
         materials = [value for material in self.materials for value in material.values]
@@ -278,7 +279,7 @@ class HeatProblem:
         """The condition of a face; insulated if none was given."""
         return self.boundaries.get(face, INSULATED)
 
-    @property
+    @cached_property
     def is_periodic(self) -> tuple[bool, ...]:
         """For each axis, whether its two faces are joined."""
         return tuple(self.boundary(f"{axis}_min").type == "periodic" for axis in AXES[: self.dimension])

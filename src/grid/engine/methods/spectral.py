@@ -37,6 +37,18 @@ class SpectralStepper:
 
     space: Space
     name: str = "spectral"
+    _begun: tuple[FloatArray, FloatArray] | None = None
+
+    def begin(self, duration: float) -> None:
+        """Look at a large initial field and find its modes in the same pass; `duration` is that of the first step."""
+        from grid.engine.methods.spectral_large import can_project, project
+
+        start, last = self.space.initial_temperature(), self.axes[-1]
+        many = self._count_surviving(duration)[-1]
+        if last.is_closed and can_project(start, last, many):
+            part, seen = project(start.reshape(self.space.shape), last, many, self.space.pivot)
+            self.space.remember(start, *seen)
+            self._begun = start, part
 
     def make_segment(self, start: float, end: float) -> Segment:
         return Segment(start, end, 1)
@@ -47,14 +59,14 @@ class SpectralStepper:
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         duration = segment.time(first + count) - segment.time(first)
-        temperature, through = self._evolve(state.temperature.reshape(self.space.shape), duration)
+        temperature, through = self._evolve(state.temperature, duration)
         generated = 0.0 if self._loads.source is None else float(self._loads.source.sum()) * duration
         into, out = sum(heat for heat in through if heat > 0.0), -sum(heat for heat in through if heat < 0.0)
         return replace(
             state,
             time=segment.time(first + count),
             step=state.step + count,
-            temperature=temperature.reshape(-1),
+            temperature=temperature,
             ledger=state.ledger.add(into, out, generated),
             bounds=include_references(state.bounds, self._loads),
         )
@@ -190,13 +202,13 @@ class SpectralStepper:
             part = self._steady[tuple(slice(many) for many in counts)]
             coefficients[tuple(slice(many) for many in part.shape)] -= part
 
-    def _evolve(self, field: FloatArray, duration: float) -> tuple[FloatArray, list[float]]:
-        """The field after a time, and the heat into the body through each patch meanwhile [J]."""
-        counts = self._count_surviving(duration)
+    def _evolve(self, temperature: FloatArray, duration: float) -> tuple[FloatArray, list[float]]:
+        """The flat field after a time, and the heat into the body through each patch meanwhile [J]."""
+        counts, field = self._count_surviving(duration), temperature.reshape(self.space.shape)
         closed = [axis for axis, modes in enumerate(self.axes) if modes.is_closed]
         part = field
-        for axis in closed:
-            part = self.axes[axis].forward(part, axis, counts[axis])
+        for axis in reversed(closed):
+            part = self._project(temperature, part, axis, counts[axis])
         constant = part[tuple(slice(0, 1) if axis in closed else slice(None) for axis in range(field.ndim))]
         for axis, modes in enumerate(self.axes):
             if axis not in closed:
@@ -210,11 +222,37 @@ class SpectralStepper:
         if len(closed) == len(counts) and self._known is not None:  # nothing holds the mean
             mean = self._known.mean() * duration / self._capacity
             coefficients[(0,) * len(counts)] += mean * np.sqrt(field.size)
-        for axis in sorted(range(len(counts)), key=lambda axis: counts[axis] / self.axes[axis].count, reverse=True):
-            coefficients = self.axes[axis].backward(coefficients, axis)
+        return self._put_together(coefficients), self._heat_through(np.array(constant), duration)
+
+    def _project(self, temperature: FloatArray, part: FloatArray, axis: int, many: int) -> FloatArray:
+        """Coefficients of the first modes along a closed axis."""
+        from grid.engine.methods.spectral_large import can_project, project
+
+        modes, is_whole = self.axes[axis], part.size == temperature.size
+        if not is_whole or axis != part.ndim - 1 or not can_project(part, modes, many):
+            return modes.forward(part, axis, many)
+        if self._begun is not None and self._begun[0] is temperature and self._begun[1].shape[-1] == many:
+            return self._begun[1]
+        return project(part, modes, many, self.space.pivot)[0]
+
+    def _put_together(self, coefficients: FloatArray) -> FloatArray:
+        """The flat field from the coefficients of the modes that survive."""
+        from grid.engine.methods.spectral_large import can_expand, expand
+
+        counts, first = coefficients.shape, self.axes[0]
+        order = sorted(range(len(counts)), key=lambda axis: counts[axis] / self.axes[axis].count, reverse=True)
+        is_fast = self._steady is None and can_expand(first, len(self.space.capacity), counts[0])
+        for axis in order:
+            if axis > 0 or not is_fast:
+                coefficients = self.axes[axis].backward(coefficients, axis)
+        if is_fast:
+            field, seen = expand(coefficients, first, self._reference, self.space.pivot)
+            temperature = field.reshape(-1)
+            self.space.remember(temperature, *seen)
+            return temperature
         if self._steady is not None or self._reference != 0.0:
             coefficients += self._steady_field
-        return np.ascontiguousarray(coefficients), self._heat_through(np.array(constant), duration)
+        return np.ascontiguousarray(coefficients).reshape(-1)
 
     def _count_surviving(self, duration: float) -> tuple[int, ...]:
         """How many modes along each axis have not decayed below rounding."""

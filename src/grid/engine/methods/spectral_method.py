@@ -40,10 +40,12 @@ class SpectralMethod:
         memory = int(8 * cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
         return Cost(landings, seconds, memory, facts.duration)
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":  # noqa: ARG002 - every landing is one step
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.spectral import SpectralStepper
 
-        return SpectralStepper(space)
+        stepper = SpectralStepper(space)
+        stepper.begin(facts.landings[0])
+        return stepper
 
 
 def _find_variation(problem: HeatProblem) -> str | None:

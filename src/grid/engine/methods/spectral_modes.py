@@ -65,6 +65,11 @@ class AxisModes:
         """Whether heat leaves through neither end, so that the first mode is constant and does not decay."""
         return self.kind in ("cosine", "fourier")
 
+    @property
+    def has_parity(self) -> bool:
+        """Whether each mode is even or odd about the middle of the axis, by its number."""
+        return self.kind in ("cosine", "sine")
+
     @cached_property
     def rates(self) -> FloatArray:
         """Rates of decay [1/s], increasing, shape (count,)."""
@@ -78,9 +83,13 @@ class AxisModes:
         """Whether so many modes are found by a product with their vectors rather than by a transform of the axis."""
         return self.kind == "film" or many <= FULL_PRODUCT
 
-    def vectors(self, many: int) -> FloatArray:
-        """The first modes, one a row, shape (many, count)."""
-        place = np.arange(self.count) + (0.0 if self.kind == "fourier" else 0.5)
+    def halves(self, many: int) -> FloatArray:
+        """The first modes up to the middle cell, which is included; shape (many, (count + 1) // 2)."""
+        return self.vectors(many, (self.count + 1) // 2)
+
+    def vectors(self, many: int, cells: int | None = None) -> FloatArray:
+        """The first modes, one a row, at the first cells (default: all), shape (many, cells)."""
+        place = np.arange(self.count if cells is None else cells) + (0.0 if self.kind == "fourier" else 0.5)
         arguments = self._angles[:many, None] * place
         if self.kind == "fourier":
             is_sine = np.arange(many)[:, None] % 2 == 0
