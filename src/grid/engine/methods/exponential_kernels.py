@@ -236,11 +236,11 @@ def advance_levels_parallel(
     while k < weights.shape[0]:
         levels = min(at_once, weights.shape[0] - k)
         for part in prange(parts):
-            slab = np.int64(part)  # type: ignore[arg-type]
+            slab: Any = np.int64(part)
             _slab(one, other, arrays, sizes, slab, parts, k, levels, series, zero, cells)
         for part in prange(parts - 1):
-            slab = np.int64(part) + 1  # type: ignore[arg-type]
-            _gap(one, other, arrays, sizes, slab, parts, k, levels, series, zero, cells)
+            after: Any = np.int64(part) + 1
+            _gap(one, other, arrays, sizes, after, parts, k, levels, series, zero, cells)
         _join(one if k % 2 == 0 else other, arrays[1], zero, sizes)
         k += levels
 

@@ -194,8 +194,7 @@ advance_block_and_sum = _make(ROW_BLOCK, has_sum=True)
 
 
 @intrinsic
-def address_of(_typing, array):  # type: ignore[no-untyped-def]
-    """Where the elements of an array begin; None of None."""
+def _address_of(_typing, array):  # type: ignore[no-untyped-def]
     if isinstance(array, types.NoneType):
         return types.none(array), lambda context, _builder, _signature, _args: context.get_dummy_value()
 
@@ -206,9 +205,7 @@ def address_of(_typing, array):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def read_number(_typing, _address, _index, like):  # type: ignore[no-untyped-def]
-    """The number of the type of `like` at an index behind an address."""
-
+def _read_number(_typing, _address, _index, like):  # type: ignore[no-untyped-def]
     def codegen(context, builder, _signature, args):  # type: ignore[no-untyped-def]
         pointer = builder.inttoptr(args[0], context.get_data_type(like).as_pointer())
         return builder.load(builder.gep(pointer, [args[1]]))
@@ -217,12 +214,15 @@ def read_number(_typing, _address, _index, like):  # type: ignore[no-untyped-def
 
 
 @intrinsic
-def write_number(_typing, _address, _index, value):  # type: ignore[no-untyped-def]
-    """Store a number at an index behind an address."""
-
+def _write_number(_typing, _address, _index, value):  # type: ignore[no-untyped-def]
     def codegen(context, builder, _signature, args):  # type: ignore[no-untyped-def]
         pointer = builder.inttoptr(args[0], context.get_data_type(value).as_pointer())
         builder.store(args[2], builder.gep(pointer, [args[1]]))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, value), codegen
+
+
+address_of: Any = _address_of  # (array): where its elements begin; None of None
+read_number: Any = _read_number  # (address, index, like): the number there, of the type of `like`
+write_number: Any = _write_number  # (address, index, value)
