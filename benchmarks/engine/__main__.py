@@ -2,6 +2,7 @@
 
 Each tool runs in a process and an environment of its own, one after the other, in one run; peers are installed under
 `.bench/peers` when they are first needed. `--table FILE ...` prints the table of earlier runs' files instead.
+`--only planning` compares the planner's estimates with measured times, see `benchmarks.engine.planning`.
 """
 
 import argparse
@@ -12,13 +13,17 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.engine.planning import measure as measure_planning
+from benchmarks.engine.planning import render as render_planning
 from benchmarks.engine.table import render
 from benchmarks.engine.tools import GRID, PEERS, TOOLS, Record, run
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
-    parser.add_argument("--only", default=",".join(TOOLS), help="comma-separated: " + ", ".join(TOOLS))
+    parser.add_argument(
+        "--only", default=",".join(TOOLS), help="comma-separated: " + ", ".join(TOOLS) + "; or planning"
+    )
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated: " + ", ".join(PEERS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -29,6 +34,9 @@ def main() -> int:
         kept = [json.loads(path.read_text(encoding="utf-8")) for path in options.table]
         print(render([record for part in kept for record in part["records"]]))
         print("\n" + "\n".join(f"- {part['machine']}" for part in kept))
+        return 0
+    if options.only == "planning":
+        print(render_planning(list(measure_planning())))
         return 0
     peers = {name.casefold() for name in [GRID, *options.peers.split(",")]}
     problems = list(dict.fromkeys("P1L" if name == "P6" else name for name in options.only.split(",")))
