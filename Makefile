@@ -31,7 +31,7 @@ test-faults: dev ## The long form of the fault suite, on SQLite and PostgreSQL
 	@GRID_HISTORIES=$${GRID_HISTORIES:-2000} $(PYTEST) -m faults --timeout 1800 -n 0 tests/faults
 
 test-physics: dev ## The long form of the engine's suites: laws on random problems, certificates, fuzzed problems
-	@$(PYTEST) -m physics --timeout 3600 -n 2 tests/validation tests/unit/engine
+	@$(PYTEST) -m physics --timeout 3600 -n 2 --dist worksteal tests/unit/engine tests/validation
 
 bench-engine: dev ## The engine beside its peers, each peer in an environment of its own
 	@$(BIN)/python -m benchmarks.engine
