@@ -207,7 +207,13 @@ class Space:
                 known[name] = found
             return found
 
-        return lambda surface: boundary.robin(lambda name: evaluate(name, surface), surface, offset)
+        def robin(surface: Operand) -> Robin:
+            def at(name: str, rise: Operand = 0.0, /) -> Operand:
+                return evaluate(name, surface + rise)
+
+            return boundary.robin(at, surface, offset)
+
+        return robin
 
     def source_heat(self, time: float, temperature: Operand = 0.0) -> FloatArray | None:
         """V q [W] at a time, flat; None where there is no source."""
