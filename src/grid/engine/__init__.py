@@ -16,7 +16,7 @@ from grid.engine.problem import Adaptive, Contact, Domain, HeatProblem, Material
 from grid.engine.solution import History, Solution
 from grid.engine.values import Constant, Expression, Gridded, Table, Value
 from grid.engine.version import compute_numerics_version
-from grid.engine.warmup import warm
+from grid.engine.warmup import compile_ahead, warm
 
 numerics_version: str = compute_numerics_version()
 
@@ -49,6 +49,7 @@ __all__ = [
     "Table",
     "Temperature",
     "Value",
+    "compile_ahead",
     "compute_numerics_version",
     "estimate",
     "numerics_version",

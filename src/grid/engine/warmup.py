@@ -1,39 +1,106 @@
-"""Compile, or load from the cache, the kernels that jobs use."""
+"""Compile, or load from the cache, the kernels that jobs use: a few before the first job, the others ahead of need."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grid.engine.problem import HeatProblem
+    from grid.engine.values import Value
+
+LARGE = {1: 100_000, 2: 320, 3: 47}  # cells along each axis: beyond every size at which kernels share threads
+PLANE, BODY = 96, 17  # where a steady plane is left to multigrid, and a body to conjugate gradients
 
 
 def warm(serial: bool = True) -> None:
-    """Run the kernels that jobs use once on tiny problems; some 15 s where nothing is in the cache yet.
+    """Run the kernels that most jobs use once on tiny problems; some 20 s where nothing is in the cache yet.
 
-    The tiled kernels of homogeneous bodies in 3D and of unequal spacings are left to the first problem that needs them.
+    What is left to the first problem that needs it is what `compile_ahead` runs.
 
     Args:
         serial: Only the kernels of one thread; False adds the parallel ones.
     """
     from dataclasses import replace
 
-    from grid.engine.boundaries import Temperature
     from grid.engine.explicit import ExplicitStepper
     from grid.engine.marching import make_start, make_stepper
     from grid.engine.planning import prepare
-    from grid.engine.problem import Domain, HeatProblem, Material
-    from grid.engine.values import Constant, Expression, Value
+    from grid.engine.values import Constant, Expression
 
-    one = Constant(1.0)
-    uniform: list[tuple[int, Value]] = [(1, one), (2, one)]
+    _run_expression()
+    uniform: list[tuple[int, Value]] = [(1, Constant(1.0)), (2, Constant(1.0))]
     varying: list[tuple[int, Value]] = [(dimension, Expression("1 + x")) for dimension in (1, 2, 3)]
     for dimension, conductivity in uniform + varying:
-        problem = HeatProblem(
-            domain=Domain((1.0,) * dimension, (4,) * dimension),
-            materials=(Material((conductivity,), one),),
-            initial=one,
-            boundaries={"x_min": Temperature(one)},
-            end_time=0.01,
-            steps=1,
-        )
+        problem = _box((4,) * dimension, conductivity, 0.01)
         for method in ("explicit", "implicit"):
-            prepare(problem, method=method).solve()
-        plan = prepare(problem, method="explicit")
+            prepare(problem, method=method, steps=1).solve()
+        plan = prepare(problem, method="explicit", steps=1)
         stepper = make_stepper(plan)
         if not serial and isinstance(stepper, ExplicitStepper):
             stepper = replace(stepper, is_parallel=True)
             stepper.advance(make_start(plan), stepper.make_segment(0.0, 0.01), 0, 1)
+
+
+def compile_ahead() -> None:
+    """Run every kernel once, so that no job meets one that is not in the cache: every method on small and large boxes.
+
+    With an empty cache it takes minutes of processor time and some 700 MB, so it has a process of its own, with two
+    threads or more, else the kernels that share work are left out.
+    """
+    from grid.core.errors import GridError
+    from grid.engine.planning import prepare
+
+    _run_expression()
+    for problem, method in _everything():
+        try:
+            plan = prepare(problem, method=method, tolerance=0.05)
+        except GridError:  # the method cannot do the problem
+            continue
+        plan.solve()
+
+
+def _everything() -> "Iterator[tuple[HeatProblem, str]]":
+    from grid.engine.methods import METHODS
+    from grid.engine.values import Constant, Expression
+
+    conductivities: tuple[Value, ...] = (Constant(1.0), Expression("1 + x"), Expression("1 + T"))
+    for dimension, conductivity in product((1, 2, 3), conductivities):
+        for method in METHODS:
+            yield _box((6,) * dimension, conductivity, 0.01), method.name
+            if "T" not in conductivity.variables or method.name != "implicit":  # as on small boxes, and not quick
+                yield _box((LARGE[dimension],) * dimension, conductivity, 1e-9), method.name
+    for cells, law in product(((PLANE,) * 2, (BODY,) * 3), conductivities):
+        yield _box(cells, law, None), "auto"
+        yield _box(cells, law, 0.01), "implicit"
+
+
+def _box(cells: tuple[int, ...], conductivity: "Value", end: float | None) -> "HeatProblem":
+    """A unit box from 1 to 0 until a time, or for ever."""
+    from grid.engine.boundaries import Radiation, Temperature
+    from grid.engine.problem import Domain, HeatProblem, Material
+
+    one: Any = 1.0
+    faces: dict[str, Any] = {"x_min": Temperature(0.0 * one)}
+    if "T" in conductivity.variables:
+        faces["x_max"] = Radiation(0.5 * one, one)
+    return HeatProblem(
+        domain=Domain((1.0,) * len(cells), cells),
+        materials=(Material((conductivity,), one),),
+        initial=one,
+        guess=one,
+        boundaries=faces,
+        steady=end is None,
+        end_time=end,
+        temperature_unit="K",
+    )
+
+
+def _run_expression() -> None:
+    """The stack machine of expressions over a grid of many cells."""
+    import numpy as np
+
+    from grid.engine.values import Expression
+
+    law: Expression = Expression("1 + x*x + y*y + x*y + 2*x + 3*y")
+    line = np.linspace(0.0, 1.0, LARGE[2])
+    law.evaluate({"x": line[:, None], "y": line[None, :]})

@@ -17,9 +17,11 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 from typing import Any, NoReturn
 
+from grid.runtime import compiling
 from grid.runtime.environment import replace_environment
 from grid.runtime.preload import Registry, count_threads, load_registry, warm_up
 from grid.runtime.processes import die_with_parent, find_start_time, signal_group
@@ -40,16 +42,24 @@ def main(config: dict[str, Any]) -> NoReturn:
     warm_up(registry)
     if count_threads() > 1:
         sys.stderr.write("The fork server has threads after its warm-up: a plugin started them; forks are not safe.\n")
+    server = ForkServer(control, config, registry, compiling.start(registry, BOOT, config))
     gc.collect()
     gc.freeze()  # children share these pages for as long as nobody's collector writes into them
-    ForkServer(control, config, registry).run()
+    server.run()
 
 
 class ForkServer:
     """The loop: requests in, deaths out."""
 
-    def __init__(self, control: socket.socket, config: dict[str, Any], registry: Registry) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        config: dict[str, Any],
+        registry: Registry,
+        compiler: "subprocess.Popen[bytes] | None" = None,
+    ) -> None:
         self.control, self.config, self.registry = control, config, registry
+        self.compiler = compiler  # it ends when its work is done, or with this process
         self.status_pipes: dict[int, int] = {}  # pid -> writing end
         self.bell, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only the wake-up descriptor matters

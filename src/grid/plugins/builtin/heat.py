@@ -91,6 +91,12 @@ class Heat:
 
         warm(serial=True)
 
+    def compile_ahead(self) -> None:
+        """Compile every kernel into the cache."""
+        from grid.engine import compile_ahead
+
+        compile_ahead()
+
     def solve(self, points: Sequence[BaseModel], progress: Progress) -> BatchResult:
         """Solve problems of one grid."""
         import numpy as np

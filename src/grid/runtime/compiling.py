@@ -1,0 +1,65 @@
+"""Compile ahead of need: a process beside the fork server that fills the cache of kernels, once for each version.
+
+What a fork server warms up is what most jobs use. The other kernels take a minute and more memory than a slot child
+should have, so a process of low priority compiles them into the cache, where children find them. Until it is done, the
+first job that needs one of them compiles it itself.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from grid.runtime.preload import Registry, load_registry
+from grid.runtime.processes import die_with_parent
+
+STAMP = "complete"  # beside the compiled kernels
+NICE = 15
+THREADS = "2"  # with one, kernels that share work are not met
+
+
+def find_stamp() -> Path | None:
+    """The file that says that all kernels of this version are compiled; None where none are kept."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    return Path(folder) / STAMP if folder else None
+
+
+def start(registry: Registry, boot: str, config: dict[str, Any]) -> "subprocess.Popen[bytes] | None":
+    """Start the process, unless its work is done or no simulation asks for it.
+
+    Args:
+        registry: Whose simulations may have a method `compile_ahead()`.
+        boot: What the interpreter runs.
+        config: Of the fork server: where modules are found, and the registry.
+    """
+    stamp = find_stamp()
+    wanted = any(hasattr(simulation, "compile_ahead") for simulation in registry.simulations().values())
+    if stamp is None or stamp.exists() or not wanted:
+        return None
+    own = {"path": config["path"], "registry": config["registry"], "module": __name__, "parent": os.getpid()}
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", boot, json.dumps(own)],
+        env={**os.environ, "NUMBA_NUM_THREADS": THREADS},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def main(config: dict[str, Any]) -> None:
+    """Be that process; a simulation that fails is named on stderr, and is not tried again for this version."""
+    die_with_parent(config["parent"])
+    os.nice(NICE)
+    for name, simulation in load_registry(config["registry"]).simulations().items():
+        try:
+            compile_ahead = getattr(simulation, "compile_ahead", None)
+            if compile_ahead is not None:
+                compile_ahead()
+        except Exception:  # noqa: BLE001 - a plugin's fault must not stop the others
+            sys.stderr.write(f"compiling ahead for {name} failed:\n{traceback.format_exc()}")
+    stamp = find_stamp()
+    if stamp is not None:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()

@@ -1,0 +1,70 @@
+"""Kernels are compiled ahead once for each version, in a process of its own, whatever a plugin does there."""
+
+import sys
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import grid
+from grid.runtime import compiling
+from grid.runtime.forkserver import BOOT
+
+TOYS = """
+    import os
+    from pathlib import Path
+
+    class Faulty:
+        def compile_ahead(self):
+            raise RuntimeError("no compiler here")
+
+    class Working:
+        def compile_ahead(self):
+            place = Path(os.environ["NUMBA_CACHE_DIR"])
+            place.mkdir(parents=True)
+            (place / "kernel").write_text(f"{os.environ['NUMBA_NUM_THREADS']} {os.nice(0)}")
+
+    class Registry:
+        def simulations(self):
+            return {"faulty": Faulty(), "plain": object(), "working": Working()}
+
+    def load():
+        return Registry()
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The folder of compiled kernels."""
+    folder = tmp_path / "cache" / "kernels"
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(folder))
+    return folder
+
+
+def make_registry(*simulations):
+    return SimpleNamespace(simulations=lambda: dict(enumerate(simulations)))
+
+
+ASKING = SimpleNamespace(compile_ahead=lambda: None)
+
+
+def test_kernels_are_compiled_once_though_one_plugin_fails(tmp_path, place, capfd):
+    (tmp_path / "toys.py").write_text(textwrap.dedent(TOYS))
+    config = {"path": [*sys.path, str(Path(grid.__file__).parents[1]), str(tmp_path)], "registry": "toys:load"}
+
+    with compiling.start(make_registry(ASKING), BOOT, config) as process:
+        assert process.wait(60) == 0
+
+    threads, nice = (place / "kernel").read_text().split()
+    assert int(threads) >= 2
+    assert int(nice) >= compiling.NICE
+    assert "compiling ahead for faulty failed" in capfd.readouterr().err
+    assert compiling.start(make_registry(ASKING), BOOT, config) is None
+
+
+def test_nothing_is_started_where_no_simulation_asks_or_no_kernels_are_kept(place, monkeypatch):
+    assert compiling.start(make_registry(object()), BOOT, {}) is None
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    assert compiling.start(make_registry(ASKING), BOOT, {}) is None
+    assert not place.exists()
