@@ -4,29 +4,42 @@ The parts are taken from one list, so a helper that is held up by other programs
 for at most the part that the helper is at. Which thread does a part must not matter to its result.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
+
+RUNNING = Path("/proc/loadavg")  # its fourth field counts what wants a core now, the caller included
 
 
 def share(do: Callable[[int], None], parts: int) -> None:
     """Call `do` with 0 to `parts` - 1; it must let go of the interpreter's lock for the sharing to bring anything.
 
-    As many threads are used as Numba is allowed.
+    As many threads are used as Numba is allowed and as there are idle cores.
     """
-    from numba import get_num_threads
-
     left = iter(range(parts))  # of which one thread at a time takes the next
 
     def drain() -> None:
         for part in left:
             do(part)
 
-    helping = [_helpers().submit(drain) for _ in range(min(int(get_num_threads()), parts) - 1)]
+    helping = [_helpers().submit(drain) for _ in range(min(_count_free(), parts) - 1)]
     drain()
     for one in helping:
         if not one.cancel():  # one that did not begin is not waited for
             one.result()
+
+
+def _count_free() -> int:
+    """Threads that may run at once, the caller's included; a helper that shared a core would only be waited for."""
+    from numba import get_num_threads
+
+    allowed = int(get_num_threads())
+    if allowed > 1 and RUNNING.exists():
+        running = int(RUNNING.read_text(encoding="ascii").split()[3].partition("/")[0])  # "0.4 0.3 0.2 1/190 4242"
+        return max(1, min(allowed, 1 + (os.cpu_count() or 1) - running))
+    return allowed
 
 
 @lru_cache(maxsize=1)

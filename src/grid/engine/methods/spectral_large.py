@@ -13,7 +13,7 @@ from grid.engine.sharing import share
 from grid.engine.survey import conclude, is_large, make_table
 from grid.engine.values import MANY_CELLS, FloatArray
 
-PARTS = 16
+PARTS = 8
 
 
 class Seen(NamedTuple):

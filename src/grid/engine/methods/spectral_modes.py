@@ -85,11 +85,29 @@ class AxisModes:
 
     def halves(self, many: int) -> FloatArray:
         """The first modes up to the middle cell, which is included; shape (many, (count + 1) // 2)."""
-        return self.vectors(many, (self.count + 1) // 2)
+        if many not in self._kept:
+            self._kept[many] = self._sample(many, (self.count + 1) // 2)
+        return self._kept[many]
 
-    def vectors(self, many: int, cells: int | None = None) -> FloatArray:
-        """The first modes, one a row, at the first cells (default: all), shape (many, cells)."""
-        place = np.arange(self.count if cells is None else cells) + (0.0 if self.kind == "fourier" else 0.5)
+    @cached_property
+    def _kept(self) -> dict[int, FloatArray]:
+        return {}
+
+    def vectors(self, many: int) -> FloatArray:
+        """The first modes, one a row, shape (many, count)."""
+        if not self.has_parity or many > FULL_PRODUCT:
+            return self._sample(many, self.count)
+        near = self.halves(many)
+        out = np.empty((many, self.count))
+        out[:, : near.shape[1]] = near
+        far = near[:, : self.count // 2][:, ::-1]
+        out[0::2, near.shape[1] :] = far[0::2]
+        np.negative(far[1::2], out=out[1::2, near.shape[1] :])
+        return out
+
+    def _sample(self, many: int, cells: int) -> FloatArray:
+        """The first modes at the first cells."""
+        place = np.arange(cells) + (0.0 if self.kind == "fourier" else 0.5)
         arguments = self._angles[:many, None] * place
         if self.kind == "fourier":
             is_sine = np.arange(many)[:, None] % 2 == 0
