@@ -55,8 +55,10 @@ def _judge(name: str, value: float, limit: float, detail: str) -> Audit:
 
 def audit_finite(fields: list[FloatArray], extremes: list[tuple[float, float]]) -> Audit:
     """Every temperature of every snapshot is a finite number; NaN spreads to its extremes."""
-    unsure = [field for field, ends in zip(fields, extremes, strict=True) if not all(map(math.isfinite, ends))]
-    wrong = sum(int(field.size - np.isfinite(field).sum()) for field in unsure)
+    wrong = 0
+    for field, (low, high) in zip(fields, extremes, strict=True):
+        if not (math.isfinite(low) and math.isfinite(high)):
+            wrong += int(field.size - np.isfinite(field).sum())
     return _judge("finite", float(wrong), 0.0, "temperatures that are not finite numbers")
 
 

@@ -16,7 +16,7 @@ from grid.engine.audits import (
 )
 from grid.engine.batch_columns import Ran
 from grid.engine.batch_single import make_audits
-from grid.engine.state import Bounds
+from grid.engine.state import Bounds, Ledger
 from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Group:
         bounds = Bounds(float(self.lowest[index]), float(self.highest[index]))
         totals = self.ran.totals[index].tolist()
         reason = reason_without_bounds(self.plan.problem)
-        fields, rows = self.ran.fields[index], self.ran.rows[index]
-        return make_audits(self.plan, reason, bounds, fields, rows, totals, self.steps)
+        fields, rows = self.ran.fields[index], self.ran.rows[index].tolist()
+        return make_audits(self.plan, reason, bounds, fields, rows, totals, self.steps, Ledger(totals[0], totals[1]))
 
     def is_accepted(self) -> npt.NDArray[np.bool_]:
         """Whether no audit failed, by the limits of `grid.engine.audits`."""

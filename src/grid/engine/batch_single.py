@@ -51,6 +51,7 @@ class Single:
         self._rows, self._totals = np.empty((1, self.row_times.size, 3, 1)), np.empty((1, 5, 1))
         self._law = np.ascontiguousarray(self.laws.law).reshape(1, 6, 1)
         self._steps = int(schedule.counts.sum())
+        self._arguments = self._law, schedule.landings, schedule.asked, schedule.counts, schedule.chunk
         self._reason = reason_without_bounds(self.plan.problem)
         space = self.plan.space
         self._spaces = (space,) * len(self.plan.times)
@@ -65,23 +66,17 @@ class Single:
         """
         from grid.engine.batch_kernels import run_blocks
 
-        schedule, fields, rows, totals = (
-            self.schedule,
-            self._fields.copy(),
-            np.empty_like(self._rows),
-            np.empty_like(self._totals),
-        )
-        run_blocks(
-            self._law, schedule.landings, schedule.asked, schedule.counts, schedule.chunk, fields, rows, totals, 0, 1
-        )
+        fields, rows, totals = self._fields.copy(), np.empty_like(self._rows), np.empty_like(self._totals)
+        run_blocks(*self._arguments, fields, rows, totals, 0, 1)
         return self._conclude(fields[0, 0], rows[0, :, :, 0].T, totals.reshape(-1).tolist())
 
     def _conclude(self, fields: FloatArray, rows: FloatArray, totals: list[float]) -> Solution:
-        require_finite(float(rows[1, -1]), self._steps, self.plan.times[-1])
+        plan, steps, found = self.plan, self._steps, rows.tolist()
+        require_finite(found[1][-1], steps, plan.times[-1])
         ledger = Ledger(totals[0], totals[1])
         return Solution(
-            self.plan.problem, self.plan.summary, self.plan.times, fields, make_metrics(rows, totals, self._steps),
-            make_audits(self.plan, self._reason, self.bounds, fields, rows, totals, self._steps),
+            plan.problem, plan.summary, plan.times, fields, make_metrics(found, totals, steps),
+            make_audits(plan, self._reason, self.bounds, fields, found, totals, steps, ledger),
             History(self.row_times, rows[0], rows[1], rows[2]), ledger, self._spaces, self._loads, self._contents,
         )  # fmt: skip
 
@@ -96,9 +91,9 @@ def require_finite(mean: float, steps: int, time: float) -> None:
         raise DivergedError(steps, time, "a temperature is not a finite number; check the loads")
 
 
-def make_metrics(rows: FloatArray, totals: list[float], steps: int) -> dict[str, float]:
-    """The figures of a run, by the names of `Solution.metrics`."""
-    low, mean, high = rows[:, -1].tolist()
+def make_metrics(rows: list[list[float]], totals: list[float], steps: int) -> dict[str, float]:
+    """The figures of a run, by the names of `Solution.metrics`; `rows` are those of the history."""
+    low, mean, high = rows[0][-1], rows[1][-1], rows[2][-1]
     return {
         "peak_temperature": high,
         "minimum_temperature": low,
@@ -121,12 +116,13 @@ def make_audits(
     reason: str | None,
     bounds: Bounds,
     fields: FloatArray,
-    rows: FloatArray,
+    rows: list[list[float]],
     totals: list[float],
     steps: int,
+    ledger: Ledger,
 ) -> tuple[Audit, ...]:
-    """The verdicts on a run; `reason` is that of `reason_without_bounds`."""
-    lowest, _, highest = rows.tolist()
+    """The verdicts on a run; `reason` is that of `reason_without_bounds`, `rows` are those of the history."""
+    lowest, _, highest = rows
     span = max(highest) - min(lowest)
     if len(fields) == 2:  # the first and the last row of the history are of these two
         ends = [(min(lowest[0], lowest[-1]), max(highest[0], highest[-1]))]
@@ -134,7 +130,7 @@ def make_audits(
         ends = [(float(fields.min()), float(fields.max()))]
     return (
         audit_finite([fields], ends),
-        audit_energy(totals[2], Ledger(totals[0], totals[1]), totals[3], steps=steps),
+        audit_energy(totals[2], ledger, totals[3], steps=steps),
         judge_extremes(reason, bounds, ends),
         audit_step_error(totals[4], span, plan.summary.tolerance),
     )
