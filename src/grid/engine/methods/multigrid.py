@@ -1,10 +1,7 @@
 r"""Multigrid-preconditioned conjugate gradients for `shift C + tau L` on large grids.
 
 Each level joins two cells along every axis that couples strongly (cells in pairs along the strong axes alone where
-conductances differ between axes), with constant interpolation. The matrix of the next level is the Galerkin product,
-with each conductance times the distance of the old centres over that of the new ones: for constant interpolation
-the product is too stiff by just that (W. L. Briggs, V. E. Henson, S. F. McCormick, A Multigrid Tutorial, 2000, ch. 10;
-U. Trottenberg, C. Oosterlee, A. Schueller, Multigrid, 2001, 8.1.3 and appendix A). Every level is again a box with
+conductances differ between axes), with constant interpolation (`multigrid_levels`). Every level is again a box with
 conductances on its faces, so the memory is that of a few fields. Smoothed by red-black Gauss-Seidel, forwards before
 and backwards after the correction, a cycle is symmetric and positive, and preconditions conjugate gradients.
 
@@ -20,137 +17,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.engine.errors import NotConvergedError
-from grid.engine.mesh import first, last
 from grid.engine.methods import multigrid_kernels as kernels
+from grid.engine.methods.multigrid_levels import Level, Single, make_finest, pack, refine
 from grid.engine.space import Loads, Space
 from grid.engine.values import FloatArray
 
 ITERATIONS = 500
 DIRECT_CELLS = 64  # of a last level, which is inverted
-STRONG = 0.25  # share of the strongest mean conductance from which an axis is coarsened
 TWICE = 2  # levels from which the next one is visited twice: more were not measured to save an iteration
-LOOSE = 0.1  # couplings over the rest of the diagonal below which no coarser level is needed
 FIRST_RATE = 0.1  # what the first turn of an iteration is thought to leave of the squared error
-Single = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Level:
-    """One grid: conductances of faces, what the diagonal has besides them, and the widths of cells, per axis."""
-
-    conductances: tuple[FloatArray, ...]
-    rest: FloatArray
-    widths: tuple[FloatArray, ...]
-
-    @property
-    def diagonal(self) -> FloatArray:
-        """The diagonal of the matrix."""
-        total = self.rest.copy()
-        for axis, g in enumerate(self.conductances):
-            total += np.delete(g, -1, axis) + np.delete(g, 0, axis)
-        return total
-
-    def strong_axes(self) -> tuple[int, ...]:
-        """The axes along which cells are joined: those of more than one cell that couple about as the strongest."""
-        means = [float(g.mean()) if g.shape[axis] > 2 else 0.0 for axis, g in enumerate(self.conductances)]
-        return tuple(axis for axis, mean in enumerate(means) if mean > 0.0 and mean >= STRONG * max(means))
-
-    def coarsen(self, axes: tuple[int, ...]) -> "Level":
-        """The next level, with cells joined in pairs along some axes."""
-        rest = self.rest
-        conductances = list(self.conductances)
-        widths = list(self.widths)
-        for axis in axes:
-            count = rest.shape[axis]
-            starts = np.arange(0, count, 2)
-            rest = np.add.reduceat(rest, starts, axis=axis)
-            before = _distances(widths[axis])
-            widths[axis] = np.add.reduceat(widths[axis], starts)
-            for other, g in enumerate(conductances):
-                if other != axis:
-                    conductances[other] = _join(g, starts, axis, is_idle=g.shape[other] == 2)
-            faces = np.append(starts, count)
-            share = before[faces] / _distances(widths[axis])
-            shape = [1] * rest.ndim
-            shape[axis] = -1
-            conductances[axis] = np.take(conductances[axis], faces, axis=axis) * share.reshape(shape)
-        return Level(tuple(_open_ring(g, axis) for axis, g in enumerate(conductances)), rest, tuple(widths))
-
-
-def _join(g: FloatArray, starts: NDArray[np.intp], axis: int, *, is_idle: bool) -> FloatArray:
-    """Conductances side by side, added; an axis of one cell has none."""
-    if is_idle:
-        return np.broadcast_to(0.0, tuple(starts.size if other == axis else n for other, n in enumerate(g.shape)))
-    joined: FloatArray = np.add.reduceat(g, starts, axis=axis)
-    return joined
-
-
-def _distances(widths: FloatArray) -> FloatArray:
-    """Distances of centres across each face; of a ring across the first and the last."""
-    inner = 0.5 * (widths[:-1] + widths[1:])
-    around = 0.5 * (widths[0] + widths[-1])
-    return np.concatenate([[around], inner, [around]])
-
-
-def _open_ring(g: FloatArray, axis: int) -> FloatArray:
-    """Conductances without the face that closes a ring of an odd number of cells, or of one."""
-    count = g.shape[axis] - 1
-    if count % 2 == 0 or not np.any(g[first(axis)]):
-        return g
-    out = g.copy()
-    out[first(axis)] = out[last(axis)] = 0.0
-    return out
 
 
 class Hierarchy:
     """The levels of a matrix, flat and in single precision, and the cycle over them.
 
     Args:
-        conductances: tau G of the faces along three axes, of one more than cells along each; no more than `(0, y, z)`
-            along an axis of one cell. Those of a ring hold the joining face twice.
-        rest: What the diagonal has besides them, shape of the cells.
+        conductances, rest, factor: See `multigrid_levels.make_finest`.
     """
 
-    def __init__(self, conductances: tuple[FloatArray, ...], rest: FloatArray) -> None:
-        widths = tuple(np.ones(count) for count in rest.shape)
-        levels = [Level(tuple(_open_ring(g, axis) for axis, g in enumerate(conductances)), rest, widths)]
-        scale = 1.0 / float(levels[0].diagonal.max())
-        visits: list[int] = []
-        while levels[-1].rest.size > DIRECT_CELLS and not _is_loose(levels[-1]):
-            axes = levels[-1].strong_axes()
-            if not axes:
-                break
-            levels.append(levels[-1].coarsen(axes))
-            visits.append(2 if len(axes) > 1 and len(visits) < TWICE else 1)
-        if visits:
-            visits[-1] = 1
+    def __init__(self, conductances: tuple[FloatArray, ...], rest: FloatArray, factor: float = 1.0) -> None:
+        finest, self.scale, self._is_open = make_finest(conductances, rest, factor)
+        levels, visits = zip(*refine(finest, TWICE, DIRECT_CELLS), strict=True)
         self.levels = len(levels)
-        self._direct = _invert(levels[-1], scale)
-        self._pack(levels, [*visits, 0], scale)
+        self._direct = _invert(levels[-1])
+        visits = (*visits[:-2], 1, 0) if len(visits) > 1 else visits  # the last level is solved, or swept enough
+        self._table, self._inverse, self._conductances = pack(levels, visits)
         self._u, self._f = np.zeros_like(self._inverse), np.zeros_like(self._inverse)
         self._cells = rest.size
-        self._is_open = any(one is not other for one, other in zip(levels[0].conductances, conductances, strict=True))
-
-    def _pack(self, levels: list[Level], visits: list[int], scale: float) -> None:
-        rows, at, starts = [], 0, [0, 0, 0]
-        for level, many in zip(levels, visits, strict=True):
-            rows.append([*level.rest.shape, at, *starts, many])
-            at += level.rest.size
-            starts = [begin + _kept(level.conductances[axis], axis) for axis, begin in enumerate(starts)]
-        self._table = np.array(rows, np.uint64)
-        self._inverse: Single = np.concatenate([1.0 / (scale * level.diagonal).ravel() for level in levels]).astype(
-            np.float32
-        )
-        self._conductances: tuple[Single, ...] = tuple(
-            np.concatenate(
-                [
-                    (scale * level.conductances[axis]).ravel()[: _kept(level.conductances[axis], axis)]
-                    for level in levels
-                ]
-            ).astype(np.float32)
-            for axis in range(3)
-        )
-        self._scale = scale
 
     def take(self, residual: FloatArray, scale: float) -> None:
         """Make `scale` times a flat field the right-hand side of the next cycle."""
@@ -176,36 +69,12 @@ class Hierarchy:
         shapes = ((x + 1 if x > 1 else 0, y, z), (x, y + 1, z), (x, y, z + 1))
         return tuple(g[: math.prod(shape)].reshape(shape) for g, shape in zip(self._conductances, shapes, strict=True))
 
-    @property
-    def scale(self) -> float:
-        """What the matrix was multiplied with."""
-        return self._scale
 
-
-def _kept(g: FloatArray, axis: int) -> int:
-    """Entries of conductances that the kernels read: none across planes of which there is one."""
-    return 0 if axis == 0 and g.shape[0] <= 2 else g.size
-
-
-def _is_loose(level: Level) -> bool:
-    coupled = level.diagonal - level.rest
-    return bool(np.all(coupled <= LOOSE * level.rest))
-
-
-def _invert(level: Level, scale: float) -> FloatArray:
+def _invert(level: Level) -> FloatArray:
     """The inverse of the matrix of a small level; no rows for a larger one, whose cells hardly see each other."""
-    count = level.rest.size
-    if count > DIRECT_CELLS:
+    if level.rest.size > DIRECT_CELLS:
         return np.zeros((0, 0))
-    matrix = np.diag(scale * level.diagonal.ravel())
-    index = np.arange(count).reshape(level.rest.shape)
-    for axis, g in enumerate(level.conductances):
-        for face in range(g.shape[axis] - 1):
-            low, high = np.take(index, face - 1, axis).ravel(), np.take(index, face, axis).ravel()
-            np.subtract.at(matrix, (low, high), scale * np.take(g, face, axis).ravel())
-            np.subtract.at(matrix, (high, low), scale * np.take(g, face, axis).ravel())
-    matrix += 1e-14 * np.eye(count)
-    inverse = np.linalg.inv(matrix)
+    inverse = np.linalg.inv(level.assemble() + 1e-14 * np.eye(level.rest.size))
     symmetric: FloatArray = 0.5 * (inverse + inverse.T)
     return symmetric
 
@@ -229,18 +98,12 @@ def make_operator(
     return shape, faces, rest.reshape(shape)
 
 
-def _make_hierarchy(faces: tuple[FloatArray, ...], rest: FloatArray, tau: float) -> Hierarchy:
-    """The levels of an operator."""
-    none = np.broadcast_to(0.0, (2, *rest.shape[1:]))  # across a plane
-    return Hierarchy(tuple(tau * g if g.size else none for g in faces), rest)
-
-
 class Cycle:
     """One cycle for a system without couplings between axes: a fixed preconditioner of another iteration."""
 
     def __init__(self, space: Space, loads: Loads, *, shift: float, tau: float) -> None:
         _, faces, rest = make_operator(space, loads, shift=shift, tau=tau)
-        self._hierarchy = _make_hierarchy(faces, rest, tau)
+        self._hierarchy = Hierarchy(faces, rest, tau)
 
     def solve(self, right: FloatArray) -> FloatArray:
         """The correction that one cycle finds."""
@@ -277,7 +140,7 @@ class Iteration:
         dtype: type[np.floating] = np.float64,
     ) -> None:  # fmt: skip
         self.shape, faces, self.rest = make_operator(space, loads, shift=shift, tau=tau, idle=idle)
-        self.hierarchy = _make_hierarchy(faces, self.rest, tau)
+        self.hierarchy = Hierarchy(faces, self.rest, tau)
         self.dtype, self._factor = dtype, 1.0
         self._tau: Any = dtype(tau)
         self._faces: tuple[NDArray[np.floating], ...] = faces
