@@ -267,3 +267,26 @@ def test_a_strong_flux_through_phases_that_conduct_very_differently_is_stored_to
 
     assert solution.metrics["stored_heat_change"] == pytest.approx(0.05 * flux, rel=1e-9)
     assert 0.0 < solution.liquid_fraction().mean() < 1.0
+
+
+@pytest.mark.parametrize("flux", [40.0, -40.0])
+@pytest.mark.parametrize("contrast", [1e3, 1e-3])
+@pytest.mark.parametrize("steps", [5, 30])
+def test_phases_that_conduct_a_thousand_times_better_are_solved_in_long_steps(flux, contrast, steps):
+    """Heat in is heat stored, and the face that is heated is the first to change."""
+    material = {
+        "melting_temperature": 0.0,
+        "volumetric_latent_heat": 100.0,
+        "volumetric_heat_capacity": 10.0,
+        "solid": {"conductivity": contrast**0.5},
+        "liquid": {"conductivity": contrast**-0.5},
+    }
+    case = slab(material, domain={"size": [1.0]}, initial=-math.copysign(5.0, flux))
+    case["boundaries"] = {"x_min": {"type": "flux", "value": flux}}
+    case["resolution"] = {"cells": [20], "steps": steps, "end_time": 2.0}
+    solution = solve(HeatProblem.from_case(case), steps=steps)  # so few may be rejected for their size alone
+
+    assert {audit.name for audit in solution.audits if audit.verdict == "failed"} <= {"step_error"}
+    assert solution.metrics["stored_heat_change"] == pytest.approx(2.0 * flux, rel=1e-9)
+    changed = solution.liquid_fraction() if flux > 0.0 else 1.0 - solution.liquid_fraction()
+    assert changed[0] - changed[-1] > 0.9

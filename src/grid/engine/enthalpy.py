@@ -5,24 +5,36 @@ heat flow and :math:`D = dT/dH`, which is zero in a cell that melts,
 
 .. math:: (I + \tau L D)\,\delta = R + \tau f(T(H)) - (H - H_n).
 
+T(H) is a chain of straight pieces, so a correction holds up to the next corner of a cell only: there it ends, and the
+next turn knows the slope beyond. Where the conductivity depends on temperature, turns after the first two have its
+derivative too (`grid.engine.newton`). What still does not settle goes along shorter and shorter corrections.
+
 Enthalpy is the conserved quantity, so heat closes whatever melts (V. R. Voller, C. R. Swaminathan, Numer. Heat Transfer
 B 19, 1991). A step that makes a new extreme is redone as two steps of backward Euler, see `grid.engine.implicit`.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from scipy.linalg import solve_banded
-from scipy.sparse import linalg
+from numpy.typing import NDArray
 
 from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
 from grid.engine.errors import NotConvergedError, RunError
 from grid.engine.implicit import EMBEDDED, GAMMA, D, W, book
-from grid.engine.linear import assemble
+from grid.engine.linear import LinearSolver
 from grid.engine.mesh import cell_volume
+from grid.engine.newton import (
+    RISE,
+    chequer,
+    differentiate,
+    factorise,
+    find_frozen_slopes,
+    find_scale,
+    must_differentiate,
+)
 from grid.engine.phases import Enthalpy
 from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.state import Segment, State, include_references
@@ -30,7 +42,11 @@ from grid.engine.values import Constant, FloatArray
 from grid.engine.varying import freeze
 
 ITERATIONS = 100
+FROZEN_TURNS = 2  # without the derivative of the conductivity, which most stages do not need
+WHOLE_TURNS = 40  # after which corrections are shortened
 HALVINGS = 8
+PARTS, SHORTEST = 4, 1e-4  # of a step of equal length whose iteration stalls, and the least share of it that is tried
+HOP = 1e-12  # of the latent heat: how far below a corner a cell that cools ends
 ROUNDINGS = 32.0  # of the largest term of a residual
 TOLERANCE = 1e-11  # of the largest change of enthalpy that a cell could see
 ACCEPTED = 1e-10  # where cells at the edge of a phase keep Newton from more; the heat balance is held to 1e-8
@@ -43,7 +59,8 @@ class Store:
 
     space: Space
 
-    def parts(self) -> list[tuple[Enthalpy, FloatArray]]:
+    @cached_property
+    def parts(self) -> list[tuple[Enthalpy, NDArray[np.bool_]]]:
         """For each material its law and which cells have it, as flat truth values."""
         region = self.space.region
         flat = np.zeros(self.space.capacity.size, np.int16) if region is None else region.reshape(-1)
@@ -53,7 +70,7 @@ class Store:
         """H V [J] of cells that have never melted or frozen, flat."""
         is_liquid = self.space.problem.initial_phase == "liquid"
         out = np.zeros_like(temperature)
-        for law, inside in self.parts():
+        for law, inside in self.parts:
             out[inside] = law.content_at(temperature[inside], is_liquid=is_liquid)
         return out * cell_volume(self.space.problem.domain)
 
@@ -61,9 +78,30 @@ class Store:
         """T, and dT/d(H V) [K/J], flat."""
         volume = cell_volume(self.space.problem.domain)
         out, slope = np.zeros_like(content), np.zeros_like(content)
-        for law, inside in self.parts():
+        for law, inside in self.parts:
             out[inside], slope[inside] = law.temperature_at(content[inside] / volume)
         return out, slope / volume
+
+    def stop_at_corners(self, content: FloatArray, target: FloatArray) -> FloatArray:
+        """The way from one content to another [J], ended for each cell where the slope of its temperature changes."""
+        volume, out = cell_volume(self.space.problem.domain), target.copy()
+        for law, inside in self.parts:
+            corners = np.array(law.contents[1:-1]) * volume
+            if corners.size == 0:
+                continue
+            beyond = np.searchsorted(corners, content[inside], side="right")
+            ends = np.concatenate([[-np.inf], corners, [np.inf]])
+            low = ends[beyond] - HOP * (corners[-1] - corners[0])
+            out[inside] = np.clip(target[inside], low, ends[beyond + 1])
+        return out
+
+    def find_sides(self, temperature: FloatArray) -> FloatArray:
+        """-1 for each cell that is solid or melts, 1 for one that is liquid or does not melt; flat."""
+        out = np.ones_like(temperature)
+        for law, inside in self.parts:
+            if law.melting_temperature is not None:
+                out[inside & (temperature < law.melting_temperature)] = -1.0
+        return out
 
 
 def _law(space: Space, index: int) -> Enthalpy:
@@ -85,6 +123,19 @@ class Moment:
     space: Space
     loads: Loads
     flow: HeatFlow
+    store: Store
+    time: float
+
+    def make_solver(self, tau: float, *, is_frozen: bool = False) -> LinearSolver:
+        """Prepare the system (I + tau L D) x = right, L with the derivatives of conductivities and loads or without."""
+        space, temperature = self.space, self.temperature
+        if must_differentiate(space) and not is_frozen:
+            # away from the melting temperature, beyond which another conductivity holds
+            rises = RISE * find_scale(space, self.loads, temperature) * self.store.find_sides(temperature)
+            slopes = differentiate(space, self.loads, temperature, self.time, rises, chequer(space.shape))
+        else:
+            slopes = find_frozen_slopes(space, self.loads)
+        return factorise(space, slopes, np.ones_like(temperature), tau * self.slope)
 
 
 @dataclass
@@ -101,6 +152,10 @@ class EnthalpyStepper:
     time_step: float
     keeps_bounds: bool = False
     name: str = "implicit"
+    store: Store = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.space)
 
     def make_segment(self, start: float, end: float) -> Segment:
         return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
@@ -108,19 +163,31 @@ class EnthalpyStepper:
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         for number in range(first, first + count):
             try:
-                attempt = self._try_step(state, segment, number)
-                if self.breaks_bounds(attempt):
-                    attempt = self._damped_step(state, attempt, segment, number)
+                attempt = self._equal_step(state, segment, number)
             except RunError as error:
                 error.place(state.step, state.time, self.space.shape)
                 raise
             state = replace(attempt, step=state.step + 1)
         return state
 
+    def _equal_step(self, state: State, segment: Segment, number: int) -> State:
+        """One step of equal length, damped where it makes a new extreme; in parts where an iteration stalls."""
+        try:
+            attempt = self._try_step(state, segment, number)
+            return self._damped_step(state, attempt, segment, number) if self.breaks_bounds(attempt) else attempt
+        except NotConvergedError:
+            parts = Segment(segment.time(number), segment.time(number + 1), PARTS)
+            if not parts.time_step > SHORTEST * segment.time_step:
+                raise
+        for part in range(PARTS):
+            state = self._equal_step(state, parts, part)
+        return replace(state, rejected_steps=state.rejected_steps + 1)
+
     def _at(self, content: FloatArray, time: float) -> Moment:
-        temperature, slope = Store(self.space).temperature(content)
+        temperature, slope = self.store.temperature(content)
         space, loads = freeze(self.space, temperature, time)
-        return Moment(content, temperature, slope, space, loads, space.heat_flow(temperature, loads))
+        flow = space.heat_flow(temperature, loads)
+        return Moment(content, temperature, slope, space, loads, flow, self.store, time)
 
     def _stage(self, base: FloatArray, known: FloatArray, guess: FloatArray, tau: float, time: float) -> Moment:
         """The enthalpies with H - base = known + tau f(T(H)).
@@ -130,9 +197,14 @@ class EnthalpyStepper:
         """
         moment = self._at(guess, time)
         residual = known + tau * moment.flow.net - (moment.content - base)
-        for _ in range(ITERATIONS):
-            correction = solve_newton(moment, residual, tau)
-            moment, residual = self._search(moment, residual, correction, (base, known, tau, time))
+        for turn in range(ITERATIONS):
+            correction = moment.make_solver(tau, is_frozen=turn < FROZEN_TURNS).solve(residual)
+            if turn < WHOLE_TURNS:
+                target = self.store.stop_at_corners(moment.content, moment.content + correction)
+                moment = self._at(target, time)
+                residual = known + tau * moment.flow.net - (moment.content - base)
+            else:
+                moment, residual = self._search(moment, residual, correction, (base, known, tau, time))
             size = float(np.abs(residual).max())
             scale = float(np.abs(moment.content - base).max()) + float(np.abs(known).max())
             if size <= TOLERANCE * scale + ROUNDINGS * _rounding(moment, tau):
@@ -214,7 +286,7 @@ class EnthalpyStepper:
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of temperature that belong to errors of enthalpy; none in a cell that melts."""
-        return heat * Store(self.space).temperature(_content(state))[1]
+        return heat * self.store.temperature(_content(state))[1]
 
     def breaks_bounds(self, state: State) -> bool:
         """Whether a state has an extreme that the maximum principle forbids."""
@@ -240,7 +312,7 @@ class EnthalpyStepper:
     def estimate_error(self, state: State) -> FloatArray:
         if state.error is None:
             return np.zeros_like(state.temperature)
-        return np.abs(state.error * Store(self.space).temperature(_content(state))[1])
+        return np.abs(state.error * self.store.temperature(_content(state))[1])
 
 
 def _rounding(moment: Moment, tau: float) -> float:
@@ -256,26 +328,10 @@ def _content(state: State) -> FloatArray:
 
 
 def _attempt(state: State, local: FloatArray, done: Moment, tau: float, powers: tuple[float, float]) -> Attempt:
-    slope = done.slope
-    return Attempt(state, local, lambda heat: solve_newton(done, heat, tau), lambda heat: slope * heat, powers)
+    slope, solver = done.slope, done.make_solver(tau)
+    return Attempt(state, local, solver.solve, lambda heat: slope * heat, powers)
 
 
 def _carry(state: State, local: FloatArray, done: Moment, tau: float) -> FloatArray:
     """The error of the enthalpies [J] with that of one more step: backward Euler of the linearised equation."""
-    return solve_newton(done, local if state.error is None else local + state.error, tau)
-
-
-def solve_newton(moment: Moment, right: FloatArray, tau: float) -> FloatArray:
-    """Solve (I + tau L D) x = right; tridiagonal in 1D, sparse LU otherwise."""
-    space = moment.space
-    if len(space.shape) == 1 and not space.problem.is_periodic[0]:
-        beside = space.conductances[0][1:-1]
-        bands = np.zeros((3, right.size))
-        bands[0, 1:] = -tau * beside * moment.slope[1:]
-        bands[1] = 1.0 + tau * space.diagonal(moment.loads) * moment.slope
-        bands[2, :-1] = -tau * beside * moment.slope[:-1]
-        solution: FloatArray = solve_banded((1, 1), bands, right, check_finite=False)
-        return solution
-    scaled = assemble(space, moment.loads) @ sparse.diags(tau * moment.slope)
-    out: FloatArray = linalg.splu((sparse.identity(right.size, format="csc") + scaled).tocsc()).solve(right)
-    return out
+    return done.make_solver(tau).solve(local if state.error is None else local + state.error)

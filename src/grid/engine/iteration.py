@@ -15,14 +15,14 @@ import numpy as np
 
 from grid.engine.errors import NotConvergedError
 from grid.engine.linear import LinearSolver, make_solver
-from grid.engine.newton import make_newton_solver
+from grid.engine.newton import find_largest, make_newton_solver
 from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.values import FloatArray
 from grid.engine.varying import freeze, stored_between
 
 ITERATIONS = 200
 NEWTON_TURNS = 8  # it converges in four or five, or not at all
-TOLERANCE = 1e-10  # of the span of temperatures, besides a few roundings of the largest
+TOLERANCE, ROUNDINGS = 1e-10, 8.0  # of the span of temperatures, and of the largest of them or of what went in
 ROUNDINGS, STALLED = 8.0, 8192.0  # a body far stiffer inside than at its faces makes of one in a residual so many
 
 
@@ -39,18 +39,27 @@ class Balance:
 
 
 def balance(
-    space: Space, base: FloatArray, known: FloatArray, guess: FloatArray, *, shift: float, tau: float, time: float
+    space: Space,
+    base: FloatArray,
+    known: FloatArray,
+    guess: FloatArray,
+    *,
+    shift: float,
+    tau: float,
+    time: float,
+    turns: int = ITERATIONS,
 ) -> Balance:
     """Iterate from `guess` until the correction is below `TOLERANCE`; halve corrections that do not shrink.
 
     Raises:
-        NotConvergedError: They do not shrink enough in `ITERATIONS` turns.
+        NotConvergedError: They do not shrink enough in so many turns.
         SingularError: The linearised problem has no unique solution.
         FieldError: A coefficient is not physical at an iterate.
     """
     temperature, share, previous = guess, 1.0, np.inf
     frozen, loads = freeze(space, temperature, time)
-    for turn in range(1, ITERATIONS + 1):
+    started = max(find_largest(guess, loads), float(np.abs(base).max()))  # of a field that ends at 0 nothing else tells
+    for turn in range(1, turns + 1):
         flow = frozen.heat_flow(temperature, loads)
         residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
         if turn <= NEWTON_TURNS:
@@ -67,11 +76,11 @@ def balance(
         temperature, previous = temperature + share * correction, size
         frozen, loads = freeze(space, temperature, time)
         span = float(np.ptp(temperature)) + size
-        largest = float(np.abs(temperature).max())
+        largest = max(started, float(np.abs(temperature).max()))
         rounding = (STALLED if is_stalled else ROUNDINGS) * float(np.spacing(largest))
         if min(size, 100.0 * following) <= TOLERANCE * span + rounding:
             flow = frozen.heat_flow(temperature, loads)
             return Balance(temperature, flow, loads, frozen, solver, turn)
     left, cell = size / max(span, 1e-300), np.unravel_index(int(np.abs(correction).argmax()), space.shape)
     what = "temperature-dependent coefficients"
-    raise NotConvergedError(what, ITERATIONS, left, TOLERANCE, cell=tuple(map(int, cell)))
+    raise NotConvergedError(what, turns, left, TOLERANCE, cell=tuple(map(int, cell)))

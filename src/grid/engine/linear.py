@@ -140,6 +140,24 @@ class Tridiagonal:
         return solution
 
 
+class TridiagonalLU:
+    """LU of a tridiagonal matrix that is not symmetric (LAPACK gttrf, gttrs)."""
+
+    def __init__(self, below: FloatArray, diagonal: FloatArray, above: FloatArray) -> None:
+        if diagonal.size < 3:  # of which LAPACK's interface wants at least so many
+            ends = np.zeros(3 - diagonal.size)
+            below, above = np.append(below, ends), np.append(above, ends)
+            diagonal = np.append(diagonal, ends + 1.0)
+        *self._factors, info = lapack.dgttrf(below, diagonal, above)
+        if info != 0:
+            raise SingularError("the body exchanges heat with nothing that has a temperature")
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        padded = np.append(right, np.zeros(3 - right.size)) if right.size < 3 else right
+        solution: FloatArray = lapack.dgttrs(*self._factors, padded)[0]
+        return solution[: right.size]
+
+
 class SparseLU:
     """SuperLU with a symmetric minimum-degree ordering."""
 

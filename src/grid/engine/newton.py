@@ -1,35 +1,60 @@
 r"""Newton's matrix for coefficients that depend on temperature.
 
-Through the face between cells i and j flows :math:`G (T_j - T_i)` with G at their mean temperature, so its derivative
-has the part :math:`\tfrac12 G' (T_j - T_i)` with respect to both. What a boundary, a source and a conductance change by
-for a small common rise of all temperatures gives all of these derivatives at once, because each depends on the
-temperatures of its own place alone. The heat capacity of the end of the step is that of the iterate already.
+Through the face between cells i and j flows :math:`G (T_j - T_i)`, so its derivative has the parts
+:math:`(T_j - T_i)\,\partial G/\partial T_i` and :math:`(T_j - T_i)\,\partial G/\partial T_j`. What boundaries,
+sources and conductances change by for a small rise of some temperatures gives all of these at once, because each
+depends on the temperatures of its own place alone. Where G is taken at the mean of both temperatures one common rise
+does; where it is the mean over all temperatures between (phases), the cells rise in two groups like the fields of a
+chessboard. The heat capacity of the end of the step is that of the iterate already.
 
 Larger grids in 3D and full tensors go without the derivative of the conductivity (Picard's matrix), whose solvers are
 faster by more than the turns they need.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, solve_banded
+from numpy.typing import NDArray
 
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import SingularError
-from grid.engine.linear import LinearSolver, SparseLU, make_solver
+from grid.engine.linear import LinearSolver, SparseLU, TridiagonalLU, make_solver
 from grid.engine.mesh import after_first, before_last, first, inner, last
 from grid.engine.space import Closure, Loads, Space
 from grid.engine.values import FloatArray
-from grid.engine.varying import freeze
+from grid.engine.varying import find_variation, freeze
 
 RISE = 1e-6  # of the largest temperature or the span: step of the differences
 MOST_CELLS = 40_000  # for which a direct factorisation is made in each turn
 
 
+@dataclass(frozen=True)
+class Slopes:
+    r"""The derivative of the heat flow f(T) with its sign turned, as a matrix over the cells.
+
+    Args:
+        diagonal: -df/dT of each cell, without what the changes of conductances between cells add [W/K], flat.
+        low, high: For each axis and face :math:`(T_{high} - T_{low})\,dG/dT` of the cell on either side [W/K].
+    """
+
+    diagonal: FloatArray
+    low: tuple[FloatArray, ...]
+    high: tuple[FloatArray, ...]
+
+
 def can_differentiate(space: Space) -> bool:
     """Whether the full Newton matrix is worth its factorisation."""
     return not space.couplings and not uses_iteration(space.shape) and space.capacity.size <= MOST_CELLS
+
+
+def must_differentiate(space: Space) -> bool:
+    """Whether the matrix of frozen coefficients is not Newton's already.
+
+    It is where only heat capacities and radiation depend on temperature, because the laws of faces are tangents.
+    """
+    varies = find_variation(space)
+    return varies.conductivity_of_temperature or varies.loads_of_temperature
 
 
 def make_newton_solver(
@@ -41,34 +66,113 @@ def make_newton_solver(
         SingularError: It has no unique solution.
         FieldError: A coefficient is not physical a little above the field.
     """
-    if not can_differentiate(frozen):
+    if not must_differentiate(frozen):
         return make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
-    rise = RISE * _scale(frozen, loads, temperature)
-    warmer, warmer_loads = freeze(frozen, temperature + rise, time)
-    slopes = tuple((after - g) / rise for after, g in zip(warmer.conductances, frozen.conductances, strict=True))
-    diagonal = _conduction_diagonal(frozen, loads)
-    for index, patch in enumerate(frozen.patches):
-        before = _patch_heat(frozen, loads, index, temperature)
-        after = _patch_heat(warmer, warmer_loads, index, temperature + rise)
-        diagonal[patch.cells] -= (after - before) / rise
-    if loads.source is not None and warmer_loads.source is not None:
-        diagonal -= (warmer_loads.source - loads.source) / rise
+    rises = np.full(temperature.shape, RISE * find_scale(frozen, loads, temperature))
+    if not can_differentiate(frozen):
+        return _make_cooling_solver(frozen, loads, temperature, time, rises, shift=shift, tau=tau)
+    slopes = differentiate(frozen, loads, temperature, time, rises)
     idle = 0.0 if frozen.active is None else np.where(frozen.active, 0.0, 1.0)
-    diagonal = shift * frozen.capacity + tau * diagonal + idle
-    if len(frozen.shape) == 1 and not frozen.problem.is_periodic[0]:
-        return _banded(frozen, diagonal, 0.5 * slopes[0][1:-1] * np.diff(temperature), tau)
-    return SparseLU(_assemble(frozen, diagonal, temperature, slopes, tau))
+    ones = np.ones_like(temperature)
+    return factorise(frozen, slopes, shift * frozen.capacity + idle, tau * ones)
 
 
-def _scale(space: Space, loads: Loads, temperature: FloatArray) -> float:
+def _make_cooling_solver(
+    frozen: Space, loads: Loads, temperature: FloatArray, time: float, rises: FloatArray, *, shift: float, tau: float
+) -> LinearSolver:
+    """Picard's matrix with the derivatives of sources and faces where these cool what is warmer, like a capacity.
+
+    Raises:
+        SingularError: A steady state that neither faces nor sources tie to a temperature.
+    """
+    if not find_variation(frozen).loads_of_temperature:
+        return make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
+    warmer = temperature + rises
+    after, after_loads = freeze(frozen, warmer, time)
+    cooling = np.zeros_like(temperature)
+    if loads.source is not None and after_loads.source is not None:
+        cooling -= (after_loads.source - loads.source) / rises
+    for index, patch in enumerate(frozen.patches):
+        change = _patch_heat(after, after_loads, index, warmer) - _patch_heat(frozen, loads, index, temperature)
+        held = np.asarray(loads.closures[index].transmittance, np.float64) * patch.area
+        cooling[patch.cells] -= change / rises[patch.cells] + held
+    cooling = np.maximum(cooling, 0.0)
+    is_tied = any(np.any(closure.transmittance) for closure in loads.closures)
+    if shift == 0.0 and not is_tied and not np.any(cooling > 0.0):
+        raise SingularError(
+            "the body exchanges heat with nothing that has a temperature, and no source falls as it warms",
+            "let a face hold or exchange a temperature, or start from a guess at which a source falls",
+        )
+    weighted = replace(frozen, capacity=shift * frozen.capacity + tau * cooling)
+    return make_solver(weighted, loads, shift=1.0, tau=tau, is_rough=True)
+
+
+def differentiate(
+    frozen: Space,
+    loads: Loads,
+    temperature: FloatArray,
+    time: float,
+    rises: FloatArray,
+    group: NDArray[np.intp] | None = None,
+) -> Slopes:
+    """The slopes of the heat flow at a field and the coefficients frozen there, by differences.
+
+    Args:
+        rises: By how much each cell is warmed or cooled, flat [K].
+        group: Number of the evaluation in which each cell is; all at once if None.
+    """
+    field = temperature.reshape(frozen.shape)
+    group = np.zeros(temperature.shape, np.intp) if group is None else group
+    diagonal = _conduction_diagonal(frozen, loads)
+    before = [_patch_heat(frozen, loads, index, temperature) for index in range(len(frozen.patches))]
+    low, high = ([np.zeros(g.shape) for g in frozen.conductances] for _ in range(2))
+    for number in range(int(group.max()) + 1):
+        moves = group == number
+        warmer = temperature + np.where(moves, rises, 0.0)
+        after, after_loads = freeze(frozen, warmer, time)
+        for index, patch in enumerate(frozen.patches):
+            change = _patch_heat(after, after_loads, index, warmer) - before[index]
+            diagonal[patch.cells] -= np.where(moves[patch.cells], change / rises[patch.cells], 0.0)
+        if loads.source is not None and after_loads.source is not None:
+            diagonal -= np.where(moves, (after_loads.source - loads.source) / rises, 0.0)
+        for axis in range(len(frozen.shape)):
+            change = after.conductances[axis] - frozen.conductances[axis]
+            for one, other, face in find_pairs(frozen, axis):
+                own, beside = moves.reshape(frozen.shape)[one], moves.reshape(frozen.shape)[other]
+                part = change[face] * (field[other] - field[one]) * np.where(own & beside, 0.5, 1.0)
+                low[axis][face] += np.where(own, part / rises.reshape(frozen.shape)[one], 0.0)
+                high[axis][face] += np.where(beside, part / rises.reshape(frozen.shape)[other], 0.0)
+    return Slopes(diagonal, tuple(low), tuple(high))
+
+
+def find_frozen_slopes(space: Space, loads: Loads) -> Slopes:
+    """The slopes where no coefficient depends on temperature."""
+    nothing = tuple(np.broadcast_to(0.0, g.shape) for g in space.conductances)
+    return Slopes(space.diagonal(loads), nothing, nothing)
+
+
+def chequer(shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """0 and 1 like the fields of a chessboard, flat."""
+    total: NDArray[np.intp] = np.indices(shape).sum(axis=0).reshape(-1) % 2
+    return total
+
+
+def find_pairs(space: Space, axis: int) -> list[tuple[Any, Any, Any]]:
+    """The cells below and above the faces along an axis, and these faces; twice where a ring is joined."""
+    pairs = [(before_last(axis), after_first(axis), inner(axis))]
+    return [*pairs, (last(axis), first(axis), first(axis))] if space.problem.is_periodic[axis] else pairs
+
+
+def find_scale(space: Space, loads: Loads, temperature: FloatArray) -> float:
     """Size of the temperatures of the field and of what it exchanges heat with, from absolute zero in degC."""
-    sizes = [
-        float(np.abs(values).max())
-        for values in (temperature, *(c.reference for c in loads.closures))
-        if np.size(values)
-    ]
     zero = 273.15 if space.problem.temperature_unit == "degC" else 0.0
-    return zero + max(*sizes, 1e-3)
+    return zero + max(find_largest(temperature, loads), 1e-3)
+
+
+def find_largest(temperature: FloatArray, loads: Loads) -> float:
+    """The largest size of a temperature of the field or of what it exchanges heat with."""
+    references = (closure.reference for closure in loads.closures)
+    return max(float(np.abs(values).max()) for values in (temperature, *references) if np.size(values))
 
 
 def _conduction_diagonal(space: Space, loads: Loads) -> FloatArray:
@@ -89,49 +193,31 @@ def _patch_heat(space: Space, loads: Loads, index: int, temperature: FloatArray)
     return heat
 
 
-@dataclass(frozen=True)
-class _Banded:
-    bands: FloatArray
-
-    def solve(self, right: FloatArray) -> FloatArray:
-        if self.bands.shape[1] == 1 and self.bands[1, 0] == 0.0:  # which SciPy divides by
-            raise SingularError("the body exchanges heat with nothing that has a temperature")
-        try:
-            out: FloatArray = solve_banded((1, 1), self.bands, right, check_finite=False)
-        except LinAlgError as error:
-            raise SingularError("the body exchanges heat with nothing that has a temperature") from error
-        return out
+def factorise(space: Space, slopes: Slopes, own: FloatArray, scale: FloatArray) -> LinearSolver:
+    """Prepare the system with `own` on the diagonal and every column of the slopes multiplied by its `scale`."""
+    if len(space.shape) == 1 and not space.problem.is_periodic[0]:
+        g, low, high = space.conductances[0][1:-1], slopes.low[0][1:-1], slopes.high[0][1:-1]
+        diagonal = slopes.diagonal.copy()
+        diagonal[:-1] -= low
+        diagonal[1:] += high
+        below = scale[:-1] * (low - g - space.carried(0))
+        return TridiagonalLU(below, own + scale * diagonal, -scale[1:] * (g + high))
+    return SparseLU(_assemble(space, slopes, own, scale))
 
 
-def _banded(space: Space, diagonal: FloatArray, skew: FloatArray, tau: float) -> LinearSolver:
-    g, carried = space.conductances[0][1:-1], space.carried(0)
-    bands = np.zeros((3, diagonal.size))
-    bands[0, 1:] = -tau * (g + skew)
-    bands[1] = diagonal
-    bands[1, :-1] -= tau * skew
-    bands[1, 1:] += tau * skew
-    bands[2, :-1] = -tau * (g + carried - skew)
-    return _Banded(bands)
-
-
-def _assemble(
-    space: Space, diagonal: FloatArray, temperature: FloatArray, slopes: tuple[FloatArray, ...], tau: float
-) -> Any:
+def _assemble(space: Space, slopes: Slopes, own: FloatArray, scale: FloatArray) -> Any:
     from scipy import sparse
 
-    count, field = diagonal.size, temperature.reshape(space.shape)
+    count = own.size
     index = np.arange(count).reshape(space.shape)
-    rows, columns, values = [np.arange(count)], [np.arange(count)], [diagonal]
-    for axis, (g, slope) in enumerate(zip(space.conductances, slopes, strict=True)):
-        pairs = [(before_last(axis), after_first(axis), inner(axis))]
-        if space.problem.is_periodic[axis]:
-            pairs.append((last(axis), first(axis), first(axis)))
-        for low, high, face in pairs:
-            skew = tau * (0.5 * slope[face] * (field[high] - field[low])).ravel()
-            straight = tau * g[face].ravel()
-            low_cells, high_cells = index[low].ravel(), index[high].ravel()
+    rows, columns, values = [np.arange(count)], [np.arange(count)], [slopes.diagonal]
+    for axis, g in enumerate(space.conductances):
+        for one, other, face in find_pairs(space, axis):
+            low, high, straight = (part[face].ravel() for part in (slopes.low[axis], slopes.high[axis], g))
+            low_cells, high_cells = index[one].ravel(), index[other].ravel()
             rows += [low_cells, low_cells, high_cells, high_cells]
             columns += [low_cells, high_cells, low_cells, high_cells]
-            values += [-skew, -straight - skew, -straight + skew - tau * space.carried(axis), skew]
-    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    return sparse.coo_matrix(entries, shape=(count, count)).tocsc()
+            values += [-low, -straight - high, -straight + low - space.carried(axis), high]
+    at = np.concatenate(columns)
+    entries = (np.concatenate(values) * scale[at], (np.concatenate(rows), at))
+    return (sparse.coo_matrix(entries, shape=(count, count)) + sparse.diags(own)).tocsc()

@@ -74,7 +74,11 @@ def _find_variation(space: Space) -> Variation:
     surfaces = []
     for law in space.boundaries:
         is_fixed = not any("T" in value.variables for value in law.values.values())
-        is_plain = is_fixed and law.is_linear and "T" not in conductivity
+        is_plain = (
+            is_fixed
+            and law.is_linear
+            and ("T" not in conductivity or (law.type == "insulated" and not problem.coupled_axes))
+        )
         surfaces.append("given" if is_fixed and law.type == "temperature" else "plain" if is_plain else "sought")
     return Variation(
         problem.is_linear,
