@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grid.core.errors import UnsupportedError
+from grid.core.errors import NumericsError, UnsupportedError
 from grid.engine import HeatProblem, solve
 
 SIGMA = 5.670374419e-8
@@ -144,3 +144,49 @@ def test_a_face_that_radiates_through_a_conductivity_that_jumps_finds_its_surfac
 
     assert solution.is_accepted
     assert 300.0 <= solution.final.min() < solution.final.max() <= 900.0
+
+
+@pytest.mark.parametrize("guess", [0.0, 1e-3, 400.0])
+def test_a_steady_state_that_is_zero_everywhere_is_found_from_any_guess(guess):
+    """A conductivity that rises with temperature between faces at zero: nothing flows."""
+    ambient = {"type": "convection", "coefficient": {"expression": "5 + T/100"}, "ambient": 0.0}
+    boundaries = {"x_min": {"type": "temperature", "value": 0.0}, "x_max": ambient}
+    material = {"conductivity": {"expression": "2 + T/200"}}
+    case = wall(material=material, boundaries=boundaries, guess=guess, temperature_unit="relative")
+    solution = solve(HeatProblem.from_case(case))
+
+    assert solution.is_accepted
+    assert np.abs(solution.final).max() <= 1e-10 * max(guess, 1e-3)
+
+
+TENSOR = [[2.0, 0.7], [0.7, 1.0]]
+
+
+def sheet(**changes):
+    case = wall(dimension=2, domain={"size": [0.2, 0.1]}, boundaries={}, resolution={"cells": [8, 6]})
+    return case | {"material": {"conductivity": TENSOR}} | changes
+
+
+def test_a_source_that_falls_with_temperature_ties_an_insulated_body_of_a_full_tensor():
+    """q = 5e4 - 100 T is nothing at 500 K, wherever the heat could go."""
+    solution = solve(HeatProblem.from_case(sheet(source_term={"expression": "5e4 - 100*T"})))
+
+    assert solution.is_accepted
+    np.testing.assert_allclose(solution.final, 500.0, rtol=1e-9)
+
+
+def test_an_insulated_tensor_between_source_and_sink_keeps_its_heat():
+    """What the warm end makes the cold end takes; the level is that at which both agree."""
+    source = {"expression": "where(x < 0.1, 2e4, 4e4 - 100*T)"}
+    solution = solve(HeatProblem.from_case(sheet(source_term=source)))
+
+    assert solution.is_accepted
+    sink = solution.final[4:]
+    np.testing.assert_allclose((4e4 - 100.0 * sink).mean(), -2e4, rtol=1e-8)
+    assert np.all(np.diff(solution.final.mean(axis=1)) < 0.0)
+
+
+@pytest.mark.parametrize("source", [0.0, {"expression": "100*(T - 500)"}])
+def test_an_insulated_tensor_that_nothing_ties_is_refused_with_the_reason(source):
+    with pytest.raises(NumericsError, match="exchanges heat with nothing"):
+        solve(HeatProblem.from_case(sheet(source_term=source)))

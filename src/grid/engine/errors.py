@@ -58,8 +58,8 @@ class RunError(NumericsError):
         super().__init__(*details, step, time_s, cell)
         self.step, self.time_s, self.cell = step, time_s, cell
 
-    def place(self, step: int, time_s: float, shape: tuple[int, ...]) -> None:
-        """Add what is not known yet: the step, its time, and the cell as an index along each axis of the grid."""
+    def place(self, step: int | None, time_s: float | None, shape: tuple[int, ...]) -> None:
+        """Add what is not known yet: the step, its time (None of a steady state), and the cell along each axis."""
         if self.step is None:
             self.step, self.time_s = step, time_s
         if isinstance(self.cell, int):

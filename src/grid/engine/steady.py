@@ -7,11 +7,11 @@ import numpy as np
 from grid.core.errors import GridError
 from grid.engine.audits import audit_energy, audit_extremes, audit_finite, audit_step_error
 from grid.engine.costs import uses_iteration
-from grid.engine.errors import CancelledError, SingularError
-from grid.engine.iteration import Balance, balance
+from grid.engine.errors import CancelledError, RunError, SingularError
+from grid.engine.iteration import ROUNDINGS, Balance, balance
 from grid.engine.linear import make_solver
 from grid.engine.marching import Recorder
-from grid.engine.newton import can_differentiate
+from grid.engine.newton import RISE, can_differentiate, find_largest
 from grid.engine.planning import OnStep, Plan
 from grid.engine.problem import HeatProblem
 from grid.engine.run import make_solution
@@ -19,9 +19,10 @@ from grid.engine.solution import Solution
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, Ledger, State, include_references
 from grid.engine.values import FloatArray
-from grid.engine.varying import freeze
+from grid.engine.varying import find_variation, freeze
 
-RELAXATIONS = 200  # steps of relaxation at most
+RELAXATIONS, FAILURES = 100, 20  # steps of relaxation at most, and how many of them may be too long
+RELAXED_TURNS = 25  # of the iteration of one; what takes more is not near enough
 SETTLED = 2.0**30  # growth of the step beyond which nothing of the way is left, and Newton's method ends it
 
 
@@ -32,11 +33,18 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
         SingularError: No face holds or exchanges a temperature, so the level of the field is free or no state is
             steady.
     """
-    done = _balance_steady(plan.space)
+    try:
+        done = _balance_steady(plan.space)
+    except RunError as error:
+        error.place(None, None, plan.space.shape)
+        raise
     after, loads, temperature, space = done.flow, done.loads, plan.space.fill(done.temperature), done.space
     bounds = _reference_bounds(loads)
     if bounds.lowest > bounds.highest:  # a load alone fixes the level
         bounds = bounds.include(temperature)
+    # a field is known to the rounding of where it was sought from, which is all there is of one that is zero
+    rounding = ROUNDINGS * float(np.spacing(find_largest(plan.space.initial_temperature(), loads)))
+    bounds = Bounds(bounds.lowest - rounding, bounds.highest + rounding)
     largest = max(float(np.abs(temperature).max()), abs(bounds.lowest), abs(bounds.highest))
     # heat that a flow carries in and out again, of which the balance is a small difference
     carried = sum(
@@ -47,6 +55,7 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
         float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
         for patch, closure in zip(space.patches, loads.closures, strict=True)
     )
+    carried += _source_slope(space, temperature)
     carried *= largest
     if loads.source is not None:  # what is made here and taken there
         carried += float(np.abs(loads.source).sum())
@@ -66,12 +75,22 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     return make_solution(plan, recorder, ledger, 0.0, audits, state)
 
 
+def _source_slope(space: Space, temperature: FloatArray) -> float:
+    """Sum of the sizes of what the sources of all cells change by for each kelvin [W/K]."""
+    if not find_variation(space).loads_of_temperature or not space.has_source:
+        return 0.0
+    rise = RISE * max(float(np.abs(temperature).max()), 1e-3)
+    field = temperature.reshape(space.shape)
+    before, after = space.source_heat(0.0, field), space.source_heat(0.0, field + rise)
+    return float(np.abs(after - before).sum()) / rise if before is not None and after is not None else 0.0
+
+
 def _balance_steady(space: Space) -> Balance:
     """The steady field, by one direct solve if the problem is linear, else by iteration from the guess."""
     guess = space.initial_temperature()
     frozen, loads = freeze(space, guess, 0.0)
     is_tied = any(np.any(closure.transmittance) for closure in loads.closures)
-    if not is_tied and not (_has_load_of_temperature(space.problem) and can_differentiate(space)):
+    if not is_tied and not _has_load_of_temperature(space.problem):
         raise SingularError(
             "no steady state is unique where the body exchanges heat with nothing that has a temperature"
         )
@@ -101,12 +120,16 @@ def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
     except GridError as error:
         failure = error
     temperature, first = guess, _first_step(space, guess)
-    step = first
+    step, failures = first, 0
     for _ in range(RELAXATIONS):
         try:
-            after = balance(space, temperature, nothing, temperature, shift=1.0, tau=step, time=0.0)
+            after = balance(
+                space, temperature, nothing, temperature, shift=1.0, tau=step, time=0.0, turns=RELAXED_TURNS
+            )
         except GridError:
-            step *= 0.25
+            step, failures = 0.25 * step, failures + 1
+            if failures > FAILURES:
+                break
             continue
         temperature, step = after.temperature, 2.0 * step
         if step > SETTLED * first:
