@@ -183,6 +183,8 @@ def _material(reader: Reader, path: str, raw: object) -> Material:
             for phase in ("solid", "liquid")
         )
         values = read_melting(reader, path, fields, (solid, liquid))
+        if "conductivity" in fields:
+            _conductivity(reader, path, fields)  # refused where it is wrong, though both phases may have their own
     if "conductivity" not in values:
         values["conductivity"] = _conductivity(reader, path, fields)
     return Material(where=where, **values, **numbers)
