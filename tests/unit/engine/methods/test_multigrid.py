@@ -5,7 +5,8 @@ import pytest
 
 from grid.engine import linear
 from grid.engine.materials import discretise
-from grid.engine.methods.multigrid import Hierarchy, MultigridSolver
+from grid.engine.methods.multigrid import Hierarchy, Iteration, MultigridSolver, Stop
+from grid.engine.methods.multigrid_levels import make_finest
 
 HELD = {"x_min": {"type": "temperature", "value": 1.0}, "x_max": {"type": "temperature", "value": 0.0}}
 SPOTS = "(sin(9*x)*sin(7*y + 1) > 0.5) | ((x - 0.6)**2 + (y - 0.4)**2 < 0.03)"
@@ -124,3 +125,40 @@ def test_one_solve_on_a_large_plane_is_not_factorised(make_problem, cells, kind)
     space = discretise(problem)
 
     assert type(linear.make_solver(space, space.loads(0.0), shift=0.0, tau=1.0)).__name__ == kind
+
+
+@pytest.mark.jit
+def test_joined_cells_have_the_galerkin_matrix_with_couplings_halved():
+    """P^T A P with P constant on pairs, whose conductances act over twice the distance."""
+    random = np.random.default_rng(6)
+    shape = (4, 2, 6)
+    faces = []
+    for axis in range(3):
+        g = random.random(tuple(count + (other == axis) for other, count in enumerate(shape)))
+        np.moveaxis(g, axis, 0)[[0, -1]] = 0.0
+        faces.append(g)
+    fine, _, _ = make_finest(tuple(faces), random.random(shape), 1.0)
+    coarse = fine.coarsen((0, 1, 2))
+    parents = np.ravel_multi_index([index // 2 for index in np.indices(shape)], coarse.rest.shape).ravel()
+    spread = np.eye(coarse.rest.size)[parents]
+
+    galerkin = spread.T @ fine.assemble() @ spread
+    couplings = galerkin - np.diag(spread.T @ fine.rest.ravel())
+
+    np.testing.assert_allclose(coarse.assemble(), 0.5 * couplings + np.diag(coarse.rest.ravel()), atol=1e-6)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("energy", [1e-1, 1e-3])
+def test_the_error_in_the_norm_of_the_matrix_is_about_what_was_asked(make_problem, dtype, energy):
+    problem = make_problem(2, boundaries=HELD, material=SPOTTED, resolution={"cells": [15, 12], "end_time": 1.0})
+    space = discretise(problem)
+    iteration = Iteration(space, space.loads(0.0), shift=1.0, tau=0.3, dtype=dtype)
+    matrix = (0.3 * linear.assemble(space, space.loads(0.0)) + linear.sparse.diags(space.capacity)).toarray()
+    right = np.random.default_rng(7).random(space.capacity.size)
+
+    error = iteration.solve(right, Stop(energy=energy)).astype(np.float64) - np.linalg.solve(matrix, right)
+
+    size = right @ np.linalg.solve(matrix, right)
+    assert error @ matrix @ error <= (2.0 * energy) ** 2 * size
