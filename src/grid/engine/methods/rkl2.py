@@ -12,9 +12,11 @@ is second order and stable for :math:`\tau \rho \le (s^2 + s - 2)/2`, rho the sp
 far as s explicit steps. Its stability polynomials are shifted Legendre polynomials, which damp all modes.
 
 The local error is :math:`0.8 (T_n - T_{n+1}) + 0.4 \tau (f_n + f_{n+1})` (B. P. Sommeijer, L. F. Shampine, J. G.
-Verwer, J. Comput. Appl. Math. 88, 1998, RKC), in the root mean square over the cells. Super-steps grow as the
-solution gets smoother. The heat through the boundary and from sources goes through the same recurrence, so the ledger
-books what each stage applied, and the balance closes to rounding.
+Verwer, J. Comput. Appl. Math. 88, 1998, RKC), in its largest cell. It counts as it is felt at the next asked time:
+its heat spreads over a width that grows with the root of time, so along a face :math:`\sqrt{\tau/(\tau + t)}` of it is
+left after t. Where these errors add up to more than the tolerance, the run begins again with shorter steps. Super-steps
+grow as the solution gets smoother. The heat through the boundary and from sources goes through the same recurrence, so
+the ledger books what each stage applied, and the balance closes to rounding.
 """
 
 import math
@@ -25,14 +27,14 @@ import numpy as np
 
 from grid.engine.audits import reason_without_bounds, tolerance_scale
 from grid.engine.errors import StepUnderflowError
-from grid.engine.methods.exponential import weigh
 from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.rkl2_flow import Flow, Moved, Weights
 from grid.engine.space import Space
 from grid.engine.state import Segment, State
 from grid.engine.values import FloatArray
 
-SHARE = 1.2  # times the cube root of the tolerance: of the tolerance, what a step may add to the error at an asked time
+SHARE = 1.0  # times the root of the tolerance: of the tolerance, what a step may add to the error at an asked time
+RETRY_SHARE = 0.7  # of the tolerance, what a run that begins again aims at
 REACH = 0.15  # of the way to the bounds: how far temperatures are taken to get in a step
 LARGEST_STAGES = 2001
 SLACK = 0.02  # of the extent that a step was taken to have
@@ -68,12 +70,14 @@ class Controller:
         wanted: Next step [s].
         error: Sum of the errors so far, as they are felt at the next asked time [K].
         lowest, highest: Extremes of the temperature so far.
+        aim: Of the tolerance, what a step may add to the error.
     """
 
     wanted: float
     error: float
     lowest: float
     highest: float
+    aim: float
 
 
 @dataclass
@@ -103,7 +107,16 @@ class Rkl2Stepper:
         return Segment(start, end, max(1, round(10 * (end - start) / self.end)), is_adaptive=True)
 
     def estimate_error(self, state: State) -> FloatArray:
-        return np.array([Controller(*state.controller).error if state.controller else 0.0])
+        return np.array([Controller(*state.controller).error if len(state.controller) > 1 else 0.0])
+
+    def find_retry(self, state: State) -> tuple[float, ...] | None:
+        """A smaller share for each step, where the errors add up to more than the tolerance."""
+        control = Controller(*state.controller)
+        allowed = self.tolerance * tolerance_scale(control.lowest, control.highest, self.tolerance)
+        if not control.error > allowed:
+            return None
+        # the sum of the errors goes with the square of the step, each of them with its cube
+        return (control.aim * (RETRY_SHARE * allowed / control.error) ** 1.5,)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 the state knows
         for _ in range(count):
@@ -123,7 +136,7 @@ class Rkl2Stepper:
         """
         state = self._include(state, segment.inside(state.time))
         low, high = float(state.temperature.min()), float(state.temperature.max())
-        control = Controller(*state.controller) if state.controller else Controller(self.first, 0.0, low, high)
+        control = self._controller(state, low, high)
         wanted, rejected, reach = control.wanted, 0, self._find_reach(state)
         start = self.flow.wrap(state.temperature)
         rate, moved = self._rate(start, segment.inside(state.time))
@@ -147,7 +160,7 @@ class Rkl2Stepper:
             low = min(control.lowest, float(temperature.min()))
             high = max(control.highest, float(temperature.max()))
             felt = size * self._fade(end, step)
-            allowed = SHARE * self.tolerance ** (4.0 / 3.0) * max(tolerance_scale(low, high, self.tolerance), 1e-300)
+            allowed = control.aim * self.tolerance * max(tolerance_scale(low, high, self.tolerance), 1e-300)
             allowed += ROUNDING * step * stiffness * max(abs(low), abs(high))
             excess = felt / allowed if math.isfinite(felt) else math.inf
             factor = SAFETY_FACTOR * max(excess, 1e-9) ** (-1.0 / 3.0) if math.isfinite(excess) else SHRINKAGE
@@ -155,10 +168,17 @@ class Rkl2Stepper:
             if excess <= 1.0:
                 break
             rejected += 1
-        control = Controller(wanted, control.error + felt, low, high)
         done = self._book(state, temperature, heat, end)
-        packed = (control.wanted, control.error, control.lowest, control.highest)
+        packed = (wanted, control.error + felt, low, high, control.aim)
         return replace(done, controller=packed, rejected_steps=state.rejected_steps + rejected)
+
+    def _controller(self, state: State, low: float, high: float) -> Controller:
+        """The controller of a state; a new one at the start of a run, which may be told its aim."""
+        if len(state.controller) > 1:
+            return Controller(*state.controller)
+        usual = SHARE * math.sqrt(self.tolerance)
+        aim = state.controller[0] if state.controller else usual
+        return Controller(self.first * min((aim / usual) ** (1.0 / 3.0), 1.0), 0.0, low, high, aim)
 
     def _rate(self, field: FloatArray, time: float) -> tuple[FloatArray, Moved]:
         """f [K/s] and what moves."""
@@ -195,20 +215,20 @@ class Rkl2Stepper:
     def _judge(
         self, state: State, field: FloatArray, rate: FloatArray, step: float, time: float
     ) -> tuple[float, FloatArray]:
-        """Root mean square of the local error [K], and the flat field."""
+        """The largest local error [K], and the flat field."""
         temperature = self.flow.unwrap(field).copy()
         if not np.all(np.isfinite(temperature)):
             return math.inf, state.temperature
         after, _ = self._rate(field, time)
-        both = self.flow.unwrap(rate) + self.flow.unwrap(after)
-        local = 0.8 * (state.temperature - temperature) + (0.4 * step) * both
-        local *= local
-        return math.sqrt(weigh(self.space.capacity, local) / float(self.space.capacity.sum())), temperature
+        local = self.flow.unwrap(rate) + self.flow.unwrap(after)
+        local *= 0.4 * step
+        local += 0.8 * (state.temperature - temperature)
+        return max(float(local.max()), -float(local.min())), temperature
 
     def _fade(self, end: float, step: float) -> float:
-        """What is left of a local error at the next asked time: it is rough, and dies out with time."""
+        """What is left of a local error at the next asked time."""
         asked = next((time for time in self.times if time >= end * (1.0 - 1e-12)), end)
-        return step / (asked - end + step)
+        return math.sqrt(step / (asked - end + step))
 
     @cached_property
     def _is_bounded(self) -> bool:

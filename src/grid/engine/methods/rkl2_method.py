@@ -16,7 +16,7 @@ PARALLEL_CELLS = 50_000  # below this two threads cost more than they bring: a s
 STAGE_CELL, SPACE_CELL = 3e-9, 3e-7
 THREADED = 0.6
 STAGE, SPACE_STAGE = 1.5e-5, 5e-4  # s for each stage
-STEPS = 3.0  # over the cube root of the tolerance, and for each landing: super-steps, about
+STEPS = 3.0  # over the tolerance to the power of 0.4, and for each landing: super-steps, about
 FIRST = 0.03  # times the cube root of the tolerance: first step, over the way to the first landing
 FIELDS = 16.0  # of working memory
 
@@ -46,7 +46,7 @@ class Rkl2Method:
         return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
 
     def estimate(self, facts: Facts) -> Cost:
-        steps = STEPS * facts.tolerance ** (-1.0 / 3.0) + STEPS * len(facts.landings)
+        steps = STEPS * facts.tolerance**-0.4 + STEPS * len(facts.landings)
         stages = math.sqrt(2.0 * facts.stiffness * facts.duration * steps) + 3.0 * steps
         if _is_scaled(facts):
             threaded = THREADED if facts.dimension > 1 and facts.cells >= PARALLEL_CELLS else 1.0
