@@ -246,7 +246,7 @@ def make_random_problem(seed):
 
 
 def find_shares(seeds):
-    """For tolerances 1e-2 to 1e-4: shares of problems whose largest error is within it, and within twice the estimate."""
+    """For tolerances 1e-2, 1e-3 and 1e-4: shares of problems that are within it, and within twice their estimate."""
     within, told = [], []
     for seed in seeds:
         problem = make_random_problem(seed)
