@@ -57,4 +57,4 @@ def to_xarray(solution: "StressSolution") -> "xr.Dataset":
             nodes,
             {"units": "m", "long_name": f"{axis} of the cell corners"},
         )
-    return xr.Dataset(variables, coordinates)
+    return xr.Dataset(variables, coordinates, {"notes": " ".join(solution.notes)} if solution.notes else None)

@@ -44,6 +44,7 @@ class StressSolution:
         largest_von_mises: In each cell, corners included, shape `cells` [Pa]. At a re-entrant corner, the end of a
             fixed face or a corner of a region it grows as the grid is refined.
         order: Of the elements.
+        notes: What was assumed where the heat problem says more than the body, in sentences.
     """
 
     body: ElasticBody
@@ -52,6 +53,7 @@ class StressSolution:
     largest_von_mises: FloatArray
     order: int
     _samples: Samples = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def von_mises(self) -> FloatArray:

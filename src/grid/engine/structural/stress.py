@@ -9,7 +9,7 @@ free strain is alpha (T - T_ref), a parabola along each axis within each cell.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from grid.core.errors import FieldError
 from grid.engine.arguments import require_choice, require_floats, require_kind
 from grid.engine.materials import find_regions
-from grid.engine.problem import HeatProblem
+from grid.engine.problem import AXES, HeatProblem
 from grid.engine.solution import Solution
 from grid.engine.structural.cycles import map_damage
 from grid.engine.structural.elastic_body import ElasticBody, Plane
@@ -28,6 +28,11 @@ from grid.engine.structural.fatigue import Life
 from grid.engine.structural.free_strain import make_smooth_strain
 from grid.engine.structural.integrity import COMPONENTS, compute_first_yield
 from grid.engine.values import FloatArray
+
+BONDED = (
+    "The body is one piece: a contact resists heat alone, and displacements and forces continue across it, as if "
+    "both sides were bonded."
+)
 
 
 def make_body(
@@ -49,16 +54,37 @@ def make_body(
         require_choice("plane", plane, ("stress", "strain"))
     if problem.domain.dimension == 2 and plane is None:
         plane = "stress"
-    limits = [part.yield_stress for part in problem.materials]
+    pieces, owner = _split(problem)
+    limits = [problem.materials[number].yield_stress for number in owner]
+    young_modulus, poisson_ratio = (
+        tuple(_properties(problem, name)[number] for number in owner) for name in ("young_modulus", "poisson_ratio")
+    )
     return ElasticBody(
         problem.domain,
-        _regions(problem),
-        _properties(problem, "young_modulus"),
-        _properties(problem, "poisson_ratio"),
+        pieces,
+        young_modulus,
+        poisson_ratio,
         dict(supports or {}),
         plane,
         None if any(limit is None for limit in limits) else tuple(limit for limit in limits if limit is not None),
     )
+
+
+def _split(problem: HeatProblem) -> tuple[NDArray[np.intp], list[int]]:
+    """Number of the piece of each cell, -1 outside the body, and the material of each piece.
+
+    A contact ends a piece, because the temperature, and with it the strain, jumps there.
+    """
+    region, side = _regions(problem), np.zeros(problem.domain.cells, np.intp)
+    for contact in problem.contacts:
+        below = problem.domain.face_index(contact.axis, contact.position)
+        along = np.arange(problem.domain.cells[axis := AXES.index(contact.axis)]) >= (below or 0)
+        side = 2 * side + along.reshape([-1 if other == axis else 1 for other in range(problem.dimension)])
+        side = np.unique(side, return_inverse=True)[1].reshape(side.shape)  # numbers stay small
+    if not problem.contacts:
+        return region, list(range(len(problem.materials)))
+    kinds, number = np.unique(np.stack([region, side]).reshape(2, -1), axis=1, return_inverse=True)
+    return number.reshape(region.shape), kinds[0].tolist()
 
 
 def solve_stress(
@@ -70,6 +96,8 @@ def solve_stress(
     reference_temperature: ArrayLike | None = None,
 ) -> StressSolution:
     """Stresses at an asked time (default: the last).
+
+    Contacts resist heat alone: mechanically both sides are bonded, which `notes` of the result says.
 
     Args:
         supports, plane: As in `make_body`.
@@ -204,12 +232,13 @@ def _solve(
         reference_temperature = solution.fields[0]
     reference = require_floats("reference_temperature", reference_temperature, [(), problem.domain.cells])
     body = make_body(problem, supports=supports, plane=plane)
-    alpha = np.asarray(_properties(problem, "thermal_expansion"))[np.maximum(body.material, 0)]
+    alpha = np.asarray(_properties(problem, "thermal_expansion"))[np.maximum(_regions(problem), 0)]
     system = ElasticSystem(body)
     found = []
     for index in indices:
         strain = alpha * (solution.fields[index] - reference)
-        found.append(system.solve(make_smooth_strain(strain, body.material, system.cells)))
+        solved = system.solve(make_smooth_strain(strain, body.material, system.cells))
+        found.append(replace(solved, notes=(BONDED,) if problem.contacts else ()))
     return found
 
 

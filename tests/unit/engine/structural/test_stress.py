@@ -170,3 +170,24 @@ def test_a_steady_run_needs_a_reference_and_a_time_must_be_one_asked():
         solve_stress(run((4, 4), faces={"x_min": 0.0}))
     with pytest.raises(FieldError, match="time"):
         solve_stress(run((4, 4), faces={"x_min": 9.0}, steady=False, times=[40.0]), time=17.0)
+
+
+def test_a_contact_resists_heat_and_joins_both_sides():
+    """Held all round, sides at T1 and T2 bear -b mean(e) along x and l eps_x - b e across it, by Hooke's law."""
+    supports = {f"{axis}_{end}": "symmetry" for axis in "xyz" for end in ("min", "max")}
+    contacts = [{"axis": "x", "position": 0.05, "conductance": 1e-9}]
+    solution = run((8, 3, 3), faces={"x_min": 0.0, "x_max": 100.0}, contacts=contacts)
+
+    stress = solve_stress(solution, supports=supports, reference_temperature=0.0)
+
+    e, nu, strain = 2e11, 0.3, 1.2e-5 * 100.0
+    lame, beta = e * nu / ((1 + nu) * (1 - 2 * nu)), e / (1 - 2 * nu)
+    stiff = lame + e / (1 + nu)
+    across = [lame * beta * (own - 0.5 * strain) / stiff - beta * own for own in (0.0, strain)]
+    np.testing.assert_allclose(stress.stress[0], -0.5 * beta * strain, rtol=1e-6)
+    np.testing.assert_allclose(stress.stress[1, :4], across[0], rtol=1e-6)
+    np.testing.assert_allclose(stress.stress[1, 4:], across[1], rtol=1e-6)
+    for place, expected in ((0.045, across[0]), (0.055, across[1])):
+        assert stress.stress_at({"x": place, "y": 0.01, "z": 0.01}, "yy") == pytest.approx(expected, rel=1e-6)
+    assert "bonded" in " ".join(stress.notes)
+    assert "bonded" in stress.to_xarray().attrs["notes"]
