@@ -188,5 +188,6 @@ def test_an_insulated_tensor_between_source_and_sink_keeps_its_heat():
 
 @pytest.mark.parametrize("source", [0.0, {"expression": "100*(T - 500)"}])
 def test_an_insulated_tensor_that_nothing_ties_is_refused_with_the_reason(source):
+    case = sheet(source_term=source, resolution={"cells": [3, 2]})
     with pytest.raises(NumericsError, match="exchanges heat with nothing"):
-        solve(HeatProblem.from_case(sheet(source_term=source)))
+        solve(HeatProblem.from_case(case))

@@ -101,11 +101,18 @@ class ImplicitStepper:
         self._solvers.move_to_end(key)
         return self._solvers[key]
 
-    def _stage(self, base: FloatArray, known: FloatArray, guess: FloatArray, stage: Stage) -> Balance:
-        """The field T with C (T - base) = known + weight step f(T) at the time of a stage."""
+    def _stage(
+        self, base: FloatArray, known: FloatArray, guess: FloatArray, stage: Stage, before: Balance | None = None
+    ) -> Balance:
+        """The field T with C (T - base) = known + weight step f(T) at the time of a stage.
+
+        Args:
+            before: A stage of the same step and weight, whose matrix may serve again.
+        """
         tau = stage.weight * stage.step
         if not self.space.problem.is_linear:
-            return balance(self.space, base, known, guess, shift=1.0, tau=tau, time=stage.time)
+            solver = before.solver if before is not None and before.is_steady else None
+            return balance(self.space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver)
         loads = self.space.loads(stage.time)
         solver = self._solver(stage.step, stage.weight, loads)
         temperature = base + solver.solve(known + tau * self.space.heat_flow(base, loads).net)
@@ -130,7 +137,7 @@ class ImplicitStepper:
         at = segment.inside(start + GAMMA * (end - start))
         middle = self._stage(old, step * D * first.net, old, Stage(step, D, at))
         known = step * W * (first.net + middle.flow.net)
-        last = self._stage(old, known, middle.temperature, Stage(step, D, segment.inside(end)))
+        last = self._stage(old, known, middle.temperature, Stage(step, D, segment.inside(end)), middle)
         flows = (first, middle.flow, last.flow)
         local = step * _combine(flows, (W - EMBEDDED[0], W - EMBEDDED[1], D - EMBEDDED[2]))
         bounds = state.bounds

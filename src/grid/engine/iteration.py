@@ -9,6 +9,7 @@ Each turn freezes the coefficients at the field so far and solves for the correc
 conductivity, in shorter and shorter steps. The residual is exact, so what it converges to is too.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,11 @@ from grid.engine.varying import freeze, stored_between
 
 ITERATIONS = 200
 NEWTON_TURNS = 8  # it converges in four or five, or not at all
+KEPT = 0.03  # ratio of two corrections up to which the matrix of the former serves again
 TOLERANCE, ROUNDINGS = 1e-10, 8.0  # of the span of temperatures, and of the largest of them or of what went in
-ROUNDINGS, STALLED = 8.0, 8192.0  # a body far stiffer inside than at its faces makes of one in a residual so many
+STALLED = (
+    8192.0  # roundings in a correction that a body far stiffer inside than at its faces makes of one in a residual
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,12 @@ class Balance:
     space: Space  # coefficients at this temperature
     solver: LinearSolver  # of the last correction
     iterations: int
+    corrections: tuple[float, ...] = ()  # the largest of each turn [K]
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether every correction was small beside the one before, so that the matrix may serve a step nearby."""
+        return all(after <= KEPT * before for before, after in itertools.pairwise(self.corrections))
 
 
 def balance(
@@ -48,8 +58,20 @@ def balance(
     tau: float,
     time: float,
     turns: int = ITERATIONS,
+    solver: LinearSolver | None = None,
 ) -> Balance:
     """Iterate from `guess` until the correction is below `TOLERANCE`; halve corrections that do not shrink.
+
+    A matrix serves as long as each correction is small beside the one before, which costs a turn or two and saves
+    most factorisations (E. Hairer, G. Wanner, Solving Ordinary Differential Equations II, 1996, IV.8).
+
+    Args:
+        space: The problem; its coefficients are taken at each iterate.
+        base, known, shift, tau: Of the equation above; fields flat [K], [J].
+        guess: Where to begin, flat [K].
+        time: At which coefficients and loads are taken [s].
+        turns: At most.
+        solver: A system solved nearby with the same `shift` and `tau`, for the first turn.
 
     Raises:
         NotConvergedError: They do not shrink enough in so many turns.
@@ -57,21 +79,24 @@ def balance(
         FieldError: A coefficient is not physical at an iterate.
     """
     temperature, share, previous = guess, 1.0, np.inf
+    corrections, is_kept = list[float](), True
     frozen, loads = freeze(space, temperature, time)
     started = max(find_largest(guess, loads), float(np.abs(base).max()))  # of a field that ends at 0 nothing else tells
     for turn in range(1, turns + 1):
         flow = frozen.heat_flow(temperature, loads)
         residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
-        if turn <= NEWTON_TURNS:
-            solver = make_newton_solver(frozen, loads, temperature, time, shift=shift, tau=tau)
-        else:
+        if turn > NEWTON_TURNS:
             solver = make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
+        elif solver is None or not is_kept:
+            solver = make_newton_solver(frozen, loads, temperature, time, shift=shift, tau=tau)
         correction = solver.solve(residual)
         size = float(np.abs(correction).max())
+        is_kept = size <= KEPT * previous
+        corrections.append(size)
         is_stalled = turn > NEWTON_TURNS + 3 and not size < 0.95 * previous
         if is_stalled:
             share = max(0.5 * share, 1.0 / 64.0)
-        # what the next correction will be, as those of Newton's method shrink with their square
+        # what the next correction will be at most, as their ratios do not grow
         following = size if turn == 1 or share < 1.0 else size * min(1.0, size / previous)
         temperature, previous = temperature + share * correction, size
         frozen, loads = freeze(space, temperature, time)
@@ -80,7 +105,7 @@ def balance(
         rounding = (STALLED if is_stalled else ROUNDINGS) * float(np.spacing(largest))
         if min(size, 100.0 * following) <= TOLERANCE * span + rounding:
             flow = frozen.heat_flow(temperature, loads)
-            return Balance(temperature, flow, loads, frozen, solver, turn)
+            return Balance(temperature, flow, loads, frozen, solver, turn, tuple(corrections))
     left, cell = size / max(span, 1e-300), np.unravel_index(int(np.abs(correction).argmax()), space.shape)
     what = "temperature-dependent coefficients"
     raise NotConvergedError(what, turns, left, TOLERANCE, cell=tuple(map(int, cell)))

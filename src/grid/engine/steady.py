@@ -42,10 +42,11 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     bounds = _reference_bounds(loads)
     if bounds.lowest > bounds.highest:  # a load alone fixes the level
         bounds = bounds.include(temperature)
-    # a field is known to the rounding of where it was sought from, which is all there is of one that is zero
-    rounding = ROUNDINGS * float(np.spacing(find_largest(plan.space.initial_temperature(), loads)))
+    # an iteration knows a field to the rounding of where it began, which is all there is of one that is zero
+    began = 0.0 if plan.problem.is_linear else find_largest(plan.space.initial_temperature(), loads)
+    rounding = ROUNDINGS * float(np.spacing(began))
     bounds = Bounds(bounds.lowest - rounding, bounds.highest + rounding)
-    largest = max(float(np.abs(temperature).max()), abs(bounds.lowest), abs(bounds.highest))
+    largest = max(float(np.abs(temperature).max()), abs(bounds.lowest), abs(bounds.highest), began)
     # heat that a flow carries in and out again, of which the balance is a small difference
     carried = sum(
         abs(space.carried(axis)) * space.capacity.size / space.shape[axis] for axis in range(len(space.shape))
