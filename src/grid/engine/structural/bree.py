@@ -19,6 +19,8 @@ def compute_growth(mean_stress: float, thermal_stress: float) -> float:
     With Y (1 - X) >= 1: 2 (X Y - 1), else 2 (Y - 2 sqrt(Y (1 - X))); 0 where that is not positive.
     """
     x, y = mean_stress, thermal_stress
+    if _is_elastic(x, y):
+        return 0.0
     is_core_plastic = y * (1.0 - x) >= 1.0  # the core alternates between tension and compression
     growth = 2.0 * (x * y - 1.0 if is_core_plastic else y - 2.0 * math.sqrt(y * (1.0 - x)))
     return growth if growth > ROUNDING * max(1.0, y) else 0.0
@@ -27,11 +29,15 @@ def compute_growth(mean_stress: float, thermal_stress: float) -> float:
 def find_regime(mean_stress: float, thermal_stress: float) -> str:
     """`elastic`, `shakedown`, `plastic cycling` or `ratcheting`, from Bree's diagram; edges are of the milder one."""
     x, y = mean_stress, thermal_stress
-    if x + y <= 1.0 + ROUNDING:
+    if _is_elastic(x, y):
         return "elastic"
     if compute_growth(x, y) > 0.0:
         return "ratcheting"
     return "plastic cycling" if y > 2.0 * (1.0 + ROUNDING) else "shakedown"
+
+
+def _is_elastic(x: float, y: float) -> bool:
+    return x + y <= 1.0 + ROUNDING
 
 
 def cycle_plate(mean_stress: float, thermal_stress: float, *, fibres: int = 400, cycles: int = 60) -> float:
