@@ -30,7 +30,7 @@ SHIFT, SHIFT_POWER, SHIFT_SPREAD = 0.18, 0.085, 0.25  # of the time, at a tolera
 SINGLE_TOLERANCE = 2e-5  # below this the directions stand in double precision
 DIRECTIONS = 80  # at most
 LEAST_DIRECTIONS = 3
-LOOSEST, SHARE = 0.01, 0.03  # of the solves: error, and error over the share of what is left to find
+LOOSEST, SHARE = 0.02, 0.02  # of the solves: error, and error over the share of what is left to find
 MARGIN = 2.0  # the error over what the last direction changed: each one changes about half of what the one before did
 LARGEST_OF_MEAN = 5.0  # largest error of a cell over the root mean square of all, thought of before it is measured
 
@@ -147,7 +147,7 @@ class KrylovStepper:
         changes, left, enough = basis.system.move(times).change, 1.0, min(LEAST_DIRECTIONS, start.size - 1)
         for _ in range(DIRECTIONS):
             energy = SHARE * self.tolerance / (LARGEST_OF_MEAN * max(left, self.tolerance))
-            if not basis.extend(min(energy, LOOSEST)):
+            if not basis.extend(min(energy, LOOSEST) * basis.fresh):
                 return Window(basis, times, np.zeros(times.size))
             before, changes = np.pad(changes, ((0, 1), (0, 0))), basis.system.move(times).change
             change = basis.measure(changes - before)

@@ -58,13 +58,13 @@ class System:
     def _places(self) -> FloatArray:
         """Orthonormal combinations of the directions, one in each column: the even one, and what others are besides.
 
-        A direction that the others nearly make up is left out.
+        Where the others nearly make up the even one, as in a body that exchanges little heat, they stand alone.
         """
-        even = self.mass[0, 1:]
-        sizes, turned = np.linalg.eigh(self.mass[1:, 1:] - np.multiply.outer(even, even))
-        kept = sizes > DEPENDENT
-        others = turned[:, kept] / np.sqrt(sizes[kept])
-        return np.block([[np.ones((1, 1)), -(even @ others)[None]], [np.zeros((even.size, 1)), others]])
+        even, others = self.mass[0, 1:], self.mass[1:, 1:]
+        if even.size and 1.0 - even @ np.linalg.lstsq(others, even)[0] <= DEPENDENT:
+            return np.vstack([np.zeros(even.size), _whiten(others)])
+        besides = _whiten(others - np.multiply.outer(even, even))
+        return np.block([[np.ones((1, 1)), -(even @ besides)[None]], [np.zeros((even.size, 1)), besides]])
 
     @cached_property
     def _modes(self) -> tuple[FloatArray, FloatArray]:
@@ -78,10 +78,19 @@ class System:
         places, (rates, modes) = self._places, self._modes
         inner = modes.T @ (places.T @ self.drive)
         integral = places @ (modes @ (inner[:, None] * times**2 * phi_2(-np.multiply.outer(rates, times))))
-        # the change from the integral, so that the balance of the even direction closes to the last rounding
+        # the change from the integral, and its first row to the last rounding: the heat balance of the body
         rest = np.multiply.outer(self.drive, times) - self.stiffness @ integral
         change = places @ np.linalg.solve(places.T @ self.mass @ places, places.T @ rest)
+        change[0] += (rest[0] - self.mass[0] @ change) / self.mass[0, 0]
         return Motion(change, integral)
+
+
+def _whiten(mass: FloatArray) -> FloatArray:
+    """Orthonormal combinations of some directions, one in each column; what others make up is left out."""
+    sizes, turned = np.linalg.eigh(mass)
+    kept = sizes > DEPENDENT
+    combined: FloatArray = turned[:, kept] / np.sqrt(sizes[kept])
+    return combined
 
 
 def phi_2(x: FloatArray) -> FloatArray:
@@ -120,7 +129,7 @@ class Basis:
         )
         self._lost = LOST_SINGLE if dtype is np.float32 else LOST
         self._vectors: Field = np.empty((FIRST_ROWS, start.size), dtype)
-        self.count = 0
+        self.count, self.fresh = 0, 1.0
         leak = float(self._rest.reshape(-1)[self._edge].sum())
         generated = self._flow.boundary_in - self._flow.boundary_out + self._flow.generated
         self.system = System(
@@ -165,6 +174,7 @@ class Basis:
         if not left > self._lost * length:
             return False
         new *= found.dtype.type(1.0 / left)
+        self.fresh = left / length
         self.count += 1
         self._project()
         return True

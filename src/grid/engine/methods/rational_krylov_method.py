@@ -15,10 +15,10 @@ SINGLE_TOLERANCE = 2e-5  # as there
 # directions: at a tolerance of 1e-3, for each decade below, and where several times share them; cycles of the first few
 # and of each one, and for each decade of the tolerance
 DIRECTIONS, DIRECTIONS_DECADE, DIRECTIONS_SHARED = 9.0, 2.5, 4.0
-CYCLES, CYCLES_DECADE = 38.0, 18.0
+CYCLES, CYCLES_DECADE = 47.0, 22.0
 # seconds for each cell: set-up, a cycle in 2D and 3D with what is around it, a direction, and a direction in a field
-SETUP_CELL, CYCLE_CELL, CYCLE_CELL_3D = 2.0e-7, 1.5e-8, 1.9e-8
-DIRECTION_CELL, FIELD_CELL, LANDING_CELL = 2.0e-8, 1.2e-9, 1.0e-8
+SETUP_CELL, CYCLE_CELL, CYCLE_CELL_3D = 8.0e-8, 1.4e-8, 2.0e-8
+DIRECTION_CELL, FIELD_CELL, LANDING_CELL = 2.5e-8, 1.2e-9, 1.0e-8
 DOUBLE = 1.5  # times as much where directions are in double precision
 CYCLE, CALL = 1.5e-4, 1e-2  # s of fixed cost of a cycle, and of a set of directions
 FIELDS, FIELDS_DOUBLE = 22.0, 40.0  # of working memory

@@ -19,7 +19,7 @@ LAWS = {
     "y_max": {"type": "flux", "value": 1.5},
     "z_min": {"type": "temperature", "value": {"expression": "x"}},
 }
-CELLS = {1: [23], 2: [19, 13], 3: [6, 5, 7]}
+CELLS = {1: [23], 2: [13, 11], 3: [6, 5, 4]}
 TIMES = (0.002, 0.01, 0.02, 0.05)
 
 
@@ -40,15 +40,20 @@ def some_case(make_case, dimension, periodic=None, mask=False, **changes):
     return make_case(dimension, **(fields | changes))
 
 
-def make_exact(plan, time):
-    """The semi-discrete solution at a time: one exponential of the dense matrix."""
+def make_exact(plan):
+    """The semi-discrete solution at `TIMES`, all multiples of the first: powers of one exponential."""
     space, loads = plan.space, plan.space.loads(0.0)
     start = space.initial_temperature()
     known = space.rate * space.heat_flow(np.zeros_like(start), loads).net
     columns = [space.rate * space.heat_flow(unit, loads).net - known for unit in np.eye(start.size)]
     matrix = np.zeros((start.size + 1,) * 2)
-    matrix[:-1, :-1], matrix[:-1, -1] = time * np.array(columns).T, time * known
-    return space.fill((expm(matrix) @ np.append(start, 1.0))[:-1])
+    matrix[:-1, :-1], matrix[:-1, -1] = TIMES[0] * np.array(columns).T, TIMES[0] * known
+    field, found, once = np.append(start, 1.0), [], expm(matrix)
+    for before, time in zip((0.0, *TIMES), TIMES, strict=False):
+        for _ in range(round((time - before) / TIMES[0])):
+            field = once @ field
+        found.append(space.fill(field[:-1]))
+    return np.array(found)
 
 
 def balance_of(solution):
@@ -59,15 +64,17 @@ KINDS = [(1, None, False), (1, "x", False), (2, None, False), (2, "x", False), (
 KINDS += [(3, axis, False) for axis in "xz"]
 
 
-@pytest.mark.parametrize(("dimension", "periodic", "mask"), KINDS)
-@pytest.mark.parametrize("tolerance", [1e-3, 1e-8])
+@pytest.mark.parametrize(
+    ("dimension", "periodic", "mask", "tolerance"),
+    [*((*kind, 1e-3) for kind in KINDS), *((*kind, 1e-8) for kind in KINDS[::2])],
+)
 def test_fields_at_all_times_are_those_of_the_matrix(make_case, dimension, periodic, mask, tolerance):
     problem = HeatProblem.from_case(some_case(make_case, dimension, periodic, mask))
     plan = prepare(problem, method="krylov", tolerance=tolerance, times=TIMES)
 
     solution = plan.solve()
 
-    exact = np.array([make_exact(plan, time) for time in TIMES])
+    exact = make_exact(plan)
     errors = np.abs(solution.fields[1:].reshape(exact.shape) - exact)
     assert errors.max() <= tolerance * (solution.history.maximum.max() - solution.history.minimum.min())
     assert balance_of(solution) <= 1e-11
@@ -165,13 +172,13 @@ def make_random_problem(seed):
     )
 
 
-@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+@pytest.mark.parametrize("tolerance", [1e-3, *(pytest.param(t, marks=pytest.mark.physics) for t in (1e-2, 1e-4))])
 def test_the_error_of_random_bodies_is_within_the_tolerance_and_its_estimate(tolerance):
     """The largest error of all cells, within the tolerance in 19 of 20 bodies."""
     within = 0
     for seed in range(20):
         solution = solve(make_random_problem(seed), method="krylov", tolerance=tolerance)
-        exact = solve(make_random_problem(seed), method="exponential", tolerance=1e-10)
+        exact = solve(make_random_problem(seed), method="exponential", tolerance=1e-7)
         within += np.abs(solution.final - exact.final).max() <= tolerance
         assert solution.is_accepted
 
