@@ -12,6 +12,7 @@ U = g film / (g + film), F = imposed g / (g + film). A new type is one class her
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -60,9 +61,9 @@ class Boundary(ABC):
         for item in fields(self):  # numbers and texts stand for the values they mean
             object.__setattr__(self, item.name, as_value(getattr(self, item.name)))
 
-    @property
+    @cached_property
     def values(self) -> dict[str, Value]:
-        """The fields that are values, by name."""
+        """The fields that are values, by name; not to be written to."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @abstractmethod

@@ -54,7 +54,7 @@ def open_places(domain: Domain) -> dict[str, Operand]:
 
 def cell_volume(domain: Domain) -> float:
     """Volume of a cell per unit of section [m3]."""
-    return float(np.prod(domain.spacing))
+    return math.prod(domain.spacing)
 
 
 def make_inner_patch(

@@ -52,7 +52,7 @@ class Domain:
     def dimension(self) -> int:
         return len(self.size)
 
-    @property
+    @cached_property
     def spacing(self) -> tuple[float, ...]:
         """Cell sizes [m]."""
         return tuple(length / count for length, count in zip(self.size, self.cells, strict=True))

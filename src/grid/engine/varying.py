@@ -38,7 +38,6 @@ class Variation:
     """What of a problem depends on temperature or time, and the places at which that is asked; found once.
 
     Args:
-        is_linear: Nothing does but loads in time.
         capacity, conductivity: Whether they depend on temperature or time.
         capacity_of_temperature, conductivity_of_temperature: Whether on temperature.
         loads_of_temperature: Whether a source or a number in the law of a boundary does.
@@ -48,7 +47,6 @@ class Variation:
             law nor half cell depends on them, else `sought`.
     """
 
-    is_linear: bool
     capacity: bool
     conductivity: bool
     capacity_of_temperature: bool
@@ -81,7 +79,6 @@ def _find_variation(space: Space) -> Variation:
         )
         surfaces.append("given" if is_fixed and law.type == "temperature" else "plain" if is_plain else "sought")
     return Variation(
-        problem.is_linear,
         bool(capacity & {"t", "T"}),
         bool(conductivity & {"t", "T"}),
         "T" in capacity,
@@ -100,9 +97,9 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
         NotConvergedError: A surface temperature is not found.
         FieldError: A coefficient is not physical there.
     """
-    varies = find_variation(space)
-    if varies.is_linear:
+    if space.problem.is_linear:
         return space, space.loads(time)
+    varies = find_variation(space)
     field = temperature.reshape(space.shape)
     places = {**varies.places, "t": np.float64(time), "T": field}
     problem, changes = space.problem, dict[str, Any]()
