@@ -21,7 +21,7 @@ from grid.engine.errors import NotConvergedError
 from grid.engine.methods.exponential import keep_extremes
 from grid.engine.methods.rational_krylov_basis import Basis, Motion
 from grid.engine.space import Loads, Space
-from grid.engine.state import Bounds, Ledger, Segment, State, include_references
+from grid.engine.state import Ledger, Segment, State, include_references
 from grid.engine.values import FloatArray
 
 WINDOW = 10.0  # times within this factor share their directions
@@ -80,10 +80,7 @@ class KrylovStepper:
     def _step(self, state: State, start: float, end: float) -> State:
         bounds = include_references(state.bounds, self._loads)
         is_known = self._is_known(state)
-        if is_known:
-            window = self._find_window(end)
-        else:
-            window = self._build(state.temperature, np.array([end - start]), bounds.highest - bounds.lowest)
+        window = self._find_window(end) if is_known else self._build(state.temperature, np.array([end - start]))
         basis, base = window.basis, 0.0 if is_known else start
         motion = basis.system.move(np.array([end - base]))
         temperature = basis.field(motion.change[:, 0])
@@ -124,19 +121,15 @@ class KrylovStepper:
             times = np.array([time for time in self.landings if high / WINDOW < time <= high])
             if not is_landing:
                 times = high * np.geomspace(1.0 / WINDOW, 1.0, SAMPLES)
-            low, top = self.space.initial_measure[:2]
-            bounds = include_references(Bounds(low, top), self._loads)
-            start = self.space.initial_temperature()
-            self._kept[high, is_landing] = self._build(start, times, bounds.highest - bounds.lowest)
+            self._kept[high, is_landing] = self._build(self.space.initial_temperature(), times)
         return self._kept[high, is_landing]
 
-    def _build(self, start: FloatArray, times: FloatArray, span: float) -> Window:
-        """Directions until the last one changes no field at the given times by more than half of the tolerance.
+    def _build(self, start: FloatArray, times: FloatArray) -> Window:
+        """Directions until the last one changes no field by more than half of the tolerance.
 
         Args:
             start: Where they begin.
             times: Since then, increasing [s].
-            span: What the temperatures are thought to span [K]; 0 where nothing is known, then that of the fields.
 
         Raises:
             NotConvergedError: They do not suffice, or a solve stalls.
@@ -144,22 +137,28 @@ class KrylovStepper:
         shift = SHIFT * (self.tolerance / 1e-3) ** SHIFT_POWER * (times[0] / times[-1]) ** SHIFT_SPREAD
         dtype = np.float32 if self.tolerance >= SINGLE_TOLERANCE else np.float64
         basis = Basis(self.space, self._loads, start, gamma=shift * float(times[-1]), dtype=dtype)
-        changes, left, enough = basis.system.move(times).change, 1.0, min(LEAST_DIRECTIONS, start.size - 1)
+        changes, left, span, enough = basis.system.move(times).change, 1.0, 0.0, min(LEAST_DIRECTIONS, start.size - 1)
         for _ in range(DIRECTIONS):
             energy = SHARE * self.tolerance / (LARGEST_OF_MEAN * max(left, self.tolerance))
             if not basis.extend(min(energy, LOOSEST) * basis.fresh):
                 return Window(basis, times, np.zeros(times.size))
             before, changes = np.pad(changes, ((0, 1), (0, 0))), basis.system.move(times).change
             change = basis.measure(changes - before)
-            left = change / max(span, basis.measure(changes), 1e-300)
-            if basis.count >= enough and MARGIN * LARGEST_OF_MEAN * change <= self.tolerance * (span or np.inf):
+            is_close = basis.count >= enough and MARGIN * LARGEST_OF_MEAN * change <= self.tolerance * span
+            if is_close or not span:
+                span = self._see(basis, changes)
+            left = change / span if span else 1.0
+            if is_close:
                 errors = MARGIN * np.array([basis.find_largest(step) for step in (changes - before).T])
-                ends = [start, *(basis.field(changes[:, at]) for at in {0, times.size - 1})]
-                low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
-                span = tolerance_scale(low, high, self.tolerance)
                 if errors.max() <= self.tolerance * span:
                     return Window(basis, times, errors)
         raise NotConvergedError("shift-and-invert Krylov", DIRECTIONS, left, self.tolerance)
+
+    def _see(self, basis: Basis, changes: FloatArray) -> float:
+        """What the temperatures span so far, at the start and the first and the last of some times [K]."""
+        ends = [basis.start, *(basis.field(changes[:, at]) for at in {0, changes.shape[1] - 1})]
+        low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
+        return tolerance_scale(low, high, self.tolerance)
 
     def _book(self, ledger: Ledger, basis: Basis, motion: Motion, step: float) -> Ledger:
         """The heat that the mean temperatures over a time let through the faces, and that of sources."""

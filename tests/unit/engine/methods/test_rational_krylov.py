@@ -8,6 +8,7 @@ from scipy.linalg import expm
 
 from grid.core.errors import UnsupportedError
 from grid.engine import Constant, HeatProblem, Temperature, prepare, solve
+from grid.engine.boundaries import Convection
 from grid.engine.marching import make_start, make_stepper
 from grid.engine.methods.rational_krylov_basis import System, phi_2
 from grid.engine.problem import Domain, Material
@@ -183,6 +184,26 @@ def test_the_error_of_random_bodies_is_within_the_tolerance_and_its_estimate(tol
         assert solution.is_accepted
 
     assert within >= 19
+
+
+def test_the_tolerance_is_a_share_of_what_temperatures_span_not_of_what_they_might():
+    """A film so weak that the body has hardly begun to follow the medium around it."""
+    random = np.random.default_rng(8)
+    problem = HeatProblem(
+        domain=Domain((1.0, 1.0), (20, 15)),
+        materials=(Material((Gridded(np.where(random.random((20, 15)) < 0.3, 1e-2, 1.0)),), Constant(1.0)),),
+        initial=0.0,
+        boundaries={"x_min": Convection(Constant(1e-2), Constant(1.0))},
+        end_time=0.01,
+    )
+
+    solution, exact = (
+        solve(problem, method=name, tolerance=t) for name, t in (("krylov", 1e-4), ("exponential", 1e-9))
+    )
+
+    assert np.ptp(exact.final) < 1e-2
+    assert np.abs(solution.final - exact.final).max() <= 1e-4 * np.ptp(exact.final)
+    assert balance_of(solution) <= 1e-12
 
 
 def test_the_work_does_not_grow_with_the_grid():
