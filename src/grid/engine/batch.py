@@ -1,7 +1,7 @@
 """Many problems that differ in numbers: `solve_batch`."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +177,16 @@ def _count_columns(problem: HeatProblem, arrays: Mapping[str, FloatArray]) -> in
     return int(lengths.pop())
 
 
+def _group_equal(steps: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], Any]]:
+    """Each kind of row of an array, and where it is; a slice where all rows are equal, so that nothing is copied."""
+    if (steps == steps[0]).all():
+        yield steps[0], slice(None)
+        return
+    kinds, which = np.unique(steps, axis=0, return_inverse=True)
+    for number, kind in enumerate(kinds):
+        yield kind, np.flatnonzero(which.reshape(-1) == number)
+
+
 class _Collector:
     """The columns of a batch on their way."""
 
@@ -221,16 +231,16 @@ class _Collector:
         facts = self.plan.facts
         if facts is None or facts.landings[-1] not in self.plan.times:
             return
-        kinds, which = np.unique(count_steps(facts, laws.stable), axis=0, return_inverse=True)
-        for number, counts in enumerate(kinds):
-            own = np.flatnonzero(which.reshape(-1) == number)
+        steps = count_steps(facts, laws.stable)
+        is_whole = columns.size == self.columns
+        for counts, own in _group_equal(steps):
             if int(counts.sum()) > limits.MAX_STEPS:
                 continue  # alone it is refused by name
             schedule = make_schedule(self.plan, counts)
-            begin = starts[columns[own]]
+            begin = starts[own] if is_whole else starts[columns[own]]
             ran = run(laws.law[:, own], begin, schedule, is_parallel=is_parallel)
-            lowest = np.minimum(laws.lowest[own], begin.min(axis=1))
-            highest = np.maximum(laws.highest[own], begin.max(axis=1))
+            lowest = np.minimum(laws.lowest[own], ran.rows[:, 0, 0])
+            highest = np.maximum(laws.highest[own], ran.rows[:, 2, 0])
             self.add_group(columns[own], Group(self.plan, ran, int(counts.sum()), lowest, highest))
 
     def add_group(self, columns: npt.NDArray[np.intp], group: "Group") -> None:

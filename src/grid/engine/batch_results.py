@@ -54,10 +54,10 @@ class Group:
         into, out, stored, content, error = self.ran.totals.T
         scale = np.maximum(np.maximum(into, out), 1e-3 * content)
         accepted = np.abs(stored - (into - out)) <= ENERGY_LIMIT * scale + UNIT_ROUNDING * self.steps * content
-        fields = self.ran.fields.reshape(self.ran.fields.shape[0], -1)
-        accepted &= np.isfinite(fields).all(axis=1)
+        low, high = self._find_extremes()
+        accepted &= np.isfinite(low) & np.isfinite(high)
         if reason_without_bounds(self.plan.problem) is None:
-            excess = np.maximum(self.lowest - fields.min(axis=1), fields.max(axis=1) - self.highest)
+            excess = np.maximum(self.lowest - low, high - self.highest)
             rounding = 1e-12 * np.maximum(np.abs(self.lowest), np.abs(self.highest))
             span = np.maximum(self.highest - self.lowest, rounding)
             accepted &= (excess <= rounding) | (excess <= EXTREME_LIMIT * span)
@@ -66,6 +66,16 @@ class Group:
         span = self.ran.rows[:, 2].max(axis=1) - self.ran.rows[:, 0].min(axis=1)
         result: npt.NDArray[np.bool_] = accepted & ((span <= 0.0) | (error <= limit * span))
         return result
+
+    def _find_extremes(self) -> tuple[FloatArray, FloatArray]:
+        """Of all kept fields of each column; not finite where a temperature is not, which spreads to the mean."""
+        fields, rows = self.ran.fields, self.ran.rows
+        if fields.shape[1] != 2:
+            flat = fields.reshape(fields.shape[0], -1)
+            return flat.min(axis=1), flat.max(axis=1)
+        ends = rows[:, :, [0, -1]]  # the first and the last row of the history are of the two fields
+        is_sure = np.isfinite(ends[:, 1]).all(axis=1)
+        return np.where(is_sure, ends[:, 0].min(axis=1), np.nan), np.where(is_sure, ends[:, 2].max(axis=1), np.nan)
 
     def metrics(self) -> dict[str, Any]:
         """The figures of all, by the names of `Solution.metrics`."""

@@ -99,6 +99,19 @@ def test_a_run_that_is_watched_gives_the_same_field(make_case):
 
 
 @pytest.mark.jit
+@pytest.mark.parametrize("times", [None, [1e-4, 2e-4]])
+def test_columns_are_accepted_for_the_verdicts_that_their_audits_give(make_case, times):
+    numbers = {"diffusivity": np.geomspace(1e-3, 2.0, LANES + 5)}
+    short = {"cells": [23], "steps": 2, "end_time": 2e-4}  # two steps are too few where heat spreads fast
+    batch = solve_batch(rod(make_case, resolution=short), numbers, method="explicit", times=times)
+
+    verdicts = [all(audit.verdict != "failed" for audit in batch.audits(column)) for column in range(LANES + 5)]
+    assert batch.is_accepted.tolist() == verdicts
+    assert any(verdicts)
+    assert not all(verdicts)
+
+
+@pytest.mark.jit
 def test_bad_columns_stay_behind_and_the_others_do_not_notice(make_case):
     problem, numbers = rod(make_case), some_numbers(LANES + 4)
     good = solve_batch(problem, numbers, method="explicit")
