@@ -138,7 +138,7 @@ class Rkl2Stepper:
         low, high = float(state.temperature.min()), float(state.temperature.max())
         control = self._controller(state, low, high)
         wanted, rejected, reach = control.wanted, 0, self._find_reach(state)
-        start = self.flow.wrap(state.temperature)
+        start = self.flow.copy(self.flow.wrap(state.temperature), 2)
         rate, moved = self._rate(start, segment.inside(state.time))
         while True:
             way = segment.end - state.time
@@ -182,7 +182,7 @@ class Rkl2Stepper:
 
     def _rate(self, field: FloatArray, time: float) -> tuple[FloatArray, Moved]:
         """f [K/s] and what moves."""
-        rate = np.zeros_like(field)
+        rate = self.flow.copy(np.zeros_like(field), 3)
         moved = self.flow.stage(rate, field, rate, rate, NOTHING, time)
         return rate, moved
 
@@ -199,7 +199,8 @@ class Rkl2Stepper:
         step = segment.time_step
         weights = make_weights(count_stages(radius))
         forward = weights[0][3]
-        before, last = start.copy(), start + (forward * step) * rate
+        before, last = self.flow.copy(start, 0), self.flow.copy(start, 1)
+        last += (forward * step) * rate
         at, at_before = forward, 0.0  # times of the stages, over the step
         first = np.array([moved.into, moved.out, moved.generated])
         heat_before, heat = np.zeros(3), forward * step * first

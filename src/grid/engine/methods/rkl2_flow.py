@@ -47,6 +47,9 @@ class Flow(Protocol):
     def unwrap(self, field: FloatArray) -> FloatArray:
         """The flat field."""
 
+    def copy(self, field: FloatArray, slot: int) -> FloatArray:
+        """A copy of a field in that form; those of different slots, 0 to 3, go well together in a cache."""
+
     def stage(
         self, out: FloatArray, x: FloatArray, start: FloatArray, first: FloatArray, weights: Weights, time: float
     ) -> Moved:
@@ -68,6 +71,9 @@ class SpaceFlow:
 
     def unwrap(self, field: FloatArray) -> FloatArray:
         return field
+
+    def copy(self, field: FloatArray, slot: int) -> FloatArray:  # noqa: ARG002 rows of a box have slots
+        return field.copy()
 
     def stage(
         self, out: FloatArray, x: FloatArray, start: FloatArray, first: FloatArray, weights: Weights, time: float
@@ -112,6 +118,11 @@ class ScaledFlow:
     def unwrap(self, field: FloatArray) -> FloatArray:
         taken: FloatArray = self._layout.take(field)  # type: ignore[assignment]
         return taken
+
+    def copy(self, field: FloatArray, slot: int) -> FloatArray:
+        out: FloatArray = self._layout.zeros(4 + slot)  # type: ignore[assignment]
+        out[:] = field
+        return out
 
     def stage(
         self, out: FloatArray, x: FloatArray, start: FloatArray, first: FloatArray, weights: Weights, time: float
@@ -160,10 +171,10 @@ class ScaledFlow:
 
     @cached_property
     def _grid(self) -> tuple[Any, ...]:
-        placed = [self._layout.place(values, axis) for axis, values in enumerate(self._fixed.conductances)]
+        placed = [self._layout.place(values, axis, slot=axis) for axis, values in enumerate(self._fixed.conductances)]
         if len(placed) == 1:
-            placed.insert(0, np.zeros_like(placed[0]))
-        rate = self._layout.place(np.broadcast_to(self.space.rate.reshape(self.space.shape), self.space.shape))
+            placed.insert(0, self._layout.zeros(1))
+        rate = self._layout.place(np.broadcast_to(self.space.rate.reshape(self.space.shape), self.space.shape), slot=3)
         return (placed[0] if len(placed) == 3 else None, placed[-2], placed[-1], rate, self._layout.sizes)
 
     @cached_property
@@ -192,7 +203,7 @@ class ScaledFlow:
         for index, patch in enumerate(self.space.patches):
             laws.append(_tabulate(self.space, index, patch.cells.size, time))
         if source is None:
-            return np.zeros(int(np.prod(self._layout.shape))), np.concatenate(laws), 0.0
+            return np.asarray(self._layout.zeros(2), np.float64), np.concatenate(laws), 0.0
         inside = source if self.space.active is None else np.where(self.space.active, source, 0.0)
         return self.wrap(inside), np.concatenate(laws), float(inside.sum())
 
@@ -235,7 +246,7 @@ def find_scale(problem: HeatProblem, low: float, high: float) -> FloatArray | No
     if any("T" in value.variables for value in loads) or problem.domain.active is not None or problem.contacts:
         return None
     shapes: list[FloatArray] = []
-    for value in {value for material in problem.materials for value in material.conductivity}:
+    for value in dict.fromkeys(value for material in problem.materials for value in material.conductivity):
         if "t" in value.variables or ("T" in value.variables and not isinstance(value, Expression)):
             return None
         shape = _shape(problem, value, *wide) if "T" in value.variables else np.array([1.0, 0.0, 0.0, 0.0])

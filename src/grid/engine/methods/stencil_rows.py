@@ -18,6 +18,8 @@ In single precision the recurrence carries the difference d of two levels instea
 do not add up to a drift of what is smooth.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ INDEX = ir.IntType(64)
 LANE = ir.IntType(32)
 
 
-class _Code:
+class Code:
     """Instructions on vectors of one element type, at a place in LLVM's code."""
 
     def __init__(self, context: Any, builder: Any, real: Any, lanes: int) -> None:
@@ -83,17 +85,26 @@ class _Code:
         return self.builder.fmul(conductance, self.builder.fsub(one, other))
 
 
-def _emit(code: _Code, given: dict[str, Any], rows: int, *, has_sum: bool) -> None:
-    """The loop over the vectors of `rows` rows; `given` holds pointers (None where absent) and numbers."""
+def emit_rows(
+    code: Code, given: dict[str, Any], rows: int, load: Callable[[Any], Any], finish: Callable[[Any, Any, Any], None]
+) -> None:
+    """The loop over the vectors of `rows` rows.
+
+    Args:
+        code: Where the instructions go.
+        given: Pointers to the conductances (`depth` None in 2D), and numbers: `start`, `stride`, `plane`, `vectors`.
+        rows: At a time.
+        load: Gives the vector of the field at an index.
+        finish: Takes the index of a vector of cells, its field, and the net flow into it.
+    """
     builder, step, start, stride = code.builder, code.step, given["start"], given["stride"]
     bases = [start]
     for _ in range(rows):
         bases.append(builder.add(bases[-1], stride))
-    weights = [code.splat(given[name]) for name in ("c0", "c1", "c2")] if has_sum else []
     here, entering = [], []
     for row in range(rows):
-        before = code.load(given["field"], builder.sub(bases[row], step))
-        here.append(code.load(given["field"], bases[row]))
+        before = load(builder.sub(bases[row], step))
+        here.append(load(bases[row]))
         entering.append(
             code.flow(code.load(given["along"], bases[row]), code.shift(before, here[row], code.lanes - 1), here[row])
         )
@@ -105,8 +116,8 @@ def _emit(code: _Code, given: dict[str, Any], rows: int, *, has_sum: bool) -> No
     j.add_incoming(ir.Constant(INDEX, 0), entry)
     x, inflow = [builder.phi(code.vector) for _ in range(rows)], [builder.phi(code.vector) for _ in range(rows)]
     following = builder.add(j, step)
-    above = code.load(given["field"], builder.add(builder.sub(start, stride), j))
-    below = code.load(given["field"], builder.add(bases[rows], j))
+    above = load(builder.add(builder.sub(start, stride), j))
+    below = load(builder.add(bases[rows], j))
     column = [above, *x, below]
     across = [
         code.flow(code.load(given["across"], builder.add(bases[face], j)), column[face], column[face + 1])
@@ -114,13 +125,13 @@ def _emit(code: _Code, given: dict[str, Any], rows: int, *, has_sum: bool) -> No
     ]
     for row in range(rows):
         at, to = builder.add(bases[row], j), builder.add(bases[row], following)
-        after = code.load(given["field"], to)
+        after = load(to)
         leaving = code.flow(code.load(given["along"], to), code.shift(x[row], after, code.lanes - 1), after)
         heat = builder.fsub(inflow[row], code.shift(inflow[row], leaving, 1))
         heat = builder.fadd(heat, builder.fsub(across[row], across[row + 1]))
         if given["depth"] is not None:
-            heat = builder.fadd(heat, _depth_flow(code, given, x[row], at))
-        _finish(code, given, (at, x[row], heat), weights)
+            heat = builder.fadd(heat, _depth_flow(code, given, load, x[row], at))
+        finish(at, x[row], heat)
         for phi, first, next_ in ((x[row], here[row], after), (inflow[row], entering[row], leaving)):
             phi.add_incoming(first, entry)
             phi.add_incoming(next_, builder.block)
@@ -130,18 +141,18 @@ def _emit(code: _Code, given: dict[str, Any], rows: int, *, has_sum: bool) -> No
     builder.position_at_end(done)
 
 
-def _depth_flow(code: _Code, given: dict[str, Any], x: Any, at: Any) -> Any:
+def _depth_flow(code: Code, given: dict[str, Any], load: Callable[[Any], Any], x: Any, at: Any) -> Any:
     """Net flow from the planes before and behind, in 3D."""
     builder, plane = code.builder, given["plane"]
     before, behind = builder.sub(at, plane), builder.add(at, plane)
-    enter = code.flow(code.load(given["depth"], at), code.load(given["field"], before), x)
-    leave = code.flow(code.load(given["depth"], behind), x, code.load(given["field"], behind))
+    enter = code.flow(code.load(given["depth"], at), load(before), x)
+    leave = code.flow(code.load(given["depth"], behind), x, load(behind))
     return builder.fsub(enter, leave)
 
 
-def _finish(code: _Code, given: dict[str, Any], cell: tuple[Any, Any, Any], weights: list[Any]) -> None:
+def _finish(code: Code, given: dict[str, Any], weights: list[Any], at: Any, x: Any, heat: Any) -> None:
     """The new level of one vector of cells, and every third level its share of the sum of the series."""
-    builder, (at, x, heat) = code.builder, cell
+    builder = code.builder
     rate = code.load(given["rate"], at) if given["rate"] is not None else None
     if given["change"] is None:
         old = code.load(given["other"], at)
@@ -178,8 +189,9 @@ def _make(rows: int, *, has_sum: bool) -> Any:
                 element = ir.DoubleType() if name == "total" else context.get_data_type(real)
                 given[name] = None if is_absent else builder.inttoptr(given[name], element.as_pointer())
             lanes = VECTOR_BYTES // np.dtype(str(real)).itemsize
-            code = _Code(context, builder, context.get_data_type(real), lanes)
-            _emit(code, given, rows, has_sum=has_sum)
+            code = Code(context, builder, context.get_data_type(real), lanes)
+            weights = [code.splat(given[name]) for name in ("c0", "c1", "c2")] if has_sum else []
+            emit_rows(code, given, rows, partial(code.load, given["field"]), partial(_finish, code, given, weights))
             return context.get_dummy_value()
 
         return signature, codegen

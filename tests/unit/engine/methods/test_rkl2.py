@@ -69,12 +69,16 @@ def test_the_stages_are_odd_and_just_enough(radius):
     assert stages == 3 or 2.0 * radius > (stages - 2) ** 2 + (stages - 2) - 2
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3])
-def test_compiled_stages_follow_the_same_equations(make_case, dimension):
+@pytest.mark.parametrize("bend", [0.0, 1e-5])
+@pytest.mark.parametrize(("dimension", "joined"), [(1, ""), (1, "x"), (2, ""), (2, "x"), (2, "y"), (3, ""), (3, "y")])
+def test_compiled_stages_follow_the_same_equations(make_case, dimension, joined, bend):
     """The rate of change and the heat through the boundary of `Space`, with every coefficient at the temperature."""
-    plan = prepare(
-        some_problem(make_case, dimension, source_term={"expression": "1000*x"}), method="rkl2", tolerance=1e-3
-    )
+    law = {"conductivity": {"expression": f"2 + 0.01*(T - 300) + {bend}*(T - 300)**2"}}
+    laws = {face: law for face, law in LAWS.items() if face[0] in "xyz"[:dimension] and face[0] != joined}
+    if joined:
+        laws |= {f"{joined}_{end}": {"type": "periodic"} for end in ("min", "max")}
+    changes = {"material": SCALED | law, "boundaries": laws, "source_term": {"expression": "1000*x"}}
+    plan = prepare(some_problem(make_case, dimension, **changes), method="rkl2", tolerance=1e-3)
     fast, slow = make_stepper(plan).flow, SpaceFlow(plan.space)
     assert isinstance(fast, ScaledFlow)
     field = np.random.default_rng(1).uniform(300.0, 500.0, plan.space.capacity.size)
