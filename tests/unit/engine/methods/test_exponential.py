@@ -8,6 +8,7 @@ from grid.core.errors import UnsupportedError
 from grid.engine import Constant, HeatProblem, Temperature, prepare, solve
 from grid.engine.marching import make_start, make_stepper
 from grid.engine.methods.exponential import ExponentialStepper, keep_extremes
+from grid.engine.methods.padded import PAGE_BYTES, VECTOR_BYTES, Layout
 from grid.engine.problem import Domain, Material
 from grid.engine.state import Bounds, Segment
 from grid.engine.values import Expression, Gridded
@@ -202,3 +203,26 @@ def test_what_it_cannot_solve_is_refused_in_words(make_case, changes, reason):
 
     with pytest.raises(UnsupportedError, match=reason):
         prepare(problem, method="exponential")
+
+
+@pytest.mark.parametrize("size", [4, 8])
+@pytest.mark.parametrize("cells", [(23,), (19, 13), (512, 512), (6, 5, 7)])
+def test_padded_rows_begin_at_lines_of_the_cache_and_arrays_in_slots_of_their_own(cells, size):
+    """Else each load touches two lines, and arrays that stand alike in their pages displace each other."""
+    layout = Layout(cells, (False,) * len(cells), size)
+    arrays = [layout.zeros(slot) for slot in range(8)]
+
+    places = {array.ctypes.data % PAGE_BYTES for array in arrays}
+    assert len(places) == 8
+    assert all(place % VECTOR_BYTES == 0 for place in places)
+    assert layout.sizes[3] * size % VECTOR_BYTES == 0
+    assert layout.sizes[6] * size % VECTOR_BYTES == 0
+    assert all(array.size == np.prod(layout.shape) and not array.any() for array in arrays)
+
+
+@pytest.mark.parametrize("cells", [(2048, 2048), (192, 192, 192), (40, 100_000)])
+def test_a_wave_has_several_levels_on_large_grids_unless_the_cache_is_full(cells):
+    layout = Layout(cells, (False,) * len(cells))
+
+    assert 1 <= layout.levels_at_once <= 12
+    assert layout.levels_at_once > 1 or np.prod(layout.shape[1:]) * 8 * 6 * 5 > 14e6
