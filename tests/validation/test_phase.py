@@ -290,3 +290,17 @@ def test_phases_that_conduct_a_thousand_times_better_are_solved_in_long_steps(fl
     assert solution.metrics["stored_heat_change"] == pytest.approx(2.0 * flux, rel=1e-9)
     changed = solution.liquid_fraction() if flux > 0.0 else 1.0 - solution.liquid_fraction()
     assert changed[0] - changed[-1] > 0.9
+
+
+@pytest.mark.parametrize("cells", [3, 5])
+def test_a_front_that_goes_from_cell_to_cell_takes_few_steps_within_the_tolerance(cells):
+    """Each cell freezes for long while its neighbours wait, then its rate jumps: a step ends there."""
+    problem = HeatProblem.from_case(
+        slab(WATER, resolution={"cells": [cells], "end_time": 500.0}, initial_phase="liquid")
+    )
+    solution = solve(problem, tolerance=1e-4)
+    fine = solve(problem, tolerance=1e-5)
+
+    assert solution.is_accepted
+    assert np.abs(solution.final - fine.final).max() <= 1.1e-4 * np.ptp(fine.final)
+    assert solution.metrics["steps"] <= 80.0

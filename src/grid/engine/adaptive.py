@@ -12,6 +12,9 @@ the step and dies out fast: for a scheme that damps stiff modes the error of a s
 share is therefore carried two steps further, and the rate at which it dies is continued as a power of time up to the
 asked time. So a run begins with a step of a few hundredths of the way and not with a tiny one.
 
+Where a cell begins or ends to melt, its rate jumps, and the error falls with the square of the step only. A step that
+is refused while one or two cells do so ends there instead, so that the jump lies between two steps.
+
 Steps keep to a ladder of factors sqrt(2), and the rest of the way is cut into equal parts, so that few matrices are
 factorised. All that the controller knows is in the state.
 """
@@ -57,6 +60,7 @@ class Attempt:
         filter: Applies C (C + d h L)^-1 to heat.
         to_kelvin: Turns errors of heat into errors of temperature.
         powers: a_1 and a_2, with which the step carries a heat on: a_1 times once filtered, a_2 times twice.
+        surfaces: Extremes of the surface temperatures, where cells that melt hide how far temperatures reach.
     """
 
     state: State
@@ -64,6 +68,7 @@ class Attempt:
     filter: Callable[[FloatArray], FloatArray]
     to_kelvin: Callable[[FloatArray], FloatArray]
     powers: tuple[float, float]
+    surfaces: tuple[float, float] = (math.inf, -math.inf)
 
 
 class Scheme(Protocol):
@@ -80,6 +85,9 @@ class Scheme(Protocol):
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of temperature that belong to errors of heat at a state."""
+
+    def find_corner(self, before: State, after: State) -> float | None:
+        """The share of a step at which the equation changes its form, where that is what makes its error."""
 
 
 @dataclass(frozen=True)
@@ -147,19 +155,24 @@ class AdaptiveStepper:
             StepUnderflowError: No step is short enough.
         """
         control = self._controller(state, segment)
+        corner, has_landed = None, False
         while True:
             step, end = self._cut(control, state.time, segment.end)
+            if corner is not None:
+                step, end, has_landed = corner - state.time, corner, True
             is_crawling = state.step + state.rejected_steps > PATIENCE and (self.end - state.time) / step > MOST_STEPS
             if not step > SHORTEST * self.end or not end > state.time or is_crawling:
                 raise self._underflow(state, control)
             attempt = self._attempt(state, Segment(state.time, end, 1), step)
             if attempt is None:
                 state = replace(state, rejected_steps=state.rejected_steps + 1)
-                control = replace(control, wanted=0.25 * step, taken=0.0)
+                control, corner = replace(control, wanted=0.25 * step, taken=0.0), None
                 continue
             control, excess = self._judge(state, attempt, control, step)
             if excess <= 1.0:
                 return self._keep(state, attempt, control)
+            share = None if has_landed else self.scheme.find_corner(state, attempt.state)
+            corner = None if share is None or share * step < control.wanted else state.time + share * step
             state = replace(state, rejected_steps=state.rejected_steps + 1)
 
     def _attempt(self, state: State, segment: Segment, step: float) -> Attempt | None:
@@ -218,7 +231,8 @@ class AdaptiveStepper:
         done = attempt.state
         low = min(control.lowest, float(done.temperature.min()))
         high = max(control.highest, float(done.temperature.max()))
-        allowed = control.aim * self.tolerance * max(tolerance_scale(low, high, self.tolerance), 1e-300)
+        reach = min(low, attempt.surfaces[0]), max(high, attempt.surfaces[1])
+        allowed = control.aim * self.tolerance * max(tolerance_scale(*reach, self.tolerance), 1e-300)
         excess = self._felt_error(attempt, done.time - state.time, allowed) / allowed
         if not math.isfinite(excess):
             return replace(control, wanted=0.25 * step, taken=0.0), math.inf

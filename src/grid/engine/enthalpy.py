@@ -46,6 +46,8 @@ FROZEN_TURNS = 2  # without the derivative of the conductivity, which most stage
 WHOLE_TURNS = 40  # after which corrections are shortened
 HALVINGS = 8
 PARTS, SHORTEST = 4, 1e-4  # of a step of equal length whose iteration stalls, and the least share of it that is tried
+FEW, NEAR, BISECTIONS = 2, 0.05, 40  # times that a step may be cut for, and the least share of it that is worth it
+AT_ONCE = 1e-3  # share of a step that counts as no time: a cell was at its corner already, or is there with another
 HOP = 1e-12  # of the latent heat: how far below a corner a cell that cools ends
 ROUNDINGS = 32.0  # of the largest term of a residual
 TOLERANCE = 1e-11  # of the largest change of enthalpy that a cell could see
@@ -94,6 +96,18 @@ class Store:
             low = ends[beyond] - HOP * (corners[-1] - corners[0])
             out[inside] = np.clip(target[inside], low, ends[beyond + 1])
         return out
+
+    def find_corners(self, before: FloatArray, after: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+        """The cells that come past a corner between two contents, and its content [J]; for each cell the first one."""
+        volume = cell_volume(self.space.problem.domain)
+        cells, found = [np.empty(0, np.intp)], [np.empty(0)]
+        for law, inside in self.parts:
+            corners = np.array(law.contents[1:-1]) * volume
+            old, new = (np.searchsorted(corners, content[inside], side="right") for content in (before, after))
+            passed = old != new
+            cells.append(np.flatnonzero(inside)[passed])
+            found.append(corners[np.where(new > old, old, old - 1)[passed]] if corners.size else found[0])
+        return np.concatenate(cells), np.concatenate(found)
 
     def find_sides(self, temperature: FloatArray) -> FloatArray:
         """-1 for each cell that is solid or melts, 1 for one that is liquid or does not melt; flat."""
@@ -288,6 +302,27 @@ class EnthalpyStepper:
         """Errors of temperature that belong to errors of enthalpy; none in a cell that melts."""
         return heat * self.store.temperature(_content(state))[1]
 
+    def find_corner(self, before: State, after: State) -> float | None:
+        """The share of a step at which the first cells come to a corner; None if at once, or at more than `FEW` times.
+
+        The content of such a cell is a parabola in time, from its flow at the start.
+        """
+        old, new = _content(before), _content(after)
+        cells, corners = self.store.find_corners(old, new)
+        if cells.size == 0:
+            return None
+        step = after.time - before.time
+        rise = step * self._at(old, before.time).flow.net[cells]
+        bend = new[cells] - old[cells] - rise
+        low, high = np.zeros(cells.size), np.ones(cells.size)
+        for _ in range(BISECTIONS):
+            middle = 0.5 * (low + high)
+            is_before = (old[cells] + middle * (rise + middle * bend) - corners) * (old[cells] - corners) > 0.0
+            low, high = np.where(is_before, middle, low), np.where(is_before, high, middle)
+        shares = np.sort(high[high > AT_ONCE])
+        moments = int((np.diff(shares) > AT_ONCE).sum())  # besides the first: cells of a plane front melt at one time
+        return float(shares[0]) if shares.size and moments < FEW and NEAR < shares[0] < 1.0 else None
+
     def breaks_bounds(self, state: State) -> bool:
         """Whether a state has an extreme that the maximum principle forbids."""
         bounds, temperature = state.bounds, state.temperature
@@ -329,7 +364,17 @@ def _content(state: State) -> FloatArray:
 
 def _attempt(state: State, local: FloatArray, done: Moment, tau: float, powers: tuple[float, float]) -> Attempt:
     slope, solver = done.slope, done.make_solver(tau)
-    return Attempt(state, local, solver.solve, lambda heat: slope * heat, powers)
+    return Attempt(state, local, solver.solve, lambda heat: slope * heat, powers, _find_surfaces(done))
+
+
+def _find_surfaces(moment: Moment) -> tuple[float, float]:
+    """Extremes of the surface temperatures of all faces."""
+    low, high = math.inf, -math.inf
+    for index, (patch, closure) in enumerate(zip(moment.space.patches, moment.loads.closures, strict=True)):
+        rise = moment.space.boundary_flux(index, moment.temperature, closure)[1]
+        surface = moment.temperature[patch.cells] + rise
+        low, high = min(low, float(surface.min())), max(high, float(surface.max()))
+    return low, high
 
 
 def _carry(state: State, local: FloatArray, done: Moment, tau: float) -> FloatArray:

@@ -174,6 +174,9 @@ class ImplicitStepper:
         """Errors of temperature that belong to errors of heat."""
         return heat * freeze(self.space, state.temperature, state.time)[0].rate
 
+    def find_corner(self, before: State, after: State) -> float | None:  # noqa: ARG002 smooth coefficients have none
+        return None
+
     def breaks_bounds(self, state: State) -> bool:
         """Whether a state has an extreme that the maximum principle forbids."""
         bounds, temperature = state.bounds, state.temperature
