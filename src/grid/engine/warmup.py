@@ -9,16 +9,17 @@ if TYPE_CHECKING:
     from grid.engine.values import Value
 
 LARGE = {1: 100_000, 2: 320, 3: 47}  # cells along each axis: beyond every size at which kernels share threads
+UNEQUAL = ((6, 5), (330, 310), (6, 5, 4), (50, 46, 44))  # cells of unlike lengths, for which tiles have other kernels
 PLANE, BODY = 96, 17  # where a steady plane is left to multigrid, and a body to conjugate gradients
 
 
 def warm(serial: bool = True) -> None:
-    """Run the kernels that most jobs use once on tiny problems; some 20 s where nothing is in the cache yet.
+    """Run the kernels that most jobs use once on tiny problems; some 10 s where nothing is in the cache yet.
 
     What is left to the first problem that needs it is what `compile_ahead` runs.
 
     Args:
-        serial: Only the kernels of one thread; False adds the parallel ones.
+        serial: Only kernels of one thread; False adds the parallel ones, and 3D.
     """
     from dataclasses import replace
 
@@ -28,9 +29,9 @@ def warm(serial: bool = True) -> None:
     from grid.engine.values import Constant, Expression
 
     _run_expression()
-    uniform: list[tuple[int, Value]] = [(1, Constant(1.0)), (2, Constant(1.0))]
-    varying: list[tuple[int, Value]] = [(dimension, Expression("1 + x")) for dimension in (1, 2, 3)]
-    for dimension, conductivity in uniform + varying:
+    dimensions = (2,) if serial else (1, 2, 3)
+    kinds: list[tuple[int, Value]] = [(1, Constant(1.0)), *((d, Expression("1 + x")) for d in dimensions)]
+    for dimension, conductivity in kinds:
         problem = _box((4,) * dimension, conductivity, 0.01)
         for method in ("explicit", "implicit"):
             prepare(problem, method=method, steps=1).solve()
@@ -69,6 +70,8 @@ def _everything() -> "Iterator[tuple[HeatProblem, str]]":
             yield _box((6,) * dimension, conductivity, 0.01), method.name
             if "T" not in conductivity.variables or method.name != "implicit":  # as on small boxes, and not quick
                 yield _box((LARGE[dimension],) * dimension, conductivity, 1e-9), method.name
+    for cells in UNEQUAL:
+        yield _box(cells, conductivities[0], 1e-9), "explicit"
     for cells, law in product(((PLANE,) * 2, (BODY,) * 3), conductivities):
         yield _box(cells, law, None), "auto"
         yield _box(cells, law, 0.01), "implicit"
