@@ -15,17 +15,14 @@ B 19, 1991). A step that makes a new extreme is redone as two steps of backward 
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
-from grid.engine.errors import NotConvergedError, RunError
-from grid.engine.implicit import EMBEDDED, GAMMA, D, W, book
+from grid.engine.enthalpy_store import Store
+from grid.engine.errors import NotConvergedError
 from grid.engine.linear import LinearSolver
-from grid.engine.mesh import cell_volume
 from grid.engine.newton import (
     RISE,
     chequer,
@@ -35,10 +32,10 @@ from grid.engine.newton import (
     find_scale,
     must_differentiate,
 )
-from grid.engine.phases import Enthalpy
+from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
 from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.state import Segment, State, include_references
-from grid.engine.values import Constant, FloatArray
+from grid.engine.values import FloatArray
 from grid.engine.varying import freeze
 
 ITERATIONS = 100
@@ -48,83 +45,9 @@ HALVINGS = 8
 PARTS, SHORTEST = 4, 1e-4  # of a step of equal length whose iteration stalls, and the least share of it that is tried
 FEW, NEAR, BISECTIONS = 2, 0.05, 40  # times that a step may be cut for, and the least share of it that is worth it
 AT_ONCE = 1e-3  # share of a step that counts as no time: a cell was at its corner already, or is there with another
-HOP = 1e-12  # of the latent heat: how far below a corner a cell that cools ends
 ROUNDINGS = 32.0  # of the largest term of a residual
 TOLERANCE = 1e-11  # of the largest change of enthalpy that a cell could see
 ACCEPTED = 1e-10  # where cells at the edge of a phase keep Newton from more; the heat balance is held to 1e-8
-OVERSHOOT = 1e-6  # of the span of the bounds, as in the implicit method
-
-
-@dataclass(frozen=True)
-class Store:
-    """The enthalpies of the cells and the temperatures that belong to them."""
-
-    space: Space
-
-    @cached_property
-    def parts(self) -> list[tuple[Enthalpy, NDArray[np.bool_]]]:
-        """For each material its law and which cells have it, as flat truth values."""
-        region = self.space.region
-        flat = np.zeros(self.space.capacity.size, np.int16) if region is None else region.reshape(-1)
-        return [(_law(self.space, index), flat == index) for index in range(len(self.space.problem.materials))]
-
-    def content(self, temperature: FloatArray) -> FloatArray:
-        """H V [J] of cells that have never melted or frozen, flat."""
-        is_liquid = self.space.problem.initial_phase == "liquid"
-        out = np.zeros_like(temperature)
-        for law, inside in self.parts:
-            out[inside] = law.content_at(temperature[inside], is_liquid=is_liquid)
-        return out * cell_volume(self.space.problem.domain)
-
-    def temperature(self, content: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """T, and dT/d(H V) [K/J], flat."""
-        volume = cell_volume(self.space.problem.domain)
-        out, slope = np.zeros_like(content), np.zeros_like(content)
-        for law, inside in self.parts:
-            out[inside], slope[inside] = law.temperature_at(content[inside] / volume)
-        return out, slope / volume
-
-    def stop_at_corners(self, content: FloatArray, target: FloatArray) -> FloatArray:
-        """The way from one content to another [J], ended for each cell where the slope of its temperature changes."""
-        volume, out = cell_volume(self.space.problem.domain), target.copy()
-        for law, inside in self.parts:
-            corners = np.array(law.contents[1:-1]) * volume
-            if corners.size == 0:
-                continue
-            beyond = np.searchsorted(corners, content[inside], side="right")
-            ends = np.concatenate([[-np.inf], corners, [np.inf]])
-            low = ends[beyond] - HOP * (corners[-1] - corners[0])
-            out[inside] = np.clip(target[inside], low, ends[beyond + 1])
-        return out
-
-    def find_corners(self, before: FloatArray, after: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
-        """The cells that come past a corner between two contents, and its content [J]; for each cell the first one."""
-        volume = cell_volume(self.space.problem.domain)
-        cells, found = [np.empty(0, np.intp)], [np.empty(0)]
-        for law, inside in self.parts:
-            corners = np.array(law.contents[1:-1]) * volume
-            old, new = (np.searchsorted(corners, content[inside], side="right") for content in (before, after))
-            passed = old != new
-            cells.append(np.flatnonzero(inside)[passed])
-            found.append(corners[np.where(new > old, old, old - 1)[passed]] if corners.size else found[0])
-        return np.concatenate(cells), np.concatenate(found)
-
-    def find_sides(self, temperature: FloatArray) -> FloatArray:
-        """-1 for each cell that is solid or melts, 1 for one that is liquid or does not melt; flat."""
-        out = np.ones_like(temperature)
-        for law, inside in self.parts:
-            if law.melting_temperature is not None:
-                out[inside & (temperature < law.melting_temperature)] = -1.0
-        return out
-
-
-def _law(space: Space, index: int) -> Enthalpy:
-    """The enthalpy of a material; of one that does not melt, its constant heat capacity times the temperature."""
-    material = space.problem.materials[index]
-    if material.enthalpy is not None:
-        return material.enthalpy
-    values = [v.value for v in material.values[len(material.conductivity) :] if isinstance(v, Constant)]
-    return Enthalpy((0.0, 1.0), (0.0, math.prod(values)))
 
 
 @dataclass(frozen=True)
@@ -153,36 +76,13 @@ class Moment:
 
 
 @dataclass
-class EnthalpyStepper:
-    """TR-BDF2 in equal steps between landing times, with the enthalpy as unknown.
+class EnthalpyStepper(EqualSteps):
+    """TR-BDF2 in equal steps between landing times, with the enthalpy as unknown."""
 
-    Args:
-        space: The discretised problem.
-        time_step: Upper limit of the step [s].
-        keeps_bounds: Whether the maximum principle holds, so that a step may be judged by it.
-    """
-
-    space: Space
-    time_step: float
-    keeps_bounds: bool = False
-    name: str = "implicit"
     store: Store = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.store = Store(self.space)
-
-    def make_segment(self, start: float, end: float) -> Segment:
-        return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
-
-    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
-        for number in range(first, first + count):
-            try:
-                attempt = self._equal_step(state, segment, number)
-            except RunError as error:
-                error.place(state.step, state.time, self.space.shape)
-                raise
-            state = replace(attempt, step=state.step + 1)
-        return state
 
     def _equal_step(self, state: State, segment: Segment, number: int) -> State:
         """One step of equal length, damped where it makes a new extreme; in parts where an iteration stalls."""
@@ -191,7 +91,7 @@ class EnthalpyStepper:
             return self._damped_step(state, attempt, segment, number) if self.breaks_bounds(attempt) else attempt
         except NotConvergedError:
             parts = Segment(segment.time(number), segment.time(number + 1), PARTS)
-            if not parts.time_step > SHORTEST * segment.time_step:
+            if not parts.time_step > SHORTEST * self.time_step:
                 raise
         for part in range(PARTS):
             state = self._equal_step(state, parts, part)
@@ -266,13 +166,11 @@ class EnthalpyStepper:
         middle = self._stage(old, step * D * first.flow.net, old, D * step, at)
         known = step * W * (first.flow.net + middle.flow.net)
         last = self._stage(old, known, middle.content, D * step, segment.inside(end))
-        moments, weights = (first, middle, last), (W, W, D)
-        pairs = zip(moments, weights, EMBEDDED, strict=True)
-        local = step * np.sum([(w - e) * moment.flow.net for moment, w, e in pairs], axis=0)
+        flows = (first.flow, middle.flow, last.flow)
+        local, ledger = step * combine(flows, LOCAL), book(state.ledger, step, flows, WEIGHTS)
         bounds = state.bounds
-        for moment in moments:
+        for moment in (first, middle, last):
             bounds = include_references(bounds, moment.loads)
-        ledger = book(state.ledger, step, (first.flow, middle.flow, last.flow), weights)
         done = replace(
             state, time=end, temperature=last.temperature, content=last.content, ledger=ledger, bounds=bounds
         )
@@ -322,13 +220,6 @@ class EnthalpyStepper:
         shares = np.sort(high[high > AT_ONCE])
         moments = int((np.diff(shares) > AT_ONCE).sum())  # besides the first: cells of a plane front melt at one time
         return float(shares[0]) if shares.size and moments < FEW and NEAR < shares[0] < 1.0 else None
-
-    def breaks_bounds(self, state: State) -> bool:
-        """Whether a state has an extreme that the maximum principle forbids."""
-        bounds, temperature = state.bounds, state.temperature
-        slack = OVERSHOOT * (bounds.highest - bounds.lowest)
-        inside = bounds.lowest - slack <= temperature.min() and temperature.max() <= bounds.highest + slack
-        return self.keeps_bounds and not inside
 
     def _damped_step(self, state: State, attempt: State, segment: Segment, number: int) -> State:
         """Two steps of backward Euler, which make no new extreme; their distance to `attempt` counts as error."""

@@ -15,7 +15,6 @@ maximum principle forbids one is redone in eight parts, and a part that still do
 which never do: the damping of R. Rannacher (Numer. Math. 43, 1984), applied only where it is needed.
 """
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
@@ -23,22 +22,17 @@ import numpy as np
 
 from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
 from grid.engine.costs import LARGE_CELLS
-from grid.engine.errors import RunError
 from grid.engine.iteration import Balance, balance
 from grid.engine.linear import LinearSolver, make_solver
-from grid.engine.space import HeatFlow, Loads, Space
-from grid.engine.state import Ledger, Segment, State, include_references
+from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
+from grid.engine.space import Loads
+from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
 from grid.engine.varying import freeze
 
-GAMMA = 2.0 - math.sqrt(2.0)
-D = GAMMA / 2.0
-W = math.sqrt(2.0) / 4.0
-EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)
 KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # factorisations held at once, for different steps; large grids
 REUSE = 1e-10  # relative difference of steps that counts as rounding
 CAREFUL_PARTS = 8
-OVERSHOOT = 1e-6  # of the span of the bounds: what a step may exceed them by before it is redone
 
 
 @dataclass(frozen=True)
@@ -51,40 +45,22 @@ class Stage:
 
 
 @dataclass
-class ImplicitStepper:
-    """TR-BDF2 in equal steps between landing times; `grid.engine.adaptive` takes its steps one by one.
+class ImplicitStepper(EqualSteps):
+    """TR-BDF2 in equal steps between landing times; `grid.engine.adaptive` takes its steps one by one."""
 
-    Args:
-        space: The discretised problem.
-        time_step: Upper limit of the step [s].
-        keeps_bounds: Whether the maximum principle holds, so that a step may be judged by it.
-    """
-
-    space: Space
-    time_step: float
-    keeps_bounds: bool = False
-    name: str = "implicit"
     _steps: list[float] = field(default_factory=list, repr=False)
     _solvers: OrderedDict[tuple[float, bytes], LinearSolver] = field(default_factory=OrderedDict, repr=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
-        segment = Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
+        segment = super().make_segment(start, end)
         if not any(abs(known - segment.time_step) <= REUSE * known for known in self._steps):
             self._steps.append(segment.time_step)
         return segment
 
-    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+    def _equal_step(self, state: State, segment: Segment, number: int) -> State:
         step = self._same_step(segment.time_step)
-        for number in range(first, first + count):
-            try:
-                attempt = self._try_step(state, segment, number, step)
-                if self.breaks_bounds(attempt):
-                    attempt = self._careful_step(state, segment, number, step)
-            except RunError as error:
-                error.place(state.step, state.time, self.space.shape)
-                raise
-            state = replace(attempt, step=state.step + 1)
-        return state
+        attempt = self._try_step(state, segment, number, step)
+        return self._careful_step(state, segment, number, step) if self.breaks_bounds(attempt) else attempt
 
     def _same_step(self, step: float) -> float:
         """A step that differs by rounding alone from one of an earlier segment becomes that one."""
@@ -139,11 +115,11 @@ class ImplicitStepper:
         known = step * W * (first.net + middle.flow.net)
         last = self._stage(old, known, middle.temperature, Stage(step, D, segment.inside(end)), middle)
         flows = (first, middle.flow, last.flow)
-        local = step * _combine(flows, (W - EMBEDDED[0], W - EMBEDDED[1], D - EMBEDDED[2]))
+        local = step * combine(flows, LOCAL)
         bounds = state.bounds
         for load in (loads, middle.loads, last.loads):
             bounds = include_references(bounds, load)
-        ledger = book(state.ledger, step, flows, (W, W, D))
+        ledger = book(state.ledger, step, flows, WEIGHTS)
         turns = state.iterations + middle.iterations + last.iterations
         done = replace(state, time=end, temperature=last.temperature, ledger=ledger, bounds=bounds, iterations=turns)
         return done, local, last
@@ -176,13 +152,6 @@ class ImplicitStepper:
 
     def find_corner(self, before: State, after: State) -> float | None:  # noqa: ARG002 smooth coefficients have none
         return None
-
-    def breaks_bounds(self, state: State) -> bool:
-        """Whether a state has an extreme that the maximum principle forbids."""
-        bounds, temperature = state.bounds, state.temperature
-        slack = OVERSHOOT * (bounds.highest - bounds.lowest)
-        inside = bounds.lowest - slack <= temperature.min() and temperature.max() <= bounds.highest + slack
-        return self.keeps_bounds and not inside
 
     def _careful_step(self, state: State, segment: Segment, number: int, step: float) -> State:
         """The step in `CAREFUL_PARTS` parts, each damped if even it breaks the bounds."""
@@ -219,19 +188,3 @@ def _carry(state: State, local: FloatArray, done: Balance) -> FloatArray:
     One solve, backward Euler over the weight of the stage, which damps less than the equation does.
     """
     return done.solver.solve(local if state.error is None else local + done.space.capacity * state.error)
-
-
-def book(ledger: Ledger, step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> Ledger:
-    """Enter the heat of one step: the stage flows with the weights of the method."""
-    return ledger.add(
-        step * sum(weight * flow.boundary_in for weight, flow in zip(weights, flows, strict=True)),
-        step * sum(weight * flow.boundary_out for weight, flow in zip(weights, flows, strict=True)),
-        step * sum(weight * flow.generated for weight, flow in zip(weights, flows, strict=True)),
-    )
-
-
-def _combine(flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> FloatArray:
-    total = np.zeros_like(flows[0].net)
-    for weight, flow in zip(weights, flows, strict=True):
-        total += weight * flow.net
-    return total

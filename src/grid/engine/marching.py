@@ -107,7 +107,7 @@ def initial_content(space: Space, temperature: FloatArray) -> FloatArray | None:
     """The enthalpies that a run starts with [J], where a material melts."""
     if not space.problem.has_phase_change:
         return None
-    from grid.engine.enthalpy import Store
+    from grid.engine.enthalpy_store import Store
 
     return Store(space).content(temperature)
 

@@ -1,0 +1,77 @@
+"""What both forms of TR-BDF2 share (`implicit`, `enthalpy`): weights, equal steps, bounds and the booking of heat."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grid.engine.errors import RunError
+from grid.engine.space import HeatFlow, Space
+from grid.engine.state import Ledger, Segment, State
+from grid.engine.values import FloatArray
+
+GAMMA = 2.0 - math.sqrt(2.0)
+D = GAMMA / 2.0
+W = math.sqrt(2.0) / 4.0
+WEIGHTS = (W, W, D)
+EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)  # of third order
+LOCAL = (W - EMBEDDED[0], W - EMBEDDED[1], D - EMBEDDED[2])  # weights of the local error
+OVERSHOOT = 1e-6  # of the span of the bounds: what a step may exceed them by before it is redone
+
+
+@dataclass
+class EqualSteps(ABC):
+    """A one-step scheme in equal steps between landing times.
+
+    Args:
+        space: The discretised problem.
+        time_step: Upper limit of the step [s].
+        keeps_bounds: Whether the maximum principle holds, so that a step may be judged by it.
+    """
+
+    space: Space
+    time_step: float
+    keeps_bounds: bool = False
+    name: str = "implicit"
+
+    def make_segment(self, start: float, end: float) -> Segment:
+        return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
+
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        for number in range(first, first + count):
+            try:
+                attempt = self._equal_step(state, segment, number)
+            except RunError as error:
+                error.place(state.step, state.time, self.space.shape)
+                raise
+            state = replace(attempt, step=state.step + 1)
+        return state
+
+    @abstractmethod
+    def _equal_step(self, state: State, segment: Segment, number: int) -> State:
+        """One step that is kept, damped or in parts where it has to be."""
+
+    def breaks_bounds(self, state: State) -> bool:
+        """Whether a state has an extreme that the maximum principle forbids."""
+        bounds, temperature = state.bounds, state.temperature
+        slack = OVERSHOOT * (bounds.highest - bounds.lowest)
+        inside = bounds.lowest - slack <= temperature.min() and temperature.max() <= bounds.highest + slack
+        return self.keeps_bounds and not inside
+
+
+def book(ledger: Ledger, step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> Ledger:
+    """Enter the heat of one step: the stage flows with the weights of the method."""
+    return ledger.add(
+        step * sum(weight * flow.boundary_in for weight, flow in zip(weights, flows, strict=True)),
+        step * sum(weight * flow.boundary_out for weight, flow in zip(weights, flows, strict=True)),
+        step * sum(weight * flow.generated for weight, flow in zip(weights, flows, strict=True)),
+    )
+
+
+def combine(flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> FloatArray:
+    """The weighted sum of the net heat of stages [W]."""
+    total = np.zeros_like(flows[0].net)
+    for weight, flow in zip(weights, flows, strict=True):
+        total += weight * flow.net
+    return total
