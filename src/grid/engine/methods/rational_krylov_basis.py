@@ -163,7 +163,9 @@ class Basis:
         right = self._capacity * self._vectors[self.count - 1] if self.count else self._flow.net
         found = self._iteration.solve(right, Stop(energy=energy))
         if self.count == len(self._vectors):
-            self._vectors = np.concatenate([self._vectors, np.empty_like(self._vectors)])
+            grown = np.empty((2 * self.count, self.start.size), self._vectors.dtype)  # no page before it is needed
+            grown[: self.count] = self._vectors
+            self._vectors = grown
         length, new = self._find_length(found), self._vectors[self.count]
         for _ in range(1 if found.dtype == np.float32 else 2):  # again, where roundings of the first time would show
             sums = kernels.project(self.vectors, found, self._capacity)

@@ -21,7 +21,8 @@ SETUP_CELL, CYCLE_CELL, CYCLE_CELL_3D = 8.0e-8, 1.4e-8, 2.0e-8
 DIRECTION_CELL, FIELD_CELL, LANDING_CELL = 2.5e-8, 1.2e-9, 1.0e-8
 DOUBLE = 1.5  # times as much where directions are in double precision
 CYCLE, CALL = 1.5e-4, 1e-2  # s of fixed cost of a cycle, and of a set of directions
-FIELDS, FIELDS_DOUBLE = 22.0, 40.0  # of working memory
+FIELDS, FIELDS_DOUBLE = 19.0, 31.0  # of working memory besides the directions
+ROOM, GROWN = 12.0, 1.2  # directions for which there is room at first; how much more memory when they move
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class KrylovMethod:
         seconds = windows * (CALL + cycles * CYCLE)
         seconds += windows * facts.cells * (SETUP_CELL + cycles * cell + many * DIRECTION_CELL)
         seconds += len(facts.landings) * facts.cells * (LANDING_CELL + many * FIELD_CELL)
-        fields = FIELDS_DOUBLE if facts.tolerance < SINGLE_TOLERANCE else FIELDS
+        fields = FIELDS_DOUBLE + many if facts.tolerance < SINGLE_TOLERANCE else FIELDS + 0.5 * many
+        fields *= GROWN if many > ROOM else 1.0
         memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + fields)) + 2_000_000
         return Cost(len(facts.landings), seconds, memory)
 
