@@ -9,12 +9,8 @@ if TYPE_CHECKING:
     from grid.engine.values import Value
 
 LARGE = {1: 100_000, 2: 320, 3: 47}  # cells along each axis: beyond every size at which kernels share threads
-UNEQUAL: tuple[tuple[int, ...], ...] = (
-    (6, 5),
-    (330, 310),
-    (6, 5, 4),
-    (50, 46, 44),
-)  # cells of unlike lengths, for which tiles have other kernels
+# cells of unlike lengths, for which tiles have other kernels
+UNEQUAL: tuple[tuple[int, ...], ...] = ((6, 5), (330, 310), (6, 5, 4), (50, 46, 44))
 PLANE, BODY = 96, 17  # where a steady plane is left to multigrid, and a body to conjugate gradients
 
 
