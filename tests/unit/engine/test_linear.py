@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from grid.engine import linear
+from grid.engine import linear, solve
+from grid.engine.errors import NotConvergedError
 from grid.engine.materials import discretise
 
 BOUNDARIES = {
@@ -61,3 +62,23 @@ def test_the_preconditioner_is_the_inverse_of_a_homogeneous_box(make_problem):
     found = linear.SeparableInverse.of(space, loads, shift=1.0, tau=0.7).apply(right)
 
     np.testing.assert_allclose(full @ found, right, atol=1e-12)
+
+
+def test_an_iteration_of_a_steady_state_that_stalls_names_its_cell_along_each_axis(monkeypatch, make_problem):
+    monkeypatch.setattr(linear, "CG_ITERATIONS", 1)
+    ends = {
+        "x_min": {"type": "temperature", "value": 1.0},
+        "x_max": {"type": "temperature", "value": {"expression": "y"}},
+    }
+    problem = make_problem(
+        dimension=3,
+        domain={"size": [1.0, 1.0, 1.0]},
+        steady=True,
+        material={"conductivity": {"expression": "where(x < 0.5, 1.0, 2.0)"}},
+        boundaries=ends,
+        resolution={"cells": [17, 16, 16]},
+    )
+
+    with pytest.raises(NotConvergedError, match=r"^cell \(\d+, \d+, \d+\): conjugate gradients") as caught:
+        solve(problem)
+    assert caught.value.step is None
