@@ -51,6 +51,7 @@ def compile_ahead() -> None:
     """
     from grid.core.errors import GridError
     from grid.engine.planning import prepare
+    from grid.engine.values import Expression
 
     _run_expression()
     for problem, method in _everything():
@@ -59,6 +60,7 @@ def compile_ahead() -> None:
         except GridError:  # the method cannot do the problem
             continue
         plan.solve()
+    prepare(_box((6, 6), Expression("1 + x"), 0.01), method="krylov", tolerance=1e-6).solve()  # in double precision
 
 
 def _everything() -> "Iterator[tuple[HeatProblem, str]]":
