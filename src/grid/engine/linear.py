@@ -24,6 +24,7 @@ CG_TOLERANCE = 1e-13
 CG_ITERATIONS = 2_000
 STEP_TOLERANCE, ROUGH_STEP = 1e-10, 1e-4  # of multigrid in a time step, and where it corrects an iterate
 COUPLED_LU_CELLS = 40_000  # of a plane with a full tensor, up to which its matrix is factorised
+PROBED_CELLS = 100  # up to which a matrix that serves once is found by applying the scheme, and factorised
 SEPARABLE_CONTRAST = 3.0  # of conductances, up to which the nearest homogeneous box is the better preconditioner
 GMRES_TOLERANCE, ROUGH_TOLERANCE, GMRES_BASIS, REFINEMENTS = 1e-13, 1e-5, 30, 12
 
@@ -66,9 +67,14 @@ def make_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_roug
 
 
 def _make_coupled_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_rough: bool) -> LinearSolver:
-    """The whole tensor: factorised if it is constant and small, else by GMRES."""
+    """The whole tensor: factorised if it is constant or very small, else by GMRES."""
     tolerance = ROUGH_TOLERANCE if is_rough else GMRES_TOLERANCE
     count = space.capacity.size
+    if not has_constant_operator(space.problem) and count <= PROBED_CELLS:
+        from grid.engine.tensor_matrix import probe, without_loads
+
+        matrix = (tau * probe(space, without_loads(loads)) + sparse.diags(shift * space.capacity)).tocsc()
+        return CoupledSolver(matrix, SparseLU(matrix), tolerance)
     if not has_constant_operator(space.problem):
         plain = _make_plain_solver(space, loads, shift=shift, tau=tau, is_rough=is_rough)
         return CoupledSolver(coupled_operator(space, loads, shift=shift, tau=tau), plain, tolerance)

@@ -32,11 +32,12 @@ def assemble_coupled(space: Space, loads: Loads) -> Any:
     """The matrix L [W/K] with heat flow = known part - L T; CSR. Made once for the films of a constant operator."""
     key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in loads.closures)
     if key not in space.matrices:
-        space.matrices[key] = _probe(space, without_loads(loads))
+        space.matrices[key] = probe(space, without_loads(loads))
     return space.matrices[key]
 
 
-def _probe(space: Space, homogeneous: Loads) -> Any:
+def probe(space: Space, homogeneous: Loads) -> Any:
+    """The matrix L [W/K] of a space as it is, whatever it was made for; CSR."""
     shape, count = space.shape, space.capacity.size
     lines = [list(_colours(n, space.problem.is_periodic[axis])) for axis, n in enumerate(shape)]
     rows, columns, values = [], [], []

@@ -190,6 +190,7 @@ class _Search:
     def __init__(self, start: FloatArray) -> None:
         self.at = start
         self.step = self.tolerance = np.inf
+        self._rounding = max(4.0 * float(np.spacing(np.abs(start).max(initial=0.0))), 1e-300)  # F is known to no more
         self.worst = 0  # face
         self._low = np.full(start.shape, -np.inf)
         self._high = np.full(start.shape, np.inf)
@@ -214,7 +215,7 @@ class _Search:
             reach = SECANT_REACH * np.abs(gap)
             secant = -heat * np.divide(way, rise, out=np.zeros_like(way), where=falls)
             following = np.where(falls, at + np.clip(secant, -reach, reach), answer)
-        self.tolerance = max(SURFACE_TOLERANCE * float(np.abs(at).max(initial=0.0)), 1e-300)
+        self.tolerance = max(SURFACE_TOLERANCE * float(np.abs(at).max(initial=0.0)), self._rounding)
         is_outside = (following < self._low) | (following > self._high)
         creeps = (np.abs(heat) > 0.5 * self._sizes[1]) & (np.abs(following - at) > self.tolerance)
         is_held = (is_outside | creeps) & np.isfinite(self._low) & np.isfinite(self._high)
