@@ -161,15 +161,17 @@ class ExponentialStepper:
 
     def _book(self, state: State, temperature: FloatArray, heat: Heat, error: float) -> State:
         """The state after a step, inside the bounds where there are any."""
+        from grid.engine.methods.keeping import keep_bounds  # which is made of what is here
+
         capacity = self.space.capacity
         if self.is_single:
             stored = weigh(capacity, temperature - state.temperature)
             rest = (heat.into - heat.out + heat.generated - stored) / float(capacity.sum())
             temperature, error = temperature + rest, error + abs(rest)
-        if self._is_bounded:
-            temperature = keep_extremes(temperature, capacity, state.bounds)
         ledger = state.ledger.add(heat.into, heat.out, heat.generated)
         ledger = replace(ledger, generated_absolute=state.ledger.generated_absolute + heat.absolute)
+        if self._is_bounded:
+            temperature, ledger = keep_bounds(temperature, self.space, state.bounds, ledger)
         before = 0.0 if state.error is None else float(state.error[0])
         return replace(state, temperature=temperature, ledger=ledger, error=np.array([before + error]))
 
