@@ -48,5 +48,5 @@ def test_a_source_that_does_not_fix_the_level_is_refused() -> None:
 @pytest.mark.parametrize("steps", [1.5, True, float("nan"), 0])
 def test_steps_are_a_whole_number(steps: Any) -> None:
     case = next(case for case in CASES if case["id"] == "heat-lost")
-    with pytest.raises(GridError, match="^steps: an integer"):
+    with pytest.raises(GridError, match=r"^steps: an integer"):
         solve(HeatProblem.from_case({name: value for name, value in case.items() if name != "expected"}), steps=steps)

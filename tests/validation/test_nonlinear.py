@@ -191,3 +191,24 @@ def test_an_insulated_tensor_that_nothing_ties_is_refused_with_the_reason(source
     case = sheet(source_term=source, resolution={"cells": [3, 2]})
     with pytest.raises(NumericsError, match="exchanges heat with nothing"):
         solve(HeatProblem.from_case(case))
+
+
+def test_a_body_that_can_only_radiate_its_heat_is_found_from_a_guess_that_throws_newton_far():
+    """All that is generated leaves by the one face: its temperature follows from Stefan and Boltzmann's law alone."""
+    case = {
+        "dimension": 3,
+        "domain": {"size": [0.0023, 0.0101, 0.0043]},
+        "steady": True,
+        "material": {"conductivity": 0.1},
+        "boundaries": {"z_min": {"type": "radiation", "emissivity": 0.47, "surroundings": 352.4}},
+        "source_term": 41250.0,
+        "temperature_unit": "K",
+        "resolution": {"cells": [1, 2, 1]},
+    }
+
+    solution = solve(HeatProblem.from_case(case))
+
+    surface = (41250.0 * 0.0043 / (0.47 * SIGMA) + 352.4**4) ** 0.25
+    np.testing.assert_allclose(solution.final, surface + 41250.0 * 0.0043**2 / (2 * 0.1), rtol=2e-4)
+    assert np.ptp(solution.final) <= 1e-6
+    assert solution.is_accepted

@@ -96,12 +96,13 @@ def balance(
         is_stalled = turn > NEWTON_TURNS + 3 and not size < 0.95 * previous
         if is_stalled:
             share = max(0.5 * share, 1.0 / 64.0)
-        # what the next correction will be at most, as their ratios do not grow
-        following = size if turn == 1 or share < 1.0 else size * min(1.0, size / previous)
-        temperature, previous = temperature + share * correction, size
+        temperature = temperature + share * correction
         frozen, loads = freeze(space, temperature, time)
         span = float(np.ptp(temperature)) + size
         largest = max(started, float(np.abs(temperature).max()))
+        # what the next correction will be at most, as their ratios do not grow, unless the last one was a way back
+        following = size * min(1.0, size / previous) if share == 1.0 and previous <= largest else size
+        previous = size
         rounding = (STALLED if is_stalled else ROUNDINGS) * float(np.spacing(largest))
         if min(size, 100.0 * following) <= TOLERANCE * span + rounding:
             flow = frozen.heat_flow(temperature, loads)
