@@ -39,7 +39,7 @@ def body(**changes):
 
 
 def advance(case, step, solver=None):
-    """One step of backward Euler from the initial field; what is left of its equation over the heat stored and moved."""
+    """One step of backward Euler from the initial field; what is left over the heat stored and moved."""
     space = discretise(HeatProblem.from_case(case))
     start = space.initial_temperature()
     done = balance(space, start, np.zeros_like(start), start, shift=1.0, tau=step, time=0.0, solver=solver)
