@@ -62,7 +62,8 @@ class System:
         """
         even, others = self.mass[0, 1:], self.mass[1:, 1:]
         if even.size and 1.0 - even @ np.linalg.lstsq(others, even)[0] <= DEPENDENT:
-            return np.vstack([np.zeros(even.size), _whiten(others)])
+            alone = _whiten(others)
+            return np.vstack([np.zeros((1, alone.shape[1])), alone])
         besides = _whiten(others - np.multiply.outer(even, even))
         return np.block([[np.ones((1, 1)), -(even @ besides)[None]], [np.zeros((even.size, 1)), besides]])
 

@@ -105,6 +105,16 @@ def test_a_direction_that_is_there_already_changes_nothing():
 
 
 @pytest.mark.jit
+def test_directions_that_make_each_other_up_and_the_even_one_are_left_out():
+    """What a body of a few cells that hardly exchanges heat leaves of its directions."""
+    mass = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    system = System(mass, 2.0 * mass, np.ones(3))
+
+    change = system.move(np.array([0.5])).change
+
+    np.testing.assert_allclose(change.sum(), (1.0 - np.exp(-1.0)) / 2.0, rtol=1e-12)
+
+
 def test_heat_closes_however_roughly_the_systems_are_solved(make_case, monkeypatch):
     monkeypatch.setattr("grid.engine.methods.rational_krylov.SHARE", 10.0)
     monkeypatch.setattr("grid.engine.methods.rational_krylov.LOOSEST", 0.5)
