@@ -15,6 +15,7 @@ SINGLE_TOLERANCE = 2e-4  # below this single precision would show
 # seconds for each cell and product, in 1D and 2D, in 3D; what two threads and single precision leave of it
 PRODUCT_CELL, PRODUCT_CELL_3D = 5e-10, 9e-10
 THREADED, SINGLE = 0.55, 0.6
+CACHED_CELLS, SPILLED, SPILLED_3D = 1_500_000, 1.45, 2.1  # times as much beyond so many cells, in 2D and 3D
 ROW, PRODUCT = 2e-8, 3e-7  # s for each row of a product, and for each product
 CALL, LANDING_CELL = 4e-4, 4e-8  # s of fixed cost of a landing, and for each cell
 FIELDS = 16.0  # of working memory
@@ -40,6 +41,8 @@ class ExponentialMethod:
     def estimate(self, facts: Facts) -> Cost:
         dimension, cells, columns = facts.dimension, facts.cells, facts.problem.domain.cells[-1]
         product = cells * (PRODUCT_CELL_3D if dimension == 3 else PRODUCT_CELL)
+        if cells > CACHED_CELLS:
+            product *= SPILLED_3D if dimension == 3 else SPILLED
         product *= (SINGLE if _is_single(facts) else 1.0) * (THREADED if _is_large(facts) else 1.0)
         product += PRODUCT + ROW * cells / columns
         seconds, before = 0.0, 0.0
