@@ -34,6 +34,20 @@ def test_reading_and_estimating_a_problem_loads_no_solver():
     assert not loaded_after(statement) & HEAVY
 
 
+def test_a_small_homogeneous_body_is_solved_without_compiled_code():
+    """A rod in a fresh process is answered sooner than Numba is loaded."""
+    case = {
+        "domain": {"size": [1.0]},
+        "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+        "initial": {"expression": "sin(3*x)"},
+        "boundaries": {"x_min": {"type": "temperature", "value": 0.0}},
+        "resolution": {"cells": [101], "end_time": 0.01},
+    }
+    statement = f"from grid.engine import HeatProblem, solve\nsolve(HeatProblem.from_case({case!r}), method='spectral')"
+
+    assert "numba" not in loaded_after(statement)
+
+
 def test_the_engine_imports_nothing_of_grid_but_errors():
     code = "import sys, grid.engine\nprint('\\n'.join(n for n in sys.modules if n.startswith('grid.')))"
     names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

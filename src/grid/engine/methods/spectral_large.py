@@ -50,9 +50,11 @@ def project(field: FloatArray, modes: AxisModes, many: int, pivot: float) -> tup
 
 def can_expand(modes: AxisModes, size: int, many: int) -> bool:
     """Whether `expand` can make a field of so many cells from the first modes along its first axis."""
+    if size < MANY_CELLS or not modes.has_parity:
+        return False  # before Numba is loaded for nothing
     from grid.engine.methods.spectral_kernels import MODES
 
-    return size >= MANY_CELLS and modes.has_parity and many <= MODES
+    return many <= MODES
 
 
 def expand(coefficients: FloatArray, modes: AxisModes, shift: float, pivot: float) -> tuple[FloatArray, Seen]:
