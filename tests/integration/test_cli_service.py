@@ -21,7 +21,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("cli") / ".grid"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GRID_", "COV_"))}
     kept.pop("DATABASE_URL", None)
-    return {**kept, "GRID_HOME": str(home), "GRID_PORT": str(find_free_port()), "GRID_SLOTS": "1"}
+    return {
+        **kept,
+        "GRID_HOME": str(home),
+        "GRID_PORT": str(find_free_port()),
+        "GRID_SLOTS": "1",
+        "GRID_COMPILE_AHEAD": "false",
+    }
 
 
 @pytest.fixture(scope="module")

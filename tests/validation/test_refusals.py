@@ -71,7 +71,7 @@ HEAT = [
     ("material.conductivity", [[1.0, 2.0], [2.0, 1.0]], "material.conductivity", "positive definite"),
     ("material.conductivity", {"expression": "x - 0.5"}, "material.conductivity", "everywhere"),
     ("material.volumetric_heat_capacity", 0.0, "material.volumetric_heat_capacity", "at least"),
-    ("material.poisson_ratio", 0.5, "material.poisson_ratio", "at most 0.5"),
+    ("material.poisson_ratio", 0.5, "material.poisson_ratio", "below 0.5"),
     ("boundaries.x_min", GREY, "boundaries.x_min.emissivity", "at most 1"),
     ("boundaries.x_min", COLD, "boundaries.x_min.coefficient", "at least 0"),
     ("boundaries.x_min", {"type": "temperature", "value": -1.0}, "boundaries.x_min.value", "at least 0"),

@@ -5,6 +5,7 @@ should have, so a process of low priority compiles them into the cache, where ch
 first job that needs one of them compiles it itself.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -49,9 +50,27 @@ def start(registry: Registry, boot: str, config: dict[str, Any]) -> "subprocess.
 
 
 def main(config: dict[str, Any]) -> None:
-    """Be that process; a simulation that fails is named on stderr, and is not tried again for this version."""
+    """Be that process; a simulation that fails is named on stderr, and is not tried again for this version.
+
+    Of several workers with one folder of kernels, the first one compiles.
+    """
     die_with_parent(config["parent"])
     os.nice(NICE)
+    stamp = find_stamp()
+    if stamp is None:
+        return
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    with stamp.with_name(f"{STAMP}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        compile_all(config)
+        stamp.touch()
+
+
+def compile_all(config: dict[str, Any]) -> None:
+    """Have every simulation of the registry compile what it may need."""
     for name, simulation in load_registry(config["registry"]).simulations().items():
         try:
             compile_ahead = getattr(simulation, "compile_ahead", None)
@@ -59,7 +78,3 @@ def main(config: dict[str, Any]) -> None:
                 compile_ahead()
         except Exception:  # noqa: BLE001 - a plugin's fault must not stop the others
             sys.stderr.write(f"compiling ahead for {name} failed:\n{traceback.format_exc()}")
-    stamp = find_stamp()
-    if stamp is not None:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.touch()

@@ -42,7 +42,8 @@ def main(config: dict[str, Any]) -> NoReturn:
     warm_up(registry)
     if count_threads() > 1:
         sys.stderr.write("The fork server has threads after its warm-up: a plugin started them; forks are not safe.\n")
-    server = ForkServer(control, config, registry, compiling.start(registry, BOOT, config))
+    compiler = compiling.start(registry, BOOT, config) if config["compile_ahead"] else None
+    server = ForkServer(control, config, registry, compiler)
     gc.collect()
     gc.freeze()  # children share these pages for as long as nobody's collector writes into them
     server.run()

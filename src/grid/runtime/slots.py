@@ -186,10 +186,12 @@ class SlotFactory:
         registry: str = DEFAULT_REGISTRY,
         memory_bytes: int | None = None,
         output_bytes: int = 1 << 30,
+        compile_ahead: bool = False,
         extra_path: tuple[Path, ...] = (),
     ) -> None:
         self.home, self.artifacts, self.registry = home, artifacts, registry
         self.memory_bytes, self.output_bytes = memory_bytes, output_bytes
+        self.compile_ahead = compile_ahead
         self._path = [str(Path(grid.__file__).parent.parent), *map(str, extra_path)]
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
@@ -205,6 +207,7 @@ class SlotFactory:
             settings.resolved_artifacts_path,
             memory_bytes=settings.grid_job_memory_mb << 20,
             output_bytes=settings.grid_output_mb << 20,
+            compile_ahead=settings.grid_compile_ahead,
         )
 
     def start(self, kind: ChildKind, *, tokens: int = 1) -> SlotChild:
@@ -279,6 +282,7 @@ class SlotFactory:
                 "module": "grid.runtime.forkserver",
                 "path": self._path,
                 "registry": self.registry,
+                "compile_ahead": self.compile_ahead,
                 "control": theirs.fileno(),
             }
             with theirs:

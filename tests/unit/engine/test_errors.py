@@ -1,5 +1,6 @@
 """Errors within a run: where, when, which cell, and what to do; the same after a journey between processes."""
 
+import functools
 import pickle
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from grid.core.errors import DivergedError
 from grid.engine import NotConvergedError, SingularError, prepare, solve
 from grid.engine.errors import RunError, StepUnderflowError
+from grid.engine.iteration import balance
 from grid.engine.marching import March, make_stepper
 
 HELD = {"x_min": {"type": "temperature", "value": 1.0}}
@@ -71,7 +73,8 @@ def test_equal_implicit_steps_say_which_one_could_not_be_solved(make_problem, co
 
 
 def test_a_steady_state_that_stalls_names_the_cell(make_problem, monkeypatch):
-    monkeypatch.setattr("grid.engine.iteration.ITERATIONS", 1)
+    monkeypatch.setattr("grid.engine.steady.balance", functools.partial(balance, turns=1))
+    monkeypatch.setattr("grid.engine.steady.RELAXATIONS", 0)
     problem = make_problem(
         steady=True,
         boundaries={**HELD, "x_max": {"type": "temperature", "value": 9.0}},

@@ -1,5 +1,6 @@
 """Kernels are compiled ahead once for each version, in a process of its own, whatever a plugin does there."""
 
+import fcntl
 import sys
 import textwrap
 from pathlib import Path
@@ -22,7 +23,7 @@ TOYS = """
     class Working:
         def compile_ahead(self):
             place = Path(os.environ["NUMBA_CACHE_DIR"])
-            place.mkdir(parents=True)
+            place.mkdir(parents=True, exist_ok=True)
             (place / "kernel").write_text(f"{os.environ['NUMBA_NUM_THREADS']} {os.nice(0)}")
 
     class Registry:
@@ -61,6 +62,17 @@ def test_kernels_are_compiled_once_though_one_plugin_fails(tmp_path, place, capf
     assert int(nice) >= compiling.NICE
     assert "compiling ahead for faulty failed" in capfd.readouterr().err
     assert compiling.start(make_registry(ASKING), BOOT, config) is None
+
+
+def test_of_two_workers_with_one_folder_the_first_one_compiles(place):
+    place.mkdir(parents=True)
+    config = {"path": sys.path, "registry": "no_such_module:load"}
+    with (place / f"{compiling.STAMP}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with compiling.start(make_registry(ASKING), BOOT, config) as process:
+            assert process.wait(60) == 0  # it never looked for the registry
+
+    assert not (place / compiling.STAMP).exists()
 
 
 def test_nothing_is_started_where_no_simulation_asks_or_no_kernels_are_kept(place, monkeypatch):
