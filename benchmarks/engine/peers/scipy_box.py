@@ -4,7 +4,7 @@ import numpy as np
 import scipy
 from scipy.fft import dct, dst, idct, idst, set_workers
 
-from benchmarks.engine.measuring import THREADS, repeat, report
+from benchmarks.engine.measuring import REPEATS, THREADS, repeat, report
 from benchmarks.engine.problems import BOX_TIME, FloatArray, box_rates, box_start, relative_error
 from benchmarks.engine.references import load_reference
 
@@ -22,7 +22,7 @@ def main() -> None:
     best = None
     for workers in (1, THREADS):
         with set_workers(workers):
-            first, seconds, field = repeat(run)
+            first, seconds, field = repeat(run, 8 * REPEATS)
         if best is None or sorted(seconds)[len(seconds) // 2] < sorted(best[1])[len(best[1]) // 2]:
             best = first, seconds, field, workers
     assert best is not None
