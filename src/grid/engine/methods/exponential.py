@@ -25,10 +25,12 @@ from numpy.typing import NDArray
 
 from grid.engine.audits import reason_without_bounds
 from grid.engine.methods import exponential_kernels as kernels
+from grid.engine.methods.booking import Heat, count_heat
+from grid.engine.methods.keeping import keep_bounds, weigh
 from grid.engine.methods.padded import Layout, closed_conductances
 from grid.engine.methods.series import bound_error, count_products, divide, find_coefficients
 from grid.engine.space import Loads, Space
-from grid.engine.state import Bounds, Segment, State, include_references
+from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
 
 HEAD = 3e-4  # of a step in mixed precision, done in double
@@ -47,16 +49,6 @@ class Series:
     z: float
     coefficients: FloatArray
     error: float
-
-
-@dataclass(frozen=True)
-class Heat:
-    """What moved over a step [J]: through the boundary, and by sources, with and without their signs."""
-
-    into: float
-    out: float
-    generated: float
-    absolute: float
 
 
 @dataclass
@@ -118,7 +110,7 @@ class ExponentialStepper:
             if series.error <= SLACK * self.budget * seen:
                 break
             aim = self.budget * float(seen)  # the temperatures span less than the data would let them
-        heat = self._heat(mean, loads, step)
+        heat = count_heat(self.space, loads, step, lambda cells: mean[np.searchsorted(self._edge, cells)])
         return self._book(replace(state, time=end, step=state.step + 1, bounds=bounds), temperature, heat, series.error)
 
     def _choose(self, step: float, drive: float, span: float, aim: float) -> Series:
@@ -143,33 +135,14 @@ class ExponentialStepper:
         change += field
         return change, field[self._edge] + (series.step * largest) * means
 
-    def _heat(self, mean: FloatArray, loads: Loads, step: float) -> Heat:
-        """What moved over a step, from mean temperatures behind the faces."""
-        into = out = generated = absolute = 0.0
-        for patch, closure in zip(self.space.patches, loads.closures, strict=True):
-            if np.any(closure.transmittance):
-                near: Any = mean[np.searchsorted(self._edge, patch.cells)]
-            else:
-                near = np.zeros(patch.cells.shape)
-            heat = closure.heat_flux(near) * (patch.area * step)
-            into += float(np.maximum(heat, 0.0).sum())
-            out -= float(np.minimum(heat, 0.0).sum())
-        if loads.source is not None:
-            source = loads.source if self.space.active is None else loads.source[self.space.active]
-            generated, absolute = float(source.sum()) * step, float(np.abs(source).sum()) * step
-        return Heat(into, out, generated, absolute)
-
     def _book(self, state: State, temperature: FloatArray, heat: Heat, error: float) -> State:
         """The state after a step, inside the bounds where there are any."""
-        from grid.engine.methods.keeping import keep_bounds  # which is made of what is here
-
         capacity = self.space.capacity
         if self.is_single:
             stored = weigh(capacity, temperature - state.temperature)
             rest = (heat.into - heat.out + heat.generated - stored) / float(capacity.sum())
             temperature, error = temperature + rest, error + abs(rest)
-        ledger = state.ledger.add(heat.into, heat.out, heat.generated)
-        ledger = replace(ledger, generated_absolute=state.ledger.generated_absolute + heat.absolute)
+        ledger = heat.book(state.ledger)
         if self._is_bounded:
             temperature, ledger = keep_bounds(temperature, self.space, state.bounds, ledger)
         before = 0.0 if state.error is None else float(state.error[0])
@@ -229,26 +202,3 @@ class ExponentialStepper:
         run = kernels.advance_levels if parts == 1 else kernels.advance_levels_parallel
         run(u, v, change, self._grid, total, weights, ends, levels, parts)
         return coefficients[0] * start + layout.take(total), sums
-
-
-def weigh(capacity: FloatArray, values: FloatArray) -> float:
-    """The sum of values times capacities, in an order that does not depend on threads, as that of a BLAS does."""
-    return float(np.einsum("i,i->", capacity, values))
-
-
-def keep_extremes(temperature: FloatArray, capacity: FloatArray, bounds: Bounds) -> FloatArray:
-    """Cut off what is beyond the bounds; the other cells take its heat, in proportion to their distance from them.
-
-    A series that is cut off overshoots by no more than its error. The exact field is inside the bounds, so cutting
-    brings every cell nearer to it; what the others get is the mean of what was cut (clip and assured sum: A. M. Bradley
-    et al., SIAM J. Sci. Comput. 41, 2019).
-    """
-    if bounds.lowest <= float(temperature.min()) and float(temperature.max()) <= bounds.highest:
-        return temperature
-    cut = np.clip(temperature, bounds.lowest, bounds.highest)
-    heat = weigh(capacity, temperature - cut)
-    room = bounds.highest - cut if heat > 0.0 else bounds.lowest - cut
-    whole = weigh(capacity, room)
-    share = min(heat / whole, 1.0) if whole != 0.0 else 0.0
-    kept: FloatArray = cut + share * room
-    return kept

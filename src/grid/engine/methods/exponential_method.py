@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grid.engine.methods.method import Cost, Facts
+from grid.engine.methods.method import Cost, Facts, find_change
 
 if TYPE_CHECKING:
     from grid.engine.space import Space
@@ -28,15 +28,9 @@ class ExponentialMethod:
     name: str = "exponential"
 
     def find_obstacle(self, facts: Facts) -> str | None:
-        if not facts.is_constant:
-            return "the problem is not linear with coefficients and loads that are constant in time"
-        if facts.problem.has_flow:
-            return "there is a flow"
-        if facts.problem.coupled_axes:
-            return "the conductivity is a full tensor"
-        if facts.stiffness == 0.0:
+        if facts.stiffness == 0.0 and find_change(facts) is None:
             return "nothing conducts, so there is no series to sum"
-        return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
+        return find_change(facts)
 
     def estimate(self, facts: Facts) -> Cost:
         dimension, cells, columns = facts.dimension, facts.cells, facts.problem.domain.cells[-1]

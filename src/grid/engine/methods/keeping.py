@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from grid.engine.methods.exponential import keep_extremes, weigh
 from grid.engine.space import Space
 from grid.engine.state import Bounds, Ledger
 from grid.engine.values import FloatArray
@@ -21,3 +20,26 @@ def keep_bounds(temperature: FloatArray, space: Space, bounds: Bounds, ledger: L
     if abs(given) > ROUNDINGS * weigh(space.capacity, np.abs(kept)):
         ledger = ledger.add(max(given, 0.0), max(-given, 0.0), 0.0)
     return kept, ledger
+
+
+def weigh(capacity: FloatArray, values: FloatArray) -> float:
+    """The sum of values times capacities, in an order that does not depend on threads, as that of a BLAS does."""
+    return float(np.einsum("i,i->", capacity, values))
+
+
+def keep_extremes(temperature: FloatArray, capacity: FloatArray, bounds: Bounds) -> FloatArray:
+    """Cut off what is beyond the bounds; the other cells take its heat, in proportion to their distance from them.
+
+    A series that is cut off overshoots by no more than its error. The exact field is inside the bounds, so cutting
+    brings every cell nearer to it; what the others get is the mean of what was cut (clip and assured sum: A. M. Bradley
+    et al., SIAM J. Sci. Comput. 41, 2019).
+    """
+    if bounds.lowest <= float(temperature.min()) and float(temperature.max()) <= bounds.highest:
+        return temperature
+    cut = np.clip(temperature, bounds.lowest, bounds.highest)
+    heat = weigh(capacity, temperature - cut)
+    room = bounds.highest - cut if heat > 0.0 else bounds.lowest - cut
+    whole = weigh(capacity, room)
+    share = min(heat / whole, 1.0) if whole != 0.0 else 0.0
+    kept: FloatArray = cut + share * room
+    return kept

@@ -7,6 +7,7 @@ Adding one is a class in a module of this package and an entry in `METHODS`; not
 its kernels when it is called.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -87,6 +88,17 @@ class Cost:
     seconds: float
     memory_bytes: int
     time_step: float | None = None
+
+
+def find_change(facts: Facts) -> str | None:
+    """Reason why the equations are not constant in time with a symmetric operator along the axes; None if they are."""
+    if not facts.is_constant:
+        return "the problem is not linear with coefficients and loads that are constant in time"
+    if facts.problem.has_flow:
+        return "there is a flow"
+    if facts.problem.coupled_axes:
+        return "the conductivity is a full tensor"
+    return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
 
 
 class Method(Protocol):

@@ -18,7 +18,8 @@ import numpy as np
 
 from grid.engine.audits import reason_without_bounds, tolerance_scale
 from grid.engine.errors import NotConvergedError
-from grid.engine.methods.exponential import keep_extremes
+from grid.engine.methods.booking import Heat, count_heat
+from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.rational_krylov_basis import Basis, Motion
 from grid.engine.space import Loads, Space
 from grid.engine.state import Ledger, Segment, State, include_references
@@ -84,17 +85,18 @@ class KrylovStepper:
         basis, base = window.basis, 0.0 if is_known else start
         motion = basis.system.move(np.array([end - base]))
         temperature = basis.field(motion.change[:, 0])
-        if self._is_bounded:
-            temperature = keep_extremes(temperature, self.space.capacity, bounds)
         # the heat of a run is booked anew from its start, as other directions may have served the times before
         ledger, before = (Ledger(), 0.0) if is_known else (state.ledger, float(self.estimate_error(state)[0]))
+        ledger = self._count(basis, motion, end - base).book(ledger)
+        if self._is_bounded:
+            temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
         return replace(
             state,
             time=end,
             step=state.step + 1,
             temperature=temperature,
             bounds=bounds,
-            ledger=self._book(ledger, basis, motion, end - base),
+            ledger=ledger,
             error=np.array([before + window.error(end - base)]),
             controller=self._mark(temperature, end) if is_known else (),
         )
@@ -160,21 +162,10 @@ class KrylovStepper:
         low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
         return tolerance_scale(low, high, self.tolerance)
 
-    def _book(self, ledger: Ledger, basis: Basis, motion: Motion, step: float) -> Ledger:
+    def _count(self, basis: Basis, motion: Motion, step: float) -> Heat:
         """The heat that the mean temperatures over a time let through the faces, and that of sources."""
         mean = motion.integral[:, 0] / step
-        into = out = generated = absolute = 0.0
-        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
-            near = np.zeros(patch.cells.shape)
-            if np.any(closure.transmittance):
-                near = basis.start[patch.cells] + basis.take(patch.cells, mean)
-            heat = closure.heat_flux(near) * (patch.area * step)
-            into += float(np.maximum(heat, 0.0).sum())
-            out -= float(np.minimum(heat, 0.0).sum())
-        if self._loads.source is not None:
-            source = self._loads.source if self.space.active is None else self._loads.source[self.space.active]
-            generated, absolute = float(source.sum()) * step, float(np.abs(source).sum()) * step
-        return replace(ledger.add(into, out, generated), generated_absolute=ledger.generated_absolute + absolute)
+        return count_heat(self.space, self._loads, step, lambda cells: basis.start[cells] + basis.take(cells, mean))
 
     @cached_property
     def _loads(self) -> Loads:

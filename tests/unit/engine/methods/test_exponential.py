@@ -7,7 +7,8 @@ from scipy.linalg import expm
 from grid.core.errors import UnsupportedError
 from grid.engine import Constant, HeatProblem, Temperature, prepare, solve
 from grid.engine.marching import make_start, make_stepper
-from grid.engine.methods.exponential import ExponentialStepper, keep_extremes
+from grid.engine.methods.exponential import ExponentialStepper
+from grid.engine.methods.keeping import keep_extremes
 from grid.engine.methods.padded import PAGE_BYTES, VECTOR_BYTES, Layout
 from grid.engine.problem import Domain, Material
 from grid.engine.state import Bounds, Segment

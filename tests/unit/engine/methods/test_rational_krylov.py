@@ -115,6 +115,7 @@ def test_directions_that_make_each_other_up_and_the_even_one_are_left_out():
     np.testing.assert_allclose(change.sum(), (1.0 - np.exp(-1.0)) / 2.0, rtol=1e-12)
 
 
+@pytest.mark.jit
 def test_heat_closes_however_roughly_the_systems_are_solved(make_case, monkeypatch):
     monkeypatch.setattr("grid.engine.methods.rational_krylov.SHARE", 10.0)
     monkeypatch.setattr("grid.engine.methods.rational_krylov.LOOSEST", 0.5)

@@ -1,0 +1,47 @@
+"""The heat that a step from one time to another moves, from the mean temperatures behind the faces."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.engine.space import Loads, Space
+from grid.engine.state import Ledger
+from grid.engine.values import FloatArray
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What moved over a step [J]: through the boundary, and by sources, with and without their signs."""
+
+    into: float
+    out: float
+    generated: float
+    absolute: float
+
+    def book(self, ledger: Ledger) -> Ledger:
+        """The ledger with it."""
+        after = ledger.add(self.into, self.out, self.generated)
+        return replace(after, generated_absolute=ledger.generated_absolute + self.absolute)
+
+
+def count_heat(space: Space, loads: Loads, step: float, find_mean: Callable[[NDArray[np.intp]], FloatArray]) -> Heat:
+    """The heat of a step with constant linear loads: what the mean temperatures over it let through each face.
+
+    Args:
+        space: The discretised problem.
+        loads: Those of the step.
+        step: Its length [s].
+        find_mean: Gives the mean temperatures of some cells [K]; only cells behind faces that exchange heat are asked.
+    """
+    into = out = generated = absolute = 0.0
+    for patch, closure in zip(space.patches, loads.closures, strict=True):
+        near = find_mean(patch.cells) if np.any(closure.transmittance) else np.zeros(patch.cells.shape)
+        heat = closure.heat_flux(near) * (patch.area * step)
+        into += float(np.maximum(heat, 0.0).sum())
+        out -= float(np.minimum(heat, 0.0).sum())
+    if loads.source is not None:
+        source = loads.source if space.active is None else loads.source[space.active]
+        generated, absolute = float(source.sum()) * step, float(np.abs(source).sum()) * step
+    return Heat(into, out, generated, absolute)
