@@ -27,6 +27,7 @@ from grid.engine.kinds import is_count
 from grid.engine.lumped.method import MODEL_TOLERANCE, MODELS, ModelMethod, find_method, find_model
 from grid.engine.methods import METHODS, Facts
 from grid.engine.methods.method import Precision
+from grid.engine.plan_warnings import find_warnings
 from grid.engine.problem import HeatProblem
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class PlanSummary:
             where their number was given.
         alternatives: What the other methods would have cost, or why they cannot.
         model: `diffusive`, or `lumped`, `corrected`, `auto`, see `grid.engine.lumped.method`.
+        warnings: Properties of the problem that the grid resolves badly, see `grid.engine.plan_warnings`.
     """
 
     method: str
@@ -85,6 +87,7 @@ class PlanSummary:
     tolerance: float | None = None
     alternatives: tuple[Alternative, ...] = ()
     model: str = "diffusive"
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -224,7 +227,8 @@ def prepare(
     if problem.steady or problem.end_time is None:
         needed = _steady_estimate(problem)
         reason = "the steady state is asked for: one direct solve"
-        return Plan(problem, PlanSummary(STEADY, reason, None, needed), outputs, space)
+        warnings = find_warnings(space)
+        return Plan(problem, PlanSummary(STEADY, reason, None, needed, warnings=warnings), outputs, space)
     landings = find_landings(problem, outputs)
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
@@ -236,7 +240,9 @@ def prepare(
     if model != "diffusive":
         taken = ModelMethod(model, choice.method, model_tolerance)
         reason = taken.reason
-    summary = PlanSummary(taken.name, reason, choice.cost.time_step, needed, controlled, choice.alternatives, model)
+    summary = PlanSummary(
+        taken.name, reason, choice.cost.time_step, needed, controlled, choice.alternatives, model, find_warnings(space)
+    )
     return Plan(problem, summary, outputs, space, taken, facts)
 
 

@@ -86,6 +86,11 @@ class Solution:
         return all(audit.verdict != "failed" for audit in self.audits)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Properties of the problem that the grid resolves badly, see `grid.engine.plan_warnings`."""
+        return self.plan.warnings
+
+    @property
     def space_error(self) -> float | None:
         """Largest estimated error of space of the last field over the span of temperatures; None if not asked for."""
         return None if self.ladder is None else self.ladder.error

@@ -1,0 +1,18 @@
+"""Warnings of a plan: properties of a problem that its grid or its method resolves badly, each in one sentence.
+
+A warning is no error and no audit: the run is carried out, and the warning travels with its result
+(`PlanSummary.warnings`, `Solution.warnings`). A check is a function of the discretised problem in `CHECKS`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grid.engine.space import Space
+
+CHECKS: tuple[Callable[["Space"], Iterable[str]], ...] = ()
+
+
+def find_warnings(space: "Space") -> tuple[str, ...]:
+    """The warnings of all checks, in their order."""
+    return tuple(warning for check in CHECKS for warning in check(space))
