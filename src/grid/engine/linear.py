@@ -52,6 +52,28 @@ def assemble(space: Space, loads: Loads) -> Any:
     return sparse.coo_matrix(entries, shape=(count, count)).tocsc()
 
 
+def assemble_body(space: Space, loads: Loads) -> Any:
+    """The matrix of `assemble` on the cells of the body alone, in the order of `Space.body_cells`; CSC."""
+    body = space.body_cells
+    number = np.full(space.capacity.size, -1, np.int32)
+    number[body] = np.arange(body.size, dtype=np.int32)
+    index = number.reshape(space.shape)
+    own = np.arange(body.size, dtype=np.int32)
+    rows, columns, values = [own], [own], [space.diagonal(loads)[body]]
+    for axis, conductance in enumerate(space.conductances):
+        pairs = [(index[before_last(axis)], index[after_first(axis)], conductance[inner(axis)])]
+        if space.problem.is_periodic[axis]:
+            pairs.append((index[last(axis)], index[first(axis)], conductance[first(axis)]))
+        for low, high, g in pairs:
+            joined = (low >= 0) & (high >= 0)
+            one, other, heat = low[joined], high[joined], g[joined]
+            rows += [one, other]
+            columns += [other, one]
+            values += [-heat, -heat - space.carried(axis)]
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.coo_matrix(entries, shape=(body.size, body.size)).tocsc()
+
+
 def make_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_rough: bool = False) -> LinearSolver:
     """Prepare the system `(shift C + tau L) x = right`.
 

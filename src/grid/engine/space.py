@@ -120,6 +120,11 @@ class Space:
         return self.problem.source_term != Constant(0.0)
 
     @cached_property
+    def body_cells(self) -> NDArray[np.intp]:
+        """Flat indices of the cells of the body, increasing."""
+        return np.arange(self.capacity.size) if self.active is None else np.flatnonzero(self.active)
+
+    @cached_property
     def common_capacity(self) -> float | None:
         """C of a cell [J/K] where it is the same number for all of them in memory, else None."""
         return float(self.capacity[0]) if not any(self.capacity.strides) and self.capacity.size else None

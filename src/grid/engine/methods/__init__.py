@@ -4,6 +4,7 @@ from grid.engine.methods.adi_method import AdiMethod
 from grid.engine.methods.euler import ExplicitMethod
 from grid.engine.methods.exponential_method import ExponentialMethod
 from grid.engine.methods.method import Cost, Facts, Method
+from grid.engine.methods.modal_method import ModalMethod
 from grid.engine.methods.rational_krylov_method import KrylovMethod
 from grid.engine.methods.rkl2_method import Rkl2Method
 from grid.engine.methods.spectral_method import SpectralMethod
@@ -15,6 +16,7 @@ METHODS: tuple[Method, ...] = (
     ExponentialMethod(),
     ImplicitMethod(),
     KrylovMethod(),
+    ModalMethod(),
     Rkl2Method(),
     SpectralMethod(),
 )

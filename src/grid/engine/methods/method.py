@@ -90,15 +90,22 @@ class Cost:
     time_step: float | None = None
 
 
-def find_change(facts: Facts) -> str | None:
-    """Reason why the equations are not constant in time with a symmetric operator along the axes; None if they are."""
-    if not facts.is_constant:
-        return "the problem is not linear with coefficients and loads that are constant in time"
+def find_symmetry(facts: Facts) -> str | None:
+    """Reason why the operator is not symmetric, along the axes and constant in time; None if it is."""
+    if not facts.is_linear:
+        return "the problem is not linear with coefficients that are constant in time"
     if facts.problem.has_flow:
         return "there is a flow"
     if facts.problem.coupled_axes:
         return "the conductivity is a full tensor"
     return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
+
+
+def find_change(facts: Facts) -> str | None:
+    """Reason why the equations are not constant in time with a symmetric operator along the axes; None if they are."""
+    if not facts.is_constant:
+        return "the problem is not linear with coefficients and loads that are constant in time"
+    return find_symmetry(facts)
 
 
 class Method(Protocol):

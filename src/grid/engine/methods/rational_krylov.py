@@ -138,7 +138,7 @@ class KrylovStepper:
         """
         shift = SHIFT * (self.tolerance / 1e-3) ** SHIFT_POWER * (times[0] / times[-1]) ** SHIFT_SPREAD
         dtype = np.float32 if self.tolerance >= SINGLE_TOLERANCE else np.float64
-        basis = Basis(self.space, self._loads, start, gamma=shift * float(times[-1]), dtype=dtype)
+        basis = Basis.of(self.space, self._loads, start, gamma=shift * float(times[-1]), dtype=dtype)
         changes, left, span, enough = basis.system.move(times).change, 1.0, 0.0, min(LEAST_DIRECTIONS, start.size - 1)
         for _ in range(DIRECTIONS):
             energy = SHARE * self.tolerance / (LARGEST_OF_MEAN * max(left, self.tolerance))

@@ -18,6 +18,7 @@ body, so heat is conserved whatever the others are (docs/theory/krylov.md).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,9 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine.methods import multigrid_kernels
 from grid.engine.methods import rational_krylov_kernels as kernels
-from grid.engine.methods.multigrid import Iteration, Stop, make_operator
+from grid.engine.methods.rational_krylov_operators import MultigridOperator, Operator
 from grid.engine.space import Loads, Space
 from grid.engine.values import FloatArray
 
@@ -74,6 +74,11 @@ class System:
         rates, modes = np.linalg.eigh(places.T @ self.stiffness @ places)
         return np.maximum(rates, 0.0), modes
 
+    def find_modes(self) -> tuple[FloatArray, FloatArray]:
+        """Rates [1/s] of the projected equation, and its modes as coefficients of the directions, in columns."""
+        rates, modes = self._modes
+        return rates, self._places @ modes
+
     def move(self, times: FloatArray) -> Motion:
         """The motion from rest to some times [s]."""
         places, (rates, modes) = self._places, self._modes
@@ -109,33 +114,41 @@ class Basis:
     """Directions from one start, and the equation projected on them.
 
     Args:
-        space: The discretised problem, linear, with constant loads.
+        operator: Capacities and conductances of the cells, with the systems that are solved.
+        space: The discretised problem, linear.
         start: Field at the start, flat.
-        gamma: Shift of the systems that are solved [s].
+        drives: Heat that sets the body in motion [W], each a field of cells as the operator has them: at first the
+            heat flow at the start, then that of each unit of a load that changes in time.
+        totals: Their sums over the body [W].
         dtype: Of the directions, and of the iterations that find them.
     """
 
     def __init__(
-        self, space: Space, loads: Loads, start: FloatArray, *, gamma: float, dtype: type[np.floating[Any]]
-    ) -> None:
-        self.start, self._space = start, space
-        self._flow = space.heat_flow(start, loads)
-        self._shape, self._faces, self._rest = make_operator(space, loads, shift=0.0, tau=1.0)
-        self._edge = np.flatnonzero(self._rest)
-        self._capacity = np.ascontiguousarray(space.capacity)
+        self, operator: Operator, space: Space, start: FloatArray, drives: Sequence[FloatArray],
+        totals: Sequence[float], *, dtype: type[np.floating[Any]],
+    ) -> None:  # fmt: skip
+        self.start, self._space, self._operator = start, space, operator
+        self._given = tuple(drives)
+        self._edge = np.flatnonzero(operator.leak)
         self.total = space.total_capacity
         self._level = 1.0 / math.sqrt(self.total)  # of the direction that is the same everywhere
-        self._iteration = Iteration(
-            space, loads, shift=1.0, tau=gamma, idle=_fill_idle(space, gamma, self._faces), dtype=dtype
-        )
         self._lost = LOST_SINGLE if dtype is np.float32 else LOST
-        self._vectors: Field = np.empty((FIRST_ROWS, start.size), dtype)
+        self._vectors: Field = np.empty((FIRST_ROWS, operator.capacity.size), dtype)
+        self._ends = dict[int, int]()  # the last direction of each chain
         self.count, self.fresh = 0, 1.0
-        leak = float(self._rest.reshape(-1)[self._edge].sum())
-        generated = self._flow.boundary_in - self._flow.boundary_out + self._flow.generated
-        self.system = System(
-            np.ones((1, 1)), np.full((1, 1), leak * self._level**2), np.array([generated * self._level])
-        )
+        leak = float(operator.leak[self._edge].sum())
+        self.drives: FloatArray = np.array([totals], np.float64) * self._level  # shape (directions, drives)
+        self.system = System(np.ones((1, 1)), np.full((1, 1), leak * self._level**2), self.drives[:, 0])
+
+    @classmethod
+    def of(
+        cls, space: Space, loads: Loads, start: FloatArray, *, gamma: float, dtype: type[np.floating[Any]]
+    ) -> "Basis":
+        """The basis of constant loads, with one shift [s]."""
+        flow = space.heat_flow(start, loads)
+        operator = MultigridOperator(space, loads, (gamma,), dtype)
+        total = flow.boundary_in - flow.boundary_out + flow.generated
+        return cls(operator, space, start, (flow.net,), (total,), dtype=dtype)
 
     @property
     def vectors(self) -> Field:
@@ -145,13 +158,15 @@ class Basis:
     @property
     def iterations(self) -> int:
         """Multigrid cycles so far."""
-        return self._iteration.iterations
+        return self._operator.iterations
 
-    def extend(self, energy: float) -> bool:
+    def extend(self, energy: float, *, chain: int = 0, shift: int = 0) -> bool:
         """Find another direction.
 
         Args:
             energy: See `multigrid.Stop`.
+            chain: The drive from which the directions of a chain follow, one from the other.
+            shift: Number of the system that is solved.
 
         Returns:
             Whether there was one.
@@ -161,15 +176,16 @@ class Basis:
         """
         # Where the body exchanges heat with nothing, an even field is a vector of Krylov's space by itself; elsewhere
         # taking it out of the others would leave that space.
-        right = self._capacity * self._vectors[self.count - 1] if self.count else self._flow.net
-        found = self._iteration.solve(right, Stop(energy=energy))
+        last, capacity = self._ends.get(chain), self._operator.capacity
+        right = self._given[chain] if last is None else capacity * self._vectors[last]
+        found = self._operator.solve(right, shift, energy)
         if self.count == len(self._vectors):
-            grown = np.empty((2 * self.count, self.start.size), self._vectors.dtype)  # no page before it is needed
+            grown = np.empty((2 * self.count, capacity.size), self._vectors.dtype)  # no page before it is needed
             grown[: self.count] = self._vectors
             self._vectors = grown
         length, new = self._find_length(found), self._vectors[self.count]
         for _ in range(1 if found.dtype == np.float32 else 2):  # again, where roundings of the first time would show
-            sums = kernels.project(self.vectors, found, self._capacity)
+            sums = kernels.project(self.vectors, found, capacity)
             sums[0] *= 0.0 if self._edge.size else self._level
             kernels.combine(new, found, self.vectors, self._in_kelvin(-sums), 1.0)
             found = new
@@ -178,13 +194,14 @@ class Basis:
             return False
         new *= found.dtype.type(1.0 / left)
         self.fresh = left / length
+        self._ends[chain] = self.count
         self.count += 1
         self._project()
         return True
 
     def _find_length(self, vector: Field) -> float:
         """Its norm, weighted by capacities."""
-        return math.sqrt(max(float(kernels.project(vector[None], vector, self._capacity)[1]), 0.0))
+        return math.sqrt(max(float(kernels.project(vector[None], vector, self._operator.capacity)[1]), 0.0))
 
     def _in_kelvin(self, coefficients: FloatArray) -> FloatArray:
         """Coefficients with that of the even direction as a temperature."""
@@ -194,33 +211,34 @@ class Basis:
 
     def _project(self) -> None:
         """The row and column of the last direction."""
-        vector = self._vectors[self.count - 1].astype(np.float64)
-        flow = np.empty_like(vector)
-        gx, gy, gz = self._faces
-        sums = np.empty(self._shape[0] * self._shape[1])
-        shape = self._shape
-        multigrid_kernels.apply(flow.reshape(shape), vector.reshape(shape), gx, gy, gz, self._rest, 1.0, sums)
-        mass = kernels.project(self.vectors, vector, self._capacity)
+        vector, operator = self._vectors[self.count - 1].astype(np.float64), self._operator
+        flow = operator.apply(vector)
+        mass = kernels.project(self.vectors, vector, operator.capacity)
         mass[0] *= self._level
-        leak = self._level * float(self._rest.reshape(-1)[self._edge] @ vector[self._edge])
+        leak = self._level * float(operator.leak[self._edge] @ vector[self._edge])
         stiffness = np.concatenate([[leak], kernels.project_plain(self.vectors, flow)])
-        drive = kernels.project_plain(vector[None], self._flow.net)
+        row = [float(kernels.project_plain(vector[None], drive)[0]) for drive in self._given]
+        self.drives = np.vstack([self.drives, row])
         self.system = System(
-            _border(self.system.mass, mass), _border(self.system.stiffness, stiffness),
-            np.append(self.system.drive, drive),
-        )  # fmt: skip
+            _border(self.system.mass, mass), _border(self.system.stiffness, stiffness), self.drives[:, 0]
+        )
 
     def field(self, coefficients: FloatArray) -> FloatArray:
         """The start and a change."""
-        out = np.empty_like(self.start)
-        kernels.combine(out, self.start, self.vectors, self._in_kelvin(coefficients), 1.0)
-        return self._space.fill(out)
+        operator, begin = self._operator, self._operator.pack(self.start)
+        out = np.empty_like(begin)
+        kernels.combine(out, begin, self.vectors, self._in_kelvin(coefficients), 1.0)
+        return self._space.fill(operator.unpack(out))
 
     def take(self, cells: NDArray[np.intp], coefficients: FloatArray) -> FloatArray:
-        """A change at some cells."""
+        """A change at some cells; of several changes, in columns, one in each row."""
         own = self._in_kelvin(coefficients)
-        change: FloatArray = own[0] + np.tensordot(own[1:], self.vectors[:, cells].astype(np.float64), 1)
-        return change
+        at = self.vectors[:, self._operator.places(cells)].astype(np.float64)
+        if own.ndim == 1:
+            change: FloatArray = own[0] + np.tensordot(own[1:], at, 1)
+            return change
+        many: FloatArray = own[0][:, None] + own[1:].T @ at
+        return many
 
     def measure(self, coefficients: FloatArray) -> float:
         """The largest root mean square of changes, weighted by capacities; coefficients as in `Motion`."""
@@ -229,7 +247,7 @@ class Basis:
 
     def find_largest(self, coefficients: FloatArray) -> float:
         """The largest change of a cell."""
-        if self._space.active is not None:  # the directions say nothing of cells outside
+        if self._space.active is not None and self._operator.has_idle:  # the directions say nothing of cells outside
             change = self.take(np.flatnonzero(self._space.active), coefficients)
             return float(np.abs(change).max())
         return float(kernels.find_largest(self.vectors, self._in_kelvin(coefficients)))
@@ -239,10 +257,3 @@ def _border(matrix: FloatArray, row: FloatArray) -> FloatArray:
     """A symmetric matrix with one more row and column."""
     return np.block([[matrix, row[:-1, None]], [row[None, :-1], row[None, -1:]]])
 
-
-def _fill_idle(space: Space, gamma: float, faces: tuple[FloatArray, ...]) -> FloatArray | float:
-    """What keeps cells outside a masked body as they are."""
-    if space.active is None:
-        return 0.0
-    size = float(space.capacity.max()) + gamma * max(float(g.max()) for g in faces if g.size)
-    return np.where(space.active, 0.0, size)

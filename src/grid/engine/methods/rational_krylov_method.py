@@ -1,15 +1,21 @@
 """The shift-and-invert Krylov method: `krylov`, for linear problems with constant coefficients and loads."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grid.engine.methods.method import Cost, Facts, find_change
+from grid.engine.methods.method import Cost, Facts, find_symmetry
+from grid.engine.methods.signals import count_changing, find_obstacle
 
 if TYPE_CHECKING:
-    from grid.engine.space import Space
+    from grid.engine.methods.driven_modes import Course, Modes
+    from grid.engine.methods.signals import Signals
+    from grid.engine.space import Loads, Space
     from grid.engine.state import Stepper
+    from grid.engine.values import FloatArray
 
+MOST_LOADS = 24  # that change in time, each with directions of its own
 WINDOW = 10.0  # as in grid.engine.methods.rational_krylov
 SINGLE_TOLERANCE = 2e-5  # as there
 # directions: at a tolerance of 1e-3, for each decade below, and where several times share them; cycles of the first few
@@ -32,9 +38,12 @@ class KrylovMethod:
     name: str = "krylov"
 
     def find_obstacle(self, facts: Facts) -> str | None:
-        if facts.stiffness == 0.0 and find_change(facts) is None:
+        found = find_symmetry(facts) or find_obstacle(facts.problem)
+        if found is None and facts.stiffness == 0.0:
             return "nothing conducts, so there is no matrix to invert"
-        return find_change(facts)
+        if found is None and count_changing(facts.problem) > MOST_LOADS:
+            return f"more than {MOST_LOADS} loads change in time"
+        return found
 
     def estimate(self, facts: Facts) -> Cost:
         decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
@@ -56,7 +65,22 @@ class KrylovMethod:
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.rational_krylov import KrylovStepper
 
+        if not facts.is_constant:
+            from grid.engine.methods.driven import DrivenStepper
+
+            is_direct = True
+            make = functools.partial(_make_modes, tolerance=facts.tolerance, is_direct=is_direct)
+            return DrivenStepper(space, facts.times or (facts.duration,), make, self.name)
         return KrylovStepper(space, facts.landings, facts.tolerance)
+
+
+def _make_modes(
+    space: "Space", loads: "Loads", start: "FloatArray", signals: "Signals", course: "Course", *, tolerance: float,
+    is_direct: bool,
+) -> "Modes":  # fmt: skip
+    from grid.engine.methods.driven_modes import ReducedModes
+
+    return ReducedModes(space, loads, start, signals, course, tolerance=tolerance, is_direct=is_direct)
 
 
 def _count_windows(facts: Facts) -> tuple[int, bool]:

@@ -1,0 +1,270 @@
+r"""Modes of a body that loads drive: all of a small one, or those of a Krylov space.
+
+With u the change since the start T_0, r the heat flow there, and f_j the changes of the loads since then,
+
+.. math:: C u' = -L u + r + \sum_j b_j f_j(t), \qquad u(0) = 0
+
+All modes of a small body are the eigenvectors of the pair (L, C), which is symmetric (G. H. Golub, C. F. Van Loan, Matrix
+Computations, 2013, section 8.7). Of a larger body a Krylov space is made from r and every b_j, with shifts that suit the
+times between changes of the loads and asked times (S. Guettel, GAMM-Mitt. 36, 2013).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.engine.audits import tolerance_scale
+from grid.engine.errors import NotConvergedError
+from grid.engine.methods.rational_krylov_basis import Basis
+from grid.engine.methods.rational_krylov_operators import DirectOperator, MultigridOperator, Operator
+from grid.engine.methods.response import march
+from grid.engine.methods.signals import Signals
+from grid.engine.space import Loads, Space
+from grid.engine.values import FloatArray
+
+SHORTEST_SHIFT, LONGEST_SHIFT, DECADE = 0.3, 0.15, 1.2  # shifts over the times of response; decades between two
+MOST_SHIFTS = 4
+DIRECTIONS = 240  # at most
+LEAST_ROUNDS, MARGIN, LARGEST_OF_MEAN = 2, 2.0, 5.0  # see grid.engine.methods.rational_krylov
+ENERGY = 0.01  # of the tolerance: error of a direction that is solved by iteration
+SINGLE_TOLERANCE = 2e-5
+SILENT = 1e-14  # of the largest drive: less sets nothing in motion
+
+
+class Modes(Protocol):
+    """Modes with what drives them."""
+
+    rates: FloatArray  # [1/s], shape (modes,)
+    drives: FloatArray  # by r and by a unit of each load [K/s], shape (1 + loads, modes)
+
+    def field(self, amplitudes: FloatArray) -> FloatArray:
+        """The flat field of the start and a change."""
+
+    def take(self, cells: NDArray[np.intp], amplitudes: FloatArray) -> FloatArray:
+        """Changes at some cells, shape (rows of amplitudes, cells)."""
+
+    def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:
+        """Amplitudes whose heat is what came in to the last rounding.
+
+        Args:
+            amplitudes: At a time, shape (modes,).
+            integrals: Since the start [K s], shape (modes,).
+            given: Integrals of 1 and of each load since the start [s], shape (1 + loads,).
+        """
+
+    def estimate_error(self) -> float:
+        """Largest error of a field at the asked times [K]."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """The loads of a run, cut into stretches at knots and asked times.
+
+    Args:
+        times: Ends of the stretches, with 0 first [s].
+        asked: For each landing time the number of stretches up to it.
+        low, high: Changes of the loads since the start at both ends of each stretch, shape (stretches, loads).
+    """
+
+    times: FloatArray
+    asked: NDArray[np.intp]
+    low: FloatArray
+    high: FloatArray
+
+    @classmethod
+    def of(cls, signals: Signals, landings: Sequence[float], begin: float = 0.0) -> "Course":
+        """The course of some loads from a time to the last landing; times count from there."""
+        ends = np.asarray(landings, np.float64)
+        inner = signals.knots[(signals.knots > begin) & (signals.knots < ends[-1])]
+        inner = inner[np.min(np.abs(inner[:, None] - ends), axis=1, initial=np.inf) > 1e-12 * inner] if inner.size else inner
+        times = np.unique(np.concatenate([[begin], inner, ends]))
+        low, high = signals.sample(times)
+        first = low[:, :1] if low.shape[1] else low
+        return cls(times - begin, np.searchsorted(times, ends), (low - first).T, (high - first).T)
+
+    @property
+    def lengths(self) -> FloatArray:
+        """Of the stretches [s]."""
+        return np.diff(self.times)
+
+    def drive(self, modes: Modes) -> tuple[FloatArray, FloatArray]:
+        """Drives of all modes at both ends of each stretch [K/s]."""
+        own = modes.drives[0]
+        return own + self.low @ modes.drives[1:], own + self.high @ modes.drives[1:]
+
+
+class FullModes:
+    """All modes of a small body.
+
+    Args:
+        space: The discretised problem, linear.
+        loads: At the start.
+        start: Field at the start, flat.
+        signals: The loads that change.
+    """
+
+    def __init__(self, space: Space, loads: Loads, start: FloatArray, signals: Signals) -> None:
+        self._space, self._start, self._body = space, start, space.body_cells
+        root = np.sqrt(space.capacity[self._body])
+        self.rates, own = _decompose(space, loads, root)
+        self._vectors = np.ascontiguousarray(own.T / root)  # one mode in each row
+        heat = [space.heat_flow(start, loads).net, *(item.spread(start.size) for item in signals.patterns)]
+        self.drives = np.stack([one[self._body] for one in heat]) @ self._vectors.T
+
+    def field(self, amplitudes: FloatArray) -> FloatArray:
+        out = self._start.copy()
+        out[self._body] += amplitudes @ self._vectors
+        return self._space.fill(out)
+
+    def take(self, cells: NDArray[np.intp], amplitudes: FloatArray) -> FloatArray:
+        change: FloatArray = amplitudes @ self._vectors[:, np.searchsorted(self._body, cells)]
+        return change
+
+    def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:  # noqa: ARG002
+        return amplitudes
+
+    def estimate_error(self) -> float:
+        return 0.0
+
+
+def _decompose(space: Space, loads: Loads, root: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rates and orthonormal vectors of C^-1/2 L C^-1/2 on the cells of the body, vectors in columns."""
+    if len(space.shape) == 1 and not space.problem.is_periodic[0] and root.size == space.shape[0] and root.size > 1:
+        from scipy.linalg import eigh_tridiagonal
+
+        diagonal = space.diagonal(loads) / root**2
+        rates, vectors = eigh_tridiagonal(diagonal, -space.conductances[0][1:-1] / (root[:-1] * root[1:]))
+    else:
+        from grid.engine.linear import assemble_body
+
+        matrix = assemble_body(space, loads).toarray() / np.multiply.outer(root, root)
+        rates, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    return np.maximum(rates, 0.0), vectors
+
+
+class ReducedModes:
+    """The modes of a Krylov space that is large enough for the asked times.
+
+    Args:
+        space, loads, start, signals: See `FullModes`.
+        course: The loads and the asked times.
+        tolerance: Largest error of a cell over the span of temperatures at the asked times [-].
+        is_direct: Whether systems are factorised.
+
+    Raises:
+        NotConvergedError: `DIRECTIONS` directions do not suffice.
+    """
+
+    def __init__(
+        self, space: Space, loads: Loads, start: FloatArray, signals: Signals, course: Course, *, tolerance: float,
+        is_direct: bool,
+    ) -> None:  # fmt: skip
+        self._tolerance, self._course = tolerance, course
+        flow = space.heat_flow(start, loads)
+        drives = [flow.net, *(item.spread(start.size) for item in signals.patterns)]
+        totals = [
+            flow.boundary_in - flow.boundary_out + flow.generated,
+            *(float(item.heat.sum()) for item in signals.patterns),
+        ]
+        shifts = find_shifts(course)
+        dtype = np.float32 if tolerance >= SINGLE_TOLERANCE and not is_direct else np.float64
+        operator: Operator = (
+            DirectOperator(space, loads, shifts) if is_direct else MultigridOperator(space, loads, shifts, dtype)
+        )
+        packed = [operator.pack(drive) for drive in drives]
+        self._basis = Basis(operator, space, start, packed, totals, dtype=dtype)
+        self._error = self._grow(_find_chains(packed, course, operator.capacity), len(shifts))
+
+    def _grow(self, chains: list[int], shifts: int) -> float:
+        """Add directions until the last round changes no asked field by more than half of the tolerance."""
+        basis, before, span, energy = self._basis, self._solve(), 0.0, ENERGY * self._tolerance
+        live, round_ = list(chains), 0
+        while live:
+            if basis.count >= DIRECTIONS:
+                raise NotConvergedError("the Krylov space of the loads", basis.count, change / span, self._tolerance)
+            live = [chain for chain in live if basis.extend(energy, chain=chain, shift=round_ % shifts)]
+            round_ += 1
+            after = self._solve()
+            step = after.copy()
+            step[:, : before.shape[1]] -= before
+            change, before = MARGIN * LARGEST_OF_MEAN * basis.measure(step.T), after
+            if round_ < max(LEAST_ROUNDS, shifts):
+                continue
+            span = span or self._see(after)
+            if change <= self._tolerance * span:
+                span = self._see(after)
+                error = MARGIN * max(basis.find_largest(row) for row in step[self._sample(step)])
+                if error <= self._tolerance * span:
+                    return error
+        return 0.0
+
+    def _solve(self) -> FloatArray:
+        """Coefficients of the directions at the asked times, one in each row."""
+        rates, turn = self._basis.system.find_modes()
+        self.rates, self._turn = rates, turn
+        self.drives = (turn.T @ self._basis.drives).T
+        low, high = self._course.drive(self)
+        ends = march(rates, self._course.lengths, low, high, np.zeros_like(rates)).ends
+        coefficients: FloatArray = ends[self._course.asked - 1] @ turn.T
+        return coefficients
+
+    def _sample(self, step: FloatArray) -> NDArray[np.intp]:
+        """The asked times at which the last round changed most."""
+        sizes = (step * (step @ self._basis.system.mass)).sum(axis=1)
+        return np.argsort(sizes)[-3:]
+
+    def _see(self, coefficients: FloatArray) -> float:
+        """What the temperatures span at the start and at asked times [K]."""
+        basis = self._basis
+        some = np.unique(np.linspace(0, len(coefficients) - 1, 5).astype(int))
+        ends = [basis.start, *(basis.field(coefficients[at]) for at in some)]
+        low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
+        return tolerance_scale(low, high, self._tolerance)
+
+    def field(self, amplitudes: FloatArray) -> FloatArray:
+        return self._basis.field(self._turn @ amplitudes)
+
+    def take(self, cells: NDArray[np.intp], amplitudes: FloatArray) -> FloatArray:
+        return self._basis.take(cells, self._turn @ amplitudes.T)
+
+    def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:
+        # the first row of the projected equation is the heat balance of the body
+        system, turn = self._basis.system, self._turn
+        rest = self._basis.drives[0] @ given - system.stiffness[0] @ (turn @ integrals)
+        missing = (rest - system.mass[0] @ (turn @ amplitudes)) / system.mass[0, 0]
+        even = np.zeros(len(turn))
+        even[0] = missing
+        out: FloatArray = amplitudes + turn.T @ (system.mass @ even)
+        return out
+
+    def estimate_error(self) -> float:
+        return self._error
+
+
+def _find_chains(drives: Sequence[FloatArray], course: Course, capacity: FloatArray) -> list[int]:
+    """The drives that set anything in motion."""
+    largest = [1.0, *np.maximum(np.abs(course.low), np.abs(course.high)).max(axis=0, initial=0.0).tolist()]
+    sizes = [
+        float(np.sqrt(np.einsum("i,i->", drive / capacity, drive))) * size
+        for drive, size in zip(drives, largest, strict=True)
+    ]
+    return [index for index, size in enumerate(sizes) if size > SILENT * max(sizes)]
+
+
+def find_shifts(course: Course) -> list[float]:
+    """Shifts for the times after which loads are asked for what they did, geometric between the ends [s]."""
+    jumps = np.abs(course.low[1:] - course.high[:-1]).max(axis=1, initial=0.0) > 0.0
+    slope = (course.high - course.low) / course.lengths[:, None]
+    bends = np.abs(np.diff(slope, axis=0)).max(axis=1, initial=0.0) > 0.0
+    begins = np.concatenate([[0.0], course.times[1:-1][jumps | bends]])
+    ends = course.times[course.asked]
+    last = begins[np.maximum(np.searchsorted(begins, ends, side="left") - 1, 0)]
+    shortest, longest = SHORTEST_SHIFT * float((ends - last).min()), LONGEST_SHIFT * float(ends[-1])
+    if shortest >= longest:
+        return [shortest]
+    count = min(1 + math.ceil(math.log10(longest / shortest) / DECADE), MOST_SHIFTS)
+    return np.geomspace(shortest, longest, count).tolist() if count > 1 else [math.sqrt(shortest * longest)]

@@ -1,0 +1,69 @@
+"""All modes of a small body as a method: `modal`, for linear problems whose loads are tables of time or constant."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.methods.method import Cost, Facts, find_symmetry
+from grid.engine.methods.signals import count_changing, find_obstacle
+
+if TYPE_CHECKING:
+    from grid.engine.methods.driven_modes import Course, Modes
+    from grid.engine.methods.signals import Signals
+    from grid.engine.space import Loads, Space
+    from grid.engine.state import Stepper
+    from grid.engine.values import FloatArray
+
+MOST_CELLS, MOST_CELLS_1D = 700, 1_500
+ROUNDING = 1e-16  # of the largest rate: error of each rate
+SHARE = 0.01  # of the tolerance that this error may take
+# seconds: fixed; for each cell cubed, in 1D squared; for each stretch; for each mode and stretch; for each landing, and
+# for each cell and mode of it
+CALL, CUBE, SQUARE = 1.5e-3, 1.2e-9, 6e-8
+STRETCH, STRETCH_MODE, LANDING, LANDING_CELL_MODE = 2.5e-6, 8e-9, 2.5e-4, 4e-10
+
+
+@dataclass(frozen=True)
+class ModalMethod:
+    """Exact in time; see `grid.engine.methods.driven`."""
+
+    name: str = "modal"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        cells = facts.cells
+        if cells > (MOST_CELLS_1D if facts.dimension == 1 else MOST_CELLS):
+            return "the body has too many modes to find all of them"
+        found = find_symmetry(facts) or find_obstacle(facts.problem)
+        if found is None and facts.stiffness * facts.duration * ROUNDING > SHARE * facts.tolerance:
+            return "the slowest modes would be lost in the rounding of the fastest"
+        return found
+
+    def estimate(self, facts: Facts) -> Cost:
+        cells, landings = facts.cells, len(facts.times) or 1
+        stretches = len(facts.landings) + landings
+        seconds = CALL + (SQUARE * cells**2 if facts.dimension == 1 else CUBE * cells**3)
+        seconds += stretches * (STRETCH + STRETCH_MODE * cells * (1 + count_changing(facts.problem)))
+        seconds += landings * (LANDING + LANDING_CELL_MODE * cells**2)
+        memory = int(8 * (3 * cells**2 + 4 * stretches * cells + 2 * (landings + 1) * cells)) + 2_000_000
+        return Cost(landings, seconds, memory)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.driven import DrivenStepper
+
+        return DrivenStepper(space, facts.times or (facts.duration,), _make_modes, self.name)
+
+
+def _make_modes(
+    space: "Space", loads: "Loads", start: "FloatArray", signals: "Signals", course: "Course"  # noqa: ARG001
+) -> "Modes":
+    from grid.engine.methods.driven_modes import FullModes
+
+    return FullModes(space, loads, start, signals)
+
+
+def count_decades(facts: Facts) -> float:
+    """Decades between the shortest way to a landing and the whole run."""
+    before, shortest = 0.0, facts.duration
+    for landing in facts.landings:
+        shortest, before = min(shortest, landing - before), landing
+    return math.log10(facts.duration / shortest)
