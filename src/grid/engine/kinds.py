@@ -14,7 +14,7 @@ from grid.core.errors import FieldError
 from grid.engine.boundaries import Boundary
 from grid.engine.limits import is_number
 from grid.engine.phases import Enthalpy
-from grid.engine.values import NO_VALUE, Constant, Expression, Table, is_value
+from grid.engine.values import ARGUMENTS, NO_VALUE, Constant, Expression, Table, is_value
 
 UNITS = ("K", "degC", "relative")
 ELASTIC = ("young_modulus", "poisson_ratio", "thermal_expansion", "yield_stress")
@@ -137,5 +137,6 @@ def _value(path: str, value: Any) -> Iterator[FieldError]:
     elif isinstance(value, Table):
         numbers = (value.times, value.values)
         if not all(isinstance(part, tuple) and all(map(is_number, part)) for part in numbers):
-            yield FieldError(f"{path}.table", "pairs of numbers, time and value")
+            yield FieldError(f"{path}.table", "pairs of numbers, argument and value")
         yield from _word(f"{path}.interpolation", value.interpolation, ("linear", "previous"))
+        yield from _word(f"{path}.of", value.of, ARGUMENTS)

@@ -8,7 +8,7 @@ from grid.core.errors import UnsupportedError
 from grid.engine.limits import VOLUMETRIC_HEAT_CAPACITY, Limit
 from grid.engine.phases import ByPhase, Enthalpy, HeatCapacity
 from grid.engine.reading import Reader
-from grid.engine.values import Constant, Value
+from grid.engine.values import Constant, Table, Value
 
 PHASE_FIELDS = (
     "melting_temperature",
@@ -27,7 +27,9 @@ def read_enthalpy(reader: Reader, path: str, fields: Mapping[str, Any]) -> dict[
     """The arguments of `Material` that an enthalpy table decides."""
     if any(name in fields for name in (*CAPACITIES, *PHASE_FIELDS[:5])):
         reader.refuse(f"{path}.volumetric_enthalpy", "without another heat capacity or a melting temperature")
-    table = reader.read_value(f"{path}.volumetric_enthalpy", fields["volumetric_enthalpy"])
+    table = reader.read_value(f"{path}.volumetric_enthalpy", fields["volumetric_enthalpy"], of="T")
+    if isinstance(table, Table) and (table.of, table.interpolation) != ("T", "linear"):
+        reader.refuse(f"{path}.volumetric_enthalpy", 'a table with "of": "T", linear between its points')
     temperatures, contents = getattr(table, "times", ()), getattr(table, "values", ())
     rises = [all(low < high for low, high in itertools.pairwise(part)) for part in (temperatures, contents)]
     if len(temperatures) < 2 or not all(rises):

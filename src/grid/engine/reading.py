@@ -7,7 +7,7 @@ from typing import Any
 from grid.core.errors import FieldError
 from grid.engine.errors import ExpressionError
 from grid.engine.limits import MAX_ERRORS, find_number, raise_errors
-from grid.engine.values import Constant, Expression, Table, Value
+from grid.engine.values import ARGUMENTS, Argument, Constant, Expression, Table, Value
 
 MAX_TABLE = 100_000  # entries
 
@@ -99,30 +99,32 @@ class Reader:
             self.refuse(f"{path}.expression", f"{error.message}, at column {error.column + 1}")
             return None
 
-    def read_value(self, path: str, raw: object) -> Value | None:
-        """A number, `{"expression": ...}` or `{"table": ...}`."""
+    def read_value(self, path: str, raw: object, *, of: Argument = "t") -> Value | None:
+        """A number, `{"expression": ...}` or `{"table": ...}`; a table that does not say of what is one of `of`."""
         if isinstance(raw, Mapping):
-            return self._table(path, raw) if "table" in raw else self.read_expression(path, raw)
+            return self._table(path, raw, of) if "table" in raw else self.read_expression(path, raw)
         number = find_number(raw)
         if number is None:
             self.refuse(path, "a finite number, an expression or a table")
             return None
         return Constant(number)
 
-    def _table(self, path: str, raw: Mapping[Any, Any]) -> Table | None:
-        fields = self.read_mapping(path, raw, allowed=("table", "interpolation"))
+    def _table(self, path: str, raw: Mapping[Any, Any], of: Argument) -> Table | None:
+        fields = self.read_mapping(path, raw, allowed=("table", "interpolation", "of"))
         entries = self.read_list(f"{path}.table", fields["table"], longest=MAX_TABLE)
         interpolation = self.read_choice(
             f"{path}.interpolation", fields.get("interpolation", "linear"), ("linear", "previous")
         )
-        if entries is None or interpolation is None:
+        argument = self.read_choice(f"{path}.of", fields.get("of", of), ARGUMENTS)
+        if entries is None or interpolation is None or argument is None:
             return None
         pairs: list[tuple[float, float]] = []
         for entry in entries:
             numbers = [find_number(part) for part in entry] if isinstance(entry, (list, tuple)) else []
             if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
-                self.refuse(f"{path}.table", "pairs of finite numbers, time and value")
+                self.refuse(f"{path}.table", "pairs of finite numbers, argument and value")
                 return None
             pairs.append((numbers[0], numbers[1]))
-        times, values = zip(*pairs, strict=True)
-        return Table(times, values, "previous" if interpolation == "previous" else "linear")
+        points, values = zip(*pairs, strict=True)
+        known = next(name for name in ARGUMENTS if name == argument)
+        return Table(points, values, "previous" if interpolation == "previous" else "linear", known)

@@ -3,8 +3,9 @@
 Each refusal names the field by its path in the case format and the limit with its unit, never the value.
 """
 
-import math
 from collections.abc import Iterator
+
+import numpy as np
 
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import limits
@@ -26,6 +27,8 @@ ELASTIC_LIMITS = {
     "thermal_expansion": limits.THERMAL_EXPANSION,
     "yield_stress": limits.YIELD_STRESS,
 }
+
+MAX_POINTS = 1_000_000  # of a table
 
 
 def require_valid(problem: HeatProblem) -> None:
@@ -101,6 +104,7 @@ def _domain_errors(problem: HeatProblem) -> Iterator[FieldError]:
 def _errors(problem: HeatProblem) -> Iterator[FieldError]:
     temperature = limits.temperature_limit(problem.temperature_unit)
     place = frozenset(AXES[: problem.dimension])
+    time = _time(problem)
     if not problem.materials:
         yield FieldError("material", "at least one material")
     many = len(problem.materials) > 1
@@ -111,10 +115,10 @@ def _errors(problem: HeatProblem) -> Iterator[FieldError]:
         yield from _value("initial", problem.initial, temperature, place)
     elif not problem.steady:
         yield FieldError("initial", "required unless the case is steady")
-    yield from _value("source_term", problem.source_term, limits.HEAT_SOURCE, place | {"t", "T"})
+    yield from _value("source_term", problem.source_term, limits.HEAT_SOURCE, place | time | {"T"})
     yield from _value("guess", problem.guess, temperature, place)
     if problem.exact is not None:
-        yield from _value("exact", problem.exact, temperature, place | {"t"})
+        yield from _value("exact", problem.exact, temperature, place | time)
     yield from _boundaries(problem, place, temperature)
     yield from _gridded(problem)
     if problem.velocity and len(problem.velocity) != problem.dimension:
@@ -130,7 +134,7 @@ def _errors(problem: HeatProblem) -> Iterator[FieldError]:
 
 def _material(path: str, material: Material, problem: HeatProblem, *, needs_where: bool) -> Iterator[FieldError]:
     place = frozenset(AXES[: problem.dimension])
-    anywhere = place | {"t", "T"}
+    anywhere = place | _time(problem) | {"T"}
     if needs_where and material.where is None:
         yield FieldError(f"{path}.where", "required where there are several materials")
     if material.where is not None:
@@ -171,7 +175,8 @@ def _boundaries(problem: HeatProblem, place: frozenset[str], temperature: Limit)
         for name, value in boundary.values.items():
             limit = boundary.limits[name]
             limit = temperature if limit == limits.TEMPERATURE else limit
-            depends = place | {"t", "T"} if name == "coefficient" or boundary.type == "flux" else place | {"t"}
+            of_surface = name in ("coefficient", "emissivity") or boundary.type == "flux"
+            depends = place | _time(problem) | ({"T"} if of_surface else frozenset())
             yield from _value(f"boundaries.{face}.{name}", value, limit, depends)
     if problem.temperature_unit == "relative" and any(not law.is_linear for law in problem.boundaries.values()):
         yield FieldError("temperature_unit", "K or degC where there is radiation")
@@ -247,7 +252,7 @@ def _truth(path: str, value: Expression, allowed: frozenset[str]) -> Iterator[Fi
     if value.kind != "truth":
         yield FieldError(path, "an expression that is true or false")
     elif value.variables - allowed:
-        yield FieldError(path, _variables(allowed))
+        yield FieldError(path, _no_meaning(value, allowed))
 
 
 def value_errors(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> Iterator[FieldError]:
@@ -259,7 +264,7 @@ def _value(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> It
     if isinstance(value, Constant):
         yield from _number(path, value.value, limit)
     elif value.variables - allowed:
-        yield FieldError(path, _variables(allowed))
+        yield FieldError(path, _no_meaning(value, allowed))
     elif isinstance(value, Expression):
         if value.kind != "number":
             yield FieldError(path, "an expression that is a number")
@@ -274,15 +279,25 @@ def _value(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> It
 
 
 def _table(path: str, table: Table, limit: Limit) -> Iterator[FieldError]:
-    if not table.times or len(table.times) != len(table.values):
-        yield FieldError(f"{path}.table", "at least one pair of time and value")
-    elif not all(math.isfinite(time) for time in table.times) or any(
-        later <= earlier for earlier, later in zip(table.times, table.times[1:], strict=False)
-    ):
-        yield FieldError(f"{path}.table", "finite times that increase")
-    elif not all(limit.allows(value) for value in table.values):
+    points, values = np.array(table.points, np.float64), np.array(table.values, np.float64)
+    if not 1 <= points.size <= MAX_POINTS or points.size != values.size:
+        yield FieldError(f"{path}.table", f"1 to {MAX_POINTS} pairs of {table.of} and value")
+    elif not np.all(np.isfinite(points)) or not np.all(np.diff(points) > 0.0):
+        yield FieldError(f"{path}.table", f"finite {'times' if table.of == 't' else table.of} that increase, each once")
+    elif not (limit.allows(float(values.min())) and limit.allows(float(values.max()))):  # NaN spreads to both
         yield FieldError(f"{path}.table", f"every value {limit}")
 
 
-def _variables(allowed: frozenset[str]) -> str:
-    return f"only the variables {', '.join(sorted(allowed, key='xyztT'.index))} have a meaning here"
+def _time(problem: HeatProblem) -> frozenset[str]:
+    """The time, where there is one: a steady problem has none."""
+    return frozenset() if problem.steady else frozenset("t")
+
+
+def _no_meaning(value: Value, allowed: frozenset[str]) -> str:
+    if not allowed:
+        return "a number; a steady case has no time, and nothing else may vary here"
+    message = f"only the variables {', '.join(sorted(allowed, key='xyztT'.index))} have a meaning here"
+    if not isinstance(value, Table):
+        return message
+    instead = " or ".join(f'"of": "{name}"' for name in sorted(allowed, key="Txyzt".index))
+    return f"{message}, and the table is one of {value.of}; say of what it is, {instead}"

@@ -1,4 +1,4 @@
-"""Values of the case format: a number, an expression in place, time and temperature, or a table in time.
+"""Values of the case format: a number, an expression in place, time and temperature, or a table of one of them.
 
 All three answer the same questions (`variables`, `breakpoints`) and are evaluated element by element on arrays.
 A value is frozen, compares by content and pickles.
@@ -7,13 +7,15 @@ A value is frozen, compares by content and pickles.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from os import PathLike
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
-from grid.engine.arguments import as_tuple, find_floats
+from grid.engine.arguments import as_tuple, find_floats, require_number
 from grid.engine.expression_parser import FUNCTION_ARITY, Instruction, Kind, parse
 from grid.engine.limits import is_number
 from grid.engine.phases import ByPhase, HeatCapacity
@@ -38,6 +40,8 @@ BINARY: dict[str, Callable[[Operand, Operand], Operand]] = {
 _FUNCTIONS: dict[str, Callable[..., Operand]] = {
     name: getattr(np, name) for name in FUNCTION_ARITY if name not in ("erf", "erfc")
 }
+Argument = Literal["t", "x", "y", "z", "T"]
+ARGUMENTS: tuple[Argument, ...] = ("t", "x", "y", "z", "T")
 MANY_CELLS = 100_000  # with fewer, NumPy's temporaries stay in the caches and its passes are the faster ones
 
 
@@ -61,31 +65,90 @@ class Constant:
 
 @dataclass(frozen=True)
 class Table:
-    """A function of time through points; `linear` holds its ends, `previous` keeps the value of the entry before."""
+    """A function of time, of temperature or of one coordinate, through points.
+
+    Args:
+        times: Where the points are, increasing: times [s], coordinates [m], or temperatures in the unit of the problem;
+            `points` is another name for them.
+        values: At the points, in SI units; temperatures in the unit of the problem.
+        interpolation: `linear` holds its ends; `previous` keeps the value of the point before (before the first, its
+            own).
+        of: The argument: `t`, `x`, `y`, `z` or `T`, the local temperature.
+    """
 
     times: tuple[float, ...]
     values: tuple[float, ...]
     interpolation: Literal["linear", "previous"] = "linear"
+    of: Argument = "t"
 
     def __post_init__(self) -> None:
         for name in ("times", "values"):
             object.__setattr__(self, name, as_tuple(getattr(self, name)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.times, self.values, self.interpolation, self.of)  # arrays are made again
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | PathLike[str],
+        argument: str | None = None,
+        value: str | None = None,
+        *,
+        of: Argument,
+        interpolation: Literal["linear", "previous"] = "linear",
+        argument_scale: float = 1.0,
+        argument_offset: float = 0.0,
+        value_scale: float = 1.0,
+        value_offset: float = 0.0,
+    ) -> Self:
+        """Read two columns of a text file with a value for each point, see `grid.engine.io.tables.read_columns`.
+
+        Args:
+            path: The file; fields are parted by commas, semicolons or tabulators.
+            argument, value: Names of the columns in the first row; without them, the first and the second column.
+            of: The argument of the table.
+            interpolation: As of the table.
+            argument_scale, argument_offset, value_scale, value_offset: What makes the numbers of the file those of the
+                problem, `scale * number + offset`: `value_scale=1e3` for kJ/(kg K), `argument_offset=273.15` for
+                degrees Celsius in a problem in kelvin.
+
+        Raises:
+            FieldError: No such file or column, or a row without two finite numbers; names the line.
+        """
+        from grid.engine.io.tables import read_columns
+
+        points, values = read_columns(path, argument, value)
+        scales = {"argument_scale": argument_scale, "argument_offset": argument_offset}
+        scales |= {"value_scale": value_scale, "value_offset": value_offset}
+        a, b, c, d = (require_number(name, number) for name, number in scales.items())
+        return cls(tuple(a * at + b for at in points), tuple(c * number + d for number in values), interpolation, of)
+
+    @property
+    def points(self) -> tuple[float, ...]:
+        """Where the values are: arguments in the order of `values`."""
+        return self.times
+
     @property
     def variables(self) -> frozenset[str]:
-        return frozenset("t")
+        return frozenset((self.of,))
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
-        """Times at which the table bends or jumps: a step ends exactly there."""
-        return self.times
+        """Times at which a table of time bends or jumps: a step ends exactly there."""
+        return self.times if self.of == "t" else ()
+
+    @cached_property
+    def _arrays(self) -> tuple[FloatArray, FloatArray]:
+        return np.array(self.times, np.float64), np.array(self.values, np.float64)
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
-        time = places["t"]
-        if self.interpolation == "linear":
-            return np.float64(np.interp(time, self.times, self.values))
-        entry = max(int(np.searchsorted(self.times, time, side="right")) - 1, 0)
-        return np.float64(self.values[entry])
+        """The values at any number of arguments, each on its own."""
+        at, (points, values) = places[self.of], self._arrays
+        if self.interpolation == "linear" and points.size > 1:  # NaN stays NaN, but not in `interp` of one point
+            return np.interp(at, points, values)
+        found = values[np.maximum(np.searchsorted(points, at, side="right") - 1, 0)]
+        return np.where(np.isnan(at), np.nan, found) if np.ndim(at) else np.float64(found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,7 @@ class LumpedReader(Reader):
     def __init__(self, unit: str) -> None:
         super().__init__()
         self.unit = unit
+        self.is_steady = False  # then nothing may depend on time
         self.temperatures = limits.temperature_limit(unit)
 
     def read_limited(self, path: str, fields: Mapping[str, Any], name: str, limit: Limit) -> float | None:
@@ -66,7 +67,8 @@ class LumpedReader(Reader):
         value = self.read_value(f"{path}.{name}", fields[name])
         if value is None:
             return None
-        found = list(value_errors(f"{path}.{name}", value, limit, frozenset(variables)))
+        allowed = frozenset(variables) - (frozenset("t") if self.is_steady else frozenset())
+        found = list(value_errors(f"{path}.{name}", value, limit, allowed))
         self.errors += found
         return None if found else value
 
@@ -95,7 +97,7 @@ def read_body(case: Mapping[str, Any]) -> tuple[LumpedBody, bool]:
         FieldError, InvalidFieldsError: A field is missing, unknown, of the wrong type or outside its limit.
     """
     reader, raw = open_case(case, ("steady", "lumped"))
-    steady = reader.read_bool("steady", raw.get("steady", False)) or False
+    steady = reader.is_steady = reader.read_bool("steady", raw.get("steady", False)) or False
     fields = reader.read_mapping(
         "lumped", raw.get("lumped"), allowed=("geometry", "initial", "phases", *NUMBERS, *LOAD_NAMES)
     )

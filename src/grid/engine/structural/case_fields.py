@@ -55,7 +55,7 @@ def read_profile(reader: Reader, path: str, raw: object, coordinate: str) -> Con
         if value.kind != "number" or not value.variables <= {coordinate}:
             reader.refuse(path, f"a number, or an expression with a number as its value that uses {coordinate} alone")
     elif value is not None and not isinstance(value, Constant):
-        reader.refuse(path, f"a number or an expression in {coordinate}; a table is one of time")
+        reader.refuse(path, f"a number or an expression in {coordinate}, not a table")
     return value if isinstance(value, (Constant, Expression)) else Constant(0.0)
 
 
