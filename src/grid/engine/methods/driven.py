@@ -15,7 +15,7 @@ from grid.engine.audits import reason_without_bounds
 from grid.engine.methods.driven_modes import Course, Modes
 from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.response import Motion, march
-from grid.engine.methods.signals import Signals
+from grid.engine.methods.signals import Load, Signals
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, Ledger, Segment, State, include_references
 from grid.engine.values import FloatArray
@@ -48,12 +48,14 @@ class DrivenStepper:
     Args:
         space: The discretised problem, linear, with films that are constant in time.
         landings: Times on which steps will end, increasing [s].
+        loads: Those that change in time.
         make_modes: Makes the modes of a start.
         name: Of the method.
     """
 
     space: Space
     landings: tuple[float, ...]
+    loads: tuple[Load, ...]
     make_modes: MakeModes
     name: str
     _known: Run | None = field(default=None, repr=False)
@@ -115,7 +117,7 @@ class DrivenStepper:
     def _make_run(self, start: FloatArray, begin: float, landings: Sequence[float]) -> Run:
         """Carry the modes of a start through all stretches."""
         course = Course.of(self._signals, landings, begin)
-        loads = self._loads if begin == 0.0 else self.space.loads(Segment(begin, landings[-1], 1).inside(begin))
+        loads = self._loads if begin == 0.0 else self._signals.begin(begin)
         modes = self.make_modes(self.space, loads, start, self._signals, course)
         low, high = course.drive(modes)
         motion = march(modes.rates, course.lengths, low, high, np.zeros_like(modes.rates))
@@ -128,11 +130,11 @@ class DrivenStepper:
 
     @cached_property
     def _signals(self) -> Signals:
-        return Signals(self.space, self.landings[-1])
+        return Signals(self.space, self.loads, self.landings[-1])
 
     @cached_property
     def _loads(self) -> Loads:
-        return self.space.loads(0.0)
+        return self._signals.begin(0.0)
 
     @cached_property
     def _is_bounded(self) -> bool:
@@ -183,9 +185,7 @@ class _Booking:
         ledgers = tuple(Ledger(*map(float, column)) for column in sums.T)
         return ledgers, tuple((float(low), float(high)) for low, high in extremes.T)
 
-    def _pass(
-        self, index: int, part: slice, integrals: FloatArray, bounds: Bounds
-    ) -> tuple[float, float, Bounds]:
+    def _pass(self, index: int, part: slice, integrals: FloatArray, bounds: Bounds) -> tuple[float, float, Bounds]:
         """Heat in and out through a patch over some stretches [J], by the signs of the mean of each stretch."""
         patch, closure, course = self.space.patches[index], self.loads.closures[index], self.course
         reference, imposed = np.asarray(closure.reference, np.float64), np.asarray(closure.imposed, np.float64)
@@ -195,12 +195,12 @@ class _Booking:
             if pattern.patch != index:
                 continue
             low, high = course.low[part, number, None], course.high[part, number, None]
-            if pattern.reference:
-                shift = 0.5 * (low + high)
-                both = np.concatenate([low, high])
-                bounds = bounds.include(reference.min() + both.min()).include(reference.max() + both.max())
-            else:
+            if pattern.reference is None:
                 imposed = imposed + 0.5 * (low + high) * (pattern.heat / patch.area)
+                continue
+            shift = shift + 0.5 * (low + high) * pattern.reference
+            for end in (low, high):
+                bounds = bounds.include(reference + end * pattern.reference)
         if not exchanges and not np.any(imposed):
             return 0.0, 0.0, bounds
         if not exchanges:
@@ -208,7 +208,7 @@ class _Booking:
         else:
             if lengths.size * patch.cells.size * integrals.shape[1] * len(course.asked) > MOST_FACES:
                 whole = lengths.sum()
-                shift = np.array([[float((shift * lengths).sum() / whole)]])
+                shift = (shift * lengths).sum(axis=0, keepdims=True) / whole
                 imposed = imposed if imposed.ndim < 2 else (imposed * lengths).sum(axis=0) / whole
                 integrals, lengths = integrals.sum(axis=0, keepdims=True), np.array([[whole]])
             near = self.start[patch.cells] + self.modes.take(patch.cells, integrals) / lengths
@@ -222,10 +222,10 @@ class _Booking:
         if self.loads.source is None:
             return 0.0, 0.0
         source = self.loads.source if self.space.active is None else self.loads.source[self.space.active]
-        for number, pattern in enumerate(self.signals.patterns):
-            if pattern.patch is None:
-                mean = 0.5 * (self.course.low[part, number] + self.course.high[part, number])
-                own = mean * float(pattern.heat.sum()) + float(source.sum())
-                return float((own * lengths).sum()), float((np.abs(own) * lengths).sum())
-        whole = float(lengths.sum())
-        return float(source.sum()) * whole, float(np.abs(source).sum()) * whole
+        changing = [number for number, pattern in enumerate(self.signals.patterns) if pattern.patch is None]
+        if not changing:
+            whole = float(lengths.sum())
+            return float(source.sum()) * whole, float(np.abs(source).sum()) * whole
+        mean = 0.5 * (self.course.low[part][:, changing] + self.course.high[part][:, changing])
+        own = mean @ np.array([float(self.signals.patterns[number].heat.sum()) for number in changing]) + source.sum()
+        return float((own * lengths).sum()), float((np.abs(own) * lengths).sum())

@@ -4,9 +4,9 @@ With u the change since the start T_0, r the heat flow there, and f_j the change
 
 .. math:: C u' = -L u + r + \sum_j b_j f_j(t), \qquad u(0) = 0
 
-All modes of a small body are the eigenvectors of the pair (L, C), which is symmetric (G. H. Golub, C. F. Van Loan, Matrix
-Computations, 2013, section 8.7). Of a larger body a Krylov space is made from r and every b_j, with shifts that suit the
-times between changes of the loads and asked times (S. Guettel, GAMM-Mitt. 36, 2013).
+All modes of a small body are the eigenvectors of the pair (L, C), which is symmetric (G. H. Golub, C. F. Van Loan,
+Matrix Computations, 2013, section 8.7). Of a larger body a Krylov space is made from r and every b_j, with shifts that
+suit the times between changes of the loads and asked times (S. Guettel, GAMM-Mitt. 36, 2013).
 """
 
 import math
@@ -80,7 +80,11 @@ class Course:
         """The course of some loads from a time to the last landing; times count from there."""
         ends = np.asarray(landings, np.float64)
         inner = signals.knots[(signals.knots > begin) & (signals.knots < ends[-1])]
-        inner = inner[np.min(np.abs(inner[:, None] - ends), axis=1, initial=np.inf) > 1e-12 * inner] if inner.size else inner
+        inner = (
+            inner[np.min(np.abs(inner[:, None] - ends), axis=1, initial=np.inf) > 1e-12 * inner]
+            if inner.size
+            else inner
+        )
         times = np.unique(np.concatenate([[begin], inner, ends]))
         low, high = signals.sample(times)
         first = low[:, :1] if low.shape[1] else low
@@ -182,10 +186,10 @@ class ReducedModes:
     def _grow(self, chains: list[int], shifts: int) -> float:
         """Add directions until the last round changes no asked field by more than half of the tolerance."""
         basis, before, span, energy = self._basis, self._solve(), 0.0, ENERGY * self._tolerance
-        live, round_ = list(chains), 0
+        live, round_, change = list(chains), 0, math.inf
         while live:
             if basis.count >= DIRECTIONS:
-                raise NotConvergedError("the Krylov space of the loads", basis.count, change / span, self._tolerance)
+                raise NotConvergedError("the Krylov space of the loads", basis.count, change, self._tolerance * span)
             live = [chain for chain in live if basis.extend(energy, chain=chain, shift=round_ % shifts)]
             round_ += 1
             after = self._solve()

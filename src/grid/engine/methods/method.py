@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from grid.engine.problem import HeatProblem
 
 if TYPE_CHECKING:
+    from grid.engine.methods.signals import Load
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
@@ -64,6 +65,19 @@ class Facts:
     def is_linear(self) -> bool:
         """Whether all coefficients are constant in time and free of temperature; loads may change in time."""
         return self.problem.is_linear
+
+    @cached_property
+    def changing_loads(self) -> "tuple[Load, ...] | str":
+        """The loads that change in time as functions that are linear between knots; in words why they are none."""
+        from grid.engine.methods.signals import split_loads
+
+        return split_loads(self.problem, self.duration, self.tolerance)
+
+    @cached_property
+    def knots(self) -> int:
+        """Stretches between the knots of loads that are linear in time; 0 where they are none."""
+        loads = self.changing_loads
+        return 0 if isinstance(loads, str) else sum(load.signal.low.size for load in loads)
 
     @cached_property
     def is_constant(self) -> bool:

@@ -1,11 +1,9 @@
 """All modes of a small body as a method: `modal`, for linear problems whose loads are tables of time or constant."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.methods.method import Cost, Facts, find_symmetry
-from grid.engine.methods.signals import count_changing, find_obstacle
 
 if TYPE_CHECKING:
     from grid.engine.methods.driven_modes import Course, Modes
@@ -33,16 +31,18 @@ class ModalMethod:
         cells = facts.cells
         if cells > (MOST_CELLS_1D if facts.dimension == 1 else MOST_CELLS):
             return "the body has too many modes to find all of them"
-        found = find_symmetry(facts) or find_obstacle(facts.problem)
+        found = find_symmetry(facts)
+        if found is None and isinstance(facts.changing_loads, str):
+            found = facts.changing_loads
         if found is None and facts.stiffness * facts.duration * ROUNDING > SHARE * facts.tolerance:
             return "the slowest modes would be lost in the rounding of the fastest"
         return found
 
     def estimate(self, facts: Facts) -> Cost:
         cells, landings = facts.cells, len(facts.times) or 1
-        stretches = len(facts.landings) + landings
+        stretches = facts.knots + landings
         seconds = CALL + (SQUARE * cells**2 if facts.dimension == 1 else CUBE * cells**3)
-        seconds += stretches * (STRETCH + STRETCH_MODE * cells * (1 + count_changing(facts.problem)))
+        seconds += stretches * (STRETCH + STRETCH_MODE * cells * (1 + len(facts.changing_loads)))
         seconds += landings * (LANDING + LANDING_CELL_MODE * cells**2)
         memory = int(8 * (3 * cells**2 + 4 * stretches * cells + 2 * (landings + 1) * cells)) + 2_000_000
         return Cost(landings, seconds, memory)
@@ -50,20 +50,17 @@ class ModalMethod:
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.driven import DrivenStepper
 
-        return DrivenStepper(space, facts.times or (facts.duration,), _make_modes, self.name)
+        loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
+        return DrivenStepper(space, facts.times or (facts.duration,), loads, _make_modes, self.name)
 
 
 def _make_modes(
-    space: "Space", loads: "Loads", start: "FloatArray", signals: "Signals", course: "Course"  # noqa: ARG001
+    space: "Space",
+    loads: "Loads",
+    start: "FloatArray",
+    signals: "Signals",
+    course: "Course",  # noqa: ARG001
 ) -> "Modes":
     from grid.engine.methods.driven_modes import FullModes
 
     return FullModes(space, loads, start, signals)
-
-
-def count_decades(facts: Facts) -> float:
-    """Decades between the shortest way to a landing and the whole run."""
-    before, shortest = 0.0, facts.duration
-    for landing in facts.landings:
-        shortest, before = min(shortest, landing - before), landing
-    return math.log10(facts.duration / shortest)

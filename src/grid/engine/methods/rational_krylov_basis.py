@@ -256,4 +256,3 @@ class Basis:
 def _border(matrix: FloatArray, row: FloatArray) -> FloatArray:
     """A symmetric matrix with one more row and column."""
     return np.block([[matrix, row[:-1, None]], [row[None, :-1], row[None, -1:]]])
-

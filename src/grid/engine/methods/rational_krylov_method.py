@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.methods.method import Cost, Facts, find_symmetry
-from grid.engine.methods.signals import count_changing, find_obstacle
 
 if TYPE_CHECKING:
     from grid.engine.methods.driven_modes import Course, Modes
@@ -38,10 +37,12 @@ class KrylovMethod:
     name: str = "krylov"
 
     def find_obstacle(self, facts: Facts) -> str | None:
-        found = find_symmetry(facts) or find_obstacle(facts.problem)
+        found = find_symmetry(facts)
+        if found is None and isinstance(facts.changing_loads, str):
+            found = facts.changing_loads
         if found is None and facts.stiffness == 0.0:
             return "nothing conducts, so there is no matrix to invert"
-        if found is None and count_changing(facts.problem) > MOST_LOADS:
+        if found is None and len(facts.changing_loads) > MOST_LOADS:
             return f"more than {MOST_LOADS} loads change in time"
         return found
 
@@ -69,8 +70,9 @@ class KrylovMethod:
             from grid.engine.methods.driven import DrivenStepper
 
             is_direct = True
+            loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
             make = functools.partial(_make_modes, tolerance=facts.tolerance, is_direct=is_direct)
-            return DrivenStepper(space, facts.times or (facts.duration,), make, self.name)
+            return DrivenStepper(space, facts.times or (facts.duration,), loads, make, self.name)
         return KrylovStepper(space, facts.landings, facts.tolerance)
 
 

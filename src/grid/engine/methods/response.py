@@ -6,8 +6,9 @@ For a mode of rate :math:`\lambda` and a drive g + s t over a stretch h,
     y(h) = e^{-\lambda h} y_0 + h\,\varphi_1 g + h^2 \varphi_2 s, \qquad
     \int_0^h y = h\,\varphi_1 y_0 + h^2 \varphi_2 g + h^3 \varphi_3 s
 
-with :math:`\varphi_k = \varphi_k(-\lambda h)`, :math:`\varphi_0 = e^z`, :math:`\varphi_{k+1}(z) = (\varphi_k(z) - 1/k!)/z`
-(M. Hochbruck, A. Ostermann, Exponential integrators, Acta Numerica 19, 2010, section 2).
+with :math:`\varphi_k = \varphi_k(-\lambda h)`, :math:`\varphi_0 = e^z` and
+:math:`\varphi_{k+1}(z) = (\varphi_k(z) - 1/k!)/z` (M. Hochbruck, A. Ostermann, Exponential integrators, Acta Numerica
+19, 2010, section 2).
 """
 
 import math
@@ -18,6 +19,7 @@ import numpy as np
 from grid.engine.values import FloatArray
 
 TERMS = 18  # of the series below 1, to rounding
+DIGITS = 13  # of the length of a stretch
 DISTINCT = 64  # lengths of stretches whose functions are kept at once
 
 
@@ -30,13 +32,17 @@ def compute_phi(z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, Floa
     two = (one - 1.0) / far
     three = (two - 0.5) / far
     small = np.where(near, z, 0.0)
-    series = [np.zeros_like(z) for _ in range(3)]
+    one, two, three = (
+        np.where(near, _sum_series(small, order), other) for order, other in enumerate((one, two, three), start=1)
+    )
+    return zero, one, two, three
+
+
+def _sum_series(z: FloatArray, order: int) -> FloatArray:
+    total = np.zeros_like(z)
     for k in range(TERMS, -1, -1):
-        for order, total in enumerate(series, start=1):
-            total *= small
-            total += 1.0 / math.factorial(k + order)
-    found = [np.where(near, total, other) for total, other in zip(series, (one, two, three), strict=True)]
-    return zero, found[0], found[1], found[2]
+        total = total * z + 1.0 / math.factorial(k + order)
+    return total
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,8 @@ def march(rates: FloatArray, lengths: FloatArray, low: FloatArray, high: FloatAr
         start: Amplitudes at first [K], shape (modes,).
     """
     ends, integrals = np.empty_like(low), np.empty_like(low)
-    distinct, which = np.unique(lengths, return_inverse=True)
+    digits = 10.0 ** (DIGITS - np.floor(np.log10(lengths)))  # lengths that differ by rounding are one
+    distinct, which = np.unique(np.round(lengths * digits) / digits, return_inverse=True)
     factors = np.empty((distinct.size, rates.size)), np.empty((distinct.size, rates.size))
     for group in range(0, distinct.size, DISTINCT):
         part = slice(group, group + DISTINCT)

@@ -2,14 +2,15 @@
 
 With films that are constant in time the balance of a linear problem is, over the cells,
 
-    C dT/dt = -L T + b_0 + sum_j b_j f_j(t)
+    C dT/dt = -L T + b(0) + sum_j b_j (f_j(t) - f_j(0))
 
-b_0 is the heat that constant loads bring [W], b_j the heat for each unit of a load that is one number at a time (a
-table of time): the reference temperature or the imposed heat of one face, or the source. Between the knots of all
-tables each f_j is linear, so a method that knows the modes of the body integrates it exactly.
+b_j is the heat for each unit of one function of time: a table or an expression of time by itself, or one of the
+products of which an expression of place and time is made (`grid.engine.separation`). Expressions of time are followed
+by straight lines to a share of the tolerance (`grid.engine.tabulate`), so a method that knows the modes of a body
+integrates all loads exactly.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,14 +18,36 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine.mesh import cell_volume
+from grid.core.errors import FieldError
+from grid.engine.mesh import cell_volume, open_places
 from grid.engine.problem import HeatProblem
-from grid.engine.values import FloatArray, Operand, Table, Value
+from grid.engine.separation import separate
+from grid.engine.tabulate import Signal, make_signal
+from grid.engine.values import Constant, Expression, FloatArray, Operand, Table, Value
 
 if TYPE_CHECKING:
-    from grid.engine.space import Space
+    from grid.engine.space import Loads, Space
 
 FILMS = ("coefficient",)  # names of values that are part of the operator
+SOURCE = "source_term"
+SHARE = 0.05  # of the tolerance: error of an expression that is followed by straight lines
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load that changes in time, or one product of it.
+
+    Args:
+        face: Where it acts; `source_term` for the source.
+        name: Field of the face's law; empty for the source.
+        place: Its pattern.
+        signal: Its function of time.
+    """
+
+    face: str
+    name: str
+    place: Value
+    signal: Signal
 
 
 @dataclass(frozen=True)
@@ -32,18 +55,18 @@ class Pattern:
     """Heat into cells for each unit of a load.
 
     Args:
-        value: The load, a function of time alone.
+        load: Which it is.
         patch: Index of the patch whose reference or imposed heat it is; None for the source.
         cells: Flat indices of the cells, no cell twice.
         heat: Heat into each of them [W per unit of the load].
-        reference: For each face of the patch, how many units of the reference temperature one unit is (0 or 1).
+        reference: How much of a reference temperature one unit is, for each face; None where it is imposed heat.
     """
 
-    value: Value
+    load: Load
     patch: int | None
     cells: NDArray[np.intp]
     heat: FloatArray
-    reference: float
+    reference: FloatArray | None
 
     def spread(self, size: int) -> FloatArray:
         """The heat into every cell [W per unit], flat."""
@@ -54,88 +77,124 @@ class Pattern:
 
 def list_changing(problem: HeatProblem) -> list[tuple[str, str, Value]]:
     """Loads that depend on time: face (or `source_term`), field and value."""
-    found = [("source_term", "", problem.source_term)] if "t" in problem.source_term.variables else []
+    found = [(SOURCE, "", problem.source_term)] if "t" in problem.source_term.variables else []
     for face, law in problem.boundaries.items():
         found += [(face, name, value) for name, value in law.values.items() if "t" in value.variables]
     return found
 
 
-def find_obstacle(problem: HeatProblem) -> str | None:
-    """Reason why the loads are no functions of time that are linear between knots; None if they are."""
+def split_loads(problem: HeatProblem, end: float, tolerance: float) -> tuple[Load, ...] | str:
+    """The loads that change in time as products; in words what cannot be one.
+
+    Args:
+        problem: Linear.
+        end: Of the run [s].
+        tolerance: Of the run.
+    """
+    found: list[Load] = []
     for face, name, value in list_changing(problem):
         path = f"{face}.{name}" if name else face
         if name in FILMS:
             return f"{path} changes in time, and with it the operator"
-        if not isinstance(value, Table):
-            return f"{path} depends on time otherwise than by a table"
-    return None
-
-
-def count_changing(problem: HeatProblem) -> int:
-    """Loads that depend on time, those of one internal law of a masked body counted for each of its patches."""
-    return sum(2 * problem.dimension if face == "internal" else 1 for face, _, _ in list_changing(problem))
+        products: tuple[tuple[Value, Value], ...] | None = ((Constant(1.0), value),)
+        if value.variables != {"t"}:
+            parts = separate(value) if isinstance(value, Expression) else None
+            products = None if parts is None else tuple((part.place, part.time) for part in parts)
+        if products is None:
+            return f"{path} is no sum of functions of place times functions of time"
+        try:
+            found += [
+                Load(face, name, place, make_signal(time, end, SHARE * tolerance, path))
+                for place, time in products
+                if "t" in time.variables
+            ]
+        except FieldError as error:
+            return str(error)
+    return tuple(found)
 
 
 @dataclass
 class Signals:
-    """The loads of a problem that depend on time, over its patches.
+    """The loads of a problem that change in time, on its grid.
 
     Args:
         space: The discretised problem, linear, with films that are constant in time.
+        loads: From `split_loads`.
         end: Of the run [s].
     """
 
     space: "Space"
+    loads: tuple[Load, ...]
     end: float
+
+    def begin(self, time: float) -> "Loads":
+        """The loads at the start of a run, from inside.
+
+        Raises:
+            FieldError: One is not finite there, or outside its limits.
+        """
+        if all(isinstance(value, Table) for _, _, value in list_changing(self.space.problem)):
+            return self.space.loads(time)  # tables hold to the right of a knot
+        nudge = max(1e-13 * (self.end - time), 4.0 * float(np.spacing(max(abs(time), self.end))))
+        return self.space.loads(time + nudge)
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:
-        """One for each patch and each load that depends on time."""
-        return tuple(self._patterns())
+        """One for each load and patch.
 
-    def _patterns(self) -> Iterable[Pattern]:
-        space, problem = self.space, self.space.problem
-        if "t" in problem.source_term.variables:
-            active = np.arange(space.capacity.size) if space.active is None else np.flatnonzero(space.active)
-            heat = np.full(active.shape, cell_volume(problem.domain))
-            yield Pattern(problem.source_term, None, active, heat, 0.0)
-        for index, (patch, law) in enumerate(zip(space.patches, space.boundaries, strict=True)):
-            for name, value in law.values.items():
-                if "t" not in value.variables:
+        Raises:
+            FieldError: A pattern is not finite.
+        """
+        return tuple(self._make_patterns())
+
+    def _make_patterns(self) -> Iterator[Pattern]:
+        space = self.space
+        for load in self.loads:
+            if load.face == SOURCE:
+                volume = cell_volume(space.problem.domain)
+                heat = np.broadcast_to(_evaluate(load, open_places(space.problem.domain)), space.shape).reshape(-1)
+                cells = space.body_cells[heat[space.body_cells] != 0.0]
+                yield Pattern(load, None, cells, _require_finite(load, heat[cells] * volume), None)
+        closures = self.begin(0.0).closures if any(load.face != SOURCE for load in self.loads) else ()
+        for index, closure in enumerate(closures):
+            patch = space.patches[index]
+            for load in self.loads:
+                if load.face != patch.name:
                     continue
-                closure = space.loads(0.0).closures[index]
-                share = np.asarray(closure.transmittance, np.float64) / space.half_conductance[index]
-                is_imposed = law.type == "flux"
-                unit: Operand = (1.0 - share) if is_imposed else closure.transmittance
-                heat = np.broadcast_to(np.asarray(unit, np.float64) * patch.area, patch.cells.shape)
-                yield Pattern(value, index, patch.cells, np.array(heat), 0.0 if is_imposed else 1.0)
+                unit = np.broadcast_to(_evaluate(load, patch.places), patch.cells.shape).astype(np.float64)
+                is_imposed = space.boundaries[index].type == "flux"
+                share: Operand = closure.transmittance
+                if is_imposed:
+                    share = 1.0 - np.asarray(closure.transmittance) / space.half_conductance[index]
+                heat = _require_finite(load, share * unit * patch.area)
+                yield Pattern(load, index, patch.cells, heat, None if is_imposed else unit)
 
     @cached_property
     def knots(self) -> FloatArray:
         """Times from 0 to the end between which every load is linear [s]."""
-        inner = [time for pattern in self.patterns for time in pattern.value.breakpoints if 0.0 < time < self.end]
-        return np.unique(np.array([0.0, *inner, self.end]))
+        inner = [load.signal.knots[1:-1] for load in self.loads]
+        return np.unique(np.concatenate([[0.0], *inner, [self.end]]))
 
     def sample(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Values at the beginning and at the end of each stretch between times, shape (patterns, stretches).
+        """Values of the functions of all patterns at both ends of stretches, shape (patterns, stretches).
 
         Args:
             times: Increasing, with all knots that lie between its ends [s].
         """
+        known = {id(load): load.signal.sample(times) for load in self.loads}
         shape = (len(self.patterns), times.size - 1)
         low, high = np.zeros(shape), np.zeros(shape)
         for row, pattern in enumerate(self.patterns):
-            low[row], high[row] = sample_table(pattern.value, times)
+            low[row], high[row] = known[id(pattern.load)]
         return low, high
 
 
-def sample_table(value: Value, times: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """A table at the beginning and at the end of each stretch between times, as it is seen from inside."""
-    if not isinstance(value, Table):
-        raise TypeError("a load that is linear between knots is a table")
-    if value.interpolation == "linear":
-        at = np.interp(times, value.times, value.values)
-        return at[:-1], at[1:]
-    entries = np.maximum(np.searchsorted(value.times, times[:-1], side="right") - 1, 0)
-    held = np.asarray(value.values)[entries]
-    return held, held
+def _evaluate(load: Load, places: dict[str, Operand]) -> Operand:
+    with np.errstate(all="ignore"):
+        return np.asarray(load.place.evaluate(places), np.float64)
+
+
+def _require_finite(load: Load, heat: FloatArray) -> FloatArray:
+    if not np.isfinite(heat).all():
+        raise FieldError(f"{load.face}.{load.name}" if load.name else load.face, "finite everywhere")
+    return heat
