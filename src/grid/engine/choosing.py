@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.core.errors import UnsupportedError
-from grid.engine.costs import explicit_time_step
+from grid.engine.costs import count_body_cells, explicit_time_step
 from grid.engine.methods import METHODS, Cost, Facts, Method
 from grid.engine.methods.method import DEFAULT_TOLERANCE, Precision
 from grid.engine.problem import HeatProblem
@@ -104,7 +104,8 @@ def make_facts(
         stable, stiffness = _measure(space)
     wanted = DEFAULT_TOLERANCE if tolerance is None else tolerance
     times = tuple(time for time in outputs if time > 0.0)
-    return Facts(problem, times, landings, steps, wanted, float(stiffness), float(stable), precision)
+    body = count_body_cells(problem) if space is None else space.body_cells.size
+    return Facts(problem, times, landings, steps, wanted, float(stiffness), float(stable), precision, body)
 
 
 def _measure(space: "Space") -> tuple[float, float]:

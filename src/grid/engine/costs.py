@@ -10,8 +10,9 @@ import numpy as np
 
 from grid.engine.limits import LU_CELLS_3D
 from grid.engine.problem import AXES, Domain, HeatProblem, Material
-from grid.engine.values import Constant, Value
+from grid.engine.values import Constant, Operand, Value
 
+MASK_SAMPLES = 48  # places along each axis at which a mask is sampled
 SAMPLES = 12  # places along each axis at which an expression is sampled
 
 EXPLICIT_CELL_STEP = 1.6e-9  # s for each dimension of a cell update
@@ -24,6 +25,9 @@ FLOW_CELL = 1.2e-8  # s for one right-hand side, for each dimension and cell
 CALL = 5e-5  # s of fixed cost for each implicit step and dimension
 LU_1D_CELL, LU_2D_CELL = 1.0e-6, 1.2e-8  # s for each cell, and for each cell to the power 3/2
 LU_3D_CELL = 3e-9  # s for each cell squared
+# a factorisation of the cells of a body: fixed, for each cell, and by the cells of a cut; a solve, for each entry
+FACTOR, FACTOR_CELL, FACTOR_CELL_CUT, FACTOR_CUT = 5e-4, 8e-7, 1.8e-7, 1.4e-9
+FILL_CELL, FILL_CUT, SOLVE_ENTRY = 1.5, 8.0, 2.6e-9
 SOLVE_CELL = 8e-9  # s for each cell and its logarithm to base 2
 KRYLOV_ITERATIONS = 20  # of a conductivity tensor, each a solve without its off-diagonal part
 KRYLOV_FIELDS = 45.0  # the basis of these iterations and their products
@@ -38,19 +42,52 @@ LARGE_CELLS = 50_000  # beyond it the implicit method holds fewer factorisations
 FLOPS = 1.5e10  # multiply-adds a second of the dense products in the preconditioner
 
 
-def _sampled(value: Value, domain: Domain) -> tuple[float, float]:
-    """Smallest and largest of a value on a coarse sample of the domain; no field is made."""
-    if isinstance(value, Constant):
-        return value.value, value.value
+def count_body_cells(problem: HeatProblem) -> int:
+    """Cells of the body, about: those of the box in the share that a coarse sample of the mask finds."""
+    domain = problem.domain
+    if domain.active is None:
+        return domain.cell_count
+    inside = np.asarray(domain.active.evaluate(_sample_places(domain, MASK_SAMPLES)))
+    return max(1, round(domain.cell_count * float(np.mean(inside))))
+
+
+def _sample_places(domain: Domain, samples: int) -> dict[str, Operand]:
+    """Open coordinates of places spread evenly over a domain, at most so many along each axis."""
     places = {}
     for axis in range(domain.dimension):
         shape = [1] * domain.dimension
         shape[axis] = -1
-        count = min(domain.cells[axis], SAMPLES)
+        count = min(domain.cells[axis], samples)
         inner = (np.arange(count) + 0.5) / count
         places[AXES[axis]] = (domain.origin[axis] + domain.size[axis] * inner).reshape(shape)
+    return places
+
+
+def factor_seconds(shape: tuple[int, ...], cells: int) -> float:
+    """Seconds of a sparse factorisation of the cells of a body in a box.
+
+    Nested dissection cuts a body across its longest axis first; the cells of such a cut, in the body's share, are what
+    the dense part of the work is made of (A. George, SIAM J. Numer. Anal. 10, 1973).
+    """
+    short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
+    cut = short * middle * cells / math.prod(shape)
+    return FACTOR + cells * (FACTOR_CELL + FACTOR_CELL_CUT * math.sqrt(cut)) + FACTOR_CUT * cut**3 * longest / middle
+
+
+def factor_entries(shape: tuple[int, ...], cells: int) -> float:
+    """Entries of one triangle of that factorisation."""
+    short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
+    cut = short * middle * cells / math.prod(shape)
+    return cells * FILL_CELL * math.log2(max(cells, 2)) + (FILL_CUT * cut**2 * longest / middle if short > 1 else 0.0)
+
+
+def _sampled(value: Value, domain: Domain) -> tuple[float, float]:
+    """Smallest and largest of a value on a coarse sample of the domain; no field is made."""
+    if isinstance(value, Constant):
+        return value.value, value.value
     if "T" in value.variables:
         return 1.0, 1.0  # never a problem of the explicit method, whose step this is for
+    places = _sample_places(domain, SAMPLES)
     result = np.asarray(value.evaluate({**places, "t": np.float64(0.0)}), np.float64)
     usable = result[np.isfinite(result) & (result > 0)]
     return (float(usable.min()), float(usable.max())) if usable.size else (1.0, 1.0)

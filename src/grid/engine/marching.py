@@ -90,7 +90,7 @@ def make_stepper(plan: Plan) -> Stepper:
 def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
     """The run cut at asked times, and at breakpoints and knots of tables where a stepper needs to land on them."""
     start = 0.0
-    for landing in getattr(stepper, "landings", plan.facts.landings if plan.facts is not None else ()):
+    for landing in getattr(stepper, "stops", plan.facts.landings if plan.facts is not None else ()):
         yield stepper.make_segment(start, landing)
         start = landing
 

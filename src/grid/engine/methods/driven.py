@@ -17,10 +17,10 @@ from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.response import Motion, march
 from grid.engine.methods.signals import Load, Signals
 from grid.engine.space import Loads, Space
-from grid.engine.state import Bounds, Ledger, Segment, State, include_references
+from grid.engine.state import Ledger, Segment, State, include_references
 from grid.engine.values import FloatArray
 
-MOST_FACES = 200_000_000  # faces times modes times stretches up to which the heat of each stretch is told apart
+BLOCK = 1 << 20  # faces of several stretches that are looked at together
 
 MakeModes = Callable[[Space, Loads, FloatArray, Signals, Course], Modes]
 
@@ -61,6 +61,11 @@ class DrivenStepper:
     _known: Run | None = field(default=None, repr=False)
 
     lands_on_knots = False
+
+    @property
+    def stops(self) -> tuple[float, ...]:
+        """Times at which segments end: knots of the loads are none."""
+        return self.landings
 
     def make_segment(self, start: float, end: float) -> Segment:
         return Segment(start, end, 1)
@@ -169,63 +174,82 @@ class _Booking:
 
     def book(self, motion: Motion) -> tuple[tuple[Ledger, ...], tuple[tuple[float, float], ...]]:
         """The ledger and the extremes of references at each landing."""
-        count = len(self.course.asked)
-        totals, extremes = np.zeros((4, count)), np.stack([np.full(count, np.inf), np.full(count, -np.inf)])
-        bounds, first = Bounds(np.inf, -np.inf), 0
-        for at, last in enumerate(self.course.asked.tolist()):
-            part = slice(first, last)
-            for index in range(len(self.space.patches)):
-                into, out, bounds = self._pass(index, part, motion.integrals[part], bounds)
-                totals[0, at] += into
-                totals[1, at] += out
-            totals[2:, at] = self._generate(part)
-            extremes[:, at] = bounds.lowest, bounds.highest
-            first = last
-        sums = totals.cumsum(axis=1)
-        ledgers = tuple(Ledger(*map(float, column)) for column in sums.T)
-        return ledgers, tuple((float(low), float(high)) for low, high in extremes.T)
+        course = self.course
+        totals = np.zeros((4, course.lengths.size))
+        extremes = np.full((2, course.lengths.size), [[np.inf], [-np.inf]])
+        for index in range(len(self.space.patches)):
+            into, out = self._pass(index, motion.integrals, extremes)
+            totals[0] += into
+            totals[1] += out
+        totals[2:] = self._generate()
+        begins = np.concatenate([[0], course.asked[:-1]])
+        sums = np.add.reduceat(totals, begins, axis=1).cumsum(axis=1)
+        low = np.minimum.accumulate(np.minimum.reduceat(extremes[0], begins))
+        high = np.maximum.accumulate(np.maximum.reduceat(extremes[1], begins))
+        ledgers = tuple(Ledger(*column) for column in sums.T.tolist())
+        return ledgers, tuple(zip(low.tolist(), high.tolist(), strict=True))
 
-    def _pass(self, index: int, part: slice, integrals: FloatArray, bounds: Bounds) -> tuple[float, float, Bounds]:
-        """Heat in and out through a patch over some stretches [J], by the signs of the mean of each stretch."""
-        patch, closure, course = self.space.patches[index], self.loads.closures[index], self.course
-        reference, imposed = np.asarray(closure.reference, np.float64), np.asarray(closure.imposed, np.float64)
-        exchanges, lengths = bool(np.any(closure.transmittance)), course.lengths[part, None]
-        shift: FloatArray = np.zeros((1, 1))
+    def _pass(self, index: int, integrals: FloatArray, extremes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Heat in and out through a patch over each stretch [J], by the signs of its mean in each face.
+
+        Args:
+            integrals: Of the modes over each stretch [K s].
+            extremes: Lowest and highest reference of each stretch, widened here.
+        """
+        patch, closure, lengths = self.space.patches[index], self.loads.closures[index], self.course.lengths
+        exchanges, count = bool(np.any(closure.transmittance)), patch.cells.size
+        reference, imposed = self._follow(index, extremes)
+        into, out = np.zeros(lengths.size), np.zeros(lengths.size)
+        if not exchanges and not np.any(imposed):
+            return into, out
+        at = self.modes.read(patch.cells) if exchanges else np.zeros((integrals.shape[1], 1))
+        size = max(1, BLOCK // count)
+        for low in range(0, lengths.size, size):
+            part = slice(low, low + size)
+            flux: FloatArray = _cut(imposed, part)
+            if exchanges:
+                near = self.start[patch.cells] + (integrals[part] @ at) / lengths[part, None]
+                flux = flux + closure.transmittance * (_cut(reference, part) - near)
+            heat = np.broadcast_to(flux, (lengths[part].size, count)) * (lengths[part, None] * patch.area)
+            into[part] = np.maximum(heat, 0.0).sum(axis=1)
+            out[part] = into[part] - heat.sum(axis=1)
+        return into, out
+
+    def _follow(self, index: int, extremes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean reference and mean imposed heat of a patch in each stretch, shape (1 or stretches, 1 or faces)."""
+        closure, patch, course = self.loads.closures[index], self.space.patches[index], self.course
+        reference, imposed = (
+            np.atleast_1d(np.asarray(part, np.float64))[None] for part in (closure.reference, closure.imposed)
+        )
+        low = high = reference
         for number, pattern in enumerate(self.signals.patterns):
             if pattern.patch != index:
                 continue
-            low, high = course.low[part, number, None], course.high[part, number, None]
+            ends = course.low[:, number, None], course.high[:, number, None]
             if pattern.reference is None:
-                imposed = imposed + 0.5 * (low + high) * (pattern.heat / patch.area)
-                continue
-            shift = shift + 0.5 * (low + high) * pattern.reference
-            for end in (low, high):
-                bounds = bounds.include(reference + end * pattern.reference)
-        if not exchanges and not np.any(imposed):
-            return 0.0, 0.0, bounds
-        if not exchanges:
-            heat = np.broadcast_to(imposed, (lengths.size, patch.cells.size)) * (lengths * patch.area)
-        else:
-            if lengths.size * patch.cells.size * integrals.shape[1] * len(course.asked) > MOST_FACES:
-                whole = lengths.sum()
-                shift = (shift * lengths).sum(axis=0, keepdims=True) / whole
-                imposed = imposed if imposed.ndim < 2 else (imposed * lengths).sum(axis=0) / whole
-                integrals, lengths = integrals.sum(axis=0, keepdims=True), np.array([[whole]])
-            near = self.start[patch.cells] + self.modes.take(patch.cells, integrals) / lengths
-            flux = closure.transmittance * (reference + shift - near) + imposed
-            heat = flux * (lengths * patch.area)
-        return float(np.maximum(heat, 0.0).sum()), -float(np.minimum(heat, 0.0).sum()), bounds
+                imposed = imposed + 0.5 * (ends[0] + ends[1]) * (pattern.heat / patch.area)
+            else:
+                weight = pattern.reference if np.ptp(pattern.reference) else pattern.reference[:1]
+                low, high = low + ends[0] * weight, high + ends[1] * weight
+        if np.any(closure.transmittance):
+            extremes[0] = np.minimum(extremes[0], np.minimum(low, high).min(axis=1))
+            extremes[1] = np.maximum(extremes[1], np.maximum(low, high).max(axis=1))
+        return 0.5 * (low + high), imposed
 
-    def _generate(self, part: slice) -> tuple[float, float]:
-        """Heat of sources over some stretches [J], with and without its sign."""
-        lengths = self.course.lengths[part]
+    def _generate(self) -> FloatArray:
+        """Heat of sources over each stretch [J], with and without its sign."""
+        lengths = self.course.lengths
         if self.loads.source is None:
-            return 0.0, 0.0
-        source = self.loads.source if self.space.active is None else self.loads.source[self.space.active]
+            return np.zeros((2, lengths.size))
+        source = self.loads.source[self.space.body_cells]
         changing = [number for number, pattern in enumerate(self.signals.patterns) if pattern.patch is None]
         if not changing:
-            whole = float(lengths.sum())
-            return float(source.sum()) * whole, float(np.abs(source).sum()) * whole
-        mean = 0.5 * (self.course.low[part][:, changing] + self.course.high[part][:, changing])
+            return np.stack([float(source.sum()) * lengths, float(np.abs(source).sum()) * lengths])
+        mean = 0.5 * (self.course.low[:, changing] + self.course.high[:, changing])
         own = mean @ np.array([float(self.signals.patterns[number].heat.sum()) for number in changing]) + source.sum()
-        return float((own * lengths).sum()), float((np.abs(own) * lengths).sum())
+        return np.stack([own * lengths, np.abs(own) * lengths])
+
+
+def _cut(values: FloatArray, part: slice) -> FloatArray:
+    """The rows of some stretches, or the one row that stands for all."""
+    return values if len(values) == 1 else values[part]

@@ -30,8 +30,9 @@ SHORTEST_SHIFT, LONGEST_SHIFT, DECADE = 0.3, 0.15, 1.2  # shifts over the times 
 MOST_SHIFTS = 4
 DIRECTIONS = 240  # at most
 LEAST_ROUNDS, MARGIN, LARGEST_OF_MEAN = 2, 2.0, 5.0  # see grid.engine.methods.rational_krylov
-ENERGY = 0.01  # of the tolerance: error of a direction that is solved by iteration
+ENERGY, LOOSEST = 0.05, 0.01  # of the tolerance over what is left: error of a direction that is solved by iteration
 SINGLE_TOLERANCE = 2e-5
+MADE_UP = 1e-9  # of a drive left by others: they make it up
 SILENT = 1e-14  # of the largest drive: less sets nothing in motion
 
 
@@ -44,8 +45,8 @@ class Modes(Protocol):
     def field(self, amplitudes: FloatArray) -> FloatArray:
         """The flat field of the start and a change."""
 
-    def take(self, cells: NDArray[np.intp], amplitudes: FloatArray) -> FloatArray:
-        """Changes at some cells, shape (rows of amplitudes, cells)."""
+    def read(self, cells: NDArray[np.intp]) -> FloatArray:
+        """The modes at some cells, shape (modes, cells)."""
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:
         """Amplitudes whose heat is what came in to the last rounding.
@@ -124,9 +125,8 @@ class FullModes:
         out[self._body] += amplitudes @ self._vectors
         return self._space.fill(out)
 
-    def take(self, cells: NDArray[np.intp], amplitudes: FloatArray) -> FloatArray:
-        change: FloatArray = amplitudes @ self._vectors[:, np.searchsorted(self._body, cells)]
-        return change
+    def read(self, cells: NDArray[np.intp]) -> FloatArray:
+        return self._vectors[:, np.searchsorted(self._body, cells)]
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:  # noqa: ARG002
         return amplitudes
@@ -181,21 +181,26 @@ class ReducedModes:
         )
         packed = [operator.pack(drive) for drive in drives]
         self._basis = Basis(operator, space, start, packed, totals, dtype=dtype)
-        self._error = self._grow(_find_chains(packed, course, operator.capacity), len(shifts))
+        self._gammas = [None] * len(shifts) if is_direct else shifts
+        self._error = self._grow(_find_chains(packed, course, operator.capacity))
 
-    def _grow(self, chains: list[int], shifts: int) -> float:
+    def _grow(self, chains: list[int]) -> float:
         """Add directions until the last round changes no asked field by more than half of the tolerance."""
-        basis, before, span, energy = self._basis, self._solve(), 0.0, ENERGY * self._tolerance
-        live, round_, change = list(chains), 0, math.inf
+        basis, before, span, shifts = self._basis, self._solve(), 0.0, len(self._gammas)
+        live, round_, change, left = list(chains), 0, math.inf, 1.0
         while live:
             if basis.count >= DIRECTIONS:
                 raise NotConvergedError("the Krylov space of the loads", basis.count, change, self._tolerance * span)
-            live = [chain for chain in live if basis.extend(energy, chain=chain, shift=round_ % shifts)]
+            energy, shift = min(ENERGY * self._tolerance / left, LOOSEST), round_ % shifts
+            gamma = self._gammas[shift]
+            live = [chain for chain in live if basis.extend(energy, chain=chain, shift=shift, gamma=gamma)]
             round_ += 1
             after = self._solve()
             step = after.copy()
             step[:, : before.shape[1]] -= before
-            change, before = MARGIN * LARGEST_OF_MEAN * basis.measure(step.T), after
+            moved = basis.measure(step.T)
+            left = max(min(moved / (basis.measure(after.T) or 1.0), left), self._tolerance)
+            change, before = MARGIN * LARGEST_OF_MEAN * moved, after
             if round_ < max(LEAST_ROUNDS, shifts):
                 continue
             span = span or self._see(after)
@@ -232,8 +237,8 @@ class ReducedModes:
     def field(self, amplitudes: FloatArray) -> FloatArray:
         return self._basis.field(self._turn @ amplitudes)
 
-    def take(self, cells: NDArray[np.intp], amplitudes: FloatArray) -> FloatArray:
-        return self._basis.take(cells, self._turn @ amplitudes.T)
+    def read(self, cells: NDArray[np.intp]) -> FloatArray:
+        return self._turn.T @ self._basis.read(cells)
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:
         # the first row of the projected equation is the heat balance of the body
@@ -250,13 +255,22 @@ class ReducedModes:
 
 
 def _find_chains(drives: Sequence[FloatArray], course: Course, capacity: FloatArray) -> list[int]:
-    """The drives that set anything in motion."""
+    """The drives that set anything in motion, without the heat flow at the start where the loads make it up."""
     largest = [1.0, *np.maximum(np.abs(course.low), np.abs(course.high)).max(axis=0, initial=0.0).tolist()]
+    rate = np.divide(1.0, capacity, out=np.zeros_like(capacity), where=capacity > 0.0)
     sizes = [
-        float(np.sqrt(np.einsum("i,i->", drive / capacity, drive))) * size
+        math.sqrt(float(np.einsum("i,i,i->", drive, drive, rate))) * size
         for drive, size in zip(drives, largest, strict=True)
     ]
-    return [index for index, size in enumerate(sizes) if size > SILENT * max(sizes)]
+    live = [index for index, size in enumerate(sizes) if not size <= SILENT * max(sizes)]
+    if len(live) > 1 and live[0] == 0:
+        weight = np.sqrt(rate)
+        others = np.stack([drives[index] * weight for index in live[1:]])
+        gram, own = others @ others.T, others @ (drives[0] * weight)
+        left = drives[0] * weight - np.linalg.lstsq(gram, own)[0] @ others
+        if float(np.linalg.norm(left)) <= MADE_UP * sizes[0]:
+            return live[1:]
+    return live
 
 
 def find_shifts(course: Course) -> list[float]:

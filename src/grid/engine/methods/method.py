@@ -36,6 +36,7 @@ class Facts:
         stiffness: Gershgorin's bound of the spectral radius of C^-1 L at the start [1/s].
         stable_step: Largest step of forward Euler that makes no new extreme at the start [s].
         precision: `double`, or `mixed` where single precision inside is good enough for the tolerance.
+        body_cells: Cells of the body; counted on the grid, or estimated from a sample of the mask.
     """
 
     problem: HeatProblem
@@ -46,6 +47,7 @@ class Facts:
     stiffness: float
     stable_step: float
     precision: Precision = "double"
+    body_cells: int = 0
 
     @property
     def cells(self) -> int:

@@ -23,6 +23,7 @@ from grid.engine.space import Loads, Space
 from grid.engine.values import FloatArray
 
 ITERATIONS = 500
+SHORT, MUCH_LONGER = 24, 4  # cells of a last axis that is short, and times as many of another one
 DIRECT_CELLS = 64  # of a last level, which is inverted
 TWICE = 2  # levels from which the next one is visited twice: more were not measured to save an iteration
 FIRST_RATE = 0.1  # what the first turn of an iteration is thought to leave of the squared error
@@ -98,11 +99,71 @@ def make_operator(
     return shape, faces, rest.reshape(shape)
 
 
+@dataclass(frozen=True)
+class Arrangement:
+    """The order of the three axes in memory: as it is, or with the longest axis last where the last one is short.
+
+    Sweeps run along the last axis; on one of a few cells they are mostly beginnings and ends.
+
+    Args:
+        shape: Cells along the axes as they are.
+        order: Numbers of these axes in memory, from the slowest to the fastest.
+    """
+
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> "Arrangement":
+        """The order that suits a box."""
+        longest = int(np.argmax(shape))
+        if not (shape[2] < SHORT and shape[longest] >= MUCH_LONGER * shape[2]):
+            return cls(shape, (0, 1, 2))
+        first, second = (axis for axis in (0, 2, 1) if axis != longest)  # an axis of one cell stays the first
+        order = (first, second, longest)
+        return cls(shape, order)
+
+    @property
+    def is_natural(self) -> bool:
+        return self.order == (0, 1, 2)
+
+    @property
+    def own_shape(self) -> tuple[int, ...]:
+        return tuple(self.shape[axis] for axis in self.order)
+
+    def turn(self, field: FloatArray) -> FloatArray:
+        """A field of three axes in the order of memory."""
+        return field if self.is_natural else np.ascontiguousarray(field.transpose(self.order))
+
+    def pack(self, field: FloatArray) -> FloatArray:
+        """The same for a flat field."""
+        return field if self.is_natural else self.turn(field.reshape(self.shape)).reshape(-1)
+
+    def unpack(self, field: NDArray[Any]) -> NDArray[Any]:
+        """A flat field in the order of memory as it was."""
+        if self.is_natural:
+            return field
+        back = field.reshape(self.own_shape).transpose(np.argsort(self.order))
+        return np.ascontiguousarray(back).reshape(-1)
+
+
+def arrange_operator(
+    space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0
+) -> tuple[Arrangement, tuple[FloatArray, ...], FloatArray]:
+    """`make_operator` with the axes in the order that suits sweeps."""
+    shape, faces, rest = make_operator(space, loads, shift=shift, tau=tau, idle=idle)
+    arrangement = Arrangement.of(shape)
+    if arrangement.is_natural:
+        return arrangement, faces, rest
+    turned = tuple(arrangement.turn(faces[axis]) for axis in arrangement.order)
+    return arrangement, turned, arrangement.turn(rest)
+
+
 class Cycle:
     """One cycle for a system without couplings between axes: a fixed preconditioner of another iteration."""
 
     def __init__(self, space: Space, loads: Loads, *, shift: float, tau: float) -> None:
-        _, faces, rest = make_operator(space, loads, shift=shift, tau=tau)
+        self._arrangement, faces, rest = arrange_operator(space, loads, shift=shift, tau=tau)
         self._hierarchy = Hierarchy(faces, rest, tau)
 
     def solve(self, right: FloatArray) -> FloatArray:
@@ -110,8 +171,9 @@ class Cycle:
         size = float(np.abs(right).max())
         if size == 0.0:
             return np.zeros_like(right)
-        self._hierarchy.take(right, 1.0 / size)
-        return (size * self._hierarchy.scale) * self._hierarchy.run().astype(np.float64)
+        self._hierarchy.take(self._arrangement.pack(right), 1.0 / size)
+        found = (size * self._hierarchy.scale) * self._hierarchy.run().astype(np.float64)
+        return self._arrangement.unpack(found)
 
 
 @dataclass(frozen=True)
@@ -129,7 +191,7 @@ class Stop:
 
 
 class Iteration:
-    """Conjugate gradients on `shift C + tau L`, preconditioned by a cycle.
+    """Conjugate gradients on `shift C + tau L`, preconditioned by a cycle; fields in the order of `arrangement`.
 
     Args:
         dtype: Of all vectors; single precision halves the traffic where a few digits do.
@@ -139,7 +201,8 @@ class Iteration:
         self, space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0,
         dtype: type[np.floating] = np.float64,
     ) -> None:  # fmt: skip
-        self.shape, faces, self.rest = make_operator(space, loads, shift=shift, tau=tau, idle=idle)
+        self.arrangement, faces, self.rest = arrange_operator(space, loads, shift=shift, tau=tau, idle=idle)
+        self.shape = self.arrangement.own_shape
         self.hierarchy = Hierarchy(faces, self.rest, tau)
         self.dtype, self._factor = dtype, 1.0
         self._tau: Any = dtype(tau)
@@ -217,6 +280,7 @@ class MultigridSolver:
         self._stop = Stop(residual=tolerance)
         self._iteration = Iteration(space, loads, shift=shift, tau=tau, idle=idle)
         weight = np.ones(space.capacity.size) if space.active is None else space.active.astype(np.float64)
+        weight = self._iteration.arrangement.pack(weight)
         self._weight = None if space.active is None else weight
         self._total = float(self._iteration.rest.reshape(-1) @ weight)
 
@@ -231,10 +295,12 @@ class MultigridSolver:
         Raises:
             NotConvergedError: The iteration stalls.
         """
+        arrangement = self._iteration.arrangement
+        right = arrangement.pack(right)
         solution = self._iteration.solve(right, self._stop).astype(np.float64, copy=False)
         rest = np.empty_like(right)
         self._iteration.apply(rest, solution)
         np.subtract(right, rest, out=rest)
         if self._weight is None:
-            return solution + float(rest.sum()) / self._total
-        return solution + self._weight * (float(rest @ self._weight) / self._total)
+            return arrangement.unpack(solution + float(rest.sum()) / self._total)
+        return arrangement.unpack(solution + self._weight * (float(rest @ self._weight) / self._total))

@@ -45,17 +45,25 @@ class Level:
         """1 over the diagonal of the matrix."""
         return self._inverted[0]
 
+    def _share(self, axis: int) -> float:
+        """The mean share of the couplings along an axis in the diagonal, of the cells that have any along it."""
+        g = self.conductances[axis]
+        own = g[(slice(None),) * axis + (slice(None, -1),)] + g[(slice(None),) * axis + (slice(1, None),)]
+        count = int(np.count_nonzero(own))
+        return float((own * self.inverse).sum(dtype=np.float64)) / count if count else 0.0
+
     @property
     def is_loose(self) -> bool:
         """Whether cells hardly see each other, so that sweeps alone solve the system."""
         return self._inverted[1] <= 0.0
 
     def find_strong_axes(self) -> tuple[int, ...]:
-        """The axes along which cells are joined: those of more than one cell that couple about as the strongest."""
-        means = [
-            float(g.mean(dtype=np.float64)) if count > 1 else 0.0
-            for g, count in zip(self.conductances, self.rest.shape, strict=True)
-        ]
+        """The axes along which cells are joined: those of more than one cell that couple about as the strongest.
+
+        What counts is the share of a cell's couplings that an axis has, in the mean of the cells that are coupled along
+        it; a mean of conductances would see those of the best conductor alone.
+        """
+        means = [self._share(axis) if count > 1 else 0.0 for axis, count in enumerate(self.rest.shape)]
         return tuple(axis for axis, mean in enumerate(means) if mean > 0.0 and mean >= STRONG * max(means))
 
     def coarsen(self, axes: tuple[int, ...]) -> "Level":

@@ -160,13 +160,15 @@ class Basis:
         """Multigrid cycles so far."""
         return self._operator.iterations
 
-    def extend(self, energy: float, *, chain: int = 0, shift: int = 0) -> bool:
+    def extend(self, energy: float, *, chain: int = 0, shift: int = 0, gamma: float | None = None) -> bool:
         """Find another direction.
 
         Args:
             energy: See `multigrid.Stop`.
             chain: The drive from which the directions of a chain follow, one from the other.
             shift: Number of the system that is solved.
+            gamma: Its shift [s]; then what the directions so far make up of the solution is taken out before the
+                solve, which need not be as exact for the rest.
 
         Returns:
             Whether there was one.
@@ -178,6 +180,8 @@ class Basis:
         # taking it out of the others would leave that space.
         last, capacity = self._ends.get(chain), self._operator.capacity
         right = self._given[chain] if last is None else capacity * self._vectors[last]
+        if gamma is not None and self.count:
+            right = self._deflate(right, chain, last, gamma)
         found = self._operator.solve(right, shift, energy)
         if self.count == len(self._vectors):
             grown = np.empty((2 * self.count, capacity.size), self._vectors.dtype)  # no page before it is needed
@@ -198,6 +202,15 @@ class Basis:
         self.count += 1
         self._project()
         return True
+
+    def _deflate(self, right: FloatArray, chain: int, last: int | None, gamma: float) -> FloatArray:
+        """What of a right-hand side Galerkin's solution on the directions so far, but the even one, leaves."""
+        known = self.drives[1:, chain] if last is None else self.system.mass[1:, 1 + last]
+        small = np.linalg.lstsq((self.system.mass + gamma * self.system.stiffness)[1:, 1:], known)[0]
+        guess, capacity = np.empty_like(right), self._operator.capacity
+        kernels.combine(guess, np.zeros_like(right), self.vectors, np.append(0.0, small), 1.0)
+        left: FloatArray = right - capacity * guess - gamma * self._operator.apply(guess)
+        return left
 
     def _find_length(self, vector: Field) -> float:
         """Its norm, weighted by capacities."""
@@ -231,14 +244,16 @@ class Basis:
         return self._space.fill(operator.unpack(out))
 
     def take(self, cells: NDArray[np.intp], coefficients: FloatArray) -> FloatArray:
-        """A change at some cells; of several changes, in columns, one in each row."""
+        """A change at some cells."""
         own = self._in_kelvin(coefficients)
-        at = self.vectors[:, self._operator.places(cells)].astype(np.float64)
-        if own.ndim == 1:
-            change: FloatArray = own[0] + np.tensordot(own[1:], at, 1)
-            return change
-        many: FloatArray = own[0][:, None] + own[1:].T @ at
-        return many
+        at = self._operator.places(cells)
+        change: FloatArray = own[0] + np.tensordot(own[1:], self.vectors[:, at].astype(np.float64), 1)
+        return change
+
+    def read(self, cells: NDArray[np.intp]) -> FloatArray:
+        """All directions, the even one first, at some cells; shape (1 + count, cells)."""
+        others = self.vectors[:, self._operator.places(cells)].astype(np.float64)
+        return np.vstack([np.full((1, cells.size), self._level), others])
 
     def measure(self, coefficients: FloatArray) -> float:
         """The largest root mean square of changes, weighted by capacities; coefficients as in `Motion`."""

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grid.engine.costs import SOLVE_ENTRY, factor_entries, factor_seconds
 from grid.engine.methods.method import Cost, Facts, find_symmetry
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ CYCLES, CYCLES_DECADE = 47.0, 22.0
 SETUP_CELL, CYCLE_CELL, CYCLE_CELL_3D = 8.0e-8, 1.4e-8, 2.0e-8
 DIRECTION_CELL, FIELD_CELL, LANDING_CELL = 2.5e-8, 1.2e-9, 1.0e-8
 DOUBLE = 1.5  # times as much where directions are in double precision
+# of modes that loads drive: rounds of directions, one for each load; systems, as in grid.engine.methods.driven_modes
+ROUNDS, ROUNDS_DECADE, ROUNDS_SPAN, DECADE, MOST_SHIFTS = 6.0, 2.5, 1.5, 1.2, 4
+CYCLES_DIRECTION, CYCLES_DIRECTION_DECADE = 6.0, 2.5
+ORTHOGONAL_CELL, DIRECTION, SOLVE_CELL = 1.2e-9, 8e-4, 2e-8
+STRETCH, STRETCH_MODE, LANDING = 2.5e-6, 8e-9, 6e-4
 CYCLE, CALL = 1.5e-4, 1e-2  # s of fixed cost of a cycle, and of a set of directions
 FIELDS, FIELDS_DOUBLE = 19.0, 31.0  # of working memory besides the directions
 ROOM, GROWN = 12.0, 1.2  # directions for which there is room at first; how much more memory when they move
@@ -47,16 +53,14 @@ class KrylovMethod:
         return found
 
     def estimate(self, facts: Facts) -> Cost:
+        if is_driven(facts):
+            return _estimate_driven(facts)
         decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
         directions = DIRECTIONS + DIRECTIONS_DECADE * decades
-        cycles = CYCLES + CYCLES_DECADE * decades
-        cell = CYCLE_CELL_3D if facts.dimension == 3 else CYCLE_CELL
-        cell *= DOUBLE if facts.tolerance < SINGLE_TOLERANCE else 1.0
         windows, shared = _count_windows(facts)
         many = directions + (DIRECTIONS_SHARED if shared else 0.0)
-        cycles *= many / directions
-        seconds = windows * (CALL + cycles * CYCLE)
-        seconds += windows * facts.cells * (SETUP_CELL + cycles * cell + many * DIRECTION_CELL)
+        seconds = windows * _multigrid_seconds(facts, directions, many)
+        seconds += windows * facts.cells * many * DIRECTION_CELL
         seconds += len(facts.landings) * facts.cells * (LANDING_CELL + many * FIELD_CELL)
         fields = FIELDS_DOUBLE + many if facts.tolerance < SINGLE_TOLERANCE else FIELDS + 0.5 * many
         fields *= GROWN if many > ROOM else 1.0
@@ -66,14 +70,68 @@ class KrylovMethod:
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.rational_krylov import KrylovStepper
 
-        if not facts.is_constant:
+        if is_driven(facts):
             from grid.engine.methods.driven import DrivenStepper
 
-            is_direct = True
             loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
-            make = functools.partial(_make_modes, tolerance=facts.tolerance, is_direct=is_direct)
+            make = functools.partial(_make_modes, tolerance=facts.tolerance, is_direct=is_direct(facts))
             return DrivenStepper(space, facts.times or (facts.duration,), loads, make, self.name)
         return KrylovStepper(space, facts.landings, facts.tolerance)
+
+
+def is_driven(facts: Facts) -> bool:
+    """Whether modes of a Krylov space are driven by the loads, rather than fields found by windows of times."""
+    return not facts.is_constant or is_direct(facts)
+
+
+def is_direct(facts: Facts) -> bool:
+    """Whether systems on the cells of the body are factorised rather than solved by multigrid on those of the box."""
+    many, shifts, _ = _count_directions(facts)
+    return _direct_seconds(facts, many, shifts) < _multigrid_seconds(facts, many, many)
+
+
+def _count_directions(facts: Facts) -> tuple[float, int, int]:
+    """Directions of driven modes, systems that they come from, and stretches of the loads."""
+    decades = max(math.log10(1e-3 / facts.tolerance), 0.0)
+    loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
+    before, shortest = 0.0, facts.duration
+    for time in facts.times or (facts.duration,):
+        shortest, before = min(shortest, time - before), time
+    span = math.log10(facts.duration / shortest)
+    shifts = min(1 + math.ceil((span + 0.3) / DECADE), MOST_SHIFTS)
+    rounds = ROUNDS + ROUNDS_DECADE * decades + ROUNDS_SPAN * span
+    return rounds * (1 + len(loads)), shifts, facts.knots + len(facts.times) + 1
+
+
+def _estimate_driven(facts: Facts) -> Cost:
+    many, shifts, stretches = _count_directions(facts)
+    direct, landings = is_direct(facts), len(facts.times) or 1
+    cells = facts.body_cells if direct else facts.cells
+    seconds = _direct_seconds(facts, many, shifts) if direct else _multigrid_seconds(facts, many, many)
+    seconds += cells * many**2 * ORTHOGONAL_CELL + many * DIRECTION
+    seconds += (ROUNDS + many / (1 + facts.knots)) * stretches * (STRETCH + STRETCH_MODE * many)
+    seconds += landings * (LANDING + facts.cells * (LANDING_CELL + many * FIELD_CELL))
+    entries = shifts * factor_entries(facts.problem.domain.cells, cells) if direct else 0.0
+    fields = 2 * (landings + 1) * facts.cells + (many + FIELDS) * cells + 3.0 * entries + 4.0 * stretches * many
+    return Cost(landings, seconds, int(8 * fields) + 2_000_000)
+
+
+def _direct_seconds(facts: Facts, many: float, shifts: int) -> float:
+    """Factorisations and solves."""
+    shape, cells = facts.problem.domain.cells, facts.body_cells or facts.cells
+    solve = SOLVE_ENTRY * factor_entries(shape, cells)
+    return shifts * factor_seconds(shape, cells) + many * (2.0 * solve + SOLVE_CELL * cells)
+
+
+def _multigrid_seconds(facts: Facts, directions: float, many: float) -> float:
+    """Set-up and cycles of the systems for some directions, of which the first ones take more."""
+    decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
+    cycles = (CYCLES + CYCLES_DECADE * decades) * many / directions
+    if not facts.is_constant:
+        cycles = many * (CYCLES_DIRECTION + CYCLES_DIRECTION_DECADE * decades)
+    cell = CYCLE_CELL_3D if facts.dimension == 3 else CYCLE_CELL
+    cell *= DOUBLE if facts.tolerance < SINGLE_TOLERANCE else 1.0
+    return CALL + cycles * CYCLE + facts.cells * (SETUP_CELL + cycles * cell)
 
 
 def _make_modes(

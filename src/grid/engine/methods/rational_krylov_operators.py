@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.engine.methods import multigrid_kernels
-from grid.engine.methods.multigrid import Iteration, Stop, make_operator
+from grid.engine.methods.multigrid import Iteration, Stop, arrange_operator
 from grid.engine.space import Loads, Space
 from grid.engine.values import FloatArray
 
@@ -64,9 +64,10 @@ class MultigridOperator:
     has_idle = True
 
     def __init__(self, space: Space, loads: Loads, shifts: Sequence[float], dtype: type[np.floating[Any]]) -> None:
-        self._shape, self._faces, self._rest = make_operator(space, loads, shift=0.0, tau=1.0)
+        self._arrangement, self._faces, self._rest = arrange_operator(space, loads, shift=0.0, tau=1.0)
+        self._shape = self._arrangement.own_shape
         self._sums = np.empty(self._shape[0] * self._shape[1])
-        self.capacity, self.leak = np.ascontiguousarray(space.capacity), self._rest.reshape(-1)
+        self.capacity, self.leak = np.ascontiguousarray(self.pack(space.capacity)), self._rest.reshape(-1)
         self._iterations = tuple(
             Iteration(space, loads, shift=1.0, tau=gamma, idle=_fill_idle(space, gamma, self._faces), dtype=dtype)
             for gamma in shifts
@@ -87,13 +88,22 @@ class MultigridOperator:
         return self._iterations[shift].solve(right, Stop(energy=energy))
 
     def pack(self, field: FloatArray) -> FloatArray:
-        return field
+        return self._arrangement.pack(field)
 
     def unpack(self, field: FloatArray) -> FloatArray:
-        return field
+        return self._arrangement.unpack(field)
 
     def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
-        return cells
+        if self._arrangement.is_natural:
+            return cells
+        at = np.unravel_index(cells, self._arrangement.shape)
+        return np.ravel_multi_index(tuple(at[axis] for axis in self._arrangement.order), self._shape)
+
+
+class Factors(Protocol):
+    """A factorised system."""
+
+    def solve(self, right: FloatArray) -> FloatArray: ...
 
 
 class DirectOperator:
@@ -105,7 +115,7 @@ class DirectOperator:
     def __init__(self, space: Space, loads: Loads, shifts: Sequence[float]) -> None:
         from scipy import sparse
 
-        from grid.engine.linear import SparseLU, assemble_body
+        from grid.engine.linear import assemble_body
 
         self._size, self._body = space.capacity.size, space.body_cells
         matrix = assemble_body(space, loads)
@@ -114,13 +124,18 @@ class DirectOperator:
         self.leak = np.zeros_like(self.capacity)
         for patch, closure in zip(space.patches, loads.closures, strict=True):
             np.add.at(self.leak, self.places(patch.cells), patch.area * closure.transmittance)
-        self._factors = [SparseLU((sparse.diags(self.capacity) + gamma * matrix).tocsc()) for gamma in shifts]
+        self._shifts, self._factors = tuple(shifts), dict[int, Factors]()
+        self._own = sparse.diags(self.capacity)
 
     def apply(self, field: FloatArray) -> FloatArray:
         out: FloatArray = self._matrix @ field
         return out
 
     def solve(self, right: FloatArray, shift: int, energy: float) -> Field:  # noqa: ARG002 exact
+        if shift not in self._factors:  # not before one is needed
+            from grid.engine.linear import SparseLU
+
+            self._factors[shift] = SparseLU((self._own + self._shifts[shift] * self._matrix).tocsc())
         return self._factors[shift].solve(right)
 
     def pack(self, field: FloatArray) -> FloatArray:

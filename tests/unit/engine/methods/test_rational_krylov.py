@@ -217,9 +217,10 @@ def test_the_tolerance_is_a_share_of_what_temperatures_span_not_of_what_they_mig
     assert balance_of(solution) <= 1e-12
 
 
-def test_the_work_does_not_grow_with_the_grid():
+def test_the_work_does_not_grow_with_the_grid(monkeypatch):
     """Cells four times as small along each axis: at most a direction and a fifth of the cycles more."""
     works = []
+    monkeypatch.setattr("grid.engine.methods.rational_krylov_method.is_direct", lambda _: False)
     for cells in (32, 128):
         line = (np.arange(cells) + 0.5) / cells
         conductivity = np.where(np.hypot(line[:, None] - 0.4, line[None] - 0.6) < 0.25, 1e-3, 1.0)
@@ -245,7 +246,7 @@ def test_the_work_does_not_grow_with_the_grid():
     ("changes", "reason"),
     [
         ({"material": {"conductivity": {"expression": "1 + T"}, "volumetric_heat_capacity": 1.0}}, "not linear"),
-        ({"boundaries": {"x_min": {"type": "flux", "value": {"expression": "t"}}}}, "constant in time"),
+        ({"boundaries": {"x_min": {"type": "flux", "value": {"expression": "exp(-(x - t)**2 - y)"}}}}, "no sum"),
         ({"velocity": [1.0, 0.0]}, "flow"),
         ({"material": {"conductivity": [[2.0, 0.5], [0.5, 1.0]], "volumetric_heat_capacity": 1.0}}, "tensor"),
         ({"boundaries": {}, "resolution": {"cells": [1, 1], "end_time": 1.0}}, "nothing conducts"),
