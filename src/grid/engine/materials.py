@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine import limits
+from grid.engine.cut_properties import mix_by_volume, mix_conductivity
 from grid.engine.limits import Limit
 from grid.engine.mesh import (
     Patch,
@@ -43,6 +44,7 @@ def discretise(problem: HeatProblem) -> Space:
     region = find_regions(problem)
     active = None if problem.domain.active is None or region is None else (region >= 0).reshape(-1)
     places = start_places(problem)
+    require_seen(problem, region)
     conductivity = tuple(conductivity_at(problem, axis, places, region) for axis in range(problem.dimension))
     patches = tuple(
         make_patch(problem.domain, axis, side, active)
@@ -58,9 +60,17 @@ def discretise(problem: HeatProblem) -> Space:
         )
     patches = tuple(patch for patch in patches if patch.cells.size)
     cells = problem.domain.cells
-    full = [np.broadcast_to(k, cells) for k in conductivity]
-    half = tuple(half_conductance(problem, patch, full[patch.axis]) for patch in patches)
-    conductances = tuple(_unvaried_conductance(problem, axis, k, region) for axis, k in enumerate(conductivity))
+    sides = [(k, k) for k in conductivity]
+    if problem.cuts is not None:  # then the two halves of a cell differ
+        sides = [
+            (conductivity_at(problem, axis, {**places, "side": 0}, region),
+             conductivity_at(problem, axis, {**places, "side": 1}, region))
+            for axis in range(problem.dimension)
+        ]  # fmt: skip
+    half = tuple(
+        half_conductance(problem, patch, np.broadcast_to(sides[patch.axis][patch.side], cells)) for patch in patches
+    )
+    conductances = tuple(_unvaried_conductance(problem, axis, *k, region) for axis, k in enumerate(sides))
     couplings = couplings_at(problem, conductivity, places, region)
     return Space(
         problem, capacity_at(problem, places, region), conductivity, region, conductances, patches, half, active,
@@ -68,14 +78,16 @@ def discretise(problem: HeatProblem) -> Space:
     )  # fmt: skip
 
 
-def _unvaried_conductance(problem: HeatProblem, axis: int, k: FloatArray, region: Region) -> FloatArray:
+def _unvaried_conductance(
+    problem: HeatProblem, axis: int, k_low: FloatArray, k_high: FloatArray, region: Region
+) -> FloatArray:
     """G of all faces from a conductivity that may be the same along an axis; there the same memory stands for all."""
     cells = problem.domain.cells
-    open_shape = (1,) * (len(cells) - k.ndim) + k.shape
+    open_shape = (1,) * (len(cells) - k_low.ndim) + k_low.shape
     thin_shape = tuple(count if other == axis else open_shape[other] for other, count in enumerate(cells))
-    thin = np.broadcast_to(k, cells if region is not None else thin_shape)
+    low, high = (np.broadcast_to(k, cells if region is not None else thin_shape) for k in (k_low, k_high))
     faces = tuple(count + (other == axis) for other, count in enumerate(cells))
-    return np.broadcast_to(conductance(problem, axis, thin, thin, region), faces)
+    return np.broadcast_to(conductance(problem, axis, high, low, region), faces)
 
 
 def start_places(problem: HeatProblem) -> Places:
@@ -113,6 +125,22 @@ def find_regions(problem: HeatProblem) -> Region:
     return region
 
 
+def require_seen(problem: HeatProblem, region: Region) -> None:
+    """Refuse a region that has no part of any cell.
+
+    Raises:
+        FieldError: Its `where` is true at no cell centre, and within no cell that its border cuts.
+    """
+    if region is None or len(problem.materials) < 2:
+        return
+    counts = np.bincount(region[region >= 0].reshape(-1), minlength=len(problem.materials))
+    present = {*np.flatnonzero(counts).tolist(), *(() if problem.cuts is None else problem.cuts.present)}
+    for index in range(len(problem.materials)):
+        if index not in present:
+            limit = "true at one cell centre of the body at least: refine the grid, or leave the region out"
+            raise FieldError(f"material[{index}].where", limit)
+
+
 def _property(
     problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, places: Places, region: Region
 ) -> FloatArray:
@@ -140,12 +168,19 @@ def _by_region(region: Region, parts: list[FloatArray]) -> FloatArray:
 
 
 def conductivity_at(problem: HeatProblem, axis: int, places: Places, region: Region) -> FloatArray:
-    """k along an axis [W/(m K)] at the given places, times and temperatures."""
-    parts = []
-    for index, material in enumerate(problem.materials):
-        value = material.conductivity_entry(axis, axis, problem.dimension)
-        parts.append(_property(problem, index, "conductivity", value, limits.CONDUCTIVITY, places, region))
-    return _by_region(region, parts)
+    """k along an axis [W/(m K)] at the given places, times and temperatures.
+
+    Of cells that a border of regions cuts it is that of the whole cell, or of the half on the `side` (0 low, 1 high)
+    that the places name.
+    """
+
+    def at(index: int, places: Places, region: Region) -> FloatArray:
+        value = problem.materials[index].conductivity_entry(axis, axis, problem.dimension)
+        return _property(problem, index, "conductivity", value, limits.CONDUCTIVITY, places, region)
+
+    parts = [at(index, places, region) for index in range(len(problem.materials))]
+    found = _by_region(region, parts)
+    return found if problem.cuts is None else mix_conductivity(problem.cuts, found, axis, places, at)
 
 
 def couplings_at(
@@ -187,20 +222,23 @@ def _off_diagonal(problem: HeatProblem, row: int, column: int, places: Places, r
 
 def capacity_at(problem: HeatProblem, places: Places, region: Region) -> FloatArray:
     """rho c V [J/K] of every cell, flat; 1 V where a steady problem gives none."""
-    parts = []
-    for index, material in enumerate(problem.materials):
+
+    def at(index: int, places: Places, region: Region) -> FloatArray:
+        material = problem.materials[index]
         if (value := material.volumetric_heat_capacity) is not None:
             limit = limits.VOLUMETRIC_HEAT_CAPACITY
-            parts.append(_property(problem, index, "volumetric_heat_capacity", value, limit, places, region))
-        elif material.density is not None and material.specific_heat is not None:
-            density = _property(problem, index, "density", material.density, limits.DENSITY, places, region)
-            heat = _property(
-                problem, index, "specific_heat", material.specific_heat, limits.SPECIFIC_HEAT, places, region
-            )
-            parts.append(density * heat)
-        else:
-            parts.append(np.ones(()))
-    values = _by_region(region, parts) * cell_volume(problem.domain)
+            return _property(problem, index, "volumetric_heat_capacity", value, limit, places, region)
+        if material.density is None or material.specific_heat is None:
+            return np.ones(())
+        density = _property(problem, index, "density", material.density, limits.DENSITY, places, region)
+        return density * _property(
+            problem, index, "specific_heat", material.specific_heat, limits.SPECIFIC_HEAT, places, region
+        )
+
+    found = _by_region(region, [at(index, places, region) for index in range(len(problem.materials))])
+    if problem.cuts is not None:
+        found = mix_by_volume(problem.cuts, found, places, at)
+    values = found * cell_volume(problem.domain)
     full = np.broadcast_to(values, problem.domain.cells)
     if values.size == 1 and problem.domain.active is None:
         return full.reshape(-1)  # one number in memory stands for all cells
@@ -220,7 +258,7 @@ def patch_places(problem: HeatProblem, patch: Patch) -> Places:
     index = np.unravel_index(patch.cells, problem.domain.cells)
     centre = open_places(problem.domain)
     places: Places = {AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)}
-    return places | {"cells": index}
+    return places | {"cells": index, "side": patch.side}
 
 
 def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: FloatArray, region: Region) -> FloatArray:

@@ -10,12 +10,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from grid.engine.arguments import as_tuple
 from grid.engine.boundaries import INSULATED, Boundary
 from grid.engine.phases import Enthalpy
 from grid.engine.values import Constant, Expression, Value, as_expression, as_value
+
+if TYPE_CHECKING:
+    from grid.engine.cuts import Cuts
 
 AXES = "xyz"
 FACES = tuple(f"{axis}_{end}" for axis in AXES for end in ("min", "max"))
@@ -249,6 +252,20 @@ class HeatProblem:
     @cached_property
     def has_phase_change(self) -> bool:
         return any(material.enthalpy is not None for material in self.materials)
+
+    @cached_property
+    def cuts(self) -> "Cuts | None":
+        """Cells that the border of two regions cuts; None where there are none, or where cells count by their centre.
+
+        That they do where a material melts or a conductivity is a full tensor.
+        """
+        if len(self.materials) < 2 or self.has_phase_change or self.coupled_axes:
+            return None
+        from grid.engine.cuts import find_cuts
+        from grid.engine.materials import find_regions
+
+        truths = [material.where for material in self.materials if material.where is not None]
+        return find_cuts(self.domain, truths, "material", lambda: find_regions(self))
 
     @property
     def has_flow(self) -> bool:

@@ -225,25 +225,30 @@ class Expression:
             from grid.engine.expression_blocks import evaluate_blocks
 
             return evaluate_blocks(self.code, self.kind, places, shape)
-        stack: list[Operand] = []
-        with np.errstate(all="ignore"):  # the caller refuses what it would use and is not finite
-            for operation, argument in self.code:
-                if operation == "constant":
-                    stack.append(np.float64(argument))
-                elif operation == "variable":
-                    stack.append(places[str(argument)])
-                elif operation == "negate":
-                    stack.append(np.negative(stack.pop()))
-                elif operation == "binary":
-                    right = stack.pop()
-                    apply = apply_power if argument == "**" else BINARY[str(argument)]
-                    stack.append(apply(stack.pop(), right))
-                else:
-                    count = FUNCTION_ARITY[str(argument)]
-                    operands = stack[-count:]
-                    del stack[-count:]
-                    stack.append(apply_call(str(argument), *operands))
-        return stack.pop()
+        return run_code(self.code, places)
+
+
+def run_code(code: tuple[Instruction, ...], places: dict[str, Operand]) -> Operand:
+    """The value of postfix code on a stack of arrays."""
+    stack: list[Operand] = []
+    with np.errstate(all="ignore"):  # the caller refuses what it would use and is not finite
+        for operation, argument in code:
+            if operation == "constant":
+                stack.append(np.float64(argument))
+            elif operation == "variable":
+                stack.append(places[str(argument)])
+            elif operation == "negate":
+                stack.append(np.negative(stack.pop()))
+            elif operation == "binary":
+                right = stack.pop()
+                apply = apply_power if argument == "**" else BINARY[str(argument)]
+                stack.append(apply(stack.pop(), right))
+            else:
+                count = FUNCTION_ARITY[str(argument)]
+                operands = stack[-count:]
+                del stack[-count:]
+                stack.append(apply_call(str(argument), *operands))
+    return stack.pop()
 
 
 def apply_power(base: Operand, exponent: Operand) -> Operand:

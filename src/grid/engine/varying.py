@@ -133,10 +133,10 @@ def _conductance(space: Space, field: FloatArray, places: dict[str, Operand], ax
         after[last(axis)], before[first(axis)] = field[first(axis)], field[last(axis)]
     k_high, k_low = (
         np.broadcast_to(
-            conductivity_at(space.problem, axis, {**places, "T": at, **_stretch(field, beyond)}, space.region),
+            conductivity_at(space.problem, axis, {**places, **seen, "T": at, **_stretch(field, beyond)}, space.region),
             space.shape,
         )
-        for at, beyond in ((high, after), (low, before))
+        for at, beyond, seen in ((high, after, {"side": 1}), (low, before, {"side": 0}))
     )
     return conductance(space.problem, axis, k_high, k_low, space.region)
 
