@@ -74,6 +74,7 @@ WHOLE = [  # cases, and the objects in them whose every field is tried
         ["", "domain", "adaptive"],
     ),
     (build(contacts=[{"axis": "x", "position": 0.5, "conductance": 3.0}]), ["contacts.0"]),
+    (build(steady=True, pin={"at": {"x": 0.4, "y": 0.4}, "temperature": 0.4}), ["pin", "pin.at"]),
 ]  # fmt: skip
 SAMPLES = [
     1, 0.4, {"expression": "0.4"}, {"expression": 1}, {"table": [[0.0, 0.3], [1.0, 0.4]]}, {"table": []}, "text", True,

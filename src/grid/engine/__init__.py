@@ -12,7 +12,7 @@ from grid.engine.batch import BatchSolution, solve_batch
 from grid.engine.boundaries import Convection, ConvectionRadiation, Flux, Insulated, Periodic, Radiation, Temperature
 from grid.engine.errors import CancelledError, ExpressionError, NotConvergedError, SingularError
 from grid.engine.planning import Estimate, Plan, PlanSummary, estimate, prepare, solve
-from grid.engine.problem import Adaptive, Contact, Domain, HeatProblem, Material
+from grid.engine.problem import Adaptive, Contact, Domain, HeatProblem, Material, Pin
 from grid.engine.solution import History, Solution
 from grid.engine.values import Constant, Expression, Gridded, Table, Value
 from grid.engine.version import compute_numerics_version
@@ -41,6 +41,7 @@ __all__ = [
     "Material",
     "NotConvergedError",
     "Periodic",
+    "Pin",
     "Plan",
     "PlanSummary",
     "Radiation",

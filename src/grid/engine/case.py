@@ -10,7 +10,7 @@ from typing import Any
 from grid.core.errors import UnsupportedError
 from grid.engine.boundaries import BOUNDARY_TYPES, Boundary, make_boundary
 from grid.engine.phase_case import PHASE_FIELDS, phase_fields, read_enthalpy, read_melting
-from grid.engine.problem import AXES, FACES, Adaptive, Contact, Domain, Material
+from grid.engine.problem import AXES, FACES, Adaptive, Contact, Domain, Material, Pin
 from grid.engine.reading import Reader
 from grid.engine.validation import CAPACITY_LIMITS, ELASTIC_LIMITS
 from grid.engine.values import Value
@@ -46,10 +46,12 @@ FIELDS = (
     "velocity",
     "initial_phase",
     "adaptive",
+    "pin",
 )
 OTHER_FIELDS = ("exact", "resolution", "temperature_unit", "schema_version")
 MAX_MATERIALS = 256
 MAX_CONTACTS = 256
+MAX_PINS = 256
 MAX_BREAKPOINTS = 10_000
 
 
@@ -88,6 +90,8 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
         arguments["initial_phase"] = reader.read_choice("initial_phase", raw["initial_phase"], ("liquid", "solid"))
     if "adaptive" in raw:
         arguments["adaptive"] = _adaptive(reader, raw["adaptive"])
+    if "pin" in raw:
+        arguments["pins"] = _pins(reader, raw["pin"])
     if "contacts" in raw:
         arguments["contacts"] = _contacts(reader, raw["contacts"])
     unit = raw.get("temperature_unit", "relative")
@@ -249,6 +253,27 @@ def _contacts(reader: Reader, raw: object) -> tuple[Contact, ...]:
         if axis is not None and position is not None and conductance is not None:
             found.append(Contact(axis, position, conductance))
     return tuple(found)
+
+
+def _pins(reader: Reader, raw: object) -> tuple[Pin, ...]:
+    """One pin, or a list of them."""
+    if isinstance(raw, Mapping):
+        return (_pin(reader, "pin", raw),)
+    entries = reader.read_list("pin", raw, longest=MAX_PINS) or []
+    return tuple(_pin(reader, f"pin[{n}]" if len(entries) > 1 else "pin", entry) for n, entry in enumerate(entries))
+
+
+def _pin(reader: Reader, path: str, raw: object) -> Pin:
+    names = ("temperature", "mean_temperature")
+    fields = reader.read_mapping(path, raw, allowed=("at", *names))
+    numbers = {name: reader.read_number(f"{path}.{name}", fields[name]) for name in names if name in fields}
+    place: dict[str, Any] = {}
+    if "at" in fields:
+        place = reader.read_mapping(f"{path}.at", fields["at"], allowed=AXES)
+        place = {axis: reader.read_number(f"{path}.at.{axis}", place[axis]) for axis in AXES if axis in place}
+    if list(place) != list(AXES[: len(place)]):
+        reader.refuse(f"{path}.at", "a coordinate for each axis of the problem")
+    return Pin(**numbers, at=tuple(place.values()))
 
 
 def _boundaries(reader: Reader, raw: object) -> dict[str, Boundary]:

@@ -27,7 +27,7 @@ def is_count(value: object) -> bool:
 
 def find_wrong_kinds(problem: Any) -> Iterator[FieldError]:
     """What is not of its type, by the path in the case format; parts of what is wrong are not looked at."""
-    from grid.engine.problem import Adaptive, Contact, Domain, Material
+    from grid.engine.problem import Adaptive, Contact, Domain, Material, Pin
 
     if not isinstance(problem.domain, Domain):
         yield FieldError("domain", "a Domain")
@@ -47,6 +47,11 @@ def find_wrong_kinds(problem: Any) -> Iterator[FieldError]:
             path = f"contacts[{index}]"
             yield from _word(f"{path}.axis", contact.axis, tuple("xyz"))
             yield from _numbers({f"{path}.position": contact.position, f"{path}.conductance": contact.conductance})
+    if not isinstance(problem.pins, tuple) or not all(isinstance(part, Pin) for part in problem.pins):
+        yield FieldError("pin", "a tuple of Pin")
+    else:
+        for index, pin in enumerate(problem.pins):
+            yield from _pin(f"pin[{index}]" if len(problem.pins) > 1 else "pin", pin)
     rule = problem.adaptive
     if isinstance(rule, Adaptive):
         yield from _word("adaptive.measure", rule.measure, ("surface_stress", "hottest_above_mean"))
@@ -57,6 +62,14 @@ def find_wrong_kinds(problem: Any) -> Iterator[FieldError]:
             yield FieldError("adaptive.face", "a text")
     elif rule is not None:
         yield FieldError("adaptive", "an Adaptive")
+
+
+def _pin(path: str, pin: Any) -> Iterator[FieldError]:
+    for name in ("temperature", "mean_temperature"):
+        if (number := getattr(pin, name)) is not None:
+            yield from _numbers({f"{path}.{name}": number})
+    if not isinstance(pin.at, tuple) or not all(map(is_number, pin.at)):
+        yield FieldError(f"{path}.at", "a tuple of numbers [m]")
 
 
 def _domain(domain: Any) -> Iterator[FieldError]:

@@ -166,6 +166,24 @@ class Adaptive:
 
 
 @dataclass(frozen=True)
+class Pin:
+    """The level of a part of a steady body that no face and no load ties to a temperature.
+
+    Args:
+        temperature: At the point `at`; or give `mean_temperature`.
+        mean_temperature: Heat-weighted mean of the part.
+        at: A point of the part, one coordinate for each axis [m]; not needed for the mean of the only such part.
+    """
+
+    temperature: float | None = None
+    mean_temperature: float | None = None
+    at: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", as_tuple(self.at))
+
+
+@dataclass(frozen=True)
 class HeatProblem:
     """A heat problem on a box; see `from_case` for the JSON form.
 
@@ -187,6 +205,8 @@ class HeatProblem:
         initial_phase: `liquid` or `solid`: a body that starts exactly at its melting temperature has all its latent
             heat, or none.
         adaptive: Automatic choice of model, from this measure.
+        pins: Levels of the parts of a steady body whose heat balances, and which exchange heat with nothing that has a
+            temperature.
 
     Raises:
         FieldError, InvalidFieldsError: A field is outside its limits.
@@ -209,13 +229,14 @@ class HeatProblem:
     guess: Value = field(default_factory=lambda: Constant(0.0))
     initial_phase: Literal["liquid", "solid"] = "liquid"
     adaptive: Adaptive | None = None
+    pins: tuple[Pin, ...] = ()
 
     def __post_init__(self) -> None:
         from grid.engine.validation import require_valid
 
         for name in ("initial", "source_term", "guess"):
             object.__setattr__(self, name, as_value(getattr(self, name)))
-        for name in ("materials", "velocity", "contacts", "breakpoints"):
+        for name in ("materials", "velocity", "contacts", "breakpoints", "pins"):
             object.__setattr__(self, name, as_tuple(getattr(self, name)))
         object.__setattr__(self, "exact", as_expression(self.exact))
         if isinstance(self.boundaries, Mapping):

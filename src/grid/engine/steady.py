@@ -12,12 +12,14 @@ from grid.engine.iteration import ROUNDINGS, Balance, balance
 from grid.engine.linear import make_solver
 from grid.engine.marching import Recorder
 from grid.engine.newton import RISE, can_differentiate, find_largest
+from grid.engine.pinning import balance_pinned
 from grid.engine.planning import OnStep, Plan
-from grid.engine.problem import HeatProblem
 from grid.engine.run import make_solution
 from grid.engine.solution import Solution
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, Ledger, State, include_references
+from grid.engine.steady_bounds import audit_bounds
+from grid.engine.steady_parts import correct_levels, find_loose_parts, match_pins, refuse_part
 from grid.engine.values import FloatArray
 from grid.engine.varying import find_variation, freeze
 
@@ -30,8 +32,8 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     """Solve L T = known part: the field at which every cell balances.
 
     Raises:
-        SingularError: No face holds or exchanges a temperature, so the level of the field is free or no state is
-            steady.
+        SingularError: A part of the body exchanges heat with nothing that has a temperature, so its level is free and
+            no pin fixes it, or no state is steady.
     """
     try:
         done = _balance_steady(plan.space)
@@ -46,6 +48,8 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     began = 0.0 if plan.problem.is_linear else find_largest(plan.space.initial_temperature(), loads)
     rounding = ROUNDINGS * float(np.spacing(began))
     bounds = Bounds(bounds.lowest - rounding, bounds.highest + rounding)
+    if plan.problem.pins:
+        bounds = bounds.include(temperature)
     largest = max(float(np.abs(temperature).max()), abs(bounds.lowest), abs(bounds.highest), began)
     # heat that a flow carries in and out again, of which the balance is a small difference
     carried = sum(
@@ -69,9 +73,10 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
         raise CancelledError(1, 0.0)
     audits = (
         audit_finite(recorder.fields, recorder.extremes),
-        audit_energy(0.0, ledger, carried, is_linear=plan.problem.is_linear),
+        audit_energy(0.0, ledger, 1e3 * carried if plan.problem.pins else carried, is_linear=plan.problem.is_linear),
         audit_extremes(plan.problem, bounds, recorder.extremes),
         audit_step_error(None, 1.0),
+        audit_bounds(space, loads, temperature, _reference_bounds(loads)),
     )
     return make_solution(plan, recorder, ledger, 0.0, audits, state)
 
@@ -90,19 +95,21 @@ def _balance_steady(space: Space) -> Balance:
     """The steady field, by one direct solve if the problem is linear, else by iteration from the guess."""
     guess = space.initial_temperature()
     frozen, loads = freeze(space, guess, 0.0)
-    is_tied = any(np.any(closure.transmittance) for closure in loads.closures)
-    if not is_tied and not _has_load_of_temperature(space.problem):
-        raise SingularError(
-            "no steady state is unique where the body exchanges heat with nothing that has a temperature"
-        )
+    parts = find_loose_parts(frozen, loads)
+    if parts or space.problem.pins:
+        return balance_pinned(space, guess, match_pins(space, parts))
     if not space.problem.is_linear:
-        return _balance_nonlinear(space, guess)
+        done = _balance_nonlinear(space, guess)
+        if loose := find_loose_parts(done.space, done.loads):
+            raise refuse_part(space, loose[0])
+        return done
     bounds = _reference_bounds(loads)
     start = np.full_like(guess, 0.5 * (bounds.lowest + bounds.highest))  # so that the solve is for differences
     solver = make_solver(space, loads, shift=0.0, tau=1.0)
     temperature = start + solver.solve(space.heat_flow(start, loads).net)
     if not uses_iteration(space.shape):
         temperature += solver.solve(space.heat_flow(temperature, loads).net)  # one refinement, so that heat closes
+    temperature = correct_levels(space, loads, temperature)
     return Balance(temperature, space.heat_flow(temperature, loads), loads, frozen, solver, 1)
 
 
@@ -155,12 +162,6 @@ def _first_step(space: Space, guess: FloatArray) -> float:
     inside = frozen.capacity > 0.0
     rates = frozen.diagonal(loads)[inside] / frozen.capacity[inside]
     return 0.1 / max(float(rates.max()), 1e-300)
-
-
-def _has_load_of_temperature(problem: HeatProblem) -> bool:
-    """Whether a source or a flux depends on temperature, which then may fix its level by itself."""
-    loads = [problem.source_term, *(value for law in problem.boundaries.values() for value in law.values.values())]
-    return any("T" in value.variables for value in loads)
 
 
 def _reference_bounds(loads: Loads) -> Bounds:

@@ -128,6 +128,7 @@ def _errors(problem: HeatProblem) -> Iterator[FieldError]:
     if problem.domain.active is not None:
         yield from _truth("domain.active", problem.domain.active, place)
     yield from _contacts(problem)
+    yield from _pins(problem)
     yield from _adaptive(problem)
     yield from _times(problem)
 
@@ -208,6 +209,29 @@ def _contacts(problem: HeatProblem) -> Iterator[FieldError]:
             yield FieldError(f"{path}.axis", f"one of {', '.join(AXES[: domain.dimension])}")
         elif domain.face_index(contact.axis, contact.position) is None:
             yield FieldError(f"{path}.position", "on a face between two cells of the grid [m]")
+
+
+def _pins(problem: HeatProblem) -> Iterator[FieldError]:
+    domain, temperature = problem.domain, limits.temperature_limit(problem.temperature_unit)
+    if problem.pins and not problem.steady:
+        yield FieldError("pin", "only where the case is steady; the level of a transient is that of its start")
+    for index, pin in enumerate(problem.pins):
+        path = f"pin[{index}]" if len(problem.pins) > 1 else "pin"
+        given = [name for name in ("temperature", "mean_temperature") if getattr(pin, name) is not None]
+        if len(given) != 1:
+            yield FieldError(path, "either temperature or mean_temperature")
+            continue
+        yield from _number(f"{path}.{given[0]}", getattr(pin, given[0]), temperature)
+        if given == ["temperature"] and not pin.at:
+            yield FieldError(f"{path}.at", "required with temperature: the point that has it [m]")
+        if pin.at and (len(pin.at) != domain.dimension or not _is_inside(problem, pin.at)):
+            yield FieldError(f"{path}.at", "a point of the body [m]")
+
+
+def _is_inside(problem: HeatProblem, point: tuple[float, ...]) -> bool:
+    domain = problem.domain
+    bounds = zip(point, domain.origin, domain.size, strict=True)
+    return all(low - 1e-9 * length <= at <= low + length * (1 + 1e-9) for at, low, length in bounds)
 
 
 def _adaptive(problem: HeatProblem) -> Iterator[FieldError]:
