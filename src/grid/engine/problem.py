@@ -18,6 +18,7 @@ from grid.engine.phases import Enthalpy
 from grid.engine.values import Constant, Expression, Value, as_expression, as_value
 
 if TYPE_CHECKING:
+    from grid.engine.cell_means import CellMeans
     from grid.engine.cuts import Cuts
 
 AXES = "xyz"
@@ -287,6 +288,11 @@ class HeatProblem:
 
         truths = [material.where for material in self.materials if material.where is not None]
         return find_cuts(self.domain, truths, "material", lambda: find_regions(self))
+
+    @cached_property
+    def load_means(self) -> "dict[str, CellMeans | None]":
+        """Means of loads over cells and faces by their paths, as far as they were asked for."""
+        return {}
 
     @property
     def has_flow(self) -> bool:

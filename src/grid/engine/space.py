@@ -32,6 +32,7 @@ from grid.engine.tensor import Coupling, along_surface, cross_flux
 from grid.engine.values import Constant, FloatArray, Gridded, Operand, Value
 
 if TYPE_CHECKING:
+    from grid.engine.cell_means import CellMeans
     from grid.engine.varying import Variation
 
 CELSIUS_ZERO = 273.15  # K
@@ -208,6 +209,9 @@ class Space:
                 limit = limits.temperature_limit(self.problem.temperature_unit)
             path = f"boundaries.{patch.name}.{name}"
             found = evaluate_checked(path, values[name], {**places, "T": surface}, limit)
+            if boundary.type == "flux" and (means := self._face_means(index)) is not None:
+                faces = patch.cells.shape
+                found = means.correct(np.broadcast_to(found, faces), time, np.broadcast_to(surface, faces))
             if "T" not in values[name].variables:
                 known[name] = found
             return found
@@ -226,10 +230,35 @@ class Space:
             return None
         places = {**open_places(self.problem.domain), "t": np.float64(time), "T": temperature}
         density = evaluate_checked("source_term", self.problem.source_term, places, limits.HEAT_SOURCE, self._inside)
+        if (means := self._source_means()) is not None:
+            centre = np.broadcast_to(density, self.shape).reshape(-1)
+            at = np.broadcast_to(np.asarray(temperature, np.float64), self.shape).reshape(-1)
+            density = means.correct(centre, time, at).reshape(self.shape)
         full = np.broadcast_to(density * cell_volume(self.problem.domain), self.shape)
         if self._inside is not None:
             full = np.where(self._inside, full, 0.0)
         return np.ascontiguousarray(full).reshape(-1)
+
+    def _face_means(self, index: int) -> "CellMeans | None":
+        """The means of a flux over the faces of a patch, found once for a problem; None where centres are enough."""
+        known, key = self.problem.load_means, f"patch {index}"
+        if key not in known:
+            from grid.engine.cell_means import make_face_means
+
+            known[key] = make_face_means(self.problem, self.patches[index], self.boundaries[index].values["value"])
+        return known[key]
+
+    def _source_means(self) -> "CellMeans | None":
+        """The means of the source over cells, found once for a problem; None where the centres are enough."""
+        known = self.problem.load_means
+        if "source_term" not in known:
+            from grid.engine.cell_means import is_patterned, make_source_means
+
+            is_plain = not is_patterned(self.problem.source_term)
+            known["source_term"] = (
+                None if is_plain else make_source_means(self.problem, self.initial_temperature(), self.active)
+            )
+        return known["source_term"]
 
     def heat_flow(self, temperature: FloatArray, loads: Loads) -> HeatFlow:
         """The right-hand side of the balance for a flat field of temperatures."""
