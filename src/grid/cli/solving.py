@@ -75,6 +75,8 @@ def solve(
             document = solve_into_folder(content, out, method, model)
         else:
             document = solve_file(content, out, method, tolerance, fields, model, richardson=richardson)
+        for warning in document["warnings"]:
+            errors().print(f"warning: {warning}", markup=False, soft_wrap=True)
         print_json(document) if as_json else _print(document)
 
 
@@ -184,6 +186,7 @@ def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
             "unit": ("W" if solution.problem.steady else "J") + ("/m2", "/m", "")[solution.problem.dimension - 1],
         },
         "audits": [audit._asdict() for audit in solution.audits],
+        "warnings": list(solution.warnings),
         "files": files,
     }
 
@@ -219,6 +222,7 @@ def solve_into_folder(content: dict[str, Any], out: Path, method: str, model: st
     Raises:
         GridError: A field, the mathematics; nothing is written then.
     """
+    from grid.plugins.builtin.heat_files import read_warnings
     from grid.plugins.registry import load_registry
     from grid.schemas.jobs import Reason
     from grid.services.admission import validate_points
@@ -243,6 +247,7 @@ def solve_into_folder(content: dict[str, Any], out: Path, method: str, model: st
     return {
         "metrics": dict(outcome.metrics),
         "audits": list(outcome.audits),
+        "warnings": read_warnings(result.records[0]),
         "files": [str(out / name) for name in simulation.files],
     }
 

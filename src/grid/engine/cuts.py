@@ -99,7 +99,12 @@ class Cuts:
 
 
 def find_cuts(
-    domain: Domain, truths: list[Expression], path: str, find_wanted: Callable[[], Region | None] = lambda: None
+    domain: Domain,
+    truths: list[Expression],
+    path: str,
+    find_wanted: Callable[[], Region | None] = lambda: None,
+    *,
+    axes: int | None = None,
 ) -> Cuts | None:
     """The cells that hold more than one region; None where all borders lie on faces.
 
@@ -108,6 +113,7 @@ def find_cuts(
         path: Of the field, for a refusal.
         find_wanted: Region of each cell by its centre, if that is to fill what no expression covers within a cut cell;
             cells with -1 are then left out. Asked for only where a cell may be cut.
+        axes: Along how many axes columns are made; one does for volumes. Default all.
 
     Raises:
         FieldError: Two regions overlap within a cell.
@@ -127,7 +133,7 @@ def find_cuts(
     cells = np.flatnonzero(may)
     if not cells.size:
         return None
-    return _look(_Search(domain, truths, planes, curved, wanted, path), cells)
+    return _look(_Search(domain, truths, planes, curved, wanted, path, axes or domain.dimension), cells)
 
 
 def _sort(domain: Domain, surfaces: list[Surface]) -> tuple[list[list[tuple[int, float]]], list[Surface]]:
@@ -180,6 +186,7 @@ class _Search:
     curved: list[Surface]
     wanted: Region | None
     path: str
+    axes: int
 
 
 def _look(search: _Search, cells: NDArray[np.intp]) -> Cuts | None:
@@ -191,7 +198,7 @@ def _look(search: _Search, cells: NDArray[np.intp]) -> Cuts | None:
     most = max((len(found) for found in search.planes), default=0) + 2 + max(parts, 1)
     size = max(1, CHUNK // (parts ** (dimension - 1) * most * regions * (1 + len(search.curved))))
     chunks = [cells[start : start + size] for start in range(0, cells.size, size)]
-    found = [[_columns(search, axis, chunk, parts) for chunk in chunks] for axis in range(dimension)]
+    found = [[_columns(search, axis, chunk, parts) for chunk in chunks] for axis in range(search.axes)]
     columns = [
         Columns(np.concatenate([c.weight for c in along]), np.concatenate([c.share for c in along])) for along in found
     ]

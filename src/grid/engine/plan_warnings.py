@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from grid.engine.space import Space
 
-CHECKS: tuple[Callable[["Space"], Iterable[str]], ...] = ()
+
+def warn_of_geometry(space: "Space") -> Iterable[str]:
+    """See `grid.engine.coverage`; a box of one material loads nothing."""
+    if space.problem.coverage is None:
+        return ()
+    from grid.engine.coverage import warn_of_coverage
+
+    return warn_of_coverage(space)
+
+
+CHECKS: tuple[Callable[["Space"], Iterable[str]], ...] = (warn_of_geometry,)
 
 
 def find_warnings(space: "Space") -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from grid.engine.values import Constant, Expression, Value, as_expression, as_va
 
 if TYPE_CHECKING:
     from grid.engine.cell_means import CellMeans
+    from grid.engine.coverage import Coverage
     from grid.engine.cuts import Cuts
 
 AXES = "xyz"
@@ -288,6 +289,15 @@ class HeatProblem:
 
         truths = [material.where for material in self.materials if material.where is not None]
         return find_cuts(self.domain, truths, "material", lambda: find_regions(self))
+
+    @cached_property
+    def coverage(self) -> "Coverage | None":
+        """What the grid misses of masks and regions; None of a box of one material."""
+        if self.domain.active is None and len(self.materials) < 2:
+            return None
+        from grid.engine.coverage import find_coverage
+
+        return find_coverage(self)
 
     @cached_property
     def load_means(self) -> "dict[str, CellMeans | None]":

@@ -107,6 +107,8 @@ def make_solution(
         "rejected_steps": float(state.rejected_steps),
         "iterations": float(state.iterations),
     }
+    if (coverage := plan.problem.coverage) is not None:
+        metrics["volume_missed"] = coverage.volume_missed
     history = History(*(np.array(column) for column in zip(*recorder.rows, strict=True)))
     times = plan.times
     models = tell_models(plan, recorder, state)

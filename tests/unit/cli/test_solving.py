@@ -171,3 +171,31 @@ def test_a_folder_of_files_has_no_error_of_space(rod, tmp_path):
     result = CliRunner().invoke(app, ["solve", str(rod), "--richardson", "--out", str(tmp_path / "made")])
     assert result.exit_code == 3
     assert "richardson" in result.output
+
+
+LAYERED = ROD | {
+    "material": [
+        {"where": {"expression": "(x < 0.51) | (x > 0.512)"}, "conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+        {"where": {"expression": "(x >= 0.51) & (x <= 0.512)"}, "conductivity": 0.01, "volumetric_heat_capacity": 1.0},
+    ]
+}
+
+
+@pytest.mark.parametrize("into_folder", [False, True])
+def test_warnings_are_told_on_stderr_and_in_the_document(tmp_path, into_folder):
+    """A layer of 2 mm in cells of 25 mm is named."""
+    path = tmp_path / "layered.json"
+    path.write_text(json.dumps(LAYERED))
+
+    done = run(path, "--json", *(["--out", tmp_path / "out"] if into_folder else []))
+
+    [warning] = json.loads(done.stdout)["warnings"]
+    assert warning.startswith("material[1].where: 0.002 m thick along x")
+    assert f"warning: {warning}" in done.stderr
+
+
+def test_a_problem_without_warnings_prints_none(rod):
+    done = run(rod, "--json")
+
+    assert json.loads(done.stdout)["warnings"] == []
+    assert done.stderr == ""

@@ -270,3 +270,19 @@ def test_a_failed_audit_rejects_the_result(monkeypatch):
 
 def test_warm_up_runs():
     heat.warm_up()
+
+
+def test_warnings_of_the_grid_are_in_the_log_and_in_the_meta_data(tmp_path):
+    """A layer of 1 mm in cells of 4 mm."""
+    layer = {**WALL["material"], "conductivity": 0.5}
+    materials = [
+        {**WALL["material"], "where": {"expression": "(x < 0.05) | (x > 0.051)"}},
+        {**layer, "where": {"expression": "(x >= 0.05) & (x <= 0.051)"}},
+    ]
+    params = HeatParams(problem={**WALL, "material": materials})
+    result = heat.solve([params], keep_all)
+    heat.render(("meta.json",), params, result.records[0], tmp_path)
+
+    [warning] = json.loads((tmp_path / "meta.json").read_text())["plan"]["warnings"]
+    assert "0.001 m thick along x" in warning
+    assert f"heat: warning: {warning}\n" in result.outcomes[0].log

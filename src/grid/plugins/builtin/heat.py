@@ -23,6 +23,7 @@ _SNAPSHOTS = 16
 _SNAPSHOT_CELLS = 1_000_000  # of all snapshots together: a record stays small enough to be kept for every job
 _SUMMARY_BYTES = 8192
 _TOLD_SWITCHES = 100  # of the changes of model, in the log
+_WARNINGS, _WARNING_LENGTH = 8, 300  # that are kept in the record, and characters of each
 _LARGE_CELLS = 100_000  # where the engine's kernels use threads
 _LARGE_S = 5.0
 _STORED_BYTES_PER_S = 1.5e8
@@ -251,6 +252,7 @@ def _describe_plan(solution: "Solution") -> JsonObject:
     plan = solution.plan
     described: JsonObject = {"method": plan.method, "reason": plan.reason, "time_step_s": plan.time_step}
     described["model"] = plan.model
+    described["warnings"] = [warning[:_WARNING_LENGTH] for warning in solution.warnings[:_WARNINGS]]
     if (certificate := solution.certificate) is not None:
         described["certificate"] = {
             "name": certificate.name,
@@ -279,6 +281,8 @@ def _judge(plan: "Plan", solution: "Solution") -> PointOutcome:
         log += (
             f"heat: {switch.model} from t = {switch.time:.6g} s, because {switch.reason} ({switch.bound:.3g} of it)\n"
         )
+    for warning in solution.warnings:
+        log += f"heat: warning: {warning}\n"
     for audit in audits:
         if audit["verdict"] == "failed":
             message = f"The audit {audit['name']} failed: {audit['detail']}: {audit['value']}, limit {audit['limit']}."

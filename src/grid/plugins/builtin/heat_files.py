@@ -66,6 +66,13 @@ def make_meta(params: "HeatParams", record: np.void, version: str) -> JsonObject
     }
 
 
+def read_warnings(record: np.void) -> list[str]:
+    """Return the warnings of the plan that a record keeps."""
+    plan: JsonObject = json.loads(bytes(record["summary"]))["plan"]
+    warnings: list[str] = plan["warnings"]
+    return warnings
+
+
 def make_picture(params: "HeatParams", record: np.void) -> Picture:
     """Put together what is drawn."""
     problem = read_problem(params)

@@ -1,0 +1,119 @@
+"""How much of a body and of its regions the grid misses, and which regions are thinner than a cell."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.engine.cuts import Cuts, find_cuts
+from grid.engine.mesh import open_places
+from grid.engine.problem import AXES, HeatProblem
+
+if TYPE_CHECKING:
+    from grid.engine.space import Space
+
+NOTABLE = 0.02  # of a volume: what the grid may miss of it without a word
+MOST_THIN = 8  # regions that are named
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a grid misses of the geometry of its problem.
+
+    Args:
+        missed: Relative difference of volume between the cells and the geometry, by the path of the field.
+        thin: Regions that are nowhere as thick as a cell: path, axis and thickness [m].
+    """
+
+    missed: dict[str, float]
+    thin: tuple[tuple[str, str, float], ...] = ()
+
+    @property
+    def volume_missed(self) -> float:
+        """The largest of the relative differences."""
+        return max(self.missed.values(), default=0.0)
+
+
+def find_coverage(problem: HeatProblem) -> Coverage | None:
+    """What the grid misses; None of a box of one material, of which it misses nothing."""
+    if problem.domain.active is None and len(problem.materials) < 2:
+        return None
+    missed: dict[str, float] = {}
+    if problem.domain.active is not None:
+        missed["domain.active"] = _find_missed_body(problem)
+    if len(problem.materials) < 2:
+        return Coverage(missed)
+    if problem.cuts is not None:  # every cell has its share of each material
+        missed |= {f"material[{index}].where": 0.0 for index in range(len(problem.materials))}
+        return Coverage(missed, tuple(_find_thin(problem, problem.cuts)))
+    return Coverage(missed | _find_missed_regions(problem))
+
+
+def _find_missed_body(problem: HeatProblem) -> float:
+    mask = problem.domain.active
+    if mask is None or (cuts := find_cuts(problem.domain, [mask], "domain.active", axes=1)) is None:
+        return 0.0
+    inside = np.broadcast_to(mask.evaluate(open_places(problem.domain)), problem.domain.cells)
+    return _compare(float(np.count_nonzero(inside)), cuts.volume(np.where(inside, 0, -1).astype(np.int16), 0))
+
+
+def _find_missed_regions(problem: HeatProblem) -> dict[str, float]:
+    """Regions whose cells count by their centres."""
+    from grid.engine.materials import find_regions
+
+    truths = [material.where for material in problem.materials if material.where is not None]
+    paths = [f"material[{index}].where" for index in range(len(truths))]
+    if not (problem.has_phase_change or problem.coupled_axes):
+        return dict.fromkeys(paths, 0.0)  # nothing is cut, or it would be mixed
+    cuts, region = find_cuts(problem.domain, truths, "material", lambda: find_regions(problem)), find_regions(problem)
+    if cuts is None or region is None:
+        return dict.fromkeys(paths, 0.0)
+    return {
+        path: _compare(float(np.count_nonzero(region == index)), cuts.volume(region, index))
+        for index, path in enumerate(paths)
+    }
+
+
+def _compare(cells: float, right: float) -> float:
+    return abs(cells - right) / right if right > 0.0 else float(cells > 0.0)
+
+
+def _find_thin(problem: HeatProblem, cuts: Cuts) -> Iterable[tuple[str, str, float]]:
+    """Regions that are thinner than a cell along an axis in every cell that has some of them."""
+    from grid.engine.materials import find_regions
+
+    region = find_regions(problem)
+    if region is None:
+        return
+    for number, material in enumerate(cuts.present):
+        for axis, along in enumerate(cuts.columns):
+            line = (region == material).astype(np.float64)
+            share = np.where(along.weight > 0.0, 0.5 * along.share[..., number].sum(axis=2), 0.0).max(axis=1)
+            line.reshape(-1)[cuts.cells] = share
+            total = line.copy()  # of a cell and its two neighbours, in which a thin layer ends
+            after, before = (slice(None),) * axis + (slice(1, None),), (slice(None),) * axis + (slice(None, -1),)
+            total[after] += line[before]
+            total[before] += line[after]
+            thickest = float(total[line > 0.0].max(initial=0.0))
+            if 0.0 < thickest < 1.0 - 1e-6:
+                yield f"material[{material}].where", AXES[axis], thickest * problem.domain.spacing[axis]
+
+
+def warn_of_coverage(space: "Space") -> Iterable[str]:
+    """Warnings of volumes that the grid misses, and of regions that are thinner than a cell."""
+    coverage, problem = space.problem.coverage, space.problem
+    if coverage is None:
+        return
+    for path, share in coverage.missed.items():
+        if share > NOTABLE:
+            reason = "cells belong to the body by their centres" if path == "domain.active" else (
+                "cells are of the material at their centres where one melts or a conductivity is a full tensor"
+            )  # fmt: skip
+            yield f"{path}: its volume on the grid differs by {100 * share:.3g} % from its own; {reason}; refine it"
+    for path, axis, thickness in coverage.thin[:MOST_THIN]:
+        spacing = problem.domain.spacing[AXES.index(axis)]
+        yield (
+            f"{path}: {thickness:.3g} m thick along {axis}, less than a cell of {spacing:.3g} m; its cells are mixed "
+            "with what is beside it, and temperatures within it are not resolved"
+        )
