@@ -23,7 +23,7 @@ from grid.engine.values import Expression, FloatArray, Operand, Value, run_code
 
 Code = tuple[Instruction, ...]
 STEEP, FLAT = 0.2, 1e-4  # of the largest value: variation within a cell that asks for a second look, at all and there
-LOCAL, WHOLE = 0.02, 5e-3  # of the heat: error of the centres, cell by cell and in sum, up to which they stand
+LOCAL, WHOLE = 0.1, 0.03  # of the heat: error of the centres, cell by cell and in sum, up to which they stand
 WHOLE_CUT = 1e-6  # the same in sum, of a load with a jump, whose error falls with the first power of the cell
 UNSEEN, DIFFERENT = 1e-4, 1e-6  # of the heat: what bounds may hide, and by how much two rules may differ
 PEAK = 1e-6  # of what bounds allow, below which the heat that was seen is no scale
@@ -144,7 +144,8 @@ class CellMeans:
         mean[rule.cells] = rule.apply(self.code, time, start)
         heat = float((np.abs(mean) * volume).sum())
         away = (mean - centre) * volume
-        whole = WHOLE_CUT if find_surfaces(self.code) else WHOLE
+        has_jump = any(surface.variables & set(AXES) for surface in find_surfaces(self.code))
+        whole = WHOLE_CUT if has_jump else WHOLE
         return bool(np.abs(away).sum() <= LOCAL * heat and abs(away.sum()) <= whole * heat)
 
     def _centres(self, time: float) -> FloatArray:

@@ -30,6 +30,7 @@ PARTS = {1: 1, 2: 8, 3: 4}  # columns along each other axis where a surface is c
 FEWER_CELLS = 20_000  # in 3D, with more cut cells half as many columns
 NOTHING = 1e-6  # of a cell: what no region or two of them may cover by rounding
 CHUNK = 1 << 19  # pieces of columns that are looked at together
+MOST_SURFACES = 64  # on which columns are cut; with more of them the pieces between samples do
 TURNS = 4  # of regula falsi; the surfaces are nearly straight within a piece of a column
 Region = NDArray[np.int16]
 
@@ -196,7 +197,7 @@ def _look(search: _Search, cells: NDArray[np.intp]) -> Cuts | None:
     parts = parts // 2 if dimension == 3 and cells.size > FEWER_CELLS else parts
     regions = len(search.truths) + 1
     most = max((len(found) for found in search.planes), default=0) + 2 + max(parts, 1)
-    size = max(1, CHUNK // (parts ** (dimension - 1) * most * regions * (1 + len(search.curved))))
+    size = max(1, CHUNK // (parts ** (dimension - 1) * most * regions * (1 + min(len(search.curved), MOST_SURFACES))))
     chunks = [cells[start : start + size] for start in range(0, cells.size, size)]
     found = [[_columns(search, axis, chunk, parts) for chunk in chunks] for axis in range(search.axes)]
     columns = [
@@ -239,8 +240,7 @@ def _columns(search: _Search, axis: int, cells: NDArray[np.intp], parts: int) ->
     centre = domain.origin[axis] + (index[axis] + 0.5) * domain.spacing[axis]
     nodes = np.sort(np.concatenate([_edges(search, axis, index[axis], parts), centre[:, None]], axis=1), axis=1)
     nodes = np.broadcast_to(nodes[:, None, :], (cells.size, weight.shape[1], nodes.shape[1]))
-    for surface in search.curved:
-        nodes = _cut_columns(surface, AXES[axis], places, nodes)
+    nodes = _cut_columns(search.curved[:MOST_SURFACES], AXES[axis], places, nodes)
     middle, length = 0.5 * (nodes[..., 1:] + nodes[..., :-1]), np.diff(nodes, axis=-1) / domain.spacing[axis]
     region = _region_at(search, {**places, AXES[axis]: middle}, cells, length * weight[..., None])
     share = np.zeros((cells.size, weight.shape[1], 2, len(search.truths) + 1))
@@ -268,27 +268,41 @@ def _edges(search: _Search, axis: int, layer: NDArray[np.intp], parts: int) -> F
     return np.sort(np.concatenate([uniform, np.where(np.isnan(found), low[:, None], found)], axis=1), axis=1)
 
 
-def _cut_columns(surface: Surface, name: str, places: dict[str, FloatArray], nodes: FloatArray) -> FloatArray:
-    """The nodes of columns with those where a surface crosses them, by regula falsi in each piece (Illinois rule)."""
+def _cut_columns(surfaces: list[Surface], name: str, places: dict[str, FloatArray], nodes: FloatArray) -> FloatArray:
+    """The nodes of columns and where surfaces cross them."""
+    found = [zeros for surface in surfaces if (zeros := _find_crossings(surface, name, places, nodes)) is not None]
+    if not found:
+        return nodes
+    zeros = np.sort(np.concatenate(found, axis=-1), axis=-1)  # endless where there is none
+    most = int(np.isfinite(zeros).sum(axis=-1).max())
+    zeros = np.minimum(zeros[..., :most], nodes[..., -1:])
+    return np.sort(np.concatenate([nodes, zeros], axis=-1), axis=-1)
+
+
+def _find_crossings(surface: Surface, name: str, places: dict[str, FloatArray], nodes: FloatArray) -> FloatArray | None:
+    """Where a surface crosses each piece between two nodes, by regula falsi (Illinois rule); endless where it does not.
+
+    None where it crosses none.
+    """
     function = _Difference(surface, name, places)
     values = function(nodes)
-    a, b, at_a, at_b = nodes[..., :-1], nodes[..., 1:], values[..., :-1], values[..., 1:]
+    low, high = nodes[..., :-1], nodes[..., 1:]
+    a, b, at_a, at_b = low, high, values[..., :-1], values[..., 1:]
     crosses = np.isfinite(at_a) & np.isfinite(at_b) & ((at_a < 0.0) != (at_b < 0.0))
     if not crosses.any():
-        return nodes
-    zero = np.where(crosses, 0.5 * (a + b), a)
+        return None
+    zero = 0.5 * (a + b)
     with np.errstate(all="ignore"):
         for _ in range(TURNS):
-            zero = np.where(crosses, (a * at_b - b * at_a) / (at_b - at_a), zero)
-            found = function(zero)
-            same = (found < 0.0) == (at_a < 0.0)
+            straight = (a * at_b - b * at_a) / (at_b - at_a)
+            zero = np.where(np.isfinite(straight), straight, zero)
+            at = function(zero)
+            same = (at < 0.0) == (at_a < 0.0)
             a, at_a, b, at_b = (
-                np.where(same, zero, a), np.where(same, found, 0.5 * at_a),
-                np.where(same, b, zero), np.where(same, 0.5 * at_b, found),
+                np.where(same, zero, a), np.where(same, at, 0.5 * at_a),
+                np.where(same, b, zero), np.where(same, 0.5 * at_b, at),
             )  # fmt: skip
-            crosses = crosses & (at_a != at_b)
-    zero = np.clip(np.where(np.isfinite(zero), zero, nodes[..., :-1]), nodes[..., :-1], nodes[..., 1:])
-    return np.sort(np.concatenate([nodes, zero], axis=-1), axis=-1)
+    return np.where(crosses, np.clip(zero, low, high), np.inf)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from grid.engine.solution import Solution
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, Ledger, State, include_references
 from grid.engine.steady_bounds import audit_bounds
-from grid.engine.steady_parts import correct_levels, find_loose_parts, match_pins, refuse_part
+from grid.engine.steady_parts import correct_levels, find_loose_parts, match_pins, refuse_part, require_levels
 from grid.engine.values import FloatArray
 from grid.engine.varying import find_variation, freeze
 
@@ -99,6 +99,8 @@ def _balance_steady(space: Space) -> Balance:
     if parts or space.problem.pins:
         return balance_pinned(space, guess, match_pins(space, parts))
     if not space.problem.is_linear:
+        if all(law.is_linear for law in space.boundaries) and not find_variation(space).loads_of_temperature:
+            require_levels(frozen, loads, guess)  # else the ties are not those of the guess
         done = _balance_nonlinear(space, guess)
         if loose := find_loose_parts(done.space, done.loads):
             raise refuse_part(space, loose[0])

@@ -214,36 +214,62 @@ def correct_levels(space: Space, loads: Loads, temperature: FloatArray) -> Float
     Raises:
         SingularError: A level cannot be known, or is beyond anything that a body reaches.
     """
-    largest = _largest(space, loads)
-    if not _is_parted(space, WEAK * largest) and not _is_weakly_held(space, loads, largest):
+    if not _has_weak_parts(space, loads):
         return temperature
-    labels = label_parts(space, WEAK * largest)
-    matrix = _join_parts(space, loads, labels)
-    error = np.zeros(matrix.shape[0])
+    labels = label_parts(space, WEAK * _largest(space, loads))
+    matrix, error = _join_parts(space, loads, labels), np.zeros(int(labels.max()) + 1)
     for _ in range(COARSE_TURNS):
-        net = space.heat_flow(temperature, loads).net
-        error = np.asarray(sparse.linalg.spsolve(matrix, np.bincount(labels, weights=net)))
+        error = _find_levels(matrix, labels, space.heat_flow(temperature, loads).net)
         if not np.isfinite(error).all():
             break
         temperature = temperature + error[labels]
+    _require_reached(space, loads, temperature, labels)
     inside = np.ones(temperature.size, bool) if space.active is None else space.active
-    seen = np.where(inside, np.abs(temperature), 0.0)
-    worst = int(seen.argmax())
-    cells = np.flatnonzero(labels == labels[worst])
-    if not seen.max() <= ENDLESS and cells.size < inside.sum():
-        raise _refuse_weak(space, cells, temperature)
+    rounding = float(np.spacing(np.abs(temperature[inside]).max()))
     unknown = np.where(inside, np.abs(error[labels]), 0.0)
-    if not unknown.max() <= UNKNOWN * max(float(np.ptp(temperature[inside])), float(np.spacing(seen.max())) / UNKNOWN):
+    if not unknown.max() <= max(UNKNOWN * float(np.ptp(temperature[inside])), rounding):
         raise _refuse_weak(space, np.flatnonzero(labels == labels[int(unknown.argmax())]), temperature)
     return temperature
 
 
-def _is_weakly_held(space: Space, loads: Loads, largest: float) -> bool:
+def require_levels(space: Space, loads: Loads, temperature: FloatArray) -> None:
+    """Refuse a body with a part whose level nearly nothing ties, as its coefficients at a field have it.
+
+    Raises:
+        SingularError: The heat of a part would take it beyond anything that a body reaches.
+    """
+    if not _has_weak_parts(space, loads):
+        return
+    labels = label_parts(space, WEAK * _largest(space, loads))
+    rise = _find_levels(_join_parts(space, loads, labels), labels, space.heat_flow(temperature, loads).net)
+    _require_reached(space, loads, temperature + rise[labels], labels)
+
+
+def _find_levels(matrix: sparse.csc_matrix, labels: NDArray[np.int32], net: FloatArray) -> FloatArray:
+    """By how much each part has to be warmer for its heat to balance [K]."""
+    return np.atleast_1d(np.asarray(sparse.linalg.spsolve(matrix, np.bincount(labels, weights=net))))
+
+
+def _require_reached(space: Space, loads: Loads, temperature: FloatArray, labels: NDArray[np.int32]) -> None:
+    """Refuse a level beyond `ENDLESS` of a part that is tied by less than `WEAK` of what its cells conduct."""
+    tie = _join_parts(space, loads, labels).diagonal() / np.bincount(labels)
+    is_weak = (tie <= WEAK * _largest(space, loads))[labels]
+    if space.active is not None:
+        is_weak &= space.active
+    beyond = np.where(is_weak, np.abs(temperature), 0.0)
+    worst = int(beyond.argmax())
+    if not beyond[worst] <= ENDLESS:
+        raise _refuse_weak(space, np.flatnonzero(labels == labels[worst]), temperature)
+
+
+def _has_weak_parts(space: Space, loads: Loads) -> bool:
+    """Whether the body may have parts that nearly nothing ties, or be one; a quick look."""
+    least = WEAK * _largest(space, loads)
     total = sum(
         float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
         for patch, closure in zip(space.patches, loads.closures, strict=True)
     )
-    return total <= WEAK * largest
+    return _is_parted(space, least) or total <= least * space.capacity.size
 
 
 def _join_parts(space: Space, loads: Loads, labels: NDArray[np.int32]) -> sparse.csc_matrix:

@@ -168,6 +168,26 @@ def test_a_contact_of_nearly_nothing_in_the_way_of_heat_is_refused(conductance):
         solve(contact(conductance, source_term=1.0))
 
 
+def test_it_is_refused_as_well_where_the_conductivity_depends_on_temperature():
+    with pytest.raises(SingularError, match=r"8 cells at x = 0\.5 to 1 m.*nearly nothing"):
+        solve(contact(1e-12, source_term=1.0, guess=1.0, material={"conductivity": {"expression": "1 + 0.001*T"}}))
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_a_body_behind_a_film_of_nearly_nothing_is_refused(dimension):
+    film = {"type": "convection", "coefficient": 1e-11, "ambient": 20.0}
+    with pytest.raises(SingularError, match=r"the body is joined .* nearly nothing"):
+        solve(steady(dimension, 12, boundaries={"x_min": film}, source_term=1.0))
+
+
+def test_a_hot_part_that_is_well_tied_is_no_matter_of_its_ties():
+    """Dimensionless numbers may be as large as they like: 1e12 x (1 - x / 2) beside a gap."""
+    solution = solve(parted(1, 15, source_term=1e12, boundaries={"x_min": held(0.0), "x_max": held(0.0)}))
+
+    assert solution.final.max() > 1e10
+    assert solution.is_accepted
+
+
 @pytest.mark.parametrize("conductance", [1e-12, 1e-9, 1e-6, 1e-3])
 def test_a_contact_of_nearly_nothing_that_little_or_no_heat_goes_through_is_solved(conductance):
     assert solve(contact(conductance)).final == pytest.approx(np.ones(16), abs=1e-12)
