@@ -7,7 +7,7 @@ as they always did, and nothing here costs a step anything.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from grid.core.errors import FieldError
 from grid.engine.expression_parser import Instruction
 from grid.engine.box_bounds import bound
+from grid.engine.load_shapes import Boxes, CellShapes, FaceShapes, cut_boxes, halve_boxes
 from grid.engine.mesh import Patch
 from grid.engine.planes import find_surfaces, find_zeros
 from grid.engine.problem import AXES, HeatProblem
@@ -29,33 +30,14 @@ UNSEEN, DIFFERENT = 1e-4, 1e-6  # of the heat: what bounds may hide, and by how 
 PEAK = 1e-6  # of what bounds allow, below which the heat that was seen is no scale
 REACH = 4.0  # bounds wider than so many times the spread of the points may hide a peak
 MOST_BOXES = 60_000
+MOST_CELLS, SAMPLE_CELLS = (
+    200_000,
+    8_000,
+)  # that have points of their own, and of which it is told whether any need them
 POOR = 0.01  # of the heat: error with which a load is refused
 DEPTH = 40
 SAMPLES, FEW_SAMPLES, MANY_CELLS = 17, 7, 100_000  # times at which a load is looked at before a run
 GAUSS_2, GAUSS_3 = ((np.polynomial.legendre.leggauss(n)) for n in (2, 3))
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """Cells or faces as boxes; a face has no length along its normal.
-
-    Args:
-        low, high: Corners, shape (boxes, axes) [m].
-        owner: Index of the cell or face that each is a part of.
-    """
-
-    low: FloatArray
-    high: FloatArray
-    owner: NDArray[np.intp]
-
-    @property
-    def volume(self) -> FloatArray:
-        """Product of the lengths that are not zero."""
-        length = self.high - self.low
-        return np.asarray(np.prod(np.where(length > 0.0, length, 1.0), axis=1))
-
-    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> "Boxes":
-        return Boxes(self.low[which], self.high[which], self.owner[which])
 
 
 @dataclass(frozen=True)
@@ -67,12 +49,14 @@ class Rule:
         row: Of each point, its position in `cells`.
         places: Of the points, by axis.
         weight: Share of the cell that each point stands for.
+        is_sample: Whether there are more cells that need points.
     """
 
     cells: NDArray[np.intp]
     row: NDArray[np.intp]
     places: dict[str, FloatArray]
     weight: FloatArray
+    is_sample: bool = False
 
     def apply(self, code: Code, time: float, temperature: FloatArray | None) -> FloatArray:
         """Means over the cells of the rule; temperatures are those of all cells."""
@@ -91,15 +75,15 @@ class CellMeans:
     Args:
         path: Of its field.
         code: Of its expression.
-        boxes: All cells or faces.
-        start: Temperatures at which the points are chosen, one for each.
+        shapes: The cells of a grid, or the faces of a patch.
+        start: Temperatures at which the points are chosen, one for each; of an expression in T.
         used: Which of them belong to the body; None for all.
     """
 
     path: str
     code: Code
-    boxes: Boxes
-    start: FloatArray
+    shapes: CellShapes | FaceShapes
+    start: FloatArray | None = None
     used: NDArray[np.bool_] | None = None
     is_needed: bool = False
     _last: tuple[float, Rule | None] | None = field(default=None, repr=False)
@@ -119,7 +103,7 @@ class CellMeans:
         """The points of a time; the same whenever it is asked for."""
         key = time if self._has("t") else 0.0
         if self._last is None or self._last[0] != key:
-            self._last = key, self._make_rule(key)
+            self._last = key, self._make_rule(key, MOST_CELLS, is_sample=False)
         return self._last[1]
 
     def _has(self, name: str) -> bool:
@@ -132,49 +116,73 @@ class CellMeans:
             FieldError: The load is too rough to be integrated.
         """
         for time in times if self._has("t") else [0.0]:
-            rule = self.find_rule(time)
-            if rule is not None and not self._is_enough(rule, time):
+            sample = self._make_rule(time, SAMPLE_CELLS, is_sample=True)
+            if sample is not None and not self._is_enough(sample, time):
                 self.is_needed = True
                 return
 
     def _is_enough(self, rule: Rule, time: float) -> bool:
-        start = self.start if self._has("T") else None
-        centre, volume = self._centres(time), self.boxes.volume
-        mean = centre.copy()
-        mean[rule.cells] = rule.apply(self.code, time, start)
-        heat = float((np.abs(mean) * volume).sum())
-        away = (mean - centre) * volume
+        """Whether the centres tell the load in all cells, or in those of a rule for a sample of them."""
+        centre = self._centres(time)
+        own = rule.apply(self.code, time, self.start)
+        away = own - centre[rule.cells]
+        heat = np.abs(own).sum()
+        if not rule.is_sample:
+            heat += np.abs(centre).sum() - np.abs(centre[rule.cells]).sum()
         has_jump = any(surface.variables & set(AXES) for surface in find_surfaces(self.code))
-        whole = WHOLE_CUT if has_jump else WHOLE
+        whole = WHOLE_CUT if has_jump and not rule.is_sample else WHOLE
         return bool(np.abs(away).sum() <= LOCAL * heat and abs(away.sum()) <= whole * heat)
 
     def _centres(self, time: float) -> FloatArray:
-        middle = 0.5 * (self.boxes.low + self.boxes.high)
-        places: dict[str, Operand] = {AXES[axis]: middle[:, axis] for axis in range(middle.shape[1])}
-        values = run_code(self.code, {**places, "t": np.float64(time), "T": self.start})
-        out = np.where(np.isfinite(values), values, 0.0)
-        out = np.broadcast_to(out, (len(middle),)).copy()
+        values = run_code(self.code, {**self.shapes.middle, "t": np.float64(time), **self._at_start()})
+        values = np.broadcast_to(values, self.shapes.shape).reshape(-1)
+        out: FloatArray = np.where(np.isfinite(values), values, 0.0)
         return out if self.used is None else np.where(self.used, out, 0.0)
 
-    def _bounds(self, boxes: Boxes, time: float) -> tuple[FloatArray, FloatArray]:
-        places = {AXES[axis]: (boxes.low[:, axis], boxes.high[:, axis]) for axis in range(boxes.low.shape[1])}
-        own = self.start[boxes.owner]
-        found = bound(self.code, {**places, "t": (np.float64(time),) * 2, "T": (own, own)})
-        low, high = (np.broadcast_to(end, boxes.owner.shape) for end in found)
-        return low, high
+    def _at_start(self) -> dict[str, FloatArray]:
+        return {} if self.start is None else {"T": self.start.reshape(self.shapes.shape)}
 
-    def _make_rule(self, time: float) -> Rule | None:
-        """The points that the load needs at a time; None where the centres are all that there is to see."""
-        low, high = self._bounds(self.boxes, time)
+    def bounds_over(self, boxes: Boxes, time: float) -> tuple[FloatArray, FloatArray]:
+        """The least and the largest value that the load may have in each box."""
+        places = {AXES[axis]: (boxes.low[:, axis], boxes.high[:, axis]) for axis in range(boxes.low.shape[1])}
+        if self.start is not None:
+            places["T"] = (self.start[boxes.owner],) * 2
+        low, high = bound(self.code, {**places, "t": (np.float64(time),) * 2})
+        return np.broadcast_to(low, boxes.owner.shape), np.broadcast_to(high, boxes.owner.shape)
+
+    def _find_uneven(self, time: float) -> NDArray[np.intp]:
+        """The cells within which the load varies, if it varies much within any; none where centres are enough."""
+        start = {name: (at, at) for name, at in self._at_start().items()}
+        low, high = bound(self.code, {**self.shapes.ends, "t": (np.float64(time),) * 2, **start})
+        width = np.broadcast_to(high - low, self.shapes.shape).reshape(-1)
         largest = float(np.abs(self._centres(time)).max(initial=0.0))
-        width = high - low
         uneven = ~(width <= FLAT * largest) & (width > 0.0)
         if self.used is not None:
             uneven &= self.used
-        if not (uneven & ~(width <= STEEP * largest)).any():
+        steep = uneven & ~(width <= STEEP * largest)
+        return np.flatnonzero(uneven if steep.any() else steep)
+
+    def _make_rule(self, time: float, most: int, *, is_sample: bool) -> Rule | None:
+        """The points that the load needs at a time; None where the centres are all that there is to see.
+
+        Raises:
+            FieldError: More than so many cells need them, unless a sample of them will do.
+        """
+        cells = self._find_uneven(time)
+        if not cells.size:
             return None
-        boxes = self._split_at_planes(self.boxes.take(np.flatnonzero(uneven)), time)
-        return _Refinement(self, time).run(boxes)
+        is_part = is_sample and cells.size > most
+        if is_part:
+            cells = cells[:: -(-cells.size // most)]
+        elif cells.size > most:
+            raise self.refuse()
+        boxes = self._split_at_planes(self.shapes.take(cells), time)
+        return replace(_Refinement(self, time).run(boxes), is_sample=is_part)
+
+    def refuse(self) -> FieldError:
+        """The error for a load whose means cannot be told."""
+        limit = "a load whose heat in each cell can be told: it is too rough or too narrow for the grid, refine it"
+        return FieldError(self.path, limit)
 
     def _split_at_planes(self, boxes: Boxes, time: float) -> Boxes:
         """The boxes cut at the planes across an axis on which a comparison switches."""
@@ -188,19 +196,8 @@ class CellMeans:
             for plane in find_zeros(surface.code, name, low, high) or ():
                 cut = (boxes.low[:, axis] < plane) & (boxes.high[:, axis] > plane)
                 if cut.any():
-                    boxes = _cut(boxes, cut, axis, np.full(int(cut.sum()), plane))
+                    boxes = cut_boxes(boxes, cut, axis, np.full(int(cut.sum()), plane))
         return boxes
-
-
-def _cut(boxes: Boxes, which: NDArray[np.bool_], axis: int, at: FloatArray) -> Boxes:
-    below, above = boxes.high.copy(), boxes.low[which].copy()
-    below[which, axis] = at
-    above[:, axis] = at
-    return Boxes(
-        np.concatenate([boxes.low, above]),
-        np.concatenate([below, boxes.high[which]]),
-        np.concatenate([boxes.owner, boxes.owner[which]]),
-    )
 
 
 @dataclass
@@ -212,7 +209,7 @@ class _Refinement:
     done: list[Boxes] = field(default_factory=list)
     seen: float = 0.0  # heat, without its sign
 
-    def run(self, boxes: Boxes) -> Rule | None:
+    def run(self, boxes: Boxes) -> Rule:
         """The rule over all boxes, with three Gauss points along each axis of every part.
 
         Raises:
@@ -221,7 +218,7 @@ class _Refinement:
         count = boxes.owner.size
         for _ in range(DEPTH):
             heat, differs, spread = self._integrate(boxes)
-            low, high = self.means._bounds(boxes, self.time)  # noqa: SLF001 of the same module
+            low, high = self.means.bounds_over(boxes, self.time)
             hidden = np.where(np.isfinite(high - low), high - low, np.inf) * boxes.volume
             scale = max(self.seen + float(np.abs(heat).sum()), PEAK * float(np.minimum(hidden, 1e300).max(initial=0.0)))
             is_small = hidden <= UNSEEN * scale / count
@@ -235,7 +232,7 @@ class _Refinement:
             if sum(part.owner.size for part in self.done) + left.owner.size * 2 ** self._axes(left) > MOST_BOXES:
                 self._conclude(left, differs[~kept], hidden[~kept], heat[~kept])
                 break
-            boxes = _halve(left)
+            boxes = halve_boxes(left)
             count = max(count, boxes.owner.size)
         else:
             self.done.append(left)
@@ -247,10 +244,7 @@ class _Refinement:
         error = 2.0 * float(np.sqrt((differs**2).sum())) + float(np.abs(differs).max(initial=0.0))
         unseen = float(np.where(np.abs(heat) + differs > 0.0, 0.0, hidden).sum())  # where no point saw anything
         if not (error <= POOR * total and unseen <= 10.0 * total):
-            raise FieldError(
-                self.means.path,
-                "a load whose heat in each cell can be told: it is too rough or too narrow for the grid",
-            )
+            raise self.means.refuse()
         self.done.append(left)
 
     @staticmethod
@@ -270,13 +264,15 @@ class _Refinement:
 
     def _values(self, places: dict[str, FloatArray], owner: NDArray[np.intp]) -> FloatArray:
         shape = next(iter(places.values())).shape
-        own = {**places, "t": np.float64(self.time), "T": self.means.start[owner][:, None]}
+        own = {**places, "t": np.float64(self.time)}
+        if self.means.start is not None:
+            own["T"] = self.means.start[owner][:, None]
         values = np.broadcast_to(run_code(self.means.code, own), shape)
         if not np.isfinite(values).all():
             raise FieldError(self.means.path, "everywhere a finite number, within the cells too")
         return values
 
-    def _make_rule(self) -> Rule | None:
+    def _make_rule(self) -> Rule:
         boxes = Boxes(
             np.concatenate([part.low for part in self.done]),
             np.concatenate([part.high for part in self.done]),
@@ -284,7 +280,7 @@ class _Refinement:
         )
         cells, row = np.unique(boxes.owner, return_inverse=True)
         places, weight = _points(boxes, GAUSS_3)
-        share = boxes.volume / self.means.boxes.volume[boxes.owner]
+        share = boxes.volume / self.means.shapes.volume
         full = share[:, None] * weight[None, :]
         flat = {name: np.ascontiguousarray(at).reshape(-1) for name, at in places.items()}
         return Rule(cells, np.repeat(row.reshape(-1), weight.size), flat, full.reshape(-1))
@@ -304,16 +300,6 @@ def _points(boxes: Boxes, nodes: tuple[FloatArray, FloatArray]) -> tuple[dict[st
     return places, weight
 
 
-def _halve(boxes: Boxes) -> Boxes:
-    """Every box in two along each axis that has a length."""
-    for axis in range(boxes.low.shape[1]):
-        long = boxes.high[:, axis] > boxes.low[:, axis]
-        if long.any():
-            middle = 0.5 * (boxes.low[long, axis] + boxes.high[long, axis])
-            boxes = _cut(boxes, long, axis, middle)
-    return boxes
-
-
 def find_times(problem: HeatProblem) -> list[float]:
     """Times at which loads are looked at before a run [s]."""
     if problem.steady or problem.end_time is None:
@@ -322,14 +308,6 @@ def find_times(problem: HeatProblem) -> list[float]:
     even = np.linspace(0.0, problem.end_time, count).tolist()
     between = [0.5 * (a + b) for a, b in zip(problem.breakpoints, problem.breakpoints[1:], strict=False)]
     return sorted({*even, *between[:SAMPLES], 0.381966 * problem.end_time})
-
-
-def cell_boxes(problem: HeatProblem) -> Boxes:
-    """All cells of a grid, in C order."""
-    domain = problem.domain
-    index = np.indices(domain.cells).reshape(domain.dimension, -1).T
-    low = np.array(domain.origin) + index * np.array(domain.spacing)
-    return Boxes(low, low + np.array(domain.spacing), np.arange(domain.cell_count))
 
 
 def is_patterned(value: object) -> bool:
@@ -350,18 +328,11 @@ def make_source_means(problem: HeatProblem, start: FloatArray, used: NDArray[np.
     """
     if not isinstance(problem.source_term, Expression) or not is_patterned(problem.source_term):
         return None
-    means = CellMeans("source_term", problem.source_term.code, cell_boxes(problem), start, used)
+    code = problem.source_term.code
+    at = start if ("variable", "T") in code else None
+    means = CellMeans("source_term", code, CellShapes(problem.domain), at, used)
     means.decide(find_times(problem))
     return means if means.is_needed else None
-
-
-def face_boxes(problem: HeatProblem, patch: Patch) -> Boxes:
-    """The faces of a patch."""
-    middle = np.stack(
-        [np.broadcast_to(patch.places[name], patch.cells.shape) for name in AXES[: problem.dimension]], axis=1
-    )
-    half = 0.5 * np.array([0.0 if axis == patch.axis else d for axis, d in enumerate(problem.domain.spacing)])
-    return Boxes(middle - half, middle + half, np.arange(patch.cells.size))
 
 
 def make_face_means(problem: HeatProblem, patch: Patch, value: Value) -> CellMeans | None:
@@ -372,7 +343,8 @@ def make_face_means(problem: HeatProblem, patch: Patch, value: Value) -> CellMea
     """
     if problem.dimension == 1 or not isinstance(value, Expression) or not is_patterned(value):
         return None
-    boxes = face_boxes(problem, patch)
-    means = CellMeans(f"boundaries.{patch.name}.value", value.code, boxes, np.zeros(boxes.owner.size))
+    start = np.zeros(patch.cells.size) if ("variable", "T") in value.code else None
+    path = f"boundaries.{patch.name}.value"
+    means = CellMeans(path, value.code, FaceShapes(problem.domain, patch), start)
     means.decide(find_times(problem))
     return means if means.is_needed else None
