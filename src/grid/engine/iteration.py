@@ -15,14 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.engine.errors import NotConvergedError
+from grid.engine.heat_potential import correct
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.newton import find_largest, make_newton_solver
 from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.values import FloatArray
-from grid.engine.varying import freeze, stored_between
+from grid.engine.varying import find_variation, freeze, stored_between
 
 ITERATIONS = 200
 NEWTON_TURNS = 8  # it converges in four or five, or not at all
+PLAIN_TURNS = 2  # after which a correction that does not shrink is one across a jump
+STEEP_TURNS = 60  # where properties jump or peak, which Newton's method crosses one after the other
 KEPT = 0.03  # ratio of two corrections up to which the matrix of the former serves again
 TOLERANCE, ROUNDINGS = 1e-10, 8.0  # of the span of temperatures, and of the largest of them or of what went in
 STALLED = (
@@ -80,12 +83,14 @@ def balance(
     """
     temperature, share, previous = guess, 1.0, np.inf
     corrections, is_kept = list[float](), True
+    is_steep, has_bounced = find_variation(space).is_steep, False
+    newton_turns = STEEP_TURNS if is_steep else NEWTON_TURNS
     frozen, loads = freeze(space, temperature, time)
     started = max(find_largest(guess, loads), float(np.abs(base).max()))  # of a field that ends at 0 nothing else tells
     for turn in range(1, turns + 1):
         flow = frozen.heat_flow(temperature, loads)
         residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
-        if turn > NEWTON_TURNS:
+        if turn > newton_turns:
             solver = make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
         elif solver is None or not is_kept:
             solver = make_newton_solver(frozen, loads, temperature, time, shift=shift, tau=tau)
@@ -93,10 +98,14 @@ def balance(
         size = float(np.abs(correction).max())
         is_kept = size <= KEPT * previous
         corrections.append(size)
-        is_stalled = turn > NEWTON_TURNS + 3 and not size < 0.95 * previous
+        is_stalled = turn > newton_turns + 3 and not size < 0.95 * previous
         if is_stalled:
             share = max(0.5 * share, 1.0 / 64.0)
-        temperature = temperature + share * correction
+        before, has_bounced = temperature, has_bounced or (is_steep and turn > PLAIN_TURNS and size > 0.5 * previous)
+        temperature = before + share * correction
+        if has_bounced:
+            temperature = correct(space, frozen, before, share * correction, shift, tau, time)
+            size = max(size, float(np.abs(temperature - before).max()))
         frozen, loads = freeze(space, temperature, time)
         span = float(np.ptp(temperature)) + size
         largest = max(started, float(np.abs(temperature).max()))

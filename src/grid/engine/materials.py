@@ -23,7 +23,7 @@ from grid.engine.mesh import (
     make_patch,
     open_places,
 )
-from grid.engine.problem import AXES, HeatProblem
+from grid.engine.problem import AXES, HeatProblem, Material
 from grid.engine.space import Space
 from grid.engine.tensor import Coupling
 from grid.engine.values import FloatArray, Operand, Value
@@ -167,19 +167,21 @@ def _by_region(region: Region, parts: list[FloatArray]) -> FloatArray:
     return out
 
 
-def conductivity_at(problem: HeatProblem, axis: int, places: Places, region: Region) -> FloatArray:
-    """k along an axis [W/(m K)] at the given places, times and temperatures.
+def conductivity_at(
+    problem: HeatProblem, axis: int, places: Places, region: Region, materials: tuple[Material, ...] | None = None
+) -> FloatArray:
+    """k along an axis [W/(m K)] at the given places, times and temperatures, of other `materials` if given.
 
     Of cells that a border of regions cuts it is that of the whole cell, or of the half on the `side` (0 low, 1 high)
     that the places name.
     """
+    known = problem.materials if materials is None else materials
 
     def at(index: int, places: Places, region: Region) -> FloatArray:
-        value = problem.materials[index].conductivity_entry(axis, axis, problem.dimension)
+        value = known[index].conductivity_entry(axis, axis, problem.dimension)
         return _property(problem, index, "conductivity", value, limits.CONDUCTIVITY, places, region)
 
-    parts = [at(index, places, region) for index in range(len(problem.materials))]
-    found = _by_region(region, parts)
+    found = _by_region(region, [at(index, places, region) for index in range(len(known))])
     return found if problem.cuts is None else mix_conductivity(problem.cuts, found, axis, places, at)
 
 
@@ -220,11 +222,14 @@ def _off_diagonal(problem: HeatProblem, row: int, column: int, places: Places, r
     return _by_region(region, parts)
 
 
-def capacity_at(problem: HeatProblem, places: Places, region: Region) -> FloatArray:
-    """rho c V [J/K] of every cell, flat; 1 V where a steady problem gives none."""
+def capacity_at(
+    problem: HeatProblem, places: Places, region: Region, materials: tuple[Material, ...] | None = None
+) -> FloatArray:
+    """rho c V [J/K] of every cell, flat, of other `materials` if given; 1 V where a steady problem gives none."""
+    known = problem.materials if materials is None else materials
 
     def at(index: int, places: Places, region: Region) -> FloatArray:
-        material = problem.materials[index]
+        material = known[index]
         if (value := material.volumetric_heat_capacity) is not None:
             limit = limits.VOLUMETRIC_HEAT_CAPACITY
             return _property(problem, index, "volumetric_heat_capacity", value, limit, places, region)
@@ -235,7 +240,7 @@ def capacity_at(problem: HeatProblem, places: Places, region: Region) -> FloatAr
             problem, index, "specific_heat", material.specific_heat, limits.SPECIFIC_HEAT, places, region
         )
 
-    found = _by_region(region, [at(index, places, region) for index in range(len(problem.materials))])
+    found = _by_region(region, [at(index, places, region) for index in range(len(known))])
     if problem.cuts is not None:
         found = mix_by_volume(problem.cuts, found, places, at)
     values = found * cell_volume(problem.domain)

@@ -1,11 +1,11 @@
 r"""Newton's matrix for coefficients that depend on temperature.
 
 Through the face between cells i and j flows :math:`G (T_j - T_i)`, so its derivative has the parts
-:math:`(T_j - T_i)\,\partial G/\partial T_i` and :math:`(T_j - T_i)\,\partial G/\partial T_j`. What boundaries,
-sources and conductances change by for a small rise of some temperatures gives all of these at once, because each
-depends on the temperatures of its own place alone. Where G is taken at the mean of both temperatures one common rise
-does; where it is the mean over all temperatures between (phases), the cells rise in two groups like the fields of a
-chessboard. The heat capacity of the end of the step is that of the iterate already.
+:math:`(T_j - T_i)\,\partial G/\partial T_i` and :math:`(T_j - T_i)\,\partial G/\partial T_j`, which follow from the
+conductivities of the cells themselves (`grid.engine.face_slopes`). What boundaries and sources change by for a small
+rise of all temperatures gives their derivatives, because each depends on the temperatures of its own place alone. With
+a flow conductances go that way too: G depends on both temperatures beside a face, so the cells rise in two groups like
+the fields of a chessboard. The heat capacity of the end of the step is that of the iterate already.
 
 Larger grids in 3D and full tensors go without the derivative of the conductivity (Picard's matrix), whose solvers are
 faster by more than the turns they need.
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import SingularError
+from grid.engine.face_slopes import find_face_slopes, has_face_slopes
 from grid.engine.linear import LinearSolver, SparseLU, TridiagonalLU, make_solver
 from grid.engine.mesh import after_first, before_last, first, inner, last
 from grid.engine.space import Closure, Loads, Space
 from grid.engine.values import FloatArray
-from grid.engine.varying import find_variation, freeze
+from grid.engine.varying import find_variation, freeze, freeze_loads
 
 RISE = 1e-6  # of the largest temperature or the span: step of the differences
 MOST_CELLS = 40_000  # for which a direct factorisation is made in each turn
@@ -119,12 +120,17 @@ def differentiate(
 
     Args:
         rises: By how much each cell is warmed or cooled, flat [K].
-        group: Number of the evaluation in which each cell is; all at once if None.
+        group: Number of the evaluation in which each cell is; chosen if None.
     """
     field = temperature.reshape(frozen.shape)
-    group = np.zeros(temperature.shape, np.intp) if group is None else group
     diagonal = _conduction_diagonal(frozen, loads)
     before = [_patch_heat(frozen, loads, index, temperature) for index in range(len(frozen.patches))]
+    if has_face_slopes(frozen):
+        _add_load_slopes(diagonal, frozen, loads, temperature, time, rises, before)
+        return Slopes(diagonal, *find_face_slopes(frozen))
+    if group is None:
+        has_two = find_variation(frozen).conductivity_of_temperature
+        group = chequer(frozen.shape) if has_two else np.zeros(temperature.shape, np.intp)
     low, high = ([np.zeros(g.shape) for g in frozen.conductances] for _ in range(2))
     for number in range(int(group.max()) + 1):
         moves = group == number
@@ -143,6 +149,24 @@ def differentiate(
                 low[axis][face] += np.where(own, part / rises.reshape(frozen.shape)[one], 0.0)
                 high[axis][face] += np.where(beside, part / rises.reshape(frozen.shape)[other], 0.0)
     return Slopes(diagonal, tuple(low), tuple(high))
+
+
+def _add_load_slopes(
+    diagonal: FloatArray,
+    frozen: Space,
+    loads: Loads,
+    temperature: FloatArray,
+    time: float,
+    rises: FloatArray,
+    before: list[FloatArray],
+) -> None:
+    """Subtract what faces of the boundary and sources give more for each kelvin from the diagonal [W/K]."""
+    warmer = temperature + rises
+    after, after_loads = freeze_loads(frozen, warmer, time)
+    for index, patch in enumerate(frozen.patches):
+        diagonal[patch.cells] -= (_patch_heat(after, after_loads, index, warmer) - before[index]) / rises[patch.cells]
+    if loads.source is not None and after_loads.source is not None:
+        diagonal -= (after_loads.source - loads.source) / rises
 
 
 def find_frozen_slopes(space: Space, loads: Loads) -> Slopes:

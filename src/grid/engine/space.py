@@ -33,6 +33,7 @@ from grid.engine.values import Constant, FloatArray, Gridded, Operand, Value
 
 if TYPE_CHECKING:
     from grid.engine.cell_means import CellMeans
+    from grid.engine.joints import FaceMeans
     from grid.engine.varying import Variation
 
 CELSIUS_ZERO = 273.15  # K
@@ -69,6 +70,7 @@ class HeatFlow:
     boundary_in: float
     boundary_out: float
     generated: float
+    faces: tuple[FloatArray, ...] = ()  # into the cells behind each patch, shape (faces,) each
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Space:
         active: Which cells belong to a masked body, flat; None if all do. The others have no capacity and no
             conductance.
         couplings: Off-diagonal entries of the conductivity tensor, see `grid.engine.tensor`.
+        face_means: For each axis the mean conductivities beside its faces; empty where no conductivity varies.
     """
 
     problem: HeatProblem
@@ -98,6 +101,7 @@ class Space:
     half_conductance: tuple[FloatArray, ...]
     active: NDArray[np.bool_] | None = None
     couplings: tuple[Coupling, ...] = ()
+    face_means: "tuple[FaceMeans, ...]" = ()
     _constant_loads: Loads | None = field(default=None, repr=False)
     _measured: tuple[ref[FloatArray], Measure] | None = field(default=None, repr=False)
     matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # of a tensor that is constant, by films
@@ -265,12 +269,14 @@ class Space:
         net = self.conduct(temperature)
         total_in = total_out = 0.0
         surfaces: list[FloatArray] = []
+        faces: list[FloatArray] = []
         for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
             conducted, rise = self.boundary_flux(index, temperature, closure)
             surface = temperature[patch.cells] + rise
             surfaces.append(surface)
             heat = (conducted + self._inflow(patch) * surface) * patch.area
             net[patch.cells] += heat
+            faces.append(heat)
             into, out = split_signs(heat)
             total_in, total_out = total_in + into, total_out + out
         if self.couplings:
@@ -279,7 +285,7 @@ class Space:
         if loads.source is not None:
             net += loads.source
             generated = float(loads.source.sum())
-        return HeatFlow(net, total_in, total_out, generated)
+        return HeatFlow(net, total_in, total_out, generated, tuple(faces))
 
     def boundary_flux(self, index: int, temperature: FloatArray, closure: Closure) -> tuple[FloatArray, FloatArray]:
         """q_n [W/m2] into the body through each face of a patch, and T_s - T_P of the half cell behind it [K]."""

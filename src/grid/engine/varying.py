@@ -1,9 +1,10 @@
 """Coefficients that depend on temperature or time: frozen at one field and moment, for one turn of an iteration.
 
-Between two cells the conductivity is taken at the mean of their temperatures, which is exact for a conductivity
-linear in T (Kirchhoff's transformation) and lets heat into a cell that does not conduct yet. In a half cell at the
-boundary it is taken at the mean of cell and surface; the surface temperature is that at which the half cell and the
-law of the boundary agree.
+Between two cells the conductivity is its mean over the temperatures between theirs, which is exact in steady 1D
+(Kirchhoff's transformation) and lets heat into a cell that does not conduct yet. Where two materials or a contact meet,
+the temperatures at the face are those at which both half cells carry the same heat (`grid.engine.joints`). In a half
+cell at the boundary the mean is that between cell and surface; the surface temperature is that at which the half cell
+and the law of the boundary agree.
 """
 
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grid.engine.errors import NotConvergedError
+from grid.engine.joints import FaceMeans, Joints, find_joints, solve_joints
 from grid.engine.materials import (
     bernoulli,
     capacity_at,
@@ -22,7 +25,8 @@ from grid.engine.materials import (
     inflow,
     patch_places,
 )
-from grid.engine.mesh import after_first, before_last, first, last, open_places
+from grid.engine.mesh import after_first, before_last, cell_volume, first, last, open_places
+from grid.engine.property_means import Means, make_means
 from grid.engine.space import Closure, Loads, Space, close
 from grid.engine.tensor import along_surface
 from grid.engine.values import FloatArray, Operand
@@ -30,7 +34,6 @@ from grid.engine.values import FloatArray, Operand
 SURFACE_ITERATIONS = 200
 SURFACE_TOLERANCE = 1e-13  # of the temperature
 SECANT_REACH = 100.0  # how far beyond the next value of a plain iteration a secant may point
-QUADRATURE = np.polynomial.legendre.leggauss(8)  # exact for heat capacities up to the 15th power of T
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,15 @@ class Variation:
         capacity, conductivity: Whether they depend on temperature or time.
         capacity_of_temperature, conductivity_of_temperature: Whether on temperature.
         loads_of_temperature: Whether a source or a number in the law of a boundary does.
+        conductivity_places: Whether the conductivity depends on the place within a material.
         places: Open coordinates of the cell centres.
         behind: For each patch the centres of the cells behind its faces.
         surfaces: For each patch what its surface temperatures follow from: `given` by the law, `plain` where neither
             law nor half cell depends on them, else `sought`.
+        is_steep: Whether a property may jump or peak within a difference of temperatures.
+        means: The materials with their properties as means between two temperatures.
+        joints: For each axis the faces between two materials, and those of contacts, across which a conductivity
+            depends on temperature.
     """
 
     capacity: bool
@@ -52,9 +60,13 @@ class Variation:
     capacity_of_temperature: bool
     conductivity_of_temperature: bool
     loads_of_temperature: bool
+    conductivity_places: bool
     places: dict[str, Operand]
     behind: tuple[dict[str, Operand], ...]
     surfaces: tuple[str, ...]
+    is_steep: bool
+    means: Means
+    joints: tuple[Joints | None, ...]
 
 
 def find_variation(space: Space) -> Variation:
@@ -69,7 +81,7 @@ def _find_variation(space: Space) -> Variation:
     conductivity: set[str] = set().union(*(v.variables for m in problem.materials for v in m.conductivity))
     capacity: set[str] = set().union(*(v.variables for m in problem.materials for v in m.values[len(m.conductivity) :]))
     loads = [problem.source_term, *(value for law in space.boundaries for value in law.values.values())]
-    surfaces = []
+    surfaces, means = [], make_means(space)
     for law in space.boundaries:
         is_fixed = not any("T" in value.variables for value in law.values.values())
         is_plain = (
@@ -84,9 +96,13 @@ def _find_variation(space: Space) -> Variation:
         "T" in capacity,
         "T" in conductivity,
         any("T" in value.variables for value in loads),
+        bool(conductivity & set("xyz")),
         open_places(problem.domain),
         tuple(patch_places(problem, patch) for patch in space.patches),
         tuple(surfaces),
+        means.is_steep,
+        means,
+        tuple(find_joints(space, axis) for axis in range(problem.dimension)),
     )
 
 
@@ -110,40 +126,63 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
         conductivity = tuple(conductivity_at(problem, axis, places, space.region) for axis in axes)
         changes["conductivity"] = conductivity
         changes["couplings"] = couplings_at(problem, conductivity, places, space.region)
-        changes["conductances"] = tuple(_conductance(space, field, places, axis) for axis in axes)
+        found = tuple(_conductance(space, field, places, axis) for axis in axes)
+        changes["conductances"] = tuple(g for g, _ in found)
+        changes["face_means"] = tuple(means for _, means in found)
     if changes:
         space = replace(space, **changes, _constant_loads=None)
+    return freeze_loads(space, temperature, time)
+
+
+def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Space, Loads]:
+    """A space with other coefficients as they are, and its half cells and loads at a flat field and a time [s].
+
+    Raises:
+        NotConvergedError: A surface temperature is not found.
+        FieldError: A coefficient is not physical there.
+    """
     solved = [_surface(space, temperature, index, time) for index in range(len(space.patches))]
-    if varies.conductivity:
+    if find_variation(space).conductivity:
         space = replace(space, half_conductance=tuple(half for _, half in solved), _constant_loads=None)
     closures = tuple(closure for closure, _ in solved)
-    return space, Loads(closures, space.source_heat(time, field), b"")
+    return space, Loads(closures, space.source_heat(time, temperature.reshape(space.shape)), b"")
 
 
-def _conductance(space: Space, field: FloatArray, places: dict[str, Operand], axis: int) -> FloatArray:
-    """G [W/K] with the conductivity of both cells at the mean temperature of a face."""
-    mean = 0.5 * (field[before_last(axis)] + field[after_first(axis)])
-    high, low = field.copy(), field.copy()
-    high[before_last(axis)], low[after_first(axis)] = mean, mean
+def _conductance(
+    space: Space, field: FloatArray, places: dict[str, Operand], axis: int
+) -> tuple[FloatArray, FaceMeans]:
+    """G [W/K] of all faces normal to an axis, and the mean conductivities beside them."""
+    varies = find_variation(space)
+    beyond_high, beyond_low = (
+        field.copy(),
+        field.copy(),
+    )  # the temperature beyond the high and the low face of each cell
+    beyond_high[before_last(axis)], beyond_low[after_first(axis)] = field[after_first(axis)], field[before_last(axis)]
     if space.problem.is_periodic[axis]:
-        high[last(axis)] = low[first(axis)] = 0.5 * (field[last(axis)] + field[first(axis)])
-    after, before = field.copy(), field.copy()  # the temperature beyond the high and the low face of each cell
-    after[before_last(axis)], before[after_first(axis)] = field[after_first(axis)], field[before_last(axis)]
-    if space.problem.is_periodic[axis]:
-        after[last(axis)], before[first(axis)] = field[first(axis)], field[last(axis)]
-    k_high, k_low = (
-        np.broadcast_to(
-            conductivity_at(space.problem, axis, {**places, **seen, "T": at, **_stretch(field, beyond)}, space.region),
-            space.shape,
-        )
-        for at, beyond, seen in ((high, after, {"side": 1}), (low, before, {"side": 0}))
-    )
-    return conductance(space.problem, axis, k_high, k_low, space.region)
+        beyond_high[last(axis)], beyond_low[first(axis)] = field[first(axis)], field[last(axis)]
+    k_high = _mean_conductivity(space, axis, {**places, **stretch(field, beyond_high), "side": 1})
+    if space.region is None and not varies.conductivity_places:  # both cells of a face have the same mean
+        k_low = np.empty(space.shape)
+        k_low[after_first(axis)], k_low[first(axis)] = k_high[before_last(axis)], k_high[last(axis)]
+    else:
+        k_low = _mean_conductivity(space, axis, {**places, **stretch(field, beyond_low), "side": 0})
+    joints, slopes = varies.joints[axis], None
+    if joints is not None:
+        k_high, k_low = np.array(k_high), np.array(k_low)
+        slopes = solve_joints(space, joints, field.reshape(-1), places["t"], varies.means.materials)
+        k_high.reshape(-1)[joints.low], k_low.reshape(-1)[joints.high] = slopes.k_low, slopes.k_high
+    return conductance(space.problem, axis, k_high, k_low, space.region), FaceMeans(k_high, k_low, slopes)
 
 
-def _stretch(one: FloatArray, other: FloatArray) -> dict[str, Operand]:
-    """The temperatures that a stretch of material spans, for properties that jump at one."""
-    return {"T_low": np.minimum(one, other), "T_high": np.maximum(one, other)}
+def _mean_conductivity(space: Space, axis: int, places: dict[str, Operand]) -> FloatArray:
+    """k of each cell, as its mean over a stretch of temperatures [W/(m K)]."""
+    materials = find_variation(space).means.materials
+    return np.broadcast_to(conductivity_at(space.problem, axis, places, space.region, materials), space.shape)
+
+
+def stretch(one: FloatArray, other: FloatArray) -> dict[str, Operand]:
+    """The temperatures that a stretch of material spans, and their mean."""
+    return {"T": 0.5 * (one + other), "T_low": np.minimum(one, other), "T_high": np.maximum(one, other)}
 
 
 def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
@@ -171,6 +210,34 @@ def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> 
     name = f"surface temperature of {space.patches[index].name}"
     cell = np.unravel_index(int(space.patches[index].cells.reshape(-1)[search.worst]), space.shape)
     raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
+
+
+def integrate_unchecked(
+    space: Space, cells: NDArray[np.intp], start: FloatArray, end: FloatArray, time: float
+) -> tuple[FloatArray, FloatArray]:
+    """Heat [J] between temperatures of some cells, and the integral of k dT times twice area over spacing [W].
+
+    Not a number where a property is not physical between them: what is asked of temperatures that are only tried.
+    """
+    problem, varies = space.problem, find_variation(space)
+    index = np.unravel_index(cells, space.shape)
+    places: dict[str, Operand] = {
+        name: np.ravel(varies.places[name])[part] for name, part in zip("xyz", index, strict=False)
+    }
+    places |= {"cells": index, "t": np.float64(time), **stretch(start, end)}
+    heat, conducted = np.ones(cells.shape), np.zeros(cells.shape)
+    for number, material in enumerate(varies.means.materials):
+        inside = np.ones(cells.shape, bool) if space.region is None else space.region.reshape(-1)[cells] == number
+        capacity = material.volumetric_heat_capacity
+        if not inside.any():
+            continue
+        if capacity is not None:
+            heat[inside] = np.broadcast_to(capacity.evaluate(places), cells.shape)[inside]
+        for axis, spacing in enumerate(problem.domain.spacing):
+            mean = material.conductivity_entry(axis, axis, problem.dimension).evaluate(places)
+            conducted[inside] += 2.0 / spacing**2 * np.broadcast_to(mean, cells.shape)[inside]
+    rise = (end - start) * cell_volume(problem.domain)
+    return heat * rise, conducted * rise
 
 
 def find_surface_kind(space: Space, index: int) -> str:
@@ -241,8 +308,8 @@ def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatA
     fixed = {**varies.behind[index], "t": np.float64(time)}
 
     def find(near: FloatArray, surface: FloatArray) -> FloatArray:
-        places = {**fixed, "T": 0.5 * (near + surface), **_stretch(near, surface)}
-        k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region), near.shape)
+        places = {**fixed, **stretch(near, surface)}
+        k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region, varies.means.materials), near.shape)
         half: FloatArray = 2.0 * k / spacing
         return half * bernoulli(carried / half) if carried else half
 
@@ -251,12 +318,11 @@ def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatA
 
 def stored_between(space: Space, start: FloatArray, end: FloatArray, time: float = 0.0) -> FloatArray:
     """Heat that takes each cell from one temperature to another [J], flat: the integral of rho c V dT."""
-    if not find_variation(space).capacity_of_temperature:
-        heat: FloatArray = space.capacity * (end - start)
+    varies = find_variation(space)
+    heat: FloatArray
+    if not varies.capacity_of_temperature:
+        heat = space.capacity * (end - start)
         return heat
-    total = np.zeros_like(start)
-    for node, weight in zip(*QUADRATURE, strict=True):
-        at: Operand = (start + 0.5 * (1.0 + node) * (end - start)).reshape(space.shape)
-        places = {**find_variation(space).places, "t": np.float64(time), "T": at}
-        total += 0.5 * weight * capacity_at(space.problem, places, space.region)
-    return total * (end - start)
+    places = {**varies.places, "t": np.float64(time), **stretch(start.reshape(space.shape), end.reshape(space.shape))}
+    heat = capacity_at(space.problem, places, space.region, varies.means.materials) * (end - start)
+    return heat
