@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grid.engine.errors import RunError
-from grid.engine.space import HeatFlow, Space
+from grid.engine.space import HeatFlow, Space, split_signs
 from grid.engine.state import Ledger, Segment, State
 from grid.engine.values import FloatArray
 
@@ -61,12 +61,20 @@ class EqualSteps(ABC):
 
 
 def book(ledger: Ledger, step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> Ledger:
-    """Enter the heat of one step: the stage flows with the weights of the method."""
-    return ledger.add(
-        step * sum(weight * flow.boundary_in for weight, flow in zip(weights, flows, strict=True)),
-        step * sum(weight * flow.boundary_out for weight, flow in zip(weights, flows, strict=True)),
-        step * sum(weight * flow.generated for weight, flow in zip(weights, flows, strict=True)),
-    )
+    """Enter the heat of one step: the stage flows with the weights of the method, of each face by itself.
+
+    A stage may overshoot what the step as a whole does: where a cell melts within a step, heat goes in at one stage and
+    out at the next. What a face moves over the step has one sign, and is booked as that.
+    """
+    into = out = 0.0
+    for heats in zip(*(flow.faces for flow in flows), strict=True):
+        moved = np.zeros_like(heats[0])
+        for weight, heat in zip(weights, heats, strict=True):
+            moved += weight * heat
+        one, other = split_signs(moved)
+        into, out = into + one, out + other
+    generated = sum(weight * flow.generated for weight, flow in zip(weights, flows, strict=True))
+    return ledger.add(step * into, step * out, step * generated)
 
 
 def combine(flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> FloatArray:
