@@ -7,7 +7,7 @@ place as well by adaptive quadrature for each cell (`grid.engine.temperature_int
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -101,10 +101,19 @@ def _integrate_by_place(product: Product, places: dict[str, Operand], low: Float
 
     span = end - start
     is_near = span == 0.0
-    total = integrate_adaptively(evaluate, start, end)
+    reach = 2.0 ** math.ceil(math.log2(max(float(np.abs(start).max()), float(np.abs(end).max()), 1.0)))
+    total = integrate_adaptively(evaluate, start, end, _find_switches(product, reach) if np.isfinite(reach) else None)
     middle = evaluate(start, np.arange(start.size))
     mean: FloatArray = np.where(is_near, middle, total / np.where(is_near, 1.0, span))
     return mean.reshape(shape)
+
+
+@lru_cache(maxsize=64)
+def _find_switches(product: Product, reach: float) -> FloatArray:
+    """Temperatures up to a size at which properties jump or bend everywhere alike."""
+    from grid.engine.switches import find_switches
+
+    return np.unique([at for factor in product.factors for at in find_switches(factor, "T", -reach, reach)])
 
 
 @dataclass(frozen=True)
