@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
-from grid.engine.expression_parser import Instruction
 from grid.engine.box_bounds import bound
+from grid.engine.expression_parser import Instruction
 from grid.engine.load_shapes import Boxes, CellShapes, FaceShapes, cut_boxes, halve_boxes
 from grid.engine.mesh import Patch
 from grid.engine.planes import find_surfaces, find_zeros

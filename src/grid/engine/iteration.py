@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grid.core.errors import FieldError
 from grid.engine.errors import NotConvergedError
 from grid.engine.heat_potential import correct
 from grid.engine.linear import LinearSolver, make_solver
@@ -23,6 +24,7 @@ from grid.engine.values import FloatArray
 from grid.engine.varying import find_variation, freeze, stored_between
 
 ITERATIONS = 200
+HALVINGS = 8  # of a correction that leads to no physical coefficients
 NEWTON_TURNS = 8  # it converges in four or five, or not at all
 PLAIN_TURNS = 2  # after which a correction that does not shrink is one across a jump
 STEEP_TURNS = 60  # where properties jump or peak, which Newton's method crosses one after the other
@@ -31,6 +33,20 @@ TOLERANCE, ROUNDINGS = 1e-10, 8.0  # of the span of temperatures, and of the lar
 STALLED = (
     8192.0  # roundings in a correction that a body far stiffer inside than at its faces makes of one in a residual
 )
+
+
+def _freeze_near(space: Space, before: FloatArray, after: FloatArray, time: float) -> tuple[FloatArray, Space, Loads]:
+    """An iterate and its coefficients; a way beyond the temperatures that a property is for is halved.
+
+    Raises:
+        FieldError: A coefficient is not physical however short the way.
+    """
+    for _ in range(HALVINGS):
+        try:
+            return after, *freeze(space, after, time)
+        except FieldError:
+            after = 0.5 * (before + after)
+    return after, *freeze(space, after, time)
 
 
 @dataclass(frozen=True)
@@ -106,7 +122,7 @@ def balance(
         if has_bounced:
             temperature = correct(space, frozen, before, share * correction, shift, tau, time)
             size = max(size, float(np.abs(temperature - before).max()))
-        frozen, loads = freeze(space, temperature, time)
+        temperature, frozen, loads = _freeze_near(space, before, temperature, time)
         span = float(np.ptp(temperature)) + size
         largest = max(started, float(np.abs(temperature).max()))
         # what the next correction will be at most, as their ratios do not grow, unless the last one was a way back

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from grid.engine.expression_parser import COMPARISONS, FUNCTION_ARITY, Instruction
 from grid.engine.box_bounds import bound
+from grid.engine.expression_parser import COMPARISONS, FUNCTION_ARITY, Instruction
 from grid.engine.values import FloatArray
 
 Code = tuple[Instruction, ...]
