@@ -124,3 +124,31 @@ def test_a_body_heated_from_a_face_keeps_its_balance_through_a_narrow_peak():
     content = solution.final.mean() + peak * float(np.mean(solution.final > 60.5))
 
     assert solution.metrics["stored_heat_change"] == pytest.approx(content, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", ["lumped", "corrected", "auto"])
+@pytest.mark.parametrize("steps", [1, 37])
+def test_the_lumped_model_takes_up_the_heat_of_a_peak(model, steps):
+    """H(T) = q t whatever the time between two decisions."""
+    solution = run(PEAK, model=model, steps=steps)
+
+    np.testing.assert_allclose(solution.final, 70.0, rtol=1e-8)
+    assert solution.metrics["stored_heat_change"] == pytest.approx(50000.0 * 4800.0 * 0.02, rel=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_lumped_body_in_a_film_follows_its_heat_content(seed):
+    """dH/dt = h A (ambient - T) / V, integrated by SciPy for the content of a random law."""
+    rng = np.random.default_rng(40 + seed)
+    text, content = draw_law(rng)
+    time, film = 3e6, 0.5
+    case = heated({"expression": text}, source_term=0.0, boundaries={})
+    case["boundaries"] = {"x_min": {"type": "convection", "coefficient": film, "ambient": 80.0}}
+    case["resolution"] = {"cells": [4], "end_time": time}
+    case["material"] = case["material"] | {"conductivity": 1e3}
+    at = np.linspace(20, 80, 20_001)
+    heat = 800.0 * 0.02 * np.array([content(t) for t in at])  # J/m2
+    pace = np.concatenate([[0.0], np.cumsum(np.diff(heat) / (film * (80 - 0.5 * (at[1:] + at[:-1]))))])
+    final = run(case, model="lumped").final
+
+    np.testing.assert_allclose(final, np.interp(time, pace, at), atol=0.05)

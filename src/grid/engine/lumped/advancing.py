@@ -18,11 +18,12 @@ import numpy as np
 
 from grid.engine.audits import reason_without_bounds
 from grid.engine.lumped.fidelity import mean_temperature
+from grid.engine.lumped.heat_content import find_mean_capacity, level, scale_rates
 from grid.engine.lumped.quasi_steady import QuasiSteady, Response, inner_product
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, Ledger, State, include_references
 from grid.engine.values import FloatArray
-from grid.engine.varying import freeze, stored_between
+from grid.engine.varying import find_variation, freeze, stored_between
 
 LEVELLINGS = 6  # Newton steps for equal heat; one is exact where the capacity is constant
 
@@ -90,8 +91,7 @@ class LumpedAdvance:
         past = state.temperature - self.predict(old, mean)
         past = np.zeros_like(past) if self.is_plain else np.where(self.space.capacity > 0.0, past, 0.0)
         fading = _Fading.of(old, past)
-        using, following = self._follow(old, mean, fading, start, end, duration)
-        heat = float(using.space.capacity.sum()) * (following - mean)
+        following, heat = self._follow(state.temperature, old, mean, fading, (start, end), duration)
         new = self.look(state.temperature + (following - mean), end)
         left = past * math.exp(-fading.rate * duration)
         temperature = self._limit(following, new.response.shape(following) + left, state.bounds, new.loads)
@@ -109,17 +109,42 @@ class LumpedAdvance:
         )
 
     def _follow(
-        self, old: Moment, mean: float, fading: "_Fading", start: float, end: float, duration: float
-    ) -> tuple[Moment, float]:
-        """The mean after the step, and the moment whose coefficients it was found with."""
+        self,
+        field_: FloatArray,
+        old: Moment,
+        mean: float,
+        fading: "_Fading",
+        times: tuple[float, float],
+        duration: float,
+    ) -> tuple[float, float]:
+        """The mean after the step, and the heat that it takes up [J]."""
+        start, end = times
         if self.space.problem.is_linear:
             new = self.look(old.space.capacity * 0.0 + mean, end)
             if new.loads.operator_key == old.loads.operator_key:
-                return old, _integrate(old.response, new.response, mean, fading, duration)
-        half = _integrate(old.response, old.response, mean, fading, 0.5 * duration)
-        field_ = half + old.response.shape(half) + fading.past * math.exp(-0.5 * fading.rate * duration)
-        middle = self.look(self.space.fill(field_), 0.5 * (start + end))
-        return middle, _integrate(middle.response, middle.response, mean, fading, duration)
+                following = _integrate(old.response, new.response, mean, fading, duration)
+                return following, float(old.space.capacity.sum()) * (following - mean)
+        half, _ = self._follow_one(field_, old, mean, fading, start, 0.5 * duration)
+        between = half + old.response.shape(half) + fading.past * math.exp(-0.5 * fading.rate * duration)
+        middle = self.look(self.space.fill(between), 0.5 * (start + end))
+        return self._follow_one(field_, middle, mean, fading, 0.5 * (start + end), duration)
+
+    def _follow_one(
+        self, field_: FloatArray, moment: Moment, mean: float, fading: "_Fading", time: float, duration: float
+    ) -> tuple[float, float]:
+        """The mean after `duration` with the response of one moment, and the heat that it takes up [J]."""
+        capacity = float(moment.space.capacity.sum())
+
+        def find_rise(other: float) -> float:
+            response, slower = scale_rates(moment.response, capacity / other), fading.scale(capacity / other)
+            return _integrate(response, response, mean, slower, duration) - mean
+
+        if find_variation(self.space).capacity_of_temperature:
+            found = find_mean_capacity(self.space, field_, capacity, find_rise, time)
+            rise = find_rise(found)
+            return mean + rise, found * rise
+        following = _integrate(moment.response, moment.response, mean, fading, duration)
+        return following, capacity * (following - mean)
 
     def _limit(self, mean: float, shape: FloatArray, bounds: Bounds, loads: Loads) -> FloatArray:
         """Tbar + s + d, its deviation reduced as a whole where the maximum principle forbids an extreme."""
@@ -136,6 +161,8 @@ class LumpedAdvance:
 
     def _level(self, before: FloatArray, after: FloatArray, heat: float, time: float) -> FloatArray:
         """Raise or lower a field as a whole until it holds the heat that it was given."""
+        if find_variation(self.space).capacity_of_temperature:
+            return level(self.space, before, after, heat, time)
         capacity = self.space.capacity
         inside = capacity > 0.0
         for _ in range(LEVELLINGS):
@@ -154,6 +181,10 @@ class _Fading:
     past: FloatArray
     rate: float
     drive: float
+
+    def scale(self, share: float) -> "_Fading":
+        """In a body of another heat capacity, whose mean changes at `share` of the rate."""
+        return replace(self, drive=share * self.drive)
 
     @classmethod
     def of(cls, moment: Moment, past: FloatArray) -> "_Fading":
