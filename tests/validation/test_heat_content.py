@@ -8,6 +8,9 @@ from scipy.optimize import brentq
 from scipy.special import erf
 
 from grid.engine import HeatProblem, solve
+from grid.engine.errors import NotConvergedError
+from grid.engine.iteration import balance
+from grid.engine.materials import discretise
 from grid.engine.values import Table
 
 PEAK = {  # 100 kJ/kg of melting written as a box of the heat capacity, 2 K wide
@@ -152,3 +155,18 @@ def test_a_lumped_body_in_a_film_follows_its_heat_content(seed):
     final = run(case, model="lumped").final
 
     np.testing.assert_allclose(final, np.interp(time, pace, at), atol=0.05)
+
+
+def test_a_stalled_peak_names_the_enthalpy_and_that_advice_works():
+    """What an iteration that is cut short says, and the same body with its heat content as a table."""
+    space = discretise(HeatProblem.from_case(PEAK))
+    start = space.initial_temperature()
+    heat = np.full(start.shape, 1e6 * 0.002)
+    with pytest.raises(NotConvergedError, match="volumetric_enthalpy") as stalled:
+        balance(space, start, heat, start, shift=1.0, tau=4800.0, time=0.0, turns=1)
+    table = [[20, 0], [27, 1.12e7], [29, 1.744e8], [80, 2.56e8]]
+    material = {"conductivity": 0.2, "volumetric_enthalpy": {"table": table}}
+    solution = run(PEAK | {"kind": "extension", "material": material})
+
+    assert "heat capacity" in str(stalled.value)
+    np.testing.assert_allclose(solution.final, 70.0, rtol=1e-9)

@@ -106,14 +106,29 @@ class NotConvergedError(RunError):
     code, title = "not-converged", "An iteration did not converge"
     remedy = "refine the grid or shorten the steps"
 
-    def __init__(self, iteration: str, count: int, residual: float, tolerance: float, **place: Any) -> None:
-        super().__init__(iteration, count, residual, tolerance, **place)
+    def __init__(
+        self,
+        iteration: str,
+        count: int,
+        residual: float,
+        tolerance: float,
+        remedy: str | None = None,
+        **place: Any,
+    ) -> None:
+        super().__init__(iteration, count, residual, tolerance, remedy, **place)
         self.iteration, self.count, self.residual, self.tolerance = iteration, count, residual, tolerance
+        self.remedy = remedy or self.remedy
 
     def __str__(self) -> str:
         return self._tell(
             f"{self.iteration}: residual {self.residual:.3g} after {self.count} iterations, {self.tolerance:.3g} asked"
         )
+
+
+PHASE_CHANGE_REMEDY = (
+    "give the heat of a phase change as `volumetric_enthalpy`, a table of temperature and heat content, or as "
+    "`melting_temperature` and `latent_heat`, in the place of a peak of the heat capacity"
+)
 
 
 class StepUnderflowError(RunError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.core.errors import FieldError
-from grid.engine.errors import NotConvergedError
+from grid.engine.errors import PHASE_CHANGE_REMEDY, NotConvergedError
 from grid.engine.heat_potential import correct
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.newton import find_largest, make_newton_solver
@@ -100,6 +100,7 @@ def balance(
     temperature, share, previous = guess, 1.0, np.inf
     corrections, is_kept = list[float](), True
     is_steep, has_bounced = find_variation(space).is_steep, False
+    is_curved = find_variation(space).means.is_curved
     newton_turns = STEEP_TURNS if is_steep else NEWTON_TURNS
     frozen, loads = freeze(space, temperature, time)
     started = max(find_largest(guess, loads), float(np.abs(base).max()))  # of a field that ends at 0 nothing else tells
@@ -119,7 +120,7 @@ def balance(
             share = max(0.5 * share, 1.0 / 64.0)
         before, has_bounced = temperature, has_bounced or (is_steep and turn > PLAIN_TURNS and size > 0.5 * previous)
         temperature = before + share * correction
-        if has_bounced:
+        if has_bounced or (is_curved and size > started):  # beyond every temperature of the problem
             temperature = correct(space, frozen, before, share * correction, shift, tau, time)
             size = max(size, float(np.abs(temperature - before).max()))
         temperature, frozen, loads = _freeze_near(space, before, temperature, time)
@@ -133,5 +134,7 @@ def balance(
             flow = frozen.heat_flow(temperature, loads)
             return Balance(temperature, flow, loads, frozen, solver, turn, tuple(corrections))
     left, cell = size / max(span, 1e-300), np.unravel_index(int(np.abs(correction).argmax()), space.shape)
-    what = "temperature-dependent coefficients"
-    raise NotConvergedError(what, turns, left, TOLERANCE, cell=tuple(map(int, cell)))
+    what, remedy = "temperature-dependent coefficients", None
+    if shift and is_steep and find_variation(space).capacity_of_temperature:
+        what, remedy = "a heat capacity that jumps or peaks with temperature", PHASE_CHANGE_REMEDY
+    raise NotConvergedError(what, turns, left, TOLERANCE, remedy, cell=tuple(map(int, cell)))

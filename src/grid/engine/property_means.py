@@ -140,6 +140,11 @@ class Means:
         values = [value for material in self.materials for value in material.values]
         return any(isinstance(value, MeanValue) and not value.nodes for value in values)
 
+    @cached_property
+    def is_curved(self) -> bool:
+        """Whether a property is not linear in temperature, so that a large correction leads astray."""
+        return any(isinstance(value, MeanValue) for material in self.materials for value in material.values)
+
     def _wrap(self, material: Material) -> Material:
         conductivity = tuple(
             self._make_mean((value,), limits.CONDUCTIVITY if index == 0 else None)
