@@ -29,6 +29,7 @@ import numpy as np
 from grid.core.errors import FieldError
 from grid.engine.audits import tolerance_scale
 from grid.engine.errors import NotConvergedError, StepUnderflowError
+from grid.engine.load_analysis import StepLimits
 from grid.engine.state import Segment, State
 from grid.engine.values import FloatArray
 
@@ -124,6 +125,8 @@ class AdaptiveStepper:
         jumps: Times at which a load may jump [s].
         tolerance: Of the error at the asked times, over the span of temperatures.
         changes: Whether loads change in time.
+        limits: Longest steps with which the loads are followed; None where nothing limits them.
+        expected: Span of temperatures that the loads will make [K], see `grid.engine.load_scale`.
     """
 
     scheme: Scheme
@@ -133,6 +136,8 @@ class AdaptiveStepper:
     tolerance: float
     changes: bool
     name: str = "implicit"
+    limits: StepLimits | None = None
+    expected: float = 0.0
     _asked: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -161,7 +166,7 @@ class AdaptiveStepper:
             if corner is not None:
                 step, end, has_landed = corner - state.time, corner, True
             is_crawling = state.step + state.rejected_steps > PATIENCE and (self.end - state.time) / step > MOST_STEPS
-            if not step > SHORTEST * self.end or not end > state.time or is_crawling:
+            if not step > SHORTEST * segment.end or not end > state.time or is_crawling:
                 raise self._underflow(state, control)
             attempt = self._attempt(state, Segment(state.time, end, 1), step)
             if attempt is None:
@@ -219,6 +224,8 @@ class AdaptiveStepper:
         """The step and its end: the way to the landing in equal parts no longer than what is wanted."""
         way = end - time
         wanted = min(control.wanted, self.end / CHANGING) if self.changes else control.wanted
+        if self.limits is not None:
+            wanted = min(wanted, self.limits.find(time))
         wanted = self.end * _on_ladder(wanted / self.end)
         parts = max(1, math.ceil(way / wanted * (1.0 - 1e-9))) if way / wanted < 1e15 else 10**15
         step = way / parts
@@ -232,7 +239,8 @@ class AdaptiveStepper:
         low = min(control.lowest, float(done.temperature.min()))
         high = max(control.highest, float(done.temperature.max()))
         reach = min(low, attempt.surfaces[0]), max(high, attempt.surfaces[1])
-        allowed = control.aim * self.tolerance * max(tolerance_scale(*reach, self.tolerance), 1e-300)
+        scale = max(tolerance_scale(*reach, self.tolerance), self.expected, 1e-300)
+        allowed = control.aim * self.tolerance * scale
         excess = self._felt_error(attempt, done.time - state.time, allowed) / allowed
         if not math.isfinite(excess):
             return replace(control, wanted=0.25 * step, taken=0.0), math.inf
@@ -279,6 +287,8 @@ class AdaptiveStepper:
         """A smaller share for each step, where the errors add up to more than the tolerance."""
         control = Controller(*state.controller)
         span = tolerance_scale(control.lowest, control.highest, self.tolerance)
+        if state.time < self._asked[-1]:
+            span = max(span, self.expected)
         error = float(self.estimate_error(state).max())
         if not error > self.tolerance * span or control.aim <= LEAST_AIM:
             return None

@@ -26,7 +26,7 @@ class Audit(NamedTuple):
     """One check of a result.
 
     Args:
-        name: `finite`, `energy_balance`, `maximum_principle`, `step_error`.
+        name: `finite`, `energy_balance`, `maximum_principle`, `step_error`, `load_integral`.
         verdict: `passed`, `failed` or `not_applicable`.
         value: What was measured; NaN is never here, None where nothing was measured.
         limit: What it may be at most.
@@ -38,6 +38,9 @@ class Audit(NamedTuple):
     value: float | None
     limit: float | None
     detail: str
+
+
+NO_TIMED_LOADS = Audit("load_integral", "not_applicable", None, None, "no load depends on time")
 
 
 def tolerance_scale(lowest: float, highest: float, tolerance: float) -> float:

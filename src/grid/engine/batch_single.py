@@ -8,6 +8,7 @@ import numpy as np
 
 from grid.core.errors import DivergedError
 from grid.engine.audits import (
+    NO_TIMED_LOADS,
     Audit,
     audit_energy,
     audit_finite,
@@ -133,6 +134,7 @@ def make_audits(
         audit_energy(totals[2], ledger, totals[3], steps=steps),
         judge_extremes(reason, bounds, ends),
         audit_step_error(totals[4], span, plan.summary.tolerance),
+        NO_TIMED_LOADS,
     )
 
 

@@ -40,6 +40,7 @@ class Checkpoint:
         errors: Estimated time errors beside them.
         rows: History: time, lowest, mean and highest temperature of each report.
         retries: How often the run began again.
+        prescribed: The prescribed loads of the ledger beside the fields.
     """
 
     state: State
@@ -48,6 +49,7 @@ class Checkpoint:
     errors: tuple[float, ...]
     rows: tuple[tuple[float, float, float, float], ...]
     retries: int
+    prescribed: tuple[tuple[float, ...], ...] = ()
 
 
 def compute_plan_hash(plan: "Plan") -> str:
@@ -94,6 +96,7 @@ def pack(checkpoint: Checkpoint, plan: "Plan") -> bytes:
         "errors": checkpoint.errors,
         "rows": checkpoint.rows,
         "retries": checkpoint.retries,
+        "prescribed": checkpoint.prescribed,
     }
     arrays = {name: getattr(state, name) for name in ARRAYS if getattr(state, name) is not None}
     for name, kept in (("field", checkpoint.fields), ("kept_content", checkpoint.contents)):
@@ -126,7 +129,8 @@ def unpack(data: bytes, plan: "Plan") -> Checkpoint:
 
 def _read(header: dict[str, Any], arrays: dict[str, Any]) -> Checkpoint:
     plain = dict(header["state"])
-    plain |= {"ledger": Ledger(**plain["ledger"]), "bounds": Bounds(**plain["bounds"])}
+    ledger = plain["ledger"] | {"prescribed": tuple(plain["ledger"]["prescribed"])}
+    plain |= {"ledger": Ledger(**ledger), "bounds": Bounds(**plain["bounds"])}
     plain["controller"] = tuple(plain["controller"])
     state = State(**(plain | {name: arrays.get(name) for name in ARRAYS}))
     count = len(header["errors"])
@@ -137,6 +141,7 @@ def _read(header: dict[str, Any], arrays: dict[str, Any]) -> Checkpoint:
         tuple(header["errors"]),
         tuple(tuple(row) for row in header["rows"]),
         int(header["retries"]),
+        tuple(tuple(row) for row in header["prescribed"]),
     )
 
 
@@ -187,6 +192,7 @@ class Keeper:
             tuple(recorder.errors),
             tuple(recorder.rows),
             march.retries,
+            tuple(recorder.prescribed),
         )
         save(self.path, kept, march.plan)
         self._last = time.monotonic()
@@ -202,8 +208,10 @@ def _restore(march: March, checkpoint: Checkpoint) -> Recorder:
     """What was recorded, with coefficients and loads evaluated again from the kept fields."""
     plan, recorder = march.plan, Recorder(march.plan.space)
     ends = [segment.inside(segment.end) for segment in march.segments if segment.end in plan.times]
-    kept = zip(checkpoint.fields, checkpoint.contents, checkpoint.errors, strict=True)
-    for (temperature, content, error), moment in zip(kept, [march.start_time, *ends], strict=False):
-        recorder.keep(replace(checkpoint.state, temperature=temperature, content=content), moment, error)
+    kept = zip(checkpoint.fields, checkpoint.contents, checkpoint.errors, checkpoint.prescribed, strict=True)
+    for (temperature, content, error, sums), moment in zip(kept, [march.start_time, *ends], strict=False):
+        ledger = replace(checkpoint.state.ledger, prescribed=sums)
+        state = replace(checkpoint.state, temperature=temperature, content=content, ledger=ledger)
+        recorder.keep(state, moment, error)
     recorder.rows.extend(checkpoint.rows)
     return recorder

@@ -7,6 +7,7 @@ import numpy as np
 
 from grid.core.errors import UnsupportedError
 from grid.engine.costs import count_body_cells, explicit_time_step
+from grid.engine.load_analysis import analyse_loads
 from grid.engine.methods import METHODS, Cost, Facts, Method
 from grid.engine.methods.method import DEFAULT_TOLERANCE, Precision
 from grid.engine.problem import HeatProblem
@@ -72,14 +73,22 @@ def _explain(best: Method, cost: Cost, others: tuple[Alternative, ...]) -> str:
     return f"{taken}, {cheaper}{cannot}"
 
 
-def find_landings(problem: HeatProblem, outputs: tuple[float, ...]) -> tuple[float, ...]:
-    """Asked times, breakpoints and knots of tables up to the last asked time, increasing [s].
+def find_landings(
+    problem: HeatProblem, outputs: tuple[float, ...], tolerance: float | None = None
+) -> tuple[float, ...]:
+    """Asked times, breakpoints, and what the loads ask for, up to the last asked time, increasing [s].
 
-    The end where nothing but the start was asked for.
+    Loads ask for their switches, knots of tables among them, and for the ends of zones of alike steps
+    (`grid.engine.load_analysis`). The end where nothing but the start was asked for.
+
+    Raises:
+        FieldError: A load changes more often than a run can follow.
     """
     end = max(outputs[-1], problem.end_time or 0.0) if len(outputs) < 2 else outputs[-1]
-    values = [problem.source_term, *(v for law in problem.boundaries.values() for v in law.values.values())]
-    marks = {*outputs, end, *problem.breakpoints, *(time for value in values for time in value.breakpoints)}
+    marks = {*outputs, end, *problem.breakpoints}
+    if problem.has_timed_values and end > 0.0:
+        loads = analyse_loads(problem, end, DEFAULT_TOLERANCE if tolerance is None else tolerance)
+        marks |= {*loads.switches, *loads.marks}
     found: list[float] = []
     for mark in sorted(mark for mark in marks if 0 < mark <= end):
         if mark - (found[-1] if found else 0.0) > 1e-12 * mark or mark in outputs:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from grid.engine.batch_columns import base_numbers, is_column, make_laws
 from grid.engine.methods import homogeneous
 from grid.engine.methods.homogeneous import Box, diffuse
-from grid.engine.space import Loads, Space
+from grid.engine.space import Loads, Space, add_prescribed
 from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
 
@@ -128,8 +128,10 @@ class ExplicitStepper:
         tiling = homogeneous.find_tiling(field.shape, 8, threads, is_periodic=any(periodic))
         faces: tuple[FloatArray, ...] | None = None
         group = count if self.space.has_constant_loads else 1
+        prescribed: tuple[float, ...] = ()
         for number in range(first, first + count, group):
             loads = self.space.loads(segment.inside(0.5 * (segment.time(number) + segment.time(number + 1))))
+            prescribed = add_prescribed(prescribed, loads, step)
             if faces is None:
                 faces = box.make_faces(loads)
             else:
@@ -145,7 +147,7 @@ class ExplicitStepper:
             time=segment.time(first + count),
             step=state.step + count,
             temperature=np.ascontiguousarray(field[(slice(1, -1),) * field.ndim]).reshape(-1),
-            ledger=state.ledger.add(into, away, 0.0),
+            ledger=state.ledger.add(into, away, 0.0, prescribed),
             bounds=bounds,
         )
 
@@ -154,17 +156,19 @@ class ExplicitStepper:
         field = np.pad(state.temperature.reshape(self._shape), 1)
         spare = field.copy()  # ghosts included
         ledger, bounds, generated, absolute = np.zeros(2), state.bounds, 0.0, 0.0
+        prescribed: tuple[float, ...] = ()
         group = count if self.space.has_constant_loads else 1
         for step in range(first, first + count, group):
             middle = 0.5 * (segment.time(step) + segment.time(step + 1))
             loads = self.space.loads(segment.inside(middle))
+            prescribed = add_prescribed(prescribed, loads, segment.time_step)
             field, spare = self._run(field, spare, loads, segment.time_step, group, ledger)
             if loads.source is not None:
                 heat = float(loads.source.sum()) * segment.time_step * group
                 generated, absolute = generated + heat, absolute + abs(heat)
             bounds = include_references(bounds, loads)
         core = (slice(1, -1),) * field.ndim
-        done = state.ledger.add(float(ledger[0]), float(ledger[1]), generated)
+        done = state.ledger.add(float(ledger[0]), float(ledger[1]), generated, prescribed)
         done = replace(done, generated_absolute=state.ledger.generated_absolute + absolute)
         temperature = np.ascontiguousarray(field[core]).reshape(-1)
         return replace(

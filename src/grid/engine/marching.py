@@ -13,6 +13,7 @@ import numpy as np
 
 from grid.core.errors import DivergedError
 from grid.engine.errors import CancelledError, RunError
+from grid.engine.load_analysis import analyse_facts
 from grid.engine.planning import OnStep, Plan
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, ErrorControlled, Ledger, Segment, State, Stepper
@@ -23,6 +24,7 @@ from grid.engine.varying import freeze
 REPORTS = 50  # calls of on_step in a run, about
 STRIDE = 16  # steps after which a run that chooses its steps reports at the latest, at first
 RETRIES = 3
+EQUAL = 2.0  # times the longest step with which loads are surely followed: of equal steps that were asked for
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Recorder:
     extremes: list[tuple[float, float]] = field(default_factory=list)  # of each snapshot
     means: list[float] = field(default_factory=list)
     rises: list[float | None] = field(default_factory=list)  # their heat, see `Measure`
+    prescribed: list[tuple[float, ...]] = field(default_factory=list)  # of the ledger, see `Ledger`
     _measured: tuple[FloatArray, Measure] | None = None
 
     def keep(self, state: State, time: float, error: float) -> None:
@@ -49,6 +52,7 @@ class Recorder:
         self.loads.append(loads)
         self.contents.append(state.content)
         self.errors.append(error)
+        self.prescribed.append(state.ledger.prescribed)
         found = self._measure(state)
         self.extremes.append((found.lowest, found.highest))
         self.means.append(found.mean)
@@ -89,9 +93,19 @@ def make_stepper(plan: Plan) -> Stepper:
 
 def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
     """The run cut at asked times, and at breakpoints and knots of tables where a stepper needs to land on them."""
-    start = 0.0
-    for landing in getattr(stepper, "stops", plan.facts.landings if plan.facts is not None else ()):
-        yield stepper.make_segment(start, landing)
+    if plan.facts is None:
+        return
+    start, limits, factor = 0.0, None, 1.0
+    if plan.summary.model != "diffusive":
+        limits = analyse_facts(plan.facts).limits
+    elif getattr(stepper, "time_step", None) is not None:  # equal steps, which know nothing of the loads
+        limits, factor = analyse_facts(plan.facts).coarse_limits, EQUAL
+    for landing in getattr(stepper, "stops", plan.facts.landings):
+        segment = stepper.make_segment(start, landing)
+        if limits is not None:
+            least = math.ceil((landing - start) / (factor * limits.find(start)) * (1.0 - 1e-9))
+            segment = replace(segment, steps=max(segment.steps, least))
+        yield segment
         start = landing
 
 

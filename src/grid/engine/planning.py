@@ -180,7 +180,7 @@ def estimate(
     outputs = _outputs(problem, times)
     if problem.steady or problem.end_time is None:
         return _steady_estimate(problem)
-    landings = find_landings(problem, outputs)
+    landings = find_landings(problem, outputs, tolerance)
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts, model = make_facts(problem, outputs, landings, fixed, tolerance, precision), find_model(problem, model)
     return _transient_estimate(problem, choose(facts, find_method(problem, model, method)), outputs, facts, model)
@@ -229,7 +229,7 @@ def prepare(
         reason = "the steady state is asked for: one direct solve"
         warnings = find_warnings(space)
         return Plan(problem, PlanSummary(STEADY, reason, None, needed, warnings=warnings), outputs, space)
-    landings = find_landings(problem, outputs)
+    landings = find_landings(problem, outputs, tolerance)
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
     model = find_model(problem, model)

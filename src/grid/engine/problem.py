@@ -329,6 +329,13 @@ class HeatProblem:
             and all(law.is_linear for law in self.boundaries.values())
         )
 
+    @cached_property
+    def has_timed_values(self) -> bool:
+        """Whether a load or a property depends on time."""
+        loads = [self.source_term, *(v for law in self.boundaries.values() for v in law.values.values())]
+        properties = (value for material in self.materials for value in material.values)
+        return any("t" in value.variables for value in (*loads, *properties))
+
     def boundary(self, face: str) -> Boundary:
         """The condition of a face; insulated if none was given."""
         return self.boundaries.get(face, INSULATED)

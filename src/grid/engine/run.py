@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.engine.audits import (
+    NO_TIMED_LOADS,
     STEP_ERROR_LIMIT,
     Audit,
     audit_energy,
@@ -13,6 +14,7 @@ from grid.engine.audits import (
     audit_step_error,
     tolerance_scale,
 )
+from grid.engine.load_audit import audit_loads
 from grid.engine.lumped.report import tell_models
 from grid.engine.marching import March, Recorder, make_stepper
 from grid.engine.planning import OnStep, Plan
@@ -61,8 +63,20 @@ def _conclude(plan: Plan, recorder: Recorder, state: State) -> Solution:
         _audit_energy(plan, recorder, state, stored, content),
         audit_extremes(plan.problem, state.bounds, recorder.extremes),
         audit_step_error(max(recorder.errors), span, plan.summary.tolerance),
+        _audit_loads(plan, recorder, state),
     )
     return make_solution(plan, recorder, ledger, stored, audits, state)
+
+
+def _audit_loads(plan: Plan, recorder: Recorder, state: State) -> Audit:
+    """What was applied of the loads; to the end of the run where that was not asked for."""
+    if plan.facts is None or not plan.problem.has_timed_values:
+        return NO_TIMED_LOADS
+    times, sums = plan.times, recorder.prescribed
+    if times[-1] < state.time:
+        times, sums = (*times, state.time), [*sums, state.ledger.prescribed]
+    tolerance = plan.summary.tolerance
+    return audit_loads(plan.space, plan.facts, times, sums, tolerance)
 
 
 def _audit_energy(plan: Plan, recorder: Recorder, state: State, stored: float, content: float) -> Audit:

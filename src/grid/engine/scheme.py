@@ -74,7 +74,14 @@ def book(ledger: Ledger, step: float, flows: tuple[HeatFlow, ...], weights: tupl
         one, other = split_signs(moved)
         into, out = into + one, out + other
     generated = sum(weight * flow.generated for weight, flow in zip(weights, flows, strict=True))
-    return ledger.add(step * into, step * out, step * generated)
+    prescribed = _weigh(step, flows, weights) if flows[0].prescribed else ()
+    return ledger.add(step * into, step * out, step * generated, prescribed)
+
+
+def _weigh(step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> tuple[float, ...]:
+    """The prescribed loads of a step, with the weights of the method."""
+    columns = zip(*(flow.prescribed for flow in flows), strict=True)
+    return tuple(step * sum(w * value for w, value in zip(weights, column, strict=True)) for column in columns)
 
 
 def combine(flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> FloatArray:

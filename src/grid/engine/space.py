@@ -34,6 +34,7 @@ from grid.engine.values import Constant, FloatArray, Gridded, Operand, Value
 if TYPE_CHECKING:
     from grid.engine.cell_means import CellMeans
     from grid.engine.joints import FaceMeans
+    from grid.engine.load_audit import PrescribedLoad
     from grid.engine.varying import Variation
 
 CELSIUS_ZERO = 273.15  # K
@@ -60,6 +61,7 @@ class Loads:
     closures: tuple[Closure, ...]  # one for each patch
     source: FloatArray | None  # V q [W], shape (cells in all,)
     operator_key: bytes  # equal keys mean equal transmittances, hence equal matrices
+    prescribed: tuple[float, ...] = ()  # what loads that are given over time are, see `grid.engine.load_audit`
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class HeatFlow:
     boundary_out: float
     generated: float
     faces: tuple[FloatArray, ...] = ()  # into the cells behind each patch, shape (faces,) each
+    prescribed: tuple[float, ...] = ()  # of the loads
 
 
 @dataclass
@@ -182,10 +185,23 @@ class Space:
             return self._constant_loads
         closures = tuple(self._closure(index, time) for index in range(len(self.patches)))
         key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in closures)
-        loads = Loads(closures, self.source_heat(time), key)
+        loads = Loads(closures, self.source_heat(time), key, self.prescribed(time))
         if self.has_constant_loads:
             self._constant_loads = loads
         return loads
+
+    def prescribed(self, time: float) -> tuple[float, ...]:
+        """Each load that is given as a function of time, as it is at a time; its mean over the faces of a patch."""
+        if not self.problem.has_timed_values:
+            return ()
+        return tuple(load.at(time) for load in self.prescribed_loads)
+
+    @cached_property
+    def prescribed_loads(self) -> "tuple[PrescribedLoad, ...]":
+        """The loads of `prescribed`."""
+        from grid.engine.load_audit import find_prescribed
+
+        return find_prescribed(self)
 
     def _closure(self, index: int, time: float) -> Closure:
         law = self.robin(index, time, 0.0)
@@ -285,7 +301,7 @@ class Space:
         if loads.source is not None:
             net += loads.source
             generated = float(loads.source.sum())
-        return HeatFlow(net, total_in, total_out, generated, tuple(faces))
+        return HeatFlow(net, total_in, total_out, generated, tuple(faces), loads.prescribed)
 
     def boundary_flux(self, index: int, temperature: FloatArray, closure: Closure) -> tuple[FloatArray, FloatArray]:
         """q_n [W/m2] into the body through each face of a patch, and T_s - T_P of the half cell behind it [K]."""
@@ -388,6 +404,16 @@ class Space:
         if self.active is None:
             return 1.0 / self.capacity
         return np.where(self.active, 1.0 / np.where(self.active, self.capacity, 1.0), 0.0)
+
+
+def add_prescribed(before: tuple[float, ...], loads: Loads, step: float) -> tuple[float, ...]:
+    """Sums of the prescribed loads with one more step at which they were as they are [unit of the load times s]."""
+    if not loads.prescribed:
+        return ()
+    return tuple(
+        one + step * value
+        for one, value in zip(before or (0.0,) * len(loads.prescribed), loads.prescribed, strict=True)
+    )
 
 
 def close(law: Robin, half: FloatArray) -> Closure:

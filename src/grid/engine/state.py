@@ -17,16 +17,28 @@ SAFETY = 0.4  # share of the stability limit that an explicit step takes, see gr
 
 @dataclass(frozen=True)
 class Ledger:
-    """Heat moved since the start, as the scheme applied it [J per unit of section]."""
+    """Heat moved since the start, as the scheme applied it [J per unit of section].
+
+    Args:
+        prescribed: Sum over the steps of each load that is given as a function of time, with the weights that the
+            scheme gave its samples [unit of the load times s], see `grid.engine.load_audit`.
+    """
 
     boundary_in: float = 0.0
     boundary_out: float = 0.0
     generated: float = 0.0
     generated_absolute: float = 0.0
+    prescribed: tuple[float, ...] = ()
 
-    def add(self, boundary_in: float, boundary_out: float, generated: float) -> Self:
+    def add(
+        self, boundary_in: float, boundary_out: float, generated: float, prescribed: tuple[float, ...] = ()
+    ) -> Self:
+        if prescribed:
+            before = self.prescribed or (0.0,) * len(prescribed)
+            prescribed = tuple(one + other for one, other in zip(before, prescribed, strict=True))
         return replace(
             self,
+            prescribed=prescribed or self.prescribed,
             boundary_in=self.boundary_in + boundary_in,
             boundary_out=self.boundary_out + boundary_out,
             generated=self.generated + generated,

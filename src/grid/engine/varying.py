@@ -145,7 +145,9 @@ def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Sp
     if find_variation(space).conductivity:
         space = replace(space, half_conductance=tuple(half for _, half in solved), _constant_loads=None)
     closures = tuple(closure for closure, _ in solved)
-    return space, Loads(closures, space.source_heat(time, temperature.reshape(space.shape)), b"")
+    return space, Loads(
+        closures, space.source_heat(time, temperature.reshape(space.shape)), b"", space.prescribed(time)
+    )
 
 
 def _conductance(

@@ -20,7 +20,7 @@ from grid.engine.audits import reason_without_bounds
 from grid.engine.lumped.fidelity import mean_temperature
 from grid.engine.lumped.heat_content import find_mean_capacity, level, scale_rates
 from grid.engine.lumped.quasi_steady import QuasiSteady, Response, inner_product
-from grid.engine.space import Loads, Space
+from grid.engine.space import Loads, Space, add_prescribed
 from grid.engine.state import Bounds, Ledger, State, include_references
 from grid.engine.values import FloatArray
 from grid.engine.varying import find_variation, freeze, stored_between
@@ -231,9 +231,11 @@ def _book(
     generated = 0.5 * duration * sum(flow.generated for flow in flows)
     into = 0.5 * duration * sum(flow.boundary_in for flow in flows)
     out = 0.5 * duration * sum(flow.boundary_out for flow in flows)
-    net = heat - generated
+    net, prescribed = heat - generated, tuple[float, ...]()
+    for moment in moments:
+        prescribed = add_prescribed(prescribed, moment.loads, 0.5 * duration)
     if net >= 0.0:
         into = max(into, net)
-        return state.ledger.add(into, into - net, generated)
+        return state.ledger.add(into, into - net, generated, prescribed)
     out = max(out, -net)
-    return state.ledger.add(out + net, out, generated)
+    return state.ledger.add(out + net, out, generated, prescribed)

@@ -18,6 +18,7 @@ tolerance; half of the difference is the estimate of the error (a third where th
 one).
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -25,11 +26,12 @@ import numpy as np
 
 from grid.engine.audits import reason_without_bounds, tolerance_scale
 from grid.engine.errors import NotConvergedError
+from grid.engine.load_analysis import StepLimits
 from grid.engine.methods import adi_kernels as kernels
 from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.multigrid import make_operator
 from grid.engine.methods.multigrid_kernels import apply
-from grid.engine.space import Loads, Space
+from grid.engine.space import Loads, Space, add_prescribed
 from grid.engine.state import Segment, State
 from grid.engine.values import FloatArray
 
@@ -56,6 +58,7 @@ class Way:
     generated: float
     lowest: float
     highest: float
+    prescribed: tuple[float, ...] = ()
 
 
 @dataclass
@@ -69,6 +72,8 @@ class AdiStepper:
         landings: How many there are.
         duration: Of the run [s].
         jumps: Times at which loads may jump, 0 with them.
+        limits: Longest steps with which the loads are followed; None where nothing limits them.
+        expected: Span of temperatures that the loads will make [K], see `grid.engine.load_scale`.
     """
 
     space: Space
@@ -77,6 +82,8 @@ class AdiStepper:
     landings: int
     duration: float
     jumps: frozenset[float]
+    limits: StepLimits | None = None
+    expected: float = 0.0
     name: str = "adi"
     _operators: dict[bytes, tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray]] = field(
         default_factory=dict, repr=False
@@ -108,6 +115,8 @@ class AdiStepper:
         """
         share = (segment.end - segment.start) / self.duration
         steps = max(LEAST_STEPS, round(FIRST_STEPS * share / np.sqrt(self.tolerance)))
+        if self.limits is not None:
+            steps = max(steps, math.ceil((segment.end - segment.start) / self.limits.find(segment.start)))
         budget = self.tolerance / self.landings
         before, taken = self._go(state, segment, steps), 0
         for _ in range(HALVINGS):
@@ -116,7 +125,7 @@ class AdiStepper:
             taken += steps
             error = 0.5 * (way.temperature - before.temperature)
             lowest, highest = min(way.lowest, state.bounds.lowest), max(way.highest, state.bounds.highest)
-            allowed = budget * tolerance_scale(lowest, highest, budget)
+            allowed = budget * max(tolerance_scale(lowest, highest, budget), self.expected)
             largest = float(np.abs(error).max())
             if largest <= allowed:
                 return self._finish(state, way, segment.end, taken, error)
@@ -140,7 +149,7 @@ class AdiStepper:
     def _finish(self, state: State, way: Way, time: float, steps: int, error: FloatArray | None) -> State:
         into, out = float(way.heat[way.heat > 0.0].sum()), -float(way.heat[way.heat < 0.0].sum())
         bounds = state.bounds.include([way.lowest, way.highest])
-        temperature, ledger = way.temperature, state.ledger.add(into, out, way.generated)
+        temperature, ledger = way.temperature, state.ledger.add(into, out, way.generated, way.prescribed)
         if reason_without_bounds(self.space.problem) is None:
             temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
         if error is not None and state.error is not None:
@@ -199,6 +208,7 @@ class AdiStepper:
     def _loads(self, way: Way, time: float, step: float) -> Loads:
         """The loads of a step; what they generate and their temperatures are noted."""
         loads = self.space.loads(time)
+        way.prescribed = add_prescribed(way.prescribed, loads, step)
         if loads.source is not None:
             way.generated += step * float(loads.source.sum())
         for closure in loads.closures:

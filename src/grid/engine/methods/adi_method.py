@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs import loads_change
+from grid.engine.load_analysis import analyse_facts, find_jumps
 from grid.engine.methods.method import Cost, Facts
 
 if TYPE_CHECKING:
@@ -45,10 +46,14 @@ class AdiMethod:
         return Cost(steps, seconds, int(8 * facts.cells * fields) + 2_000_000, _find_step(facts))
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.load_scale import estimate_span
         from grid.engine.methods.adi import AdiStepper
 
-        jumps = frozenset((0.0, *facts.problem.breakpoints, *(set(facts.landings) - set(facts.times))))
-        return AdiStepper(space, _find_step(facts), facts.tolerance, len(facts.landings), facts.duration, jumps)
+        jumps, limits = frozenset((0.0, *find_jumps(facts))), analyse_facts(facts).limits
+        expected = 0.0 if facts.steps is not None else estimate_span(space, facts)
+        return AdiStepper(
+            space, _find_step(facts), facts.tolerance, len(facts.landings), facts.duration, jumps, limits, expected
+        )
 
 
 def _find_step(facts: Facts) -> float | None:

@@ -92,6 +92,7 @@ class Rkl2Stepper:
         end: Of the run [s].
         tolerance: Of the error at the asked times, over the span of temperatures.
         first: The first step to try [s].
+        expected: Span of temperatures that the loads will make [K], see `grid.engine.load_scale`.
     """
 
     space: Space
@@ -101,6 +102,7 @@ class Rkl2Stepper:
     end: float
     tolerance: float
     first: float
+    expected: float = 0.0
     name: str = "rkl2"
 
     def make_segment(self, start: float, end: float) -> Segment:
@@ -112,7 +114,10 @@ class Rkl2Stepper:
     def find_retry(self, state: State) -> tuple[float, ...] | None:
         """A smaller share for each step, where the errors add up to more than the tolerance."""
         control = Controller(*state.controller)
-        allowed = self.tolerance * tolerance_scale(control.lowest, control.highest, self.tolerance)
+        span = tolerance_scale(control.lowest, control.highest, self.tolerance)
+        if state.time < (self.times or (self.end,))[-1]:
+            span = max(span, self.expected)
+        allowed = self.tolerance * span
         if not control.error > allowed:
             return None
         # the sum of the errors goes with the square of the step, each of them with its cube
@@ -145,7 +150,7 @@ class Rkl2Stepper:
             stiffness = self.flow.bound_stiffness(state.temperature, *reach, state.time)
             wanted = min(wanted, (LARGEST_STAGES**2 + LARGEST_STAGES - 2) / (2.0 * max(stiffness, 1e-300)))
             step = way / max(1, math.ceil(way / wanted * (1.0 - 1e-9))) if wanted < way else way
-            if not step > SHORTEST * self.end:
+            if not step > SHORTEST * segment.end:
                 cell = int(np.argmax(np.abs(self.flow.unwrap(rate))))
                 raise StepUnderflowError(wanted, step=state.step, time_s=state.time, cell=cell)
             end = segment.end if step == way else state.time + step
@@ -160,7 +165,8 @@ class Rkl2Stepper:
             low = min(control.lowest, float(temperature.min()))
             high = max(control.highest, float(temperature.max()))
             felt = size * self._fade(end, step)
-            allowed = control.aim * self.tolerance * max(tolerance_scale(low, high, self.tolerance), 1e-300)
+            scale = max(tolerance_scale(low, high, self.tolerance), self.expected, 1e-300)
+            allowed = control.aim * self.tolerance * scale
             allowed += ROUNDING * step * stiffness * max(abs(low), abs(high))
             excess = felt / allowed if math.isfinite(felt) else math.inf
             factor = SAFETY_FACTOR * max(excess, 1e-9) ** (-1.0 / 3.0) if math.isfinite(excess) else SHRINKAGE

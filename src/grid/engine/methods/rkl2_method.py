@@ -57,6 +57,7 @@ class Rkl2Method:
         return Cost(math.ceil(steps), seconds, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.load_scale import estimate_span
         from grid.engine.methods.rkl2 import Rkl2Stepper
         from grid.engine.methods.rkl2_flow import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures, widen
 
@@ -67,7 +68,8 @@ class Rkl2Method:
             is_large = facts.dimension > 1 and facts.cells >= PARALLEL_CELLS
             chosen = ScaledFlow(space, law, 0.5 * (low + high), widen(low, high), is_parallel=is_large)
         first = FIRST * facts.tolerance ** (1.0 / 3.0) * facts.landings[0]
-        return Rkl2Stepper(space, chosen, general, facts.times, facts.duration, facts.tolerance, first)
+        expected = estimate_span(space, facts)
+        return Rkl2Stepper(space, chosen, general, facts.times, facts.duration, facts.tolerance, first, expected)
 
 
 def _is_scaled(facts: Facts) -> bool:

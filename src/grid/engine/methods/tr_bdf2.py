@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from grid.engine.audits import reason_without_bounds
 from grid.engine.costs import implicit_seconds, loads_change, memory_bytes
+from grid.engine.load_analysis import analyse_facts, find_jumps
 from grid.engine.methods.method import Cost, Facts
 
 if TYPE_CHECKING:
@@ -42,12 +43,15 @@ class ImplicitMethod:
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.adaptive import AdaptiveStepper
+        from grid.engine.load_scale import estimate_span
 
         scheme = _make_scheme(space, facts)
         if facts.steps is not None:
             return scheme
-        jumps = frozenset((*facts.problem.breakpoints, *(set(facts.landings) - set(facts.times))))
-        return AdaptiveStepper(scheme, facts.times, facts.duration, jumps, facts.tolerance, loads_change(facts.problem))
+        return AdaptiveStepper(
+            scheme, facts.times, facts.duration, find_jumps(facts), facts.tolerance, loads_change(facts.problem),
+            limits=analyse_facts(facts).limits, expected=estimate_span(space, facts),
+        )  # fmt: skip
 
 
 def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpyStepper":

@@ -1,0 +1,127 @@
+"""Audit of the loads: what a method applied of each against its integral.
+
+A method samples its loads at points of its steps. The weighted sum of these samples, as the scheme used them, is kept
+in the ledger (`Ledger.prescribed`); here it is compared with the integral of the load over each way between two asked
+times, by Gauss's rule on stretches on which the load is known to be smooth (`grid.engine.load_course`). Of a flux, a
+source or a film it is compared with the integral of its size, of a temperature with that of its distance to its mean.
+Loads that depend on the temperature of the body have no integral that is known; neither has a source of place and time,
+whose heat is in the balance.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.engine.audits import NO_TIMED_LOADS, Audit
+from grid.engine.load_analysis import analyse_facts, find_timed_loads
+from grid.engine.values import FloatArray, Operand, Table, Value
+
+if TYPE_CHECKING:
+    from grid.engine.methods.method import Facts
+    from grid.engine.space import Space
+
+NAME = NO_TIMED_LOADS.name
+NOT_KNOWN = Audit(
+    NAME, "not_applicable", None, None, "the loads that depend on time depend on temperature, or on the place, as well"
+)
+NOT_SAMPLED = Audit(NAME, "not_applicable", None, None, "the method integrates its loads itself")
+LIMIT_FACTOR = 10.0  # times the tolerance; steps are limited to a half of it where nothing cancels
+LIMIT_EQUAL_STEPS = 0.05  # where the steps were given
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
+BLOCK = 1_000_000  # values at once
+
+
+@dataclass(frozen=True)
+class PrescribedLoad:
+    """A load that is given as a function of time, and of place on a face.
+
+    Args:
+        path: Name of the field.
+        value: What it is.
+        places: Of the faces that it acts on; empty where it is the same everywhere.
+        is_absolute: Whether zero means nothing.
+    """
+
+    path: str
+    value: Value
+    places: dict[str, Operand]
+    is_absolute: bool
+
+    def at(self, time: float) -> float:
+        """Its mean over the faces at a time [s]."""
+        return float(np.mean(self.value.evaluate({**self.places, "t": np.float64(time)})))
+
+    def sample(self, times: FloatArray) -> FloatArray:
+        """Its mean over the faces at many times, shape (times,)."""
+        if isinstance(self.value, Table):
+            return np.array([self.at(time) for time in times.tolist()])
+        count = max((int(np.size(place)) for place in self.places.values()), default=1)
+        block, found = max(1, BLOCK // count), list[FloatArray]()
+        for first in range(0, times.size, block):
+            part = times[first : first + block].reshape(-1, 1)
+            values = np.asarray(self.value.evaluate({**self.places, "t": part}), np.float64)
+            found.append(np.broadcast_to(values, (part.size, max(values.shape[-1], 1))).mean(axis=1))
+        return np.concatenate(found) if found else np.zeros(0)
+
+
+def find_prescribed(space: "Space") -> tuple[PrescribedLoad, ...]:
+    """The loads of a space that are given as functions of time."""
+    found = []
+    for load in find_timed_loads(space.problem):
+        names = load.value.variables
+        patches = [patch for patch in space.patches if patch.name == load.patch]
+        if "T" in names or not (patches or load.path == "source_term"):
+            continue
+        if load.is_common:
+            found.append(PrescribedLoad(load.path, load.value, {}, load.is_absolute))
+        elif patches:
+            shape = patches[0].cells.shape
+            places = {name: np.broadcast_to(place, shape) for name, place in patches[0].places.items() if name in names}
+            found.append(PrescribedLoad(load.path, load.value, places, load.is_absolute))
+    return tuple(found)
+
+
+def audit_loads(
+    space: "Space", facts: "Facts", times: tuple[float, ...], sums: list[tuple[float, ...]], tolerance: float | None
+) -> Audit:
+    """The verdict on the loads of a run.
+
+    Args:
+        space: What was solved.
+        facts: Of the plan.
+        times: Asked times, with 0 first where the start is kept [s].
+        sums: `Ledger.prescribed` at each of them.
+        tolerance: That the steps were chosen for; None where they were given.
+    """
+    if not facts.problem.has_timed_values:
+        return NO_TIMED_LOADS
+    loads = space.prescribed_loads
+    if not loads:
+        return NOT_KNOWN
+    if not any(sums):
+        return NOT_SAMPLED
+    limit = LIMIT_EQUAL_STEPS if tolerance is None else LIMIT_FACTOR * tolerance
+    found = []
+    for index, load in enumerate(loads):
+        applied = np.array([row[index] if row else 0.0 for row in sums])
+        found.append((_compare(load, facts, np.array(times), applied), load.path))
+    value, path = max(found)
+    detail = f"what was applied of {path} against its integral between asked times, over the integral of its size"
+    return Audit(NAME, "passed" if value <= limit else "failed", value, limit, detail)
+
+
+def _compare(load: PrescribedLoad, facts: "Facts", times: FloatArray, applied: FloatArray) -> float:
+    """The largest difference between two asked times, over the integral of the size."""
+    ends = analyse_facts(facts).find_ends(load.path)
+    ends = np.union1d(ends[ends <= facts.duration], np.append(times, [0.0, facts.duration]))
+    half, middle = 0.5 * np.diff(ends), 0.5 * (ends[:-1] + ends[1:])
+    values = load.sample((middle[:, None] + half[:, None] * NODES).reshape(-1)).reshape(half.size, -1)
+    parts = (values @ WEIGHTS) * half
+    mean = 0.0 if load.is_absolute else float(parts.sum()) / facts.duration
+    size = float(((np.abs(values - mean) @ WEIGHTS) * half).sum())
+    total = np.concatenate([[0.0], np.cumsum(parts)])
+    exact = total[np.searchsorted(ends, times)]
+    difference = float(np.abs(np.diff(applied) - np.diff(exact)).max(initial=0.0))
+    rounding = 1e-12 * float(np.abs(parts).sum())
+    return difference / max(size, rounding) if difference > rounding else 0.0
