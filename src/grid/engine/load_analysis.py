@@ -12,7 +12,7 @@ within it the error of a step sees what moves.
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -224,7 +224,7 @@ def analyse_loads(problem: "HeatProblem", end: float, tolerance: float) -> LoadA
     kept: dict[tuple[float, float], LoadAnalysis] = problem.__dict__.setdefault("_load_analyses", {})
     key = end, tolerance
     if key not in kept:
-        kept[key] = _analyse(problem, end, tolerance)
+        kept[key] = analyse_values(find_timed_loads(problem), 0.0, end, tolerance)
     return kept[key]
 
 
@@ -242,12 +242,17 @@ def find_jumps(facts: "Facts") -> frozenset[float]:
     return frozenset((*facts.problem.breakpoints, *loads.switches, *named))
 
 
-def _analyse(problem: "HeatProblem", end: float, tolerance: float) -> LoadAnalysis:
+def analyse_values(loads: Iterable[TimedLoad], start: float, end: float, tolerance: float) -> LoadAnalysis:
+    """Switches and zones of loads between two times [s].
+
+    Raises:
+        FieldError: A load changes more often than a run can follow.
+    """
     switches, courses, ends = set[float](), list[Course](), dict[str, FloatArray]()
-    for load in find_timed_loads(problem):
-        own = find_switches(load.value, "t", 0.0, end, load.places, path=load.path)
+    for load in loads:
+        own = find_switches(load.value, "t", start, end, load.places, path=load.path)
         switches.update(own)
-        marks = np.array([0.0, *own, end])
+        marks = np.array([start, *own, end])
         found = [course for value in _find_expressions(load.value) for course in _follow(value, load, marks, tolerance)]
         courses += found
         ends[load.path] = np.unique(np.concatenate([marks, *(course.ends for course in found)]))

@@ -17,11 +17,13 @@ import numpy as np
 from grid.core.errors import FieldError
 from grid.engine.boundaries import STEFAN_BOLTZMANN
 from grid.engine.errors import SingularError
+from grid.engine.load_analysis import TEMPERATURES, LoadAnalysis, TimedLoad, analyse_values
 from grid.engine.lumped.trajectory import Trajectory
 from grid.engine.values import Constant, FloatArray, Operand, Value
 
 LOAD_NAMES = ("coefficient", "ambient", "emissivity", "surroundings", "source")
 MAX_DOUBLINGS = 60  # of the stretch searched for an event
+TOLERANCE = 1e-6  # of the course of a load; the integrator's own is far smaller
 SETTLED = 1e-12  # of the temperature: what moves less over a whole stretch will not arrive
 
 
@@ -43,6 +45,15 @@ class Loads:
     def knots(self) -> tuple[float, ...]:
         """Times at which a table jumps or bends [s]."""
         return tuple(sorted({time for value in self.given for time in value.breakpoints}))
+
+    def find_changes(self, start: float, end: float, temperatures: tuple[float, float]) -> LoadAnalysis:
+        """Switches, and zones of alike steps, of what depends on time; temperatures as they may be there."""
+        timed = (
+            TimedLoad(f"lumped.{name}", value, name not in TEMPERATURES, _places(value, temperatures))
+            for name in LOAD_NAMES
+            if (value := getattr(self, name)) is not None and "t" in value.variables
+        )
+        return analyse_values(timed, start, end, TOLERANCE)
 
     @property
     def varies(self) -> bool:
@@ -282,7 +293,10 @@ class BodyRun:
         self.spans[phase.name] = (start, end)
 
     def _go(self, loads: Loads, end: float) -> None:
-        for _ in self.path.extend(self._rate(loads), end, self._scale(), loads.knots, is_varying=loads.varies):
+        scale, last = self._scale(), float(self.path.last[0])
+        changes = loads.find_changes(self.path.end, end, (last - scale, last + scale))
+        knots = (*changes.switches, *changes.marks)
+        for _ in self.path.extend(self._rate(loads), end, scale, knots, changes.coarse_limits):
             pass
 
     def _search(self, loads: Loads, target: float, start: float) -> float | None:
@@ -324,6 +338,10 @@ class BodyRun:
 
     def _scale(self, target: float = 0.0) -> float:
         return max(abs(self.body.initial or 0.0), abs(target), abs(float(self.path.last[0])), 1.0)
+
+
+def _places(value: Value, temperatures: tuple[float, float]) -> dict[str, tuple[float, float]]:
+    return {"T": temperatures} if "T" in value.variables else {}
 
 
 def with_loads(loads: Loads, changes: Mapping[str, Value]) -> Loads:

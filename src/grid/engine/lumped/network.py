@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from grid.core.errors import DivergedError, FieldError
+from grid.engine.load_analysis import LoadAnalysis, TimedLoad, analyse_values
 from grid.engine.lumped.trajectory import Level, Piece, Trajectory, find_crossing
 from grid.engine.values import FloatArray, Operand, Value
 
 MAX_SWITCHES = 10_000
+TOLERANCE = 1e-6  # of the course of a load; the integrator's own is far smaller
 HORIZON_GROWTH = 4.0
 MAX_STRETCHES = 24  # of the search for a switch: beyond it there is none
 
@@ -104,9 +106,8 @@ class NetworkRun:
         self._path = Trajectory(0.0, np.array([nodes[index].initial for index in self._free]))
         held = [nodes[index].temperature for index in self._held]
         powers = [source.power for source in self.network.sources]
-        values = [value for value in (*held, *powers) if value is not None]
-        self._varies = any("t" in value.variables and not value.breakpoints for value in values)
-        self._knots = sorted({time for value in values for time in value.breakpoints})
+        self._timed = [("nodes.temperature", value) for value in held if value is not None and "t" in value.variables]
+        self._timed += [("sources.power", value) for value in powers if "t" in value.variables]
         self._settle(0.0, 0.0)
 
     def temperature(self, node: str, time: float) -> float:
@@ -144,14 +145,27 @@ class NetworkRun:
         raise FieldError("switch", "at most the number of times that the control changes")
 
     def _go(self, end: float) -> None:
+        if not self._path.end < end:
+            return
+        changes = self._find_changes(end)
+        knots = (*changes.switches, *changes.marks)
         while self._path.end < end:
-            steps = self._path.extend(self._rate, end, self._scale(), self._knots, is_varying=self._varies)
+            steps = self._path.extend(self._rate, end, self._scale(), knots, changes.coarse_limits)
             for piece in steps:
                 first = self._first_event(piece)
                 if first is not None:
                     self._path.cut(first)
                     self._settle(first, 1e-9 * self._scale())
                     break
+
+    def _find_changes(self, end: float) -> LoadAnalysis:
+        """Switches, and zones of alike steps, of what depends on time from here to a time [s]."""
+        scale = self._scale()
+        loads = (
+            TimedLoad(f"lumped.{name}", value, name == "sources.power", {"T": (-scale, scale)})
+            for name, value in self._timed
+        )
+        return analyse_values(loads, self._path.end, end, TOLERANCE)
 
     def _first_event(self, piece: Piece) -> float | None:
         found = [

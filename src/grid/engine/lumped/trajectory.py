@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from grid.core.errors import DivergedError
+from grid.engine.load_analysis import StepLimits
 from grid.engine.values import FloatArray
 
 RELATIVE_TOLERANCE = 1e-10
 MAX_STEPS = 200_000  # of one run; beyond it the equation does not settle
-LEAST_PARTS, LEAST_PARTS_VARYING = 16, 500  # steps of a stretch at least; more, so that no pulse is stepped over
+LEAST_PARTS = 16  # steps of a stretch at least
 LEAST_STRETCH = 1e-100  # s; below it the factors of the integrator overflow, and a tangent is exact
 SAMPLES = 8  # of each step, between which a crossing is looked for
 
@@ -63,7 +64,7 @@ class Trajectory:
         return self.pieces[min(index, len(self.pieces) - 1)].values(time)
 
     def extend(
-        self, rate: Rate, end: float, scale: float, knots: Iterable[float] = (), *, is_varying: bool = False
+        self, rate: Rate, end: float, scale: float, knots: Iterable[float] = (), limits: StepLimits | None = None
     ) -> Iterator[Piece]:
         """Continue to a time, yielding each step once it is appended; the caller may stop between two.
 
@@ -72,7 +73,7 @@ class Trajectory:
             end: [s].
             scale: Size of the values whose `RELATIVE_TOLERANCE` is the absolute tolerance.
             knots: Times at which `rate` jumps or bends.
-            is_varying: Whether `rate` may jump at other times as well, so that steps are kept short.
+            limits: Longest steps with which loads that change in time are followed.
 
         Raises:
             DivergedError: The values leave the finite numbers, or the step underflows.
@@ -80,9 +81,9 @@ class Trajectory:
         marks = [*sorted({knot for knot in knots if self.end < knot < end}), end]
         for mark in marks:
             if mark > self.end:
-                yield from self._stretch(rate, mark, scale, LEAST_PARTS_VARYING if is_varying else LEAST_PARTS)
+                yield from self._stretch(rate, mark, scale, math.inf if limits is None else limits.find(self.end))
 
-    def _stretch(self, rate: Rate, end: float, scale: float, parts: int) -> Iterator[Piece]:
+    def _stretch(self, rate: Rate, end: float, scale: float, longest: float) -> Iterator[Piece]:
         from scipy.integrate import Radau
 
         start, nudge = self.end, 4.0 * float(np.spacing(max(abs(self.end), abs(end))))
@@ -98,7 +99,7 @@ class Trajectory:
         with np.errstate(all="ignore"):  # a step that fails is seen below
             solver: Any = Radau(
                 inside, start, np.array(self.last), end, rtol=RELATIVE_TOLERANCE, atol=RELATIVE_TOLERANCE * scale,
-                max_step=(end - start) / parts,
+                max_step=min((end - start) / LEAST_PARTS, longest),
             )  # fmt: skip
         while solver.status == "running":
             with np.errstate(all="ignore"):
