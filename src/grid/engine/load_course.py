@@ -26,6 +26,7 @@ from grid.engine.values import FloatArray, Operand
 
 RESOLVED = 0.1  # of what a load differs from its mean: what it may differ from a straight line over a stretch
 NEGLIGIBLE = 1e-2  # times the tolerance: of the integral of a load, what is nothing beside it
+QUIET = 0.05  # times the tolerance: of the integral, what a sample may be wrong by over a step
 SHARES = 64.0  # of that, which one stretch may have whatever its length
 QUADRATURE = 0.0404  # of h^3 f'', the error of TR-BDF2's quadrature
 INTEGRAL_SHARE = 5.0  # times the tolerance: of the integral of a load, the most by which steps may miss it
@@ -121,7 +122,7 @@ def follow(
             raise _too_fast(path)
         middle = 0.5 * (low + high)
         low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
-    return _conclude(_Stretches.join(done), mean, ripple, tolerance)
+    return _conclude(_Stretches.join(done), mean, size if is_absolute else 0.0, tolerance)
 
 
 def _too_fast(path: str) -> FieldError:
@@ -182,17 +183,17 @@ def _enclose(
     return _Stretches(low, high, difference, bend, _finite(distance, 0.0), reach, size, middle)
 
 
-def _conclude(found: _Stretches, mean: float, ripple: float, tolerance: float) -> Course:
+def _conclude(found: _Stretches, mean: float, size: float, tolerance: float) -> Course:
     found = found.take(np.argsort(found.low, kind="stable"))
     width = found.high - found.low
     length = float(found.high[-1] - found.low[0])
     integral = float((np.abs(_finite(found.middle, mean) - mean) * width).sum())
     with np.errstate(all="ignore"):
-        is_quiet = found.difference * width <= NEGLIGIBLE * tolerance * integral / SHARES
-        is_quiet |= found.difference <= ripple
+        longest = QUIET * tolerance * max(integral, size) / found.difference  # a step may carry one sample so far
+        is_quiet = (found.difference == 0.0) | (longest >= length)
         root = np.cbrt(np.where(is_quiet, 0.0, _finite(found.bend, 0.0)))
         total = float((root * width).sum())
-        size = math.sqrt(INTEGRAL_SHARE * tolerance * integral / (QUADRATURE * total)) if total > 0.0 else math.inf
-        fine = np.where(root > 0.0, np.maximum(size / root, SHORTEST * length), np.inf)
-    coarse = np.where(is_quiet, np.inf, np.maximum(width, SHORTEST * length))
+        factor = math.sqrt(INTEGRAL_SHARE * tolerance * integral / (QUADRATURE * total)) if total > 0.0 else math.inf
+        fine = np.where(root > 0.0, np.maximum(factor / root, SHORTEST * length), np.inf)
+    coarse = np.where(is_quiet, np.inf, np.maximum(np.fmax(width, longest), SHORTEST * length))
     return Course(np.append(found.low, found.high[-1]), coarse, fine, integral)

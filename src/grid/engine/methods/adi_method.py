@@ -16,6 +16,7 @@ STEPS = 10.0  # over the square root of the tolerance: steps for each landing in
 CELL_AXIS = 6e-9  # s for each cell, axis and step
 CALL, LOADS_CALL = 8e-5, 1.5e-4  # s of fixed cost of a step, and of one with loads that change in time
 FIELDS = 7.0  # of working memory, besides two for each axis
+LEAST_TOLERANCE = 1e-8  # 40,000 steps
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class AdiMethod:
         problem = facts.problem
         if facts.precision != "double":
             return "it works in double precision only"
+        if facts.steps is None and facts.tolerance < LEAST_TOLERANCE:
+            return f"it keeps tolerances from {LEAST_TOLERANCE:g} on; below, it takes too many of its steps"
         if not problem.is_linear or problem.has_phase_change:
             return "coefficients depend on temperature or time"
         if problem.dimension == 1:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from grid.engine.state import Stepper
 
 LEAST_STEPS, STEPS = 5.0, 0.3  # steps that the error asks for: so many, and so many over the root of the tolerance
+# 9,000 steps of a rod from a sudden start at 1e-8, 3,000 and the turns of their iterations at 1e-7
+LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
 CHANGING = 3.0  # times as many where loads change in time
 # s of one turn of an iteration for coefficients that depend on temperature: for each dimension, and for each cell
 TURNS, TURN, TURN_CELL = 8.0, 1.0e-3, 5e-6  # turns in both stages of a step
@@ -31,7 +33,12 @@ class ImplicitMethod:
     name: str = "implicit"
 
     def find_obstacle(self, facts: Facts) -> str | None:
-        return None if facts.precision == "double" else "it works in double precision only"
+        if facts.precision != "double":
+            return "it works in double precision only"
+        least = find_least_tolerance(facts)
+        if facts.steps is None and facts.tolerance < least:
+            return f"it keeps tolerances from {least:g} on; below, it takes too many of its steps"
+        return None
 
     def estimate(self, facts: Facts) -> Cost:
         steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
@@ -64,6 +71,13 @@ def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpySte
     from grid.engine.implicit import ImplicitStepper
 
     return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
+
+
+def find_least_tolerance(facts: Facts) -> float:
+    """The least tolerance that its steps, of second order, keep at a bearable number of them [-]."""
+    if facts.problem.has_phase_change:
+        return LEAST_TOLERANCE_PHASES
+    return LEAST_TOLERANCE if facts.is_linear else LEAST_TOLERANCE_VARYING
 
 
 def find_step(facts: Facts) -> float | None:
