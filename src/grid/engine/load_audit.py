@@ -9,6 +9,7 @@ whose heat is in the balance.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,12 +51,24 @@ class PrescribedLoad:
 
     def at(self, time: float) -> float:
         """Its mean over the faces at a time [s]."""
+        if isinstance(self.value, Table):
+            return float(self.sample(np.array([time]))[0])
         return float(np.mean(self.value.evaluate({**self.places, "t": np.float64(time)})))
+
+    @cached_property
+    def _points(self) -> tuple[FloatArray, FloatArray]:
+        """The points of a table, as arrays once and for all."""
+        if not isinstance(self.value, Table):
+            return np.zeros(0), np.zeros(0)
+        return np.array(self.value.times), np.array(self.value.values)
 
     def sample(self, times: FloatArray) -> FloatArray:
         """Its mean over the faces at many times, shape (times,)."""
         if isinstance(self.value, Table):
-            return np.array([self.at(time) for time in times.tolist()])
+            knots, values = self._points
+            if self.value.interpolation == "linear":
+                return np.asarray(np.interp(times, knots, values))
+            return np.asarray(values[np.maximum(np.searchsorted(knots, times, side="right") - 1, 0)])
         count = max((int(np.size(place)) for place in self.places.values()), default=1)
         block, found = max(1, BLOCK // count), list[FloatArray]()
         for first in range(0, times.size, block):

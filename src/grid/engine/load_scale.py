@@ -51,7 +51,7 @@ class _Sample:
 def estimate_span(space: "Space", facts: "Facts") -> float:
     """The span that the loads of a run will make [K]; 0 where they do nothing, or nothing is known."""
     samples = list(_make_samples(facts))
-    room = max(4, SAMPLED_CELLS // max(space.capacity.size, 1))
+    room = min(SAMPLES, max(4, SAMPLED_CELLS // max(space.capacity.size, 1)))
     if len(samples) > room:
         samples = _thin(samples, room)
     try:
@@ -90,11 +90,12 @@ def _divide(zone: int, start: float, end: float, count: int, lasting: float) -> 
 
 
 def _thin(samples: list[_Sample], room: int) -> list[_Sample]:
-    """Some of the samples, each standing for its neighbours as well."""
+    """Some of the samples, each standing for its neighbours as well, and fluctuating as fast as before."""
     chosen = []
     for group in np.array_split(np.arange(len(samples)), room):
         one = samples[int(group[group.size // 2])]
-        chosen.append(_Sample(one.time, sum(samples[int(i)].duration for i in group), one.zone, one.lasting))
+        duration = sum(samples[int(i)].duration for i in group)
+        chosen.append(_Sample(one.time, duration, -1, min(one.lasting, one.duration)))
     return chosen
 
 
@@ -210,7 +211,7 @@ def _largest_rise(rates: FloatArray, times: list[float], samples: list[_Sample])
         for zone in np.unique(zones[np.isfinite(lasting)]):  # more changes than samples: their mean, and one change
             own = zones == zone
             mean = float(rate[own].mean())
-            largest = max(largest, float(np.abs(rate[own] - mean).max()) * min(keeping, 4.0 * float(lasting[own][0])))
+            largest = max(largest, float((np.abs(rate[own] - mean) * np.minimum(keeping, 4.0 * lasting[own])).max()))
             rate[own] = mean
         total = np.concatenate([[0.0], np.cumsum(rate * durations)])
         begin = np.interp(np.maximum(clock - keeping, 0.0), clock, total) if math.isfinite(keeping) else total[:1]

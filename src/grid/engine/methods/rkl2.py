@@ -27,6 +27,7 @@ import numpy as np
 
 from grid.engine.audits import reason_without_bounds, tolerance_scale
 from grid.engine.errors import StepUnderflowError
+from grid.engine.load_analysis import StepLimits
 from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.rkl2_flow import Flow, Moved, Weights
 from grid.engine.space import Space
@@ -93,6 +94,7 @@ class Rkl2Stepper:
         tolerance: Of the error at the asked times, over the span of temperatures.
         first: The first step to try [s].
         expected: Span of temperatures that the loads will make [K], see `grid.engine.load_scale`.
+        limits: Longest steps with which properties that depend on time are followed.
     """
 
     space: Space
@@ -103,6 +105,7 @@ class Rkl2Stepper:
     tolerance: float
     first: float
     expected: float = 0.0
+    limits: StepLimits | None = None
     name: str = "rkl2"
 
     def make_segment(self, start: float, end: float) -> Segment:
@@ -143,6 +146,8 @@ class Rkl2Stepper:
         low, high = float(state.temperature.min()), float(state.temperature.max())
         control = self._controller(state, low, high)
         wanted, rejected, reach = control.wanted, 0, self._find_reach(state)
+        if self.limits is not None:
+            wanted = min(wanted, self.limits.find(state.time))
         start = self.flow.copy(self.flow.wrap(state.temperature), 2)
         rate, moved = self._rate(start, segment.inside(state.time))
         while True:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs import loads_change
+from grid.engine.load_analysis import analyse_facts
 from grid.engine.methods.method import Cost, Facts
 
 if TYPE_CHECKING:
@@ -72,7 +73,17 @@ class Rkl2Method:
             chosen = ScaledFlow(space, law, 0.5 * (low + high), widen(low, high), is_parallel=is_large)
         first = FIRST * facts.tolerance ** (1.0 / 3.0) * facts.landings[0]
         expected = estimate_span(space, facts)
-        return Rkl2Stepper(space, chosen, general, facts.times, facts.duration, facts.tolerance, first, expected)
+        return Rkl2Stepper(
+            space,
+            chosen,
+            general,
+            facts.times,
+            facts.duration,
+            facts.tolerance,
+            first,
+            expected,
+            analyse_facts(facts).limits,
+        )
 
 
 def _is_scaled(facts: Facts) -> bool:

@@ -90,4 +90,4 @@ def find_step(facts: Facts) -> float | None:
 def _guess_steps(facts: Facts) -> int:
     steps = LEAST_STEPS + STEPS / math.sqrt(facts.tolerance)
     steps *= CHANGING if loads_change(facts.problem) else 1.0
-    return math.ceil(steps + 1.5 * len(facts.landings))
+    return math.ceil(steps + 1.5 * len(facts.landings) + analyse_facts(facts).count_steps())
