@@ -172,7 +172,6 @@ def test_a_run_that_ended_can_be_rejected(make_problem):
     problem = make_problem(
         initial={"expression": "where(x < 0.5, 0.0, 1.0)"},
         resolution={"cells": [32], "steps": 1, "end_time": 0.05},
-        source_term={"expression": "sin(300*t)*100"},
     )
     solution = solve(problem, method="implicit")
 
