@@ -1,5 +1,7 @@
 """Heat carried by a flow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,16 +37,16 @@ def test_steady_flow_between_two_temperatures_is_exact_at_any_peclet_number(pecl
 
 
 def test_a_wave_carried_around_a_ring_converges_at_second_order():
-    """cos(2 pi (x - v t)) decays as exp(-4 pi^2 alpha t) on its way."""
+    """cos(2 pi (x - v t)) decays as exp(-4 pi^2 alpha t) on its way; the error of time is kept below that of space."""
     exact = "exp(-4*pi**2*0.01*t)*cos(2*pi*(x - 0.7*t))"
     errors = []
-    for cells in (24, 48, 96):
+    for cells in (12, 24, 48):
         ring = {"x_min": {"type": "periodic"}, "x_max": {"type": "periodic"}}
         case = channel(0, cells, steady=False, boundaries=ring, velocity=[0.7], initial={"expression": "cos(2*pi*x)"})
         case["material"] = {"conductivity": 0.01, "volumetric_heat_capacity": 1.0}
         case["exact"] = {"expression": exact}
         case["resolution"] = {"cells": [cells], "steps": 2 * cells, "end_time": 0.5}
-        solution = solve(HeatProblem.from_case(case))
+        solution = solve(HeatProblem.from_case(case), tolerance=1e-6)
         errors.append(compute_rms_error(solution))
         assert abs(solution.metrics["stored_heat_change"]) <= 1e-12
 
@@ -64,19 +66,21 @@ def test_a_front_carried_fast_makes_no_extremes_and_keeps_its_balance(sign):
     assert solution.metrics["heat_out"] > 0.1  # what was in the middle has reached the open end
 
 
-def test_the_matrix_with_flow_is_the_heat_flow():
+@pytest.mark.parametrize("speed", [1.0, 20.0])
+def test_the_matrix_with_flow_is_the_heat_flow_without_its_limited_part(speed):
     rng = np.random.default_rng(5)
     for periodic in (False, True):
         faces = {"y_min": {"type": "periodic"}, "y_max": {"type": "periodic"}} if periodic else {}
         case = {
             "domain": {"size": [1.0, 0.7]},
             "material": {"conductivity": {"expression": "1 + x"}, "volumetric_heat_capacity": 3.0},
-            "velocity": [2.0, -5.0],
+            "velocity": [speed, -2.0 * speed],
             "initial": 0.0,
             "boundaries": {"x_min": {"type": "convection", "coefficient": 3.0, "ambient": 2.0}, **faces},
             "resolution": {"cells": [5, 4], "end_time": 1.0},
         }
         space = discretise(HeatProblem.from_case(case))
+        space = replace(space, correction=None)
         loads, field = space.loads(0.0), rng.random(20)
         known = space.heat_flow(np.zeros(20), loads).net
 

@@ -62,6 +62,8 @@ class Attempt:
         to_kelvin: Turns errors of heat into errors of temperature.
         powers: a_1 and a_2, with which the step carries a heat on: a_1 times once filtered, a_2 times twice.
         surfaces: Extremes of the surface temperatures, where cells that melt hide how far temperatures reach.
+        slowest_power: Of time with which an error is taken to die out, where the scheme is not linear and a rough
+            step may leave a front in the wrong place.
     """
 
     state: State
@@ -70,6 +72,7 @@ class Attempt:
     to_kelvin: Callable[[FloatArray], FloatArray]
     powers: tuple[float, float]
     surfaces: tuple[float, float] = (math.inf, -math.inf)
+    slowest_power: float = math.inf
 
 
 class Scheme(Protocol):
@@ -265,7 +268,7 @@ class AdaptiveStepper:
         if not 0.0 < sizes[1] < sizes[0]:
             return max(sizes) if sizes[1] > 0.0 else 0.0
         largest = LARGEST_POWER if attempt.powers == CARRY else LARGEST_POWER - 1.0
-        power = min(math.log(sizes[0] / sizes[1]) / math.log(1.5), largest)
+        power = min(math.log(sizes[0] / sizes[1]) / math.log(1.5), largest, attempt.slowest_power)
         return float(sizes[1] * ((1.0 + ahead) / 3.0) ** -power)
 
     def _keep(self, state: State, attempt: Attempt, control: Controller) -> State:

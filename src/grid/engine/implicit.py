@@ -15,17 +15,20 @@ maximum principle forbids one is redone in eight parts, and a part that still do
 which never do: the damping of R. Rannacher (Numer. Math. 43, 1984), applied only where it is needed.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
+from grid.engine.carrying import make_strict
 from grid.engine.costs import LARGE_CELLS
 from grid.engine.iteration import Balance, balance
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
-from grid.engine.space import Loads
+from grid.engine.space import Loads, Space
 from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
 from grid.engine.varying import freeze
@@ -33,6 +36,7 @@ from grid.engine.varying import freeze
 KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # factorisations held at once, for different steps; large grids
 REUSE = 1e-10  # relative difference of steps that counts as rounding
 CAREFUL_PARTS = 8
+SHIFTED = 0.5  # power of time with which the error of a front in the wrong place dies out, as its slope does
 
 
 @dataclass(frozen=True)
@@ -78,42 +82,74 @@ class ImplicitStepper(EqualSteps):
         return self._solvers[key]
 
     def _stage(
-        self, base: FloatArray, known: FloatArray, guess: FloatArray, stage: Stage, before: Balance | None = None
+        self,
+        base: FloatArray,
+        known: FloatArray,
+        guess: FloatArray,
+        stage: Stage,
+        before: Balance | None = None,
+        *,
+        is_strict: bool = False,
     ) -> Balance:
         """The field T with C (T - base) = known + weight step f(T) at the time of a stage.
 
         Args:
             before: A stage of the same step and weight, whose matrix may serve again.
+            is_strict: Let no local extreme grow by a limited flow.
         """
-        tau = stage.weight * stage.step
-        if not self.space.problem.is_linear:
+        tau, space = stage.weight * stage.step, self.space if not is_strict else self._strict_space
+        if not space.problem.is_linear:
             solver = before.solver if before is not None and before.is_steady else None
-            return balance(self.space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver)
+            return balance(space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver)
         loads = self.space.loads(stage.time)
         solver = self._solver(stage.step, stage.weight, loads)
+        if space.correction is not None:
+            from grid.engine.accelerated import balance_limited
+
+            return balance_limited(space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver)
         temperature = base + solver.solve(known + tau * self.space.heat_flow(base, loads).net)
         return Balance(temperature, self.space.heat_flow(temperature, loads), loads, self.space, solver, 1)
 
+    @cached_property
+    def _strict_space(self) -> Space:
+        return make_strict(self.space)
+
     def _try_step(self, state: State, segment: Segment, number: int, step: float) -> State:
         """One step of TR-BDF2, whatever it gives."""
-        done, local, last = self._take(state, segment, number, step)
+        done, local, last = self._take_within(state, segment, number, step)
         return replace(done, error=_carry(state, local, last))
 
     def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
         """One step of TR-BDF2 over the whole of a segment, for a controller to judge."""
-        done, local, last = self._take(state, segment, 0, step)
+        done, local, last = self._take_within(state, segment, 0, step)
         return _attempt(done, local, last, CARRY)
 
-    def _take(self, state: State, segment: Segment, number: int, step: float) -> tuple[State, FloatArray, Balance]:
+    def _take_within(
+        self, state: State, segment: Segment, number: int, step: float
+    ) -> tuple[State, FloatArray, Balance]:
+        """A step; of a limited flow that makes a new extreme the strict one, which lets the extremes of cells not grow.
+
+        A smooth extreme between two cells is larger than both and would show when it reaches the next.
+        """
+        taken = self._take(state, segment, number, step)
+        if taken[2].space.correction is None or not self.breaks_bounds(taken[0]):
+            return taken
+        return self._take(state, segment, number, step, is_strict=True)
+
+    def _take(
+        self, state: State, segment: Segment, number: int, step: float, *, is_strict: bool = False
+    ) -> tuple[State, FloatArray, Balance]:
         """A step with its local error [J], not filtered, and its last stage."""
+        space = self._strict_space if is_strict else self.space
         start, end = segment.time(number), segment.time(number + 1)
         old = state.temperature
-        frozen, loads = freeze(self.space, old, segment.inside(start))
+        frozen, loads = freeze(space, old, segment.inside(start))
         first = frozen.heat_flow(old, loads)
         at = segment.inside(start + GAMMA * (end - start))
-        middle = self._stage(old, step * D * first.net, old, Stage(step, D, at))
+        middle = self._stage(old, step * D * first.net, old, Stage(step, D, at), is_strict=is_strict)
         known = step * W * (first.net + middle.flow.net)
-        last = self._stage(old, known, middle.temperature, Stage(step, D, segment.inside(end)), middle)
+        at = segment.inside(end)
+        last = self._stage(old, known, middle.temperature, Stage(step, D, at), middle, is_strict=is_strict)
         flows = (first, middle.flow, last.flow)
         local = step * combine(flows, LOCAL)
         bounds = state.bounds
@@ -132,7 +168,7 @@ class ImplicitStepper(EqualSteps):
         turns = state.iterations
         for part in (1, 2):
             at = segment.inside(segment.start + part * size)
-            done = self._stage(temperature, none, temperature, Stage(step, D, at))
+            done = self._stage(temperature, none, temperature, Stage(step, D, at), is_strict=True)
             temperature, ledger = done.temperature, book(ledger, size, (done.flow,), (1.0,))
             bounds, turns = include_references(bounds, done.loads), turns + done.iterations
         damped = replace(
@@ -168,7 +204,7 @@ class ImplicitStepper(EqualSteps):
         start, end = segment.time(number), segment.time(number + 1)
         temperature, ledger, none = state.temperature, state.ledger, np.zeros_like(state.temperature)
         for time in (0.5 * (start + end), end):
-            done = self._stage(temperature, none, temperature, Stage(step, 0.5, segment.inside(time)))
+            done = self._stage(temperature, none, temperature, Stage(step, 0.5, segment.inside(time)), is_strict=True)
             temperature, ledger = done.temperature, book(ledger, 0.5 * step, (done.flow,), (1.0,))
         local = done.space.capacity * (temperature - attempt.temperature)
         return replace(attempt, temperature=temperature, ledger=ledger, error=_carry(state, local, done))
@@ -179,7 +215,15 @@ class ImplicitStepper(EqualSteps):
 
 def _attempt(state: State, local: FloatArray, done: Balance, powers: tuple[float, float]) -> Attempt:
     capacity, rate, solver = done.space.capacity, done.space.rate, done.solver
-    return Attempt(state, local, lambda heat: capacity * solver.solve(heat), lambda heat: rate * heat, powers)
+    slowest = math.inf if done.space.correction is None else SHIFTED
+    return Attempt(
+        state,
+        local,
+        lambda heat: capacity * solver.solve(heat),
+        lambda heat: rate * heat,
+        powers,
+        slowest_power=slowest,
+    )
 
 
 def _carry(state: State, local: FloatArray, done: Balance) -> FloatArray:

@@ -103,6 +103,10 @@ def balance(
     is_curved = find_variation(space).means.is_curved
     newton_turns = STEEP_TURNS if is_steep else NEWTON_TURNS
     frozen, loads = freeze(space, temperature, time)
+    if frozen.correction is not None:
+        from grid.engine.accelerated import balance_limited
+
+        return balance_limited(space, base, known, guess, shift=shift, tau=tau, time=time, solver=solver)
     started = max(find_largest(guess, loads), float(np.abs(base).max()))  # of a field that ends at 0 nothing else tells
     for turn in range(1, turns + 1):
         flow = frozen.heat_flow(temperature, loads)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine import limits
+from grid.engine.carrying import carry, carry_half, make_correction
 from grid.engine.cut_properties import mix_by_volume, mix_conductivity
 from grid.engine.limits import Limit
 from grid.engine.mesh import (
@@ -31,7 +32,6 @@ from grid.engine.values import FloatArray, Operand, Value
 Places = dict[str, Operand]
 Region = NDArray[np.int16] | None
 LEAST_CONDUCTIVITY = 1e-30  # W/(m K), stands for none where a conductivity falls to zero with temperature
-LEAST_SHARE = 1e-100  # of a conductance beside a flow: nothing, but with an inverse
 UNDERSHOOT = 1e-4  # share of the largest conductivity that an iterate may be below zero and count as zero
 
 
@@ -70,24 +70,30 @@ def discretise(problem: HeatProblem) -> Space:
     half = tuple(
         half_conductance(problem, patch, np.broadcast_to(sides[patch.axis][patch.side], cells)) for patch in patches
     )
-    conductances = tuple(_unvaried_conductance(problem, axis, *k, region) for axis, k in enumerate(sides))
+    faces = [_unvaried_conductance(problem, axis, *k, region) for axis, k in enumerate(sides)]
     couplings = couplings_at(problem, conductivity, places, region)
     return Space(
-        problem, capacity_at(problem, places, region), conductivity, region, conductances, patches, half, active,
-        couplings,
+        problem, capacity_at(problem, places, region), conductivity, region, tuple(g for g, _ in faces), patches, half,
+        active, couplings, correction=make_correction(tuple(drawn for _, drawn in faces)),
     )  # fmt: skip
 
 
 def _unvaried_conductance(
     problem: HeatProblem, axis: int, k_low: FloatArray, k_high: FloatArray, region: Region
-) -> FloatArray:
-    """G of all faces from a conductivity that may be the same along an axis; there the same memory stands for all."""
+) -> tuple[FloatArray, FloatArray | None]:
+    """G of all faces, and what of it a flow has drawn; where k does not vary the same memory stands for all."""
     cells = problem.domain.cells
     open_shape = (1,) * (len(cells) - k_low.ndim) + k_low.shape
     thin_shape = tuple(count if other == axis else open_shape[other] for other, count in enumerate(cells))
     low, high = (np.broadcast_to(k, cells if region is not None else thin_shape) for k in (k_low, k_high))
     faces = tuple(count + (other == axis) for other, count in enumerate(cells))
-    return np.broadcast_to(conductance(problem, axis, high, low, region), faces)
+    g, drawn = carry_through(problem, axis, conductance(problem, axis, high, low, region))
+    return np.broadcast_to(g, faces), None if drawn is None else np.broadcast_to(drawn, faces)
+
+
+def carry_through(problem: HeatProblem, axis: int, conductance: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+    """The part of conductances that stands in the matrix beside a flow, see `grid.engine.carrying.carry`."""
+    return carry(problem, axis, conductance, cell_volume(problem.domain) / problem.domain.spacing[axis])
 
 
 def start_places(problem: HeatProblem) -> Places:
@@ -255,7 +261,7 @@ def capacity_at(
 def half_conductance(problem: HeatProblem, patch: Patch, conductivity: FloatArray) -> FloatArray:
     """2 k / d [W/(m2 K)] behind each face of a patch, from the conductivities of all cells."""
     half: FloatArray = 2.0 * conductivity.reshape(-1)[patch.cells] / problem.domain.spacing[patch.axis]
-    return half * bernoulli(inflow(problem, patch) / half) if problem.has_flow else half
+    return carry_half(problem, patch, half)
 
 
 def patch_places(problem: HeatProblem, patch: Patch) -> Places:
@@ -282,9 +288,6 @@ def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: Floa
     if problem.is_periodic[axis]:
         out[first(axis)] = out[last(axis)] = _series(k_high[last(axis)], k_low[first(axis)], area, spacing)
     out[inner(axis)] = _series(k_high[before_last(axis)], k_low[after_first(axis)], area, spacing)
-    if problem.has_flow:
-        carried = problem.carried(axis) * area
-        out = out * bernoulli(np.divide(carried, out, out=np.zeros_like(out), where=out > 0))
     if problem.domain.active is not None and region is not None:
         out[inner(axis)] *= (region[before_last(axis)] >= 0) & (region[after_first(axis)] >= 0)
         out[first(axis)] *= (region[first(axis)] >= 0) & (region[last(axis)] >= 0)  # joined where both ends are body
@@ -295,23 +298,6 @@ def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: Floa
         shape[axis] = -1
         out = out / (1.0 + out * (resistance / area).reshape(shape))
     return out
-
-
-def inflow(problem: HeatProblem, patch: Patch) -> float:
-    """rho c v into the body through the faces of a patch [W/(m2 K)]."""
-    return problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0)
-
-
-def bernoulli(peclet: FloatArray) -> FloatArray:
-    """x / (exp(x) - 1), the share of a conductance that is left beside a flow of this cell Peclet number.
-
-    With it the face flux is exact for steady flow and conduction in 1D and makes no extremes at any Peclet number (D.
-    L. Scharfetter, H. K. Gummel, IEEE Trans. Electron Devices 16, 1969): second order where the flow is slow, upwind
-    where it is fast. Never less than `LEAST_SHARE`, so that a half cell always has an inverse.
-    """
-    with np.errstate(all="ignore"):
-        out: FloatArray = np.where(np.abs(peclet) < 1e-8, 1.0 - 0.5 * peclet, peclet / np.expm1(peclet))
-    return np.maximum(out, LEAST_SHARE)
 
 
 def contact_resistance(problem: HeatProblem, axis: int) -> FloatArray:

@@ -280,6 +280,8 @@ class Solution:
         area = float(np.prod(self.problem.domain.spacing)) / self.problem.domain.spacing[axis]
         before: tuple[slice | int, ...] = (slice(None),) * axis
         between = space.conductances[axis] + 0.5 * space.carried(axis)  # without flow the conductance itself
+        if space.correction is not None:
+            between = space.correction.find_conductance(axis, between, space.carried(axis))
         flux = np.zeros(between.shape)
         flux[(*before, slice(1, -1))] = -np.diff(field_, axis=axis) * between[(*before, slice(1, -1))] / area
         if self.problem.is_periodic[axis]:

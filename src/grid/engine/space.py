@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.boundaries import Boundary, Robin
+from grid.engine.carrying import Correction
 from grid.engine.limits import Limit
 from grid.engine.mesh import Patch, after_first, before_last, cell_volume, first, inner, last, open_places
 from grid.engine.problem import HeatProblem
@@ -93,6 +94,7 @@ class Space:
             conductance.
         couplings: Off-diagonal entries of the conductivity tensor, see `grid.engine.tensor`.
         face_means: For each axis the mean conductivities beside its faces; empty where no conductivity varies.
+        correction: What the flow of a transient adds to the matrix, see `grid.engine.carrying`; None without one.
     """
 
     problem: HeatProblem
@@ -105,6 +107,7 @@ class Space:
     active: NDArray[np.bool_] | None = None
     couplings: tuple[Coupling, ...] = ()
     face_means: "tuple[FaceMeans, ...]" = ()
+    correction: Correction | None = None
     _constant_loads: Loads | None = field(default=None, repr=False)
     _measured: tuple[ref[FloatArray], Measure] | None = field(default=None, repr=False)
     matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # of a tensor that is constant, by films
@@ -297,6 +300,10 @@ class Space:
             total_in, total_out = total_in + into, total_out + out
         if self.couplings:
             net += self._cross_heat(temperature, surfaces)
+        if self.correction is not None:
+            from grid.engine.limiting import add_correction
+
+            net += add_correction(self, self.correction, temperature, surfaces)
         generated = 0.0
         if loads.source is not None:
             net += loads.source

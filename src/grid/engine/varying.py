@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.engine.carrying import carry_half, make_correction
 from grid.engine.errors import NotConvergedError
 from grid.engine.joints import FaceMeans, Joints, find_joints, solve_joints
 from grid.engine.materials import (
-    bernoulli,
     capacity_at,
+    carry_through,
     conductance,
     conductivity_at,
     couplings_at,
-    inflow,
     patch_places,
 )
 from grid.engine.mesh import after_first, before_last, cell_volume, first, last, open_places
@@ -127,8 +127,12 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
         changes["conductivity"] = conductivity
         changes["couplings"] = couplings_at(problem, conductivity, places, space.region)
         found = tuple(_conductance(space, field, places, axis) for axis in axes)
-        changes["conductances"] = tuple(g for g, _ in found)
+        faces = [carry_through(problem, axis, g) for axis, (g, _) in enumerate(found)]
+        changes["conductances"] = tuple(conductance for conductance, _ in faces)
         changes["face_means"] = tuple(means for _, means in found)
+        if problem.has_flow:
+            is_strict = space.correction is not None and space.correction.is_strict
+            changes["correction"] = make_correction(tuple(drawn for _, drawn in faces), is_strict=is_strict)
     if changes:
         space = replace(space, **changes, _constant_loads=None)
     return freeze_loads(space, temperature, time)
@@ -306,14 +310,14 @@ def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatA
     if not varies.conductivity:
         return lambda _near, _surface: space.half_conductance[index]
     region = None if space.region is None else space.region.reshape(-1)[patch.cells]
-    spacing, carried = problem.domain.spacing[patch.axis], inflow(problem, patch) if problem.has_flow else 0.0
+    spacing = problem.domain.spacing[patch.axis]
     fixed = {**varies.behind[index], "t": np.float64(time)}
 
     def find(near: FloatArray, surface: FloatArray) -> FloatArray:
         places = {**fixed, **stretch(near, surface)}
         k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region, varies.means.materials), near.shape)
         half: FloatArray = 2.0 * k / spacing
-        return half * bernoulli(carried / half) if carried else half
+        return carry_half(problem, patch, half)
 
     return find
 

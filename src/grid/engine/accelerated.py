@@ -1,0 +1,82 @@
+r"""Stages whose flow is limited: a matrix without the correction, the exact residual, and Anderson's acceleration.
+
+With g(T) the step that the matrix makes of the residual at T, the next iterate is that combination of the last ones
+which would make g vanish if it were linear (D. G. Anderson, J. ACM 12, 1965; H. F. Walker, P. Ni, SIAM J. Numer. Anal.
+49, 2011). The limited correction has corners, at which Newton's method would go back and forth between two matrices;
+differences of iterates do not mind. The last step is a plain one, after which the heat that enters through the boundary
+is that of the result, so the balance closes to rounding however far the correction has settled.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from grid.engine.errors import NotConvergedError
+from grid.engine.iteration import Balance
+from grid.engine.linear import LinearSolver
+from grid.engine.newton import find_largest, make_newton_solver
+from grid.engine.space import Space
+from grid.engine.values import FloatArray
+from grid.engine.varying import freeze, stored_between
+
+DEPTH = 4  # differences of iterates that are kept
+TURNS = 120
+REFRESHED = 8  # turns after which coefficients that depend on temperature make a new matrix
+TOLERANCE, ROUNDINGS = 1e-9, 8.0  # of the span of temperatures, and of the largest of them
+
+
+@dataclass
+class Mixer:
+    """Anderson's acceleration of a fixed point T = T + g(T)."""
+
+    _places: list[FloatArray] = field(default_factory=list)
+    _steps: list[FloatArray] = field(default_factory=list)
+
+    def mix(self, place: FloatArray, step: FloatArray) -> FloatArray:
+        """The next iterate from the present one and its plain step."""
+        self._places, self._steps = [*self._places[-DEPTH:], place], [*self._steps[-DEPTH:], step]
+        if len(self._steps) < 2:
+            return place + step
+        changes = np.diff(np.array(self._steps), axis=0)
+        ways = np.diff(np.array(self._places), axis=0)
+        weights = np.linalg.lstsq(changes.T, step, rcond=1e-12)[0]
+        mixed: FloatArray = place + step - np.einsum("k,ki->i", weights, ways + changes)
+        return mixed
+
+
+def balance_limited(
+    space: Space,
+    base: FloatArray,
+    known: FloatArray,
+    guess: FloatArray,
+    *,
+    shift: float,
+    tau: float,
+    time: float,
+    solver: LinearSolver | None = None,
+) -> Balance:
+    """The field T with shift (heat stored from `base` to T) = known + tau (heat flow at T); see `iteration.balance`.
+
+    Raises:
+        NotConvergedError: It does not settle.
+        FieldError: A coefficient is not physical at an iterate.
+    """
+    temperature, mixer = guess, Mixer()
+    frozen, loads = freeze(space, temperature, time)
+    largest = max(find_largest(guess, loads), float(np.abs(base).max()))
+    for turn in range(1, TURNS + 1):
+        if solver is None or (turn % REFRESHED == 0 and not space.problem.is_linear and turn < 5 * REFRESHED):
+            solver = make_newton_solver(frozen, loads, temperature, time, shift=shift, tau=tau)
+            mixer = Mixer()
+        flow = frozen.heat_flow(temperature, loads)
+        residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
+        step = solver.solve(residual)
+        size, span = float(np.abs(step).max()), float(np.ptp(temperature)) + float(np.abs(step).max())
+        is_settled = size <= TOLERANCE * span + ROUNDINGS * float(np.spacing(largest))
+        temperature = temperature + step if is_settled else mixer.mix(temperature, step)
+        frozen, loads = freeze(space, temperature, time)
+        if is_settled:
+            return Balance(temperature, frozen.heat_flow(temperature, loads), loads, frozen, solver, turn)
+    cell = np.unravel_index(int(np.abs(step).argmax()), space.shape)
+    what = "the limited flow; take more steps or smaller cells"
+    raise NotConvergedError(what, TURNS, size / max(span, 1e-300), TOLERANCE, cell=tuple(map(int, cell)))
