@@ -209,7 +209,6 @@ def test_three_directions_are_checked_together():
     [
         {"domain": {"size": [1.0, 0.8], "active": {"expression": "x < 0.7"}}},
         {"contacts": [{"axis": "y", "position": 0.4, "conductance": 1.0}]},
-        {"velocity": [1.0, 0.0]},
     ],
 )
 def test_what_a_tensor_does_not_go_with_is_refused_by_name(changes):

@@ -4,7 +4,7 @@ The matrix is `shift * C + tau * L`, with L the conduction, flow and boundary pa
 positive definite as soon as there is a capacity or a boundary that holds a temperature.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy.sparse import linalg
 from grid.engine.costs import uses_iteration, uses_multigrid
 from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.limits import LU_CELLS_3D
+from grid.engine.linear_flow import make_flow_solver, must_iterate
 from grid.engine.mesh import Patch, after_first, before_last, first, inner, last
 from grid.engine.problem import HeatProblem
 from grid.engine.space import Loads, Space
@@ -105,6 +106,8 @@ def _make_coupled_solver(space: Space, loads: Loads, *, shift: float, tau: float
     matrix = (tau * assemble_coupled(space, loads) + sparse.diags(shift * space.capacity)).tocsr()
     if count <= (COUPLED_LU_CELLS if len(space.shape) == 2 else LU_CELLS_3D):
         return CoupledSolver(matrix, SparseLU(matrix.tocsc()), tolerance)
+    if space.problem.has_flow:
+        return make_flow_solver(matrix, is_step=shift > 0.0)
     from grid.engine.methods.multigrid import Cycle
 
     return CoupledSolver(matrix, Cycle(space, loads, shift=shift, tau=tau), tolerance)
@@ -136,6 +139,8 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, 
         return MultigridSolver(space, loads, shift=shift, tau=tau, idle=idle, tolerance=tolerance)
     operator = assemble(space, loads)
     matrix = (tau * operator + sparse.diags(shift * space.capacity + idle)).tocsc()
+    if space.problem.has_flow and must_iterate(space.shape, is_step=shift > 0.0):
+        return make_flow_solver(matrix, is_step=shift > 0.0)
     if uses_iteration(space.shape):
         return ConjugateGradients(matrix, SeparableInverse.of(space, loads, shift=shift, tau=tau))
     return SparseLU(matrix)
@@ -241,7 +246,7 @@ def coupled_operator(space: Space, loads: Loads, *, shift: float, tau: float) ->
     """`shift C + tau L` with the whole tensor, applied without being assembled."""
     from grid.engine.tensor_matrix import without_loads
 
-    homogeneous = without_loads(loads)
+    homogeneous, space = without_loads(loads), replace(space, correction=None)
 
     def apply(x: FloatArray) -> FloatArray:
         return shift * space.capacity * x - tau * space.heat_flow(x, homogeneous).net

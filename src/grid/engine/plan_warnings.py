@@ -7,6 +7,8 @@ A warning is no error and no audit: the run is carried out, and the warning trav
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from grid.engine.peclet import warn_of_fast_flow
+
 if TYPE_CHECKING:
     from grid.engine.space import Space
 
@@ -20,7 +22,7 @@ def warn_of_geometry(space: "Space") -> Iterable[str]:
     return warn_of_coverage(space)
 
 
-CHECKS: tuple[Callable[["Space"], Iterable[str]], ...] = (warn_of_geometry,)
+CHECKS: tuple[Callable[["Space"], Iterable[str]], ...] = (warn_of_geometry, warn_of_fast_flow)
 
 
 def find_warnings(space: "Space") -> tuple[str, ...]:

@@ -7,6 +7,7 @@ to the last rounding, whatever the boundaries are.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -37,7 +38,8 @@ def assemble_coupled(space: Space, loads: Loads) -> Any:
 
 
 def probe(space: Space, homogeneous: Loads) -> Any:
-    """The matrix L [W/K] of a space as it is, whatever it was made for; CSR."""
+    """The matrix L [W/K] of a space as it is, whatever it was made for, without the correction of a flow; CSR."""
+    space = replace(space, correction=None)  # which is not linear
     shape, count = space.shape, space.capacity.size
     lines = [list(_colours(n, space.problem.is_periodic[axis])) for axis, n in enumerate(shape)]
     rows, columns, values = [], [], []

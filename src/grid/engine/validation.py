@@ -57,15 +57,11 @@ def _require_flow_supported(problem: HeatProblem) -> None:
         raise UnsupportedError("a flow through a body whose heat capacity varies")
     if problem.domain.active is not None or problem.contacts:
         raise UnsupportedError("a flow through a masked body or contacts")
-    if problem.dimension == 3 and problem.domain.cell_count > LU_CELLS_3D:
-        raise UnsupportedError(f"a flow through a 3D body of more than {LU_CELLS_3D} cells")
 
 
 def _require_tensor_supported(problem: HeatProblem) -> None:
     if problem.domain.active is not None or problem.contacts:
         raise UnsupportedError("a full conductivity tensor in a masked body or with contacts")
-    if problem.has_flow:
-        raise UnsupportedError("a full conductivity tensor with a flow")
 
 
 def _require_phase_change_supported(problem: HeatProblem) -> None:
