@@ -9,8 +9,9 @@ of layers that the grid hardly resolves and of jumps of the start fall more slow
 order p = log2((c - e)/(f - c)) takes the place of 2 where it is less, and what does not shrink at all counts in full.
 Where two grids are all, a flow beyond a cell Peclet number of 2 is taken to be of first order. Extrapolation holds
 where the coarse grid sees the same body: regions, masks and contacts must fall on its faces. Where a third grid fits,
-the ratio of the differences must be that of an error that shrinks as a power of the cell; where it is not, the value of the grid
-itself stands. Where half of the cells do not fit, the grid with twice as many takes the part of the fine one.
+the ratio of the differences must be that of an error that shrinks as a power of the cell; where it is not, the value
+of the grid itself stands. Where half of the cells do not fit, the grid with twice as many takes the part of the fine
+one.
 """
 
 import itertools

@@ -17,6 +17,7 @@ from grid.engine.audits import (
 from grid.engine.load_audit import audit_loads
 from grid.engine.lumped.report import tell_models
 from grid.engine.marching import March, Recorder, make_stepper
+from grid.engine.peclet import find_cell_peclet
 from grid.engine.planning import OnStep, Plan
 from grid.engine.solution import History, Solution
 from grid.engine.state import Ledger, State
@@ -123,6 +124,10 @@ def make_solution(
     }
     if (coverage := plan.problem.coverage) is not None:
         metrics["volume_missed"] = coverage.volume_missed
+    if plan.problem.has_flow:
+        metrics["cell_peclet_number"] = max(
+            find_cell_peclet(plan.space, axis) for axis in range(plan.problem.dimension)
+        )
     history = History(*(np.array(column) for column in zip(*recorder.rows, strict=True)))
     times = plan.times
     models = tell_models(plan, recorder, state)

@@ -60,7 +60,8 @@ class Solution:
         metrics: Figures by name: `peak_temperature`, `minimum_temperature`, `mean_temperature` at the end,
             `hottest_above_mean`, `stored_heat_change`, `heat_in`, `heat_out`, `heat_generated`,
             `heat_balance_residual` [J], `steps`, `damped_steps`; of a masked body or several materials `volume_missed`,
-            the largest relative difference of their volumes between the cells and the geometry.
+            the largest relative difference of their volumes between the cells and the geometry; with a flow
+            `cell_peclet_number`, the largest.
         audits: The checks, see `grid.engine.audits`.
         history: Key figures along the run.
         models: Which models were used, when and why they changed, and the certificate of the lumped one.

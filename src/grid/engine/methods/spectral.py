@@ -10,6 +10,14 @@ with b all that acts on the body (loads that are constant in time) and :math:`\L
 axes. A body that exchanges heat with nothing has one mode that does not decay: its mean grows by :math:`\bar b t/C`.
 Modes that have decayed below rounding are left out, so that mostly a few products of thin matrices remain.
 
+Over a step that is short beside the slowest mode T_s may be many times the answer, which would be a small difference of
+large numbers. There the loads drive each mode by itself,
+
+.. math:: \hat T_j(t) = e^{-\Lambda_j t}\,\hat T_{0,j} + t\,\varphi_1(-\Lambda_j t)\,\hat b_j / C, \qquad
+          \int_0^t \hat T_j = t\,\varphi_1\,\hat T_{0,j} + t^2\,\varphi_2(-\Lambda_j t)\,\hat b_j / C,
+
+with :math:`\varphi_1(z) = (e^z - 1)/z` and :math:`\varphi_2(z) = (\varphi_1(z) - 1)/z`, in which nothing cancels.
+
 The ledger has the heat through each face as the integral of its modes, :math:`(1 - e^{-\Lambda t})/\Lambda` each,
 all of them, so the balance checks the modes that were left out, the transforms and the steady part.
 """
@@ -19,12 +27,14 @@ from functools import cached_property
 
 import numpy as np
 
+from grid.engine.mesh import Patch
 from grid.engine.methods.spectral_modes import AxisModes, make_modes
 from grid.engine.space import Loads, Space
 from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray, Operand
 
 ROUNDED = 37.0  # exp(-37) is below the rounding of a double
+SHORT = 0.05  # times the slowest mode that decays: steps in which the steady part is not split off
 
 
 @dataclass
@@ -162,14 +172,30 @@ class SpectralStepper:
     @cached_property
     def _steady(self) -> FloatArray | None:
         """Coefficients of T_s beside the reference; the growing mean of a closed body left out."""
+        if self._drive is None:
+            return None
+        rates = self._rates(self._drive.shape)
+        steady: FloatArray = np.zeros_like(rates)
+        return np.divide(self._drive, rates, out=steady, where=rates > 0.0)
+
+    @cached_property
+    def _drive(self) -> FloatArray | None:
+        """Coefficients of b / C [K/s]; None where nothing acts."""
         if self._known is None:
             return None
         coefficients = self._known
         for axis, count in enumerate(self._known.shape):
             coefficients = self._whole(coefficients, axis, count)
-        rates = self._rates(coefficients.shape)
-        steady: FloatArray = np.zeros_like(rates)
-        return np.divide(coefficients, self._capacity * rates, out=steady, where=rates > 0.0)
+        return coefficients / self._capacity
+
+    def _is_short(self, duration: float) -> bool:
+        """Whether loads act for a short time beside the slowest mode that decays."""
+        if self._drive is None:
+            return False
+        slowest = sum(float(modes.rates[0]) for modes in self.axes)
+        if slowest == 0.0:
+            slowest = min((float(modes.rates[1]) for modes in self.axes if modes.count > 1), default=0.0)
+        return slowest * duration < SHORT
 
     def _whole(self, values: FloatArray, axis: int, count: int) -> FloatArray:
         """All coefficients along an axis; of one entry that stands for a closed axis, its constant mode alone."""
@@ -182,14 +208,10 @@ class SpectralStepper:
         """T_s, one entry along the axes on which it does not depend."""
         if self._steady is None:
             return np.full((1,) * len(self.axes), self._reference)
-        field = self._steady
-        for axis, modes in enumerate(self.axes):
-            is_thin = field.shape[axis] < modes.count
-            field = field / np.sqrt(modes.count) if is_thin else modes.backward(field, axis)
-        return field + self._reference
+        return self._expand_thin(self._steady) + self._reference
 
-    def _subtract_steady(self, coefficients: FloatArray) -> None:
-        """Take T_s from coefficients of the first modes, in place."""
+    def _subtract_steady(self, coefficients: FloatArray, *, is_short: bool) -> None:
+        """Take T_s from coefficients of the first modes, in place; over a short step the reference alone."""
         counts = coefficients.shape
         if self._reference != 0.0:
             constant: FloatArray = np.full((1,) * len(counts), self._reference)
@@ -198,7 +220,7 @@ class SpectralStepper:
                 shape[axis] = -1
                 constant = constant * self.axes[axis].sums[:many].reshape(shape)
             coefficients -= constant
-        if self._steady is not None:
+        if self._steady is not None and not is_short:
             part = self._steady[tuple(slice(many) for many in counts)]
             coefficients[tuple(slice(many) for many in part.shape)] -= part
 
@@ -216,9 +238,12 @@ class SpectralStepper:
                 part = part if len(closed) == 0 else modes.forward(part, axis, counts[axis])
         if not closed:
             part = constant[tuple(slice(many) for many in counts)]
-        coefficients = np.array(part)
-        self._subtract_steady(coefficients)
+        coefficients, is_short = np.array(part), self._is_short(duration)
+        self._subtract_steady(coefficients, is_short=is_short)
         coefficients *= np.exp(-duration * self._rates(counts))
+        if is_short:
+            heat = self._short_heat_through(np.array(constant), duration)
+            return self._put_together(coefficients, self._drive_for(duration)), heat
         if len(closed) == len(counts) and self._known is not None:  # nothing holds the mean
             mean = self._known.mean() * duration / self._capacity
             coefficients[(0,) * len(counts)] += mean * np.sqrt(field.size)
@@ -235,8 +260,22 @@ class SpectralStepper:
             return self._begun[1]
         return project(part, modes, many, self.space.pivot)[0]
 
-    def _put_together(self, coefficients: FloatArray) -> FloatArray:
-        """The flat field from the coefficients of the modes that survive."""
+    def _drive_for(self, duration: float) -> FloatArray:
+        """What the loads make in a time of a field at the reference [K], with the reference; thin where it can be."""
+        if self._drive is None:
+            return np.full((1,) * len(self.axes), self._reference)
+        rates = self._rates(self._drive.shape)
+        return self._expand_thin(self._drive * (duration * phi_1(duration * rates))) + self._reference
+
+    def _expand_thin(self, coefficients: FloatArray) -> FloatArray:
+        """A field from all its coefficients, one entry along the axes on which it does not depend."""
+        for axis, modes in enumerate(self.axes):
+            is_thin = coefficients.shape[axis] < modes.count
+            coefficients = coefficients / np.sqrt(modes.count) if is_thin else modes.backward(coefficients, axis)
+        return coefficients
+
+    def _put_together(self, coefficients: FloatArray, driven: FloatArray | None = None) -> FloatArray:
+        """The flat field from the coefficients of the modes that survive, on what loads made in a short time."""
         from grid.engine.methods.spectral_large import can_expand, expand
 
         counts, first = coefficients.shape, self.axes[0]
@@ -250,7 +289,9 @@ class SpectralStepper:
             temperature = field.reshape(-1)
             self.space.remember(temperature, *seen)
             return temperature
-        if self._steady is not None or self._reference != 0.0:
+        if driven is not None:
+            coefficients += driven
+        elif self._steady is not None or self._reference != 0.0:
             coefficients += self._steady_field
         return np.ascontiguousarray(coefficients).reshape(-1)
 
@@ -266,7 +307,7 @@ class SpectralStepper:
             constant: Coefficients of the field; along closed axes that of the constant mode alone, which is the only
                 one with a mean.
         """
-        self._subtract_steady(constant)
+        self._subtract_steady(constant, is_short=False)
         rates = self._rates(constant.shape)
         integrals = constant * np.divide(-np.expm1(-rates * duration), rates, where=rates > 0.0, out=rates)
         found = []
@@ -275,20 +316,58 @@ class SpectralStepper:
             edge[patch.axis] = slice(0, 1) if patch.side == 0 else slice(-1, None)
             flux = closure.transmittance * (closure.reference - self._wide_steady(tuple(edge), patch.axis))
             heat = float(np.sum((flux + closure.imposed) * np.ones(patch.cells.shape))) * patch.area * duration
-            if self._ends[patch.axis, patch.side] > 0.0:
-                summed = integrals
-                for axis, modes in enumerate(self.axes):
-                    weights = modes.end_values[patch.side] if axis == patch.axis else modes.sums
-                    summed = np.tensordot(weights[: summed.shape[0]], summed, axes=(0, 0))
-                heat -= self._ends[patch.axis, patch.side] * float(summed)
-            found.append(heat)
+            found.append(heat - self._sum_behind(patch, integrals))
         return found
+
+    def _short_heat_through(self, constant: FloatArray, duration: float) -> list[float]:
+        """The heat through each patch over a short step [J], from the integral of each mode; see `_heat_through`."""
+        self._subtract_steady(constant, is_short=True)
+        exponents = duration * self._rates(constant.shape)
+        integrals = constant * (duration * phi_1(exponents))
+        if self._drive is not None:
+            drive = self._drive[tuple(slice(count) for count in constant.shape)]
+            integrals += drive * (duration**2 * phi_2(exponents))
+        found = []
+        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+            flux = closure.transmittance * (closure.reference - self._reference) + closure.imposed
+            heat = float(np.sum(flux * np.ones(patch.cells.shape))) * patch.area * duration
+            found.append(heat - self._sum_behind(patch, integrals))
+        return found
+
+    def _sum_behind(self, patch: Patch, integrals: FloatArray) -> float:
+        """U A times the sum over the cells behind a patch of the integrals of modes [J]."""
+        if not self._ends[patch.axis, patch.side] > 0.0:
+            return 0.0
+        summed = integrals
+        for axis, modes in enumerate(self.axes):
+            weights = modes.end_values[patch.side] if axis == patch.axis else modes.sums
+            summed = np.tensordot(weights[: summed.shape[0]], summed, axes=(0, 0))
+        return float(self._ends[patch.axis, patch.side] * summed)
 
     def _wide_steady(self, edge: tuple[slice, ...], axis: int) -> FloatArray:
         """T_s behind the faces of one side of the box, flat."""
         shape = [1 if other == axis else count for other, count in enumerate(self.space.shape)]
         layer = self._steady_field[edge]
         return np.broadcast_to(layer, shape).reshape(-1) if layer.size > 1 else layer.reshape(-1)
+
+
+def phi_1(exponents: FloatArray) -> FloatArray:
+    """(1 - exp(-z)) / z of numbers from 0."""
+    is_zero = exponents == 0.0
+    out: FloatArray = np.where(is_zero, 1.0, -np.expm1(-exponents) / np.where(is_zero, 1.0, exponents))
+    return out
+
+
+def phi_2(exponents: FloatArray) -> FloatArray:
+    """(1 - phi_1(-z)) / z of numbers from 0, by its series where the difference would cancel."""
+    small = np.minimum(exponents, 0.5)
+    series, term = np.zeros_like(small), np.full_like(small, 0.5)
+    for number in range(3, 18):
+        series += term
+        term = term * (-small / number)
+    far = np.maximum(exponents, 0.5)
+    out: FloatArray = np.where(exponents < 0.5, series, (1.0 - phi_1(far)) / far)
+    return out
 
 
 def _varies(layer: tuple[slice, ...], part: FloatArray, axis: int) -> bool:
