@@ -11,15 +11,12 @@ axes. A body that exchanges heat with nothing has one mode that does not decay: 
 Modes that have decayed below rounding are left out, so that mostly a few products of thin matrices remain.
 
 Over a step that is short beside the slowest mode T_s may be many times the answer, which would be a small difference of
-large numbers. There the loads drive each mode by itself,
+large numbers. There the change follows from its rate g at the start, in which nothing cancels,
 
-.. math:: \hat T_j(t) = e^{-\Lambda_j t}\,\hat T_{0,j} + t\,\varphi_1(-\Lambda_j t)\,\hat b_j / C, \qquad
-          \int_0^t \hat T_j = t\,\varphi_1\,\hat T_{0,j} + t^2\,\varphi_2(-\Lambda_j t)\,\hat b_j / C,
+.. math:: \hat T(t) - \hat T_0 = t\,\varphi_1(-\Lambda_j t)\,\hat g_j, \qquad
+          \int_0^t \hat T = t\,\hat T_0 + t^2\,\varphi_2(-\Lambda_j t)\,\hat g_j,
 
-with :math:`\varphi_1(z) = (e^z - 1)/z` and :math:`\varphi_2(z) = (\varphi_1(z) - 1)/z`, in which nothing cancels.
-
-The ledger has the heat through each face as the integral of its modes, :math:`(1 - e^{-\Lambda t})/\Lambda` each,
-all of them, so the balance checks the modes that were left out, the transforms and the steady part.
+with :math:`\varphi_1(z) = (e^z - 1)/z` and :math:`\varphi_2(z) = (\varphi_1(z) - 1)/z`.
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +31,7 @@ from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray, Operand
 
 ROUNDED = 37.0  # exp(-37) is below the rounding of a double
-SHORT = 0.05  # times the slowest mode that decays: steps in which the steady part is not split off
+SHORT, BARE = 0.05, 1e-6  # of the time of the slowest mode: steps that take the change, with loads and without
 
 
 @dataclass
@@ -172,30 +169,21 @@ class SpectralStepper:
     @cached_property
     def _steady(self) -> FloatArray | None:
         """Coefficients of T_s beside the reference; the growing mean of a closed body left out."""
-        if self._drive is None:
-            return None
-        rates = self._rates(self._drive.shape)
-        steady: FloatArray = np.zeros_like(rates)
-        return np.divide(self._drive, rates, out=steady, where=rates > 0.0)
-
-    @cached_property
-    def _drive(self) -> FloatArray | None:
-        """Coefficients of b / C [K/s]; None where nothing acts."""
         if self._known is None:
             return None
         coefficients = self._known
         for axis, count in enumerate(self._known.shape):
             coefficients = self._whole(coefficients, axis, count)
-        return coefficients / self._capacity
+        rates = self._rates(coefficients.shape)
+        steady: FloatArray = np.zeros_like(rates)
+        return np.divide(coefficients, self._capacity * rates, out=steady, where=rates > 0.0)
 
     def _is_short(self, duration: float) -> bool:
-        """Whether loads act for a short time beside the slowest mode that decays."""
-        if self._drive is None:
-            return False
+        """Whether a time is short beside the slowest mode that decays."""
         slowest = sum(float(modes.rates[0]) for modes in self.axes)
         if slowest == 0.0:
             slowest = min((float(modes.rates[1]) for modes in self.axes if modes.count > 1), default=0.0)
-        return slowest * duration < SHORT
+        return slowest * duration < (BARE if self._known is None else SHORT)
 
     def _whole(self, values: FloatArray, axis: int, count: int) -> FloatArray:
         """All coefficients along an axis; of one entry that stands for a closed axis, its constant mode alone."""
@@ -208,10 +196,14 @@ class SpectralStepper:
         """T_s, one entry along the axes on which it does not depend."""
         if self._steady is None:
             return np.full((1,) * len(self.axes), self._reference)
-        return self._expand_thin(self._steady) + self._reference
+        field = self._steady
+        for axis, modes in enumerate(self.axes):
+            is_thin = field.shape[axis] < modes.count
+            field = field / np.sqrt(modes.count) if is_thin else modes.backward(field, axis)
+        return field + self._reference
 
-    def _subtract_steady(self, coefficients: FloatArray, *, is_short: bool) -> None:
-        """Take T_s from coefficients of the first modes, in place; over a short step the reference alone."""
+    def _subtract_steady(self, coefficients: FloatArray) -> None:
+        """Take T_s from coefficients of the first modes, in place."""
         counts = coefficients.shape
         if self._reference != 0.0:
             constant: FloatArray = np.full((1,) * len(counts), self._reference)
@@ -220,12 +212,14 @@ class SpectralStepper:
                 shape[axis] = -1
                 constant = constant * self.axes[axis].sums[:many].reshape(shape)
             coefficients -= constant
-        if self._steady is not None and not is_short:
+        if self._steady is not None:
             part = self._steady[tuple(slice(many) for many in counts)]
             coefficients[tuple(slice(many) for many in part.shape)] -= part
 
     def _evolve(self, temperature: FloatArray, duration: float) -> tuple[FloatArray, list[float]]:
         """The flat field after a time, and the heat into the body through each patch meanwhile [J]."""
+        if self._is_short(duration):
+            return self._change(temperature, duration)
         counts, field = self._count_surviving(duration), temperature.reshape(self.space.shape)
         closed = [axis for axis, modes in enumerate(self.axes) if modes.is_closed]
         part = field
@@ -238,12 +232,9 @@ class SpectralStepper:
                 part = part if len(closed) == 0 else modes.forward(part, axis, counts[axis])
         if not closed:
             part = constant[tuple(slice(many) for many in counts)]
-        coefficients, is_short = np.array(part), self._is_short(duration)
-        self._subtract_steady(coefficients, is_short=is_short)
+        coefficients = np.array(part)
+        self._subtract_steady(coefficients)
         coefficients *= np.exp(-duration * self._rates(counts))
-        if is_short:
-            heat = self._short_heat_through(np.array(constant), duration)
-            return self._put_together(coefficients, self._drive_for(duration)), heat
         if len(closed) == len(counts) and self._known is not None:  # nothing holds the mean
             mean = self._known.mean() * duration / self._capacity
             coefficients[(0,) * len(counts)] += mean * np.sqrt(field.size)
@@ -260,22 +251,8 @@ class SpectralStepper:
             return self._begun[1]
         return project(part, modes, many, self.space.pivot)[0]
 
-    def _drive_for(self, duration: float) -> FloatArray:
-        """What the loads make in a time of a field at the reference [K], with the reference; thin where it can be."""
-        if self._drive is None:
-            return np.full((1,) * len(self.axes), self._reference)
-        rates = self._rates(self._drive.shape)
-        return self._expand_thin(self._drive * (duration * phi_1(duration * rates))) + self._reference
-
-    def _expand_thin(self, coefficients: FloatArray) -> FloatArray:
-        """A field from all its coefficients, one entry along the axes on which it does not depend."""
-        for axis, modes in enumerate(self.axes):
-            is_thin = coefficients.shape[axis] < modes.count
-            coefficients = coefficients / np.sqrt(modes.count) if is_thin else modes.backward(coefficients, axis)
-        return coefficients
-
-    def _put_together(self, coefficients: FloatArray, driven: FloatArray | None = None) -> FloatArray:
-        """The flat field from the coefficients of the modes that survive, on what loads made in a short time."""
+    def _put_together(self, coefficients: FloatArray) -> FloatArray:
+        """The flat field from the coefficients of the modes that survive."""
         from grid.engine.methods.spectral_large import can_expand, expand
 
         counts, first = coefficients.shape, self.axes[0]
@@ -289,9 +266,7 @@ class SpectralStepper:
             temperature = field.reshape(-1)
             self.space.remember(temperature, *seen)
             return temperature
-        if driven is not None:
-            coefficients += driven
-        elif self._steady is not None or self._reference != 0.0:
+        if self._steady is not None or self._reference != 0.0:
             coefficients += self._steady_field
         return np.ascontiguousarray(coefficients).reshape(-1)
 
@@ -307,7 +282,7 @@ class SpectralStepper:
             constant: Coefficients of the field; along closed axes that of the constant mode alone, which is the only
                 one with a mean.
         """
-        self._subtract_steady(constant, is_short=False)
+        self._subtract_steady(constant)
         rates = self._rates(constant.shape)
         integrals = constant * np.divide(-np.expm1(-rates * duration), rates, where=rates > 0.0, out=rates)
         found = []
@@ -319,20 +294,20 @@ class SpectralStepper:
             found.append(heat - self._sum_behind(patch, integrals))
         return found
 
-    def _short_heat_through(self, constant: FloatArray, duration: float) -> list[float]:
-        """The heat through each patch over a short step [J], from the integral of each mode; see `_heat_through`."""
-        self._subtract_steady(constant, is_short=True)
-        exponents = duration * self._rates(constant.shape)
-        integrals = constant * (duration * phi_1(exponents))
-        if self._drive is not None:
-            drive = self._drive[tuple(slice(count) for count in constant.shape)]
-            integrals += drive * (duration**2 * phi_2(exponents))
+    def _change(self, temperature: FloatArray, duration: float) -> tuple[FloatArray, list[float]]:
+        """`_evolve` over a short time, from the rate of change at its start."""
+        rate = (self.space.heat_flow(temperature, self._loads).net / self._capacity).reshape(self.space.shape)
+        for axis, modes in enumerate(self.axes):
+            rate = modes.forward(rate, axis)
+        exponents = duration * self._rates(self.space.shape)
+        change, integrals = rate * (duration * phi_1(exponents)), rate * (duration**2 * phi_2(exponents))
+        for axis, modes in enumerate(self.axes):
+            change = modes.backward(change, axis)
         found = []
         for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
-            flux = closure.transmittance * (closure.reference - self._reference) + closure.imposed
-            heat = float(np.sum(flux * np.ones(patch.cells.shape))) * patch.area * duration
-            found.append(heat - self._sum_behind(patch, integrals))
-        return found
+            flux = np.broadcast_to(closure.heat_flux(temperature[patch.cells]), patch.cells.shape)
+            found.append(float(np.sum(flux)) * patch.area * duration - self._sum_behind(patch, integrals))
+        return temperature + change.reshape(-1), found
 
     def _sum_behind(self, patch: Patch, integrals: FloatArray) -> float:
         """U A times the sum over the cells behind a patch of the integrals of modes [J]."""
