@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from grid.engine.audits import reason_without_bounds
 from grid.engine.costs import implicit_seconds, loads_change, memory_bytes
 from grid.engine.load_analysis import analyse_facts, find_jumps
-from grid.engine.methods.method import Cost, Facts
+from grid.engine.methods.method import DEFAULT_TOLERANCE, Cost, Facts
 
 if TYPE_CHECKING:
     from grid.engine.enthalpy import EnthalpyStepper
@@ -21,6 +21,8 @@ LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1
 CHANGING = 3.0  # times as many where loads change in time
 # s of one turn of an iteration for coefficients that depend on temperature: for each dimension, and for each cell
 TURNS, TURN, TURN_CELL = 8.0, 1.0e-3, 5e-6  # turns in both stages of a step
+FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
+FLOW_TURN, FLOW_CELL = 2.5e-4, 2.5e-7  # s of one of them, and for each cell
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class ImplicitMethod:
         seconds = implicit_seconds(facts.problem, steps)
         if not facts.is_linear or facts.problem.has_phase_change:
             seconds += steps * TURNS * (TURN * facts.dimension + TURN_CELL * facts.cells)
+        if facts.problem.has_flow:
+            seconds += steps * FLOW_TURNS * (FLOW_TURN + FLOW_CELL * facts.cells)
         memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
         return Cost(steps, seconds, memory, find_step(facts))
 
@@ -87,7 +91,17 @@ def find_step(facts: Facts) -> float | None:
     return (facts.problem.end_time or facts.duration) / facts.steps
 
 
+def _count_crossed(facts: Facts) -> float:
+    """Cells that a flow crosses on its way through the body, or round a ring, until the end."""
+    domain, found = facts.problem.domain, 0.0
+    for axis, speed in enumerate(facts.problem.velocity):
+        crossed = abs(speed) * facts.duration / domain.spacing[axis]
+        found = max(found, crossed if facts.problem.is_periodic[axis] else min(crossed, domain.cells[axis]))
+    return found
+
+
 def _guess_steps(facts: Facts) -> int:
     steps = LEAST_STEPS + STEPS / math.sqrt(facts.tolerance)
     steps *= CHANGING if loads_change(facts.problem) else 1.0
+    steps += FLOW_STEPS * math.pow(DEFAULT_TOLERANCE / facts.tolerance, 1.0 / 3.0) * _count_crossed(facts)
     return math.ceil(steps + 1.5 * len(facts.landings) + analyse_facts(facts).count_steps())
