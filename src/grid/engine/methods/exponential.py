@@ -34,6 +34,7 @@ from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
 
 HEAD = 3e-4  # of a step in mixed precision, done in double
+LONG, LONG_SHARE, LONG_CELLS = 1e4, 300.0, 8_000  # step over which a spectrum, of which a part goes first; cells
 ROUNDING_SINGLE = 5e-5  # of the span, the error of the recurrence in single precision
 MARGIN = 1.0 + 1e-6  # on the spectral radius, for roundings of the conductances
 ATTEMPTS = 3  # at a step whose temperatures span less than was guessed
@@ -83,8 +84,24 @@ class ExponentialStepper:
                 middle = start + HEAD * (end - start)
                 state = replace(self._smoother.advance(state, Segment(start, middle, 1), 0, 1), step=state.step)
                 start = middle
-            state = self._step(state, start, end)
+            state = self._reach(state, start, end)
         return state
+
+    def _reach(self, state: State, start: float, end: float) -> State:
+        """One step, of which a short part goes first where it is long."""
+        if self.is_single or not self._is_long(end - start):
+            return self._step(state, start, end)
+        middle = start + (end - start) / LONG_SHARE
+        begun = self._smoother._reach(state, start, middle)  # noqa: SLF001 of the same class
+        return self._smoother._step(replace(begun, step=state.step), middle, end)  # noqa: SLF001
+
+    def _is_long(self, step: float) -> bool:
+        """Whether rounding would show in the heat of a step from a rough field.
+
+        The series multiplies the rate of change by the step, which then is up to z times the answer; after a short part
+        of the step the rate is that of a smooth field. A large field averages roundings out.
+        """
+        return self.space.capacity.size <= LONG_CELLS and self.stiffness * step > LONG
 
     @cached_property
     def _smoother(self) -> "ExponentialStepper":
