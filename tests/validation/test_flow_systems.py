@@ -107,3 +107,39 @@ def test_a_system_that_has_no_solution_ends_in_a_named_error():
     matrix = sparse.csr_matrix(np.array([[1.0, -1.0], [-1.0, 1.0]]))
     with pytest.raises(NotConvergedError, match="flow"):
         FlowSolver(matrix, 1e-13).solve(np.array([1.0, 1.0]))
+
+
+def test_a_uniform_body_under_a_fast_flow_reaches_its_end():
+    """Its extremes are known to the rounding of its temperature; a step was taken to break them by that much."""
+    case = {
+        "dimension": 2,
+        "domain": {"size": [2.63, 0.0305]},
+        "material": {
+            "conductivity": {"expression": "0.59*(1 + 0.0193*abs(T - 300.0))"},
+            "volumetric_heat_capacity": 9.4e6,
+        },
+        "velocity": [-4.2e-05, 1.17e-05],
+        "initial": 376.9,
+        "boundaries": {"x_min": {"type": "periodic"}, "x_max": {"type": "periodic"}},
+        "resolution": {"cells": [1, 8], "end_time": 3e6},
+    }
+    solution = solve(HeatProblem.from_case(case))
+
+    assert solution.is_accepted
+    np.testing.assert_allclose(solution.final, 376.9, rtol=1e-11)
+
+
+def test_few_forced_steps_of_a_fast_flow_are_taken_in_parts_where_they_must_be():
+    tensor = [[0.0052, -0.00034], [-0.00034, 0.0052]]
+    case = {
+        "dimension": 2,
+        "domain": {"size": [0.047, 7.7]},
+        "material": {"conductivity": tensor, "volumetric_heat_capacity": 210.0},
+        "velocity": [0.00066, -0.00405],
+        "initial": 43.8,
+        "boundaries": {"y_min": {"type": "convection", "coefficient": 0.035, "ambient": 48.4}},
+        "resolution": {"cells": [1, 6], "steps": 4, "end_time": 129233.0},
+    }
+    solution = solve(HeatProblem.from_case(case), method="implicit")
+
+    assert {audit.name: audit.verdict for audit in solution.audits}["energy_balance"] == "passed"

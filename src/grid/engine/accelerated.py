@@ -20,9 +20,9 @@ from grid.engine.values import FloatArray
 from grid.engine.varying import freeze, stored_between
 
 DEPTH = 4  # differences of iterates that are kept
-TURNS = 120
+TURNS, PATIENCE = 120, 20  # at most, and after which a field that is all but uniform is known to no more
 REFRESHED = 8  # turns after which coefficients that depend on temperature make a new matrix
-TOLERANCE, ROUNDINGS = 1e-9, 8.0  # of the span of temperatures, and of the largest of them
+TOLERANCE, ROUNDINGS, STALLED = 1e-9, 8.0, 256.0  # of the span of temperatures; roundings of the largest, at last
 
 
 @dataclass
@@ -72,7 +72,8 @@ def balance_limited(
         residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
         step = solver.solve(residual)
         size, span = float(np.abs(step).max()), float(np.ptp(temperature)) + float(np.abs(step).max())
-        is_settled = size <= TOLERANCE * span + ROUNDINGS * float(np.spacing(largest))
+        rounding = (ROUNDINGS if turn <= PATIENCE else STALLED) * float(np.spacing(largest))
+        is_settled = size <= TOLERANCE * span + rounding
         temperature = temperature + step if is_settled else mixer.mix(temperature, step)
         frozen, loads = freeze(space, temperature, time)
         if is_settled:

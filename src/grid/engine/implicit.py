@@ -25,6 +25,7 @@ import numpy as np
 from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
 from grid.engine.carrying import make_strict
 from grid.engine.costs import LARGE_CELLS
+from grid.engine.errors import NotConvergedError
 from grid.engine.iteration import Balance, balance
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
@@ -63,7 +64,12 @@ class ImplicitStepper(EqualSteps):
 
     def _equal_step(self, state: State, segment: Segment, number: int) -> State:
         step = self._same_step(segment.time_step)
-        attempt = self._try_step(state, segment, number, step)
+        try:
+            attempt = self._try_step(state, segment, number, step)
+        except NotConvergedError:
+            if self.space.correction is None:
+                raise
+            return self._careful_step(state, segment, number, step)  # a limited flow over many cells in one step
         return self._careful_step(state, segment, number, step) if self.breaks_bounds(attempt) else attempt
 
     def _same_step(self, step: float) -> float:

@@ -15,7 +15,7 @@ from scipy.sparse import linalg
 from grid.engine.costs import uses_iteration, uses_multigrid
 from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.limits import LU_CELLS_3D
-from grid.engine.linear_flow import make_flow_solver, must_iterate
+from grid.engine.linear_flow import PivotingLU, make_flow_solver, must_iterate
 from grid.engine.mesh import Patch, after_first, before_last, first, inner, last
 from grid.engine.problem import HeatProblem
 from grid.engine.space import Loads, Space
@@ -105,6 +105,8 @@ def _make_coupled_solver(space: Space, loads: Loads, *, shift: float, tau: float
 
     matrix = (tau * assemble_coupled(space, loads) + sparse.diags(shift * space.capacity)).tocsr()
     if count <= (COUPLED_LU_CELLS if len(space.shape) == 2 else LU_CELLS_3D):
+        if space.problem.has_flow:
+            return PivotingLU(matrix.tocsc())
         return CoupledSolver(matrix, SparseLU(matrix.tocsc()), tolerance)
     if space.problem.has_flow:
         return make_flow_solver(matrix, is_step=shift > 0.0)

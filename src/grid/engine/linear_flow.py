@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import linalg
 
-from grid.engine.errors import NotConvergedError
+from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.limits import LU_CELLS_3D
 from grid.engine.values import FloatArray
 
@@ -27,6 +27,20 @@ def must_iterate(shape: tuple[int, ...], *, is_step: bool) -> bool:
     """Whether a system with a flow is iterated rather than factorised."""
     count = math.prod(shape)
     return (len(shape) == 3 and count > LU_CELLS_3D) or (len(shape) == 2 and is_step and count > LU_CELLS_2D)
+
+
+class PivotingLU:
+    """SuperLU with rows exchanged: a flow with a full tensor has no large diagonal."""
+
+    def __init__(self, matrix: Any) -> None:
+        try:
+            self._factors = linalg.splu(matrix)
+        except RuntimeError as error:  # SuperLU's word for an exactly singular matrix
+            raise SingularError("the body exchanges heat with nothing that has a temperature") from error
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        solution: FloatArray = self._factors.solve(right)
+        return solution
 
 
 @dataclass

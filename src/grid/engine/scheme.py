@@ -17,6 +17,7 @@ W = math.sqrt(2.0) / 4.0
 WEIGHTS = (W, W, D)
 EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)  # of third order
 LOCAL = (W - EMBEDDED[0], W - EMBEDDED[1], D - EMBEDDED[2])  # weights of the local error
+ROUNDING = 9e-13  # of the largest temperature of a uniform body: less is no extreme, as in the audit
 OVERSHOOT = 1e-6  # of the span of the bounds: what a step may exceed them by before it is redone
 
 
@@ -56,6 +57,7 @@ class EqualSteps(ABC):
         """Whether a state has an extreme that the maximum principle forbids."""
         bounds, temperature = state.bounds, state.temperature
         slack = OVERSHOOT * (bounds.highest - bounds.lowest)
+        slack = max(slack, ROUNDING * max(abs(bounds.lowest), abs(bounds.highest)))
         inside = bounds.lowest - slack <= temperature.min() and temperature.max() <= bounds.highest + slack
         return self.keeps_bounds and not inside
 
