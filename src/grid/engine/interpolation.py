@@ -5,8 +5,10 @@ axis by axis with cubic polynomials, which never reach across an interface of ma
 both sides ends one piece and begins the next.
 """
 
+import math
+from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ Index = tuple[slice | int, ...]
 
 STENCIL = 4  # nodes of a cubic
 REACH = 4  # nodes kept on either side of a point
+HILL = 2.0  # of the height that a parabola has between two points: what is left for other fields
+SMOOTH = 2.0  # ratio of the curvatures of neighbouring cells up to which a field counts as smooth
 SLACK = 1e-6  # of a cell: what is on an interface, where a side of it is asked for
 JUMP = 1.5  # ratio of neighbouring conductivities that counts as an interface even within one material
 
@@ -50,19 +54,18 @@ def widen(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]) 
     wide = np.zeros(tuple(count + 2 for count in cells))
     core = (slice(1, -1),) * len(cells)
     wide[core] = field
-    held: set[tuple[int, int]] = set()
+    laws: dict[tuple[int, int], Law] = {}
     for index, (patch, closure) in enumerate(zip(space.patches, closures, strict=True)):
         layer: Index = (*core[: patch.axis], -patch.side, *core[patch.axis + 1 :])
         surface = surface_temperature(space, temperature, index, closure)
         wide[layer] = surface.reshape(wide[layer].shape)
-        if space.boundaries[index].type == "temperature":
-            held.add((patch.axis, patch.side))
+        laws[patch.axis, patch.side] = _make_law(space, temperature, index, closure)
     for axis, periodic in enumerate(space.problem.is_periodic):
         if periodic:
             low: Index = (*core[:axis], 0, *core[axis + 1 :])
             high: Index = (*core[:axis], -1, *core[axis + 1 :])
             wide[low], wide[high] = np.take(field, -1, axis=axis), np.take(field, 0, axis=axis)
-    _fill_edges(wide, held)
+    _fill_edges(wide, laws)
     return wide
 
 
@@ -70,28 +73,65 @@ def surface_temperature(space: Space, temperature: FloatArray, index: int, closu
     r"""Surface temperature behind each face of a patch [K], shape (faces,).
 
     From the flux, T_s = T_P + q_n / g; where the next cell is of the same material, a parabola through both centres
-    with the slope that the flux prescribes, which is exact for a uniform source.
+    with the slope that the flux prescribes, which is exact for a uniform source. Where the curvature grows inwards, as
+    ahead of a front that the cells do not resolve, it counts for less, see `weigh_curvature`.
     """
     patch = space.patches[index]
     near = temperature[patch.cells]
-    _, slope = space.boundary_flux(index, temperature, closure)  # T_s - T_P of the half cell: q_n d / (2 k)
     if space.boundaries[index].type == "temperature":
         return np.broadcast_to(np.asarray(closure.reference, np.float64), near.shape)
-    stride = int(np.prod(space.shape[patch.axis + 1 :]))
-    if space.shape[patch.axis] < 2:
-        return near + slope
+    _, slope = space.boundary_flux(index, temperature, closure)  # T_s - T_P of the half cell: q_n d / (2 k)
+    same, farther = _inward(space, index)
+    stride = int(np.prod(space.shape[patch.axis + 1 :])) * (1 if patch.side == 0 else -1)
+    one = temperature[np.where(same, patch.cells + stride, patch.cells)]
+    two = temperature[np.where(farther, patch.cells + 2 * stride, patch.cells)]
+    curvature = one - near + 2.0 * slope  # 2 c d2 of T = a + b s + c s2 with b d = -2 slope
+    inside = np.where(farther, two - 2.0 * one + near, curvature)
+    return np.where(same, near + slope - weigh_curvature(curvature, inside, slope) * curvature / 8.0, near + slope)
+
+
+def _inward(space: Space, index: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether behind each face of a patch two cells are of one smooth material without contact, and whether three."""
+    patch, count = space.patches[index], space.shape[space.patches[index].axis]
+    stride = int(np.prod(space.shape[patch.axis + 1 :])) * (1 if patch.side == 0 else -1)
     along = np.unravel_index(patch.cells, space.shape)[patch.axis]
-    exists = (along < space.shape[patch.axis] - 1) if patch.side == 0 else (along > 0)
-    behind = np.where(exists, patch.cells + (stride if patch.side == 0 else -stride), patch.cells)
+    left = count - 1 - along if patch.side == 0 else along  # cells farther in
     k = np.broadcast_to(space.conductivity[patch.axis], space.shape).reshape(-1)
     region = None if space.region is None else space.region.reshape(-1)
-    same = exists & (not space.problem.has_flow) & is_smooth(k[patch.cells], k[behind])
-    if region is not None:
-        same &= region[patch.cells] == region[behind]
-    curvature = temperature[behind] - near + 2.0 * slope  # 2 c d2 of T = a + b s + c s2 with b d = -2 slope
-    next_face = 1 if patch.side == 0 else space.shape[patch.axis] - 1
-    same &= contact_resistance(space.problem, patch.axis)[next_face] == 0
-    return np.where(same, near + slope - curvature / 8.0, near + slope)
+    resistance = contact_resistance(space.problem, patch.axis)
+    found = [np.full(patch.cells.shape, not space.problem.has_flow)]
+    for step in (0, 1):
+        exists = left > step
+        low = np.where(exists, patch.cells + step * stride, patch.cells)
+        high = np.where(exists, low + stride, low)
+        face = np.clip(along + (step + 1 if patch.side == 0 else -step), 0, count)
+        joined = found[-1] & exists & is_smooth(k[low], k[high]) & (resistance[face] == 0.0)
+        found.append(joined if region is None else joined & (region[low] == region[high]))
+    return found[1], found[2]
+
+
+def weigh_curvature(curvature: FloatArray, inside: FloatArray, slope: FloatArray) -> FloatArray:
+    r"""Share of the curvature beside a surface that counts, 1 or less, from its ratio r to that of the cells behind.
+
+    The parabola through an even field cosh(s/L) goes below its least value where cells are longer than 2.3 L; with the
+    share :math:`2 / (c (1 + c)), 4 c^2 = r + 3`, it meets cosh exactly at any L, so the tail ahead of a front stays
+    above what is ahead of it. r is 1 but for the order of a cell where a field is smooth: up to `SMOOTH` all of the
+    parabola counts, and from twice that the share alone. All of it counts as well where it is a small part of the rise
+    that the law of the face prescribes.
+
+    Args:
+        curvature: Second difference beside the surface [K].
+        inside: That of the three cells behind it [K].
+        slope: Rise over the half cell [K].
+    """
+    with np.errstate(all="ignore"):
+        ratio = np.where(curvature * inside > 0.0, inside / curvature, 1.0)
+        steep = np.where(slope == 0.0, np.inf, np.abs(curvature / slope))
+    c = 0.5 * np.sqrt(np.maximum(ratio, 1.0) + 3.0)
+    share = 2.0 / (c * (1.0 + c))
+    smooth = np.clip(2.0 - np.minimum(ratio / SMOOTH, steep), 0.0, 1.0)
+    out: FloatArray = share + (1.0 - share) * smooth
+    return out
 
 
 def is_smooth(k_a: FloatArray, k_b: FloatArray) -> NDArray[np.bool_]:
@@ -99,28 +139,115 @@ def is_smooth(k_a: FloatArray, k_b: FloatArray) -> NDArray[np.bool_]:
     return np.maximum(k_a, k_b) <= JUMP * np.minimum(k_a, k_b)
 
 
-def _fill_edges(wide: FloatArray, held: set[tuple[int, int]]) -> None:
-    """Edges and corners by parabolas along the faces that meet there; faces of given temperature go first."""
+@dataclass(frozen=True)
+class Law:
+    """A face as its edges see it: arrays over the other axes, each with one entry more at both ends.
+
+    Args:
+        is_held: Whether the face has a given temperature.
+        near: Temperatures of the cells behind the face.
+        slope: T_s - T_P of the half cells [K].
+        gain: How much less that is for each kelvin of T_P.
+        is_joined: Whether the two cells behind are of one smooth material.
+    """
+
+    is_held: bool
+    near: FloatArray
+    slope: FloatArray
+    gain: FloatArray
+    is_joined: NDArray[np.bool_]
+
+
+def _make_law(space: Space, temperature: FloatArray, index: int, closure: Closure) -> Law:
+    patch = space.patches[index]
+    shape = (*space.shape[: patch.axis], *space.shape[patch.axis + 1 :])
+    near = temperature[patch.cells]
+    gain = np.broadcast_to(closure.transmittance / space.half_conductance[index], near.shape)
+    _, slope = space.boundary_flux(index, temperature, closure)
+    is_held = space.boundaries[index].type == "temperature"
+    return Law(
+        is_held, _continue_all(near.reshape(shape)), _continue_all(slope.reshape(shape)),
+        np.pad(gain.reshape(shape), 1, mode="edge"), np.pad(_inward(space, index)[0].reshape(shape), 1, mode="edge"),
+    )  # fmt: skip
+
+
+def _continue_all(values: FloatArray) -> FloatArray:
+    """Values with one entry more at both ends of each axis, half a cell away: straight on, level where not smooth."""
+    out = np.pad(values, 1, mode="edge")
+    for axis in range(out.ndim):
+        lines = np.moveaxis(out, axis, 0)
+        for line in (lines, lines[::-1]):
+            if len(line) > 3:
+                fall = line[1] - line[2]
+                line[0] = line[1] + 0.5 * _least(fall, 2.0 * (line[2] - line[3] if len(line) > 4 else fall))
+    return out
+
+
+def _fill_edges(wide: FloatArray, laws: dict[tuple[int, int], Law]) -> None:
+    """Edges and corners from the faces that meet there.
+
+    On an edge of two faces the values on one go on to the other by its law, as the field itself does; the mean of both
+    ways. Given temperatures go first, and are continued along their own face.
+    """
     dimension = wide.ndim
     for count in range(2, dimension + 1):
         for ends in product((None, 0, 1), repeat=dimension):
-            at_end = [axis for axis in range(dimension) if ends[axis] is not None]
+            at_end = {axis: end for axis, end in enumerate(ends) if end is not None}
             if len(at_end) != count:
                 continue
-            fixed = [a for a in at_end if any((b, ends[b]) in held for b in at_end if b != a)]
-            along = fixed or at_end
+            held = {axis for axis, end in at_end.items() if (axis, end) in laws and laws[axis, end].is_held}
+            joined = [axis for axis, end in at_end.items() if (axis, end) not in laws]
+            along = joined or [axis for axis in at_end if held - {axis}] or list(at_end)
             index = tuple(slice(1, -1) if end is None else -end for end in ends)
-            wide[index] = sum(_extrapolate(wide, index, axis) for axis in along) / len(along)
+            parts = [
+                _wrap(wide, index, axis) if axis in joined
+                else _continue(wide, index, axis) if held - {axis}
+                else _meet(wide, index, axis, laws[axis, at_end[axis]])
+                for axis in along
+            ]  # fmt: skip
+            wide[index] = sum(parts) / len(parts)
 
 
-def _extrapolate(wide: FloatArray, index: tuple[slice | int, ...], axis: int) -> FloatArray:
-    """Value at the end of an axis from the (up to three) nearest centres, half, one and a half, ... cells away."""
-    sign = 1 if index[axis] == 0 else -1
-    start = 1 if sign == 1 else wide.shape[axis] - 2
-    weights = {1: (1.0,), 2: (1.5, -0.5)}.get(wide.shape[axis] - 2, (1.875, -1.25, 0.375))
-    parts = [weight * wide[(*index[:axis], start + sign * n, *index[axis + 1 :])] for n, weight in enumerate(weights)]
-    total: FloatArray = np.asarray(sum(parts))
+def _inner_line(wide: FloatArray, index: Index, axis: int, count: int) -> list[FloatArray]:
+    """Values of the nearest centres behind the end of an axis, half, one and a half, ... cells away."""
+    sign, last = (1, 1) if index[axis] == 0 else (-1, wide.shape[axis] - 2)
+    count = min(count, wide.shape[axis] - 2)
+    return [np.asarray(wide[(*index[:axis], last + sign * n, *index[axis + 1 :])]) for n in range(count)]
+
+
+def _wrap(wide: FloatArray, index: Index, axis: int) -> FloatArray:
+    """Value beyond the end of a periodic axis: that of its other end."""
+    other = wide.shape[axis] - 2 if index[axis] == 0 else 1
+    return np.asarray(wide[(*index[:axis], other, *index[axis + 1 :])])
+
+
+def _meet(wide: FloatArray, index: Index, axis: int, law: Law) -> FloatArray:
+    """Value where a line of values meets a face, by the law of the face, as `surface_temperature`."""
+    line, rest = _inner_line(wide, index, axis, 3), (*index[:axis], *index[axis + 1 :])
+    slope = law.slope[rest] - law.gain[rest] * (line[0] - law.near[rest])
+    if len(line) < 2:
+        return line[0] + slope
+    curvature = line[1] - line[0] + 2.0 * slope
+    inside = line[2] - 2.0 * line[1] + line[0] if len(line) > 2 else curvature
+    bend = np.where(law.is_joined[rest], weigh_curvature(curvature, inside, slope) * curvature / 8.0, 0.0)
+    return line[0] + slope - bend
+
+
+def _continue(wide: FloatArray, index: Index, axis: int) -> FloatArray:
+    """Value half a cell beyond a line of given values: a parabola, straight or level where they do not go smoothly."""
+    line = _inner_line(wide, index, axis, 4)
+    falls = [a - b for a, b in pairwise(line)]
+    bends = [a - b for a, b in pairwise(falls)]
+    total: FloatArray = line[0].copy()
+    for weight, changes in ((0.5, falls), (0.375, bends)):
+        if changes:
+            total = total + weight * _least(changes[0], 2.0 * changes[min(1, len(changes) - 1)])
     return total
+
+
+def _least(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The smaller of two changes of one sign, else 0 (minmod)."""
+    return np.where(a * b > 0.0, np.where(np.abs(a) < np.abs(b), a, b), 0.0)
 
 
 def interpolate(space: Space, wide: FloatArray, point: tuple[float, ...], side: str | None = None) -> float:
@@ -196,7 +323,23 @@ def _line(line: Line, values: FloatArray, k: FloatArray, region: NDArray[np.int1
             break
     nodes = [*head, *zip(line.position[low:high].tolist(), values[low:high].tolist(), strict=True), *tail]
     nearest = sorted(nodes, key=lambda node: abs(node[0] - at))[:STENCIL]
-    return _lagrange(nearest, at)
+    low_bound, high_bound = _allowed(sorted(nodes), at)
+    return min(max(_lagrange(nearest, at), low_bound), high_bound)
+
+
+def _allowed(nodes: list[tuple[float, float]], at: float) -> tuple[float, float]:
+    """The values beside a point, and beyond them twice the hill that the lesser curvature on both sides makes."""
+    right = min(max(bisect_left(nodes, (at, -math.inf)), 1), len(nodes) - 1)
+    if len(nodes) == 1:
+        return nodes[0][1], nodes[0][1]
+    (x_low, low), (x_high, high) = nodes[right - 1], nodes[right]
+    ends = [nodes[end] for end in (right - 2, right + 1) if 0 <= end < len(nodes)]
+    slope = (high - low) / (x_high - x_low)
+    bends = [((value - high) / (x - x_high) - slope) / (x - x_low) for x, value in ends]  # half the second derivative
+    hill = 0.0
+    if bends and min(bends) * max(bends) > 0.0:
+        hill = HILL * 0.25 * (x_high - x_low) ** 2 * min(map(abs, bends))
+    return min(low, high) - hill, max(low, high) + hill
 
 
 def _lagrange(nodes: list[tuple[float, float]], at: float) -> float:

@@ -13,6 +13,7 @@ from grid.engine.problem import AXES
 from grid.engine.space import Closure, Space
 from grid.engine.values import FloatArray
 
+HILL = 0.125  # of the range of the neighbours: what a smooth hill between them rises above them
 RADIUS = 2.3  # cells: enough for a parabola on the edge of a body
 
 
@@ -51,4 +52,6 @@ def fit(positions: FloatArray, values: FloatArray, point: tuple[float, ...], spa
         columns += [x[:, i] * x[:, j] for i in range(x.shape[1]) for j in range(i, x.shape[1])]
     scale = np.sqrt(weight)
     solution = np.linalg.lstsq(np.stack(columns, axis=1) * scale[:, None], values[near] * scale, rcond=None)[0]
-    return float(solution[0])
+    low, high = float(values[near].min()), float(values[near].max())
+    hill = HILL * (high - low)
+    return min(max(float(solution[0]), low - hill), high + hill)

@@ -1,5 +1,6 @@
 """The result of a run: fields at the asked times, what was measured of them, and the verdicts."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,7 @@ from grid.engine.scattered import fit, scatter
 from grid.engine.space import Loads, Space, split_signs
 from grid.engine.state import Ledger
 from grid.engine.tensor import cross_flux
+from grid.engine.value_bounds import find_temperature_bounds
 from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
@@ -57,13 +59,14 @@ class Solution:
         plan: How, and why so.
         times: Asked times, with 0 first [s]; `(0.0,)` for a steady state.
         snapshots: Temperature at each of `times`, each of shape `cells`.
-        metrics: Figures by name: `peak_temperature`, `minimum_temperature`, `mean_temperature` at the end,
-            `hottest_above_mean`, `stored_heat_change`, `heat_in`, `heat_out`, `heat_generated`,
+        metrics: Figures by name: `peak_temperature`, `minimum_temperature`, `mean_temperature` and
+            `hottest_above_mean` at the end, all of the cells alone (with the surfaces: `extrema`,
+            `hottest_above_mean()`), `stored_heat_change`, `heat_in`, `heat_out`, `heat_generated`,
             `heat_balance_residual` [J], `steps`, `damped_steps`; of a masked body or several materials `volume_missed`,
             the largest relative difference of their volumes between the cells and the geometry; with a flow
             `cell_peclet_number`, the largest.
         audits: The checks, see `grid.engine.audits`.
-        history: Key figures along the run.
+        history: Key figures along the run, of the cells alone.
         models: Which models were used, when and why they changed, and the certificate of the lumped one.
         ladder: The same problem on other grids, where `richardson` asked for it; see `grid.engine.richardson`.
     """
@@ -157,9 +160,11 @@ class Solution:
         places, space = [self._point(point) for point in points], self._spaces[index]
         if space.active is not None:
             known = self.scattered_field(index)
-            return np.array([fit(*known, place, self.problem.domain.spacing) for place in places])
-        wide = self.widened_field(index)
-        return np.array([interpolate(space, wide, place, side) for place in places])
+            found = [fit(*known, place, self.problem.domain.spacing) for place in places]
+        else:
+            wide = self.widened_field(index)
+            found = [interpolate(space, wide, place, side) for place in places]
+        return np.clip(np.array(found, np.float64), *self.allowed_temperatures(index))
 
     @property
     def certificate(self) -> Certificate | None:
@@ -180,6 +185,7 @@ class Solution:
         if not any(material.is_elastic for material in self.problem.materials):
             raise FieldError("material.young_modulus", "required with thermal_expansion for surface_stress")
         surface = find_surfaces(space, loads, self.snapshots[index].reshape(-1))[numbers[0]]
+        surface = np.clip(surface, *self.allowed_temperatures(index))
         return stress_factor(self.problem) * (self.mean_temperature(self.times[index]) - float(np.mean(surface)))
 
     def interface_temperature(self, point: Point, time: float | None = None) -> float:
@@ -386,11 +392,32 @@ class Solution:
     def scattered_field(self, index: int) -> tuple[FloatArray, FloatArray]:
         """Centres and surface points: positions with the material last, shape (n, dimension + 1), and temperatures."""
         space = self._spaces[index]
-        return scatter(space, self.snapshots[index].reshape(-1), self._loads[index].closures)
+        positions, values = scatter(space, self.snapshots[index].reshape(-1), self._loads[index].closures)
+        return positions, np.clip(values, *self.allowed_temperatures(index))
 
     def widened_field(self, index: int) -> FloatArray:
         """The field with a layer of surface temperatures on every side, shape (cells + 2 along each axis)."""
-        return widen(self._spaces[index], self.snapshots[index].reshape(-1), self._loads[index].closures)
+        wide = widen(self._spaces[index], self.snapshots[index].reshape(-1), self._loads[index].closures)
+        low, high = self.allowed_temperatures(index)
+        return np.clip(wide, low, high) if math.isfinite(low) or math.isfinite(high) else wide
+
+    def allowed_temperatures(self, index: int) -> tuple[float, float]:
+        """What is read between and beside the cells at an entry of `times` stays within: the data and the cells.
+
+        The bounds of the maximum principle where it holds, see `grid.engine.value_bounds`, widened to the coldest and
+        the hottest cell; infinite where nothing bounds.
+        """
+        (low, high), field_ = self._data_bounds, self.snapshots[index]
+        body = self.body
+        inside = field_ if body is None else field_[body]
+        return (
+            min(low, float(inside.min())) if math.isfinite(low) else low,
+            max(high, float(inside.max())) if math.isfinite(high) else high,
+        )
+
+    @cached_property
+    def _data_bounds(self) -> tuple[float, float]:
+        return find_temperature_bounds(self.problem, float(self.times[-1]))
 
     def find_index(self, time: float | None) -> int:
         """Entry of `times` at a time, the last without one.

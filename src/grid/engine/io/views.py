@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine.arguments import require_choice, require_list, require_number
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from grid.engine.space import Space
 
 MAX_POINTS = 100_000
+Part = Literal["cell", "surface"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,13 @@ class Extrema:
     """The coldest and the hottest place of the body, surfaces included.
 
     Args:
-        minimum, maximum: Temperatures, in the unit of the problem.
+        minimum, maximum: Temperatures, in the unit of the problem; those that `temperature_at` gives at these places.
         minimum_at, maximum_at: Where, by axis [m].
         time: When [s].
+        minimum_on, maximum_on: `cell` for the centre of a cell, `surface` for a face, edge or corner of the body.
+        coldest_cell, hottest_cell: The extremes of the cells alone: `minimum_temperature` and `peak_temperature` of
+            `Solution.metrics`, and what `Solution.history` has.
+        coldest_surface, hottest_surface: The extremes of the surfaces alone; NaN where every axis is periodic.
     """
 
     minimum: float
@@ -38,6 +44,12 @@ class Extrema:
     maximum: float
     maximum_at: dict[str, float]
     time: float
+    minimum_on: Part
+    maximum_on: Part
+    coldest_cell: float
+    hottest_cell: float
+    coldest_surface: float
+    hottest_surface: float
 
 
 def probe(solution: "Solution", points: Sequence["Point"]) -> "xr.DataArray":
@@ -144,17 +156,29 @@ def find_extrema(solution: "Solution", time: float | None) -> Extrema:
     names = AXES[: solution.problem.dimension]
     if solution.body is not None:
         places, values = solution.scattered_field(index)
+        is_cell = np.arange(values.size) < np.count_nonzero(solution.body)
         rows = [places[int(pick(values))][: len(names)] for pick in (np.argmin, np.argmax)]
     else:
         space = solution.space_at(index)
         # ghosts across a periodic joint are no places of the body
         inside = tuple(slice(1, -1) if joined else slice(None) for joined in solution.problem.is_periodic)
         values = solution.widened_field(index)[inside]
+        is_cell = np.zeros(values.shape, bool)
+        is_cell[tuple(slice(None) if joined else slice(1, -1) for joined in solution.problem.is_periodic)] = True
         nodes = [make_nodes(space, axis).position[inside[axis]] for axis in range(len(names))]
         found = [np.unravel_index(int(pick(values)), values.shape) for pick in (np.argmin, np.argmax)]
         rows = [np.array([node[i] for node, i in zip(nodes, place, strict=True)]) for place in found]
     low, high = ({name: float(x) for name, x in zip(names, row, strict=True)} for row in rows)
-    return Extrema(float(values.min()), low, float(values.max()), high, solution.times[index])
+    coldest, hottest = (_part(is_cell, int(pick(values))) for pick in (np.argmin, np.argmax))
+    cells, surfaces = values[is_cell], values[~is_cell] if not is_cell.all() else np.full(1, np.nan)
+    return Extrema(
+        float(values.min()), low, float(values.max()), high, solution.times[index], coldest, hottest,
+        float(cells.min()), float(cells.max()), float(surfaces.min()), float(surfaces.max()),
+    )  # fmt: skip
+
+
+def _part(is_cell: NDArray[np.bool_], entry: int) -> Part:
+    return "cell" if is_cell.reshape(-1)[entry] else "surface"
 
 
 def series(solution: "Solution", what: "Point | str") -> "xr.DataArray":
@@ -162,7 +186,8 @@ def series(solution: "Solution", what: "Point | str") -> "xr.DataArray":
 
     Args:
         solution: The solution.
-        what: A point, or one of `mean_temperature`, `minimum_temperature`, `peak_temperature`, `hottest_above_mean`,
+        what: A point, or one of `mean_temperature`, `minimum_temperature` and `peak_temperature` (of the cells),
+            `minimum_surface_temperature`, `peak_surface_temperature`, `hottest_above_mean` (surfaces included),
             `stored_heat`.
 
     Raises:
@@ -187,6 +212,8 @@ FIGURES: dict[str, Callable[["Solution", int], float]] = {
     "mean_temperature": lambda s, i: s.mean_temperature(s.times[i]),
     "minimum_temperature": lambda s, i: float(np.nanmin(s.body_fields[i])),
     "peak_temperature": lambda s, i: float(np.nanmax(s.body_fields[i])),
+    "minimum_surface_temperature": lambda s, i: find_extrema(s, s.times[i]).coldest_surface,
+    "peak_surface_temperature": lambda s, i: find_extrema(s, s.times[i]).hottest_surface,
     "hottest_above_mean": lambda s, i: s.hottest_above_mean(s.times[i]),
     "stored_heat": lambda s, i: s.stored_heat(i),
 }
