@@ -171,6 +171,11 @@ def verify_case(case: Case) -> tuple[Row, ...]:
     return tuple(_row(case, entry, *answer, plain, objection) for entry, answer in zip(entries, answers, strict=True))
 
 
+def fail_case(case: Case, message: str) -> tuple[Row, ...]:
+    """The rows of a case of which nothing was computed."""
+    return tuple(_row(case, entry, None, message, None, "") for entry in case["expected"])
+
+
 def _prepare(case: Case) -> tuple[Compute, str]:
     """What computes the entries of a case, and why its run is to be rejected, if it is.
 

@@ -1,6 +1,11 @@
 """`grid verify`: rows on stdout, trouble on stderr, and an exit status a script can use."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -71,3 +76,80 @@ def test_a_hostile_file_is_refused_in_one_sentence(tmp_path, content):
 
 def test_a_case_that_is_not_there_is_refused(file):
     assert run(file, "--case", "missing").exit_code == 3
+
+
+def test_each_case_is_told_as_it_ends(file):
+    lines = run(file, "--json").stderr.splitlines()
+
+    assert lines[0].startswith("1/2 wall: 1 of 1 values pass, ")
+    assert lines[1].startswith("2/2 wrong: 0 of 1 values pass, ")
+
+
+def test_processes_give_the_rows_of_one_in_the_order_of_the_file(file):
+    before = dict(os.environ)
+    shared, after = run(file, "--json", "--jobs", 2), dict(os.environ)
+    alone = run(file, "--json")
+
+    assert (shared.stdout, shared.exit_code) == (alone.stdout, 1)
+    assert sorted(line.split(" ")[1] for line in shared.stderr.splitlines()[:2]) == ["wall:", "wrong:"]
+    assert {name for name in after if "THREADS" in name} == {name for name in before if "THREADS" in name}
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "257", "many"])
+def test_a_number_of_jobs_outside_its_limits_is_refused(file, jobs):
+    assert run(file, "--jobs", jobs).exit_code == 2
+
+
+LONG = {
+    **WALL, "id": "long", "steady": False, "initial": {"expression": "sin(40*x)"},
+    "material": {"conductivity": 2.0, "volumetric_heat_capacity": 1.0},
+    "source_term": {"expression": "1e3*sin(1e5*t)"},
+    "resolution": {"cells": [3000], "end_time": 1e3, "steps": 9_000_000},
+    "expected": [{**WALL["expected"][0], "time": 1e3}],
+}  # fmt: skip
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+def start_long(tmp_path):
+    """A run of two cases that last, once another has told of itself, in a session of its own, and its processes."""
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps({"schema_version": 2, "cases": [WALL, LONG, {**LONG, "id": "longer"}]}))
+    command = [sys.executable, "-m", "grid.cli.main", "verify", str(path), "--jobs", "2", "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    run = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
+    assert run.stderr.readline().startswith("1/3 wall: ")
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    workers = [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(workers) == 2
+    return run, workers
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@linux
+def test_ctrl_c_ends_the_processes_and_says_so(tmp_path):
+    run, workers = start_long(tmp_path)
+    os.killpg(run.pid, signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+
+    assert (run.returncode, out) == (130, "")
+    assert err.strip() == "grid: interrupted"
+    assert not any(is_running(pid) for pid in workers)
+
+
+@linux
+def test_a_process_that_is_ended_from_outside_fails_its_cases_and_not_the_run(tmp_path):
+    run, workers = start_long(tmp_path)
+    os.kill(workers[0], signal.SIGKILL)
+    out, err = run.communicate(timeout=60)
+
+    assert run.returncode == 1
+    assert [row["passed"] for row in json.loads(out)] == [True, False, False]
+    assert all("fewer --jobs" in row["message"] for row in json.loads(out)[1:])
+    assert "Traceback" not in err
+    assert not any(is_running(pid) for pid in workers)
