@@ -399,7 +399,7 @@ class Solution:
         """The field with a layer of surface temperatures on every side, shape (cells + 2 along each axis)."""
         wide = widen(self._spaces[index], self.snapshots[index].reshape(-1), self._loads[index].closures)
         low, high = self.allowed_temperatures(index)
-        return np.clip(wide, low, high) if math.isfinite(low) or math.isfinite(high) else wide
+        return np.clip(wide, low, high, out=wide) if math.isfinite(low) or math.isfinite(high) else wide
 
     def allowed_temperatures(self, index: int) -> tuple[float, float]:
         """What is read between and beside the cells at an entry of `times` stays within: the data and the cells.

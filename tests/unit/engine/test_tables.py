@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.core.errors import FieldError, GridError
-from grid.engine import Convection, Domain, HeatProblem, Material, Table, Temperature, solve, solve_batch
+from grid.engine import (
+    Convection,
+    Domain,
+    Flux,
+    HeatProblem,
+    Material,
+    Radiation,
+    Table,
+    Temperature,
+    solve,
+    solve_batch,
+)
 from grid.engine.checkpoint import compute_plan_hash
 from grid.engine.lumped.reading import read_body
 from grid.engine.planning import prepare
@@ -278,3 +289,48 @@ def test_a_column_of_a_batch_has_the_bytes_of_its_run_alone_beside_a_table_of_te
     for column in range(3):
         alone = solve(batch.column_problem(column))
         assert batch.fields[column, -1].tobytes() == alone.final.tobytes()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_points_of_temperature_conduct_their_integral(seed):
+    """Steady through a wall: the flux times the thickness is the integral of k over temperature (Kirchhoff)."""
+    rng = np.random.default_rng(seed)
+    points = np.sort(rng.uniform(-100.0, 700.0, 6))
+    values = rng.uniform(5.0, 15.0, 6)
+    fine = np.linspace(20.0, 520.0, 100_001)
+    drawn = np.interp(fine, points, values)
+    expected = float(np.sum(0.5 * (drawn[1:] + drawn[:-1]) * np.diff(fine))) / 0.1
+
+    solution = solve(conduct(Table(points, values, of="T")))
+
+    assert solution.heat_flux({"x": 0.05}, "+x") == pytest.approx(expected, rel=2e-3)
+    assert solution.heat_rate("x_min") == pytest.approx(-solution.heat_rate("x_max"), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("flux", "value"), ("convection", "coefficient"), ("radiation", "emissivity")]
+)
+def test_a_law_given_as_points_of_the_surface_temperature_balances_the_wall_behind_it(kind, name):
+    """One root of k (T_s - 500)/0.1 = q(T_s), found by bisection, for each law with its value read off the points."""
+    points, values = [250.0, 400.0, 600.0], [0.9, 0.3, 0.5]
+
+    def law(surface):
+        value = np.interp(surface, points, values)
+        if kind == "flux":
+            return -1e4 * value
+        return value * (1e3 * (300.0 - surface) if kind == "convection" else 5.670374419e-8 * (300.0**4 - surface**4))
+
+    scale = {"flux": -1e4, "convection": 1e3, "radiation": 1.0}[kind]
+    fields = {name: Table(points, [scale * value for value in values], of="T")}
+    fields |= {"convection": {"ambient": 300.0}, "radiation": {"surroundings": 300.0}}.get(kind, {})
+    low, high = 250.0, 500.0
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if 10.0 * (middle - 500.0) / 0.1 > law(middle) else (middle, high)
+    laws = {"flux": Flux, "convection": Convection, "radiation": Radiation}
+    problem = HeatProblem(
+        LINE, (Material(conductivity=10.0),), steady=True, temperature_unit="K", guess=400.0,
+        boundaries={"x_min": Temperature(500.0), "x_max": laws[kind](**fields)},
+    )  # fmt: skip
+
+    assert solve(problem).temperature_at((0.1,)) == pytest.approx(low, rel=1e-8)
