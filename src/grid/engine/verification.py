@@ -6,7 +6,7 @@ the reason; a file that is not of the format is refused as a whole.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -25,6 +25,10 @@ MAX_CASES = 10_000
 MAX_EXPECTED = 10_000  # entries of one case, and numbers in one list
 COMPARISONS = ("within", "at_least", "at_most")
 FINE_TOLERANCE = 1e-5  # of time, so that the errors of space are seen
+LARGE_TOLERANCE = 1e-4  # of time, tried first on grids of more than `LARGE_GRID` cells
+LARGE_GRID = 16_384  # cells: from here on a run at the fine tolerance may take a minute
+TIME_SHARE = 0.1  # of what an expected value allows: the error of time that does not count
+TEMPERATURES = ("temperature", "interface_temperature", "mean_temperature")
 EXTRAPOLATED = ("temperature", "interface_temperature", "mean_temperature", "heat_flux", "heat_rate")
 # What computes a kind that is not heat on a grid: a module with `prepare_case(case) -> Compute`, which raises
 # GridError for a case that is not valid. Loaded when such a case is met.
@@ -187,19 +191,37 @@ def _prepare(case: Case) -> tuple[Compute, str]:
         return import_module(SOLVERS[case["kind"]]).prepare_case(case), ""
     if case["kind"] not in KINDS:
         raise UnsupportedError(OTHER_KINDS[case["kind"]])
-    ladder = _solve(HeatProblem.from_case(case), asked_times(case) or None)
+    ladder = _solve(HeatProblem.from_case(case), asked_times(case) or None, case["expected"])
     failed = [audit.name for audit in ladder.solution.audits if audit.verdict == "failed"]
     objection = f"rejected by {', '.join(failed)}" if failed else ""
     return lambda entry: _extrapolate(ladder, entry), objection
 
 
-def _solve(problem: HeatProblem, times: tuple[float, ...] | None) -> Ladder:
-    """The run on the grid of a case, with those on coarser ones where its field is smooth enough to extrapolate."""
+def _solve(problem: HeatProblem, times: tuple[float, ...] | None, entries: Sequence[Entry]) -> Ladder:
+    """The run on the grid of a case, with those on coarser ones where its field is smooth enough to extrapolate.
+
+    On a large grid the tolerance of time is first that of a usual run, and a finer one only where its share of the span
+    of temperatures is not small beside what the expected temperatures allow.
+    """
     if problem.has_phase_change or find_model(problem, None) != "diffusive":
         solution = solve(problem, times=times)
         return Ladder(solution, (solution,))
     tolerance = None if problem.steady else FINE_TOLERANCE
+    least = _least_allowed(entries)
+    if tolerance is not None and problem.domain.cell_count > LARGE_GRID and least is not None:
+        ladder = solve_on_ladder(problem, levels=3, may_refine=False, times=times, tolerance=LARGE_TOLERANCE)
+        history = ladder.solution.history
+        span = float(history.maximum.max() - history.minimum.min())
+        if LARGE_TOLERANCE * span <= TIME_SHARE * least:
+            return ladder
+        tolerance = max(FINE_TOLERANCE, TIME_SHARE * least / span)
     return solve_on_ladder(problem, levels=3, may_refine=False, times=times, tolerance=tolerance)
+
+
+def _least_allowed(entries: Sequence[Entry]) -> float | None:
+    """The least tolerance of expected temperatures; None where something else is expected."""
+    allowed = [entry["tolerance"] for entry in entries if entry["quantity"] in TEMPERATURES]
+    return min(map(float, allowed)) if len(allowed) == len(entries) and None not in allowed else None
 
 
 def _extrapolate(ladder: Ladder, entry: Entry) -> Any:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.core.errors import GridError, InputError
+from grid.engine import verification
 from grid.engine.verification import SOLVERS, compare, read_cases, verify_case
 
 
@@ -192,3 +193,28 @@ def test_a_case_with_junk_in_any_place_gives_rows_or_a_typed_error(data):
         return
     assert rows
     assert all(row.passed or row.message for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"), [(1.0, [1e-4]), (0.004, [1e-4, 4e-5]), (1e-6, [1e-4, 1e-5]), (None, [1e-5])]
+)
+def test_time_on_a_large_grid_is_as_fine_as_what_is_expected_asks_for(monkeypatch, allowed, expected):
+    """Over a span of 10 degrees an error of 1e-4 is a tenth of 0.01: what allows less is computed again, finer."""
+    asked = []
+
+    def solve_and_note(problem, **arguments):
+        asked.append(arguments["tolerance"])
+        return solve_on_ladder(problem, **arguments)
+
+    solve_on_ladder = verification.solve_on_ladder
+    monkeypatch.setattr(verification, "solve_on_ladder", solve_and_note)
+    monkeypatch.setattr(verification, "LARGE_GRID", 9)
+    entry = expect(time=0.1, tolerance=1.0 if allowed is None else allowed)
+    flux = expect(quantity="heat_flux", direction="+x", time=0.1, tolerance=1.0)
+    case = wall(
+        steady=False, initial=0.0, material={"conductivity": 2.0, "volumetric_heat_capacity": 1.0},
+        resolution={"cells": [10], "end_time": 0.1},
+    )  # fmt: skip
+    verify(case | {"expected": [entry, flux] if allowed is None else [entry]})
+
+    assert asked == pytest.approx(expected, rel=0.1)  # the span is that of the cells, a little less
