@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help up down build test test-faults test-physics bench-engine lint format typecheck migrate logs clean bench lock base dev
+.PHONY: help up down build test test-faults test-physics bench-engine bench-engineers lint format typecheck migrate logs clean bench lock base dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ test-physics: dev ## The long form of the engine's suites: laws on random proble
 
 bench-engine: dev ## The engine beside its peers, each peer in an environment of its own
 	@$(BIN)/python -m benchmarks.engine
+
+bench-engineers: dev ## Engineers' problems by solve() beside peers by hand, and estimates beside measured times
+	@$(BIN)/python -m benchmarks.engineers
 
 lint: dev ## Ruff, mypy, import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

@@ -1,0 +1,70 @@
+"""Run engineers' problems beside peers by hand.
+
+    python -m benchmarks.engineers [--only E1 E3] [--repeats 5] [--json FILE]
+
+Every side of a row runs in a process of its own; sides take turns. `--converge` runs each peer once at each setting of
+its study instead, `--only estimates` compares estimates with measured times on 200 random problems, `--only E7` is the
+sweep through the service. `--table FILE ...` prints the table of earlier runs.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engineers.cases import ROWS
+from benchmarks.engineers.measuring import LIMIT, measure
+from benchmarks.engineers.table import render
+
+FAMILIES = ("E4", "E5")  # of which a name stands for all their rows
+
+
+def choose(names: list[str]) -> list[str]:
+    """The rows that the names stand for."""
+    return [row for name in names for row in ROWS if row == name or (name in FAMILIES and row.startswith(name))]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engineers", description=__doc__)
+    parser.add_argument("--only", nargs="+", default=list(ROWS), help=", ".join(ROWS))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--sides", nargs="+", help="only these, such as Grid or SciPy")
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds of the wall for one run")
+    parser.add_argument("--converge", action="store_true", help="the convergence study of the peers")
+    parser.add_argument("--json", type=Path, help="keep the records in this file")
+    parser.add_argument("--table", type=Path, nargs="+", help="print the table of these files and measure nothing")
+    options = parser.parse_args()
+    if options.table:
+        kept = [json.loads(path.read_text(encoding="utf-8")) for path in options.table]
+        print(render([record for part in kept for record in part["records"]]))
+        print("\n" + "\n".join(f"- {part['machine']}" for part in kept))
+        return 0
+    rows = choose(options.only)
+    if not rows:
+        parser.error(f"none of {', '.join(ROWS)}")
+    if options.converge:
+        from benchmarks.engineers.converging import study
+
+        for row in rows:
+            study(row)
+        return 0
+    started, load = time.time(), os.getloadavg()[0]
+    records: list[dict[str, Any]] = []
+    for row in rows:
+        records += measure(row, options.repeats, options.limit, options.sides)
+    machine = (
+        f"{', '.join(rows)}: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
+        f"load before {load:.2f}, after {os.getloadavg()[0]:.2f}; {time.time() - started:.0f} s in all."
+    )
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine, "records": records}, indent=1), encoding="utf-8")
+    print(f"{render(records)}\n\n{machine}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
