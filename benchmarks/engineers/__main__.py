@@ -13,13 +13,20 @@ import os
 import platform
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.engineers.cases import ROWS
+from benchmarks.engineers.estimates import measure as measure_estimates
+from benchmarks.engineers.estimates import render as render_estimates
 from benchmarks.engineers.measuring import LIMIT, measure
+from benchmarks.engineers.random_problems import COUNT
+from benchmarks.engineers.sweep import measure as measure_sweep
+from benchmarks.engineers.sweep import render as render_sweep
 from benchmarks.engineers.table import render
 
+EXTRA = ("E7", "estimates")
 FAMILIES = ("E4", "E5")  # of which a name stands for all their rows
 
 
@@ -30,8 +37,9 @@ def choose(names: list[str]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engineers", description=__doc__)
-    parser.add_argument("--only", nargs="+", default=list(ROWS), help=", ".join(ROWS))
+    parser.add_argument("--only", nargs="+", default=[*ROWS, *EXTRA], help=", ".join([*ROWS, *EXTRA]))
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--count", type=int, default=COUNT, help="problems of `estimates`")
     parser.add_argument("--sides", nargs="+", help="only these, such as Grid or SciPy")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds of the wall for one run")
     parser.add_argument("--converge", action="store_true", help="the convergence study of the peers")
@@ -44,8 +52,8 @@ def main() -> int:
         print("\n" + "\n".join(f"- {part['machine']}" for part in kept))
         return 0
     rows = choose(options.only)
-    if not rows:
-        parser.error(f"none of {', '.join(ROWS)}")
+    if unknown := [name for name in options.only if name not in EXTRA and not choose([name])]:
+        parser.error(f"unknown: {', '.join(unknown)}")
     if options.converge:
         from benchmarks.engineers.converging import study
 
@@ -56,13 +64,29 @@ def main() -> int:
     records: list[dict[str, Any]] = []
     for row in rows:
         records += measure(row, options.repeats, options.limit, options.sides)
+    sweep = measure_sweep(options.repeats) if "E7" in options.only else None
+    estimates = list(measure_estimates(options.count)) if "estimates" in options.only else []
     machine = (
-        f"{', '.join(rows)}: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
+        f"{', '.join(options.only)}: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
         f"load before {load:.2f}, after {os.getloadavg()[0]:.2f}; {time.time() - started:.0f} s in all."
     )
     if options.json:
-        options.json.write_text(json.dumps({"machine": machine, "records": records}, indent=1), encoding="utf-8")
-    print(f"{render(records)}\n\n{machine}")
+        options.json.write_text(
+            json.dumps(
+                {
+                    "machine": machine,
+                    "records": records,
+                    "sweep": sweep,
+                    "estimates": [asdict(one) for one in estimates],
+                },
+                indent=1,
+            ),
+            encoding="utf-8",
+        )
+    parts = [render(records)] if rows else []
+    parts += [render_sweep(sweep)] if sweep is not None else []
+    parts += [render_estimates(estimates)] if estimates else []
+    print("\n\n".join([*parts, machine]))
     return 0
 
 

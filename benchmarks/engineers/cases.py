@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.engine.environments import OWN
-from benchmarks.engineers import board, finite_volumes, heat_sink, laser, laser_fipy, solvers, stepping, wall
+from benchmarks.engineers import board, finite_volumes, heat_sink, laser, laser_fipy, solvers, stepping, wall, wax
 from benchmarks.engineers.finite_volumes import FloatArray
 from benchmarks.engineers.stepping import Answer
 
@@ -208,6 +208,22 @@ ROWS: dict[str, Row] = {
             ),
         },
         5.0, 20.0,
+    ),
+    "E6": Row(
+        "E6 wax box with aluminium fins, melting and freezing",
+        wax.case, wax.TIMES, wax.TOLERANCE, wax.rise, wax.reference,
+        {
+            "SciPy": Peer(
+                "TR-BDF2 for the enthalpy, steps of 20 s, Newton to 0.1 K with banded Cholesky",
+                wax.peer,
+                [
+                    *({"step": step, "allowed": 0.1} for step in (50.0, 40.0, 25.0, 20.0, 10.0)),
+                    {"step": 20.0, "allowed": 0.5},
+                    *({"step": step, "scheme": "backward_euler"} for step in (10.0, 5.0, 2.5)),
+                ],
+            )
+        },
+        3.0, 10.0, wax.error,
     ),
 }  # fmt: skip
 
