@@ -137,7 +137,9 @@ def _make_frame(random: np.random.Generator) -> _Frame:
     count = math.exp(random.uniform(math.log(LEAST), math.log(most)))
     shares = 2.0 ** random.uniform(-1.0, 1.0, dimension)
     shares /= np.prod(shares) ** (1.0 / dimension)
-    cells = tuple(max(3, int(count ** (1.0 / dimension) * share)) for share in shares)
+    cells = tuple(max(4, round(count ** (1.0 / dimension) * share)) for share in shares)
+    if not LEAST <= math.prod(cells) <= MOST:
+        return _make_frame(random)
     spacing = 10 ** random.uniform(-2.0, -0.3) / max(cells)  # the longest side from 1 cm to half a metre
     stretch = 2.0 ** random.uniform(-1.0, 1.0, dimension)
     size = tuple(float(f"{cells[axis] * spacing * stretch[axis]:.4g}") for axis in range(dimension))
