@@ -5,6 +5,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ class Side:
     def __init__(self, row: str, name: str) -> None:
         self.row, self.name = row, name
         self._process: subprocess.Popen[bytes] | None = None
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 a pipe that nobody reads would fill
         self.failed: str | None = None
 
     def __enter__(self) -> Self:
@@ -40,7 +42,7 @@ class Side:
         }  # fmt: skip
         command = [str(environment.python), "-m", "benchmarks.engineers.worker", self.row, self.name]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said
         )
         return self
 
@@ -48,6 +50,7 @@ class Side:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
+        self._said.close()
 
     def ask(self, limit: float = LIMIT) -> Record | None:
         """One run; None where it fails or passes the limit, after which the side is not asked again."""
@@ -58,16 +61,17 @@ class Side:
             process.stdin.write(b"run\n")
             process.stdin.flush()
         except BrokenPipeError:
-            return self._fail(process)
+            return self._fail()
         ready, _, _ = select.select([process.stdout], [], [], limit)
         if not ready:
             self.failed = f"stopped after {limit:g} s"
             return None
         line = process.stdout.readline()
-        return json.loads(line) if line else self._fail(process)
+        return json.loads(line) if line else self._fail()
 
-    def _fail(self, process: "subprocess.Popen[bytes]") -> None:
-        said = process.stderr.read().decode() if process.stderr is not None else ""
+    def _fail(self) -> None:
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace")
         self.failed = said.strip().splitlines()[-1][:400] if said.strip() else "ended without a word"
 
 
