@@ -11,7 +11,7 @@ integrates all loads exactly.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
-from grid.engine.mesh import cell_volume, open_places
+from grid.engine.mesh import cell_volume
 from grid.engine.problem import HeatProblem
 from grid.engine.separation import separate
 from grid.engine.tabulate import Signal, make_signal
@@ -151,18 +151,17 @@ class Signals:
         space = self.space
         for load in self.loads:
             if load.face == SOURCE:
-                volume = cell_volume(space.problem.domain)
-                heat = np.broadcast_to(_evaluate(load, open_places(space.problem.domain)), space.shape).reshape(-1)
+                heat = _find_source(space, load)
                 cells = space.body_cells[heat[space.body_cells] != 0.0]
-                yield Pattern(load, None, cells, _require_finite(load, heat[cells] * volume), None)
+                yield Pattern(load, None, cells, _require_finite(load, heat[cells]), None)
         closures = self.begin(0.0).closures if any(load.face != SOURCE for load in self.loads) else ()
         for index, closure in enumerate(closures):
             patch = space.patches[index]
             for load in self.loads:
                 if load.face != patch.name:
                     continue
-                unit = np.broadcast_to(_evaluate(load, patch.places), patch.cells.shape).astype(np.float64)
                 is_imposed = space.boundaries[index].type == "flux"
+                unit = _find_unit(space, index, load)
                 share: Operand = closure.transmittance
                 if is_imposed:
                     share = 1.0 - np.asarray(closure.transmittance) / space.half_conductance[index]
@@ -189,9 +188,28 @@ class Signals:
         return low, high
 
 
-def _evaluate(load: Load, places: dict[str, Operand]) -> Operand:
-    with np.errstate(all="ignore"):
-        return np.asarray(load.place.evaluate(places), np.float64)
+def _find_source(space: "Space", load: Load) -> FloatArray:
+    """The heat into each cell for each unit of a source [W per unit], as `Space.source_heat` takes it, flat."""
+    if isinstance(load.place, Constant):
+        return np.full(space.capacity.size, load.place.value * cell_volume(space.problem.domain))
+    alone = replace(space, problem=replace(space.problem, source_term=load.place), _constant_loads=None)
+    heat = alone.source_heat(0.0)
+    return np.zeros(space.capacity.size) if heat is None else heat
+
+
+def _find_unit(space: "Space", index: int, load: Load) -> FloatArray:
+    """A reference temperature or an imposed flux at the faces of a patch for each unit, as `Space.law` takes it."""
+    patch, law = space.patches[index], space.boundaries[index]
+    if isinstance(load.place, Constant):
+        return np.full(patch.cells.shape, load.place.value)
+    if law.type != "flux":
+        with np.errstate(all="ignore"):
+            found: Operand = load.place.evaluate(patch.places)
+    else:
+        laws = {**space.problem.boundaries, load.face: replace(law, value=load.place)}  # type: ignore[call-arg]
+        alone = replace(space, problem=replace(space.problem, boundaries=laws), _constant_loads=None)
+        found = alone.robin(index, 0.0, 0.0).imposed
+    return np.array(np.broadcast_to(np.asarray(found, np.float64), patch.cells.shape))
 
 
 def _require_finite(load: Load, heat: FloatArray) -> FloatArray:
