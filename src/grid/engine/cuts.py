@@ -194,7 +194,7 @@ def _look(search: _Search, cells: NDArray[np.intp]) -> Cuts | None:
     """Cut the cells into columns, and leave out those that prove to be of one region."""
     domain, dimension = search.domain, search.domain.dimension
     parts = PARTS[dimension] if search.curved else 1
-    parts = parts // 2 if dimension == 3 and (cells.size > FEWER_CELLS or search.axes == 1) else parts
+    parts = max(parts // 2, 1) if dimension == 3 and (cells.size > FEWER_CELLS or search.axes == 1) else parts
     regions = len(search.truths) + 1
     most = max((len(found) for found in search.planes), default=0) + 2 + max(parts, 1)
     size = max(1, CHUNK // (parts ** (dimension - 1) * most * regions * (1 + min(len(search.curved), MOST_SURFACES))))

@@ -87,3 +87,9 @@ def test_regions_that_melt_count_by_their_centres_and_say_so():
     [warning] = [w for w in prepare(problem).summary.warnings if w.startswith("material[0]")]
     assert "7.14 %" in warning  # 0.60 for 0.56
     assert "melts" in warning
+
+
+def test_a_masked_box_in_three_dimensions_is_measured():
+    solution = solve(build(3, domain={"size": [1.0] * 3, "active": {"expression": "z < 0.46"}}))
+
+    assert solution.metrics["volume_missed"] == pytest.approx(0.04 / 0.46, rel=1e-9)
