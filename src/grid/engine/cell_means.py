@@ -18,7 +18,7 @@ from grid.engine.box_bounds import bound
 from grid.engine.expression_parser import Instruction
 from grid.engine.load_shapes import Boxes, CellShapes, FaceShapes, cut_boxes, halve_boxes
 from grid.engine.mesh import Patch
-from grid.engine.planes import find_surfaces, find_zeros
+from grid.engine.planes import find_start, find_surfaces, find_zeros
 from grid.engine.problem import AXES, HeatProblem
 from grid.engine.values import Expression, FloatArray, Operand, Value, run_code
 
@@ -75,6 +75,7 @@ class CellMeans:
     Args:
         path: Of its field.
         code: Of its expression.
+        pattern: Code of its factor that depends on place, if the others do not; else all of it. The points follow it.
         shapes: The cells of a grid, or the faces of a patch.
         start: Temperatures at which the points are chosen, one for each; of an expression in T.
         used: Which of them belong to the body; None for all.
@@ -86,7 +87,11 @@ class CellMeans:
     start: FloatArray | None = None
     used: NDArray[np.bool_] | None = None
     is_needed: bool = False
+    pattern: Code = field(init=False, repr=False)
     _last: tuple[float, Rule | None] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.pattern = find_pattern(self.code) or self.code
 
     def correct(self, centre: FloatArray, time: float, temperature: FloatArray | None) -> FloatArray:
         """The values at the centres with the means where these differ too much; all flat."""
@@ -107,7 +112,7 @@ class CellMeans:
         return self._last[1]
 
     def _has(self, name: str) -> bool:
-        return ("variable", name) in self.code
+        return ("variable", name) in self.pattern
 
     def decide(self, times: list[float]) -> None:
         """Take the means for good if at one of some times the centres are not enough.
@@ -124,17 +129,17 @@ class CellMeans:
     def _is_enough(self, rule: Rule, time: float) -> bool:
         """Whether the centres tell the load in all cells, or in those of a rule for a sample of them."""
         centre = self._centres(time)
-        own = rule.apply(self.code, time, self.start)
+        own = rule.apply(self.pattern, time, self.start)
         away = own - centre[rule.cells]
         heat = np.abs(own).sum()
         if not rule.is_sample:
             heat += np.abs(centre).sum() - np.abs(centre[rule.cells]).sum()
-        has_jump = any(surface.variables & set(AXES) for surface in find_surfaces(self.code))
+        has_jump = any(surface.variables & set(AXES) for surface in find_surfaces(self.pattern))
         whole = WHOLE_CUT if has_jump and not rule.is_sample else WHOLE
         return bool(np.abs(away).sum() <= LOCAL * heat and abs(away.sum()) <= whole * heat)
 
     def _centres(self, time: float) -> FloatArray:
-        values = run_code(self.code, {**self.shapes.middle, "t": np.float64(time), **self._at_start()})
+        values = run_code(self.pattern, {**self.shapes.middle, "t": np.float64(time), **self._at_start()})
         values = np.broadcast_to(values, self.shapes.shape).reshape(-1)
         out: FloatArray = np.where(np.isfinite(values), values, 0.0)
         return out if self.used is None else np.where(self.used, out, 0.0)
@@ -147,13 +152,13 @@ class CellMeans:
         places = {AXES[axis]: (boxes.low[:, axis], boxes.high[:, axis]) for axis in range(boxes.low.shape[1])}
         if self.start is not None:
             places["T"] = (self.start[boxes.owner],) * 2
-        low, high = bound(self.code, {**places, "t": (np.float64(time),) * 2})
+        low, high = bound(self.pattern, {**places, "t": (np.float64(time),) * 2})
         return np.broadcast_to(low, boxes.owner.shape), np.broadcast_to(high, boxes.owner.shape)
 
     def _find_uneven(self, time: float) -> NDArray[np.intp]:
         """The cells within which the load varies, if it varies much within any; none where centres are enough."""
         start = {name: (at, at) for name, at in self._at_start().items()}
-        low, high = bound(self.code, {**self.shapes.ends, "t": (np.float64(time),) * 2, **start})
+        low, high = bound(self.pattern, {**self.shapes.ends, "t": (np.float64(time),) * 2, **start})
         width = np.broadcast_to(high - low, self.shapes.shape).reshape(-1)
         largest = float(np.abs(self._centres(time)).max(initial=0.0))
         uneven = ~(width <= FLAT * largest) & (width > 0.0)
@@ -186,7 +191,7 @@ class CellMeans:
 
     def _split_at_planes(self, boxes: Boxes, time: float) -> Boxes:
         """The boxes cut at the planes across an axis on which a comparison switches."""
-        code = tuple(("constant", time) if step == ("variable", "t") else step for step in self.code)
+        code = tuple(("constant", time) if step == ("variable", "t") else step for step in self.pattern)
         for surface in find_surfaces(code):
             if len(surface.variables) != 1 or "T" in surface.variables:
                 continue
@@ -267,7 +272,7 @@ class _Refinement:
         own = {**places, "t": np.float64(self.time)}
         if self.means.start is not None:
             own["T"] = self.means.start[owner][:, None]
-        values = np.broadcast_to(run_code(self.means.code, own), shape)
+        values = np.broadcast_to(run_code(self.means.pattern, own), shape)
         if not np.isfinite(values).all():
             raise FieldError(self.means.path, "everywhere a finite number, within the cells too")
         return values
@@ -298,6 +303,32 @@ def _points(boxes: Boxes, nodes: tuple[FloatArray, FloatArray]) -> tuple[dict[st
         share = np.array([at[index[long.index(axis)]] if axis in long else 0.0 for index in grid])
         places[AXES[axis]] = low + (high - low) * share
     return places, weight
+
+
+def find_pattern(code: Code) -> Code | None:
+    """The code of the factor of a product that depends on place, without those of time and temperature alone.
+
+    Empty where nothing depends on place; None where a factor depends on place and on time or temperature.
+    """
+    names = {str(argument) for operation, argument in code if operation == "variable"}
+    if not names & set(AXES):
+        return ()
+    if not names & {"t", "T"}:
+        return code
+    operation, argument = code[-1]
+    if operation == "negate":
+        return find_pattern(code[:-1])
+    if operation != "binary" or argument not in ("*", "/"):
+        return None
+    start = find_start(code, len(code) - 2)
+    left, right = find_pattern(code[:start]), find_pattern(code[start:-1])
+    if left is None or right is None:
+        return None
+    if not right:
+        return left
+    if not left:
+        return right if argument == "*" else (("constant", 1.0), *right, code[-1])
+    return (*left, *right, code[-1])
 
 
 def find_times(problem: HeatProblem) -> list[float]:

@@ -39,14 +39,14 @@ def find_surfaces(code: Code) -> tuple[Surface, ...]:
     found: dict[Code, Surface] = {}
     for place, (operation, argument) in enumerate(code):
         if operation == "binary" and argument in COMPARISONS and argument not in ("==", "!="):
-            right = _start(code, place - 1)
-            for part in _take_apart(code[_start(code, right - 1) : right], code[right:place]):
+            right = find_start(code, place - 1)
+            for part in _take_apart(code[find_start(code, right - 1) : right], code[right:place]):
                 names = frozenset(str(name) for kind, name in part if kind == "variable")
                 found[part] = Surface(part, names)
     return tuple(found.values())
 
 
-def _start(code: Code, end: int) -> int:
+def find_start(code: Code, end: int) -> int:
     """Where the operand begins whose last instruction is at `end`."""
     needed, place = 1, end
     while True:
@@ -68,8 +68,8 @@ def _take_apart(left: Code, right: Code) -> list[Code]:
     for one, beside in ((left, right), (right, left)):
         other, argument = beside, one[-1][1]
         if argument in ("minimum", "maximum", "where"):
-            last = _start(one, len(one) - 2)
-            first = _start(one, last - 1)
+            last = find_start(one, len(one) - 2)
+            first = find_start(one, last - 1)
             return _take_apart(one[first:last], other) + _take_apart(one[last:-1], other)
         if argument == "abs":
             inside = one[:-1]

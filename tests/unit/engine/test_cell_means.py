@@ -8,6 +8,8 @@ from scipy import special
 
 from grid.core.errors import FieldError
 from grid.engine import HeatProblem, solve
+from grid.engine.cell_means import find_pattern
+from grid.engine.values import Expression
 
 AXES = "xyz"
 
@@ -155,3 +157,30 @@ def test_the_error_of_a_narrow_source_falls_with_the_square_of_the_cell_far_from
         solution = solve(build(source, 1, **case))
         assert solution.heat_rate("x_max") == pytest.approx(-0.41 * heat, abs=0.5 / cells)
         assert solution.heat_rate("x_min") + solution.heat_rate("x_max") == pytest.approx(-heat, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("sin(t)*where(x > 0.3, 1.0, 0.0)", "where(x > 0.3, 1.0, 0.0)"),
+        ("-where(t < 2, 1.0, 0.0)*(3*x)/exp(y)*T", "(3*x)/exp(y)"),
+        ("t/x", "1/x"),
+        ("exp(-(x - t)**2)", None),
+        ("x*y", "x*y"),
+    ],
+)
+def test_the_factor_that_depends_on_place_is_found(text, pattern):
+    found = find_pattern(Expression(text).code)
+
+    assert found == (None if pattern is None else Expression(pattern).code)
+
+
+@pytest.mark.parametrize("end", [1.0, 7.0])
+def test_a_narrow_source_that_pulses_puts_in_its_heat(end):
+    """Its points are chosen once, whatever the factor of time does."""
+    source, heat = spot((0.41, 0.53), 1e-3)
+    problem = build(f"sin(t)**2*({source})", cells=8, resolution={"cells": [8, 8], "end_time": end})
+
+    assert stored(problem, steps=200, method="implicit") == pytest.approx(
+        heat * (0.5 * end - 0.25 * math.sin(2 * end)), rel=1e-3
+    )
