@@ -85,6 +85,8 @@ def find_loose_parts(space: Space, loads: Loads) -> list[Part]:
 
 
 def _is_parted(space: Space, least: float) -> bool:
+    if space.problem.has_flow:  # which joins what it goes through, however little that conducts
+        return False
     if space.active is not None:
         return True
     return any(bool((g[inner(axis)] <= least).any()) for axis, g in enumerate(space.conductances))
@@ -264,6 +266,8 @@ def _require_reached(space: Space, loads: Loads, temperature: FloatArray, labels
 
 def _has_weak_parts(space: Space, loads: Loads) -> bool:
     """Whether the body may have parts that nearly nothing ties, or be one; a quick look."""
+    if space.problem.has_flow:
+        return False
     least = WEAK * _largest(space, loads)
     total = sum(
         float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
