@@ -20,6 +20,7 @@ STAGE, SPACE_STAGE = 1.5e-5, 5e-4  # s for each stage
 STEPS = 3.0  # over the tolerance to the power of 0.4, and for each landing: super-steps, about
 FIRST = 0.03  # times the cube root of the tolerance: first step, over the way to the first landing
 LEAST_TOLERANCE = 1e-8  # 13,000 steps of a rod from a sudden start
+JUMPS = 20.0  # times the price where a conductivity may jump with temperature; a rough allowance
 FIELDS = 16.0  # of working memory
 
 
@@ -50,6 +51,8 @@ class Rkl2Method:
         return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
 
     def estimate(self, facts: Facts) -> Cost:
+        from grid.engine.temperature_integral import find_degree
+
         steps = STEPS * facts.tolerance**-0.4 + STEPS * len(facts.landings)
         stages = math.sqrt(2.0 * facts.stiffness * facts.duration * steps) + 3.0 * steps
         if _is_scaled(facts):
@@ -57,6 +60,8 @@ class Rkl2Method:
             seconds = stages * (STAGE + STAGE_CELL * facts.cells * threaded)
         else:
             seconds = stages * (SPACE_STAGE + SPACE_CELL * facts.cells)
+        if any(find_degree(value) is None for material in facts.problem.materials for value in material.conductivity):
+            seconds *= JUMPS
         memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
         return Cost(math.ceil(steps), seconds, memory)
 
