@@ -33,6 +33,7 @@ INTEGRAL_SHARE = 5.0  # times the tolerance: of the integral of a load, the most
 FIRST_PARTS = 8  # of each way between two switches, to begin with
 MAX_STRETCHES = 200_000  # of one load: its changes are too many for a run to follow
 ROUNDS = 70
+HUGE = 1e5  # times what a load usually is
 SHORTEST = 1e-13  # of the run: no step is shorter, see `grid.engine.adaptive`
 
 Places = Mapping[str, tuple[Operand, Operand]]
@@ -106,7 +107,9 @@ def follow(
         width = now.high - now.low
         integral = known + float((now.least * width).sum())
         nothing = NEGLIGIBLE * tolerance * integral * (width / length + 1.0 / SHARES)
-        is_done = (now.difference <= RESOLVED * now.most) | (now.difference * width <= nothing)
+        is_done = (np.isfinite(now.difference) & (now.difference <= RESOLVED * now.most)) | (
+            now.difference * width <= nothing
+        )
         is_done |= width <= SHORTEST * length
         if is_absolute:
             ripple = NEGLIGIBLE * tolerance * (size + float((now.size * width).sum())) / length
@@ -122,7 +125,19 @@ def follow(
             raise _too_fast(path)
         middle = 0.5 * (low + high)
         low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
+    _require_bounded(_Stretches.join(done), path)
     return _conclude(_Stretches.join(done), mean, size if is_absolute else 0.0, tolerance)
+
+
+def _require_bounded(found: _Stretches, path: str) -> None:
+    """Refuse a load that is endless at a time between samples: its bounds are, and it is huge beside them."""
+    is_open = ~np.isfinite(found.difference)
+    if not is_open.any():
+        return
+    sizes = np.abs(found.middle)
+    usual = float(np.median(sizes[~is_open & np.isfinite(sizes)])) if (~is_open).any() else 0.0
+    if not bool(np.all(sizes[is_open] <= HUGE * usual)):
+        raise FieldError(path, "a finite number throughout the run; it grows without bound at a time within")
 
 
 def _too_fast(path: str) -> FieldError:
