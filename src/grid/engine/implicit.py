@@ -26,14 +26,16 @@ from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
 from grid.engine.carrying import make_strict
 from grid.engine.costs import LARGE_CELLS
 from grid.engine.errors import NotConvergedError
-from grid.engine.iteration import Balance, balance
+from grid.engine.iteration import TOLERANCE, Balance, balance
 from grid.engine.linear import LinearSolver, make_solver
+from grid.engine.newton import can_differentiate, make_newton_solver
 from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
 from grid.engine.space import Loads, Space
 from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
-from grid.engine.varying import freeze
+from grid.engine.varying import find_variation, freeze
 
+KEPT_REFERENCES, FEW_CELLS = 8, 1_000  # matrices of the start that are held; cells up to which none is worth it
 KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # factorisations held at once, for different steps; large grids
 REUSE = 1e-10  # relative difference of steps that counts as rounding
 CAREFUL_PARTS = 8
@@ -53,6 +55,8 @@ class Stage:
 class ImplicitStepper(EqualSteps):
     """TR-BDF2 in equal steps between landing times; `grid.engine.adaptive` takes its steps one by one."""
 
+    accuracy: float = TOLERANCE
+    _references: OrderedDict[float, LinearSolver] = field(default_factory=OrderedDict, repr=False)
     _steps: list[float] = field(default_factory=list, repr=False)
     _solvers: OrderedDict[tuple[float, bytes], LinearSolver] = field(default_factory=OrderedDict, repr=False)
 
@@ -105,8 +109,11 @@ class ImplicitStepper(EqualSteps):
         """
         tau, space = stage.weight * stage.step, self.space if not is_strict else self._strict_space
         if not space.problem.is_linear:
-            solver = before.solver if before is not None and before.is_steady else None
-            return balance(space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver)
+            is_kept = before is not None and before.is_steady
+            solver = before.solver if before is not None and is_kept else self._find_reference(tau)
+            return balance(
+                space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver, tolerance=self.accuracy
+            )
         loads = self.space.loads(stage.time)
         solver = self._solver(stage.step, stage.weight, loads)
         if space.correction is not None:
@@ -115,6 +122,28 @@ class ImplicitStepper(EqualSteps):
             return balance_limited(space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver)
         temperature = base + solver.solve(known + tau * self.space.heat_flow(base, loads).net)
         return Balance(temperature, self.space.heat_flow(temperature, loads), loads, self.space, solver, 1)
+
+    def _find_reference(self, tau: float) -> LinearSolver | None:
+        """Newton's matrix at the start of the run, where a factorisation is dearer than a turn or two with an old one.
+
+        It follows from the plan alone, so a run that is resumed has the same.
+        """
+        if not self._keeps_references:
+            return None
+        if tau not in self._references:
+            while len(self._references) >= KEPT_REFERENCES:
+                self._references.popitem(last=False)
+            start = self.space.initial_temperature()
+            frozen, loads = freeze(self.space, start, 0.0)
+            self._references[tau] = make_newton_solver(frozen, loads, start, 0.0, shift=1.0, tau=tau)
+        self._references.move_to_end(tau)
+        return self._references[tau]
+
+    @cached_property
+    def _keeps_references(self) -> bool:
+        space = self.space
+        is_direct = can_differentiate(space) and len(space.shape) > 1 and space.body_cells.size > FEW_CELLS
+        return is_direct and not find_variation(space).is_steep
 
     @cached_property
     def _strict_space(self) -> Space:

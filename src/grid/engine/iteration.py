@@ -49,6 +49,14 @@ def _freeze_near(space: Space, before: FloatArray, after: FloatArray, time: floa
     return after, *freeze(space, after, time)
 
 
+def _close(frozen: Space, loads: Loads, missing: FloatArray, shift: float, tau: float) -> float:
+    """By how much a body is to be warmed as a whole, so that no heat is missing [K]."""
+    lost = shift * float(frozen.capacity.sum())
+    for patch, closure in zip(frozen.patches, loads.closures, strict=True):
+        lost += tau * patch.area * float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum())
+    return float(missing.sum()) / lost if lost > 0.0 else 0.0
+
+
 @dataclass(frozen=True)
 class Balance:
     """A field that satisfies the equation, and what belongs to it."""
@@ -78,6 +86,7 @@ def balance(
     time: float,
     turns: int = ITERATIONS,
     solver: LinearSolver | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Balance:
     """Iterate from `guess` until the correction is below `TOLERANCE`; halve corrections that do not shrink.
 
@@ -91,6 +100,8 @@ def balance(
         time: At which coefficients and loads are taken [s].
         turns: At most.
         solver: A system solved nearby with the same `shift` and `tau`, for the first turn.
+        tolerance: Of the last correction, over the span of temperatures. Where it is looser than `TOLERANCE` the field
+            is moved as a whole so that heat closes, by a share of the tolerance of what the correction was.
 
     Raises:
         NotConvergedError: They do not shrink enough in so many turns.
@@ -134,8 +145,12 @@ def balance(
         following = size * min(1.0, size / previous) if share == 1.0 and previous <= largest else size
         previous = size
         rounding = (STALLED if is_stalled else ROUNDINGS) * float(np.spacing(largest))
-        if min(size, 100.0 * following) <= TOLERANCE * span + rounding:
+        if min(size, 100.0 * following) <= tolerance * span + rounding:
             flow = frozen.heat_flow(temperature, loads)
+            if tolerance > TOLERANCE:
+                missing = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
+                temperature = temperature + _close(frozen, loads, missing, shift, tau)
+                flow = frozen.heat_flow(temperature, loads)
             return Balance(temperature, flow, loads, frozen, solver, turn, tuple(corrections))
     left, cell = size / max(span, 1e-300), np.unravel_index(int(np.abs(correction).argmax()), space.shape)
     what, remedy = "temperature-dependent coefficients", None

@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 from scipy.sparse import linalg
 
-from grid.engine.costs import uses_iteration, uses_multigrid
+from grid.engine.costs import factor_seconds, uses_iteration, uses_multigrid
 from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.limits import LU_CELLS_3D
 from grid.engine.linear_flow import PivotingLU, make_flow_solver, must_iterate
@@ -25,6 +25,7 @@ CG_TOLERANCE = 1e-13
 CG_ITERATIONS = 2_000
 STEP_TOLERANCE, ROUGH_STEP = 1e-10, 1e-4  # of multigrid in a time step, and where it corrects an iterate
 COUPLED_LU_CELLS = 40_000  # of a plane with a full tensor, up to which its matrix is factorised
+MASKED_FACTOR_SECONDS, FACTOR_SECONDS = 0.25, 0.05  # up to which the body of a mask, or a box, is factorised in 3D
 PROBED_CELLS = 100  # up to which a matrix that serves once is found by applying the scheme, and factorised
 SEPARABLE_CONTRAST = 3.0  # of conductances, up to which the nearest homogeneous box is the better preconditioner
 GMRES_TOLERANCE, ROUGH_TOLERANCE, GMRES_BASIS, REFINEMENTS = 1e-13, 1e-5, 30, 12
@@ -132,6 +133,9 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, 
     if len(space.shape) == 1 and space.shape[0] > 1 and not (space.problem.is_periodic[0] or space.problem.has_flow):
         diagonal = shift * space.capacity + tau * space.diagonal(loads) + idle
         return Tridiagonal(diagonal, -tau * space.conductances[0][1:-1])
+    if prefers_factors(space):
+        matrix = tau * assemble_body(space, loads) + sparse.diags(shift * space.capacity[space.body_cells])
+        return BodyLU(matrix.tocsc(), space)
     if is_for_multigrid(space, few_solves=is_rough or shift == 0.0):
         from grid.engine.methods.multigrid import Cycle, MultigridSolver
 
@@ -146,6 +150,17 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, 
     if uses_iteration(space.shape):
         return ConjugateGradients(matrix, SeparableInverse.of(space, loads, shift=shift, tau=tau))
     return SparseLU(matrix)
+
+
+def prefers_factors(space: Space) -> bool:
+    """Whether the cells of a 3D body are factorised although a box of as many cells would be solved by iteration.
+
+    A masked body that is thin everywhere, such as fins, is as cheap to factorise as a plane.
+    """
+    if space.couplings or space.problem.has_flow or not uses_iteration(space.shape):
+        return False
+    most = MASKED_FACTOR_SECONDS if space.active is not None else FACTOR_SECONDS
+    return factor_seconds(space.shape, space.body_cells.size) <= most
 
 
 def is_for_multigrid(space: Space, *, few_solves: bool) -> bool:
@@ -191,6 +206,26 @@ class TridiagonalLU:
         padded = np.append(right, np.zeros(3 - right.size)) if right.size < 3 else right
         solution: FloatArray = lapack.dgttrs(*self._factors, padded)[0]
         return solution[: right.size]
+
+
+class BodyLU:
+    """A factorisation of the cells of the body; what is outside stays as it is.
+
+    Args:
+        matrix: Over the cells of the body, in their order.
+        space: The discretised problem.
+    """
+
+    def __init__(self, matrix: Any, space: Space) -> None:
+        self._factors = SparseLU(matrix)
+        self._body, self._size = space.body_cells, space.capacity.size
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        if self._body.size == self._size:
+            return self._factors.solve(right)
+        solution = np.zeros(self._size)
+        solution[self._body] = self._factors.solve(right[self._body])
+        return solution
 
 
 class SparseLU:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import SingularError
 from grid.engine.face_slopes import find_face_slopes, has_face_slopes
-from grid.engine.linear import LinearSolver, SparseLU, TridiagonalLU, make_solver
+from grid.engine.linear import BodyLU, LinearSolver, TridiagonalLU, make_solver, prefers_factors
 from grid.engine.mesh import after_first, before_last, first, inner, last
 from grid.engine.space import Closure, Loads, Space
 from grid.engine.values import FloatArray
@@ -46,7 +46,8 @@ class Slopes:
 
 def can_differentiate(space: Space) -> bool:
     """Whether the full Newton matrix is worth its factorisation."""
-    return not space.couplings and not uses_iteration(space.shape) and space.capacity.size <= MOST_CELLS
+    is_small = not uses_iteration(space.shape) and space.capacity.size <= MOST_CELLS
+    return not space.couplings and (is_small or prefers_factors(space))
 
 
 def must_differentiate(space: Space) -> bool:
@@ -226,19 +227,23 @@ def factorise(space: Space, slopes: Slopes, own: FloatArray, scale: FloatArray) 
         diagonal[1:] += high
         below = scale[:-1] * (low - g - space.carried(0))
         return TridiagonalLU(below, own + scale * diagonal, -scale[1:] * (g + high))
-    return SparseLU(_assemble(space, slopes, own, scale))
+    return BodyLU(_assemble(space, slopes, own, scale), space)
 
 
 def _assemble(space: Space, slopes: Slopes, own: FloatArray, scale: FloatArray) -> Any:
     from scipy import sparse
 
-    count = own.size
-    index = np.arange(count).reshape(space.shape)
-    rows, columns, values = [np.arange(count)], [np.arange(count)], [slopes.diagonal]
+    body = space.body_cells
+    count, number = body.size, np.full(own.size, -1, np.int32)
+    number[body] = np.arange(count, dtype=np.int32)
+    index, cells = number.reshape(space.shape), number[body]
+    own, scale = own[body], scale[body]
+    rows, columns, values = [cells], [cells], [slopes.diagonal[body]]
     for axis, g in enumerate(space.conductances):
         for one, other, face in find_pairs(space, axis):
-            low, high, straight = (part[face].ravel() for part in (slopes.low[axis], slopes.high[axis], g))
-            low_cells, high_cells = index[one].ravel(), index[other].ravel()
+            joined = (index[one] >= 0) & (index[other] >= 0)
+            low, high, straight = (part[face][joined] for part in (slopes.low[axis], slopes.high[axis], g))
+            low_cells, high_cells = index[one][joined], index[other][joined]
             rows += [low_cells, low_cells, high_cells, high_cells]
             columns += [low_cells, high_cells, low_cells, high_cells]
             values += [-low, -straight - high, -straight + low - space.carried(axis), high]

@@ -8,12 +8,13 @@ and the law of the boundary agree.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.engine.boundaries import Robin
 from grid.engine.carrying import carry_half, make_correction
 from grid.engine.errors import NotConvergedError
 from grid.engine.joints import FaceMeans, Joints, find_joints, solve_joints
@@ -50,6 +51,9 @@ class Variation:
         surfaces: For each patch what its surface temperatures follow from: `given` by the law, `plain` where neither
             law nor half cell depends on them, else `sought`.
         is_steep: Whether a property may jump or peak within a difference of temperatures.
+        group: Patches whose surface temperatures are sought together.
+        all_conductivities_of_temperature: Whether the conductivity of every material depends on temperature.
+        is_isotropic: Whether every material has one conductivity for all axes, the same in both halves of a cell.
         means: The materials with their properties as means between two temperatures.
         joints: For each axis the faces between two materials, and those of contacts, across which a conductivity
             depends on temperature.
@@ -67,6 +71,34 @@ class Variation:
     is_steep: bool
     means: Means
     joints: tuple[Joints | None, ...]
+    group: "Group | None"
+    all_conductivities_of_temperature: bool
+    is_isotropic: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """Patches whose surface temperatures are sought together: laws that do not depend on them, one k for all axes.
+
+    Args:
+        patches: Their indices.
+        cells: Behind all faces, one patch after the other, flat.
+        ends: Where in them each patch but the last ends.
+        spacing: Cell size along the normal of each face [m].
+        region: Material behind each face; None where there is one.
+        places: Centres of the cells.
+        is_constant: Whether the laws are the same at all times.
+        known: The laws of all faces, once they were read, if they are.
+    """
+
+    patches: tuple[int, ...]
+    cells: NDArray[np.intp]
+    ends: NDArray[np.intp]
+    spacing: FloatArray
+    region: NDArray[np.int16] | None
+    places: dict[str, Operand]
+    is_constant: bool
+    known: list[Robin] = field(default_factory=list)
 
 
 def find_variation(space: Space) -> Variation:
@@ -103,6 +135,9 @@ def _find_variation(space: Space) -> Variation:
         means.is_steep,
         means,
         tuple(find_joints(space, axis) for axis in range(problem.dimension)),
+        _find_group(space, surfaces) if "T" in conductivity else None,
+        all(any("T" in value.variables for value in m.conductivity) for m in problem.materials),
+        all(len(m.conductivity) == 1 for m in problem.materials) and problem.cuts is None,
     )
 
 
@@ -123,7 +158,12 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
         changes["capacity"] = capacity_at(problem, places, space.region)
     if varies.conductivity:
         axes = range(problem.dimension)
-        conductivity = tuple(conductivity_at(problem, axis, places, space.region) for axis in axes)
+        k = conductivity_at(problem, 0, places, space.region)
+        others = axes[1:]
+        conductivity = (
+            k,
+            *(k if varies.is_isotropic else conductivity_at(problem, a, places, space.region) for a in others),
+        )
         changes["conductivity"] = conductivity
         changes["couplings"] = couplings_at(problem, conductivity, places, space.region)
         found = tuple(_conductance(space, field, places, axis) for axis in axes)
@@ -145,10 +185,15 @@ def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Sp
         NotConvergedError: A surface temperature is not found.
         FieldError: A coefficient is not physical there.
     """
-    solved = [_surface(space, temperature, index, time) for index in range(len(space.patches))]
+    group = find_variation(space).group
+    solved = {} if group is None else _solve_group(space, group, temperature, time)
+    for index in range(len(space.patches)):
+        if index not in solved:
+            solved[index] = _surface(space, temperature, index, time)
     if find_variation(space).conductivity:
-        space = replace(space, half_conductance=tuple(half for _, half in solved), _constant_loads=None)
-    closures = tuple(closure for closure, _ in solved)
+        halves = tuple(solved[index][1] for index in range(len(space.patches)))
+        space = replace(space, half_conductance=halves, _constant_loads=None)
+    closures = tuple(solved[index][0] for index in range(len(space.patches)))
     return space, Loads(
         closures, space.source_heat(time, temperature.reshape(space.shape)), b"", space.prescribed(time)
     )
@@ -167,7 +212,9 @@ def _conductance(
     if space.problem.is_periodic[axis]:
         beyond_high[last(axis)], beyond_low[first(axis)] = field[first(axis)], field[last(axis)]
     k_high = _mean_conductivity(space, axis, {**places, **stretch(field, beyond_high), "side": 1})
-    if space.region is None and not varies.conductivity_places:  # both cells of a face have the same mean
+    is_shared = space.region is None or (varies.all_conductivities_of_temperature and varies.joints[axis] is not None)
+    if is_shared and not varies.conductivity_places and space.problem.cuts is None:
+        # both cells of a face have the same mean, or it is that of a joint
         k_low = np.empty(space.shape)
         k_low[after_first(axis)], k_low[first(axis)] = k_high[before_last(axis)], k_high[last(axis)]
     else:
@@ -189,6 +236,80 @@ def _mean_conductivity(space: Space, axis: int, places: dict[str, Operand]) -> F
 def stretch(one: FloatArray, other: FloatArray) -> dict[str, Operand]:
     """The temperatures that a stretch of material spans, and their mean."""
     return {"T": 0.5 * (one + other), "T_low": np.minimum(one, other), "T_high": np.maximum(one, other)}
+
+
+def _find_group(space: Space, surfaces: list[str]) -> Group | None:
+    """The patches whose surface temperatures can be sought together; None where there are not several."""
+    problem = space.problem
+    if problem.coupled_axes or problem.has_flow or problem.cuts is not None:
+        return None
+    if any(len(material.conductivity) > 1 for material in problem.materials):
+        return None
+    chosen = tuple(
+        index
+        for index, (law, kind) in enumerate(zip(space.boundaries, surfaces, strict=True))
+        if kind == "sought" and law.is_linear and not any("T" in value.variables for value in law.values.values())
+    )
+    if len(chosen) < 2 or any(space.boundaries[index].type == "temperature" for index in chosen):
+        return None
+    patches = [space.patches[index] for index in chosen]
+    cells = np.concatenate([patch.cells for patch in patches])
+    places = patch_places(problem, replace(patches[0], cells=cells))
+    counts = [patch.cells.size for patch in patches]
+    return Group(
+        chosen,
+        cells,
+        np.cumsum(counts)[:-1],
+        np.repeat([problem.domain.spacing[patch.axis] for patch in patches], counts),
+        None if space.region is None else space.region.reshape(-1)[cells],
+        {name: place for name, place in places.items() if name != "side"},
+        not any("t" in value.variables for index in chosen for value in space.boundaries[index].values.values()),
+    )
+
+
+def _solve_group(
+    space: Space, group: Group, temperature: FloatArray, time: float
+) -> dict[int, tuple[Closure, FloatArray]]:
+    """Closures and half conductances of the patches of a group, see `_surface`.
+
+    Raises:
+        NotConvergedError: A surface temperature is not found.
+    """
+    problem, near, means = space.problem, temperature[group.cells], find_variation(space).means.materials
+    law = group.known[0] if group.known else _read_laws(space, group, time)
+    if group.is_constant and not group.known:
+        group.known.append(law)
+    search, places = _Search(near), {**group.places, "t": np.float64(time)}
+    for _ in range(SURFACE_ITERATIONS):
+        k = conductivity_at(problem, 0, {**places, **stretch(near, search.at)}, group.region, means)
+        half: FloatArray = 2.0 * np.broadcast_to(k, near.shape) / group.spacing
+        closure = close(law, half)
+        if search.is_settled(near + closure.heat_flux(near) / half, half + law.film):
+            return _split_group(group, closure, half)
+    name = f"surface temperature of {space.patches[group.patches[0]].name}"
+    cell = np.unravel_index(int(group.cells[search.worst]), space.shape)
+    raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
+
+
+def _read_laws(space: Space, group: Group, time: float) -> Robin:
+    """The laws of all faces of a group."""
+    laws = [space.law(index, time)(0.0) for index in group.patches]
+    sizes = [space.patches[index].cells.size for index in group.patches]
+    film, reference, imposed = (
+        np.concatenate(
+            [np.broadcast_to(np.asarray(part, np.float64), size) for part, size in zip(parts, sizes, strict=True)]
+        )
+        for parts in zip(*((law.film, law.reference, law.imposed) for law in laws), strict=True)
+    )
+    return Robin(film, reference, imposed)
+
+
+def _split_group(group: Group, closure: Closure, half: FloatArray) -> dict[int, tuple[Closure, FloatArray]]:
+    parts = [np.split(part, group.ends) for part in (closure.transmittance, closure.reference, closure.imposed, half)]
+    return {
+        index: (Closure(transmittance, reference, imposed), own)
+        for index, transmittance, reference, imposed, own in zip(group.patches, *parts, strict=True)
+    }
 
 
 def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:

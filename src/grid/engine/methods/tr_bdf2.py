@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
+ACCURACY, MOST_ACCURACY = 1e-3, 1e-7  # of the tolerance, and at most: last correction of an iteration over the span
 LEAST_STEPS, STEPS = 5.0, 0.3  # steps that the error asks for: so many, and so many over the root of the tolerance
 # 9,000 steps of a rod from a sudden start at 1e-8, 3,000 and the turns of their iterations at 1e-7
 LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
@@ -74,7 +75,10 @@ def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpySte
         return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds)
     from grid.engine.implicit import ImplicitStepper
 
-    return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
+    if facts.steps is not None:
+        return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
+    accuracy = max(min(ACCURACY * facts.tolerance, MOST_ACCURACY), 1e-10)
+    return ImplicitStepper(space, step, keeps_bounds=keeps_bounds, accuracy=accuracy)
 
 
 def find_least_tolerance(facts: Facts) -> float:
