@@ -38,6 +38,7 @@ POOR = 0.01  # of the heat: error with which a load is refused
 DEPTH = 40
 SAMPLES, FEW_SAMPLES, MANY_CELLS = 17, 7, 100_000  # times at which a load is looked at before a run
 GAUSS_2, GAUSS_3 = ((np.polynomial.legendre.leggauss(n)) for n in (2, 3))
+EDGE = 1e-7  # of a cell beside each face that is not looked at
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,9 @@ class CellMeans:
     def _find_uneven(self, time: float) -> NDArray[np.intp]:
         """The cells within which the load varies, if it varies much within any; none where centres are enough."""
         start = {name: (at, at) for name, at in self._at_start().items()}
-        low, high = bound(self.pattern, {**self.shapes.ends, "t": (np.float64(time),) * 2, **start})
+        # a plane on a face cuts neither of its cells, and one that lies off it by its last digits no more
+        inside = {name: (a + EDGE * (b - a), b - EDGE * (b - a)) for name, (a, b) in self.shapes.ends.items()}
+        low, high = bound(self.pattern, {**inside, "t": (np.float64(time),) * 2, **start})
         width = np.broadcast_to(high - low, self.shapes.shape).reshape(-1)
         largest = float(np.abs(self._centres(time)).max(initial=0.0))
         uneven = ~(width <= FLAT * largest) & (width > 0.0)

@@ -247,7 +247,8 @@ class _Progress:
         except RunError as error:
             error.place(state.step, state.time, self._space.shape)
             raise
-        return replace(state, temperature=self._space.fill(state.temperature))
+        filled = self._space.fill(state.temperature)
+        return state if filled is state.temperature else replace(state, temperature=filled)
 
     def _fraction(self, state: State, *, is_last: bool) -> float:
         if is_last:

@@ -304,7 +304,8 @@ def _with_overrides(
         until = max(problem.end_time, *times)
     if until is not None and problem.steps is not None and problem.end_time is not None and steps is None:
         steps = limits.scale_steps(problem.steps, until / problem.end_time)  # the same step for longer
-    changes = {name: value for name, value in (("end_time", until), ("steps", steps)) if value is not None}
+    asked = (("end_time", until), ("steps", steps))
+    changes = {name: value for name, value in asked if value is not None and value != getattr(problem, name)}
     return replace(problem, **changes) if changes else problem  # type: ignore[arg-type]
 
 

@@ -28,6 +28,7 @@ from grid.engine.values import FloatArray
 
 SHORTEST_SHIFT, LONGEST_SHIFT, DECADE = 0.3, 0.15, 1.2  # shifts over the times of response; decades between two
 MOST_SHIFTS = 4
+PATIENCE = 5  # rounds with the middle shift alone, where each is a factorisation, which is dearer than a few directions
 DIRECTIONS = 240  # at most
 LEAST_ROUNDS, MARGIN, LARGEST_OF_MEAN = 2, 2.0, 5.0  # see grid.engine.methods.rational_krylov
 ENERGY, LOOSEST = 0.05, 0.01  # of the tolerance over what is left: error of a direction that is solved by iteration
@@ -175,6 +176,7 @@ class ReducedModes:
             *(float(item.heat.sum()) for item in signals.patterns),
         ]
         shifts = find_shifts(course)
+        self._patience = PATIENCE if is_direct else 0
         dtype = np.float32 if tolerance >= SINGLE_TOLERANCE and not is_direct else np.float64
         operator: Operator = (
             DirectOperator(space, loads, shifts) if is_direct else MultigridOperator(space, loads, shifts, dtype)
@@ -191,7 +193,7 @@ class ReducedModes:
         while live:
             if basis.count >= DIRECTIONS:
                 raise NotConvergedError("the Krylov space of the loads", basis.count, change, self._tolerance * span)
-            energy, shift = min(ENERGY * self._tolerance / left, LOOSEST), round_ % shifts
+            energy, shift = min(ENERGY * self._tolerance / left, LOOSEST), self._pick_shift(round_)
             gamma = self._gammas[shift]
             live = [chain for chain in live if basis.extend(energy, chain=chain, shift=shift, gamma=gamma)]
             round_ += 1
@@ -201,7 +203,7 @@ class ReducedModes:
             moved = basis.measure(step.T)
             left = max(min(moved / (basis.measure(after.T) or 1.0), left), self._tolerance)
             change, before = MARGIN * LARGEST_OF_MEAN * moved, after
-            if round_ < max(LEAST_ROUNDS, shifts):
+            if round_ < (LEAST_ROUNDS if self._patience else max(LEAST_ROUNDS, shifts)):
                 continue
             span = span or self._see(after)
             if change <= self._tolerance * span:
@@ -210,6 +212,11 @@ class ReducedModes:
                 if error <= self._tolerance * span:
                     return error
         return 0.0
+
+    def _pick_shift(self, number: int) -> int:
+        """The shift of a round: by turns, after some rounds with one of the middle."""
+        shifts = len(self._gammas)
+        return shifts // 2 if number < self._patience else (number + shifts // 2 + 1) % shifts
 
     def _solve(self) -> FloatArray:
         """Coefficients of the directions at the asked times, one in each row."""

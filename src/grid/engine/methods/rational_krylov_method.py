@@ -27,9 +27,9 @@ SETUP_CELL, CYCLE_CELL, CYCLE_CELL_3D = 8.0e-8, 1.4e-8, 2.0e-8
 DIRECTION_CELL, FIELD_CELL, LANDING_CELL = 2.5e-8, 1.2e-9, 1.0e-8
 DOUBLE = 1.5  # times as much where directions are in double precision
 # of modes that loads drive: rounds of directions, one for each load; systems, as in grid.engine.methods.driven_modes
-ROUNDS, ROUNDS_DECADE, ROUNDS_SPAN, DECADE, MOST_SHIFTS = 6.0, 2.5, 1.5, 1.2, 4
-CYCLES_DIRECTION, CYCLES_DIRECTION_DECADE = 6.0, 2.5
-ORTHOGONAL_CELL, DIRECTION, SOLVE_CELL = 1.2e-9, 8e-4, 2e-8
+ROUNDS, ROUNDS_DECADE, ROUNDS_SPAN, DECADE, MOST_SHIFTS, PATIENCE = 5.0, 7.5, 1.0, 1.2, 4, 5
+CYCLES_DIRECTION, DRIVEN_CYCLE, DRIVEN = 7.0, 4e-4, 2.2
+ORTHOGONAL_CELL, DIRECTION, SOLVE_CELL = 1.2e-9, 5e-4, 2e-8
 STRETCH, STRETCH_MODE, LANDING = 2.5e-6, 8e-9, 6e-4
 CYCLE, CALL = 1.5e-4, 1e-2  # s of fixed cost of a cycle, and of a set of directions
 FIELDS, FIELDS_DOUBLE = 19.0, 31.0  # of working memory besides the directions
@@ -120,7 +120,10 @@ def _direct_seconds(facts: Facts, many: float, shifts: int) -> float:
     """Factorisations and solves."""
     shape, cells = facts.problem.domain.cells, facts.body_cells or facts.cells
     solve = SOLVE_ENTRY * factor_entries(shape, cells)
-    return shifts * factor_seconds(shape, cells) + many * (2.0 * solve + SOLVE_CELL * cells)
+    loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
+    late = min(max(many / (1 + len(loads)) - PATIENCE, 0.0) / shifts, 1.0)  # the middle shift alone serves at first
+    factors = 1.0 + (shifts - 1) * late
+    return factors * factor_seconds(shape, cells) + many * (2.0 * solve + SOLVE_CELL * cells)
 
 
 def _multigrid_seconds(facts: Facts, directions: float, many: float) -> float:
@@ -128,10 +131,12 @@ def _multigrid_seconds(facts: Facts, directions: float, many: float) -> float:
     decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
     cycles = (CYCLES + CYCLES_DECADE * decades) * many / directions
     if not facts.is_constant:
-        cycles = many * (CYCLES_DIRECTION + CYCLES_DIRECTION_DECADE * decades)
+        cycles = many * CYCLES_DIRECTION
     cell = CYCLE_CELL_3D if facts.dimension == 3 else CYCLE_CELL
     cell *= DOUBLE if facts.tolerance < SINGLE_TOLERANCE else 1.0
-    return CALL + cycles * CYCLE + facts.cells * (SETUP_CELL + cycles * cell)
+    cell *= 1.0 if facts.is_constant else DRIVEN
+    fixed = CYCLE if facts.is_constant else DRIVEN_CYCLE
+    return CALL + cycles * fixed + facts.cells * (SETUP_CELL + cycles * cell)
 
 
 def _make_modes(

@@ -19,6 +19,7 @@ import numpy as np
 from grid.engine.values import FloatArray
 
 TERMS = 18  # of the series below 1, to rounding
+COMPILED = 200_000  # modes times stretches from which the march is compiled
 DIGITS = 13  # of the length of a stretch
 DISTINCT = 64  # lengths of stretches whose functions are kept at once
 
@@ -78,6 +79,11 @@ def march(rates: FloatArray, lengths: FloatArray, low: FloatArray, high: FloatAr
         integrals[at] = h * h * (two[own] * low[at] + three[own] * slope)
     decay, gain = factors
     amplitude = start.copy()
+    if low.size >= COMPILED:
+        from grid.engine.methods.response_kernels import march_all
+
+        march_all(ends, integrals, decay, gain, which, amplitude)
+        return Motion(ends, integrals)
     begins = np.empty_like(low)
     for index, kind in enumerate(which.tolist()):
         begins[index] = amplitude
