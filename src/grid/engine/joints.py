@@ -150,12 +150,13 @@ def solve_joints(
         slope_a, slope_b = factor * at(0, surface), factor * at(1, beyond)
         low, high = np.where(gap >= 0.0, surface, low), np.where(gap <= 0.0, surface, high)
         following = surface + gap / (slope_a + slope_b * (1.0 + barrier * slope_a))
-        is_held = (following < low) | (following > high) | (np.abs(gap) > 0.5 * last_gap)
-        following = np.where(is_held, 0.5 * (low + high), following)
-        last_gap = np.abs(gap)
-        if np.all((np.abs(following - surface) <= exact) | (gap == 0.0)):
+        is_settled = (np.abs(following - surface) <= exact) | (gap == 0.0)
+        if is_settled.all():  # before a gap that is all rounding is taken for one that does not shrink
             break
-        surface = following
+        is_held = (following < low) | (following > high) | (np.abs(gap) > 0.5 * last_gap)
+        following = np.where(is_held & ~is_settled, 0.5 * (low + high), following)
+        last_gap = np.abs(gap)
+        surface = np.where(is_settled, surface, following)
     series = 1.0 / (1.0 / slope_a + 1.0 / slope_b + barrier)
     return JointSlopes(joints, k_a, k_b, series * factor * own_a / slope_a, series * factor * own_b / slope_b)
 
