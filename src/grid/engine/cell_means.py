@@ -112,6 +112,11 @@ class CellMeans:
             self._last = key, self._make_rule(key, MOST_CELLS, is_sample=False)
         return self._last[1]
 
+    @property
+    def has_moving_points(self) -> bool:
+        """Whether the points differ from time to time."""
+        return self._has("t")
+
     def _has(self, name: str) -> bool:
         return ("variable", name) in self.pattern
 

@@ -5,7 +5,7 @@ in the ledger (`Ledger.prescribed`); here it is compared with the integral of th
 times, by Gauss's rule on stretches on which the load is known to be smooth (`grid.engine.load_course`). Of a flux, a
 source or a film it is compared with the integral of its size, of a temperature with that of its distance to its mean.
 Loads that depend on the temperature of the body have no integral that is known; neither has a source of place and time,
-whose heat is in the balance.
+nor a flux whose means over faces need other points at every moment. Their heat is in the balance.
 """
 
 from dataclasses import dataclass
@@ -40,20 +40,23 @@ class PrescribedLoad:
     Args:
         path: Name of the field.
         value: What it is.
-        places: Of the faces that it acts on; empty where it is the same everywhere.
+        places: Of the faces that it acts on, or of points within them; empty where it is the same everywhere.
         is_absolute: Whether zero means nothing.
+        weights: Shares of the points, which add up to 1; None where all are alike.
     """
 
     path: str
     value: Value
     places: dict[str, Operand]
     is_absolute: bool
+    weights: FloatArray | None = None
 
     def at(self, time: float) -> float:
         """Its mean over the faces at a time [s]."""
         if isinstance(self.value, Table):
             return float(self.sample(np.array([time]))[0])
-        return float(np.mean(self.value.evaluate({**self.places, "t": np.float64(time)})))
+        values = np.asarray(self.value.evaluate({**self.places, "t": np.float64(time)}), np.float64)
+        return float(values.mean()) if self.weights is None else float(values @ self.weights)
 
     @cached_property
     def _points(self) -> tuple[FloatArray, FloatArray]:
@@ -74,7 +77,8 @@ class PrescribedLoad:
         for first in range(0, times.size, block):
             part = times[first : first + block].reshape(-1, 1)
             values = np.asarray(self.value.evaluate({**self.places, "t": part}), np.float64)
-            found.append(np.broadcast_to(values, (part.size, max(values.shape[-1], 1))).mean(axis=1))
+            values = np.broadcast_to(values, (part.size, max(values.shape[-1], 1)))
+            found.append(values.mean(axis=1) if self.weights is None else values @ self.weights)
         return np.concatenate(found) if found else np.zeros(0)
 
 
@@ -83,16 +87,35 @@ def find_prescribed(space: "Space") -> tuple[PrescribedLoad, ...]:
     found = []
     for load in find_timed_loads(space.problem):
         names = load.value.variables
-        patches = [patch for patch in space.patches if patch.name == load.patch]
+        patches = [index for index, patch in enumerate(space.patches) if patch.name == load.patch]
         if "T" in names or not (patches or load.path == "source_term"):
             continue
         if load.is_common:
             found.append(PrescribedLoad(load.path, load.value, {}, load.is_absolute))
-        elif patches:
-            shape = patches[0].cells.shape
-            places = {name: np.broadcast_to(place, shape) for name, place in patches[0].places.items() if name in names}
-            found.append(PrescribedLoad(load.path, load.value, places, load.is_absolute))
+        elif patches and (points := _find_points(space, patches[0])) is not None:
+            places = {name: place for name, place in points[0].items() if name in names}
+            found.append(PrescribedLoad(load.path, load.value, places, load.is_absolute, points[1]))
     return tuple(found)
+
+
+def _find_points(space: "Space", index: int) -> tuple[dict[str, Operand], FloatArray | None] | None:
+    """The points at which the scheme takes a load of a patch, and their shares; None where they move."""
+    patch = space.patches[index]
+    places = {name: np.broadcast_to(place, patch.cells.shape) for name, place in patch.places.items()}
+    means = space.face_means_of(index) if space.boundaries[index].type == "flux" else None
+    if means is None:
+        return {**places}, None
+    if means.has_moving_points:
+        return None
+    rule = means.find_rule(0.0)
+    if rule is None:
+        return {**places}, None
+    alone = np.ones(patch.cells.size, bool)
+    alone[rule.cells] = False
+    joined: dict[str, Operand] = {
+        name: np.concatenate([place[alone], rule.places[name]]) for name, place in places.items()
+    }
+    return joined, np.concatenate([np.ones(int(alone.sum())), rule.weight]) / alone.size
 
 
 def audit_loads(

@@ -232,7 +232,7 @@ class Space:
                 limit = limits.temperature_limit(self.problem.temperature_unit)
             path = f"boundaries.{patch.name}.{name}"
             found = evaluate_checked(path, values[name], {**places, "T": surface}, limit)
-            if boundary.type == "flux" and (means := self._face_means(index)) is not None:
+            if boundary.type == "flux" and (means := self.face_means_of(index)) is not None:
                 faces = patch.cells.shape
                 found = means.correct(np.broadcast_to(found, faces), time, np.broadcast_to(surface, faces))
             if "T" not in values[name].variables:
@@ -262,7 +262,7 @@ class Space:
             full = np.where(self._inside, full, 0.0)
         return np.ascontiguousarray(full).reshape(-1)
 
-    def _face_means(self, index: int) -> "CellMeans | None":
+    def face_means_of(self, index: int) -> "CellMeans | None":
         """The means of a flux over the faces of a patch, found once for a problem; None where centres are enough."""
         known, key = self.problem.load_means, f"patch {index}"
         if key not in known:
