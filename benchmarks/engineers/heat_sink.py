@@ -144,7 +144,9 @@ class Varying:
     """E2's equations: conductances at the mean temperature of each face, of half cells at that of the cell.
 
     A film of 25 W/(m2 K) leaves half cells of 1 mm of metal within 0.02 K of their surfaces, so that the temperature
-    at which their conductivity is taken is worth less than 1e-7 of the rise.
+    at which their conductivity is taken is worth less than 1e-7 of the rise. So is that where copper meets aluminium:
+    both are taken at the mean of their cells and not at the temperature of the joint, which changes what flows there
+    by the square of the difference between the cells.
     """
 
     def __init__(self, sink: Sink, film: float = FILM, scale: float = 1.0) -> None:

@@ -237,7 +237,7 @@ def test_half_the_cell_and_half_the_step_leave_a_quarter_of_the_error(name, dime
     sines = "*".join(f"sin(pi*{axis})" for axis in axes)
     held = {f"{axis}_{end}": {"type": "temperature", "value": 0.0} for axis in axes for end in ("min", "max")}
     errors = []
-    for cells in (8, 16, 32):
+    for cells in (6, 12, 24) if name == "modal" else (8, 16, 32):  # of all modes of a plate there are few enough
         case = {
             "domain": {"size": [1.0] * dimension},
             "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},

@@ -58,11 +58,11 @@ def test_equal_implicit_steps_say_which_one_could_not_be_solved(make_problem, co
     stepper, calls = make_stepper(plan), []
     stage = stepper._stage
 
-    def failing(*args):
+    def failing(*args, **options):
         calls.append(args)
         if len(calls) == 5:
             raise NotConvergedError("a stage", 1, 1.0, 0.0, cell=6)
-        return stage(*args)
+        return stage(*args, **options)
 
     stepper._stage = failing
     with pytest.raises(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.engine import HeatProblem, solve
+from grid.engine.accelerated import PATIENCE
 from grid.engine.iteration import NEWTON_TURNS, TOLERANCE, balance
 from grid.engine.materials import discretise
 from grid.engine.varying import stored_between
@@ -99,4 +100,6 @@ def test_the_ledger_closes_with_a_flow_of_any_peclet_number_and_loads_of_tempera
     audits = {audit.name: audit for audit in solution.audits}
     assert audits["energy_balance"].value <= 1e-8
     assert audits["finite"].verdict == "passed"
-    assert solution.metrics["iterations"] <= 10.0 * (solution.metrics["steps"] + solution.metrics["rejected_steps"])
+    # of two stages; Newton's method takes some five turns, Anderson's for a flux that is limited some twenty
+    turns = 2.0 * (5.0 if speed == 0.0 else PATIENCE)
+    assert solution.metrics["iterations"] <= turns * (solution.metrics["steps"] + solution.metrics["rejected_steps"])

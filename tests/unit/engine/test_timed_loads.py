@@ -11,6 +11,7 @@ import pytest
 from grid.core.errors import FieldError, GridError
 from grid.engine import HeatProblem, prepare, solve, solve_batch
 from grid.engine.load_analysis import analyse_loads
+from grid.engine.load_audit import NOT_SAMPLED
 
 CAPACITY, LENGTH, END = 1e6, 0.02, 100.0
 TOLERANCE = 1e-4  # the default
@@ -80,7 +81,10 @@ def test_pulses_of_random_place_and_width_put_in_their_heat(options, start):
             solution = run(ROD | {"initial": start, "boundaries": flux(text)}, **options)
             loose = 0.05 if "steps" in options else 2 * TOLERANCE
             assert rise(solution) == pytest.approx(heat / CAPACITY / LENGTH, rel=loose), (text, options)
-            assert audit(solution).verdict == "passed"
+            if options:
+                assert audit(solution).verdict == "passed"
+            else:  # modes, which integrate the load themselves
+                assert audit(solution) == NOT_SAMPLED
 
 
 @pytest.mark.parametrize(
@@ -283,8 +287,8 @@ def test_the_audit_fails_where_a_method_passes_over_a_load(monkeypatch):
 
 
 def test_the_audit_looks_at_each_asked_interval():
-    plan = prepare(HeatProblem.from_case(ROD | {"boundaries": flux("1e4*t")}), times=[10.0, 50.0, 100.0])
-    solution = plan.solve()
+    problem = HeatProblem.from_case(ROD | {"boundaries": flux("1e4*t")})
+    solution = prepare(problem, method="implicit", times=[10.0, 50.0, 100.0]).solve()
 
     assert audit(solution).verdict == "passed"
     assert audit(solution).value <= 1e-12  # a straight line is integrated exactly

@@ -89,5 +89,6 @@ def compute_blocks_to_failure(damage: ArrayLike, already: ArrayLike = 0.0) -> Fl
     """How often a block that does `damage` can still be borne after damage `already` done; endless without damage."""
     left = np.maximum(1.0 - np.asarray(already, dtype=np.float64), 0.0)
     damage = np.asarray(damage, dtype=np.float64)
-    out: FloatArray = np.where(damage > 0.0, left / np.where(damage > 0.0, damage, 1.0), np.inf)
+    with np.errstate(over="ignore"):  # of next to no damage endless as well
+        out: FloatArray = np.where(damage > 0.0, left / np.where(damage > 0.0, damage, 1.0), np.inf)
     return out
