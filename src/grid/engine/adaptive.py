@@ -90,6 +90,9 @@ class Scheme(Protocol):
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of temperature that belong to errors of heat at a state."""
 
+    def find_longest_step(self, before: State, after: State, step: float) -> float:
+        """The longest step that follows loads which rise with temperature [s]; infinite where `step` does."""
+
     def find_corner(self, before: State, after: State) -> float | None:
         """The share of a step at which the equation changes its form, where that is what makes its error."""
 
@@ -178,7 +181,10 @@ class AdaptiveStepper:
                 continue
             control, excess = self._judge(state, attempt, control, step)
             if excess <= 1.0:
-                return self._keep(state, attempt, control)
+                longest = self.scheme.find_longest_step(state, attempt.state, step)
+                if longest == math.inf:
+                    return self._keep(state, attempt, control)
+                control = replace(control, wanted=min(longest, 0.5 * step), taken=0.0)
             share = None if has_landed else self.scheme.find_corner(state, attempt.state)
             corner = None if share is None or share * step < control.wanted else state.time + share * step
             state = replace(state, rejected_steps=state.rejected_steps + 1)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid.core.errors import UnsupportedError
+from grid.core.errors import FieldError, UnsupportedError
 from grid.engine.costs import count_body_cells, explicit_time_step
 from grid.engine.load_analysis import analyse_loads
 from grid.engine.methods import METHODS, Cost, Facts, Method
@@ -122,7 +122,12 @@ def _measure(space: "Space") -> tuple[float, float]:
     from grid.engine.space import box_bounds
     from grid.engine.varying import freeze
 
-    frozen, loads = freeze(space, space.initial_temperature(), 0.0)
+    try:
+        frozen, loads = freeze(space, space.initial_temperature(), 0.0)
+    except FieldError as error:
+        from grid.engine.growth import explain_start
+
+        raise explain_start(space, error) from None
     found = box_bounds(frozen, loads)
     if found is not None:
         return found

@@ -119,6 +119,24 @@ class NotConvergedError(RunError):
         self.iteration, self.count, self.residual, self.tolerance = iteration, count, residual, tolerance
         self.remedy = remedy or self.remedy
 
+    @property
+    def is_general(self) -> bool:
+        """Whether its remedy is that of its kind, for want of a better one."""
+        return self.remedy == type(self).remedy
+
+    def advise(self, remedy: str) -> "NotConvergedError":
+        """The same with another remedy."""
+        return NotConvergedError(
+            self.iteration,
+            self.count,
+            self.residual,
+            self.tolerance,
+            remedy,
+            step=self.step,
+            time_s=self.time_s,
+            cell=self.cell,
+        )
+
     def __str__(self) -> str:
         return self._tell(
             f"{self.iteration}: residual {self.residual:.3g} after {self.count} iterations, {self.tolerance:.3g} asked"
@@ -143,6 +161,39 @@ class StepUnderflowError(RunError):
 
     def __str__(self) -> str:
         return self._tell(f"a step of {self.step_s:.3g} s is still too long")
+
+
+class RunawayError(RunError):
+    """A load that rises with temperature heats a part of the body faster than anything takes the heat away.
+
+    Args:
+        load: Its field.
+        temperature: That the body had reached there.
+        unit: Of the case.
+        growth_s: Time in which what it is warmer grows e-fold there [s].
+    """
+
+    code, title = "thermal-runaway", "The temperature runs away"
+    remedy = (
+        "end the run before that time, cool the body more, or let the load stop rising where it does in truth, such as "
+        "with `where(T < ..., ..., ...)`"
+    )
+
+    def __init__(self, load: str, temperature: float, unit: str, growth_s: float, **place: Any) -> None:
+        super().__init__(load, temperature, unit, growth_s, **place)
+        self.load, self.temperature, self.unit, self.growth_s = load, temperature, unit, growth_s
+
+    def __str__(self) -> str:
+        reached = f"{self.temperature:.6g}{format_unit(self.unit)}"
+        return self._tell(
+            f"thermal runaway: {self.load} rises with temperature and had heated the body to {reached} by then, from "
+            f"where a rise grows e-fold in every {self.growth_s:.3g} s"
+        )
+
+
+def format_unit(unit: str) -> str:
+    """The unit of temperatures of a case behind a number; nothing where temperatures are relative."""
+    return "" if unit == "relative" else f" {unit}"
 
 
 class CheckpointError(InputError):

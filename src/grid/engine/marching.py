@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from grid.core.errors import DivergedError
+from grid.core.errors import DivergedError, FieldError, GridError
 from grid.engine.errors import CancelledError, RunError
 from grid.engine.load_analysis import analyse_facts
 from grid.engine.planning import OnStep, Plan
@@ -175,7 +175,7 @@ class March:
         self.recorder = Recorder(self.plan.space) if recorder is None else recorder
         if recorder is None:
             if state.time == 0.0:
-                self.recorder.keep(state, self.start_time, 0.0)
+                self._keep_start(state)
             self.recorder.note(state)
         progress, kept = _Progress(self, state), 1
         for segment in self.segments:
@@ -192,6 +192,15 @@ class March:
                 error = float(self.stepper.estimate_error(state).max())
                 self.recorder.keep(state, segment.inside(segment.end), error)
         return state, None
+
+    def _keep_start(self, state: State) -> None:
+        try:
+            self.recorder.keep(state, self.start_time, 0.0)
+        except (RunError, FieldError) as error:
+            cause = _explain(self.plan.space, state, error, self.segments[-1].end, is_adaptive=True)
+            if cause is error:
+                raise
+            raise cause from error
 
     @property
     def start_time(self) -> float:
@@ -244,9 +253,11 @@ class _Progress:
     def _advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         try:
             state = self._march.stepper.advance(state, segment, first, count)
-        except RunError as error:
-            error.place(state.step, state.time, self._space.shape)
-            raise
+        except (RunError, FieldError) as error:
+            cause = _explain(self._space, state, error, self._end, is_adaptive=segment.is_adaptive)
+            if cause is error:
+                raise
+            raise cause from error
         filled = self._space.fill(state.temperature)
         return state if filled is state.temperature else replace(state, temperature=filled)
 
@@ -258,3 +269,14 @@ class _Progress:
     def _report(self, state: State, fraction: float) -> None:
         self._since, self._last, self._reports = 0, state.time, self._reports + 1
         self._march.tell(state, fraction)
+
+
+def _explain(space: Space, state: State, error: RunError | FieldError, end: float, *, is_adaptive: bool) -> GridError:
+    """The error with its place and, where the field that was reached shows it, its cause."""
+    if isinstance(error, RunError):
+        error.place(state.step, state.time, space.shape)
+    if space.problem.is_linear:
+        return error
+    from grid.engine.growth import explain_failure
+
+    return explain_failure(space, state, error, end, is_adaptive=is_adaptive)

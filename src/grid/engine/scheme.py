@@ -10,6 +10,7 @@ from grid.engine.errors import RunError
 from grid.engine.space import HeatFlow, Space, split_signs
 from grid.engine.state import Ledger, Segment, State
 from grid.engine.values import FloatArray
+from grid.engine.varying import find_variation
 
 GAMMA = 2.0 - math.sqrt(2.0)
 D = GAMMA / 2.0
@@ -60,6 +61,14 @@ class EqualSteps(ABC):
         slack = max(slack, ROUNDING * max(abs(bounds.lowest), abs(bounds.highest)))
         inside = bounds.lowest - slack <= temperature.min() and temperature.max() <= bounds.highest + slack
         return self.keeps_bounds and not inside
+
+    def find_longest_step(self, before: State, after: State, step: float) -> float:
+        """The longest step that follows loads which rise with temperature [s]; infinite where `step` does."""
+        if not find_variation(self.space).loads_of_temperature:
+            return math.inf
+        from grid.engine.growth import find_longest_step
+
+        return find_longest_step(self.space, (before.temperature, after.temperature), after.time, step, D)
 
 
 def book(ledger: Ledger, step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> Ledger:

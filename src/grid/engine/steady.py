@@ -8,6 +8,7 @@ from grid.core.errors import GridError
 from grid.engine.audits import audit_energy, audit_extremes, audit_finite, audit_step_error
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import CancelledError, RunError, SingularError
+from grid.engine.growth import explain_steady
 from grid.engine.iteration import ROUNDINGS, Balance, balance
 from grid.engine.linear import make_solver
 from grid.engine.marching import Recorder
@@ -146,7 +147,7 @@ def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
             found = balance(space, temperature, nothing, temperature, shift=0.0, tau=1.0, time=0.0)
             if _is_stable(found):
                 return found
-    raise failure
+    raise explain_steady(space, temperature, failure)
 
 
 def _is_stable(found: Balance) -> bool:

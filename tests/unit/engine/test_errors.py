@@ -7,7 +7,7 @@ import pytest
 
 from grid.core.errors import DivergedError
 from grid.engine import NotConvergedError, SingularError, prepare, solve
-from grid.engine.errors import RunError, StepUnderflowError
+from grid.engine.errors import RunawayError, RunError, StepUnderflowError
 from grid.engine.iteration import balance
 from grid.engine.marching import March, make_stepper
 
@@ -18,6 +18,7 @@ def make_errors():
     yield SingularError("no level")
     yield SingularError("no level", "hold one")
     yield NotConvergedError("a search", 7, 0.5, 1e-3, cell=17)
+    yield RunawayError("source_term", 1e9, "K", 1e-3)
     yield StepUnderflowError(1e-9, step=3, time_s=0.25, cell=17)
 
 
@@ -66,7 +67,7 @@ def test_equal_implicit_steps_say_which_one_could_not_be_solved(make_problem, co
 
     stepper._stage = failing
     with pytest.raises(
-        NotConvergedError, match=r"step 2, t = .* s, cell \(6,\): a stage: .*; refine the grid"
+        NotConvergedError, match=r"step 2, t = .* s, cell \(6,\): a stage: .*; (refine the grid|take more steps)"
     ) as caught:
         March(plan, stepper).run()
     assert caught.value.time_s == pytest.approx(2 / 8 * plan.problem.end_time)
