@@ -80,7 +80,7 @@ class Solution:
     history: History
     ledger: Ledger = field(repr=False)
     _spaces: tuple[Space, ...] = field(repr=False)  # coefficients at each snapshot
-    _loads: tuple[Loads, ...] = field(repr=False)
+    _loads: Sequence[Loads] = field(repr=False)
     _contents: tuple[FloatArray | None, ...] = field(repr=False)  # enthalpy of each cell [J], where a material melts
     models: ModelReport = field(default_factory=ModelReport)
     ladder: "Ladder | None" = field(default=None, repr=False)

@@ -11,6 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from grid.core.errors import FieldError
+from grid.engine import limits
 from grid.engine.audits import reason_without_bounds
 from grid.engine.methods.driven_modes import Course, Modes
 from grid.engine.methods.keeping import keep_bounds
@@ -18,8 +20,9 @@ from grid.engine.methods.response import Motion, march
 from grid.engine.methods.signals import Load, Signals
 from grid.engine.space import Loads, Space
 from grid.engine.state import Ledger, Segment, State, include_references
-from grid.engine.values import FloatArray
+from grid.engine.values import FloatArray, Table
 
+LOOKS = 17  # times of a run at which its loads are evaluated in full
 BLOCK = 1 << 20  # faces of several stretches that are looked at together
 
 MakeModes = Callable[[Space, Loads, FloatArray, Signals, Course], Modes]
@@ -122,6 +125,7 @@ class DrivenStepper:
     def _make_run(self, start: FloatArray, begin: float, landings: Sequence[float]) -> Run:
         """Carry the modes of a start through all stretches."""
         course = Course.of(self._signals, landings, begin)
+        self._require_physical(course.times + begin)
         loads = self._loads if begin == 0.0 else self._signals.begin(begin)
         modes = self.make_modes(self.space, loads, start, self._signals, course)
         low, high = course.drive(modes)
@@ -132,6 +136,26 @@ class DrivenStepper:
         booking = _Booking(self.space, loads, self._signals, course, modes, start)
         ledgers, references = booking.book(motion)
         return Run(modes, tuple(landings), amplitudes, ledgers, references)
+
+    def _require_physical(self, times: FloatArray) -> None:
+        """Look at the loads at some times of a run, in which only their functions of time are evaluated.
+
+        Raises:
+            FieldError: One is not finite, or outside its limits.
+        """
+        middle = 0.5 * (times[:-1] + times[1:])
+        count = len(middle)
+        some = range(count) if count <= LOOKS else np.linspace(0, count - 1, LOOKS).astype(int)
+        for at in some:
+            self.space.loads(float(middle[at]))
+        for face, law in self.space.problem.boundaries.items():
+            for name, value in law.values.items():
+                if isinstance(value, Table):
+                    limit = law.limits[name]
+                    if limit == limits.TEMPERATURE:
+                        limit = limits.temperature_limit(self.space.problem.temperature_unit)
+                    if not (limit.allows(min(value.values)) and limit.allows(max(value.values))):
+                        raise FieldError(f"boundaries.{face}.{name}", f"everywhere {limit}")
 
     @cached_property
     def _signals(self) -> Signals:
