@@ -166,7 +166,8 @@ def _sample_mean(code: tuple[Instruction, ...], low: FloatArray, high: FloatArra
 
 
 def _middle(found: Enclosure, like: FloatArray) -> FloatArray:
-    values = found.middle if found.is_common else 0.5 * (found.value.low + found.value.high)
+    with np.errstate(all="ignore"):  # of a load that is endless somewhere, which is refused
+        values = found.middle if found.is_common else 0.5 * (found.value.low + found.value.high)
     return _spread(values, like)
 
 

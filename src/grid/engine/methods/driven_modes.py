@@ -33,8 +33,9 @@ DIRECTIONS = 240  # at most
 LEAST_ROUNDS, MARGIN, LARGEST_OF_MEAN = 2, 2.0, 5.0  # see grid.engine.methods.rational_krylov
 ENERGY, LOOSEST = 0.05, 0.01  # of the tolerance over what is left: error of a direction that is solved by iteration
 SINGLE_TOLERANCE = 2e-5
-MADE_UP = 1e-9  # of a drive left by others: they make it up
-SILENT = 1e-14  # of the largest drive: less sets nothing in motion
+LOST = 0.01  # of the tolerance, below which roundings are no error
+MADE_UP = 1e-9  # of the heat in a cell left by others: they make it up
+ROUNDINGS, ROUNDING = 64.0, 1e-16  # of the heat of a cell that are none; of the fastest rate, the error of each
 
 
 class Modes(Protocol):
@@ -184,7 +185,11 @@ class ReducedModes:
         packed = [operator.pack(drive) for drive in drives]
         self._basis = Basis(operator, space, start, packed, totals, dtype=dtype)
         self._gammas = [None] * len(shifts) if is_direct else shifts
-        self._error = self._grow(_find_chains(packed, course, operator.capacity))
+        noise = ROUNDINGS * np.finfo(float).eps * space.diagonal(loads) * float(np.abs(start).max())
+        self._error = self._grow(_find_chains(packed, course, operator.capacity, operator.pack(noise)))
+        lost = ROUNDING * float(self.rates.max()) * float(course.times[-1])
+        if lost > LOST * tolerance:  # what slow modes lose in the rounding of fast ones
+            self._error += lost * self._see(self._solve())
 
     def _grow(self, chains: list[int]) -> float:
         """Add directions until the last round changes no asked field by more than half of the tolerance."""
@@ -261,23 +266,33 @@ class ReducedModes:
         return self._error
 
 
-def _find_chains(drives: Sequence[FloatArray], course: Course, capacity: FloatArray) -> list[int]:
-    """The drives that set anything in motion, without the heat flow at the start where the loads make it up."""
-    largest = [1.0, *np.maximum(np.abs(course.low), np.abs(course.high)).max(axis=0, initial=0.0).tolist()]
-    rate = np.divide(1.0, capacity, out=np.zeros_like(capacity), where=capacity > 0.0)
-    sizes = [
-        math.sqrt(float(np.einsum("i,i,i->", drive, drive, rate))) * size
-        for drive, size in zip(drives, largest, strict=True)
-    ]
-    live = [index for index, size in enumerate(sizes) if not size <= SILENT * max(sizes)]
-    if len(live) > 1 and live[0] == 0:
-        weight = np.sqrt(rate)
-        others = np.stack([drives[index] * weight for index in live[1:]])
-        gram, own = others @ others.T, others @ (drives[0] * weight)
-        left = drives[0] * weight - np.linalg.lstsq(gram, own)[0] @ others
-        if float(np.linalg.norm(left)) <= MADE_UP * sizes[0]:
-            return live[1:]
-    return live
+def _find_chains(drives: Sequence[FloatArray], course: Course, capacity: FloatArray, noise: FloatArray) -> list[int]:
+    """The drives that set anything in motion, without the heat flow at the start where the loads make it up.
+
+    Cell by cell, as a little heat in a body that conducts badly does more than much of it at a held face.
+
+    Args:
+        drives: The heat flow at the start and each load [W], shape (cells,).
+        course: The loads.
+        capacity: Of the cells [J/K].
+        noise: Heat of each cell that is rounding [W].
+    """
+    largest = np.maximum(np.abs(course.low), np.abs(course.high)).max(axis=0, initial=0.0)
+    live = [index + 1 for index, size in enumerate(largest.tolist()) if size > 0.0 and np.any(drives[index + 1])]
+    flow = np.abs(drives[0])
+    if not np.any(flow > noise):
+        return live
+    if live:
+        rate = np.divide(1.0, capacity, out=np.zeros_like(capacity), where=capacity > 0.0)
+        others = np.stack([drives[index] for index in live])
+        scale = np.sqrt(np.einsum("ji,ji,i->j", others, others, rate))
+        others = others / scale[:, None]
+        gram, own = np.einsum("ji,ki,i->jk", others, others, rate), (others * rate) @ drives[0]
+        shares = np.linalg.lstsq(gram, own)[0][:, None] * others
+        left = np.abs(drives[0] - shares.sum(axis=0))
+        if np.all(left <= MADE_UP * np.abs(shares).sum(axis=0) + noise):
+            return live
+    return [0, *live]
 
 
 def find_shifts(course: Course) -> list[float]:
