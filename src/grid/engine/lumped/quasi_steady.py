@@ -11,7 +11,8 @@ Both are affine in Tbar: with y = A^-1 r(T_ref) and z = A^-1 C, tau' = C.z / C.1
 
 tau' is the time constant of the corrected lumped model, tau (1 + phi) for a surface that is uniform (R. M. Cotta, M. D.
 Mikhailov, Heat Conduction, 1997; Y. Kaneko, C. Le Bris, A. T. Patera, arXiv:2406.12047); s is w (Tbar - ambient) and
-the shape xi_j of every load at once. Where nothing is exchanged, rho is the mean of the heat that enters.
+the shape xi_j of every load at once. Where nothing is exchanged, rho is the mean of the heat that enters; where next to
+nothing is, A has no inverse but to a few digits, and the films are added to the inverse of conduction by iteration.
 """
 
 from collections import OrderedDict
@@ -27,6 +28,7 @@ from grid.engine.values import FloatArray
 Kept = TypeVar("Kept")
 KEPT, KEPT_UNITS = 4, 16  # operators and responses held at once; answers to a unit of one load
 SHIFT, REFINEMENTS = 1e-9, 3  # of the fastest rate: makes a body that exchanges nothing solvable; refined away
+FAINT, FAINT_TURNS = 1e-9, 3  # of the fastest rate: what a body exchanges at most, to be solved as if it were nothing
 REFINED = 1e-11  # change of a refinement that is the last, over the field
 
 
@@ -81,11 +83,9 @@ class QuasiSteady:
 
     def _solve(self, frozen: Space, loads: Loads) -> Response:
         capacity, total = frozen.capacity, float(frozen.capacity.sum())
-        if not exchanges_heat(loads):
-            heat = self._heat(frozen, loads)
-            rate = float(heat.sum()) / total
-            shape = self._conduct(frozen).spread(heat - capacity * rate)
-            return Response(self.reference, rate, 0.0, shape, np.zeros_like(shape))
+        films = sum_films(frozen, loads)
+        if not float(films.sum()) / total > FAINT * fastest_rate(frozen, loads):
+            return self._solve_faint(frozen, loads, films)
         steady = self._steady(frozen, loads)
         _, answer = self._operator(frozen, loads)
         slowness = inner_product(capacity, answer) / total
@@ -93,6 +93,22 @@ class QuasiSteady:
         shape_0 = centre(capacity, steady - ahead / slowness * answer)
         shape_1 = centre(capacity, answer / slowness - 1.0)
         return Response(self.reference, ahead / slowness, 1.0 / slowness, shape_0, shape_1)
+
+    def _solve_faint(self, frozen: Space, loads: Loads, films: FloatArray) -> Response:
+        """The response where faces exchange so little, or nothing, that A is singular to rounding.
+
+        Conduction alone is inverted, and what the films exchange with the shape is found by iteration, of which each
+        turn is a Biot number smaller than the last.
+        """
+        capacity, total = frozen.capacity, float(frozen.capacity.sum())
+        conduction, driven = self._conduct(frozen), self._heat(frozen, loads)
+        shape_0 = shape_1 = np.zeros_like(capacity)
+        for _ in range(FAINT_TURNS if np.any(films) else 1):
+            heat, exchanged = driven - films * shape_0, films * (1.0 + shape_1)
+            rate, decay = float(heat.sum()) / total, float(exchanged.sum()) / total
+            shape_0 = conduction.spread(heat - capacity * rate)
+            shape_1 = conduction.spread(capacity * decay - exchanged) if decay else shape_1
+        return Response(self.reference, rate, decay, shape_0, shape_1)
 
     def _heat(self, frozen: Space, loads: Loads) -> FloatArray:
         """Heat into the cells of a body that is uniform at the reference [W], flat."""
@@ -190,9 +206,12 @@ class Conduction:
         return out
 
 
-def exchanges_heat(loads: Loads) -> bool:
-    """Whether some face exchanges heat with something that has a temperature."""
-    return any(bool(np.any(closure.transmittance)) for closure in loads.closures)
+def sum_films(space: Space, loads: Loads) -> FloatArray:
+    """The conductance of each cell to what its faces exchange heat with [W/K], flat."""
+    films = np.zeros_like(space.capacity)
+    for patch, closure in zip(space.patches, loads.closures, strict=True):
+        films[patch.cells] += closure.transmittance * patch.area
+    return films
 
 
 def fastest_rate(space: Space, loads: Loads) -> float:

@@ -5,8 +5,9 @@ K w = C/tau - hA with C.w = 0 is one singular solve, w_s = w_P - h/g on the surf
 phi = -(1/H) sum hA w_s. So C1 is a theorem for the equations that the methods solve, whatever the grid.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,12 +102,14 @@ class BodyShape:
         1/mu is the largest eigenvalue of the inverse of conduction among fields with a vanishing surface integral of
         h v: K v = C f - lambda hA, lambda = C.f / H, shifted so that the integral vanishes.
         """
-        heat, total = self.surface_heat(), self.conductance
+        exponent = math.frexp(self.conductance)[1]  # only ratios of films count, which may be next to nothing
+        scaled = replace(self, films=tuple(np.ldexp(film, -exponent) for film in self.films))
+        heat, total = scaled.surface_heat(), scaled.conductance
 
         def invert(given: FloatArray) -> FloatArray:
             outflow = float(given.sum()) / total
             field = self.conduction.spread(given - outflow * heat)
-            out: FloatArray = field - self.surface_sum(field, outflow) / total
+            out: FloatArray = field - scaled.surface_sum(field, outflow) / total
             return out
 
         return 1.0 + largest_eigenvalue(self.space.capacity, invert) / self.time_constant

@@ -102,7 +102,8 @@ class FidelityStepper:
             decays.append(self._decay(shape, self.space.loads(time)))
             rates.append(shape.energy_rate(time, mean))
         slow = min(decays)
-        return energy * math.exp(-slow * duration) + max(rates) * -math.expm1(-slow * duration) / slow
+        lasting = -math.expm1(-slow * duration) / slow if slow * duration > 1e-300 else duration
+        return energy * math.exp(-slow * duration) + max(rates) * lasting
 
     def _decay(self, shape: BodyShape, loads: Loads) -> float:
         """1 / (kappa tau), kept for each set of films [1/s]."""
