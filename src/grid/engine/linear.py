@@ -28,6 +28,9 @@ COUPLED_LU_CELLS = 40_000  # of a plane with a full tensor, up to which its matr
 MASKED_FACTOR_SECONDS, FACTOR_SECONDS = 0.25, 0.05  # up to which the body of a mask, or a box, is factorised in 3D
 PROBED_CELLS = 100  # up to which a matrix that serves once is found by applying the scheme, and factorised
 SEPARABLE_CONTRAST = 3.0  # of conductances, up to which the nearest homogeneous box is the better preconditioner
+COUPLED_REMEDY = (
+    "let the tensor change less steeply with temperature, or start without a jump of the temperature beside a face"
+)
 GMRES_TOLERANCE, ROUGH_TOLERANCE, GMRES_BASIS, REFINEMENTS = 1e-13, 1e-5, 30, 12
 
 
@@ -275,7 +278,8 @@ class CoupledSolver:
                 return solution
         if scale > 0.0 and not size <= 1e3 * self.tolerance:
             cell = int(np.abs(residual).argmax())
-            raise NotConvergedError("GMRES for a conductivity tensor", REFINEMENTS, size, self.tolerance, cell=cell)
+            what = "GMRES for a conductivity tensor"
+            raise NotConvergedError(what, REFINEMENTS, size, self.tolerance, COUPLED_REMEDY, cell=cell)
         return solution
 
 
