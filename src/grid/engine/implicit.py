@@ -123,6 +123,16 @@ class ImplicitStepper(EqualSteps):
         temperature = base + solver.solve(known + tau * self.space.heat_flow(base, loads).net)
         return Balance(temperature, self.space.heat_flow(temperature, loads), loads, self.space, solver, 1)
 
+    def _guess_last(self, old: FloatArray, middle: Balance) -> FloatArray:
+        """Where the iteration of the last stage begins: beyond the middle one as far as the step goes.
+
+        Within the extremes of both fields, for which properties are known to be physical.
+        """
+        if self.space.problem.is_linear or self.accuracy <= TOLERANCE:
+            return middle.temperature
+        low, high = min(old.min(), middle.temperature.min()), max(old.max(), middle.temperature.max())
+        return np.clip(old + (middle.temperature - old) / GAMMA, low, high)
+
     def _find_reference(self, tau: float) -> LinearSolver | None:
         """Newton's matrix at the start of the run, where a factorisation is dearer than a turn or two with an old one.
 
@@ -184,7 +194,8 @@ class ImplicitStepper(EqualSteps):
         middle = self._stage(old, step * D * first.net, old, Stage(step, D, at), is_strict=is_strict)
         known = step * W * (first.net + middle.flow.net)
         at = segment.inside(end)
-        last = self._stage(old, known, middle.temperature, Stage(step, D, at), middle, is_strict=is_strict)
+        guess = self._guess_last(old, middle)
+        last = self._stage(old, known, guess, Stage(step, D, at), middle, is_strict=is_strict)
         flows = (first, middle.flow, last.flow)
         local = step * combine(flows, LOCAL)
         bounds = state.bounds

@@ -30,6 +30,7 @@ PLAIN_TURNS = 2  # after which a correction that does not shrink is one across a
 STEEP_TURNS = 60  # where properties jump or peak, which Newton's method crosses one after the other
 KEPT = 0.03  # ratio of two corrections up to which the matrix of the former serves again
 TOLERANCE, ROUNDINGS = 1e-10, 8.0  # of the span of temperatures, and of the largest of them or of what went in
+CAREFUL, TRUSTING = 100.0, 5.0  # times the correction that will follow, to be thought of, where all or few digits count
 STALLED = (
     8192.0  # roundings in a correction that a body far stiffer inside than at its faces makes of one in a residual
 )
@@ -145,7 +146,7 @@ def balance(
         following = size * min(1.0, size / previous) if share == 1.0 and previous <= largest else size
         previous = size
         rounding = (STALLED if is_stalled else ROUNDINGS) * float(np.spacing(largest))
-        if min(size, 100.0 * following) <= tolerance * span + rounding:
+        if min(size, (CAREFUL if tolerance == TOLERANCE else TRUSTING) * following) <= tolerance * span + rounding:
             flow = frozen.heat_flow(temperature, loads)
             if tolerance > TOLERANCE:
                 missing = known + tau * flow.net - shift * stored_between(space, base, temperature, time)

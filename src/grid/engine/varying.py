@@ -87,8 +87,7 @@ class Group:
         spacing: Cell size along the normal of each face [m].
         region: Material behind each face; None where there is one.
         places: Centres of the cells.
-        is_constant: Whether the laws are the same at all times.
-        known: The laws of all faces, once they were read, if they are.
+        known: The laws of all faces, once they were read; they are the same at all times.
     """
 
     patches: tuple[int, ...]
@@ -97,7 +96,6 @@ class Group:
     spacing: FloatArray
     region: NDArray[np.int16] | None
     places: dict[str, Operand]
-    is_constant: bool
     known: list[Robin] = field(default_factory=list)
 
 
@@ -248,7 +246,7 @@ def _find_group(space: Space, surfaces: list[str]) -> Group | None:
     chosen = tuple(
         index
         for index, (law, kind) in enumerate(zip(space.boundaries, surfaces, strict=True))
-        if kind == "sought" and law.is_linear and not any("T" in value.variables for value in law.values.values())
+        if kind == "sought" and law.is_linear and not any({"t", "T"} & value.variables for value in law.values.values())
     )
     if len(chosen) < 2 or any(space.boundaries[index].type == "temperature" for index in chosen):
         return None
@@ -263,7 +261,6 @@ def _find_group(space: Space, surfaces: list[str]) -> Group | None:
         np.repeat([problem.domain.spacing[patch.axis] for patch in patches], counts),
         None if space.region is None else space.region.reshape(-1)[cells],
         {name: place for name, place in places.items() if name != "side"},
-        not any("t" in value.variables for index in chosen for value in space.boundaries[index].values.values()),
     )
 
 
@@ -276,9 +273,9 @@ def _solve_group(
         NotConvergedError: A surface temperature is not found.
     """
     problem, near, means = space.problem, temperature[group.cells], find_variation(space).means.materials
-    law = group.known[0] if group.known else _read_laws(space, group, time)
-    if group.is_constant and not group.known:
-        group.known.append(law)
+    if not group.known:
+        group.known.append(_read_laws(space, group, time))
+    law = group.known[0]
     search, places = _Search(near), {**group.places, "t": np.float64(time)}
     for _ in range(SURFACE_ITERATIONS):
         k = conductivity_at(problem, 0, {**places, **stretch(near, search.at)}, group.region, means)

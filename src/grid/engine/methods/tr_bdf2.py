@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.audits import reason_without_bounds
-from grid.engine.costs import implicit_seconds, loads_change, memory_bytes
+from grid.engine.costs import factor_seconds, implicit_seconds, loads_change, memory_bytes
 from grid.engine.load_analysis import analyse_facts, find_jumps
 from grid.engine.methods.method import DEFAULT_TOLERANCE, Cost, Facts
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
-ACCURACY, MOST_ACCURACY = 1e-3, 1e-7  # of the tolerance, and at most: last correction of an iteration over the span
+ACCURACY, MOST_ACCURACY = 1e-3, 1e-6  # of the tolerance, and at most: last correction of an iteration over the span
+MOST_FACTORED = 40_000  # cells, as in grid.engine.newton
 LEAST_STEPS, STEPS = 5.0, 0.3  # steps that the error asks for: so many, and so many over the root of the tolerance
 # 9,000 steps of a rod from a sudden start at 1e-8, 3,000 and the turns of their iterations at 1e-7
 LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
 CHANGING = 3.0  # times as many where loads change in time
 # s of one turn of an iteration for coefficients that depend on temperature: for each dimension, and for each cell
-TURNS, TURN, TURN_CELL = 8.0, 1.0e-3, 5e-6  # turns in both stages of a step
+TURNS, TURN, TURN_CELL, FACTORS = 8.0, 1.3e-3, 5e-7, 0.7  # turns in both stages of a step
 FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
 FLOW_TURN, FLOW_CELL = 2.5e-4, 2.5e-7  # s of one of them, and for each cell
 
@@ -48,6 +49,7 @@ class ImplicitMethod:
         seconds = implicit_seconds(facts.problem, steps)
         if not facts.is_linear or facts.problem.has_phase_change:
             seconds += steps * TURNS * (TURN * facts.dimension + TURN_CELL * facts.cells)
+            seconds += steps * FACTORS * _estimate_factor(facts)
         if facts.problem.has_flow:
             seconds += steps * FLOW_TURNS * (FLOW_TURN + FLOW_CELL * facts.cells)
         memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
@@ -64,6 +66,13 @@ class ImplicitMethod:
             scheme, facts.times, facts.duration, find_jumps(facts), facts.tolerance, loads_change(facts.problem),
             limits=analyse_facts(facts).limits, expected=estimate_span(space, facts),
         )  # fmt: skip
+
+
+def _estimate_factor(facts: Facts) -> float:
+    """Seconds of a factorisation of Newton's matrix; 0 where the systems are solved by iteration, or in 1D."""
+    cells, shape = facts.body_cells or facts.cells, facts.problem.domain.cells
+    seconds = factor_seconds(shape, cells)
+    return 0.0 if facts.dimension == 1 or cells > MOST_FACTORED or (facts.dimension == 3 and seconds > 0.3) else seconds
 
 
 def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpyStepper":
