@@ -35,7 +35,7 @@ ENERGY, LOOSEST = 0.05, 0.01  # of the tolerance over what is left: error of a d
 SINGLE_TOLERANCE = 2e-5
 LOST = 0.01  # of the tolerance, below which roundings are no error
 MADE_UP = 1e-9  # of the heat in a cell left by others: they make it up
-ROUNDINGS, ROUNDING = 64.0, 1e-16  # of the heat of a cell that are none; of the fastest rate, the error of each
+ROUNDINGS, ROUNDING = 64.0, 1e-15  # of the heat of a cell that are none; of the fastest rate, the error of each
 
 
 class Modes(Protocol):
