@@ -16,7 +16,8 @@ from grid.engine import limits
 from grid.engine.limits import Limit
 from grid.engine.phases import ByPhase
 from grid.engine.problem import HeatProblem, Material
-from grid.engine.values import Constant, FloatArray, Operand, Value
+from grid.engine.table_integral import TableIntegral
+from grid.engine.values import Constant, FloatArray, Operand, Table, Value
 
 if TYPE_CHECKING:
     from grid.engine.space import Space
@@ -57,7 +58,7 @@ class MeanValue:
     others: tuple[Value, ...] = ()
     nodes: tuple[float, ...] = ()
     weights: tuple[float, ...] = ()
-    integral: "TemperatureIntegral | None" = None
+    integral: "TemperatureIntegral | TableIntegral | None" = None
 
     @property
     def variables(self) -> frozenset[str]:
@@ -179,9 +180,11 @@ class Means:
             made = replace(made, integral=self._make_integral(warm, limit))
         return cast("Value", made)
 
-    def _make_integral(self, factors: tuple[Value, ...], limit: Limit | None) -> "TemperatureIntegral":
+    def _make_integral(self, factors: tuple[Value, ...], limit: Limit | None) -> "TemperatureIntegral | TableIntegral":
         from grid.engine.temperature_integral import TemperatureIntegral
 
+        if len(factors) == 1 and isinstance(factors[0], Table) and _is_physical(factors[0], limit):
+            return TableIntegral(factors[0])
         product = Product(factors)
 
         def evaluate(temperature: FloatArray) -> FloatArray:
@@ -195,6 +198,11 @@ class Means:
             return found
 
         return TemperatureIntegral(factors, evaluate, self.anchor, self.extent)
+
+
+def _is_physical(table: Table, limit: Limit | None) -> bool:
+    """Whether all values of a table are, and with them what lies between."""
+    return limit is None or (min(table.values) > limit.minimum and max(table.values) <= limit.maximum)
 
 
 def _knows_its_mean(value: Value) -> bool:
