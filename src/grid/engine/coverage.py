@@ -1,12 +1,12 @@
 """How much of a body and of its regions the grid misses, and which regions are thinner than a cell."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid.engine.cuts import Cuts, find_cuts
+from grid.engine.cuts import Cuts, Region, find_cuts
 from grid.engine.mesh import open_places
 from grid.engine.problem import AXES, HeatProblem
 
@@ -24,15 +24,23 @@ class Coverage:
     Args:
         missed: Relative difference of volume between the cells and the geometry, by the path of the field.
         thin: Regions that are nowhere as thick as a cell: path, axis and thickness [m].
+        displaced: Share of the volume that lies elsewhere on the grid, by the path of the field, where cells belong to
+            one region by their centres; it may be there while nothing is missed.
     """
 
     missed: dict[str, float]
     thin: tuple[tuple[str, str, float], ...] = ()
+    displaced: dict[str, float] = field(default_factory=dict)
 
     @property
     def volume_missed(self) -> float:
         """The largest of the relative differences."""
         return max(self.missed.values(), default=0.0)
+
+    @property
+    def volume_astray(self) -> float:
+        """The largest share of a volume that is missed or lies elsewhere."""
+        return max(self.volume_missed, *self.displaced.values(), 0.0)
 
 
 def find_coverage(problem: HeatProblem) -> Coverage | None:
@@ -40,39 +48,47 @@ def find_coverage(problem: HeatProblem) -> Coverage | None:
     if problem.domain.active is None and len(problem.materials) < 2:
         return None
     missed: dict[str, float] = {}
+    displaced: dict[str, float] = {}
     if problem.domain.active is not None:
-        missed["domain.active"] = _find_missed_body(problem)
+        missed["domain.active"], displaced["domain.active"] = _find_missed_body(problem)
     if len(problem.materials) < 2:
-        return Coverage(missed)
+        return Coverage(missed, displaced=displaced)
     if problem.cuts is not None:  # every cell has its share of each material
         missed |= {f"material[{index}].where": 0.0 for index in range(len(problem.materials))}
-        return Coverage(missed, tuple(_find_thin(problem, problem.cuts)))
-    return Coverage(missed | _find_missed_regions(problem))
+        return Coverage(missed, tuple(_find_thin(problem, problem.cuts)), displaced)
+    found = _find_missed_regions(problem)
+    missed |= {path: lost for path, (lost, _) in found.items()}
+    return Coverage(missed, displaced=displaced | {path: astray for path, (_, astray) in found.items()})
 
 
-def _find_missed_body(problem: HeatProblem) -> float:
+def _find_missed_body(problem: HeatProblem) -> tuple[float, float]:
+    """Relative difference of the volume of the body, and the share of it that lies elsewhere."""
     mask = problem.domain.active
     if mask is None or (cuts := find_cuts(problem.domain, [mask], "domain.active", axes=1)) is None:
-        return 0.0
+        return 0.0, 0.0
     inside = np.broadcast_to(mask.evaluate(open_places(problem.domain)), problem.domain.cells)
-    return _compare(float(np.count_nonzero(inside)), cuts.volume(np.where(inside, 0, -1).astype(np.int16), 0))
+    return _weigh(cuts, np.where(inside, 0, -1).astype(np.int16), 0)
 
 
-def _find_missed_regions(problem: HeatProblem) -> dict[str, float]:
-    """Regions whose cells count by their centres."""
+def _find_missed_regions(problem: HeatProblem) -> dict[str, tuple[float, float]]:
+    """The same of regions whose cells count by their centres."""
     from grid.engine.materials import find_regions
 
     truths = [material.where for material in problem.materials if material.where is not None]
     paths = [f"material[{index}].where" for index in range(len(truths))]
     if not (problem.has_phase_change or problem.coupled_axes):
-        return dict.fromkeys(paths, 0.0)  # nothing is cut, or it would be mixed
+        return dict.fromkeys(paths, (0.0, 0.0))  # nothing is cut, or it would be mixed
     cuts, region = find_cuts(problem.domain, truths, "material", lambda: find_regions(problem)), find_regions(problem)
     if cuts is None or region is None:
-        return dict.fromkeys(paths, 0.0)
-    return {
-        path: _compare(float(np.count_nonzero(region == index)), cuts.volume(region, index))
-        for index, path in enumerate(paths)
-    }
+        return dict.fromkeys(paths, (0.0, 0.0))
+    return {path: _weigh(cuts, region, index) for index, path in enumerate(paths)}
+
+
+def _weigh(cuts: Cuts, region: Region, number: int) -> tuple[float, float]:
+    """Relative difference of the volume of a region, and the share of it that lies elsewhere."""
+    right = cuts.volume(region, number)
+    displaced = cuts.displaced(region, number)
+    return _compare(float(np.count_nonzero(region == number)), right), _compare(right + displaced, right)
 
 
 def _compare(cells: float, right: float) -> float:

@@ -98,6 +98,14 @@ class Cuts:
         whole = float(np.count_nonzero(flat == material) - np.count_nonzero(flat[self.cells] == material))
         return whole + (float(self.fraction[:, self.present.index(material)].sum()) if material in self.present else 0)
 
+    def displaced(self, region: Region, material: int) -> float:
+        """Cells by which a region lies elsewhere than where it is, if each cut cell is wholly of its region.
+
+        Half of what it has there too much and too little, so that a shift counts once.
+        """
+        share = self.fraction[:, self.present.index(material)] if material in self.present else 0.0
+        return 0.5 * float(np.abs((region.reshape(-1)[self.cells] == material) - share).sum())
+
 
 def find_cuts(
     domain: Domain,

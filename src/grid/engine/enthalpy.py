@@ -126,7 +126,8 @@ class EnthalpyStepper(EqualSteps):
         if size <= ACCEPTED * scale:
             return moment
         cell = int(np.abs(residual).argmax())
-        raise NotConvergedError("enthalpies of a phase change", ITERATIONS, size / scale, ACCEPTED, cell=cell)
+        left = size / max(scale, 1e-300)  # of a body at rest nothing moves
+        raise NotConvergedError("enthalpies of a phase change", ITERATIONS, left, ACCEPTED, cell=cell)
 
     def _search(
         self, moment: Moment, residual: FloatArray, correction: FloatArray, stage: tuple[Any, ...]

@@ -7,7 +7,8 @@ The scheme is of second order, so with a value f on the grid itself and c on cel
 (P. J. Roache, Verification and Validation in Computational Science and Engineering, 1998, ch. 5). The errors of fronts,
 of layers that the grid hardly resolves and of jumps of the start fall more slowly: with a third value e the observed
 order p = log2((c - e)/(f - c)) takes the place of 2 where it is less, and what does not shrink at all counts in full.
-Where two grids are all, a flow beyond a cell Peclet number of 2 is taken to be of first order. Extrapolation holds
+Where two grids are all, a flow beyond a cell Peclet number of 2 is taken to be of first order, and so is on any number
+of grids a border of regions that cuts cells, at another place within them on each. Extrapolation holds
 where the coarse grid sees the same body: regions, masks and contacts must fall on its faces. Where a third grid fits,
 the ratio of the differences must be that of an error that shrinks as a power of the cell; where it is not, the value
 of the grid itself stands. Where half of the cells do not fit, the grid with twice as many takes the part of the fine
@@ -23,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from grid.core.errors import GridError
+from grid.core.errors import FieldError, GridError
 from grid.engine.mesh import open_places
-from grid.engine.planning import prepare
+from grid.engine.planning import Plan, prepare
 from grid.engine.problem import Domain, HeatProblem
 from grid.engine.values import FloatArray
 
@@ -93,6 +94,8 @@ class Ladder:
         own = values[self.levels.index(self.solution)]
         if len(values) < 2 or not self.is_alike:
             return Extrapolated(own, math.inf, None, is_consistent=False)
+        if self._is_cut:
+            return judge(values[:2], own, 1.0)
         return judge(values, own, 1.0 if self._is_fast else ORDER)
 
     @cached_property
@@ -134,11 +137,18 @@ class Ladder:
     def _find_order(self, differences: list[float], noise: float) -> float:
         """The order with which the differences fall, at least `LEAST_ORDER`; that of the scheme where it is near."""
         if len(differences) < 2:
-            return 1.0 if self._is_fast else ORDER
+            return 1.0 if self._is_fast or self._is_cut else ORDER
         if differences[0] <= max(noise, ROUNDING):
             return ORDER
         order: float = math.log2(max(differences[1] / differences[0], 1.0))
+        if self._is_cut:
+            return min(max(float(order), LEAST_ORDER), 1.0)
         return ORDER if order >= SMOOTH else max(float(order), LEAST_ORDER)
+
+    @cached_property
+    def _is_cut(self) -> bool:
+        """Whether a border of regions lies within cells of a grid, at another share of them in each."""
+        return any(level.problem.cuts is not None for level in self.levels)
 
     @property
     def _is_fast(self) -> bool:
@@ -169,7 +179,21 @@ def miss_of_start(ladder: Ladder) -> float:
     return missed / span if span > 0.0 else math.inf if missed > 0.0 else 0.0
 
 
-UNSEEN: tuple[Callable[[Ladder], float], ...] = (miss_of_start,)  # errors that a comparison of grids cannot see
+def miss_of_geometry(ladder: Ladder) -> float:
+    """The largest share of the volume of a body or a region that its cells miss or have elsewhere.
+
+    A wall whose thickness or place is off by a share has its resistance, its heat and its drop of temperature off by as
+    much, so that of the span of temperatures this is what may be wrong at most, in order of magnitude. Grids whose
+    cells miss the same compare well and see nothing of it.
+    """
+    coverage = ladder.solution.problem.coverage
+    return 0.0 if coverage is None else min(coverage.volume_astray, 1.0)
+
+
+UNSEEN: tuple[Callable[[Ladder], float], ...] = (
+    miss_of_start,
+    miss_of_geometry,
+)  # errors that a comparison of grids cannot see
 
 
 def _time_error(solution: "Solution") -> float:
@@ -222,8 +246,7 @@ def solve_on_ladder(problem: HeatProblem, *, levels: int = 2, may_refine: bool =
     first = prepare(problem, **arguments)
     plans = [first]
     while len(plans) < levels:
-        coarser = find_coarser(plans[-1].problem)
-        plan = None if coarser is None else prepare(coarser, **arguments)
+        plan = _prepare_coarser(plans[-1].problem, arguments)
         if plan is None or not is_aligned(plans[-1].space, plan.space):
             break
         plans.append(plan)
@@ -233,6 +256,15 @@ def solve_on_ladder(problem: HeatProblem, *, levels: int = 2, may_refine: bool =
             return Ladder(solution, (solution,))
         return Ladder(solution, (prepare(_with_cells(problem, 2.0), **arguments).solve(), solution))
     return Ladder(solution, (solution, *(plan.solve() for plan in plans[1:])))
+
+
+def _prepare_coarser(problem: HeatProblem, arguments: dict[str, Any]) -> Plan | None:
+    """The plan on half the cells; None if they do not divide, or the problem does not fit on them."""
+    coarser = find_coarser(problem)
+    try:
+        return None if coarser is None else prepare(coarser, **arguments)
+    except FieldError:  # such as of a region that owns no cell there
+        return None
 
 
 def find_coarser(problem: HeatProblem) -> HeatProblem | None:
