@@ -15,7 +15,7 @@ B 19, 1991). A step that makes a new extreme is redone as two steps of backward 
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -34,9 +34,12 @@ from grid.engine.newton import (
 )
 from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
 from grid.engine.space import HeatFlow, Loads, Space
-from grid.engine.state import Segment, State, include_references
+from grid.engine.state import Bounds, Segment, State, include_references
 from grid.engine.values import FloatArray
-from grid.engine.varying import freeze
+from grid.engine.varying import find_surface_kind, find_variation, freeze
+
+if TYPE_CHECKING:
+    from grid.engine.enthalpy_body import ConstantBody, ConstantMoment
 
 ITERATIONS = 100
 FROZEN_TURNS = 2  # without the derivative of the conductivity, which most stages do not need
@@ -74,15 +77,42 @@ class Moment:
             slopes = find_frozen_slopes(space, self.loads)
         return factorise(space, slopes, np.ones_like(temperature), tau * self.slope)
 
+    def include(self, bounds: Bounds) -> Bounds:
+        """The bounds of the maximum principle with what is around the body."""
+        return include_references(bounds, self.loads)
+
+    def surfaces(self) -> tuple[float, float]:
+        """Extremes of the surface temperatures of all faces."""
+        low, high = math.inf, -math.inf
+        for index, (patch, closure) in enumerate(zip(self.space.patches, self.loads.closures, strict=True)):
+            rise = self.space.boundary_flux(index, self.temperature, closure)[1]
+            surface = self.temperature[patch.cells] + rise
+            low, high = min(low, float(surface.min())), max(high, float(surface.max()))
+        return low, high
+
+
+AnyMoment = Union[Moment, "ConstantMoment"]
+
 
 @dataclass
 class EnthalpyStepper(EqualSteps):
-    """TR-BDF2 in equal steps between landing times, with the enthalpy as unknown."""
+    """TR-BDF2 in equal steps between landing times, with the enthalpy as unknown.
 
+    Args:
+        tolerance: Of the run; stages of a body whose conductances are constant are solved to a share of it.
+    """
+
+    tolerance: float = 0.0
     store: Store = field(init=False, repr=False)
+    body: "ConstantBody | None" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.store = Store(self.space)
+        self.body = None
+        if is_constant(self.space):
+            from grid.engine.enthalpy_body import ConstantBody
+
+            self.body = ConstantBody(self.store, self.tolerance)
 
     def _equal_step(self, state: State, segment: Segment, number: int) -> State:
         """One step of equal length, damped where it makes a new extreme; in parts where an iteration stalls."""
@@ -97,14 +127,31 @@ class EnthalpyStepper(EqualSteps):
             state = self._equal_step(state, parts, part)
         return replace(state, rejected_steps=state.rejected_steps + 1)
 
+    def _begin(self, content: FloatArray, time: float) -> AnyMoment:
+        """What follows from the enthalpies that a step starts with."""
+        return self._at(content, time) if self.body is None else self.body.at(content, time)
+
+    def _stage(self, base: FloatArray, known: FloatArray, guess: FloatArray, tau: float, time: float) -> AnyMoment:
+        """The enthalpies with H - base = known + tau f(T(H)).
+
+        Raises:
+            NotConvergedError: Newton's method stalls.
+        """
+        if self.body is None:
+            return self._general_stage(base, known, guess, tau, time)
+        found = self.body.solve_stage(base, known, guess, tau, time)
+        return (
+            self.body.at(self._general_stage(base, known, guess, tau, time).content, time) if found is None else found
+        )
+
     def _at(self, content: FloatArray, time: float) -> Moment:
         temperature, slope = self.store.temperature(content)
         space, loads = freeze(self.space, temperature, time)
         flow = space.heat_flow(temperature, loads)
         return Moment(content, temperature, slope, space, loads, flow, self.store, time)
 
-    def _stage(self, base: FloatArray, known: FloatArray, guess: FloatArray, tau: float, time: float) -> Moment:
-        """The enthalpies with H - base = known + tau f(T(H)).
+    def _general_stage(self, base: FloatArray, known: FloatArray, guess: FloatArray, tau: float, time: float) -> Moment:
+        """The same where conductances or loads depend on temperature, or where the compiled turns stall.
 
         Raises:
             NotConvergedError: Newton's method stalls.
@@ -158,20 +205,21 @@ class EnthalpyStepper(EqualSteps):
         done, local, last = self._take(state, segment, 0)
         return _attempt(done, local, last, D * step, CARRY)
 
-    def _take(self, state: State, segment: Segment, number: int) -> tuple[State, FloatArray, Moment]:
+    def _take(self, state: State, segment: Segment, number: int) -> tuple[State, FloatArray, AnyMoment]:
         """A step with its local error [J], not filtered, and its last stage."""
         start, end = segment.time(number), segment.time(number + 1)
         old, step = _content(state), segment.time_step
-        first = self._at(old, segment.inside(start))
+        first = self._begin(old, segment.inside(start))
         at = segment.inside(start + GAMMA * (end - start))
         middle = self._stage(old, step * D * first.flow.net, old, D * step, at)
         known = step * W * (first.flow.net + middle.flow.net)
-        last = self._stage(old, known, middle.content, D * step, segment.inside(end))
+        guess = middle.content + (1.0 / GAMMA - 1.0) * (middle.content - old)
+        last = self._stage(old, known, guess, D * step, segment.inside(end))
         flows = (first.flow, middle.flow, last.flow)
         local, ledger = step * combine(flows, LOCAL), book(state.ledger, step, flows, WEIGHTS)
         bounds = state.bounds
         for moment in (first, middle, last):
-            bounds = include_references(bounds, moment.loads)
+            bounds = moment.include(bounds)
         done = replace(
             state, time=end, temperature=last.temperature, content=last.content, ledger=ledger, bounds=bounds
         )
@@ -180,12 +228,12 @@ class EnthalpyStepper(EqualSteps):
     def damp_step(self, state: State, segment: Segment, step: float) -> Attempt:
         """Two steps of backward Euler of d h; their error is half of h^2 H_tt each."""
         size, ledger, bounds, content = D * step, state.ledger, state.bounds, _content(state)
-        before = self._at(content, segment.inside(segment.start)).flow.net
+        before = self._begin(content, segment.inside(segment.start)).flow.net
         none = np.zeros_like(content)
         for part in (1, 2):
             done = self._stage(content, none, content, size, segment.inside(segment.start + part * size))
             content, ledger = done.content, book(ledger, size, (done.flow,), (1.0,))
-            bounds = include_references(bounds, done.loads)
+            bounds = done.include(bounds)
         damped = replace(
             state,
             time=segment.start + 2.0 * size,
@@ -199,7 +247,10 @@ class EnthalpyStepper(EqualSteps):
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of temperature that belong to errors of enthalpy; none in a cell that melts."""
-        return heat * self.store.temperature(_content(state))[1]
+        return heat * self._slope(state)
+
+    def _slope(self, state: State) -> FloatArray:
+        return self.store.temperature(_content(state))[1]
 
     def find_corner(self, before: State, after: State) -> float | None:
         """The share of a step at which the first cells come to a corner; None if at once, or at more than `FEW` times.
@@ -211,7 +262,7 @@ class EnthalpyStepper(EqualSteps):
         if cells.size == 0:
             return None
         step = after.time - before.time
-        rise = step * self._at(old, before.time).flow.net[cells]
+        rise = step * self._begin(old, before.time).flow.net[cells]
         bend = new[cells] - old[cells] - rise
         low, high = np.zeros(cells.size), np.ones(cells.size)
         for _ in range(BISECTIONS):
@@ -239,7 +290,15 @@ class EnthalpyStepper(EqualSteps):
     def estimate_error(self, state: State) -> FloatArray:
         if state.error is None:
             return np.zeros_like(state.temperature)
-        return np.abs(state.error * self.store.temperature(_content(state))[1])
+        return np.abs(state.error * self._slope(state))
+
+
+def is_constant(space: Space) -> bool:
+    """Whether the conductances of a body in two or three dimensions are constant, and its loads do not know T."""
+    varies = find_variation(space)
+    kinds = {find_surface_kind(space, index) for index in range(len(space.patches))}
+    is_plane = len(space.shape) > 1 or space.problem.is_periodic[0]
+    return is_plane and not (varies.conductivity or varies.loads_of_temperature or "sought" in kinds)
 
 
 def _rounding(moment: Moment, tau: float) -> float:
@@ -254,21 +313,11 @@ def _content(state: State) -> FloatArray:
     return state.content
 
 
-def _attempt(state: State, local: FloatArray, done: Moment, tau: float, powers: tuple[float, float]) -> Attempt:
+def _attempt(state: State, local: FloatArray, done: AnyMoment, tau: float, powers: tuple[float, float]) -> Attempt:
     slope, solver = done.slope, done.make_solver(tau)
-    return Attempt(state, local, solver.solve, lambda heat: slope * heat, powers, _find_surfaces(done))
+    return Attempt(state, local, solver.solve, lambda heat: slope * heat, powers, done.surfaces())
 
 
-def _find_surfaces(moment: Moment) -> tuple[float, float]:
-    """Extremes of the surface temperatures of all faces."""
-    low, high = math.inf, -math.inf
-    for index, (patch, closure) in enumerate(zip(moment.space.patches, moment.loads.closures, strict=True)):
-        rise = moment.space.boundary_flux(index, moment.temperature, closure)[1]
-        surface = moment.temperature[patch.cells] + rise
-        low, high = min(low, float(surface.min())), max(high, float(surface.max()))
-    return low, high
-
-
-def _carry(state: State, local: FloatArray, done: Moment, tau: float) -> FloatArray:
+def _carry(state: State, local: FloatArray, done: AnyMoment, tau: float) -> FloatArray:
     """The error of the enthalpies [J] with that of one more step: backward Euler of the linearised equation."""
     return done.make_solver(tau).solve(local if state.error is None else local + state.error)

@@ -37,12 +37,12 @@ class Store:
         return out * cell_volume(self.space.problem.domain)
 
     def temperature(self, content: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """T, and dT/d(H V) [K/J], flat."""
+        """T, and dT/d(H V) [K/J], flat; outside a masked body the mean temperature of its cells, and no slope."""
         volume = cell_volume(self.space.problem.domain)
         out, slope = np.zeros_like(content), np.zeros_like(content)
         for law, inside in self.parts:
             out[inside], slope[inside] = law.temperature_at(content[inside] / volume)
-        return out, slope / volume
+        return self.space.fill(out), slope / volume
 
     def stop_at_corners(self, content: FloatArray, target: FloatArray) -> FloatArray:
         """The way from one content to another [J], ended for each cell where the slope of its temperature changes."""

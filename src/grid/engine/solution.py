@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from grid.engine.plot import Picture
     from grid.engine.richardson import Extrapolated, Ladder
 
-MELTED = 1e-6  # share of the latent heat that a cell may lack and count as melted
 Point = tuple[float, ...] | Mapping[str, float]
 
 
@@ -348,19 +347,15 @@ class Solution:
         return float(x[last] + share * (x[last + 1] - x[last]))
 
     def liquid_fraction(self, time: float | None = None) -> FloatArray:
-        """Share of the latent heat that each cell holds, shape `cells`.
+        """Share of the latent heat that each cell holds, shape `cells`; NaN in cells that do not melt.
 
         Raises:
             FieldError: The body has no single melting temperature.
         """
+        from grid.engine.melting import find_liquid_fraction
+
         index = self.find_index(time)
-        content, laws = self._contents[index], {material.enthalpy for material in self.problem.materials}
-        [law] = laws if len(laws) == 1 else [None]
-        if content is None or law is None or law.melting_temperature is None:
-            raise FieldError("level", "required unless the body has one melting temperature")
-        volume = float(np.prod(self.problem.domain.spacing))
-        fraction: FloatArray = np.clip(content / volume / law.latent_heat, 0.0, 1.0)
-        return fraction.reshape(self.problem.domain.cells)
+        return find_liquid_fraction(self._spaces[index], self._contents[index])
 
     def melting_front(self, direction: str, time: float | None = None) -> float:
         """Coordinate of the farthest place in `direction` where solid and liquid meet [m].
@@ -370,20 +365,10 @@ class Solution:
         Raises:
             FieldError: There is one phase along every line in that direction.
         """
-        (axis, sign), domain = require_direction(direction, AXES[: self.problem.dimension]), self.problem.domain
-        lines = np.moveaxis(self.liquid_fraction(time), axis, -1)[..., ::sign].reshape(-1, domain.cells[axis])
-        beyond = np.where(lines[:, -1:] >= 0.5, lines, 1.0 - lines)  # share of the phase at the far end
-        found = []
-        for row in beyond:
-            if (near := np.flatnonzero(row < 1.0 - MELTED)).size:
-                start = end = int(near[-1])  # of the cells that change phase, mostly one
-                while start > 0 and MELTED < row[start - 1] < 1.0 - MELTED:
-                    start -= 1
-                found.append(start + float((1.0 - row[start : end + 1]).sum()))
-        if not found:
-            raise FieldError("direction", "a direction in which two phases meet")
-        far = max(found) * domain.spacing[axis]
-        return domain.origin[axis] + (far if sign == 1 else domain.size[axis] - far)
+        from grid.engine.melting import find_front
+
+        axis, sign = require_direction(direction, AXES[: self.problem.dimension])
+        return find_front(self.problem.domain, self.liquid_fraction(time), axis, sign)
 
     def space_at(self, index: int) -> Space:
         """The discretised problem with its coefficients at an entry of `times`."""

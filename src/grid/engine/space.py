@@ -186,7 +186,7 @@ class Space:
         """
         if self._constant_loads is not None:
             return self._constant_loads
-        closures = tuple(self._closure(index, time) for index in range(len(self.patches)))
+        closures = tuple(self.closure(index, time) for index in range(len(self.patches)))
         key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in closures)
         loads = Loads(closures, self.source_heat(time), key, self.prescribed(time))
         if self.has_constant_loads:
@@ -206,7 +206,8 @@ class Space:
 
         return find_prescribed(self)
 
-    def _closure(self, index: int, time: float) -> Closure:
+    def closure(self, index: int, time: float) -> Closure:
+        """The closure of a patch at a time [s], of a law that does not depend on the surface temperature."""
         law = self.robin(index, time, 0.0)
         return close(law, self.half_conductance[index])
 

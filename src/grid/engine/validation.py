@@ -65,8 +65,8 @@ def _require_tensor_supported(problem: HeatProblem) -> None:
 
 
 def _require_phase_change_supported(problem: HeatProblem) -> None:
-    if problem.has_flow or problem.coupled_axes or problem.domain.active is not None:
-        raise UnsupportedError("a phase change with a flow, a full conductivity tensor or a masked body")
+    if problem.has_flow or problem.coupled_axes:
+        raise UnsupportedError("a phase change with a flow or a full conductivity tensor")
     others = [material for material in problem.materials if material.enthalpy is None]
     if any(not isinstance(v, Constant) for m in others for v in m.values[len(m.conductivity) :]):
         raise UnsupportedError("a phase change beside a heat capacity that varies")

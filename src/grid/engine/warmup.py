@@ -61,6 +61,7 @@ def compile_ahead() -> None:
             continue
         plan.solve()
     prepare(_box((6, 6), Expression("1 + x"), 0.01), method="krylov", tolerance=1e-6).solve()  # in double precision
+    prepare(_melting(), method="implicit", tolerance=0.05).solve()
 
 
 def _everything() -> "Iterator[tuple[HeatProblem, str]]":
@@ -99,6 +100,19 @@ def _box(cells: tuple[int, ...], conductivity: "Value", end: float | None) -> "H
         end_time=end,
         temperature_unit="K",
     )
+
+
+def _melting() -> "HeatProblem":
+    """A plane that begins to freeze."""
+    from dataclasses import replace
+
+    from grid.engine.phases import Enthalpy, HeatCapacity
+    from grid.engine.problem import Material
+    from grid.engine.values import Constant
+
+    law = Enthalpy.melting(0.5, 1.0, 1.0, 1.0)
+    material = Material((Constant(1.0),), volumetric_heat_capacity=HeatCapacity(law), enthalpy=law)
+    return replace(_box((6, 6), Constant(1.0), 0.01), materials=(material,))
 
 
 def _run_expression() -> None:

@@ -81,7 +81,7 @@ def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpySte
     if facts.problem.has_phase_change:
         from grid.engine.enthalpy import EnthalpyStepper
 
-        return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds)
+        return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds, tolerance=facts.tolerance)
     from grid.engine.implicit import ImplicitStepper
 
     if facts.steps is not None:
