@@ -14,6 +14,7 @@ import numpy as np
 from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.audits import reason_without_bounds
+from grid.engine.methods.driven_loads import integrate_loads
 from grid.engine.methods.driven_modes import Course, Modes
 from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.response import Motion, march
@@ -135,6 +136,11 @@ class DrivenStepper:
         amplitudes = np.stack([modes.close(motion.ends[at], integrals[at], given[at]) for at in last])
         booking = _Booking(self.space, loads, self._signals, course, modes, start)
         ledgers, references = booking.book(motion)
+        if self.space.prescribed_loads:
+            sums = integrate_loads(self.space, self._signals, begin, given[last])
+            ledgers = tuple(
+                replace(one, prescribed=tuple(row)) for one, row in zip(ledgers, sums.tolist(), strict=True)
+            )
         return Run(modes, tuple(landings), amplitudes, ledgers, references)
 
     def _require_physical(self, times: FloatArray) -> None:
@@ -177,12 +183,8 @@ def _integrate(course: Course) -> FloatArray:
 
 
 def _add(one: Ledger, other: Ledger) -> Ledger:
-    return Ledger(
-        one.boundary_in + other.boundary_in,
-        one.boundary_out + other.boundary_out,
-        one.generated + other.generated,
-        one.generated_absolute + other.generated_absolute,
-    )
+    sums = one.add(other.boundary_in, other.boundary_out, other.generated, other.prescribed)
+    return replace(sums, generated_absolute=one.generated_absolute + other.generated_absolute)
 
 
 @dataclass

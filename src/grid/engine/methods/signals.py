@@ -133,10 +133,13 @@ class Signals:
         Raises:
             FieldError: One is not finite there, or outside its limits.
         """
+        return self.space.loads(self.find_begin(time))
+
+    def find_begin(self, time: float) -> float:
+        """The time at which a start is seen from inside [s]."""
         if all(isinstance(value, Table) for _, _, value in list_changing(self.space.problem)):
-            return self.space.loads(time)  # tables hold to the right of a knot
-        nudge = max(1e-13 * (self.end - time), 4.0 * float(np.spacing(max(abs(time), self.end))))
-        return self.space.loads(time + nudge)
+            return time  # tables hold to the right of a knot
+        return time + max(1e-13 * (self.end - time), 4.0 * float(np.spacing(max(abs(time), self.end))))
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:
