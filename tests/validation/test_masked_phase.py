@@ -260,3 +260,11 @@ def test_the_liquid_share_is_not_a_number_where_nothing_melts():
     assert np.isnan(share[:, 4:]).all()
     assert share[20, 0] < 1.0 == share[-1, 0]
     assert 0.002 < solution.melting_front("+x") < 0.01
+
+
+def test_phases_that_conduct_alike_are_estimated_to_take_less_time():
+    alike = stefan_case(resolution={"cells": [100, 60], "end_time": 100.0})
+    unlike = {**alike, "material": {**SHARP, "liquid": {"conductivity": 2.0}}}
+    seconds = [prepare(HeatProblem.from_case(case), tolerance=1e-3).summary.estimate.work_s for case in (alike, unlike)]
+
+    assert seconds[0] < 0.5 * seconds[1]

@@ -27,7 +27,7 @@ DROPPED = 3e-3  # least entry of the complete factor, with ones on its diagonal,
 LADDER = 4.0  # ratio of the steps that share a pattern
 AIM, TIGHTEST, LOOSEST = 1e-2, 1e-11, 1e-5  # of the tolerance: what a stage may leave of its largest change
 FORCING = 1e-2  # of a residual that a correction may leave
-FILTERED = 1e-2  # of an error that its filter may leave
+FILTERED = 1e-1  # of an error that its filter may leave
 MOST_TURNS = 200
 Indices = NDArray[Any]
 

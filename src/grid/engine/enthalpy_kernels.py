@@ -37,7 +37,7 @@ def find_temperatures(
         piece[cell] = at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def find_flow(
     temperature: FloatArray, starts: Indices, cells: Indices, faces: FloatArray, films: FloatArray,
     given: FloatArray, out: FloatArray,
@@ -51,7 +51,7 @@ def find_flow(
         out[cell] = heat
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def factorise(
     diagonal: FloatArray, tau: float, starts: Indices, cells: Indices, faces: FloatArray, rows: Indices,
     columns: Indices, lower: FloatArray, pivots: FloatArray, work: FloatArray,
@@ -83,7 +83,7 @@ def factorise(
             work[columns[entry]] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def apply_factor(rows: Indices, columns: Indices, lower: FloatArray, pivots: FloatArray, x: FloatArray) -> None:
     """Solve L D L^T x = right in place."""
     for row in range(x.size):
@@ -101,7 +101,7 @@ def apply_factor(rows: Indices, columns: Indices, lower: FloatArray, pivots: Flo
             x[columns[entry]] -= lower[entry] * value
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def correct(
     residual: FloatArray, diagonal: FloatArray, tau: float, aim: float, most: int, starts: Indices,
     cells: Indices, faces: FloatArray, rows: Indices, columns: Indices, lower: FloatArray,

@@ -12,6 +12,7 @@ from grid.engine.methods.method import DEFAULT_TOLERANCE, Cost, Facts
 if TYPE_CHECKING:
     from grid.engine.enthalpy import EnthalpyStepper
     from grid.engine.implicit import ImplicitStepper
+    from grid.engine.problem import HeatProblem
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
@@ -23,6 +24,7 @@ LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1
 CHANGING = 3.0  # times as many where loads change in time
 # s of one turn of an iteration for coefficients that depend on temperature: for each dimension, and for each cell
 TURNS, TURN, TURN_CELL, FACTORS = 8.0, 1.3e-3, 5e-7, 0.7  # turns in both stages of a step
+MELTING_CELL = 4e-7  # s for each cell where these turns are compiled: cells that melt, with constant conductances
 FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
 FLOW_TURN, FLOW_CELL = 2.5e-4, 2.5e-7  # s of one of them, and for each cell
 
@@ -48,8 +50,10 @@ class ImplicitMethod:
         steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
         seconds = implicit_seconds(facts.problem, steps)
         if not facts.is_linear or facts.problem.has_phase_change:
-            seconds += steps * TURNS * (TURN * facts.dimension + TURN_CELL * facts.cells)
-            seconds += steps * FACTORS * _estimate_factor(facts)
+            is_compiled = _has_compiled_turns(facts.problem)
+            cell = MELTING_CELL if is_compiled else TURN_CELL
+            seconds += steps * TURNS * (TURN * facts.dimension + cell * facts.cells)
+            seconds += 0.0 if is_compiled else steps * FACTORS * _estimate_factor(facts)
         if facts.problem.has_flow:
             seconds += steps * FLOW_TURNS * (FLOW_TURN + FLOW_CELL * facts.cells)
         memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
@@ -88,6 +92,16 @@ def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpySte
         return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
     accuracy = max(min(ACCURACY * facts.tolerance, MOST_ACCURACY), 1e-10)
     return ImplicitStepper(space, step, keeps_bounds=keeps_bounds, accuracy=accuracy)
+
+
+def _has_compiled_turns(problem: "HeatProblem") -> bool:
+    """Whether a material melts while no conductance and no load depends on temperature, in two or three dimensions."""
+    laws = list(problem.boundaries.values())
+    loads = [problem.source_term, *(value for law in laws for value in law.values.values())]
+    conductivities = [value for material in problem.materials for value in material.conductivity]
+    is_constant = not any(value.variables & {"t", "T"} for value in conductivities)
+    is_given = all(law.is_linear for law in laws) and not any("T" in value.variables for value in loads)
+    return problem.has_phase_change and problem.dimension > 1 and is_constant and is_given
 
 
 def find_least_tolerance(facts: Facts) -> float:
