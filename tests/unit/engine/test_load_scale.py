@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from grid.engine import HeatProblem, prepare
+from grid.engine import HeatProblem, prepare, solve
 from grid.engine.load_scale import estimate_span
 
 K, C, L = 10.0, 1e6, 0.02
@@ -71,3 +71,15 @@ def test_radiation_raises_nothing_beyond_its_surroundings():
 def test_loads_that_do_nothing_make_no_span():
     assert span({"x_min": held(20.0)}, 10.0) == 0.0
     assert np.isfinite(span({}, 10.0))
+
+
+@pytest.mark.parametrize("scale", [1e-9, 3.0, 1e6])
+@pytest.mark.parametrize("arguments", [{}, {"method": "implicit"}, {"model": "corrected"}, {"model": "lumped"}])
+def test_a_load_that_begins_at_exactly_nothing_is_simply_solved(make_problem, scale, arguments):
+    """T' = q sin(t)^2 from 0: q (t/2 - sin(2 t)/4)."""
+    source = {"expression": f"sin(t)**2*{scale!r}"}
+    problem = make_problem(initial=0.0, source_term=source, resolution={"cells": [8], "end_time": 10.0})
+    solution = solve(problem, **arguments)
+
+    assert solution.is_accepted
+    assert solution.final.mean() == pytest.approx(scale * (5.0 - np.sin(20.0) / 4.0), rel=1e-3)
