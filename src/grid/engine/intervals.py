@@ -5,10 +5,10 @@ Every operation returns an interval that holds all values which the operation ca
 roundings; derivatives follow the chain rule with intervals (the same, ch. 6.4, automatic differentiation). So what the
 bounds exclude does not happen, however short; a sample may miss it.
 
-All stretches are treated at once: an entry of the stack holds one interval for each. What depends on nothing else than
-the variable has its value in the middle of each stretch as well, which decides comparisons: a caller that cuts its
-stretches where a comparison changes (`grid.engine.switches`) has no undecided ones. Where a comparison depends on more,
-both branches count.
+All stretches are treated at once: an entry of the stack holds one interval for each, or `ZERO` itself where a
+derivative vanishes. What depends on nothing else than the variable has its value in the middle of each stretch as well,
+which decides comparisons: a caller that cuts its stretches where a comparison changes (`grid.engine.switches`) has no
+undecided ones. Where a comparison depends on more, both branches count.
 """
 
 import math
@@ -135,15 +135,22 @@ def widen(interval: Interval) -> Interval:
 
 
 def add(one: Interval, other: Interval) -> Interval:
+    if one is ZERO or other is ZERO:
+        left = other if one is ZERO else one
+        return left if left is ZERO else widen(left)
     return widen(Interval(one.low + other.low, one.high + other.high))
 
 
 def subtract(one: Interval, other: Interval) -> Interval:
+    if one is ZERO or other is ZERO:
+        return add(one, negate(other))
     return widen(Interval(one.low - other.high, one.high - other.low))
 
 
 def multiply(one: Interval, other: Interval) -> Interval:
     """The product; nothing times endless is nothing, because a bound is a limit of finite values."""
+    if one is ZERO or other is ZERO:
+        return ZERO
     corners = [a * b for a in one for b in other]
     clean = [np.where(np.isnan(corner), 0.0, corner) for corner in corners]
     low = np.minimum(np.minimum(clean[0], clean[1]), np.minimum(clean[2], clean[3]))
@@ -152,6 +159,8 @@ def multiply(one: Interval, other: Interval) -> Interval:
 
 
 def square(one: Interval) -> Interval:
+    if one is ZERO:
+        return ZERO
     high = one.magnitude
     low = np.where((one.low <= 0.0) & (one.high >= 0.0), 0.0, np.minimum(np.abs(one.low), np.abs(one.high)))
     return widen(Interval(low * low, high * high))
@@ -170,7 +179,7 @@ def hull(one: Interval, other: Interval) -> Interval:
 
 
 def negate(one: Interval) -> Interval:
-    return Interval(-one.high, -one.low)
+    return ZERO if one is ZERO else Interval(-one.high, -one.low)
 
 
 def pick(is_first: Operand, one: Interval, other: Interval) -> Interval:
