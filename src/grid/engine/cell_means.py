@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from grid.core.errors import FieldError
 from grid.engine.box_bounds import bound
 from grid.engine.expression_parser import Instruction
+from grid.engine.factored_means import are_centres_enough, find_lines
 from grid.engine.load_shapes import Boxes, CellShapes, FaceShapes, cut_boxes, halve_boxes
 from grid.engine.mesh import Patch
 from grid.engine.planes import find_start, find_surfaces, find_zeros
@@ -126,11 +127,23 @@ class CellMeans:
         Raises:
             FieldError: The load is too rough to be integrated.
         """
-        for time in times if self._has("t") else [0.0]:
+        times = times if self._has("t") else [0.0]
+        if (lines := find_lines(self)) is not None:
+            self.is_needed = not are_centres_enough(lines, times[::2], LOCAL, WHOLE)  # on all cells, not on a sample
+            return
+        for time in times:
             sample = self._make_rule(time, SAMPLE_CELLS, is_sample=True)
             if sample is not None and not self._is_enough(sample, time):
                 self.is_needed = True
                 return
+
+    def find_line(self, time: float) -> tuple[FloatArray, FloatArray]:
+        """Values at the centres, and means."""
+        centre, rule = self._centres(time), self.find_rule(time)
+        mean = centre.copy()
+        if rule is not None:
+            mean[rule.cells] = rule.apply(self.pattern, time, self.start)
+        return centre, mean
 
     def _is_enough(self, rule: Rule, time: float) -> bool:
         """Whether the centres tell the load in all cells, or in those of a rule for a sample of them."""

@@ -272,6 +272,11 @@ class Space:
             known[key] = make_face_means(self.problem, self.patches[index], self.boundaries[index].values["value"])
         return known[key]
 
+    @property
+    def has_source_means(self) -> bool:
+        """Whether the source is integrated over cells, because its values at their centres are not enough."""
+        return self._source_means() is not None
+
     def _source_means(self) -> "CellMeans | None":
         """The means of the source over cells, found once for a problem; None where the centres are enough."""
         known = self.problem.load_means
