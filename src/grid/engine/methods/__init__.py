@@ -3,6 +3,7 @@
 from grid.engine.methods.adi_method import AdiMethod
 from grid.engine.methods.euler import ExplicitMethod
 from grid.engine.methods.exponential_method import ExponentialMethod
+from grid.engine.methods.forced_method import ForcedMethod
 from grid.engine.methods.method import Cost, Facts, Method
 from grid.engine.methods.modal_method import ModalMethod
 from grid.engine.methods.rational_krylov_method import KrylovMethod
@@ -14,6 +15,7 @@ METHODS: tuple[Method, ...] = (
     AdiMethod(),
     ExplicitMethod(),
     ExponentialMethod(),
+    ForcedMethod(),
     ImplicitMethod(),
     KrylovMethod(),
     ModalMethod(),

@@ -66,8 +66,8 @@ class SpectralStepper:
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         duration = segment.time(first + count) - segment.time(first)
-        temperature, through = self._evolve(state.temperature, duration)
-        generated = 0.0 if self._loads.source is None else float(self._loads.source.sum()) * duration
+        temperature, through = self.evolve(state.temperature, duration)
+        generated = 0.0 if self.loads.source is None else float(self.loads.source.sum()) * duration
         into, out = sum(heat for heat in through if heat > 0.0), -sum(heat for heat in through if heat < 0.0)
         return replace(
             state,
@@ -75,11 +75,12 @@ class SpectralStepper:
             step=state.step + count,
             temperature=temperature,
             ledger=state.ledger.add(into, out, generated),
-            bounds=include_references(state.bounds, self._loads),
+            bounds=include_references(state.bounds, self.loads),
         )
 
     @cached_property
-    def _loads(self) -> Loads:
+    def loads(self) -> Loads:
+        """At any time."""
         return self.space.loads(0.0)
 
     @cached_property
@@ -109,7 +110,7 @@ class SpectralStepper:
     def _ends(self) -> FloatArray:
         """U A [W/K] of one face of each side of the box, shape (axes, 2)."""
         ends = np.zeros((len(self.space.shape), 2))
-        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+        for patch, closure in zip(self.space.patches, self.loads.closures, strict=True):
             ends[patch.axis, patch.side] = float(np.asarray(closure.transmittance).flat[0]) * patch.area
         return ends
 
@@ -118,7 +119,7 @@ class SpectralStepper:
         """A temperature near those that the faces exchange heat with; where it is all of them nothing else acts."""
         found = [
             np.mean(closure.reference)
-            for closure, patch in zip(self._loads.closures, self.space.patches, strict=True)
+            for closure, patch in zip(self.loads.closures, self.space.patches, strict=True)
             if self._ends[patch.axis, patch.side] > 0.0
         ]
         return float(found[0]) if found else 0.0
@@ -132,9 +133,9 @@ class SpectralStepper:
         shape, acts = list(self.space.shape), False
         parts: list[tuple[tuple[slice, ...], FloatArray]] = []
         whole = (slice(None),) * len(shape)
-        if self._loads.source is not None:
-            parts.append((whole, self._loads.source.reshape(shape)))
-        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+        if self.loads.source is not None:
+            parts.append((whole, self.loads.source.reshape(shape)))
+        for patch, closure in zip(self.space.patches, self.loads.closures, strict=True):
             flux = closure.transmittance * (closure.reference - self._reference) + closure.imposed
             if np.any(flux):
                 edge = list(whole)
@@ -216,7 +217,7 @@ class SpectralStepper:
             part = self._steady[tuple(slice(many) for many in counts)]
             coefficients[tuple(slice(many) for many in part.shape)] -= part
 
-    def _evolve(self, temperature: FloatArray, duration: float) -> tuple[FloatArray, list[float]]:
+    def evolve(self, temperature: FloatArray, duration: float) -> tuple[FloatArray, list[float]]:
         """The flat field after a time, and the heat into the body through each patch meanwhile [J]."""
         if self._is_short(duration):
             return self._change(temperature, duration)
@@ -286,17 +287,17 @@ class SpectralStepper:
         rates = self._rates(constant.shape)
         integrals = constant * np.divide(-np.expm1(-rates * duration), rates, where=rates > 0.0, out=rates)
         found = []
-        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+        for patch, closure in zip(self.space.patches, self.loads.closures, strict=True):
             edge = list((slice(None),) * constant.ndim)
             edge[patch.axis] = slice(0, 1) if patch.side == 0 else slice(-1, None)
             flux = closure.transmittance * (closure.reference - self._wide_steady(tuple(edge), patch.axis))
             heat = float(np.sum((flux + closure.imposed) * np.ones(patch.cells.shape))) * patch.area * duration
-            found.append(heat - self._sum_behind(patch, integrals))
+            found.append(heat - self.sum_behind(patch, integrals))
         return found
 
     def _change(self, temperature: FloatArray, duration: float) -> tuple[FloatArray, list[float]]:
-        """`_evolve` over a short time, from the rate of change at its start."""
-        rate = (self.space.heat_flow(temperature, self._loads).net / self._capacity).reshape(self.space.shape)
+        """`evolve` over a short time, from the rate of change at its start."""
+        rate = (self.space.heat_flow(temperature, self.loads).net / self._capacity).reshape(self.space.shape)
         for axis, modes in enumerate(self.axes):
             rate = modes.forward(rate, axis)
         exponents = duration * self._rates(self.space.shape)
@@ -304,12 +305,12 @@ class SpectralStepper:
         for axis, modes in enumerate(self.axes):
             change = modes.backward(change, axis)
         found = []
-        for patch, closure in zip(self.space.patches, self._loads.closures, strict=True):
+        for patch, closure in zip(self.space.patches, self.loads.closures, strict=True):
             flux = np.broadcast_to(closure.heat_flux(temperature[patch.cells]), patch.cells.shape)
-            found.append(float(np.sum(flux)) * patch.area * duration - self._sum_behind(patch, integrals))
+            found.append(float(np.sum(flux)) * patch.area * duration - self.sum_behind(patch, integrals))
         return temperature + change.reshape(-1), found
 
-    def _sum_behind(self, patch: Patch, integrals: FloatArray) -> float:
+    def sum_behind(self, patch: Patch, integrals: FloatArray) -> float:
         """U A times the sum over the cells behind a patch of the integrals of modes [J]."""
         if not self._ends[patch.axis, patch.side] > 0.0:
             return 0.0

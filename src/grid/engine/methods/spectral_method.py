@@ -29,7 +29,7 @@ class SpectralMethod:
     def find_obstacle(self, facts: Facts) -> str | None:
         if not facts.is_constant:
             return "the problem is not linear with coefficients and loads that are constant in time"
-        return _find_variation(facts.problem)
+        return find_variation(facts.problem)
 
     def estimate(self, facts: Facts) -> Cost:
         cells, landings = facts.cells, len(facts.landings)
@@ -48,7 +48,7 @@ class SpectralMethod:
         return stepper
 
 
-def _find_variation(problem: HeatProblem) -> str | None:
+def find_variation(problem: HeatProblem) -> str | None:
     """Why the modes of a body are not products of those along its axes; None if they are."""
     if problem.domain.active is not None:
         return "the body is not a box"

@@ -34,6 +34,7 @@ from grid.engine.values import FloatArray
 
 Kind = Literal["cosine", "sine", "cosine_half", "sine_half", "fourier", "film"]
 FULL_PRODUCT = 128  # modes up to which a product with the basis is as fast as a transform
+KEPT_FILM = 1024  # cells of an axis with films up to which its modes are kept; there is no transform to find them by
 BISECTIONS = 70
 SMALL_PRODUCT = 1 << 18  # multiply-adds up to which OpenBLAS does not share a product among threads
 _KINDS: dict[tuple[bool, bool], Kind] = {
@@ -95,6 +96,8 @@ class AxisModes:
 
     def vectors(self, many: int) -> FloatArray:
         """The first modes, one a row, shape (many, count)."""
+        if self.kind == "film" and self.count <= KEPT_FILM:
+            return self._all[:many]
         if not self.has_parity or many > FULL_PRODUCT:
             return self._sample(many, self.count)
         near = self.halves(many)
@@ -104,6 +107,13 @@ class AxisModes:
         out[0::2, near.shape[1] :] = far[0::2]
         np.negative(far[1::2], out=out[1::2, near.shape[1] :])
         return out
+
+    @cached_property
+    def _all(self) -> FloatArray:
+        """All modes, one a row; nothing may write to them."""
+        found = self._sample(self.count, self.count)
+        found.setflags(write=False)
+        return found
 
     def _sample(self, many: int, cells: int) -> FloatArray:
         """The first modes at the first cells."""
@@ -194,6 +204,11 @@ class AxisModes:
     def _phases(angles: FloatArray, end: float) -> FloatArray:
         phases: FloatArray = np.arctan2(end * np.cos(0.5 * angles), (2.0 - end) * np.sin(0.5 * angles))
         return phases
+
+    @property
+    def largest(self) -> FloatArray:
+        """No value of each mode is larger, shape (count,)."""
+        return self._norms
 
     @cached_property
     def _norms(self) -> FloatArray:
