@@ -109,7 +109,9 @@ class HeatParams(Parameters):
         description="The problem in the case format (docs/case-format.md); expected answers and prose are ignored",
         json_schema_extra={"unit": "SI"},
     )
-    method: Literal["auto", "adi", "explicit", "exponential", "implicit", "krylov", "rkl2", "spectral"] = Field(
+    method: Literal[
+        "auto", "adi", "explicit", "exponential", "forced", "implicit", "krylov", "modal", "rkl2", "spectral"
+    ] = Field(
         "auto",
         description="How to step in time; auto takes the cheapest that can and says why",
         json_schema_extra={"unit": "1"},
