@@ -283,14 +283,15 @@ def _find_chains(drives: Sequence[FloatArray], course: Course, capacity: FloatAr
     if not np.any(flow > noise):
         return live
     if live:
-        rate = np.divide(1.0, capacity, out=np.zeros_like(capacity), where=capacity > 0.0)
+        weight = np.sqrt(np.divide(1.0, capacity, out=np.zeros_like(capacity), where=capacity > 0.0))
         others = np.stack([drives[index] for index in live])
-        scale = np.sqrt(np.einsum("ji,ji,i->j", others, others, rate))
-        others = others / scale[:, None]
-        gram, own = np.einsum("ji,ki,i->jk", others, others, rate), (others * rate) @ drives[0]
-        shares = np.linalg.lstsq(gram, own)[0][:, None] * others
-        left = np.abs(drives[0] - shares.sum(axis=0))
-        if np.all(left <= MADE_UP * np.abs(shares).sum(axis=0) + noise):
+        weighted = others * weight
+        scale = np.sqrt(np.einsum("ji,ji->j", weighted, weighted))
+        weighted /= scale[:, None]
+        found = np.linalg.lstsq(weighted @ weighted.T, weighted @ (drives[0] * weight))[0] / scale
+        left = np.abs(drives[0] - found @ others)
+        shares = np.abs(found) @ np.abs(others)
+        if np.all(left <= MADE_UP * shares + noise):
             return live
     return [0, *live]
 
