@@ -103,6 +103,7 @@ def test_a_number_of_jobs_outside_its_limits_is_refused(file, jobs):
 LONG = {
     **WALL, "id": "long", "steady": False, "initial": {"expression": "sin(40*x)"},
     "material": {"conductivity": {"expression": "2 + T/1000"}, "volumetric_heat_capacity": 1.0},
+    "boundaries": WALL["boundaries"] | {"x_max": {"type": "temperature", "value": {"expression": "10 + sin(5*t)"}}},
     "resolution": {"cells": [3000], "end_time": 1e3, "steps": 9_000_000},
     "expected": [{**WALL["expected"][0], "time": 1e3}],
 }  # fmt: skip
