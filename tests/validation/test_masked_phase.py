@@ -267,4 +267,4 @@ def test_phases_that_conduct_alike_are_estimated_to_take_less_time():
     unlike = {**alike, "material": {**SHARP, "liquid": {"conductivity": 2.0}}}
     seconds = [prepare(HeatProblem.from_case(case), tolerance=1e-3).summary.estimate.work_s for case in (alike, unlike)]
 
-    assert seconds[0] < 0.5 * seconds[1]
+    assert seconds[0] < 0.9 * seconds[1]

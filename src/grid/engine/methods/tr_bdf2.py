@@ -23,7 +23,7 @@ LEAST_STEPS, STEPS = 5.0, 0.3  # steps that the error asks for: so many, and so 
 LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
 CHANGING = 3.0  # times as many where loads change in time
 # s of one turn of an iteration for coefficients that depend on temperature: for each dimension, and for each cell
-TURNS, TURN, TURN_CELL, FACTORS = 8.0, 1.3e-3, 5e-7, 0.7  # turns in both stages of a step
+TURNS, TURN, TURN_CELL, FACTORS = 8.0, 1.0e-3, 5e-7, 0.7  # turns in both stages of a step
 MELTING_CELL = 4e-7  # s for each cell where these turns are compiled: cells that melt, with constant conductances
 FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
 FLOW_TURN, FLOW_CELL = 2.5e-4, 2.5e-7  # s of one of them, and for each cell
