@@ -216,9 +216,9 @@ def correct_levels(space: Space, loads: Loads, temperature: FloatArray) -> Float
     Raises:
         SingularError: A level cannot be known, or is beyond anything that a body reaches.
     """
-    if not _has_weak_parts(space, loads):
+    labels = _label_weak_parts(space, loads)
+    if labels is None:
         return temperature
-    labels = label_parts(space, WEAK * _largest(space, loads))
     matrix, error = _join_parts(space, loads, labels), np.zeros(int(labels.max()) + 1)
     for _ in range(COARSE_TURNS):
         error = _find_levels(matrix, labels, space.heat_flow(temperature, loads).net)
@@ -240,9 +240,9 @@ def require_levels(space: Space, loads: Loads, temperature: FloatArray) -> None:
     Raises:
         SingularError: The heat of a part would take it beyond anything that a body reaches.
     """
-    if not _has_weak_parts(space, loads):
+    labels = _label_weak_parts(space, loads)
+    if labels is None:
         return
-    labels = label_parts(space, WEAK * _largest(space, loads))
     rise = _find_levels(_join_parts(space, loads, labels), labels, space.heat_flow(temperature, loads).net)
     _require_reached(space, loads, temperature + rise[labels], labels)
 
@@ -264,16 +264,28 @@ def _require_reached(space: Space, loads: Loads, temperature: FloatArray, labels
         raise _refuse_weak(space, np.flatnonzero(labels == labels[worst]), temperature)
 
 
-def _has_weak_parts(space: Space, loads: Loads) -> bool:
-    """Whether the body may have parts that nearly nothing ties, or be one; a quick look."""
+def _label_weak_parts(space: Space, loads: Loads) -> NDArray[np.int32] | None:
+    """Numbers of the parts that hardly anything joins, flat; all that is outside the body is one more.
+
+    None where the body is one part, and tied well.
+    """
     if space.problem.has_flow:
-        return False
+        return None
     least = WEAK * _largest(space, loads)
     total = sum(
         float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
         for patch, closure in zip(space.patches, loads.closures, strict=True)
     )
-    return _is_parted(space, least) or total <= least * space.capacity.size
+    is_weak = total <= least * space.capacity.size
+    if not is_weak and not _is_parted(space, least):
+        return None
+    body = space.body_cells
+    parts, own = np.unique(label_parts(space, least)[body], return_inverse=True)
+    if parts.size == 1 and not is_weak:
+        return None
+    labels = np.full(space.capacity.size, parts.size, np.int32)
+    labels[body] = own
+    return labels
 
 
 def _join_parts(space: Space, loads: Loads, labels: NDArray[np.int32]) -> sparse.csc_matrix:
