@@ -11,7 +11,6 @@ from grid.engine import HeatProblem, solve
 from grid.engine.errors import NotConvergedError
 from grid.engine.iteration import balance
 from grid.engine.materials import discretise
-from grid.engine.values import Table
 
 PEAK = {  # 100 kJ/kg of melting written as a box of the heat capacity, 2 K wide
     "dimension": 1,
@@ -103,7 +102,6 @@ def test_a_density_of_place_and_a_heat_capacity_of_place_and_temperature():
         np.testing.assert_allclose(solution.final, 20 + np.where(rise < 8, rise, 8 + (rise - 8) / 3), rtol=1e-8)
 
 
-@pytest.mark.skipif("of" not in Table.__dataclass_fields__, reason="tables of temperature")
 def test_a_table_of_temperature_is_integrated_exactly():
     table = {"table": [[20, 1000], [27, 1000], [28, 90000], [29, 1000]], "of": "T"}
     solution = run(heated(table, resolution={"cells": [4], "end_time": 1760.0}))
