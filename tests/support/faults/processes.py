@@ -35,6 +35,14 @@ class Process:
             return True
         return False
 
+    def states(self) -> list[str]:
+        """Read the state of each thread: `R`, `S`, `D`, `T`... as in proc(5)."""
+        states = []
+        for task in (PROC / str(self.pid) / "task").glob("*/stat"):
+            with suppress(OSError):  # a thread may end meanwhile
+                states.append(task.read_text().rpartition(")")[2].split()[0])
+        return states
+
     def kill(self) -> bool:
         """End it at once."""
         return self.send(signal.SIGKILL)

@@ -102,6 +102,8 @@ class FaultyService:
         for process in [own, *group]:
             if process is not None:
                 process.send(number)
+        if number == signal.SIGSTOP and own is not None:  # a thread in the kernel stops a little later
+            wait_until(lambda: set(own.states()) <= {"T"}, f"the {name} had stopped", within_s=30.0)
         self.note(signal.Signals(number).name, **{name: self.running[name].pid})
 
     def stop(self, *names: str) -> None:
@@ -147,13 +149,23 @@ class FaultyService:
         for name in names:
             process = self.running[name]
             is_back = self._answers if name == "server" else lambda pid=process.pid: self._has_polled(pid)
-            wait_until(is_back, f"the {name} was back", lambda name=name: self._require_alive(name))
+            try:
+                wait_until(is_back, f"the {name} was back", lambda name=name: self._require_alive(name))
+            except AssertionError as error:
+                raise AssertionError(f"{error}; {self._describe(name)}") from None
 
     def _require_alive(self, name: str) -> None:
         code = self.running[name].poll()
         if code is not None:
-            words = (self.home / "logs" / f"{name}.log").read_text(errors="replace").strip().splitlines()
-            raise AssertionError(f"the {name} ended by itself with {code}: {words[-1:]}")
+            raise AssertionError(f"the {name} ended by itself with {code}: {self._last_lines(name, 1)}")
+
+    def _describe(self, name: str) -> str:
+        """Say what every process is doing, and what this one logged last: a hang may not come again."""
+        threads = {each: Process(process.pid, 0).states() for each, process in self.running.items()}
+        return f"threads {threads}, children {find_descendants(self.running[name].pid)}, {self._last_lines(name, 8)}"
+
+    def _last_lines(self, name: str, count: int) -> list[str]:
+        return (self.home / "logs" / f"{name}.log").read_text(errors="replace").strip().splitlines()[-count:]
 
     def _answers(self) -> bool:
         with self.call() as caller, suppress(OSError):

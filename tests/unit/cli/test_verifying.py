@@ -138,7 +138,7 @@ def test_ctrl_c_ends_the_processes_and_says_so(tmp_path):
     out, err = run.communicate(timeout=30)
 
     assert (run.returncode, out) == (130, "")
-    assert err.strip().splitlines()[-1] == "grid: interrupted"  # a coverage run warns of its own before
+    assert "grid: interrupted" in err.splitlines()  # a coverage run warns of its own, before or after
     assert "Traceback" not in err
     assert not any(is_running(pid) for pid in workers)
 
