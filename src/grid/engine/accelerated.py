@@ -54,8 +54,13 @@ def balance_limited(
     tau: float,
     time: float,
     solver: LinearSolver | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Balance:
     """The field T with shift (heat stored from `base` to T) = known + tau (heat flow at T); see `iteration.balance`.
+
+    Args:
+        tolerance: Of the last step, over the span of temperatures. Where properties are constant the balance closes to
+            rounding whatever it is.
 
     Raises:
         NotConvergedError: It does not settle.
@@ -73,11 +78,11 @@ def balance_limited(
         step = solver.solve(residual)
         size, span = float(np.abs(step).max()), float(np.ptp(temperature)) + float(np.abs(step).max())
         rounding = (ROUNDINGS if turn <= PATIENCE else STALLED) * float(np.spacing(largest))
-        is_settled = size <= TOLERANCE * span + rounding
+        is_settled = size <= tolerance * span + rounding
         temperature = temperature + step if is_settled else mixer.mix(temperature, step)
         frozen, loads = freeze(space, temperature, time)
         if is_settled:
             return Balance(temperature, frozen.heat_flow(temperature, loads), loads, frozen, solver, turn)
     cell = np.unravel_index(int(np.abs(step).argmax()), space.shape)
     what = "the limited flow; take more steps or smaller cells"
-    raise NotConvergedError(what, TURNS, size / max(span, 1e-300), TOLERANCE, cell=tuple(map(int, cell)))
+    raise NotConvergedError(what, TURNS, size / max(span, 1e-300), tolerance, cell=tuple(map(int, cell)))

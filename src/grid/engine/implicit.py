@@ -117,9 +117,13 @@ class ImplicitStepper(EqualSteps):
         loads = self.space.loads(stage.time)
         solver = self._solver(stage.step, stage.weight, loads)
         if space.correction is not None:
+            from grid.engine.accelerated import TOLERANCE as TOLERANCE_LIMITED
             from grid.engine.accelerated import balance_limited
 
-            return balance_limited(space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver)
+            accuracy = max(TOLERANCE_LIMITED, self.accuracy)
+            return balance_limited(
+                space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver, tolerance=accuracy
+            )
         temperature = base + solver.solve(known + tau * self.space.heat_flow(base, loads).net)
         return Balance(temperature, self.space.heat_flow(temperature, loads), loads, self.space, solver, 1)
 
