@@ -133,3 +133,28 @@ def test_each_axis_has_its_own_law(method):
     solution = run(case, method=method, tolerance=1e-4)
 
     np.testing.assert_allclose(solution.final, reference(60, 1e-3, 0.05)[:, None] + np.zeros(3), atol=0.02)
+
+
+def test_a_masked_ring_has_a_conductivity_of_temperature():
+    """One axis, joined at its ends, with cells left out: the body is one piece across the joint."""
+    case = {
+        "domain": {"size": [1.0], "active": expression("(x < 0.25) | (x > 0.75)")},
+        "material": {"conductivity": expression("1 + 0.01*T"), "volumetric_heat_capacity": 1.0},
+        "initial": expression("where(x < 0.5, 100.0, 0.0)"),
+        "boundaries": {"x_min": {"type": "periodic"}, "x_max": {"type": "periodic"}},
+        "resolution": {"cells": [8], "end_time": 3.0},
+    }
+    ring = run(case, times=[0.02, 3.0])
+    rod = run(
+        case
+        | {
+            "domain": {"size": [0.5]},
+            "initial": expression("where(x > 0.25, 100.0, 0.0)"),
+            "boundaries": {},
+            "resolution": {"cells": [4], "end_time": 3.0},
+        },
+        times=[0.02, 3.0],
+    )
+
+    np.testing.assert_allclose(np.roll(ring.fields[1], 2)[:4], rod.fields[1], atol=2e-2)
+    np.testing.assert_allclose(ring.final[[0, 1, 6, 7]], 50.0, atol=1e-2)

@@ -268,3 +268,20 @@ def test_phases_that_conduct_alike_are_estimated_to_take_less_time():
     seconds = [prepare(HeatProblem.from_case(case), tolerance=1e-3).summary.estimate.work_s for case in (alike, unlike)]
 
     assert seconds[0] < 0.9 * seconds[1]
+
+
+@pytest.mark.parametrize("cells", [1, 5])
+def test_cells_that_exchange_heat_with_nothing_melt_by_their_source(cells):
+    """H = q t, whole and in pieces: with one temperature of melting the matrix of such a cell is nothing."""
+    sizes = {"domain": {"size": [0.01 * cells]}, "resolution": {"cells": [cells], "end_time": 500.0}}
+    if cells > 1:  # every second cell exists
+        sizes["domain"]["active"] = {"expression": "(x < 0.01) | ((x > 0.02) & (x < 0.03)) | (x > 0.04)"}
+    case = {"material": SHARP, "initial": -3.0, "source_term": 1e5, "boundaries": {}, **sizes}
+    solution = run(case, times=[100.0, 300.0, 500.0])
+
+    right = [-3.0 + 1e7 / 4.2e6, 0.0, 0.0]
+    for field, level in zip(solution.fields[1:], right, strict=True):
+        np.testing.assert_allclose(field[np.isfinite(field)], level, atol=1e-3)
+    for at, time in enumerate((100.0, 300.0, 500.0), start=1):
+        heat = solution.stored_heat(at) - solution.stored_heat(0)
+        assert heat == pytest.approx(1e5 * time * 0.01 * (1 if cells == 1 else 3), rel=1e-8)

@@ -148,14 +148,17 @@ def correct(
 def find_diagonal(
     slope: FloatArray, tau: float, starts: Indices, faces: FloatArray, films: FloatArray, out: FloatArray
 ) -> None:
-    """Diagonal of dH/dT + tau L; a cell that melts at one temperature has next to infinite capacity."""
+    """Diagonal of dH/dT + tau L; a cell that melts at one temperature has next to infinite capacity.
+
+    One that melts by itself alone, without a neighbour or a film, keeps its temperature: its entry says nothing.
+    """
     for cell in range(slope.size):
         heat = films[cell]
         for entry in range(starts[cell], starts[cell + 1]):
             heat += faces[entry]
         heat *= tau
         own = 1.0 / slope[cell] if slope[cell] > 0.0 else STIFF * heat
-        out[cell] = heat + own
+        out[cell] = heat + own if heat + own > 0.0 else 1.0
 
 
 @njit(cache=True, nogil=True)

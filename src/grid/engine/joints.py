@@ -93,7 +93,7 @@ def find_joints(space: "Space", axis: int) -> Joints | None:
     open_shape[axis] = -1
     pairs = [(before_last(axis), after_first(axis), resistance[1:-1].reshape(open_shape))]
     if problem.is_periodic[axis]:
-        pairs.append((last(axis), first(axis), np.zeros(1)))
+        pairs.append((last(axis), first(axis), np.zeros(())))
     low, high, between = list[NDArray[np.intp]](), list[NDArray[np.intp]](), list[FloatArray]()
     for one, other, barrier in pairs:
         a, b = region[one], region[other]
