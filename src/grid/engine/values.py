@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine.arguments import as_tuple, find_floats, require_number
-from grid.engine.expression_parser import FUNCTION_ARITY, Instruction, Kind, parse
+from grid.engine.expression_parser import COMPARISONS, FUNCTION_ARITY, Instruction, Kind, parse
 from grid.engine.limits import is_number
 from grid.engine.phases import ByPhase, HeatCapacity
 
@@ -228,8 +228,14 @@ class Expression:
         return run_code(self.code, places)
 
 
-def run_code(code: tuple[Instruction, ...], places: dict[str, Operand]) -> Operand:
-    """The value of postfix code on a stack of arrays."""
+def run_code(code: tuple[Instruction, ...], places: dict[str, Operand], *, compare_at: int | None = None) -> Operand:
+    """The value of postfix code on a stack of arrays.
+
+    Args:
+        code: Of an expression.
+        places: Value of each variable.
+        compare_at: Index along the first axis at which comparisons are made for all; None where each is made.
+    """
     stack: list[Operand] = []
     with np.errstate(all="ignore"):  # the caller refuses what it would use and is not finite
         for operation, argument in code:
@@ -242,7 +248,10 @@ def run_code(code: tuple[Instruction, ...], places: dict[str, Operand]) -> Opera
             elif operation == "binary":
                 right = stack.pop()
                 apply = apply_power if argument == "**" else BINARY[str(argument)]
-                stack.append(apply(stack.pop(), right))
+                found = apply(stack.pop(), right)
+                if compare_at is not None and argument in COMPARISONS and np.ndim(found):
+                    found = np.broadcast_to(found[compare_at], np.shape(found))
+                stack.append(found)
             else:
                 count = FUNCTION_ARITY[str(argument)]
                 operands = stack[-count:]

@@ -98,3 +98,26 @@ def test_a_million_waves_are_refused_by_name():
     assert caught.value.field == "x_min.value"
     assert str(MAX_KNOTS) in str(caught.value)
     assert "end earlier" in str(caught.value)
+
+
+@settings(max_examples=25, deadline=None)
+@given(centre=st.floats(1.0, 9.0), width=st.floats(-5.0, -1.0))
+def test_the_flanks_of_a_narrow_peak_hold_their_share_of_the_integral(centre, width):
+    """A Lorentzian: half of its integral lies beyond its half width, where it is next to nothing beside the peak."""
+    wide = 10.0**width
+    signal = make_signal(Expression(f"1/(1 + ((t - {centre!r})/{wide!r})**2)"), END, 5e-6, "flux")
+    right = wide * (np.arctan((END - centre) / wide) + np.arctan(centre / wide))
+
+    assert integrate(signal) == pytest.approx(right, rel=5e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.floats(-9.0, -2.0), phase=st.floats(0.0, 6.0))
+def test_a_comparison_that_rounding_decides_near_its_jump_is_that_of_the_stretch(height, phase):
+    """The crest of a sine is flat: beside the jump both sides of the comparison are equal but for rounding."""
+    level = 1.0 - 10.0**height
+    signal = make_signal(Expression(f"where(sin(t + {phase!r}) > {level!r}, 5.0, 0.0)"), END, 1e-5, "flux")
+
+    assert set(np.unique(signal.low)) == set(np.unique(signal.high)) <= {0.0, 5.0}
+    assert (signal.low == signal.high).all()
+    assert integrate(signal) > 0.0

@@ -291,6 +291,41 @@ def test_the_audit_looks_at_each_asked_interval():
     assert solution.ledger.prescribed == pytest.approx([1e4 * END**2 / 2], rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("text", "antiderivative"),
+    [
+        ("1e5/(1 + ((t - 77.7)/0.01)**2)", lambda t: 1e3 * math.atan((t - 77.7) / 0.01)),
+        ("1e3/(0.001 + abs(t - 30))", lambda t: math.copysign(1e3 * math.log1p(1e3 * abs(t - 30.0)), t - 30.0)),
+        ("1e5*exp(-t/5)", lambda t: -5e5 * math.exp(-t / 5)),
+    ],
+)
+@pytest.mark.parametrize("method", ["auto", "implicit"])
+def test_peaks_with_long_flanks_put_in_their_heat_until_each_asked_time(method, text, antiderivative):
+    times = (20.0, 40.0, 80.0, END)
+    solution = solve(
+        HeatProblem.from_case(ROD | {"boundaries": flux(text)}), method=method, times=times, tolerance=TOLERANCE
+    )
+    heat = np.array([antiderivative(time) - antiderivative(0.0) for time in times])
+    rises = solution.fields[1:].mean(axis=1) - solution.fields[0].mean()
+
+    assert solution.is_accepted
+    np.testing.assert_allclose(rises, heat / LENGTH / CAPACITY, atol=2.0 * TOLERANCE * heat.max() / LENGTH / CAPACITY)
+
+
+def test_the_scale_of_the_audit_is_the_largest_heat_of_one_interval():
+    """Pulses in each of ten intervals: what one of them lacks is a share of its own heat, not of that of all."""
+    from grid.engine.load_audit import audit_loads
+
+    problem = HeatProblem.from_case(ROD | {"boundaries": flux("1e4*sin(pi*t/10)**2")})
+    plan = prepare(problem, method="implicit", times=np.linspace(10.0, END, 10))
+    sums = [(5e4 * number - (100.0 if number > 4 else 0.0),) for number in range(11)]
+
+    found = audit_loads(plan.space, plan.facts, plan.times, sums, TOLERANCE)
+
+    assert found.value == pytest.approx(100.0 / 5e4, rel=1e-6)
+    assert found.verdict == "failed"
+
+
 def test_no_load_of_time_means_no_audit_and_no_analysis():
     problem = HeatProblem.from_case(ROD | {"source_term": 1e3})
     solution = solve(problem)
