@@ -212,3 +212,25 @@ def test_a_body_that_can_only_radiate_its_heat_is_found_from_a_guess_that_throws
     np.testing.assert_allclose(solution.final, surface + 41250.0 * 0.0043**2 / (2 * 0.1), rtol=2e-4)
     assert np.ptp(solution.final) <= 1e-6
     assert solution.is_accepted
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "implicit"}, {"method": "rkl2"}, {"model": "lumped"}])
+def test_a_body_that_starts_at_absolute_zero_is_warmed_by_radiation(options):
+    """A thin body, c L dT/dt = sigma (T_s^4 - T^4): its integral from 0 K is artanh and arctan of T/T_s.
+
+    The tangent of the law is flat at 0 K, and yet the surroundings bound the temperatures.
+    """
+    end, hot, content = 20.0, 1000.0, 1e6 * 0.001
+    case = {
+        "temperature_unit": "K",
+        "domain": {"size": [0.001]},
+        "material": {"conductivity": 1e3, "volumetric_heat_capacity": 1e6},
+        "initial": 0.0,
+        "boundaries": {"x_min": {"type": "radiation", "emissivity": 1.0, "surroundings": hot}},
+        "resolution": {"cells": [4], "end_time": end},
+    }
+    solution = solve(HeatProblem.from_case(case), tolerance=1e-4, **options)
+    share = solution.mean_temperature() / hot
+
+    assert solution.is_accepted
+    assert 0.5 * (np.arctanh(share) + np.arctan(share)) == pytest.approx(SIGMA * hot**3 * end / content, rel=3e-3)

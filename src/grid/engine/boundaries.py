@@ -22,6 +22,7 @@ from grid.engine.limits import Limit
 from grid.engine.values import Constant, Operand, Value, as_value
 
 RISE = 1e-6  # of the surface temperature [K]: for the slope of a flux
+FAINTEST = 1e-12  # of the film of the surroundings: a surface at 0 K exchanges heat with them as well
 
 
 class Evaluate(Protocol):
@@ -156,7 +157,7 @@ class Radiation(Boundary):
     def robin(self, evaluate: Evaluate, /, surface: Operand = 0.0, offset: float = 0.0) -> Robin:
         strength = evaluate("emissivity") * evaluate("stefan_boltzmann")
         hot, cold = evaluate("surroundings") + offset, np.maximum(surface + offset, 0.0)
-        tangent = 4.0 * strength * cold**3
+        tangent = strength * np.maximum(4.0 * cold**3, FAINTEST * hot**3)
         heat = strength * (hot**4 - cold**4)
         return Robin(tangent, hot - offset, heat - tangent * (hot - cold))
 
