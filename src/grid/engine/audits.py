@@ -115,7 +115,7 @@ def judge_extremes(reason: str | None, bounds: Bounds, extremes: list[tuple[floa
     """`audit_extremes` where it is known why nothing bounds the temperatures, or that something does."""
     if reason is not None and reason != TENSOR:
         return Audit("maximum_principle", "not_applicable", None, None, reason)
-    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+    low, high = extremes[0] if len(extremes) == 1 else (min(e[0] for e in extremes), max(e[1] for e in extremes))
     span = bounds.highest - bounds.lowest
     excess = max(bounds.lowest - low, high - bounds.highest, 0.0)
     rounding = 1e-12 * max(abs(bounds.lowest), abs(bounds.highest))

@@ -1,11 +1,11 @@
 r"""Compiled runs of columns: homogeneous bodies in 1D, each from its start to its end. Importing this loads Numba.
 
-.. math:: T'_i = T_i + Fo\,\big((T_{i-1} - T_i) + (T_{i+1} - T_i)\big)
+.. math:: T'_i = T_i + Fo\,\big((T_{i-1} + T_{i+1}) - 2 T_i\big)
 
 with a ghost beyond each end, T_ghost = slope T + shift (grid.engine.methods.homogeneous). Columns of equal steps run in
 blocks of `LANES`, the columns along the last axis, so that one vector instruction serves eight of them
-(grid.engine.batch_lanes); one column alone is vectorised along its cells. Either way a column sees the same operations
-in the same order, and nothing is contracted, so it gives the same bytes in any company.
+(grid.engine.batch_lanes); one column alone is vectorised along its cells (grid.engine.batch_rows). Either way a column
+sees the same operations in the same order, so it gives the same bytes in any company.
 """
 
 from typing import Any
@@ -14,48 +14,15 @@ import numpy as np
 from numba import njit
 
 from grid.engine.batch_lanes import LANES, make_advance, make_note
+from grid.engine.batch_rows import VECTOR, make_advance_row, make_note_row
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 CAPACITY, CONDUCTANCE, LOW_SLOPE, LOW_SHIFT, HIGH_SLOPE, HIGH_SHIFT = range(6)  # rows of `law`
 IN, OUT, STORED, CONTENT, ERROR = range(5)  # rows of `totals`
+LINE_BYTES = 64  # of the cache
 
 advance_many, note_many = make_advance(), make_note()
-
-
-@njit(cache=True, nogil=True)
-def step_cells(out: Array, left: Array, here: Array, right: Array, number: float) -> None:
-    for i in range(out.shape[0]):
-        out[i] = here[i] + number * ((left[i] - here[i]) + (right[i] - here[i]))
-
-
-@njit(cache=True, nogil=True)
-def advance_one(work: Array, law: Array, number: float, heat: Array, source: int, target: int, cells: int) -> None:
-    """One step of one column: from level `source` of `work`, shape (levels, cells + 2), to `target`, ghosts first.
-
-    Adds to `heat` the sums of what the ghosts are above and below the cells beside them [K].
-    """
-    a, b = work[source], work[target]
-    a[0] = law[LOW_SLOPE] * a[1] + law[LOW_SHIFT]
-    a[cells + 1] = law[HIGH_SLOPE] * a[cells] + law[HIGH_SHIFT]
-    low, high = a[0] - a[1], a[cells + 1] - a[cells]
-    heat[0] += max(low, 0.0)
-    heat[0] += max(high, 0.0)
-    heat[1] -= min(low, 0.0)
-    heat[1] -= min(high, 0.0)
-    step_cells(b[1 : cells + 1], a[:cells], a[1 : cells + 1], a[2 : cells + 2], number)
-
-
-@njit(cache=True, nogil=True)
-def note_one(work: Array, source: int, cells: int, row: Array) -> None:
-    """Lowest, sum and highest of a level of one column into `row`, shape (3, 1)."""
-    level = work[source]
-    low, total, high = level[1], level[1], level[1]
-    for i in range(2, cells + 1):
-        value = level[i]
-        low = min(low, value)
-        high = max(high, value)
-        total += value
-    row[0, 0], row[1, 0], row[2, 0] = low, total, high
+advance_row, note_row = make_advance_row(), make_note_row()
 
 
 @njit(cache=True, nogil=True)
@@ -83,49 +50,85 @@ def sum_up(fields: Array, law: Array, sums: Array, worst: Array, totals: Array) 
             first, last = fields[k, 0, i], fields[k, kept - 1, i]
             stored += law[CAPACITY, k] * (last - first)
             content += law[CAPACITY, k] * max(abs(first), abs(last))
-            error = max(error, worst[i + 1, k])
+            error = max(error, worst[i, k])
         totals[STORED, k], totals[CONTENT, k], totals[ERROR, k] = stored, content, error
 
 
 @njit(cache=True, nogil=True)
-def advance(work: Array, law: Array, numbers: Array, heat: Array, source: int, target: int, count: int) -> None:
-    """Take `count` steps of a block, or of one column, to and fro between two levels."""
-    cells = work.shape[1] - 2
-    one, law_one, heat_one = work.reshape((3, -1)), law.reshape(-1), heat.reshape(-1)
-    for _ in range(count):
-        if work.shape[2] == LANES:
-            advance_many(work, law, numbers, heat, source, target, cells)
-        else:
-            advance_one(one, law_one, numbers[0], heat_one, source, target, cells)
-        source, target = target, source
+def advance(work: Array, law: Array, numbers: Array, heat: Array, cells: int, count: int) -> None:
+    """Take `count` steps of a block, or of one column, in the first level of `make_levels`.
 
-
-@njit(cache=True, nogil=True)
-def note(work: Array, source: int, row: Array) -> None:
-    """Lowest, sum and highest of a level of a block, or of one column."""
-    cells = work.shape[1] - 2
-    if work.shape[2] == LANES:
-        note_many(work, source, cells, row)
+    Args:
+        work: See `make_levels`.
+        law: See `CAPACITY`, shape (6, lanes).
+        numbers: Mesh Fourier numbers, shape (lanes,).
+        heat: Shape (2, lanes). What the ghosts are above and below the cells beside them is added to it [K].
+        cells: Of a column.
+        count: Steps.
+    """
+    if law.shape[1] == LANES:
+        block = work.reshape((3, -1, LANES))
+        for _ in range(count):
+            advance_many(block, law, numbers, heat, 0, 0, cells)
     else:
-        note_one(work.reshape((3, -1)), source, cells, row)
+        flat, one, booked, number = work.reshape(-1), law.reshape(-1), heat.reshape(-1), numbers[0]
+        for _ in range(count):
+            advance_row(flat, one, number, booked, 0, 0, cells)
 
 
 @njit(cache=True, nogil=True)
-def keep(work: Array, source: int, fields: Array, entry: int) -> None:
-    """Copy a level to an entry of the kept fields."""
-    for k in range(fields.shape[0]):
+def make_levels(fields: Array) -> Any:
+    """Three levels, shape (3, numbers), the first of them the first of the kept fields; on lines of the cache.
+
+    Of a block each has cells + 2 rows of `LANES`, ghosts first and last; of one column whole vectors, the cells first.
+    """
+    lanes, cells = fields.shape[0], fields.shape[2]
+    many = lanes == LANES
+    size = (cells + 2) * LANES if many else (cells // VECTOR + 1) * VECTOR
+    room = np.zeros(3 * size + LINE_BYTES // 8)
+    skip = (-room.ctypes.data % LINE_BYTES) // 8
+    work = room[skip : skip + 3 * size].reshape((3, size))
+    first = work[0, LANES:] if many else work[0]
+    for k in range(lanes):
+        for i in range(cells):
+            first[i * lanes + k] = fields[k, 0, i]
+    return work
+
+
+@njit(cache=True, nogil=True)
+def note(work: Array, cells: int, row: Array) -> None:
+    """Lowest, sum and highest of the first level of a block, or of one column."""
+    if row.shape[1] == LANES:
+        note_many(work.reshape((3, -1, LANES)), 0, cells, row)
+    else:
+        note_row(work.reshape(-1), 0, cells, row.reshape(-1))
+
+
+@njit(cache=True, nogil=True)
+def keep(work: Array, fields: Array, entry: int) -> None:
+    """Copy the first level to an entry of the kept fields."""
+    lanes = fields.shape[0]
+    first = work[0, LANES:] if lanes == LANES else work[0]
+    for k in range(lanes):
         for i in range(fields.shape[2]):
-            fields[k, entry, i] = work[source, i + 1, k]
+            fields[k, entry, i] = first[i * lanes + k]
 
 
 @njit(cache=True, nogil=True)
-def watch(work: Array, law: Array, numbers: Array, source: int, target: int, factor: float, worst: Array) -> None:
-    """Two more steps, to compare rates; level `target` and level 2 are overwritten."""
-    lanes, ignored = work.shape[2], np.zeros((2, work.shape[2]))
-    advance(work, law, numbers, ignored, source, target, 1)
-    advance(work, law, numbers, ignored, target, 2, 1)
-    flat, inside = work.reshape((3, -1)), slice(lanes, (work.shape[1] - 1) * lanes)
-    compare(flat[source, inside], flat[target, inside], flat[2, inside], factor, worst.reshape(-1)[inside])
+def watch(work: Array, law: Array, numbers: Array, cells: int, factor: float, worst: Array) -> None:
+    """Two more steps in the other levels, to compare rates."""
+    size, lanes, ignored = work.shape[1], law.shape[1], np.zeros((2, law.shape[1]))
+    if lanes == LANES:
+        block = work.reshape((3, -1, LANES))
+        advance_many(block, law, numbers, ignored, 0, 1, cells)
+        advance_many(block, law, numbers, ignored, 1, 2, cells)
+    else:
+        flat, one, booked = work.reshape(-1), law.reshape(-1), ignored.reshape(-1)
+        advance_row(flat, one, numbers[0], booked, 0, size, cells)
+        advance_row(flat, one, numbers[0], booked, size, 2 * size, cells)
+    begin = LANES if lanes == LANES else 0
+    a, b, c = work[0, begin:], work[1, begin:], work[2, begin:]
+    compare(a, b, c, factor, worst.reshape(-1))
 
 
 @njit(cache=True, nogil=True)
@@ -144,14 +147,11 @@ def run_block(
         rows: Lowest, mean and highest temperature at the start, each `chunk` steps and the end, shape (rows, 3, lanes).
         totals: See `IN`, shape (5, lanes).
     """
-    lanes, cells = law.shape[1], fields.shape[2]
-    work, heat, sums = np.empty((3, cells + 2, lanes)), np.zeros((2, lanes)), np.zeros((2, lanes))
-    worst, numbers = np.zeros((cells + 2, lanes)), np.zeros(lanes)
-    a, kept, noted, since, start = 0, 1, 1, 0, 0.0
-    for k in range(lanes):
-        for i in range(cells):
-            work[0, i + 1, k] = fields[k, 0, i]
-    note(work, a, rows[0])
+    lanes, cells, work = law.shape[1], fields.shape[2], make_levels(fields)
+    heat, sums = np.zeros((2, lanes)), np.zeros((2, lanes))
+    worst, numbers = np.zeros((cells, lanes)), np.zeros(lanes)
+    kept, noted, since, start = 1, 1, 0, 0.0
+    note(work, cells, rows[0])
     for s in range(landings.shape[0]):
         length = (landings[s] - start) / counts[s]
         for k in range(lanes):
@@ -160,21 +160,21 @@ def run_block(
         done = 0
         while done < counts[s]:
             if since == chunk:
-                note(work, a, rows[noted])
+                note(work, cells, rows[noted])
                 noted, since = noted + 1, 0
             count = min(chunk - since, counts[s] - done)
-            advance(work, law, numbers, heat, a, 1 - a, count)
-            a, done, since = (a + count) % 2, done + count, since + count
+            advance(work, law, numbers, heat, cells, count)
+            done, since = done + count, since + count
         for k in range(lanes):
             sums[0, k] += length * heat[0, k]
             sums[1, k] += length * heat[1, k]
         start = landings[s]
         if asked[s]:
-            keep(work, a, fields, kept)
+            keep(work, fields, kept)
             kept += 1
             if kept == fields.shape[1]:
-                note(work, a, rows[noted])
-            watch(work, law, numbers, a, 1 - a, 0.5 * start / length, worst)
+                note(work, cells, rows[noted])
+            watch(work, law, numbers, cells, 0.5 * start / length, worst)
     for n in range(rows.shape[0]):
         for k in range(lanes):
             rows[n, 1, k] /= cells
@@ -189,3 +189,26 @@ def run_blocks(
     """Blocks begin <= b < end, each by `run_block`; the first axis of every array with lanes is that of the blocks."""
     for b in range(begin, end):
         run_block(law[b], landings, asked, counts, chunk, fields[b], rows[b], totals[b])
+
+
+@njit(cache=True, nogil=True)
+def run_column(
+    law: Array, landings: Array, asked: Array, counts: Array, chunk: int, start: Array, kept: int, rows: int,
+    numbers: Array,
+) -> None:  # fmt: skip
+    """One column, by `run_block`; all that it leaves goes to one array, since arrays are costly to hand over.
+
+    Args:
+        law, landings, asked, counts, chunk: Of `run_block`.
+        start: Field at the start, shape (cells,).
+        kept, rows: How many fields are kept, and how many rows the history has.
+        numbers: Fields; lowest, mean and highest temperatures along the run; and totals, one after the other.
+    """
+    cells, history = start.shape[0], np.empty((rows, 3, 1))
+    end = kept * cells
+    fields = numbers[:end].reshape((1, kept, cells))
+    fields[0, 0] = start
+    run_block(law, landings, asked, counts, chunk, fields, history, numbers[end + 3 * rows :].reshape((5, 1)))
+    for figure in range(3):
+        for row in range(rows):
+            numbers[end + figure * rows + row] = history[row, figure, 0]

@@ -1,7 +1,7 @@
 """Machine code for a block of columns that are stepped side by side, one to a lane of LLVM's vectors.
 
 Compiled loops over so few lanes spend their time on asking whether arrays overlap. The operations and their order are
-those of `grid.engine.batch_kernels.advance_one`, none fused, so the bytes are the same.
+those of `grid.engine.batch_rows`, so the bytes are the same.
 """
 # mypy: disable-error-code="no-untyped-call"
 # the code generators of Numba are not typed
@@ -19,14 +19,16 @@ from numba.extending import intrinsic
 LANES = 16  # columns of a block: two vectors of AVX-512
 INDEX = ir.IntType(64)
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+SUMS = 8  # partial sums of a level: cell i belongs to number i % SUMS
 LOW_SLOPE, LOW_SHIFT, HIGH_SLOPE, HIGH_SHIFT = range(2, 6)  # rows of `law`
 
 
 def make_advance() -> Callable[..., None]:
     """Return `advance(work, law, numbers, heat, source, target, cells)`, callable from compiled code.
 
-    One step of a block: from level `source` of `work`, shape (levels, cells + 2, LANES), to level `target`,
-    ghosts first. `numbers`, shape (LANES,), are the mesh Fourier numbers; `heat`, shape (2, LANES), what is booked.
+    One step of a block: from level `source` of `work`, shape (levels, cells + 2, LANES), to level `target`, which may
+    be the same; ghosts first. `numbers`, shape (LANES,), are the mesh Fourier numbers; `heat`, shape (2, LANES), what
+    is booked.
     """
     if getattr(config, "DISABLE_JIT", False):
         return _interpreted
@@ -72,7 +74,7 @@ def _note_interpreted(work: Any, source: int, cells: int, row: Any) -> None:
 
 
 def _interpreted(work: Any, law: Any, numbers: Any, heat: Any, source: int, target: int, cells: int) -> None:
-    """The same law in NumPy, for the interpreter."""
+    """The same law in NumPy, for the interpreter; without fused products, so equal but for rounding."""
     a, b = work[source], work[target]
     a[0] = law[LOW_SLOPE] * a[1] + law[LOW_SHIFT]
     a[cells + 1] = law[HIGH_SLOPE] * a[cells] + law[HIGH_SHIFT]
@@ -80,7 +82,7 @@ def _interpreted(work: Any, law: Any, numbers: Any, heat: Any, source: int, targ
         heat[0] += np.maximum(change, 0.0)
         heat[1] -= np.minimum(change, 0.0)
     here = a[1 : cells + 1]
-    b[1 : cells + 1] = here + numbers * ((a[:cells] - here) + (a[2 : cells + 2] - here))
+    b[1 : cells + 1] = here + numbers * ((a[:cells] + a[2 : cells + 2]) - 2.0 * here)
 
 
 @dataclass
@@ -109,24 +111,32 @@ class _Block:
         with cgutils.for_range_slice(b, one, b.add(cells, one), one, INDEX) as (i, _):
             left, middle = b.load(before), b.load(here)
             right = self.load(self.work, b.add(b.add(base, i), one))
-            change = b.fadd(b.fsub(left, middle), b.fsub(right, middle))
-            self.store(self.work, b.add(out, i), b.fadd(middle, b.fmul(number, change)))
+            change = fuse(b, ir.Constant(VECTOR, [-2.0] * LANES), middle, b.fadd(left, right))
+            self.store(self.work, b.add(out, i), fuse(b, number, change, middle))
             b.store(middle, before)
             b.store(right, here)
 
     def note(self, source: Any, cells: Any) -> None:
-        """Extremes and sum of a level, cell after cell."""
-        b, one = self.builder, ir.Constant(INDEX, 1)
-        base = b.mul(source, b.add(cells, ir.Constant(INDEX, 2)))
-        first = self.load(self.work, b.add(base, one))
-        low, total, high = (cgutils.alloca_once_value(b, first) for _ in range(3))
-        with cgutils.for_range_slice(b, ir.Constant(INDEX, 2), b.add(cells, one), one, INDEX) as (i, _):
+        """Extremes of a level, and its sum: of each `SUMS`-th cell first, then of these sums by halves."""
+        b, one, zero = self.builder, ir.Constant(INDEX, 1), ir.Constant(VECTOR, [0.0] * LANES)
+        base = b.add(b.mul(source, b.add(cells, ir.Constant(INDEX, 2))), one)
+        first = self.load(self.work, base)
+        low, high = (cgutils.alloca_once_value(b, first) for _ in range(2))
+        sums = cgutils.alloca_once(b, VECTOR, SUMS)
+        for number in range(SUMS):
+            b.store(zero, b.gep(sums, [ir.Constant(INDEX, number)]))
+        with cgutils.for_range_slice(b, ir.Constant(INDEX, 0), cells, one, INDEX) as (i, _):
             here = self.load(self.work, b.add(base, i))
             for place, sign in ((low, "<"), (high, ">")):
-                b.store(b.select(b.fcmp_ordered(sign, here, b.load(place)), here, b.load(place)), place)
-            b.store(b.fadd(b.load(total), here), total)
-        for row, place in enumerate((low, total, high)):
-            self.store(self.heat, ir.Constant(INDEX, row), b.load(place))
+                b.store(pick(b, sign, here, b.load(place)), place)
+            place = b.gep(sums, [b.and_(i, ir.Constant(INDEX, SUMS - 1))])
+            b.store(b.fadd(b.load(place), here), place)
+        parts = [b.load(b.gep(sums, [ir.Constant(INDEX, number)])) for number in range(SUMS)]
+        while len(parts) > 1:
+            half = len(parts) // 2
+            parts = [b.fadd(x, y) for x, y in zip(parts[:half], parts[half:], strict=True)]
+        for row, found in enumerate((b.load(low), parts[0], b.load(high))):
+            self.store(self.heat, ir.Constant(INDEX, row), b.fadd(found, zero))  # no zero with a sign
 
     def ghost(self, cell: Any, slope: int, shift: int) -> Any:
         b = self.builder
@@ -140,7 +150,7 @@ class _Block:
             place = ir.Constant(INDEX, row)
             total = self.load(self.heat, place)
             for change in (low, high):
-                total = add(total, b.select(b.fcmp_ordered(sign, change, zero), change, zero))
+                total = add(total, pick(b, sign, change, zero))
             self.store(self.heat, place, total)
 
     def load(self, array: Any, row: Any) -> Any:
@@ -152,3 +162,17 @@ class _Block:
     def _place(self, array: Any, row: Any) -> Any:
         first = self.builder.gep(array, [self.builder.mul(row, ir.Constant(INDEX, LANES))])
         return self.builder.bitcast(first, VECTOR.as_pointer())
+
+
+def fuse(builder: Any, a: Any, x: Any, c: Any) -> Any:
+    """a x + c of vectors in one rounding."""
+    kind = a.type
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{kind.count}f64"
+    )
+    return builder.call(function, [a, x, c])
+
+
+def pick(builder: Any, sign: str, one: Any, other: Any) -> Any:
+    """The one of two that is smaller or larger; the other one where they are equal or not numbers."""
+    return builder.select(builder.fcmp_ordered(sign, one, other), one, other)

@@ -24,6 +24,7 @@ from grid.engine.batch_columns import (
     is_column,
     make_laws,
 )
+from grid.engine.lumped.report import ModelReport
 from grid.engine.methods.euler import ExplicitMethod
 from grid.engine.solution import History, Solution
 from grid.engine.state import Bounds, Ledger
@@ -31,6 +32,8 @@ from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
     from grid.engine.planning import Plan
+
+TOTALS = 5  # numbers that a run leaves of a column, see `grid.engine.batch_columns.Ran`
 
 
 @dataclass
@@ -45,19 +48,29 @@ class Single:
     row_times: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
+        from grid.engine.batch_kernels import run_column
+
+        self._run = run_column
         self.row_times = self.schedule.row_times
-        schedule, cells = self.schedule, self.start.shape[1]
-        self._fields = np.empty((1, 1, 1 + int(schedule.asked.sum()), cells))
-        self._fields[0, 0, 0] = self.start[0]
-        self._rows, self._totals = np.empty((1, self.row_times.size, 3, 1)), np.empty((1, 5, 1))
-        self._law = np.ascontiguousarray(self.laws.law).reshape(1, 6, 1)
+        schedule, start = self.schedule, np.ascontiguousarray(self.start[0])
+        kept, rows = 1 + int(schedule.asked.sum()), self.row_times.size
+        self._shape, self._kept = (kept, start.size), kept * start.size
+        self._history = tuple(
+            slice(self._kept + figure * rows, self._kept + figure * rows + rows) for figure in range(3)
+        )
+        self._before_totals = self._kept + 3 * rows
+        self._arguments = (
+            np.ascontiguousarray(self.laws.law), schedule.landings, schedule.asked, schedule.counts, schedule.chunk,
+            start, kept, rows,
+        )  # fmt: skip
         self._steps = int(schedule.counts.sum())
-        self._arguments = self._law, schedule.landings, schedule.asked, schedule.counts, schedule.chunk
         self._reason = reason_without_bounds(self.plan.problem)
-        space = self.plan.space
-        self._spaces = (space,) * len(self.plan.times)
-        self._loads = (space.loads(0.0),) * len(self.plan.times)
-        self._contents = (None,) * len(self.plan.times)
+        plan, times = self.plan, self.plan.times
+        self._same = {  # of all solutions
+            "problem": plan.problem, "plan": plan.summary, "times": times, "models": ModelReport(), "ladder": None,
+            "_spaces": (plan.space,) * len(times), "_loads": (plan.space.loads(0.0),) * len(times),
+            "_contents": (None,) * len(times),
+        }  # fmt: skip
 
     def solve(self) -> Solution:
         """Carry the plan out.
@@ -65,21 +78,28 @@ class Single:
         Raises:
             DivergedError: A temperature is not a finite number.
         """
-        from grid.engine.batch_kernels import run_blocks
+        numbers = np.empty(self._before_totals + TOTALS)
+        self._run(*self._arguments, numbers)
+        found, totals = [numbers[part] for part in self._history], numbers[self._before_totals :]
+        fields = numbers[: self._kept].reshape(self._shape)
+        return self._conclude(fields, found, [part.tolist() for part in found], totals.tolist())
 
-        fields, rows, totals = self._fields.copy(), np.empty_like(self._rows), np.empty_like(self._totals)
-        run_blocks(*self._arguments, fields, rows, totals, 0, 1)
-        return self._conclude(fields[0, 0], rows[0, :, :, 0].T, totals.reshape(-1).tolist())
-
-    def _conclude(self, fields: FloatArray, rows: FloatArray, totals: list[float]) -> Solution:
-        plan, steps, found = self.plan, self._steps, rows.tolist()
-        require_finite(found[1][-1], steps, plan.times[-1])
+    def _conclude(
+        self, fields: FloatArray, history: list[FloatArray], found: list[list[float]], totals: list[float]
+    ) -> Solution:
+        require_finite(found[1][-1], self._steps, self.plan.times[-1])
         ledger = Ledger(totals[0], totals[1])
-        return Solution(
-            plan.problem, plan.summary, plan.times, fields, make_metrics(found, totals, steps),
-            make_audits(plan, self._reason, self.bounds, fields, found, totals, steps, ledger),
-            History(self.row_times, rows[0], rows[1], rows[2]), ledger, self._spaces, self._loads, self._contents,
-        )  # fmt: skip
+        solution = Solution.__new__(Solution)
+        # a frozen dataclass sets its fields one by one, which takes as long as a tenth of the steps
+        solution.__dict__.update(
+            self._same,
+            snapshots=fields,
+            metrics=make_metrics(found, totals, self._steps),
+            audits=make_audits(self.plan, self._reason, self.bounds, fields, found, totals, self._steps, ledger),
+            history=History(self.row_times, *history),
+            ledger=ledger,
+        )
+        return solution
 
 
 def require_finite(mean: float, steps: int, time: float) -> None:

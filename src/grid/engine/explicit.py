@@ -102,19 +102,19 @@ class ExplicitStepper:
 
     def _advance_column(self, state: State, segment: Segment, first: int, count: int) -> State:
         """As `grid.engine.batch_single` does it, the same bytes."""
-        from grid.engine.batch_kernels import advance
+        from grid.engine.batch_kernels import advance, make_levels
 
         laws = make_laws(self.space.problem, base_numbers(self.space.problem), 1)
         conductance, step = float(laws.law[1, 0]), segment.time_step
-        work, heat = np.zeros((3, state.temperature.size + 2, 1)), np.zeros((2, 1))
-        work[0, 1:-1, 0] = state.temperature
-        advance(work, laws.law, step * laws.law[1] / laws.law[0], heat, 0, 1, count)
+        cells, heat = state.temperature.size, np.zeros((2, 1))
+        work = make_levels(state.temperature.reshape(1, 1, cells))
+        advance(work, laws.law, step * laws.law[1] / laws.law[0], heat, cells, count)
         into, away = (step * conductance * heat[:, 0]).tolist()
         return replace(
             state,
             time=segment.time(first + count),
             step=state.step + count,
-            temperature=work[count % 2, 1:-1, 0].copy(),
+            temperature=work[0, :cells].copy(),
             ledger=state.ledger.add(into, away, 0.0),
             bounds=include_references(state.bounds, self.space.loads(0.0)),
         )

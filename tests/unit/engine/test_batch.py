@@ -151,6 +151,24 @@ def test_bodies_of_few_cells_step_as_the_general_path(make_case, cells):
     assert solution.ledger.boundary_in == pytest.approx(done.ledger.boundary_in, rel=1e-11)
 
 
+@pytest.mark.jit
+@pytest.mark.parametrize("cells", [1, 2, 7, 8, 9, 15, 16, 17, 24, 101])
+def test_a_column_of_any_length_is_stepped_alike_alone_and_in_a_block(make_case, cells):
+    """Lengths around whole vectors, whose last one holds cells, the ghost above them, or that ghost alone."""
+    problem = rod(make_case, resolution={"cells": [cells], "steps": 7, "end_time": 1e-4})
+    starts = np.random.default_rng(cells).uniform(-2.0, 4.0, (LANES, cells))
+    batch = solve_batch(problem, {"initial": starts}, method="explicit")
+
+    for column in (0, LANES - 1):
+        require_alone(batch, column, method="explicit")
+    plan = prepare(batch.column_problem(1), method="explicit")
+    general = plan.method.make_stepper(plan.space, plan.facts)
+    segment = general.make_segment(0.0, 1e-4)
+    done = general._advance_any(make_start(plan), segment, 0, segment.steps)
+    np.testing.assert_allclose(batch.fields[1, -1], done.temperature, rtol=1e-12, atol=1e-12)
+    assert batch.metrics["heat_in"][1] == pytest.approx(done.ledger.boundary_in, rel=1e-11)
+
+
 @pytest.mark.parametrize("boundaries", [{}, {"x_min": {"type": "flux", "value": 5.0}}, BOUNDARIES])
 def test_the_kernels_of_columns_are_the_general_one_but_for_rounding(make_case, boundaries):
     plan = prepare(rod(make_case, boundaries=boundaries), method="explicit")
