@@ -113,7 +113,7 @@ def make_facts(
         stable, stiffness = _measure(space)
     wanted = DEFAULT_TOLERANCE if tolerance is None else tolerance
     times = tuple(time for time in outputs if time > 0.0)
-    body = count_body_cells(problem) if space is None else space.body_cells.size
+    body = count_body_cells(problem) if space is None else space.body_count
     return Facts(problem, times, landings, steps, wanted, float(stiffness), float(stable), precision, body)
 
 

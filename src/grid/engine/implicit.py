@@ -156,7 +156,7 @@ class ImplicitStepper(EqualSteps):
     @cached_property
     def _keeps_references(self) -> bool:
         space = self.space
-        is_direct = can_differentiate(space) and len(space.shape) > 1 and space.body_cells.size > FEW_CELLS
+        is_direct = can_differentiate(space) and len(space.shape) > 1 and space.body_count > FEW_CELLS
         return is_direct and not find_variation(space).is_steep
 
     @cached_property

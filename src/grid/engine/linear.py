@@ -163,7 +163,7 @@ def prefers_factors(space: Space) -> bool:
     if space.couplings or space.problem.has_flow or not uses_iteration(space.shape):
         return False
     most = MASKED_FACTOR_SECONDS if space.active is not None else FACTOR_SECONDS
-    return factor_seconds(space.shape, space.body_cells.size) <= most
+    return factor_seconds(space.shape, space.body_count) <= most
 
 
 def is_for_multigrid(space: Space, *, few_solves: bool) -> bool:

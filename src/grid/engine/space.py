@@ -135,6 +135,11 @@ class Space:
         """Flat indices of the cells of the body, increasing."""
         return np.arange(self.capacity.size) if self.active is None else np.flatnonzero(self.active)
 
+    @property
+    def body_count(self) -> int:
+        """How many `body_cells` there are, without a list of them."""
+        return self.capacity.size if self.active is None else int(np.count_nonzero(self.active))
+
     @cached_property
     def common_capacity(self) -> float | None:
         """C of a cell [J/K] where it is the same number for all of them in memory, else None."""
