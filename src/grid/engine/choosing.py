@@ -7,7 +7,6 @@ import numpy as np
 
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine.costs import count_body_cells, explicit_time_step
-from grid.engine.load_analysis import analyse_loads
 from grid.engine.methods import METHODS, Cost, Facts, Method
 from grid.engine.methods.method import DEFAULT_TOLERANCE, Precision
 from grid.engine.problem import HeatProblem
@@ -87,6 +86,8 @@ def find_landings(
     end = max(outputs[-1], problem.end_time or 0.0) if len(outputs) < 2 else outputs[-1]
     marks = {*outputs, end, *problem.breakpoints}
     if problem.has_timed_values and end > 0.0:
+        from grid.engine.load_analysis import analyse_loads
+
         loads = analyse_loads(problem, end, DEFAULT_TOLERANCE if tolerance is None else tolerance)
         marks |= {*loads.switches, *loads.marks}
     found: list[float] = []
@@ -120,10 +121,9 @@ def make_facts(
 def _measure(space: "Space") -> tuple[float, float]:
     """The stable step of forward Euler [s] and Gershgorin's bound [1/s], with the coefficients of the start."""
     from grid.engine.space import box_bounds
-    from grid.engine.varying import freeze
 
     try:
-        frozen, loads = freeze(space, space.initial_temperature(), 0.0)
+        frozen, loads = _freeze(space)
     except FieldError as error:
         from grid.engine.growth import explain_start
 
@@ -138,6 +138,15 @@ def _measure(space: "Space") -> tuple[float, float]:
         stable = np.min(np.divide(frozen.capacity, diagonal)[inside])
         bound = np.max(np.divide(diagonal + beside, frozen.capacity)[inside])
     return float(stable), float(bound) * (2.0 if frozen.couplings else 1.0)
+
+
+def _freeze(space: "Space") -> "tuple[Space, Loads]":
+    """A space and its loads with the coefficients of the start."""
+    if space.problem.is_linear:
+        return space, space.loads(0.0)
+    from grid.engine.varying import freeze
+
+    return freeze(space, space.initial_temperature(), 0.0)
 
 
 def _insulated(loads: "Loads") -> "Loads":

@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine.load_course import SHORTEST, Course, follow
-from grid.engine.switches import find_switches
 from grid.engine.values import Constant, Expression, FloatArray, Gridded, Table, Value
 
 if TYPE_CHECKING:
+    from grid.engine.load_course import Course
     from grid.engine.methods.method import Facts
     from grid.engine.problem import HeatProblem
 
@@ -248,7 +247,9 @@ def analyse_values(loads: Iterable[TimedLoad], start: float, end: float, toleran
     Raises:
         FieldError: A load changes more often than a run can follow.
     """
-    switches, courses, ends = set[float](), list[Course](), dict[str, FloatArray]()
+    from grid.engine.switches import find_switches
+
+    switches, courses, ends = set[float](), list["Course"](), dict[str, FloatArray]()
     for load in loads:
         own = find_switches(load.value, "t", start, end, load.places, path=load.path)
         switches.update(own)
@@ -271,7 +272,9 @@ def _find_expressions(value: Value) -> Iterator[Expression]:
                 yield from _find_expressions(part)
 
 
-def _follow(value: Expression, load: TimedLoad, ends: FloatArray, tolerance: float) -> Iterator[Course]:
+def _follow(value: Expression, load: TimedLoad, ends: FloatArray, tolerance: float) -> "Iterator[Course]":
+    from grid.engine.load_course import follow
+
     if value.variables == frozenset("t"):
         yield follow(value.code, ends, {}, tolerance, load.path, is_absolute=load.is_absolute)
         return
@@ -293,8 +296,10 @@ def _spread(places: dict[str, tuple[float, float]]) -> Iterator[dict[str, tuple[
         yield {name: (point, point) for name, point in points.items()}
 
 
-def _follow_moving(value: Expression, load: TimedLoad, ends: FloatArray, tolerance: float) -> Course:
+def _follow_moving(value: Expression, load: TimedLoad, ends: FloatArray, tolerance: float) -> "Course":
     """When a load of place and time changes anywhere, with steps of a part of each such time."""
+    from grid.engine.load_course import SHORTEST, Course
+
     low, high, length = ends[:-1], ends[1:], float(ends[-1] - ends[0])
     for _ in range(MOVING_ROUNDS):
         is_active, is_straight = _see_change(value, load, low, high, tolerance)
@@ -335,7 +340,7 @@ def _measure_runs(low: FloatArray, high: FloatArray, is_active: Mask) -> FloatAr
     return out
 
 
-def _make_zones(courses: list[Course]) -> tuple[Zone, ...]:
+def _make_zones(courses: "list[Course]") -> tuple[Zone, ...]:
     """Stretches of all courses together, joined where their steps are alike."""
     ends = np.unique(np.concatenate([course.ends for course in courses]))
     coarse, step = np.full(ends.size - 1, np.inf), np.full(ends.size - 1, np.inf)

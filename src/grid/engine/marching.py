@@ -14,7 +14,6 @@ import numpy as np
 
 from grid.core.errors import DivergedError, FieldError, GridError
 from grid.engine.errors import CancelledError, RunError
-from grid.engine.load_analysis import analyse_facts
 from grid.engine.planning import OnStep, Plan
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, ErrorControlled, Ledger, Segment, State, Stepper
@@ -134,10 +133,13 @@ def make_segments(plan: Plan, stepper: Stepper) -> Iterator[Segment]:
     if plan.facts is None:
         return
     start, limits, factor = 0.0, None, 1.0
-    if plan.summary.model != "diffusive":
-        limits = analyse_facts(plan.facts).limits
-    elif getattr(stepper, "time_step", None) is not None:  # equal steps, which know nothing of the loads
-        limits, factor = analyse_facts(plan.facts).coarse_limits, EQUAL
+    if plan.problem.has_timed_values:
+        from grid.engine.load_analysis import analyse_facts
+
+        if plan.summary.model != "diffusive":
+            limits = analyse_facts(plan.facts).limits
+        elif getattr(stepper, "time_step", None) is not None:  # equal steps, which know nothing of the loads
+            limits, factor = analyse_facts(plan.facts).coarse_limits, EQUAL
     for landing in getattr(stepper, "stops", plan.facts.landings):
         segment = stepper.make_segment(start, landing)
         if limits is not None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.carrying import carry, carry_half, make_correction
-from grid.engine.cut_properties import mix_by_volume, mix_conductivity
 from grid.engine.limits import Limit
 from grid.engine.mesh import (
     Patch,
@@ -188,7 +187,11 @@ def conductivity_at(
         return _property(problem, index, "conductivity", value, limits.CONDUCTIVITY, places, region)
 
     found = _by_region(region, [at(index, places, region) for index in range(len(known))])
-    return found if problem.cuts is None else mix_conductivity(problem.cuts, found, axis, places, at)
+    if problem.cuts is None:
+        return found
+    from grid.engine.cut_properties import mix_conductivity
+
+    return mix_conductivity(problem.cuts, found, axis, places, at)
 
 
 def couplings_at(
@@ -248,6 +251,8 @@ def capacity_at(
 
     found = _by_region(region, [at(index, places, region) for index in range(len(known))])
     if problem.cuts is not None:
+        from grid.engine.cut_properties import mix_by_volume
+
         found = mix_by_volume(problem.cuts, found, places, at)
     values = found * cell_volume(problem.domain)
     full = np.broadcast_to(values, problem.domain.cells)

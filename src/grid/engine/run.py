@@ -14,7 +14,6 @@ from grid.engine.audits import (
     audit_step_error,
     tolerance_scale,
 )
-from grid.engine.load_audit import audit_loads
 from grid.engine.lumped.report import tell_models
 from grid.engine.marching import March, Recorder, make_stepper
 from grid.engine.peclet import find_cell_peclet
@@ -73,6 +72,8 @@ def _audit_loads(plan: Plan, recorder: Recorder, state: State) -> Audit:
     """What was applied of the loads; to the end of the run where that was not asked for."""
     if plan.facts is None or not plan.problem.has_timed_values:
         return NO_TIMED_LOADS
+    from grid.engine.load_audit import audit_loads
+
     times, sums = plan.times, recorder.prescribed
     if times[-1] < state.time:
         times, sums = (*times, state.time), [*sums, state.ledger.prescribed]

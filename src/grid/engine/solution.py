@@ -22,7 +22,6 @@ from grid.engine.scattered import fit, scatter
 from grid.engine.space import Loads, Space, split_signs
 from grid.engine.state import Ledger
 from grid.engine.tensor import cross_flux
-from grid.engine.value_bounds import find_temperature_bounds
 from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
@@ -402,6 +401,8 @@ class Solution:
 
     @cached_property
     def _data_bounds(self) -> tuple[float, float]:
+        from grid.engine.value_bounds import find_temperature_bounds
+
         return find_temperature_bounds(self.problem, float(self.times[-1]))
 
     def find_index(self, time: float | None) -> int:

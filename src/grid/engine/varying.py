@@ -9,7 +9,7 @@ and the law of the boundary agree.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from grid.engine.boundaries import Robin
 from grid.engine.carrying import carry_half, make_correction
 from grid.engine.errors import NotConvergedError
-from grid.engine.joints import FaceMeans, Joints, find_joints, solve_joints
 from grid.engine.materials import (
     capacity_at,
     carry_through,
@@ -27,10 +26,13 @@ from grid.engine.materials import (
     patch_places,
 )
 from grid.engine.mesh import after_first, before_last, cell_volume, first, last, open_places
-from grid.engine.property_means import Means, make_means
 from grid.engine.space import Closure, Loads, Space, close
 from grid.engine.tensor import along_surface
 from grid.engine.values import FloatArray, Operand
+
+if TYPE_CHECKING:
+    from grid.engine.joints import FaceMeans, Joints
+    from grid.engine.property_means import Means
 
 SURFACE_ITERATIONS = 200
 SURFACE_TOLERANCE = 1e-13  # of the temperature
@@ -69,8 +71,8 @@ class Variation:
     behind: tuple[dict[str, Operand], ...]
     surfaces: tuple[str, ...]
     is_steep: bool
-    means: Means
-    joints: tuple[Joints | None, ...]
+    means: "Means"
+    joints: "tuple[Joints | None, ...]"
     group: "Group | None"
     all_conductivities_of_temperature: bool
     is_isotropic: bool
@@ -107,6 +109,9 @@ def find_variation(space: Space) -> Variation:
 
 
 def _find_variation(space: Space) -> Variation:
+    from grid.engine.joints import find_joints
+    from grid.engine.property_means import make_means
+
     problem = space.problem
     conductivity: set[str] = set().union(*(v.variables for m in problem.materials for v in m.conductivity))
     capacity: set[str] = set().union(*(v.variables for m in problem.materials for v in m.values[len(m.conductivity) :]))
@@ -199,8 +204,10 @@ def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Sp
 
 def _conductance(
     space: Space, field: FloatArray, places: dict[str, Operand], axis: int
-) -> tuple[FloatArray, FaceMeans]:
+) -> "tuple[FloatArray, FaceMeans]":
     """G [W/K] of all faces normal to an axis, and the mean conductivities beside them."""
+    from grid.engine.joints import FaceMeans, solve_joints
+
     varies = find_variation(space)
     beyond_high, beyond_low = (
         field.copy(),

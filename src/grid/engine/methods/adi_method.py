@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs import loads_change
-from grid.engine.load_analysis import analyse_facts, find_jumps
 from grid.engine.methods.method import Cost, Facts
 
 if TYPE_CHECKING:
@@ -56,6 +55,7 @@ class AdiMethod:
         return Cost(steps, seconds, int(8 * facts.cells * fields) + 2_000_000, _find_step(facts))
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.load_analysis import analyse_facts, find_jumps
         from grid.engine.load_scale import estimate_span
         from grid.engine.methods.adi import AdiStepper
 

@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grid.engine.load_analysis import analyse_facts
-from grid.engine.methods.forced_times import count_times
 from grid.engine.methods.method import Cost, Facts
 from grid.engine.methods.spectral_method import find_variation
-from grid.engine.planes import find_surfaces
 from grid.engine.problem import AXES
 from grid.engine.values import Expression
 
@@ -42,6 +39,8 @@ class ForcedMethod:
             return "the source does not change in time"
         if any("t" in value.variables for law in problem.boundaries.values() for value in law.values.values()):
             return "the values of a boundary change in time"
+        from grid.engine.planes import find_surfaces
+
         if any("t" in one.variables and one.variables & set(AXES) for one in find_surfaces(source.code)):
             return "the source jumps on a border that moves, which quadrature in time follows slowly"
         if facts.tolerance < LEAST_TOLERANCE:
@@ -50,7 +49,9 @@ class ForcedMethod:
 
     def estimate(self, facts: Facts) -> Cost:
         from grid.engine.axis_factors import find_axis_factors
+        from grid.engine.load_analysis import analyse_facts
         from grid.engine.methods.forced_loads import count_means
+        from grid.engine.methods.forced_times import count_times
 
         problem, cells, limits = facts.problem, facts.cells, analyse_facts(facts).coarse_limits
         landings = facts.times or (facts.duration,)
@@ -73,6 +74,7 @@ class ForcedMethod:
         return Cost(len(landings), seconds, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.load_analysis import analyse_facts
         from grid.engine.methods.forced import ForcedStepper
 
         limits = analyse_facts(facts).coarse_limits

@@ -71,6 +71,8 @@ class Facts:
     @cached_property
     def changing_loads(self) -> "tuple[Load, ...] | str":
         """The loads that change in time as functions that are linear between knots; in words why they are none."""
+        if not self.problem.has_timed_values:
+            return ()
         from grid.engine.methods.signals import split_loads
 
         return split_loads(self.problem, self.duration, self.tolerance)

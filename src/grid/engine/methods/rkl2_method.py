@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs import loads_change
-from grid.engine.load_analysis import analyse_facts
 from grid.engine.methods.method import Cost, Facts
 
 if TYPE_CHECKING:
+    from grid.engine.problem import HeatProblem
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
@@ -51,8 +51,6 @@ class Rkl2Method:
         return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
 
     def estimate(self, facts: Facts) -> Cost:
-        from grid.engine.temperature_integral import find_degree
-
         steps = STEPS * facts.tolerance**-0.4 + STEPS * len(facts.landings)
         stages = math.sqrt(2.0 * facts.stiffness * facts.duration * steps) + 3.0 * steps
         if _is_scaled(facts):
@@ -60,12 +58,13 @@ class Rkl2Method:
             seconds = stages * (STAGE + STAGE_CELL * facts.cells * threaded)
         else:
             seconds = stages * (SPACE_STAGE + SPACE_CELL * facts.cells)
-        if any(find_degree(value) is None for material in facts.problem.materials for value in material.conductivity):
+        if _has_jumps(facts.problem):
             seconds *= JUMPS
         memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
         return Cost(math.ceil(steps), seconds, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.load_analysis import analyse_facts
         from grid.engine.load_scale import estimate_span
         from grid.engine.methods.rkl2 import Rkl2Stepper
         from grid.engine.methods.rkl2_flow import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures, widen
@@ -89,6 +88,16 @@ class Rkl2Method:
             expected,
             analyse_facts(facts).limits,
         )
+
+
+def _has_jumps(problem: "HeatProblem") -> bool:
+    """Whether a conductivity is a function of temperature that may jump: no polynomial."""
+    values = [value for material in problem.materials for value in material.conductivity if "T" in value.variables]
+    if not values:
+        return False
+    from grid.engine.temperature_integral import find_degree
+
+    return any(find_degree(value) is None for value in values)
 
 
 def _is_scaled(facts: Facts) -> bool:

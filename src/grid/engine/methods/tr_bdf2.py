@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from grid.engine.audits import reason_without_bounds
 from grid.engine.costs import factor_seconds, implicit_seconds, loads_change, memory_bytes
-from grid.engine.load_analysis import analyse_facts, find_jumps
 from grid.engine.methods.method import DEFAULT_TOLERANCE, Cost, Facts
 
 if TYPE_CHECKING:
@@ -61,6 +60,7 @@ class ImplicitMethod:
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.adaptive import AdaptiveStepper
+        from grid.engine.load_analysis import analyse_facts, find_jumps
         from grid.engine.load_scale import estimate_span
 
         scheme = _make_scheme(space, facts)
@@ -131,4 +131,9 @@ def _guess_steps(facts: Facts) -> int:
     steps = LEAST_STEPS + STEPS / math.sqrt(facts.tolerance)
     steps *= CHANGING if loads_change(facts.problem) else 1.0
     steps += FLOW_STEPS * math.pow(DEFAULT_TOLERANCE / facts.tolerance, 1.0 / 3.0) * _count_crossed(facts)
-    return math.ceil(steps + 1.5 * len(facts.landings) + analyse_facts(facts).count_steps())
+    steps += 1.5 * len(facts.landings)
+    if facts.problem.has_timed_values:
+        from grid.engine.load_analysis import analyse_facts
+
+        steps += analyse_facts(facts).count_steps()
+    return math.ceil(steps)
