@@ -6,20 +6,25 @@ that looks one up, in `def` and `async def` routes, in generators and in other d
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from anyio.to_thread import run_sync
 from dishka import Container
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.dependencies.utils import get_dependant
 from fastapi.requests import HTTPConnection
 from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
 
+from grid.api.field_errors import name_of
 from grid.api.problems import ProblemException
-from grid.core.errors import InputError
+from grid.core.errors import FieldError, InputError, InvalidFieldsError
 from grid.core.strict_json import read_json
 
 T = TypeVar("T")
 
+MOST_UNKNOWN = 20  # names of one query that an answer repeats
 INLINE_BYTES = 64 * 1024  # a longer body is parsed in a thread: about 1 ms on the event loop at most
 
 
@@ -65,21 +70,71 @@ class StrictRequest(Request):
         return self._json
 
 
+@dataclass(frozen=True)
+class KnownQuery:
+    """The names that a route reads from the query: whole names, and beginnings of names."""
+
+    names: frozenset[str]
+    prefixes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, endpoint: Callable[..., Any]) -> "KnownQuery":
+        """Collect what a route's function and its dependencies declare.
+
+        A dependency that reads names by their beginning says so in an attribute `query_prefixes`.
+        """
+        names: set[str] = set()
+        prefixes: list[str] = []
+        stack = [get_dependant(path="", call=endpoint)]
+        while stack:
+            part = stack.pop()
+            names.update(field.alias for field in part.query_params)
+            prefixes += getattr(part.call, "query_prefixes", ())
+            stack += part.dependencies
+        return cls(frozenset(names), tuple(prefixes))
+
+    def require_known(self, query: QueryParams) -> None:
+        """Refuse a name that nobody would read, so that a slip of the pen is no silent change of the question.
+
+        Raises:
+            InvalidFieldsError: It names each of them that is an ordinary name, and what this address takes.
+        """
+        unknown = [name for name in query if name not in self.names and not name.startswith(self.prefixes)]
+        if unknown:
+            known = sorted(self.names) + [f"{prefix}KEY" for prefix in self.prefixes]
+            limit = f"is not known here; known: {', '.join(known)}" if known else "is not known: no query is read here"
+            raise InvalidFieldsError(tuple(FieldError(name_of((name,)), limit) for name in unknown[:MOST_UNKNOWN]))
+
+
 class StrictRoute(APIRoute):
-    """A route that hands its endpoint a `StrictRequest`."""
+    """A route that hands its endpoint a `StrictRequest`, and refuses names in the query that nothing reads."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler."""
         handle = super().get_route_handler()
+        known = self.known_query()
 
         async def handle_strictly(request: Request) -> Response:
+            if known is not None and request.scope["query_string"]:
+                known.require_known(request.query_params)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
+
+    def known_query(self) -> KnownQuery | None:
+        """Return the names that the route reads from the query; None where it lets others pass."""
+        return KnownQuery.of(self.endpoint)
+
+
+class LenientRoute(StrictRoute):
+    """A route for probes and browsers, which put what they like into the query."""
+
+    def known_query(self) -> None:
+        """Let every name pass."""
 
 
 class Router(APIRouter):
     """The router that every module of `grid.api.routes` makes: `router = Router(prefix="/jobs", tags=["jobs"])`."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(route_class=StrictRoute, **settings)
+    def __init__(self, *, takes_any_query: bool = False, **settings: Any) -> None:
+        super().__init__(route_class=LenientRoute if takes_any_query else StrictRoute, **settings)

@@ -11,7 +11,7 @@ from grid.api.dependencies import Router
 from grid.api.exposure import OPEN_ON_LOOPBACK
 from grid.core.errors import NotFoundError
 
-router = Router(include_in_schema=False)
+router = Router(include_in_schema=False, takes_any_query=True)
 
 ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",

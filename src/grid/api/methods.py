@@ -35,11 +35,12 @@ class HeadAsGet:
                 await send({"type": "http.response.body", "body": b""})
                 is_answered.set()
 
-        asked = {**scope, "method": "GET"}
+        headers = [header for header in scope["headers"] if header[0] != b"range"]  # of GET alone (section 14.2)
+        asked = {**scope, "method": "GET", "headers": headers}
         try:
             await self.app(asked, receive_nothing, send_head)
         finally:  # what the router found is for the layers outside too
-            scope.update({name: value for name, value in asked.items() if name != "method"})
+            scope.update({name: value for name, value in asked.items() if name not in {"method", "headers"}})
 
 
 def find_methods(app: FastAPI, path: str) -> list[str]:

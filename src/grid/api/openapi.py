@@ -28,7 +28,7 @@ METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 # The front door turns away any request with these (`grid.api.front_door`), and any part may be away for a moment.
 EVERYWHERE = (400, 403, 414, 421, 431, 500, 503)
 WITH_A_BODY = (408, 413, 415, 422, 507)
-WITH_PARAMETERS = (422,)
+WITH_A_QUERY = (422,)  # a name in it that nothing reads (`grid.api.dependencies`), or a value outside its limits
 WITH_A_LOGIN = (401,)
 
 
@@ -65,10 +65,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
     components["responses"] = {_name(status): _response(status) for status in DETAILS}
-    for item in document["paths"].values():
+    for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
-                _complete(item[method])
+                _complete(item[method], reads_query=path.startswith("/api/"))
     for name in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(name, None)
     return document
@@ -80,7 +80,7 @@ def _problem_schema(schemas: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _complete(operation: dict[str, Any]) -> None:
+def _complete(operation: dict[str, Any], *, reads_query: bool) -> None:
     """Add the answers that a route does not give itself; what it documents stays."""
     responses: dict[str, Any] = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
@@ -90,7 +90,7 @@ def _complete(operation: dict[str, Any]) -> None:
             answer["content"]["text/event-stream"] = EVENT
     statuses = set(EVERYWHERE)
     statuses.update(WITH_A_BODY if "requestBody" in operation else ())
-    statuses.update(WITH_PARAMETERS if operation.get("parameters") else ())
+    statuses.update(WITH_A_QUERY if reads_query or operation.get("parameters") else ())
     statuses.update(WITH_A_LOGIN if operation.get("security") else ())
     for status in sorted(statuses):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{_name(status)}"})

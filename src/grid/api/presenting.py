@@ -21,7 +21,7 @@ from grid.schemas.wire import (
 )
 from grid.schemas.wire.jobs import MetricValue
 from grid.services.artifacts import Artifact
-from grid.services.jobs import describe_state
+from grid.services.jobs import Page, describe_state
 from grid.services.sweeps import SweepState
 
 API = "/api/v1"
@@ -60,6 +60,18 @@ def present_job(job: JobRecord) -> JobOut:
         numerics_version=manifest.get("numerics_version") if manifest is not None else None,
         links=_links(job.id, job.sweep_id),
     )
+
+
+def place_members(found: Page[Any]) -> dict[str, Any]:
+    """Return what every list says of itself: where this part of it lies, and where it goes on."""
+    return {
+        "next": found.next,
+        "page": found.window.page,
+        "size": found.window.size,
+        "total": found.count.number,
+        "total_is_exact": found.count.is_exact,
+        "pages": found.pages,
+    }
 
 
 def present_sweep(sweep: SweepState) -> SweepOut:

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from grid.api.field_errors import describe, unit_of
+from grid.api.files import UnsatisfiableRangeError
 from grid.api.methods import find_methods
 from grid.core.errors import (
     AdmissionError,
@@ -50,6 +51,7 @@ STATUS_BY_ERROR: dict[type[GridError], int] = {
     InputError: 422,
     AdmissionError: 422,
     NumericsError: 422,
+    UnsatisfiableRangeError: 416,
     AuthenticationError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,
@@ -75,6 +77,7 @@ DETAILS = {
     413: "The request's body is larger than this address takes.",
     414: "The address is too long.",
     415: "Send JSON, uncompressed, with Content-Type: application/json.",
+    416: "The range is outside the file; Content-Range says how long it is.",
     421: "This server does not answer to that host name; GRID_ALLOWED_HOSTS adds one.",
     422: "The request is well-formed, and a value in it is not valid.",
     429: "Too many requests; wait a moment.",
@@ -212,6 +215,8 @@ def _job_status_of(error: GridError) -> JobStatus | None:
 def _headers_of(error: GridError, status: int) -> dict[str, str]:
     if isinstance(error, TooManyRequestsError):
         return {"Retry-After": str(max(1, round(error.retry_after_s)))}
+    if isinstance(error, UnsatisfiableRangeError):
+        return {"Content-Range": f"bytes */{error.size}"}
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE}:
         return {"Retry-After": str(RETRY_AFTER_S)}
     return {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}

@@ -9,7 +9,7 @@ import typer
 
 from grid.cli.connection import connected
 from grid.cli.exit_codes import ExitCode
-from grid.cli.output import JsonFlag, console, errors, print_json, show, table
+from grid.cli.output import JsonFlag, console, errors, list_title, place_query, print_json, show, table
 
 if TYPE_CHECKING:
     from grid.client.client import GridClient
@@ -24,6 +24,7 @@ ParamOption = Annotated[list[str] | None, typer.Option("--param", "-p", help="na
 FileOption = Annotated[
     Path | None, typer.Option("--params-file", exists=True, dir_okay=False, help="A JSON object of parameters.")
 ]
+PageOption = Annotated[int | None, typer.Option(min=1, help="A page by its number; default the first.")]
 MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="name=value, to find the job by; repeatable.")]
 
 
@@ -63,8 +64,9 @@ def submit(
 
 @app.command("list")
 def list_jobs(
-    page: Annotated[int, typer.Option(min=1)] = 1,
-    size: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    page: PageOption = None,
+    size: Annotated[int | None, typer.Option(min=1, max=200, help="Rows of a page; default 20.")] = None,
+    after: Annotated[UUID | None, typer.Option(help="Only jobs behind this one: `next` of a list.")] = None,
     status: Annotated[str | None, typer.Option(help="queued, running, success, failed, ...")] = None,
     sim: SimOption = None,
     sweep: Annotated[UUID | None, typer.Option(help="Only the points of this sweep.")] = None,
@@ -78,9 +80,8 @@ def list_jobs(
         from grid.client import calls
 
         metadata = dict(parse_assignment(text, "--meta") for text in meta or [])
-        found = client.send(
-            calls.list_jobs(page=page, size=size, status=status, simulation=sim, sweep=sweep, metadata=metadata)
-        )
+        place = place_query(page, size, after, default_size=20)
+        found = client.send(calls.list_jobs(**place, status=status, simulation=sim, sweep=sweep, metadata=metadata))
         show(
             found.model_dump(mode="json"),
             as_json=as_json,
@@ -94,7 +95,7 @@ def list_jobs(
                     (j.id, j.status, j.simulation or j.container_image, _clock(j.created_at), _run_time(j))
                     for j in found.items
                 ],
-                title=f"{found.total} jobs, page {found.page} of {max(1, found.pages)}",
+                title=list_title("jobs", found),
             ),
         )
 

@@ -13,6 +13,7 @@ from grid.cli.exit_codes import ExitCode, exit_code_for_status
 from grid.core.errors import (
     AuthenticationError,
     ConflictError,
+    FieldError,
     ForbiddenError,
     GridError,
     NotFoundError,
@@ -22,6 +23,8 @@ from grid.core.errors import (
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from grid.schemas.wire.jobs import Place
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -83,6 +86,27 @@ def table(*columns: str, rows: Iterable[Iterable[object]], title: str | None = N
     for row in rows:
         result.add_row(*(Text(format_cell(value), style=STATUS_STYLES.get(str(value), "")) for value in row))
     return result
+
+
+def place_query(page: int | None, size: int | None, after: Any, *, default_size: int) -> dict[str, Any]:
+    """Return the part of a list that a command asks for: behind `after`, or a page.
+
+    Raises:
+        FieldError: Both are named.
+    """
+    if after is None:
+        return {"page": page or 1, "size": size or default_size}
+    if page is not None:
+        raise FieldError("--page", "goes without --after")
+    return {"after": after, "limit": size or default_size}
+
+
+def list_title(noun: str, found: "Place") -> str:
+    """Say how many rows a list has, which part this is, and how to read on."""
+    number = f"{found.total}" if found.total_is_exact else f"more than {found.total}"
+    part = f", page {found.page} of {max(1, found.pages)}" if found.page is not None and found.pages is not None else ""
+    following = getattr(found, "next", None)
+    return f"{number} {noun}{part}" + (f"; read on with --after {following}" if following is not None else "")
 
 
 def format_cell(value: object) -> str:

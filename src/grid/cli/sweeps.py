@@ -8,8 +8,8 @@ import typer
 
 from grid.cli.connection import connected
 from grid.cli.exit_codes import ExitCode
-from grid.cli.jobs import FileOption, ImageOption, MetaOption, ParamOption, SimOption
-from grid.cli.output import JsonFlag, console, errors, print_json, show, table
+from grid.cli.jobs import FileOption, ImageOption, MetaOption, PageOption, ParamOption, SimOption
+from grid.cli.output import JsonFlag, console, errors, list_title, place_query, print_json, show, table
 
 if TYPE_CHECKING:
     from grid.client.client import GridClient
@@ -52,6 +52,34 @@ def submit(
             console().print(f"Sweep [bold]{answer.sweep}[/] of {len(answer.jobs)} points is queued.")
 
 
+@app.command("list")
+def list_sweeps(
+    page: PageOption = None,
+    size: Annotated[int | None, typer.Option(min=1, max=200, help="Rows of a page; default 20.")] = None,
+    after: Annotated[UUID | None, typer.Option(help="Only sweeps behind this one: `next` of a list.")] = None,
+    sim: SimOption = None,
+    meta: MetaOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List sweeps, newest first."""
+    from grid.cli.parameters import parse_assignment
+
+    with connected() as client:
+        from grid.client import calls
+
+        metadata = dict(parse_assignment(text, "--meta") for text in meta or [])
+        place = place_query(page, size, after, default_size=20)
+        found = client.send(calls.list_sweeps(**place, simulation=sim, metadata=metadata))
+        rows = [(s.id, s.simulation or s.container_image, s.points, s.progress, s.created_at) for s in found.items]
+        show(
+            found.model_dump(mode="json"),
+            as_json=as_json,
+            view=lambda: table(
+                "id", "simulation", "points", "progress", "created", rows=rows, title=list_title("sweeps", found)
+            ),
+        )
+
+
 @app.command("show")
 def show_sweep(sweep_id: SweepId, as_json: JsonFlag = False) -> None:
     """Show how far a sweep is."""
@@ -65,15 +93,16 @@ def show_sweep(sweep_id: SweepId, as_json: JsonFlag = False) -> None:
 @app.command("table")
 def show_table(
     sweep_id: SweepId,
-    page: Annotated[int, typer.Option(min=1)] = 1,
-    size: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    page: PageOption = None,
+    size: Annotated[int | None, typer.Option(min=1, max=1000, help="Rows of a page; default 50.")] = None,
+    after: Annotated[int | None, typer.Option(min=0, help="Only points behind this place.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show parameters, states and metrics of the points."""
     with connected() as client:
         from grid.client import calls
 
-        found = client.send(calls.sweep_table(sweep_id, page=page, size=size))
+        found = client.send(calls.sweep_table(sweep_id, **place_query(page, size, after, default_size=50)))
         show(found.model_dump(mode="json"), as_json=as_json, view=lambda: sweep_view(found))
 
 
@@ -115,8 +144,7 @@ def sweep_view(found: "SweepTable") -> Any:
         (row.index, row.status, *(row.params.get(n) for n in varying), *((row.metrics or {}).get(n) for n in metrics))
         for row in found.rows
     ]
-    title = f"{found.total} points, page {found.page} of {max(1, found.pages)}"
-    return table("point", "status", *varying, *metrics, rows=rows, title=title)
+    return table("point", "status", *varying, *metrics, rows=rows, title=list_title("points", found))
 
 
 def _summary(sweep: "SweepOut") -> Any:

@@ -23,6 +23,7 @@ from grid.schemas.wire import (
     SimulationOut,
     SubmissionOut,
     SweepOut,
+    SweepPage,
     SweepTable,
 )
 
@@ -125,18 +126,25 @@ def submit(
 
 def list_jobs(
     *,
-    page: int = 1,
-    size: int = 50,
+    page: int | None = None,
+    size: int | None = None,
+    after: Id | None = None,
+    limit: int | None = None,
     status: str | None = None,
     simulation: str | None = None,
     sweep: Id | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Call[JobPage]:
-    """List jobs, newest first."""
-    query: dict[str, Any] = {"page": page, "size": size, "status": status, "simulation": simulation}
+    """List jobs, newest first: a page (`page`, `size`), or what is behind a cursor (`after`, `limit`)."""
+    query: dict[str, Any] = {"page": page, "size": size, "limit": limit, "status": status, "simulation": simulation}
+    query["after"] = str(after) if after else None
     query["sweep"] = str(sweep) if sweep else None
-    query.update({f"metadata.{key}": value for key, value in (metadata or {}).items()})
+    query.update(_label_query(metadata))
     return Call("GET", f"{API}/jobs", model(JobPage), query=query)
+
+
+def _label_query(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    return {f"metadata.{key}": value for key, value in (metadata or {}).items()}
 
 
 def get_job(job_id: Id) -> Call[JobOut]:
@@ -177,9 +185,33 @@ def get_sweep(sweep_id: Id) -> Call[SweepOut]:
     return Call("GET", f"{API}/sweeps/{sweep_id}", model(SweepOut), query={"size": 1})
 
 
-def sweep_table(sweep_id: Id, *, page: int = 1, size: int = 200) -> Call[SweepTable]:
-    """Show a page of a sweep's parameters, states and metrics."""
-    return Call("GET", f"{API}/sweeps/{sweep_id}", model(SweepTable), query={"page": page, "size": size})
+def list_sweeps(
+    *,
+    page: int | None = None,
+    size: int | None = None,
+    after: Id | None = None,
+    limit: int | None = None,
+    simulation: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Call[SweepPage]:
+    """List sweeps, newest first: a page (`page`, `size`), or what is behind a cursor (`after`, `limit`)."""
+    query: dict[str, Any] = {"page": page, "size": size, "limit": limit, "simulation": simulation}
+    query["after"] = str(after) if after else None
+    query.update(_label_query(metadata))
+    return Call("GET", f"{API}/sweeps", model(SweepPage), query=query)
+
+
+def sweep_table(
+    sweep_id: Id,
+    *,
+    page: int | None = None,
+    size: int | None = None,
+    after: int | None = None,
+    limit: int | None = None,
+) -> Call[SweepTable]:
+    """Show a part of a sweep's points: a page (`page`, `size`), or those behind a place (`after`, `limit`)."""
+    query = {"page": page, "size": size, "after": after, "limit": limit}
+    return Call("GET", f"{API}/sweeps/{sweep_id}", model(SweepTable), query=query)
 
 
 def cancel_sweep(sweep_id: Id) -> Call[SweepOut]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -22,6 +22,7 @@ from grid.schemas.wire import JobOut, SubmissionOut
 T = TypeVar("T")
 
 UNAUTHORIZED = 401
+PART = 200  # rows of one answer where a whole list is read
 TIMEOUT = httpx.Timeout(30.0, connect=3.0)
 LONG = httpx.Timeout(120.0, connect=3.0)  # results are made when they are asked for
 STREAM = httpx.Timeout(45.0, connect=3.0)  # three pings late is dead
@@ -126,6 +127,15 @@ class GridClient:
     def get_job(self, job_id: Id) -> JobOut:
         """Show one job."""
         return self.send(calls.get_job(job_id))
+
+    def iterate_jobs(self, **filters: Any) -> Iterator[JobOut]:
+        """Yield every job, newest first (filters of `calls.list_jobs`), each once, while others come and go."""
+        after: UUID | None = None
+        while True:
+            found = self.send(calls.list_jobs(after=after, limit=PART, **filters))
+            yield from found.items
+            if (after := found.next) is None:
+                return
 
     def wait(
         self,

@@ -9,10 +9,8 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Float,
-    String,
     and_,
     case,
-    cast,
     delete,
     false,
     func,
@@ -23,8 +21,10 @@ from sqlalchemy import (
 )
 
 from grid.database.jobs import JobRecord, jobs
+from grid.database.labels import has_label
 from grid.database.logs import LogRecord, job_log_chunks
 from grid.database.uow import Transaction
+from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus
 
 COUNT_LIMIT: Final = 100_000  # a count beyond this says "at least"
@@ -61,10 +61,11 @@ class JobNumbers:
     mean_run_s: float | None
 
 
-def read_page(tx: Transaction, wanted: JobFilter, *, page: int, size: int) -> list[JobRecord]:
-    """Read one page, newest first."""
-    query = select(*_COLUMNS).where(*_conditions(tx, wanted)).order_by(jobs.c.id.desc())
-    return [JobRecord(*row) for row in tx.connection.execute(query.limit(size).offset((page - 1) * size))]
+def read_window(tx: Transaction, wanted: JobFilter, window: Window[UUID]) -> tuple[list[JobRecord], UUID | None]:
+    """Read a part of the list, newest first, and the cursor behind which it goes on (None at its end)."""
+    query = window.apply(select(*_COLUMNS).where(*_conditions(tx, wanted)), jobs.c.id, is_descending=True)
+    items, last = window.split([JobRecord(*row) for row in tx.connection.execute(query)])
+    return items, last.id if last is not None else None
 
 
 def count(tx: Transaction, wanted: JobFilter, *, limit: int = COUNT_LIMIT) -> Count:
@@ -164,16 +165,7 @@ def _conditions(tx: Transaction, wanted: JobFilter) -> list[ColumnElement[bool]]
         (jobs.c.sweep_id, wanted.sweep_id),
     ]
     conditions = [column == value for column, value in equal if value is not None]
-    return conditions + [_has(tx, key, value) for key, value in (wanted.metadata or {}).items()]
-
-
-def _has(tx: Transaction, key: str, value: str) -> ColumnElement[bool]:
-    """Compare a label as text: `3` finds the number 3 and the word "3", `true` finds the boolean."""
-    member = jobs.c["metadata"][key]
-    if tx.kind == "sqlite" and value in {"true", "false"}:  # JSON's booleans are 1 and 0 to it
-        kind = func.json_type(jobs.c["metadata"], f'$."{key}"')
-        return or_(kind == value, member.as_string() == value)
-    return cast(member.as_string(), String) == value
+    return conditions + [has_label(tx.kind, jobs.c["metadata"], *label) for label in (wanted.metadata or {}).items()]
 
 
 def _ended_since(moment: datetime) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """Jobs: one row each, the only truth about it; and how rows are added and read. `transitions.py` changes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
@@ -287,23 +287,6 @@ class JobRepository:
         query = select(*_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
         return [_record(row) for row in self._tx.connection.execute(query)]
 
-    def page(
-        self,
-        *,
-        owner_id: UUID | None = None,
-        status: JobStatus | None = None,
-        simulation: str | None = None,
-        sweep_id: UUID | None = None,
-        metadata: Mapping[str, str] | None = None,
-        page: int = 1,
-        size: int = 50,
-    ) -> tuple[list[JobRecord], int]:
-        """Read one page, newest first, and the count of all that match."""
-        conditions = _conditions(owner_id, status, simulation, sweep_id, metadata or {})
-        query = select(*_COLUMNS).where(*conditions).order_by(jobs.c.id.desc()).limit(size).offset((page - 1) * size)
-        total = self._tx.connection.execute(select(func.count()).select_from(jobs).where(*conditions)).scalar_one()
-        return [_record(row) for row in self._tx.connection.execute(query)], total
-
     def points(self, sweep_id: UUID, *, after: int = -1, limit: int = 10_000) -> list[JobRecord]:
         """Read the jobs of a sweep by their place in it, from the place behind `after` on."""
         query = (
@@ -349,23 +332,3 @@ def _insert(kind: DatabaseKind) -> tuple[Insert, Given]:
     common = {name: bindparam(f"c_{name}", type_=jobs.c[name].type) for name in _COMMON}
     values = {**own, **common, **_NEW}
     return insert(jobs).from_select(list(values), select(*values.values())), given
-
-
-def _conditions(
-    owner_id: UUID | None,
-    status: JobStatus | None,
-    simulation: str | None,
-    sweep_id: UUID | None,
-    metadata: Mapping[str, str],
-) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if owner_id is not None:
-        conditions.append(jobs.c.owner_id == owner_id)
-    if status is not None:
-        conditions.append(jobs.c.state == status)
-    if simulation is not None:
-        conditions.append(jobs.c.simulation == simulation)
-    if sweep_id is not None:
-        conditions.append(jobs.c.sweep_id == sweep_id)
-    conditions.extend(jobs.c["metadata"][key].as_string() == value for key, value in metadata.items())
-    return conditions

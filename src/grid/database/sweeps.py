@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import reduce
 from operator import add
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     String,
@@ -26,10 +27,21 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, Json, Key, UTCDateTime, words
+from grid.database.labels import has_label
+from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
 
 if TYPE_CHECKING:
     from grid.database.uow import Transaction
+
+
+@dataclass(frozen=True)
+class SweepFilter:
+    """Which sweeps; what is None or empty does not restrict."""
+
+    owner_id: UUID | None = None
+    simulation: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Sweep(Base):
@@ -134,12 +146,13 @@ class SweepRepository:
         row = self._tx.connection.execute(query).one_or_none()
         return SweepRecord(*row) if row is not None else None
 
-    def page(self, *, owner_id: UUID | None = None, page: int = 1, size: int = 50) -> tuple[list[SweepRecord], int]:
-        """Read one page, newest first, and the count of all that match."""
-        conditions = [sweeps.c.owner_id == owner_id] if owner_id is not None else []
-        query = select(*_COLUMNS).where(*conditions).order_by(sweeps.c.id.desc()).limit(size).offset((page - 1) * size)
+    def read_window(self, wanted: SweepFilter, window: Window[UUID]) -> tuple[list[SweepRecord], UUID | None, int]:
+        """Read a part of the list, newest first; the cursor behind which it goes on, and the count of all."""
+        conditions = _conditions(self._tx, wanted)
+        query = window.apply(select(*_COLUMNS).where(*conditions), sweeps.c.id, is_descending=True)
+        items, last = window.split([SweepRecord(*row) for row in self._tx.connection.execute(query)])
         total = self._tx.connection.execute(select(func.count()).select_from(sweeps).where(*conditions)).scalar_one()
-        return [SweepRecord(*row) for row in self._tx.connection.execute(query)], total
+        return items, last.id if last is not None else None, total
 
     def request_cancel(self, sweep_id: UUID, by: Reason) -> None:
         """Flag the sweep: no point of it is claimed or put back into the queue again. Harmless when repeated."""
@@ -169,3 +182,12 @@ class SweepRepository:
             statement = statement.values(version=sweeps.c.version + 1, **values)
             versions[sweep_id] = self._tx.connection.execute(statement.returning(sweeps.c.version)).scalar_one()
         return versions
+
+
+def _conditions(tx: "Transaction", wanted: SweepFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.owner_id is not None:
+        conditions.append(sweeps.c.owner_id == wanted.owner_id)
+    if wanted.simulation is not None:
+        conditions.append(sweeps.c.simulation == wanted.simulation)
+    return conditions + [has_label(tx.kind, sweeps.c["metadata"], *label) for label in wanted.labels.items()]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
 from grid.database.uow import Transaction
+from grid.database.windows import Window
 
 USERNAME_LENGTH: Final = 64
 
@@ -108,11 +109,11 @@ class UserRepository:
         row = self._connection.execute(select(*_COLUMNS).where(User.username == username)).mappings().one_or_none()
         return _record(row) if row is not None else None
 
-    def list_page(self, *, offset: int, limit: int) -> tuple[list[UserRecord], int]:
-        """Return one page in the order of making, and how many accounts there are in all."""
-        query = select(*_COLUMNS).order_by(User.created_at, User.id).offset(offset).limit(limit)
-        rows = self._connection.execute(query).mappings().all()
-        return [_record(row) for row in rows], self.count()
+    def read_window(self, window: Window[UUID]) -> tuple[list[UserRecord], UUID | None, int]:
+        """Return a part of the list, oldest first, the cursor behind which it goes on, and the count of all."""
+        rows = self._connection.execute(window.apply(select(*_COLUMNS), User.__table__.c.id)).mappings().all()
+        items, last = window.split([_record(row) for row in rows])
+        return items, last.id if last is not None else None, self.count()
 
     def count(self) -> int:
         """Count the accounts."""

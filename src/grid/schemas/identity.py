@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from grid.schemas.wire.jobs import Place
+
 USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 RoleName = Literal["user", "admin"]
@@ -70,14 +72,11 @@ class UserOut(BaseModel):
     password_changed_at: datetime
 
 
-class UserPage(BaseModel):
-    """One page of users, in the order of their making."""
+class UserPage(Place):
+    """A part of the list of users, in the order of their making."""
 
     items: list[UserOut]
-    page: int
-    size: int
-    total: int
-    pages: int
+    next: UUID | None = Field(None, description="Send it as `after` to read on; null at the end")
 
 
 class UserCreateIn(_In):

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from grid.core.errors import ConflictError, GridError, NotFoundError
@@ -11,6 +11,7 @@ from grid.database import job_queries
 from grid.database.job_queries import Count, JobFilter, JobNumbers
 from grid.database.jobs import JobRecord
 from grid.database.uow import UnitOfWork
+from grid.database.windows import Window
 from grid.schemas.jobs import JobStatus, Reason
 from grid.services import audit, ledger
 from grid.services.ports import ArtifactStore, Doorbell
@@ -42,17 +43,17 @@ class NotFinishedError(ConflictError):
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """One page of a list, and how many there are."""
+    """A part of a list, how many rows there are in all, and the cursor behind which the list goes on."""
 
     items: list[T]
-    page: int
-    size: int
+    window: Window[Any]
     count: Count
+    next: Any = None  # a key of the list's rows; None at the end
 
     @property
-    def pages(self) -> int:
-        """How many pages there are."""
-        return -(-self.count.number // self.size)
+    def pages(self) -> int | None:
+        """How many pages there are; None where the list is read by cursor."""
+        return -(-self.count.number // self.window.size) if self.window.page is not None else None
 
 
 def describe_state(job: JobRecord) -> str:
@@ -75,13 +76,13 @@ def get_job(uow: UnitOfWork, *, owner_id: UUID | None, job_id: UUID) -> JobRecor
     return job
 
 
-def list_jobs(uow: UnitOfWork, wanted: JobFilter, *, page: int, size: int) -> Page[JobRecord]:
-    """Read one page of jobs, newest first."""
+def list_jobs(uow: UnitOfWork, wanted: JobFilter, window: Window[UUID]) -> Page[JobRecord]:
+    """Read a part of the list of jobs, newest first."""
     with uow.read() as tx:
-        items = job_queries.read_page(tx, wanted, page=page, size=size)
-        is_all = page == 1 and len(items) < size
+        items, following = job_queries.read_window(tx, wanted, window)
+        is_all = window.page in {None, 1} and window.after is None and following is None
         count = Count(len(items), True) if is_all else job_queries.count(tx, wanted)
-    return Page(items, page, size, count)
+    return Page(items, window, count, following)
 
 
 def read_stats(uow: UnitOfWork, *, owner_id: UUID | None) -> JobNumbers:

@@ -10,8 +10,9 @@ from grid.core.errors import NotFoundError
 from grid.database import job_queries
 from grid.database.job_queries import Count
 from grid.database.jobs import JobRecord
-from grid.database.sweeps import SweepRecord
+from grid.database.sweeps import SweepFilter, SweepRecord
 from grid.database.uow import Transaction, UnitOfWork
+from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus, Reason
 from grid.services import ledger
 from grid.services.jobs import Page
@@ -44,26 +45,35 @@ def get_sweep(uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID) -> Swee
         return _states(tx, [_require_sweep(tx, owner_id, sweep_id)])[0]
 
 
-def list_sweeps(uow: UnitOfWork, *, owner_id: UUID | None, page: int, size: int) -> Page[SweepState]:
-    """Read one page of sweeps, newest first."""
+def list_sweeps(uow: UnitOfWork, wanted: SweepFilter, window: Window[UUID]) -> Page[SweepState]:
+    """Read a part of the list of sweeps, newest first."""
     with uow.read() as tx:
-        records, total = tx.sweeps.page(owner_id=owner_id, page=page, size=size)
-        return Page(_states(tx, records), page, size, Count(total, True))
+        records, following, total = tx.sweeps.read_window(wanted, window)
+        return Page(_states(tx, records), window, Count(total, True), following)
 
 
 def read_table(
-    uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID, page: int, size: int
+    uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID, window: Window[int]
 ) -> tuple[SweepState, Page[JobRecord]]:
-    """Read a sweep with one page of its points, in the order in which they were sent.
+    """Read a sweep with a part of its points, in the order in which they were sent; a point's place is its cursor.
 
     Raises:
         NotFoundError: There is no such sweep for this owner.
     """
     with uow.read() as tx:
         record = _require_sweep(tx, owner_id, sweep_id)
-        points = tx.jobs.points(sweep_id, after=(page - 1) * size - 1, limit=size)
-        points = [point for point in points if (point.sweep_index or 0) < page * size]  # removed ones leave gaps
-        return _states(tx, [record])[0], Page(points, page, size, Count(record.total, True))
+        points, following = _read_points(tx, record, window)
+        return _states(tx, [record])[0], Page(points, window, Count(record.total, True), following)
+
+
+def _read_points(tx: Transaction, record: SweepRecord, window: Window[int]) -> tuple[list[JobRecord], int | None]:
+    if window.page is None:
+        after = window.after if window.after is not None else -1
+        points, last = window.split(tx.jobs.points(record.id, after=after, limit=window.size + 1))
+        return points, last.sweep_index if last is not None else None
+    end = window.page * window.size  # of places: removed points leave gaps
+    points = tx.jobs.points(record.id, after=end - window.size - 1, limit=window.size)
+    return [point for point in points if (point.sweep_index or 0) < end], end - 1 if end < record.total else None
 
 
 def cancel_sweep(

@@ -10,10 +10,13 @@ from grid.core.errors import ConflictError, FieldError, NotFoundError
 from grid.core.logging import get_logger
 from grid.core.passwords import PasswordHasher, make_password, require_acceptable
 from grid.core.secrets import secrets_folder, write_private
+from grid.database.job_queries import Count
 from grid.database.sessions import RevokedBecause
 from grid.database.uow import Transaction, UnitOfWork
 from grid.database.users import Role, UserRecord
+from grid.database.windows import Window
 from grid.services import audit
+from grid.services.jobs import Page
 from grid.services.sessions import Principal, SessionDirectory
 from grid.services.throttle import LoginThrottle
 
@@ -83,10 +86,11 @@ class UserService:
         self._uow, self._passwords = uow, passwords
         self._throttle, self._sessions = throttle, sessions
 
-    def list_page(self, *, page: int, size: int) -> tuple[list[UserRecord], int]:
-        """Return one page of users in the order of their making, and how many there are."""
+    def list_users(self, window: Window[UUID]) -> Page[UserRecord]:
+        """Read a part of the list of users, in the order of their making."""
         with self._uow.read() as tx:
-            return tx.users.list_page(offset=(page - 1) * size, limit=size)
+            items, following, total = tx.users.read_window(window)
+        return Page(items, window, Count(total, True), following)
 
     def add(self, *, actor_id: UUID, username: str, password: str, role: Role = Role.USER) -> UserRecord:
         """Make a user.

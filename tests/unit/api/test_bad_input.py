@@ -12,6 +12,7 @@ JOBS = "/api/v1/jobs"
 JSON = {"Content-Type": "application/json"}
 CANARY = "ca9ar1"
 LONG = "7" * 10_000
+NO_ID = "01931f5e-8f2c-7c3a-9d41-5f2d7e0c8a11"
 TABLES = ("jobs", "sweeps", "outbox", "stream_events", "idempotency_keys", "owner_queues")
 MEMBERS = {"type", "title", "status", "detail", "instance", "request_id"}
 
@@ -196,6 +197,9 @@ def test_a_sweep_of_mistakes_is_answered_briefly(alice, stored):
         *(f"sweep={CANARY}", "sweep=%00", "sweep=../../etc", "simulation=%00", f"simulation={'a' * 101}"),
         *("metadata.%00=1", "metadata.a=%00", "metadata.=1", f"metadata.{'a' * 65}=1", f"metadata.a={'b' * 256}"),
         *("metadata.a=%0a", "all=perhaps", "metadata.a'--=1"),
+        *("label=a", "label=", "label=:1", "label=a:1&label=a:2", "label=a:1&metadata.a=2", "label=a:%00"),
+        *("after=x", "after=", "limit=0", "limit=201", f"after={NO_ID}&page=1", "limit=5&size=5", "after=%00"),
+        *("unknown=1", "Page=1", "page%00=1", "statuss=success", "=1", "label.a=1"),
     ],
 )
 def test_a_query_that_cannot_be_is_refused(alice, query):
@@ -203,7 +207,7 @@ def test_a_query_that_cannot_be_is_refused(alice, query):
 
 
 @pytest.mark.parametrize(
-    "query", ["metadata.a=%ff", "metadata.a=%ed%a0%80", "unknown=1", "metadata.a='; DROP TABLE jobs"]
+    "query", ["metadata.a=%ff", "metadata.a=%ed%a0%80", "label=a:%ff", "metadata.a='; DROP TABLE jobs"]
 )
 def test_a_query_that_matches_nothing_finds_nothing(alice, query):
     assert alice.get(f"{JOBS}?{query}").json()["total"] == 0

@@ -297,3 +297,62 @@ def test_every_read_names_only_what_a_caller_may_know(alice):
     job = alice.get(f"{JOBS}/{submit(alice)['jobs'][0]}").json()
 
     assert not {"owner", "owner_id", "lease_owner", "lease_until", "epoch", "spec_hash", "batch_key"} & job.keys()
+
+
+def test_a_list_by_cursor_shows_each_job_once_while_others_come_and_go(alice):
+    """A page shifts by what comes: here it shows three jobs twice. A cursor does not, though its own job is removed."""
+    made = [submit(alice)["jobs"][0] for _ in range(9)]
+    first_page = [job["id"] for job in alice.get(JOBS, params={"size": 3}).json()["items"]]
+    answer = alice.get(JOBS, params={"limit": 3}).json()
+    by_cursor = [job["id"] for job in answer["items"]]
+    assert (answer["page"], answer["pages"], answer["total"], answer["next"]) == (None, None, 9, by_cursor[-1])
+    for _ in range(3):
+        submit(alice)
+    alice.delete(f"{JOBS}/{answer['next']}")
+    assert alice.post(f"{JOBS}/{answer['next']}/purge").status_code == 204
+
+    second_page = [job["id"] for job in alice.get(JOBS, params={"size": 3, "page": 2}).json()["items"]]
+    while answer["next"] is not None:
+        answer = alice.get(JOBS, params={"limit": 3, "after": answer["next"]}).json()
+        by_cursor += [job["id"] for job in answer["items"]]
+
+    assert by_cursor == made[::-1]
+    assert set(first_page[:2]) < set(second_page)
+
+
+def test_a_page_tells_the_cursor_behind_it(alice):
+    made = [submit(alice)["jobs"][0] for _ in range(5)]
+    page = alice.get(JOBS, params={"page": 2, "size": 2}).json()
+
+    rest = alice.get(JOBS, params={"after": page["next"]}).json()
+
+    assert [job["id"] for job in rest["items"]] == made[:1]
+    assert rest["next"] is None
+
+
+def test_a_label_is_a_filter_in_either_form_of_jobs_and_sweeps(alice):
+    first = submit(alice, simulation="noop", sweep=[{}], metadata={"project": "a:b", "run": "1"})
+    submit(alice, simulation="noop", sweep=[{}], metadata={"project": "a:b", "run": "2"})
+
+    for query in ("metadata.project=a:b&metadata.run=1", "label=project:a:b&label=run:1", "label=run:1"):
+        jobs = alice.get(f"{JOBS}?{query}").json()
+        sweeps = alice.get(f"/api/v1/sweeps?{query}").json()
+        assert ([job["id"] for job in jobs["items"]], jobs["total"]) == (first["jobs"], 1)
+        assert ([sweep["id"] for sweep in sweeps["items"]], sweeps["total"]) == ([first["sweep"]], 1)
+
+
+def test_a_name_in_the_query_that_nothing_reads_is_refused_by_name(alice, administrator):
+    """A slip (`statuss`) would else list everything as if it were what was asked for."""
+    job_id = submit(alice)["jobs"][0]
+    for path in ("jobs", "jobs/stats", f"jobs/{job_id}", f"jobs/{job_id}/result", "sweeps", "users/me"):
+        answer = alice.get(f"/api/v1/{path}", params={"statuss": "success"})
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == ["statuss"]
+    assert "page" in alice.get(JOBS, params={"statuss": 1}).json()["errors"][0]["limit"]
+    assert alice.post(f"{JOBS}?dry=true", json={"simulation": "noop"}).status_code == 422
+    assert alice.get(JOBS).json()["total"] == 1
+    assert administrator.get("/api/v1/users", params={"q": "x"}).status_code == 422
+
+
+def test_probes_may_put_what_they_like_into_the_query(anonymous):
+    assert anonymous.get("/live", params={"at": 1}).status_code == 200

@@ -12,6 +12,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from tests.support.worker import HandWorker
 
+from grid.api import files
 from grid.api.routes import results
 from grid.services.ports import ArtifactStore
 
@@ -135,6 +136,54 @@ def test_files_of_a_built_in_simulation_are_made_when_asked_for_and_kept(alice, 
     assert [topic for topic, _ in bell.rings].count("work") >= 2
 
 
+def test_a_download_has_a_length_and_goes_on_where_it_broke_off(alice, worker):
+    """Every split of every file and of the zip gives the same bytes as the whole."""
+    job_id = finish(alice, worker, {**FOUR, "result.csv": bytes(range(256)) * 40})
+
+    for path in ("result", "artifacts/result.csv"):
+        whole = alice.get(f"{JOBS}/{job_id}/{path}")
+        size, tag = len(whole.content), whole.headers["etag"]
+        assert whole.headers["content-length"] == str(size)
+        assert whole.headers["accept-ranges"] == "bytes"
+        for place in (1, 100, size // 2, size - 1):
+            rest = alice.get(f"{JOBS}/{job_id}/{path}", headers={"Range": f"bytes={place}-", "If-Range": tag})
+            assert (rest.status_code, rest.content) == (206, whole.content[place:])
+            assert rest.headers["content-range"] == f"bytes {place}-{size - 1}/{size}"
+            assert rest.headers["content-length"] == str(size - place)
+        parts = {"0-0": slice(1), "5-9": slice(5, 10), "-7": slice(-7, None), "3-99999999": slice(3, None)}
+        for text, part in parts.items():
+            answer = alice.get(f"{JOBS}/{job_id}/{path}", headers={"Range": f"bytes={text}"})
+            assert (answer.status_code, answer.content) == (206, whole.content[part])
+
+
+def test_a_range_that_cannot_be_served_is_refused_or_ignored_as_the_standard_says(alice, worker):
+    job_id = finish(alice, worker, FOUR)
+    for path in ("result", "artifacts/result.csv"):
+        whole = alice.get(f"{JOBS}/{job_id}/{path}")
+        size = len(whole.content)
+        for text in (f"{size}-", "-0", f"{size + 5}-{size + 9}"):
+            answer = alice.get(f"{JOBS}/{job_id}/{path}", headers={"Range": f"bytes={text}"})
+            assert (answer.status_code, answer.json()["type"]) == (416, "/problems/range-not-satisfiable")
+            assert answer.headers["content-range"] == f"bytes */{size}"
+        for ignored in ("bytes=0-0,2-3", "bytes=5-2", "bytes=-", "lines=0-1", "bytes=x-1", "bytes=" + "9" * 400 + "-"):
+            answer = alice.get(f"{JOBS}/{job_id}/{path}", headers={"Range": ignored})
+            assert (answer.status_code, answer.content) == (200, whole.content)
+        other = alice.get(f"{JOBS}/{job_id}/{path}", headers={"Range": "bytes=1-", "If-Range": '"another"'})
+        assert (other.status_code, other.content) == (200, whole.content)
+        head = alice.head(f"{JOBS}/{job_id}/{path}", headers={"Range": "bytes=1-"})
+        assert (head.status_code, head.headers["content-length"]) == (200, str(size))
+
+
+def test_what_the_caller_has_already_is_not_sent_again(alice, worker):
+    job_id = finish(alice, worker, FOUR)
+    for path in ("result", "artifacts/result.csv"):
+        tag = alice.get(f"{JOBS}/{job_id}/{path}").headers["etag"]
+        for known in (tag, "*", f"W/{tag}", f'"x", {tag}'):
+            answer = alice.get(f"{JOBS}/{job_id}/{path}", headers={"If-None-Match": known})
+            assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+        assert alice.get(f"{JOBS}/{job_id}/{path}", headers={"If-None-Match": '"x"'}).status_code == 200
+
+
 def test_a_result_of_other_numerics_is_gone(alice, worker, render_soon):
     job_id = finish(alice, worker, None, simulation="heat-rod")
     render_soon(failure="The numerics changed from 1 to 2.", code="gone")
@@ -213,9 +262,10 @@ def test_sources_are_closed_however_an_answer_ends():
         yield from parts
 
     scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+    whole = files.Span(0, 9, 9)
     for parts in ([b"first"], [b"first", b"second"], []):
         source = io.BytesIO()
-        response = results.FileStreamResponse(content(parts), [source], {}, "application/zip")
+        response = files.FileResponse(content(parts), whole, [source], {}, "application/zip")
         with contextlib.suppress(ClientDisconnect):
             asyncio.run(response(scope, receive, send))
         assert source.closed

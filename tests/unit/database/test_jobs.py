@@ -3,7 +3,10 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from tests.support.ledgers import add_owner, claim, get_job, submit
 
+from grid.database import job_queries
+from grid.database.job_queries import JobFilter
 from grid.database.jobs import jobs
+from grid.database.windows import Window
 from grid.schemas.jobs import JobStatus, Reason
 from grid.services import ledger
 
@@ -13,16 +16,43 @@ def owner(uow):
     return add_owner(uow)
 
 
+def read(tx, owner, window, **filters):
+    items, following = job_queries.read_window(tx, JobFilter(owner, **filters), window)
+    return [job.id for job in items], following
+
+
 def test_pages_are_newest_first_and_count_all_that_match(uow, owner):
     ids = submit(uow, owner, 7)
     submit(uow, add_owner(uow, "bob"), 3)
 
     with uow.read() as tx:
-        first, total = tx.jobs.page(owner_id=owner, page=1, size=5)
-        second, _ = tx.jobs.page(owner_id=owner, page=2, size=5)
+        first, following = read(tx, owner, Window(5, 1))
+        second, end = read(tx, owner, Window(5, 2))
 
-    assert [job.id for job in (*first, *second)] == ids[::-1]
-    assert total == 7
+        assert first + second == ids[::-1]
+        assert (following, end) == (first[-1], None)
+        assert job_queries.count(tx, JobFilter(owner)) == (7, True)
+
+
+def test_a_list_by_cursor_reads_each_job_once_while_others_come_and_go(uow, owner):
+    """Jobs are added and removed between the parts, among them the one that the cursor names."""
+    ids = submit(uow, owner, 12)
+    for job_id in ids:
+        ledger.cancel(uow, owner_id=owner, job_id=job_id, by=Reason.CANCELLED_BY_USER)
+    seen, removed, after = [], [], None
+    while True:
+        with uow.read() as tx:
+            part, after = read(tx, owner, Window(3, None, after))
+        seen += part
+        if after is None:
+            break
+        submit(uow, owner, 4)
+        removed.append(after)
+        with uow.begin() as tx:
+            assert job_queries.remove(tx, after)
+
+    assert seen == ids[::-1]
+    assert len(removed) == 3
 
 
 def test_filters_narrow_a_page(uow, owner):
@@ -32,7 +62,7 @@ def test_filters_narrow_a_page(uow, owner):
 
     with uow.read() as tx:
         found = [
-            {job.id for job in tx.jobs.page(owner_id=owner, **filters)[0]}
+            set(read(tx, owner, Window(), **filters)[0])
             for filters in (
                 {"status": JobStatus.CANCELLED},
                 {"simulation": "heat"},

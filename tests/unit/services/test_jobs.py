@@ -14,6 +14,7 @@ from grid.database.audit import AuditEntry
 from grid.database.job_queries import JobFilter
 from grid.database.jobs import jobs
 from grid.database.logs import job_log_chunks
+from grid.database.windows import Window
 from grid.schemas.jobs import JobStatus, Reason
 from grid.services import jobs as job_service
 from grid.services import logs
@@ -42,7 +43,7 @@ def ids(page):
 
 
 def find(service, **wanted):
-    return set(ids(job_service.list_jobs(service.uow, JobFilter(service.alice, **wanted), page=1, size=100)))
+    return set(ids(job_service.list_jobs(service.uow, JobFilter(service.alice, **wanted), Window(100))))
 
 
 def test_nobody_reads_cancels_or_removes_what_is_anothers(service, store):
@@ -62,7 +63,7 @@ def test_pages_cover_all_jobs_once_newest_first(service):
     made = [service.submit(simulation="noop").job_ids[0] for _ in range(7)]
     service.submit(service.bob, simulation="noop")
 
-    pages = [job_service.list_jobs(service.uow, JobFilter(service.alice), page=page, size=3) for page in (1, 2, 3, 4)]
+    pages = [job_service.list_jobs(service.uow, JobFilter(service.alice), Window(3, page)) for page in (1, 2, 3, 4)]
 
     assert [job_id for page in pages for job_id in ids(page)] == made[::-1]
     assert {(page.count.number, page.count.is_exact, page.pages) for page in pages} == {(7, True, 3)}

@@ -12,6 +12,9 @@ from tests.support.service import make_service
 from tests.support.worker import METRICS, HandWorker
 
 from grid.core.errors import NotFoundError
+from grid.database import job_queries
+from grid.database.sweeps import SweepFilter
+from grid.database.windows import Window
 from grid.schemas.jobs import JobStatus, Reason
 from grid.services import jobs as job_service
 from grid.services import sweeps as sweep_service
@@ -28,9 +31,9 @@ def worker(service):
     return HandWorker(service.uow, MemoryArtifactStore())
 
 
-def table(service, sweep_id, **page):
-    given_page = {"page": 1, "size": 100, **page}
-    return sweep_service.read_table(service.uow, owner_id=service.alice, sweep_id=sweep_id, **given_page)
+def table(service, sweep_id, page=1, size=100):
+    window = Window(size, page)
+    return sweep_service.read_table(service.uow, owner_id=service.alice, sweep_id=sweep_id, window=window)
 
 
 def test_nobody_reads_or_cancels_what_is_anothers(service):
@@ -40,10 +43,10 @@ def test_nobody_reads_or_cancels_what_is_anothers(service):
             with pytest.raises(NotFoundError, match="sweep"):
                 call(service.uow, owner_id=owner_id, sweep_id=wanted)
         with pytest.raises(NotFoundError):
-            sweep_service.read_table(service.uow, owner_id=owner_id, sweep_id=wanted, page=1, size=10)
+            sweep_service.read_table(service.uow, owner_id=owner_id, sweep_id=wanted, window=Window())
         with pytest.raises(NotFoundError):
             sweep_service.cancel_sweep(service.uow, service.bell, actor_id=owner_id, owner_id=owner_id, sweep_id=wanted)
-    assert sweep_service.list_sweeps(service.uow, owner_id=service.bob, page=1, size=10).items == []
+    assert sweep_service.list_sweeps(service.uow, SweepFilter(service.bob), Window()).items == []
 
 
 def test_counts_by_state_add_up_to_the_points_at_every_moment(service, worker):
@@ -125,10 +128,45 @@ def test_the_csv_holds_every_point_with_parameters_and_metrics(service, worker, 
 def test_sweeps_are_listed_newest_first(service):
     made = [service.submit(simulation="noop", sweep=[{}]).sweep_id for _ in range(3)]
 
-    page = sweep_service.list_sweeps(service.uow, owner_id=service.alice, page=1, size=2)
+    page = sweep_service.list_sweeps(service.uow, SweepFilter(service.alice), Window(2))
+    rest = sweep_service.list_sweeps(service.uow, SweepFilter(service.alice), Window(2, None, page.next))
 
     assert [sweep.record.id for sweep in page.items] == made[:0:-1]
-    assert (page.count.number, page.pages) == (3, 2)
+    assert (page.count.number, page.pages, page.next) == (3, 2, made[1])
+    assert ([sweep.record.id for sweep in rest.items], rest.pages, rest.next) == (made[:1], None, None)
+
+
+def test_sweeps_are_found_by_label_and_simulation(service):
+    first = service.submit(simulation="noop", sweep=[{}], metadata={"project": "bridge", "n": 3}).sweep_id
+    second = service.submit(simulation="heat-rod", sweep=[{}], metadata={"project": "bridge"}).sweep_id
+
+    def find(**wanted):
+        found = sweep_service.list_sweeps(service.uow, SweepFilter(service.alice, **wanted), Window())
+        return {sweep.record.id for sweep in found.items}
+
+    assert find(labels={"project": "bridge"}) == {first, second}
+    assert find(labels={"project": "bridge", "n": "3"}) == {first}
+    assert find(simulation="heat-rod") == {second}
+
+
+def test_the_points_of_a_sweep_are_read_once_each_while_points_are_removed(service, worker):
+    """Points are removed behind and before the cursor, the one that it names among them."""
+    sweep_id = service.submit(simulation="noop", sweep=[{}] * 9).sweep_id
+    worker.succeed(worker.start())
+    seen, after = [], None
+    for removed in ({0, 2}, {5}, set()):
+        _, part = sweep_service.read_table(
+            service.uow, owner_id=service.alice, sweep_id=sweep_id, window=Window(3, None, after)
+        )
+        seen += [point.sweep_index for point in part.items]
+        after = part.next
+        with service.uow.begin() as tx:
+            for point in tx.jobs.points(sweep_id):
+                if point.sweep_index in removed:
+                    assert job_queries.remove(tx, point.id)
+
+    assert seen == list(range(9))
+    assert after is None
 
 
 @given(st.text(max_size=20))

@@ -15,6 +15,7 @@ from grid.database.base import Base
 from grid.database.engine import create_database
 from grid.database.uow import UnitOfWork
 from grid.database.users import Role
+from grid.database.windows import Window
 from grid.services import audit
 from grid.services.identity import IdentityService
 from grid.services.sessions import SessionDirectory
@@ -93,7 +94,7 @@ def test_a_later_start_leaves_users_and_credential_alone(house):
 
     assert not ensure_administrator(house.uow, house.home, house.hasher)
     assert path.read_text() == before
-    assert house.users.list_page(page=1, size=10)[1] == 1
+    assert house.users.list_users(Window()).count.number == 1
 
 
 def test_starts_at_the_same_time_make_one_administrator_whose_credential_is_kept(tmp_path):
@@ -140,7 +141,7 @@ def test_a_user_cannot_be_made_with_a_weak_password(house, password):
     with pytest.raises(FieldError):
         house.users.add(actor_id=house.admin.id, username="hilde", password=password)
 
-    assert house.users.list_page(page=1, size=10)[1] == 1
+    assert house.users.list_users(Window()).count.number == 1
 
 
 @pytest.mark.parametrize(
@@ -258,8 +259,8 @@ def test_a_weak_new_password_changes_nothing(house):
 def test_users_come_in_pages_in_the_order_of_their_making(house):
     for number in range(5):
         house.add(f"user{number}")
-    first, total = house.users.list_page(page=1, size=4)
-    second, _ = house.users.list_page(page=2, size=4)
+    first, second = (house.users.list_users(Window(4, page)).items for page in (1, 2))
+    total = house.users.list_users(Window(4)).count.number
 
     assert total == 6
     assert [user.username for user in first + second] == ["admin", *(f"user{number}" for number in range(5))]

@@ -1,8 +1,6 @@
 """Jobs: submit, list, show, count, cancel, remove. Their logs and files are in the modules beside this one."""
 
 import json
-import re
-from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,11 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from grid.api.dependencies import FromDishka, Router
-from grid.api.presenting import present_job
+from grid.api.listing import ById, Labels
+from grid.api.presenting import place_members, present_job
 from grid.api.problems import problems
 from grid.api.scope import Owner
 from grid.api.security import CurrentUser
-from grid.core.errors import FieldError, InputError, UnsupportedError
+from grid.core.errors import InputError, UnsupportedError
 from grid.core.strict_json import read_json
 from grid.database.job_queries import JobFilter
 from grid.database.uow import UnitOfWork
@@ -27,39 +26,15 @@ from grid.services.submissions import IdempotencyKey, Reception, SubmissionResul
 
 router = Router(prefix="/jobs", tags=["jobs"])
 
-Page = Annotated[int, Query(ge=1, le=1_000_000)]
-PageSize = Annotated[int, Query(ge=1, le=200)]
-
 # The body is read as bytes (its fingerprint comes first) and parsed in a thread, so FastAPI does not know its schema.
 _SCHEMA = SubmissionIn.model_json_schema(ref_template="#/components/schemas/{model}")
 _SCHEMA.pop("$defs", None)  # JSON values, which the answers have brought into the document already
 SUBMISSION_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
-_LABEL = re.compile(r"[A-Za-z0-9_. \-]{1,64}")
-_LABEL_VALUE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,255}")
 
 
 async def read_body(request: Request) -> bytes:
     """Return the body as it came; the front door has limited it."""
     return await request.body()
-
-
-def read_labels(request: Request) -> dict[str, str]:
-    """Return the filters `metadata.<key>=<value>` of a query.
-
-    Raises:
-        FieldError: A key or a value that no job can have.
-    """
-    labels = {}
-    for name, value in request.query_params.multi_items():
-        if not name.startswith("metadata."):
-            continue
-        key = name.removeprefix("metadata.")
-        if not _LABEL.fullmatch(key):
-            raise FieldError("metadata", "a key to filter by is 1 to 64 letters, digits, spaces, '_', '.' or '-'")
-        if not _LABEL_VALUE.fullmatch(value):
-            raise FieldError(f"metadata.{key}", "must be at most 255 characters, none of them a control character")
-        labels[key] = value
-    return labels
 
 
 @router.post(
@@ -93,24 +68,20 @@ def submit_jobs(
 def list_jobs(
     owner_id: Owner,
     uow: FromDishka[UnitOfWork],
-    labels: Annotated[Mapping[str, str], Depends(read_labels)],
-    page: Page = 1,
-    size: PageSize = 50,
+    labels: Labels,
+    window: ById,
     status: JobStatus | None = None,
     simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
     sweep: UUID | None = None,
 ) -> JobPage:
-    """List jobs, newest first; filter by status, simulation, sweep, and by labels: `metadata.project=heat-transfer`."""
+    """List jobs, newest first; filter by status, simulation, sweep, and by labels: `metadata.project=heat-transfer`.
+
+    A program that reads the whole list sends `limit`, and then `after` with the `next` of the answer before, until it
+    is null: jobs that come and go meanwhile make it read none twice and miss none. Pages are counted anew each time.
+    """
     wanted = JobFilter(owner_id, status, simulation, None, sweep, labels)
-    found = job_service.list_jobs(uow, wanted, page=page, size=size)
-    return JobPage(
-        items=[present_job(job) for job in found.items],
-        page=page,
-        size=size,
-        total=found.count.number,
-        total_is_exact=found.count.is_exact,
-        pages=found.pages,
-    )
+    found = job_service.list_jobs(uow, wanted, window)
+    return JobPage(items=[present_job(job) for job in found.items], **place_members(found))
 
 
 @router.get("/stats", responses=problems(403))

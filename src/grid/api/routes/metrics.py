@@ -8,7 +8,7 @@ from grid.api.dependencies import Router
 from grid.api.exposure import OPEN_ON_LOOPBACK
 from grid.api.metrics import Metrics
 
-router = Router(tags=["health"])
+router = Router(tags=["health"], takes_any_query=True)
 
 
 @router.get(

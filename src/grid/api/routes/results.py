@@ -2,18 +2,18 @@
 
 import asyncio
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, BinaryIO
-from urllib.parse import quote
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Path, Query
+from fastapi import Depends, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from grid.api.dependencies import FromDishka, Router
+from grid.api.files import PARTIAL, FileResponse, Responses, choose_span, cut, file_headers, is_known, not_modified
 from grid.api.presenting import present_artifact
 from grid.api.problems import problems
 from grid.api.scope import Owner
@@ -30,14 +30,13 @@ from grid.services import jobs as job_service
 from grid.services.artifacts import Artifact
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.sessions import SessionDirectory
-from grid.services.zips import CHUNK_BYTES, ZipMember, stream_zip
+from grid.services.zips import CHUNK_BYTES, ZipMember, measure_zip, stream_zip, tag_zip
 
 router = Router(prefix="/jobs", tags=["jobs"])
 
 RENDER_WAIT_S = 60.0
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.03, 0.5  # between looks at a render: soon at first, then less often
 
-Responses = dict[int | str, dict[str, Any]]
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _ZIP: Responses = {200: {"description": "A zip of all files", "content": {"application/zip": _BINARY}}}
 _FILE: Responses = {200: {"description": "An attachment", "content": {artifacts.OTHER_MEDIA_TYPE: _BINARY}}}
@@ -90,47 +89,67 @@ def list_artifacts(
 @router.get(
     "/{job_id}/artifacts/{name}",
     response_class=StreamingResponse,
-    responses={**_FILE, **problems(403, 404, 409, 410, 422, 503, 507)},
+    responses={**_FILE, **PARTIAL, **problems(403, 404, 409, 410, 416, 422, 503, 507)},
 )
 async def get_artifact(
     job_id: UUID,
     name: Annotated[str, Path(min_length=1, max_length=255)],
+    request: Request,
     owner_id: Owner,
     uow: FromDishka[UnitOfWork],
     registry: FromDishka[Registry],
     doorbell: FromDishka[Doorbell],
     store: FromDishka[ArtifactStore],
     settings: FromDishka[Settings],
-) -> StreamingResponse:
-    """Download one file."""
+) -> Response:
+    """Download one file: whole, or the part that `Range` names, or not again where `If-None-Match` names it."""
     files = await _wait_for_files(uow, registry, doorbell, owner_id, job_id, name)
+    tag, size = files[0].sha256 or "", files[0].size or 0
+    if is_known(request.headers, tag):
+        return not_modified(tag)
+    span = choose_span(request.headers, size=size, tag=tag)
     ((file, source),) = await run_in_threadpool(
         artifacts.open_all, store, files, most_bytes=settings.grid_output_mb * 2**20
     )
-    headers = _attachment(file.name) | {"Content-Length": str(file.size), "ETag": f'"{file.sha256}"'}
-    return FileStreamResponse(iter(lambda: source.read(CHUNK_BYTES), b""), [source], headers, file.media_type)
+    source.seek(span.start)
+    blocks = cut(iter(lambda: source.read(CHUNK_BYTES), b""), 0, span.length)
+    return FileResponse(blocks, span, [source], file_headers(file.name, tag), file.media_type)
 
 
 @router.get(
     "/{job_id}/result",
     response_class=StreamingResponse,
-    responses={**_ZIP, **problems(403, 404, 409, 410, 422, 503, 507)},
+    responses={**_ZIP, **PARTIAL, **problems(403, 404, 409, 410, 416, 422, 503, 507)},
 )
 async def get_result(
     job_id: UUID,
+    request: Request,
     owner_id: Owner,
     uow: FromDishka[UnitOfWork],
     registry: FromDishka[Registry],
     doorbell: FromDishka[Doorbell],
     store: FromDishka[ArtifactStore],
     settings: FromDishka[Settings],
-) -> StreamingResponse:
-    """Download all files of a successful job as a zip; 409 with the state where there is no result (yet)."""
+) -> Response:
+    """Download all files of a successful job as a zip; 409 with the state where there is no result (yet).
+
+    Equal files give equal bytes, so a download that broke off goes on with `Range` (and `If-Range`).
+    """
     files = await _wait_for_files(uow, registry, doorbell, owner_id, job_id, None)
+    tag = tag_zip((file.name, file.sha256 or "") for file in files)
+    if is_known(request.headers, tag):
+        return not_modified(tag)
     opened = await run_in_threadpool(artifacts.open_all, store, files, most_bytes=settings.grid_output_mb * 2**20)
     members = [ZipMember(file.name, file.size or 0, source) for file, source in opened]
+    with ExitStack() as stack:
+        for _, source in opened:
+            stack.callback(source.close)
+        size = await run_in_threadpool(measure_zip, members, tag)
+        span = choose_span(request.headers, size=size, tag=tag)
+        stack.pop_all()
+    blocks = cut(stream_zip(members), span.start, span.stop)
     sources = [source for _, source in opened]
-    return FileStreamResponse(stream_zip(members), sources, _attachment(f"{job_id}.zip"), "application/zip")
+    return FileResponse(blocks, span, sources, file_headers(f"{job_id}.zip", tag), "application/zip")
 
 
 async def _wait_for_files(
@@ -164,28 +183,3 @@ async def _is_welcome(sessions: SessionDirectory, claims: Claims) -> bool:
     except UnavailableError:
         return True  # the database is away for a moment
     return True
-
-
-def _attachment(name: str) -> dict[str, str]:
-    return {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-        "X-Content-Type-Options": "nosniff",
-        "Accept-Ranges": "none",
-        "Cache-Control": "private, no-cache",
-    }
-
-
-class FileStreamResponse(StreamingResponse):
-    """A streamed answer that closes its sources however it ends, also where it never began."""
-
-    def __init__(self, content: Any, sources: list[BinaryIO], headers: dict[str, str], media_type: str) -> None:
-        super().__init__(content, headers=headers, media_type=media_type)
-        self._sources = sources
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            for source in self._sources:
-                source.close()

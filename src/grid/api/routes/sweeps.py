@@ -7,28 +7,35 @@ from fastapi import Query, status
 from starlette.responses import StreamingResponse
 
 from grid.api.dependencies import FromDishka, Router
-from grid.api.presenting import present_point, present_sweep, sweep_members
+from grid.api.listing import ById, Labels, PageNumber, choose_window
+from grid.api.presenting import place_members, present_point, present_sweep, sweep_members
 from grid.api.problems import problems
-from grid.api.routes.jobs import Page, PageSize
 from grid.api.scope import Owner
 from grid.api.security import CurrentUser
+from grid.database.sweeps import SweepFilter
 from grid.database.uow import UnitOfWork
-from grid.schemas.wire import SweepOut, SweepPage, SweepTable
+from grid.schemas.wire import MAX_SWEEP_POINTS, SweepOut, SweepPage, SweepTable
 from grid.services import sweeps as sweep_service
 from grid.services.ports import Doorbell
 
 router = Router(prefix="/sweeps", tags=["sweeps"])
 
-TableSize = Annotated[int, Query(ge=1, le=1000)]
+TABLE_SIZE = 100
+TableSize = Annotated[int | None, Query(ge=1, le=1000, description=f"Most rows of the answer; default: {TABLE_SIZE}")]
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
 @router.get("", responses=problems(403))
-def list_sweeps(owner_id: Owner, uow: FromDishka[UnitOfWork], page: Page = 1, size: PageSize = 50) -> SweepPage:
-    """List sweeps, newest first."""
-    found = sweep_service.list_sweeps(uow, owner_id=owner_id, page=page, size=size)
-    items = [present_sweep(sweep) for sweep in found.items]
-    return SweepPage(items=items, page=page, size=size, total=found.count.number, pages=found.pages)
+def list_sweeps(
+    owner_id: Owner,
+    uow: FromDishka[UnitOfWork],
+    labels: Labels,
+    window: ById,
+    simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
+) -> SweepPage:
+    """List sweeps, newest first; filter by simulation and by labels, as jobs."""
+    found = sweep_service.list_sweeps(uow, SweepFilter(owner_id, simulation, labels), window)
+    return SweepPage(items=[present_sweep(sweep) for sweep in found.items], **place_members(found))
 
 
 @router.get("/{sweep_id}", response_model=SweepTable, responses={**_CSV, **problems(403, 404)})
@@ -36,25 +43,22 @@ def get_sweep(
     sweep_id: UUID,
     owner_id: Owner,
     uow: FromDishka[UnitOfWork],
-    page: Page = 1,
-    size: TableSize = 100,
+    page: PageNumber = None,
+    size: TableSize = None,
+    after: Annotated[int | None, Query(ge=0, le=MAX_SWEEP_POINTS, description="Points behind this place")] = None,
+    limit: TableSize = None,
     format: Annotated[Literal["json", "csv"], Query(description="csv: the whole table at once")] = "json",  # noqa: A002
 ) -> SweepTable | StreamingResponse:
-    """Show a sweep: counts by state, and parameters, states and metrics of its points, page by page."""
+    """Show a sweep: counts by state, and parameters, states and metrics of its points, part by part."""
     if format == "csv":
         sweep_service.get_sweep(uow, owner_id=owner_id, sweep_id=sweep_id)  # not found is said before the answer begins
         lines = sweep_service.stream_csv(uow, owner_id=owner_id, sweep_id=sweep_id)
         disposition = {"Content-Disposition": f'attachment; filename="{sweep_id}.csv"'}
         return StreamingResponse(lines, media_type="text/csv", headers=disposition)
-    sweep, table = sweep_service.read_table(uow, owner_id=owner_id, sweep_id=sweep_id, page=page, size=size)
-    return SweepTable(
-        **sweep_members(sweep),
-        rows=[present_point(job) for job in table.items],
-        page=page,
-        size=size,
-        total=table.count.number,
-        pages=table.pages,
-    )
+    window = choose_window(page, size, after, limit, default_size=TABLE_SIZE)
+    sweep, table = sweep_service.read_table(uow, owner_id=owner_id, sweep_id=sweep_id, window=window)
+    rows = [present_point(job) for job in table.items]
+    return SweepTable(**sweep_members(sweep), rows=rows, **place_members(table))
 
 
 @router.delete("/{sweep_id}", status_code=status.HTTP_202_ACCEPTED, responses=problems(403, 404, 507))

@@ -1,11 +1,12 @@
 """Users: your own account, and everybody's for administrators."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, status
+from fastapi import status
 
 from grid.api.dependencies import FromDishka, Router
+from grid.api.listing import ById
+from grid.api.presenting import place_members
 from grid.api.problems import problems
 from grid.api.security import Administrator, CurrentUser, FreshUser
 from grid.database.users import Role, UserRecord
@@ -29,16 +30,10 @@ def change_password(body: PasswordChangeIn, user: FreshUser, users: FromDishka[U
 
 
 @router.get("", responses=problems(401, 403, 422))
-def list_users(
-    _administrator: Administrator,
-    users: FromDishka[UserService],
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    size: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> UserPage:
+def list_users(_administrator: Administrator, users: FromDishka[UserService], window: ById) -> UserPage:
     """List the users, in the order of their making (administrator)."""
-    found, total = users.list_page(page=page, size=size)
-    items = [_user(record) for record in found]
-    return UserPage(items=items, page=page, size=size, total=total, pages=-(-total // size))
+    found = users.list_users(window)
+    return UserPage(items=[_user(record) for record in found.items], **place_members(found))
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=problems(401, 403, 409, 422))

@@ -64,15 +64,21 @@ class JobOut(BaseModel):
     links: JobLinks
 
 
-class JobPage(BaseModel):
-    """One page of jobs, newest first."""
+class Place(BaseModel):
+    """Where a part of a list lies in it, and where the list goes on."""
+
+    page: int | None = Field(description="The page's number; null where the list is read by cursor")
+    size: int = Field(description="Most rows of this answer")
+    total: int = Field(description="How many there are; see `total_is_exact`")
+    total_is_exact: bool = Field(True, description="False: there are at least that many, and counting stopped")
+    pages: int | None = Field(description="How many pages; null where the list is read by cursor")
+
+
+class JobPage(Place):
+    """A part of the list of jobs, newest first."""
 
     items: list[JobOut]
-    page: int
-    size: int
-    total: int = Field(description="How many there are; see `total_is_exact`")
-    total_is_exact: bool = Field(description="False: there are at least that many, and counting stopped")
-    pages: int
+    next: UUID | None = Field(None, description="Send it as `after` to read on; null at the end")
 
 
 class Throughput(BaseModel):

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, JsonValue
 
 from grid.schemas.jobs import JobStatus, Reason
-from grid.schemas.wire.jobs import MetricValue
+from grid.schemas.wire.jobs import MetricValue, Place
 
 
 class SweepOut(BaseModel):
@@ -25,15 +25,11 @@ class SweepOut(BaseModel):
     link: str
 
 
-class SweepPage(BaseModel):
-    """One page of sweeps, newest first."""
+class SweepPage(Place):
+    """A part of the list of sweeps, newest first."""
 
     items: list[SweepOut]
-    page: int
-    size: int
-    total: int
-    total_is_exact: bool = True
-    pages: int
+    next: UUID | None = Field(None, description="Send it as `after` to read on; null at the end")
 
 
 class SweepRow(BaseModel):
@@ -47,11 +43,8 @@ class SweepRow(BaseModel):
     metrics: dict[str, MetricValue] | None
 
 
-class SweepTable(SweepOut):
-    """A sweep with one page of its points, in the order in which they were sent."""
+class SweepTable(SweepOut, Place):
+    """A sweep with a part of its points, in the order in which they were sent."""
 
     rows: list[SweepRow]
-    page: int
-    size: int
-    total: int
-    pages: int
+    next: int | None = Field(None, description="Send it as `after` to read on; null at the end")

@@ -1,0 +1,91 @@
+"""What every list takes: a page by its number, or a cursor; and filters by label."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+
+from grid.core.errors import FieldError
+from grid.database.windows import Cursor, Window
+
+DEFAULT_SIZE = 50
+
+PageNumber = Annotated[int | None, Query(ge=1, le=1_000_000, description="A page by its number; default: the first")]
+PageSize = Annotated[int | None, Query(ge=1, le=200, description=f"Rows of a page; default: {DEFAULT_SIZE}")]
+Limit = Annotated[int | None, Query(ge=1, le=200, description="Most rows, in place of `page` and `size`")]
+After = Annotated[
+    UUID | None, Query(description="Rows behind this cursor, which is the `next` of the answer before; with `limit`")
+]
+
+
+def choose_window(
+    page: int | None, size: int | None, after: Cursor | None, limit: int | None, *, default_size: int = DEFAULT_SIZE
+) -> Window[Cursor]:
+    """Return the part of a list that a query names.
+
+    Raises:
+        FieldError: It names a page and a cursor.
+    """
+    if after is None and limit is None:
+        return Window(size or default_size, page or 1)
+    if page is not None or size is not None:
+        raise FieldError("page" if page is not None else "size", "goes with neither after nor limit: name one pair")
+    return Window(limit or default_size, None, after)
+
+
+def read_window(
+    page: PageNumber = None, size: PageSize = None, after: After = None, limit: Limit = None
+) -> Window[UUID]:
+    """Return the part of a list whose rows have ids."""
+    return choose_window(page, size, after, limit)
+
+
+ById = Annotated[Window[UUID], Depends(read_window)]
+
+_LABEL = re.compile(r"[A-Za-z0-9_. \-]{1,64}")
+_LABEL_VALUE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,255}")
+
+
+class LabelQuery:
+    """The filters `metadata.KEY=VALUE` and `label=KEY:VALUE` of a query; a row has to have every label."""
+
+    query_prefixes = ("metadata.",)  # names that `grid.api.dependencies` lets pass
+
+    def __call__(
+        self,
+        request: Request,
+        label: Annotated[
+            list[str] | None, Query(description="`key:value`, split at the first colon; repeatable")
+        ] = None,
+    ) -> Mapping[str, str]:
+        """Return the labels by key.
+
+        Raises:
+            FieldError: A key or a value that no job can have, or one key with two values.
+        """
+        labels: dict[str, str] = {}
+        for name, value in request.query_params.multi_items():
+            if name.startswith("metadata."):
+                _add(labels, "metadata", name.removeprefix("metadata."), value)
+        for text in label or ():
+            key, colon, value = text.partition(":")
+            if not colon:
+                raise FieldError("label", "has the form key:value")
+            _add(labels, "label", key, value)
+        return labels
+
+
+def _add(labels: dict[str, str], field: str, key: str, value: str) -> None:
+    if not _LABEL.fullmatch(key):
+        raise FieldError(field, "a key to filter by is 1 to 64 letters, digits, spaces, '_', '.' or '-'")
+    if not _LABEL_VALUE.fullmatch(value):
+        raise FieldError(f"{field}.{key}", "must be at most 255 characters, none of them a control character")
+    if labels.setdefault(key, value) != value:
+        raise FieldError(f"{field}.{key}", "has one value")
+
+
+Labels = Annotated[Mapping[str, str], Depends(LabelQuery())]
+
+__all__ = ["ById", "Labels", "choose_window"]
