@@ -1,14 +1,15 @@
 """What every list takes: a page by its number, or a cursor; and filters by label."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
+from grid.api.field_errors import name_of
 from grid.core.errors import FieldError
 from grid.database.windows import Cursor, Window
+from grid.schemas.labels import require_label_key, require_label_value
 
 DEFAULT_SIZE = 50
 
@@ -44,9 +45,6 @@ def read_window(
 
 ById = Annotated[Window[UUID], Depends(read_window)]
 
-_LABEL = re.compile(r"[A-Za-z0-9_. \-]{1,64}")
-_LABEL_VALUE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,255}")
-
 
 class LabelQuery:
     """The filters `metadata.KEY=VALUE` and `label=KEY:VALUE` of a query; a row has to have every label."""
@@ -78,12 +76,17 @@ class LabelQuery:
 
 
 def _add(labels: dict[str, str], field: str, key: str, value: str) -> None:
-    if not _LABEL.fullmatch(key):
-        raise FieldError(field, "a key to filter by is 1 to 64 letters, digits, spaces, '_', '.' or '-'")
-    if not _LABEL_VALUE.fullmatch(value):
-        raise FieldError(f"{field}.{key}", "must be at most 255 characters, none of them a control character")
+    try:
+        require_label_key(key)
+    except ValueError as error:
+        raise FieldError(field, str(error)) from error
+    name = name_of((field, key))
+    try:
+        require_label_value(value)
+    except ValueError as error:
+        raise FieldError(name, str(error)) from error
     if labels.setdefault(key, value) != value:
-        raise FieldError(f"{field}.{key}", "has one value")
+        raise FieldError(name, "has one value")
 
 
 Labels = Annotated[Mapping[str, str], Depends(LabelQuery())]

@@ -9,7 +9,7 @@ import typer
 
 from grid.cli.connection import connected
 from grid.cli.exit_codes import ExitCode
-from grid.cli.output import JsonFlag, console, errors, list_title, place_query, print_json, show, table
+from grid.cli.output import JsonFlag, console, errors, label_text, list_title, place_query, print_json, show, table
 
 if TYPE_CHECKING:
     from grid.client.client import GridClient
@@ -25,7 +25,7 @@ FileOption = Annotated[
     Path | None, typer.Option("--params-file", exists=True, dir_okay=False, help="A JSON object of parameters.")
 ]
 PageOption = Annotated[int | None, typer.Option(min=1, help="A page by its number; default the first.")]
-MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="name=value, to find the job by; repeatable.")]
+MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="name=text, to find the job by; repeatable.")]
 
 
 @app.command()
@@ -42,13 +42,13 @@ def submit(
 ) -> None:
     """Submit one job and print its id."""
     with connected() as client:
-        from grid.cli.parameters import read_params
+        from grid.cli.parameters import read_labels, read_params
 
         answer = client.submit(
             simulation=sim,
             image=image,
             params=read_params(param or [], params_file),
-            metadata=read_params(meta or [], None) or None,
+            metadata=read_labels(meta or []) or None,
             retries=retries,
             timeout_s=timeout_s,
         )
@@ -74,12 +74,12 @@ def list_jobs(
     as_json: JsonFlag = False,
 ) -> None:
     """List jobs, newest first."""
-    from grid.cli.parameters import parse_assignment
+    from grid.cli.parameters import read_labels
 
     with connected() as client:
         from grid.client import calls
 
-        metadata = dict(parse_assignment(text, "--meta") for text in meta or [])
+        metadata = read_labels(meta or [])
         place = place_query(page, size, after, default_size=20)
         found = client.send(calls.list_jobs(**place, status=status, simulation=sim, sweep=sweep, metadata=metadata))
         show(
@@ -201,6 +201,7 @@ def _job_table(job: "JobOut") -> Any:
         ("run, s", _run_time(job)),
         ("attempts", job.attempts),
     ]
+    rows += [(f"metadata.{key}", label_text(value)) for key, value in job.metadata.items()]
     rows += [(f"params.{name}", value) for name, value in (job.params or {}).items()]
     rows += [(f"metrics.{name}", value) for name, value in (job.metrics or {}).items()]
     rows += [(f"audit {audit.name}", audit.verdict) for audit in job.audits or []]

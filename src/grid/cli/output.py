@@ -88,6 +88,11 @@ def table(*columns: str, rows: Iterable[Iterable[object]], title: str | None = N
     return result
 
 
+def label_text(value: object) -> str:
+    """Return the value of a label as a filter finds it: text as it is, all else as JSON, with every digit."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def place_query(page: int | None, size: int | None, after: Any, *, default_size: int) -> dict[str, Any]:
     """Return the part of a list that a command asks for: behind `after`, or a page.
 

@@ -24,6 +24,23 @@ def parse_assignment(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def read_labels(assignments: Sequence[str], option: str = "--meta") -> dict[str, str]:
+    """Return labels as they were typed: `run=007` is the text `007`, blanks and all.
+
+    Raises:
+        FieldError: There is no `=`, no name before it, or one name twice.
+    """
+    labels: dict[str, str] = {}
+    for text in assignments:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise FieldError(option, "has the form name=value")
+        if name in labels:
+            raise FieldError(option, "names each label once")
+        labels[name] = value
+    return labels
+
+
 def parse_value(text: str) -> Any:
     """Read a value as JSON where it is JSON (numbers, true, null, lists, objects), else as the text itself."""
     try:

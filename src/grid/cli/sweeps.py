@@ -36,10 +36,10 @@ def submit(
 ) -> None:
     """Submit every combination of the `--sweep` axes, and print the sweep's id."""
     with connected() as client:
-        from grid.cli.parameters import expand_sweep, read_params
+        from grid.cli.parameters import expand_sweep, read_labels, read_params
 
         points = expand_sweep(axes, read_params(param or [], params_file))
-        metadata = read_params(meta or [], None) or None
+        metadata = read_labels(meta or []) or None
         answer = client.submit(simulation=sim, image=image, sweep=points, metadata=metadata, retries=retries)
         if answer.sweep is not None and wait:
             sweep = follow(client, answer.sweep)
@@ -62,12 +62,12 @@ def list_sweeps(
     as_json: JsonFlag = False,
 ) -> None:
     """List sweeps, newest first."""
-    from grid.cli.parameters import parse_assignment
+    from grid.cli.parameters import read_labels
 
     with connected() as client:
         from grid.client import calls
 
-        metadata = dict(parse_assignment(text, "--meta") for text in meta or [])
+        metadata = read_labels(meta or [])
         place = place_query(page, size, after, default_size=20)
         found = client.send(calls.list_sweeps(**place, simulation=sim, metadata=metadata))
         rows = [(s.id, s.simulation or s.container_image, s.points, s.progress, s.created_at) for s in found.items]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.cli.parameters import LARGEST_SWEEP, expand_sweep, parse_axis, parse_value, read_params
+from grid.cli.parameters import LARGEST_SWEEP, expand_sweep, parse_axis, parse_value, read_labels, read_params
 from grid.core.errors import FieldError, InputError
 
 
@@ -103,3 +103,17 @@ def test_a_file_that_holds_no_object_is_refused_by_name(tmp_path, content):
 
     with pytest.raises(InputError, match=r"params\.json"):
         read_params([], file)
+
+
+def test_a_label_stays_as_it_was_typed():
+    typed = ["run=007", "version=1.10", "flag=true", "note= a = b ", "empty=", "json={}"]
+
+    assert read_labels(typed) == {
+        "run": "007", "version": "1.10", "flag": "true", "note": " a = b ", "empty": "", "json": "{}"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", [["a"], ["=1"], ["a=1", "a=2"]])
+def test_a_label_without_a_name_or_with_two_values_is_refused(typed):
+    with pytest.raises(FieldError, match="--meta"):
+        read_labels(typed)

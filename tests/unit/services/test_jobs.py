@@ -1,5 +1,6 @@
 """Reading, counting and removing jobs, on both databases."""
 
+import json
 from uuid import uuid4
 
 import pytest
@@ -84,6 +85,52 @@ def test_filters_find_what_they_name(service):
     assert find(service, metadata={"text": "three", "n": "3"}) == set(first.job_ids)
     assert find(service, metadata={"absent": "x"}) == set()
     assert find(service, metadata={"text": "'; DROP TABLE jobs; --"}) == set()
+
+
+ODD = [
+    "007", "1.10", "3.0", " blank ", "", "a:b", "a=b", 'quo"te', "back\\slash", "$.a", "a.b", "Größe", "日本", "%_", "null",
+    "True", "true", "-0", "1e3", "0.30000000000000004", "'; DROP TABLE jobs; --", "🔥", "a" * 64,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["value", "key"])
+def test_a_label_is_found_by_what_was_typed_and_by_nothing_else(service, role):
+    """Texts that look like numbers, like truth, like SQL and like a path in JSON, as values and as keys."""
+    made = {}
+    for text in ODD if role == "value" else [text for text in ODD if text]:
+        labels = {"label": text} if role == "value" else {text: "x"}
+        made[text] = (service.submit(simulation="noop", metadata=labels).job_ids[0], labels)
+
+    for text, (job_id, labels) in made.items():
+        assert find(service, metadata=labels) == {job_id}, text
+        shown = job_service.get_job(service.uow, owner_id=service.alice, job_id=job_id).meta
+        assert shown == labels
+
+
+NUMBERS = [0, 3, -17, 2**53, 1e21, 0.1, 0.30000000000000004, 1.7976931348623157e308, 5e-324, 1 / 3, 123456.789, -0.0625]
+
+
+def test_a_number_is_found_by_every_way_to_write_it(service):
+    made = {number: service.submit(simulation="noop", metadata={"n": number}).job_ids[0] for number in NUMBERS}
+    as_text = service.submit(simulation="noop", metadata={"n": "3.0"}).job_ids[0]
+
+    for number, job_id in made.items():
+        stored = job_service.get_job(service.uow, owner_id=service.alice, job_id=job_id).meta["n"]
+        for text in {json.dumps(stored), json.dumps(number), f"{number:.17g}", f"{number:.17e}"}:
+            assert find(service, metadata={"n": text}) - {as_text} == {job_id}, text
+    assert find(service, metadata={"n": "3.0"}) == {made[3], as_text}
+    for text in ("3.0000000000000004", "03", "+3", " 3", "3 ", "0x3", "3_0", "nan", "inf", "1e999", "٣"):
+        assert find(service, metadata={"n": text}) == set(), text
+
+
+def test_truth_is_found_by_its_words(service):
+    true = service.submit(simulation="noop", metadata={"flag": True}).job_ids[0]
+    false = service.submit(simulation="noop", metadata={"flag": False}).job_ids[0]
+
+    assert find(service, metadata={"flag": "true"}) == {true}
+    assert find(service, metadata={"flag": "false"}) == {false}
+    for text in ("True", "1", "0", "yes", "1.0"):
+        assert find(service, metadata={"flag": text}) == set()
 
 
 def test_counting_stops_at_its_limit_and_says_so(service):

@@ -5,28 +5,33 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from grid.schemas.labels import MAX_BYTES, MAX_KEY_LENGTH, MAX_LABELS, require_label_key, require_label_text
+
 MAX_SWEEP_POINTS = 10_000
 MAX_RETRIES = 10
 MAX_PRIORITY = 10
-MAX_METADATA_KEYS = 32
-MAX_METADATA_KEY_LENGTH = 64
-MAX_METADATA_BYTES = 8 * 1024
 MAX_TIMEOUT_S = 7 * 86_400  # the operator's MAX_JOB_TIMEOUT is lower or equal, and checked by the service
 
 
 def _require_small(metadata: dict[str, Any]) -> dict[str, Any]:
     """Refuse metadata of more than 8 KiB, counted as UTF-8 text of its keys and values."""
     size = sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items())
-    if size > MAX_METADATA_BYTES:
-        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes in all")
+    if size > MAX_BYTES:
+        raise ValueError(f"must be at most {MAX_BYTES} bytes in all")
     return metadata
 
 
-MetadataKey = Annotated[str, Field(min_length=1, max_length=MAX_METADATA_KEY_LENGTH)]
-MetadataValue = str | bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[float, Field(allow_inf_nan=False)]
+MetadataKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH), AfterValidator(require_label_key)]
+MetadataText = Annotated[str, AfterValidator(require_label_text)]
+MetadataValue = (
+    MetadataText | bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[float, Field(allow_inf_nan=False)]
+)
 Metadata = Annotated[
     dict[MetadataKey, MetadataValue],
-    Field(max_length=MAX_METADATA_KEYS, description="Labels of your own: strings, numbers and booleans, 8 KiB in all"),
+    Field(
+        max_length=MAX_LABELS,
+        description="Labels of your own: strings of one line, numbers and booleans, 8 KiB in all",
+    ),
     AfterValidator(_require_small),
 ]
 
