@@ -47,7 +47,7 @@ def submit(
         answer = client.submit(
             simulation=sim,
             image=image,
-            params=read_params(param or [], params_file),
+            params=read_params(param or [], params_file, find_schema(client, sim, param)),
             metadata=read_labels(meta or []) or None,
             retries=retries,
             timeout_s=timeout_s,
@@ -169,6 +169,15 @@ def stats(as_json: JsonFlag = False) -> None:
 
         document = client.send(calls.job_stats()).model_dump(mode="json")
         show(document, as_json=as_json, view=lambda: table("what", "value", rows=_flatten(document)))
+
+
+def find_schema(client: "GridClient", sim: str | None, typed: list[str] | None) -> dict[str, Any] | None:
+    """Return the parameter schema of a simulation, where something was typed that it can explain."""
+    if sim is None or not typed:
+        return None
+    from grid.client import calls
+
+    return client.send(calls.get_simulation(sim)).parameters
 
 
 def follow(client: "GridClient", job_id: UUID | str) -> "JobOut":

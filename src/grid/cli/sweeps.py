@@ -8,8 +8,9 @@ import typer
 
 from grid.cli.connection import connected
 from grid.cli.exit_codes import ExitCode
-from grid.cli.jobs import FileOption, ImageOption, MetaOption, PageOption, ParamOption, SimOption
+from grid.cli.jobs import FileOption, ImageOption, MetaOption, PageOption, ParamOption, SimOption, find_schema
 from grid.cli.output import JsonFlag, console, errors, list_title, place_query, print_json, show, table
+from grid.schemas.paths import flatten
 
 if TYPE_CHECKING:
     from grid.client.client import GridClient
@@ -34,13 +35,19 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end; exit 8 unless all succeed.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Submit every combination of the `--sweep` axes, and print the sweep's id."""
+    """Submit every combination of the `--sweep` axes, and print the sweep's id.
+
+    A dotted name goes into a nested problem: `--sweep "problem.material.conductivity=10:50:5"`.
+    """
     with connected() as client:
         from grid.cli.parameters import expand_sweep, read_labels, read_params
 
-        points = expand_sweep(axes, read_params(param or [], params_file))
+        schema = find_schema(client, sim, axes)
+        points, common = expand_sweep(axes, schema), read_params(param or [], params_file, schema)
         metadata = read_labels(meta or []) or None
-        answer = client.submit(simulation=sim, image=image, sweep=points, metadata=metadata, retries=retries)
+        answer = client.submit(
+            simulation=sim, image=image, params=common or None, sweep=points, metadata=metadata, retries=retries
+        )
         if answer.sweep is not None and wait:
             sweep = follow(client, answer.sweep)
             show(sweep.model_dump(mode="json"), as_json=as_json, view=lambda: _summary(sweep))
@@ -137,12 +144,13 @@ def follow(client: "GridClient", sweep_id: UUID) -> "SweepOut":
 
 def sweep_view(found: "SweepTable") -> Any:
     """Return the table of a page of points: only parameters that differ, then the metrics."""
-    names = list(dict.fromkeys(name for row in found.rows for name in row.params))
-    varying = [name for name in names if len({str(row.params.get(name)) for row in found.rows}) > 1] or names
+    params = [dict(flatten(row.params)) for row in found.rows]
+    names = list(dict.fromkeys(name for own in params for name in own))
+    varying = [name for name in names if len({str(own.get(name)) for own in params}) > 1] or names
     metrics = list(dict.fromkeys(name for row in found.rows for name in row.metrics or {}))[:6]
     rows = [
-        (row.index, row.status, *(row.params.get(n) for n in varying), *((row.metrics or {}).get(n) for n in metrics))
-        for row in found.rows
+        (row.index, row.status, *(own.get(n) for n in varying), *((row.metrics or {}).get(n) for n in metrics))
+        for row, own in zip(found.rows, params, strict=True)
     ]
     return table("point", "status", *varying, *metrics, rows=rows, title=list_title("points", found))
 

@@ -1,6 +1,5 @@
 """Submitting: everything is checked and priced first; then one transaction stores all of it, or nothing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +8,6 @@ from grid.core.ids import new_id
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
-from grid.schemas.jobs import JsonObject
 from grid.schemas.simulations import Simulation
 from grid.schemas.wire import SubmissionIn
 from grid.services.accepting import (
@@ -24,6 +22,7 @@ from grid.services.accepting import (
     store,
 )
 from grid.services.admission import AdmittedPoint, Limits, admit_points, admit_program_points
+from grid.services.merging import merge_points, naming_common
 from grid.services.ports import Doorbell, ImageCatalogue
 
 __all__ = [
@@ -126,15 +125,16 @@ def make_plan(submission: SubmissionIn, simulations: Registry, images: ImageCata
     if wall_limit_s > settings.max_job_timeout:
         raise FieldError("timeout_s", f"must be at most {settings.max_job_timeout}")
     is_sweep = submission.sweep is not None
-    points = submission.sweep if submission.sweep is not None else [submission.params or {}]
     root = "sweep" if is_sweep else "params"
     image = None
-    if submission.simulation is not None:
-        simulation = _require_simulation(submission.simulation, simulations)
-        admitted = admit_points(simulation, points, Limits.of(settings), runs=simulation.name, root=root)
-    else:
-        image = submission.container_image or settings.default_container_image
-        admitted = _admit_image(image, points, simulations, images, settings, root)
+    with naming_common(submission):
+        if submission.simulation is not None:
+            simulation = _require_simulation(submission.simulation, simulations)
+            points = merge_points(submission)
+            admitted = admit_points(simulation, points, Limits.of(settings), runs=simulation.name, root=root)
+        else:
+            image = submission.container_image or settings.default_container_image
+            admitted = _admit_image(image, submission, simulations, images, settings, root)
     result = SubmissionResult(tuple(new_id() for _ in admitted), new_id() if is_sweep else None)
     return Plan(submission.simulation, image, admitted, submission, wall_limit_s, result)
 
@@ -148,7 +148,7 @@ def _require_simulation(name: str, simulations: Registry) -> Simulation:
 
 def _admit_image(
     image: str,
-    points: Sequence[JsonObject],
+    submission: SubmissionIn,
     simulations: Registry,
     images: ImageCatalogue,
     settings: Settings,
@@ -159,7 +159,7 @@ def _admit_image(
         raise SandboxUnavailableError
     if image not in settings.grid_images:
         raise FieldError("container_image", "must be on the administrator's list (GRID_IMAGES)")
-    runs = f"image:{image}"
+    runs, points = f"image:{image}", merge_points(submission)
     if image not in PROGRAM_SCHEMAS:
         return admit_program_points(points, runs=runs, root=root)
     simulation = simulations.get(PROGRAM_SCHEMAS[image])

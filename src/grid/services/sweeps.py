@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,6 +15,7 @@ from grid.database.sweeps import SweepFilter, SweepRecord
 from grid.database.uow import Transaction, UnitOfWork
 from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus, Reason
+from grid.schemas.paths import flatten
 from grid.services import ledger
 from grid.services.jobs import Page
 from grid.services.ports import Doorbell
@@ -119,6 +121,8 @@ def safe_cell(value: object) -> object:
     """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe, numbers stay."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
+    if isinstance(value, list | dict):
+        return json.dumps(value)
     return "" if value is None else value
 
 
@@ -151,14 +155,14 @@ def _any_metrics(tx: Transaction, sweep_id: UUID, points: Sequence[JobRecord]) -
 def _columns(points: Iterable[JobRecord], metrics: list[str]) -> tuple[list[str], list[str]]:
     names: dict[str, None] = {}
     for point in points:
-        names.update(dict.fromkeys(point.params))
+        names.update(dict.fromkeys(name for name, _ in flatten(point.params)))
     return list(names), metrics
 
 
 def _cells(point: JobRecord, params: Sequence[str], metrics: Sequence[str]) -> list[object]:
-    values = (point.result_manifest or {}).get("metrics", {})
+    values, own = (point.result_manifest or {}).get("metrics", {}), dict(flatten(point.params))
     place = [point.sweep_index, point.id, point.state.value, point.reason.value if point.reason else None]
-    return [*place, *(point.params.get(name) for name in params), *(values.get(name) for name in metrics)]
+    return [*place, *(own.get(name) for name in params), *(values.get(name) for name in metrics)]
 
 
 def _line(cells: Iterable[object]) -> str:

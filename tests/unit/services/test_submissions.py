@@ -69,6 +69,83 @@ def test_a_sweep_keeps_the_order_of_its_points(service):
     assert sweep.total == 30
 
 
+PROBLEM = {
+    "kind": "diffusion",
+    "dimension": 1,
+    "steady": False,
+    "temperature_unit": "K",
+    "domain": {"coordinates": "cartesian", "size": [0.12]},
+    "material": {"conductivity": 50.0, "density": 7800.0, "specific_heat": 500.0},
+    "initial": 300.0,
+    "boundaries": {"x_min": {"type": "temperature", "value": 400.0}},
+    "resolution": {"cells": [12], "steps": 10, "end_time": 10.0},
+}
+
+
+def read_points(service, result):
+    with service.uow.read() as tx:
+        return [job.params for job in tx.jobs.points(result.sweep_id)]
+
+
+def test_points_go_over_what_all_share(service):
+    result = service.submit(
+        simulation="heat-rod",
+        params={"time_steps": 50, "length": 2},
+        sweep=[{"length": 1}, {}, {"time_steps": 199.99999999999997}],
+    )
+
+    points = read_points(service, result)
+    assert [(point["length"], point["time_steps"]) for point in points] == [(1, 50), (2, 50), (2, 200)]
+
+
+def test_a_dotted_name_varies_a_part_of_a_nested_problem(service):
+    conductivities = [10.0, 20.0, 40.0]
+    result = service.submit(
+        simulation="heat",
+        params={"problem": PROBLEM, "outputs": 3},
+        sweep=[{"problem.material.conductivity": value, "problem.resolution.cells[0]": 24} for value in conductivities],
+    )
+
+    points = read_points(service, result)
+    assert [point["problem"]["material"]["conductivity"] for point in points] == conductivities
+    assert {point["problem"]["resolution"]["cells"][0] for point in points} == {24}
+    assert {(point["problem"]["material"]["density"], point["outputs"]) for point in points} == {(7800.0, 3)}
+    assert PROBLEM["material"]["conductivity"] == 50.0
+
+
+def refused(service, **body):
+    before = count_jobs(service)
+    with pytest.raises(InvalidFieldsError) as caught:
+        service.submit(**body)
+    assert count_jobs(service) == before
+    return [error.field for error in caught.value.errors]
+
+
+def test_an_error_in_what_all_share_is_said_once_and_one_of_a_point_by_its_place(service):
+    assert refused(service, simulation="heat-rod", params={"length": -1}, sweep=[{}] * 30) == ["params.length"]
+    assert refused(service, simulation="heat-rod", params={"length": 1}, sweep=[{}, {"length": -1}]) == [
+        "sweep[1].length"
+    ]
+    sweep = [{"problem.material.conductivity": 1.0}, {"problem.material.conductivity": -1.0}]
+    (field,) = refused(service, simulation="heat", params={"problem": PROBLEM}, sweep=sweep)
+    assert field.startswith("sweep[1].problem.material")
+
+
+NOWHERE = ["problem.domain.size[9]", "problem.domain.size.x", "outputs.a", "problem..a", "problem[0]", ".a", "a.", "a["]
+
+
+@pytest.mark.parametrize("name", [*NOWHERE, "a." * 30 + "a"])
+def test_a_dotted_name_that_leads_nowhere_is_refused_with_its_point(service, name):
+    (field,) = refused(service, simulation="heat", params={"problem": PROBLEM, "outputs": 3}, sweep=[{}, {name: 1}])
+
+    assert field.startswith("sweep[1]")
+
+
+def test_a_giant_of_common_parameters_is_refused_before_it_is_repeated(service):
+    with pytest.raises(AdmissionError, match="repeated"):
+        service.submit(simulation="noop", params={"name": "x" * 10_000}, sweep=[{}] * 10_000)
+
+
 def test_the_image_defaults_to_the_operators_and_is_checked_as_the_program_declares(service):
     result = service.submit(params={"length": 1.5})
 

@@ -11,10 +11,13 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+_ROUNDING = 1e-12  # relative: thousands of roundings of a double
+
+
 def _whole(value: object) -> object:
-    """Take 100.0 for 100: JSON has one kind of number, and a range in a sweep makes floats."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
+    """Take 100.0 for 100, and 199.99999999999997 for 200: JSON has one kind of number, and ranges by ratio round."""
+    if isinstance(value, float) and abs(value) < 2**53 and abs(value - round(value)) <= _ROUNDING * abs(value):
+        return round(value)
     return value
 
 

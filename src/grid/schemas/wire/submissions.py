@@ -37,7 +37,7 @@ Metadata = Annotated[
 
 
 class SubmissionIn(BaseModel):
-    """One job (`params`), or one job for each point of a sweep (`sweep`).
+    """One job (`params`), or one job for each point of a sweep (`sweep`, over what all points share in `params`).
 
     Name a `container_image` or a built-in `simulation`; with neither, the default image runs.
     """
@@ -54,6 +54,7 @@ class SubmissionIn(BaseModel):
                 },
                 {
                     "simulation": "heat-rod",
+                    "params": {"time_steps": 200},
                     "sweep": [{"length": 1.0, "diffusivity": 0.01}, {"length": 0.5, "diffusivity": 0.02}],
                 },
             ]
@@ -66,9 +67,13 @@ class SubmissionIn(BaseModel):
     simulation: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         None, description="A built-in simulation: see `GET /api/v1/simulations`"
     )
-    params: dict[str, JsonValue] | None = Field(None, description="Parameters of one job; those left out take defaults")
+    params: dict[str, JsonValue] | None = Field(
+        None, description="Parameters of the job, or common to all points of the sweep; those left out take defaults"
+    )
     sweep: Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=MAX_SWEEP_POINTS)] | None = Field(
-        None, description="Parameters of each point; one job for each"
+        None,
+        description="One job for each point: its own parameters, over the common `params`. A dotted name goes into a "
+        "nested problem, as in `problem.material.conductivity` or `problem.sources[0].power`",
     )
     metadata: Metadata = Field(default_factory=dict)
     retries: int = Field(0, ge=0, le=MAX_RETRIES, description="Further tries where the program ends with an error")
@@ -81,8 +86,6 @@ class SubmissionIn(BaseModel):
     def _is_unambiguous(self) -> "SubmissionIn":
         if self.container_image is not None and self.simulation is not None:
             raise ValueError("name either container_image or simulation, not both")
-        if self.params is not None and self.sweep is not None:
-            raise ValueError("give either params or sweep, not both")
         return self
 
 
@@ -91,6 +94,6 @@ class SubmissionOut(BaseModel):
 
     jobs: list[UUID] = Field(description="One id for each job, in the order of the sweep")
     sweep_mapping: dict[UUID, dict[str, JsonValue]] | None = Field(
-        description="For a sweep: each job's parameters as they were sent"
+        description="For a sweep: each job's own parameters as they were sent"
     )
     sweep: UUID | None = Field(None, description="For a sweep: its id, see `GET /api/v1/sweeps/{id}`")
