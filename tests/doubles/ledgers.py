@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4
 
 from grid.runtime.messages import Rendered
-from grid.schemas.jobs import Claim, SlotKind
+from grid.schemas.jobs import Claim, Share, SlotKind
 from grid.services.ledger import ClaimedBatch, ClaimedJob, LogChunk, Outcome, Renewal
 from grid.services.renders import ClaimedRender, GivenBack, RenderClaim
 
+OWNER = uuid4()  # of whatever a test names no owner for
 NOTHING: frozenset[Claim] = frozenset()
 
 
@@ -29,10 +30,12 @@ class MemoryLedger:
         self.progress: list[Mapping[Claim, float]] = []
         self.renewed: list[list[Claim]] = []
         self.renewal: Renewal | None = None
+        self.shares: list[tuple[Share, ...]] = []
         self.renders_kept: frozenset[RenderClaim] | None = None
 
-    def claim(self) -> ClaimedBatch | None:
+    def claim(self, shares: Sequence[Share] = ("any",)) -> ClaimedBatch | None:
         self._trouble()
+        self.shares.append(tuple(shares))
         return self.batches.popleft() if self.batches else None
 
     def claim_render(self) -> ClaimedRender | None:
@@ -78,12 +81,18 @@ class MemoryLedger:
 
 
 def make_batch(
-    count: int = 1, *, slot: SlotKind = "small", wall_limit_s: float = 60.0, image: str | None = None
+    count: int = 1,
+    *,
+    slot: SlotKind = "small",
+    wall_limit_s: float = 60.0,
+    image: str | None = None,
+    owner_id: UUID | None = None,
+    share: Share = "any",
 ) -> ClaimedBatch:
     """Return a claimed batch of jobs that nobody submitted."""
     jobs = tuple(ClaimedJob(uuid4(), 1, {"value": float(place)}, wall_limit_s, 240.0, 0, 1) for place in range(count))
     simulation = None if slot == "program" else "toy"
-    return ClaimedBatch(uuid4(), uuid4(), None, simulation, image, slot, jobs, 30.0)
+    return ClaimedBatch(uuid4(), owner_id or OWNER, None, simulation, image, slot, jobs, 30.0, share)
 
 
 def make_render(render_id: UUID | None = None) -> ClaimedRender:

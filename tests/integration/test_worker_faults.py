@@ -219,3 +219,32 @@ def _states(uow: UnitOfWork, ids: Sequence[UUID]) -> Counter[JobStatus]:
 def _worker_rows(uow: UnitOfWork) -> list[WorkerRecord]:
     with uow.read() as tx:
         return tx.workers.living(within=timedelta(minutes=1))
+
+
+SHARED_WITHIN_S = 10.0  # what is promised; a quiet machine needs about 4
+
+
+def test_long_jobs_of_one_owner_hold_up_neither_others_nor_requests_for_files(uow: UnitOfWork, home: Path):
+    """Ada's jobs of a minute hold both cores and her queue; Bob's job and his request for files come at once."""
+    ada, bob = add_owner(uow, "ada"), add_owner(uow, "bob")
+    with working(uow, home) as worker:
+        (done,) = submit_points(uow, bob, [{}])
+        wait_for_ends(uow, [done])
+        long = [
+            submit_points(uow, ada, [{"duration_s": 60.0}], wall_limit_s=120.0, batch_key=f"long-{number}")[0]
+            for number in range(4)
+        ]
+        wait_until(lambda: sum(job.state is JobStatus.RUNNING for job in read_jobs(uow, long)) == 2, "both cores ran")
+
+        (asked,) = submit_points(uow, bob, [{"value": 3.0}])
+        files = request_render(uow, worker.bell, done, ["meta.json"])
+        (job,) = wait_for_ends(uow, [asked])
+        wait_until(lambda: find_render(uow, files).state is RenderState.READY, "the files were ready")
+
+        assert job.state is JobStatus.SUCCESS
+        assert (job.finished_at - job.created_at).total_seconds() < SHARED_WITHIN_S
+        assert [job.state for job in read_jobs(uow, long)].count(JobStatus.RUNNING) == 2
+        for job_id in long:
+            ledger.cancel(uow, owner_id=ada, job_id=job_id, by=Reason.CANCELLED_BY_USER)
+        worker.bell.ring("work")
+        wait_for_ends(uow, long)

@@ -9,7 +9,7 @@ from grid.database.jobs import JobRecord, NewJob, NewJobs
 from grid.database.queues import Delta
 from grid.database.uow import UnitOfWork
 from grid.database.users import Role
-from grid.schemas.jobs import Manifest, SlotKind
+from grid.schemas.jobs import Manifest, Share, SlotKind
 from grid.services import ledger
 from grid.services.ledger import ClaimedBatch
 
@@ -83,11 +83,12 @@ def claim(
     lease_s: float = 30.0,
     slots: Sequence[SlotKind] = SLOTS,
     hint: UUID | None = None,
+    shares: Sequence[Share] = ("any",),
 ) -> ClaimedBatch | None:
     """Claim with the usual limits."""
     return ledger.claim(
         uow, worker_id=worker_id, host="host-1", slots=slots, max_jobs=max_jobs, work_budget_s=work_budget_s,
-        lease_s=lease_s, hint=hint,
+        lease_s=lease_s, hint=hint, shares=shares,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     type_coerce,
     union_all,
     update,
@@ -39,10 +40,11 @@ from grid.database.jobs import is_active, is_leased, is_queued, jobs
 from grid.database.moves import Change, Head, Held, Taken
 from grid.database.queues import owner_queues
 from grid.database.sweeps import sweeps
-from grid.schemas.jobs import JobStatus, Reason
+from grid.schemas.jobs import JobStatus, Reason, Share
 
 DEADLINE_WALLS = 4  # the whole time of a job, retries included, in wall limits
 OWNERS_TRIED = 8
+SHORT_WORK_S = 5.0  # estimated; a job of no more may take the slot that long ones cannot
 
 NOW: ColumnElement[Any] = bindparam("now", type_=UTCDateTime())
 EMPTY_LEASE: dict[str, Any] = {
@@ -60,29 +62,38 @@ _runnable = and_(is_queued, jobs.c.available_at <= NOW, jobs.c.expires_at > NOW,
 _below_limit = or_(owner_queues.c.active_limit.is_(None), owner_queues.c.active < owner_queues.c.active_limit)
 
 
+def _in_share(share: Share) -> ColumnElement[bool]:
+    """Return which jobs a claim may take; a program whose work nobody estimated is not short."""
+    if share == "short":
+        return and_(jobs.c.work_s <= SHORT_WORK_S, or_(jobs.c.work_s > 0, jobs.c.slot != "program"))
+    return true()
+
+
 @cache
-def owners_in_turn() -> Select[Any]:
+def owners_in_turn(share: Share) -> Select[Any]:
     # The first in order, not merely any: so the planner takes the small index of queued jobs, not the one of all jobs.
     first = (
         select(jobs.c.id)
-        .where(jobs.c.owner_id == owner_queues.c.owner_id, _runnable)
+        .where(jobs.c.owner_id == owner_queues.c.owner_id, _runnable, _in_share(share))
         .order_by(jobs.c.priority, jobs.c.available_at, jobs.c.id)
         .limit(1)
         .scalar_subquery()
     )
+    holds_none = owner_queues.c.active == 0
     return (
         select(owner_queues.c.owner_id)
-        .where(owner_queues.c.queued > 0, _below_limit, first.is_not(None))
+        .where(owner_queues.c.queued > 0, _below_limit, holds_none if share == "guest" else true())
+        .where(first.is_not(None))
         .order_by(owner_queues.c.last_claimed_at.nulls_first(), owner_queues.c.owner_id)
         .limit(OWNERS_TRIED)
     )
 
 
 @cache
-def head_of() -> Select[Any]:
+def head_of(share: Share) -> Select[Any]:
     return (
         select(*HEAD)
-        .where(jobs.c.owner_id == bindparam("of_owner_id"), _runnable)
+        .where(jobs.c.owner_id == bindparam("of_owner_id"), _runnable, _in_share(share))
         .order_by(jobs.c.priority, jobs.c.available_at, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -16,7 +16,7 @@ from grid.database import statements
 from grid.database.engine import dump_json
 from grid.database.given import Given
 from grid.database.moves import Change, Ending, Finish, Head, Held, Requeue, Taken
-from grid.schemas.jobs import Claim, JobStatus, Reason, SlotKind
+from grid.schemas.jobs import Claim, JobStatus, Reason, Share, SlotKind
 
 if TYPE_CHECKING:
     from grid.database.uow import Transaction
@@ -31,14 +31,15 @@ class TransitionRepository:
 
     # Claiming -------------------------------------------------------------------------------------------------------
 
-    def owners_in_turn(self, slots: Sequence[SlotKind]) -> list[UUID]:
+    def owners_in_turn(self, slots: Sequence[SlotKind], share: Share = "any") -> list[UUID]:
         """Return owners with work that can run now in one of these slots, the one who waits longest first."""
-        rows = self._run(statements.owners_in_turn(), slots=list(slots), now=self._tx.now())
+        rows = self._run(statements.owners_in_turn(share), slots=list(slots), now=self._tx.now())
         return [row.owner_id for row in rows]
 
-    def head_of(self, owner_id: UUID, slots: Sequence[SlotKind]) -> Head | None:
+    def head_of(self, owner_id: UUID, slots: Sequence[SlotKind], share: Share = "any") -> Head | None:
         """Return the first job of an owner that can run now, locked; None where there is none."""
-        row = self._run(statements.head_of(), of_owner_id=owner_id, slots=list(slots), now=self._tx.now()).one_or_none()
+        call = {"of_owner_id": owner_id, "slots": list(slots), "now": self._tx.now()}
+        row = self._run(statements.head_of(share), **call).one_or_none()
         return Head._make(row) if row is not None else None
 
     def head_by_id(self, job_id: UUID, slots: Sequence[SlotKind]) -> Head | None:

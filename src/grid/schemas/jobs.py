@@ -101,6 +101,11 @@ REASON_SENTENCES: dict[Reason, str] = {
 SlotKind = Literal["small", "large", "program"]
 
 
+# Whose jobs a claim may take. any: whose turn it is; guest: an owner's of whom no job is held anywhere; short: one of
+# little estimated work. The last two are for a worker whose core tokens are all held.
+Share = Literal["any", "guest", "short"]
+
+
 class Claim(NamedTuple):
     """A job as one worker holds it: every write by the worker carries the epoch."""
 

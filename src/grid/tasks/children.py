@@ -15,7 +15,7 @@ from grid.tasks.runs import RenderRun, Run
 
 log = get_logger(__name__)
 
-LARGE_IDLE_S = 30.0  # a large child leaves when it had nothing to do for so long
+TEMPORARY_IDLE_S = 30.0  # a large child, or one beyond the tokens, leaves when it had nothing to do for so long
 RESTART_S = (0.1, 10.0)  # first and longest pause before a child that did not live long is replaced
 HEALTHY_S = 30.0  # one that lived so long starts the pauses anew
 MEMORY_S = 0.5
@@ -47,7 +47,7 @@ class Factory(Protocol):
 
 @dataclass(eq=False)
 class Seat:
-    """A place for one child and for what it works on."""
+    """A place for one child and for what it works on. One without core tokens is beyond them, and made when needed."""
 
     kind: ChildKind
     tokens: int
@@ -58,6 +58,11 @@ class Seat:
     idle_since: float = 0.0
     retry_at: float = 0.0
     pause_s: float = 0.0
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it leaves when it has had nothing to do for a while."""
+        return self.kind == "large" or self.tokens == 0
 
     @property
     def is_idle(self) -> bool:
@@ -100,7 +105,7 @@ class Children:
 
     def idle_small(self) -> list[Seat]:
         """Return the small seats that can take work now."""
-        return [seat for seat in self._seats if seat.kind == "small" and seat.is_idle]
+        return [seat for seat in self._seats if not seat.is_temporary and seat.is_idle]
 
     @property
     def tokens_used(self) -> int:
@@ -112,7 +117,16 @@ class Children:
         for seat in self._seats:
             if seat.kind == "large" and seat.work is None and seat.child is not None and seat.tokens == tokens:
                 return seat
-        seat = Seat("large", tokens)
+        return self._add(Seat("large", tokens))
+
+    def seat_beyond(self, kind: ChildKind) -> Seat:
+        """Return a seat that holds no core token: one that idles, or a new one whose child is being started."""
+        for seat in self._seats:
+            if seat.kind == kind and seat.tokens == 0 and seat.work is None and seat.child is not None:
+                return seat
+        return self._add(Seat(kind, 0))
+
+    def _add(self, seat: Seat) -> Seat:
         self._seats.append(seat)
         self._start(seat, time.monotonic())
         return seat
@@ -138,7 +152,7 @@ class Children:
         seat.pause_s = 0.0 if was_healthy or kill else min(longest, max(first, seat.pause_s * 2))
         seat.retry_at = now + seat.pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
         seat.is_ready = False
-        if seat.kind == "large":
+        if seat.is_temporary:
             self._seats.remove(seat)
         if child is None:
             return None
@@ -151,11 +165,11 @@ class Children:
         return reason
 
     def tend(self, now: float) -> None:
-        """Start what is missing, and let large children go that idle."""
+        """Start what is missing, and let temporary children go that idle."""
         for seat in list(self._seats):
             if seat.child is None and seat.retry_at <= now:
                 self._start(seat, now)
-            elif seat.kind == "large" and seat.is_idle and now - seat.idle_since > LARGE_IDLE_S:
+            elif seat.is_temporary and seat.is_idle and now - seat.idle_since > TEMPORARY_IDLE_S:
                 self._dismiss(seat)
 
     def over_memory(self, now: float) -> list[Seat]:
@@ -185,7 +199,7 @@ class Children:
     def _start(self, seat: Seat, now: float) -> None:
         seat.born_at = seat.idle_since = now
         try:
-            seat.child = self._factory.start(seat.kind, tokens=seat.tokens)
+            seat.child = self._factory.start(seat.kind, tokens=max(1, seat.tokens))
         except (UnavailableError, OSError) as error:
             first, longest = RESTART_S
             seat.pause_s = min(longest, max(first, seat.pause_s * 2))

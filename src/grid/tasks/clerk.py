@@ -238,14 +238,14 @@ class Clerk(threading.Thread):
         for wish in wishes:
             asked_at = time.monotonic()
             claimed = Claimed(wish, asked_at) if is_empty else self._claim(wish, asked_at)
-            is_empty = is_empty or (claimed.is_empty and not wish.only_renders)
+            is_empty = is_empty or (claimed.is_empty and not wish.only_renders and "any" in wish.shares)
             self._post(claimed)
 
     def _claim(self, wish: Wish, asked_at: float) -> Claimed:
         """Claim a request for files, else a batch; nothing where the ledger is in trouble (the loop asks again)."""
         try:
             render = self._ledger.claim_render()
-            batch = None if render is not None or wish.only_renders else self._ledger.claim()
+            batch = None if render is not None or wish.only_renders else self._ledger.claim(wish.shares)
         except GridError as error:
             self._note_trouble(error)
             return Claimed(wish, asked_at)

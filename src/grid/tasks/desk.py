@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from grid.core.logging import get_logger
 from grid.runtime.messages import Advanced, Begun, Ready, Render, Rendered, Solved
-from grid.schemas.jobs import Claim
+from grid.schemas.jobs import Claim, Share
 from grid.services.ledger import Stopped
 from grid.services.renders import GivenBack
 from grid.tasks.children import Children, Seat
@@ -26,6 +26,7 @@ READY_LIMIT_S = 20.0  # a batch that waited so long for a free child goes back t
 LARGE_PATIENCE_S = 10.0  # then a large job starts with the tokens that are free
 PROGRESS_S = 1.0
 LARGE_TOKENS = 2
+GUEST_AFTER_S = 3.0  # a claimed batch of an owner who has nothing running waits no longer for a core token
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,20 @@ class Desk:
     def capacity(self, now: float) -> int:
         """Return how many more batches to claim: one for each idle child, and one ahead for each that is soon done."""
         room = min(self._limits.tokens - self.busy, len(self._children.idle_small()))
-        soon = sum(1 for run in self._running() if run.started_at and now - run.started_at < PREFETCH_WITHIN_S)
-        return max(0, room) + soon - len(self._ready)
+        return max(0, room) + self._soon_done(now) - len(self._ready)
+
+    def shares_beyond(self, now: float) -> tuple[Share, ...]:
+        """Return what may be claimed beyond the core tokens, once work that is not soon done holds all of them.
+
+        One batch of each owner of whom nothing runs, as many of those as there are tokens, and one batch of little
+        work of anybody: so the long jobs of one owner hold up nobody else's. Such runs share the cores.
+        """
+        is_held = (self.busy >= self._limits.tokens or bool(self._ready)) and self.capacity(now) <= 0
+        if not is_held or self._soon_done(now):
+            return ()
+        taken = [run.beyond for run in self._all_running()] + [run.batch.share for run in self._ready]
+        shares: list[Share] = ["guest"] if taken.count("guest") < self._limits.tokens else []
+        return (*shares, "short") if "short" not in taken else tuple(shares)
 
     def accept(self, note: Claimed) -> None:
         """Take what the clerk claimed."""
@@ -94,11 +107,22 @@ class Desk:
             self._renders.append(RenderRun(note.render, lease_ok_at=note.asked_at))
 
     def dispatch(self, now: float) -> None:
-        """Start what can start: files first, then batches strictly in order, so that nothing large is starved."""
+        """Start what can start: files first, then batches strictly in order, so that nothing large is starved.
+
+        Files have a seat of their own where no core token is free; batches of owners of whom nothing runs, and the
+        short one, do not wait for a token at all.
+        """
         while self._renders and self.busy < self._limits.tokens and self._children.idle_small():
             self._start_render(self._renders.popleft(), self._children.idle_small()[0], now)
+        if self._renders and self.busy >= self._limits.tokens and not self._makes_files_beyond():
+            self._start_render(self._renders.popleft(), self._children.seat_beyond("small"), now)
         while self._ready and self._start(self._ready[0], now):
             self._ready.popleft()
+        for run in list(self._ready):
+            share = self._share_beyond(run, now)
+            if share is not None:
+                self._ready.remove(run)
+                self._start_beyond(run, share, now)
 
     def hear(self, seat: Seat) -> None:
         """Read what a child says; its end of file is its death."""
@@ -189,6 +213,26 @@ class Desk:
             self._send(run, idle[0], now)
         return bool(idle)
 
+    def _share_beyond(self, run: Run, now: float) -> Share | None:
+        """Tell as what a waiting batch may start beyond the tokens; None where it has to wait for one."""
+        running = self._all_running()
+        taken = [one.beyond for one in running]
+        if run.batch.share == "short":
+            return "short" if "short" not in taken else None
+        waits_long = run.batch.share == "guest" or now - run.claimed_at >= GUEST_AFTER_S
+        is_guest = run.batch.owner_id not in {one.batch.owner_id for one in running}
+        return "guest" if waits_long and is_guest and taken.count("guest") < self._limits.tokens else None
+
+    def _start_beyond(self, run: Run, share: Share, now: float) -> None:
+        run.beyond, run.started_at = share, now
+        if run.batch.slot == "program":
+            self._programs.start(run)
+            return
+        seat = self._children.seat_beyond(run.batch.slot)
+        seat.work = run
+        if seat.is_ready:
+            self._send(run, seat, now)
+
     def _start_large(self, run: Run, free: int, now: float) -> bool:
         wanted = min(LARGE_TOKENS, self._limits.tokens)
         if free < wanted and now - run.claimed_at < LARGE_PATIENCE_S:
@@ -206,6 +250,10 @@ class Desk:
 
     def _start_render(self, render: RenderRun, seat: Seat, now: float) -> None:
         seat.work, render.started_at = render, now
+        if seat.is_ready:
+            self._send_render(render, seat)
+
+    def _send_render(self, render: RenderRun, seat: Seat) -> None:
         claimed = render.claimed
         if seat.child is not None:
             seat.child.send(
@@ -226,8 +274,10 @@ class Desk:
         work = seat.work
         if isinstance(message, Ready):
             self._children.became_ready(seat, message.simulations)
-            if isinstance(work, Run):  # a large job waited for this child
+            if isinstance(work, Run):  # a large job, or one beyond the tokens, waited for this child
                 self._send(work, seat, work.started_at or work.claimed_at)
+            elif work is not None:
+                self._send_render(work, seat)
         elif isinstance(message, Rendered):
             if isinstance(work, RenderRun) and work.claimed.claim.render_id == message.render_id:
                 self._children.free(seat)
@@ -259,6 +309,18 @@ class Desk:
     def _running(self) -> list[Run]:
         """Return the batches on children."""
         return [seat.work for seat in self._children.busy() if isinstance(seat.work, Run)]
+
+    def _all_running(self) -> list[Run]:
+        """Return the batches on children, and the programs."""
+        return [*self._running(), *self._programs.runs()]
+
+    def _makes_files_beyond(self) -> bool:
+        return any(seat.tokens == 0 and isinstance(seat.work, RenderRun) for seat in self._children.busy())
+
+    def _soon_done(self, now: float) -> int:
+        """Count the batches that hold a core token and began so lately that they may end at any moment."""
+        running = (run for run in self._running() if run.beyond is None and run.started_at is not None)
+        return sum(1 for run in running if now - (run.started_at or now) < PREFETCH_WITHIN_S)
 
     def _render_renewed(self, seat: Seat, render: RenderRun, note: Renewed) -> None:
         if render.claimed.claim in note.renders_lost:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from grid.database.uow import UnitOfWork
 from grid.runtime.messages import Rendered
-from grid.schemas.jobs import Claim, SlotKind
+from grid.schemas.jobs import Claim, Share, SlotKind
 from grid.services import ledger, renders
 from grid.services.ledger import ClaimedBatch, LogChunk, Outcome, Renewal
 from grid.services.renders import ClaimedRender, GivenBack, RenderClaim
@@ -18,8 +18,8 @@ BATCH_WORK_S = 2.0  # a claim is sized to about this much work, so that a lost o
 class Ledger(Protocol):
     """What the worker asks of the ledger; each call is one transaction."""
 
-    def claim(self) -> ClaimedBatch | None:
-        """Claim one batch of any kind of slot, or None where nothing is runnable."""
+    def claim(self, shares: Sequence[Share] = ("any",)) -> ClaimedBatch | None:
+        """Claim one batch of any kind of slot, or None where nothing of these shares is runnable."""
         ...
 
     def claim_render(self) -> ClaimedRender | None:
@@ -59,8 +59,8 @@ class WorkerLedger:
     def __init__(self, uow: UnitOfWork, *, worker_id: str, host: str, lease_s: float) -> None:
         self._uow, self._worker_id, self._host, self._lease_s = uow, worker_id, host, lease_s
 
-    def claim(self) -> ClaimedBatch | None:
-        """Claim one batch of any kind of slot, or None where nothing is runnable."""
+    def claim(self, shares: Sequence[Share] = ("any",)) -> ClaimedBatch | None:
+        """Claim one batch of any kind of slot, or None where nothing of these shares is runnable."""
         return ledger.claim(
             self._uow,
             worker_id=self._worker_id,
@@ -69,6 +69,7 @@ class WorkerLedger:
             max_jobs=BATCH_JOBS,
             work_budget_s=BATCH_WORK_S,
             lease_s=self._lease_s,
+            shares=shares,
         )
 
     def claim_render(self) -> ClaimedRender | None:

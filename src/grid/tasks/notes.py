@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from grid.schemas.jobs import Share
 from grid.services.ledger import ClaimedBatch, Outcome, Renewal
 from grid.services.renders import ClaimedRender, RenderClaim
 
@@ -12,6 +13,7 @@ class Wish:
 
     generation: int
     only_renders: bool = False
+    shares: tuple[Share, ...] = ("any",)  # whose jobs, tried in this order
 
 
 @dataclass(frozen=True)

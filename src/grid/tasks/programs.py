@@ -121,7 +121,7 @@ class Programs:
     @property
     def tokens_used(self) -> int:
         """Core tokens of the running programs."""
-        return len(self._booths)
+        return sum(1 for booth in self._booths.values() if booth.run.beyond is None)
 
     def runs(self) -> list[Run]:
         """Return what runs."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from grid.runtime.messages import PointResult, Solve, Solved
 from grid.runtime.processes import ExitReason
-from grid.schemas.jobs import Claim, JobStatus, JsonObject, Reason
+from grid.schemas.jobs import Claim, JobStatus, JsonObject, Reason, Share
 from grid.services.ledger import ClaimedBatch, ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
 from grid.services.renders import ClaimedRender
 from grid.tasks.logbook import Logbook
@@ -25,6 +25,7 @@ class Run:
     started_at: float | None = None  # handed to a child, or its program started
     begun_at: float | None = None  # the child said that the solve began
     told_at: float = 0.0  # last progress that was written
+    beyond: Share | None = None  # runs beyond the core tokens, as a guest or because it is short
 
     def __post_init__(self) -> None:
         self.open = {Claim(job.id, job.epoch): job for job in self.batch.jobs}

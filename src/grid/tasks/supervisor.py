@@ -69,6 +69,8 @@ class Supervisor:
         self._is_hungry = True  # there may be jobs
         self._wants_files = True  # there may be requests for files
         self._wishes_out = 0
+        self._wants_beyond = True  # there may be jobs to run beyond the core tokens
+        self._is_beyond_wish_out = False
         self._render_wish_at = 0.0
         self._is_render_wish_out = False
         self._poll_at = self._tick_at = 0.0
@@ -122,8 +124,17 @@ class Supervisor:
         for _ in range(self._desk.capacity(now) - self._wishes_out):
             self._wishes_out += 1
             self._clerk.wish(Wish(self._generation))
+        if self._wishes_out == 0 and self._wants_beyond and not self._is_beyond_wish_out:
+            self._wish_beyond(now)
         if self._wishes_out == 0 and self._wants_files and not self._is_render_wish_out and now >= self._render_wish_at:
             self._wish_for_renders(now)
+
+    def _wish_beyond(self, now: float) -> None:
+        """Long jobs hold every core token: an owner of whom nothing runs is still next, and so is a short job."""
+        shares = self._desk.shares_beyond(now)
+        if shares:
+            self._is_beyond_wish_out = True
+            self._clerk.wish(Wish(self._generation, shares=shares))
 
     def _wish_for_renders(self, now: float) -> None:
         """Every child is busy: a person who waits for files is still next."""
@@ -133,7 +144,7 @@ class Supervisor:
 
     def _look_again(self) -> None:
         self._generation += 1
-        self._is_hungry = self._wants_files = True
+        self._is_hungry = self._wants_files = self._wants_beyond = True
 
     def _on_bell(self) -> None:
         self._bell.drain()
@@ -159,6 +170,10 @@ class Supervisor:
         is_last_word = note.wish.generation == self._generation
         if note.wish.only_renders:
             self._is_render_wish_out = False
+        elif "any" not in note.wish.shares:
+            self._is_beyond_wish_out = False
+            if note.is_empty and is_last_word:
+                self._wants_beyond = False
         else:
             self._wishes_out -= 1
             if note.is_empty and is_last_word:

@@ -189,3 +189,32 @@ def test_a_claim_of_a_batch_opens_one_attempt_for_each_job(uow):
         attempts = [tx.attempts.of_job(job_id) for job_id in ids]
     assert [[(one.epoch, one.batch_id) for one in of_job] for of_job in attempts] == [[(1, batch.batch_id)]] * 5
     assert {job.claim for job in batch.jobs} == {Claim(job_id, 1) for job_id in ids}
+
+
+def test_a_guest_is_an_owner_of_whom_no_job_is_held(uow):
+    """Beyond the core tokens only those are served who have nothing running anywhere, in turn."""
+    ada, bob, eve = (add_owner(uow, name) for name in ("ada", "bob", "eve"))
+    submit(uow, ada, 3)
+    claim(uow, "worker-1", max_jobs=1)
+    submit(uow, bob, 2)
+    submit(uow, eve, 1, work_s=900.0)
+
+    guests = [claim(uow, "worker-2", max_jobs=1, shares=("guest",)) for _ in range(3)]
+
+    assert {guest.owner_id for guest in guests if guest is not None} == {bob, eve}
+    assert guests[2] is None
+    assert {guest.share for guest in guests[:2]} == {"guest"}
+    assert claim(uow, "worker-2", shares=("guest", "any")).share == "any"
+
+
+def test_a_short_claim_takes_little_work_of_anybody_and_no_program_that_nobody_estimated(uow):
+    ada = add_owner(uow)
+    submit(uow, ada, 1, work_s=600.0, batch_key="long")
+    submit(uow, ada, 1, work_s=0.0, simulation=None, slot="program", batch_key="program")
+    (short,) = submit(uow, ada, 1, work_s=1.0, batch_key="short")
+
+    batch = claim(uow, shares=("guest", "short"))
+    assert batch.share == "guest"  # nothing of hers ran, so what is first comes first
+    (job,) = claim(uow, shares=("guest", "short")).jobs
+    assert job.id == short
+    assert claim(uow, shares=("guest", "short")) is None

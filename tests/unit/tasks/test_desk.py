@@ -14,8 +14,8 @@ from grid.runtime.processes import ExitReason
 from grid.schemas.jobs import Claim, JobStatus, Reason
 from grid.services.ledger import ClaimedBatch, Failed, Outcome, Renewal, Returned, Stopped, Succeeded
 from grid.services.renders import ClaimedRender, GivenBack
-from grid.tasks.children import Children, Seat
-from grid.tasks.desk import LARGE_PATIENCE_S, READY_LIMIT_S, Desk, Limits
+from grid.tasks.children import TEMPORARY_IDLE_S, Children, Seat
+from grid.tasks.desk import GUEST_AFTER_S, LARGE_PATIENCE_S, READY_LIMIT_S, Desk, Limits
 from grid.tasks.leases import Leases
 from grid.tasks.notes import Claimed, Renewed, Wish
 from grid.tasks.runs import Run
@@ -49,7 +49,7 @@ class Stage:
 
     @property
     def tokens_used(self) -> int:
-        return len(self.started)
+        return sum(1 for run in self.started if run.beyond is None)
 
     def runs(self) -> list[Run]:
         return list(self.started)
@@ -504,3 +504,116 @@ def test_a_seat_without_a_child_hears_nothing(room: Room):
     seat = Seat("small", 1)
     room.desk.hear(seat)
     assert room.children.bury(Seat("small", 1)) is None
+
+
+def held(room: Room, tokens: int = 2) -> None:
+    """Let long work of one owner hold every core token."""
+    for _ in range(tokens):
+        room.claim(make_batch())
+    for child in room.working():
+        child.say(Begun(child.told[0].batch_id))
+    room.listen()
+    room.later(GUEST_AFTER_S + 1)
+
+
+def newest(room: Room) -> MemoryChild:
+    child = room.factory.children[-1]
+    child.be_ready()
+    room.listen()
+    return child
+
+
+def test_long_work_of_one_owner_holds_up_nobody_else(room: Room):
+    held(room)
+    assert (room.desk.capacity(room.now), room.desk.shares_beyond(room.now)) == (0, ("guest", "short"))
+
+    guest = room.claim(make_batch(owner_id=uuid4(), share="guest"))
+
+    assert guest is not None
+    assert newest(room).told[0].batch_id == guest.batch_id
+    assert (room.desk.busy, room.desk.capacity(room.now)) == (2, 0)
+
+
+def test_nothing_goes_beyond_the_tokens_while_one_is_free_or_soon_will_be(room: Room):
+    assert room.desk.shares_beyond(room.now) == ()
+    room.claim(make_batch())
+    room.later(GUEST_AFTER_S + 1)
+    assert room.desk.shares_beyond(room.now) == ()
+    room.claim(make_batch())
+    assert room.desk.shares_beyond(room.now) == ()  # it began just now and may be short
+    room.later(GUEST_AFTER_S + 1)
+    assert room.desk.shares_beyond(room.now) == ("guest", "short")
+
+
+def test_guests_are_as_many_as_tokens_and_one_of_each_owner(room: Room):
+    held(room)
+    guest = uuid4()
+    for owner in (guest, guest, uuid4(), uuid4()):
+        room.claim(make_batch(owner_id=owner, share="guest"))
+
+    owners = [seat.work.batch.owner_id for seat in room.children if isinstance(seat.work, Run) and seat.tokens == 0]
+    assert (len(owners), len(set(owners)), owners.count(guest)) == (2, 2, 1)
+    assert room.desk.shares_beyond(room.now) == ("short",)
+
+
+def test_a_batch_that_was_claimed_ahead_becomes_a_guest_where_its_owner_has_nothing_running(room: Room):
+    room.claim(make_batch())
+    room.claim(make_batch())
+    room.claim(make_batch())
+    ahead = room.claim(make_batch(owner_id=uuid4()))
+    assert len(room.factory.children) == 2
+
+    room.later(GUEST_AFTER_S + 0.1)
+
+    assert ahead is not None
+    assert newest(room).told[0].batch_id == ahead.batch_id
+    assert len(room.working()) == 3  # the batch before it is of the owner who has all tokens, and waits for one
+
+
+def test_one_short_batch_of_anybody_runs_beside_long_ones(room: Room):
+    held(room)
+    first, second = room.claim(make_batch(share="short")), room.claim(make_batch(share="short"))
+
+    child = newest(room)
+    assert first is not None
+    assert second is not None
+    assert child.told[0].batch_id == first.batch_id
+    child.solve()
+    room.listen()
+    room.later(0.1)
+    assert child.told[-1].batch_id == second.batch_id  # the same child, and one at a time
+    assert room.desk.shares_beyond(room.now) == ("guest",)
+
+
+def test_files_have_a_seat_of_their_own(room: Room):
+    held(room)
+    room.claim(render=make_render())
+    room.claim(render=make_render())
+
+    child = newest(room)
+    assert [type(message) for message in child.told] == [Render]
+    assert len(room.working()) == 3
+    child.say(Rendered(child.told[0].render_id))
+    room.listen()
+    room.later(0.1)
+    assert [type(message) for message in child.told] == [Render, Render]
+
+
+def test_a_program_runs_as_a_guest_too(room: Room):
+    held(room)
+    room.claim(make_batch(slot="program", image="sim:local", owner_id=uuid4(), share="guest"))
+
+    assert [run.beyond for run in room.programs.started] == ["guest"]
+    assert room.desk.busy == 2
+
+
+def test_a_child_beyond_the_tokens_leaves_when_nobody_needs_it(room: Room):
+    held(room)
+    room.claim(make_batch(share="short"))
+    child = newest(room)
+    child.solve()
+    room.listen()
+
+    room.later(TEMPORARY_IDLE_S + 1)
+
+    assert child.is_closed

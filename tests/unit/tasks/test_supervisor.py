@@ -2,6 +2,7 @@
 
 import selectors
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,7 @@ from grid.runtime.messages import Render, Rendered, Solve, Solved
 from grid.services.ledger import Returned, Succeeded
 from grid.tasks.children import Children, Seat
 from grid.tasks.clerk import Clerk
-from grid.tasks.desk import Desk, Limits
+from grid.tasks.desk import PREFETCH_WITHIN_S, Desk, Limits
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.leases import Leases
 from grid.tasks.mailbox import Mailbox
@@ -131,23 +132,41 @@ def test_work_left_in_the_ledger_is_fetched_without_another_ring(shop: Shop):
     wait_until(lambda: shop.leases.count() == 0, "the ends were written")
 
 
-def test_files_that_somebody_waits_for_pass_the_batches_that_wait(shop: Shop):
+def test_files_that_somebody_waits_for_wait_for_no_batch(shop: Shop):
     shop.open()
     shop.ledger.batches.extend(make_batch() for _ in range(2))
     shop.bell.ring("work")
     wait_until(lambda: shop.told(Solve), "the child worked")
     shop.ledger.renders.append(make_render())
     shop.bell.ring("work")
-    wait_until(shop.leases.renders, "the request was claimed")
+    wait_until(lambda: len(shop.factory.children) == 2, "a child of their own was born")
 
-    child = shop.factory.children[0]
-    child.solve()
-    wait_until(lambda: shop.told(Render), "the request came next")
-    assert len(shop.told(Solve)) == 1
-    child.say(Rendered(shop.told(Render)[0].render_id))  # type: ignore[attr-defined]
-    wait_until(lambda: len(shop.told(Solve)) == 2, "the batch came after it")
-    child.solve()
+    child, own = shop.factory.children
+    own.be_ready()
+    wait_until(lambda: own.told, "the request was handed over")
+    (request,) = own.told
+    assert isinstance(request, Render)
+    own.say(Rendered(request.render_id))
     wait_until(lambda: shop.ledger.render_ends, "the files were recorded")
+    assert len(shop.told(Solve)) == 1
+    child.solve()
+    wait_until(lambda: len(shop.told(Solve)) == 2, "the batch that waited came next")
+    child.solve()
+
+
+def test_work_of_others_is_asked_for_once_long_work_holds_every_token(shop: Shop):
+    shop.open()
+    shop.ledger.batches.extend(make_batch() for _ in range(2))
+    shop.bell.ring("work")
+    wait_until(lambda: shop.leases.count() == 2, "one batch ran and one was claimed ahead")
+    assert set(shop.ledger.shares) == {("any",)}
+
+    wait_until(lambda: ("guest", "short") in shop.ledger.shares, "guests were asked for")
+
+    assert time.monotonic() - (shop.desk._running()[0].started_at or 0.0) >= PREFETCH_WITHIN_S
+    shop.factory.children[0].solve()
+    wait_until(lambda: len(shop.told(Solve)) == 2, "the batch that waited came next")
+    shop.factory.children[0].solve()
 
 
 def test_nothing_is_claimed_while_the_store_is_full(shop: Shop):

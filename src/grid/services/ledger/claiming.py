@@ -1,14 +1,14 @@
 """Claiming: whose turn it is, which of their jobs is first, and which others fit into the same call."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
 from grid.core.ids import new_id
 from grid.database.moves import Change, Head, Taken
 from grid.database.uow import Transaction, UnitOfWork
-from grid.schemas.jobs import Claim, JobStatus, JsonObject, SlotKind
+from grid.schemas.jobs import Claim, JobStatus, JsonObject, Share, SlotKind
 from grid.services.ledger.effects import settle
 
 
@@ -42,6 +42,7 @@ class ClaimedBatch:
     slot: SlotKind
     jobs: tuple[ClaimedJob, ...]
     lease_s: float
+    share: Share = "any"
 
 
 def claim(
@@ -54,18 +55,19 @@ def claim(
     work_budget_s: float,
     lease_s: float,
     hint: UUID | None = None,
+    shares: Sequence[Share] = ("any",),
 ) -> ClaimedBatch | None:
     """Claim the next batch for one of `slots`; None where nothing can run now.
 
     The owner is chosen first, the one whose last claim is longest ago, so that a sweep of thousands starves nobody.
     Then the head of the owner's queue, and with it jobs of the same sweep and batch key while their estimated work
     fills `work_budget_s`. Programs, and jobs that lost a worker before, go alone. `hint`, a job that was rung for,
-    is tried first.
+    is tried first. `shares` are tried in their order.
     """
     if not slots or max_jobs < 1:
         return None
     with uow.begin() as tx:
-        head = _find_head(tx, slots, hint)
+        head, share = _find_head(tx, slots, hint, shares)
         if head is None:
             return None
         queue = tx.queues.lock(head.owner_id)
@@ -85,17 +87,20 @@ def claim(
         tx.transitions.open_attempts(claims, batch_id=batch_id, worker_id=worker_id, host=host)
         tx.queues.take_turn(head.owner_id)
         settle(tx, [_change(head, job) for job in taken], queued=-1, active=+1)
-        return _batch(tx, batch_id, head, taken, lease_s)
+        return replace(_batch(tx, batch_id, head, taken, lease_s), share=share)
 
 
-def _find_head(tx: Transaction, slots: Sequence[SlotKind], hint: UUID | None) -> Head | None:
+def _find_head(
+    tx: Transaction, slots: Sequence[SlotKind], hint: UUID | None, shares: Sequence[Share]
+) -> tuple[Head | None, Share]:
     if hint is not None and (head := tx.transitions.head_by_id(hint, slots)) is not None:
-        return head
-    for owner_id in tx.transitions.owners_in_turn(slots):
-        head = tx.transitions.head_of(owner_id, slots)
-        if head is not None:  # else another worker holds all that this owner has
-            return head
-    return None
+        return head, "any"
+    for share in shares:
+        for owner_id in tx.transitions.owners_in_turn(slots, share):
+            head = tx.transitions.head_of(owner_id, slots, share)
+            if head is not None:  # else another worker holds all that this owner has
+                return head, share
+    return None, "any"
 
 
 def _goes_alone(head: Head) -> bool:
