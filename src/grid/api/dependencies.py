@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.utils import get_dependant
 from fastapi.requests import HTTPConnection
 from fastapi.routing import APIRoute
-from starlette.datastructures import QueryParams
+from fastapi.security.base import SecurityBase
 
 from grid.api.field_errors import name_of
 from grid.api.problems import ProblemException
@@ -76,6 +76,7 @@ class KnownQuery:
 
     names: frozenset[str]
     prefixes: tuple[str, ...]
+    needs_login: bool = False
 
     @classmethod
     def of(cls, endpoint: Callable[..., Any]) -> "KnownQuery":
@@ -85,20 +86,27 @@ class KnownQuery:
         """
         names: set[str] = set()
         prefixes: list[str] = []
+        needs_login = False
         stack = [get_dependant(path="", call=endpoint)]
         while stack:
             part = stack.pop()
             names.update(field.alias for field in part.query_params)
             prefixes += getattr(part.call, "query_prefixes", ())
+            needs_login = needs_login or isinstance(part.call, SecurityBase)
             stack += part.dependencies
-        return cls(frozenset(names), tuple(prefixes))
+        return cls(frozenset(names), tuple(prefixes), needs_login)
 
-    def require_known(self, query: QueryParams) -> None:
+    def require_known(self, request: Request) -> None:
         """Refuse a name that nobody would read, so that a slip of the pen is no silent change of the question.
+
+        Who has to log in and sends no token is told that first, by the route itself.
 
         Raises:
             InvalidFieldsError: It names each of them that is an ordinary name, and what this address takes.
         """
+        if self.needs_login and "authorization" not in request.headers:
+            return
+        query = request.query_params
         unknown = [name for name in query if name not in self.names and not name.startswith(self.prefixes)]
         if unknown:
             known = sorted(self.names) + [f"{prefix}KEY" for prefix in self.prefixes]
@@ -116,7 +124,7 @@ class StrictRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             if known is not None and request.scope["query_string"]:
-                known.require_known(request.query_params)
+                known.require_known(request)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly

@@ -29,6 +29,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,15 +68,27 @@ def find_sub_steps(
     return SubSteps(count, whole / count)
 
 
+@lru_cache(maxsize=64)
 def start_shape(spatial_steps: int) -> FloatArray:
-    """Return sin(pi i / (n - 1)), exactly symmetric and exactly zero at both ends, shape ``(spatial_steps,)``."""
+    """Return sin(pi i / (n - 1)), exactly symmetric and exactly zero at both ends, shape ``(spatial_steps,)``.
+
+    It is remembered, and cannot be written to: a sweep over the number of nodes asks for each many times.
+    """
     half = [math.sin(math.pi * i / (spatial_steps - 1)) for i in range((spatial_steps + 1) // 2)]
-    return np.array(half + half[: spatial_steps // 2][::-1])
+    shape = np.array(half + half[: spatial_steps // 2][::-1])
+    shape.flags.writeable = False
+    return shape
 
 
+@lru_cache(maxsize=1024)
 def snapshot_rows(time_steps: int) -> npt.NDArray[np.int64]:
-    """Return the indices of the 16 results that are kept, first and last among them; repeated where there are fewer."""
-    return np.round(np.linspace(0, time_steps, SNAPSHOTS)).astype(np.int64)
+    """Return the indices of the 16 results that are kept, first and last among them; repeated where there are fewer.
+
+    The array is remembered, and cannot be written to.
+    """
+    rows = np.round(np.linspace(0, time_steps, SNAPSHOTS)).astype(np.int64)
+    rows.flags.writeable = False
+    return rows
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """Result packs: the records of one batch in one NPY file, which `numpy.load` opens in any notebook.
 
+Records of several shapes are one NPY array for each shape, one behind the other: `numpy.load` of the open file, again
+and again, reads them in turn.
+
 A job's manifest says where its record is (offset, size) and what it is (sha256), so one point is read, and proved,
 without touching its neighbours. Only points that succeeded are in a pack. Equal records give equal bytes: fields are
 packed without gaps, little-endian, in C order.
@@ -41,8 +44,8 @@ class Blobs(Protocol):
         ...
 
 
-def write_pack(path: Path, key: str, records: "np.ndarray[Any, Any]") -> list[PackEntry]:
-    """Write records, shape ``(points,)``, as the NPY file `path`; return each one's place under `key`.
+def write_pack(path: Path, key: str, *blocks: "np.ndarray[Any, Any]") -> list[PackEntry]:
+    """Write blocks of records, each of shape ``(points,)``, as the file `path`; return each one's place under `key`.
 
     The file is new, complete and not yet synced: the store's `adopt` does that.
 
@@ -50,27 +53,33 @@ def write_pack(path: Path, key: str, records: "np.ndarray[Any, Any]") -> list[Pa
         TypeError: A dtype that holds Python objects, or is not structured.
         OSError: As the disk says, for instance ENOSPC.
     """
+    packed = [normalize(block) for block in blocks]
+    entries: list[PackEntry] = []
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        place = 0
+        for block in packed:
+            entries += _write_block(file, key, block, place)
+            place = file.tell()
+    return entries
+
+
+def _write_block(file: BinaryIO, key: str, packed: "np.ndarray[Any, Any]", place: int) -> list[PackEntry]:
+    """Write one NPY array at `place`, where the file ends."""
     import numpy as np
 
-    packed = normalize(records)
     header = make_header(packed)
     rows = memoryview(packed.view(np.uint8).data)
     size = packed.dtype.itemsize
+    file.write(header)
     entries: list[PackEntry] = []
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(header)
-        for index in range(len(packed)):
-            record = rows[index * size : (index + 1) * size]
-            file.write(record)
-            entries.append(
-                PackEntry(
-                    key=key,
-                    index=index,
-                    offset=len(header) + index * size,
-                    size=size,
-                    sha256=hashlib.sha256(record).hexdigest(),
-                )
-            )
+    for index in range(len(packed)):
+        record = rows[index * size : (index + 1) * size]
+        file.write(record)
+        offset, digest = place + len(header) + index * size, hashlib.sha256(record).hexdigest()
+        entry = PackEntry(key=key, index=index, offset=offset, size=size, sha256=digest)
+        if place:
+            entry["block"] = place
+        entries.append(entry)
     return entries
 
 
@@ -109,6 +118,7 @@ def read_record(blobs: Blobs, entry: PackEntry) -> "np.void":
     import numpy as np
 
     with blobs.open(entry["key"]) as file:
+        file.seek(entry.get("block", 0))
         try:
             dtype = _read_dtype(file)
         except (ValueError, EOFError, SyntaxError) as error:

@@ -113,7 +113,7 @@ class Batch:
         for row, (index, outcome) in enumerate(zip(points, result.outcomes, strict=True)):
             self.outcomes[index] = outcome
             self.rows[index] = result.records[row]
-        if len(points) == len(self.message.points):
+        if len(points) == len(self.message.points) and not isinstance(result.records, Sequence):
             self.records = result.records
 
     def _progress(self, indices: Sequence[int]) -> Progress:
@@ -125,6 +125,8 @@ class Batch:
             if now - self.last_told_s >= PROGRESS_INTERVAL_S:
                 self.last_told_s = now
                 self._tell((self.done + len(indices) * min(1.0, max(0.0, fraction))) / total)
+            if not self.left_out:
+                return frozenset()
             return frozenset(place for place, index in enumerate(indices) if index in self.left_out)
 
         return progress
@@ -145,6 +147,15 @@ class Batch:
         """Return the indices of the points that succeeded, in order."""
         return [index for index in sorted(self.outcomes) if self.outcomes[index].reason is Reason.OK]
 
+    def by_shape(self, indices: Sequence[int]) -> list[list[int]]:
+        """Return the points whose records are not empty, apart by the dtype of their record."""
+        if self.records is not None:
+            return [list(indices)] if self.records.dtype.itemsize else []
+        shapes: dict[Any, list[int]] = {}
+        for index in indices:
+            shapes.setdefault(self.rows[index].dtype, []).append(index)
+        return [places for dtype, places in shapes.items() if dtype.itemsize]
+
     def stack(self, indices: Sequence[int]) -> "np.ndarray[Any, Any]":
         """Return the records of these points as one array."""
         import numpy as np
@@ -159,14 +170,13 @@ class Batch:
 
 def _store(message: Solve, simulation: Simulation, store: LocalArtifactStore, batch: Batch) -> list[PointResult]:
     """Store the pack of the points that succeeded and say how each point ended."""
-    successful = batch.successful()
+    shapes = batch.by_shape(batch.successful())
     entries: dict[int, PackEntry] = {}
-    if successful:
-        records = batch.stack(successful)
-        if records.dtype.itemsize:  # a simulation without a record (`noop`) leaves no file
-            with store.draft() as path, storage_errors():
-                entries = dict(zip(successful, write_pack(path, message.pack_key, records), strict=True))
-                store.adopt(message.pack_key, path)
+    if shapes:  # a simulation without a record (`noop`) leaves no file
+        with store.draft() as path, storage_errors():
+            written = write_pack(path, message.pack_key, *map(batch.stack, shapes))
+            entries = dict(zip((index for places in shapes for index in places), written, strict=True))
+            store.adopt(message.pack_key, path)
     version = simulation.numerics_version
     return [
         _make_result(claim, batch.outcomes[index], entries.get(index), version)

@@ -1,7 +1,7 @@
 """The words of the job ledger: states, reasons, and what a run hands back. Plain values, shared by every room above."""
 
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 from uuid import UUID
 
 
@@ -124,13 +124,17 @@ class FileEntry(TypedDict):
 
 
 class PackEntry(TypedDict):
-    """One record of a result pack: `size` bytes at `offset` of the NPY file at `key` are record number `index`."""
+    """One record of a result pack: `size` bytes at `offset` of the file at `key`.
+
+    They are record number `index` of the NPY array whose header is at `block`; without it, at the beginning.
+    """
 
     key: str
     index: int
     offset: int
     size: int
     sha256: str
+    block: NotRequired[int]
 
 
 class Audit(TypedDict):

@@ -50,12 +50,13 @@ class PointOutcome:
 class BatchResult:
     """The outcome of every point, in order, and their records: one structured array row for each point.
 
-    Rows of points that did not end with OK are zero and never read. Equal points give equal bytes, whatever the
-    width of the batch and the place in it.
+    Where points differ in shape, the records are a list of such rows, of one dtype for each shape. Rows of points that
+    did not end with OK are zero and never read. Equal points give equal bytes, whatever the width of the batch and the
+    place in it.
     """
 
     outcomes: Sequence[PointOutcome]
-    records: "np.ndarray[Any, Any]"  # shape (points,), a structured dtype whose fields the simulation names
+    records: "np.ndarray[Any, Any] | Sequence[np.void]"  # one for each point; the simulation names the dtype's fields
 
 
 class Simulation(Protocol):

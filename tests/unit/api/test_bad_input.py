@@ -74,7 +74,6 @@ WRONG_SUBMISSIONS = {
     "an unknown field": {"simulation": "noop", "owner": CANARY},
     "a field of the table": {"simulation": "noop", "state": "success"},
     "both ways to say what": {"simulation": "noop", "container_image": "sim:local"},
-    "both params and sweep": {"simulation": "noop", "params": {}, "sweep": [{}]},
     "an empty sweep": {"simulation": "noop", "sweep": []},
     "a sweep of numbers": {"simulation": "noop", "sweep": [1, 2]},
     "a sweep that is too long": {"simulation": "noop", "sweep": [{}] * 10_001},

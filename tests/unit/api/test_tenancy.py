@@ -171,7 +171,7 @@ def test_filters_reach_no_further_than_ones_own(alice, foreign):
     sweep = foreign["sweep_id"][0]
     answers = [
         alice.get(f"{PREFIX}/jobs", params=query)
-        for query in ({"sweep_id": sweep}, {"status": "queued"}, {"simulation": "noop"}, {"size": 200})
+        for query in ({"sweep": sweep}, {"status": "queued"}, {"simulation": "noop"}, {"size": 200})
     ]
 
     assert [answer.json()["total"] for answer in answers if answer.status_code == 200] == [0] * len(answers)

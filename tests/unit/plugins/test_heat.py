@@ -226,6 +226,18 @@ def test_a_steady_wall_between_two_temperatures_is_a_straight_line():
     assert solved.records[0]["final"] == pytest.approx(1 - (np.arange(25) + 0.5) / 25, abs=1e-12)
 
 
+def test_problems_of_several_grids_go_together_and_each_is_the_run_alone():
+    fine = changed(WALL, ("resolution", "cells"), [40])
+    points = [HeatParams(problem=problem, outputs=2) for problem in (WALL, fine, WALL)]
+    assert len({heat.batch_key(point) for point in points}) == 1
+
+    together = heat.solve(points, keep_all)
+
+    for point, record in zip(points, together.records, strict=True):
+        assert record.tobytes() == heat.solve([point], keep_all).records[0].tobytes()
+    assert together.records[0]["final"].shape != together.records[1]["final"].shape
+
+
 def test_one_point_that_cannot_be_solved_leaves_its_neighbours_alone():
     """Only the grid can tell that this conductivity is negative somewhere."""
     negative = changed(WALL, ("material", "conductivity"), {"expression": "0.05 - x"})

@@ -124,3 +124,32 @@ def test_meta_alone_does_not_solve_again(tmp_path, monkeypatch):
 
     assert heat_rod.render(["meta.json"], params, record, tmp_path) is None
     assert json.loads((tmp_path / "meta.json").read_text())["numerics"]["sub_steps"] == count_sub_steps(params)
+
+
+def test_rods_of_all_shapes_go_together_and_each_is_the_run_alone_to_the_byte():
+    """Everything varies, the numbers of nodes and of results included; equal shapes are not neighbours."""
+    shapes = [(9, 5), (31, 40), (9, 7), (31, 40), (10, 1), (9, 5)]
+    points = [
+        RodParams(spatial_steps=nodes, time_steps=steps, length=1 + 0.1 * place, initial_temp=10.0 * place)
+        for place, (nodes, steps) in enumerate(shapes)
+    ]
+    assert len({heat_rod.batch_key(point) for point in points}) == 1
+
+    together = heat_rod.solve(points, keep_all)
+
+    for place, point in enumerate(points):
+        alone = heat_rod.solve([point], keep_all)
+        assert together.records[place].tobytes() == alone.records[0].tobytes()
+        assert together.records[place]["final"].shape == (point.spatial_steps,)
+        assert together.outcomes[place] == alone.outcomes[0]
+
+
+def test_a_rod_of_another_shape_is_left_out_alone():
+    points = [RodParams(spatial_steps=9 + place, time_steps=3) for place in range(4)]
+
+    batch = heat_rod.solve(points, lambda _fraction: frozenset({2}))
+
+    assert [outcome.reason for outcome in batch.outcomes] == [
+        Reason.OK, Reason.OK, Reason.CANCELLED_BY_USER, Reason.OK
+    ]  # fmt: skip
+    assert not any(batch.records[2].tobytes())

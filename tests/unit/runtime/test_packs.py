@@ -54,6 +54,22 @@ def test_any_records_come_back_alone_and_together(records, tmp_path_factory):
             np.testing.assert_array_equal(loaded[index][name], records[index][name])
 
 
+@given(blocks=st.lists(arrays(), min_size=2, max_size=4))
+def test_blocks_of_several_shapes_lie_in_one_file_and_come_back_alone_and_in_turn(blocks, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "blocks.npy"
+    path.unlink(missing_ok=True)
+    entries = write_pack(path, KEY, *blocks)
+    store = MemoryArtifactStore()
+    store.put(KEY, io.BytesIO(path.read_bytes()))
+
+    rows = [row for block in blocks for row in normalize(block)]
+    assert [read_record(store, entry).tobytes() for entry in entries] == [row.tobytes() for row in rows]
+    assert [read_record(store, entry).dtype for entry in entries] == [row.dtype for row in rows]
+    with path.open("rb") as file:
+        for block in blocks:
+            assert np.load(file, max_header_size=10**6).tobytes() == normalize(block).tobytes()
+
+
 @given(records=arrays())
 def test_bytes_depend_on_the_values_alone(records):
     """Gaps between fields, byte order and place in memory leave no trace."""

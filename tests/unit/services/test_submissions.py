@@ -6,7 +6,9 @@ from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
+from scipy.stats import qmc
 from sqlalchemy import func, select
+from tests.support.ledgers import claim
 from tests.support.service import make_service, open_service
 
 from grid.core.errors import AdmissionError, FieldError, InvalidFieldsError, TooManyRequestsError
@@ -111,6 +113,19 @@ def test_a_dotted_name_varies_a_part_of_a_nested_problem(service):
     assert {point["problem"]["resolution"]["cells"][0] for point in points} == {24}
     assert {(point["problem"]["material"]["density"], point["outputs"]) for point in points} == {(7800.0, 3)}
     assert PROBLEM["material"]["conductivity"] == 50.0
+
+
+def test_a_latin_hypercube_of_everything_is_claimed_as_one_batch(service):
+    """Integers included: nodes and results differ from point to point, and one claim takes all the same."""
+    hypercube = qmc.scale(qmc.LatinHypercube(3, rng=1).random(60), [0.5, 20, 11], [2.0, 90, 71])
+    sweep = [{"length": a, "time_steps": int(b), "spatial_steps": int(c)} for a, b, c in hypercube.tolist()]
+    assert len({point["time_steps"] for point in sweep}) > 30
+    result = service.submit(simulation="heat-rod", sweep=sweep)
+
+    batch = claim(service.uow)
+
+    assert [job.id for job in batch.jobs] == list(result.job_ids)
+    assert claim(service.uow) is None
 
 
 def refused(service, **body):
@@ -330,7 +345,6 @@ def test_a_higher_priority_is_claimed_earlier(service):
     "body",
     [
         {"simulation": "noop", "container_image": "sim:local"},
-        {"params": {}, "sweep": [{}]},
         {"sweep": []},
         {"sweep": [{}] * 10_001},
         {"sweep": {}},

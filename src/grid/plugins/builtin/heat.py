@@ -79,12 +79,9 @@ class Heat:
             slot="large" if is_large else "small",
         )
 
-    def batch_key(self, params: BaseModel) -> str:
-        """Problems with equal grids and as many kept fields go together; they are solved one after the other."""
-        heat = cast("HeatParams", params)
-        problem = read_problem(heat)
-        times = find_times(heat, problem)
-        return f"{'x'.join(map(str, problem.domain.cells))}@{'steady' if times is None else len(times)}"
+    def batch_key(self, params: BaseModel) -> str:  # noqa: ARG002 - the protocol's
+        """All problems go together: they are solved one after the other, whatever varies."""
+        return "heat"
 
     def warm_up(self) -> None:
         """Compile, or load from the cache, the kernels of one thread."""
@@ -99,23 +96,21 @@ class Heat:
         compile_ahead()
 
     def solve(self, points: Sequence[BaseModel], progress: Progress) -> BatchResult:
-        """Solve problems of one grid."""
+        """Solve problems, one after the other."""
         import numpy as np
 
         heats = [cast("HeatParams", point) for point in points]
         outcomes: list[PointOutcome] = []
-        records: np.ndarray[Any, Any] | None = None
+        rows: dict[int, np.ndarray[Any, Any]] = {}
         for index, heat in enumerate(heats):
             outcome, solution = self._solve_one(heat, _Watch(progress, index, len(heats)))
             outcomes.append(outcome)
             if solution is not None:
-                if records is None:
-                    records = np.zeros(len(heats), dtype=_record_dtype(solution))
-                _fill(records[index : index + 1], solution, outcome)
+                rows[index] = np.zeros(1, dtype=_record_dtype(solution))
+                _fill(rows[index], solution, outcome)
         progress(1.0)
-        if records is None:  # nobody reads a record of a failed point
-            records = np.zeros(len(heats), dtype=[("empty", "<i8")])
-        return BatchResult(outcomes, records)
+        empty = np.zeros(1, dtype=next(iter(rows.values())).dtype if rows else [("empty", "<i8")])
+        return BatchResult(outcomes, [rows.get(index, empty)[0] for index in range(len(heats))])
 
     def _solve_one(self, heat: HeatParams, watch: "_Watch") -> tuple[PointOutcome, "Solution | None"]:
         from grid.engine import CancelledError

@@ -62,7 +62,13 @@ class HeatRod:
     )
     params_model: type[BaseModel] = RodParams
     numerics_version = numerics_version(
-        ("engine/rod.py", "engine/rod_kernels.py", "plugins/builtin/rod.py", "plugins/builtin/rod_files.py")
+        (
+            "engine/rod.py",
+            "engine/rod_kernels.py",
+            "plugins/builtin/rod.py",
+            "plugins/builtin/rod_batch.py",
+            "plugins/builtin/rod_files.py",
+        )
     )
     files: tuple[str, ...] = ("result.csv", "meta.json", "simulation_results.png", "temperature_field.npy")
 
@@ -82,42 +88,15 @@ class HeatRod:
             + record_bytes / _STORED_BYTES_PER_S,
         )
 
-    def batch_key(self, params: BaseModel) -> str:
-        """Rods with as many results and nodes go together; sub-steps are each rod's own."""
-        rod = cast("RodParams", params)
-        return f"{rod.time_steps}x{rod.spatial_steps}"
+    def batch_key(self, params: BaseModel) -> str:  # noqa: ARG002 - the protocol's
+        """All rods go together, whatever varies: each is stepped on its own."""
+        return "heat-rod"
 
     def solve(self, points: Sequence[BaseModel], progress: Progress) -> BatchResult:
-        """Solve rods of one shape."""
-        import numpy as np
+        """Solve rods of any shapes; those of one shape in one call."""
+        from grid.plugins.builtin.rod_batch import solve_batch
 
-        from grid.engine.rod import snapshot_rows, solve_rods
-
-        rods = [cast("RodParams", point) for point in points]
-        first = rods[0]
-        records = np.zeros(len(rods), dtype=_record_dtype(first.spatial_steps))
-        solved = solve_rods(
-            *_columns(rods),
-            time_steps=first.time_steps,
-            spatial_steps=first.spatial_steps,
-            on_progress=progress,
-            out_final=records["final"],
-            out_snapshots=records["snapshots"],
-        )
-        records["snapshot_index"] = snapshot_rows(first.time_steps)
-        metrics = compute_metrics(rods, records["final"])
-        outcomes = []
-        for index, (point, rod) in enumerate(zip(rods, solved, strict=True)):
-            if rod is None:
-                outcome = PointOutcome(Reason.CANCELLED_BY_USER)
-            elif isinstance(rod, Exception):
-                outcome = PointOutcome(Reason.NONZERO_EXIT, f"The rod was not solved: {rod}")
-            else:
-                outcome = _judge(point, rod, metrics[index])
-            outcomes.append(outcome)
-            if outcome.reason is not Reason.OK:
-                records[index] = np.zeros((), dtype=records.dtype)
-        return BatchResult(outcomes, records)
+        return solve_batch([cast("RodParams", point) for point in points], progress)
 
     def render(self, names: Sequence[str], params: BaseModel, record: "np.void", folder: Path) -> str | None:
         """Write files of one rod; all but `meta.json` solve it again, row by row."""
@@ -144,7 +123,7 @@ def compute_metrics(
     from grid.engine.rod import start_shape
 
     nodes = final.shape[1]
-    length, diffusivity, initial, boundary, end_time = (np.array(column) for column in _columns(rods))
+    length, diffusivity, initial, boundary, end_time = (np.array(column) for column in rod_columns(rods))
     fourier = diffusivity * end_time / length**2
     span = initial - boundary
     # One by one: a vectorised exp may round differently at the ends of an array, that is with the width of the batch.
@@ -172,24 +151,12 @@ def compute_mean(
     return mean
 
 
-def _columns(rods: Sequence[RodParams]) -> list[list[float]]:
+def rod_columns(rods: Sequence[RodParams]) -> list[list[float]]:
     names = ("length", "diffusivity", "initial_temp", "boundary_temp", "end_time")
     return [[float(getattr(rod, name)) for rod in rods] for name in names]
 
 
-def _record_dtype(nodes: int) -> "np.dtype[np.void]":
-    import numpy as np
-
-    return np.dtype(
-        [
-            ("final", "<f8", (nodes,)),
-            ("snapshots", "<f4", (_SNAPSHOTS, nodes)),
-            ("snapshot_index", "<i8", (_SNAPSHOTS,)),
-        ]
-    )
-
-
-def _judge(point: RodParams, rod: "Rod", metrics: JsonObject) -> PointOutcome:
+def judge_rod(point: RodParams, rod: "Rod", metrics: JsonObject) -> PointOutcome:
     audits = _audits(rod)
     count, fourier = rod.sub_steps.count, rod.sub_steps.mesh_fourier
     log = f"heat-rod: {point.time_steps} intervals, sub-steps in each: {count}, mesh Fourier number {fourier:.4g}\n"
