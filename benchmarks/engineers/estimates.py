@@ -2,6 +2,8 @@
 
     python -m benchmarks.engineers --only estimates [--json FILE]
 
+Alone it runs with one thread for BLAS and kernels, as the service's children do.
+
 Problems run one after the other in a process of their own, warm (a first run of each compiles); a short one counts with
 the least of three runs. One whose estimate is above `TOO_LONG` is skipped and counted, one that takes longer than
 `LIMIT` is stopped and counts as outside.

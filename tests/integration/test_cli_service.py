@@ -27,6 +27,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "GRID_PORT": str(find_free_port()),
         "GRID_SLOTS": "1",
         "GRID_COMPILE_AHEAD": "false",
+        "GRID_CALIBRATION": "off",
     }
 
 

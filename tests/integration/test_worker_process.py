@@ -42,6 +42,7 @@ def worker_process(database: Database, home: Path) -> Iterator["subprocess.Popen
         "GRID_HEARTBEAT_S": "0.3",
         "GRID_SLOTS": "1",
         "GRID_COMPILE_AHEAD": "false",
+        "GRID_CALIBRATION": "off",
     }
     with subprocess.Popen([sys.executable, "-c", WORKER], env=environment, cwd=home) as process:
         try:

@@ -51,7 +51,13 @@ def environment(home: Path, port: int) -> dict[str, str]:
     """Return an environment in which nothing but the data folder and the port is set."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
     kept |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    return {**kept, "GRID_HOME": str(home), "GRID_PORT": str(port), "GRID_COMPILE_AHEAD": "false"}
+    return {
+        **kept,
+        "GRID_HOME": str(home),
+        "GRID_PORT": str(port),
+        "GRID_COMPILE_AHEAD": "false",
+        "GRID_CALIBRATION": "off",
+    }
 
 
 @contextmanager

@@ -78,8 +78,10 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from grid.core.logging import configure
+    from grid.runtime.environment import share_calibration
 
     settings = Settings()
+    share_calibration(settings.grid_calibration)
     configure("DEBUG" if settings.debug else settings.log_level)
     globals()["app"] = application = create_app(settings)
     return application

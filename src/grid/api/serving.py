@@ -18,6 +18,7 @@ from grid.api.streams import JobStreams
 from grid.core.errors import ConfigurationError, GridError
 from grid.core.logging import configure, get_logger
 from grid.core.settings import Settings
+from grid.runtime.environment import share_calibration
 
 log = get_logger(__name__)
 
@@ -43,6 +44,7 @@ def serve(settings: Settings | None = None) -> int:
     with ExitStack() as stack:
         try:
             settings = settings or Settings()
+            share_calibration(settings.grid_calibration)
             configure(level_of(settings))
             require_meant(settings)
             allow_connections()

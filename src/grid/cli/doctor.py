@@ -38,6 +38,7 @@ def examine(settings: Settings | None = None) -> list[Finding]:
         *_clock(settings),
         *_database(settings),
         *_sandbox(settings),
+        *_speed(settings),
         *_versions(),
     ]
 
@@ -138,6 +139,22 @@ def _sandbox(settings: Settings) -> Iterator[Finding]:
     for socket in (Path("/var/run/docker.sock"), Path("/run/docker.sock")):
         if socket.exists() and not socket.is_symlink() and socket.stat().st_mode & stat.S_IWOTH:
             yield Finding("docker socket", "unsafe", f"{socket} is writable by everybody, which makes everybody root.")
+
+
+def _speed(settings: Settings) -> Iterator[Finding]:
+    """Say by whose speed methods are chosen."""
+    from grid.engine.calibration import GROUPS, REFERENCE, find_file, load
+    from grid.runtime.environment import find_calibration
+
+    folder = find_calibration(settings.grid_calibration)
+    found = None if folder == "off" else load(find_file(Path(folder)))
+    if found is not None:
+        factors = ", ".join(f"{name} {found.factor(name):.2g}" for name in GROUPS)
+        yield Finding("speed", "good", f"{found.processor}, times of the cost model's machine: {factors}.")
+    elif folder == "off":
+        yield Finding("speed", "note", f"Calibration is off; methods are chosen as for the {REFERENCE.processor}.")
+    else:
+        yield Finding("speed", "note", "Not measured yet; a worker does it when it is idle, or `grid calibrate`.")
 
 
 def _versions() -> Iterator[Finding]:

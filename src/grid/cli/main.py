@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from grid.cli import audit, auth, convergence, db, jobs, server, simulations, solving, sweeps, users, verifying
+from grid.cli import (
+    audit,
+    auth,
+    calibrating,
+    convergence,
+    db,
+    jobs,
+    server,
+    simulations,
+    solving,
+    sweeps,
+    users,
+    verifying,
+)
 from grid.cli.exit_codes import ExitCode
 from grid.cli.output import explain
 
@@ -20,6 +33,7 @@ server.register(app)
 solving.register(app)
 verifying.register(app)
 convergence.register(app)
+calibrating.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(sweeps.app, name="sweeps")
 app.add_typer(simulations.app, name="sims")

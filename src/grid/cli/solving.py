@@ -200,6 +200,7 @@ def _describe_plan(plan: "PlanSummary") -> dict[str, Any]:
         "estimated_steps": plan.estimate.steps,
         "estimated_s": plan.estimate.work_s,
         "estimated_bytes": plan.estimate.memory_bytes,
+        "calibration": plan.calibration,
     }
 
 

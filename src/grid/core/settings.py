@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     grid_images: Names = Field(("sim:local",), description="Container images that jobs may name")
     grid_slots: int | None = Field(None, ge=1, le=256, description="Cores for simulations; unset: all of them")
     grid_compile_ahead: bool = Field(True, description="Compile kernels beside the work, once for each version")
+    grid_calibration: str | None = Field(
+        None, description="Folder of this machine's calibration, or off; unset: the user's cache"
+    )
     grid_lease_s: float = Field(30.0, ge=2.0, le=600.0, description="Life of a claim without a heartbeat")
     grid_heartbeat_s: float = Field(5.0, ge=0.2, le=60.0, description="How often a worker renews its claims")
     grid_poll_s: float = Field(2.0, ge=0.05, le=60.0, description="How often a worker looks without being rung")

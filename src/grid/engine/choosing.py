@@ -1,12 +1,14 @@
 """Choosing a method: the facts of a problem, every method's obstacle or cost, and the cheapest with its reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from grid.core.errors import FieldError, UnsupportedError
-from grid.engine.costs import count_body_cells, explicit_time_step
+from grid.engine.calibration import Calibration, current
+from grid.engine.cost_table import add, price
+from grid.engine.costs import count_body_cells, explicit_time_step, plan_work
 from grid.engine.methods import METHODS, Cost, Facts, Method
 from grid.engine.methods.method import DEFAULT_TOLERANCE, Precision
 from grid.engine.problem import HeatProblem
@@ -30,16 +32,22 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Choice:
-    """A method with its cost, and what was compared."""
+    """A method with its cost and its price [s], and what was compared."""
 
     method: Method
     cost: Cost
+    seconds: float
     reason: str
     alternatives: tuple[Alternative, ...]
 
 
-def choose(facts: Facts, name: str = "auto") -> Choice:
+def choose(facts: Facts, name: str = "auto", calibration: Calibration | None = None) -> Choice:
     """The cheapest method without an obstacle, or the one that was asked for by name.
+
+    Args:
+        facts: What is to be solved.
+        name: Of a method, or `auto`.
+        calibration: Of the machine that it is to be the cheapest on; default the one in use.
 
     Raises:
         UnsupportedError: No method, or not the one asked for, can solve the problem as asked.
@@ -50,19 +58,28 @@ def choose(facts: Facts, name: str = "auto") -> Choice:
     if not able:
         why = "; ".join(f"{method.name}: {obstacles[method.name]}" for method in asked)
         raise UnsupportedError(f"the method {name} ({why})" if asked else f"the method {name} for a transient")
-    costs = {method.name: method.estimate(facts) for method in METHODS if obstacles[method.name] is None}
-    best = min(able, key=lambda method: costs[method.name].seconds)
+    costs = {method.name: estimate_cost(method, facts) for method in METHODS if obstacles[method.name] is None}
+    calibration = current() if calibration is None else calibration
+    seconds = {one: price(cost.work, calibration) for one, cost in costs.items()}
+    best = min(able, key=lambda method: seconds[method.name])
     others = tuple(
-        Alternative(method.name, costs[method.name].seconds if method.name in costs else None, obstacles[method.name])
+        Alternative(method.name, seconds.get(method.name), obstacles[method.name])
         for method in METHODS
         if method is not best
     )
-    cost = costs[best.name]
-    return Choice(best, cost, "asked for" if name != "auto" else _explain(best, cost, others), others)
+    cost, own = costs[best.name], seconds[best.name]
+    reason = "asked for" if name != "auto" else _explain(best, cost, own, others)
+    return Choice(best, cost, own, reason, others)
 
 
-def _explain(best: Method, cost: Cost, others: tuple[Alternative, ...]) -> str:
-    taken = f"{best.name} is estimated at {cost.seconds:.2g} s in {cost.steps:.4g} steps"
+def estimate_cost(method: Method, facts: Facts) -> Cost:
+    """What a method would need, with what every run needs besides."""
+    cost = method.estimate(facts)
+    return replace(cost, work=add(plan_work(facts.problem, len(facts.times) + 1), cost.work))
+
+
+def _explain(best: Method, cost: Cost, own: float, others: tuple[Alternative, ...]) -> str:
+    taken = f"{best.name} is estimated at {own:.2g} s in {cost.steps:.4g} steps"
     priced = [other for other in others if other.seconds is not None]
     unable = [other for other in others if other.seconds is None]
     if not priced:

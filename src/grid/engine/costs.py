@@ -1,45 +1,36 @@
-"""The cost model: seconds and bytes of each method, from the numbers of a problem alone.
+"""The cost model: operations and bytes of runs, from the numbers of a problem alone.
 
-Constants were measured on one core of an AMD EPYC (Zen 4, 3.6 GHz); they rank methods and serve admission, and promise
-nothing about another machine.
+Seconds of each operation are those of `grid.engine.cost_table`.
 """
 
 import math
 
 import numpy as np
 
+from grid.engine.cost_table import Work, add, price, scale
 from grid.engine.limits import LU_CELLS_3D
 from grid.engine.problem import AXES, Domain, HeatProblem, Material
-from grid.engine.values import Constant, Operand, Value
+from grid.engine.values import Constant, Expression, Operand, Value
 
 MASK_SAMPLES = 48  # places along each axis at which a mask is sampled
 SAMPLES = 12  # places along each axis at which an expression is sampled
 
-EXPLICIT_CELL_STEP = 1.6e-9  # s for each dimension of a cell update
-TILED_CELL_STEP = (5e-10, 5.5e-10, 1.3e-9)  # s of a cell update in a homogeneous box, in 1D, 2D, 3D
-THREADED, THREADED_CELLS = 0.6, 100_000  # what two threads leave of it, from so many cells on
-EXPLICIT_REPORT, EXPLICIT_REPORTS = 1e-4, 50  # s for each time that a run is looked at, and how often it is at most
-LOADS_STEP = 6e-5  # s for evaluating loads that change in time, and for each cell of a source that does:
-LOADS_CELL_STEP = 2e-8
-FLOW_CELL = 1.2e-8  # s for one right-hand side, for each dimension and cell
-CALL = 5e-5  # s of fixed cost for each implicit step and dimension
-LU_1D_CELL, LU_2D_CELL = 1.0e-6, 1.2e-8  # s for each cell, and for each cell to the power 3/2
-LU_3D_CELL = 3e-9  # s for each cell squared
-# a factorisation of the cells of a body: fixed, for each cell, and by the cells of a cut; a solve, for each entry
-FACTOR, FACTOR_CELL, FACTOR_CELL_CUT, FACTOR_CUT = 5e-4, 8e-7, 1.8e-7, 1.4e-9
-FILL_CELL, FILL_CUT, SOLVE_ENTRY = 1.5, 8.0, 2.6e-9
-SOLVE_CELL = 8e-9  # s for each cell and its logarithm to base 2
+THREADED, THREADED_CELLS = 0.6, 100_000  # what two threads leave of a sweep, from so many cells on
+EXPLICIT_REPORTS = 50  # how often a run is looked at, at most
+# entries of the factors of the cells of a body: for each cell and its logarithm, and by the cells of a cut
+FILL_CELL, FILL_CUT = 1.5, 8.0
 KRYLOV_ITERATIONS = 20  # of a conductivity tensor, each a solve without its off-diagonal part
 KRYLOV_FIELDS = 45.0  # the basis of these iterations and their products
 CG_ITERATIONS = 12  # typical for moderate contrasts
 MULTIGRID_CELLS, MULTIGRID_CELLS_ONCE = 200_000, 8_000  # of a plane, beyond which multigrid beats a factorisation
-MULTIGRID_CELL, MULTIGRID_CELL_TURN = 1.2e-7, 3.0e-8  # s for each cell: set-up, and an iteration
 MULTIGRID_ITERATIONS, MULTIGRID_ROUGH = 16, 6  # to the tolerance of a step, and where an iterate is corrected
 MULTIGRID_FIELDS = 24.0  # levels, vectors and the stages of a step
 EXPLICIT_FIELDS = (10.7, 7.3, 9.2)  # state, conductances and copies in 1D, 2D, 3D
 UNIFORM_FIELDS = (10.7, 4.6, 5.6)  # the same where one number stands for the conductances of all cells
+MASKED_FACTOR_SECONDS, FACTOR_SECONDS = 0.25, 0.05  # up to which the body of a mask, or a box, is factorised in 3D
 LARGE_CELLS = 50_000  # beyond it the implicit method holds fewer factorisations
-FLOPS = 1.5e10  # multiply-adds a second of the dense products in the preconditioner
+STEADY_TURNS = 5.0  # of Newton's method, about
+LOOKS = 18.0  # times of a run at which a source of place and time is looked at in full, about
 
 
 def count_body_cells(problem: HeatProblem) -> int:
@@ -63,15 +54,39 @@ def _sample_places(domain: Domain, samples: int) -> dict[str, Operand]:
     return places
 
 
-def factor_seconds(shape: tuple[int, ...], cells: int) -> float:
-    """Seconds of a sparse factorisation of the cells of a body in a box.
+def count_faces(problem: HeatProblem, body_cells: int) -> float:
+    """Faces of a body at which a law is given, about: those of the box, and inside it as many as of a cube."""
+    cells, found = problem.domain.cells, 0.0
+    for face, law in problem.boundaries.items():
+        if law.values:
+            is_inside = face[0] not in AXES
+            found += (
+                2.0 * len(cells) * math.pow(body_cells, 1.0 - 1.0 / len(cells))
+                if is_inside
+                else body_cells / cells[AXES.index(face[0])]
+            )
+    return found
+
+
+def factor_work(shape: tuple[int, ...], cells: int) -> Work:
+    """A sparse factorisation of the cells of a body in a box.
 
     Nested dissection cuts a body across its longest axis first; the cells of such a cut, in the body's share, are what
     the dense part of the work is made of (A. George, SIAM J. Numer. Anal. 10, 1973).
     """
     short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
     cut = short * middle * cells / math.prod(shape)
-    return FACTOR + cells * (FACTOR_CELL + FACTOR_CELL_CUT * math.sqrt(cut)) + FACTOR_CUT * cut**3 * longest / middle
+    return {
+        "factor": 1.0,
+        "factor_cell": cells,
+        "factor_cell_cut": cells * math.sqrt(cut),
+        "factor_cut": cut**3 * longest / middle,
+    }
+
+
+def factor_seconds(shape: tuple[int, ...], cells: int) -> float:
+    """Seconds of that factorisation on the machine of the cost model, which no calibration changes."""
+    return price(factor_work(shape, cells))
 
 
 def factor_entries(shape: tuple[int, ...], cells: int) -> float:
@@ -116,14 +131,15 @@ def explicit_time_step(problem: HeatProblem) -> float:
     return SAFETY * smallest
 
 
-def explicit_seconds(problem: HeatProblem, steps: float) -> float:
-    """Seconds of the explicit method, whose kernels for homogeneous boxes take several steps in one pass."""
+def explicit_work(problem: HeatProblem, steps: float) -> Work:
+    """The explicit method, whose kernels for homogeneous boxes take several steps in one pass."""
     cells, dimension = problem.domain.cell_count, problem.dimension
-    step = EXPLICIT_CELL_STEP * dimension * cells
     if _is_uniform(problem) and problem.source_term == Constant(0.0):
-        step = TILED_CELL_STEP[dimension - 1] * cells
-        step *= THREADED if dimension > 1 and cells >= THREADED_CELLS else 1.0
-    return EXPLICIT_REPORT * min(steps, EXPLICIT_REPORTS) + steps * (step + _loads_seconds(problem))
+        threaded = THREADED if dimension > 1 and cells >= THREADED_CELLS else 1.0
+        sweeps = {f"tiled_cell_{dimension}d": steps * cells * threaded}
+    else:
+        sweeps = {"explicit_cell": steps * cells * dimension}
+    return add({"report": min(steps, EXPLICIT_REPORTS)}, sweeps, scale(_loads_work(problem), steps))
 
 
 def loads_change(problem: HeatProblem) -> bool:
@@ -132,12 +148,34 @@ def loads_change(problem: HeatProblem) -> bool:
     return any("t" in value.variables for value in [problem.source_term, *values])
 
 
-def _loads_seconds(problem: HeatProblem) -> float:
+def _loads_work(problem: HeatProblem) -> Work:
+    """Evaluating the loads that change in time once."""
     values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
-    seconds = LOADS_STEP if any("t" in value.variables for value in values) else 0.0
+    work = {"loads": 1.0 if any("t" in value.variables for value in values) else 0.0}
     if "t" in problem.source_term.variables:
-        seconds += LOADS_STEP + LOADS_CELL_STEP * problem.domain.cell_count
-    return seconds
+        work = {"loads": work["loads"] + 1.0, "loads_cell": problem.domain.cell_count}
+    return work
+
+
+def plan_work(problem: HeatProblem, outputs: int) -> Work:
+    """What every run has besides its method: reading, discretising, looking at the loads, keeping the asked fields."""
+    cells = problem.domain.cell_count
+    values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
+    loads = sum("t" in value.variables for value in [problem.source_term, *values])
+    regions = len(problem.materials) - 1 + (problem.domain.active is not None)
+    rules, kind = 0.0, "source_line" if problem.dimension == 1 else "source_rule"
+    if isinstance(problem.source_term, Expression) and problem.source_term.variables & set(AXES):
+        rules = len(problem.source_term.code) * (LOOKS if "t" in problem.source_term.variables else 1.0)
+    return {
+        "plan": 1.0,
+        "plan_cell": cells,
+        "plan_region_cell": regions * cells,
+        "plan_load": loads,
+        kind: rules,
+        "source_rule_cell": rules * cells,
+        "output": outputs,
+        "output_cell": outputs * cells,
+    }
 
 
 def uses_iteration(shape: tuple[int, ...]) -> bool:
@@ -171,44 +209,55 @@ def _is_multigrid(problem: HeatProblem) -> bool:
     return not problem.has_flow and uses_multigrid(shape, few_solves=once, is_homogeneous=is_homogeneous)
 
 
-def _factor_seconds(problem: HeatProblem) -> float:
-    cells = problem.domain.cell_count
+def solver_work(problem: HeatProblem, body_cells: int) -> tuple[Work, Work]:
+    """Making a linear solver for an implicit stage or a steady state, and one solve."""
+    shape, cells = problem.domain.cells, problem.domain.cell_count
+    solves = KRYLOV_ITERATIONS if problem.coupled_axes else 1
     if problem.dimension == 1:
-        return LU_1D_CELL * cells
-    if _is_multigrid(problem):
-        return MULTIGRID_CELL * cells
-    if problem.dimension == 2:
-        return LU_2D_CELL * math.pow(cells, 1.5) + 2e-6 * cells
-    if uses_iteration(problem.domain.cells):
-        return sum(2e-9 * count**3 for count in problem.domain.cells) + 1e-6 * cells
-    return LU_3D_CELL * cells**2
-
-
-def _solve_seconds(problem: HeatProblem) -> float:
-    return _plain_solve_seconds(problem) * (KRYLOV_ITERATIONS if problem.coupled_axes else 1)
-
-
-def _plain_solve_seconds(problem: HeatProblem) -> float:
-    cells = problem.domain.cell_count
-    if _is_multigrid(problem):
+        return {"tridiagonal": 1.0, "tridiagonal_cell": cells}, {"solve": solves, "tridiagonal_cell": solves * cells}
+    if uses_iteration(shape) and not _is_factored(problem, body_cells) and not _is_multigrid(problem):
+        flops = 2.0 * cells * sum(shape) * CG_ITERATIONS
+        return (
+            {"separable_cube": sum(count**3 for count in shape), "factor_cell": cells},
+            {"solve": solves, "separable_flop": solves * flops, "separable_cell": solves * CG_ITERATIONS * cells},
+        )
+    if _is_multigrid(problem) and not _is_factored(problem, body_cells):
         turns = 1 if problem.coupled_axes else MULTIGRID_ITERATIONS if problem.is_linear else MULTIGRID_ROUGH
-        return turns * MULTIGRID_CELL_TURN * cells
-    if uses_iteration(problem.domain.cells):
-        dense = 2.0 * cells * sum(problem.domain.cells) / FLOPS
-        return CG_ITERATIONS * (dense + 1e-7 * cells)
-    return SOLVE_CELL * cells * max(math.log2(cells), 4.0)
+        cycles = solves * turns
+        return {"multigrid": 1.0, "multigrid_cell": cells}, {"cycle": cycles, "cycle_cell": cycles * cells}
+    entries = factor_entries(shape, body_cells)
+    return factor_work(shape, body_cells), {"solve": solves, "solve_entry": solves * entries}
 
 
-def implicit_seconds(problem: HeatProblem, steps: float) -> float:
-    """Seconds of the implicit method: one or two factorisations, three solves and flows a step."""
+def _is_factored(problem: HeatProblem, body_cells: int) -> bool:
+    """Whether the cells of a 3D body are factorised although a box of as many cells would be solved by iteration."""
+    if problem.coupled_axes or problem.has_flow or not uses_iteration(problem.domain.cells):
+        return False
+    most = MASKED_FACTOR_SECONDS if problem.domain.active is not None else FACTOR_SECONDS
+    return factor_seconds(problem.domain.cells, body_cells) <= most
+
+
+def steady_work(problem: HeatProblem) -> Work:
+    """A steady state: a solver and two solves for each turn, of which there are some where it is not linear."""
+    body = count_body_cells(problem)
+    make, solve = solver_work(problem, body)
     cells = problem.domain.cell_count
-    step = 3.0 * (_solve_seconds(problem) + FLOW_CELL * problem.dimension * cells) + 3.0 * _loads_seconds(problem)
-    return 2.0 * _factor_seconds(problem) + steps * (step + CALL * problem.dimension)
+    turns = add(make, scale(solve, 2.0))
+    if not problem.is_linear:
+        turns = scale(add(make, solve, turn_work(problem)), STEADY_TURNS)
+    return add({"steady": 1.0, "steady_cell": cells}, turns)
 
 
-def steady_seconds(problem: HeatProblem) -> float:
-    """Seconds of a steady solve."""
-    return _factor_seconds(problem) + 2.0 * _solve_seconds(problem)
+def turn_work(problem: HeatProblem) -> Work:
+    """A turn of Newton's method without its linear solver; with derivatives where its matrix needs them."""
+    cells, laws = problem.domain.cell_count, problem.boundaries.values()
+    faces = sum(bool(law.values) for law in laws)
+    work = {"newton": 1.0, "newton_face": faces, "newton_cell": cells}
+    loads = [problem.source_term, *(value for law in laws for value in law.values.values())]
+    conductivities = [value for material in problem.materials for value in material.conductivity]
+    if any("T" in value.variables for value in [*loads, *conductivities]):
+        work |= {"slopes": 1.0, "slopes_cell": cells}
+    return work
 
 
 def memory_bytes(problem: HeatProblem, method: str, outputs: int) -> int:

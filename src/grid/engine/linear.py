@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 from scipy.sparse import linalg
 
-from grid.engine.costs import factor_seconds, uses_iteration, uses_multigrid
+from grid.engine.costs import FACTOR_SECONDS, MASKED_FACTOR_SECONDS, factor_seconds, uses_iteration, uses_multigrid
 from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.limits import LU_CELLS_3D
 from grid.engine.linear_flow import PivotingLU, make_flow_solver, must_iterate
@@ -25,7 +25,6 @@ CG_TOLERANCE = 1e-13
 CG_ITERATIONS = 2_000
 STEP_TOLERANCE, ROUGH_STEP = 1e-10, 1e-4  # of multigrid in a time step, and where it corrects an iterate
 COUPLED_LU_CELLS = 40_000  # of a plane with a full tensor, up to which its matrix is factorised
-MASKED_FACTOR_SECONDS, FACTOR_SECONDS = 0.25, 0.05  # up to which the body of a mask, or a box, is factorised in 3D
 PROBED_CELLS = 100  # up to which a matrix that serves once is found by applying the scheme, and factorised
 SEPARABLE_CONTRAST = 3.0  # of conductances, up to which the nearest homogeneous box is the better preconditioner
 COUPLED_REMEDY = (

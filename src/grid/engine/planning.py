@@ -21,8 +21,10 @@ from grid.engine.arguments import (
     require_path,
     require_truth,
 )
-from grid.engine.choosing import Alternative, Choice, choose, find_landings, make_facts
-from grid.engine.costs import memory_bytes, steady_seconds
+from grid.engine.calibration import current
+from grid.engine.choosing import Alternative, Choice, choose, estimate_cost, find_landings, make_facts
+from grid.engine.cost_table import add, price
+from grid.engine.costs import memory_bytes, plan_work, steady_work
 from grid.engine.kinds import is_count
 from grid.engine.lumped.method import MODEL_TOLERANCE, MODELS, ModelMethod, find_method, find_model
 from grid.engine.methods import METHODS, Facts
@@ -43,6 +45,7 @@ OnStep = Callable[[float, int, float], bool | None]
 STEADY = "steady"
 MAX_TIMES = 100_000
 ON_STEP = "a function of (fraction, step, time_s)"
+AGAIN = "chosen by an earlier plan"
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Estimate:
         steps: Time steps of the method that would be chosen; 1 for a steady state.
         memory_bytes: Peak of what the run allocates beyond the libraries.
         output_bytes: The snapshots of the solution.
-        work_s: Seconds on one core of the machine that the cost model was measured on (docs/theory/heat.md).
+        work_s: Processor seconds on this machine as far as it was calibrated, else on the one that the cost model was
+            measured on (`grid.engine.calibration`).
     """
 
     cells: int
@@ -78,6 +82,8 @@ class PlanSummary:
         alternatives: What the other methods would have cost, or why they cannot.
         model: `diffusive`, or `lumped`, `corrected`, `auto`, see `grid.engine.lumped.method`.
         warnings: Properties of the problem that the grid resolves badly, see `grid.engine.plan_warnings`.
+        calibration: Processor whose speed the choice rests on; `reference` for that of the cost model. The bytes of a
+            run depend on the method alone: `prepare(chosen=summary.method)` takes it again on any machine.
     """
 
     method: str
@@ -88,6 +94,7 @@ class PlanSummary:
     alternatives: tuple[Alternative, ...] = ()
     model: str = "diffusive"
     warnings: tuple[str, ...] = ()
+    calibration: str = "reference"
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,7 @@ def prepare(
     precision: Precision = "double",
     model: str | None = None,
     model_tolerance: float = MODEL_TOLERANCE,
+    chosen: str | None = None,
 ) -> Plan:
     """Discretise a problem and choose how to solve it.
 
@@ -212,6 +220,8 @@ def prepare(
         model: `diffusive`, `lumped` (Newton's law of cooling), `corrected`, or `auto` for the lumped model where its
             certificate allows; default `auto` where the problem is `adaptive`, else `diffusive`.
         model_tolerance: Of the certificate of `auto`, over the span of temperatures.
+        chosen: What `auto` chose before, as `PlanSummary.method` and manifests have it; it is taken again, so that a
+            run gives the same bytes on a machine where another method would be the cheapest.
 
     Raises:
         FieldError: A property or a load is not physical somewhere on the grid, or an argument is outside its limits.
@@ -233,16 +243,18 @@ def prepare(
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
     model = find_model(problem, model)
-    choice = choose(facts, find_method(problem, model, method))
+    again = _find_again(method, chosen)
+    choice = choose(facts, again or find_method(problem, model, method))
     needed = _transient_estimate(problem, choice, outputs, facts, model)
     controlled = None if fixed is not None else facts.tolerance
-    taken, reason = choice.method, choice.reason
+    taken, reason = choice.method, AGAIN if again else choice.reason
     if model != "diffusive":
         taken = ModelMethod(model, choice.method, model_tolerance)
         reason = taken.reason
     summary = PlanSummary(
-        taken.name, reason, choice.cost.time_step, needed, controlled, choice.alternatives, model, find_warnings(space)
-    )
+        taken.name, reason, choice.cost.time_step, needed, controlled, choice.alternatives, model, find_warnings(space),
+        current().processor,
+    )  # fmt: skip
     return Plan(problem, summary, outputs, space, taken, facts)
 
 
@@ -259,6 +271,7 @@ def solve(
     model_tolerance: float = MODEL_TOLERANCE,
     richardson: bool = False,
     on_step: OnStep | None = None,
+    chosen: str | None = None,
 ) -> "Solution":
     """Solve a problem: `prepare` and `Plan.solve` in one; see there for arguments and errors.
 
@@ -271,11 +284,11 @@ def solve(
 
         return solve_with_error(
             problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision,
-            model=model, model_tolerance=model_tolerance,
+            model=model, model_tolerance=model_tolerance, chosen=chosen,
         )  # fmt: skip
     plan = prepare(
         problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision,
-        model=model, model_tolerance=model_tolerance,
+        model=model, model_tolerance=model_tolerance, chosen=chosen,
     )  # fmt: skip
     return plan.solve(on_step)
 
@@ -288,6 +301,14 @@ def _require_valid(problem: object, method: str, tolerance: float | None, precis
     require_choice("precision", precision, ("double", "mixed"))
     if model is not None:
         require_choice("model", model, MODELS)
+
+
+def _find_again(method: str, chosen: str | None) -> str | None:
+    """The method that an earlier plan chose; None where it was not chosen, or is a model's."""
+    names = [one.name for one in METHODS]
+    if chosen is not None:
+        require_choice("chosen", chosen, (STEADY, *names, *MODELS))
+    return chosen if method == "auto" and chosen in names else None
 
 
 def _with_overrides(
@@ -336,16 +357,18 @@ def _read_times(times: Sequence[float]) -> tuple[float, ...]:
 
 def _steady_estimate(problem: HeatProblem) -> Estimate:
     cells = problem.domain.cell_count
-    return Estimate(cells, 1, memory_bytes(problem, STEADY, 1), 8 * cells, steady_seconds(problem))
+    work = add(plan_work(problem, 1), steady_work(problem))
+    return Estimate(cells, 1, memory_bytes(problem, STEADY, 1), 8 * cells, price(work, current()))
 
 
 def _transient_estimate(
     problem: HeatProblem, choice: Choice, outputs: tuple[float, ...], facts: Facts, model: str
 ) -> Estimate:
-    cost, cells = choice.cost, problem.domain.cell_count
+    cost, seconds, cells = choice.cost, choice.seconds, problem.domain.cell_count
     if model != "diffusive":
-        cost = ModelMethod(model, choice.method).estimate(facts)
+        cost = estimate_cost(ModelMethod(model, choice.method), facts)
+        seconds = price(cost.work, current())
     if not cost.steps <= limits.MAX_STEPS:
         name = choice.method.name
         raise FieldError("resolution", f"at most {limits.MAX_STEPS} steps of the {name} method; use larger cells")
-    return Estimate(cells, cost.steps, cost.memory_bytes, 8 * cells * len(outputs), cost.seconds)
+    return Estimate(cells, cost.steps, cost.memory_bytes, 8 * cells * len(outputs), seconds)

@@ -1,5 +1,7 @@
 """Compile ahead of need: a process beside the fork server that fills the cache of kernels, once for each version.
 
+Then it measures how fast this machine is, where a simulation chooses its methods by that and nobody has measured yet.
+
 What a fork server warms up is what most jobs use. The other kernels take a minute and more memory than a slot child
 should have, so a process of low priority compiles them into the cache, where children find them. Until it is done, the
 first job that needs one of them compiles it itself.
@@ -16,6 +18,7 @@ from typing import Any
 
 from grid.runtime.preload import Registry, load_registry
 from grid.runtime.processes import die_with_parent
+from grid.schemas.simulations import Simulation
 
 STAMP = "complete"  # beside the compiled kernels
 NICE = 15
@@ -32,13 +35,13 @@ def start(registry: Registry, boot: str, config: dict[str, Any]) -> "subprocess.
     """Start the process, unless its work is done or no simulation asks for it.
 
     Args:
-        registry: Whose simulations may have a method `compile_ahead()`.
+        registry: Whose simulations may have methods `compile_ahead()`, `needs_calibration()` and `calibrate()`.
         boot: What the interpreter runs.
         config: Of the fork server: where modules are found, and the registry.
     """
-    stamp = find_stamp()
-    wanted = any(hasattr(simulation, "compile_ahead") for simulation in registry.simulations().values())
-    if stamp is None or stamp.exists() or not wanted:
+    stamp, simulations = find_stamp(), registry.simulations().values()
+    compiles = stamp is not None and not stamp.exists() and any(hasattr(one, "compile_ahead") for one in simulations)
+    if stamp is None or not (compiles or any(map(_needs_calibration, simulations))):
         return None
     own = {"path": config["path"], "registry": config["registry"], "module": __name__, "parent": os.getpid()}
     return subprocess.Popen(
@@ -65,8 +68,25 @@ def main(config: dict[str, Any]) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        compile_all(config)
-        stamp.touch()
+        if not stamp.exists():
+            compile_all(config)
+            stamp.touch()
+        calibrate_all(config)
+
+
+def calibrate_all(config: dict[str, Any]) -> None:
+    """Have every simulation that asks for it measure this machine."""
+    for name, simulation in load_registry(config["registry"]).simulations().items():
+        try:
+            if _needs_calibration(simulation):
+                simulation.calibrate()  # type: ignore[attr-defined]
+        except Exception:  # noqa: BLE001 - a plugin's fault must not stop the others
+            sys.stderr.write(f"calibrating for {name} failed:\n{traceback.format_exc()}")
+
+
+def _needs_calibration(simulation: Simulation) -> bool:
+    needs = getattr(simulation, "needs_calibration", None)
+    return needs is not None and bool(needs())
 
 
 def compile_all(config: dict[str, Any]) -> None:

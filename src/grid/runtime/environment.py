@@ -35,7 +35,27 @@ def numba_cache_folder(home: Path) -> Path:
     return home / "cache" / f"numba-{hash_engine_sources()}"
 
 
-def make_child_environment(home: Path, scratch: Path, *, threads: int = 1) -> dict[str, str]:
+def find_calibration(asked: str | None = None) -> str:
+    """Return the folder where calibrations of this machine are kept, or `off`: as it is set, else in the user's cache.
+
+    Children have a home of their own, so they are told; all workers of a user share one (`grid.engine.calibration`).
+    """
+    asked = asked or os.environ.get("GRID_CALIBRATION")
+    if asked:
+        return asked
+    try:
+        cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home
+        return "off"
+    return str(cache_folder / "grid" / "calibration")
+
+
+def share_calibration(asked: str | None) -> None:
+    """Have the planner of this process use the folder that is set in `.env`, or none."""
+    os.environ.setdefault("GRID_CALIBRATION", find_calibration(asked))
+
+
+def make_child_environment(home: Path, scratch: Path, *, threads: int = 1, calibration: str = "off") -> dict[str, str]:
     """Return the whole environment of a child that works in `scratch` with so many threads."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     passed.setdefault("PATH", os.defpath)
@@ -48,6 +68,7 @@ def make_child_environment(home: Path, scratch: Path, *, threads: int = 1) -> di
         "NUMBA_CACHE_DIR": str(numba_cache_folder(home)),
         "MPLCONFIGDIR": str(home / "cache" / "matplotlib"),
         "MPLBACKEND": "Agg",
+        "GRID_CALIBRATION": calibration,
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
     }

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import grid
 from grid.core.errors import UnavailableError
 from grid.core.settings import Settings
-from grid.runtime.environment import make_child_environment, numba_cache_folder
+from grid.runtime.environment import find_calibration, make_child_environment, numba_cache_folder
 from grid.runtime.forkserver import BOOT
 from grid.runtime.preload import DEFAULT_REGISTRY
 from grid.runtime.processes import (
@@ -187,11 +187,12 @@ class SlotFactory:
         memory_bytes: int | None = None,
         output_bytes: int = 1 << 30,
         compile_ahead: bool = False,
+        calibration: str = "off",
         extra_path: tuple[Path, ...] = (),
     ) -> None:
         self.home, self.artifacts, self.registry = home, artifacts, registry
         self.memory_bytes, self.output_bytes = memory_bytes, output_bytes
-        self.compile_ahead = compile_ahead
+        self.compile_ahead, self.calibration = compile_ahead, calibration
         self._path = [str(Path(grid.__file__).parent.parent), *map(str, extra_path)]
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
@@ -208,6 +209,7 @@ class SlotFactory:
             memory_bytes=settings.grid_job_memory_mb << 20,
             output_bytes=settings.grid_output_mb << 20,
             compile_ahead=settings.grid_compile_ahead,
+            calibration=find_calibration(settings.grid_calibration),
         )
 
     def start(self, kind: ChildKind, *, tokens: int = 1) -> SlotChild:
@@ -222,7 +224,7 @@ class SlotFactory:
         threads = tokens if kind == "large" else 1
         request = {
             "kind": kind,
-            "environment": make_child_environment(self.home, scratch, threads=threads),
+            "environment": make_child_environment(self.home, scratch, threads=threads, calibration=self.calibration),
             "scratch": str(scratch),
             "artifacts": str(self.artifacts),
             "registry": self.registry,
@@ -288,7 +290,7 @@ class SlotFactory:
             with theirs:
                 self._server = subprocess.Popen(
                     [sys.executable, "-I", "-c", BOOT, json.dumps(config)],
-                    env=make_child_environment(self.home, scratch),
+                    env=make_child_environment(self.home, scratch, calibration=self.calibration),
                     cwd=scratch,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

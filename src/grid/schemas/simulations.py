@@ -4,7 +4,8 @@ A plugin returns such objects from the hook `grid_simulations` (`grid.plugins.ho
 `render` runs in the server and must stay light: importing, listing and describing load nothing heavier than pydantic;
 validating and pricing a point may load NumPy where the parameters cannot be read without it, never Numba or SciPy.
 `solve` and `render` are called in slot children only, after the optional method `warm_up()`, which compiles kernels.
-An optional `compile_ahead()` puts the others into the cache, in a process of its own, once for each version.
+An optional `compile_ahead()` puts the others into the cache, in a process of its own, once for each version. After it
+`calibrate()` is called there, where an optional `needs_calibration()` says that nobody has measured this machine yet.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -316,7 +316,7 @@ def _environment(home: Path, url: str | None, store: Path | None, settings: dict
     own = {
         "GRID_HOME": home, "GRID_PORT": find_free_port(), "GRID_SLOTS": SLOTS, "GRID_LEASE_S": LEASE_S,
         "GRID_HEARTBEAT_S": 0.3, "GRID_POLL_S": 0.3, "LOG_LEVEL": "INFO",
-        "GRID_COMPILE_AHEAD": False, **settings,
+        "GRID_COMPILE_AHEAD": False, "GRID_CALIBRATION": "off", **settings,
     }  # fmt: skip
     if url is not None:
         own["DATABASE_URL"] = url

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from grid.core.errors import FieldError, UnsupportedError
-from grid.engine import HeatProblem, solve
+from grid.engine import HeatProblem, calibration, calibration_kernels, solve
 from grid.plugins.builtin.heat import Heat, find_times, read_problem
 from grid.plugins.builtin.heat_params import MAX_DEPTH, HeatParams
 from grid.schemas.jobs import Reason
@@ -184,6 +184,39 @@ def test_the_final_field_is_that_of_the_engine_and_the_hash_that_of_all_kept_fie
     assert field.tobytes() == direct.fields.tobytes()
     assert field.shape == (5, 25)
     assert solved.outcomes[0].field_sha256 == hashlib.sha256(direct.fields.tobytes()).hexdigest()
+
+
+LAYERED = {
+    **PLATE,
+    "material": {"conductivity": {"expression": "where(x > 0.05, 10, 1)"}, "volumetric_heat_capacity": 1e5},
+    "resolution": {"cells": [24, 24], "steps": 5, "end_time": 500.0},
+}
+
+
+def test_a_field_is_made_again_by_the_method_of_its_run_on_a_machine_that_chooses_another(tmp_path):
+    params = HeatParams(problem=LAYERED, outputs=2)
+    solved = heat.solve([params], keep_all)
+    fast = dict.fromkeys(("call", "array", "sparse", "dense"), 0.05)
+    calibration.use(calibration.Calibration("another", {**fast, "stencil": 50.0, "memory": 50.0}))
+    try:
+        other = heat.solve([params], keep_all)
+        sha256 = heat.render(["temperature_field.npy"], params, solved.records[0], tmp_path)
+    finally:
+        calibration.use(None)
+
+    assert other.outcomes[0].metrics["method"] != solved.outcomes[0].metrics["method"]
+    assert sha256 == solved.outcomes[0].field_sha256
+
+
+def test_this_machine_is_measured_once(tmp_path, monkeypatch):
+    for name, value in (("ROUNDS", 1), ("BEYOND", (24, 24, 24))):
+        monkeypatch.setattr(calibration_kernels, name, value)
+    monkeypatch.setenv(calibration.VARIABLE, str(tmp_path / "kept"))
+    assert heat.needs_calibration()
+    heat.calibrate()
+
+    assert not heat.needs_calibration()
+    assert calibration.current() is not calibration.REFERENCE
 
 
 def test_the_last_kept_time_is_the_end_to_the_last_bit():

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 import grid
+from grid.engine import calibration
 from grid.runtime import compiling
+from grid.runtime.environment import find_calibration, make_child_environment, share_calibration
 from grid.runtime.forkserver import BOOT
 
 TOYS = """
@@ -20,6 +22,13 @@ TOYS = """
         def compile_ahead(self):
             raise RuntimeError("no compiler here")
 
+    class Choosing:
+        def needs_calibration(self):
+            return not Path(os.environ["GRID_CALIBRATION"]).exists()
+
+        def calibrate(self):
+            Path(os.environ["GRID_CALIBRATION"]).write_text(str(os.nice(0)))
+
     class Working:
         def compile_ahead(self):
             place = Path(os.environ["NUMBA_CACHE_DIR"])
@@ -28,7 +37,7 @@ TOYS = """
 
     class Registry:
         def simulations(self):
-            return {"faulty": Faulty(), "plain": object(), "working": Working()}
+            return {"faulty": Faulty(), "plain": object(), "working": Working(), "choosing": Choosing()}
 
     def load():
         return Registry()
@@ -80,3 +89,34 @@ def test_nothing_is_started_where_no_simulation_asks_or_no_kernels_are_kept(plac
     monkeypatch.delenv("NUMBA_CACHE_DIR")
     assert compiling.start(make_registry(ASKING), BOOT, {}) is None
     assert not place.exists()
+
+
+def test_a_machine_is_measured_after_compiling_and_when_that_is_done(tmp_path, place, monkeypatch):
+    (tmp_path / "toys.py").write_text(textwrap.dedent(TOYS))
+    config = {"path": [*sys.path, str(Path(grid.__file__).parents[1]), str(tmp_path)], "registry": "toys:load"}
+    file = tmp_path / "speed"
+    monkeypatch.setenv("GRID_CALIBRATION", str(file))
+    place.mkdir(parents=True)
+    (place / compiling.STAMP).touch()
+    unmeasured = SimpleNamespace(needs_calibration=lambda: True)
+
+    assert compiling.start(make_registry(ASKING), BOOT, config) is None
+    with compiling.start(make_registry(unmeasured), BOOT, config) as process:
+        assert process.wait(60) == 0
+    assert int(file.read_text()) >= compiling.NICE
+    assert not (place / "kernel").exists()
+
+
+def test_all_children_of_a_user_share_one_calibration(tmp_path, monkeypatch):
+    for name in ("GRID_CALIBRATION", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert find_calibration() == str(calibration.find_folder())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert find_calibration() == str(calibration.find_folder()) == str(tmp_path / "grid" / "calibration")
+    assert find_calibration("off") == "off"
+
+    told = make_child_environment(tmp_path, tmp_path / "scratch", calibration=find_calibration())
+    assert told["GRID_CALIBRATION"] == find_calibration()
+    share_calibration("off")
+    assert calibration.find_folder() is None
+    assert find_calibration() == "off"

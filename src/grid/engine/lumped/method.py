@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from grid.core.errors import FieldError, UnsupportedError
+from grid.engine.cost_table import add
 from grid.engine.limits import MAX_STEPS
 from grid.engine.methods.method import Cost, Facts, Method
 from grid.engine.problem import HeatProblem
@@ -19,7 +20,6 @@ REASONS = {
     "corrected": "asked for: one temperature for the body, with its internal resistance",
 }
 DECISIONS = 200  # in a run for which nobody asked for a number of steps
-DECISION = 1.5e-3  # s of one: four times the shape of a field and what it means
 MODEL_TOLERANCE = 0.05  # of the certificate over the span of temperatures
 INNER_SHARE = 0.1  # of the tolerance in time, for the stretches of the diffusive model
 
@@ -94,7 +94,7 @@ class ModelMethod:
         return replace(
             cost,
             steps=max(cost.steps, math.ceil(decisions)),
-            seconds=cost.seconds + DECISION * decisions,
+            work=add(cost.work, {"decision": decisions}),
             time_step=step,
         )
 

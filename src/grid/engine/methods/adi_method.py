@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from grid.engine.state import Stepper
 
 STEPS = 10.0  # over the square root of the tolerance: steps for each landing in all runs, as measured with contrasts
-CELL_AXIS = 6e-9  # s for each cell, axis and step
-CALL, LOADS_CALL = 8e-5, 1.5e-4  # s of fixed cost of a step, and of one with loads that change in time
 FIELDS = 7.0  # of working memory, besides two for each axis
 LEAST_TOLERANCE = 1e-8  # 40,000 steps
 
@@ -49,10 +47,11 @@ class AdiMethod:
 
     def estimate(self, facts: Facts) -> Cost:
         steps = facts.steps or math.ceil(STEPS / math.sqrt(facts.tolerance)) * len(facts.landings)
-        call = CALL + (LOADS_CALL if loads_change(facts.problem) else 0.0)
-        seconds = steps * (call + CELL_AXIS * facts.dimension * facts.cells)
+        work = {"adi_step": steps, "adi_cell": steps * facts.dimension * facts.cells}
+        if loads_change(facts.problem):
+            work["adi_loads"] = steps
         fields = FIELDS + 2.0 * facts.dimension + 2.0 * (len(facts.times) + 1)
-        return Cost(steps, seconds, int(8 * facts.cells * fields) + 2_000_000, _find_step(facts))
+        return Cost(steps, work, int(8 * facts.cells * fields) + 2_000_000, _find_step(facts))
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.load_analysis import analyse_facts, find_jumps

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid.engine.costs import explicit_seconds, memory_bytes
+from grid.engine.costs import explicit_work, memory_bytes
 from grid.engine.methods.method import Cost, Facts
 from grid.engine.state import SAFETY
 from grid.engine.values import FloatArray
@@ -41,9 +41,9 @@ class ExplicitMethod:
     def estimate(self, facts: Facts) -> Cost:
         step = find_step(facts)
         steps = facts.duration / step + len(facts.landings) if step > 0 else math.inf
-        seconds = explicit_seconds(facts.problem, steps)
+        work = explicit_work(facts.problem, steps)
         count = math.ceil(steps) if math.isfinite(steps) else 2**62
-        return Cost(count, seconds, memory_bytes(facts.problem, "explicit", len(facts.times) + 1), step)
+        return Cost(count, work, memory_bytes(facts.problem, "explicit", len(facts.times) + 1), step)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.explicit import PARALLEL_CELLS, ExplicitStepper

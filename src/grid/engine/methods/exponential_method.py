@@ -12,12 +12,8 @@ if TYPE_CHECKING:
 
 PARALLEL_CELLS = 100_000  # below this two threads cost more than they bring
 SINGLE_TOLERANCE = 2e-4  # below this single precision would show
-# seconds for each cell and product, in 1D and 2D, in 3D; what two threads and single precision leave of it
-PRODUCT_CELL, PRODUCT_CELL_3D = 5e-10, 9e-10
-THREADED, SINGLE = 0.55, 0.6
-CACHED_CELLS, SPILLED, SPILLED_3D = 1_500_000, 1.45, 2.1  # times as much beyond so many cells, in 2D and 3D
-ROW, PRODUCT = 2e-8, 3e-7  # s for each row of a product, and for each product
-CALL, LANDING_CELL = 4e-4, 4e-8  # s of fixed cost of a landing, and for each cell
+THREADED, SINGLE = 0.55, 0.6  # what two threads and single precision leave of a product
+CACHED_CELLS = 1_500_000  # beyond so many cells a product waits for memory
 FIELDS = 16.0  # of working memory
 
 
@@ -34,18 +30,21 @@ class ExponentialMethod:
 
     def estimate(self, facts: Facts) -> Cost:
         dimension, cells, columns = facts.dimension, facts.cells, facts.problem.domain.cells[-1]
-        product = cells * (PRODUCT_CELL_3D if dimension == 3 else PRODUCT_CELL)
-        if cells > CACHED_CELLS:
-            product *= SPILLED_3D if dimension == 3 else SPILLED
-        product *= (SINGLE if _is_single(facts) else 1.0) * (THREADED if _is_large(facts) else 1.0)
-        product += PRODUCT + ROW * cells / columns
-        seconds, before = 0.0, 0.0
+        kind = f"product_{'cached' if cells <= CACHED_CELLS else 'spilled'}_{'3d' if dimension == 3 else '2d'}"
+        part = (SINGLE if _is_single(facts) else 1.0) * (THREADED if _is_large(facts) else 1.0)
+        products, before, landings = 0.0, 0.0, len(facts.landings)
         for landing in facts.landings:
-            z = facts.stiffness * (landing - before)
-            seconds += CALL + LANDING_CELL * cells + product * _count_products(z, facts.tolerance)
+            products += _count_products(facts.stiffness * (landing - before), facts.tolerance)
             before = landing
+        work = {
+            "exponential": landings,
+            "exponential_cell": landings * cells,
+            "product": products,
+            "product_row": products * cells / columns,
+            kind: products * cells * part,
+        }
         memory = int(8 * cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
-        return Cost(len(facts.landings), seconds, memory)
+        return Cost(len(facts.landings), work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.exponential import ExponentialStepper

@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from grid.engine.state import Stepper
 
 LEAST_TOLERANCE = 1e-9
-# seconds: fixed, the analysis of the loads most of all; for each landing, its cells, and a transform there and back;
-# for each time, each cell of an axis squared, and each cell of the product of thin matrices
-CALL, LANDING, LANDING_CELL, TRANSFORM = 3e-2, 1.2e-3, 2e-8, 1.5e-10
-TIME, TIME_AXIS, TIME_CELL = 1e-6, 5e-11, 1e-10
-TIME_MEAN = 1.5e-3  # s for each time and factor whose means over cells are taken
-WHOLE_CELL, WHOLE_TRANSFORM = 1.5e-8, 2e-11  # for each time, where the source is evaluated cell by cell
-PREPARE_CELL = 1.2e-7  # s for each cell, before the run
 FIELDS = 8.0  # of working memory
 MOST_TIMES, BLOCK = 1024, 1 << 22  # as in grid.engine.methods.forced
 
@@ -62,16 +55,23 @@ class ForcedMethod:
         source, axes = problem.source_term, problem.domain.cells
         products = find_axis_factors(source.code) if isinstance(source, Expression) else None
         transform = sum(axes) * cells
-        seconds = CALL + PREPARE_CELL * cells + TIME * times
-        seconds += len(landings) * (LANDING + LANDING_CELL * cells + TRANSFORM * transform)
+        work = {
+            "forced": 1.0,
+            "forced_cell": cells,
+            "forced_time": times,
+            "forced_landing": len(landings),
+            "forced_landing_cell": len(landings) * cells,
+            "forced_transform": len(landings) * transform,
+        }
         if products is not None:
-            seconds += times * (TIME_AXIS * sum(count**2 for count in axes) + TIME_CELL * cells)
-            seconds += times * TIME_MEAN * count_means(products, problem.domain, facts.duration)
+            work["forced_time_axis"] = times * sum(count**2 for count in axes)
+            work["forced_time_cell"] = times * cells
+            work["forced_mean"] = times * count_means(products, problem.domain, facts.duration)
         else:
-            seconds += times * (WHOLE_CELL * cells + WHOLE_TRANSFORM * transform)
+            work |= {"forced_whole_cell": times * cells, "forced_whole_transform": times * transform}
         block = min(BLOCK, MOST_TIMES * cells // axes[0]) if products is not None else 0
         memory = int(8 * (cells * (2 * (len(landings) + 1) + FIELDS) + 2 * block)) + 2_000_000
-        return Cost(len(landings), seconds, memory)
+        return Cost(len(landings), work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.load_analysis import analyse_facts

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from grid.engine.cost_table import Work, price
 from grid.engine.problem import HeatProblem
 
 if TYPE_CHECKING:
@@ -97,15 +98,20 @@ class Cost:
 
     Args:
         steps: Time steps.
-        seconds: On the machine of the cost model (`grid.engine.costs`).
+        work: Operations of `grid.engine.cost_table`.
         memory_bytes: At the peak, beyond the libraries.
         time_step: Upper limit of the step [s]; None where the error chooses it, or one step is all.
     """
 
     steps: int
-    seconds: float
+    work: Work
     memory_bytes: int
     time_step: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """On the machine of the cost model."""
+        return price(self.work)
 
 
 def find_symmetry(facts: Facts) -> str | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grid.engine.costs import count_faces
 from grid.engine.methods.method import Cost, Facts, find_symmetry
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
 MOST_CELLS, MOST_CELLS_1D = 700, 1_500
 ROUNDING = 1e-16  # of the largest rate: error of each rate
 SHARE = 0.01  # of the tolerance that this error may take
-# seconds: fixed; for each cell cubed, in 1D squared; for each stretch; for each mode and stretch; for each landing, and
-# for each cell and mode of it
-CALL, CUBE, SQUARE = 1.5e-3, 1.2e-9, 6e-8
-STRETCH, STRETCH_MODE, LANDING, LANDING_CELL_MODE = 2.5e-6, 8e-9, 2.5e-4, 4e-10
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,20 @@ class ModalMethod:
 
     def estimate(self, facts: Facts) -> Cost:
         cells, landings = facts.cells, len(facts.times) or 1
-        stretches = facts.knots + landings
-        seconds = CALL + (SQUARE * cells**2 if facts.dimension == 1 else CUBE * cells**3)
-        seconds += stretches * (STRETCH + STRETCH_MODE * cells * (1 + len(facts.changing_loads)))
-        seconds += landings * (LANDING + LANDING_CELL_MODE * cells**2)
+        stretches, modes = facts.knots + landings, facts.body_cells or cells
+        faces = count_faces(facts.problem, modes)
+        work = {
+            "modal": 1.0,
+            "modal_square" if facts.dimension == 1 else "modal_cube": modes ** (2 if facts.dimension == 1 else 3),
+            "stretch": stretches,
+            "stretch_mode": stretches * modes * (1 + len(facts.changing_loads)),
+            "booked_face": stretches * faces,
+            "booked_face_mode": stretches * faces * modes,
+            "modal_landing": landings,
+            "modal_landing_cell_mode": landings * modes**2,
+        }
         memory = int(8 * (3 * cells**2 + 4 * stretches * cells + 2 * (landings + 1) * cells)) + 2_000_000
-        return Cost(landings, seconds, memory)
+        return Cost(landings, work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.driven import DrivenStepper

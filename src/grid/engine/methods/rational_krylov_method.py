@@ -5,7 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grid.engine.costs import SOLVE_ENTRY, factor_entries, factor_seconds
+from grid.engine.cost_table import Work, add, price, scale
+from grid.engine.costs import count_faces, factor_entries, factor_work
 from grid.engine.methods.method import Cost, Facts, find_symmetry
 
 if TYPE_CHECKING:
@@ -22,16 +23,10 @@ SINGLE_TOLERANCE = 2e-5  # as there
 # and of each one, and for each decade of the tolerance
 DIRECTIONS, DIRECTIONS_DECADE, DIRECTIONS_SHARED = 9.0, 2.5, 4.0
 CYCLES, CYCLES_DECADE = 47.0, 22.0
-# seconds for each cell: set-up, a cycle in 2D and 3D with what is around it, a direction, and a direction in a field
-SETUP_CELL, CYCLE_CELL, CYCLE_CELL_3D = 8.0e-8, 1.4e-8, 2.0e-8
-DIRECTION_CELL, FIELD_CELL, LANDING_CELL = 2.5e-8, 1.2e-9, 1.0e-8
 DOUBLE = 1.5  # times as much where directions are in double precision
 # of modes that loads drive: rounds of directions, one for each load; systems, as in grid.engine.methods.driven_modes
 ROUNDS, ROUNDS_DECADE, ROUNDS_SPAN, DECADE, MOST_SHIFTS, PATIENCE = 5.0, 7.5, 1.0, 1.2, 4, 5
-CYCLES_DIRECTION, DRIVEN_CYCLE, DRIVEN = 7.0, 4e-4, 2.2
-ORTHOGONAL_CELL, DIRECTION, SOLVE_CELL = 1.2e-9, 5e-4, 2e-8
-STRETCH, STRETCH_MODE, LANDING = 2.5e-6, 8e-9, 6e-4
-CYCLE, CALL = 1.5e-4, 1e-2  # s of fixed cost of a cycle, and of a set of directions
+CYCLES_DIRECTION = 7.0
 FIELDS, FIELDS_DOUBLE = 19.0, 31.0  # of working memory besides the directions
 ROOM, GROWN = 12.0, 1.2  # directions for which there is room at first; how much more memory when they move
 
@@ -59,13 +54,16 @@ class KrylovMethod:
         directions = DIRECTIONS + DIRECTIONS_DECADE * decades
         windows, shared = _count_windows(facts)
         many = directions + (DIRECTIONS_SHARED if shared else 0.0)
-        seconds = windows * _multigrid_seconds(facts, directions, many)
-        seconds += windows * facts.cells * many * DIRECTION_CELL
-        seconds += len(facts.landings) * facts.cells * (LANDING_CELL + many * FIELD_CELL)
+        fields_found = len(facts.landings) * facts.cells
+        work = add(
+            scale(_multigrid_work(facts, directions, many), windows),
+            {"direction_cell": windows * facts.cells * many},
+            {"landing_cell": fields_found, "field_cell": fields_found * many},
+        )
         fields = FIELDS_DOUBLE + many if facts.tolerance < SINGLE_TOLERANCE else FIELDS + 0.5 * many
         fields *= GROWN if many > ROOM else 1.0
         memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + fields)) + 2_000_000
-        return Cost(len(facts.landings), seconds, memory)
+        return Cost(len(facts.landings), work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.rational_krylov import KrylovStepper
@@ -87,7 +85,8 @@ def is_driven(facts: Facts) -> bool:
 def is_direct(facts: Facts) -> bool:
     """Whether systems on the cells of the body are factorised rather than solved by multigrid on those of the box."""
     many, shifts, _ = _count_directions(facts)
-    return _direct_seconds(facts, many, shifts) < _multigrid_seconds(facts, many, many)
+    # by the constants alone, so that no calibration changes the bytes of the method
+    return price(_direct_work(facts, many, shifts)) < price(_multigrid_work(facts, many, many))
 
 
 def _count_directions(facts: Facts) -> tuple[float, int, int]:
@@ -107,36 +106,51 @@ def _estimate_driven(facts: Facts) -> Cost:
     many, shifts, stretches = _count_directions(facts)
     direct, landings = is_direct(facts), len(facts.times) or 1
     cells = facts.body_cells if direct else facts.cells
-    seconds = _direct_seconds(facts, many, shifts) if direct else _multigrid_seconds(facts, many, many)
-    seconds += cells * many**2 * ORTHOGONAL_CELL + many * DIRECTION
-    seconds += (ROUNDS + many / (1 + facts.knots)) * stretches * (STRETCH + STRETCH_MODE * many)
-    seconds += landings * (LANDING + facts.cells * (LANDING_CELL + many * FIELD_CELL))
+    marched = (ROUNDS + many / (1 + facts.knots)) * stretches
+    faces = count_faces(facts.problem, facts.body_cells or cells)
+    own = {
+        "orthogonal_cell": cells * many**2,
+        "direction": many,
+        "stretch": marched,
+        "stretch_mode": marched * many,
+        "booked_face": stretches * faces,
+        "booked_face_mode": stretches * faces * many,
+        "landing": landings,
+        "landing_cell": landings * facts.cells,
+        "field_cell": landings * facts.cells * many,
+    }
+    work = add(_direct_work(facts, many, shifts) if direct else _multigrid_work(facts, many, many), own)
     entries = shifts * factor_entries(facts.problem.domain.cells, cells) if direct else 0.0
     fields = 2 * (landings + 1) * facts.cells + (many + FIELDS) * cells + 3.0 * entries + 4.0 * stretches * many
-    return Cost(landings, seconds, int(8 * fields) + 2_000_000)
+    return Cost(landings, work, int(8 * fields) + 2_000_000)
 
 
-def _direct_seconds(facts: Facts, many: float, shifts: int) -> float:
+def _direct_work(facts: Facts, many: float, shifts: int) -> Work:
     """Factorisations and solves."""
     shape, cells = facts.problem.domain.cells, facts.body_cells or facts.cells
-    solve = SOLVE_ENTRY * factor_entries(shape, cells)
     loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
     late = min(max(many / (1 + len(loads)) - PATIENCE, 0.0) / shifts, 1.0)  # the middle shift alone serves at first
     factors = 1.0 + (shifts - 1) * late
-    return factors * factor_seconds(shape, cells) + many * (2.0 * solve + SOLVE_CELL * cells)
+    solves = {"solve_entry": 2.0 * many * factor_entries(shape, cells), "solve_cell": many * cells}
+    matrix = {"matrix": 1.0, "matrix_cell": cells}
+    return add(scale(add(factor_work(shape, cells), matrix), factors), solves)
 
 
-def _multigrid_seconds(facts: Facts, directions: float, many: float) -> float:
+def _multigrid_work(facts: Facts, directions: float, many: float) -> Work:
     """Set-up and cycles of the systems for some directions, of which the first ones take more."""
     decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
     cycles = (CYCLES + CYCLES_DECADE * decades) * many / directions
     if not facts.is_constant:
         cycles = many * CYCLES_DIRECTION
-    cell = CYCLE_CELL_3D if facts.dimension == 3 else CYCLE_CELL
-    cell *= DOUBLE if facts.tolerance < SINGLE_TOLERANCE else 1.0
-    cell *= 1.0 if facts.is_constant else DRIVEN
-    fixed = CYCLE if facts.is_constant else DRIVEN_CYCLE
-    return CALL + cycles * fixed + facts.cells * (SETUP_CELL + cycles * cell)
+    kind = "" if facts.is_constant else "driven_"
+    cell = f"{kind}cycle_cell_3d" if facts.dimension == 3 else f"{kind}cycle_cell_2d"
+    double = DOUBLE if facts.tolerance < SINGLE_TOLERANCE else 1.0
+    return {
+        "krylov": 1.0,
+        "krylov_cell": facts.cells,
+        f"{kind}cycle_fixed": cycles,
+        cell: cycles * facts.cells * double,
+    }
 
 
 def _make_modes(

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grid.engine.cost_table import scale
 from grid.engine.costs import loads_change
 from grid.engine.methods.method import Cost, Facts
 
@@ -12,11 +13,8 @@ if TYPE_CHECKING:
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
-# seconds for each cell and stage where one function of temperature scales all conductivities, and elsewhere
 PARALLEL_CELLS = 50_000  # below this two threads cost more than they bring: a stage has more to do than a step
-STAGE_CELL, SPACE_CELL = 3e-9, 3e-7
-THREADED = 0.6
-STAGE, SPACE_STAGE = 1.5e-5, 5e-4  # s for each stage
+THREADED = 0.6  # what two threads leave of a stage
 STEPS = 3.0  # over the tolerance to the power of 0.4, and for each landing: super-steps, about
 FIRST = 0.03  # times the cube root of the tolerance: first step, over the way to the first landing
 LEAST_TOLERANCE = 1e-8  # 13,000 steps of a rod from a sudden start
@@ -55,13 +53,13 @@ class Rkl2Method:
         stages = math.sqrt(2.0 * facts.stiffness * facts.duration * steps) + 3.0 * steps
         if _is_scaled(facts):
             threaded = THREADED if facts.dimension > 1 and facts.cells >= PARALLEL_CELLS else 1.0
-            seconds = stages * (STAGE + STAGE_CELL * facts.cells * threaded)
+            work = {"stage": stages, "stage_cell": stages * facts.cells * threaded}
         else:
-            seconds = stages * (SPACE_STAGE + SPACE_CELL * facts.cells)
+            work = {"space_stage": stages, "space_stage_cell": stages * facts.cells}
         if _has_jumps(facts.problem):
-            seconds *= JUMPS
+            work = scale(work, JUMPS)
         memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
-        return Cost(math.ceil(steps), seconds, memory)
+        return Cost(math.ceil(steps), work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.load_analysis import analyse_facts

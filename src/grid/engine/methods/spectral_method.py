@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grid.engine.cost_table import Work, add, price
 from grid.engine.methods.method import Cost, Facts
 from grid.engine.problem import AXES, HeatProblem
 from grid.engine.values import Constant
@@ -13,10 +14,6 @@ if TYPE_CHECKING:
     from grid.engine.state import Stepper
 
 ROUNDED = 37.0  # as in grid.engine.methods.spectral
-# seconds for each cell, axis and landing: a transform there and back; for each mode of a product of thin matrices
-TRANSFORM_CELL, PRODUCT_CELL_MODE = 1.6e-8, 1.0e-10
-MODE_CELL = 8e-8  # s for each mode and cell of an axis with a film, whose modes are no sines of whole numbers
-CALL = 3e-4  # s of fixed cost of a landing
 FIELDS = 5.0  # of working memory
 
 
@@ -33,12 +30,12 @@ class SpectralMethod:
 
     def estimate(self, facts: Facts) -> Cost:
         cells, landings = facts.cells, len(facts.landings)
-        seconds, before = 0.0, 0.0
+        work, before = {"spectral": float(landings), "spectral_film": landings * _count_film_modes(facts.problem)}, 0.0
         for landing in facts.landings:
-            seconds += CALL + _film_seconds(facts.problem) + cells * _seconds_per_cell(facts, landing - before)
+            work = add(work, _count_transforms(facts, landing - before))
             before = landing
         memory = int(8 * cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
-        return Cost(landings, seconds, memory, facts.duration)
+        return Cost(landings, work, memory, facts.duration)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.methods.spectral import SpectralStepper
@@ -68,17 +65,20 @@ def find_variation(problem: HeatProblem) -> str | None:
     return None
 
 
-def _seconds_per_cell(facts: Facts, duration: float) -> float:
-    """Seconds for each cell of a step: on each axis a thin product where few modes survive, else a transform."""
-    problem, total = facts.problem, 0.0
+def _count_transforms(facts: Facts, duration: float) -> Work:
+    """The operations of a step: on each axis a thin product where few modes survive, else a transform."""
+    problem, transforms, modes = facts.problem, 0.0, 0.0
     films = _film_axes(problem)
     k = max(_number(value) for value in problem.materials[0].conductivity)
     for axis, (size, count) in enumerate(zip(problem.domain.size, problem.domain.cells, strict=True)):
         time = k * duration / _capacity(problem)
         many = min(count, size * math.sqrt(ROUNDED / time) / math.pi + 1.0)
-        product = PRODUCT_CELL_MODE * many
-        total += product if axis in films else min(TRANSFORM_CELL, product)
-    return total
+        is_thin = price({"thin_cell_mode": many}) < price({"transform_cell": 1.0})
+        if is_thin or axis in films:
+            modes += many
+        else:
+            transforms += 1.0
+    return {"transform_cell": transforms * facts.cells, "thin_cell_mode": modes * facts.cells}
 
 
 def _film_axes(problem: HeatProblem) -> set[int]:
@@ -87,9 +87,9 @@ def _film_axes(problem: HeatProblem) -> set[int]:
     return {axis for axis in range(problem.dimension) if {f"{AXES[axis]}_min", f"{AXES[axis]}_max"} & faces}
 
 
-def _film_seconds(problem: HeatProblem) -> float:
-    """For finding the modes along axes with films."""
-    return sum(MODE_CELL * problem.domain.cells[axis] ** 2 for axis in _film_axes(problem))
+def _count_film_modes(problem: HeatProblem) -> float:
+    """Modes and cells of the axes with films, whose modes are no sines of whole numbers."""
+    return float(sum(problem.domain.cells[axis] ** 2 for axis in _film_axes(problem)))
 
 
 def _number(value: object) -> float:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.audits import reason_without_bounds
-from grid.engine.costs import factor_seconds, implicit_seconds, loads_change, memory_bytes
+from grid.engine.cost_table import Work, add, scale
+from grid.engine.costs import factor_seconds, loads_change, memory_bytes, solver_work, turn_work
 from grid.engine.methods.method import DEFAULT_TOLERANCE, Cost, Facts
 
 if TYPE_CHECKING:
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
 
 ACCURACY, MOST_ACCURACY = 1e-3, 1e-6  # of the tolerance, and at most: last correction of an iteration over the span
 MOST_FACTORED = 40_000  # cells, as in grid.engine.newton
-LEAST_STEPS, STEPS = 5.0, 0.3  # steps that the error asks for: so many, and so many over the root of the tolerance
+LEAST_STEPS, STEPS = 5.0, 0.35  # steps that the error asks for: so many, and so many over the root of the tolerance
 # 9,000 steps of a rod from a sudden start at 1e-8, 3,000 and the turns of their iterations at 1e-7
 LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
 CHANGING = 3.0  # times as many where loads change in time
-# s of one turn of an iteration for coefficients that depend on temperature: for each dimension, and for each cell
-TURNS, TURN, TURN_CELL, FACTORS = 8.0, 1.0e-3, 5e-7, 0.7  # turns in both stages of a step
-MELTING_CELL = 4e-7  # s for each cell where these turns are compiled: cells that melt, with constant conductances
+# steps for each landing: where loads are constant; where they change, over the cube root of the tolerance, as steps are
+# short after a knot and grow
+LANDING, LANDING_CHANGING = 1.5, 0.24
+SOLVES = 5.0  # of a linear step: its stages, and the filters of its error
+MATRICES = 2.0  # for each landing: steps that end on one are of their own length
+TURNS, MATRICES_STEP = 4.0, 1.0  # of an iteration in both stages of a step, and the matrices that are made for them
 FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
-FLOW_TURN, FLOW_CELL = 2.5e-4, 2.5e-7  # s of one of them, and for each cell
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,8 @@ class ImplicitMethod:
 
     def estimate(self, facts: Facts) -> Cost:
         steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
-        seconds = implicit_seconds(facts.problem, steps)
-        if not facts.is_linear or facts.problem.has_phase_change:
-            is_compiled = _has_compiled_turns(facts.problem)
-            cell = MELTING_CELL if is_compiled else TURN_CELL
-            seconds += steps * TURNS * (TURN * facts.dimension + cell * facts.cells)
-            seconds += 0.0 if is_compiled else steps * FACTORS * _estimate_factor(facts)
-        if facts.problem.has_flow:
-            seconds += steps * FLOW_TURNS * (FLOW_TURN + FLOW_CELL * facts.cells)
         memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
-        return Cost(steps, seconds, memory, find_step(facts))
+        return Cost(steps, _count_work(facts, steps), memory, find_step(facts))
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.adaptive import AdaptiveStepper
@@ -72,11 +67,36 @@ class ImplicitMethod:
         )  # fmt: skip
 
 
-def _estimate_factor(facts: Facts) -> float:
-    """Seconds of a factorisation of Newton's matrix; 0 where the systems are solved by iteration, or in 1D."""
-    cells, shape = facts.body_cells or facts.cells, facts.problem.domain.cells
-    seconds = factor_seconds(shape, cells)
-    return 0.0 if facts.dimension == 1 or cells > MOST_FACTORED or (facts.dimension == 3 and seconds > 0.3) else seconds
+def _count_work(facts: Facts, steps: float) -> Work:
+    """The operations of so many steps."""
+    problem, cells = facts.problem, facts.cells
+    make, solve = solver_work(problem, facts.body_cells or cells)
+    changing = sum("t" in value.variables for law in problem.boundaries.values() for value in law.values.values())
+    changing += "t" in problem.source_term.variables
+    faces = sum(bool(law.values) for law in problem.boundaries.values())
+    every = {"implicit_step": steps, "implicit_face": steps * faces, "implicit_load": steps * changing}
+    if "t" in problem.source_term.variables:
+        every["loads_cell"] = 2.0 * steps * cells
+    if problem.has_flow:
+        every |= {"flow_turn": steps * FLOW_TURNS, "flow_turn_cell": steps * FLOW_TURNS * cells}
+    if problem.is_linear and not problem.has_phase_change:
+        matrices = MATRICES if facts.steps is not None else min(MATRICES * len(facts.landings), steps)
+        once = add({"matrix": 1.0, "matrix_cell": cells}, make)
+        flows = {"implicit_cell": steps * cells * facts.dimension}
+        return add(every, flows, scale(solve, SOLVES * steps), scale(once, matrices))
+    turns, matrices = steps * TURNS, steps * MATRICES_STEP
+    if _has_compiled_turns(problem):
+        return add(every, {"melting_turn": turns, "melting_cell": turns * cells})
+    turn = turn_work(problem)
+    if facts.dimension == 1 or _is_factored(facts):
+        return add(every, scale(add(turn, solve), turns), scale(make, matrices))
+    return add(every, scale(turn, turns))
+
+
+def _is_factored(facts: Facts) -> bool:
+    """Whether Newton's matrix is factorised rather than solved by iteration."""
+    cells = facts.body_cells or facts.cells
+    return cells <= MOST_FACTORED and (facts.dimension < 3 or factor_seconds(facts.problem.domain.cells, cells) <= 0.3)
 
 
 def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpyStepper":
@@ -131,7 +151,8 @@ def _guess_steps(facts: Facts) -> int:
     steps = LEAST_STEPS + STEPS / math.sqrt(facts.tolerance)
     steps *= CHANGING if loads_change(facts.problem) else 1.0
     steps += FLOW_STEPS * math.pow(DEFAULT_TOLERANCE / facts.tolerance, 1.0 / 3.0) * _count_crossed(facts)
-    steps += 1.5 * len(facts.landings)
+    landing = LANDING_CHANGING * facts.tolerance ** (-1.0 / 3.0) if loads_change(facts.problem) else LANDING
+    steps += landing * len(facts.landings)
     if facts.problem.has_timed_values:
         from grid.engine.load_analysis import analyse_facts
 

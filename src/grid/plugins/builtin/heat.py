@@ -95,6 +95,20 @@ class Heat:
 
         compile_ahead()
 
+    def needs_calibration(self) -> bool:
+        """Whether this machine was not measured yet, and may be."""
+        from grid.engine.calibration import is_missing
+
+        return is_missing()
+
+    def calibrate(self) -> None:
+        """Measure how fast this machine is, for choosing methods."""
+        from grid.engine.calibration import find_folder, measure, save
+
+        folder = find_folder()
+        if folder is not None:
+            save(measure(), folder)
+
     def solve(self, points: Sequence[BaseModel], progress: Progress) -> BatchResult:
         """Solve problems, one after the other."""
         import numpy as np
@@ -158,8 +172,8 @@ def find_times(heat: HeatParams, problem: "HeatProblem") -> list[float] | None:
     return [problem.end_time * index / heat.outputs for index in range(1, heat.outputs)] + [problem.end_time]
 
 
-def make_plan(heat: HeatParams) -> "Plan":
-    """Return the plan that solving and rendering share."""
+def make_plan(heat: HeatParams, chosen: str | None = None) -> "Plan":
+    """Return the plan that solving and rendering share; with the method that an earlier run chose, if there was one."""
     from grid.engine import prepare
 
     problem = read_problem(heat)
@@ -170,6 +184,7 @@ def make_plan(heat: HeatParams) -> "Plan":
         tolerance=heat.tolerance,
         model=find_model(heat),
         model_tolerance=heat.model_tolerance,
+        chosen=chosen,
     )
 
 

@@ -26,7 +26,8 @@ def render(names: Sequence[str], params: "HeatParams", record: np.void, folder: 
     if "simulation_results.png" in names:
         draw_heat(folder / "simulation_results.png", make_picture(params, record))
     if "temperature_field.npy" in names:
-        solution = make_plan(params).solve()
+        chosen: str = json.loads(bytes(record["summary"]))["plan"]["method"]
+        solution = make_plan(params, chosen).solve()
         np.save(
             folder / "temperature_field.npy", np.ascontiguousarray(solution.fields, dtype="<f8"), allow_pickle=False
         )
