@@ -21,6 +21,11 @@ if os.environ.get("CI", "").lower() in {"1", "true"}:
 os.environ["GRID_CALIBRATION"] = "off"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let runs take as long as they do: a machine that is busy is no fault of theirs."""
+    config.addinivalue_line("filterwarnings", "ignore::grid.engine.progress.SlowRunWarning")
+
+
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 

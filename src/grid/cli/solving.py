@@ -5,7 +5,7 @@ plugins, no bar where nobody looks.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +17,8 @@ from grid.cli.output import JsonFlag, console, errors, fail, print_json, reporti
 
 if TYPE_CHECKING:
     from grid.engine import HeatProblem, PlanSummary, Solution
+    from grid.engine.progress import OnProgress, Progress
 
-OnStep = Callable[[float, int, float], bool]
 FIELDS = 20  # equal intervals at whose ends a field is kept, where the file can hold several
 SINGLE = ("", ".vti")  # no file, and the format that holds one field
 BALANCE = {
@@ -130,14 +130,14 @@ def solve_file(
     count = fields or (1 if out is None or out.suffix.lower() in SINGLE else FIELDS)
     times = _equal_times(heat, count)
     try:
-        if richardson:
-            solution = solve_problem(
-                heat, method=method, times=times, tolerance=tolerance, model=model, richardson=True
-            )
-        else:
-            plan = prepare(heat, method=method, times=times, tolerance=tolerance, model=model)
-            with _progress() as on_step:
-                solution = plan.solve(on_step)
+        with _progress() as show, _quiet():
+            if richardson:
+                solution = solve_problem(
+                    heat, method=method, times=times, tolerance=tolerance, model=model, richardson=True, progress=show
+                )
+            else:
+                plan = prepare(heat, method=method, times=times, tolerance=tolerance, model=model)
+                solution = plan.solve(progress=show)
     except NumericsError as error:
         fail(f"{error.title}: {error}", ExitCode.UNSUCCESSFUL)
     failed = [audit for audit in solution.audits if audit.verdict == "failed"]
@@ -223,6 +223,9 @@ def solve_into_folder(content: dict[str, Any], out: Path, method: str, model: st
     Raises:
         GridError: A field, the mathematics; nothing is written then.
     """
+    from time import process_time
+
+    from grid.engine.progress import Progress
     from grid.plugins.builtin.heat_files import read_warnings
     from grid.plugins.registry import load_registry
     from grid.schemas.jobs import Reason
@@ -233,12 +236,14 @@ def solve_into_folder(content: dict[str, Any], out: Path, method: str, model: st
     [params], _ = validate_points(simulation.params_model, [asked], root="params")
     simulation.estimate(params)  # refuses what the engine cannot do before anything is allocated
     keep_kernels()
-    with _progress() as on_step:
+    with _progress() as show, _quiet():
 
         def told(fraction: float) -> frozenset[int]:
-            on_step(fraction, 0, 0.0)
+            if show is not None:
+                show(Progress(fraction, 0.0, 0, process_time() - begun, 0.0, method))
             return frozenset()  # no point is left out
 
+        begun = process_time()
         result = simulation.solve([params], told)
     outcome = result.outcomes[0]
     if outcome.reason is not Reason.OK:
@@ -269,19 +274,40 @@ def keep_kernels() -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[OnStep]:
-    """Lend the callback that moves a bar on stderr; without a terminal there is no bar."""
+def _progress() -> "Iterator[OnProgress | None]":
+    """Lend the callback that moves a bar on stderr; None without a terminal, where nobody would see it."""
     if not sys.stderr.isatty():
-        yield lambda _fraction, _step, _time: True
+        yield None
         return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
 
-    columns = (TextColumn("solving"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=errors(), transient=True) as progress:
-        bar = progress.add_task("solving", total=1.0)
+    from grid.engine.progress_bar import format_seconds
 
-        def move(fraction: float, _step: int, _time: float) -> bool:
-            progress.update(bar, completed=fraction)
-            return True
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}% {task.fields[told]}"),
+    )
+    with Bars(*columns, console=errors(), transient=True) as bars:
+        bar = bars.add_task("solving", total=1.0, told="")
 
-        yield move
+        def show(progress: "Progress") -> None:
+            told = format_seconds(progress.elapsed)
+            if progress.remaining > 0.0:
+                told += f", about {format_seconds(progress.remaining)} left"
+            bars.update(bar, completed=progress.fraction, description=progress.method, told=told)
+
+        yield show
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave warnings of slow runs to the document, which names each of them once."""
+    import warnings
+
+    from grid.engine.progress import SlowRunWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SlowRunWarning)
+        yield

@@ -19,6 +19,7 @@ from grid.engine.errors import PHASE_CHANGE_REMEDY, NotConvergedError
 from grid.engine.heat_potential import correct
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.newton import find_largest, make_newton_solver
+from grid.engine.progress import tick
 from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.values import FloatArray
 from grid.engine.varying import find_variation, freeze, stored_between
@@ -121,6 +122,7 @@ def balance(
         return balance_limited(space, base, known, guess, shift=shift, tau=tau, time=time, solver=solver)
     started = max(find_largest(guess, loads), float(np.abs(base).max()))  # of a field that ends at 0 nothing else tells
     for turn in range(1, turns + 1):
+        tick()
         flow = frozen.heat_flow(temperature, loads)
         residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
         if turn > newton_turns:

@@ -15,6 +15,7 @@ import numpy as np
 from grid.core.errors import DivergedError, FieldError, GridError
 from grid.engine.errors import CancelledError, RunError
 from grid.engine.planning import OnStep, Plan
+from grid.engine.progress import find_watch
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, ErrorControlled, Ledger, Segment, State, Stepper
 from grid.engine.survey import Measure
@@ -269,6 +270,7 @@ class _Progress:
         least = getattr(march.stepper, "stride", 1)  # steps that a method takes in one pass through memory
         self._chunk = max(least, math.ceil(self._total / REPORTS))
         self._since, self._reports, self._last = 0, len(march.recorder.rows) - 1, state.time
+        self._watch = find_watch()
 
     def cross(self, state: State, segment: Segment) -> State:
         """Take the steps of a segment from a state within it."""
@@ -298,6 +300,8 @@ class _Progress:
             if cause is error:
                 raise
             raise cause from error
+        if self._watch is not None:
+            self._watch.tell(state.time / self._end, state.time, state.step)
         filled = self._space.fill(state.temperature)
         return state if filled is state.temperature else replace(state, temperature=filled)
 

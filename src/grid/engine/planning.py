@@ -5,7 +5,8 @@ asks every method of `grid.engine.methods` for its obstacle and its cost, takes 
 `plan.summary` why, and what the others would have cost.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from grid.engine.methods import METHODS, Facts
 from grid.engine.methods.method import Precision
 from grid.engine.plan_warnings import find_warnings
 from grid.engine.problem import HeatProblem
+from grid.engine.progress import OnProgress, Watch, showing, watching
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,14 +114,21 @@ class Plan:
     facts: Facts | None = field(default=None, repr=False)
 
     def solve(
-        self, on_step: OnStep | None = None, *, checkpoint: "Path | str | None" = None, every: float = 10.0
+        self,
+        on_step: OnStep | None = None,
+        *,
+        checkpoint: "Path | str | None" = None,
+        every: float = 10.0,
+        progress: "OnProgress | bool | None" = None,
     ) -> "Solution":
-        """Carry the plan out.
+        """Carry the plan out. A `SlowRunWarning` is given once where it takes three times its estimate.
 
         Args:
             on_step: Called at most about 50 times as `on_step(fraction, step, time_s)`; returning False stops the run.
             checkpoint: File that is written on the way, see `resume`.
             every: Least time between two writings [s of the clock]; they happen when `on_step` is called.
+            progress: Called with a `Progress` at most ten times a second, and at the end; True shows a bar, in a
+                notebook or on a terminal.
 
         Raises:
             CancelledError: `on_step` returned False.
@@ -127,21 +136,30 @@ class Plan:
             SingularError, NotConvergedError: The equations have no unique solution, or an iteration stalls.
             StepUnderflowError: No step is short enough for the tolerance.
         """
-        if on_step is None and checkpoint is None and self._column is not None:
+        if on_step is None and checkpoint is None and progress is None and self._column is not None:
             return self._column.solve()
         require_function("on_step", on_step, ON_STEP)
-        if self.problem.steady:
-            from grid.engine.steady import solve_steady
+        keeper = self._keeper(checkpoint, every) if checkpoint is not None else None
+        with self._watch(progress) as watch:
+            if self.problem.steady:
+                from grid.engine.steady import solve_steady
 
-            return solve_steady(self, on_step)
-        from grid.engine.run import solve_transient
+                return watch.conclude(solve_steady(self, on_step))
+            from grid.engine.run import solve_transient
 
-        return solve_transient(self, on_step, self._keeper(checkpoint, every) if checkpoint is not None else None)
+            return watch.conclude(solve_transient(self, on_step, keeper))
 
-    def resume(self, checkpoint: "Path | str", on_step: OnStep | None = None, *, every: float = 10.0) -> "Solution":
+    def resume(
+        self,
+        checkpoint: "Path | str",
+        on_step: OnStep | None = None,
+        *,
+        every: float = 10.0,
+        progress: "OnProgress | bool | None" = None,
+    ) -> "Solution":
         """Go on from a checkpoint of this plan, to the bytes of the run that was not interrupted.
 
-        The file is written further on the way. `on_step` and errors are those of `solve`.
+        The file is written further on the way. `on_step`, `progress` and errors are those of `solve`.
 
         Raises:
             CheckpointError: The file cannot be read, or is not of this plan and this version of the numerics.
@@ -151,7 +169,14 @@ class Plan:
 
         require_function("on_step", on_step, ON_STEP)
         keeper = self._keeper(checkpoint, every)
-        return resume_transient(self, load(keeper.path, self), on_step, keeper)
+        with self._watch(progress) as watch:
+            return watch.conclude(resume_transient(self, load(keeper.path, self), on_step, keeper))
+
+    @contextmanager
+    def _watch(self, progress: "OnProgress | bool | None") -> "Iterator[Watch]":
+        """The watch of a run."""
+        with showing(progress) as told, watching(Watch(self.summary.method, self.summary.estimate.work_s, told)) as one:
+            yield one
 
     def _keeper(self, path: "Path | str", every: float) -> "Keeper":
         from pathlib import Path
@@ -271,6 +296,7 @@ def solve(
     model_tolerance: float = MODEL_TOLERANCE,
     richardson: bool = False,
     on_step: OnStep | None = None,
+    progress: "OnProgress | bool | None" = None,
     chosen: str | None = None,
 ) -> "Solution":
     """Solve a problem: `prepare` and `Plan.solve` in one; see there for arguments and errors.
@@ -284,13 +310,13 @@ def solve(
 
         return solve_with_error(
             problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision,
-            model=model, model_tolerance=model_tolerance, chosen=chosen,
+            model=model, model_tolerance=model_tolerance, chosen=chosen, progress=progress,
         )  # fmt: skip
     plan = prepare(
         problem, method=method, times=times, until=until, steps=steps, tolerance=tolerance, precision=precision,
         model=model, model_tolerance=model_tolerance, chosen=chosen,
     )  # fmt: skip
-    return plan.solve(on_step)
+    return plan.solve(on_step, progress=progress)
 
 
 def _require_valid(problem: object, method: str, tolerance: float | None, precision: str, model: str | None) -> None:

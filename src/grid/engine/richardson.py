@@ -28,6 +28,7 @@ from grid.core.errors import FieldError, GridError
 from grid.engine.mesh import open_places
 from grid.engine.planning import Plan, prepare
 from grid.engine.problem import Domain, HeatProblem
+from grid.engine.progress import OnProgress
 from grid.engine.values import FloatArray
 
 if TYPE_CHECKING:
@@ -234,13 +235,21 @@ def solve_with_error(problem: HeatProblem, **arguments: Any) -> "Solution":
     return replace(ladder.solution, ladder=ladder, metrics=metrics)
 
 
-def solve_on_ladder(problem: HeatProblem, *, levels: int = 2, may_refine: bool = True, **arguments: Any) -> Ladder:
+def solve_on_ladder(
+    problem: HeatProblem,
+    *,
+    levels: int = 2,
+    may_refine: bool = True,
+    progress: OnProgress | bool | None = None,
+    **arguments: Any,
+) -> Ladder:
     """Solve a problem on its grid and on coarser ones.
 
     Args:
         problem: On its own grid.
         levels: Grids in all, 2 or 3; fewer where they do not fit.
         may_refine: Take the grid with twice the cells where half of them do not fit; else there is one level.
+        progress: Told of each run, see `grid.engine.Plan.solve`.
         arguments: Of `grid.engine.prepare`.
     """
     first = prepare(problem, **arguments)
@@ -250,12 +259,13 @@ def solve_on_ladder(problem: HeatProblem, *, levels: int = 2, may_refine: bool =
         if plan is None or not is_aligned(plans[-1].space, plan.space):
             break
         plans.append(plan)
-    solution = first.solve()
+    solution = first.solve(progress=progress)
     if len(plans) == 1:
         if not may_refine:
             return Ladder(solution, (solution,))
-        return Ladder(solution, (prepare(_with_cells(problem, 2.0), **arguments).solve(), solution))
-    return Ladder(solution, (solution, *(plan.solve() for plan in plans[1:])))
+        finer = prepare(_with_cells(problem, 2.0), **arguments).solve(progress=progress)
+        return Ladder(solution, (finer, solution))
+    return Ladder(solution, (solution, *(plan.solve(progress=progress) for plan in plans[1:])))
 
 
 def _prepare_coarser(problem: HeatProblem, arguments: dict[str, Any]) -> Plan | None:

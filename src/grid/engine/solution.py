@@ -66,6 +66,7 @@ class Solution:
         audits: The checks, see `grid.engine.audits`.
         history: Key figures along the run, of the cells alone.
         models: Which models were used, when and why they changed, and the certificate of the lumped one.
+        run_warnings: What was said of the run on its way, such as that it took far longer than estimated.
         ladder: The same problem on other grids, where `richardson` asked for it; see `grid.engine.richardson`.
     """
 
@@ -82,6 +83,7 @@ class Solution:
     _contents: tuple[FloatArray | None, ...] = field(repr=False)  # enthalpy of each cell [J], where a material melts
     models: ModelReport = field(default_factory=ModelReport)
     ladder: "Ladder | None" = field(default=None, repr=False)
+    run_warnings: tuple[str, ...] = ()
 
     @property
     def is_accepted(self) -> bool:
@@ -90,8 +92,8 @@ class Solution:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Properties of the problem that the grid resolves badly, see `grid.engine.plan_warnings`."""
-        return self.plan.warnings
+        """Of the plan, see `grid.engine.plan_warnings`, and of the run."""
+        return (*self.plan.warnings, *self.run_warnings)
 
     @property
     def space_error(self) -> float | None:

@@ -4,12 +4,15 @@ import json
 import math
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from grid.cli import solving
 from grid.cli.main import app
+from grid.engine.progress import Progress
 
 ROD = {
     "kind": "diffusion",
@@ -44,6 +47,24 @@ def test_figures_are_printed_without_any_file(rod, tmp_path):
     assert document["files"] == []
     assert list(tmp_path.iterdir()) == [rod]
     assert document["plan"]["reason"]
+
+
+def test_nothing_is_drawn_where_nobody_looks(rod):
+    command = [sys.executable, "-m", "grid.cli.main", "solve", str(rod), "--method", "implicit", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["plan"]["calibration"] == "reference"
+
+
+def test_a_bar_is_drawn_on_a_terminal(monkeypatch):
+    monkeypatch.setattr(solving.sys, "stderr", SimpleNamespace(isatty=lambda: True, write=len, flush=lambda: None))
+    with solving._progress() as show:
+        show(Progress(0.5, 1.0, 3, 2.0, 2.0, "adi"))
+        show(Progress(1.0, 2.0, 6, 4.0, 0.0, "adi"))
+    monkeypatch.setattr(solving.sys, "stderr", SimpleNamespace(isatty=lambda: False))
+    with solving._progress() as show:
+        assert show is None
 
 
 def test_the_heat_balance_closes_and_is_printed(rod):

@@ -103,3 +103,14 @@ def test_expressions_are_sampled_not_evaluated(make_problem):
     tracemalloc.stop()
 
     assert peak < 1e6
+
+
+@pytest.mark.parametrize("method", ["spectral", "exponential", "krylov", "modal", "implicit", "adi"])
+def test_every_asked_time_is_counted(make_problem, method):
+    problem = make_problem(2, boundaries=COLD, resolution={"cells": [20, 20], "end_time": 1.0})
+    few, many = ([number / count for number in range(1, count + 1)] for count in (2, 200))
+    one, other = (estimate(problem, method=method, tolerance=1e-3, times=times) for times in (few, many))
+
+    assert other.output_bytes == pytest.approx(67 * one.output_bytes)
+    assert other.memory_bytes - one.memory_bytes >= other.output_bytes - one.output_bytes
+    assert other.work_s > 1.5 * one.work_s

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from grid.core.errors import FieldError, UnsupportedError
-from grid.engine import HeatProblem, calibration, calibration_kernels, solve
+from grid.engine import HeatProblem, calibration, calibration_kernels, progress, solve
 from grid.plugins.builtin.heat import Heat, find_times, read_problem
 from grid.plugins.builtin.heat_params import MAX_DEPTH, HeatParams
 from grid.schemas.jobs import Reason
@@ -206,6 +206,20 @@ def test_a_field_is_made_again_by_the_method_of_its_run_on_a_machine_that_choose
 
     assert other.outcomes[0].metrics["method"] != solved.outcomes[0].metrics["method"]
     assert sha256 == solved.outcomes[0].field_sha256
+
+
+def test_a_slow_run_is_told_in_the_log_and_leaves_the_record_as_it_is(monkeypatch):
+    params = HeatParams(problem=changed(WALL, ("material", "conductivity"), {"expression": "50 + T/10"}))
+    quick = heat.solve([params], keep_all)
+    monkeypatch.setattr(progress, "TIMES", 0.0)
+    monkeypatch.setattr(progress, "LEAST", 0.0)
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    with pytest.warns(progress.SlowRunWarning):
+        slow = heat.solve([params], keep_all)
+
+    assert "heat: warning: " in slow.outcomes[0].log
+    assert "of the simulated time done" in slow.outcomes[0].log
+    assert slow.records.tobytes() == quick.records.tobytes()
 
 
 def test_this_machine_is_measured_once(tmp_path, monkeypatch):

@@ -31,6 +31,7 @@ from grid.engine.methods import adi_kernels as kernels
 from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.multigrid import make_operator
 from grid.engine.methods.multigrid_kernels import apply
+from grid.engine.progress import tick
 from grid.engine.space import Loads, Space, add_prescribed
 from grid.engine.state import Segment, State
 from grid.engine.values import FloatArray
@@ -138,6 +139,7 @@ class AdiStepper:
         way, piece = self._begin(state), Segment(segment.start, segment.end, steps)
         is_jump = segment.start in self.jumps
         for number in range(steps):
+            tick()
             self._step(way, segment, piece.time(number), piece.time(number + 1), is_jump and number < DAMPED_STEPS)
         return way
 

@@ -28,6 +28,7 @@ from grid.engine.methods.forced_loads import FactoredSource, make_factored
 from grid.engine.methods.forced_times import Panels, make_panels
 from grid.engine.methods.spectral import SpectralStepper
 from grid.engine.methods.spectral_modes import AxisModes, contract
+from grid.engine.progress import tick
 from grid.engine.space import Space
 from grid.engine.state import Segment, State, include_references
 from grid.engine.values import Constant, FloatArray
@@ -169,6 +170,7 @@ class ForcedStepper:
         total: Response | None = None
         size = min(MOST_TIMES, max(SAMPLED, BLOCK // math.prod(counts[1:])))
         for low in range(0, panels.times.size, size):
+            tick()
             part = slice(low, low + size)
             products = self._factored.sample(panels.times[part])
             if products is None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from grid.engine.errors import NotConvergedError
 from grid.engine.methods import multigrid_kernels as kernels
 from grid.engine.methods.multigrid_levels import Level, Single, make_finest, pack, refine
+from grid.engine.progress import tick
 from grid.engine.space import Loads, Space
 from grid.engine.values import FloatArray
 
@@ -239,6 +240,7 @@ class Iteration:
         hierarchy.take(residual, 1.0)
         before = gained = total = size = math.inf
         for _ in range(ITERATIONS):
+            tick()
             self.iterations += 1
             correction = hierarchy.run()
             following = factor * kernels.product(residual, correction, sums)

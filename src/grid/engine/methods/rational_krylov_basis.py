@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from grid.engine.methods import rational_krylov_kernels as kernels
 from grid.engine.methods.rational_krylov_operators import MultigridOperator, Operator
+from grid.engine.progress import tick
 from grid.engine.space import Loads, Space
 from grid.engine.values import FloatArray
 
@@ -178,6 +179,7 @@ class Basis:
         """
         # Where the body exchanges heat with nothing, an even field is a vector of Krylov's space by itself; elsewhere
         # taking it out of the others would leave that space.
+        tick()
         last, capacity = self._ends.get(chain), self._operator.capacity
         right = self._given[chain] if last is None else capacity * self._vectors[last]
         if gamma is not None and self.count:

@@ -262,7 +262,8 @@ def _describe_plan(solution: "Solution") -> JsonObject:
     plan = solution.plan
     described: JsonObject = {"method": plan.method, "reason": plan.reason, "time_step_s": plan.time_step}
     described["model"] = plan.model
-    described["warnings"] = [warning[:_WARNING_LENGTH] for warning in solution.warnings[:_WARNINGS]]
+    # those of the plan alone, so that equal points give equal records: a run that is slow is told in the job's log
+    described["warnings"] = [warning[:_WARNING_LENGTH] for warning in plan.warnings[:_WARNINGS]]
     if (certificate := solution.certificate) is not None:
         described["certificate"] = {
             "name": certificate.name,
