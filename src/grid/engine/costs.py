@@ -256,7 +256,7 @@ def turn_work(problem: HeatProblem) -> Work:
     loads = [problem.source_term, *(value for law in laws for value in law.values.values())]
     conductivities = [value for material in problem.materials for value in material.conductivity]
     if any("T" in value.variables for value in [*loads, *conductivities]):
-        work |= {"slopes": 1.0, "slopes_cell": cells}
+        work |= {"slopes": 0.5 * len(problem.materials) * (1 + problem.dimension), "slopes_cell": cells}
     return work
 
 

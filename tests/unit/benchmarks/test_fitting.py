@@ -11,7 +11,7 @@ from grid.engine.cost_table import TABLE
 NAMES = ("plan", "adi_step", "adi_cell", "newton")
 
 
-def make_runs(constants, count=60):
+def make_runs(constants, count=600):
     random = np.random.default_rng(7)
     for number in range(count):
         work = {name: float(10 ** random.uniform(-1.0, 1.0) / TABLE[name].seconds) for name in NAMES}
@@ -24,7 +24,7 @@ def test_constants_are_found_again_from_what_they_cost():
 
     for name in NAMES:
         assert found[name] == pytest.approx(wanted[name], rel=0.1)
-    assert "| adi | 60 |" in describe(make_runs(wanted), found)
+    assert "| adi | 600 |" in describe(make_runs(wanted), found)
     assert "100%, 100% | 1.0" in describe(make_runs(wanted), found)
 
 
