@@ -161,9 +161,9 @@ def _freeze(space: "Space") -> "tuple[Space, Loads]":
     """A space and its loads with the coefficients of the start."""
     if space.problem.is_linear:
         return space, space.loads(0.0)
-    from grid.engine.varying import freeze
+    from grid.engine.varying import freeze_start
 
-    return freeze(space, space.initial_temperature(), 0.0)
+    return freeze_start(space)
 
 
 def _insulated(loads: "Loads") -> "Loads":

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from grid.engine.mesh import cell_volume
 from grid.engine.space import Space
-from grid.engine.values import FloatArray
-from grid.engine.varying import integrate_unchecked
+from grid.engine.values import FloatArray, Operand
+from grid.engine.varying import find_variation, stretch
 
 MILD = 0.05  # share of the change of w up to which a correction is taken as it is
 EXPANSIONS, TURNS = 40, 60
@@ -75,6 +75,34 @@ def _find_left(
     change = shift * heat + tau * conducted if shift else tau * conducted
     left: FloatArray = (target - change) * np.sign(target)
     return np.where(np.isnan(left), -np.inf, left)
+
+
+def integrate_unchecked(
+    space: Space, cells: NDArray[np.intp], start: FloatArray, end: FloatArray, time: float
+) -> tuple[FloatArray, FloatArray]:
+    """Heat [J] between temperatures of some cells, and the integral of k dT times twice area over spacing [W].
+
+    Not a number where a property is not physical between them: what is asked of temperatures that are only tried.
+    """
+    problem, varies = space.problem, find_variation(space)
+    index = np.unravel_index(cells, space.shape)
+    places: dict[str, Operand] = {
+        name: np.ravel(varies.places[name])[part] for name, part in zip("xyz", index, strict=False)
+    }
+    places |= {"cells": index, "t": np.float64(time), **stretch(start, end)}
+    heat, conducted = np.ones(cells.shape), np.zeros(cells.shape)
+    for number, material in enumerate(varies.means.materials):
+        inside = np.ones(cells.shape, bool) if space.region is None else space.region.reshape(-1)[cells] == number
+        capacity = material.volumetric_heat_capacity
+        if not inside.any():
+            continue
+        if capacity is not None:
+            heat[inside] = np.broadcast_to(capacity.evaluate(places), cells.shape)[inside]
+        for axis, spacing in enumerate(problem.domain.spacing):
+            mean = material.conductivity_entry(axis, axis, problem.dimension).evaluate(places)
+            conducted[inside] += 2.0 / spacing**2 * np.broadcast_to(mean, cells.shape)[inside]
+    rise = (end - start) * cell_volume(problem.domain)
+    return heat * rise, conducted * rise
 
 
 def _close_in(

@@ -18,7 +18,7 @@ yet, and the end of a run is judged by what it showed.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,7 @@ import numpy as np
 from grid.engine.errors import NotConvergedError
 from grid.engine.load_analysis import analyse_facts
 from grid.engine.values import FloatArray
-from grid.engine.varying import freeze
+from grid.engine.varying import freeze, freeze_start
 
 if TYPE_CHECKING:
     from grid.engine.methods.method import Facts
@@ -103,9 +103,10 @@ def _estimate(space: "Space", samples: list[_Sample]) -> float:
     start = space.initial_temperature()
     imposed, exchanged, reach, settling = list[FloatArray](), list[FloatArray](), 0.0, math.inf
     times = _keeping_times(space)
+    (frozen, loads), known = freeze_start(space), _Known()
     for sample in samples:
-        frozen, loads = freeze(space, start, sample.time)
-        given, taken, difference, lost = _heats(frozen, loads, start, sample.time)
+        frozen, loads = _follow(frozen, loads, sample.time)
+        given, taken, difference, lost = _heats(frozen, loads, start, sample.time, known)
         imposed.append(_largest_rates(frozen, given, len(times)))
         exchanged.append(_largest_rates(frozen, taken, len(times)))
         reach = max(reach, difference)
@@ -115,22 +116,49 @@ def _estimate(space: "Space", samples: list[_Sample]) -> float:
     return max(rise, min(reach, _largest_rise(np.array(exchanged), times, samples)))
 
 
+def _follow(frozen: "Space", loads: "Loads", time: float) -> tuple["Space", "Loads"]:
+    """Coefficients and loads of the start at another time; half cells stay, where laws do not depend on them."""
+    problem = frozen.problem
+    if problem.is_linear:
+        return frozen, frozen.loads(time)
+    properties = [value for material in problem.materials for value in material.values]
+    timed = [any("t" in value.variables for value in (*law.values.values(), *properties)) for law in frozen.boundaries]
+    bent = [not law.is_linear or any("T" in v.variables for v in law.values.values()) for law in frozen.boundaries]
+    if any("t" in value.variables for value in properties) or any(np.array(timed) & np.array(bent)):
+        return freeze(frozen, frozen.initial_temperature(), time)
+    closures = [
+        frozen.closure(index, time) if is_timed else loads.closures[index] for index, is_timed in enumerate(timed)
+    ]
+    source, given = loads.source, problem.source_term
+    if "t" in given.variables:
+        source = frozen.source_heat(time, frozen.initial_temperature().reshape(frozen.shape))
+    return frozen, replace(loads, closures=tuple(closures), source=source)
+
+
+_Known = dict[int, tuple["Closure", FloatArray, float, float]]
+
+
 def _heats(
-    space: "Space", loads: "Loads", start: FloatArray, time: float
+    space: "Space", loads: "Loads", start: FloatArray, time: float, known: _Known
 ) -> tuple[FloatArray, FloatArray, float, float]:
     """Heat given and heat exchanged with each cell at the start [W], the largest difference of temperatures that
-    drives the latter [K], and the time in which the whole body forgets [s]."""
+    drives the latter [K], and the time in which the whole body forgets [s]. `known` keeps what closures gave."""
     given, taken = np.zeros_like(start), np.zeros_like(start)
     if loads.source is not None:
         given += loads.source
     difference, exchange, sides = 0.0, 0.0, [0] * len(space.shape)
     for index, (patch, closure) in enumerate(zip(space.patches, loads.closures, strict=True)):
-        is_exchanged = bool(np.any(closure.transmittance))
-        heat = taken if is_exchanged else given
-        np.add.at(heat, patch.cells, closure.heat_flux(start[patch.cells]) * patch.area)
-        if is_exchanged:
-            difference = max(difference, _find_reach(space, index, closure, start[patch.cells], time))
-            exchange += float(np.sum(closure.transmittance * np.ones(patch.cells.shape)) * patch.area)
+        if index not in known or known[index][0] is not closure:
+            near, held = start[patch.cells], 0.0
+            is_exchanged = bool(np.any(closure.transmittance))
+            if is_exchanged:
+                held = float(np.sum(closure.transmittance * np.ones(patch.cells.shape)) * patch.area)
+            reach = _find_reach(space, index, closure, near, time) if is_exchanged else 0.0
+            known[index] = closure, closure.heat_flux(near) * patch.area, reach, held
+        _, heat, reach, held = known[index]
+        (taken if held else given)[patch.cells] += heat
+        if held:
+            difference, exchange = max(difference, reach), exchange + held
             sides[patch.axis] += 1
     if not exchange > 0.0:
         return given, taken, difference, math.inf

@@ -8,7 +8,6 @@ up to more than the tolerance, the run begins again with what the stepper asks f
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import overload
 
 import numpy as np
 
@@ -16,48 +15,16 @@ from grid.core.errors import DivergedError, FieldError, GridError
 from grid.engine.errors import CancelledError, RunError
 from grid.engine.planning import OnStep, Plan
 from grid.engine.progress import find_watch
+from grid.engine.snapshots import Kept, Snapshots
 from grid.engine.space import Loads, Space
 from grid.engine.state import Bounds, ErrorControlled, Ledger, Segment, State, Stepper
 from grid.engine.survey import Measure
 from grid.engine.values import FloatArray
-from grid.engine.varying import freeze
 
 REPORTS = 50  # calls of on_step in a run, about
 STRIDE = 16  # steps after which a run that chooses its steps reports at the latest, at first
 RETRIES = 3
 EQUAL = 2.0  # times the longest step with which loads are surely followed: of equal steps that were asked for
-
-
-class KeptLoads(Sequence[Loads]):
-    """The loads at each snapshot; of a linear problem evaluated when they are asked for.
-
-    Args:
-        space: The discretised problem.
-    """
-
-    def __init__(self, space: Space) -> None:
-        self._space, self._times = space, list[float]()
-        self._known: list[Loads | None] = []
-
-    def add(self, loads: Loads | None, time: float) -> None:
-        """The loads of one more snapshot, if they are known, and the time at which they are taken [s]."""
-        self._known.append(loads)
-        self._times.append(time)
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    @overload
-    def __getitem__(self, index: int) -> Loads: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Loads, ...]: ...
-    def __getitem__(self, index: int | slice) -> Loads | tuple[Loads, ...]:
-        if isinstance(index, slice):
-            return tuple(self[at] for at in range(*index.indices(len(self))))
-        known = self._known[index]
-        if known is None:
-            known = self._known[index] = self._space.loads(self._times[index])
-        return known
 
 
 @dataclass
@@ -66,8 +33,9 @@ class Recorder:
 
     space: Space
     fields: list[FloatArray] = field(default_factory=list)
-    spaces: list[Space] = field(default_factory=list)
-    loads: "KeptLoads" = field(init=False)
+    snapshots: Snapshots = field(init=False)
+    spaces: Sequence[Space] = field(init=False)
+    loads: Sequence[Loads] = field(init=False)
     contents: list[FloatArray | None] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     rows: list[tuple[float, float, float, float]] = field(default_factory=list)
@@ -78,16 +46,14 @@ class Recorder:
     _measured: tuple[FloatArray, Measure] | None = None
 
     def __post_init__(self) -> None:
-        self.loads = KeptLoads(self.space)
+        self.snapshots = Snapshots(self.space)
+        self.spaces = Kept[Space](self.snapshots, self.snapshots.find_space)
+        self.loads = Kept[Loads](self.snapshots, self.snapshots.find_loads)
 
     def keep(self, state: State, time: float, error: float) -> None:
-        """A snapshot, with the space and the loads at its field and the given time."""
-        space, loads = self.space, None
-        if not self.space.problem.is_linear:
-            space, loads = freeze(self.space, state.temperature, time)
-        self.spaces.append(space)
+        """A snapshot, for which coefficients and loads are known at its field and the given time."""
+        self.snapshots.add(state.temperature, time)
         self.fields.append(state.temperature.reshape(self.space.shape))
-        self.loads.add(loads, time)
         self.contents.append(state.content)
         self.errors.append(error)
         self.prescribed.append(state.ledger.prescribed)

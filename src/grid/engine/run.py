@@ -135,5 +135,5 @@ def make_solution(
     return Solution(
         plan.problem, plan.summary, times, tuple(recorder.fields), metrics | models.metrics,
         (*audits, *models.audits), history, ledger,
-        tuple(recorder.spaces), recorder.loads, tuple(recorder.contents), models,
+        recorder.spaces, recorder.loads, tuple(recorder.contents), models,
     )  # fmt: skip

@@ -78,7 +78,7 @@ class Solution:
     audits: tuple[Audit, ...]
     history: History
     ledger: Ledger = field(repr=False)
-    _spaces: tuple[Space, ...] = field(repr=False)  # coefficients at each snapshot
+    _spaces: Sequence[Space] = field(repr=False)  # coefficients at each snapshot
     _loads: Sequence[Loads] = field(repr=False)
     _contents: tuple[FloatArray | None, ...] = field(repr=False)  # enthalpy of each cell [J], where a material melts
     models: ModelReport = field(default_factory=ModelReport)

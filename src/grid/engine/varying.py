@@ -25,7 +25,7 @@ from grid.engine.materials import (
     couplings_at,
     patch_places,
 )
-from grid.engine.mesh import after_first, before_last, cell_volume, first, last, open_places
+from grid.engine.mesh import after_first, before_last, first, last, open_places
 from grid.engine.space import Closure, Loads, Space, close
 from grid.engine.tensor import along_surface
 from grid.engine.values import FloatArray, Operand
@@ -56,6 +56,7 @@ class Variation:
         group: Patches whose surface temperatures are sought together.
         all_conductivities_of_temperature: Whether the conductivity of every material depends on temperature.
         is_isotropic: Whether every material has one conductivity for all axes, the same in both halves of a cell.
+        at_start: What `freeze_start` found.
         means: The materials with their properties as means between two temperatures.
         joints: For each axis the faces between two materials, and those of contacts, across which a conductivity
             depends on temperature.
@@ -76,6 +77,7 @@ class Variation:
     group: "Group | None"
     all_conductivities_of_temperature: bool
     is_isotropic: bool
+    at_start: list[tuple[Space, Loads]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,19 @@ def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Sp
     return space, Loads(
         closures, space.source_heat(time, temperature.reshape(space.shape)), b"", space.prescribed(time)
     )
+
+
+def freeze_start(space: Space) -> tuple[Space, Loads]:
+    """`freeze` at the initial field and t = 0, once for a space.
+
+    Raises:
+        NotConvergedError: A surface temperature is not found.
+        FieldError: A coefficient is not physical there.
+    """
+    known = find_variation(space).at_start
+    if not known:
+        known.append(freeze(space, space.initial_temperature(), 0.0))
+    return known[0]
 
 
 def _conductance(
@@ -341,34 +356,6 @@ def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> 
     name = f"surface temperature of {space.patches[index].name}"
     cell = np.unravel_index(int(space.patches[index].cells.reshape(-1)[search.worst]), space.shape)
     raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
-
-
-def integrate_unchecked(
-    space: Space, cells: NDArray[np.intp], start: FloatArray, end: FloatArray, time: float
-) -> tuple[FloatArray, FloatArray]:
-    """Heat [J] between temperatures of some cells, and the integral of k dT times twice area over spacing [W].
-
-    Not a number where a property is not physical between them: what is asked of temperatures that are only tried.
-    """
-    problem, varies = space.problem, find_variation(space)
-    index = np.unravel_index(cells, space.shape)
-    places: dict[str, Operand] = {
-        name: np.ravel(varies.places[name])[part] for name, part in zip("xyz", index, strict=False)
-    }
-    places |= {"cells": index, "t": np.float64(time), **stretch(start, end)}
-    heat, conducted = np.ones(cells.shape), np.zeros(cells.shape)
-    for number, material in enumerate(varies.means.materials):
-        inside = np.ones(cells.shape, bool) if space.region is None else space.region.reshape(-1)[cells] == number
-        capacity = material.volumetric_heat_capacity
-        if not inside.any():
-            continue
-        if capacity is not None:
-            heat[inside] = np.broadcast_to(capacity.evaluate(places), cells.shape)[inside]
-        for axis, spacing in enumerate(problem.domain.spacing):
-            mean = material.conductivity_entry(axis, axis, problem.dimension).evaluate(places)
-            conducted[inside] += 2.0 / spacing**2 * np.broadcast_to(mean, cells.shape)[inside]
-    rise = (end - start) * cell_volume(problem.domain)
-    return heat * rise, conducted * rise
 
 
 def find_surface_kind(space: Space, index: int) -> str:
