@@ -39,6 +39,8 @@ CARRY_DAMPED = (0.0, 1.0)  # and of two steps of backward Euler
 SHARE = 0.1  # of the tolerance that the error of one step may take, as it is felt at the next asked time
 FIRST = 0.5  # times the cube root of the tolerance: first step, over the way to the next asked time
 LARGEST_FIRST = 0.1
+BEND = 3.0  # times as long as the first step is one after a time at which loads bend
+SHARE_HALVES = 0.2  # as `SHARE`, where steps are halved: on average they have less than half of the error they may have
 CHANGING = 20  # steps at least in a run whose loads change in time
 GROWTH, SHRINKAGE = 4.0, 0.1  # limits of the ratio of a step to the one before
 SAFETY_FACTOR = 0.9
@@ -48,6 +50,7 @@ PATIENCE, MOST_STEPS = 2_000, 10_000_000  # after so many steps, so many more at
 LARGEST_POWER = 3.0  # with which a rough error is taken to die out; one less after a damped step
 RETRY_SHARE = 0.6  # of the tolerance: what a run that starts again aims for
 LEAST_AIM = 1e-3
+HALVINGS, ALIGNED = 20, 1e-6  # of a segment, and share of a step by which it may begin beside its place
 REUSE = 1e-10  # relative difference of steps that counts as rounding
 
 
@@ -128,11 +131,13 @@ class AdaptiveStepper:
         scheme: Takes the steps.
         times: Asked times, increasing [s].
         end: Of the run [s].
-        jumps: Times at which a load may jump [s].
+        jumps: Times at which a load may jump or bend [s].
         tolerance: Of the error at the asked times, over the span of temperatures.
         changes: Whether loads change in time.
         limits: Longest steps with which the loads are followed; None where nothing limits them.
         expected: Span of temperatures that the loads will make [K], see `grid.engine.load_scale`.
+        bends: Those of them at which loads are continuous.
+        halves: Whether steps are halves, quarters, ... of the way between two landings, so that few lengths occur.
     """
 
     scheme: Scheme
@@ -144,6 +149,8 @@ class AdaptiveStepper:
     name: str = "implicit"
     limits: StepLimits | None = None
     expected: float = 0.0
+    halves: bool = False
+    bends: frozenset[float] = frozenset()
     _asked: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -168,7 +175,7 @@ class AdaptiveStepper:
         control = self._controller(state, segment)
         corner, has_landed = None, False
         while True:
-            step, end = self._cut(control, state.time, segment.end)
+            step, end = self._cut(control, state.time, segment)
             if corner is not None:
                 step, end, has_landed = corner - state.time, corner, True
             is_crawling = state.step + state.rejected_steps > PATIENCE and (self.end - state.time) / step > MOST_STEPS
@@ -212,35 +219,43 @@ class AdaptiveStepper:
         """The controller of a state; a new one at the start, shorter steps after a jump."""
         first = self._first_step(state.time)
         if len(state.controller) < 6:
-            aim = state.controller[0] if state.controller else SHARE
+            aim = state.controller[0] if state.controller else SHARE_HALVES if self.halves else SHARE
             low, high = float(state.temperature.min()), float(state.temperature.max())
             return Controller(first, 0.0, aim, 1.0, low, high)
         control = Controller(*state.controller)
         if state.time == segment.start and state.time in self.jumps:
+            first *= BEND if state.time in self.bends else 1.0
             return replace(control, wanted=min(control.wanted, first), previous=1.0)
         return control
 
     def _first_step(self, time: float) -> float:
         ahead = self._next_asked(time, strictly=True) - time
         share = min(FIRST * self.tolerance ** (1.0 / 3.0), LARGEST_FIRST)
+        share *= math.sqrt(2.0) if self.halves else 1.0  # of which halving leaves as much on average
         return float(share * (ahead if ahead > 0.0 else self.end))
 
     def _next_asked(self, time: float, *, strictly: bool) -> float:
         index = int(np.searchsorted(self._asked, time, side="right" if strictly else "left"))
         return float(self._asked[min(index, self._asked.size - 1)])
 
-    def _cut(self, control: Controller, time: float, end: float) -> tuple[float, float]:
-        """The step and its end: the way to the landing in equal parts no longer than what is wanted."""
-        way = end - time
-        wanted = min(control.wanted, self.end / CHANGING) if self.changes else control.wanted
+    def _cut(self, control: Controller, time: float, segment: Segment) -> tuple[float, float]:
+        """The step and its end: the way to the landing in equal parts no longer than what is wanted.
+
+        Where steps are halves, quarters, ... of a segment, it is the longest of these that begins at this time.
+        """
+        way, wanted = segment.end - time, control.wanted
+        wanted = min(wanted, self.end / CHANGING) if self.changes else wanted
         if self.limits is not None:
             wanted = min(wanted, self.limits.find(time))
+        if self.halves and (step := _halve(segment, time, wanted)) is not None:
+            end = time + step
+            return step, segment.end if segment.end - end < 0.5 * step else end
         wanted = self.end * _on_ladder(wanted / self.end)
         parts = max(1, math.ceil(way / wanted * (1.0 - 1e-9))) if way / wanted < 1e15 else 10**15
         step = way / parts
         if abs(step - control.taken) <= REUSE * step:
             step = control.taken
-        return step, end if parts == 1 else time + step
+        return step, segment.end if parts == 1 else time + step
 
     def _judge(self, state: State, attempt: Attempt, control: Controller, step: float) -> tuple[Controller, float]:
         """The controller after an attempt, and the error of the attempt over what it may be."""
@@ -258,6 +273,8 @@ class AdaptiveStepper:
             factor = min(SAFETY_FACTOR * excess ** (-1.0 / 3.0), math.sqrt(0.5))
             return replace(control, wanted=step * max(factor, SHRINKAGE)), excess
         factor = SAFETY_FACTOR * excess**-PROPORTIONAL * control.previous**INTEGRAL
+        if self.halves:  # an error that would do with twice the step is not waited for
+            factor = SAFETY_FACTOR * excess ** (-1.0 / 3.0)
         wanted = min(max(step, control.wanted) * max(factor, SHRINKAGE), GROWTH * step)
         return Controller(wanted, step, control.aim, max(excess, 1e-3), low, high), excess
 
@@ -325,3 +342,15 @@ def _advance_error(attempt: Attempt, heat: FloatArray) -> FloatArray:
 def _on_ladder(factor: float) -> float:
     """The largest power of sqrt(2) that is not above a factor."""
     return math.pow(2.0, 0.5 * math.floor(2.0 * math.log2(factor) + 1e-9))
+
+
+def _halve(segment: Segment, time: float, wanted: float) -> float | None:
+    """The longest 2^-n of a segment that is not above what is wanted and begins at a time; None if none does."""
+    whole = segment.end - segment.start
+    first = max(0, math.ceil(math.log2(whole / wanted) - 1e-9)) if wanted > 0.0 else HALVINGS
+    for power in range(first, HALVINGS):
+        step = math.ldexp(whole, -power)
+        begun = (time - segment.start) / step
+        if abs(begun - round(begun)) <= ALIGNED:
+            return step
+    return None

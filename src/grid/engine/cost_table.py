@@ -119,6 +119,13 @@ TABLE: dict[str, Operation] = {
     "stage_cell": Operation(2.8e-9, "stencil"),
     "space_stage_cell": Operation(3e-7, "array"),
     # implicit: a step, its loads, a matrix that is put together; a turn of Newton's method, compiled where cells melt
+    # implicit where stages are corrected on the cells of a body: its lists, a step, flows through faces, entries of
+    # factors, factors in 1D
+    "compiled": Operation(2e-6, "array"),
+    "compiled_step": Operation(1.3e-3, "call"),
+    "compiled_face": Operation(8e-9, "array"),
+    "compiled_entry": Operation(4e-10, "sparse"),
+    "compiled_line": Operation(1e-6, "sparse"),
     "implicit_step": Operation(9.7e-5, "call"),
     "implicit_face": Operation(1.3e-4, "call"),
     "implicit_load": Operation(4.8e-4, "call"),

@@ -18,7 +18,8 @@ which never do: the damping of R. Rannacher (Numer. Math. 43, 1984), applied onl
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,10 +31,13 @@ from grid.engine.iteration import TOLERANCE, Balance, balance
 from grid.engine.linear import LinearSolver, make_solver
 from grid.engine.newton import can_differentiate, make_newton_solver
 from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
-from grid.engine.space import Loads, Space
+from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
 from grid.engine.varying import find_variation, freeze
+
+if TYPE_CHECKING:
+    from grid.engine.conduction_body import ConductionBody
 
 KEPT_REFERENCES, FEW_CELLS = 8, 1_000  # matrices of the start that are held; cells up to which none is worth it
 KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # factorisations held at once, for different steps; large grids
@@ -53,9 +57,18 @@ class Stage:
 
 @dataclass
 class ImplicitStepper(EqualSteps):
-    """TR-BDF2 in equal steps between landing times; `grid.engine.adaptive` takes its steps one by one."""
+    """TR-BDF2 in equal steps between landing times; `grid.engine.adaptive` takes its steps one by one.
+
+    Args:
+        accuracy: What an iteration may leave of a stage, over the span of temperatures.
+        rough: The same where a bound tells how much it leaves, see `grid.engine.conduction_body`.
+        anchor: A step [s]; where few matrices are kept, they belong to it times powers of two. 0: each to the step
+            that it was made for.
+    """
 
     accuracy: float = TOLERANCE
+    rough: float = TOLERANCE
+    anchor: float = 0.0
     _references: OrderedDict[float, LinearSolver] = field(default_factory=OrderedDict, repr=False)
     _steps: list[float] = field(default_factory=list, repr=False)
     _solvers: OrderedDict[tuple[float, bytes], LinearSolver] = field(default_factory=OrderedDict, repr=False)
@@ -108,12 +121,23 @@ class ImplicitStepper(EqualSteps):
             is_strict: Let no local extreme grow by a limited flow.
         """
         tau, space = stage.weight * stage.step, self.space if not is_strict else self._strict_space
+        if self.body is not None:
+            reference = self._find_reference_nearby(tau)
+            if before is not None and before.solver not in self._references.values():
+                reference = before.solver, tau
+            done = self.body.settle(
+                (base, known, guess), tau, stage.time, reference,
+                partial(self._make_solver_at, stage.time, tau), self.rough,
+            )  # fmt: skip
+            if done is not None:
+                return done
         if not space.problem.is_linear:
-            is_kept = before is not None and before.is_steady
+            is_kept = before is not None and before.is_steady and self.body is None
             solver = before.solver if before is not None and is_kept else self._find_reference(tau)
-            return balance(
+            done = balance(
                 space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver, tolerance=self.accuracy
             )
+            return done if self.body is None else replace(done, flow=self.body.join(done.flow))
         loads = self.space.loads(stage.time)
         solver = self._solver(stage.step, stage.weight, loads)
         if space.correction is not None:
@@ -137,19 +161,59 @@ class ImplicitStepper(EqualSteps):
         low, high = min(old.min(), middle.temperature.min()), max(old.max(), middle.temperature.max())
         return np.clip(old + (middle.temperature - old) / GAMMA, low, high)
 
+    @cached_property
+    def body(self) -> "ConductionBody | None":
+        """The cells of a body whose heat flow is compiled."""
+        if self.space.problem.is_linear or not can_differentiate(self.space):
+            return None
+        from grid.engine.conduction_body import ConductionBody
+        from grid.engine.conduction_faces import is_compiled
+
+        return ConductionBody(self.space) if is_compiled(self.space) else None
+
+    @property
+    def has_few_matrices(self) -> bool:
+        """Whether stages are corrected by matrices of few steps, because a factorisation is dear beside a turn."""
+        return self.body is not None and len(self.space.shape) > 1 and self.space.body_cells.size > FEW_CELLS
+
+    def _find_flow(self, space: Space, temperature: FloatArray, time: float) -> tuple[HeatFlow, Loads]:
+        """The heat flow of a flat field at a time, and the loads then."""
+        moment = None if self.body is None else self.body.find_flow(temperature, time)
+        if moment is not None:
+            return moment.flow, moment.around.loads
+        frozen, loads = freeze(space, temperature, time)
+        flow = frozen.heat_flow(temperature, loads)
+        return flow if self.body is None else self.body.join(flow), loads
+
+    def _find_reference_nearby(self, tau: float) -> tuple[LinearSolver, float]:
+        """Newton's matrix at the start of the run for a step nearby, and the weight of the stage that it is for [s]."""
+        nearby = tau
+        if self.anchor > 0.0 and self.has_few_matrices:
+            nearby = D * self.anchor * 2.0 ** round(math.log2(tau / (D * self.anchor)))
+            nearby = tau if abs(nearby - tau) <= REUSE * tau else nearby
+        return self._make_reference(nearby), nearby
+
+    def _make_solver_at(self, time: float, tau: float, temperature: FloatArray) -> LinearSolver:
+        """Newton's matrix at a field."""
+        frozen, loads = freeze(self.space, temperature, time)
+        return make_newton_solver(frozen, loads, temperature, time, shift=1.0, tau=tau)
+
     def _find_reference(self, tau: float) -> LinearSolver | None:
         """Newton's matrix at the start of the run, where a factorisation is dearer than a turn or two with an old one.
 
         It follows from the plan alone, so a run that is resumed has the same.
         """
-        if not self._keeps_references:
-            return None
+        return self._make_reference(tau) if self._keeps_references else None
+
+    def _make_reference(self, tau: float) -> LinearSolver:
         if tau not in self._references:
             while len(self._references) >= KEPT_REFERENCES:
                 self._references.popitem(last=False)
-            start = self.space.initial_temperature()
-            frozen, loads = freeze(self.space, start, 0.0)
-            self._references[tau] = make_newton_solver(frozen, loads, start, 0.0, shift=1.0, tau=tau)
+            self._references[tau] = (
+                self._make_solver_at(0.0, tau, self.space.initial_temperature())
+                if self.body is None
+                else self.body.make_reference(tau)
+            )
         self._references.move_to_end(tau)
         return self._references[tau]
 
@@ -192,8 +256,7 @@ class ImplicitStepper(EqualSteps):
         space = self._strict_space if is_strict else self.space
         start, end = segment.time(number), segment.time(number + 1)
         old = state.temperature
-        frozen, loads = freeze(space, old, segment.inside(start))
-        first = frozen.heat_flow(old, loads)
+        first, loads = self._find_flow(space, old, segment.inside(start))
         at = segment.inside(start + GAMMA * (end - start))
         middle = self._stage(old, step * D * first.net, old, Stage(step, D, at), is_strict=is_strict)
         known = step * W * (first.net + middle.flow.net)
@@ -213,8 +276,8 @@ class ImplicitStepper(EqualSteps):
     def damp_step(self, state: State, segment: Segment, step: float) -> Attempt:
         """Two steps of backward Euler of d h, with the matrix of a step h; their error is half of h^2 T_tt each."""
         size, ledger, bounds, temperature = D * step, state.ledger, state.bounds, state.temperature
-        frozen, loads = freeze(self.space, temperature, segment.inside(segment.start))
-        before, none = frozen.heat_flow(temperature, loads), np.zeros_like(temperature)
+        before, _ = self._find_flow(self.space, temperature, segment.inside(segment.start))
+        none = np.zeros_like(temperature)
         turns = state.iterations
         for part in (1, 2):
             at = segment.inside(segment.start + part * size)
@@ -234,6 +297,8 @@ class ImplicitStepper(EqualSteps):
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of temperature that belong to errors of heat."""
+        if not find_variation(self.space).capacity:
+            return heat * self.space.rate
         return heat * freeze(self.space, state.temperature, state.time)[0].rate
 
     def find_corner(self, before: State, after: State) -> float | None:  # noqa: ARG002 smooth coefficients have none

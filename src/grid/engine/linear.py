@@ -229,6 +229,10 @@ class BodyLU:
         solution[self._body] = self._factors.solve(right[self._body])
         return solution
 
+    def solve_own(self, right: FloatArray) -> FloatArray:
+        """Solve for the cells of the body alone, in their order."""
+        return self._factors.solve(right)
+
 
 class SparseLU:
     """SuperLU with a symmetric minimum-degree ordering."""

@@ -105,11 +105,13 @@ class LoadAnalysis:
         switches: Times at which some load jumps or bends, increasing [s].
         zones: Without gaps from 0 to the end; empty where no load depends on time.
         ends: Of the stretches on which each load is smooth, by the name of its field [s].
+        bends: Those of the switches at which no load jumps: points of tables that are linear between them [s].
     """
 
     switches: tuple[float, ...] = ()
     zones: tuple[Zone, ...] = ()
     ends: dict[str, FloatArray] = field(default_factory=dict, compare=False, repr=False)
+    bends: frozenset[float] = frozenset()
 
     def find_ends(self, path: str) -> FloatArray:
         """The ends of the stretches on which a load is smooth [s]; none if it is not known."""
@@ -235,10 +237,15 @@ def analyse_facts(facts: "Facts") -> LoadAnalysis:
 
 
 def find_jumps(facts: "Facts") -> frozenset[float]:
-    """Landing times at which a load may jump: breakpoints and switches, but not the ends of zones [s]."""
+    """Landing times at which a load may jump or bend: breakpoints and switches, but not the ends of zones [s]."""
     loads = analyse_facts(facts)
     named = set(facts.landings) - set(facts.times) - set(loads.marks)
     return frozenset((*facts.problem.breakpoints, *loads.switches, *named))
+
+
+def find_bends(facts: "Facts") -> frozenset[float]:
+    """Those of `find_jumps` at which loads are continuous [s]."""
+    return analyse_facts(facts).bends - frozenset(facts.problem.breakpoints)
 
 
 def analyse_values(loads: Iterable[TimedLoad], start: float, end: float, tolerance: float) -> LoadAnalysis:
@@ -249,16 +256,18 @@ def analyse_values(loads: Iterable[TimedLoad], start: float, end: float, toleran
     """
     from grid.engine.switches import find_switches
 
-    switches, courses, ends = set[float](), list["Course"](), dict[str, FloatArray]()
+    switches, jumps, courses, ends = set[float](), set[float](), list["Course"](), dict[str, FloatArray]()
     for load in loads:
         own = find_switches(load.value, "t", start, end, load.places, path=load.path)
         switches.update(own)
+        if not (isinstance(load.value, Table) and load.value.interpolation == "linear"):
+            jumps.update(own)
         marks = np.array([start, *own, end])
         found = [course for value in _find_expressions(load.value) for course in _follow(value, load, marks, tolerance)]
         courses += found
         ends[load.path] = np.unique(np.concatenate([marks, *(course.ends for course in found)]))
     zones = _make_zones(courses) if courses else ()
-    return LoadAnalysis(tuple(sorted(switches)), zones, ends)
+    return LoadAnalysis(tuple(sorted(switches)), zones, ends, frozenset(switches - jumps))
 
 
 def _find_expressions(value: Value) -> Iterator[Expression]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import SingularError
 from grid.engine.face_slopes import find_face_slopes, has_face_slopes
-from grid.engine.linear import BodyLU, LinearSolver, TridiagonalLU, make_solver, prefers_factors
+from grid.engine.linear import BodyLU, LinearSolver, TridiagonalLU, assemble_body, make_solver, prefers_factors
 from grid.engine.mesh import after_first, before_last, first, inner, last
 from grid.engine.space import Closure, Loads, Space
 from grid.engine.values import FloatArray
@@ -77,6 +77,19 @@ def make_newton_solver(
     idle = 0.0 if frozen.active is None else np.where(frozen.active, 0.0, 1.0)
     ones = np.ones_like(temperature)
     return factorise(frozen, slopes, shift * frozen.capacity + idle, tau * ones)
+
+
+def find_body_matrix(frozen: Space, loads: Loads, temperature: FloatArray, time: float) -> Any:
+    """-df/dT at a field and the coefficients frozen there [W/K], over the cells of the body in their order; CSC.
+
+    Raises:
+        FieldError: A coefficient is not physical a little above the field.
+    """
+    if not must_differentiate(frozen):
+        return assemble_body(frozen, loads)
+    rises = np.full(temperature.shape, RISE * find_scale(frozen, loads, temperature))
+    slopes = differentiate(frozen, loads, temperature, time, rises)
+    return _assemble(frozen, slopes, np.zeros_like(temperature), np.ones_like(temperature))
 
 
 def _make_cooling_solver(

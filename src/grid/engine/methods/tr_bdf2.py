@@ -4,9 +4,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from grid.engine.audits import reason_without_bounds
 from grid.engine.cost_table import Work, add, scale
-from grid.engine.costs import factor_seconds, loads_change, memory_bytes, solver_work, turn_work
+from grid.engine.costs import (
+    factor_entries,
+    factor_seconds,
+    factor_work,
+    loads_change,
+    memory_bytes,
+    solver_work,
+    turn_work,
+)
 from grid.engine.methods.method import DEFAULT_TOLERANCE, Cost, Facts
 
 if TYPE_CHECKING:
@@ -16,6 +26,7 @@ if TYPE_CHECKING:
     from grid.engine.space import Space
     from grid.engine.state import Stepper
 
+COMPILED_ACCURACY, MOST_COMPILED = 2e-2, 1e-4  # the same where stages are corrected on the cells of the body
 ACCURACY, MOST_ACCURACY = 1e-3, 1e-6  # of the tolerance, and at most: last correction of an iteration over the span
 MOST_FACTORED = 40_000  # cells, as in grid.engine.newton
 LEAST_STEPS, STEPS = 5.0, 0.35  # steps that the error asks for: so many, and so many over the root of the tolerance
@@ -28,6 +39,9 @@ LANDING, LANDING_CHANGING = 1.5, 0.24
 SOLVES = 5.0  # of a linear step: its stages, and the filters of its error
 MATRICES = 2.0  # for each landing: steps that end on one are of their own length
 TURNS, MATRICES_STEP = 4.0, 1.0  # of an iteration in both stages of a step, and the matrices that are made for them
+# where stages are corrected on the cells of the body: the share of steps where these are halved, factorisations then,
+# solves and evaluations of a step
+HALVED, FACTORED, FEW_CELLS, COMPILED_SOLVES, COMPILED_FLOWS = 0.75, 6, 1_000, 8.0, 5.0
 FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
 
 
@@ -51,19 +65,26 @@ class ImplicitMethod:
     def estimate(self, facts: Facts) -> Cost:
         steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
         memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
+        if _has_compiled_flow(facts):
+            few = facts.steps is None and facts.dimension > 1 and (facts.body_cells or facts.cells) > FEW_CELLS
+            steps = math.ceil(HALVED * steps) if few else steps
+            return Cost(steps, _count_compiled(facts, steps, FACTORED if few else steps), memory, find_step(facts))
         return Cost(steps, _count_work(facts, steps), memory, find_step(facts))
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.adaptive import AdaptiveStepper
-        from grid.engine.load_analysis import analyse_facts, find_jumps
+        from grid.engine.implicit import ImplicitStepper
+        from grid.engine.load_analysis import analyse_facts, find_bends, find_jumps
         from grid.engine.load_scale import estimate_span
 
         scheme = _make_scheme(space, facts)
         if facts.steps is not None:
             return scheme
+        halves = isinstance(scheme, ImplicitStepper) and scheme.has_few_matrices
+        bends = find_bends(facts) if halves else frozenset()
         return AdaptiveStepper(
             scheme, facts.times, facts.duration, find_jumps(facts), facts.tolerance, loads_change(facts.problem),
-            limits=analyse_facts(facts).limits, expected=estimate_span(space, facts),
+            limits=analyse_facts(facts).limits, expected=estimate_span(space, facts), bends=bends, halves=halves,
         )  # fmt: skip
 
 
@@ -99,6 +120,27 @@ def _is_factored(facts: Facts) -> bool:
     return cells <= MOST_FACTORED and (facts.dimension < 3 or factor_seconds(facts.problem.domain.cells, cells) <= 0.3)
 
 
+def _has_compiled_flow(facts: Facts) -> bool:
+    """Whether stages are corrected on the cells of the body, see `grid.engine.conduction_body`."""
+    from grid.engine.property_curves import has_compiled_flow
+
+    return (facts.dimension == 1 or _is_factored(facts)) and has_compiled_flow(facts.problem)
+
+
+def _count_compiled(facts: Facts, steps: float, factored: float) -> Work:
+    """The operations of steps whose stages are corrected on the cells of the body, with so many factorisations."""
+    cells, shape = facts.body_cells or facts.cells, facts.problem.domain.cells
+    entries = 4.0 * cells if facts.dimension == 1 else factor_entries(shape, cells)
+    work = {
+        "compiled": facts.cells,
+        "compiled_step": steps,
+        "compiled_face": steps * COMPILED_FLOWS * facts.dimension * cells,
+        "compiled_entry": steps * COMPILED_SOLVES * 2.0 * entries,
+    }
+    factor = {"compiled_line": cells} if facts.dimension == 1 else factor_work(shape, cells)
+    return add(work, scale(factor, factored))
+
+
 def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpyStepper":
     step = find_step(facts) or facts.duration
     keeps_bounds = reason_without_bounds(facts.problem) is None
@@ -111,7 +153,9 @@ def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpySte
     if facts.steps is not None:
         return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
     accuracy = max(min(ACCURACY * facts.tolerance, MOST_ACCURACY), 1e-10)
-    return ImplicitStepper(space, step, keeps_bounds=keeps_bounds, accuracy=accuracy)
+    anchor = float(np.median(np.diff((0.0, *facts.landings))))
+    rough = max(min(COMPILED_ACCURACY * facts.tolerance, MOST_COMPILED), 1e-10)
+    return ImplicitStepper(space, step, keeps_bounds=keeps_bounds, accuracy=accuracy, rough=rough, anchor=anchor)
 
 
 def _has_compiled_turns(problem: "HeatProblem") -> bool:
