@@ -32,11 +32,12 @@ from grid.engine.newton import (
     find_scale,
     must_differentiate,
 )
+from grid.engine.phase_conduction import find_conduction
 from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
 from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.state import Bounds, Segment, State, include_references
 from grid.engine.values import FloatArray
-from grid.engine.varying import find_surface_kind, find_variation, freeze
+from grid.engine.varying import freeze
 
 if TYPE_CHECKING:
     from grid.engine.enthalpy_body import ConstantBody, ConstantMoment
@@ -99,7 +100,7 @@ class EnthalpyStepper(EqualSteps):
     """TR-BDF2 in equal steps between landing times, with the enthalpy as unknown.
 
     Args:
-        tolerance: Of the run; stages of a body whose conductances are constant are solved to a share of it.
+        tolerance: Of the run; stages of a body that one potential conducts are solved to a share of it.
     """
 
     tolerance: float = 0.0
@@ -109,10 +110,10 @@ class EnthalpyStepper(EqualSteps):
     def __post_init__(self) -> None:
         self.store = Store(self.space)
         self.body = None
-        if is_constant(self.space):
+        if (conduction := find_conduction(self.space)) is not None:
             from grid.engine.enthalpy_body import ConstantBody
 
-            self.body = ConstantBody(self.store, self.tolerance)
+            self.body = ConstantBody(self.store, conduction, self.tolerance)
 
     def _equal_step(self, state: State, segment: Segment, number: int) -> State:
         """One step of equal length, damped where it makes a new extreme; in parts where an iteration stalls."""
@@ -211,7 +212,8 @@ class EnthalpyStepper(EqualSteps):
         old, step = _content(state), segment.time_step
         first = self._begin(old, segment.inside(start))
         at = segment.inside(start + GAMMA * (end - start))
-        middle = self._stage(old, step * D * first.flow.net, old, D * step, at)
+        pushed = self.store.stop_at_corners(old, old + GAMMA * step * first.flow.net)
+        middle = self._stage(old, step * D * first.flow.net, pushed, D * step, at)
         known = step * W * (first.flow.net + middle.flow.net)
         guess = middle.content + (1.0 / GAMMA - 1.0) * (middle.content - old)
         last = self._stage(old, known, guess, D * step, segment.inside(end))
@@ -291,14 +293,6 @@ class EnthalpyStepper(EqualSteps):
         if state.error is None:
             return np.zeros_like(state.temperature)
         return np.abs(state.error * self._slope(state))
-
-
-def is_constant(space: Space) -> bool:
-    """Whether the conductances of a body in two or three dimensions are constant, and its loads do not know T."""
-    varies = find_variation(space)
-    kinds = {find_surface_kind(space, index) for index in range(len(space.patches))}
-    is_plane = len(space.shape) > 1 or space.problem.is_periodic[0]
-    return is_plane and not (varies.conductivity or varies.loads_of_temperature or "sought" in kinds)
 
 
 def _rounding(moment: Moment, tau: float) -> float:

@@ -2,7 +2,8 @@
 
 All arrays run over the cells of the body in the order in which they are eliminated. `starts` and `cells` list the
 neighbours of each cell, `faces` the conductances to them [W/K], `films` and `given` the heat of boundaries and sources,
-`given - films T` [W]. The laws of the materials stand one after the other in `nodes` [K] and `contents` [J].
+`given - films T` [W]. The laws of the materials stand one after the other in `nodes` [K] and `contents` [J]. Where the
+phases conduct unlike each other, the potential of `grid.engine.phase_conduction` stands for the temperature.
 """
 
 from typing import Any
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from grid.engine.values import FloatArray
 
 Indices = NDArray[Any]
+Surfaces = tuple[Indices, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 HOP = 1e-12  # of the latent heat: how far below a corner a cell that cools ends
 STIFF = 1e12  # times the conductances of a cell: the capacity of one that melts at one temperature
 ROUNDINGS = 64.0 * 2.220446049250313e-16  # of the largest term of a residual
-OFTEN = 4  # turns of conjugate gradients, beyond which the next correction has a factor of its own
+OFTEN = 3  # turns of conjugate gradients, beyond which the next correction has a factor of its own
 MOST_TURNS = 200  # of conjugate gradients
 LEAST_PIVOT = 1e-3  # of the diagonal: what dropped entries may leave of a pivot
 
@@ -185,10 +187,33 @@ def advance(
 
 
 @njit(cache=True, nogil=True)
+def choose_films(
+    potential: FloatArray, behind: Indices, thresholds: FloatArray, films: FloatArray, heats: FloatArray,
+    liquid_films: FloatArray, liquid_heats: FloatArray, sources: FloatArray, own: FloatArray, given: FloatArray,
+) -> None:  # fmt: skip
+    """Sum what the faces of each cell let through, by the phase of their surfaces; nothing to do without faces.
+
+    Args:
+        behind: Cells behind the faces.
+        sources: Heat into each cell beside that of faces [W].
+        own, given: Filled; those of solid surfaces where both phases conduct alike.
+    """
+    if behind.size == 0:
+        return
+    for cell in range(own.size):
+        own[cell], given[cell] = 0.0, sources[cell]
+    for face in range(behind.size):
+        cell = behind[face]
+        is_liquid = potential[cell] >= thresholds[face]
+        own[cell] += liquid_films[face] if is_liquid else films[face]
+        given[cell] += liquid_heats[face] if is_liquid else heats[face]
+
+
+@njit(cache=True, nogil=True)
 def settle(
     content: FloatArray, base: FloatArray, known: FloatArray, tau: float, aim: float, forcing: float, most: int,
     firsts: Indices, lasts: Indices, nodes: FloatArray, contents: FloatArray, starts: Indices,
-    cells: Indices, faces: FloatArray, films: FloatArray, given: FloatArray, rows: Indices,
+    cells: Indices, faces: FloatArray, surfaces: Surfaces, films: FloatArray, given: FloatArray, rows: Indices,
     columns: Indices, lower: FloatArray, pivots: FloatArray, temperature: FloatArray, slope: FloatArray,
     flow: FloatArray,
 ) -> int:  # fmt: skip
@@ -201,6 +226,7 @@ def settle(
         aim: Share of the largest change that the residuals of the end may be.
         forcing: Share of the residual that a correction may leave (R. S. Dembo, S. C. Eisenstat, T. Steihaug, SIAM J.
             Numer. Anal. 19, 1982).
+        surfaces: What `choose_films` asks for.
     """
     count = content.size
     piece = np.empty(count, np.int64)
@@ -208,6 +234,7 @@ def settle(
     solves = OFTEN + 1
     for turn in range(most):
         find_temperatures(content, firsts, lasts, nodes, contents, temperature, slope, piece)
+        choose_films(temperature, *surfaces, films, given)
         find_flow(temperature, starts, cells, faces, films, given, flow)
         size = change = forced = rounding = 0.0
         for cell in range(count):

@@ -159,13 +159,16 @@ def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpySte
 
 
 def _has_compiled_turns(problem: "HeatProblem") -> bool:
-    """Whether a material melts while no conductance and no load depends on temperature, in two or three dimensions."""
+    """Whether a material melts with conductances that one potential makes constant, see `phase_conduction`."""
+    from grid.engine.phase_conduction import find_ratio
+
     laws = list(problem.boundaries.values())
     loads = [problem.source_term, *(value for law in laws for value in law.values.values())]
     conductivities = [value for material in problem.materials for value in material.conductivity]
     is_constant = not any(value.variables & {"t", "T"} for value in conductivities)
     is_given = all(law.is_linear for law in laws) and not any("T" in value.variables for value in loads)
-    return problem.has_phase_change and problem.dimension > 1 and is_constant and is_given
+    is_plane = problem.has_phase_change and problem.dimension > 1
+    return is_plane and is_given and (is_constant or find_ratio(problem) is not None)
 
 
 def find_least_tolerance(facts: Facts) -> float:
