@@ -36,11 +36,10 @@ from grid.engine.values import FloatArray
 D = 1.0 - math.sqrt(0.5)  # weight of the implicit stages of TR-BDF2
 CARRY = (2.0 - 1.0 / D, 1.0 / D - 1.0)  # a_1 and a_2 of TR-BDF2
 CARRY_DAMPED = (0.0, 1.0)  # and of two steps of backward Euler
-SHARE = 0.1  # of the tolerance that the error of one step may take, as it is felt at the next asked time
 FIRST = 0.5  # times the cube root of the tolerance: first step, over the way to the next asked time
 LARGEST_FIRST = 0.1
 BEND = 3.0  # times as long as the first step is one after a time at which loads bend
-SHARE_HALVES = 0.2  # as `SHARE`, where steps are halved: on average they have less than half of the error they may have
+SHARE_HALVES = 0.2  # the share of a scheme where steps are halved: on average they have less than half of the error they may have
 CHANGING = 20  # steps at least in a run whose loads change in time
 GROWTH, SHRINKAGE = 4.0, 0.1  # limits of the ratio of a step to the one before
 SAFETY_FACTOR = 0.9
@@ -79,7 +78,13 @@ class Attempt:
 
 
 class Scheme(Protocol):
-    """A one-step scheme with the stability function of TR-BDF2."""
+    """A one-step scheme with the stability function of TR-BDF2.
+
+    Args:
+        share: Of the tolerance, that the error of one step may take, as it is felt at the next asked time.
+    """
+
+    share: float
 
     def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
         """One step over a segment; `step` is its length, but for rounding that of a step already factorised."""
@@ -92,6 +97,9 @@ class Scheme(Protocol):
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of temperature that belong to errors of heat at a state."""
+
+    def measure(self, errors: FloatArray) -> float:
+        """What counts as the size of errors of temperature, flat [K]."""
 
     def find_longest_step(self, before: State, after: State, step: float) -> float:
         """The longest step that follows loads which rise with temperature [s]; infinite where `step` does."""
@@ -219,7 +227,8 @@ class AdaptiveStepper:
         """The controller of a state; a new one at the start, shorter steps after a jump."""
         first = self._first_step(state.time)
         if len(state.controller) < 6:
-            aim = state.controller[0] if state.controller else SHARE_HALVES if self.halves else SHARE
+            aim = SHARE_HALVES if self.halves else self.scheme.share
+            aim = state.controller[0] if state.controller else aim
             low, high = float(state.temperature.min()), float(state.temperature.max())
             return Controller(first, 0.0, aim, 1.0, low, high)
         control = Controller(*state.controller)
@@ -281,13 +290,13 @@ class AdaptiveStepper:
     def _felt_error(self, attempt: Attempt, step: float, allowed: float) -> float:
         """What is left of the local error at the next asked time [K]."""
         heat = attempt.filter(attempt.local)
-        size = float(np.abs(attempt.to_kelvin(heat)).max())
+        size = self.scheme.measure(attempt.to_kelvin(heat))
         ahead = (self._next_asked(attempt.state.time, strictly=False) - attempt.state.time) / step
         if not size > allowed or ahead < 2.0:
             return size
         once = carry(attempt, heat)
         twice = carry(attempt, once)
-        sizes = [float(np.abs(attempt.to_kelvin(part)).max()) for part in (once, twice)]
+        sizes = [self.scheme.measure(attempt.to_kelvin(part)) for part in (once, twice)]
         if not 0.0 < sizes[1] < sizes[0]:
             return max(sizes) if sizes[1] > 0.0 else 0.0
         largest = LARGEST_POWER if attempt.powers == CARRY else LARGEST_POWER - 1.0
@@ -305,9 +314,12 @@ class AdaptiveStepper:
         )
 
     def estimate_error(self, state: State) -> FloatArray:
+        """Of each cell, by such a factor that the largest is what the scheme counts as the size of all."""
         if state.error is None:
             return np.zeros_like(state.temperature)
-        return np.abs(self.scheme.to_kelvin(state, state.error))
+        errors = np.abs(self.scheme.to_kelvin(state, state.error))
+        largest, size = float(errors.max()), self.scheme.measure(errors)
+        return errors if size == largest else errors * (size / largest)
 
     def find_retry(self, state: State) -> tuple[float, ...] | None:
         """A smaller share for each step, where the errors add up to more than the tolerance."""

@@ -15,14 +15,17 @@ B 19, 1991). A step that makes a new extreme is redone as two steps of backward 
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grid.engine.adaptive import CARRY, CARRY_DAMPED, Attempt
 from grid.engine.enthalpy_store import Store
 from grid.engine.errors import NotConvergedError
 from grid.engine.linear import LinearSolver
+from grid.engine.mesh import cell_volume
 from grid.engine.newton import (
     RISE,
     chequer,
@@ -48,6 +51,10 @@ WHOLE_TURNS = 40  # after which corrections are shortened
 HALVINGS = 8
 PARTS, SHORTEST = 4, 1e-4  # of a step of equal length whose iteration stalls, and the least share of it that is tried
 FEW, NEAR, BISECTIONS = 2, 0.05, 40  # times that a step may be cut for, and the least share of it that is worth it
+SHARE_PLANE = 0.5  # of the tolerance for the error of a step in 2D and 3D, where that of one cell dies out soon
+SINGLE = 0.1  # of the largest error of a cell that melts, which counts there
+LENIENT = 4.0  # times by which heat counts less at most than the error of temperature it is in a cell of one phase
+EXTREMES = slice(4, 6)  # of temperature so far, in what a controller packs
 AT_ONCE = 1e-3  # share of a step that counts as no time: a cell was at its corner already, or is there with another
 ROUNDINGS = 32.0  # of the largest term of a residual
 TOLERANCE = 1e-11  # of the largest change of enthalpy that a cell could see
@@ -110,6 +117,8 @@ class EnthalpyStepper(EqualSteps):
     def __post_init__(self) -> None:
         self.store = Store(self.space)
         self.body = None
+        if len(self.space.shape) > 1:
+            self.share = SHARE_PLANE
         if (conduction := find_conduction(self.space)) is not None:
             from grid.engine.enthalpy_body import ConstantBody
 
@@ -204,7 +213,7 @@ class EnthalpyStepper(EqualSteps):
     def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
         """One step of TR-BDF2 over the whole of a segment, for a controller to judge."""
         done, local, last = self._take(state, segment, 0)
-        return _attempt(done, local, last, D * step, CARRY)
+        return self._attempt(done, local, last, D * step, CARRY)
 
     def _take(self, state: State, segment: Segment, number: int) -> tuple[State, FloatArray, AnyMoment]:
         """A step with its local error [J], not filtered, and its last stage."""
@@ -245,11 +254,65 @@ class EnthalpyStepper(EqualSteps):
             bounds=bounds,
             damped_steps=state.damped_steps + 1,
         )
-        return _attempt(damped, 0.5 * size * (done.flow.net - before), done, size, CARRY_DAMPED)
+        return self._attempt(damped, 0.5 * size * (done.flow.net - before), done, size, CARRY_DAMPED)
+
+    def measure(self, errors: FloatArray) -> float:
+        """The size of errors of temperature: of cells that never melt the largest, of others their root mean square.
+
+        A cell at the edge of its melting range waits and then jumps, so that its own error tells when it was caught,
+        and a front passes such a cell in every step; a share of the largest counts still. In 1D it counts as it is,
+        because steps can end where a cell comes to a corner.
+        """
+        largest = float(np.abs(errors).max())
+        cells = self._melting_cells
+        if len(self.space.shape) == 1 or not cells.size:
+            return largest
+        melting = errors[cells]
+        spread = math.sqrt(float(melting @ melting) / cells.size)
+        lasting = float(np.abs(errors[self._lasting_cells]).max(initial=0.0))
+        return max(spread, lasting, SINGLE * largest)
+
+    @cached_property
+    def _melting_cells(self) -> NDArray[np.intp]:
+        """Cells of the body whose law has corners, flat."""
+        has_corners = np.zeros(self.space.capacity.size, bool)
+        for law, inside in self.store.parts:
+            has_corners |= inside & (len(law.contents) > 2)
+        body = self.space.body_cells
+        return body[has_corners[body]]
+
+    @cached_property
+    def _lasting_cells(self) -> NDArray[np.intp]:
+        """The other cells of the body, flat."""
+        return np.setdiff1d(self.space.body_cells, self._melting_cells)
+
+    def _attempt(
+        self, state: State, local: FloatArray, done: AnyMoment, tau: float, powers: tuple[float, float]
+    ) -> Attempt:
+        slope = self._weigh(state, done.slope)
+        return Attempt(state, local, done.make_solver(tau).solve, lambda heat: slope * heat, powers, done.surfaces())
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
-        """Errors of temperature that belong to errors of enthalpy; none in a cell that melts."""
-        return heat * self._slope(state)
+        """Errors of enthalpy as temperatures, by what the body makes of enthalpy between the extremes of the run.
+
+        A cell that melts has no error of temperature, and what it has of heat becomes one at once when it has melted.
+        So the heat counts all the time, as a share of what takes a cell from the lowest temperature to the highest.
+        """
+        return heat * self._weigh(state, self._slope(state))
+
+    def _weigh(self, state: State, slope: FloatArray) -> FloatArray:
+        """The temperature that an error of enthalpy counts as, for each cell [K/J]."""
+        out, so_far = slope.copy(), state.controller[EXTREMES]
+        low = min([float(state.temperature.min()), *so_far[:1]])
+        high = max([float(state.temperature.max()), *so_far[1:]])
+        volume = cell_volume(self.space.problem.domain)
+        lenient = LENIENT if len(self.space.shape) > 1 else 1.0
+        for law, inside in self.store.parts:
+            if len(law.contents) > 2:
+                solid, liquid = (law.content_at(np.array([low, high]), is_liquid=phase) for phase in (False, True))
+                heat = float(liquid[1] - solid[0]) * volume
+                out[inside] = np.maximum((high - low) / heat if heat > 0.0 else 0.0, out[inside] / lenient)
+        return out
 
     def _slope(self, state: State) -> FloatArray:
         return self.store.temperature(_content(state))[1]
@@ -305,11 +368,6 @@ def _content(state: State) -> FloatArray:
     if state.content is None:
         raise ValueError("a state of a phase change holds enthalpies")
     return state.content
-
-
-def _attempt(state: State, local: FloatArray, done: AnyMoment, tau: float, powers: tuple[float, float]) -> Attempt:
-    slope, solver = done.slope, done.make_solver(tau)
-    return Attempt(state, local, solver.solve, lambda heat: slope * heat, powers, done.surfaces())
 
 
 def _carry(state: State, local: FloatArray, done: AnyMoment, tau: float) -> FloatArray:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ WEIGHTS = (W, W, D)
 EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)  # of third order
 LOCAL = (W - EMBEDDED[0], W - EMBEDDED[1], D - EMBEDDED[2])  # weights of the local error
 ROUNDING = 9e-13  # of the largest temperature of a uniform body: less is no extreme, as in the audit
+SHARE = 0.1  # of the tolerance that the error of one step may take, as it is felt at the next asked time
 OVERSHOOT = 1e-6  # of the span of the bounds: what a step may exceed them by before it is redone
 
 
@@ -36,6 +37,7 @@ class EqualSteps(ABC):
     time_step: float
     keeps_bounds: bool = False
     name: str = "implicit"
+    share: float = field(default=SHARE, init=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
         return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
@@ -61,6 +63,10 @@ class EqualSteps(ABC):
         slack = max(slack, ROUNDING * max(abs(bounds.lowest), abs(bounds.highest)))
         inside = bounds.lowest - slack <= temperature.min() and temperature.max() <= bounds.highest + slack
         return self.keeps_bounds and not inside
+
+    def measure(self, errors: FloatArray) -> float:
+        """The size of errors of temperature [K]: that of the largest."""
+        return float(np.abs(errors).max())
 
     def find_longest_step(self, before: State, after: State, step: float) -> float:
         """The longest step that follows loads which rise with temperature [s]; infinite where `step` does."""

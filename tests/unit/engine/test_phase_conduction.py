@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from grid.engine import HeatProblem, prepare
+from grid.engine import HeatProblem, prepare, solve
+from grid.engine import enthalpy_kernels as kernels
 from grid.engine.enthalpy import EnthalpyStepper
 from grid.engine.phase_conduction import find_conduction
 
@@ -89,3 +90,35 @@ def test_no_potential_is_taken_where_there_is_none():
     for case in others:
         assert find_conduction(prepare(HeatProblem.from_case(case)).space) is None
     assert find_conduction(prepare(HeatProblem.from_case(plain)).space).ratio == 2.0
+
+
+@pytest.mark.parametrize("faces", ["held", "film"])
+@pytest.mark.parametrize(("solid", "liquid"), [(60.0, 1.0), (1.0, 60.0), (1.0, 1.0 / 60.0), (1.0 / 60.0, 1.0)])
+def test_phases_of_which_one_conducts_60_times_as_well_take_few_turns(solid, liquid, faces, monkeypatch):
+    """Counted: no stage falls back on the general iteration, and Newton's turns are at most five times as many."""
+    law = {"type": "temperature", "value": 40.0}
+    if faces == "film":
+        law = {"type": "convection", "coefficient": 500.0, "ambient": 40.0}
+    changes = {"boundaries": {"x_min": law, "y_min": law}, "source_term": 0.0, "initial": -5.0}
+    turns = {"general": 0, "compiled": 0}
+    settle = kernels.settle
+
+    def count(*arguments):
+        done = settle(*arguments)
+        turns["compiled"] += done
+        return done
+
+    def refuse(*_):
+        raise AssertionError("a stage by the general iteration")
+
+    monkeypatch.setattr(kernels, "settle", count)
+    monkeypatch.setattr(EnthalpyStepper, "_general_stage", refuse)
+    counts = []
+    for pair in ((1.0, 1.0), (solid, liquid)):
+        turns["compiled"] = 0
+        case = make_case(*pair, cells=(24, 24), **changes)
+        case["domain"]["size"] = [0.02, 0.02]
+        case["resolution"]["end_time"] = 600.0
+        assert solve(HeatProblem.from_case(case), tolerance=1e-3).is_accepted
+        counts.append(turns["compiled"])
+    assert counts[1] <= 5 * counts[0]
