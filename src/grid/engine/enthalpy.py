@@ -260,8 +260,8 @@ class EnthalpyStepper(EqualSteps):
         """The size of errors of temperature: of cells that never melt the largest, of others their root mean square.
 
         A cell at the edge of its melting range waits and then jumps, so that its own error tells when it was caught,
-        and a front passes such a cell in every step; a share of the largest counts still. In 1D it counts as it is,
-        because steps can end where a cell comes to a corner.
+        and a front passes such a cell in every step; a share of the largest counts still. In 1D, where steps can end
+        as a cell comes to a corner, temperatures count as they are, and that share of the heat of a cell that melts.
         """
         largest = float(np.abs(errors).max())
         cells = self._melting_cells
@@ -306,12 +306,12 @@ class EnthalpyStepper(EqualSteps):
         low = min([float(state.temperature.min()), *so_far[:1]])
         high = max([float(state.temperature.max()), *so_far[1:]])
         volume = cell_volume(self.space.problem.domain)
-        lenient = LENIENT if len(self.space.shape) > 1 else 1.0
+        lenient, weight = (LENIENT, 1.0) if len(self.space.shape) > 1 else (1.0, SINGLE)
         for law, inside in self.store.parts:
             if len(law.contents) > 2:
                 solid, liquid = (law.content_at(np.array([low, high]), is_liquid=phase) for phase in (False, True))
                 heat = float(liquid[1] - solid[0]) * volume
-                out[inside] = np.maximum((high - low) / heat if heat > 0.0 else 0.0, out[inside] / lenient)
+                out[inside] = np.maximum(weight * (high - low) / heat if heat > 0.0 else 0.0, out[inside] / lenient)
         return out
 
     def _slope(self, state: State) -> FloatArray:
@@ -359,9 +359,11 @@ class EnthalpyStepper(EqualSteps):
 
 
 def _rounding(moment: Moment, tau: float) -> float:
-    """One rounding of the largest term of a residual [J]."""
-    conducted = tau * float(moment.space.diagonal(moment.loads).max()) * float(np.abs(moment.temperature).max())
-    return float(np.spacing(max(float(np.abs(moment.content).max()), conducted)))
+    """One rounding of the largest term of a residual [J]; a temperature has those of its enthalpy too."""
+    content = float(np.abs(moment.content).max())
+    temperature = float(np.spacing(np.abs(moment.temperature).max()))
+    temperature += float((np.spacing(np.abs(moment.content)) * moment.slope).max())
+    return float(np.spacing(content)) + tau * float(moment.space.diagonal(moment.loads).max()) * temperature
 
 
 def _content(state: State) -> FloatArray:

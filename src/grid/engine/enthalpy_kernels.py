@@ -249,7 +249,7 @@ def settle(
         for cell in range(count):
             rounding = max(rounding, abs(content[cell]))
             if slope[cell] > 0.0:
-                rounding = max(rounding, diagonal[cell] * abs(temperature[cell]))
+                rounding = max(rounding, diagonal[cell] * (abs(temperature[cell]) + slope[cell] * abs(content[cell])))
         allowed = max(allowed, ROUNDINGS * rounding)
         if turn > 0 and size <= allowed:
             for cell in range(count):
