@@ -107,8 +107,12 @@ def find_landings(
 
         loads = analyse_loads(problem, end, DEFAULT_TOLERANCE if tolerance is None else tolerance)
         marks |= {*loads.switches, *loads.marks}
+    increasing = np.array(sorted(marks))
+    increasing = increasing[(increasing > 0.0) & (increasing <= end)]
+    if np.all(np.diff(increasing, prepend=0.0) > 1e-12 * increasing):
+        return tuple(increasing.tolist())
     found: list[float] = []
-    for mark in sorted(mark for mark in marks if 0 < mark <= end):
+    for mark in increasing.tolist():
         if mark - (found[-1] if found else 0.0) > 1e-12 * mark or mark in outputs:
             found.append(mark)
     return tuple(found)

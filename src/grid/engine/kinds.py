@@ -149,7 +149,12 @@ def _value(path: str, value: Any) -> Iterator[FieldError]:
         yield from _numbers({path: value.value})
     elif isinstance(value, Table):
         numbers = (value.times, value.values)
-        if not all(isinstance(part, tuple) and all(map(is_number, part)) for part in numbers):
+        if not all(isinstance(part, tuple) and _are_numbers(part) for part in numbers):
             yield FieldError(f"{path}.table", "pairs of numbers, argument and value")
         yield from _word(f"{path}.interpolation", value.interpolation, ("linear", "previous"))
         yield from _word(f"{path}.of", value.of, ARGUMENTS)
+
+
+def _are_numbers(parts: tuple[Any, ...]) -> bool:
+    """Whether all are numbers; what are floats, as nearly always, are not looked at one by one."""
+    return set(map(type, parts)) == {float} or all(map(is_number, parts))

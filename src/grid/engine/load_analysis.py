@@ -204,7 +204,7 @@ def _find_bounds(value: Value, box: dict[str, tuple[float, float]]) -> tuple[flo
     if isinstance(value, Constant):
         return value.value, value.value
     if isinstance(value, Table):
-        return min(value.values), max(value.values)
+        return float(value.arrays[1].min()), float(value.arrays[1].max())
     if isinstance(value, Gridded):
         return float(value.cells.min()), float(value.cells.max())
     if isinstance(value, Expression) and value.variables <= set(box):

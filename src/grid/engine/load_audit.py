@@ -10,7 +10,6 @@ nor a flux whose means over faces need other points at every moment. Their heat 
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +29,8 @@ NOT_KNOWN = Audit(
 NOT_SAMPLED = Audit(NAME, "not_applicable", None, None, "the method integrates its loads itself")
 LIMIT_FACTOR = 2.0  # times the tolerance
 LIMIT_EQUAL_STEPS = 0.05  # where the steps were given
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
+RULE = np.polynomial.legendre.leggauss(8)
+LINEAR_RULE = np.polynomial.legendre.leggauss(2)  # exact for straight lines, of which tables are made
 BLOCK = 1_000_000  # values at once
 
 
@@ -59,17 +59,10 @@ class PrescribedLoad:
         values = np.asarray(self.value.evaluate({**self.places, "t": np.float64(time)}), np.float64)
         return float(values.mean()) if self.weights is None else float(values @ self.weights)
 
-    @cached_property
-    def _points(self) -> tuple[FloatArray, FloatArray]:
-        """The points of a table, as arrays once and for all."""
-        if not isinstance(self.value, Table):
-            return np.zeros(0), np.zeros(0)
-        return np.array(self.value.times), np.array(self.value.values)
-
     def sample(self, times: FloatArray) -> FloatArray:
         """Its mean over the faces at many times, shape (times,)."""
         if isinstance(self.value, Table):
-            knots, values = self._points
+            knots, values = self.value.arrays
             if self.value.interpolation == "linear":
                 return np.asarray(np.interp(times, knots, values))
             return np.asarray(values[np.maximum(np.searchsorted(knots, times, side="right") - 1, 0)])
@@ -155,11 +148,12 @@ def _compare(load: PrescribedLoad, facts: "Facts", times: FloatArray, applied: F
     ends = analyse_facts(facts).find_ends(load.path)
     ends = np.union1d(ends[ends <= facts.duration], np.append(times, [0.0, facts.duration]))
     half, middle = 0.5 * np.diff(ends), 0.5 * (ends[:-1] + ends[1:])
-    values = load.sample((middle[:, None] + half[:, None] * NODES).reshape(-1)).reshape(half.size, -1)
-    parts = (values @ WEIGHTS) * half
+    nodes, weights = LINEAR_RULE if isinstance(load.value, Table) else RULE
+    values = load.sample((middle[:, None] + half[:, None] * nodes).reshape(-1)).reshape(half.size, -1)
+    parts = (values @ weights) * half
     mean = 0.0 if load.is_absolute else float(parts.sum()) / facts.duration
     asked = np.searchsorted(ends, times)
-    sizes = np.concatenate([[0.0], np.cumsum((np.abs(values - mean) @ WEIGHTS) * half)])
+    sizes = np.concatenate([[0.0], np.cumsum((np.abs(values - mean) @ weights) * half)])
     size = float(np.diff(sizes[asked]).max(initial=0.0))
     exact = np.concatenate([[0.0], np.cumsum(parts)])[asked]
     difference = float(np.abs(np.diff(applied) - np.diff(exact)).max(initial=0.0))

@@ -58,14 +58,22 @@ def find_switches(
         FieldError: There are more than `MAX_SWITCHES`.
     """
     found = _find(value, variable, low, high, places or {}, path)
-    points = sorted({float(point) for point in found if low < point < high})
-    kept: list[float] = []
-    for point in points:
-        if not kept or point - kept[-1] > SAME * abs(point):
-            kept.append(point)
-    if len(kept) > MAX_SWITCHES:
+    points = np.unique(np.asarray(found, np.float64))
+    points = points[(points > low) & (points < high)]
+    if points.size > 1 and not np.all(np.diff(points) > SAME * np.abs(points[1:])):
+        points = np.array(_merge(points.tolist()))
+    if points.size > MAX_SWITCHES:
         raise _too_many(path)
-    return tuple(kept)
+    return tuple(points.tolist())
+
+
+def _merge(points: list[float]) -> list[float]:
+    """Increasing points without those that rounding alone parts from the one before."""
+    kept = points[:1]
+    for point in points[1:]:
+        if point - kept[-1] > SAME * abs(point):
+            kept.append(point)
+    return kept
 
 
 def _too_many(path: str) -> FieldError:
@@ -80,7 +88,7 @@ def _find(
     value: Value, variable: str, low: float, high: float, places: Places, path: str
 ) -> tuple[float, ...] | FloatArray:
     if isinstance(value, Table):
-        return value.times if getattr(value, "of", "t") == variable else ()
+        return value.arrays[0] if value.of == variable else ()
     if isinstance(value, Expression):
         return find_code_switches(value.code, variable, low, high, places, path)
     if isinstance(value, HeatCapacity):

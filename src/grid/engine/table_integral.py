@@ -23,7 +23,7 @@ class TableIntegral:
     _sums: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        points, values = np.asarray(self.table.times, np.float64), np.asarray(self.table.values, np.float64)
+        points, values = self.table.arrays
         way, is_linear = np.diff(points), self.table.interpolation == "linear"
         rise = np.diff(values) if is_linear else np.zeros_like(way)
         self._points, self._values = points, values

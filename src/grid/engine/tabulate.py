@@ -39,6 +39,11 @@ class Signal:
     low: FloatArray
     high: FloatArray
 
+    @property
+    def largest(self) -> float:
+        """The largest size of the function; NaN where it is not a number somewhere."""
+        return float(np.abs([self.low, self.high]).max())
+
     def sample(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Values at both ends of the stretches between some times, of which none has a knot in its inside."""
         middle = 0.5 * (times[:-1] + times[1:])
@@ -72,7 +77,7 @@ def make_signal(value: Value, end: float, tolerance: float, path: str) -> Signal
 
 
 def _read_table(table: Table, end: float) -> Signal:
-    points, values = np.asarray(table.times, np.float64), np.asarray(table.values, np.float64)
+    points, values = table.arrays
     inner = points[(points > 0.0) & (points < end)]
     knots = np.concatenate([[0.0], inner, [end]])
     if table.interpolation == "linear":

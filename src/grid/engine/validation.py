@@ -299,7 +299,7 @@ def _value(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> It
 
 
 def _table(path: str, table: Table, limit: Limit) -> Iterator[FieldError]:
-    points, values = np.array(table.points, np.float64), np.array(table.values, np.float64)
+    points, values = table.arrays
     if not 1 <= points.size <= MAX_POINTS or points.size != values.size:
         yield FieldError(f"{path}.table", f"1 to {MAX_POINTS} pairs of {table.of} and value")
     elif not np.all(np.isfinite(points)) or not np.all(np.diff(points) > 0.0):

@@ -139,12 +139,13 @@ class Table:
         return self.times if self.of == "t" else ()
 
     @cached_property
-    def _arrays(self) -> tuple[FloatArray, FloatArray]:
+    def arrays(self) -> tuple[FloatArray, FloatArray]:
+        """`points` and `values` as arrays, not to be written to."""
         return np.array(self.times, np.float64), np.array(self.values, np.float64)
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
         """The values at any number of arguments, each on its own."""
-        at, (points, values) = places[self.of], self._arrays
+        at, (points, values) = places[self.of], self.arrays
         if self.interpolation == "linear" and points.size > 1:  # NaN stays NaN, but not in `interp` of one point
             return np.interp(at, points, values)
         found = values[np.maximum(np.searchsorted(points, at, side="right") - 1, 0)]

@@ -27,6 +27,14 @@ from grid.engine.planning import prepare
 LINE = Domain((0.1,), (50,))
 
 
+WALL = {
+    "steady": True,
+    "domain": {"size": [0.1]},
+    "boundaries": {"x_min": {"type": "temperature", "value": 20.0}},
+    "resolution": {"cells": [5]},
+}
+
+
 def conduct(conductivity, **changes):
     """A wall of 0.1 m between 520 and 20 degC."""
     settings = {"steady": True, "temperature_unit": "degC", **changes}
@@ -154,6 +162,27 @@ def test_a_table_made_in_python_passes_the_same_checks(of):
     for points, values in (([1.0, 0.0], [1.0, 2.0]), ([np.nan], [1.0]), ([0.0, 0.0], [1.0, 1.0]), ([0.0], [1.0, 2.0])):
         with pytest.raises(FieldError, match=r"conductivity\.table"):
             conduct(Table(points, values, of="T"))
+
+
+@pytest.mark.parametrize("number", [3, np.float32(3.0), np.int64(3)])
+def test_numbers_of_any_type_are_read_as_those_of_python(number):
+    points = [[float(at), 1.0 + at] for at in range(50)]
+    points[3] = [3.0, 1 + number]
+    table = {"table": points, "of": "T"}
+
+    (read,) = HeatProblem.from_case(WALL | {"material": {"conductivity": table}}).materials[0].conductivity
+
+    assert read == Table(tuple(map(float, range(50))), tuple(1.0 + at for at in range(50)), of="T")
+    assert {type(part) for part in (*read.times, *read.values)} == {float}
+
+
+@pytest.mark.parametrize("wrong", [True, "3", None, [3.0], float("nan"), float("inf"), 10**400])
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_entry_that_is_no_finite_number_is_seen_among_thousands(wrong, side):
+    points = [[float(at), 1.0] for at in range(5000)]
+    points[2500][side] = wrong
+    with pytest.raises(FieldError, match="pairs of finite numbers"):
+        HeatProblem.from_case(WALL | {"material": {"conductivity": {"table": points, "of": "T"}}})
 
 
 def test_one_point_is_a_constant_and_a_million_are_read_at_once():
