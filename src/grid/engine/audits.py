@@ -125,6 +125,15 @@ def judge_extremes(reason: str | None, bounds: Bounds, extremes: list[tuple[floa
     return _judge("maximum_principle", relative, EXTREME_LIMIT, "excess over the extremes of the data, over their span")
 
 
+def audit_iteration(error: float | None, extremes: tuple[float, float], tolerance: float | None) -> Audit:
+    """The largest estimated error of a steady field, against the tolerance that its iteration went to."""
+    if error is None or tolerance is None:
+        return Audit("step_error", "not_applicable", None, None, "a steady state has no time steps")
+    relative = error / tolerance_scale(*extremes, tolerance)
+    detail = "largest estimated error of the iteration for the steady state, over the span"
+    return _judge("step_error", relative, ESTIMATE_SLACK * tolerance, detail)
+
+
 def audit_step_error(error: float | None, span: float, tolerance: float | None = None) -> Audit:
     """The largest estimated time error at the asked times, against the tolerance that the steps were chosen for."""
     if error is None:

@@ -263,7 +263,7 @@ def prepare(
         needed = _steady_estimate(problem)
         reason = "the steady state is asked for: one direct solve"
         warnings = find_warnings(space)
-        return Plan(problem, PlanSummary(STEADY, reason, None, needed, warnings=warnings), outputs, space)
+        return Plan(problem, PlanSummary(STEADY, reason, None, needed, tolerance, warnings=warnings), outputs, space)
     landings = find_landings(problem, outputs, tolerance)
     fixed = _fixed_steps(problem, method, steps, tolerance)
     facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)

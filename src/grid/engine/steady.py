@@ -1,11 +1,12 @@
 """The steady state of a plan: the field at which every cell balances. Importing this module loads SciPy."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from grid.core.errors import GridError
-from grid.engine.audits import audit_energy, audit_extremes, audit_finite, audit_step_error
+from grid.engine.audits import audit_energy, audit_extremes, audit_finite, audit_iteration
 from grid.engine.costs import uses_iteration
 from grid.engine.errors import CancelledError, RunError, SingularError
 from grid.engine.growth import explain_steady
@@ -17,9 +18,10 @@ from grid.engine.pinning import balance_pinned
 from grid.engine.planning import OnStep, Plan
 from grid.engine.run import make_solution
 from grid.engine.solution import Solution
-from grid.engine.space import Loads, Space
+from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.state import Bounds, Ledger, State, include_references
 from grid.engine.steady_bounds import audit_bounds
+from grid.engine.steady_iteration import can_iterate, close_heat, find_steady
 from grid.engine.steady_parts import correct_levels, find_loose_parts, match_pins, refuse_part, require_levels
 from grid.engine.values import FloatArray
 from grid.engine.varying import find_variation, freeze
@@ -37,10 +39,39 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
             no pin fixes it, or no state is steady.
     """
     try:
-        done = _balance_steady(plan.space)
+        done = _balance_steady(plan.space, plan.summary.tolerance)
+        solution = _conclude(plan, on_step, done)
+        if done.error is None or solution.is_accepted:
+            return solution
+        return _conclude(plan, on_step, _balance_steady(plan.space, None))  # lest the end of an iteration decides
     except RunError as error:
         error.place(None, None, plan.space.shape)
         raise
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """A steady field, and what belongs to it.
+
+    Args:
+        space: Coefficients at this temperature.
+        error: Its largest error, where it is known to a tolerance alone [K].
+    """
+
+    temperature: FloatArray
+    flow: HeatFlow
+    loads: Loads
+    space: Space
+    error: float | None = None
+
+    @classmethod
+    def of(cls, done: Balance) -> "_Settled":
+        """What a direct solve or an iteration to rounding found."""
+        return cls(done.temperature, done.flow, done.loads, done.space)
+
+
+def _conclude(plan: Plan, on_step: OnStep | None, done: _Settled) -> Solution:
+    """The solution, with its audits."""
     after, loads, temperature, space = done.flow, done.loads, plan.space.fill(done.temperature), done.space
     bounds = _reference_bounds(loads)
     if bounds.lowest > bounds.highest:  # a load alone fixes the level
@@ -68,7 +99,7 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
     ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
     state = State(0.0, 1, temperature, ledger, bounds)
     recorder = Recorder(space)
-    recorder.keep(state, 0.0, 0.0)
+    recorder.keep(state, 0.0, done.error or 0.0)
     recorder.note(state)
     if on_step is not None and on_step(1.0, 1, 0.0) is False:
         raise CancelledError(1, 0.0)
@@ -76,7 +107,7 @@ def solve_steady(plan: Plan, on_step: OnStep | None) -> Solution:
         audit_finite(recorder.fields, recorder.extremes),
         audit_energy(0.0, ledger, 1e3 * carried if plan.problem.pins else carried, is_linear=plan.problem.is_linear),
         audit_extremes(plan.problem, bounds, recorder.extremes),
-        audit_step_error(None, 1.0),
+        audit_iteration(done.error, recorder.extremes[0], plan.summary.tolerance),
         audit_bounds(space, loads, temperature, _reference_bounds(loads)),
     )
     return make_solution(plan, recorder, ledger, 0.0, audits, state)
@@ -92,28 +123,37 @@ def _source_slope(space: Space, temperature: FloatArray) -> float:
     return float(np.abs(after - before).sum()) / rise if before is not None and after is not None else 0.0
 
 
-def _balance_steady(space: Space) -> Balance:
-    """The steady field, by one direct solve if the problem is linear, else by iteration from the guess."""
+def _balance_steady(space: Space, tolerance: float | None) -> _Settled:
+    """The steady field, to rounding or, where an iteration finds it, to a tolerance.
+
+    By one direct solve if the problem is linear, else by iteration from the guess.
+    """
     guess = space.initial_temperature()
     frozen, loads = freeze(space, guess, 0.0)
     parts = find_loose_parts(frozen, loads)
     if parts or space.problem.pins:
-        return balance_pinned(space, guess, match_pins(space, parts))
+        return _Settled.of(balance_pinned(space, guess, match_pins(space, parts)))
     if not space.problem.is_linear:
         if all(law.is_linear for law in space.boundaries) and not find_variation(space).loads_of_temperature:
             require_levels(frozen, loads, guess)  # else the ties are not those of the guess
         done = _balance_nonlinear(space, guess)
         if loose := find_loose_parts(done.space, done.loads):
             raise refuse_part(space, loose[0])
-        return done
+        return _Settled.of(done)
     bounds = _reference_bounds(loads)
     start = np.full_like(guess, 0.5 * (bounds.lowest + bounds.highest))  # so that the solve is for differences
+    if tolerance is not None and can_iterate(space, loads, tolerance):
+        found = find_steady(space, loads, start, tolerance)
+        if found is not None:
+            temperature = close_heat(space, loads, correct_levels(space, loads, found.temperature))
+            flow = space.heat_flow(temperature, loads)
+            return _Settled(temperature, flow, loads, frozen, found.error)
     solver = make_solver(space, loads, shift=0.0, tau=1.0)
     temperature = start + solver.solve(space.heat_flow(start, loads).net)
     if not uses_iteration(space.shape):
         temperature += solver.solve(space.heat_flow(temperature, loads).net)  # one refinement, so that heat closes
     temperature = correct_levels(space, loads, temperature)
-    return Balance(temperature, space.heat_flow(temperature, loads), loads, frozen, solver, 1)
+    return _Settled(temperature, space.heat_flow(temperature, loads), loads, frozen)
 
 
 def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse import csgraph
 
 from grid.core.errors import FieldError
+from grid.engine import part_kernels as kernels
 from grid.engine.errors import SingularError
 from grid.engine.mesh import after_first, before_last, centres, first, inner, last
 from grid.engine.problem import AXES
@@ -49,20 +49,12 @@ class Part:
 
 def label_parts(space: Space, least: float) -> NDArray[np.int32]:
     """Number of the part of each cell, flat; faces that conduct less than `least` [W/K] part the body."""
-    count = space.capacity.size
-    index = np.arange(count).reshape(space.shape)
-    low, high = [], []
+    above, labels = np.arange(space.capacity.size), np.empty(space.capacity.size, np.int32)
     for axis, conductance in enumerate(space.conductances):
-        pairs = [(index[before_last(axis)], index[after_first(axis)], conductance[inner(axis)])]
-        if space.problem.is_periodic[axis]:
-            pairs.append((index[last(axis)], index[first(axis)], conductance[first(axis)]))
-        for one, other, g in pairs:
-            joined = g.reshape(-1) > least
-            low.append(one.reshape(-1)[joined])
-            high.append(other.reshape(-1)[joined])
-    ends = np.concatenate(low), np.concatenate(high)
-    graph = sparse.coo_matrix((np.ones(ends[0].size, bool), ends), shape=(count, count))
-    labels: NDArray[np.int32] = csgraph.connected_components(graph, directed=False)[1]
+        before, after = math.prod(space.shape[:axis]), math.prod(space.shape[axis + 1 :])
+        g, is_ring = np.ascontiguousarray(conductance).reshape(-1), space.problem.is_periodic[axis]
+        kernels.join_axis(above, g, before, space.shape[axis], after, least, is_ring)
+    kernels.number_parts(labels, above)
     return labels
 
 

@@ -148,9 +148,12 @@ class Arrangement:
         return np.ascontiguousarray(back).reshape(-1)
 
 
+Arranged = tuple[Arrangement, tuple[FloatArray, ...], FloatArray]
+
+
 def arrange_operator(
     space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0
-) -> tuple[Arrangement, tuple[FloatArray, ...], FloatArray]:
+) -> Arranged:
     """`make_operator` with the axes in the order that suits sweeps."""
     shape, faces, rest = make_operator(space, loads, shift=shift, tau=tau, idle=idle)
     arrangement = Arrangement.of(shape)
@@ -196,13 +199,15 @@ class Iteration:
 
     Args:
         dtype: Of all vectors; single precision halves the traffic where a few digits do.
+        operator: What `arrange_operator` gives for the rest, where it is known.
     """
 
     def __init__(
         self, space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0,
-        dtype: type[np.floating] = np.float64,
+        dtype: type[np.floating] = np.float64, operator: Arranged | None = None,
     ) -> None:  # fmt: skip
-        self.arrangement, faces, self.rest = arrange_operator(space, loads, shift=shift, tau=tau, idle=idle)
+        known = operator or arrange_operator(space, loads, shift=shift, tau=tau, idle=idle)
+        self.arrangement, faces, self.rest = known
         self.shape = self.arrangement.own_shape
         self.hierarchy = Hierarchy(faces, self.rest, tau)
         self.dtype, self._factor = dtype, 1.0
@@ -305,4 +310,5 @@ class MultigridSolver:
         np.subtract(right, rest, out=rest)
         if self._weight is None:
             return arrangement.unpack(solution + float(rest.sum()) / self._total)
-        return arrangement.unpack(solution + self._weight * (float(rest @ self._weight) / self._total))
+        left = float(np.einsum("i,i->", rest, self._weight))  # not by a BLAS, whose threads would wait for more
+        return arrangement.unpack(solution + self._weight * (left / self._total))
