@@ -185,6 +185,7 @@ class March:
                 self._keep_start(state)
             self.recorder.note(state)
         progress, kept = _Progress(self, state), 1
+        judge = self.stepper if isinstance(self.stepper, ErrorControlled) else None
         for segment in self.segments:
             kept += segment.end in self.plan.times
             is_kept = recorder is None or len(self.recorder.fields) >= kept
@@ -192,8 +193,8 @@ class March:
                 continue
             state = progress.cross(state, segment)
             if segment.end in self.plan.times:
-                if self.retries < RETRIES and isinstance(self.stepper, ErrorControlled):
-                    retry = self.stepper.find_retry(state)
+                if judge is not None and self.retries < RETRIES:
+                    retry = judge.find_retry(state)
                     if retry is not None:
                         return state, retry
                 error = float(self.stepper.estimate_error(state).max())
@@ -235,6 +236,7 @@ class _Progress:
         self._is_adaptive = any(segment.is_adaptive for segment in segments)
         least = getattr(march.stepper, "stride", 1)  # steps that a method takes in one pass through memory
         self._chunk = max(least, math.ceil(self._total / REPORTS))
+        self._is_filled = getattr(march.stepper, "fills_outside", False)  # cells outside a masked body
         self._since, self._reports, self._last = 0, len(march.recorder.rows) - 1, state.time
         self._watch = find_watch()
 
@@ -268,6 +270,8 @@ class _Progress:
             raise cause from error
         if self._watch is not None:
             self._watch.tell(state.time / self._end, state.time, state.step)
+        if self._is_filled:
+            return state
         filled = self._space.fill(state.temperature)
         return state if filled is state.temperature else replace(state, temperature=filled)
 

@@ -416,6 +416,15 @@ class Space:
         inside = temperature[self.active]
         return np.where(self.active, temperature, np.mean(inside))
 
+    def spread(self, fields: FloatArray) -> FloatArray:
+        """Fields of the cells of the body, shape (fields, body cells), as fields of all cells, filled outside."""
+        if self.active is None:
+            return fields
+        out = np.empty((len(fields), self.capacity.size))
+        out[:] = fields.mean(axis=1)[:, None]
+        out[:, self.body_cells] = fields
+        return out
+
     @cached_property
     def rate(self) -> FloatArray:
         """1 / C [K/J], flat; 0 outside a masked body."""

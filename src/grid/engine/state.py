@@ -58,7 +58,10 @@ class Bounds:
     highest: float
 
     def include(self, values: object) -> "Bounds":
-        low, high = float(np.min(values)), float(np.max(values))  # type: ignore[call-overload]
+        return self.widen(float(np.min(values)), float(np.max(values)))  # type: ignore[call-overload]
+
+    def widen(self, low: float, high: float) -> "Bounds":
+        """The bounds with the ends of another interval within them."""
         if self.lowest <= low and high <= self.highest:
             return self
         return Bounds(min(self.lowest, low), max(self.highest, high))

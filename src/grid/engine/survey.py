@@ -35,6 +35,8 @@ def is_large(field: FloatArray) -> bool:
 
 def survey(field: FloatArray, weights: FloatArray | None = None) -> tuple[float, float, float]:
     """The smallest and the largest value of a flat field and its sum, weighted or not; NaN spreads to all three."""
+    if field.size <= BLOCK:
+        return float(field.min()), float(field.max()), float((field if weights is None else field * weights).sum())
     lows, highs, total = [], [], 0.0
     for low in range(0, field.size, BLOCK):  # one pass through memory
         part = field[low : low + BLOCK]

@@ -4,7 +4,7 @@ One step from asked time to asked time; knots of the loads are no landings. Ever
 run, as in `grid.engine.methods.rational_krylov`, by modes that follow from the plan alone.
 """
 
-import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,35 +14,48 @@ import numpy as np
 from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.audits import reason_without_bounds
+from grid.engine.mesh import cell_volume
 from grid.engine.methods.driven_loads import integrate_loads
 from grid.engine.methods.driven_modes import Course, Modes
 from grid.engine.methods.keeping import keep_bounds
-from grid.engine.methods.response import Motion, march
-from grid.engine.methods.signals import Load, Signals
+from grid.engine.methods.response import Motion
+from grid.engine.methods.run_marks import RunMarks
+from grid.engine.methods.signals import SOURCE, Load, Signals
 from grid.engine.space import Loads, Space
-from grid.engine.state import Ledger, Segment, State, include_references
-from grid.engine.values import FloatArray, Table
+from grid.engine.state import Ledger, Segment, State
+from grid.engine.values import FloatArray, Table, Value
 
 LOOKS = 17  # times of a run at which its loads are evaluated in full
-BLOCK = 1 << 20  # faces of several stretches that are looked at together
+BLOCK = 1 << 20  # faces of several stretches, and cells of several fields, that are looked at together
 
 MakeModes = Callable[[Space, Loads, FloatArray, Signals, Course], Modes]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """A run from a start: its modes, and at each landing their amplitudes and what moved until then."""
 
     modes: Modes
+    cells: int
     landings: tuple[float, ...]
     amplitudes: FloatArray  # shape (landings, modes)
     ledgers: tuple[Ledger, ...]
     references: tuple[tuple[float, float], ...]  # extremes of what faces exchange heat with until then
+    _fields: tuple[int, FloatArray] | None = field(default=None, repr=False)  # of some landings, and the first of them
 
     def find(self, time: float) -> int | None:
         """The number of a landing; None if the run has no such landing."""
-        at = int(np.searchsorted(self.landings, time))
+        at = bisect_left(self.landings, time)
         return at if at < len(self.landings) and self.landings[at] == time else None
+
+    def find_field(self, at: int) -> FloatArray:
+        """The flat field at a landing; those of several are made together."""
+        if self._fields is None or not 0 <= at - self._fields[0] < len(self._fields[1]):
+            many = max(1, BLOCK // self.cells)
+            self._fields = at, self.modes.find_fields(self.amplitudes[at : at + many])
+        first, fields = self._fields
+        found: FloatArray = fields[at - first]
+        return found
 
 
 @dataclass
@@ -64,7 +77,7 @@ class DrivenStepper:
     name: str
     _known: Run | None = field(default=None, repr=False)
 
-    lands_on_knots = False
+    lands_on_knots, fills_outside = False, True
 
     @property
     def stops(self) -> tuple[float, ...]:
@@ -84,15 +97,15 @@ class DrivenStepper:
         return np.zeros(1) if state.error is None else state.error
 
     def _step(self, state: State, start: float, end: float) -> State:
-        is_known = self._is_known(state) and end in self.landings
-        run = self._run if is_known else self._make_run(state.temperature, start, (end,))
-        at = run.find(end)
-        assert at is not None, "a landing of its own run"  # noqa: S101
-        temperature = run.modes.field(run.amplitudes[at])
+        at = self._run.find(end) if self._marks.is_known(state) else None
+        is_known = at is not None
+        run = self._run if at is not None else self._make_run(state.temperature, start, (end,))
+        at = at or 0
+        temperature = run.find_field(at)
         ledger, before = run.ledgers[at], 0.0
         if not is_known:
             ledger, before = _add(state.ledger, ledger), float(self.estimate_error(state)[0])
-        bounds = include_references(state.bounds, self._loads).include(run.references[at])
+        bounds = state.bounds.widen(*run.references[at])
         if self._is_bounded:
             temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
         return replace(
@@ -103,19 +116,12 @@ class DrivenStepper:
             bounds=bounds,
             ledger=ledger,
             error=np.array([before + run.modes.estimate_error()]),
-            controller=self._mark(temperature, end) if is_known else (),
+            controller=self._marks.make(temperature, end) if is_known else (),
         )
 
-    def _is_known(self, state: State) -> bool:
-        """Whether a state is one that this run reaches from its start."""
-        if state.time == 0.0:
-            start = self.space.initial_temperature()
-            return state.temperature is start or np.array_equal(state.temperature, start)
-        return bool(state.controller) and state.controller == self._mark(state.temperature, state.time)
-
-    def _mark(self, temperature: FloatArray, time: float) -> tuple[float, ...]:
-        """A mark of a field, for as long as another step may follow."""
-        return (float(zlib.crc32(temperature.data)),) if time < self.landings[-1] else ()
+    @cached_property
+    def _marks(self) -> RunMarks:
+        return RunMarks(self.space, self.landings[-1])
 
     @property
     def _run(self) -> Run:
@@ -129,19 +135,17 @@ class DrivenStepper:
         self._require_physical(course.times + begin)
         loads = self._loads if begin == 0.0 else self._signals.begin(begin)
         modes = self.make_modes(self.space, loads, start, self._signals, course)
-        low, high = course.drive(modes)
-        motion = march(modes.rates, course.lengths, low, high, np.zeros_like(modes.rates))
-        integrals, given = motion.integrals.cumsum(axis=0), _integrate(course)
-        last = course.asked - 1
-        amplitudes = np.stack([modes.close(motion.ends[at], integrals[at], given[at]) for at in last])
+        motion = course.march(modes)
+        given = _integrate(course)[course.asked - 1]
+        amplitudes = modes.close(motion.ends, motion.sums, given)
         booking = _Booking(self.space, loads, self._signals, course, modes, start)
         ledgers, references = booking.book(motion)
         if self.space.prescribed_loads:
-            sums = integrate_loads(self.space, self._signals, begin, given[last])
+            sums = integrate_loads(self.space, self._signals, begin, given)
             ledgers = tuple(
                 replace(one, prescribed=tuple(row)) for one, row in zip(ledgers, sums.tolist(), strict=True)
             )
-        return Run(modes, tuple(landings), amplitudes, ledgers, references)
+        return Run(modes, start.size, tuple(landings), amplitudes, ledgers, references)
 
     def _require_physical(self, times: FloatArray) -> None:
         """Look at the loads at some times of a run, in which only their functions of time are evaluated.
@@ -149,19 +153,40 @@ class DrivenStepper:
         Raises:
             FieldError: One is not finite, or outside its limits.
         """
-        middle = 0.5 * (times[:-1] + times[1:])
-        count = len(middle)
+        space, middle = self.space, 0.5 * (times[:-1] + times[1:])
+        patches = [
+            number for number, law in enumerate(space.boundaries) if any(map(_is_looked_at, law.values.values()))
+        ]
+        has_source = "t" in space.problem.source_term.variables and not self._has_limited_source
+        count = len(middle) if patches or has_source else 0
         some = range(count) if count <= LOOKS else np.linspace(0, count - 1, LOOKS).astype(int)
-        for at in some:
-            self.space.loads(float(middle[at]))
+        for time in middle[list(some)].tolist():
+            for number in patches:
+                space.closure(number, time)
+            if has_source:
+                space.source_heat(time)
         for face, law in self.space.problem.boundaries.items():
             for name, value in law.values.items():
                 if isinstance(value, Table):
                     limit = law.limits[name]
                     if limit == limits.TEMPERATURE:
                         limit = limits.temperature_limit(self.space.problem.temperature_unit)
-                    if not (limit.allows(min(value.values)) and limit.allows(max(value.values))):
+                    found = value.arrays[1]
+                    if not (limit.allows(float(found.min())) and limit.allows(float(found.max()))):
                         raise FieldError(f"boundaries.{face}.{name}", f"everywhere {limit}")
+
+    @cached_property
+    def _has_limited_source(self) -> bool:
+        """Whether the products of the source are within its limits wherever they add up."""
+        volume = cell_volume(self.space.problem.domain)
+        sizes = [
+            float(np.abs(pattern.heat).max(initial=0.0)) / volume * pattern.load.signal.largest
+            for pattern in self._signals.patterns
+            if pattern.load.face == SOURCE
+        ]
+        source = self._loads.source
+        start = 0.0 if source is None else float(np.abs(source).max(initial=0.0)) / volume
+        return bool(start + 2.0 * sum(sizes) < limits.HEAT_SOURCE.maximum)  # false where one is not a number
 
     @cached_property
     def _signals(self) -> Signals:
@@ -174,6 +199,11 @@ class DrivenStepper:
     @cached_property
     def _is_bounded(self) -> bool:
         return reason_without_bounds(self.space.problem) is None
+
+
+def _is_looked_at(value: Value) -> bool:
+    """Whether a value changes in time otherwise than as a table, whose numbers tell all."""
+    return "t" in value.variables and not isinstance(value, Table)
 
 
 def _integrate(course: Course) -> FloatArray:
@@ -228,13 +258,12 @@ class _Booking:
         into, out = np.zeros(lengths.size), np.zeros(lengths.size)
         if not exchanges and not np.any(imposed):
             return into, out
-        at = self.modes.read(patch.cells) if exchanges else np.zeros((integrals.shape[1], 1))
         size = max(1, BLOCK // count)
         for low in range(0, lengths.size, size):
             part = slice(low, low + size)
             flux: FloatArray = _cut(imposed, part)
             if exchanges:
-                near = self.start[patch.cells] + (integrals[part] @ at) / lengths[part, None]
+                near = self.start[patch.cells] + self.modes.look(integrals[part], patch.cells) / lengths[part, None]
                 flux = flux + closure.transmittance * (_cut(reference, part) - near)
             heat = np.broadcast_to(flux, (lengths[part].size, count)) * (lengths[part, None] * patch.area)
             into[part] = np.maximum(heat, 0.0).sum(axis=1)

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from grid.engine.audits import tolerance_scale
 from grid.engine.errors import NotConvergedError
+from grid.engine.methods import rational_krylov_kernels as kernels
+from grid.engine.methods.driven_chains import find_chains
 from grid.engine.methods.rational_krylov_basis import Basis
 from grid.engine.methods.rational_krylov_operators import DirectOperator, MultigridOperator, Operator
-from grid.engine.methods.response import march
+from grid.engine.methods.response import Motion, march
 from grid.engine.methods.signals import Signals
 from grid.engine.space import Loads, Space
 from grid.engine.values import FloatArray
@@ -31,10 +33,9 @@ MOST_SHIFTS = 4
 PATIENCE = 5  # rounds with the middle shift alone, where each is a factorisation, which is dearer than a few directions
 DIRECTIONS = 240  # at most
 LEAST_ROUNDS, MARGIN, LARGEST_OF_MEAN = 2, 2.0, 5.0  # see grid.engine.methods.rational_krylov
-ENERGY, LOOSEST = 0.05, 0.01  # of the tolerance over what is left: error of a direction that is solved by iteration
+ENERGY, LOOSEST = 0.1, 0.01  # of the tolerance over what is left: error of a direction that is solved by iteration
 SINGLE_TOLERANCE = 2e-5
 LOST = 0.01  # of the tolerance, below which roundings are no error
-MADE_UP = 1e-9  # of the heat in a cell left by others: they make it up
 ROUNDINGS, ROUNDING = 64.0, 1e-15  # of the heat of a cell that are none; of the fastest rate, the error of each
 
 
@@ -44,19 +45,19 @@ class Modes(Protocol):
     rates: FloatArray  # [1/s], shape (modes,)
     drives: FloatArray  # by r and by a unit of each load [K/s], shape (1 + loads, modes)
 
-    def field(self, amplitudes: FloatArray) -> FloatArray:
-        """The flat field of the start and a change."""
+    def find_fields(self, amplitudes: FloatArray) -> FloatArray:
+        """The flat fields of the start and some changes, shape (changes, cells)."""
 
-    def read(self, cells: NDArray[np.intp]) -> FloatArray:
-        """The modes at some cells, shape (modes, cells)."""
+    def look(self, amplitudes: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
+        """Some changes at some cells, shape (changes, cells)."""
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:
         """Amplitudes whose heat is what came in to the last rounding.
 
         Args:
-            amplitudes: At a time, shape (modes,).
-            integrals: Since the start [K s], shape (modes,).
-            given: Integrals of 1 and of each load since the start [s], shape (1 + loads,).
+            amplitudes: At some times, shape (times, modes).
+            integrals: Since the start [K s], same shape.
+            given: Integrals of 1 and of each load since the start [s], shape (times, 1 + loads).
         """
 
     def estimate_error(self) -> float:
@@ -83,12 +84,9 @@ class Course:
         """The course of some loads from a time to the last landing; times count from there."""
         ends = np.asarray(landings, np.float64)
         inner = signals.knots[(signals.knots > begin) & (signals.knots < ends[-1])]
-        inner = (
-            inner[np.min(np.abs(inner[:, None] - ends), axis=1, initial=np.inf) > 1e-12 * inner]
-            if inner.size
-            else inner
-        )
-        times = np.unique(np.concatenate([[begin], inner, ends]))
+        after = np.searchsorted(ends, inner)  # the landing after each knot, and the one before
+        nearest = np.minimum(ends[after] - inner, np.abs(inner - ends[np.maximum(after - 1, 0)]))
+        times = np.unique(np.concatenate([[begin], inner[nearest > 1e-12 * inner], ends]))
         low, high = signals.sample(times)
         first = low[:, :1] if low.shape[1] else low
         return cls(times - begin, np.searchsorted(times, ends), (low - first).T, (high - first).T)
@@ -98,10 +96,9 @@ class Course:
         """Of the stretches [s]."""
         return np.diff(self.times)
 
-    def drive(self, modes: Modes) -> tuple[FloatArray, FloatArray]:
-        """Drives of all modes at both ends of each stretch [K/s]."""
-        own = modes.drives[0]
-        return own + self.low @ modes.drives[1:], own + self.high @ modes.drives[1:]
+    def march(self, modes: Modes, *, is_booked: bool = True) -> Motion:
+        """The motion of modes from rest, see `grid.engine.methods.response.march`."""
+        return march(modes.rates, self.lengths, modes.drives, self.low, self.high, self.asked, is_booked=is_booked)
 
 
 class FullModes:
@@ -122,19 +119,29 @@ class FullModes:
         heat = [space.heat_flow(start, loads).net, *(item.spread(start.size) for item in signals.patterns)]
         self.drives = np.stack([one[self._body] for one in heat]) @ self._vectors.T
 
-    def field(self, amplitudes: FloatArray) -> FloatArray:
-        out = self._start.copy()
-        out[self._body] += amplitudes @ self._vectors
-        return self._space.fill(out)
+    def find_fields(self, amplitudes: FloatArray) -> FloatArray:
+        change = np.empty((len(amplitudes), self._body.size))
+        kernels.combine_all(change, self._start[self._body], self._vectors, np.zeros(len(amplitudes)), amplitudes)
+        return self._space.spread(change)
 
-    def read(self, cells: NDArray[np.intp]) -> FloatArray:
-        return self._vectors[:, np.searchsorted(self._body, cells)]
+    def look(self, amplitudes: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
+        out, places = np.empty((len(amplitudes), cells.size)), np.searchsorted(self._body, cells)
+        kernels.combine_at(out, self._vectors, places, np.zeros(len(amplitudes)), amplitudes)
+        return out
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:  # noqa: ARG002
         return amplitudes
 
     def estimate_error(self) -> float:
         return 0.0
+
+
+def _combine(amplitudes: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Sums of vectors, one for each row of amplitudes, of which none depends on how many there are."""
+    out = np.empty((len(amplitudes), vectors.shape[1]))
+    nothing, own = np.zeros(vectors.shape[1]), np.ascontiguousarray(vectors)
+    kernels.combine_all(out, nothing, own, np.zeros(len(amplitudes)), amplitudes)
+    return out
 
 
 def _decompose(space: Space, loads: Loads, root: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -183,18 +190,19 @@ class ReducedModes:
             DirectOperator(space, loads, shifts) if is_direct else MultigridOperator(space, loads, shifts, dtype)
         )
         packed = [operator.pack(drive) for drive in drives]
-        self._basis = Basis(operator, space, start, packed, totals, dtype=dtype)
-        self._gammas = [None] * len(shifts) if is_direct else shifts
         noise = ROUNDINGS * np.finfo(float).eps * space.diagonal(loads) * float(np.abs(start).max())
-        self._error = self._grow(_find_chains(packed, course, operator.capacity, operator.pack(noise)))
+        chains = find_chains(packed, course, operator.capacity, operator.pack(noise))
+        self._basis = Basis(operator, space, start, packed, totals, chains, dtype=dtype)
+        self._gammas = [None] * len(shifts) if is_direct else shifts
+        self._error = self._grow(len(chains))
         lost = ROUNDING * float(self.rates.max()) * float(course.times[-1])
         if lost > LOST * tolerance:  # what slow modes lose in the rounding of fast ones
             self._error += lost * self._see(self._solve())
 
-    def _grow(self, chains: list[int]) -> float:
+    def _grow(self, chains: int) -> float:
         """Add directions until the last round changes no asked field by more than half of the tolerance."""
         basis, before, span, shifts = self._basis, self._solve(), 0.0, len(self._gammas)
-        live, round_, change, left = list(chains), 0, math.inf, 1.0
+        live, round_, change, left = list(range(chains)), 0, math.inf, 1.0
         while live:
             if basis.count >= DIRECTIONS:
                 raise NotConvergedError("the Krylov space of the loads", basis.count, change, self._tolerance * span)
@@ -213,7 +221,7 @@ class ReducedModes:
             span = span or self._see(after)
             if change <= self._tolerance * span:
                 span = self._see(after)
-                error = MARGIN * max(basis.find_largest(row) for row in step[self._sample(step)])
+                error = MARGIN * basis.find_largest(step[self._sample(step)])
                 if error <= self._tolerance * span:
                     return error
         return 0.0
@@ -228,9 +236,7 @@ class ReducedModes:
         rates, turn = self._basis.system.find_modes()
         self.rates, self._turn = rates, turn
         self.drives = (turn.T @ self._basis.drives).T
-        low, high = self._course.drive(self)
-        ends = march(rates, self._course.lengths, low, high, np.zeros_like(rates)).ends
-        coefficients: FloatArray = ends[self._course.asked - 1] @ turn.T
+        coefficients: FloatArray = self._course.march(self, is_booked=False).ends @ turn.T
         return coefficients
 
     def _sample(self, step: FloatArray) -> NDArray[np.intp]:
@@ -242,58 +248,24 @@ class ReducedModes:
         """What the temperatures span at the start and at asked times [K]."""
         basis = self._basis
         some = np.unique(np.linspace(0, len(coefficients) - 1, 5).astype(int))
-        ends = [basis.start, *(basis.field(coefficients[at]) for at in some)]
-        low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
-        return tolerance_scale(low, high, self._tolerance)
+        return tolerance_scale(*basis.find_extremes(coefficients[some]), self._tolerance)
 
-    def field(self, amplitudes: FloatArray) -> FloatArray:
-        return self._basis.field(self._turn @ amplitudes)
+    def find_fields(self, amplitudes: FloatArray) -> FloatArray:
+        return self._basis.find_fields(_combine(amplitudes, self._turn.T))
 
-    def read(self, cells: NDArray[np.intp]) -> FloatArray:
-        return self._turn.T @ self._basis.read(cells)
+    def look(self, amplitudes: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
+        return self._basis.look(_combine(amplitudes, self._turn.T), cells)
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:
         # the first row of the projected equation is the heat balance of the body
         system, turn = self._basis.system, self._turn
-        rest = self._basis.drives[0] @ given - system.stiffness[0] @ (turn @ integrals)
-        missing = (rest - system.mass[0] @ (turn @ amplitudes)) / system.mass[0, 0]
-        even = np.zeros(len(turn))
-        even[0] = missing
-        out: FloatArray = amplitudes + turn.T @ (system.mass @ even)
+        rest = given @ self._basis.drives[0] - (integrals @ turn.T) @ system.stiffness[0]
+        missing = (rest - (amplitudes @ turn.T) @ system.mass[0]) / system.mass[0, 0]
+        out: FloatArray = amplitudes + np.multiply.outer(missing, system.mass[0] @ turn)
         return out
 
     def estimate_error(self) -> float:
         return self._error
-
-
-def _find_chains(drives: Sequence[FloatArray], course: Course, capacity: FloatArray, noise: FloatArray) -> list[int]:
-    """The drives that set anything in motion, without the heat flow at the start where the loads make it up.
-
-    Cell by cell, as a little heat in a body that conducts badly does more than much of it at a held face.
-
-    Args:
-        drives: The heat flow at the start and each load [W], shape (cells,).
-        course: The loads.
-        capacity: Of the cells [J/K].
-        noise: Heat of each cell that is rounding [W].
-    """
-    largest = np.maximum(np.abs(course.low), np.abs(course.high)).max(axis=0, initial=0.0)
-    live = [index + 1 for index, size in enumerate(largest.tolist()) if size > 0.0 and np.any(drives[index + 1])]
-    flow = np.abs(drives[0])
-    if not np.any(flow > noise):
-        return live
-    if live:
-        weight = np.sqrt(np.divide(1.0, capacity, out=np.zeros_like(capacity), where=capacity > 0.0))
-        others = np.stack([drives[index] for index in live])
-        weighted = others * weight
-        scale = np.sqrt(np.einsum("ji,ji->j", weighted, weighted))
-        weighted /= scale[:, None]
-        found = np.linalg.lstsq(weighted @ weighted.T, weighted @ (drives[0] * weight))[0] / scale
-        left = np.abs(drives[0] - found @ others)
-        shares = np.abs(found) @ np.abs(others)
-        if np.all(left <= MADE_UP * shares + noise):
-            return live
-    return [0, *live]
 
 
 def find_shifts(course: Course) -> list[float]:

@@ -9,7 +9,6 @@ The error is twice what the last direction changed. The solves get looser as the
 miss is in proportion to them (V. Simoncini, SIAM J. Numer. Anal. 43, 2005).
 """
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from grid.engine.errors import NotConvergedError
 from grid.engine.methods.booking import Heat, count_heat
 from grid.engine.methods.keeping import keep_bounds
 from grid.engine.methods.rational_krylov_basis import Basis, Motion
+from grid.engine.methods.run_marks import RunMarks
 from grid.engine.space import Loads, Space
 from grid.engine.state import Ledger, Segment, State, include_references
 from grid.engine.values import FloatArray
@@ -80,11 +80,11 @@ class KrylovStepper:
 
     def _step(self, state: State, start: float, end: float) -> State:
         bounds = include_references(state.bounds, self._loads)
-        is_known = self._is_known(state)
+        is_known = self._marks.is_known(state)
         window = self._find_window(end) if is_known else self._build(state.temperature, np.array([end - start]))
         basis, base = window.basis, 0.0 if is_known else start
         motion = basis.system.move(np.array([end - base]))
-        temperature = basis.field(motion.change[:, 0])
+        temperature = basis.find_fields(motion.change.T)[0]
         # the heat of a run is booked anew from its start, as other directions may have served the times before
         ledger, before = (Ledger(), 0.0) if is_known else (state.ledger, float(self.estimate_error(state)[0]))
         ledger = self._count(basis, motion, end - base).book(ledger)
@@ -98,19 +98,8 @@ class KrylovStepper:
             bounds=bounds,
             ledger=ledger,
             error=np.array([before + window.error(end - base)]),
-            controller=self._mark(temperature, end) if is_known else (),
+            controller=self._marks.make(temperature, end) if is_known else (),
         )
-
-    def _is_known(self, state: State) -> bool:
-        """Whether a state is one that this run reaches from its start."""
-        if state.time == 0.0:
-            start = self.space.initial_temperature()
-            return state.temperature is start or np.array_equal(state.temperature, start)
-        return bool(state.controller) and state.controller == self._mark(state.temperature, state.time)
-
-    def _mark(self, temperature: FloatArray, time: float) -> tuple[float, ...]:
-        """A mark of a field, for as long as another step may follow."""
-        return (float(zlib.crc32(temperature.data)),) if time < self.landings[-1] else ()
 
     def _find_window(self, end: float) -> Window:
         """The directions for a time of the run, kept for the times after it; they follow from the plan alone."""
@@ -151,21 +140,24 @@ class KrylovStepper:
                 span = self._see(basis, changes)
             left = change / span if span else 1.0
             if is_close:
-                errors = MARGIN * np.array([basis.find_largest(step) for step in (changes - before).T])
+                errors = MARGIN * np.array([basis.find_largest(step[None]) for step in (changes - before).T])
                 if errors.max() <= self.tolerance * span:
                     return Window(basis, times, errors)
         raise NotConvergedError("shift-and-invert Krylov", DIRECTIONS, left, self.tolerance)
 
     def _see(self, basis: Basis, changes: FloatArray) -> float:
         """What the temperatures span so far, at the start and the first and the last of some times [K]."""
-        ends = [basis.start, *(basis.field(changes[:, at]) for at in {0, changes.shape[1] - 1})]
-        low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
+        low, high = basis.find_extremes(changes[:, sorted({0, changes.shape[1] - 1})].T)
         return tolerance_scale(low, high, self.tolerance)
 
     def _count(self, basis: Basis, motion: Motion, step: float) -> Heat:
         """The heat that the mean temperatures over a time let through the faces, and that of sources."""
-        mean = motion.integral[:, 0] / step
-        return count_heat(self.space, self._loads, step, lambda cells: basis.start[cells] + basis.take(cells, mean))
+        mean = motion.integral.T / step
+        return count_heat(self.space, self._loads, step, lambda cells: basis.start[cells] + basis.look(mean, cells)[0])
+
+    @cached_property
+    def _marks(self) -> RunMarks:
+        return RunMarks(self.space, self.landings[-1])
 
     @cached_property
     def _loads(self) -> Loads:

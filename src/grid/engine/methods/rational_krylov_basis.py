@@ -121,15 +121,16 @@ class Basis:
         drives: Heat that sets the body in motion [W], each a field of cells as the operator has them: at first the
             heat flow at the start, then that of each unit of a load that changes in time.
         totals: Their sums over the body [W].
+        chains: Combinations of the drives from which directions begin, shape (chains, drives).
         dtype: Of the directions, and of the iterations that find them.
     """
 
     def __init__(
         self, operator: Operator, space: Space, start: FloatArray, drives: Sequence[FloatArray],
-        totals: Sequence[float], *, dtype: type[np.floating[Any]],
+        totals: Sequence[float], chains: FloatArray, *, dtype: type[np.floating[Any]],
     ) -> None:  # fmt: skip
         self.start, self._space, self._operator = start, space, operator
-        self._given = tuple(drives)
+        self._given, self._chains = tuple(drives), chains
         self._edge = np.flatnonzero(operator.leak)
         self.total = space.total_capacity
         self._level = 1.0 / math.sqrt(self.total)  # of the direction that is the same everywhere
@@ -149,7 +150,7 @@ class Basis:
         flow = space.heat_flow(start, loads)
         operator = MultigridOperator(space, loads, (gamma,), dtype)
         total = flow.boundary_in - flow.boundary_out + flow.generated
-        return cls(operator, space, start, (flow.net,), (total,), dtype=dtype)
+        return cls(operator, space, start, (flow.net,), (total,), np.ones((1, 1)), dtype=dtype)
 
     @property
     def vectors(self) -> Field:
@@ -166,7 +167,7 @@ class Basis:
 
         Args:
             energy: See `multigrid.Stop`.
-            chain: The drive from which the directions of a chain follow, one from the other.
+            chain: Number of the chain, whose directions follow one from the other.
             shift: Number of the system that is solved.
             gamma: Its shift [s]; then what the directions so far make up of the solution is taken out before the
                 solve, which need not be as exact for the rest.
@@ -181,7 +182,7 @@ class Basis:
         # taking it out of the others would leave that space.
         tick()
         last, capacity = self._ends.get(chain), self._operator.capacity
-        right = self._given[chain] if last is None else capacity * self._vectors[last]
+        right = self._begin(chain) if last is None else capacity * self._vectors[last]
         if gamma is not None and self.count:
             right = self._deflate(right, chain, last, gamma)
         found = self._operator.solve(right, shift, energy)
@@ -205,9 +206,15 @@ class Basis:
         self._project()
         return True
 
+    def _begin(self, chain: int) -> FloatArray:
+        """The heat from which a chain begins [W]."""
+        parts = [share * self._given[drive] for drive, share in enumerate(self._chains[chain]) if share]
+        heat: FloatArray = parts[0] if len(parts) == 1 else np.sum(parts, axis=0)
+        return heat
+
     def _deflate(self, right: FloatArray, chain: int, last: int | None, gamma: float) -> FloatArray:
         """What of a right-hand side Galerkin's solution on the directions so far, but the even one, leaves."""
-        known = self.drives[1:, chain] if last is None else self.system.mass[1:, 1 + last]
+        known = self.drives[1:] @ self._chains[chain] if last is None else self.system.mass[1:, 1 + last]
         small = np.linalg.lstsq((self.system.mass + gamma * self.system.stiffness)[1:, 1:], known)[0]
         guess, capacity = np.empty_like(right), self._operator.capacity
         kernels.combine(guess, np.zeros_like(right), self.vectors, np.append(0.0, small), 1.0)
@@ -224,38 +231,45 @@ class Basis:
         out[0] *= self._level
         return out
 
+    def _part(self, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Of several changes, the even part as a temperature, and the coefficients of the other directions."""
+        return self._level * coefficients[:, 0], np.ascontiguousarray(coefficients[:, 1:])
+
     def _project(self) -> None:
         """The row and column of the last direction."""
         vector, operator = self._vectors[self.count - 1].astype(np.float64), self._operator
         flow = operator.apply(vector)
-        mass = kernels.project(self.vectors, vector, operator.capacity)
+        mass, stiffness = kernels.project_both(self.vectors, vector, operator.capacity, flow)
         mass[0] *= self._level
-        leak = self._level * float(operator.leak[self._edge] @ vector[self._edge])
-        stiffness = np.concatenate([[leak], kernels.project_plain(self.vectors, flow)])
-        row = [float(kernels.project_plain(vector[None], drive)[0]) for drive in self._given]
+        stiffness[0] = self._level * float(np.einsum("i,i->", operator.leak[self._edge], vector[self._edge]))
+        row = [float(np.einsum("i,i->", vector[cells], heat)) for cells, heat in self._touched]
         self.drives = np.vstack([self.drives, row])
         self.system = System(
             _border(self.system.mass, mass), _border(self.system.stiffness, stiffness), self.drives[:, 0]
         )
 
-    def field(self, coefficients: FloatArray) -> FloatArray:
-        """The start and a change."""
-        operator, begin = self._operator, self._operator.pack(self.start)
-        out = np.empty_like(begin)
-        kernels.combine(out, begin, self.vectors, self._in_kelvin(coefficients), 1.0)
-        return self._space.fill(operator.unpack(out))
+    def find_fields(self, coefficients: FloatArray) -> FloatArray:
+        """The start and some changes, shape (changes, cells)."""
+        begin = self._operator.pack(self.start)
+        out = np.empty((len(coefficients), begin.size))
+        kernels.combine_all(out, begin, self.vectors, *self._part(coefficients))
+        return self._operator.unpack_all(out)
 
-    def take(self, cells: NDArray[np.intp], coefficients: FloatArray) -> FloatArray:
-        """A change at some cells."""
-        own = self._in_kelvin(coefficients)
-        at = self._operator.places(cells)
-        change: FloatArray = own[0] + np.tensordot(own[1:], self.vectors[:, at].astype(np.float64), 1)
-        return change
+    def find_extremes(self, coefficients: FloatArray) -> tuple[float, float]:
+        """The lowest and the highest temperature of the start and of the fields after some changes."""
+        begin = self._operator.pack(self.start)
+        fields = np.empty((len(coefficients) + 1, begin.size))
+        fields[-1] = begin
+        kernels.combine_all(fields[:-1], begin, self.vectors, *self._part(coefficients))
+        if self._inside.size:
+            fields = fields[:, self._inside]
+        return float(fields.min()), float(fields.max())
 
-    def read(self, cells: NDArray[np.intp]) -> FloatArray:
-        """All directions, the even one first, at some cells; shape (1 + count, cells)."""
-        others = self.vectors[:, self._operator.places(cells)].astype(np.float64)
-        return np.vstack([np.full((1, cells.size), self._level), others])
+    def look(self, coefficients: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
+        """Some changes at some cells, shape (changes, cells)."""
+        out = np.empty((len(coefficients), cells.size))
+        kernels.combine_at(out, self.vectors, self._operator.places(cells), *self._part(coefficients))
+        return out
 
     def measure(self, coefficients: FloatArray) -> float:
         """The largest root mean square of changes, weighted by capacities; coefficients as in `Motion`."""
@@ -263,11 +277,24 @@ class Basis:
         return math.sqrt(max(float(squares.max()), 0.0) / self.total)
 
     def find_largest(self, coefficients: FloatArray) -> float:
-        """The largest change of a cell."""
-        if self._space.active is not None and self._operator.has_idle:  # the directions say nothing of cells outside
-            change = self.take(np.flatnonzero(self._space.active), coefficients)
-            return float(np.abs(change).max())
-        return float(kernels.find_largest(self.vectors, self._in_kelvin(coefficients)))
+        """The largest change of a cell, of some changes."""
+        return float(kernels.find_largest(self.vectors, *self._part(coefficients), self._inside))
+
+    @cached_property
+    def _touched(self) -> list[tuple[NDArray[np.intp] | slice, FloatArray]]:
+        """Of each drive the cells that it heats, and their heat; all cells where it heats most of them."""
+        found: list[tuple[NDArray[np.intp] | slice, FloatArray]] = []
+        for drive in self._given:
+            cells = np.flatnonzero(drive)
+            found.append((slice(None), drive) if 4 * cells.size > drive.size else (cells, drive[cells]))
+        return found
+
+    @cached_property
+    def _inside(self) -> NDArray[np.bool_]:
+        """Which cells count, as the directions say nothing of those outside; none given where all do."""
+        if self._space.active is None or not self._operator.has_idle:
+            return np.ones(0, np.bool_)
+        return self._operator.pack(self._space.active.astype(np.float64)) > 0.0
 
 
 def _border(matrix: FloatArray, row: FloatArray) -> FloatArray:

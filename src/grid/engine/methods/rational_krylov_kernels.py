@@ -11,6 +11,8 @@ from numba import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 BLOCK = 4096  # cells that stay in the first cache while all vectors are gone through
+FEW = 1024  # the same while all vectors are gone through for several sums
+FEWEST = 8  # cells up to which a vector's values at some cells are gone through in the inner loop
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -52,14 +54,19 @@ def project(vectors: Array, field: Array, weight: Array) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def project_plain(vectors: Array, field: Array) -> Any:
-    """Sums of a field with each vector, shape (vectors,)."""
-    sums = np.zeros(vectors.shape[0])
-    for low in range(0, field.shape[0], BLOCK):
-        high = min(low + BLOCK, field.shape[0])
-        for j in range(vectors.shape[0]):
-            sums[j] += _weigh(vectors[j, low:high], field[low:high])
-    return sums
+def project_both(vectors: Array, field: Array, weight: Array, flow: Array) -> Any:
+    """Sums of `weight field`, alone and with each vector, and of a flow with each; twice shape (1 + vectors,)."""
+    count = vectors.shape[0]
+    sums, flows, buffer = np.zeros(1 + count), np.zeros(1 + count), np.empty(FEW)
+    for low in range(0, field.shape[0], FEW):
+        high = min(low + FEW, field.shape[0])
+        part = buffer[: high - low]
+        _scale(part, field[low:high], weight[low:high])
+        sums[0] += _sum(part)
+        for j in range(count):
+            sums[1 + j] += _weigh(vectors[j, low:high], part)
+            flows[1 + j] += _weigh(vectors[j, low:high], flow[low:high])
+    return sums, flows
 
 
 @njit(cache=True, nogil=True)
@@ -69,11 +76,25 @@ def _add(part: Array, vector: Array, coefficient: float) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _collect(part: Array, vectors: Array, coefficients: Array, low: int) -> None:
-    """The sum of a constant and of all vectors times their coefficients, on one block."""
-    part[:] = coefficients[0]
-    for j in range(vectors.shape[0]):
-        _add(part, vectors[j, low : low + part.shape[0]], coefficients[1 + j])
+def _add_four(part: Array, a: Array, b: Array, c: Array, d: Array, factors: Array) -> None:
+    """Add four vectors in one pass, one after the other."""
+    one, two, three, four = factors[0], factors[1], factors[2], factors[3]
+    for i in range(part.shape[0]):
+        part[i] = (((part[i] + one * a[i]) + two * b[i]) + three * c[i]) + four * d[i]
+
+
+@njit(cache=True, nogil=True)
+def _collect(part: Array, vectors: Array, constant: float, coefficients: Array, low: int) -> None:
+    """The sum of a constant and of all vectors times their coefficients, on one block; four vectors at a time."""
+    part[:] = constant
+    high, count = low + part.shape[0], vectors.shape[0]
+    for j in range(0, count - 3, 4):
+        _add_four(
+            part, vectors[j, low:high], vectors[j + 1, low:high], vectors[j + 2, low:high], vectors[j + 3, low:high],
+            coefficients[j : j + 4],
+        )  # fmt: skip
+    for j in range(count - count % 4, count):
+        _add(part, vectors[j, low:high], coefficients[j])
 
 
 @njit(cache=True, nogil=True)
@@ -89,16 +110,58 @@ def combine(out: Array, base: Array, vectors: Array, coefficients: Array, factor
     for low in range(0, out.shape[0], BLOCK):
         high = min(low + BLOCK, out.shape[0])
         part = buffer[: high - low]
-        _collect(part, vectors, coefficients, low)
+        _collect(part, vectors, coefficients[0], coefficients[1:], low)
         _put(out[low:high], base[low:high], part, factor)
 
 
 @njit(cache=True, nogil=True)
-def find_largest(vectors: Array, coefficients: Array) -> float:
-    """The largest size of a constant plus vectors times their coefficients."""
-    buffer, largest = np.empty(BLOCK), 0.0
-    for low in range(0, vectors.shape[1], BLOCK):
-        part = buffer[: min(BLOCK, vectors.shape[1] - low)]
-        _collect(part, vectors, coefficients, low)
-        largest = max(largest, np.abs(part).max())
+def combine_all(out: Array, base: Array, vectors: Array, constants: Array, coefficients: Array) -> None:
+    """out = base + constant + sum of vectors times their coefficients, of each row of coefficients."""
+    buffer = np.empty(FEW)
+    for low in range(0, out.shape[1], FEW):
+        high = min(low + FEW, out.shape[1])
+        part = buffer[: high - low]
+        for row in range(out.shape[0]):
+            _collect(part, vectors, constants[row], coefficients[row], low)
+            _put(out[row, low:high], base[low:high], part, 1.0)
+
+
+@njit(cache=True, nogil=True)
+def combine_at(out: Array, vectors: Array, places: Array, constants: Array, coefficients: Array) -> None:
+    """out = constant + sum of vectors times their coefficients at some cells, of each row of coefficients."""
+    count, cells = vectors.shape[0], places.shape[0]
+    if cells <= FEWEST:
+        turned = np.empty((cells, count))
+        for i in range(cells):
+            for j in range(count):
+                turned[i, j] = vectors[j, places[i]]
+        for row in range(out.shape[0]):
+            for i in range(cells):
+                out[row, i] = constants[row] + _weigh(turned[i], coefficients[row])
+        return
+    buffer = np.empty((count, FEW))
+    for low in range(0, cells, FEW):
+        high = min(low + FEW, cells)
+        for j in range(count):
+            for i in range(low, high):
+                buffer[j, i - low] = vectors[j, places[i]]
+        for row in range(out.shape[0]):
+            _collect(out[row, low:high], buffer, constants[row], coefficients[row], 0)
+
+
+@njit(cache=True, nogil=True)
+def find_largest(vectors: Array, constants: Array, coefficients: Array, inside: Array) -> float:
+    """The largest size of a constant plus vectors times their coefficients, of all rows and of cells that count.
+
+    Args:
+        inside: Which cells count; without entries all do.
+    """
+    buffer, largest = np.empty(FEW), 0.0
+    for low in range(0, vectors.shape[1], FEW):
+        part = buffer[: min(FEW, vectors.shape[1] - low)]
+        for row in range(coefficients.shape[0]):
+            _collect(part, vectors, constants[row], coefficients[row], low)
+            for i in range(part.shape[0]):
+                if inside.shape[0] == 0 or inside[low + i]:
+                    largest = max(largest, abs(part[i]))
     return largest

@@ -44,8 +44,8 @@ class Operator(Protocol):
     def pack(self, field: FloatArray) -> FloatArray:
         """A flat field of the box in the order of this operator."""
 
-    def unpack(self, field: FloatArray) -> FloatArray:
-        """A field in the order of this operator as one of the box; what is outside is zero."""
+    def unpack_all(self, fields: FloatArray) -> FloatArray:
+        """Fields in the order of this operator as those of the box, shape (fields, cells); outside is their mean."""
 
     def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         """Where cells of the box stand in the order of this operator."""
@@ -64,6 +64,7 @@ class MultigridOperator:
     has_idle = True
 
     def __init__(self, space: Space, loads: Loads, shifts: Sequence[float], dtype: type[np.floating[Any]]) -> None:
+        self._space = space
         self._arrangement, self._faces, self._rest = arrange_operator(space, loads, shift=0.0, tau=1.0)
         self._shape = self._arrangement.own_shape
         self._sums = np.empty(self._shape[0] * self._shape[1])
@@ -90,8 +91,11 @@ class MultigridOperator:
     def pack(self, field: FloatArray) -> FloatArray:
         return self._arrangement.pack(field)
 
-    def unpack(self, field: FloatArray) -> FloatArray:
-        return self._arrangement.unpack(field)
+    def unpack_all(self, fields: FloatArray) -> FloatArray:
+        out = fields if self._arrangement.is_natural else np.empty_like(fields)
+        for row, field in enumerate(fields):
+            out[row] = self._space.fill(self._arrangement.unpack(field))
+        return out
 
     def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         if self._arrangement.is_natural:
@@ -117,7 +121,7 @@ class DirectOperator:
 
         from grid.engine.linear import assemble_body
 
-        self._size, self._body = space.capacity.size, space.body_cells
+        self._space, self._body = space, space.body_cells
         matrix = assemble_body(space, loads)
         self._matrix = matrix.tocsr()
         self.capacity = np.ascontiguousarray(space.capacity[self._body])
@@ -141,10 +145,8 @@ class DirectOperator:
     def pack(self, field: FloatArray) -> FloatArray:
         return field[self._body]
 
-    def unpack(self, field: FloatArray) -> FloatArray:
-        out = np.zeros(self._size)
-        out[self._body] = field
-        return out
+    def unpack_all(self, fields: FloatArray) -> FloatArray:
+        return self._space.spread(fields)
 
     def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         return np.searchsorted(self._body, cells)
