@@ -20,7 +20,7 @@ Field = NDArray[np.floating[Any]]
 
 
 class Operator(Protocol):
-    """Cells in the order that suits the solver; `pack` and `unpack` lead there and back."""
+    """Cells in the order that suits the solver; `pack` and `unpack_all` lead there and back."""
 
     capacity: FloatArray  # C [J/K]
     leak: FloatArray  # what a field that is 1 everywhere loses [W/K]
@@ -137,9 +137,9 @@ class DirectOperator:
 
     def solve(self, right: FloatArray, shift: int, energy: float) -> Field:  # noqa: ARG002 exact
         if shift not in self._factors:  # not before one is needed
-            from grid.engine.linear import SparseLU
+            from grid.engine.factor_sharing import factorise
 
-            self._factors[shift] = SparseLU((self._own + self._shifts[shift] * self._matrix).tocsc())
+            self._factors[shift] = factorise((self._own + self._shifts[shift] * self._matrix).tocsc())
         return self._factors[shift].solve(right)
 
     def pack(self, field: FloatArray) -> FloatArray:

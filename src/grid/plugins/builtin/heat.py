@@ -113,15 +113,18 @@ class Heat:
         """Solve problems, one after the other."""
         import numpy as np
 
+        from grid.engine.factor_sharing import share_factors
+
         heats = [cast("HeatParams", point) for point in points]
         outcomes: list[PointOutcome] = []
         rows: dict[int, np.ndarray[Any, Any]] = {}
-        for index, heat in enumerate(heats):
-            outcome, solution = self._solve_one(heat, _Watch(progress, index, len(heats)))
-            outcomes.append(outcome)
-            if solution is not None:
-                rows[index] = np.zeros(1, dtype=_record_dtype(solution))
-                _fill(rows[index], solution, outcome)
+        with share_factors():  # points that differ in their loads alone have one matrix
+            for index, heat in enumerate(heats):
+                outcome, solution = self._solve_one(heat, _Watch(progress, index, len(heats)))
+                outcomes.append(outcome)
+                if solution is not None:
+                    rows[index] = np.zeros(1, dtype=_record_dtype(solution))
+                    _fill(rows[index], solution, outcome)
         progress(1.0)
         empty = np.zeros(1, dtype=next(iter(rows.values())).dtype if rows else [("empty", "<i8")])
         return BatchResult(outcomes, [rows.get(index, empty)[0] for index in range(len(heats))])
