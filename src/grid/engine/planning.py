@@ -80,7 +80,7 @@ class PlanSummary:
         time_step: Upper limit of the step [s]; None where the method chooses its steps by the error, or takes one.
         estimate: What the run was thought to need.
         tolerance: Time error at the asked times over the span of temperatures that the steps are chosen for; None
-            where their number was given.
+            where their number was given. Of a steady state, the error to which an iteration goes; None for rounding.
         alternatives: What the other methods would have cost, or why they cannot.
         model: `diffusive`, or `lumped`, `corrected`, `auto`, see `grid.engine.lumped.method`.
         warnings: Properties of the problem that the grid resolves badly, see `grid.engine.plan_warnings`.
@@ -240,7 +240,8 @@ def prepare(
         until: End of the run instead of the problem's `end_time` [s].
         steps: Equal steps from 0 to the end, without control of the error.
         tolerance: Time error at `times`, over the span of temperatures, that the steps are chosen for; default 1e-4.
-            A method that is asked for by name takes the problem's `steps` unless a tolerance is given.
+            A method that is asked for by name takes the problem's `steps` unless a tolerance is given. Of a linear
+            steady state that is solved by iteration, the error of the iteration; it goes to rounding by default.
         precision: `mixed` allows single precision inside where the tolerance does.
         model: `diffusive`, `lumped` (Newton's law of cooling), `corrected`, or `auto` for the lumped model where its
             certificate allows; default `auto` where the problem is `adaptive`, else `diffusive`.

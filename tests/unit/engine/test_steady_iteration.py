@@ -99,6 +99,12 @@ def test_the_plan_of_a_steady_state_has_its_tolerance():
     assert prepare(build()).summary.tolerance is None
 
 
+def test_an_error_of_space_is_measured_on_fields_that_are_solved_to_rounding():
+    loose, tight = solve(build(), tolerance=1e-2, richardson=True), solve(build(), richardson=True)
+
+    assert loose.space_error == tight.space_error
+
+
 @settings(deadline=None)  # the first example compiles
 @given(
     cells=st.lists(st.integers(1, 5), min_size=1, max_size=3), seed=st.integers(0, 2**32 - 1), rings=st.integers(0, 7)

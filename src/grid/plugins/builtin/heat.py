@@ -184,7 +184,7 @@ def make_plan(heat: HeatParams, chosen: str | None = None) -> "Plan":
         problem,
         method=heat.method,
         times=find_times(heat, problem),
-        tolerance=heat.tolerance,
+        tolerance=None if problem.steady else heat.tolerance,  # which is of time
         model=find_model(heat),
         model_tolerance=heat.model_tolerance,
         chosen=chosen,
