@@ -163,6 +163,7 @@ def _measure(space: "Space") -> tuple[float, float]:
 
 def _freeze(space: "Space") -> "tuple[Space, Loads]":
     """A space and its loads with the coefficients of the start."""
+    space.initial_temperature()  # refused here where it is not finite, before any step
     if space.problem.is_linear:
         return space, space.loads(0.0)
     from grid.engine.varying import freeze_start
