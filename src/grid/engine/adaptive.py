@@ -48,7 +48,7 @@ SHORTEST = 1e-13  # of the run: no step is shorter
 PATIENCE, MOST_STEPS = 2_000, 10_000_000  # after so many steps, so many more at the present size are too many
 LARGEST_POWER = 3.0  # with which a rough error is taken to die out; one less after a damped step
 RETRY_SHARE = 0.6  # of the tolerance: what a run that starts again aims for
-LEAST_AIM = 1e-3
+LEAST_AIM = 1e-6
 HALVINGS, ALIGNED = 20, 1e-6  # of a segment, and share of a step by which it may begin beside its place
 REUSE = 1e-10  # relative difference of steps that counts as rounding
 
@@ -146,6 +146,8 @@ class AdaptiveStepper:
         expected: Span of temperatures that the loads will make [K], see `grid.engine.load_scale`.
         bends: Those of them at which loads are continuous.
         halves: Whether steps are halves, quarters, ... of the way between two landings, so that few lengths occur.
+        has_timed_films: Whether what carries errors away changes in time, films or conductivities: then they are taken
+            to die out until the next landing only.
     """
 
     scheme: Scheme
@@ -159,6 +161,7 @@ class AdaptiveStepper:
     expected: float = 0.0
     halves: bool = False
     bends: frozenset[float] = frozenset()
+    has_timed_films: bool = False
     _asked: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -194,7 +197,7 @@ class AdaptiveStepper:
                 state = replace(state, rejected_steps=state.rejected_steps + 1)
                 control, corner = replace(control, wanted=0.25 * step, taken=0.0), None
                 continue
-            control, excess = self._judge(state, attempt, control, step)
+            control, excess = self._judge(state, attempt, control, step, segment.end)
             if excess <= 1.0:
                 longest = self.scheme.find_longest_step(state, attempt.state, step)
                 if longest == math.inf:
@@ -266,7 +269,9 @@ class AdaptiveStepper:
             step = control.taken
         return step, segment.end if parts == 1 else time + step
 
-    def _judge(self, state: State, attempt: Attempt, control: Controller, step: float) -> tuple[Controller, float]:
+    def _judge(
+        self, state: State, attempt: Attempt, control: Controller, step: float, landing: float
+    ) -> tuple[Controller, float]:
         """The controller after an attempt, and the error of the attempt over what it may be."""
         done = attempt.state
         low = min(control.lowest, float(done.temperature.min()))
@@ -274,7 +279,9 @@ class AdaptiveStepper:
         reach = min(low, attempt.surfaces[0]), max(high, attempt.surfaces[1])
         scale = max(tolerance_scale(*reach, self.tolerance), self.expected, 1e-300)
         allowed = control.aim * self.tolerance * scale
-        excess = self._felt_error(attempt, done.time - state.time, allowed) / allowed
+        felt = self._next_asked(done.time, strictly=False)
+        felt = min(felt, max(landing, done.time)) if self.has_timed_films else felt
+        excess = self._felt_error(attempt, done.time - state.time, felt, allowed) / allowed
         if not math.isfinite(excess):
             return replace(control, wanted=0.25 * step, taken=0.0), math.inf
         excess = max(excess, 1e-9)
@@ -287,11 +294,11 @@ class AdaptiveStepper:
         wanted = min(max(step, control.wanted) * max(factor, SHRINKAGE), GROWTH * step)
         return Controller(wanted, step, control.aim, max(excess, 1e-3), low, high), excess
 
-    def _felt_error(self, attempt: Attempt, step: float, allowed: float) -> float:
-        """What is left of the local error at the next asked time [K]."""
+    def _felt_error(self, attempt: Attempt, step: float, time: float, allowed: float) -> float:
+        """What is left of the local error at a later time, at which it is asked for [K]."""
         heat = attempt.filter(attempt.local)
         size = self.scheme.measure(attempt.to_kelvin(heat))
-        ahead = (self._next_asked(attempt.state.time, strictly=False) - attempt.state.time) / step
+        ahead = (time - attempt.state.time) / step
         if not size > allowed or ahead < 2.0:
             return size
         once = carry(attempt, heat)
@@ -301,7 +308,7 @@ class AdaptiveStepper:
             return max(sizes) if sizes[1] > 0.0 else 0.0
         largest = LARGEST_POWER if attempt.powers == CARRY else LARGEST_POWER - 1.0
         power = min(math.log(sizes[0] / sizes[1]) / math.log(1.5), largest, attempt.slowest_power)
-        return float(sizes[1] * ((1.0 + ahead) / 3.0) ** -power)
+        return max(float(sizes[1] * ((1.0 + ahead) / 3.0) ** -power), _mean_left(attempt, once, twice, ahead - 2.0))
 
     def _keep(self, state: State, attempt: Attempt, control: Controller) -> State:
         heat = attempt.local if state.error is None else attempt.local + _advance_error(attempt, state.error)
@@ -337,6 +344,20 @@ class AdaptiveStepper:
     def _underflow(self, state: State, control: Controller) -> StepUnderflowError:
         cell = int(np.argmax(self.estimate_error(state)))
         return StepUnderflowError(control.wanted, step=state.step, time_s=state.time, cell=cell)
+
+
+def _mean_left(attempt: Attempt, once: FloatArray, twice: FloatArray, steps: float) -> float:
+    """What some steps more leave of the mean of an error [K], which dies out no faster than the body loses heat.
+
+    Args:
+        once, twice: The error after one and after two steps [J].
+    """
+    first, second = abs(float(once.sum())), abs(float(twice.sum()))
+    if not second > 0.0:
+        return 0.0
+    rate = attempt.to_kelvin(np.ones_like(twice))
+    capacity = float((1.0 / rate[rate > 0.0]).sum())
+    return second / capacity * min(second / first, 1.0) ** steps if first > 0.0 and capacity > 0.0 else 0.0
 
 
 def carry(attempt: Attempt, heat: FloatArray) -> FloatArray:

@@ -33,6 +33,7 @@ FELT = 1e-2  # of the largest integral at one of them: what a place must have to
 MOVING_PARTS, LEAST_PARTS = 32.0, 256.0  # of the time in which a load moves; of the whole run
 MOVING_CHANGE = 1e-3  # times the tolerance: of the largest value of a load, a change that is nothing
 MOVING_ROUNDS, MOVING_STRETCHES = 30, 50_000
+FAR = 10.0  # times the span of the temperatures that data name, beyond them
 TEMPERATURES = frozenset(("value", "ambient", "surroundings"))  # fields that are, but for the value of a flux
 AXES = "xyz"
 Mask = NDArray[np.bool_]
@@ -61,6 +62,12 @@ class TimedLoad:
     def is_common(self) -> bool:
         """Whether it depends on nothing but time."""
         return self.value.variables == frozenset("t")
+
+    @property
+    def is_driving(self) -> bool:
+        """Whether it moves temperatures only: what is no film, emissivity or property."""
+        is_drive = self.path == "source_term" or self.path.rpartition(".")[2] in TEMPERATURES
+        return is_drive and "T" not in self.value.variables
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,24 @@ def find_temperatures(problem: "HeatProblem") -> tuple[float, float]:
     bounds = [found for value in named if (found := _find_bounds(value, box)) is not None]
     low, high = min((low for low, _ in bounds), default=0.0), max((high for _, high in bounds), default=0.0)
     return (low, high) if high > low else (low - 1.0, high + 1.0)
+
+
+def has_growing_loads(problem: "HeatProblem") -> bool:
+    """Whether a source or a flux may rise with the temperature that it makes, as far as its bounds tell."""
+    from grid.engine.intervals import enclose
+
+    box, (least, most) = _find_box(problem), find_temperatures(problem)
+    low, high = np.array([least - FAR * (most - least)]), np.array([most + FAR * (most - least)])
+    for name, law in (("source_term", None), *problem.boundaries.items()):
+        value = problem.source_term if law is None else law.values.get("value")
+        if value is None or "T" not in value.variables:
+            continue
+        if not isinstance(value, Expression):
+            return True
+        places = {**box, **_side(name, box), "t": (0.0, problem.end_time or 0.0)}
+        if not bool(np.all(enclose(value.code, "T", low, high, places).slope.high <= 0.0)):
+            return True
+    return False
 
 
 def _find_bounds(value: Value, box: dict[str, tuple[float, float]]) -> tuple[float, float] | None:

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import linalg
 
 from grid.core.errors import FieldError, GridError
 from grid.engine import HeatProblem, prepare, solve, solve_batch
@@ -310,6 +311,32 @@ def test_peaks_with_long_flanks_put_in_their_heat_until_each_asked_time(method, 
 
     assert solution.is_accepted
     np.testing.assert_allclose(rises, heat / LENGTH / CAPACITY, atol=2.0 * TOLERANCE * heat.max() / LENGTH / CAPACITY)
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-4, 1e-5])
+def test_a_film_that_is_there_for_a_moment_does_not_hide_errors_that_stay(tolerance):
+    """Errors made under a strong film die out under it, but the film goes and the body keeps them."""
+    film, half = 5e4, 0.5 * LENGTH / 20
+    case = ROD | {
+        "material": {"conductivity": 10.0, "volumetric_heat_capacity": CAPACITY},
+        "boundaries": {
+            "x_min": {
+                "type": "convection",
+                "coefficient": {"expression": f"where((t > 30.01) & (t < 30.06), {film!r}, 0.0)"},
+                "ambient": 100.0,
+            }
+        },
+    }
+    start = solve(HeatProblem.from_case(case), until=1.0).final[0]
+    conduct = 10.0 / (2.0 * half)
+    matrix = conduct * (np.eye(20, k=1) + np.eye(20, k=-1) - 2.0 * np.eye(20))
+    matrix[0, 0] += conduct - 1.0 / (1.0 / film + half / 10.0)
+    matrix[-1, -1] += conduct
+    rise = (100.0 - start) * (1.0 - linalg.expm(matrix / (CAPACITY * 2.0 * half) * 0.05) @ np.ones(20))
+    solution = solve(HeatProblem.from_case(case), tolerance=tolerance)
+
+    assert solution.is_accepted
+    assert abs(solution.final.mean() - start - rise.mean()) <= 2.0 * tolerance * (100.0 - start)
 
 
 def test_the_scale_of_the_audit_is_the_largest_heat_of_one_interval():

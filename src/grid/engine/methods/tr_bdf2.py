@@ -74,7 +74,7 @@ class ImplicitMethod:
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         from grid.engine.adaptive import AdaptiveStepper
         from grid.engine.implicit import ImplicitStepper
-        from grid.engine.load_analysis import analyse_facts, find_bends, find_jumps
+        from grid.engine.load_analysis import analyse_facts, find_bends, find_jumps, find_timed_loads
         from grid.engine.load_scale import estimate_span
 
         scheme = _make_scheme(space, facts)
@@ -85,6 +85,7 @@ class ImplicitMethod:
         return AdaptiveStepper(
             scheme, facts.times, facts.duration, find_jumps(facts), facts.tolerance, loads_change(facts.problem),
             limits=analyse_facts(facts).limits, expected=estimate_span(space, facts), bends=bends, halves=halves,
+            has_timed_films=any(not load.is_driving for load in find_timed_loads(facts.problem)),
         )  # fmt: skip
 
 
