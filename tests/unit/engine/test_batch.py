@@ -1,5 +1,7 @@
 """Batches: a column is the run alone, to the byte, in its figures and verdicts too; bad columns stay behind."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,6 +98,15 @@ def test_a_run_that_is_watched_gives_the_same_field(make_case):
     assert watched.metrics == pytest.approx(plan.solve().metrics, rel=1e-11, abs=1e-13)
     verdicts = [[audit.verdict for audit in run.audits[:3]] for run in (watched, plan.solve())]
     assert verdicts[0] == verdicts[1] == ["passed"] * 3
+
+
+@pytest.mark.jit
+def test_the_solution_of_a_column_has_every_field(make_case):
+    """It is filled in one go, past the constructor."""
+    solution = prepare(rod(make_case), method="explicit").solve()
+
+    assert set(vars(solution)) == {entry.name for entry in dataclasses.fields(solution)}
+    assert dataclasses.replace(solution).metrics == solution.metrics
 
 
 @pytest.mark.jit

@@ -24,8 +24,10 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from grid.engine.methods.registers import count_rows
+
 VECTOR_BYTES = 64
-JAM = 4  # rows that advance together: their vectors fill the registers of AVX-512
+JAM = count_rows()  # rows that advance together: their vectors fill the registers
 INDEX = ir.IntType(64)
 SHORT = ir.IntType(32)
 
