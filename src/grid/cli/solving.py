@@ -4,8 +4,9 @@ A rod answers in a fraction of a second, so nothing is loaded that this very com
 plugins, no bar where nobody looks.
 """
 
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -178,9 +179,11 @@ def _equal_times(problem: "HeatProblem", count: int) -> list[float] | None:
 
 
 def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
+    from grid.engine.io.views import surface_metrics
+
     return {
         "plan": _describe_plan(solution.plan),
-        "metrics": dict(solution.metrics),
+        "metrics": {**solution.metrics, **_finite(surface_metrics(solution))},
         "heat_balance": {
             **{name: solution.metrics[metric] for name, metric in BALANCE.items()},
             "unit": ("W" if solution.problem.steady else "J") + ("/m2", "/m", "")[solution.problem.dimension - 1],
@@ -189,6 +192,10 @@ def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
         "warnings": list(solution.warnings),
         "files": files,
     }
+
+
+def _finite(figures: "Mapping[str, float]") -> dict[str, float]:
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _describe_plan(plan: "PlanSummary") -> dict[str, Any]:

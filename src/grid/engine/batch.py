@@ -65,6 +65,14 @@ class BatchSolution:
     method: tuple[str, ...] = field(repr=False)
     _audits: "Callable[[int], tuple[Audit, ...]]" = field(repr=False)
 
+    def __repr__(self) -> str:
+        """Say in one line what varied and how many columns ended well."""
+        grid = " x ".join(map(str, self.problem.domain.cells))
+        ended = f"{int(self.is_accepted.sum())} accepted, {len(self.errors)} failed"
+        return (
+            f"BatchSolution({len(self.is_accepted)} columns of {grid} cells, varied: {', '.join(self.vary)}; {ended})"
+        )
+
     def audits(self, column: int) -> "tuple[Audit, ...]":
         """The verdicts on a column, as `Solution.audits`; none if it failed."""
         return self._audits(column)

@@ -86,6 +86,9 @@ def plot_stress(
 ) -> Picture:
     """The von Mises stress over a box, and beside it the safety factor where the yield stress is known.
 
+    Sections of a 3D box go through the least safety factor (without a yield stress: the largest stress), and the title
+    says how much and where it is.
+
     Args:
         domain: The box.
         von_mises_stress: Shape of `domain.cells` [Pa], NaN outside the body.
@@ -97,11 +100,15 @@ def plot_stress(
         with np.errstate(divide="ignore"):
             factor = np.asarray(yield_stress, np.float64) / stress
         panels["safety factor"] = (np.minimum(factor, SAFE), f"yield / von Mises stress, {SAFE:g} where above")
-    return _plot_panels(domain, panels)
+        return _plot_panels(domain, panels, worst=("Least safety factor", factor, np.nanargmin(factor)))
+    return _plot_panels(domain, panels, worst=("Largest von Mises stress [Pa]", stress, np.nanargmax(stress)))
 
 
 def plot_safety(stress: "StressSolution") -> Picture:
-    """The von Mises stress of a solved body and, where its materials have a yield stress, its safety factor."""
+    """The von Mises stress of a solved body and, where its materials have a yield stress, its safety factor.
+
+    Sections of a 3D body go through its least safety factor, whose value and place the title names.
+    """
     body = stress.body
     inside = body.material >= 0
     von_mises = np.where(inside, stress.largest_von_mises, np.nan)
@@ -124,8 +131,26 @@ def plot_field(domain: Domain, values: FloatArray, *, label: str, title: str = "
     return _plot_panels(domain, {title: (np.asarray(values, np.float64), label)})
 
 
-def _plot_panels(domain: Domain, panels: Mapping[str, tuple[FloatArray, str]]) -> Picture:
-    """Maps of each field: itself in 2D; in 3D three sections, through the place where the first field is largest."""
+def _plot_panels(
+    domain: Domain, panels: Mapping[str, tuple[FloatArray, str]], worst: "tuple[str, FloatArray, np.intp] | None" = None
+) -> Picture:
+    """Maps of each field: itself in 2D; in 3D three sections, through the place where the first field is largest.
+
+    Args:
+        domain: The box.
+        panels: Values and label of each field by its title.
+        worst: A word, a field and the flat index of its cell to cut through and to name in the title.
+    """
+    picture = _draw_panels(domain, panels, None if worst is None else worst[2])
+    if worst is not None:
+        name, values, cell = worst
+        place = np.unravel_index(int(cell), values.shape)
+        where = ", ".join(f"{AXES[axis]} = {centres(domain, axis)[i]:.4g} m" for axis, i in enumerate(place))
+        picture.suptitle(f"{name}: {values[place]:.4g} at {where}", fontsize=11)
+    return picture
+
+
+def _draw_panels(domain: Domain, panels: Mapping[str, tuple[FloatArray, str]], cell: "np.intp | None") -> Picture:
     if domain.dimension == 1:
         return _plot_lines(domain, panels)
     rows, columns = (1, len(panels)) if domain.dimension == 2 else (len(panels), 3)
@@ -133,7 +158,7 @@ def _plot_panels(domain: Domain, panels: Mapping[str, tuple[FloatArray, str]]) -
     grid = np.asarray(picture.subplots(rows, columns, squeeze=False), dtype=object)
     grid = grid.T if domain.dimension == 2 else grid  # one row of `grid` for each field
     first, _ = next(iter(panels.values()))
-    through = np.unravel_index(int(np.nanargmax(first)), first.shape)
+    through = np.unravel_index(int(np.nanargmax(first) if cell is None else cell), first.shape)
     for row, (title, (values, label)) in zip(grid, panels.items(), strict=True):
         if values.shape != tuple(domain.cells):
             raise FieldError("values", f"an array of shape {tuple(domain.cells)}")

@@ -85,6 +85,13 @@ class Solution:
     ladder: "Ladder | None" = field(default=None, repr=False)
     run_warnings: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Say in one line what was solved, how, and what came out."""
+        low, high = self.metrics["minimum_temperature"], self.metrics["peak_temperature"]
+        when = "steady" if self.problem.steady else f"{len(self.times)} fields to t = {self.times[-1]:.6g} s"
+        what = f"{' x '.join(map(str, self.problem.domain.cells))} cells, {when}, {self.plan.method}"
+        return f"Solution({what}; {low:.6g} to {high:.6g} at the end; {'accepted' if self.is_accepted else 'rejected'})"
+
     @property
     def is_accepted(self) -> bool:
         """Whether no audit failed."""

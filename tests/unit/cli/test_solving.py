@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,6 +66,15 @@ def test_a_bar_is_drawn_on_a_terminal(monkeypatch):
     monkeypatch.setattr(solving.sys, "stderr", SimpleNamespace(isatty=lambda: False))
     with solving._progress() as show:
         assert show is None
+
+
+def test_the_peak_of_the_surfaces_is_named_beside_that_of_the_cells():
+    """The hottest place of a heated plate is its hot face, half a cell beyond the hottest centre."""
+    plate = Path(__file__).parents[3] / "docs" / "examples" / "plate.json"
+    metrics = json.loads(run(plate, "--json").stdout)["metrics"]
+
+    assert metrics["peak_surface_temperature"] == pytest.approx(200.0)
+    assert metrics["minimum_temperature"] < metrics["peak_temperature"] < metrics["peak_surface_temperature"]
 
 
 def test_the_heat_balance_closes_and_is_printed(rod):

@@ -232,3 +232,9 @@ def test_what_is_not_a_batch_is_refused_by_name(make_case, vary, field):
         solve_batch(rod(make_case), vary)
 
     assert caught.value.field == field
+
+
+def test_a_batch_says_in_one_line_what_it_is(make_case):
+    batch = solve_batch(rod(make_case), {"diffusivity": [1.0, 2.0, -1.0]})
+
+    assert repr(batch) == "BatchSolution(3 columns of 23 cells, varied: diffusivity; 2 accepted, 1 failed)"

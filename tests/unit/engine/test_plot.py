@@ -83,3 +83,26 @@ def test_drawing_opens_no_window_system():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert out.stdout.strip() == "False"
+
+
+def test_sections_go_through_the_least_safety_factor_which_the_title_names():
+    """The largest stress is in the strong material; the weak one is nearer to yielding, elsewhere."""
+    domain = Domain((0.4, 0.3, 0.2), (4, 3, 2))
+    stress = np.full(domain.cells, 10e6)
+    yield_stress = np.full(domain.cells, 400e6)
+    stress[0, 0, 0] = 100e6
+    stress[3, 1, 0], yield_stress[3, 1, 0] = 80e6, 120e6
+
+    picture = plot_stress(domain, stress, yield_stress=yield_stress)
+
+    assert picture.get_suptitle() == "Least safety factor: 1.5 at x = 0.35 m, y = 0.15 m, z = 0.05 m"
+    assert picture.axes[0].get_title(loc="left").endswith("z = 0.05 m")
+    assert "x = 0.35 m" in picture.axes[2].get_title(loc="left")
+
+
+def test_without_a_yield_stress_the_largest_stress_is_named():
+    stress = np.array([[1e6, 2e6], [3e6, 1e6]])
+
+    assert plot_stress(Domain((2.0, 2.0), (2, 2)), stress).get_suptitle() == (
+        "Largest von Mises stress [Pa]: 3e+06 at x = 1.5 m, y = 0.5 m"
+    )

@@ -94,3 +94,13 @@ def test_interpolation_is_at_least_third_order_in_smooth_fields(make_problem):
         errors.append(np.abs(np.array(found) - exact).max())
 
     assert np.log2(errors[0] / errors[1]) > 2.8
+
+
+def test_a_solution_says_in_one_line_what_it_is(plate):
+    """A notebook that shows one shows neither its problem nor its arrays."""
+    text = repr(plate)
+    cells = " x ".join(map(str, plate.problem.domain.cells))
+
+    assert text.startswith(f"Solution({cells} cells, steady, ")
+    assert text.endswith("; accepted)")
+    assert len(text) < 120

@@ -177,6 +177,13 @@ def find_extrema(solution: "Solution", time: float | None) -> Extrema:
     )  # fmt: skip
 
 
+def surface_metrics(solution: "Solution") -> dict[str, float]:
+    """Extremes of the surfaces at the end, beside those of the cells in `metrics`; NaN where every axis is periodic."""
+    found = find_extrema(solution, None)
+    peak, least = found.hottest_surface, found.coldest_surface
+    return {"peak_surface_temperature": peak, "minimum_surface_temperature": least}
+
+
 def _part(is_cell: NDArray[np.bool_], entry: int) -> Part:
     return "cell" if is_cell.reshape(-1)[entry] else "surface"
 

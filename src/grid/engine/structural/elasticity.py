@@ -55,6 +55,13 @@ class StressSolution:
     _samples: Samples = field(repr=False)
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Say in one line what was strained, and how near it is to yielding."""
+        grid = " x ".join(map(str, self.body.domain.cells))
+        factor = "" if self.body.yield_stress is None else f", least safety factor {self.minimum_safety_factor:.4g}"
+        stress = f"von Mises stress up to {self.largest_von_mises.max() / 1e6:.4g} MPa"
+        return f"StressSolution({grid} cells, order {self.order}; {stress}{factor})"
+
     @cached_property
     def von_mises(self) -> FloatArray:
         """At cell centres [Pa]."""

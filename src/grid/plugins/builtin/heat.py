@@ -280,6 +280,8 @@ def _describe_plan(solution: "Solution") -> JsonObject:
 
 
 def _judge(plan: "Plan", solution: "Solution") -> PointOutcome:
+    from grid.engine.io.views import surface_metrics
+
     audits = [
         Audit(
             name=audit.name,
@@ -301,7 +303,8 @@ def _judge(plan: "Plan", solution: "Solution") -> PointOutcome:
         if audit["verdict"] == "failed":
             message = f"The audit {audit['name']} failed: {audit['detail']}: {audit['value']}, limit {audit['limit']}."
             return PointOutcome(Reason.DIVERGED, message, audits=audits, log=log)
-    metrics = {name: _finite(float(value)) for name, value in solution.metrics.items()}
+    figures = {**solution.metrics, **surface_metrics(solution)}
+    metrics = {name: _finite(float(value)) for name, value in figures.items()}
     return PointOutcome(
         Reason.OK,
         metrics={**metrics, "method": plan.summary.method, "model": plan.summary.model},
