@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
+LOG = VENV / "install.log"
 LOCKS = {"base": "base.txt", "dev": "dev.txt"}
 
 
@@ -34,7 +35,15 @@ def fingerprint(what: str) -> str:
 
 
 def run(*command: str | Path) -> None:
-    subprocess.run([str(part) for part in command], cwd=ROOT, check=True)
+    """Run a command; what it says goes into the log, and is shown only where it fails."""
+    with LOG.open("a", encoding="utf-8") as log:
+        place = log.tell()
+        print("$", *command, file=log, flush=True)
+        words = [str(part) for part in command]
+        done = subprocess.run(words, cwd=ROOT, check=False, stdout=log, stderr=subprocess.STDOUT)
+    if done.returncode:
+        sys.stderr.write(LOG.read_text(encoding="utf-8", errors="replace")[place:])
+        raise subprocess.CalledProcessError(done.returncode, words)
 
 
 def is_installed(what: str) -> bool:
@@ -46,6 +55,7 @@ def install(what: str) -> None:
     if not (BIN / "python").exists():
         say("making .venv")
         venv.EnvBuilder(with_pip=True, clear=True).create(VENV)
+    LOG.write_text("", encoding="utf-8")
     for stamp in VENV.glob(".installed-*"):
         stamp.unlink()
     bootstrap, lock = ROOT / "requirements" / "bootstrap.txt", ROOT / "requirements" / LOCKS[what]
@@ -73,9 +83,9 @@ def main() -> int:
     try:
         install(what)
     except subprocess.CalledProcessError as error:
-        say(f"stopped: {error.cmd[0]} ended with {error.returncode}; its own message is above")
+        say(f"stopped: {error.cmd[0]} ended with {error.returncode}; its own message is above, all of it in {LOG}")
         return 1
-    say("done")
+    say(f"done (log: {LOG.relative_to(ROOT)})")
     return 0
 
 
