@@ -46,7 +46,7 @@ PROGRAM_SCHEMAS = {"sim:local": "heat-rod"}
 class SandboxUnavailableError(ConflictError):
     """The image cannot run here: there is no sandbox for it, and nothing weaker takes its place."""
 
-    code, title = "sandbox_unavailable", "No sandbox that may run this image is available"
+    code, title = "sandbox-unavailable", "No sandbox that may run this image is available"
 
     def __str__(self) -> str:
         return "This server has no sandbox that may run the image; sim:local and the built-in simulations need none."

@@ -212,7 +212,7 @@ def test_a_repeated_request_with_a_key_gives_the_same_answer(alice, uow):
 def test_an_image_without_a_sandbox_is_a_conflict(alice, uow):
     answer = alice.post(JOBS, json={"container_image": "evil:latest"})
 
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/sandbox_unavailable")
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/sandbox-unavailable")
     assert count_jobs(uow) == 0
 
 
