@@ -98,6 +98,44 @@ def test_a_sweep_multiplies_its_axes_and_shows_its_table(grid):
     assert [(row["params"]["length"], row["status"]) for row in rows[:2]] == [(0.5, "success"), (1, "success")]
 
 
+def test_commands_find_the_server_by_the_data_folder(grid, environment):
+    """`GRID_PORT=8541 make up`, and then every command without the setting."""
+    without = {name: value for name, value in environment.items() if name != "GRID_PORT"}
+    for arguments in (
+        ("status", "--json"),
+        ("jobs", "list", "--json"),
+        ("auth", "token"),
+        ("up", "--no-sample", "--json"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "grid.cli.main", *arguments],
+            env=without,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["address"].endswith(f":{environment['GRID_PORT']}")
+
+
+def test_a_sweep_shares_params_takes_whole_numbers_by_ratio_and_says_why_points_fail(grid):
+    sweep = read_json(
+        grid("sweeps", "submit", "--sim", "heat-rod", "--param", "length=2", "--sweep", "time_steps=50:200:3:log",
+             "--meta", "run=007", "--wait", "--json")
+    )  # fmt: skip
+    rows = read_json(grid("sweeps", "table", sweep["id"], "--json"))["rows"]
+
+    assert [(row["params"]["time_steps"], row["params"]["length"]) for row in rows] == [
+        (50, 2.0),
+        (100, 2.0),
+        (200, 2.0),
+    ]
+    assert sweep["failed"] == []
+    assert sweep["metadata"] == {"run": "007"}
+    found = read_json(grid("sweeps", "list", "--meta", "run=007", "--json"))
+    assert [item["id"] for item in found["items"]] == [sweep["id"]]
+
+
 def test_cancel_stops_a_running_job_and_a_second_one_is_a_conflict(grid):
     job = read_json(grid("jobs", "submit", "--sim", "noop", "-p", "duration_s=60", "--json"))["jobs"][0]
 

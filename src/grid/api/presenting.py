@@ -105,6 +105,7 @@ def present_point(job: JobRecord) -> SweepRow:
         job_id=job.id,
         status=job.state,
         reason=job.reason,
+        message=describe_state(job),
         params=job.params,
         metrics=metrics,
     )

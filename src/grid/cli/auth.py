@@ -18,14 +18,14 @@ def login(
 ) -> None:
     """Log in; later commands act as this user, until `grid auth logout`."""
     with reporting():
-        from grid.client.client import address_of
+        from grid.client.client import find_address
         from grid.client.credentials import LocalCredential
         from grid.core.settings import Settings
 
         username = username or ask("Username")
         password = password or ask("Password", is_secret=True)
         settings = Settings()
-        LocalCredential(settings.grid_home, address_of(settings)).log_in(username, password)
+        LocalCredential(settings.grid_home, find_address(settings)).log_in(username, password)
         show({"username": username}, as_json=as_json, view=lambda: f"Logged in as {username}.")
 
 
@@ -33,12 +33,12 @@ def login(
 def logout(as_json: JsonFlag = False) -> None:
     """End the session and forget its credential; commands act as the local administrator again."""
     with reporting():
-        from grid.client.client import address_of
+        from grid.client.client import find_address
         from grid.client.credentials import LocalCredential
         from grid.core.settings import Settings
 
         settings = Settings()
-        LocalCredential(settings.grid_home, address_of(settings)).log_out()
+        LocalCredential(settings.grid_home, find_address(settings)).log_out()
         show({"logged_out": True}, as_json=as_json, view=lambda: "Logged out.")
 
 
@@ -46,12 +46,12 @@ def logout(as_json: JsonFlag = False) -> None:
 def token(as_json: JsonFlag = False) -> None:
     """Print a valid access token and nothing else: curl -H "Authorization: Bearer $(grid auth token)" ..."""
     with reporting():
-        from grid.client.client import address_of
+        from grid.client.client import find_address
         from grid.client.credentials import LocalCredential
         from grid.core.settings import Settings
 
         settings = Settings()
-        value = LocalCredential(settings.grid_home, address_of(settings)).access_token()
+        value = LocalCredential(settings.grid_home, find_address(settings)).access_token()
         if as_json:
             print_json({"access_token": value})
         else:

@@ -66,6 +66,14 @@ def serve() -> None:
     """Run the server in the foreground."""
     import os
 
+    from grid.client.client import address_of
+    from grid.client.folder import read_address, write_address
+    from grid.core.settings import Settings
+
+    with reporting():
+        settings = Settings()
+        if read_address(settings.grid_home) is None:  # else another runs on the folder, and this one will be refused
+            write_address(settings.grid_home, address_of(settings))
     os.execv(sys.executable, [sys.executable, "-m", "grid.api"])  # noqa: S606 - our own interpreter, no shell
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from grid.client import calls
-from grid.client.client import GridClient, address_of
+from grid.client.client import GridClient, address_of, find_address
 from grid.client.errors import ProblemError, ServerUnreachableError
+from grid.client.folder import read_address, write_address
 from grid.core.errors import ConfigurationError, UnavailableError
 from grid.core.settings import Settings
 from grid.runtime.home import Home, find_running, open_home, write_pid_file
@@ -54,21 +55,23 @@ def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, An
     settings = settings or Settings()
     home = open_home(settings.grid_home)
     running = [role for role in ROLES if find_running(home, role) is not None]
+    address = read_address(home.root) or address_of(settings)
     if "server" not in running:
         require_free_port(settings)
         _upgrade(settings, say)
+        write_address(home.root, address)
     started: list[Started] = []
     try:
         for role in ROLES:
             if role not in running:
                 say(f"starting the {role}")
                 started.append(_start(role, home))
-        wait_until_ready(settings, started, say=say)
+        wait_until_ready(settings, started, say=say, address=address)
     except BaseException:  # Ctrl-C as well: nothing half-started stays behind
         for one in started:
             _end(one.process.pid)
         raise
-    return {"address": address_of(settings), "home": str(home.root), "started": [one.role for one in started]}
+    return {"address": address, "home": str(home.root), "started": [one.role for one in started]}
 
 
 def require_free_port(settings: Settings) -> None:
@@ -119,11 +122,11 @@ def _turn_over(log: Path) -> None:
         log.replace(log.with_suffix(".log.1"))
 
 
-def wait_until_ready(settings: Settings, started: Sequence[Started], *, say: Say) -> None:
+def wait_until_ready(settings: Settings, started: Sequence[Started], *, say: Say, address: str | None = None) -> None:
     """Wait for `/ready`; end early where a process that we started is gone."""
     deadline = time.monotonic() + START_S
     said = ""
-    with GridClient(address_of(settings)) as client:
+    with GridClient(address or find_address(settings)) as client:
         while time.monotonic() < deadline:
             for one in started:
                 if one.process.poll() is not None:
@@ -204,13 +207,13 @@ def describe_service(settings: Settings | None = None) -> dict[str, Any]:
     settings = settings or Settings()
     processes = {role: find_running(Home(settings.grid_home), role) for role in ROLES}
     document: dict[str, Any] = {
-        "address": address_of(settings),
+        "address": find_address(settings),
         "home": str(settings.grid_home),
         "processes": processes,
         "is_ready": False,
         "parts": [],
     }
-    with GridClient(address_of(settings)) as client:
+    with GridClient(find_address(settings)) as client:
         try:
             answer = client.send(calls.ready())
             document.update(is_ready=True, parts=answer.get("parts", []))

@@ -1,6 +1,6 @@
 """`grid sweeps`: submit, show, table, cancel."""
 
-import time
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -13,8 +13,14 @@ from grid.cli.output import JsonFlag, console, errors, list_title, place_query, 
 from grid.schemas.paths import flatten
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from grid.client.client import GridClient
-    from grid.schemas.wire import SweepOut, SweepTable
+    from grid.schemas.wire import SweepOut, SweepRow, SweepTable
+
+UNSUCCESSFUL = ("failed", "timed_out", "cancelled", "expired")
+FAILED_SHOWN = 20
+MOST_METRICS = 6  # columns of a table on a terminal; `--json` and CSV have all
 
 app = typer.Typer(no_args_is_help=True, help="Many points at once, and their table.")
 
@@ -50,7 +56,11 @@ def submit(
         )
         if answer.sweep is not None and wait:
             sweep = follow(client, answer.sweep)
-            show(sweep.model_dump(mode="json"), as_json=as_json, view=lambda: _summary(sweep))
+            failed = list(islice(client.iterate_points(answer.sweep, status=UNSUCCESSFUL), FAILED_SHOWN))
+            document = {**sweep.model_dump(mode="json"), "failed": [row.model_dump(mode="json") for row in failed]}
+            show(document, as_json=as_json, view=lambda: _summary(sweep))
+            if failed and not as_json:
+                console().print(rows_view(failed, title=f"Points without a result, {FAILED_SHOWN} at most"))
             if sweep.by_status.get("success", 0) != sweep.points:  # type: ignore[call-overload]
                 raise typer.Exit(code=int(ExitCode.UNSUCCESSFUL))
         elif as_json:
@@ -127,32 +137,37 @@ def follow(client: "GridClient", sweep_id: UUID) -> "SweepOut":
     """Wait until every point has ended, with a progress bar on stderr."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from grid.client import calls
-
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors(), transient=True) as progress:
         bar = progress.add_task("sweep", total=None)
-        pause = 0.05
-        while True:
-            sweep = client.send(calls.get_sweep(sweep_id))
-            progress.update(bar, total=sweep.points, completed=round(sweep.progress * sweep.points))
-            if sweep.is_finished:
-                return sweep
-            time.sleep(pause)
-            pause = min(1.0, pause * 1.5)
+        return client.wait_sweep(
+            sweep_id,
+            require_successful=False,
+            on_change=lambda s: progress.update(bar, total=s.points, completed=round(s.progress * s.points)),
+        )
 
 
 def sweep_view(found: "SweepTable") -> Any:
-    """Return the table of a page of points: only parameters that differ, then the metrics."""
-    params = [dict(flatten(row.params)) for row in found.rows]
+    """Return the table of a part of the points."""
+    return rows_view(found.rows, title=list_title("points", found))
+
+
+def rows_view(points: "Sequence[SweepRow]", *, title: str) -> Any:
+    """Return a table of points: only parameters that differ, then the metrics, and why where one has no result."""
+    params = [dict(flatten(row.params)) for row in points]
     names = list(dict.fromkeys(name for own in params for name in own))
     varying = [name for name in names if len({str(own.get(name)) for own in params}) > 1] or names
-    metrics = list(dict.fromkeys(name for row in found.rows for name in row.metrics or {}))[:6]
+    metrics = list(dict.fromkeys(name for row in points for name in row.metrics or {}))[:MOST_METRICS]
     rows = [
-        (row.index, row.status, *(own.get(n) for n in varying), *((row.metrics or {}).get(n) for n in metrics))
-        for row, own in zip(found.rows, params, strict=True)
+        [row.index, row.status, *(own.get(n) for n in varying), *((row.metrics or {}).get(n) for n in metrics)]
+        for row, own in zip(points, params, strict=True)
     ]
-    return table("point", "status", *varying, *metrics, rows=rows, title=list_title("points", found))
+    columns = ["point", "status", *varying, *metrics]
+    if any(row.status in UNSUCCESSFUL for row in points):
+        columns += ["reason", "why"]
+        why = [(row.reason, row.message) if row.status in UNSUCCESSFUL else (None, None) for row in points]
+        rows = [[*cells, *words] for cells, words in zip(rows, why, strict=True)]
+    return table(*columns, rows=rows, title=title)
 
 
 def _summary(sweep: "SweepOut") -> Any:

@@ -208,9 +208,13 @@ def sweep_table(
     size: int | None = None,
     after: int | None = None,
     limit: int | None = None,
+    status: Sequence[str] | None = None,
 ) -> Call[SweepTable]:
-    """Show a part of a sweep's points: a page (`page`, `size`), or those behind a place (`after`, `limit`)."""
-    query = {"page": page, "size": size, "after": after, "limit": limit}
+    """Show a part of a sweep's points: a page (`page`, `size`), or those behind a place (`after`, `limit`).
+
+    With `limit`, only the points in one of the states of `status`.
+    """
+    query = {"page": page, "size": size, "after": after, "limit": limit, "status": list(status) if status else None}
     return Call("GET", f"{API}/sweeps/{sweep_id}", model(SweepTable), query=query)
 
 

@@ -2,27 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
 
 from grid.client import calls
 from grid.client.calls import API, Call, Id, require_success
-from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError
+from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError, SweepUnsuccessfulError
 from grid.client.events import Event, EventReader
+from grid.client.folder import read_address
 from grid.core.settings import Settings
 from grid.schemas.jobs import JobStatus
-from grid.schemas.wire import JobOut, SubmissionOut
+from grid.schemas.wire import JobOut, SubmissionOut, SweepOut, SweepRow
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped]  # it ships no types
 
 T = TypeVar("T")
 
 UNAUTHORIZED = 401
 PART = 200  # rows of one answer where a whole list is read
+POINTS = 1000  # the same, of the points of a sweep
 TIMEOUT = httpx.Timeout(30.0, connect=3.0)
 LONG = httpx.Timeout(120.0, connect=3.0)  # results are made when they are asked for
 STREAM = httpx.Timeout(45.0, connect=3.0)  # three pings late is dead
@@ -47,6 +52,17 @@ def address_of(settings: Settings) -> str:
     return f"http://[{host}]:{settings.grid_port}" if ":" in host else f"http://{host}:{settings.grid_port}"
 
 
+def find_address(settings: Settings) -> str:
+    """Return the address of the server of a data folder.
+
+    Where GRID_HOST or GRID_PORT is set, that is meant; else where the server that runs on the folder listens, so that a
+    command needs no setting which the start had.
+    """
+    if settings.model_fields_set & {"grid_host", "grid_port"}:
+        return address_of(settings)
+    return read_address(settings.grid_home) or address_of(settings)
+
+
 class GridClient:
     """Talks to a Grid server. Use it in a `with` block, or `close()` it.
 
@@ -67,11 +83,11 @@ class GridClient:
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Self:
-        """Return a client of the local server, logged in with the credential that the first start left."""
+        """Return a client of the data folder's server, logged in with the credential that the first start left."""
         from grid.client.credentials import LocalCredential
 
         settings = settings or Settings()
-        address = address_of(settings)
+        address = find_address(settings)
         return cls(address, LocalCredential(settings.grid_home, address).access_token)
 
     def __enter__(self) -> Self:
@@ -162,6 +178,67 @@ class GridClient:
                 raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s:g} s")
             time.sleep(pause)
             pause = min(1.0, pause * 1.5)
+
+    def cancel(self, job_id: Id) -> JobOut:
+        """Cancel a job: it stops for real; refused where it has ended."""
+        return self.send(calls.cancel_job(job_id))
+
+    def get_sweep(self, sweep_id: Id) -> SweepOut:
+        """Show a sweep: its points by state."""
+        return self.send(calls.get_sweep(sweep_id))
+
+    def cancel_sweep(self, sweep_id: Id) -> SweepOut:
+        """Cancel what is left of a sweep; harmless when repeated."""
+        return self.send(calls.cancel_sweep(sweep_id))
+
+    def wait_sweep(
+        self,
+        sweep_id: Id,
+        *,
+        timeout_s: float | None = None,
+        require_successful: bool = True,
+        on_change: Callable[[SweepOut], None] | None = None,
+    ) -> SweepOut:
+        """Wait until every point of a sweep has ended, and return its counts.
+
+        Raises:
+            SweepUnsuccessfulError: A point ended otherwise than with `success`, and `require_successful` is set.
+            TimeoutError: It is still not over after `timeout_s`.
+        """
+        started, pause = time.monotonic(), 0.05
+        while True:
+            sweep = self.get_sweep(sweep_id)
+            if on_change is not None:
+                on_change(sweep)
+            if sweep.is_finished:
+                return _require_all(sweep) if require_successful else sweep
+            if timeout_s is not None and time.monotonic() - started > timeout_s:
+                raise TimeoutError(f"sweep {sweep_id} is {sweep.progress:.0%} done after {timeout_s:g} s")
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+
+    def iterate_points(self, sweep_id: Id, *, status: Sequence[str] | None = None) -> Iterator[SweepRow]:
+        """Yield the points of a sweep in their order: parameters, state, reason and metrics; only those in `status`."""
+        after: int | None = None
+        while True:
+            found = self.send(calls.sweep_table(sweep_id, after=after, limit=POINTS, status=status))
+            yield from found.rows
+            if (after := found.next) is None:
+                return
+
+    def table(self, sweep_id: Id) -> list[SweepRow]:
+        """Return all points of a sweep, in their order."""
+        return list(self.iterate_points(sweep_id))
+
+    def to_dataframe(self, sweep_id: Id) -> "pd.DataFrame":
+        """Return a sweep as a pandas table: a row for each point by its place, columns `params.*` and `metrics.*`."""
+        from grid.client.tables import to_dataframe
+
+        return to_dataframe(self.iterate_points(sweep_id))
+
+    def download_csv(self, sweep_id: Id, destination: Path) -> Path:
+        """Write the whole table of a sweep to `destination`, as CSV."""
+        return self._download(f"{API}/sweeps/{sweep_id}?format=csv", destination)
 
     def download_result(self, job_id: Id, destination: Path) -> Path:
         """Write the zip of a job's files to `destination`; nothing is left there if it breaks off."""
@@ -272,6 +349,30 @@ class AsyncGridClient:
             await asyncio.sleep(pause)
             pause = min(1.0, pause * 1.5)
 
+    async def wait_sweep(self, sweep_id: Id, *, require_successful: bool = True) -> SweepOut:
+        """Wait until every point of a sweep has ended; bound it with `asyncio.timeout`.
+
+        Raises:
+            SweepUnsuccessfulError: A point ended otherwise than with `success`, and `require_successful` is set.
+        """
+        pause = 0.05
+        while True:
+            sweep = await self.send(calls.get_sweep(sweep_id))
+            if sweep.is_finished:
+                return _require_all(sweep) if require_successful else sweep
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 1.5)
+
+    async def iterate_points(self, sweep_id: Id, *, status: Sequence[str] | None = None) -> AsyncIterator[SweepRow]:
+        """Yield the points of a sweep in their order; only those in `status`."""
+        after: int | None = None
+        while True:
+            found = await self.send(calls.sweep_table(sweep_id, after=after, limit=POINTS, status=status))
+            for row in found.rows:
+                yield row
+            if (after := found.next) is None:
+                return
+
     async def stream_logs(self, job_id: Id, *, last_event_id: str | None = None) -> AsyncIterator[Event]:
         """Yield the events of a job's log as they come, until the job has ended; resumes by itself."""
         reader = EventReader(last_event_id)
@@ -297,6 +398,12 @@ def _require_successful(job: JobOut) -> JobOut:
     if job.status != JobStatus.SUCCESS:
         raise JobUnsuccessfulError(str(job.id), str(job.status), job.message or "")
     return job
+
+
+def _require_all(sweep: SweepOut) -> SweepOut:
+    if sweep.by_status.get(JobStatus.SUCCESS, 0) != sweep.points:
+        raise SweepUnsuccessfulError(str(sweep.id), {str(status): n for status, n in sweep.by_status.items()})
+    return sweep
 
 
 def _cause(error: httpx.TransportError) -> str:

@@ -38,6 +38,20 @@ class ServerUnreachableError(UnavailableError):
         return f"{self.address} does not answer ({self.cause}); start one with `grid up`."
 
 
+class SweepUnsuccessfulError(GridError):
+    """A sweep that was waited for has points that ended otherwise than with `success`; `by_status` counts them all."""
+
+    code, title = "sweep-unsuccessful", "The sweep did not succeed"
+
+    def __init__(self, sweep_id: str, by_status: Mapping[str, int]) -> None:
+        super().__init__(sweep_id, dict(by_status))
+        self.sweep_id, self.by_status = sweep_id, dict(by_status)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in self.by_status.items() if count)
+        return f"{self.sweep_id}: {counts}. The table says why: `grid sweeps table {self.sweep_id}`."
+
+
 class JobUnsuccessfulError(GridError):
     """A job that was waited for ended otherwise than with `success`."""
 

@@ -287,14 +287,20 @@ class JobRepository:
         query = select(*_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
         return [_record(row) for row in self._tx.connection.execute(query)]
 
-    def points(self, sweep_id: UUID, *, after: int = -1, limit: int = 10_000) -> list[JobRecord]:
-        """Read the jobs of a sweep by their place in it, from the place behind `after` on."""
+    def points(
+        self, sweep_id: UUID, *, after: int = -1, limit: int = 10_000, states: Sequence[JobStatus] = ()
+    ) -> list[JobRecord]:
+        """Read the jobs of a sweep by their place in it, from the place behind `after` on; in any state where none is
+        named.
+        """
         query = (
             select(*_COLUMNS)
             .where(jobs.c.sweep_id == sweep_id, jobs.c.sweep_index > after)
             .order_by(jobs.c.sweep_index)
             .limit(limit)
         )
+        if states:
+            query = query.where(jobs.c.state.in_(states))
         return [_record(row) for row in self._tx.connection.execute(query)]
 
     def counts(self, owner_id: UUID | None = None) -> dict[JobStatus, int]:

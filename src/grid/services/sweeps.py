@@ -55,23 +55,27 @@ def list_sweeps(uow: UnitOfWork, wanted: SweepFilter, window: Window[UUID]) -> P
 
 
 def read_table(
-    uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID, window: Window[int]
+    uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID, window: Window[int], states: Sequence[JobStatus] = ()
 ) -> tuple[SweepState, Page[JobRecord]]:
     """Read a sweep with a part of its points, in the order in which they were sent; a point's place is its cursor.
+
+    `states` leaves out points in other states; the window is then one by cursor, since pages are places of the sweep.
 
     Raises:
         NotFoundError: There is no such sweep for this owner.
     """
     with uow.read() as tx:
         record = _require_sweep(tx, owner_id, sweep_id)
-        points, following = _read_points(tx, record, window)
+        points, following = _read_points(tx, record, window, states)
         return _states(tx, [record])[0], Page(points, window, Count(record.total, True), following)
 
 
-def _read_points(tx: Transaction, record: SweepRecord, window: Window[int]) -> tuple[list[JobRecord], int | None]:
+def _read_points(
+    tx: Transaction, record: SweepRecord, window: Window[int], states: Sequence[JobStatus]
+) -> tuple[list[JobRecord], int | None]:
     if window.page is None:
         after = window.after if window.after is not None else -1
-        points, last = window.split(tx.jobs.points(record.id, after=after, limit=window.size + 1))
+        points, last = window.split(tx.jobs.points(record.id, after=after, limit=window.size + 1, states=states))
         return points, last.sweep_index if last is not None else None
     end = window.page * window.size  # of places: removed points leave gaps
     points = tx.jobs.points(record.id, after=end - window.size - 1, limit=window.size)

@@ -50,7 +50,7 @@ def test_every_kind_of_error_has_a_status_of_its_own_family_and_a_stable_word():
         family = next(base for base in kind.__mro__ if base in problems.STATUS_BY_ERROR)
         assert family is not GridError or _is_elsewhere(kind), f"{kind} derives from no kind that has a status"
         assert 400 <= status <= 599
-        assert re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", kind.code), kind
+        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", kind.code), kind
         assert kind.title, kind
         assert not kind.title.endswith("."), kind
         if family is not GridError:

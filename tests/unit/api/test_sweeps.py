@@ -97,3 +97,22 @@ def test_a_sweep_of_ten_thousand_points_is_one_request(alice):
     assert len(set(made["jobs"])) == 10_000
     assert made["sweep_mapping"][made["jobs"][9_999]] == points[9_999]
     assert alice.get(f"{SWEEPS}/{made['sweep']}").json()["by_status"]["queued"] == 10_000
+
+
+def test_points_of_one_state_are_read_by_cursor_with_their_reason_and_sentence(alice, worker):
+    sweep = alice.post("/api/v1/jobs", json={"simulation": "noop", "sweep": [{}] * 6}).json()["sweep"]
+    claims = worker.start()
+    worker.succeed(claims[:2])
+    for claim in claims[2:5]:
+        worker.fail([claim])
+    place = f"/api/v1/sweeps/{sweep}"
+
+    first = alice.get(place, params={"status": "failed", "limit": 2}).json()
+    rest = alice.get(place, params={"status": ["failed", "timed_out"], "limit": 2, "after": first["next"]}).json()
+
+    rows = first["rows"] + rest["rows"]
+    assert [row["index"] for row in rows] == [2, 3, 4]
+    assert rest["next"] is None
+    assert all(row["reason"] and row["message"] for row in rows)
+    assert alice.get(place, params={"status": "failed"}).status_code == 422
+    assert alice.get(place, params={"status": "lost", "limit": 1}).status_code == 422

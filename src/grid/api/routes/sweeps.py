@@ -3,7 +3,8 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, status
+from fastapi import Query
+from fastapi import status as http_status
 from starlette.responses import StreamingResponse
 
 from grid.api.dependencies import FromDishka, Router
@@ -12,8 +13,10 @@ from grid.api.presenting import place_members, present_point, present_sweep, swe
 from grid.api.problems import problems
 from grid.api.scope import Owner
 from grid.api.security import CurrentUser
+from grid.core.errors import FieldError
 from grid.database.sweeps import SweepFilter
 from grid.database.uow import UnitOfWork
+from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import MAX_SWEEP_POINTS, SweepOut, SweepPage, SweepTable
 from grid.services import sweeps as sweep_service
 from grid.services.ports import Doorbell
@@ -47,6 +50,9 @@ def get_sweep(
     size: TableSize = None,
     after: Annotated[int | None, Query(ge=0, le=MAX_SWEEP_POINTS, description="Points behind this place")] = None,
     limit: TableSize = None,
+    status: Annotated[
+        list[JobStatus] | None, Query(description="Only points in this state; repeatable. By cursor alone")
+    ] = None,
     format: Annotated[Literal["json", "csv"], Query(description="csv: the whole table at once")] = "json",  # noqa: A002
 ) -> SweepTable | StreamingResponse:
     """Show a sweep: counts by state, and parameters, states and metrics of its points, part by part."""
@@ -56,12 +62,16 @@ def get_sweep(
         disposition = {"Content-Disposition": f'attachment; filename="{sweep_id}.csv"'}
         return StreamingResponse(lines, media_type="text/csv", headers=disposition)
     window = choose_window(page, size, after, limit, default_size=TABLE_SIZE)
-    sweep, table = sweep_service.read_table(uow, owner_id=owner_id, sweep_id=sweep_id, window=window)
+    if status and window.page is not None:
+        raise FieldError("status", "goes with limit and after, not with pages, whose rows are places of the sweep")
+    sweep, table = sweep_service.read_table(
+        uow, owner_id=owner_id, sweep_id=sweep_id, window=window, states=status or ()
+    )
     rows = [present_point(job) for job in table.items]
     return SweepTable(**sweep_members(sweep), rows=rows, **place_members(table))
 
 
-@router.delete("/{sweep_id}", status_code=status.HTTP_202_ACCEPTED, responses=problems(403, 404, 507))
+@router.delete("/{sweep_id}", status_code=http_status.HTTP_202_ACCEPTED, responses=problems(403, 404, 507))
 def cancel_sweep(
     sweep_id: UUID, user: CurrentUser, owner_id: Owner, uow: FromDishka[UnitOfWork], doorbell: FromDishka[Doorbell]
 ) -> SweepOut:

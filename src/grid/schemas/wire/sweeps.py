@@ -39,6 +39,7 @@ class SweepRow(BaseModel):
     job_id: UUID
     status: JobStatus
     reason: Reason | None
+    message: str = Field("", description="The state in one sentence; why, where the point failed")
     params: dict[str, JsonValue]
     metrics: dict[str, MetricValue] | None
 
