@@ -79,7 +79,7 @@ class KnownQuery:
     needs_login: bool = False
 
     @classmethod
-    def of(cls, endpoint: Callable[..., Any]) -> "KnownQuery":
+    def of(cls, path: str, endpoint: Callable[..., Any]) -> "KnownQuery":
         """Collect what a route's function and its dependencies declare.
 
         A dependency that reads names by their beginning says so in an attribute `query_prefixes`.
@@ -87,7 +87,7 @@ class KnownQuery:
         names: set[str] = set()
         prefixes: list[str] = []
         needs_login = False
-        stack = [get_dependant(path="", call=endpoint)]
+        stack = [get_dependant(path=path, call=endpoint)]
         while stack:
             part = stack.pop()
             names.update(field.alias for field in part.query_params)
@@ -131,7 +131,7 @@ class StrictRoute(APIRoute):
 
     def known_query(self) -> KnownQuery | None:
         """Return the names that the route reads from the query; None where it lets others pass."""
-        return KnownQuery.of(self.endpoint)
+        return KnownQuery.of(self.path, self.endpoint)
 
 
 class LenientRoute(StrictRoute):

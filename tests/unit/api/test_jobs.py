@@ -348,6 +348,7 @@ def test_a_name_in_the_query_that_nothing_reads_is_refused_by_name(alice, admini
         answer = alice.get(f"/api/v1/{path}", params={"statuss": "success"})
         assert answer.status_code == 422
         assert [error["field"] for error in answer.json()["errors"]] == ["statuss"]
+    assert alice.get(f"{JOBS}/{job_id}", params={"job_id": job_id}).status_code == 422  # a name of the path
     assert "page" in alice.get(JOBS, params={"statuss": 1}).json()["errors"][0]["limit"]
     assert alice.post(f"{JOBS}?dry=true", json={"simulation": "noop"}).status_code == 422
     assert alice.get(JOBS).json()["total"] == 1

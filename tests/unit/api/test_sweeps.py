@@ -116,3 +116,5 @@ def test_points_of_one_state_are_read_by_cursor_with_their_reason_and_sentence(a
     assert all(row["reason"] and row["message"] for row in rows)
     assert alice.get(place, params={"status": "failed"}).status_code == 422
     assert alice.get(place, params={"status": "lost", "limit": 1}).status_code == 422
+    assert alice.get(place, params={"status": "failed", "format": "csv"}).status_code == 422
+    assert alice.get(place, params={"format": "csv"}).status_code == 200

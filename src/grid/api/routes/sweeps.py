@@ -57,6 +57,8 @@ def get_sweep(
 ) -> SweepTable | StreamingResponse:
     """Show a sweep: counts by state, and parameters, states and metrics of its points, part by part."""
     if format == "csv":
+        if any(choice is not None for choice in (page, size, after, limit, status)):
+            raise FieldError("format", "csv is the whole table: leave out page, size, after, limit and status")
         sweep_service.get_sweep(uow, owner_id=owner_id, sweep_id=sweep_id)  # not found is said before the answer begins
         lines = sweep_service.stream_csv(uow, owner_id=owner_id, sweep_id=sweep_id)
         disposition = {"Content-Disposition": f'attachment; filename="{sweep_id}.csv"'}
