@@ -116,6 +116,11 @@ def test_commands_find_the_server_by_the_data_folder(grid, environment):
         )
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["address"].endswith(f":{environment['GRID_PORT']}")
+    moved = {**environment, "GRID_PORT": str(find_free_port())}
+    command = [sys.executable, "-m", "grid.cli.main", "up"]
+    refused = subprocess.run(command, env=moved, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert f":{environment['GRID_PORT']} already" in refused.stderr
 
 
 def test_a_sweep_shares_params_takes_whole_numbers_by_ratio_and_says_why_points_fail(grid):

@@ -49,13 +49,18 @@ def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, An
     """Start what does not run yet, and wait until `/ready` says yes.
 
     Raises:
-        ConfigurationError: The port is taken, or the data folder cannot be used; one sentence says which.
+        ConfigurationError: The port is taken, the data folder cannot be used, or its server runs elsewhere; one
+            sentence says which.
         StartError: A process ended at once, or is not ready after a minute.
     """
     settings = settings or Settings()
     home = open_home(settings.grid_home)
     running = [role for role in ROLES if find_running(home, role) is not None]
     address = read_address(home.root) or address_of(settings)
+    if address != find_address(settings):
+        raise ConfigurationError(
+            f"The server of this data folder answers at {address} already; `grid down` stops it, so that it can move."
+        )
     if "server" not in running:
         require_free_port(settings)
         _upgrade(settings, say)
