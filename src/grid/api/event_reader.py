@@ -1,6 +1,7 @@
 """One reader of a job's stream: news of the ledger become server-sent events, each told once."""
 
 import json
+from collections.abc import Iterator
 
 from fastapi.sse import format_sse_event
 
@@ -13,24 +14,23 @@ class EventReader:
     def __init__(self, last_event_id: str | None) -> None:
         self.cursor, self.version = _parse_event_id(last_event_id)
 
-    def tell(self, news: JobNews) -> list[bytes]:
-        events = []
+    def tell(self, news: JobNews) -> Iterator[bytes]:
+        """Yield the events that the reader has not had, each made when it is asked for."""
         for chunk in news.chunks:
             place = LogCursor(chunk.epoch, chunk.seq)
             if place > self.cursor:
                 self.cursor = place
                 text = chunk.text.removesuffix("\n")
-                events.append(format_sse_event(event="log", data_str=text, id=f"{chunk.epoch}:{chunk.seq}"))
+                yield format_sse_event(event="log", data_str=text, id=f"{chunk.epoch}:{chunk.seq}")
         if news.has_more:
-            return events  # the status comes after the log that led to it
+            return  # the status comes after the log that led to it
         if news.version > self.version:
             self.version = news.version
-            events.append(format_sse_event(event="status", data_str=json.dumps(news.state), id=f"job:{news.version}"))
+            yield format_sse_event(event="status", data_str=json.dumps(news.state), id=f"job:{news.version}")
             if self.cursor > START:
-                events.append(format_sse_event(id=f"{self.cursor.epoch}:{self.cursor.seq}"))
+                yield format_sse_event(id=f"{self.cursor.epoch}:{self.cursor.seq}")
         if news.is_final:
-            events.append(format_sse_event(event="end", data_str=json.dumps(news.state)))
-        return events
+            yield format_sse_event(event="end", data_str=json.dumps(news.state))
 
 
 def _parse_event_id(text: str | None) -> tuple[LogCursor, int]:

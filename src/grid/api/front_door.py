@@ -12,13 +12,16 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grid.api.problems import problem
+from grid.api.problems import RETRY_AFTER_S, problem
 from grid.core.settings import Settings
 
 BODY_BYTES = 100 * 1024
 LARGE_BODY_BYTES = 16 * 1024 * 1024
 LARGE_BODIES = frozenset({("POST", "/api/v1/jobs")})  # a sweep of ten thousand points
-BODY_TIMEOUT_S, LARGE_BODY_TIMEOUT_S = 20.0, 60.0
+BODY_TIMEOUT_S = 20.0  # for a body, and one second more for each `LEAST_PER_S` that has come: a drip buys nothing
+LEAST_PER_S = 64 * 1024
+BODIES_BYTES = 96 * 1024 * 1024  # of all bodies under way together, until their requests are answered
+SMALL_BODIES_BYTES = 16 * 1024 * 1024  # of these, what large ones leave to the others, such as logins
 URL_BYTES = 8 * 1024
 HEADER_BYTES = 32 * 1024
 HEADER_COUNT = 100
@@ -116,19 +119,38 @@ def body_limit(scope: Scope) -> int:
     return LARGE_BODY_BYTES if (scope["method"], scope["path"]) in LARGE_BODIES else BODY_BYTES
 
 
+class BodyBudget:
+    """Counts the bytes of all bodies under way, so that many at once are refused instead of held."""
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def take(self, size: int, *, is_large: bool) -> bool:
+        """Count bytes that came, if there is room for them."""
+        if self.used + size > BODIES_BYTES - (SMALL_BODIES_BYTES if is_large else 0):
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Count bytes that are held no longer."""
+        self.used -= size
+
+
 class BodyGuard:
     """Counts and times what arrives, so that a body without a length is no way around the limits."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.budget = BodyBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on a `receive` that raises 413 or 408; a request without a body costs nothing."""
+        """Hand on a `receive` that raises 413, 408 or 503; a request without a body costs nothing."""
         if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
         limit, loop = body_limit(scope), asyncio.get_running_loop()
-        deadline = loop.time() + (LARGE_BODY_TIMEOUT_S if limit > BODY_BYTES else BODY_TIMEOUT_S)
+        started = loop.time()
         total, is_complete = 0, False
 
         async def guarded() -> Message:
@@ -136,14 +158,20 @@ class BodyGuard:
             if is_complete:  # what comes now says that the caller has gone, and may come late
                 return await receive()
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(started + BODY_TIMEOUT_S + total / LEAST_PER_S):
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
-            total += len(message.get("body", b""))
-            if total > limit:
+            size = len(message.get("body", b""))
+            if total + size > limit:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            if not self.budget.take(size, is_large=limit > BODY_BYTES):
+                raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER_S)})
+            total += size
             is_complete = message["type"] != "http.request" or not message.get("more_body", False)
             return message
 
-        await self.app(scope, guarded, send)
+        try:
+            await self.app(scope, guarded, send)
+        finally:
+            self.budget.give_back(total)

@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Protocol
 from uuid import UUID
 
 from fastapi import Depends
@@ -29,7 +29,7 @@ from grid.core.logging import get_logger
 from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener
 from grid.runtime.home import Home
-from grid.services.logs import JobNews, LogCursor, read_news
+from grid.services.logs import NEWS_CHUNKS, JobNews, LogCursor, read_news
 from grid.services.ports import BellListener
 
 log = get_logger(__name__)
@@ -37,14 +37,21 @@ log = get_logger(__name__)
 MAX_STREAMS = 1_000
 MAX_STREAMS_PER_USER = 10
 QUEUE_MESSAGES = 256
-QUEUE_BYTES = 256 * 1024
+QUEUE_BYTES = 128 * 1024
+PAGE_CHUNKS = 2  # of the past, read at once for one stream: a reader that takes nothing holds them meanwhile
 PING_S = 15.0
 STALLED_S = 2 * PING_S  # a reader that takes nothing for two pings is gone
 POLL_S = 0.5
 GAP_S = 0.05  # between two looks, however often it rings
 RETRY_MS = 1_000
 
-ReadNews = Callable[[Mapping[UUID, LogCursor]], Mapping[UUID, JobNews]]
+
+class ReadNews(Protocol):
+    """Reads what is new since places in some jobs' logs, a limited number of chunks at once."""
+
+    def __call__(self, cursors: Mapping[UUID, LogCursor], *, limit: int = NEWS_CHUNKS) -> Mapping[UUID, JobNews]:
+        """Return news by job; a job that is gone is left out."""
+        ...
 
 
 @dataclass(eq=False)
@@ -196,7 +203,7 @@ class JobStreams:
         yield format_sse_event(event="gap", data_str="You fell behind; connect again to go on.")
 
     async def _read_one(self, job_id: UUID, cursor: LogCursor) -> JobNews:
-        news = await run_in_threadpool(self._read_news, {job_id: cursor})
+        news = await run_in_threadpool(self._read_news, {job_id: cursor}, limit=PAGE_CHUNKS)
         return news.get(job_id) or JobNews.gone(job_id, cursor)
 
     def _joined(self, job_id: UUID, reader: EventReader) -> None:

@@ -58,7 +58,7 @@ class IdempotencyKey:
     fingerprint: str
 
     @classmethod
-    def of(cls, key: str, body: bytes) -> "IdempotencyKey":
+    def of(cls, key: str, body: bytes | bytearray) -> "IdempotencyKey":
         """Check a key and take the fingerprint of its request.
 
         Raises:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -21,7 +22,9 @@ MAX_ERRORS = 20
 MAX_CELL_STEPS = 1e12  # of one job: half an hour of one core at half a nanosecond each
 MEMORY_FRACTION = 0.6  # of a job's memory; the rest is for the interpreter and its libraries
 MAX_PROGRAM_PARAMS_BYTES = 64 * 1024
+MAX_POINT_BYTES = 4 * 2**20  # of one point, as JSON
 _CHUNK = 500  # points checked in one call, so that a sweep of mistakes is given up early
+_SPARE_NAMES = 16  # beyond those that a simulation knows: each unknown one is named in an error, but not thousands
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}")
 
@@ -132,8 +135,7 @@ def validate_points(
     adapter = _adapter(model)
     models: list[Any] = []
     errors: list[FieldError] = []
-    for start in range(0, len(points), _CHUNK):
-        chunk = json.dumps(points[start : start + _CHUNK])
+    for start, chunk in _chunks(points, len(model.model_fields) + _SPARE_NAMES, root=root):
         try:
             models.extend(adapter.validate_json(chunk))
         except ValidationError as error:
@@ -143,6 +145,31 @@ def validate_points(
     if errors:
         raise InvalidFieldsError(tuple(errors))
     return models, adapter.dump_python(models, mode="json")
+
+
+def _chunks(points: Sequence[JsonObject], most_names: int, *, root: str) -> Iterator[tuple[int, str]]:
+    """Yield points as JSON texts of `MAX_POINT_BYTES` at most, each with the index of its first point.
+
+    Raises:
+        InvalidFieldsError: A point is longer by itself, or has so many names that an error for each would cost more
+            than the point.
+    """
+    for index, point in enumerate(points):
+        if len(point) > most_names:
+            raise InvalidFieldsError((FieldError(_place(root, index), f"should have at most {most_names} parameters"),))
+    waiting = [range(start, min(start + _CHUNK, len(points))) for start in range(0, len(points), _CHUNK)][::-1]
+    while waiting:
+        part = waiting.pop()
+        chunk = json.dumps(points[part.start : part.stop])
+        if len(chunk) <= MAX_POINT_BYTES:
+            yield part.start, chunk
+        elif len(part) > 1:
+            middle = (part.start + part.stop) // 2
+            waiting += [range(middle, part.stop), range(part.start, middle)]
+        else:
+            raise InvalidFieldsError(
+                (FieldError(_place(root, part.start), f"should be at most {MAX_POINT_BYTES} bytes of JSON"),)
+            )
 
 
 def field_errors(
@@ -187,9 +214,10 @@ def require_affordable(estimate: Estimate, limits: Limits, *, where: str) -> Non
 
 def admit_program_points(points: Sequence[JsonObject], *, runs: str, root: str) -> list[AdmittedPoint]:
     """Check the points of a program that declares no schema: they become flags, so plain names and plain values."""
-    errors = [error for index, point in enumerate(points) for error in _program_errors(point, _place(root, index))]
-    if errors:
-        raise InvalidFieldsError(tuple(errors[:MAX_ERRORS]))
+    errors = (error for index, point in enumerate(points) for error in _program_errors(point, _place(root, index)))
+    first = tuple(islice(errors, MAX_ERRORS))
+    if first:
+        raise InvalidFieldsError(first)
     return [AdmittedPoint(dict(point), hash_spec(runs, point), None, "program", 0.0) for point in points]
 
 

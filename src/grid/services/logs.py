@@ -1,5 +1,6 @@
 """Logs of jobs: as text, and as news for whoever follows them."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -50,8 +51,8 @@ class JobNews:
 
     @property
     def size(self) -> int:
-        """How many characters of log this holds."""
-        return sum(len(chunk.text) for chunk in self.chunks)
+        """How many bytes of memory the log in this takes; one emoji makes it four for each character."""
+        return sum(sys.getsizeof(chunk.text) for chunk in self.chunks)
 
 
 def read_log(uow: UnitOfWork, *, owner_id: UUID | None, job_id: UUID, tail: int | None = None) -> str:
@@ -71,18 +72,18 @@ def read_log(uow: UnitOfWork, *, owner_id: UUID | None, job_id: UUID, tail: int 
     return "".join(lines[-tail:]) if tail else ""
 
 
-def read_news(uow: UnitOfWork, cursors: Mapping[UUID, LogCursor]) -> dict[UUID, JobNews]:
+def read_news(uow: UnitOfWork, cursors: Mapping[UUID, LogCursor], *, limit: int = NEWS_CHUNKS) -> dict[UUID, JobNews]:
     """Return what is new to the followers of some jobs, all of one moment. Jobs that are gone are left out.
 
     Where one look does not hold all, `has_more` says so for those whose log goes on; they are asked for again.
     """
     with uow.read() as tx:
         records = {job.id: job for job in tx.jobs.find_many(list(cursors))}
-        chunks = job_queries.read_chunks(tx, cursors, limit=NEWS_CHUNKS)
+        chunks = job_queries.read_chunks(tx, cursors, limit=limit)
     by_job: dict[UUID, list[LogRecord]] = {job_id: [] for job_id in records}
     for chunk in chunks:
         by_job[chunk.job_id].append(chunk)
-    is_cut = len(chunks) == NEWS_CHUNKS
+    is_cut = len(chunks) == limit
     # The look went through the jobs in the order of their ids: behind the last one seen, nothing was looked at.
     last_seen = chunks[-1].job_id if is_cut else None
     return {

@@ -1,8 +1,10 @@
 """What a connection is answered before any request is read: real sockets, and the server's own protocol."""
 
 import asyncio
+import contextlib
 import json
 import resource
+import socket
 
 import pytest
 import uvicorn
@@ -113,3 +115,110 @@ def test_the_limit_of_open_files_leaves_room_for_every_connection(monkeypatch):
     soft, hard = limits[resource.RLIMIT_NOFILE]
     assert soft > 2 * connections.CONNECTIONS
     assert hard == 1_000_000
+
+
+async def answer_at_once(scope, receive, send):
+    """Answer without reading the body, as a refusal does."""
+    await hello(scope, receive, send)
+
+
+async def answer_for_long(scope, receive, send):
+    """Answer with more than any buffer holds."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(400):
+        await send({"type": "http.response.body", "body": b"x" * 64_000, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def answer_never(scope, receive, send):
+    """Answer as a stream does in which nothing happens."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await asyncio.Event().wait()
+
+
+def is_let_go(app, request: bytes, drip: bytes = b"") -> bool:
+    """Send a request, then a few bytes now and then, and read nothing; tell whether the server gives that up."""
+
+    async def attack() -> bool:
+        config = uvicorn.Config(app, http=Connection, ws="none", log_config=None, lifespan="off")
+        config.load()
+        state, loop = ServerState(), asyncio.get_running_loop()
+        made = []
+
+        def make() -> Connection:
+            made.append(True)
+            return Connection(config, state, {})
+
+        server = await loop.create_server(make, "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as attacker:
+            attacker.setblocking(False)
+            await loop.sock_sendall(attacker, request)
+            while not made:
+                await asyncio.sleep(0.01)
+            is_over = loop.time() + 10
+            while state.connections and loop.time() < is_over:
+                with contextlib.suppress(OSError):
+                    attacker.send(drip)
+                await asyncio.sleep(0.02)
+            has_left = not state.connections
+        server.close()
+        await server.wait_closed()
+        for task in state.tasks:
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+        return has_left
+
+    return asyncio.run(attack())
+
+
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("app", "request_", "drip"),
+    [
+        (answer_for_long, REQUEST + b"\r\n", b""),
+        (answer_for_long, REQUEST + b"Connection: close\r\n\r\n", b""),
+        (answer_for_long, REQUEST + b"\r\n", b"G"),
+        (answer_at_once, POST, b"x"),
+        (answer_at_once, REQUEST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (answer_at_once, REQUEST + b"Connection: close\r\n\r\n", b"x"),
+        (answer_never, REQUEST + b"\r\n", b"G"),
+        (answer_at_once, REQUEST + b"\r\n", b"G"),
+        (answer_at_once, b"", b"G"),
+        (answer_at_once, b"GARBAGE\r\n\r\n", b"x"),
+    ],
+)
+def test_who_reads_nothing_or_drips_is_let_go_before_within_and_after_a_request(monkeypatch, app, request_, drip):
+    for name in ("HEADER_S", "TAKEN_S", "REST_S", "CLOSING_S"):
+        monkeypatch.setattr(connections, name, 0.1)
+    monkeypatch.setattr(connections, "LOOK_S", 0.03)
+    assert is_let_go(app, request_, drip)
+
+
+def test_no_wait_lasts_longer_than_half_a_minute():
+    waits = (connections.HEADER_S, connections.TAKEN_S, connections.REST_S, connections.CLOSING_S)
+    assert max(waits) + 2 * connections.LOOK_S + connections.CLOSING_S < 30
+
+
+def test_a_reader_that_takes_little_at_once_but_goes_on_gets_all(monkeypatch):
+    monkeypatch.setattr(connections, "TAKEN_S", 0.3)
+    monkeypatch.setattr(connections, "LOOK_S", 0.03)
+
+    async def read_slowly() -> int:
+        config = uvicorn.Config(answer_for_long, http=Connection, ws="none", log_config=None, lifespan="off")
+        config.load()
+        state, loop = ServerState(), asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(REQUEST + b"Connection: close\r\n\r\n")
+        size = 0
+        while data := await reader.read(500_000):
+            size += len(data)
+            await asyncio.sleep(0.005)
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        return size
+
+    assert asyncio.run(read_slowly()) > 400 * 64_000

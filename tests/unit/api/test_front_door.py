@@ -190,3 +190,63 @@ def test_a_complete_body_is_followed_by_whatever_comes():
 
     asyncio.run(BodyGuard(app)(scope, receive, None))
     assert seen == messages
+
+
+def hold_bodies(*sizes: int, path: str = "/api/v1/jobs") -> list[int | None]:
+    """Send bodies at the same time, each held by the application until all have come; return who was refused how."""
+
+    async def scenario():
+        everyone = asyncio.Event()
+        answers: list[int | None] = []
+
+        async def app(scope, receive, send):
+            await receive()
+            await everyone.wait()
+
+        guard = BodyGuard(app)
+
+        async def submit(size: int) -> None:
+            scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-length", b"9")]}
+
+            async def receive():
+                return {"type": "http.request", "body": bytes(size), "more_body": False}
+
+            try:
+                await guard(scope, receive, None)
+            except front_door.HTTPException as error:
+                answers.append(error.status_code)
+            else:
+                answers.append(None)
+
+        tasks = [asyncio.ensure_future(submit(size)) for size in sizes]
+        await asyncio.sleep(0.05)
+        everyone.set()
+        await asyncio.gather(*tasks)
+        assert guard.budget.used == 0  # given back, however it ended
+        return answers
+
+    return asyncio.run(scenario())
+
+
+def test_bodies_under_way_have_a_common_budget(monkeypatch):
+    monkeypatch.setattr(front_door, "BODIES_BYTES", 100_000)
+    monkeypatch.setattr(front_door, "SMALL_BODIES_BYTES", 20_000)
+    assert sorted(hold_bodies(30_000, 30_000, 30_000), key=str) == [503, None, None]
+    assert hold_bodies(30_000, 30_000, 30_000, path=LOGIN) == [None, None, None]
+
+
+def test_a_body_that_drips_gets_no_more_time_than_what_came_is_worth(monkeypatch):
+    monkeypatch.setattr(front_door, "BODY_TIMEOUT_S", 0.1)
+
+    async def drip():
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def app(scope, receive, send):
+        while True:
+            await receive()
+
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/jobs", "headers": [(b"transfer-encoding", b"chunked")]}
+    with pytest.raises(front_door.HTTPException) as refused:
+        asyncio.run(BodyGuard(app)(scope, drip, None))
+    assert refused.value.status_code == 408

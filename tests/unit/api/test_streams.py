@@ -49,7 +49,7 @@ class Tables:
     looks: int = 0
     is_away: bool = False
 
-    def read(self, cursors):
+    def read(self, cursors, limit=64):
         self.looks += 1
         if self.is_away:
             raise UnavailableError("away")
@@ -254,7 +254,7 @@ def test_a_job_that_is_removed_ends_its_streams():
     tables = Tables()
 
     async def scenario():
-        streams = JobStreams(lambda cursors: {} if tables.looks else tables.read(cursors), poll_s=0.01)
+        streams = JobStreams(lambda cursors, **_: {} if tables.looks else tables.read(cursors), poll_s=0.01)
         return await collect(streams)
 
     assert parse(run(scenario()))[-1][0] == "end"

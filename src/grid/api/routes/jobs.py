@@ -1,6 +1,7 @@
 """Jobs: submit, list, show, count, cancel, remove. Their logs and files are in the modules beside this one."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,12 +15,13 @@ from grid.api.presenting import place_members, present_job
 from grid.api.problems import problems
 from grid.api.scope import Owner
 from grid.api.security import CurrentUser
-from grid.core.errors import InputError, UnsupportedError
+from grid.core.errors import FieldError, InputError, UnsupportedError
 from grid.core.strict_json import read_json
 from grid.database.job_queries import JobFilter
 from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import JobOut, JobPage, JobStats, SubmissionIn, SubmissionOut, Throughput
+from grid.schemas.wire.submissions import MAX_METADATA_KEYS, MAX_SWEEP_POINTS
 from grid.services import jobs as job_service
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.submissions import IdempotencyKey, Reception, SubmissionResult
@@ -30,11 +32,32 @@ router = Router(prefix="/jobs", tags=["jobs"])
 _SCHEMA = SubmissionIn.model_json_schema(ref_template="#/components/schemas/{model}")
 _SCHEMA.pop("$defs", None)  # JSON values, which the answers have brought into the document already
 SUBMISSION_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
+MAX_FIELDS = 32  # of a submission; it knows fewer
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body as it came; the front door has limited it."""
-    return await request.body()
+class Body:
+    """The bytes of a request, handed over once: whoever reads them frees them before the values are checked."""
+
+    def __init__(self, data: bytearray) -> None:
+        self._data = data
+
+    @property
+    def data(self) -> bytearray:
+        """The bytes."""
+        return self._data
+
+    def take(self) -> bytearray:
+        """Return the bytes and hold them no longer."""
+        data, self._data = self._data, bytearray()
+        return data
+
+
+async def read_body(request: Request) -> Body:
+    """Return the body as it came, in one copy; the front door has limited it."""
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+    return Body(data)
 
 
 @router.post(
@@ -46,7 +69,7 @@ async def read_body(request: Request) -> bytes:
 )
 def submit_jobs(
     user: CurrentUser,
-    body: Annotated[bytes, Depends(read_body)],
+    body: Annotated[Body, Depends(read_body)],
     reception: FromDishka[Reception],
     idempotency_key: Annotated[
         str | None,
@@ -57,7 +80,7 @@ def submit_jobs(
 
     Follow a job at `/jobs/{id}/logs/stream`, a sweep at `/sweeps/{id}`.
     """
-    key = IdempotencyKey.of(idempotency_key, body) if idempotency_key is not None else None
+    key = IdempotencyKey.of(idempotency_key, body.data) if idempotency_key is not None else None
     known = reception.find_answer(user.id, key) if key is not None else None
     submission = read_submission(body)
     result = known or reception.submit(user.id, submission, key)
@@ -123,24 +146,42 @@ def purge_job(
     job_service.purge_job(uow, store, actor_id=user.id, owner_id=owner_id, job_id=job_id)
 
 
-def read_submission(body: bytes) -> SubmissionIn:
-    """Read and check a submission; runs in a thread.
+def read_submission(body: Body) -> SubmissionIn:
+    """Read and check a submission; runs in a thread. The body is gone afterwards.
 
     Raises:
         InvalidJsonError: The body is not JSON that Grid accepts.
         UnsupportedError: It asks for a study.
         RequestValidationError: Fields are missing, unknown or outside their limits.
     """
-    document = read_json(body)
+    document = read_json(body.take())
     if not isinstance(document, dict):
         raise InputError("The body is refused: it is not a JSON object.")
     if "study" in document:
         raise UnsupportedError("study")
+    _require_few(document)
     try:
         return SubmissionIn.model_validate(document)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**detail, "loc": ("body", *detail["loc"])} for detail in details]) from error
+
+
+def _require_few(document: Mapping[str, Any]) -> None:
+    """Refuse by their number what would otherwise be refused one by one, with an error for each.
+
+    Raises:
+        FieldError: More fields, labels or points than there may be.
+    """
+    if len(document) > MAX_FIELDS:
+        raise FieldError("body", f"must have at most {MAX_FIELDS} fields")
+    for name, most in (("metadata", MAX_METADATA_KEYS), ("sweep", MAX_SWEEP_POINTS)):
+        if isinstance(document.get(name), dict | list) and len(document[name]) > most:
+            raise FieldError(name, f"must have at most {most} items")
+    sweep = document.get("sweep")
+    for index, point in enumerate(sweep if isinstance(sweep, list) else ()):
+        if not isinstance(point, dict):
+            raise FieldError(f"sweep[{index}]", "must be an object")
 
 
 def render_result(result: SubmissionResult, submission: SubmissionIn) -> bytes:
