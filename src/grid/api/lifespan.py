@@ -17,6 +17,7 @@ from grid.database.migrate import upgrade
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
 from grid.runtime.home import Home, InstanceLock, write_pid_file
+from grid.services.container import ServerKey
 from grid.services.maintenance import Maintenance
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.reaper import ReapReport
@@ -56,7 +57,13 @@ def start(app: FastAPI, stack: ExitStack) -> None:
     upgrade(settings.resolved_database_url)
     uow = container.get(UnitOfWork)
     ensure_administrator(uow, home.root, container.get(PasswordHasher))
-    for part in (Database, Registry, ArtifactStore, TokenSigner):  # at the start, not in somebody's first request
+    for part in (
+        Database,
+        Registry,
+        ArtifactStore,
+        TokenSigner,
+        ServerKey,
+    ):  # at the start, not in somebody's first request
         container.get(part)
     maintenance = Maintenance(uow, container.get(Doorbell), on_reaped=_counter(app.state.metrics))
     maintenance.start()

@@ -13,7 +13,7 @@ import httpx
 from pydantic import BaseModel
 
 from grid.client.errors import ProblemError
-from grid.schemas.identity import MeOut, TokenOut, UserOut, UserPage
+from grid.schemas.identity import MeOut, ProofOut, TokenOut, UserOut, UserPage
 from grid.schemas.wire import (
     ArtifactList,
     JobOut,
@@ -44,6 +44,7 @@ class Call(Generic[T]):
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     is_open: bool = False  # needs no token
+    is_secret: bool = False  # carries a password or a refresh token: for a server that has shown who it is
 
     def request_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `httpx`'s `request`."""
@@ -239,12 +240,18 @@ def get_simulation(name: str) -> Call[SimulationOut]:
 def login(username: str, password: str) -> Call[TokenOut]:
     """Exchange a password for an access and a refresh token."""
     body = {"username": username, "password": password}
-    return Call("POST", f"{API}/auth/login", model(TokenOut), body=body, is_open=True)
+    return Call("POST", f"{API}/auth/login", model(TokenOut), body=body, is_open=True, is_secret=True)
 
 
 def refresh(refresh_token: str) -> Call[TokenOut]:
     """Exchange a refresh token for new tokens."""
-    return Call("POST", f"{API}/auth/refresh", model(TokenOut), body={"refresh_token": refresh_token}, is_open=True)
+    body = {"refresh_token": refresh_token}
+    return Call("POST", f"{API}/auth/refresh", model(TokenOut), body=body, is_open=True, is_secret=True)
+
+
+def prove(nonce: str) -> Call[ProofOut]:
+    """Ask the server to show that it has the key of its data folder."""
+    return Call("GET", f"{API}/auth/proof", model(ProofOut), query={"nonce": nonce}, is_open=True)
 
 
 def who_am_i() -> Call[MeOut]:
@@ -260,7 +267,7 @@ def list_users() -> Call[UserPage]:
 def add_user(username: str, password: str, role: str) -> Call[UserOut]:
     """Add a user (administrator)."""
     body = {"username": username, "password": password, "role": role}
-    return Call("POST", f"{API}/users", model(UserOut), body=body)
+    return Call("POST", f"{API}/users", model(UserOut), body=body, is_secret=True)
 
 
 # --- the service itself ---

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -79,6 +79,7 @@ class GridClient:
     ) -> None:
         self.address = address.rstrip("/")
         self._token = token or _no_token
+        self._proven: Callable[[TokenSource], AbstractContextManager[GridClient]] | None = None
         self._http = httpx.Client(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
 
     @classmethod
@@ -88,7 +89,10 @@ class GridClient:
 
         settings = settings or Settings()
         address = find_address(settings)
-        return cls(address, LocalCredential(settings.grid_home, address).access_token)
+        credential = LocalCredential(settings.grid_home, address)
+        client = cls(address, credential.access_token)
+        client._proven = credential.proven
+        return client
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +105,13 @@ class GridClient:
         self._http.close()
 
     def send(self, call: Call[T], *, timeout: httpx.Timeout = TIMEOUT) -> T:
-        """Send a call of `grid.client.calls` and return its answer."""
+        """Send a call of `grid.client.calls` and return its answer.
+
+        A client of the local server sends one that carries a password only to a server that has shown who it is.
+        """
+        if call.is_secret and self._proven is not None:
+            with self._proven(self._token) as proven:
+                return proven.send(call, timeout=timeout)
         options = call.request_options()
         for renew in (False, True):
             headers = {**options["headers"], **({} if call.is_open else self._authorization(renew=renew))}

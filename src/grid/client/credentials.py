@@ -3,7 +3,8 @@
 Refresh tokens are used once, so two commands that renewed at the same time would end each other's session. Whoever
 finds the access token about to end takes the lock, looks again, and only then renews. Before anybody logs in, commands
 act as the local administrator, whose credential the first start of the server left in the data folder: reading it takes
-the rights of the folder's owner.
+the rights of the folder's owner. Passwords and refresh tokens go only to a server that has shown that it has the key
+of the same folder (`grid.client.proving`).
 """
 
 import fcntl
@@ -11,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,7 +20,7 @@ from typing import Any, Final, Literal
 import httpx
 
 from grid.client.calls import API, Call, model
-from grid.client.client import GridClient
+from grid.client.client import GridClient, TokenSource
 from grid.client.errors import ProblemError
 from grid.core.errors import AuthenticationError
 from grid.core.secrets import read_private, secrets_folder, write_private
@@ -143,8 +144,14 @@ class LocalCredential:
         tokens = self._send(Call("POST", f"{API}/auth/login", model(TokenOut), body=body, is_open=True))
         return _with_tokens(_Cached(self._address, username.casefold(), source, "", "", 0.0), tokens, asked)
 
+    def proven(self, token: TokenSource | None = None) -> AbstractContextManager[GridClient]:
+        """Lend a client of the server, once that has shown that it is the one of this data folder."""
+        from grid.client.proving import proven
+
+        return proven(self._home, self._address, token=token, transport=self._transport)
+
     def _send(self, call: Call[Any]) -> Any:
-        with GridClient(self._address, transport=self._transport) as client:
+        with self.proven() as client:
             return client.send(call)
 
     def _read_administrator(self) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from grid.core.errors import ConfigurationError
 from grid.core.tokens import MIN_KEY_BYTES
 
 MIN_DISTINCT_BYTES: Final = 10
+SERVER_KEY: Final = "server.key"
 
 # Secrets that documentation and templates are full of. Compared in lower case, as parts of the given one.
 _SAMPLES: Final = (
@@ -85,6 +86,25 @@ def load_signing_keys(home: Path, configured: SecretStr | None) -> tuple[bytes, 
     for key in keys:
         require_strong(key, name=str(path))
     return keys
+
+
+def load_server_key(home: Path) -> bytes:
+    """Return the key by which the server of this data folder shows that it is the one; made at its first start."""
+    path = secrets_folder(home) / SERVER_KEY
+    if not path.exists():
+        with suppress(FileExistsError):
+            write_private(path, secrets.token_urlsafe(48) + "\n", replace=False)
+    key = read_private(path).strip().encode("utf-8")
+    require_strong(key, name=str(path))
+    return key
+
+
+def find_server_key(home: Path) -> bytes | None:
+    """Return the key of the server of this data folder; None where none has started yet."""
+    try:
+        return read_private(home / "secrets" / SERVER_KEY).strip().encode("utf-8") or None
+    except FileNotFoundError:
+        return None
 
 
 def secrets_folder(home: Path) -> Path:

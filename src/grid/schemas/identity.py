@@ -52,6 +52,12 @@ class TokenOut(BaseModel):
     expires_in: int = Field(description="Life of the access token [s]")
 
 
+class ProofOut(BaseModel):
+    """Shows that the server has the key of its data folder."""
+
+    proof: str = Field(description="HMAC-SHA256, in hexadecimal digits")
+
+
 class MeOut(BaseModel):
     """The calling user."""
 

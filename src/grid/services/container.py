@@ -5,6 +5,7 @@ their object is first asked for, so that a command pays only for what it uses.
 """
 
 from collections.abc import Iterator
+from typing import NewType
 
 from dishka import Container, Provider, Scope, from_context, provide
 from dishka import make_container as make_dishka_container
@@ -54,6 +55,9 @@ class Foundation(Provider):
         return load_registry()
 
 
+ServerKey = NewType("ServerKey", bytes)
+
+
 class Identity(Provider):
     """What passwords and tokens need."""
 
@@ -65,6 +69,13 @@ class Identity(Provider):
         from grid.core.secrets import load_signing_keys
 
         return TokenSigner(load_signing_keys(home.root, settings.grid_secret_key))
+
+    @provide
+    def server_key(self, home: Home) -> ServerKey:
+        """What this server proves itself with."""
+        from grid.core.secrets import load_server_key
+
+        return ServerKey(load_server_key(home.root))
 
     @provide
     def hasher(self) -> PasswordHasher:

@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from grid.core.proofs import make_nonce, make_proof
+from grid.core.secrets import load_server_key
 from grid.core.tokens import TokenSigner, make_refresh_token
 from grid.database.users import Role
 from grid.services import audit
@@ -302,3 +304,12 @@ def test_a_role_is_never_read_from_the_token(client_for, uow):
         tx.users.set_role(administrator.user_id, Role.USER)
 
     assert administrator.get("/api/v1/users").status_code == 403
+
+
+def test_the_server_proves_itself_to_whoever_asks_and_says_nothing_else(anonymous, settings):
+    nonce = make_nonce()
+    answer = anonymous.get("/api/v1/auth/proof", params={"nonce": nonce})
+    assert answer.status_code == 200
+    key = load_server_key(settings.grid_home)
+    assert answer.json() == {"proof": make_proof(key, nonce, "127.0.0.1", 8000)}
+    assert anonymous.get("/api/v1/auth/proof", params={"nonce": "short"}).status_code == 422

@@ -13,9 +13,11 @@ import pytest
 from grid.client.credentials import LocalCredential
 from grid.client.errors import ProblemError
 from grid.core.errors import AuthenticationError, ConfigurationError
+from grid.core.proofs import make_proof
 from grid.core.secrets import secrets_folder, write_private
 
 ADDRESS = "http://127.0.0.1:8000"
+KEY = b"4Jc0p1dWq8vXyZ7rTnB2mLkHsGfDaQeU"
 
 
 class Server(httpx.MockTransport):
@@ -27,10 +29,14 @@ class Server(httpx.MockTransport):
         self.count, self.calls, self.reuses = 0, [], 0
         self.live = set()
         self.expires_in = 900
+        self.key = KEY
         self.refuse = {}  # path: status
 
     def answer(self, request):
         path = request.url.path.removeprefix("/api/v1/auth/")
+        if path == "proof":
+            asked = request.url.params["nonce"]
+            return httpx.Response(200, json={"proof": make_proof(self.key, asked, request.url.host, request.url.port)})
         body = json.loads(request.content) if request.content else {}
         time.sleep(0.005)  # long enough for commands to overtake each other
         with self.lock:
@@ -77,6 +83,7 @@ def server():
 @pytest.fixture
 def home(tmp_path):
     write_private(secrets_folder(tmp_path) / "admin.json", json.dumps({"username": "admin", "password": "right"}))
+    write_private(secrets_folder(tmp_path) / "server.key", KEY.decode() + "\n")
     return tmp_path
 
 
@@ -111,6 +118,7 @@ def test_the_token_is_kept_where_nobody_else_can_read_it(credential, home):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {
         "admin.json": 0o600,
+        "server.key": 0o600,
         "session.json": 0o600,
         "session.lock": 0o600,
     }

@@ -1,11 +1,15 @@
 """Logging in, staying logged in, logging out."""
 
-from fastapi import Request, status
+from typing import Annotated
+
+from fastapi import Query, Request, status
 
 from grid.api.dependencies import FromDishka, Router
 from grid.api.problems import problems
 from grid.api.security import FreshUser
-from grid.schemas.identity import LoginIn, RefreshIn, TokenOut
+from grid.core.proofs import NONCE_PATTERN, make_proof
+from grid.schemas.identity import LoginIn, ProofOut, RefreshIn, TokenOut
+from grid.services.container import ServerKey
 from grid.services.identity import IdentityService, TokenPair
 
 router = Router(prefix="/auth", tags=["auth"])
@@ -35,6 +39,20 @@ def refresh(body: RefreshIn, identity: FromDishka[IdentityService]) -> TokenOut:
     at the same time one is answered, and the others get 409 `refresh-superseded`.
     """
     return _tokens(identity.refresh(body.refresh_token.get_secret_value()))
+
+
+@router.get("/proof", responses=problems(422))
+async def show_proof(
+    nonce: Annotated[str, Query(pattern=NONCE_PATTERN, description="32 random bytes, in hexadecimal digits")],
+    request: Request,
+    key: FromDishka[ServerKey],
+) -> ProofOut:
+    """Show that this server has the key of its data folder, for the address at which it was reached.
+
+    Commands on the same machine ask for this before they send a password or a refresh token.
+    """
+    host, port = request.scope["server"] or ("", 0)
+    return ProofOut(proof=make_proof(key, nonce, str(host), int(port or 0)))
 
 
 @router.post("/logout", status_code=status.HTTP_204_NO_CONTENT, responses=problems(401))

@@ -20,8 +20,9 @@ from grid.core.strict_json import read_json
 from grid.database.job_queries import JobFilter
 from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import JobStatus
+from grid.schemas.labels import MAX_LABELS
 from grid.schemas.wire import JobOut, JobPage, JobStats, SubmissionIn, SubmissionOut, Throughput
-from grid.schemas.wire.submissions import MAX_METADATA_KEYS, MAX_SWEEP_POINTS
+from grid.schemas.wire.submissions import MAX_SWEEP_POINTS
 from grid.services import jobs as job_service
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.submissions import IdempotencyKey, Reception, SubmissionResult
@@ -175,7 +176,7 @@ def _require_few(document: Mapping[str, Any]) -> None:
     """
     if len(document) > MAX_FIELDS:
         raise FieldError("body", f"must have at most {MAX_FIELDS} fields")
-    for name, most in (("metadata", MAX_METADATA_KEYS), ("sweep", MAX_SWEEP_POINTS)):
+    for name, most in (("metadata", MAX_LABELS), ("sweep", MAX_SWEEP_POINTS)):
         if isinstance(document.get(name), dict | list) and len(document[name]) > most:
             raise FieldError(name, f"must have at most {most} items")
     sweep = document.get("sweep")
