@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+from grid.core.storable import MOST_NAME, storable_scalars, storable_text
 from grid.database.jobs import JobRecord
 from grid.schemas.jobs import JobStatus
 from grid.schemas.simulations import Simulation
@@ -22,6 +23,7 @@ from grid.schemas.wire import (
 from grid.schemas.wire.jobs import MetricValue
 from grid.services.artifacts import Artifact
 from grid.services.jobs import Page, describe_state
+from grid.services.ledger.cleaning import make_storable_audit
 from grid.services.sweeps import SweepState
 
 API = "/api/v1"
@@ -159,20 +161,13 @@ def _links(job_id: UUID, sweep_id: UUID | None) -> JobLinks:
 
 
 def _present_audit(audit: Mapping[str, Any]) -> AuditOut:
-    return AuditOut(
-        name=audit["name"],
-        verdict=audit["verdict"],
-        value=_finite_or_none(audit.get("value")),
-        limit=_finite_or_none(audit.get("limit")),
-        detail=audit.get("detail", ""),
-    )
+    return AuditOut(**make_storable_audit(audit))
 
 
 def _finite(metrics: Mapping[str, MetricValue]) -> tuple[dict[str, MetricValue], list[str]]:
-    """Return metrics with null for what is not finite, and the names of those."""
+    """Return metrics with null for what is not finite, and the names of those.
+
+    What an earlier version stored may hold text that no answer can.
+    """
     lost = [name for name, value in metrics.items() if isinstance(value, float) and not math.isfinite(value)]
-    return {name: None if name in lost else value for name, value in metrics.items()}, lost
-
-
-def _finite_or_none(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return storable_scalars(metrics), [storable_text(name, MOST_NAME) for name in lost]

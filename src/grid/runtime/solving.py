@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from grid.core.errors import ConflictError, GridError, NotFoundError, NumericsError, StorageFullError
+from grid.core.storable import storable_scalars, storable_text
 from grid.runtime.messages import Advanced, Begun, LeaveOut, PointResult, Solve, Solved
 from grid.runtime.packs import write_pack
 from grid.runtime.preload import Registry
@@ -185,11 +186,11 @@ def _store(message: Solve, simulation: Simulation, store: LocalArtifactStore, ba
 
 
 def _make_result(claim: Claim, outcome: PointOutcome, entry: PackEntry | None, version: str) -> PointResult:
-    log = outcome.log[-LOG_CHARACTERS:]
+    log = storable_text(outcome.log[-LOG_CHARACTERS:], LOG_CHARACTERS)
     if outcome.reason is not Reason.OK:
-        return PointResult(claim, outcome.reason, outcome.message[:SENTENCE_CHARACTERS], None, log)
+        return PointResult(claim, outcome.reason, storable_text(outcome.message, SENTENCE_CHARACTERS), None, log)
     manifest = Manifest(
-        metrics={name: _finite(value) for name, value in outcome.metrics.items()},
+        metrics=storable_scalars(outcome.metrics),
         audits=[_finite_audit(audit) for audit in outcome.audits],
         numerics_version=version,
     )
@@ -199,7 +200,7 @@ def _make_result(claim: Claim, outcome: PointOutcome, entry: PackEntry | None, v
         manifest["files"] = []
     if outcome.field_sha256 is not None:
         manifest["field_sha256"] = outcome.field_sha256
-    return PointResult(claim, Reason.OK, outcome.message[:SENTENCE_CHARACTERS], manifest, log)
+    return PointResult(claim, Reason.OK, storable_text(outcome.message, SENTENCE_CHARACTERS), manifest, log)
 
 
 def _finite(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Logs of jobs: as text, and as news for whoever follows them."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -15,6 +15,7 @@ from grid.schemas.jobs import JsonObject
 from grid.services.jobs import describe_state
 
 NEWS_CHUNKS = 64  # of all followed jobs in one look: 1 MiB at most
+JOBS_AT_ONCE = 200  # of one statement
 MAX_LOG_CHUNKS = 4 * CHUNKS_PER_ATTEMPT  # of one answer: the last four attempts, 16 MiB at most
 
 
@@ -78,8 +79,13 @@ def read_news(uow: UnitOfWork, cursors: Mapping[UUID, LogCursor], *, limit: int 
     Where one look does not hold all, `has_more` says so for those whose log goes on; they are asked for again.
     """
     with uow.read() as tx:
-        records = {job.id: job for job in tx.jobs.find_many(list(cursors))}
-        chunks = job_queries.read_chunks(tx, cursors, limit=limit)
+        records: dict[UUID, JobRecord] = {}
+        chunks: list[LogRecord] = []
+        for group in _groups(sorted(cursors)):
+            records |= {job.id: job for job in tx.jobs.find_many(group)}
+            if len(chunks) < limit:
+                places = {job_id: cursors[job_id] for job_id in group}
+                chunks += job_queries.read_chunks(tx, places, limit=limit - len(chunks))
     by_job: dict[UUID, list[LogRecord]] = {job_id: [] for job_id in records}
     for chunk in chunks:
         by_job[chunk.job_id].append(chunk)
@@ -90,6 +96,12 @@ def read_news(uow: UnitOfWork, cursors: Mapping[UUID, LogCursor], *, limit: int 
         job_id: _news(job, by_job[job_id], cursors[job_id], is_cut=last_seen is not None and job_id >= last_seen)
         for job_id, job in records.items()
     }
+
+
+def _groups(job_ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    """Yield ids in order, as many as one statement takes: SQLite reads no expression of a thousand terms."""
+    for start in range(0, len(job_ids), JOBS_AT_ONCE):
+        yield job_ids[start : start + JOBS_AT_ONCE]
 
 
 def _news(job: JobRecord, chunks: Sequence[LogRecord], cursor: LogCursor, *, is_cut: bool) -> JobNews:

@@ -1,13 +1,12 @@
 """Taking in what a local program wrote: slow (hash, copy, fsync), so it runs in a thread of its own."""
 
 import json
-import math
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from grid.core.errors import GridError, StorageFullError
 from grid.core.logging import get_logger
+from grid.core.storable import storable_scalars
 from grid.runtime.collector import OutputError
 from grid.runtime.endings import ProgramOutcome
 from grid.runtime.programs import ProgramRun
@@ -60,22 +59,11 @@ def read_metrics(files: Sequence[FileEntry], store: ArtifactStore) -> dict[str, 
     try:
         with store.open(entry["key"]) as blob:
             results = json.load(blob).get("results", {})
-        scalars = {str(name): value for name, value in results.items() if _is_scalar(value)}
-        return {name[:100]: _plain(value) for name, value in list(scalars.items())[:MOST_METRICS]}
+        scalars = [(name, value) for name, value in results.items() if _is_scalar(value)]
+        return storable_scalars(dict(scalars[:MOST_METRICS]))
     except (ValueError, AttributeError, RecursionError):  # not JSON, not an object: the program's own business
         return {}
 
 
 def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
-
-
-def _plain(value: Any) -> float | int | str | bool | None:
-    """Return a value that every database takes: text without NUL, whole numbers of 64 bits, finite numbers."""
-    if isinstance(value, str):
-        return value[:500].replace("\0", "").encode(errors="replace").decode()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, int):
-        return value if abs(value) < 1 << 63 else None
-    return None

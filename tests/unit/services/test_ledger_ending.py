@@ -2,12 +2,16 @@ import pytest
 from tests.support.databases import HandClock, opened
 from tests.support.ledgers import MANIFEST, add_owner, claim, get_job, submit
 
+from grid.api.presenting import present_job
 from grid.core.errors import NotFoundError
 from grid.core.ids import new_id
 from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import Claim, JobStatus, Reason
+from grid.schemas.wire import JobPage
 from grid.services import ledger
+from grid.services import sweeps as sweep_service
 from grid.services.ledger import Failed, JobFinishedError, LogChunk, Returned, Stopped, Succeeded
+from grid.services.logs import START, read_news
 from grid.services.reaper import reap
 
 
@@ -453,3 +457,53 @@ def test_a_claim_after_the_lease_is_over_but_before_the_reaper_still_wins(uow, o
     assert ledger.conclude(uow, [Succeeded(claimed, MANIFEST)]) == {claimed}
     assert reap(uow).total == 0
     assert get_job(uow, job_id).state is JobStatus.SUCCESS
+
+
+NASTY = "a\0b\ud800" + "x" * 5_000
+NASTY_MANIFEST = {
+    **MANIFEST,
+    "metrics": {NASTY: NASTY, "\0": float("nan"), "\udfff": float("inf"), "huge": 10**400, "list": [1]},
+    "audits": [{"name": NASTY, "verdict": NASTY, "value": float("inf"), "limit": 10**400, "detail": NASTY}],
+    "numerics_version": NASTY,
+    "field_sha256": NASTY,
+}
+
+
+def test_nothing_that_a_run_says_keeps_it_or_its_neighbours_from_being_stored_and_shown(uow, owner):
+    jobs = submit(uow, owner, 4, is_sweep=True, max_attempts=1)
+    first, second, third, fourth = run(uow)
+    outcomes = [
+        Succeeded(first, NASTY_MANIFEST, {NASTY: NASTY}),
+        Failed(second, JobStatus.FAILED, Reason.DIVERGED, NASTY, None, {"\ud800": float("nan")}),
+        Returned(third, "infra", NASTY),
+        Succeeded(fourth, MANIFEST),
+    ]
+    logs = [LogChunk(claimed, 0, NASTY) for claimed in (first, second, third, fourth)]
+    assert ledger.conclude(uow, outcomes, logs) == {first, second, third, fourth}
+
+    rows = [get_job(uow, job_id) for job_id in jobs]
+    assert [row.state for row in rows] == ["success", "failed", "queued", "success"]
+    page = JobPage(items=[present_job(row) for row in rows], page=1, size=4, total=4, total_is_exact=True, pages=1)
+    shown = JobPage.model_validate_json(page.model_dump_json())
+    assert len(shown.items[0].metrics) == 5
+    assert shown.items[0].audits[0].verdict == "failed"
+    csv = "".join(sweep_service.stream_csv(uow, owner_id=owner, sweep_id=rows[0].sweep_id))
+    assert len(csv.encode()) > 0
+
+
+def test_more_than_a_thousand_jobs_are_followed_at_once(uow, owner):
+    jobs = submit(uow, owner, 1_100, is_sweep=True)
+    claims = []
+    while len(claims) < 1_100:
+        claims += run(uow)
+    ledger.conclude(uow, [Succeeded(one, MANIFEST) for one in claims], [LogChunk(one, 0, "line\n") for one in claims])
+
+    cursors = dict.fromkeys(jobs, START)
+    told = dict.fromkeys(jobs, 0)
+    while cursors:
+        for job_id, news in read_news(uow, cursors).items():
+            told[job_id] += len(news.chunks)
+            cursors[job_id] = news.cursor
+            if news.is_final:
+                del cursors[job_id]
+    assert set(told.values()) == {1}

@@ -6,6 +6,7 @@ from datetime import datetime
 from grid.database.moves import Change, Ending, Finish, Held, Requeue
 from grid.database.uow import Transaction, UnitOfWork
 from grid.schemas.jobs import Claim, JobStatus, Reason
+from grid.services.ledger.cleaning import make_storable
 from grid.services.ledger.deciding import CancelWithSweep, Decision, decide_failed, decide_returned, final
 from grid.services.ledger.effects import settle
 from grid.services.ledger.outcomes import Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
@@ -27,6 +28,7 @@ def conclude(
     """
     if not outcomes and not begun:
         return frozenset()
+    outcomes = [make_storable(outcome) for outcome in outcomes]
     by_claim = {outcome.claim: outcome for outcome in outcomes}
     with uow.begin() as tx:
         tx.transitions.lock({claim.job_id for claim in (*by_claim, *begun)})
