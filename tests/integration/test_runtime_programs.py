@@ -216,6 +216,79 @@ def test_memory_over_the_limit_is_measured_over_all_processes_and_called_oom(sta
     assert outcome.reason is Reason.OOM
 
 
+def test_too_much_memory_is_oom_however_late_anybody_looks(start):
+    """Allocate and be gone before the first look; the limits of time and memory are both passed in the second run."""
+    script = "kept = bytearray(200 << 20)\nfor i in range(0, len(kept), 4096): kept[i] = 1\n"
+    quick = start(script + "os.kill(os.getpid(), signal.SIGKILL)", memory_bytes=100 << 20)
+    os.kill(quick.pid, signal.SIGSTOP)
+    time.sleep(0.5)
+    os.kill(quick.pid, signal.SIGCONT)
+    assert outcome_of(read_to_end(quick)).reason is Reason.OOM
+
+    slow = start("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + script + "say('full')\ntime.sleep(60)", wall_s=2.0)
+    wait_for_text(slow, "full")
+    os.kill(slow.pid, signal.SIGSTOP)
+    time.sleep(2.5)
+    os.kill(slow.pid, signal.SIGCONT)
+    assert outcome_of(read_to_end(slow)).reason is Reason.WALL_TIMEOUT  # within its memory
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)",
+        "os.kill(os.getppid(), signal.SIGSEGV); time.sleep(60)",
+    ],
+)
+def test_a_program_that_ends_its_watchdog_fails_by_its_own_fault(start, script):
+    run = start(script)
+    assert outcome_of(read_to_end(run)).reason is Reason.BAD_OUTPUT
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "folder.rmdir()",
+        "folder.rmdir(); folder.write_text('x')",
+        "folder.rmdir(); folder.symlink_to('/')",
+        "folder.rename(folder.parent / 'other'); folder.mkdir()",
+        "(folder / 'result.csv').mkdir()",
+        "(folder / 'result.csv').symlink_to('/etc/passwd')",
+        "os.mkfifo(folder / 'result.csv')",
+    ],
+)
+def test_a_program_that_tampers_with_its_output_folder_has_bad_output(start, home, script):
+    run = start(script)
+    ended = outcome_of(read_to_end(run))
+    assert ended.reason is Reason.OK
+    with pytest.raises(OutputError) as caught:
+        run.collect(LocalArtifactStore(home / "artifacts"), "jobs/1")
+    assert caught.value.reason is Reason.BAD_OUTPUT
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "(pathlib.Path(os.environ['TMPDIR']) / f'part{i}').write_bytes(bytes(1 << 19))",
+        "import tempfile; kept.append(tempfile.TemporaryFile()); kept[-1].write(bytes(1 << 19)); kept[-1].flush()",
+        "shut(i)",
+    ],
+    ids=["files", "unlinked files", "a folder that is shut"],
+)
+def test_temporary_files_count_against_the_quota(start, script):
+    head = """
+    kept = []
+    def shut(number):
+        place = folder / f"shut{number}"
+        place.mkdir()
+        (place / "x").write_bytes(bytes(1 << 19))
+        place.chmod(0)
+    for i in range(4): """
+    outcome = outcome_of(read_to_end(start(head + script + "\n    time.sleep(60)")))
+    assert outcome.reason is Reason.OUTPUT_TOO_LARGE
+    assert outcome.usage["written_bytes"] > LIMITS.output_bytes
+
+
 def test_a_file_beyond_the_cap_ends_as_output_too_large(start):
     outcome = outcome_of(read_to_end(start("(folder / 'big.npy').write_bytes(bytes(1 << 21))")))
 
@@ -311,13 +384,13 @@ def test_who_a_program_leaves_behind_does_not_outlive_it(start):
     assert outcome.usage["wall_s"] < 50
 
 
-def test_a_killed_watchdog_takes_the_program_along_and_is_nobodys_fault(start):
+def test_a_killed_watchdog_takes_the_program_along_and_fails_the_run_once(start):
     run = start("say('up')\ntime.sleep(60)")
     wait_for_text(run, "up")
     started = run._started
     os.kill(run.pid, signal.SIGKILL)
 
-    assert outcome_of(read_to_end(run)).reason is Reason.INFRA
+    assert outcome_of(read_to_end(run)).reason is Reason.BAD_OUTPUT
     assert eventually(lambda: not is_same_process(started.pid, started.start_time))
 
 

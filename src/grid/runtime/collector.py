@@ -93,7 +93,10 @@ def collect(
         StorageFullError: The store has no room.
     """
     with ExitStack() as stack:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise OutputError("The run's output folder is gone, or is no folder that can be read.") from error
         stack.callback(os.close, descriptor)
         found = sorted(os.listdir(descriptor))  # noqa: PTH208 - by descriptor
         missing = sorted({*required, *(names or ())} - set(found))
@@ -121,8 +124,11 @@ class Capped(io.RawIOBase):
         self.source, self.left = source, most_bytes
 
     def read(self, size: int = -1) -> bytes:
-        """Read on; raises OutputTooLargeError beyond the cap."""
-        data = self.source.read(size)
+        """Read on; raises OutputTooLargeError beyond the cap, OutputError where the file cannot be read."""
+        try:
+            data = self.source.read(size)
+        except OSError as error:
+            raise OutputError("A file of the run's output could not be read to its end.") from error
         self.left -= len(data)
         if self.left < 0:
             raise OutputTooLargeError("The run's output grew beyond the limit while it was stored.")

@@ -38,12 +38,20 @@ class ProgramOutcome:
     message: str
     exit_code: int | None = None
     signal: int | None = None
-    usage: JsonObject = field(default_factory=dict)  # wall_s, cpu_s, max_rss_bytes, output_bytes
+    usage: JsonObject = field(default_factory=dict)  # wall_s, cpu_s, max_rss_bytes, output_bytes, written_bytes
+
+    @classmethod
+    def unwatched(cls) -> "ProgramOutcome":
+        """The watchdog ended, or said what it never says, while the program ran: only the program is that near.
+
+        It fails once: a program that ends its watchdog would do so at every further try.
+        """
+        return cls(Reason.BAD_OUTPUT, "The process that watched the program was ended while the program ran.")
 
     @classmethod
     def lost(cls) -> "ProgramOutcome":
-        """The watchdog died before it could say how the program ended."""
-        return cls(Reason.INFRA, "The process that watched the program was ended from outside.")
+        """The watchdog died before the program began."""
+        return cls(Reason.INFRA, "The process that watches the program was ended before the program began.")
 
     @classmethod
     def of(cls, words: dict[str, Any], limits: Limits) -> "ProgramOutcome":
@@ -55,6 +63,7 @@ class ProgramOutcome:
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         code = None if number is not None else os.waitstatus_to_exitcode(status)
         reason = _find_reason(words, number, code, limits)
+        usage["written_bytes"] = words["written_bytes"]
         return cls(reason, _make_message(reason, number, code), code, number, usage)
 
 
@@ -65,7 +74,8 @@ def _find_reason(words: dict[str, Any], number: int | None, code: int | None, li
         return _REASON_OF_SIGNAL[signal.Signals(number)]
     if number == signal.SIGKILL and words["cpu_s"] >= limits.cpu_limit_s:  # it ignored SIGXCPU
         return Reason.CPU_TIMEOUT
-    if words["output_bytes"] > limits.output_bytes or (code != 0 and words["output_bytes"] >= limits.output_bytes):
+    written = max(words["output_bytes"], words["written_bytes"])
+    if written > limits.output_bytes or (code != 0 and written >= limits.output_bytes):
         return Reason.OUTPUT_TOO_LARGE  # a program that ignores SIGXFSZ fails at a file of just that size
     return Reason.OK if code == 0 else Reason.NONZERO_EXIT
 

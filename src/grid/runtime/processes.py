@@ -4,11 +4,12 @@ import ctypes
 import os
 import resource
 import signal
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36  # <sys/prctl.h>
 OWN_CGROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -44,10 +45,10 @@ class ExitReason:
 def find_start_time(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; None where there is no such (living) process."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        line = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    fields = stat[stat.rindex(b")") + 2 :].split()  # the name in brackets may hold anything, even blanks and brackets
+    fields = line[line.rindex(b")") + 2 :].split()  # the name in brackets may hold anything, even blanks and brackets
     return None if fields[0] in (b"Z", b"X") else int(fields[19])  # state; starttime, field 22 of proc(5)
 
 
@@ -62,6 +63,18 @@ def find_rss_bytes(pid: int) -> int | None:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_BYTES
     except (OSError, IndexError):
         return None
+
+
+def find_unlinked_files(pid: int) -> list[tuple[tuple[int, int], int]]:
+    """Return the regular files that a process holds open and that have no name any more: device and inode, size."""
+    found = []
+    with suppress(OSError):
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                status = os.stat(entry.path)  # noqa: PTH116 - the file behind the link
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                    found.append(((status.st_dev, status.st_ino), status.st_size))
+    return found
 
 
 def find_group(group: int) -> list[int]:
@@ -88,8 +101,8 @@ def _scan() -> dict[int, tuple[int, int]]:
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with suppress(OSError, ValueError):
-                stat = Path(entry.path, "stat").read_bytes()
-                fields = stat[stat.rindex(b")") + 2 :].split()
+                line = Path(entry.path, "stat").read_bytes()
+                fields = line[line.rindex(b")") + 2 :].split()
                 if fields[0] not in (b"Z", b"X"):
                     table[int(entry.name)] = int(fields[1]), int(fields[2])
     return table
@@ -114,6 +127,11 @@ def die_with_parent(parent: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends, so that none can hide."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def hide_from_siblings() -> None:
+    """Keep other processes of the same user from tracing this one or taking its descriptors."""
+    _prctl(PR_SET_DUMPABLE, 0)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -7,7 +7,6 @@ runs here. A program gets a read-only file of parameters, a private folder, and 
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,12 +19,12 @@ from typing import Any
 
 import grid
 from grid.core.errors import UnavailableError
-from grid.runtime.collector import Store, collect
+from grid.runtime.collector import OutputError, Store, collect
 from grid.runtime.endings import ProgramOutcome
 from grid.runtime.environment import make_child_environment
 from grid.runtime.forkserver import BOOT
 from grid.runtime.processes import find_descendants, find_start_time, is_same_process, signal_group
-from grid.runtime.scratch import make_scratch
+from grid.runtime.scratch import make_scratch, remove_scratch
 from grid.schemas.jobs import FileEntry
 
 SAMPLE = "sim:local"
@@ -149,7 +148,7 @@ class ProgramRun:
             with theirs:
                 self._watchdog = self._start_watchdog(argv, home, theirs.fileno())
         except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_scratch(self.folder)
             raise
         self.socket = ours
         self.start_time = find_start_time(self.pid)
@@ -181,11 +180,20 @@ class ProgramRun:
             data = self.socket.recv(MESSAGE_BYTES)
         except ConnectionError:
             data = b""
-        if not data:
-            self._end_orphan()
-            self.outcome = ProgramOutcome.lost()
-            return ProgramEnded(self.outcome)
-        return self._read(json.loads(data))
+        with suppress(ValueError, KeyError, TypeError):  # no word of the watchdog: somebody else has its socket
+            if data:
+                return self._read(json.loads(data))
+        return self._lose_watchdog()
+
+    def _lose_watchdog(self) -> ProgramEnded:
+        if self._watchdog.poll() is None:
+            for pid in find_descendants(self.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._watchdog.kill()
+        self._end_orphan()
+        self.outcome = ProgramOutcome.unwatched() if self._started else ProgramOutcome.lost()
+        return ProgramEnded(self.outcome)
 
     def cancel(self) -> None:
         """Ask all its processes to end, and end them after the grace; `ProgramEnded` says when."""
@@ -210,7 +218,7 @@ class ProgramRun:
         except subprocess.TimeoutExpired:
             self._watchdog.kill()
             self._watchdog.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_scratch(self.folder)
 
     def collect(self, store: Store, key_prefix: str) -> list[FileEntry]:
         """Store the outputs of a run that ended well.
@@ -219,11 +227,19 @@ class ProgramRun:
             OutputError: `reason` and the message are the job's.
             StorageFullError: The store has no room.
         """
+        try:
+            status = self.output.lstat()
+        except OSError as error:
+            raise OutputError("The program removed its output folder.") from error
+        if (status.st_dev, status.st_ino) != self._output_place:
+            raise OutputError("The program put something else in the place of its output folder.")
         limit = self.limits.output_bytes
         return collect(self.output, store, key_prefix, most_bytes=limit, required=self.program.required)
 
     def _prepare(self, params: Mapping[str, Any]) -> list[str]:
         self.output.mkdir(mode=0o700)
+        status = self.output.lstat()
+        self._output_place = status.st_dev, status.st_ino
         (self.folder / "home").mkdir(mode=0o700)
         file = self.folder / "params.json"
         file.write_text(json.dumps(dict(params), allow_nan=False), encoding="utf-8")
@@ -242,6 +258,7 @@ class ProgramRun:
             "environment": environment,
             "folder": str(self.folder / "home"),
             "output": str(self.output),
+            "measured": str(self.folder),
             "wall_s": limits.wall_s,
             "cpu_s": limits.cpu_limit_s,
             "memory_bytes": limits.memory_bytes,

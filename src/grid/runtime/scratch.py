@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from grid.runtime.processes import find_start_time, is_same_process
@@ -17,12 +18,26 @@ def make_scratch(home: Path) -> Path:
     return scratch
 
 
+def remove_scratch(folder: Path) -> None:
+    """Remove a folder and all in it, also where a program made parts of it unreadable."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        return
+    for path, names, _ in os.walk(folder):  # from the top: a folder that is opened here is walked next
+        for name in names:
+            place = Path(path, name)
+            if not place.is_symlink():
+                with suppress(OSError):
+                    place.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def remove_orphaned_scratch(home: Path) -> int:
     """Remove the scratch folders whose maker is gone; return how many."""
     removed = 0
     for folder in (home / "run" / "scratch").glob("*-*-*"):
         pid, start_time, _ = folder.name.split("-")
         if pid.isdigit() and start_time.isdigit() and not is_same_process(int(pid), int(start_time)):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_scratch(folder)
             removed += 1
     return removed

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,6 +28,8 @@ from grid.runtime.processes import (
     find_descendants,
     find_rss_bytes,
     find_start_time,
+    find_unlinked_files,
+    hide_from_siblings,
     limit_resource,
     signal_group,
 )
@@ -43,6 +46,7 @@ def main(config: dict[str, Any]) -> NoReturn:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the supervisor's word comes over the socket
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     adopt_orphans()
+    hide_from_siblings()
     Watchdog(config).run()
     os._exit(0)
 
@@ -60,7 +64,7 @@ class Watchdog:
         self.kill_at = float("inf")
         self.has_output = True  # the program, or somebody who inherited it, holds the pipe
         self.wait_status: int | None = None
-        self.cpu_s, self.peak_bytes = 0.0, 0
+        self.cpu_s, self.peak_bytes, self.written = 0.0, 0, 0
         self.oom_kills = count_cgroup_oom_kills()
         self.bell, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -185,21 +189,29 @@ class Watchdog:
     def _keep_time(self, now: float) -> None:
         for message in self.lines.tick(now):
             self._tell(message)
-        if now >= self.deadline:
+        if now >= self.deadline and self.cause is None:
+            self._look()  # on a slow machine the deadline may come before the look that would find too much memory
             self._end("wall_timeout")
         if now >= self.kill_at:
             self.kill_at = float("inf")
             self._kill_all()
 
     def _look(self) -> None:
-        """Measure what all processes of the run hold together, and what they wrote."""
+        """Measure what all processes of the run hold together, and what they wrote: output and temporary files."""
         pids = find_descendants(os.getpid())
         resident = sum(find_rss_bytes(pid) or 0 for pid in pids)
         self.peak_bytes = max(self.peak_bytes, resident)
         if resident > self.config["memory_bytes"]:
             self._end("oom")
-        elif _measure(Path(self.config["output"])) > self.config["output_bytes"]:
+        elif self._measure_written(pids) > self.config["output_bytes"]:
             self._end("output_too_large")
+
+    def _measure_written(self, pids: Iterable[int]) -> int:
+        """Return the bytes of all files below the run's folder, with those that were unlinked and are still open."""
+        self.written = _measure(Path(self.config["measured"])) + sum(
+            {place: size for pid in pids for place, size in find_unlinked_files(pid)}.values()
+        )
+        return self.written
 
     def _end(self, cause: str, grace_s: float = 0.0) -> None:
         """End the program: the first cause counts, a later one may only hurry it."""
@@ -243,17 +255,29 @@ class Watchdog:
             self._tell(message)
 
     def _describe_end(self) -> dict[str, Any]:
-        now = count_cgroup_oom_kills()
-        is_oom = self.cause is None and (now or 0) > (self.oom_kills or 0)
         return {
             "type": "ended",
-            "cause": "oom" if is_oom and os.WIFSIGNALED(self.wait_status or 0) else self.cause,
+            "cause": "oom" if self._is_oom() else self.cause,
             "wait_status": self.wait_status,
             "wall_s": round(time.monotonic() - self.started, 6),
             "cpu_s": round(self.cpu_s, 6),
             "max_rss_bytes": self.peak_bytes,
             "output_bytes": _measure(Path(self.config["output"])),
+            "written_bytes": self.written,
         }
+
+    def _is_oom(self) -> bool:
+        """Tell whether memory is why the run ended, or should have.
+
+        The kernel keeps the peak of each process that it ends, so that the answer does not depend on how soon we
+        looked: too much memory is too much, also where the end or the deadline came first.
+        """
+        if self.cause in {"cancelled", "supervisor_gone", "output_too_large"}:
+            return False
+        if self.peak_bytes > self.config["memory_bytes"]:
+            return True
+        kills = (count_cgroup_oom_kills() or 0) - (self.oom_kills or 0)
+        return self.cause is None and kills > 0 and os.WIFSIGNALED(self.wait_status or 0)
 
     def _tell(self, message: dict[str, Any]) -> None:
         if self.cause != "supervisor_gone":
@@ -280,10 +304,19 @@ class Watchdog:
 
 
 def _measure(folder: Path) -> int:
-    """Return the bytes of all files below a folder; links are not followed."""
+    """Return the bytes of all files below a folder; links are not followed, and a folder that was shut is opened."""
     total = 0
-    for path, _, names in os.walk(folder):
+    if folder.is_symlink():  # `os.walk` would follow the first one, to the root of all files if need be
+        return 0
+    for path, _, names in os.walk(folder, onerror=_open_up):
         for name in names:
             with suppress(OSError):
                 total += Path(path, name).lstat().st_size
     return total
+
+
+def _open_up(error: OSError) -> None:
+    """Make a folder readable that the program closed to us; the next look counts what is in it."""
+    if isinstance(error, PermissionError) and error.filename:
+        with suppress(OSError):
+            os.chmod(error.filename, 0o700, follow_symlinks=False)  # noqa: PTH101 - as it came

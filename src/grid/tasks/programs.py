@@ -168,6 +168,12 @@ class Programs:
                 self._end_by_force(booth, booth.verdict or Stopped(booth.claim))
             elif booth.run.begun_at is None and now - (booth.run.started_at or now) > self._start_s:
                 self._end_by_force(booth, failed(booth.claim, Reason.START_TIMEOUT))
+            elif booth.run.begun_at is not None and not booth.is_collecting and now > self._last_moment(booth):
+                self._end_by_force(booth, failed(booth.claim, Reason.WALL_TIMEOUT))
+
+    def _last_moment(self, booth: Booth) -> float:
+        """Return when a watchdog that still lives should long have ended its program: perhaps it was stopped."""
+        return (booth.run.begun_at or 0.0) + booth.run.wall_limit_s + GRACE_S + WATCHDOG_PATIENCE_S
 
     def collected(self, note: Collected) -> None:
         """Take the word of the thread that stored outputs."""
