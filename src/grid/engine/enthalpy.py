@@ -59,6 +59,9 @@ AT_ONCE = 1e-3  # share of a step that counts as no time: a cell was at its corn
 ROUNDINGS = 32.0  # of the largest term of a residual
 TOLERANCE = 1e-11  # of the largest change of enthalpy that a cell could see
 ACCEPTED = 1e-10  # where cells at the edge of a phase keep Newton from more; the heat balance is held to 1e-8
+STEPS_REMEDY = "take more steps (`steps=`), or leave their number to the method"
+MELTING_REMEDY = f"let it melt over a range of temperatures, as a `volumetric_enthalpy` table, {STEPS_REMEDY}"
+TABLE_REMEDY = f"give the steepest piece of `volumetric_enthalpy` more kelvins, {STEPS_REMEDY}"
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,9 @@ class EnthalpyStepper(EqualSteps):
             return moment
         cell = int(np.abs(residual).argmax())
         left = size / max(scale, 1e-300)  # of a body at rest nothing moves
-        raise NotConvergedError("enthalpies of a phase change", ITERATIONS, left, ACCEPTED, cell=cell)
+        is_sharp = any(law.melting_temperature is not None for law, _ in self.store.parts)
+        remedy = MELTING_REMEDY if is_sharp else TABLE_REMEDY
+        raise NotConvergedError("enthalpies of a phase change", ITERATIONS, left, ACCEPTED, remedy, cell=cell)
 
     def _search(
         self, moment: Moment, residual: FloatArray, correction: FloatArray, stage: tuple[Any, ...]

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from grid.core.errors import DivergedError
-from grid.engine import NotConvergedError, SingularError, prepare, solve
+from grid.engine import HeatProblem, NotConvergedError, SingularError, prepare, solve
 from grid.engine.errors import RunawayError, RunError, StepUnderflowError
 from grid.engine.iteration import balance
 from grid.engine.marching import March, make_stepper
@@ -98,3 +98,47 @@ def test_a_phase_change_that_stalls_names_step_time_and_cell(make_problem, monke
     problem = make_problem(material=material, initial=0.0, boundaries=HELD)
     with pytest.raises(NotConvergedError, match=r"step \d+, t = .* s, cell \(\d,\): enthalpies of a phase change"):
         solve(problem, method="implicit", steps=4)
+
+
+def melting_bar(material):
+    """20 cells of a solid, of which a held face melts most: by a sharp temperature, or over a range."""
+    return HeatProblem.from_case(
+        {
+            "dimension": 1,
+            "temperature_unit": "relative",
+            "domain": {"size": [0.02]},
+            "material": material,
+            "initial": -5.0,
+            "boundaries": {"x_min": {"type": "temperature", "value": 30.0}},
+            "resolution": {"cells": [20], "end_time": 600.0},
+        }
+    )
+
+
+def by_range(width):
+    table = [[-20.0, -4e7], [-width, -2e6 * width], [width, 1e8 + 2e6 * width], [40.0, 1.8e8]]
+    return {"conductivity": {"expression": "where(T < 0, 1, 60)"}, "volumetric_enthalpy": {"table": table}}
+
+
+SHARP_BAR = {
+    "melting_temperature": 0.0,
+    "volumetric_latent_heat": 1e8,
+    "volumetric_heat_capacity": 2e6,
+    "solid": {"conductivity": 1.0},
+    "liquid": {"conductivity": 60.0},
+}
+
+
+@pytest.mark.parametrize(("material", "word"), [(SHARP_BAR, "range"), (by_range(1e-6), "kelvins")])
+def test_a_stalled_phase_change_advises_what_works(material, word, monkeypatch):
+    """An iteration that is cut short, with steps that are not cut: a melting range, more steps, and steps by error."""
+    monkeypatch.setattr("grid.engine.enthalpy.ITERATIONS", 20)
+    monkeypatch.setattr("grid.engine.enthalpy.SHORTEST", 1.0)
+    with pytest.raises(NotConvergedError, match="volumetric_enthalpy") as stalled:
+        solve(melting_bar(material), method="implicit", steps=2)
+
+    assert word in str(stalled.value)
+    assert "take more steps" in str(stalled.value)
+    assert solve(melting_bar(by_range(1.0)), method="implicit", steps=2).is_accepted
+    assert solve(melting_bar(material), method="implicit", steps=300).is_accepted
+    assert solve(melting_bar(material)).is_accepted
