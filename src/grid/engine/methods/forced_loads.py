@@ -96,5 +96,7 @@ def count_means(products: tuple[Factors, ...], domain: Domain, end: float) -> in
             values = np.atleast_2d(run_code(code, {"t": times, AXES[axis]: centres(domain, axis)[None, :]}))
             largest = np.abs(values).max(axis=1, initial=0.0)
             changing += ("variable", "t") in code
-            is_rough = is_rough or bool(np.any(np.abs(np.diff(values)).max(axis=1, initial=0.0) > ROUGH * largest))
+            with np.errstate(invalid="ignore"):  # what is endless somewhere is refused when it is evaluated on the grid
+                jumps = np.abs(np.diff(values)).max(axis=1, initial=0.0)
+            is_rough = is_rough or bool(np.any(jumps > ROUGH * largest))
     return changing if is_rough else 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from grid.core.errors import UnsupportedError
+from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import HeatProblem, estimate, prepare, solve
 from grid.engine.marching import make_start
 from grid.engine.values import Expression
@@ -222,3 +222,11 @@ def test_a_boundary_that_changes_in_time_is_refused_with_the_reason():
     air = AIR | {"ambient": {"expression": "sin(t)"}}
     with pytest.raises(UnsupportedError, match="boundary change in time"):
         prepare(build(SPOT_2D, faces=(air,)), method="forced")
+
+
+def test_a_source_that_is_endless_everywhere_is_refused_by_name_and_estimated_without_a_warning():
+    problem = build("x/0*t", dimension=1)
+
+    assert estimate(problem).work_s >= 0.0
+    with pytest.raises(FieldError, match="source_term"):
+        solve(problem)
