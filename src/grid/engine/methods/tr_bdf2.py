@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 COMPILED_ACCURACY, MOST_COMPILED = 2e-2, 1e-4  # the same where stages are corrected on the cells of the body
 ACCURACY, MOST_ACCURACY = 1e-3, 1e-6  # of the tolerance, and at most: last correction of an iteration over the span
 MOST_FACTORED = 40_000  # cells, as in grid.engine.newton
+EQUAL_TOLERANCE = 1e-8  # to which stages of a body that melts are solved in equal steps, whose error is the steps' own
 LEAST_STEPS, STEPS = 5.0, 0.35  # steps that the error asks for: so many, and so many over the root of the tolerance
 # 9,000 steps of a rod from a sudden start at 1e-8, 3,000 and the turns of their iterations at 1e-7
 LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
@@ -148,7 +149,8 @@ def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpySte
     if facts.problem.has_phase_change:
         from grid.engine.enthalpy import EnthalpyStepper
 
-        return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds, tolerance=facts.tolerance)
+        tolerance = facts.tolerance if facts.steps is None else EQUAL_TOLERANCE
+        return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds, tolerance=tolerance)
     from grid.engine.implicit import ImplicitStepper
 
     if facts.steps is not None:
