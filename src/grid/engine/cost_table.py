@@ -133,7 +133,7 @@ TABLE: dict[str, Operation] = {
     "newton": Operation(5.9e-4, "call"),
     "newton_face": Operation(1.1e-4, "call"),
     "slopes": Operation(1.7e-3, "call"),
-    "melting_turn": Operation(2e-3, "call"),
+    "melting_turn": Operation(2.5e-4, "call"),
     "flow_turn": Operation(2.5e-4, "call"),
     "decision": Operation(1.5e-3, "call"),
     "implicit_cell": Operation(2.6e-7, "array"),

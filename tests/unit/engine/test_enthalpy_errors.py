@@ -80,3 +80,12 @@ def test_the_heat_of_a_melting_plane_is_within_the_tolerance_of_short_steps(ambi
         error = (share + sensible)[~np.isnan(one)] / (1e8 + (ambient + 5.0) * 2e6)
         assert np.sqrt((error**2).mean()) <= tolerance
         assert np.abs(error).max() <= tolerance / SINGLE
+
+
+@pytest.mark.parametrize("cells", [12, 24])
+def test_the_steps_of_a_front_are_estimated_by_the_cells_that_it_crosses(cells):
+    case = {"material": WAX, "boundaries": {"x_min": {**FILM, "coefficient": 2000.0}, "y_min": FILM}}
+    plan = prepare(make_problem((cells, cells), **case), tolerance=1e-3)
+    steps = plan.solve().metrics["steps"]
+
+    assert 0.4 < plan.summary.estimate.steps / steps < 2.5

@@ -43,6 +43,7 @@ TURNS, MATRICES_STEP = 4.0, 1.0  # of an iteration in both stages of a step, and
 # where stages are corrected on the cells of the body: the share of steps where these are halved, factorisations then,
 # solves and evaluations of a step
 HALVED, FACTORED, FEW_CELLS, COMPILED_SOLVES, COMPILED_FLOWS = 0.75, 6, 1_000, 8.0, 5.0
+FRONT_STEPS = 3.2  # steps for each cell of the longest axis, which a front crosses, at the default tolerance
 FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
 
 
@@ -207,4 +208,7 @@ def _guess_steps(facts: Facts) -> int:
         from grid.engine.load_analysis import analyse_facts
 
         steps += analyse_facts(facts).count_steps()
+    if facts.problem.has_phase_change and facts.dimension > 1:
+        crossed = FRONT_STEPS * math.pow(DEFAULT_TOLERANCE / facts.tolerance, 1.0 / 3.0)
+        steps = max(steps, crossed * max(facts.problem.domain.cells))
     return math.ceil(steps)
