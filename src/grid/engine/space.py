@@ -117,7 +117,7 @@ class Space:
     def shape(self) -> tuple[int, ...]:
         return self.problem.domain.cells
 
-    @property
+    @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
         return tuple(self.problem.boundary(patch.name) for patch in self.patches)
 

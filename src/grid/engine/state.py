@@ -4,6 +4,7 @@ A stepper is pure: it takes a state and returns a new one, and keeps nothing but
 a run may be cut anywhere, and a state is all that a checkpoint needs.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self, runtime_checkable
 
@@ -104,7 +105,7 @@ class Segment:
 
     def inside(self, time: float) -> float:
         """The time, moved off the ends by a few roundings, so that a load that jumps there is seen from inside."""
-        nudge = max(1e-12 * self.time_step, 4.0 * float(np.spacing(max(abs(self.start), abs(self.end)))))
+        nudge = max(1e-12 * self.time_step, 4.0 * math.ulp(max(abs(self.start), abs(self.end))))
         return min(max(time, self.start + nudge), self.end - nudge)
 
 

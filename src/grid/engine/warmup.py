@@ -62,6 +62,7 @@ def compile_ahead() -> None:
         plan.solve()
     prepare(_box((6, 6), Expression("1 + x"), 0.01), method="krylov", tolerance=1e-6).solve()  # in double precision
     prepare(_melting(), method="implicit", tolerance=0.05).solve()
+    _label_parts()
 
 
 def _everything() -> "Iterator[tuple[HeatProblem, str]]":
@@ -113,6 +114,15 @@ def _melting() -> "HeatProblem":
     law = Enthalpy.melting(0.5, 1.0, 1.0, 1.0)
     material = Material((Constant(1.0),), volumetric_heat_capacity=HeatCapacity(law), enthalpy=law)
     return replace(_box((6, 6), Constant(1.0), 0.01), materials=(material,))
+
+
+def _label_parts() -> None:
+    """The search for the parts of a steady body."""
+    from grid.engine.materials import discretise
+    from grid.engine.steady_parts import label_parts
+    from grid.engine.values import Constant
+
+    label_parts(discretise(_box((6, 6), Constant(1.0), None)), 0.0)
 
 
 def _run_expression() -> None:

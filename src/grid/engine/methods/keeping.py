@@ -16,7 +16,9 @@ def keep_bounds(temperature: FloatArray, space: Space, bounds: Bounds, ledger: L
     the faces were booked too much of it, by no more than the error of the run. It goes back through them and is booked.
     """
     kept = keep_extremes(temperature, space.capacity, bounds)
-    given = 0.0 if kept is temperature else weigh(space.capacity, kept - temperature)
+    if kept is temperature:
+        return kept, ledger
+    given = weigh(space.capacity, kept - temperature)
     if abs(given) > ROUNDINGS * weigh(space.capacity, np.abs(kept)):
         ledger = ledger.add(max(given, 0.0), max(-given, 0.0), 0.0)
     return kept, ledger

@@ -66,7 +66,9 @@ class System:
             alone = _whiten(others)
             return np.vstack([np.zeros((1, alone.shape[1])), alone])
         besides = _whiten(others - np.multiply.outer(even, even))
-        return np.block([[np.ones((1, 1)), -(even @ besides)[None]], [np.zeros((even.size, 1)), besides]])
+        places = np.zeros((1 + even.size, 1 + besides.shape[1]))
+        places[0, 0], places[0, 1:], places[1:, 1:] = 1.0, -(even @ besides), besides
+        return places
 
     @cached_property
     def _modes(self) -> tuple[FloatArray, FloatArray]:
@@ -299,4 +301,6 @@ class Basis:
 
 def _border(matrix: FloatArray, row: FloatArray) -> FloatArray:
     """A symmetric matrix with one more row and column."""
-    return np.block([[matrix, row[:-1, None]], [row[None, :-1], row[None, -1:]]])
+    grown = np.empty((row.size, row.size))
+    grown[:-1, :-1], grown[:-1, -1], grown[-1] = matrix, row[:-1], row
+    return grown
