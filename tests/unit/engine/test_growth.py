@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from grid.core.errors import FieldError
+from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import SingularError, solve
 from grid.engine.errors import RunawayError
 
@@ -37,6 +37,28 @@ def test_a_source_that_grows_with_temperature_is_followed_however_long_the_run(m
 
     assert solution.is_accepted
     np.testing.assert_allclose(solution.final, math.exp(folds), rtol=1e-3)
+
+
+@pytest.mark.parametrize("model", ["lumped", "corrected"])
+@pytest.mark.parametrize(("folds", "tolerance"), [(2.0, 1e-4), (7.0, 1e-3)])
+def test_the_lumped_model_follows_growth_within_the_tolerance(make_problem, model, folds, tolerance):
+    """A step takes the source at its middle: a hundred of them were off by a tenth after many e-folds."""
+    problem = make_problem(source_term=e("0.5*T"), resolution=lasting(folds / 0.5, (2,)))
+    solution = solve(problem, model=model, tolerance=tolerance)
+
+    assert solution.is_accepted
+    np.testing.assert_allclose(solution.final, math.exp(folds), rtol=tolerance)
+
+
+def test_rkl2_takes_loads_that_fall_with_temperature_and_leaves_those_that_rise(make_problem):
+    """Its estimate of errors dies out; with a load that rises they grow."""
+    with pytest.raises(UnsupportedError, match="a load may rise with temperature"):
+        solve(make_problem(source_term=e("T + x")), method="rkl2", tolerance=1e-4)
+    falling = make_problem(source_term=e("(3 - T)*(1 + x*0)"), resolution=lasting(0.4))
+    solution = solve(falling, method="rkl2", tolerance=1e-4)
+
+    assert solution.is_accepted
+    np.testing.assert_allclose(solution.final, 3.0 - 2.0 * math.exp(-0.4), atol=4e-4)
 
 
 @pytest.mark.parametrize("material", [{"conductivity": 1.0, "volumetric_heat_capacity": 1.0}, MELTING])

@@ -13,10 +13,12 @@ Newton's law of cooling (`is_plain`) has s = d = 0, a uniform field, and the fil
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from grid.engine.audits import reason_without_bounds
+from grid.engine.load_analysis import find_timed_loads
 from grid.engine.lumped.fidelity import mean_temperature
 from grid.engine.lumped.heat_content import find_mean_capacity, level, scale_rates
 from grid.engine.lumped.quasi_steady import QuasiSteady, Response, inner_product
@@ -56,6 +58,12 @@ class LumpedAdvance:
     def __post_init__(self) -> None:
         self._quasi = QuasiSteady(self.space, self.reference)
         self._keeps_bounds = reason_without_bounds(self.space.problem) is None
+
+    @cached_property
+    def is_approximate(self) -> bool:
+        """Whether a step takes something at its middle: what depends on temperature, or a film that changes in time."""
+        problem = self.space.problem
+        return not problem.is_linear or any(not load.is_driving for load in find_timed_loads(problem))
 
     def look(self, temperature: FloatArray, time: float) -> Moment:
         """The model with the coefficients at a field and the loads at a time [s]."""

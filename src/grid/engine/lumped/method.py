@@ -104,14 +104,16 @@ class ModelMethod:
 
         step, adaptive = decision_step(facts), facts.problem.adaptive
         if self.model != "auto":
-            return FidelityStepper(space, None, Rule(None, None), step, self.model == "lumped", self.model)
+            return FidelityStepper(
+                space, None, Rule(None, None), step, self.model == "lumped", self.model, facts.tolerance, facts.duration
+            )
         # a number of steps is that of the decisions: loads jump where the lumped model is left, so the error chooses
         inner = self.inner.make_stepper(space, replace(facts, steps=None, tolerance=INNER_SHARE * facts.tolerance))
         if adaptive is not None:
             rule = Rule(adaptive, None, adaptive.return_fraction, adaptive.dwell)
         else:
             rule = Rule(None, self.tolerance, dwell=diffusion_time(space))
-        return FidelityStepper(space, inner, rule, step)
+        return FidelityStepper(space, inner, rule, step, tolerance=facts.tolerance, end=facts.duration)
 
 
 def decision_step(facts: Facts) -> float:

@@ -8,15 +8,20 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from grid.engine.errors import SingularError
+from grid.engine.audits import tolerance_scale
+from grid.engine.errors import SingularError, StepUnderflowError
+from grid.engine.load_analysis import has_growing_loads
 from grid.engine.lumped.advancing import LumpedAdvance
 from grid.engine.lumped.fidelity import Log, Model, Rule, compute_certificate, mean_temperature
 from grid.engine.lumped.quasi_steady import Conduction
 from grid.engine.lumped.shape import BodyShape
+from grid.engine.methods.method import DEFAULT_TOLERANCE
 from grid.engine.space import Loads, Space
 from grid.engine.state import Segment, State, Stepper, include_references
 from grid.engine.values import FloatArray
 
+OF_TOLERANCE = 0.5  # of the tolerance: the sum of the errors of all steps
+MOST_HALVINGS = 30  # of a decision
 ENERGY_CELLS = 5_000  # up to so many certificate C4 is advanced with every step; it takes solves of its own
 
 
@@ -30,6 +35,8 @@ class FidelityStepper:
         rule: When to change.
         time_step: Upper limit of a step, that is of the time between two decisions [s].
         is_plain: Newton's law of cooling in place of the corrected lumped model.
+        tolerance: Of the error in time of the lumped model, over the span of temperatures, where the step is not exact.
+        end: Of the run [s].
     """
 
     space: Space
@@ -38,6 +45,8 @@ class FidelityStepper:
     time_step: float
     is_plain: bool = False
     name: str = "auto"
+    tolerance: float = DEFAULT_TOLERANCE
+    end: float = math.inf
     _lumped: LumpedAdvance = field(init=False, repr=False)
     _shaped: LumpedAdvance = field(init=False, repr=False)  # the field that the certificate is taken of
     _conduction: Conduction | None = field(default=None, init=False, repr=False)
@@ -73,7 +82,7 @@ class FidelityStepper:
         if log.model == "diffusive" and self.inner is not None:
             done = self._diffuse(self.inner, replace(state, controller=log.inner), start, end)
             return replace(done, controller=replace(log, inner=done.controller).pack())
-        done = replace(self._lumped.step(state, *inside, end - start), time=end)
+        done = replace(self._follow(state, *inside, end - start), time=end)
         energy = self._grow_energy(log.energy, (state, done), inside, end - start)
         log = replace(
             log,
@@ -84,6 +93,40 @@ class FidelityStepper:
             inner=(),
         )
         return replace(done, controller=log.pack())
+
+    def _follow(
+        self, state: State, start: float, end: float, duration: float, whole: State | None = None, halvings: int = 0
+    ) -> State:
+        """The lumped model over a step; in halves of halves where two of them differ from the whole by too much.
+
+        A step takes the coefficients at its middle, so the distance of two halves is three times their error. Of the
+        tolerance it may take as much as it is of the run, or of the time for which the body remembers an error.
+
+        Args:
+            whole: The state after one step, if it is known.
+
+        Raises:
+            StepUnderflowError: No step is short enough.
+        """
+        whole = self._lumped.step(state, start, end, duration) if whole is None else whole
+        if not self._lumped.is_approximate:
+            return whole
+        middle = start + 0.5 * (end - start)
+        half = self._lumped.step(state, start, middle, 0.5 * duration)
+        both = self._lumped.step(half, middle, end, 0.5 * duration)
+        before, coarse, fine = (mean_temperature(self.space, one.temperature) for one in (state, whole, both))
+        reached = (before, fine, self._lumped.reference)
+        low, high = min(both.bounds.lowest, *reached), max(both.bounds.highest, *reached)
+        allowed = 3.0 * OF_TOLERANCE * self.tolerance * tolerance_scale(low, high, self.tolerance)
+        share = min(duration / self.end, 1.0)
+        if abs(coarse - fine) > share * allowed and not has_growing_loads(self.space.problem):
+            share = max(share, min(self._lumped.look(state.temperature, start).response.decay * duration, 1.0))
+        if abs(coarse - fine) <= share * allowed:
+            return replace(both, step=state.step + 1)
+        if halvings >= MOST_HALVINGS:
+            raise StepUnderflowError(0.5 * duration, step=state.step, time_s=state.time)
+        done = self._follow(state, start, middle, 0.5 * duration, half, halvings + 1)
+        return self._follow(done, middle, end, 0.5 * duration, None, halvings + 1)
 
     def _grow_energy(
         self, energy: float, states: tuple[State, State], times: tuple[float, float], duration: float

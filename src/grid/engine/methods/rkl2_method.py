@@ -42,6 +42,8 @@ class Rkl2Method:
             return "a heat capacity depends on temperature or time"
         if loads_change(problem):
             return "loads change in time, and the estimate of its errors does not see all of that"
+        if _has_growing_loads(problem):
+            return "a load may rise with temperature, and the estimate of its errors does not grow with it"
         if problem.has_flow:
             return "there is a flow"
         if problem.coupled_axes:
@@ -102,3 +104,13 @@ def _is_scaled(facts: Facts) -> bool:
     """Whether the compiled stages are likely to do; without fields."""
     problem = facts.problem
     return problem.domain.active is None and not problem.contacts and "T" not in problem.source_term.variables
+
+
+def _has_growing_loads(problem: "HeatProblem") -> bool:
+    """Whether a source or a flux may rise with temperature; the analysis of loads is loaded where one depends on it."""
+    loads = (problem.source_term, *(value for law in problem.boundaries.values() for value in law.values.values()))
+    if not any("T" in value.variables for value in loads):
+        return False
+    from grid.engine.load_analysis import has_growing_loads
+
+    return has_growing_loads(problem)
