@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from grid.api.anonymous import LOG
 from grid.api.problems import RETRY_AFTER_S, problem
 from grid.core.ids import new_id
 from grid.core.logging import get_logger
@@ -75,6 +76,7 @@ class Connection(H11Protocol):
         self._since: dict[str, float] = {}
         self._taken = 0
         self._is_refused = False
+        self._heard = 0  # bytes since the last answer
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -94,12 +96,18 @@ class Connection(H11Protocol):
         """Read on; what has begun a request has so long to end its header."""
         if self._is_refused:
             return
+        self._heard += len(data)
         self.app = _refuse_for_now if len(self.connections) > CONNECTIONS else self.config.loaded_app
         super().data_received(data)
         if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
             self._wait_for_header()
         else:
             self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        """Begin with the next request."""
+        self._heard = 0  # the middleware has counted what it had
+        super().on_response_complete()
 
     def _look(self) -> None:
         """Abort where one of the waits has lasted too long; look again in a while."""
@@ -109,7 +117,7 @@ class Connection(H11Protocol):
             if not is_on:
                 self._since.pop(wait, None)
             elif now - self._since.setdefault(wait, now) >= limit_s:
-                log.info("connection_aborted", reason=wait)
+                LOG.write(log.info, "connection_aborted", reason=wait)
                 self.transport.abort()
                 return
 
@@ -156,6 +164,7 @@ class Connection(H11Protocol):
         if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             self.transport.close()
             return
+        LOG.add_credit(self._heard)
         answer = _answer(status)
         for event in _whole_answer(status, answer.raw_headers, bytes(answer.body)):
             self.transport.write(self.conn.send(event) or b"")
@@ -183,7 +192,7 @@ def _answer(status: int, detail: str | None = None) -> Response:
     request_id = str(new_id())
     headers = {"Connection": "close", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     headers |= {"X-Request-Id": request_id} | ({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {})
-    log.warning("connection_refused", status=status, request_id=request_id)
+    LOG.write(log.warning, "connection_refused", status=int(status), request_id=request_id)
     return problem(status, {"path": "/", "state": {"request_id": request_id}}, detail=detail, headers=headers)
 
 

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
+from grid.api.anonymous import LOG, is_known
 from grid.api.field_errors import describe, unit_of
 from grid.api.files import UnsatisfiableRangeError
 from grid.api.methods import find_methods
@@ -181,8 +182,12 @@ async def _on_grid_error(request: Request, error: Exception) -> JSONResponse:
     known = cast("GridError", error)
     if status_of(known) >= HTTPStatus.INTERNAL_SERVER_ERROR:
         expected = isinstance(known, UnavailableError | StorageFullError)  # an outage is no defect: no trace of it
-        write = log.warning if expected else log.error
-        write("request_failed", code=known.code, path=request.url.path, exc_info=None if expected else error)
+        path = quote(request.url.path[:LONGEST_PATH])
+        if expected and not is_known(request.scope):
+            LOG.write(log.warning, "request_failed", chosen=len(path), code=known.code, path=path)
+        else:
+            write = log.warning if expected else log.error
+            write("request_failed", code=known.code, path=path, exc_info=None if expected else error)
     return problem_of(known, request.scope)
 
 

@@ -12,6 +12,7 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPBearer
 
+from grid.api.anonymous import mark_known
 from grid.api.dependencies import find_part
 from grid.core.errors import AuthenticationError, ForbiddenError
 from grid.core.tokens import MAX_TOKEN_LENGTH, Claims, TokenSigner
@@ -50,12 +51,16 @@ async def get_claims(connection: HTTPConnection, _documented: Annotated[object, 
 async def get_current_user(connection: HTTPConnection, claims: Annotated[Claims, Depends(get_claims)]) -> Principal:
     """Return the caller, whose session was alive within the last seconds."""
     sessions = find_part(connection, SessionDirectory)
-    return sessions.find_remembered(claims) or await _look_up(claims, sessions)
+    user = sessions.find_remembered(claims) or await _look_up(claims, sessions)
+    mark_known(connection.scope)
+    return user
 
 
 async def get_fresh_user(connection: HTTPConnection, claims: Annotated[Claims, Depends(get_claims)]) -> Principal:
     """Return the caller, whose session is alive now."""
-    return await _look_up(claims, find_part(connection, SessionDirectory))
+    user = await _look_up(claims, find_part(connection, SessionDirectory))
+    mark_known(connection.scope)
+    return user
 
 
 async def get_administrator(user: Annotated[Principal, Depends(get_fresh_user)]) -> Principal:

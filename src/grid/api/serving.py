@@ -45,7 +45,7 @@ def serve(settings: Settings | None = None) -> int:
         try:
             settings = settings or Settings()
             share_calibration(settings.grid_calibration)
-            configure(level_of(settings))
+            configure(level_of(settings), behind=settings.grid_home / "logs" / "server.log")
             require_meant(settings)
             allow_connections()
             listener = stack.enter_context(bind(settings))

@@ -17,6 +17,7 @@ from grid.client.client import GridClient, address_of, find_address
 from grid.client.errors import ProblemError, ServerUnreachableError
 from grid.client.folder import read_address, write_address
 from grid.core.errors import ConfigurationError, UnavailableError
+from grid.core.logging import turn_over
 from grid.core.settings import Settings
 from grid.runtime.home import Home, find_running, open_home, write_pid_file
 
@@ -26,7 +27,6 @@ START_S = 60.0  # a cold start compiles the kernels in the worker
 STOP_S = 30.0  # a worker drains within 20 s
 # One arena of glibc's allocator for many threads, given back early: after a burst the processes shrink again.
 FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**20), "MALLOC_MMAP_THRESHOLD_": str(2**17)}
-LARGEST_LOG = 16 * 2**20  # bytes; a larger one is set aside at the next start
 ROLES = ("server", "worker")
 COMMANDS = {"server": ("-m", "grid.api"), "worker": ("-m", "grid.cli.main", "worker")}
 
@@ -104,7 +104,8 @@ def _upgrade(settings: Settings, say: Say) -> None:
 
 def _start(role: str, home: Home) -> Started:
     log = home.logs / f"{role}.log"
-    _turn_over(log)
+    if log.exists():
+        turn_over(log)  # it turns itself over while it runs
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -119,12 +120,6 @@ def _start(role: str, home: Home) -> Started:
         os.close(descriptor)
     write_pid_file(home, role, process.pid)  # so that `grid down` finds it, also before it can say so itself
     return Started(role, process)
-
-
-def _turn_over(log: Path) -> None:
-    """Keep one earlier log beside a new one, so that restarts do not grow a file without end."""
-    if log.exists() and log.stat().st_size > LARGEST_LOG:
-        log.replace(log.with_suffix(".log.1"))
 
 
 def wait_until_ready(settings: Settings, started: Sequence[Started], *, say: Say, address: str | None = None) -> None:
@@ -240,11 +235,18 @@ def print_logs(*, lines: int, follow: bool, settings: Settings | None = None) ->
                 sys.stdout.write(f"{role:<6} | {line}")
         while follow:
             sys.stdout.flush()
-            fresh = [(role, line) for role, log in logs.items() for line in log.readlines()]
+            fresh = [(role, line) for role, log in logs.items() for line in _read_on(log)]
             for role, line in fresh:
                 sys.stdout.write(f"{role:<6} | {line}")
             if not fresh:
                 time.sleep(0.2)
+
+
+def _read_on(log: TextIO) -> list[str]:
+    """Return the lines that came, from the beginning where the log was turned over meanwhile."""
+    if os.fstat(log.fileno()).st_size < log.tell():
+        log.seek(0)
+    return log.readlines()
 
 
 @contextmanager

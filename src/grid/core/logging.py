@@ -5,12 +5,16 @@ chain of processors, so that redaction and escaping hold for both. Values bound 
 id) are on every line written inside the block, in that thread or task.
 """
 
+import fcntl
 import logging
 import logging.handlers
+import os
 import re
+import shutil
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,6 +24,8 @@ import structlog
 from structlog.typing import Processor
 
 FILE_BYTES, FILE_COUNT = 32 << 20, 5
+STREAM_BYTES, STREAM_COUNT = 16 << 20, 4  # of the file that a background process writes its standard error to
+LOOK_S = 1.0
 HIDDEN = "[redacted]"
 MAX_DEPTH = 6
 
@@ -39,7 +45,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def configure(
-    level: str = "INFO", *, json: bool | None = None, stream: TextIO | None = None, file: Path | None = None
+    level: str = "INFO",
+    *,
+    json: bool | None = None,
+    stream: TextIO | None = None,
+    file: Path | None = None,
+    behind: Path | None = None,
 ) -> None:
     """Route every log of this process to one place; calling it again replaces the place.
 
@@ -47,9 +58,10 @@ def configure(
         level: The least severe level that is written.
         json: JSON lines or lines for people; left out: people where `stream` is a terminal.
         stream: Where lines go; default: standard error.
+        behind: Where the stream leads if the process runs in the background; kept below 16 MiB while it is that file.
         file: A file instead of a stream, kept below 32 MiB with four older ones beside it, readable by its owner alone.
     """
-    handler = _file_handler(file) if file else logging.StreamHandler(stream or sys.stderr)
+    handler = _file_handler(file) if file else _BoundedStreamHandler(stream or sys.stderr, behind)
     as_json = json if json is not None else file is not None or not _is_terminal(stream or sys.stderr)
     handler.setFormatter(_formatter(as_json))
     root = logging.getLogger()
@@ -164,8 +176,63 @@ class _PrivateFileHandler(logging.handlers.RotatingFileHandler):
         return super()._open()
 
 
+class _BoundedStreamHandler(logging.StreamHandler[TextIO]):
+    """Writes to a stream; where that is a known file, the file is turned over while others go on writing to it.
+
+    It is copied and emptied, not renamed: child processes and the interpreter itself hold the same open file, and what
+    they say has to end up in it as well.
+    """
+
+    def __init__(self, stream: TextIO, behind: Path | None) -> None:
+        super().__init__(stream)
+        self._behind, self._looked_at = behind, 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, and look at the file from time to time."""
+        super().emit(record)
+        now = time.monotonic()
+        if self._behind is not None and now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            with suppress(OSError, ValueError):
+                turn_over(self._behind, self.stream.fileno())
+
+
+def turn_over(path: Path, descriptor: int | None = None, *, most_bytes: int | None = None) -> bool:
+    """Empty a log that has grown beyond its limit, keeping what it held beside it; tell whether it was done.
+
+    Args:
+        path: The log; older ones are `path.1` (the newest) to `path.4`.
+        descriptor: Where given, only if this is the same file, opened to append.
+        most_bytes: The limit; default: `STREAM_BYTES`.
+    """
+    status = path.stat()
+    if status.st_size <= (STREAM_BYTES if most_bytes is None else most_bytes):
+        return False
+    if descriptor is not None:
+        appends = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND
+        if not (appends and os.path.samestat(status, os.fstat(descriptor))):
+            return False
+    older = [path.with_name(f"{path.name}.{number}") for number in range(1, STREAM_COUNT + 1)]
+    for target, source in reversed(list(zip(older[1:], older, strict=False))):
+        if os.path.lexists(source):  # a link is moved, not followed
+            source.replace(target)
+    with path.open("rb") as log, open(older[0], "xb", opener=_open_private) as copy:
+        shutil.copyfileobj(log, copy, 1 << 20)
+        os.truncate(path, 0)
+    return True
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
 def _is_terminal(stream: TextIO) -> bool:
     return stream.isatty()
+
+
+def _is_no_warning(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn warns of: lines that are not HTTP, which anybody may send; Grid logs them and counts."""
+    return record.levelno != logging.WARNING
 
 
 def _route_libraries(level: str) -> None:
@@ -174,6 +241,7 @@ def _route_libraries(level: str) -> None:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
+    logging.getLogger("uvicorn.error").addFilter(_is_no_warning)
     for name in ("uvicorn.access", "sqlalchemy", "alembic", "httpx", "httpcore", "asyncio", "matplotlib", "numba"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.captureWarnings(capture=True)

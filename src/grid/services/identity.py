@@ -113,7 +113,7 @@ class IdentityService:
             matches, rehashed = self._passwords.verify(password, user.password_hash if user is not None else None)
             if user is None or not matches or user.is_disabled:
                 attempt.fail()
-                log.info("login_refused", address=address, known_device=known is not None)
+                log.debug("login_refused", address=address, known_device=known is not None)
                 raise AuthenticationError(REFUSED)
         return self._open_session(user, rehashed, address)
 

@@ -139,7 +139,7 @@ def require_migrated(url: str) -> None:
 
 def serve(settings: Settings) -> int:
     """Be a worker with the parts of this machine until a signal ends it; return the exit code."""
-    configure("DEBUG" if settings.debug else settings.log_level)
+    configure("DEBUG" if settings.debug else settings.log_level, behind=settings.grid_home / "logs" / "worker.log")
     home = open_home(settings.grid_home)
     require_migrated(settings.resolved_database_url)
     end_orphans(home.run)

@@ -3,12 +3,14 @@
 import io
 import json
 import logging
+import os
 import stat
 import sys
 import warnings
 
 import pytest
 
+from grid.core import logging as grid_logging
 from grid.core.logging import FILE_COUNT, HIDDEN, bound, configure, get_logger
 
 
@@ -194,3 +196,61 @@ def test_configuring_twice_writes_each_line_once(stream):
 
     assert stream.getvalue() == ""
     assert len(lines(again)) == 1
+
+
+@pytest.fixture
+def background_log(tmp_path, monkeypatch):
+    """The log of a process in the background: its standard error, opened to append."""
+    monkeypatch.setattr(grid_logging, "STREAM_BYTES", 20_000)
+    monkeypatch.setattr(grid_logging, "LOOK_S", 0.0)
+    path = tmp_path / "server.log"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        configure("INFO", json=True, stream=stream, behind=path)
+        yield path, descriptor
+        configure("WARNING", stream=sys.stderr)
+    logging.captureWarnings(capture=False)
+
+
+def test_a_log_is_turned_over_while_its_process_runs(background_log):
+    path, descriptor = background_log
+    for number in range(2_000):
+        get_logger("grid.test").info("counted", number=number)
+    os.write(descriptor, b"what a child says\n")  # on the same open file
+
+    files = sorted(path.parent.iterdir())
+    assert [file.name for file in files] == ["server.log", *(f"server.log.{number}" for number in range(1, 5))]
+    assert max(file.stat().st_size for file in files) < 21_000
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert path.read_text().endswith("what a child says\n")
+    lines = [json.loads(line) for file in (files[1], files[0]) for line in file.read_text().splitlines()[:-1]]
+    numbers = [line["number"] for line in lines]
+    assert numbers[-1] >= 1_997
+    assert len(numbers) >= numbers[-1] - numbers[0]  # the last line before is not among them, all others are
+
+
+def test_a_file_that_is_not_the_process_s_own_is_left_alone(background_log, tmp_path):
+    other = tmp_path / "other.log"
+    other.write_bytes(bytes(30_000))
+    assert not grid_logging.turn_over(other, background_log[1])
+    with other.open("rb+") as file:  # ours, but not opened to append: it would be full of zeros
+        assert not grid_logging.turn_over(other, file.fileno())
+    assert other.stat().st_size == 30_000
+    assert grid_logging.turn_over(other)
+    assert other.stat().st_size == 0
+    assert (tmp_path / "other.log.1").stat().st_size == 30_000
+
+
+def test_no_link_is_followed_when_a_log_is_turned_over(tmp_path):
+    log, target = tmp_path / "server.log", tmp_path / "target"
+    log.write_bytes(bytes(30_000))
+    for number in range(1, 5):
+        (tmp_path / f"server.log.{number}").symlink_to(target)
+    assert grid_logging.turn_over(log, most_bytes=20_000)
+    assert not target.exists()
+
+
+def test_uvicorn_s_warnings_of_what_anybody_may_send_are_left_out(stream):
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application")
+    assert [line["level"] for line in lines(stream)] == ["error"]

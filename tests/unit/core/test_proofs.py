@@ -2,9 +2,9 @@
 
 import pytest
 
-from grid.core.proofs import is_proof, make_nonce, make_proof
+from grid.core.proofs import is_proof, make_proof
 
-KEY, NONCE = b"k" * 32, make_nonce()
+KEY, NONCE, OTHER = b"k" * 32, "3f" * 32, "a5" * 32  # of the length of those that are made
 
 
 def test_a_proof_is_right_for_what_it_was_made_for():
@@ -15,7 +15,7 @@ def test_a_proof_is_right_for_what_it_was_made_for():
     ("key", "nonce", "host", "port"),
     [
         (b"j" * 32, NONCE, "127.0.0.1", 8000),
-        (KEY, make_nonce(), "127.0.0.1", 8000),
+        (KEY, OTHER, "127.0.0.1", 8000),
         (KEY, NONCE, "127.0.0.2", 8000),
         (KEY, NONCE, "127.0.0.1", 8001),
     ],
