@@ -1,4 +1,4 @@
-"""A 10,000-point sweep through REST, beside one process per point."""
+"""A 10,000-point sweep through REST, beside one process per point; and a Latin hypercube beside equal steps."""
 
 import json
 import subprocess
@@ -7,11 +7,24 @@ import tempfile
 import time
 from pathlib import Path
 
+from scipy.stats import qmc
+
 from benchmarks.service import Service
 from benchmarks.table import Row
 
 POINTS = 10_000
 PEER_POINTS = 100
+SHAPED_POINTS = 2_000
+# Lowest and highest of every parameter of `heat-rod`; the means of the whole numbers are those of `BASE`.
+RANGES = {
+    "length": (0.8, 1.2),
+    "time_steps": (50, 351),
+    "spatial_steps": (51, 152),
+    "diffusivity": (0.002, 0.02),
+    "initial_temp": (50.0, 150.0),
+    "boundary_temp": (-10.0, 10.0),
+    "end_time": (0.5, 1.5),
+}
 BASE = {"time_steps": 200, "spatial_steps": 101}
 RUN_SIM = Path(__file__).resolve().parent.parent / "sim" / "run_sim.py"
 
@@ -24,6 +37,34 @@ def make_points(count: int) -> list[dict[str, float]]:
     ]
 
 
+def make_hypercube(count: int, *, is_shaped: bool) -> list[dict[str, float]]:
+    """Return a Latin hypercube over all parameters; without `is_shaped` all rods have the shape of `BASE`."""
+    low, high = zip(*RANGES.values(), strict=True)
+    rows = qmc.scale(qmc.LatinHypercube(len(RANGES), rng=1).random(count), low, high).tolist()
+    points = [dict(zip(RANGES, row, strict=True)) for row in rows]
+    shapes = [{name: int(point[name]) for name in BASE} if is_shaped else BASE for point in points]
+    return [{**point, **shape} for point, shape in zip(points, shapes, strict=True)]
+
+
+def measure_shapes(service: Service, *, repeats: int) -> Row:
+    """Time sweeps in which whole numbers vary too, beside sweeps of one shape, in turn."""
+    ratios: list[float] = []
+    for _ in range(repeats):
+        seconds = []
+        for is_shaped in (False, True):
+            body = {"simulation": "heat-rod", "sweep": make_hypercube(SHAPED_POINTS, is_shaped=is_shaped)}
+            connection = service.connect()
+            started = time.perf_counter()
+            _wait(service, connection.json("POST", "/api/v1/jobs", body)["sweep"], SHAPED_POINTS)
+            seconds.append(time.perf_counter() - started)
+            connection.close()
+        ratios.append(seconds[1] / seconds[0])
+    median = sorted(ratios)[len(ratios) // 2]
+    return Row(
+        f"hypercube of all parameters beside equal steps ({service.database})", ratios, "x", "<= 1.5 x", median <= 1.5
+    )
+
+
 def measure(service: Service, *, repeats: int) -> list[Row]:
     """Time submission and completion; time the peer; check single runs byte for byte."""
     accepted, done = [], []
@@ -33,7 +74,7 @@ def measure(service: Service, *, repeats: int) -> list[Row]:
         connection = service.connect()
         answer = connection.json("POST", "/api/v1/jobs", {"simulation": "heat-rod", "sweep": points})
         accepted.append(time.perf_counter() - started)
-        _wait(service, answer["sweep"])
+        _wait(service, answer["sweep"], POINTS)
         done.append(time.perf_counter() - started)
         connection.close()
     _require_identical(service, answer, points)
@@ -58,19 +99,20 @@ def measure(service: Service, *, repeats: int) -> list[Row]:
             ratio[1] >= 50,
             beside,
         ),
+        measure_shapes(service, repeats=repeats),
     ]
 
 
-def _wait(service: Service, sweep_id: str) -> None:
+def _wait(service: Service, sweep_id: str, points: int) -> None:
     connection = service.connect()
     while True:
         sweep = connection.json("GET", f"/api/v1/sweeps/{sweep_id}?page=1&size=1")
         if sweep["is_finished"]:
             break
         time.sleep(0.05)
-    if sweep["by_status"].get("success") != POINTS:
+    if sweep["by_status"].get("success") != points:
         raise RuntimeError(f"not all points succeeded: {sweep['by_status']}")
-    last = connection.json("GET", f"/api/v1/sweeps/{sweep_id}?page=100&size=100")
+    last = connection.json("GET", f"/api/v1/sweeps/{sweep_id}?page={points // 100}&size=100")
     if len(last["rows"]) != 100 or any(row["metrics"] is None for row in last["rows"]):
         raise RuntimeError("the table of the sweep is not complete")
     connection.close()
