@@ -18,7 +18,7 @@ SAMPLES = 12  # places along each axis at which an expression is sampled
 THREADED, THREADED_CELLS = 0.6, 100_000  # what two threads leave of a sweep, from so many cells on
 EXPLICIT_REPORTS = 50  # how often a run is looked at, at most
 # entries of the factors of the cells of a body: for each cell and its logarithm, and by the cells of a cut
-FILL_CELL, FILL_CUT = 1.5, 8.0
+FILL_CELL, FILL_CUT = 1.5, 4.0
 KRYLOV_ITERATIONS = 20  # of a conductivity tensor, each a solve without its off-diagonal part
 KRYLOV_FIELDS = 45.0  # the basis of these iterations and their products
 CG_ITERATIONS = 12  # typical for moderate contrasts
