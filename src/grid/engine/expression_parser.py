@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from grid.engine.errors import ExpressionError
@@ -16,6 +17,7 @@ MAX_LENGTH = 4_000  # characters
 MAX_TOKENS = 1_200
 MAX_DEPTH = 40  # nested brackets, signs and powers; each costs about ten Python frames
 MAX_CONSTANTS = 400
+KEPT = 128  # expressions whose code is kept: the points of a sweep, and the steps of a job, read the same ones
 
 VARIABLES = frozenset("xyztT")
 FUNCTION_ARITY = {
@@ -67,6 +69,7 @@ def tokenize(text: str) -> list[Token]:
     return [*tokens, Token("end", "", end)]
 
 
+@lru_cache(maxsize=KEPT)
 def parse(text: str) -> tuple[tuple[Instruction, ...], Kind]:
     """Return the postfix code of an expression and whether its value is a number or a truth value.
 

@@ -78,6 +78,14 @@ def test_what_the_grammar_does_not_know_is_refused_at_its_place(text, column):
     assert caught.value.column == column
 
 
+def test_a_text_is_parsed_once_and_a_wrong_one_refused_each_time():
+    assert Expression("1 + x*t").code is Expression("1 + x*t").code
+    assert Expression("1 + x*t") != Expression("1 + t*x")
+    for _ in range(2):
+        with pytest.raises(ExpressionError):
+            Expression("1 +")
+
+
 def test_a_refusal_points_at_the_place():
     with pytest.raises(ExpressionError, match="column 5") as caught:
         Expression("x + $y")
