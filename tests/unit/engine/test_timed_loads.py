@@ -271,11 +271,14 @@ def test_columns_of_a_batch_see_the_pulse_and_have_the_bytes_of_a_run_alone():
 
 def test_the_audit_fails_where_a_method_passes_over_a_load(monkeypatch):
     """Steps without limits, and a load whose analysis is hidden from the run."""
-    from grid.engine import marching
+    from grid.engine import load_analysis, load_audit
 
+    assert load_audit.analyse_facts is load_analysis.analyse_facts  # the audit has its own name for it
     problem = HeatProblem.from_case(ROD | {"boundaries": flux(hump(37.123, 0.05642))})
     plan = prepare(problem, method="implicit", steps=7)
-    monkeypatch.setattr(marching, "analyse_facts", lambda _facts: analyse_loads(HeatProblem.from_case(ROD), END, 1.0))
+    monkeypatch.setattr(
+        load_analysis, "analyse_facts", lambda _facts: analyse_loads(HeatProblem.from_case(ROD), END, 1.0)
+    )
 
     solution = plan.solve()
 
