@@ -73,4 +73,4 @@ class Kept(Sequence[Item], Generic[Item]):
     def __getitem__(self, index: int | slice) -> Item | tuple[Item, ...]:
         if isinstance(index, slice):
             return tuple(self.ask(at) for at in range(*index.indices(len(self))))
-        return self.ask(index)
+        return self.ask(range(len(self))[index])  # raises IndexError at the end, where an iteration ends
