@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy import integrate, special
 
 from grid.engine import HeatProblem, solve
 
@@ -158,3 +158,35 @@ def test_a_masked_ring_has_a_conductivity_of_temperature():
 
     np.testing.assert_allclose(np.roll(ring.fields[1], 2)[:4], rod.fields[1], atol=2e-2)
     np.testing.assert_allclose(ring.final[[0, 1, 6, 7]], 50.0, atol=1e-2)
+
+
+def test_a_spike_of_conductivity_between_samples_of_its_range_is_not_passed_over():
+    """A spike 0.05 K wide holds four times the integral of the rest: the body fills up to its foot."""
+    end, n = 1e-3, 8
+    at, width, height = 31.0, 0.05, 5e3
+    spike = height * width * np.sqrt(np.pi) / 2
+
+    def theta(t):
+        return t + spike * (special.erf((t - at) / width) + 1.0)
+
+    def rate(_time, t):
+        flow = np.empty(n + 1)
+        inner = theta(t)
+        flow[1:-1] = (inner[:-1] - inner[1:]) * n
+        flow[0], flow[-1] = (theta(100.0) - inner[0]) * 2 * n, 0.0
+        return (flow[:-1] - flow[1:]) * n
+
+    right = integrate.solve_ivp(rate, (0.0, end), np.zeros(n), method="Radau", rtol=1e-7, atol=1e-7).y[:, -1]
+    case = {
+        "domain": {"size": [1.0]},
+        "material": {
+            "conductivity": expression(f"1 + {height}*exp(-((T - {at})/{width})**2)"),
+            "volumetric_heat_capacity": 1.0,
+        },
+        "initial": 0.0,
+        "boundaries": {"x_min": {"type": "temperature", "value": 100.0}},
+        "resolution": {"cells": [n], "end_time": end},
+    }
+    solution = run(case, method="rkl2", tolerance=1e-3)
+
+    assert np.abs(solution.final - right).max() <= 2e-3 * 100.0

@@ -17,6 +17,7 @@ from grid.engine.methods import rkl2_kernels as kernels
 from grid.engine.methods.padded import Layout
 from grid.engine.problem import HeatProblem
 from grid.engine.space import CELSIUS_ZERO, Loads, Space
+from grid.engine.temperature_integral import find_degree
 from grid.engine.values import Expression, FloatArray, Value
 from grid.engine.varying import freeze
 
@@ -262,7 +263,13 @@ def find_scale(problem: HeatProblem, low: float, high: float) -> FloatArray | No
 
 
 def _shape(problem: HeatProblem, value: Value, low: float, high: float) -> FloatArray | None:
-    """The polynomial of the least degree up to 3 that meets a value at many temperatures; None if none does."""
+    """The polynomial of the least degree up to 3 that a value is by its form; None if it is none.
+
+    That it meets one at many temperatures says nothing of a spike between two of them.
+    """
+    degree = find_degree(value)
+    if degree is None or degree > 3:
+        return None
     at = np.linspace(low, high, 33)
     middle = {name: np.float64(np.ravel(axis)[axis.size // 2]) for name, axis in open_places(problem.domain).items()}
     if value.variables - {"T"}:
