@@ -32,6 +32,7 @@ Indices = NDArray[Any]
 TURNS, REFRESHED, MANY = 40, 4, 8.0  # at most; matrices of a stage; turns to come that are worth another
 SLOW, UNKNOWN = 0.5, 0.999  # share of a correction that the next may have, and where nothing tells how much it will
 ROUNDINGS = 8.0  # of the largest temperature
+LEAST_TIE, ROUGH = 1e-4, 1e-3  # capacity over a diagonal, from which on single precision leaves that share of an error
 KEPT_LOADS = 4
 WARM = 100.0  # K above absolute zero, where the strength of radiation is read off its law
 
@@ -51,6 +52,26 @@ class Around:
     loads: Loads
     source: FloatArray | None
     generated: float
+
+
+class RoughLU(BodyLU):
+    """A factorisation in single precision: half of the memory that a solve reads, for what is corrected anyway."""
+
+    def __init__(self, matrix: Any, space: Space) -> None:
+        self._scale = 1.0 / float(np.abs(matrix.diagonal()).max())
+        super().__init__((matrix * self._scale).astype(np.float32), space)
+
+    def solve_own(self, right: FloatArray) -> FloatArray:
+        size = float(np.abs(right).max(initial=0.0))
+        if not size > 0.0:
+            return np.zeros_like(right)
+        found: FloatArray = self._factors.solve((right / size).astype(np.float32)).astype(np.float64)
+        return found * (size * self._scale)
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        solution = np.zeros(self._size)
+        solution[self._body] = self.solve_own(right[self._body])
+        return solution
 
 
 @dataclass
@@ -239,7 +260,7 @@ class ConductionBody:
             if moment is None or not self._find_residual(moment, stage, tau, capacity, residual):
                 return None
             if turn == 1:
-                drift = abs(scale - 1.0) + self._find_drift(moment)
+                drift = abs(scale - 1.0) + self._find_drift(moment) + ROUGH
                 if drift > SLOW:
                     solver, scale, fresh = make_solver(self.spread(own, float(own.mean()))), 1.0, 1
             correction = scale * self._solve(solver, residual)
@@ -265,7 +286,8 @@ class ConductionBody:
         matrix, capacity = self._at_start
         own = tau * matrix
         own.setdiag(own.diagonal() + capacity)
-        return BodyLU(own, self.space)
+        is_tied = float(capacity.min()) >= LEAST_TIE * float(own.diagonal().max())
+        return (RoughLU if is_tied else BodyLU)(own, self.space)
 
     @cached_property
     def _at_start(self) -> tuple[Any, FloatArray]:

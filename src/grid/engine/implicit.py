@@ -34,7 +34,7 @@ from grid.engine.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, co
 from grid.engine.space import HeatFlow, Loads, Space
 from grid.engine.state import Segment, State, include_references
 from grid.engine.values import FloatArray
-from grid.engine.varying import find_variation, freeze
+from grid.engine.varying import find_variation, freeze, freeze_start
 
 if TYPE_CHECKING:
     from grid.engine.conduction_body import ConductionBody
@@ -230,12 +230,12 @@ class ImplicitStepper(EqualSteps):
     def _try_step(self, state: State, segment: Segment, number: int, step: float) -> State:
         """One step of TR-BDF2, whatever it gives."""
         done, local, last = self._take_within(state, segment, number, step)
-        return replace(done, error=_carry(state, local, last))
+        return replace(done, error=self._carry(state, local, last))
 
     def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
         """One step of TR-BDF2 over the whole of a segment, for a controller to judge."""
         done, local, last = self._take_within(state, segment, 0, step)
-        return _attempt(done, local, last, CARRY)
+        return self._attempt(done, local, last, CARRY)
 
     def _take_within(
         self, state: State, segment: Segment, number: int, step: float
@@ -293,7 +293,7 @@ class ImplicitStepper(EqualSteps):
             damped_steps=state.damped_steps + 1,
             iterations=turns,
         )
-        return _attempt(damped, 0.5 * size * (done.flow.net - before.net), done, CARRY_DAMPED)
+        return self._attempt(damped, 0.5 * size * (done.flow.net - before.net), done, CARRY_DAMPED)
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of temperature that belong to errors of heat."""
@@ -322,28 +322,31 @@ class ImplicitStepper(EqualSteps):
             done = self._stage(temperature, none, temperature, Stage(step, 0.5, segment.inside(time)), is_strict=True)
             temperature, ledger = done.temperature, book(ledger, 0.5 * step, (done.flow,), (1.0,))
         local = done.space.capacity * (temperature - attempt.temperature)
-        return replace(attempt, temperature=temperature, ledger=ledger, error=_carry(state, local, done))
+        return replace(attempt, temperature=temperature, ledger=ledger, error=self._carry(state, local, done))
 
     def estimate_error(self, state: State) -> FloatArray:
         return np.abs(state.error) if state.error is not None else np.zeros_like(state.temperature)
 
+    def _capacity_of(self, done: Balance) -> FloatArray:
+        """Heat capacities in the matrix of a stage, with which its filter never makes an error grow [J/K]."""
+        is_kept = any(done.solver is known for known in self._references.values())
+        return freeze_start(self.space)[0].capacity if is_kept else done.space.capacity
 
-def _attempt(state: State, local: FloatArray, done: Balance, powers: tuple[float, float]) -> Attempt:
-    capacity, rate, solver = done.space.capacity, done.space.rate, done.solver
-    slowest = math.inf if done.space.correction is None else SHIFTED
-    return Attempt(
-        state,
-        local,
-        lambda heat: capacity * solver.solve(heat),
-        lambda heat: rate * heat,
-        powers,
-        slowest_power=slowest,
-    )
+    def _attempt(self, state: State, local: FloatArray, done: Balance, powers: tuple[float, float]) -> Attempt:
+        capacity, rate, solver = self._capacity_of(done), done.space.rate, done.solver
+        slowest = math.inf if done.space.correction is None else SHIFTED
+        return Attempt(
+            state,
+            local,
+            lambda heat: capacity * solver.solve(heat),
+            lambda heat: rate * heat,
+            powers,
+            slowest_power=slowest,
+        )
 
+    def _carry(self, state: State, local: FloatArray, done: Balance) -> FloatArray:
+        """Filter the local error [J] and carry the one so far along.
 
-def _carry(state: State, local: FloatArray, done: Balance) -> FloatArray:
-    """Filter the local error [J] and carry the one so far along.
-
-    One solve, backward Euler over the weight of the stage, which damps less than the equation does.
-    """
-    return done.solver.solve(local if state.error is None else local + done.space.capacity * state.error)
+        One solve, backward Euler over the weight of the stage, which damps less than the equation does.
+        """
+        return done.solver.solve(local if state.error is None else local + self._capacity_of(done) * state.error)

@@ -142,6 +142,19 @@ def test_a_stage_is_the_one_that_newtons_method_finds(slope, tau, nearby, growth
     assert stored.sum() == pytest.approx(tau * found.flow.faces[0].sum(), abs=1e-10 * np.abs(stored).sum())
 
 
+@pytest.mark.parametrize("tau", [1e-2, 1.0, 1e6])
+def test_a_kept_matrix_solves_its_system_as_well_as_corrections_need(tau):
+    """C + tau K at the start; in double precision where a capacity is lost beside conductances in single precision."""
+    space, compiled = make_space(body())
+    start = space.initial_temperature()
+    frozen, loads = freeze(space, start, 0.0)
+    exact = make_newton_solver(frozen, loads, start, 0.0, shift=1.0, tau=tau)
+    right = np.where(space.active, np.random.default_rng(1).standard_normal(space.capacity.size), 0.0)
+
+    expected, found = exact.solve(right), compiled.make_reference(tau).solve(right)
+    np.testing.assert_allclose(found, expected, rtol=0.0, atol=1e-3 * np.abs(expected).max())
+
+
 def test_what_is_not_physical_is_left_to_the_arrays():
     space, compiled = make_space(body())
     cold = np.full(space.capacity.size, 7000.0)  # at which copper's straight line is negative
