@@ -31,8 +31,8 @@ REST_S = 5.0  # for the rest of a body, once its request is answered
 CLOSING_S = 5.0  # for what is left to be told, once the connection is to be closed
 LOOK_S = 2.0
 READ_BYTES = 64 * 1024  # taken from the system at once: asyncio's 256 KiB would be held through a whole stream
-WRITE_BYTES = 32 * 1024  # that wait for a reader before the application does
-UNSENT_BYTES = 64 * 1024  # that the system may hold for a reader that takes nothing
+WRITE_BYTES = 16 * 1024  # that wait for a reader before the application does
+UNSENT_BYTES = 16 * 1024  # that the system may hold for a reader that takes nothing
 TOO_MANY = "There are as many connections as the server serves; try again in a moment."
 _SAYS = frozenset({400, 413, 414, 431, 501})  # what h11 may find in a request
 

@@ -29,7 +29,7 @@ from grid.core.logging import get_logger
 from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener
 from grid.runtime.home import Home
-from grid.services.logs import NEWS_CHUNKS, JobNews, LogCursor, read_news
+from grid.services.logs import JobNews, LogCursor, read_news
 from grid.services.ports import BellListener
 
 log = get_logger(__name__)
@@ -38,7 +38,7 @@ MAX_STREAMS = 1_000
 MAX_STREAMS_PER_USER = 10
 QUEUE_MESSAGES = 256
 QUEUE_BYTES = 128 * 1024
-PAGE_CHUNKS = 2  # of the past, read at once for one stream: a reader that takes nothing holds them meanwhile
+PAGE_CHUNKS = 1  # of the past, read at once for one stream: a reader that takes nothing holds them meanwhile
 PING_S = 15.0
 STALLED_S = 2 * PING_S  # a reader that takes nothing for two pings is gone
 POLL_S = 0.5
@@ -49,7 +49,7 @@ RETRY_MS = 1_000
 class ReadNews(Protocol):
     """Reads what is new since places in some jobs' logs, a limited number of chunks at once."""
 
-    def __call__(self, cursors: Mapping[UUID, LogCursor], *, limit: int = NEWS_CHUNKS) -> Mapping[UUID, JobNews]:
+    def __call__(self, cursors: Mapping[UUID, LogCursor], *, limit: int | None = None) -> Mapping[UUID, JobNews]:
         """Return news by job; a job that is gone is left out."""
         ...
 

@@ -23,7 +23,8 @@ SQLITE_PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a 2xx answer means that the change is on the disk
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -16384",  # KiB
+    "PRAGMA cache_size = -512",  # KiB of each of 40 connections; the system's cache holds the rest, once for all
+    "PRAGMA cache_spill = OFF",  # a write transaction may take more than that until it commits
     "PRAGMA journal_size_limit = 67108864",  # bytes; a long reader must not leave a giant file behind
 )
 # Every query here has an index. Without fresh statistics (the first sweep of a new database) a planner that believes a

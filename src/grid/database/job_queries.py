@@ -12,12 +12,14 @@ from sqlalchemy import (
     and_,
     case,
     delete,
-    false,
+    exists,
     func,
+    literal,
     or_,
     select,
     tuple_,
     type_coerce,
+    union_all,
 )
 
 from grid.database.jobs import JobRecord, jobs
@@ -27,6 +29,7 @@ from grid.database.uow import Transaction
 from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus
 
+JOBS_AT_ONCE: Final = 100  # of one statement; SQLite takes 500 parts
 COUNT_LIMIT: Final = 100_000  # a count beyond this says "at least"
 _COLUMNS = [jobs.c["metadata" if field.name == "meta" else field.name] for field in fields(JobRecord)]
 
@@ -116,11 +119,36 @@ def count_open_points(tx: Transaction, sweep_ids: Sequence[UUID]) -> dict[UUID, 
 
 
 def read_chunks(tx: Transaction, after: Mapping[UUID, tuple[int, int]], *, limit: int) -> list[LogRecord]:
-    """Read log chunks of several jobs, each from behind its place (epoch, seq), in order, `limit` in all."""
+    """Read log chunks of several jobs, each from behind its place (epoch, seq), in order, `limit` in all.
+
+    One statement finds the jobs that have any, one more for each of these reads them: for a single statement with a
+    place for each job, SQLite would read the whole table.
+    """
+    table, found = job_log_chunks.c, list[LogRecord]()
+    for job_id in _with_chunks(tx, after) if len(after) > 1 else after:
+        query = select(*table).where(_is_behind(job_id, after[job_id])).order_by(table.epoch, table.seq)
+        found += [LogRecord(*row) for row in tx.connection.execute(query.limit(limit - len(found)))]
+        if len(found) == limit:
+            break
+    return found
+
+
+def _with_chunks(tx: Transaction, after: Mapping[UUID, tuple[int, int]]) -> list[UUID]:
+    """Return the jobs that have chunks behind their places, in order."""
+    key, ids = job_log_chunks.c.job_id.type, sorted(after)
+    found: list[UUID] = []
+    for start in range(0, len(ids), JOBS_AT_ONCE):
+        queries = [
+            select(literal(job_id, key)).where(exists().where(_is_behind(job_id, after[job_id])))
+            for job_id in ids[start : start + JOBS_AT_ONCE]
+        ]
+        found += tx.connection.execute(union_all(*queries)).scalars()
+    return sorted(found)
+
+
+def _is_behind(job_id: UUID, place: tuple[int, int]) -> ColumnElement[bool]:
     table = job_log_chunks.c
-    behind = [and_(table.job_id == job_id, tuple_(table.epoch, table.seq) > place) for job_id, place in after.items()]
-    query = select(*table).where(or_(false(), *behind)).order_by(table.job_id, table.epoch, table.seq).limit(limit)
-    return [LogRecord(*row) for row in tx.connection.execute(query)]
+    return and_(table.job_id == job_id, tuple_(table.epoch, table.seq) > place)
 
 
 def read_last_chunks(tx: Transaction, job_id: UUID, *, limit: int) -> list[LogRecord]:

@@ -73,12 +73,15 @@ def read_log(uow: UnitOfWork, *, owner_id: UUID | None, job_id: UUID, tail: int 
     return "".join(lines[-tail:]) if tail else ""
 
 
-def read_news(uow: UnitOfWork, cursors: Mapping[UUID, LogCursor], *, limit: int = NEWS_CHUNKS) -> dict[UUID, JobNews]:
-    """Return what is new to the followers of some jobs, all of one moment. Jobs that are gone are left out.
+def read_news(uow: UnitOfWork, cursors: Mapping[UUID, LogCursor], *, limit: int | None = None) -> dict[UUID, JobNews]:
+    """Return what is new to the followers of some jobs, all of one moment: `limit` chunks, or `NEWS_CHUNKS`.
+
+    Jobs that are gone are left out.
 
     Where one look does not hold all, `has_more` says so for those whose log goes on; they are asked for again.
     """
     with uow.read() as tx:
+        limit = NEWS_CHUNKS if limit is None else limit
         records: dict[UUID, JobRecord] = {}
         chunks: list[LogRecord] = []
         for group in _groups(sorted(cursors)):
