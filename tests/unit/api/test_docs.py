@@ -73,7 +73,7 @@ def test_everything_but_health_and_login_needs_a_token(document):
     public = {path for path, _, one in operations(document) if "security" not in one}
 
     assert public == {
-        "/health", "/live", "/ready", "/metrics", "/api/v1/auth/login", "/api/v1/auth/refresh"
+        "/health", "/live", "/ready", "/metrics", "/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/proof"
     }  # fmt: skip
 
 
