@@ -107,7 +107,7 @@ def test_what_is_no_plain_file_with_an_allowed_name_is_refused(folder, store, ma
 def test_the_folder_itself_may_not_be_a_link(folder, store):
     (folder.parent / "link").symlink_to(folder)
 
-    with pytest.raises(OSError, match="Not a directory"):
+    with pytest.raises(OutputError, match="no folder that can be read"):
         collect(folder.parent / "link", store, PREFIX, most_bytes=100)
 
 

@@ -137,11 +137,12 @@ def test_scratch_of_a_living_process_stays_and_that_of_a_dead_one_goes(tmp_path)
         ({"wait_status": 0, "output_bytes": 1001}, Reason.OUTPUT_TOO_LARGE),
         ({"wait_status": 0, "output_bytes": 1000}, Reason.OK),
         ({"wait_status": 256, "output_bytes": 1000}, Reason.OUTPUT_TOO_LARGE),
+        ({"wait_status": 0, "written_bytes": 1001}, Reason.OUTPUT_TOO_LARGE),
         ({"wait_status": 137 << 8}, Reason.NONZERO_EXIT),
     ],
 )
 def test_the_reason_of_an_end_is_ours_then_the_kernels_then_the_programs(words, reason):
-    known = {"cause": None, "wall_s": 1.0, "cpu_s": 1.0, "max_rss_bytes": 1, "output_bytes": 0}
+    known = {"cause": None, "wall_s": 1.0, "cpu_s": 1.0, "max_rss_bytes": 1, "output_bytes": 0, "written_bytes": 0}
 
     assert ProgramOutcome.of(known | words, ProgramLimits(wall_s=100.0, output_bytes=1000)).reason is reason
 

@@ -216,8 +216,7 @@ def test_a_pack_outlives_all_but_its_last_job(service, worker, store):
     assert store.blobs == {}
 
 
-def test_news_come_from_behind_a_place_and_say_when_there_is_more(service, worker, monkeypatch):
-    monkeypatch.setattr(logs, "NEWS_CHUNKS", 3)
+def test_news_come_from_behind_a_place_and_say_when_there_is_more(service, worker):
     quiet, talkative = (service.submit(params={}).job_ids[0] for _ in range(2))
     worker.start(), worker.start()
     for seq in range(5):
@@ -227,7 +226,7 @@ def test_news_come_from_behind_a_place_and_say_when_there_is_more(service, worke
 
     looks = 0
     while True:
-        news = logs.read_news(service.uow, cursors)
+        news = logs.read_news(service.uow, cursors, limit=3)
         assert news.keys() == {quiet, talkative}
         for job_id, one in news.items():
             heard[job_id] += "".join(chunk.text for chunk in one.chunks)
