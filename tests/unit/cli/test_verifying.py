@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,8 @@ def start_long(tmp_path):
     path.write_text(json.dumps({"schema_version": 2, "cases": [WALL, LONG, {**LONG, "id": "longer"}]}))
     command = [sys.executable, "-m", "grid.cli.main", "verify", str(path), "--jobs", "2", "--json"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    run = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
+    hear_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore them
+    run = subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=hear_interrupts, **pipes)  # noqa: PLW1509
     assert run.stderr.readline().startswith("1/3 wall: ")
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
     workers = [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
