@@ -69,7 +69,7 @@ class Single:
         self._same = {  # of all solutions
             "problem": plan.problem, "plan": plan.summary, "times": times, "models": ModelReport(), "ladder": None,
             "_spaces": (plan.space,) * len(times), "_loads": (plan.space.loads(0.0),) * len(times),
-            "_contents": (None,) * len(times),
+            "_contents": (None,) * len(times), "run_warnings": (),
         }  # fmt: skip
 
     def solve(self) -> Solution:

@@ -68,6 +68,8 @@ def enclose(
     low: FloatArray,
     high: FloatArray,
     places: Mapping[str, tuple[Operand, Operand]],
+    *,
+    has_switches: bool = False,
 ) -> Enclosure:
     """Bounds of parsed code over the stretches from `low` to `high` of a variable.
 
@@ -76,8 +78,9 @@ def enclose(
         variable: Along which the stretches lie and derivatives are taken.
         low, high: Ends of the stretches, shape (stretches,).
         places: Least and greatest value of each other variable.
+        has_switches: Whether a condition or a corner may lie within a stretch; else its middle decides on which side.
     """
-    stack = run(code, variable, low, high, places)
+    stack = run(code, variable, low, high, places, has_switches=has_switches)
     return stack[-1]
 
 
@@ -87,6 +90,8 @@ def run(
     low: FloatArray,
     high: FloatArray,
     places: Mapping[str, tuple[Operand, Operand]],
+    *,
+    has_switches: bool = False,
 ) -> list[Enclosure]:
     """The stack that code leaves, see `enclose`."""
     middle = 0.5 * (low + high)
@@ -97,7 +102,8 @@ def run(
                 stack.append(_constant(float(argument)))
             elif operation == "variable":
                 if argument == variable:
-                    stack.append(Enclosure(Interval(low, high), _exactly(1.0), ZERO, middle, is_common=True))
+                    own = Interval(low, high)
+                    stack.append(Enclosure(own, _exactly(1.0), ZERO, middle, is_common=not has_switches))
                 else:
                     stack.append(_place(*places[str(argument)]))
             elif operation == "negate":

@@ -219,7 +219,7 @@ def has_growing_loads(problem: "HeatProblem") -> bool:
         if not isinstance(value, Expression):
             return True
         places = {**box, **_side(name, box), "t": (0.0, problem.end_time or 0.0)}
-        if not bool(np.all(enclose(value.code, "T", low, high, places).slope.high <= 0.0)):
+        if not bool(np.all(enclose(value.code, "T", low, high, places, has_switches=True).slope.high <= 0.0)):
             return True
     return False
 

@@ -124,7 +124,8 @@ def _follow(frozen: "Space", loads: "Loads", time: float) -> tuple["Space", "Loa
     properties = [value for material in problem.materials for value in material.values]
     timed = [any("t" in value.variables for value in (*law.values.values(), *properties)) for law in frozen.boundaries]
     bent = [not law.is_linear or any("T" in v.variables for v in law.values.values()) for law in frozen.boundaries]
-    if any("t" in value.variables for value in properties) or any(np.array(timed) & np.array(bent)):
+    is_bent_in_time = any(one and other for one, other in zip(timed, bent, strict=True))
+    if is_bent_in_time or any("t" in value.variables for value in properties):
         return freeze(frozen, frozen.initial_temperature(), time)
     closures = [
         frozen.closure(index, time) if is_timed else loads.closures[index] for index, is_timed in enumerate(timed)

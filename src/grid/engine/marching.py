@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from grid.core.errors import DivergedError, FieldError, GridError
-from grid.engine.errors import CancelledError, RunError
+from grid.engine.errors import CancelledError, RunError, StepUnderflowError
 from grid.engine.planning import OnStep, Plan
 from grid.engine.progress import find_watch
 from grid.engine.snapshots import Kept, Snapshots
@@ -168,14 +168,20 @@ class March:
             CancelledError: `on_step` returned False.
             DivergedError: A temperature is not a finite number.
         """
-        beginning = state if state is not None else make_start(self.plan)
+        beginning = former = state if state is not None else make_start(self.plan)
         while True:
-            reached, retry = self._run_once(beginning, recorder)
+            try:
+                reached, retry = self._run_once(beginning, recorder)
+            except StepUnderflowError:
+                if self.retries == 0 or beginning is former:
+                    raise
+                beginning, self.retries = former, RETRIES  # a jump allows no smaller errors; the audit judges them
+                continue
             if retry is None:
                 return reached
             self.retries += 1
             recorder = None
-            beginning = replace(make_start(self.plan), controller=retry)
+            beginning, former = replace(make_start(self.plan), controller=retry), beginning
 
     def _run_once(self, state: State, recorder: Recorder | None) -> tuple[State, tuple[float, ...] | None]:
         """To the end, or to where the stepper asks for a run with another controller."""

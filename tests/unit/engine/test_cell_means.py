@@ -8,7 +8,8 @@ from scipy import special
 
 from grid.core.errors import FieldError
 from grid.engine import HeatProblem, solve
-from grid.engine.cell_means import find_pattern
+from grid.engine.cell_means import CellMeans, find_pattern
+from grid.engine.load_shapes import CellShapes
 from grid.engine.values import Expression
 
 AXES = "xyz"
@@ -184,3 +185,24 @@ def test_a_narrow_source_that_pulses_puts_in_its_heat(end):
     assert stored(problem, steps=200, method="implicit") == pytest.approx(
         heat * (0.5 * end - 0.25 * math.sin(2 * end)), rel=1e-3
     )
+
+
+@pytest.mark.parametrize("text", ["sin(7*x)*cos(3*y) + x*y**2", "exp(-x*x - y)", "1/(1 + x + 3*y)"])
+def test_bounds_of_bends_cover_what_the_centres_are_off_by(text):
+    """By means over fine points: no source is called smooth whose centres are off by more."""
+    means = CellMeans("source_term", Expression(text).code, CellShapes(build().domain))
+    fine = np.linspace(0.0, 1.0, 20 * 16 + 1)
+    at = (0.5 * (fine[1:] + fine[:-1])) * np.array(build().domain.size)[:, None]
+    values = Expression(text).evaluate({"x": at[0][:, None], "y": at[1][None, :]})
+    whole = np.asarray(values).reshape(20, 16, 20, 16).mean(axis=(1, 3)).reshape(-1)
+    away = np.abs(whole - means._centres(0.0)).sum() / np.abs(whole).sum()
+
+    assert means._is_smooth(0.0)
+    assert away <= 0.03
+
+
+@pytest.mark.parametrize(
+    "text", ["where(x < 0.512, 1, 0)", "exp(-((x - 0.5)**2 + y*y)/1e-4)", "abs(x - 0.512)*1e3 + 0*y"]
+)
+def test_corners_and_peaks_are_not_called_smooth(text):
+    assert not CellMeans("source_term", Expression(text).code, CellShapes(build().domain))._is_smooth(0.0)

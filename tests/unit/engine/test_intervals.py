@@ -75,3 +75,13 @@ def test_a_condition_on_the_place_leaves_both_branches():
     found = enclose(Expression("where(x < 0.5, 3, 7)").code, "t", np.zeros(1), np.ones(1), {"x": (0.0, 1.0)}).value
 
     assert (float(found.low), float(found.high)) == (3.0, 7.0)
+
+
+@pytest.mark.parametrize("text", ["where(t < 0.3, 0, 5*t)", "abs(t - 0.3)", "maximum(t, 0.3)*t"])
+def test_a_corner_within_a_stretch_has_no_bound_of_its_bend(text):
+    """Between switches the middle tells on which side a stretch lies; where one may lie within, nothing does."""
+    code, low, high = Expression(text).code, np.array([0.0, 0.2, 0.4]), np.array([0.2, 0.4, 0.6])
+    bend = enclose(code, "t", low, high, {}, has_switches=True).bend.magnitude
+
+    assert not np.isfinite(np.broadcast_to(bend, 3)[1])
+    assert np.isfinite(enclose(code, "t", low, high, {}).bend.magnitude).all()

@@ -281,6 +281,7 @@ def test_no_file_no_table(tmp_path):
             Table.from_csv(path, of="T")
 
 
+TOLERANCE = 1e-4
 RAMP = [[20.0, 0.5], [60.0, 0.9], [100.0, 0.6]]  # each law below as points and as the expression that they draw
 DRAWN = "where(T < 60, 0.5 + 0.01*(minimum(maximum(T, 20), 100) - 20), 0.9 - 0.0075*(minimum(T, 100) - 60))"
 
@@ -294,7 +295,7 @@ def test_points_and_the_expression_that_they_draw_give_one_answer_by_each_method
         case = case_with(law, value, steady=False)
         case["temperature_unit"], case["initial"] = "degC", 30.0
         case["boundaries"]["x_max"]["value"] = 90.0
-        return solve(HeatProblem.from_case(case), method=method).final
+        return solve(HeatProblem.from_case(case), method=method, tolerance=TOLERANCE).final
 
     try:
         expected = run({"expression": DRAWN})
@@ -302,7 +303,9 @@ def test_points_and_the_expression_that_they_draw_give_one_answer_by_each_method
         with pytest.raises(type(error)):
             run({"table": RAMP, "of": "T"})
         return
-    assert run({"table": RAMP, "of": "T"}) == pytest.approx(expected, rel=1e-9)
+    # Where points run in compiled loops and expressions do not, their stages are solved to a share of the tolerance.
+    share = 0.1 * TOLERANCE * float(np.ptp(expected)) if method == "implicit" else 0.0
+    assert run({"table": RAMP, "of": "T"}) == pytest.approx(expected, rel=1e-9, abs=share)
 
 
 def test_a_column_of_a_batch_has_the_bytes_of_its_run_alone_beside_a_table_of_temperature():
