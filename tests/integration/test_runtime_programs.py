@@ -149,7 +149,7 @@ def test_the_environment_is_an_allow_list_and_only_the_standard_streams_are_open
         )
         lines = text_of(read_to_end(run)).splitlines()
     allowed = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR"}
-    allowed |= {"MPLCONFIGDIR", "MPLBACKEND"}
+    allowed |= {"MPLCONFIGDIR", "MPLBACKEND", "GRID_CALIBRATION"}
     pins = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS"}
 
     assert set(json.loads(lines[0])) <= allowed | pins

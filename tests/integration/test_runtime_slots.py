@@ -124,6 +124,7 @@ def test_nothing_of_the_environment_but_the_allowed_reaches_a_child(home, monkey
     for child in children:
         receive(child, Ready)
     allowed = {"PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "MPLCONFIGDIR", "MPLBACKEND"}
+    allowed |= {"GRID_CALIBRATION"}
     pins = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS"}
 
     for pid in pids:

@@ -51,10 +51,13 @@ def test_the_lumped_model_follows_growth_within_the_tolerance(make_problem, mode
 
 
 @pytest.mark.parametrize("load", ["T + x", "(3 - T)*(1 + x*0)", "-40*T**5"])
-def test_rkl2_leaves_loads_that_depend_on_temperature_to_others(make_problem, load):
-    """Errors grow with a load that rises, and one that falls steeply is stiffer than its stages are stable for."""
-    with pytest.raises(UnsupportedError, match="a source or a flux depends on temperature"):
+def test_rkl2_leaves_sources_of_temperature_and_fluxes_that_rise_with_it_to_others(make_problem, load):
+    """Errors grow with a load that rises, and a source that falls steeply is stiffer than its stages are stable for."""
+    with pytest.raises(UnsupportedError, match="the source depends on temperature"):
         solve(make_problem(source_term=e(load)), method="rkl2", tolerance=1e-4)
+    rising = {"x_min": {"type": "flux", "value": e("3*T")}}
+    with pytest.raises(UnsupportedError, match="a flux may rise with temperature"):
+        solve(make_problem(boundaries=rising), method="rkl2", tolerance=1e-4)
 
 
 @pytest.mark.parametrize("material", [{"conductivity": 1.0, "volumetric_heat_capacity": 1.0}, MELTING])

@@ -42,8 +42,10 @@ class Rkl2Method:
             return "a heat capacity depends on temperature or time"
         if loads_change(problem):
             return "loads change in time, and the estimate of its errors does not see all of that"
-        if _has_loads_of_temperature(problem):
-            return "a source or a flux depends on temperature, for which its stages are not known to be stable"
+        if "T" in problem.source_term.variables:
+            return "the source depends on temperature, and nothing bounds how stiff that is"
+        if _has_growing_fluxes(problem):
+            return "a flux may rise with temperature, and the estimate of its errors does not grow with it"
         if problem.has_flow:
             return "there is a flow"
         if problem.coupled_axes:
@@ -106,7 +108,11 @@ def _is_scaled(facts: Facts) -> bool:
     return problem.domain.active is None and not problem.contacts and "T" not in problem.source_term.variables
 
 
-def _has_loads_of_temperature(problem: "HeatProblem") -> bool:
-    """Whether a source or a flux depends on temperature: nothing bounds the stiffness of that, nor its growth."""
-    loads = [problem.source_term, *(law.values.get("value") for law in problem.boundaries.values())]
-    return any(load is not None and "T" in load.variables for load in loads)
+def _has_growing_fluxes(problem: "HeatProblem") -> bool:
+    """Whether a flux may rise with temperature; the analysis of loads is loaded where one depends on it."""
+    fluxes = (law.values.get("value") for law in problem.boundaries.values())
+    if not any(value is not None and "T" in value.variables for value in fluxes):
+        return False
+    from grid.engine.load_analysis import has_growing_loads
+
+    return has_growing_loads(problem)
