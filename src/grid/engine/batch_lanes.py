@@ -70,7 +70,18 @@ def make_note() -> Callable[..., None]:
 
 def _note_interpreted(work: Any, source: int, cells: int, row: Any) -> None:
     level = work[source, 1 : cells + 1]
-    row[0], row[1], row[2] = level.min(axis=0), level.sum(axis=0), level.max(axis=0)
+    row[0], row[1], row[2] = level.min(axis=0), sum_by_parts(level), level.max(axis=0)
+
+
+def sum_by_parts(level: Any) -> Any:
+    """The sum over cells in the order of the compiled kernels, which is the same for a block and for one column."""
+    parts = np.zeros((SUMS, *level.shape[1:]))
+    for cell, values in enumerate(level):
+        parts[cell % SUMS] += values
+    while len(parts) > 1:
+        half = len(parts) // 2
+        parts = parts[:half] + parts[half:]
+    return parts[0] + 0.0
 
 
 def _interpreted(work: Any, law: Any, numbers: Any, heat: Any, source: int, target: int, cells: int) -> None:

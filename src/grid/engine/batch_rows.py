@@ -20,7 +20,7 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from grid.engine.batch_lanes import HIGH_SHIFT, HIGH_SLOPE, INDEX, LOW_SHIFT, LOW_SLOPE, SUMS, fuse, pick
+from grid.engine.batch_lanes import HIGH_SHIFT, HIGH_SLOPE, INDEX, LOW_SHIFT, LOW_SLOPE, SUMS, fuse, pick, sum_by_parts
 
 VECTOR = SUMS  # numbers in a vector, so that partial sums are its lanes
 LANE = ir.IntType(32)
@@ -88,7 +88,7 @@ def _interpreted(work: Any, law: Any, number: float, heat: Any, source: int, tar
 
 def _note_interpreted(work: Any, source: int, cells: int, row: Any) -> None:
     level = work[source : source + cells]
-    row[0], row[1], row[2] = level.min(), level.sum(), level.max()
+    row[0], row[1], row[2] = level.min(), sum_by_parts(level), level.max()
 
 
 @dataclass
