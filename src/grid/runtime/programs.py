@@ -186,11 +186,7 @@ class ProgramRun:
         return self._lose_watchdog()
 
     def _lose_watchdog(self) -> ProgramEnded:
-        if self._watchdog.poll() is None:
-            for pid in find_descendants(self.pid):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self._watchdog.kill()
+        self._kill_watched()
         self._end_orphan()
         self.outcome = ProgramOutcome.unwatched() if self._started else ProgramOutcome.lost()
         return ProgramEnded(self.outcome)
@@ -202,13 +198,19 @@ class ProgramRun:
 
     def kill(self) -> None:
         """End the program at once, and remove its folder. Twice is harmless."""
-        if self._watchdog.poll() is None:
-            for pid in find_descendants(self.pid):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self._watchdog.kill()
+        if self._kill_watched():
             self._end_orphan()
         self.close()
+
+    def _kill_watched(self) -> bool:
+        """Kill the watchdog and all below it; False where it had ended by itself."""
+        if self._watchdog.poll() is not None:
+            return False
+        for pid in find_descendants(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._watchdog.kill()
+        return True
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Release what the run held: the watchdog ends the program as soon as we hang up. Twice is harmless."""
