@@ -1,7 +1,9 @@
 """`grid solve`: figures at once, one file by its suffix, a folder as the service makes it, refusals by name."""
 
+import io
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from grid.cli import solving
@@ -59,10 +62,14 @@ def test_nothing_is_drawn_where_nobody_looks(rod):
 
 
 def test_a_bar_is_drawn_on_a_terminal(monkeypatch):
+    drawn = io.StringIO()
+    monkeypatch.setattr(solving, "errors", lambda: Console(file=drawn, force_terminal=True, width=100))
     monkeypatch.setattr(solving.sys, "stderr", SimpleNamespace(isatty=lambda: True, write=len, flush=lambda: None))
     with solving._progress() as show:
-        show(Progress(0.5, 1.0, 3, 2.0, 2.0, "adi"))
-        show(Progress(1.0, 2.0, 6, 4.0, 0.0, "adi"))
+        show(Progress(0.25, 1.0, 3, 2.0, 6.0, "adi"))
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.getvalue())
+    assert re.search(r"adi .* 25% 2\.0 s, about 6\.0 s left", text), text
+
     monkeypatch.setattr(solving.sys, "stderr", SimpleNamespace(isatty=lambda: False))
     with solving._progress() as show:
         assert show is None

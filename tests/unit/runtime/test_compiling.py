@@ -49,6 +49,7 @@ def place(tmp_path, monkeypatch):
     """The folder of compiled kernels."""
     folder = tmp_path / "cache" / "kernels"
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(folder))
+    monkeypatch.setenv("GRID_CALIBRATION", str(tmp_path / "unasked"))  # where `Choosing` writes
     return folder
 
 
