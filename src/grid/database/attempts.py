@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Table, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, Key
 from grid.schemas.jobs import JsonObject
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 
 class JobAttempt(Base):
@@ -62,7 +60,7 @@ class AttemptRecord:
 class AttemptRepository:
     """Reads attempts; `grid.database.transitions` opens and closes them."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def of_job(self, job_id: UUID) -> list[AttemptRecord]:

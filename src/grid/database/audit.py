@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
-from grid.database.uow import Transaction
+from grid.database.transaction import DatabaseTransaction
 
 CHAINS_ON_POSTGRESQL: Final = 16  # about as many as a server has connections
 GENESIS: Final = "0" * 64
@@ -183,7 +183,7 @@ def _seal(new: NewEntry, chain: int, seq: int, previous: str, at: datetime) -> A
 class AuditRepository:
     """Statements on `audit_entries` and `audit_heads`, inside the caller's transaction."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._connection = tx.connection
 
     def append(self, entries: Sequence[NewEntry], *, at: datetime) -> list[AuditRecord]:

@@ -1,15 +1,22 @@
-"""What every table shares: names of constraints, times that are aware and in UTC, JSON, and states stored by value."""
+"""Common base of all tables: names of constraints, aware times in UTC, JSON, and states stored by value."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from sqlalchemy import JSON, DateTime, Dialect, Enum, Float, MetaData, String, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+DatabaseKind = Literal["sqlite", "postgresql"]
+
+# Compact and strict: NaN is no JSON, and PostgreSQL would refuse it later with less to say.
+dump_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -1,21 +1,19 @@
 """The database of a process: one engine, one lock around writers, one thread that joins small writes."""
 
-import json
 import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from grid.core.errors import ConfigurationError
+from grid.database.base import DatabaseKind, dump_json
 from grid.database.writer import Writer
 from grid.utils.filesystems import find_network_filesystem
-
-DatabaseKind = Literal["sqlite", "postgresql"]
 
 SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
@@ -58,7 +56,7 @@ class Database:
         self.kind: DatabaseKind = kind
         self.clock = clock  # only tests set one; else the database's own clock decides
         self.writer_lock = _writer_lock(engine.url) if kind == "sqlite" else None
-        self.writer = Writer(self)
+        self.writer = Writer()
 
     def close(self) -> None:
         """Let submitted writes finish, then close all connections. Harmless when repeated."""
@@ -163,7 +161,3 @@ def _begin_sqlite(connection: Connection) -> None:
 def _writer_lock(url: URL) -> threading.Lock:
     with _writer_locks_guard:
         return _writer_locks.setdefault(str(sqlite_path(url).resolve()), threading.Lock())
-
-
-# Compact and strict: NaN is no JSON, and PostgreSQL would refuse it later with less to say.
-dump_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode

@@ -2,25 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import and_, delete, or_, select, tuple_
 
+from grid.database.transaction import DatabaseTransaction
 from grid.database.attempts import job_attempts
 from grid.database.jobs import jobs
 from grid.database.logs import job_log_chunks
 from grid.database.renders import Render
 from grid.schemas.jobs import LEASED, Claim, JobStatus
 
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
-
 
 class ReferenceRepository:
     """Reads references to outputs, inside the caller's transaction."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def packs(self, batch_ids: Sequence[UUID]) -> set[UUID]:

@@ -13,8 +13,7 @@ from sqlalchemy import ColumnElement, Float, FromClause, bindparam, column, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
-from grid.database.base import UTCDateTime
-from grid.database.engine import DatabaseKind
+from grid.database.base import DatabaseKind, UTCDateTime
 
 PARAMETER = "given"
 

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
+from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, Key
 from grid.schemas.jobs import JsonObject
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 KEPT: Final = timedelta(hours=24)
 
@@ -49,7 +47,7 @@ class StoredAnswer:
 class IdempotencyRepository:
     """Keeps answers in the transaction that makes what they tell of."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def find(self, owner_id: UUID, route: str, key: str) -> StoredAnswer | None:

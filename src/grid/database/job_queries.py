@@ -24,7 +24,7 @@ from sqlalchemy import (
 from grid.database.jobs import JobRecord, jobs
 from grid.database.labels import has_label
 from grid.database.logs import LogRecord, job_log_chunks
-from grid.database.uow import Transaction
+from grid.database.transaction import DatabaseTransaction
 from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus
 
@@ -63,21 +63,21 @@ class JobNumbers:
     mean_run_s: float | None
 
 
-def read_window(tx: Transaction, wanted: JobFilter, window: Window[UUID]) -> tuple[list[JobRecord], UUID | None]:
+def read_window(tx: DatabaseTransaction, wanted: JobFilter, window: Window[UUID]) -> tuple[list[JobRecord], UUID | None]:
     """Read a part of the list, newest first, and the cursor behind which it goes on (None at its end)."""
     query = window.apply(select(*_COLUMNS).where(*_conditions(tx, wanted)), jobs.c.id, is_descending=True)
     items, last = window.split([JobRecord(*row) for row in tx.connection.execute(query)])
     return items, last.id if last is not None else None
 
 
-def count(tx: Transaction, wanted: JobFilter, *, limit: int = COUNT_LIMIT) -> Count:
+def count(tx: DatabaseTransaction, wanted: JobFilter, *, limit: int = COUNT_LIMIT) -> Count:
     """Count jobs, and stop at `limit`."""
     found = select(jobs.c.id).where(*_conditions(tx, wanted)).limit(limit + 1).subquery()
     number = int(tx.connection.execute(select(func.count()).select_from(found)).scalar_one())
     return Count(min(number, limit), number <= limit)
 
 
-def read_numbers(tx: Transaction, owner_id: UUID | None) -> JobNumbers:
+def read_numbers(tx: DatabaseTransaction, owner_id: UUID | None) -> JobNumbers:
     """Count jobs by state, and those that ended lately, in one pass."""
     now = tx.now()
     minute, hour = (_ended_since(now - timedelta(seconds=seconds)) for seconds in (60, 3600))
@@ -103,7 +103,7 @@ def read_numbers(tx: Transaction, owner_id: UUID | None) -> JobNumbers:
     )
 
 
-def count_open_points(tx: Transaction, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[JobStatus, int]]:
+def count_open_points(tx: DatabaseTransaction, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[JobStatus, int]]:
     """Count the points of sweeps that have not ended, by state; those that ended are counted by the sweep itself."""
     states = [state for state in JobStatus if state not in TERMINAL]
     query = (
@@ -117,7 +117,7 @@ def count_open_points(tx: Transaction, sweep_ids: Sequence[UUID]) -> dict[UUID, 
     return counts
 
 
-def read_chunks(tx: Transaction, after: Mapping[UUID, tuple[int, int]], *, limit: int) -> list[LogRecord]:
+def read_chunks(tx: DatabaseTransaction, after: Mapping[UUID, tuple[int, int]], *, limit: int) -> list[LogRecord]:
     """Read log chunks of several jobs, each from behind its place (epoch, seq), in order, `limit` in all.
 
     One statement finds the jobs that have any, one more for each of these reads them: for a single statement with a
@@ -132,7 +132,7 @@ def read_chunks(tx: Transaction, after: Mapping[UUID, tuple[int, int]], *, limit
     return found
 
 
-def _with_chunks(tx: Transaction, after: Mapping[UUID, tuple[int, int]]) -> list[UUID]:
+def _with_chunks(tx: DatabaseTransaction, after: Mapping[UUID, tuple[int, int]]) -> list[UUID]:
     """Return the jobs that have chunks behind their places, in order."""
     key, ids = job_log_chunks.c.job_id.type, sorted(after)
     found: list[UUID] = []
@@ -150,28 +150,28 @@ def _is_behind(job_id: UUID, place: tuple[int, int]) -> ColumnElement[bool]:
     return and_(table.job_id == job_id, tuple_(table.epoch, table.seq) > place)
 
 
-def read_last_chunks(tx: Transaction, job_id: UUID, *, limit: int) -> list[LogRecord]:
+def read_last_chunks(tx: DatabaseTransaction, job_id: UUID, *, limit: int) -> list[LogRecord]:
     """Read the last chunks of a job's log, in order."""
     table = job_log_chunks.c
     query = select(*table).where(table.job_id == job_id).order_by(table.epoch.desc(), table.seq.desc()).limit(limit)
     return [LogRecord(*row) for row in tx.connection.execute(query)][::-1]
 
 
-def find_metric_names(tx: Transaction, sweep_id: UUID) -> list[str]:
+def find_metric_names(tx: DatabaseTransaction, sweep_id: UUID) -> list[str]:
     """Name the metrics of the first successful point of a sweep; none where no point has succeeded yet."""
     query = select(jobs.c.result_manifest).where(jobs.c.sweep_id == sweep_id, jobs.c.state == JobStatus.SUCCESS)
     manifest = tx.connection.execute(query.order_by(jobs.c.sweep_index).limit(1)).scalar_one_or_none()
     return list((manifest or {}).get("metrics", {}))
 
 
-def remove(tx: Transaction, job_id: UUID) -> bool:
+def remove(tx: DatabaseTransaction, job_id: UUID) -> bool:
     """Remove a job that has ended, with its attempts, logs and renders; False where it is gone or has not ended."""
     ended = [state.value for state in TERMINAL]
     gone = delete(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(ended))
     return tx.connection.execute(gone).rowcount == 1
 
 
-def shares_batch(tx: Transaction, job: JobRecord) -> bool:
+def shares_batch(tx: DatabaseTransaction, job: JobRecord) -> bool:
     """Tell whether another job's result lies in the same pack."""
     pack = (job.result_manifest or {}).get("pack")
     if pack is None:
@@ -183,7 +183,7 @@ def shares_batch(tx: Transaction, job: JobRecord) -> bool:
     return tx.connection.execute(neighbours.limit(1)).first() is not None
 
 
-def _conditions(tx: Transaction, wanted: JobFilter) -> list[ColumnElement[bool]]:
+def _conditions(tx: DatabaseTransaction, wanted: JobFilter) -> list[ColumnElement[bool]]:
     equal: list[tuple[Any, Any]] = [
         (jobs.c.owner_id, wanted.owner_id),
         (jobs.c.state, wanted.status),
@@ -199,7 +199,7 @@ def _ended_since(moment: datetime) -> ColumnElement[bool]:
     return and_(jobs.c.finished_at.is_not(None), jobs.c.finished_at > moment)
 
 
-def _seconds(tx: Transaction, begin: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[Any]:
+def _seconds(tx: DatabaseTransaction, begin: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[Any]:
     if tx.kind == "sqlite":
         return type_coerce(end, Float) - type_coerce(begin, Float)
     return func.extract("epoch", end - begin)

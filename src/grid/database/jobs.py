@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -29,13 +29,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, Json, Key, words
-from grid.database.engine import DatabaseKind, dump_json
+from grid.database.transaction import DatabaseTransaction
+from grid.database.base import Base, DatabaseKind, Json, Key, dump_json, words
 from grid.database.given import Given
 from grid.schemas.jobs import JobStatus, JsonObject, Manifest, Reason, SlotKind
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 # Written out, not bound: a planner matches a partial index only with the very text of its predicate.
 QUEUED: Final = "state = 'queued'"
@@ -246,7 +243,7 @@ def _record(row: Sequence[Any]) -> JobRecord:
 class JobRepository:
     """Adds and reads jobs. Whatever changes one is in `grid.database.transitions`."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def add(self, shared: NewJobs, points: Sequence[NewJob]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import REAL, ColumnElement, Text, and_, bindparam, cast, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from grid.database.engine import DatabaseKind, dump_json
+from grid.database.base import DatabaseKind, dump_json
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,399})(\.\d{1,400})?([eE][+-]?\d{1,4})?", re.ASCII)  # as JSON writes it
 

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Table, Text, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
+from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Key
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 CHUNK_BYTES: Final = 16 * 1024
 CHUNKS_PER_ATTEMPT: Final = 4096  # rows of one attempt: hours of lines as they come; the worker caps the bytes at 1 MiB
@@ -53,7 +51,7 @@ class LogRecord:
 class LogRepository:
     """Appends and reads log chunks."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def add(self, chunks: Sequence[tuple[UUID, int, int, str]]) -> None:

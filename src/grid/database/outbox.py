@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Index, Integer, String, Table, UniqueConstraint, delete, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json
 from grid.schemas.jobs import JsonObject
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 RELAY_LOCK: Final = 0x67726964  # "grid": the key of PostgreSQL's advisory lock around the relay
 BigId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself for INTEGER alone
@@ -81,7 +79,7 @@ class OutboxMessage:
 class OutboxRepository:
     """Adds events, moves them to the stream, and reads the stream."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def add(self, events: Sequence[Event]) -> None:

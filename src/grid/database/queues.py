@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Table, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
+from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Key, UTCDateTime
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 
 class OwnerQueue(Base):
@@ -76,7 +74,7 @@ class QueueRecord:
 class QueueRepository:
     """Keeps the counters."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def lock(self, owner_id: UUID) -> QueueRecord:

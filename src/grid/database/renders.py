@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -23,10 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
+from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, UTCDateTime, words
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 
 class RenderState(StrEnum):
@@ -104,7 +102,7 @@ _NO_LEASE: Final = {"lease_owner": None, "lease_until": None}
 class RenderRepository:
     """Statements on `renders`, inside the caller's transaction."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def find(self, render_id: UUID) -> RenderRecord | None:

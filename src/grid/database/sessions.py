@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
-from grid.database.uow import Transaction
+from grid.database.transaction import DatabaseTransaction
 from grid.database.users import Role, User
 
 
@@ -107,7 +107,7 @@ _REFRESH: Final = select(
 class SessionRepository:
     """Statements on `sessions` and `refresh_tokens`, inside the caller's transaction."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx, self._connection = tx, tx.connection
 
     def add(self, *, user_id: UUID, now: datetime, expires_at: datetime) -> UUID:

@@ -33,8 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from grid.database.attempts import job_attempts
-from grid.database.base import Json, Key, UTCDateTime
-from grid.database.engine import DatabaseKind
+from grid.database.base import DatabaseKind, Json, Key, UTCDateTime
 from grid.database.given import Given, seconds_after
 from grid.database.jobs import is_active, is_leased, is_queued, jobs
 from grid.database.moves import Change, Head, Held, Taken

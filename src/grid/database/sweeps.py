@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -26,13 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, Key, UTCDateTime, words
 from grid.database.labels import has_label
 from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ _COLUMNS = [sweeps.c["metadata" if field.name == "meta" else field.name] for fie
 class SweepRepository:
     """Adds, reads and counts sweeps."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def add(
@@ -184,7 +182,7 @@ class SweepRepository:
         return versions
 
 
-def _conditions(tx: "Transaction", wanted: SweepFilter) -> list[ColumnElement[bool]]:
+def _conditions(tx: DatabaseTransaction, wanted: SweepFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.owner_id is not None:
         conditions.append(sweeps.c.owner_id == wanted.owner_id)

@@ -7,25 +7,23 @@ in a circle; SQLite has one writer.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CursorResult, Executable
 
 from grid.database import statements
-from grid.database.engine import dump_json
+from grid.database.base import dump_json
+from grid.database.transaction import DatabaseTransaction
 from grid.database.given import Given
 from grid.database.moves import Change, Ending, Finish, Head, Held, Requeue, Taken
 from grid.schemas.jobs import Claim, JobStatus, Reason, Share, SlotKind
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 
 class TransitionRepository:
     """Moves jobs from state to state. Counters and events are the caller's, in the same transaction."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
         self._kind = tx.kind
 

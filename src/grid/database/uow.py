@@ -2,159 +2,100 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from sqlalchemy import Connection, text
+from typing import Any, TypeVar
 
 from grid.core.errors import UnavailableError
-from grid.database.engine import Database, DatabaseKind
+from grid.database.attempts import AttemptRepository
+from grid.database.audit import AuditRepository
+from grid.database.engine import Database
 from grid.database.errors import BUSY, translated
+from grid.database.idempotency import IdempotencyRepository
+from grid.database.jobs import JobRepository
+from grid.database.logs import LogRepository
+from grid.database.outbox import OutboxRepository
+from grid.database.queues import QueueRepository
+from grid.database.renders import RenderRepository
+from grid.database.sessions import SessionRepository
+from grid.database.sweeps import SweepRepository
+from grid.database.transaction import DatabaseTransaction
+from grid.database.transitions import TransitionRepository
+from grid.database.users import UserRepository
+from grid.database.workers import WorkerRepository
+from grid.database.writer import GroupWrite
 
-if TYPE_CHECKING:
-    from grid.database.attempts import AttemptRepository
-    from grid.database.audit import AuditRepository
-    from grid.database.idempotency import IdempotencyRepository
-    from grid.database.jobs import JobRepository
-    from grid.database.logs import LogRepository
-    from grid.database.outbox import OutboxRepository
-    from grid.database.queues import QueueRepository
-    from grid.database.renders import RenderRepository
-    from grid.database.sessions import SessionRepository
-    from grid.database.sweeps import SweepRepository
-    from grid.database.transitions import TransitionRepository
-    from grid.database.users import UserRepository
-    from grid.database.workers import WorkerRepository
-    from grid.database.writer import GroupWrite
-
-WRITER_WAIT_S = 5.0
+WRITER_WAIT_S = 5.0  # [s] longest wait for the one writer of SQLite, as long as its own `busy_timeout`
 
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-# SQLite 3.40 has no sub-second unixepoch; julianday counts days from noon, 4714 BC.
-_CLOCK = {
-    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
-    "postgresql": text("SELECT clock_timestamp()"),
-}
 
-
-class Transaction:
-    """One open transaction: its connection, the database's time, and the repositories, made when first asked for.
-
-    Every repository is constructed with the transaction alone: `UserRepository(tx)`.
-    """
-
-    def __init__(self, connection: Connection, database: Database) -> None:
-        self.connection = connection
-        self.database = database
-
-    @property
-    def kind(self) -> DatabaseKind:
-        """Which database this is."""
-        return self.database.kind
-
-    def now(self) -> datetime:
-        """Return the time by the database's clock, the same all through the transaction."""
-        return self._now
+class Transaction(DatabaseTransaction):
+    """One open transaction with the repositories of all tables, each made when first asked for."""
 
     @cached_property
-    def _now(self) -> datetime:
-        if self.database.clock is not None:
-            return self.database.clock()
-        value: Any = self.connection.execute(_CLOCK[self.kind]).scalar_one()
-        return datetime.fromtimestamp(value, UTC) if self.kind == "sqlite" else value.astimezone(UTC)
-
-    @cached_property
-    def jobs(self) -> "JobRepository":
+    def jobs(self) -> JobRepository:
         """Jobs: added and read."""
-        from grid.database.jobs import JobRepository
-
         return JobRepository(self)
 
     @cached_property
-    def transitions(self) -> "TransitionRepository":
+    def transitions(self) -> TransitionRepository:
         """Jobs: moved from state to state."""
-        from grid.database.transitions import TransitionRepository
-
         return TransitionRepository(self)
 
     @cached_property
-    def attempts(self) -> "AttemptRepository":
+    def attempts(self) -> AttemptRepository:
         """One row for each claim of a job."""
-        from grid.database.attempts import AttemptRepository
-
         return AttemptRepository(self)
 
     @cached_property
-    def sweeps(self) -> "SweepRepository":
+    def sweeps(self) -> SweepRepository:
         """Sweeps and their counts of finished points."""
-        from grid.database.sweeps import SweepRepository
-
         return SweepRepository(self)
 
     @cached_property
-    def queues(self) -> "QueueRepository":
+    def queues(self) -> QueueRepository:
         """Counters, quota and turn of each owner."""
-        from grid.database.queues import QueueRepository
-
         return QueueRepository(self)
 
     @cached_property
-    def idempotency(self) -> "IdempotencyRepository":
+    def idempotency(self) -> IdempotencyRepository:
         """Stored answers to requests that may be repeated."""
-        from grid.database.idempotency import IdempotencyRepository
-
         return IdempotencyRepository(self)
 
     @cached_property
-    def outbox(self) -> "OutboxRepository":
+    def outbox(self) -> OutboxRepository:
         """Events that leave with the transaction, and the stream made of them."""
-        from grid.database.outbox import OutboxRepository
-
         return OutboxRepository(self)
 
     @cached_property
-    def logs(self) -> "LogRepository":
+    def logs(self) -> LogRepository:
         """Chunks of the jobs' logs."""
-        from grid.database.logs import LogRepository
-
         return LogRepository(self)
 
     @cached_property
-    def workers(self) -> "WorkerRepository":
+    def workers(self) -> WorkerRepository:
         """Workers that were heard of."""
-        from grid.database.workers import WorkerRepository
-
         return WorkerRepository(self)
 
     @cached_property
-    def renders(self) -> "RenderRepository":
+    def renders(self) -> RenderRepository:
         """Files of finished jobs, made on request."""
-        from grid.database.renders import RenderRepository
-
         return RenderRepository(self)
 
     @cached_property
-    def users(self) -> "UserRepository":
+    def users(self) -> UserRepository:
         """Users."""
-        from grid.database.users import UserRepository
-
         return UserRepository(self)
 
     @cached_property
-    def sessions(self) -> "SessionRepository":
+    def sessions(self) -> SessionRepository:
         """Sessions and their refresh tokens."""
-        from grid.database.sessions import SessionRepository
-
         return SessionRepository(self)
 
     @cached_property
-    def audit(self) -> "AuditRepository":
+    def audit(self) -> AuditRepository:
         """The append-only audit trail."""
-        from grid.database.audit import AuditRepository
-
         return AuditRepository(self)
 
 
@@ -175,7 +116,7 @@ class UnitOfWork:
             StorageFullError: The disk is full.
         """
         with self._writing(), translated(), self.database.engine.begin() as connection:
-            yield Transaction(connection, self.database)
+            yield Transaction(connection, self.database.kind, self.database.clock)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -194,9 +135,9 @@ class UnitOfWork:
             self.database.engine.connect() as connection,
             connection.execution_options(**options).begin(),
         ):
-            yield Transaction(connection, self.database)
+            yield Transaction(connection, self.database.kind, self.database.clock)
 
-    def group(self, write: "GroupWrite[Item, T]", item: Item) -> T:
+    def group(self, write: GroupWrite[Transaction, Item, T], item: Item) -> T:
         """Have one thread write `item` together with those of other threads; return once it is durable.
 
         Args:
@@ -208,7 +149,7 @@ class UnitOfWork:
         Raises:
             UnavailableError, StorageFullError: As `begin`; nothing of the group was stored.
         """
-        return self.database.writer.submit(write, item)
+        return self.database.writer.submit(self.begin, write, item)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
-from grid.database.uow import Transaction
+from grid.database.transaction import DatabaseTransaction
 from grid.database.windows import Window
 
 USERNAME_LENGTH: Final = 64
@@ -83,7 +83,7 @@ def _record(row: RowMapping) -> UserRecord:
 class UserRepository:
     """Statements on `users`, inside the caller's transaction."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._connection = tx.connection
 
     def add(self, *, username: str, password_hash: str, role: Role, now: datetime) -> UserRecord:

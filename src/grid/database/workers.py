@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Index, String, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
+from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json
 from grid.schemas.jobs import JsonObject
-
-if TYPE_CHECKING:
-    from grid.database.uow import Transaction
 
 
 class Worker(Base):
@@ -51,7 +49,7 @@ class WorkerRecord:
 class WorkerRepository:
     """Keeps who was heard of."""
 
-    def __init__(self, tx: "Transaction") -> None:
+    def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx = tx
 
     def beat(self, worker_id: str, *, host: str, pid: int, details: JsonObject, polled: bool = True) -> None:

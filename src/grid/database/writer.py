@@ -10,28 +10,28 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from grid.core.errors import StorageFullError, UnavailableError
 
-if TYPE_CHECKING:
-    from grid.database.engine import Database
-    from grid.database.uow import Transaction
+GROUP_LIMIT = 64  # items of one transaction: more would keep its first ones waiting longer than they save
+GATHER_S = 0.004  # [s] wait before the group after one of several, for company; a write that is alone never waits
 
-GROUP_LIMIT = 64
-GATHER_S = 0.004  # after a group of several the next one waits this long for company; a write that is alone never waits
-
+Tx = TypeVar("Tx")
 T = TypeVar("T")
 Item = TypeVar("Item")
-GroupWrite = Callable[["Transaction", Sequence[Item]], Sequence[T | Exception]]
+Begin = Callable[[], AbstractContextManager[Tx]]  # opens a write transaction
+GroupWrite = Callable[[Tx, Sequence[Item]], Sequence[T | Exception]]
 
 
 @dataclass(eq=False)
 class _Task:
     """One item that a thread waits for."""
 
-    write: GroupWrite[Any, Any]
+    begin: Begin[Any]
+    write: GroupWrite[Any, Any, Any]
     item: Any
     future: Future[Any] = field(default_factory=Future)
 
@@ -44,22 +44,26 @@ class _Task:
 
 
 class Writer:
-    """One thread that writes what others hand to it, up to `GROUP_LIMIT` items in a transaction."""
+    """One thread of a database that writes the items of others, up to `GROUP_LIMIT` in a transaction."""
 
-    def __init__(self, database: "Database") -> None:
-        self._database = database
+    def __init__(self) -> None:
         self._waiting: deque[_Task] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def submit(self, write: GroupWrite[Item, T], item: Item) -> T:
+    def submit(self, begin: Begin[Tx], write: GroupWrite[Tx, Item, T], item: Item) -> T:
         """Write `item` in the writer thread and return its result once the transaction is on the disk.
+
+        Args:
+            begin: Opens a write transaction of this writer's database; a group is written in that of its first item.
+            write: Writes items inside a transaction, as `grid.database.uow.UnitOfWork.group` says.
+            item: The item to write.
 
         Raises:
             UnavailableError: The database is closed, or does not answer.
         """
-        task = _Task(write, item)
+        task = _Task(begin, write, item)
         with self._changed:
             if self._closed:
                 raise UnavailableError("The database is closed.")
@@ -110,13 +114,11 @@ class Writer:
 
     def _write(self, group: Sequence[_Task]) -> list[tuple[_Task, Any]]:
         """Write a group in one transaction; return what to answer once it is on the disk."""
-        from grid.database.uow import UnitOfWork
-
-        alike: dict[GroupWrite[Any, Any], list[_Task]] = {}
+        alike: dict[GroupWrite[Any, Any, Any], list[_Task]] = {}
         for task in group:
             alike.setdefault(task.write, []).append(task)
         answers: list[tuple[_Task, Any]] = []
-        with UnitOfWork(self._database).begin() as tx:
+        with group[0].begin() as tx:
             for write, tasks in alike.items():
                 answers += zip(tasks, write(tx, [task.item for task in tasks]), strict=True)
         return answers
