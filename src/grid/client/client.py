@@ -3,19 +3,20 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID, uuid4
 
 import httpx
 
 from grid.client import calls
 from grid.client.calls import API, Call, Id, require_success
+from grid.client.credentials import LocalCredential
 from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError, SweepUnsuccessfulError
 from grid.client.events import Event, EventReader
 from grid.client.folder import read_address
+from grid.client.sender import TIMEOUT, UNAUTHORIZED, Sender, TokenSource, name_cause, no_token
 from grid.core.settings import Settings
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import JobOut, SubmissionOut, SweepOut, SweepRow
@@ -25,24 +26,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UNAUTHORIZED = 401
-PART = 200  # rows of one answer where a whole list is read
-POINTS = 1000  # the same, of the points of a sweep
-TIMEOUT = httpx.Timeout(30.0, connect=3.0)
-LONG = httpx.Timeout(120.0, connect=3.0)  # results are made when they are asked for
-STREAM = httpx.Timeout(45.0, connect=3.0)  # three pings late is dead
-
-
-class TokenSource(Protocol):
-    """Where a client takes its access token from, such as `LocalCredential.access_token`."""
-
-    def __call__(self, *, renew: bool = False) -> str:
-        """Return a valid token; with `renew` a new one, as the server has just refused the last."""
-        ...
-
-
-def _no_token(*, renew: bool = False) -> str:  # noqa: ARG001 - there is none to renew
-    return ""
+PART = 200  # rows of one answer where a whole list is read: the most that the service gives at once
+POINTS = 1000  # points of a sweep in one answer, likewise
+LONG = httpx.Timeout(120.0, connect=3.0)  # [s] results are made when they are asked for
+STREAM = httpx.Timeout(45.0, connect=3.0)  # [s] three pings late is dead
 
 
 def address_of(settings: Settings) -> str:
@@ -63,76 +50,21 @@ def find_address(settings: Settings) -> str:
     return read_address(settings.grid_home) or address_of(settings)
 
 
-class GridClient:
-    """Talks to a Grid server. Use it in a `with` block, or `close()` it.
-
-    Args:
-        address: Such as `http://127.0.0.1:8000`.
-        token: Returns a valid access token; called for every request. None: calls go without one.
-        transport: Another transport for httpx, for tests.
+class GridClient(Sender):
+    """Talks to a Grid server. Use it in a `with` block, or `close()` it; its arguments are those of `Sender`.
 
     Every method raises `ProblemError` where the server refuses, and `ServerUnreachableError` where none answers.
     """
 
-    def __init__(
-        self, address: str, token: TokenSource | None = None, *, transport: httpx.BaseTransport | None = None
-    ) -> None:
-        self.address = address.rstrip("/")
-        self._token = token or _no_token
-        self._proven: Callable[[TokenSource], AbstractContextManager[GridClient]] | None = None
-        self._http = httpx.Client(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
-
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Self:
         """Return a client of the data folder's server, logged in with the credential that the first start left."""
-        from grid.client.credentials import LocalCredential
-
         settings = settings or Settings()
         address = find_address(settings)
         credential = LocalCredential(settings.grid_home, address)
         client = cls(address, credential.access_token)
-        client._proven = credential.proven
+        client._prove = credential.proven
         return client
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def send(self, call: Call[T], *, timeout: httpx.Timeout = TIMEOUT) -> T:
-        """Send a call of `grid.client.calls` and return its answer.
-
-        A client of the local server sends one that carries a password only to a server that has shown who it is.
-        """
-        if call.is_secret and self._proven is not None:
-            with self._proven(self._token) as proven:
-                return proven.send(call, timeout=timeout)
-        options = call.request_options()
-        for renew in (False, True):
-            headers = {**options["headers"], **({} if call.is_open else self._authorization(renew=renew))}
-            with self._reaching():
-                response = self._http.request(
-                    call.method, call.path, timeout=timeout, **{**options, "headers": headers}
-                )
-            if response.status_code != UNAUTHORIZED or call.is_open:
-                break  # else the session was ended or the keys changed: one try with a new token
-        return call.read(require_success(response))
-
-    def _authorization(self, *, renew: bool = False) -> dict[str, str]:
-        token = self._token(renew=renew)
-        return {"Authorization": f"Bearer {token}"} if token else {}
-
-    @contextmanager
-    def _reaching(self) -> Iterator[None]:
-        try:
-            yield
-        except httpx.TransportError as error:
-            raise ServerUnreachableError(self.address, _cause(error)) from error
 
     # The verbs that are more than one call; every other is `client.send(calls.VERB(...))`, with a short form below.
 
@@ -302,7 +234,7 @@ class AsyncGridClient:
         self, address: str, token: TokenSource | None = None, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self.address = address.rstrip("/")
-        self._token = token or _no_token
+        self._token = token or no_token
         self._http = httpx.AsyncClient(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
 
     async def __aenter__(self) -> Self:
@@ -327,7 +259,7 @@ class AsyncGridClient:
                     call.method, call.path, timeout=timeout, **{**options, "headers": headers}
                 )
             except httpx.TransportError as error:
-                raise ServerUnreachableError(self.address, _cause(error)) from error
+                raise ServerUnreachableError(self.address, name_cause(error)) from error
             if response.status_code != UNAUTHORIZED or call.is_open:
                 break
         return call.read(require_success(response))
@@ -399,7 +331,7 @@ class AsyncGridClient:
                         if event is not None:
                             yield event
             except httpx.TransportError as error:
-                raise ServerUnreachableError(self.address, _cause(error)) from error
+                raise ServerUnreachableError(self.address, name_cause(error)) from error
             if not reader.is_over:
                 await asyncio.sleep(reader.retry_s)
 
@@ -414,8 +346,3 @@ def _require_all(sweep: SweepOut) -> SweepOut:
     if sweep.by_status.get(JobStatus.SUCCESS, 0) != sweep.points:
         raise SweepUnsuccessfulError(str(sweep.id), {str(status): n for status, n in sweep.by_status.items()})
     return sweep
-
-
-def _cause(error: httpx.TransportError) -> str:
-    names = {httpx.ConnectError: "connection refused", httpx.ConnectTimeout: "no answer in time"}
-    return names.get(type(error), type(error).__name__)

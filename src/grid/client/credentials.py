@@ -20,8 +20,9 @@ from typing import Any, Final, Literal
 import httpx
 
 from grid.client.calls import API, Call, model
-from grid.client.client import GridClient, TokenSource
 from grid.client.errors import ProblemError
+from grid.client.proving import proven
+from grid.client.sender import Sender, TokenSource
 from grid.core.errors import AuthenticationError
 from grid.core.secrets import read_private, secrets_folder, write_private
 from grid.schemas.identity import TokenOut
@@ -144,10 +145,8 @@ class LocalCredential:
         tokens = self._send(Call("POST", f"{API}/auth/login", model(TokenOut), body=body, is_open=True))
         return _with_tokens(_Cached(self._address, username.casefold(), source, "", "", 0.0), tokens, asked)
 
-    def proven(self, token: TokenSource | None = None) -> AbstractContextManager[GridClient]:
+    def proven(self, token: TokenSource | None = None) -> AbstractContextManager[Sender]:
         """Lend a client of the server, once that has shown that it is the one of this data folder."""
-        from grid.client.proving import proven
-
         return proven(self._home, self._address, token=token, transport=self._transport)
 
     def _send(self, call: Call[Any]) -> Any:

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 
 from grid.client import calls
-from grid.client.client import GridClient, TokenSource
 from grid.client.errors import ProblemError
+from grid.client.sender import Sender, TokenSource
 from grid.core.errors import AuthenticationError
 from grid.core.proofs import is_proof, make_nonce
 from grid.core.secrets import find_server_key
@@ -73,7 +73,7 @@ class OneConnection(httpx.BaseTransport):
 @contextmanager
 def proven(
     home: Path, address: str, *, token: TokenSource | None = None, transport: httpx.BaseTransport | None = None
-) -> Iterator[GridClient]:
+) -> Iterator[Sender]:
     """Lend a client of a server that has shown that it has the key of this data folder.
 
     Args:
@@ -87,7 +87,7 @@ def proven(
         ServerUnreachableError: Nobody answers.
     """
     connection = transport or OneConnection(address)
-    with GridClient(address, token, transport=connection) as client:
+    with Sender(address, token, transport=connection) as client:
         nonce = make_nonce()
         try:
             proof = client.send(calls.prove(nonce)).proof
