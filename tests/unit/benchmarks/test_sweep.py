@@ -2,7 +2,8 @@
 
 from benchmarks.sweep import BASE, RANGES, make_hypercube
 
-from grid.plugins.builtin.rod import HeatRod, RodParams
+from grid.plugins.builtin.rod import HeatRod
+from grid.plugins.builtin.rod_params import RodParams
 
 
 def test_the_hypercube_varies_everything_and_asks_for_as_much_work_as_the_sweep_of_one_shape():

@@ -12,9 +12,12 @@ from pydantic import ValidationError
 
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import HeatProblem, calibration, calibration_kernels, progress, solve
-from grid.plugins.builtin.heat import Heat, find_times, read_problem
+from grid.plugins.builtin.heat import Heat
 from grid.plugins.builtin.heat_params import MAX_DEPTH, HeatParams
+from grid.plugins.builtin.heat_problem import find_times, read_problem
+from grid.runtime.solving import parse_params
 from grid.schemas.jobs import Reason
+from grid.services.admission import validate_points
 
 WALL = {
     "dimension": 1,
@@ -113,6 +116,34 @@ def test_what_this_version_cannot_do_is_valid_and_refused_by_name_when_priced():
 
     with pytest.raises(UnsupportedError, match="thermal stress"):
         heat.estimate(params)
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """Collect the problems that the engine's reader is given."""
+    read, seen = HeatProblem.from_case, []
+
+    def from_case(case):
+        seen.append(case)
+        return read(case)
+
+    monkeypatch.setattr(HeatProblem, "from_case", staticmethod(from_case))
+    return seen
+
+
+def test_each_process_reads_a_problem_once_from_the_request_to_the_result_and_the_files(readings, tmp_path):
+    (params,), (stored,) = validate_points(HeatParams, [{"problem": WALL}], root="params")
+    heat.estimate(params)
+    assert len(readings) == 1  # the server's
+
+    received = parse_params(heat, stored)
+    result = heat.solve([received], keep_all)
+    assert len(readings) == 2  # the child's that solves
+
+    heat.render(heat.files, parse_params(heat, stored), result.records[0], tmp_path)
+    assert len(readings) == 3  # the child's that makes the zip's files
+    assert {path.name for path in tmp_path.iterdir()} == set(heat.files)
+    assert stored["problem"] == received.problem == WALL
 
 
 COOLING = {**WALL, "boundaries": {"x_max": {"type": "convection", "coefficient": 10.0, "ambient": 0.0}}}

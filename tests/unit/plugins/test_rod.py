@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.engine import rod as engine
-from grid.plugins.builtin.rod import HeatRod, RodParams, compute_metrics, count_sub_steps
+from grid.plugins.builtin.rod import HeatRod
+from grid.plugins.builtin.rod_params import RodParams, count_sub_steps
+from grid.plugins.builtin.rod_results import compute_metrics
 from grid.schemas.jobs import Reason
 
 heat_rod = HeatRod()

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.engine.rod import solve_rods
-from grid.plugins.builtin.rod import HeatRod, RodParams, count_sub_steps
+from grid.plugins.builtin.rod import HeatRod
 from grid.plugins.builtin.rod_files import HEADER
+from grid.plugins.builtin.rod_params import RodParams, count_sub_steps
 
 PROGRAM = Path(__file__).parents[3] / "sim" / "run_sim.py"
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from grid.core.errors import FieldError, InputError, NumericsError
 from grid.plugins.builtin.heat_params import HeatParams
+from grid.plugins.builtin.heat_problem import find_model, find_times, hash_fields, make_plan, read_problem
 from grid.plugins.numerics import numerics_version
 from grid.schemas.jobs import Audit, JsonObject, Reason
 from grid.schemas.simulations import BatchResult, Estimate, PointOutcome, Progress
@@ -17,17 +18,17 @@ from grid.schemas.simulations import BatchResult, Estimate, PointOutcome, Progre
 if TYPE_CHECKING:
     import numpy as np
 
-    from grid.engine import HeatProblem, Plan, Solution
+    from grid.engine import Plan, Solution
 
-_SNAPSHOTS = 16
-_SNAPSHOT_CELLS = 1_000_000  # of all snapshots together: a record stays small enough to be kept for every job
-_SUMMARY_BYTES = 8192
-_TOLD_SWITCHES = 100  # of the changes of model, in the log
-_WARNINGS, _WARNING_LENGTH = 8, 300  # that are kept in the record, and characters of each
-_LARGE_CELLS = 100_000  # where the engine's kernels use threads
-_LARGE_S = 5.0
-_STORED_BYTES_PER_S = 1.5e8
-_POINT_S = 2e-3  # discretising, auditing
+_SNAPSHOTS = 16  # fields that a record keeps, at most: enough for a picture of place and time
+_SNAPSHOT_CELLS = 1_000_000  # cells of all snapshots together: a record stays small enough to be kept for every job
+_SUMMARY_BYTES = 8192  # of JSON in the record: plan, metrics, audits; `_fill` refuses a longer one
+_TOLD_SWITCHES = 100  # changes of model that the log names, of a run that may have thousands
+_WARNINGS, _WARNING_LENGTH = 8, 300  # warnings that a record keeps, and characters of each
+_LARGE_CELLS = 100_000  # from here on the engine's kernels use threads
+_LARGE_S = 5.0  # [s] of one core; a longer job gets a slot with threads
+_STORED_BYTES_PER_S = 1.5e8  # [B/s] of records, to the disk
+_POINT_S = 2e-3  # [s] of a point beside its steps: discretising, auditing
 
 
 class Heat:
@@ -43,12 +44,19 @@ class Heat:
     )
     params_model: type[BaseModel] = HeatParams
     numerics_version = numerics_version(
-        ("engine", "plugins/builtin/heat.py", "plugins/builtin/heat_files.py"), ("numpy", "scipy", "numba")
+        (
+            "engine",
+            "plugins/builtin/heat.py",
+            "plugins/builtin/heat_files.py",
+            "plugins/builtin/heat_params.py",
+            "plugins/builtin/heat_problem.py",
+        ),
+        ("numpy", "scipy", "numba"),
     )
     files: tuple[str, ...] = ("result.csv", "meta.json", "simulation_results.png", "temperature_field.npy")
 
     def estimate(self, params: BaseModel) -> Estimate:
-        """Price one point. Loads NumPy to read the problem; allocates no field.
+        """Price one point; allocates no field.
 
         Raises:
             UnsupportedError: The problem is valid and beyond this version.
@@ -151,58 +159,6 @@ class Heat:
         from grid.plugins.builtin import heat_files
 
         return heat_files.render(names, cast("HeatParams", params), record, folder, self.numerics_version)
-
-
-def read_problem(heat: HeatParams) -> "HeatProblem":
-    """Return the engine's problem.
-
-    Raises:
-        UnsupportedError: It is valid and beyond this version.
-        InvalidFieldsError, FieldError: It is not valid; fields begin with `problem`.
-    """
-    from grid.engine import HeatProblem
-
-    try:
-        return HeatProblem.from_case(heat.problem)
-    except FieldError as error:
-        raise _named(error) from error
-
-
-def find_times(heat: HeatParams, problem: "HeatProblem") -> list[float] | None:
-    """Return the times at which the field is kept besides 0, the end among them; None for a steady state."""
-    if problem.steady or problem.end_time is None:
-        return None
-    return [problem.end_time * index / heat.outputs for index in range(1, heat.outputs)] + [problem.end_time]
-
-
-def make_plan(heat: HeatParams, chosen: str | None = None) -> "Plan":
-    """Return the plan that solving and rendering share; with the method that an earlier run chose, if there was one."""
-    from grid.engine import prepare
-
-    problem = read_problem(heat)
-    return prepare(
-        problem,
-        method=heat.method,
-        times=find_times(heat, problem),
-        tolerance=None if problem.steady else heat.tolerance,  # which is of time
-        model=find_model(heat),
-        model_tolerance=heat.model_tolerance,
-        chosen=chosen,
-    )
-
-
-def find_model(heat: HeatParams) -> str | None:
-    """Return the model that was asked for; None to go by the problem."""
-    return None if heat.model == "as_posed" else heat.model
-
-
-def hash_fields(solution: "Solution") -> str:
-    """Return the sha256 of all kept fields, C-ordered float64, shape ``(times, *cells)``."""
-    import hashlib
-
-    import numpy as np
-
-    return hashlib.sha256(np.ascontiguousarray(solution.fields, dtype="<f8").data).hexdigest()
 
 
 class _Watch:

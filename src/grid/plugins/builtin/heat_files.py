@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid.plugins.builtin.heat import hash_fields, make_plan, read_problem
 from grid.plugins.builtin.heat_picture import Picture, draw_heat
+from grid.plugins.builtin.heat_problem import hash_fields, make_plan, read_problem
 from grid.plugins.builtin.writing import write_csv, write_json
 from grid.schemas.jobs import JsonObject
 

@@ -7,7 +7,7 @@ things in the same words. That loads NumPy, and only when a problem is read.
 import math
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -15,9 +15,12 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnsupportedError
 from grid.plugins.builtin.parameters import Parameters, Whole, quantity
 
-MAX_DEPTH = 16  # the deepest problem of the format has 7 levels
-MAX_ENTRIES = 50_000
-MAX_TEXT = 20_000
+if TYPE_CHECKING:
+    from grid.engine import HeatProblem
+
+MAX_DEPTH = 16  # levels: the deepest problem of the format has 7
+MAX_ENTRIES = 50_000  # values in all, prose included: bounds the time and memory that reading and refusing take
+MAX_TEXT = 20_000  # characters of a name or a text; an expression has 4,000 at most
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _PATH = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -67,8 +70,19 @@ def _require_text(text: object) -> None:
         raise FieldError("", "texts without NUL and without halves of characters")
 
 
-def require_problem(problem: dict[str, Any]) -> dict[str, Any]:
-    """Return the problem as it is, if the engine can read it.
+class ReadProblem(dict[str, Any]):
+    """A problem in the case format, beside the outcome of reading it: a process reads each problem once.
+
+    `reading` is the engine's problem, or the error of one that is valid and beyond this version.
+    """
+
+    def __init__(self, problem: dict[str, Any], reading: "HeatProblem | UnsupportedError") -> None:
+        super().__init__(problem)
+        self.reading = reading
+
+
+def require_problem(problem: dict[str, Any]) -> ReadProblem:
+    """Return the problem as it is, with the engine's reading of it.
 
     Raises:
         ValidationError: One entry for each field that is missing, unknown or outside its limits. A problem that is
@@ -78,15 +92,14 @@ def require_problem(problem: dict[str, Any]) -> dict[str, Any]:
         require_plain_json(problem)
         from grid.engine import HeatProblem
 
-        HeatProblem.from_case(problem)
-    except UnsupportedError:
-        pass
+        return ReadProblem(problem, HeatProblem.from_case(problem))
+    except UnsupportedError as error:
+        return ReadProblem(problem, error.with_traceback(None))
     except (FieldError, InvalidFieldsError) as error:
         fields = error.errors if isinstance(error, InvalidFieldsError) else (error,)
         raise ValidationError.from_exception_data("problem", list(_details(fields))) from error
     except InputError as error:
         raise PydanticCustomError("problem", "{limit}", {"limit": str(error)}) from error
-    return problem
 
 
 def _details(fields: tuple[FieldError, ...]) -> Iterator[InitErrorDetails]:

@@ -3,18 +3,17 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-from grid.engine.rod import Rod, snapshot_rows, solve_rods, start_shape
+from grid.engine.rod import Rod, find_sub_steps, snapshot_rows, solve_rods, start_shape
+from grid.plugins.builtin.rod_params import RodParams
 from grid.plugins.builtin.rod_picture import Picture, draw_rod
+from grid.plugins.builtin.rod_results import compute_mean, compute_metrics
 from grid.plugins.builtin.writing import write_csv, write_json
 from grid.schemas.jobs import JsonObject
-
-if TYPE_CHECKING:
-    from grid.plugins.builtin.rod import RodParams
 
 FloatArray = npt.NDArray[np.float64]
 TakeRows = Callable[[int, FloatArray], None]  # index of the first row, rows of shape (m, nodes)
@@ -28,7 +27,7 @@ HEADER = (
 _PICTURE_ROWS = _PICTURE_NODES = 480  # more than the picture has pixels for
 
 
-def render(names: Sequence[str], params: "RodParams", record: np.void, folder: Path, version: str) -> str | None:
+def render(names: Sequence[str], params: RodParams, record: np.void, folder: Path, version: str) -> str | None:
     """Write the named files into `folder`; return the sha256 of the field where it was computed again."""
     sha256: str | None = None
     if set(names) & {"result.csv", "simulation_results.png", "temperature_field.npy"}:
@@ -38,7 +37,7 @@ def render(names: Sequence[str], params: "RodParams", record: np.void, folder: P
     return sha256
 
 
-def _render_field(names: Sequence[str], params: "RodParams", folder: Path) -> str:
+def _render_field(names: Sequence[str], params: RodParams, folder: Path) -> str:
     takers: list[TakeRows] = []
     series = Series(params)
     sample = Sample(params)
@@ -58,7 +57,7 @@ def _render_field(names: Sequence[str], params: "RodParams", folder: Path) -> st
     return rod.field_sha256
 
 
-def _solve(params: "RodParams", takers: Sequence[TakeRows]) -> Rod:
+def _solve(params: RodParams, takers: Sequence[TakeRows]) -> Rod:
     def on_rows(_column: int, first: int, rows: FloatArray) -> None:
         for take in takers:
             take(first, rows)
@@ -78,7 +77,7 @@ def _solve(params: "RodParams", takers: Sequence[TakeRows]) -> Rod:
     raise rod or RuntimeError("a rod was left out though nothing asked for it")
 
 
-def make_field_writer(stream: IO[bytes], params: "RodParams") -> TakeRows:
+def make_field_writer(stream: IO[bytes], params: RodParams) -> TakeRows:
     """Begin an NPY file of the shape ``(time_steps + 1, spatial_steps)``; return what appends rows to it."""
     header = {"descr": "<f8", "fortran_order": False, "shape": (params.time_steps + 1, params.spatial_steps)}
     np.lib.format.write_array_header_1_0(stream, header)
@@ -92,7 +91,7 @@ def make_field_writer(stream: IO[bytes], params: "RodParams") -> TakeRows:
 class Series:
     """Mean, extremes, centre and error of every result."""
 
-    def __init__(self, params: "RodParams") -> None:
+    def __init__(self, params: RodParams) -> None:
         self._params = params
         self.time = np.linspace(0.0, params.end_time, params.time_steps + 1)
         self.mean, self.highest, self.lowest, self.centre, self.error = np.empty((5, len(self.time)))
@@ -101,7 +100,7 @@ class Series:
     def take(self, first: int, rows: FloatArray) -> None:
         """Reduce rows, the first of which is result number `first`."""
         nodes, part = rows.shape[1], slice(first, first + len(rows))
-        self.mean[part] = (rows.sum(axis=1) - 0.5 * (rows[:, 0] + rows[:, -1])) / (nodes - 1)
+        self.mean[part] = compute_mean(rows)
         self.highest[part] = rows.max(axis=1)
         self.lowest[part] = rows.min(axis=1)
         self.centre[part] = (rows[:, (nodes - 1) // 2] + rows[:, nodes // 2]) / 2
@@ -124,7 +123,7 @@ class Series:
 class Sample:
     """As many results and nodes as a picture can show."""
 
-    def __init__(self, params: "RodParams") -> None:
+    def __init__(self, params: RodParams) -> None:
         self._params = params
         self._rows = _spread(params.time_steps + 1, _PICTURE_ROWS)
         self._nodes = _spread(params.spatial_steps, _PICTURE_NODES)
@@ -157,11 +156,8 @@ def _spread(count: int, at_most: int) -> npt.NDArray[np.int64]:
     return np.unique(np.round(np.linspace(0, count - 1, min(count, at_most))).astype(np.int64))
 
 
-def make_meta(params: "RodParams", record: np.void, version: str) -> JsonObject:
+def make_meta(params: RodParams, record: np.void, version: str) -> JsonObject:
     """Return the contents of `meta.json`."""
-    from grid.engine.rod import find_sub_steps
-    from grid.plugins.builtin.rod import compute_metrics
-
     cut = find_sub_steps(
         params.length,
         params.diffusivity,
