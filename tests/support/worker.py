@@ -9,6 +9,7 @@ from uuid import UUID
 from grid.database.uow import UnitOfWork
 from grid.runtime.messages import Rendered
 from grid.schemas.jobs import Claim, FileEntry, JobStatus, Manifest, Reason
+from grid.schemas.media_types import find_media_type
 from grid.services import ledger, renders
 from grid.services.ports import ArtifactStore
 
@@ -79,4 +80,5 @@ class HandWorker:
     def put(self, key: str, name: str, data: bytes) -> FileEntry:
         """Store one file."""
         size, sha256 = self.store.put(key, io.BytesIO(data))
-        return {"name": name, "size": size, "sha256": sha256, "media_type": "text/html", "key": key}
+        media_type = find_media_type(name) or "text/html"  # as a row would say that somebody had tampered with
+        return {"name": name, "size": size, "sha256": sha256, "media_type": media_type, "key": key}

@@ -17,19 +17,11 @@ from typing import BinaryIO, ClassVar, Protocol
 
 from grid.core.errors import GridError
 from grid.runtime.store import ArtifactExistsError
+from grid.schemas import media_types
 from grid.schemas.jobs import FileEntry, Reason
 
-MOST_FILES = 64
+MOST_FILES = 64  # files of one run, unless a caller says otherwise
 MANIFEST_NAME = "grid-manifest.json"
-MEDIA_TYPES = {  # nothing that a browser would run
-    ".csv": "text/csv; charset=utf-8",
-    ".json": "application/json",
-    ".npy": "application/x-npy",
-    ".npz": "application/x-npz",
-    ".png": "image/png",
-    ".txt": "text/plain; charset=utf-8",
-    ".vti": "application/x-vti",
-}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(\.[A-Za-z0-9]{1,8}){1,2}")
 
 
@@ -68,7 +60,7 @@ class Store(Protocol):
 
 def find_media_type(name: str) -> str | None:
     """Return the media type of an allowed file name; None for any other name."""
-    return MEDIA_TYPES.get(Path(name).suffix.lower()) if _NAME.fullmatch(name) else None
+    return media_types.find_media_type(name) if _NAME.fullmatch(name) else None
 
 
 def collect(

@@ -6,7 +6,6 @@ A name that a caller sends is only ever compared with names that Grid wrote down
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -16,18 +15,9 @@ from grid.database.renders import RenderRecord, RenderState
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
 from grid.schemas.jobs import JobStatus
+from grid.schemas.media_types import OTHER_MEDIA_TYPE, find_media_type, require_harmless
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.renders import NotRenderableError, find_render, request_render
-
-# What a browser may be told; everything else is bytes. HTML and SVG are never among them.
-MEDIA_TYPES: Mapping[str, str] = {
-    ".csv": "text/csv; charset=utf-8",
-    ".json": "application/json",
-    ".log": "text/plain; charset=utf-8",
-    ".png": "image/png",
-    ".txt": "text/plain; charset=utf-8",
-}
-OTHER_MEDIA_TYPE = "application/octet-stream"
 
 
 class NoResultError(NotRenderableError):
@@ -155,11 +145,6 @@ def open_all(store: ArtifactStore, files: Sequence[Artifact], *, most_bytes: int
     return opened
 
 
-def find_media_type(name: str) -> str:
-    """Return what a browser is told about a file, by its suffix alone."""
-    return MEDIA_TYPES.get(PurePosixPath(name).suffix.lower(), OTHER_MEDIA_TYPE)
-
-
 def _require_job(uow: UnitOfWork, owner_id: UUID | None, job_id: UUID) -> JobRecord:
     with uow.read() as tx:
         job = tx.jobs.find(job_id, owner_id)
@@ -174,12 +159,12 @@ def _artifacts(job: JobRecord, registry: Registry) -> list[Artifact]:
         return sorted((_stored(entry) for entry in manifest["files"]), key=lambda file: file.name)
     simulation = registry.simulations().get(job.simulation or "")
     names = simulation.files if simulation is not None else ()
-    return [Artifact(name, find_media_type(name), None, None, None) for name in names]
+    return [Artifact(name, find_media_type(name) or OTHER_MEDIA_TYPE, None, None, None) for name in names]
 
 
 def _stored(entry: Mapping[str, Any]) -> Artifact:
-    name = str(entry["name"])
-    return Artifact(name, find_media_type(name), int(entry["size"]), str(entry["sha256"]), str(entry["key"]))
+    media_type = require_harmless(str(entry["media_type"]))
+    return Artifact(str(entry["name"]), media_type, int(entry["size"]), str(entry["sha256"]), str(entry["key"]))
 
 
 def _render_error(render: RenderRecord) -> GridError:

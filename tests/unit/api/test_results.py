@@ -109,7 +109,7 @@ def test_files_are_attachments_of_a_fixed_type_whatever_the_manifest_says(alice,
         "picture.svg": "application/octet-stream",
         "result.csv": "text/csv",
         "simulation_results.png": "image/png",
-        "temperature_field.npy": "application/octet-stream",
+        "temperature_field.npy": "application/x-npy",
     }
 
 

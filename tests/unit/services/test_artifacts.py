@@ -114,8 +114,3 @@ def test_opening_is_all_or_nothing_and_limited(service, worker):
     worker.store.delete(files[1].key)
     with pytest.raises(ResultGoneError):
         artifacts.open_all(worker.store, files, most_bytes=2)
-
-
-@pytest.mark.parametrize("name", ["x.html", "x.svg", "x.xml", "x.js", "x", "html", "x.png.html", "x.PDF"])
-def test_nothing_is_told_to_be_a_page(name):
-    assert artifacts.find_media_type(name) == "application/octet-stream"

@@ -24,6 +24,7 @@ from grid.core.settings import Settings
 from grid.core.tokens import Claims
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
+from grid.schemas.media_types import OTHER_MEDIA_TYPE
 from grid.schemas.wire import ArtifactList
 from grid.services import artifacts, logs
 from grid.services import jobs as job_service
@@ -39,7 +40,7 @@ FIRST_LOOK_S, LONGEST_LOOK_S = 0.03, 0.5  # between looks at a render: soon at f
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _ZIP: Responses = {200: {"description": "A zip of all files", "content": {"application/zip": _BINARY}}}
-_FILE: Responses = {200: {"description": "An attachment", "content": {artifacts.OTHER_MEDIA_TYPE: _BINARY}}}
+_FILE: Responses = {200: {"description": "An attachment", "content": {OTHER_MEDIA_TYPE: _BINARY}}}
 _EVENTS: Responses = {200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 
