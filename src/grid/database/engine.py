@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from grid.core.errors import ConfigurationError
 from grid.database.base import DatabaseKind, dump_json
 from grid.database.writer import Writer
-from grid.utils.filesystems import find_network_filesystem
+from grid.utils.filesystems import find_network_file_system
 
 SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
@@ -98,7 +98,7 @@ def create_database(url: str, *, application: str = "server", clock: Callable[[]
 
 def _sqlite_engine(url: URL, application: str) -> Engine:
     path = sqlite_path(url)
-    network = find_network_filesystem(path.parent)
+    network = find_network_file_system(path.parent)
     if network:
         raise ConfigurationError(
             f"The database file lies on {network}, where SQLite's locks do not hold; use a local disk or PostgreSQL."

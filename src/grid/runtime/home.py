@@ -4,20 +4,16 @@ import fcntl
 import json
 import os
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from grid.core.errors import ConfigurationError
 from grid.runtime.processes import find_start_time, is_same_process
+from grid.utils.filesystems import find_network_file_system
 
 FOLDERS = ("run", "logs", "secrets", "cache", "backups")
 LOCK_NAME = "instance.lock"
-NETWORK_FILE_SYSTEMS = frozenset(  # SQLite's locks and write-ahead log do not hold there
-    {"9p", "afs", "ceph", "cifs", "coda", "fuse.ceph", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "gpfs"}
-    | {"lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs"}
-)
 
 
 class HomeError(ConfigurationError):
@@ -114,22 +110,9 @@ def require_local_file_system(folder: Path) -> None:
     Raises:
         HomeError: The folder is on one.
     """
-    kind = find_file_system(folder)
-    if kind in NETWORK_FILE_SYSTEMS:
+    kind = find_network_file_system(folder)
+    if kind is not None:
         raise HomeError(f"{folder} is on a network file system ({kind}), where SQLite is not safe; set GRID_HOME.")
-
-
-def find_file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """Return the type of file system that holds `folder`; None where the mount table cannot be read."""
-    best: tuple[int, str | None] = (-1, None)
-    wanted = folder.resolve()
-    with suppress(OSError):
-        for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-            before, _, after = line.partition(" - ")
-            point = Path(before.split()[4].encode().decode("unicode_escape"))  # blanks are written as \040
-            if wanted.is_relative_to(point) and len(point.parts) >= best[0]:  # the later mount is on top
-                best = (len(point.parts), after.split()[0])
-    return best[1]
 
 
 class InstanceLock:

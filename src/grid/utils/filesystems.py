@@ -1,23 +1,36 @@
-"""What kind of file system a path lies on."""
+"""File systems that paths lie on, by the mount table of Linux."""
 
 import os
+import re
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
-NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.s3fs", "fuse.gluster")
+# Types as the mount table names them, where SQLite's locks and write-ahead log do not hold between machines.
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"9p", "afs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2"}
+    | {"smb2", "smb3", "smbfs"}
+    | {"fuse.ceph", "fuse.gluster", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs"}
+)
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # as the kernel writes blanks, tabs, line ends and backslashes
 
 
-def find_network_filesystem(folder: Path, mounts: Path = MOUNTS) -> str | None:
-    """Return the type of the network file system that holds `folder`; None for a local one, or where it is unknown."""
+def find_file_system(folder: Path, mounts: Path = MOUNTS) -> str | None:
+    """Return the type of the file system that holds `folder`; None where the mount table cannot be read."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:  # no /proc: not Linux
         return None
-    wanted = Path(os.path.realpath(folder))
-    best, kind = Path("/"), ""
+    path = Path(os.path.realpath(folder))
+    deepest, kind = -1, None
     for line in lines:
         before, _, after = line.partition(" - ")
-        place = Path(before.split()[4].replace("\\040", " "))
-        if wanted.is_relative_to(place) and len(place.parts) >= len(best.parts):
-            best, kind = place, after.split()[0]
-    return kind if kind.startswith(NETWORK) else None
+        point = Path(_ESCAPED.sub(lambda escape: chr(int(escape[1], 8)), before.split()[4]))
+        if path.is_relative_to(point) and len(point.parts) >= deepest:  # the later mount is on top
+            deepest, kind = len(point.parts), after.split()[0]
+    return kind
+
+
+def find_network_file_system(folder: Path, mounts: Path = MOUNTS) -> str | None:
+    """Return the type of the network file system that holds `folder`; None for a local one, or where it is unknown."""
+    kind = find_file_system(folder, mounts)
+    return kind if kind in NETWORK_FILE_SYSTEMS else None

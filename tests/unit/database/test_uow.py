@@ -167,7 +167,7 @@ def test_a_database_that_cannot_be_shared_is_refused(url):
 
 
 def test_a_network_file_system_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("grid.database.engine.find_network_filesystem", lambda _folder: "nfs4")
+    monkeypatch.setattr("grid.database.engine.find_network_file_system", lambda _folder: "nfs4")
 
     with pytest.raises(ConfigurationError, match="nfs4"):
         create_database(f"sqlite:///{tmp_path / 'grid.db'}")

@@ -14,7 +14,6 @@ from grid.runtime.home import (
     HomeError,
     InstanceLock,
     InstanceRunningError,
-    find_file_system,
     find_running,
     open_home,
     require_local_file_system,
@@ -75,24 +74,8 @@ def test_somebody_elses_folder_is_refused(tmp_path, monkeypatch):
         open_home(tmp_path / "theirs")
 
 
-def test_the_file_system_is_that_of_the_deepest_and_latest_mount(tmp_path):
-    table = tmp_path / "mountinfo"
-    table.write_text(
-        "1 0 8:1 / / rw - ext4 /dev/a rw\n"
-        "2 1 0:1 / /srv rw shared:1 - tmpfs tmpfs rw\n"
-        "3 1 0:2 / /srv/with\\040blank rw - nfs4 host:/x rw\n"
-        "4 1 0:3 / /srv/over rw - ext4 /dev/b rw\n"
-        "5 1 0:4 / /srv/over rw - cifs //host rw\n"
-    )
-
-    places = ["/elsewhere", "/srv/x", "/srv/with blank/x", "/srv/with", "/srv/over"]
-    kinds = ["ext4", "tmpfs", "nfs4", "tmpfs", "cifs"]
-    assert [find_file_system(Path(place), table) for place in places] == kinds
-    assert find_file_system(tmp_path, tmp_path / "no such table") is None
-
-
 def test_a_network_file_system_is_refused_by_name(home, monkeypatch):
-    monkeypatch.setattr("grid.runtime.home.find_file_system", lambda _: "nfs4")
+    monkeypatch.setattr("grid.runtime.home.find_network_file_system", lambda _: "nfs4")
 
     with pytest.raises(HomeError, match="nfs4"):
         require_local_file_system(home.root)
