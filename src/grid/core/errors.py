@@ -77,22 +77,9 @@ class AdmissionError(GridError):
 
 
 class NumericsError(GridError):
-    """The mathematics refuses: unstable, singular, not converging."""
+    """The mathematics refuses: diverging, singular, not converging."""
 
     code, title = "numerics", "The computation cannot be carried out"
-
-
-class StabilityError(NumericsError):
-    """An explicit step beyond the von Neumann limit."""
-
-    code, title = "unstable-time-step", "The explicit time step is unstable"
-
-    def __init__(self, mesh_fourier: float, limit: float) -> None:
-        super().__init__(mesh_fourier, limit)
-        self.mesh_fourier, self.limit = mesh_fourier, limit
-
-    def __str__(self) -> str:
-        return f"Fo = {self.mesh_fourier:.4g} is outside [0, {self.limit:.4g}]; shorten the step."
 
 
 class DivergedError(NumericsError):

@@ -64,7 +64,7 @@ def test_every_kind_of_error_has_a_status_of_its_own_family_and_a_stable_word():
         (errors.FieldError("length", "must be greater than 0 m"), 422),
         (errors.UnsupportedError("rotation"), 422),
         (errors.AdmissionError("memory", 3e9, 2e9, "bytes"), 422),
-        (errors.StabilityError(0.7, 0.5), 422),
+        (errors.DivergedError(3, 0.5, "not finite"), 422),
         (errors.AuthenticationError("Log in."), 401),
         (errors.ForbiddenError("Not yours."), 403),
         (errors.NotFoundError("job"), 404),
