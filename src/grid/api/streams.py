@@ -27,10 +27,8 @@ from grid.api.event_reader import EventReader
 from grid.core.errors import TooManyRequestsError, UnavailableError
 from grid.core.logging import get_logger
 from grid.database.uow import UnitOfWork
-from grid.runtime.bus import UnixBellListener
-from grid.runtime.home import Home
 from grid.services.logs import JobNews, LogCursor, read_news
-from grid.services.ports import BellListener
+from grid.services.ports import BellListener, BellListenerFactory
 
 log = get_logger(__name__)
 
@@ -292,11 +290,13 @@ class JobStreamResponse(EventSourceResponse):
             self._streams.leave(self._subscription)
 
 
-async def open_streams(connection: HTTPConnection, uow: FromDishka[UnitOfWork], home: FromDishka[Home]) -> JobStreams:
+async def open_streams(
+    connection: HTTPConnection, uow: FromDishka[UnitOfWork], listen: FromDishka[BellListenerFactory]
+) -> JobStreams:
     """Return the streams of this process, made at first use (on the event loop, so never twice)."""
     state = connection.app.state
     if not hasattr(state, "job_streams"):
-        state.job_streams = JobStreams(partial(read_news, uow), partial(UnixBellListener, home.run, "changes"))
+        state.job_streams = JobStreams(partial(read_news, uow), partial(listen, "changes"))
     streams: JobStreams = state.job_streams
     return streams
 

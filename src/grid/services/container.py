@@ -5,6 +5,7 @@ their object is first asked for, so that a command pays only for what it uses.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NewType
 
 from dishka import Container, Provider, Scope, from_context, provide
@@ -18,7 +19,7 @@ from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry, load_registry
 from grid.runtime.home import Home, open_home
 from grid.services.identity import IdentityService
-from grid.services.ports import ArtifactStore, Doorbell, ImageCatalogue
+from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, ImageCatalogue
 from grid.services.sessions import SessionDirectory
 from grid.services.submissions import Reception
 from grid.services.throttle import LoginThrottle
@@ -59,7 +60,7 @@ ServerKey = NewType("ServerKey", bytes)
 
 
 class Identity(Provider):
-    """What passwords and tokens need."""
+    """Passwords, tokens, sessions and users."""
 
     scope = Scope.APP
 
@@ -72,7 +73,7 @@ class Identity(Provider):
 
     @provide
     def server_key(self, home: Home) -> ServerKey:
-        """What this server proves itself with."""
+        """The key with which this server proves who it is."""
         from grid.core.secrets import load_server_key
 
         return ServerKey(load_server_key(home.root))
@@ -92,15 +93,21 @@ class Identity(Provider):
         """Remembers for seconds which sessions are alive."""
         return SessionDirectory(uow)
 
+    identity = provide(IdentityService, scope=Scope.APP)
+    users = provide(UserService, scope=Scope.APP)
+
+
+class Jobs(Provider):
+    """Submission of jobs."""
+
+    scope = Scope.APP
+
     @provide
     def reception(
         self, uow: UnitOfWork, registry: Registry, images: ImageCatalogue, settings: Settings, doorbell: Doorbell
     ) -> Reception:
         """Takes submissions."""
         return Reception(uow, registry, images, settings, doorbell)
-
-    identity = provide(IdentityService, scope=Scope.APP)
-    users = provide(UserService, scope=Scope.APP)
 
 
 class Machine(Provider):
@@ -124,6 +131,13 @@ class Machine(Provider):
         return UnixDoorbell(home.run)
 
     @provide
+    def listen(self, home: Home) -> BellListenerFactory:
+        """Listens through sockets in the data folder."""
+        from grid.runtime.bus import UnixBellListener
+
+        return partial(UnixBellListener, home.run)
+
+    @provide
     def images(self, settings: Settings) -> ImageCatalogue:
         """The administrator's list, as far as it can run here."""
         from grid.runtime.programs import LocalImageCatalogue
@@ -138,4 +152,4 @@ def make_container(settings: Settings, *overrides: Provider) -> Container:
         settings: What the operator set.
         overrides: Providers that win over Grid's own, as tests use them.
     """
-    return make_dishka_container(Foundation(), Identity(), Machine(), *overrides, context={Settings: settings})
+    return make_dishka_container(Foundation(), Identity(), Jobs(), Machine(), *overrides, context={Settings: settings})

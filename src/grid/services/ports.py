@@ -33,6 +33,14 @@ class BellListener(Protocol):
         ...
 
 
+class BellListenerFactory(Protocol):
+    """Begins to listen to a topic of the doorbell."""
+
+    def __call__(self, topic: str) -> BellListener:
+        """Return a new listener to `topic`; whoever asked for it closes it."""
+        ...
+
+
 class ArtifactStore(Protocol):
     """Immutable blobs by key. A key is made by Grid, contains the epoch, and is written once."""
 
@@ -65,6 +73,10 @@ class ArtifactStore(Protocol):
 
     def staging(self, label: str) -> AbstractContextManager[str]:
         """Lend a private, empty folder on the same file system, removed at the end."""
+        ...
+
+    def remove_leftovers(self, older_than_s: float) -> int:
+        """Remove blobs and folders that were begun and never finished, where older; return how many."""
         ...
 
     def check(self) -> None:

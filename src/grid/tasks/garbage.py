@@ -14,7 +14,6 @@ from uuid import UUID
 from grid.core.logging import get_logger
 from grid.database.garbage import ReferenceRepository
 from grid.database.uow import UnitOfWork
-from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import Claim
 from grid.services.ledger import Succeeded
 from grid.services.ports import ArtifactStore
@@ -32,8 +31,7 @@ def collect_garbage(uow: UnitOfWork, store: ArtifactStore, *, kept_for: timedelt
     removed = _collect(store, "packs/", _batch_of_pack, lambda ids: _garbage_packs(uow, ids, kept_for))
     removed += _collect(store, "jobs/", _claim_of_output, lambda claims: _garbage_outputs(uow, claims, kept_for))
     removed += _collect(store, "renders/", _request_of_file, lambda ids: _garbage_renders(uow, ids, kept_for))
-    if isinstance(store, LocalArtifactStore):
-        removed += store.remove_leftovers(kept_for.total_seconds())
+    removed += store.remove_leftovers(kept_for.total_seconds())
     with uow.begin() as tx:
         rows = ReferenceRepository(tx).remove_losing_logs(older_than=kept_for)
     if removed or rows:

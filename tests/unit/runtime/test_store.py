@@ -59,6 +59,15 @@ def test_a_blob_can_be_read_from_the_middle(store):
         assert blob.read(3) == b"456"
 
 
+def test_blobs_and_folders_in_use_are_no_leftovers(store):
+    store.put(KEY, io.BytesIO(b"kept"))
+
+    with store.staging("mine") as folder:
+        assert store.remove_leftovers(3600.0) == 0
+        assert Path(folder).is_dir()
+    assert read(store, KEY) == b"kept"
+
+
 def test_a_key_is_written_once(store):
     store.put(KEY, io.BytesIO(b"first"))
 
