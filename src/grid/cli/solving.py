@@ -60,7 +60,8 @@ def solve(
         float | None, typer.Option(help="Time error over the span of temperatures that the steps are chosen for.")
     ] = None,
     fields: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Equal intervals at whose ends the field is kept.")
+        int | None,
+        typer.Option(min=1, max=10_000, help="Equal intervals at whose ends the field is kept; 1000 at most in a folder.")
     ] = None,
     richardson: Annotated[
         bool, typer.Option("--richardson", help="Solve on half the cells too, and print the space error.")
@@ -73,7 +74,7 @@ def solve(
         content = read_problem_file(problem, case)
         if out is not None and not out.suffix:
             _require_no_ladder(richardson)
-            document = solve_into_folder(content, out, method, model)
+            document = solve_into_folder(content, out, method, model, tolerance=tolerance, fields=fields)
         else:
             document = solve_file(content, out, method, tolerance, fields, model, richardson=richardson)
         for warning in document["warnings"]:
@@ -159,6 +160,14 @@ def _require_no_ladder(richardson: bool) -> None:
         raise FieldError("richardson", "only without a folder, whose files hold one grid")
 
 
+def _require_none(**options: float | None) -> None:
+    from grid.core.errors import FieldError
+
+    for name, value in options.items():
+        if value is not None:
+            raise FieldError(name, "only for a problem in time, where the files go to a folder")
+
+
 def _require_heat(content: object) -> None:
     """Say what answers a case without a grid, before the reader says that there is none."""
     from grid.core.errors import FieldError
@@ -224,7 +233,15 @@ def _print(document: dict[str, Any]) -> None:
     out.print(table("what", "value", rows=rows))
 
 
-def solve_into_folder(content: dict[str, Any], out: Path, method: str, model: str | None = None) -> dict[str, Any]:
+def solve_into_folder(
+    content: dict[str, Any],
+    out: Path,
+    method: str,
+    model: str | None = None,
+    *,
+    tolerance: float | None = None,
+    fields: int | None = None,
+) -> dict[str, Any]:
     """Solve a problem as the service does and write the files that it makes.
 
     Raises:
@@ -234,13 +251,18 @@ def solve_into_folder(content: dict[str, Any], out: Path, method: str, model: st
 
     from grid.engine.progress import Progress
     from grid.plugins.builtin.heat_files import read_warnings
+    from grid.plugins.builtin.heat_problem import read_problem
     from grid.plugins.registry import load_registry
     from grid.schemas.jobs import Reason
     from grid.services.admission import validate_points
 
     simulation = load_registry().get("heat")
-    asked = {"problem": content, "method": method} | ({} if model is None else {"model": model})
-    [params], _ = validate_points(simulation.params_model, [asked], root="params")
+    options = {"method": method, "model": model, "tolerance": tolerance, "outputs": fields}
+    point = {"problem": content, **{name: value for name, value in options.items() if value is not None}}
+    with _named_as_typed():
+        [params], _ = validate_points(simulation.params_model, [point], root="params")
+    if read_problem(params).steady:  # the service solves steady states to rounding
+        _require_none(tolerance=tolerance, fields=fields)
     simulation.estimate(params)  # refuses what the engine cannot do before anything is allocated
     keep_kernels()
     with _progress() as show, _quiet():
@@ -263,6 +285,20 @@ def solve_into_folder(content: dict[str, Any], out: Path, method: str, model: st
         "warnings": read_warnings(result.records[0]),
         "files": [str(out / name) for name in simulation.files],
     }
+
+
+@contextmanager
+def _named_as_typed() -> Iterator[None]:
+    """Name parameters of the simulation in errors as the options that the user typed."""
+    from grid.core.errors import FieldError, InvalidFieldsError
+
+    try:
+        yield
+    except InvalidFieldsError as error:
+        names = [one.field.removeprefix("params.") for one in error.errors]
+        typed = ["fields" if name == "outputs" else name for name in names]
+        limits = [one.limit for one in error.errors]
+        raise InvalidFieldsError(tuple(map(FieldError, typed, limits))) from error
 
 
 def keep_kernels() -> None:

@@ -123,6 +123,40 @@ def test_a_folder_holds_what_the_service_makes(rod, tmp_path):
     }
 
 
+def test_a_folder_follows_the_tolerance_and_the_number_of_fields(rod, tmp_path):
+    for name, options in (("coarse", ()), ("fine", ("--tolerance", "1e-7", "--fields", 5))):
+        done = run(rod, "--method", "implicit", *options, "--out", tmp_path / name, "--json")
+        assert done.exit_code == 0, done.output
+    coarse, fine = (np.load(tmp_path / name / "temperature_field.npy") for name in ("coarse", "fine"))
+    closed = run(rod, "--method", "implicit", "--tolerance", "1e-7", "--fields", 5, "--out", tmp_path / "field.npy")
+
+    assert closed.exit_code == 0
+    assert (len(coarse), len(fine)) == (21, 6)
+    np.testing.assert_array_equal(fine, np.load(tmp_path / "field.npy"))
+    assert np.abs(coarse[-1] - fine[-1]).max() > 1e-7  # of a span of 1: the tolerance was another one
+
+
+@pytest.mark.parametrize(("option", "value"), [("fields", 1001), ("tolerance", 0.5)])
+def test_a_folder_refuses_by_name_what_its_files_cannot_hold(rod, tmp_path, option, value):
+    done = run(rod, f"--{option}", value, "--out", tmp_path / "made")
+
+    assert done.exit_code == 3
+    assert f"{option}: should be" in done.stderr
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("fields", 5), ("tolerance", 1e-3)])
+def test_a_folder_refuses_options_of_time_for_a_steady_state(tmp_path, option, value):
+    file = tmp_path / "steady.json"
+    steady = {name: entry for name, entry in ROD.items() if name != "initial"}
+    file.write_text(json.dumps(steady | {"steady": True, "resolution": {"cells": [4]}}))
+
+    done = run(file, f"--{option}", value, "--out", tmp_path / "made")
+
+    assert done.exit_code == 3
+    assert f"{option}: only for a problem in time" in done.stderr
+
+
 def test_a_case_of_a_file_of_cases_is_named(tmp_path):
     file = tmp_path / "cases.json"
     entry = {"quantity": "mean_temperature", "time": 0.1, "value": 0.2, "tolerance": 1.0, "unit": "K"}
