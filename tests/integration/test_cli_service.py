@@ -104,6 +104,9 @@ def test_commands_find_the_server_by_the_data_folder(grid, environment):
     for arguments in (
         ("status", "--json"),
         ("jobs", "list", "--json"),
+        ("jobs", "list", "--status", "success", "--status", "failed", "--reason", "ok", "--search", "01", "--summary"),
+        ("jobs", "list", "--created-from", "2020-01-01", "--created-to", "2100-01-01T08:00", "--json"),
+        ("sweeps", "list", "--search", "bridge", "--created-from", "2020-01-01T00:00:00Z", "--json"),
         ("auth", "token"),
         ("up", "--no-sample", "--json"),
     ):

@@ -1,17 +1,20 @@
-"""What every list takes: a page by its number, or a cursor; and filters by label."""
+"""Query parameters of every list: a page by its number, or a cursor; and filters by label, time and search text."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
+from pydantic import AwareDatetime
 
 from grid.api.field_errors import name_of
+from grid.api.scope import Owner
 from grid.core.errors import FieldError
 from grid.database.windows import Cursor, Window
 from grid.schemas.labels import require_label_key, require_label_value
 
-DEFAULT_SIZE = 50
+DEFAULT_SIZE = 50  # rows of an answer
 
 PageNumber = Annotated[int | None, Query(ge=1, le=1_000_000, description="A page by its number; default: the first")]
 PageSize = Annotated[int | None, Query(ge=1, le=200, description=f"Rows of a page; default: {DEFAULT_SIZE}")]
@@ -91,4 +94,41 @@ def _add(labels: dict[str, str], field: str, key: str, value: str) -> None:
 
 Labels = Annotated[Mapping[str, str], Depends(LabelQuery())]
 
-__all__ = ["ById", "Labels", "choose_window"]
+
+class Common(NamedTuple):
+    """Filters that lists of jobs and of sweeps share, by the names of `JobFilter` and `SweepFilter`."""
+
+    owner_id: UUID | None
+    labels: Mapping[str, str]
+    created_from: datetime | None
+    created_to: datetime | None
+    search: str | None
+
+
+def read_common(
+    owner_id: Owner,
+    labels: Labels,
+    created_from: Annotated[AwareDatetime | None, Query(description="Made at this time or later, as 2026-01-31T08:00Z")] = None,
+    created_to: Annotated[AwareDatetime | None, Query(description="Made before this time")] = None,
+    q: Annotated[
+        str | None, Query(min_length=1, description="The beginning of an id, or the value of a label under any key")
+    ] = None,
+) -> Common:
+    """Return the filters of a query that lists share.
+
+    Raises:
+        FieldError: A span of time that ends before it begins, or a text that no label can have.
+    """
+    if created_from is not None and created_to is not None and created_to <= created_from:
+        raise FieldError("created_to", "must be later than created_from")
+    if q is not None:
+        try:
+            require_label_value(q)
+        except ValueError as error:
+            raise FieldError("q", str(error)) from error
+    return Common(owner_id, labels, created_from, created_to, q)
+
+
+CommonFilters = Annotated[Common, Depends(read_common)]
+
+__all__ = ["ById", "CommonFilters", "Labels", "choose_window"]

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from grid.core.storable import MOST_NAME, storable_scalars, storable_text
+from grid.database.job_queries import JobSummary
 from grid.database.jobs import JobRecord
 from grid.schemas.jobs import JobStatus
 from grid.schemas.simulations import Simulation
@@ -15,6 +16,7 @@ from grid.schemas.wire import (
     AuditOut,
     JobLinks,
     JobOut,
+    JobSummaryOut,
     SimulationOut,
     SimulationSummary,
     SweepOut,
@@ -61,6 +63,25 @@ def present_job(job: JobRecord) -> JobOut:
         audits=[_present_audit(audit) for audit in manifest.get("audits", [])] if manifest is not None else None,
         numerics_version=manifest.get("numerics_version") if manifest is not None else None,
         links=_links(job.id, job.sweep_id),
+    )
+
+
+def present_summary(job: JobSummary) -> JobSummaryOut:
+    """Return one row of a list of jobs."""
+    return JobSummaryOut(
+        id=job.id,
+        status=job.state,
+        reason=job.reason,
+        message=describe_state(job),
+        simulation=job.simulation,
+        container_image=job.image,
+        sweep_id=job.sweep_id,
+        sweep_index=job.sweep_index,
+        progress=job.progress,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        metadata=job.meta,
     )
 
 

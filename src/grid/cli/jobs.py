@@ -12,8 +12,9 @@ from grid.cli.exit_codes import ExitCode
 from grid.cli.output import JsonFlag, console, errors, label_text, list_title, place_query, print_json, show, table
 
 if TYPE_CHECKING:
+    from grid.client.calls import Filters
     from grid.client.client import GridClient
-    from grid.schemas.wire import JobOut
+    from grid.schemas.wire import JobOut, JobSummaryOut
 
 app = typer.Typer(no_args_is_help=True, help="Submit jobs and fetch their results.")
 
@@ -25,6 +26,11 @@ FileOption = Annotated[
     Path | None, typer.Option("--params-file", exists=True, dir_okay=False, help="A JSON object of parameters.")
 ]
 PageOption = Annotated[int | None, typer.Option(min=1, help="A page by its number; default the first.")]
+FromOption = Annotated[str | None, typer.Option("--created-from", help="Made at this time or later, as 2026-01-31T08:00.")]
+ToOption = Annotated[str | None, typer.Option("--created-to", help="Made before this time.")]
+SearchOption = Annotated[
+    str | None, typer.Option("--search", "-q", help="The beginning of an id, or the value of a label under any key.")
+]
 MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="name=text, to find the job by; repeatable.")]
 
 
@@ -67,21 +73,31 @@ def list_jobs(
     page: PageOption = None,
     size: Annotated[int | None, typer.Option(min=1, max=200, help="Rows of a page; default 20.")] = None,
     after: Annotated[UUID | None, typer.Option(help="Only jobs behind this one: `next` of a list.")] = None,
-    status: Annotated[str | None, typer.Option(help="queued, running, success, failed, ...")] = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help="queued, running, success, failed, ...; may be given again.")
+    ] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="diverged, oom, wall_timeout, ...; may be given again.")
+    ] = None,
     sim: SimOption = None,
     sweep: Annotated[UUID | None, typer.Option(help="Only the points of this sweep.")] = None,
     meta: MetaOption = None,
+    created_from: FromOption = None,
+    created_to: ToOption = None,
+    search: SearchOption = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="With --json: short rows, without parameters, results and limits.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """List jobs, newest first."""
-    from grid.cli.parameters import read_labels
-
     with connected() as client:
         from grid.client import calls
 
-        metadata = read_labels(meta or [])
         place = place_query(page, size, after, default_size=20)
-        found = client.send(calls.list_jobs(**place, status=status, simulation=sim, sweep=sweep, metadata=metadata))
+        list_call = calls.list_jobs if as_json and not summary else calls.list_job_summaries
+        common = read_filters(sim, meta, created_from, created_to, search)
+        found = client.send(list_call(**place, **common, status=status, reason=reason, sweep=sweep))  # type: ignore[operator]
         show(
             found.model_dump(mode="json"),
             as_json=as_json,
@@ -171,6 +187,21 @@ def stats(as_json: JsonFlag = False) -> None:
         show(document, as_json=as_json, view=lambda: table("what", "value", rows=_flatten(document)))
 
 
+def read_filters(
+    sim: str | None, meta: list[str] | None, created_from: str | None, created_to: str | None, search: str | None
+) -> "Filters":
+    """Return the conditions that lists of jobs and of sweeps share."""
+    from grid.cli.parameters import read_labels, read_moment
+
+    return {
+        "simulation": sim,
+        "metadata": read_labels(meta or []),
+        "created_from": read_moment(created_from, "--created-from"),
+        "created_to": read_moment(created_to, "--created-to"),
+        "q": search,
+    }
+
+
 def find_schema(client: "GridClient", sim: str | None, typed: list[str] | None) -> dict[str, Any] | None:
     """Return the parameter schema of a simulation, where something was typed that it can explain."""
     if sim is None or not typed:
@@ -233,7 +264,7 @@ def _clock(moment: Any) -> str | None:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else None
 
 
-def _run_time(job: "JobOut") -> float | None:
+def _run_time(job: "JobOut | JobSummaryOut") -> float | None:
     if job.started_at is None or job.finished_at is None:
         return None
     return float((job.finished_at - job.started_at).total_seconds())

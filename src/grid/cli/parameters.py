@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,20 @@ def read_labels(assignments: Sequence[str], option: str = "--meta") -> dict[str,
             raise FieldError(option, "names each label once")
         labels[name] = value
     return labels
+
+
+def read_moment(text: str | None, option: str) -> datetime | None:
+    """Read a date or a time in ISO 8601; without a zone it is one of this machine's.
+
+    Raises:
+        FieldError: It is neither.
+    """
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise FieldError(option, "is a date or a time, as 2026-01-31 or 2026-01-31T08:00") from error
 
 
 def parse_value(text: str, kinds: frozenset[str] | None = None) -> Any:

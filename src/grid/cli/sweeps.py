@@ -8,7 +8,19 @@ import typer
 
 from grid.cli.connection import connected
 from grid.cli.exit_codes import ExitCode
-from grid.cli.jobs import FileOption, ImageOption, MetaOption, PageOption, ParamOption, SimOption, find_schema
+from grid.cli.jobs import (
+    FileOption,
+    FromOption,
+    ImageOption,
+    MetaOption,
+    PageOption,
+    ParamOption,
+    SearchOption,
+    SimOption,
+    ToOption,
+    find_schema,
+    read_filters,
+)
 from grid.cli.output import JsonFlag, console, errors, list_title, place_query, print_json, show, table
 from grid.schemas.paths import flatten
 
@@ -76,17 +88,18 @@ def list_sweeps(
     after: Annotated[UUID | None, typer.Option(help="Only sweeps behind this one: `next` of a list.")] = None,
     sim: SimOption = None,
     meta: MetaOption = None,
+    created_from: FromOption = None,
+    created_to: ToOption = None,
+    search: SearchOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List sweeps, newest first."""
-    from grid.cli.parameters import read_labels
-
     with connected() as client:
         from grid.client import calls
 
-        metadata = read_labels(meta or [])
         place = place_query(page, size, after, default_size=20)
-        found = client.send(calls.list_sweeps(**place, simulation=sim, metadata=metadata))
+        filters = read_filters(sim, meta, created_from, created_to, search)
+        found = client.send(calls.list_sweeps(**place, **filters))
         rows = [(s.id, s.simulation or s.container_image, s.points, s.progress, s.created_at) for s in found.items]
         show(
             found.model_dump(mode="json"),

@@ -6,7 +6,8 @@ The synchronous and the asynchronous client send the same calls, so a path or a 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import httpx
@@ -19,6 +20,7 @@ from grid.schemas.wire import (
     JobOut,
     JobPage,
     JobStats,
+    JobSummaryPage,
     SimulationList,
     SimulationOut,
     SubmissionOut,
@@ -31,6 +33,24 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 API = "/api/v1"
 Id = UUID | str
+
+
+class Filters(TypedDict, total=False):
+    """Conditions on the rows of a list of jobs or sweeps; None does not restrict."""
+
+    simulation: str | None
+    metadata: Mapping[str, str] | None  # labels, all of which a row has to have
+    created_from: datetime | None  # made at this time or later; with its zone
+    created_to: datetime | None  # made before this time
+    q: str | None  # the beginning of an id, or the value of a label
+
+
+class JobFilters(Filters, total=False):
+    """Conditions on the rows of a list of jobs."""
+
+    status: str | Sequence[str] | None  # one of these
+    reason: str | Sequence[str] | None  # one of these
+    sweep: Id | None
 
 
 @dataclass(frozen=True)
@@ -131,21 +151,41 @@ def list_jobs(
     size: int | None = None,
     after: Id | None = None,
     limit: int | None = None,
-    status: str | None = None,
-    simulation: str | None = None,
-    sweep: Id | None = None,
-    metadata: Mapping[str, str] | None = None,
+    **filters: Unpack[JobFilters],
 ) -> Call[JobPage]:
     """List jobs, newest first: a page (`page`, `size`), or what is behind a cursor (`after`, `limit`)."""
-    query: dict[str, Any] = {"page": page, "size": size, "limit": limit, "status": status, "simulation": simulation}
-    query["after"] = str(after) if after else None
-    query["sweep"] = str(sweep) if sweep else None
-    query.update(_label_query(metadata))
+    query = {**_place_query(page, size, after, limit), **_filter_query(filters)}
     return Call("GET", f"{API}/jobs", model(JobPage), query=query)
 
 
-def _label_query(metadata: Mapping[str, str] | None) -> dict[str, str]:
-    return {f"metadata.{key}": value for key, value in (metadata or {}).items()}
+def list_job_summaries(
+    *,
+    page: int | None = None,
+    size: int | None = None,
+    after: Id | None = None,
+    limit: int | None = None,
+    **filters: Unpack[JobFilters],
+) -> Call[JobSummaryPage]:
+    """List jobs as `list_jobs`, in short rows: without parameters, results, limits and links."""
+    query = {**_place_query(page, size, after, limit), **_filter_query(filters), "view": "summary"}
+    return Call("GET", f"{API}/jobs", model(JobSummaryPage), query=query)
+
+
+def _place_query(page: int | None, size: int | None, after: Id | None, limit: int | None) -> dict[str, Any]:
+    return {"page": page, "size": size, "limit": limit, "after": str(after) if after else None}
+
+
+def _filter_query(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return filters as a query carries them: times with their zone, ids as text, a name for each label."""
+    query = {name: _as_text(value) for name, value in filters.items() if name != "metadata"}
+    query.update({f"metadata.{key}": value for key, value in (filters.get("metadata") or {}).items()})
+    return query
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
 
 
 def get_job(job_id: Id) -> Call[JobOut]:
@@ -192,13 +232,10 @@ def list_sweeps(
     size: int | None = None,
     after: Id | None = None,
     limit: int | None = None,
-    simulation: str | None = None,
-    metadata: Mapping[str, str] | None = None,
+    **filters: Unpack[Filters],
 ) -> Call[SweepPage]:
     """List sweeps, newest first: a page (`page`, `size`), or what is behind a cursor (`after`, `limit`)."""
-    query: dict[str, Any] = {"page": page, "size": size, "limit": limit, "simulation": simulation}
-    query["after"] = str(after) if after else None
-    query.update(_label_query(metadata))
+    query = {**_place_query(page, size, after, limit), **_filter_query(filters)}
     return Call("GET", f"{API}/sweeps", model(SweepPage), query=query)
 
 

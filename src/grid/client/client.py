@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from uuid import UUID, uuid4
 
 import httpx
 
 from grid.client import calls
-from grid.client.calls import API, Call, Id, require_success
+from grid.client.calls import API, Call, Id, JobFilters, require_success
 from grid.client.credentials import LocalCredential
 from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError, SweepUnsuccessfulError
 from grid.client.events import Event, EventReader
@@ -86,7 +86,7 @@ class GridClient(Sender):
         """Show one job."""
         return self.send(calls.get_job(job_id))
 
-    def iterate_jobs(self, **filters: Any) -> Iterator[JobOut]:
+    def iterate_jobs(self, **filters: Unpack[JobFilters]) -> Iterator[JobOut]:
         """Yield every job, newest first (filters of `calls.list_jobs`), each once, while others come and go."""
         after: UUID | None = None
         while True:

@@ -1,7 +1,7 @@
 """Questions about many jobs at once: pages, counts that know when to stop, statistics, and news for streams."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -22,31 +22,59 @@ from sqlalchemy import (
 )
 
 from grid.database.jobs import JobRecord, jobs
-from grid.database.labels import has_label
+from grid.database.filters import find_conditions
 from grid.database.logs import LogRecord, job_log_chunks
 from grid.database.transaction import DatabaseTransaction
 from grid.database.windows import Window
-from grid.schemas.jobs import TERMINAL, JobStatus
+from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
 
 JOBS_AT_ONCE: Final = 100  # of one statement; SQLite takes 500 parts
 COUNT_LIMIT: Final = 100_000  # a count beyond this says "at least"
-_COLUMNS = [jobs.c["metadata" if field.name == "meta" else field.name] for field in fields(JobRecord)]
+_COLUMNS = [jobs.c["metadata" if each.name == "meta" else each.name] for each in fields(JobRecord)]
 
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs; what is None or empty does not restrict."""
+    """Conditions on jobs; one that is None or empty does not restrict.
+
+    `search` is the beginning of an id, or the value of any label.
+    """
 
     owner_id: UUID | None = None
-    status: JobStatus | None = None
+    statuses: Sequence[JobStatus] = ()
+    reasons: Sequence[Reason] = ()
     simulation: str | None = None
-    image: str | None = None
     sweep_id: UUID | None = None
-    metadata: Mapping[str, str] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_from: datetime | None = None  # this time or later
+    created_to: datetime | None = None  # before this time
+    search: str | None = None
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """One row of `jobs` for a list: without parameters, result and whatever a holder writes."""
+
+    id: UUID
+    sweep_id: UUID | None
+    sweep_index: int | None
+    simulation: str | None
+    image: str | None
+    created_at: datetime
+    meta: JsonObject
+    state: JobStatus
+    started_at: datetime | None
+    finished_at: datetime | None
+    progress: float
+    reason: Reason | None
+    message: str | None
+
+
+_SUMMARY_COLUMNS = [jobs.c["metadata" if each.name == "meta" else each.name] for each in fields(JobSummary)]
 
 
 class Count(NamedTuple):
-    """A count, and whether it went to the end."""
+    """A count, exact or at least so many."""
 
     number: int
     is_exact: bool
@@ -67,6 +95,15 @@ def read_window(tx: DatabaseTransaction, wanted: JobFilter, window: Window[UUID]
     """Read a part of the list, newest first, and the cursor behind which it goes on (None at its end)."""
     query = window.apply(select(*_COLUMNS).where(*_conditions(tx, wanted)), jobs.c.id, is_descending=True)
     items, last = window.split([JobRecord(*row) for row in tx.connection.execute(query)])
+    return items, last.id if last is not None else None
+
+
+def read_summaries(
+    tx: DatabaseTransaction, wanted: JobFilter, window: Window[UUID]
+) -> tuple[list[JobSummary], UUID | None]:
+    """Read a part of the list as `read_window` does, in rows of a few columns."""
+    query = window.apply(select(*_SUMMARY_COLUMNS).where(*_conditions(tx, wanted)), jobs.c.id, is_descending=True)
+    items, last = window.split([JobSummary(*row) for row in tx.connection.execute(query)])
     return items, last.id if last is not None else None
 
 
@@ -184,15 +221,19 @@ def shares_batch(tx: DatabaseTransaction, job: JobRecord) -> bool:
 
 
 def _conditions(tx: DatabaseTransaction, wanted: JobFilter) -> list[ColumnElement[bool]]:
-    equal: list[tuple[Any, Any]] = [
-        (jobs.c.owner_id, wanted.owner_id),
-        (jobs.c.state, wanted.status),
-        (jobs.c.simulation, wanted.simulation),
-        (jobs.c.image, wanted.image),
-        (jobs.c.sweep_id, wanted.sweep_id),
-    ]
+    equal: list[tuple[Any, Any]] = [(jobs.c.simulation, wanted.simulation), (jobs.c.sweep_id, wanted.sweep_id)]
     conditions = [column == value for column, value in equal if value is not None]
-    return conditions + [has_label(tx.kind, jobs.c["metadata"], *label) for label in (wanted.metadata or {}).items()]
+    among: list[tuple[Any, Sequence[Any]]] = [(jobs.c.state, wanted.statuses), (jobs.c.reason, wanted.reasons)]
+    conditions += [column.in_(values) for column, values in among if values]
+    return conditions + find_conditions(
+        tx.kind,
+        jobs,
+        owner_id=wanted.owner_id,
+        labels=wanted.labels,
+        created_from=wanted.created_from,
+        created_to=wanted.created_to,
+        search=wanted.search,
+    )
 
 
 def _ended_since(moment: datetime) -> ColumnElement[bool]:

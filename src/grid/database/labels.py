@@ -19,17 +19,30 @@ def has_label(kind: DatabaseKind, column: ColumnElement[Any], key: str, text: st
     A string is compared as text, to the character; a number as a double (`1000`, `1e3` and `1000.0` are one); a boolean
     as `true` or `false`. So `3` finds the string and the number.
     """
-    written = _values(text)
     if kind == "postgresql":  # JSONB compares numbers as numbers
-        return or_(*(column.cast(JSONB).contains({key: value}) for value in (text, *written)))
+        return or_(*(column.cast(JSONB).contains({key: value}) for value in (text, *_values(text))))
     member = func.json_each(column).table_valued("key", "type", "atom")
+    return exists(select(1).select_from(member).where(member.c.key == key, _is_any(member, text)))
+
+
+def has_label_value(kind: DatabaseKind, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Return the condition that any label of the JSON object `column` has the value that `text` writes."""
+    if kind == "postgresql":
+        member = func.jsonb_each(column.cast(JSONB)).table_valued("key", "value", name="member")
+        equal = [member.c.value == bindparam(None, value, type_=JSONB()) for value in (text, *_values(text))]
+        return exists(select(1).select_from(member).where(or_(*equal)))
+    member = func.json_each(column).table_valued("key", "type", "atom")
+    return exists(select(1).select_from(member).where(_is_any(member, text)))
+
+
+def _is_any(member: Any, text: str) -> ColumnElement[bool]:
+    """Return the condition that a member of SQLite's `json_each` is what `text` writes."""
     alike = [and_(member.c.type == "text", member.c.atom == bindparam(None, text, type_=Text()))]
-    alike += [_is_equal(member, value) for value in written]
-    return exists(select(1).select_from(member).where(member.c.key == key, or_(*alike)))
+    return or_(*alike, *(_is_equal(member, value) for value in _values(text)))
 
 
 def _values(text: str) -> list[float | bool]:
-    """Return what `text` writes beside itself: a boolean or a finite number."""
+    """Return the boolean or finite number that `text` writes beside itself."""
     if text in {"true", "false"}:
         return [text == "true"]
     number = float(text) if _NUMBER.fullmatch(text) else math.nan

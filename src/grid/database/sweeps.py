@@ -28,18 +28,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, Key, UTCDateTime, words
-from grid.database.labels import has_label
+from grid.database.filters import find_conditions
 from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
 
 
 @dataclass(frozen=True)
 class SweepFilter:
-    """Which sweeps; what is None or empty does not restrict."""
+    """Conditions on sweeps, as `grid.database.job_queries.JobFilter`."""
 
     owner_id: UUID | None = None
     simulation: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    created_from: datetime | None = None  # this time or later
+    created_to: datetime | None = None  # before this time
+    search: str | None = None
 
 
 class Sweep(Base):
@@ -183,9 +186,13 @@ class SweepRepository:
 
 
 def _conditions(tx: DatabaseTransaction, wanted: SweepFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.owner_id is not None:
-        conditions.append(sweeps.c.owner_id == wanted.owner_id)
-    if wanted.simulation is not None:
-        conditions.append(sweeps.c.simulation == wanted.simulation)
-    return conditions + [has_label(tx.kind, sweeps.c["metadata"], *label) for label in wanted.labels.items()]
+    conditions = find_conditions(
+        tx.kind,
+        sweeps,
+        owner_id=wanted.owner_id,
+        labels=wanted.labels,
+        created_from=wanted.created_from,
+        created_to=wanted.created_to,
+        search=wanted.search,
+    )
+    return conditions + ([sweeps.c.simulation == wanted.simulation] if wanted.simulation is not None else [])

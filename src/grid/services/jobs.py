@@ -8,9 +8,9 @@ from uuid import UUID
 from grid.core.errors import ConflictError, GridError, NotFoundError
 from grid.core.logging import get_logger
 from grid.database import job_queries
-from grid.database.job_queries import Count, JobFilter, JobNumbers
+from grid.database.job_queries import Count, JobFilter, JobNumbers, JobSummary
 from grid.database.jobs import JobRecord
-from grid.database.uow import UnitOfWork
+from grid.database.uow import Transaction, UnitOfWork
 from grid.database.windows import Window
 from grid.schemas.jobs import JobStatus, Reason
 from grid.services import audit, ledger
@@ -56,7 +56,7 @@ class Page(Generic[T]):
         return -(-self.count.number // self.window.size) if self.window.page is not None else None
 
 
-def describe_state(job: JobRecord) -> str:
+def describe_state(job: JobRecord | JobSummary) -> str:
     """Say in one sentence where a job stands."""
     if job.message:
         return job.message
@@ -80,8 +80,21 @@ def list_jobs(uow: UnitOfWork, wanted: JobFilter, window: Window[UUID]) -> Page[
     """Read a part of the list of jobs, newest first."""
     with uow.read() as tx:
         items, following = job_queries.read_window(tx, wanted, window)
-        is_all = window.page in {None, 1} and window.after is None and following is None
-        count = Count(len(items), True) if is_all else job_queries.count(tx, wanted)
+        return _make_page(tx, wanted, window, items, following)
+
+
+def list_summaries(uow: UnitOfWork, wanted: JobFilter, window: Window[UUID]) -> Page[JobSummary]:
+    """Read a part of the list of jobs, newest first, in rows of a few columns."""
+    with uow.read() as tx:
+        items, following = job_queries.read_summaries(tx, wanted, window)
+        return _make_page(tx, wanted, window, items, following)
+
+
+def _make_page(
+    tx: Transaction, wanted: JobFilter, window: Window[UUID], items: list[T], following: UUID | None
+) -> Page[T]:
+    is_all = window.page in {None, 1} and window.after is None and following is None
+    count = Count(len(items), True) if is_all else job_queries.count(tx, wanted)
     return Page(items, window, count, following)
 
 

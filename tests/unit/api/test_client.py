@@ -86,3 +86,8 @@ def test_all_jobs_are_read_once(client, monkeypatch):
 
     assert [job.id for job in client.iterate_jobs(metadata={"n": "a"})] == made[::-1]
     assert client.send(calls.list_sweeps(limit=1)).items == []
+    moment = client.get_job(made[2]).created_at
+    newer = list(client.iterate_jobs(status=["queued", "running"], created_from=moment, q="a"))
+    assert [job.id for job in newer][:3] == made[:1:-1]
+    short = client.send(calls.list_job_summaries(q=made[0], created_from=None))
+    assert [(job.id, job.metadata) for job in short.items] == [(made[0], {"n": "a"})]

@@ -113,6 +113,10 @@ def test_a_list_filters_by_status_simulation_sweep_and_labels(alice):
 
     assert ids(status="cancelled") == {cancelled}
     assert ids(status="success") == set()
+    assert ids(status=["success", "cancelled"]) == {cancelled} == ids(reason=["cancelled_by_user", "oom"])
+    assert ids(q="x y") == set(sweep["jobs"])
+    assert ids(q=cancelled) == {cancelled}
+    assert ids(created_to="2020-01-01T00:00:00+02:00") == set() != ids(created_from="2020-01-01T00:00:00Z")
     assert ids(simulation="heat-rod") == set(sweep["jobs"])
     assert ids(sweep=sweep["sweep"]) == set(sweep["jobs"])
     assert ids(**{"metadata.n": "3"}) == ids(**{"metadata.word": "3"}) == set(noop)
@@ -121,9 +125,36 @@ def test_a_list_filters_by_status_simulation_sweep_and_labels(alice):
     assert ids(**{"metadata.n": "3", "simulation": "heat-rod"}) == set()
 
 
+def test_a_summary_is_the_row_without_what_only_a_job_page_shows(alice):
+    submit(alice, simulation="heat-rod", sweep=[{}, {}], metadata={"n": 3})
+
+    whole = alice.get(JOBS, params={"limit": 1}).json()
+    short = alice.get(JOBS, params={"limit": 1, "view": "summary"}).json()
+
+    assert {name: value for name, value in short.items() if name != "items"} == {
+        name: value for name, value in whole.items() if name != "items"
+    }
+    assert short["items"] == [{name: whole["items"][0][name] for name in SUMMARY}]
+    assert len(json.dumps(short["items"])) < 0.5 * len(json.dumps(whole["items"]))
+
+
+SUMMARY = (
+    "id", "status", "reason", "message", "simulation", "container_image", "sweep_id", "sweep_index", "progress",
+    "created_at", "started_at", "finished_at", "metadata",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "params",
     [
+        {"view": "short"},
+        {"status": ["queued", "done"]},
+        {"reason": "tired"},
+        {"created_from": "2026-01-01T00:00:00"},
+        {"created_from": "yesterday"},
+        {"created_from": "2026-01-02T00:00:00Z", "created_to": "2026-01-02T00:00:00Z"},
+        {"q": ""},
+        {"q": "a\nb"},
         {"page": 0},
         {"page": "x"},
         {"size": 0},

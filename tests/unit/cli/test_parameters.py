@@ -3,13 +3,31 @@
 import itertools
 import json
 import math
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.cli.parameters import LARGEST_SWEEP, expand_sweep, parse_axis, parse_value, read_labels, read_params
+from grid.cli.parameters import (
+    LARGEST_SWEEP,
+    expand_sweep,
+    parse_axis,
+    parse_value,
+    read_labels,
+    read_moment,
+    read_params,
+)
 from grid.core.errors import FieldError, InputError
+
+
+def test_a_time_without_a_zone_is_one_of_this_machine():
+    assert read_moment(None, "--created-to") is None
+    assert read_moment("2026-01-31T08:00:00+02:00", "--created-to") == datetime(2026, 1, 31, 6, tzinfo=UTC)
+    assert read_moment("2026-01-31", "--created-to") == datetime(2026, 1, 31).astimezone()
+    for text in ("yesterday", "2026-02-30", "12:00", ""):
+        with pytest.raises(FieldError, match="--created-to"):
+            read_moment(text, "--created-to")
 
 
 def test_a_range_has_both_ends_and_the_count_asked_for():

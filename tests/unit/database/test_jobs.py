@@ -64,10 +64,10 @@ def test_filters_narrow_a_page(uow, owner):
         found = [
             set(read(tx, owner, Window(), **filters)[0])
             for filters in (
-                {"status": JobStatus.CANCELLED},
+                {"statuses": [JobStatus.CANCELLED]},
                 {"simulation": "heat"},
                 {"sweep_id": sweep_id},
-                {"metadata": {"team": "nobody"}},
+                {"labels": {"team": "nobody"}},
             )
         ]
         assert [job.sweep_index for job in tx.jobs.points(sweep_id)] == [0]

@@ -1,10 +1,11 @@
 """Reading, counting and removing jobs, on both databases."""
 
 import json
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from tests.doubles.artifacts import MemoryArtifactStore
 from tests.support.service import make_service
 from tests.support.worker import HandWorker
@@ -76,15 +77,69 @@ def test_filters_find_what_they_name(service):
     cancelled = service.submit(params={}).job_ids[0]
     job_service.cancel_job(service.uow, service.bell, actor_id=service.alice, owner_id=service.alice, job_id=cancelled)
 
-    assert find(service, status=JobStatus.CANCELLED) == {cancelled} == find(service, image="sim:local")
+    assert find(service, statuses=[JobStatus.CANCELLED]) == {cancelled}
+    assert find(service, statuses=[JobStatus.CANCELLED, JobStatus.QUEUED]) == {
+        *first.job_ids, *second.job_ids, cancelled
+    }  # fmt: skip
+    assert find(service, reasons=[Reason.CANCELLED_BY_USER, Reason.OOM]) == {cancelled}
+    assert find(service, reasons=[Reason.OOM], statuses=[JobStatus.QUEUED]) == set()
     assert find(service, simulation="noop") == set(first.job_ids)
     assert find(service, sweep_id=second.sweep_id) == set(second.job_ids)
-    assert find(service, metadata={"n": "3"}) == {*first.job_ids, *second.job_ids}
-    assert find(service, metadata={"flag": "true"}) == set(first.job_ids) == find(service, metadata={"ratio": "0.5"})
-    assert find(service, metadata={"flag": "false"}) == set(second.job_ids)
-    assert find(service, metadata={"text": "three", "n": "3"}) == set(first.job_ids)
-    assert find(service, metadata={"absent": "x"}) == set()
-    assert find(service, metadata={"text": "'; DROP TABLE jobs; --"}) == set()
+    assert find(service, labels={"n": "3"}) == {*first.job_ids, *second.job_ids}
+    assert find(service, labels={"flag": "true"}) == set(first.job_ids) == find(service, labels={"ratio": "0.5"})
+    assert find(service, labels={"flag": "false"}) == set(second.job_ids)
+    assert find(service, labels={"text": "three", "n": "3"}) == set(first.job_ids)
+    assert find(service, labels={"absent": "x"}) == set()
+    assert find(service, labels={"text": "'; DROP TABLE jobs; --"}) == set()
+
+
+def test_a_span_of_time_has_its_first_moment_and_not_its_last(service):
+    ids = [service.submit(simulation="noop").job_ids[0] for _ in range(3)]
+    days = [datetime(2026, 1, day, 8, 30, 0, 250_000, tzinfo=UTC) for day in (1, 2, 3)]
+    with service.uow.begin() as tx:
+        for job_id, day in zip(ids, days, strict=True):
+            row = update(jobs).where(jobs.c.id == job_id)
+            tx.connection.execute(row.values(created_at=day, version=jobs.c.version + 1))
+
+    assert find(service, created_from=days[1]) == set(ids[1:])
+    assert find(service, created_to=days[1]) == set(ids[:1])
+    assert find(service, created_from=days[0], created_to=days[2]) == set(ids[:2])
+    assert find(service, created_from=days[1] + timedelta(milliseconds=1), created_to=days[2]) == set()
+    east = days[1].astimezone(timezone(timedelta(hours=14)))
+    assert find(service, created_from=east, created_to=east + timedelta(milliseconds=1)) == {ids[1]}
+
+
+def test_a_search_text_is_the_beginning_of_an_id_or_the_value_of_any_label(service):
+    plain = service.submit(simulation="noop").job_ids[0]
+    bridge = service.submit(simulation="noop", metadata={"project": "bridge", "n": 1000}).job_ids[0]
+    other = service.submit(simulation="noop", metadata={"part": "bridge", "flag": True, "run": "007"}).job_ids[0]
+
+    assert find(service, search=str(plain)) == find(service, search=plain.hex.upper()) == {plain}
+    assert find(service, search=str(bridge)[:35]) >= {bridge}
+    assert find(service, search=str(plain)[:3]) == {plain, bridge, other}  # made within the same two years
+    assert find(service, search="bridge") == {bridge, other}
+    assert find(service, search="1e3") == find(service, search="1000") == {bridge}
+    assert find(service, search="true") == find(service, search="007") == {other}
+    for text in ("project", "bridg", "7", "1000.5", "ffff", "g", "-", "%", "' OR 1=1 --", str(plain) + "0"):
+        assert find(service, search=text) == set(), text
+    assert find(service, search="bridge", labels={"n": "1000"}) == {bridge}
+
+
+def test_a_summary_says_what_the_whole_row_says(service):
+    service.submit(simulation="heat-rod", sweep=[{}, {}], metadata={"n": 3})
+    cancelled = service.submit(params={}).job_ids[0]
+    job_service.cancel_job(service.uow, service.bell, actor_id=service.alice, owner_id=service.alice, job_id=cancelled)
+    wanted = JobFilter(service.alice)
+
+    whole = job_service.list_jobs(service.uow, wanted, Window(2))
+    short = job_service.list_summaries(service.uow, wanted, Window(2))
+    rest = job_service.list_summaries(service.uow, wanted, Window(2, None, short.next))
+
+    assert (short.next, short.count, short.pages) == (whole.next, whole.count, whole.pages)
+    assert len(rest.items) == 1
+    for summary, job in zip(short.items, whole.items, strict=True):
+        assert all(getattr(job, name) == value for name, value in vars(summary).items())
+        assert job_service.describe_state(summary) == job_service.describe_state(job)
 
 
 ODD = [
@@ -102,7 +157,7 @@ def test_a_label_is_found_by_what_was_typed_and_by_nothing_else(service, role):
         made[text] = (service.submit(simulation="noop", metadata=labels).job_ids[0], labels)
 
     for text, (job_id, labels) in made.items():
-        assert find(service, metadata=labels) == {job_id}, text
+        assert find(service, labels=labels) == {job_id}, text
         shown = job_service.get_job(service.uow, owner_id=service.alice, job_id=job_id).meta
         assert shown == labels
 
@@ -117,20 +172,20 @@ def test_a_number_is_found_by_every_way_to_write_it(service):
     for number, job_id in made.items():
         stored = job_service.get_job(service.uow, owner_id=service.alice, job_id=job_id).meta["n"]
         for text in {json.dumps(stored), json.dumps(number), f"{number:.17g}", f"{number:.17e}"}:
-            assert find(service, metadata={"n": text}) - {as_text} == {job_id}, text
-    assert find(service, metadata={"n": "3.0"}) == {made[3], as_text}
+            assert find(service, labels={"n": text}) - {as_text} == {job_id}, text
+    assert find(service, labels={"n": "3.0"}) == {made[3], as_text}
     for text in ("3.0000000000000004", "03", "+3", " 3", "3 ", "0x3", "3_0", "nan", "inf", "1e999", "٣"):
-        assert find(service, metadata={"n": text}) == set(), text
+        assert find(service, labels={"n": text}) == set(), text
 
 
 def test_truth_is_found_by_its_words(service):
     true = service.submit(simulation="noop", metadata={"flag": True}).job_ids[0]
     false = service.submit(simulation="noop", metadata={"flag": False}).job_ids[0]
 
-    assert find(service, metadata={"flag": "true"}) == {true}
-    assert find(service, metadata={"flag": "false"}) == {false}
+    assert find(service, labels={"flag": "true"}) == {true}
+    assert find(service, labels={"flag": "false"}) == {false}
     for text in ("True", "1", "0", "yes", "1.0"):
-        assert find(service, metadata={"flag": text}) == set()
+        assert find(service, labels={"flag": text}) == set()
 
 
 def test_counting_stops_at_its_limit_and_says_so(service):

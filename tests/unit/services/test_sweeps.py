@@ -147,6 +147,12 @@ def test_sweeps_are_found_by_label_and_simulation(service):
     assert find(labels={"project": "bridge"}) == {first, second}
     assert find(labels={"project": "bridge", "n": "3"}) == {first}
     assert find(simulation="heat-rod") == {second}
+    assert find(search="bridge") == {first, second}
+    assert find(search=str(first)) == find(search="3") == {first}
+    assert find(search="bridge", simulation="heat-rod") == {second}
+    made = sweep_service.get_sweep(service.uow, owner_id=service.alice, sweep_id=first).record.created_at
+    assert first in find(created_from=made)
+    assert first not in find(created_to=made)
 
 
 def test_the_points_of_a_sweep_are_read_once_each_while_points_are_removed(service, worker):

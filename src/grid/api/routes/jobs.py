@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Response, status
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi import status as http_status
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from grid.api.dependencies import FromDishka, Router
-from grid.api.listing import ById, Labels
-from grid.api.presenting import place_members, present_job
+from grid.api.listing import ById, CommonFilters
+from grid.api.presenting import place_members, present_job, present_summary
 from grid.api.problems import problems
 from grid.api.scope import Owner
 from grid.api.security import CurrentUser
@@ -19,9 +20,9 @@ from grid.core.errors import FieldError, InputError, UnsupportedError
 from grid.core.strict_json import read_json
 from grid.database.job_queries import JobFilter
 from grid.database.uow import UnitOfWork
-from grid.schemas.jobs import JobStatus
+from grid.schemas.jobs import JobStatus, Reason
 from grid.schemas.labels import MAX_LABELS
-from grid.schemas.wire import JobOut, JobPage, JobStats, SubmissionIn, SubmissionOut, Throughput
+from grid.schemas.wire import JobOut, JobPage, JobStats, JobSummaryPage, SubmissionIn, SubmissionOut, Throughput
 from grid.schemas.wire.submissions import MAX_SWEEP_POINTS
 from grid.services import jobs as job_service
 from grid.services.ports import ArtifactStore, Doorbell
@@ -63,7 +64,7 @@ async def read_body(request: Request) -> Body:
 
 @router.post(
     "",
-    status_code=status.HTTP_202_ACCEPTED,
+    status_code=http_status.HTTP_202_ACCEPTED,
     response_model=SubmissionOut,
     responses=problems(409, 413, 415, 422, 429, 507),
     openapi_extra=SUBMISSION_BODY,
@@ -85,25 +86,39 @@ def submit_jobs(
     known = reception.find_answer(user.id, key) if key is not None else None
     submission = read_submission(body)
     result = known or reception.submit(user.id, submission, key)
-    return Response(render_result(result, submission), status.HTTP_202_ACCEPTED, media_type="application/json")
+    return Response(render_result(result, submission), http_status.HTTP_202_ACCEPTED, media_type="application/json")
+
+
+def read_filter(
+    common: CommonFilters,
+    status: Annotated[list[JobStatus] | None, Query(description="Only jobs in this state; repeatable")] = None,
+    reason: Annotated[list[Reason] | None, Query(description="Only jobs that ended so; repeatable")] = None,
+    simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
+    sweep: Annotated[UUID | None, Query(description="Only points of this sweep")] = None,
+) -> JobFilter:
+    """Return the jobs that a query names."""
+    return JobFilter(
+        **common._asdict(), statuses=status or (), reasons=reason or (), simulation=simulation, sweep_id=sweep
+    )
 
 
 @router.get("", responses=problems(403))
 def list_jobs(
-    owner_id: Owner,
     uow: FromDishka[UnitOfWork],
-    labels: Labels,
+    wanted: Annotated[JobFilter, Depends(read_filter)],
     window: ById,
-    status: JobStatus | None = None,
-    simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
-    sweep: UUID | None = None,
-) -> JobPage:
-    """List jobs, newest first; filter by status, simulation, sweep, and by labels: `metadata.project=heat-transfer`.
+    view: Annotated[
+        Literal["full", "summary"], Query(description="summary: rows without parameters, results, limits and links")
+    ] = "full",
+) -> JobPage | JobSummaryPage:
+    """List jobs, newest first; filter by state, reason, simulation, sweep, time, and labels: `metadata.project=bridge`.
 
     A program that reads the whole list sends `limit`, and then `after` with the `next` of the answer before, until it
     is null: jobs that come and go meanwhile make it read none twice and miss none. Pages are counted anew each time.
     """
-    wanted = JobFilter(owner_id, status, simulation, None, sweep, labels)
+    if view == "summary":
+        rows = job_service.list_summaries(uow, wanted, window)
+        return JobSummaryPage(items=[present_summary(job) for job in rows.items], **place_members(rows))
     found = job_service.list_jobs(uow, wanted, window)
     return JobPage(items=[present_job(job) for job in found.items], **place_members(found))
 
@@ -130,7 +145,7 @@ def get_job(job_id: UUID, owner_id: Owner, uow: FromDishka[UnitOfWork]) -> JobOu
     return present_job(job_service.get_job(uow, owner_id=owner_id, job_id=job_id))
 
 
-@router.delete("/{job_id}", status_code=status.HTTP_202_ACCEPTED, responses=problems(403, 404, 409, 507))
+@router.delete("/{job_id}", status_code=http_status.HTTP_202_ACCEPTED, responses=problems(403, 404, 409, 507))
 def cancel_job(
     job_id: UUID, user: CurrentUser, owner_id: Owner, uow: FromDishka[UnitOfWork], doorbell: FromDishka[Doorbell]
 ) -> JobOut:
@@ -139,7 +154,7 @@ def cancel_job(
     return present_job(job)
 
 
-@router.post("/{job_id}/purge", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404, 409, 507))
+@router.post("/{job_id}/purge", status_code=http_status.HTTP_204_NO_CONTENT, responses=problems(403, 404, 409, 507))
 def purge_job(
     job_id: UUID, user: CurrentUser, owner_id: Owner, uow: FromDishka[UnitOfWork], store: FromDishka[ArtifactStore]
 ) -> None:

@@ -8,7 +8,7 @@ from fastapi import status as http_status
 from starlette.responses import StreamingResponse
 
 from grid.api.dependencies import FromDishka, Router
-from grid.api.listing import ById, Labels, PageNumber, choose_window
+from grid.api.listing import ById, CommonFilters, PageNumber, choose_window
 from grid.api.presenting import place_members, present_point, present_sweep, sweep_members
 from grid.api.problems import problems
 from grid.api.scope import Owner
@@ -23,21 +23,20 @@ from grid.services.ports import Doorbell
 
 router = Router(prefix="/sweeps", tags=["sweeps"])
 
-TABLE_SIZE = 100
+TABLE_SIZE = 100  # points of an answer
 TableSize = Annotated[int | None, Query(ge=1, le=1000, description=f"Most rows of the answer; default: {TABLE_SIZE}")]
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
 @router.get("", responses=problems(403))
 def list_sweeps(
-    owner_id: Owner,
     uow: FromDishka[UnitOfWork],
-    labels: Labels,
+    common: CommonFilters,
     window: ById,
     simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
 ) -> SweepPage:
-    """List sweeps, newest first; filter by simulation and by labels, as jobs."""
-    found = sweep_service.list_sweeps(uow, SweepFilter(owner_id, simulation, labels), window)
+    """List sweeps, newest first; filter by simulation, time and labels, as jobs."""
+    found = sweep_service.list_sweeps(uow, SweepFilter(**common._asdict(), simulation=simulation), window)
     return SweepPage(items=[present_sweep(sweep) for sweep in found.items], **place_members(found))
 
 

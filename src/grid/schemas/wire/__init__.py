@@ -8,6 +8,8 @@ from grid.schemas.wire.jobs import (
     JobOut,
     JobPage,
     JobStats,
+    JobSummaryOut,
+    JobSummaryPage,
     Throughput,
 )
 from grid.schemas.wire.simulations import SimulationList, SimulationOut, SimulationSummary
@@ -32,6 +34,8 @@ __all__ = [
     "JobOut",
     "JobPage",
     "JobStats",
+    "JobSummaryOut",
+    "JobSummaryPage",
     "Metadata",
     "SimulationList",
     "SimulationOut",

@@ -64,6 +64,24 @@ class JobOut(BaseModel):
     links: JobLinks
 
 
+class JobSummaryOut(BaseModel):
+    """One row of a list of jobs: `JobOut` without parameters, results, limits and links."""
+
+    id: UUID
+    status: JobStatus
+    reason: Reason | None
+    message: str
+    simulation: str | None
+    container_image: str | None
+    sweep_id: UUID | None
+    sweep_index: int | None
+    progress: float = Field(description="Fraction done, 0 to 1")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    metadata: dict[str, JsonValue]
+
+
 class Place(BaseModel):
     """Where a part of a list lies in it, and where the list goes on."""
 
@@ -78,6 +96,13 @@ class JobPage(Place):
     """A part of the list of jobs, newest first."""
 
     items: list[JobOut]
+    next: UUID | None = Field(None, description="Send it as `after` to read on; null at the end")
+
+
+class JobSummaryPage(Place):
+    """A part of the list of jobs with `view=summary`, newest first."""
+
+    items: list[JobSummaryOut]
     next: UUID | None = Field(None, description="Send it as `after` to read on; null at the end")
 
 
