@@ -12,9 +12,9 @@ from dishka import Container
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from grid.api import docs, middleware, openapi, problems
+from grid.api import middleware, openapi, problems, routes
 from grid.api.metrics import Metrics
-from grid.api.routes import auth, health, jobs, metrics, results, simulations, sweeps, users
+from grid.api.routes import health
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.services.container import make_container
@@ -47,16 +47,16 @@ def create_app(settings: Settings | None = None, container: Container | None = N
     app.state.metrics = Metrics(lambda: read_figures(wiring.get(UnitOfWork), settings))
     app.state.watch = health.make_watch(wiring)
     _include_routes(app)
-    openapi.install(app)
+    openapi.install(app, routes.API_ROUTERS + routes.ROOT_ROUTERS)
     problems.install(app)
     middleware.install(app, settings, app.state.metrics)
     return app
 
 
 def _include_routes(app: FastAPI) -> None:
-    for router in (jobs.router, results.router, sweeps.router, simulations.router, auth.router, users.router):
+    for router in routes.API_ROUTERS:
         app.include_router(router, prefix=PREFIX)
-    for router in (health.router, metrics.router, docs.router):
+    for router in routes.ROOT_ROUTERS:
         app.include_router(router)
 
 

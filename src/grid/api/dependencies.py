@@ -142,7 +142,14 @@ class LenientRoute(StrictRoute):
 
 
 class Router(APIRouter):
-    """The router that every module of `grid.api.routes` makes: `router = Router(prefix="/jobs", tags=["jobs"])`."""
+    """The router that every module of `grid.api.routes` makes: `router = Router(prefix="/jobs", tags=["jobs"])`.
 
-    def __init__(self, *, takes_any_query: bool = False, **settings: Any) -> None:
+    Args:
+        takes_any_query: Let names in the query pass that no route reads.
+        about: Describes the router's tag in the API's documentation; one router of a tag has it.
+        settings: Of FastAPI's own router.
+    """
+
+    def __init__(self, *, takes_any_query: bool = False, about: str | None = None, **settings: Any) -> None:
         super().__init__(route_class=LenientRoute if takes_any_query else StrictRoute, **settings)
+        self.about = about

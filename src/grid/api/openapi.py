@@ -1,11 +1,13 @@
 """The OpenAPI document: one schema for every error, and on each operation the answers that the front door may give."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from grid import __version__
+from grid.api.dependencies import Router
 from grid.api.problems import DETAILS, MEDIA_TYPE, SCHEMA, Problem
 
 TITLE = "Grid"
@@ -15,14 +17,6 @@ Log in at `/api/v1/auth/login` (or run `grid auth token`) and send `Authorizatio
 problem (RFC 9457) with a `request_id` that the server's log knows. Temperatures, lengths and times have their units in
 the description of each field.
 """
-TAGS = [
-    {"name": "jobs", "description": "Submit, follow, cancel; logs and results"},
-    {"name": "sweeps", "description": "Many points as one: progress and the table"},
-    {"name": "simulations", "description": "What can be computed, with its parameters and their limits"},
-    {"name": "auth", "description": "Tokens"},
-    {"name": "users", "description": "Who may do what"},
-    {"name": "health", "description": "Whether the service is there"},
-]
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 
 # The front door turns away any request with these (`grid.api.front_door`), and any part may be away for a moment.
@@ -46,21 +40,22 @@ EVENT = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Let `app.openapi()` return Grid's document."""
+def install(app: FastAPI, routers: Iterable[Router]) -> None:
+    """Let `app.openapi()` return Grid's document, with a description of the tags of these routers."""
+    tags = [{"name": router.tags[0], "description": router.about} for router in routers if router.about is not None]
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
-            app.openapi_schema = describe(app)
+            app.openapi_schema = describe(app, tags)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def describe(app: FastAPI, tags: list[dict[str, Any]]) -> dict[str, Any]:
     """Make the document from the routes."""
     document = get_openapi(
-        title=TITLE, version=__version__, description=DESCRIPTION, routes=app.routes, tags=TAGS, servers=[{"url": "/"}]
+        title=TITLE, version=__version__, description=DESCRIPTION, routes=app.routes, tags=tags, servers=[{"url": "/"}]
     )
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])

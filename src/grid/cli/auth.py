@@ -7,7 +7,7 @@ import typer
 from grid.cli.connection import connected
 from grid.cli.output import JsonFlag, ask, print_json, reporting, show, table
 
-app = typer.Typer(no_args_is_help=True, help="Who you are to the server.")
+app = typer.Typer(name="auth", no_args_is_help=True, help="Who you are to the server.")
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 from grid.cli.exit_codes import ExitCode
 from grid.cli.output import JsonFlag, fail, reporting, show
 
-app = typer.Typer(no_args_is_help=True, help="Upgrade, check and back up the database.")
+app = typer.Typer(name="db", no_args_is_help=True, help="Upgrade, check and back up the database.")
 
 
 @app.command()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from grid.client.client import GridClient
     from grid.schemas.wire import JobOut, JobSummaryOut
 
-app = typer.Typer(no_args_is_help=True, help="Submit jobs and fetch their results.")
+app = typer.Typer(name="jobs", no_args_is_help=True, help="Submit jobs and fetch their results.")
 
 JobId = Annotated[UUID, typer.Argument(help="The job's id.")]
 SimOption = Annotated[str | None, typer.Option("--sim", "-s", help="A built-in simulation; see `grid sims list`.")]

@@ -29,18 +29,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-server.register(app)
-solving.register(app)
-verifying.register(app)
-convergence.register(app)
-calibrating.register(app)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(sweeps.app, name="sweeps")
-app.add_typer(simulations.app, name="sims")
-app.add_typer(auth.app, name="auth")
-app.add_typer(users.app, name="users")
-app.add_typer(audit.app, name="audit")
-app.add_typer(db.app, name="db")
+for commands in (server, solving, verifying, convergence, calibrating):
+    commands.register(app)
+for group in (jobs, sweeps, simulations, auth, users, audit, db):
+    app.add_typer(group.app)  # by the name that the module gives it
 
 
 def _print_version(value: bool) -> None:

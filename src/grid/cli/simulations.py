@@ -10,7 +10,7 @@ from grid.cli.output import JsonFlag, console, print_json, show, table
 if TYPE_CHECKING:
     from grid.schemas.wire import SimulationOut
 
-app = typer.Typer(no_args_is_help=True, help="The simulations that the server offers.")
+app = typer.Typer(name="sims", no_args_is_help=True, help="The simulations that the server offers.")
 
 
 @app.command("list")

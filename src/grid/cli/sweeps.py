@@ -34,7 +34,7 @@ UNSUCCESSFUL = ("failed", "timed_out", "cancelled", "expired")
 FAILED_SHOWN = 20
 MOST_METRICS = 6  # columns of a table on a terminal; `--json` and CSV have all
 
-app = typer.Typer(no_args_is_help=True, help="Many points at once, and their table.")
+app = typer.Typer(name="sweeps", no_args_is_help=True, help="Many points at once, and their table.")
 
 SweepId = Annotated[UUID, typer.Argument(help="The sweep's id.")]
 

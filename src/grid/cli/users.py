@@ -7,7 +7,7 @@ import typer
 from grid.cli.connection import connected
 from grid.cli.output import JsonFlag, ask, show, table
 
-app = typer.Typer(no_args_is_help=True, help="Who may use the server (administrator).")
+app = typer.Typer(name="users", no_args_is_help=True, help="Who may use the server (administrator).")
 
 
 @app.command()

@@ -2,24 +2,7 @@
 
 from sqlalchemy import MetaData
 
-from grid.database import (
-    attempts,
-    audit,
-    idempotency,
-    jobs,
-    logs,
-    outbox,
-    queues,
-    renders,
-    sessions,
-    sweeps,
-    users,
-    workers,
-)
+import grid.database.uow  # noqa: F401 - its repositories bring every table along
 from grid.database.base import Base
-
-TABLE_MODULES = (
-    users, sessions, audit, sweeps, jobs, attempts, queues, logs, outbox, idempotency, renders, workers
-)  # fmt: skip
 
 metadata: MetaData = Base.metadata

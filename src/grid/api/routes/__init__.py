@@ -1,1 +1,16 @@
-"""One module per noun; each offers a `router`."""
+"""The routes: a module for each noun, whose router stands here once."""
+
+from grid.api import docs
+from grid.api.dependencies import Router
+from grid.api.routes import auth, health, jobs, metrics, results, simulations, sweeps, users
+
+# Under `/api/v1`, in the order in which the documentation shows them.
+API_ROUTERS: tuple[Router, ...] = (
+    jobs.router,
+    results.router,
+    sweeps.router,
+    simulations.router,
+    auth.router,
+    users.router,
+)
+ROOT_ROUTERS: tuple[Router, ...] = (health.router, metrics.router, docs.router)  # for probes and browsers

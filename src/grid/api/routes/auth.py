@@ -12,7 +12,7 @@ from grid.schemas.identity import LoginIn, ProofOut, RefreshIn, TokenOut
 from grid.services.container import ServerKey
 from grid.services.identity import IdentityService, TokenPair
 
-router = Router(prefix="/auth", tags=["auth"])
+router = Router(prefix="/auth", tags=["auth"], about="Tokens")
 
 
 @router.post("/login", responses=problems(401, 422, 429))

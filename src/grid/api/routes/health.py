@@ -18,7 +18,7 @@ from grid.runtime.home import Home
 from grid.services.health import Part, PartName, PartState, check_parts
 from grid.services.ports import ArtifactStore
 
-router = Router(tags=["health"], takes_any_query=True)
+router = Router(tags=["health"], about="Whether the service is there", takes_any_query=True)
 
 FRESH_S = 1.0  # anybody may ask, as often as they like: the parts are looked at once a second at most
 

@@ -28,7 +28,7 @@ from grid.services import jobs as job_service
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.submissions import IdempotencyKey, Reception, SubmissionResult
 
-router = Router(prefix="/jobs", tags=["jobs"])
+router = Router(prefix="/jobs", tags=["jobs"], about="Submit, follow, cancel; logs and results")
 
 # The body is read as bytes (its fingerprint comes first) and parsed in a thread, so FastAPI does not know its schema.
 _SCHEMA = SubmissionIn.model_json_schema(ref_template="#/components/schemas/{model}")

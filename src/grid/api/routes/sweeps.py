@@ -21,7 +21,7 @@ from grid.schemas.wire import MAX_SWEEP_POINTS, SweepOut, SweepPage, SweepTable
 from grid.services import sweeps as sweep_service
 from grid.services.ports import Doorbell
 
-router = Router(prefix="/sweeps", tags=["sweeps"])
+router = Router(prefix="/sweeps", tags=["sweeps"], about="Many points as one: progress and the table")
 
 TABLE_SIZE = 100  # points of an answer
 TableSize = Annotated[int | None, Query(ge=1, le=1000, description=f"Most rows of the answer; default: {TABLE_SIZE}")]

@@ -13,7 +13,7 @@ from grid.database.users import Role, UserRecord
 from grid.schemas.identity import MeOut, PasswordChangeIn, UserCreateIn, UserOut, UserPage, UserPatchIn
 from grid.services.users import UserService
 
-router = Router(prefix="/users", tags=["users"])
+router = Router(prefix="/users", tags=["users"], about="Who may do what")
 
 
 @router.get("/me", responses=problems(401))
