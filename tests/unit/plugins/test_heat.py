@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import HeatProblem, calibration, calibration_kernels, progress, solve
+from grid.engine.methods import METHODS
 from grid.plugins.builtin.heat import Heat
 from grid.plugins.builtin.heat_params import MAX_DEPTH, HeatParams
 from grid.plugins.builtin.heat_problem import find_times, read_problem
@@ -116,6 +117,15 @@ def test_what_this_version_cannot_do_is_valid_and_refused_by_name_when_priced():
 
     with pytest.raises(UnsupportedError, match="thermal stress"):
         heat.estimate(params)
+
+
+def test_every_method_of_the_engine_can_be_asked_for_by_name():
+    names = HeatParams.model_json_schema()["properties"]["method"]["enum"]
+
+    assert names == ["auto", *sorted(method.name for method in METHODS)]
+    assert HeatParams.model_validate({"problem": WALL, "method": names[-1]}).method == names[-1]
+    with pytest.raises(ValidationError, match="method"):
+        HeatParams.model_validate({"problem": WALL, "method": "magic"})
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ A problem is checked by the engine's own reader, so that the service, the comman
 things in the same words. That loads NumPy, and only when a problem is read.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterator
+from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -15,8 +17,16 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnsupportedError
 from grid.plugins.builtin.parameters import Parameters, Whole, quantity
 
+# Read from beside the methods, since importing `grid.engine` would load NumPy; `METHODS` there has the same names.
+_METHODS = resources.files("grid").joinpath("engine", "methods", "names.json")
+METHOD_NAMES: tuple[str, ...] = ("auto", *json.loads(_METHODS.read_text(encoding="ascii")))
+
 if TYPE_CHECKING:
     from grid.engine import HeatProblem
+
+    MethodName = str
+else:
+    MethodName = Literal[METHOD_NAMES]
 
 MAX_DEPTH = 16  # levels: the deepest problem of the format has 7
 MAX_ENTRIES = 50_000  # values in all, prose included: bounds the time and memory that reading and refusing take
@@ -122,9 +132,7 @@ class HeatParams(Parameters):
         description="The problem in the case format (docs/case-format.md); expected answers and prose are ignored",
         json_schema_extra={"unit": "SI"},
     )
-    method: Literal[
-        "auto", "adi", "explicit", "exponential", "forced", "implicit", "krylov", "modal", "rkl2", "spectral"
-    ] = Field(
+    method: MethodName = Field(
         "auto",
         description="How to step in time; auto takes the cheapest that can and says why",
         json_schema_extra={"unit": "1"},
