@@ -48,7 +48,7 @@ class MemoryLedger:
         self._trouble()
         claims = {outcome.claim for outcome in outcomes}
         if self.unwritable & (claims | set(begun)):
-            raise RuntimeError("a paper that no database takes")
+            raise RuntimeError("a write that no database takes")
         self.concluded.append((list(outcomes), list(logs), list(begun)))
         return frozenset(claims - self.refused)
 

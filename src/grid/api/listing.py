@@ -108,7 +108,9 @@ class Common(NamedTuple):
 def read_common(
     owner_id: Owner,
     labels: Labels,
-    created_from: Annotated[AwareDatetime | None, Query(description="Made at this time or later, as 2026-01-31T08:00Z")] = None,
+    created_from: Annotated[
+        AwareDatetime | None, Query(description="Made at this time or later, as 2026-01-31T08:00Z")
+    ] = None,
     created_to: Annotated[AwareDatetime | None, Query(description="Made before this time")] = None,
     q: Annotated[
         str | None, Query(min_length=1, description="The beginning of an id, or the value of a label under any key")

@@ -16,7 +16,9 @@ from grid.core.errors import InputError
 if TYPE_CHECKING:
     from grid.database.uow import UnitOfWork
 
-app = typer.Typer(name="audit", no_args_is_help=True, help="Who changed what: verify the log, export it (this machine's database).")
+app = typer.Typer(
+    name="audit", no_args_is_help=True, help="Who changed what: verify the log, export it (this machine's database)."
+)
 
 
 @app.command()

@@ -26,7 +26,9 @@ FileOption = Annotated[
     Path | None, typer.Option("--params-file", exists=True, dir_okay=False, help="A JSON object of parameters.")
 ]
 PageOption = Annotated[int | None, typer.Option(min=1, help="A page by its number; default the first.")]
-FromOption = Annotated[str | None, typer.Option("--created-from", help="Made at this time or later, as 2026-01-31T08:00.")]
+FromOption = Annotated[
+    str | None, typer.Option("--created-from", help="Made at this time or later, as 2026-01-31T08:00.")
+]
 ToOption = Annotated[str | None, typer.Option("--created-to", help="Made before this time.")]
 SearchOption = Annotated[
     str | None, typer.Option("--search", "-q", help="The beginning of an id, or the value of a label under any key.")

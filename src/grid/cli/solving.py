@@ -61,7 +61,9 @@ def solve(
     ] = None,
     fields: Annotated[
         int | None,
-        typer.Option(min=1, max=10_000, help="Equal intervals at whose ends the field is kept; 1000 at most in a folder.")
+        typer.Option(
+            min=1, max=10_000, help="Equal intervals at whose ends the field is kept; 1000 at most in a folder."
+        ),
     ] = None,
     richardson: Annotated[
         bool, typer.Option("--richardson", help="Solve on half the cells too, and print the space error.")

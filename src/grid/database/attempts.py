@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, String, Table, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, Key
+from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JsonObject
 
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import and_, delete, or_, select, tuple_
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.attempts import job_attempts
 from grid.database.jobs import jobs
 from grid.database.logs import job_log_chunks
 from grid.database.renders import Render
+from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import LEASED, Claim, JobStatus
 
 

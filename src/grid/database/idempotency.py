@@ -9,8 +9,8 @@ from sqlalchemy import ForeignKey, Index, SmallInteger, String, Table, delete, s
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, Key
+from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JsonObject
 
 KEPT: Final = timedelta(hours=24)

@@ -21,8 +21,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from grid.database.jobs import JobRecord, jobs
 from grid.database.filters import find_conditions
+from grid.database.jobs import JobRecord, jobs
 from grid.database.logs import LogRecord, job_log_chunks
 from grid.database.transaction import DatabaseTransaction
 from grid.database.windows import Window
@@ -91,7 +91,9 @@ class JobNumbers:
     mean_run_s: float | None
 
 
-def read_window(tx: DatabaseTransaction, wanted: JobFilter, window: Window[UUID]) -> tuple[list[JobRecord], UUID | None]:
+def read_window(
+    tx: DatabaseTransaction, wanted: JobFilter, window: Window[UUID]
+) -> tuple[list[JobRecord], UUID | None]:
     """Read a part of the list, newest first, and the cursor behind which it goes on (None at its end)."""
     query = window.apply(select(*_COLUMNS).where(*_conditions(tx, wanted)), jobs.c.id, is_descending=True)
     items, last = window.split([JobRecord(*row) for row in tx.connection.execute(query)])

@@ -29,9 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, DatabaseKind, Json, Key, dump_json, words
 from grid.database.given import Given
+from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JobStatus, JsonObject, Manifest, Reason, SlotKind
 
 # Written out, not bound: a planner matches a partial index only with the very text of its predicate.

@@ -10,8 +10,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Table, Text, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Key
+from grid.database.transaction import DatabaseTransaction
 
 CHUNK_BYTES: Final = 16 * 1024
 CHUNKS_PER_ATTEMPT: Final = 4096  # rows of one attempt: hours of lines as they come; the worker caps the bytes at 1 MiB

@@ -8,8 +8,8 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Index, Integer, String, Table, UniqueConstraint, delete, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json
+from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JsonObject
 
 RELAY_LOCK: Final = 0x67726964  # "grid": the key of PostgreSQL's advisory lock around the relay

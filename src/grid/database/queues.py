@@ -10,8 +10,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Table, bindparam, func, sele
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Key, UTCDateTime
+from grid.database.transaction import DatabaseTransaction
 
 
 class OwnerQueue(Base):

@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, UTCDateTime, words
+from grid.database.transaction import DatabaseTransaction
 
 
 class RenderState(StrEnum):

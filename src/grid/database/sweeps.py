@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json, Key, UTCDateTime, words
 from grid.database.filters import find_conditions
+from grid.database.transaction import DatabaseTransaction
 from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
 

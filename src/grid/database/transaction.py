@@ -25,9 +25,7 @@ class DatabaseTransaction:
         clock: Replaces the database's clock, so that a test can set the time; None: the database's own.
     """
 
-    def __init__(
-        self, connection: Connection, kind: DatabaseKind, clock: Callable[[], datetime] | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, kind: DatabaseKind, clock: Callable[[], datetime] | None = None) -> None:
         self.connection = connection
         self.kind: DatabaseKind = kind
         self._clock = clock

@@ -14,9 +14,9 @@ from sqlalchemy import CursorResult, Executable
 
 from grid.database import statements
 from grid.database.base import dump_json
-from grid.database.transaction import DatabaseTransaction
 from grid.database.given import Given
 from grid.database.moves import Change, Ending, Finish, Head, Held, Requeue, Taken
+from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import Claim, JobStatus, Reason, Share, SlotKind
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import Index, String, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.transaction import DatabaseTransaction
 from grid.database.base import Base, Json
+from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JsonObject
 
 

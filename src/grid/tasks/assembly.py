@@ -22,12 +22,12 @@ from grid.runtime.slots import SlotFactory
 from grid.runtime.store import LocalArtifactStore
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.children import Child, Children, Factory
-from grid.tasks.clerk import Clerk
 from grid.tasks.desk import Desk, Limits
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.housekeeping import Janitor, reaper, relayer, store_watch
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import WorkerLedger
+from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.mailbox import Mailbox
 from grid.tasks.notes import Note
 from grid.tasks.orphans import ChildRegister, end_orphans
@@ -79,7 +79,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
     def write_children(children: list[Child]) -> None:
         register.write([child.pid for child in children])
 
-    clerk = Clerk(ledger, leases, mailbox.put, on_written=written, on_rejected=janitor.refuse)
+    writer = LedgerWriter(ledger, leases, mailbox.put, on_written=written, on_rejected=janitor.refuse)
     children = Children(
         around.factory,
         selector,
@@ -87,8 +87,8 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
         on_readable=lambda seat: desk.hear(seat),  # noqa: PLW0108 - the desk is made below
         on_change=write_children,
     )
-    programs = Programs(around.launcher, selector, clerk, around.store, mailbox.put)
-    desk = Desk(children, programs, clerk, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
+    programs = Programs(around.launcher, selector, writer, around.store, mailbox.put)
+    desk = Desk(children, programs, writer, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
 
     def on_storage_full() -> None:
         supervisor.storage_is_full()
@@ -97,7 +97,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
     def sign_in() -> None:
         details = {"slots": tokens, "busy": desk.busy, "simulations": children.versions}
         with around.uow.begin() as tx:
-            tx.workers.beat(worker_id, host=host, pid=os.getpid(), details=details, polled=clerk.polled_lately())
+            tx.workers.beat(worker_id, host=host, pid=os.getpid(), details=details, polled=writer.polled_lately())
 
     def sign_out() -> None:
         register.remove()
@@ -110,7 +110,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
         mailbox=mailbox,
         desk=desk,
         children=children,
-        clerk=clerk,
+        writer=writer,
         heartbeat=heartbeat,
         chores=(reaper(around.uow, around.doorbell), relay, watch, janitor.chore),
         bell=around.bell,

@@ -12,9 +12,9 @@ from grid.schemas.jobs import Claim, Share
 from grid.services.ledger import Stopped
 from grid.services.renders import GivenBack
 from grid.tasks.children import Children, Seat
-from grid.tasks.clerk import Clerk
 from grid.tasks.endings import Endings, MakeOutcome, overdue
 from grid.tasks.leases import Leases
+from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.notes import Claimed, Collected, Renewed
 from grid.tasks.programs import Programs
 from grid.tasks.runs import RenderRun, Run
@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 PREFETCH_WITHIN_S = 3.0  # a child that began its batch no longer ago than this will soon want the next one
 READY_LIMIT_S = 20.0  # a batch that waited so long for a free child goes back to the queue, for others
-LARGE_PATIENCE_S = 10.0  # then a large job starts with the tokens that are free
+LARGE_WAIT_S = 10.0  # then a large job starts with the tokens that are free
 PROGRESS_S = 1.0
 LARGE_TOKENS = 2
 GUEST_AFTER_S = 3.0  # a claimed batch of an owner who has nothing running waits no longer for a core token
@@ -39,12 +39,12 @@ class Limits:
 
 
 class Desk:
-    """Hands claimed work to children and programs, and their ends to the clerk.
+    """Hands claimed work to children and programs, and their ends to the ledger writer.
 
     Args:
         children: The slot children.
         programs: Runs of local programs.
-        clerk: Writes ends, beginnings and logs.
+        writer: Writes ends, beginnings and logs.
         leases: Where claims that were dropped without an end are released.
         limits: Tokens and times.
         on_storage_full: Called when a child could not store its results for want of room.
@@ -54,15 +54,15 @@ class Desk:
         self,
         children: Children,
         programs: Programs,
-        clerk: Clerk,
+        writer: LedgerWriter,
         leases: Leases,
         limits: Limits,
         *,
         on_storage_full: Callable[[], None] = lambda: None,
     ) -> None:
-        self._children, self._programs, self._clerk, self._leases = children, programs, clerk, leases
+        self._children, self._programs, self._writer, self._leases = children, programs, writer, leases
         self._limits, self._on_storage_full = limits, on_storage_full
-        self._endings = Endings(children, clerk, leases, lease_s=limits.lease_s, start_s=limits.start_s)
+        self._endings = Endings(children, writer, leases, lease_s=limits.lease_s, start_s=limits.start_s)
         self._ready: deque[Run] = deque()
         self._renders: deque[RenderRun] = deque()
 
@@ -100,7 +100,7 @@ class Desk:
         return (*shares, "short") if "short" not in taken else tuple(shares)
 
     def accept(self, note: Claimed) -> None:
-        """Take what the clerk claimed."""
+        """Take what the ledger writer claimed."""
         if note.batch is not None:
             self._ready.append(Run(note.batch, lease_ok_at=note.asked_at, claimed_at=note.asked_at))
         if note.render is not None:
@@ -176,9 +176,9 @@ class Desk:
     def return_waiting(self) -> None:
         """Give back what waits: the worker drains."""
         for run in self._ready:
-            self._clerk.write(outcomes=run.give_back("drain", "The worker is being stopped."))
+            self._writer.write(outcomes=run.give_back("drain", "The worker is being stopped."))
         for render in self._renders:
-            self._clerk.write(renders=[(render.claimed.claim, GivenBack(is_loss=False))])
+            self._writer.write(renders=[(render.claimed.claim, GivenBack(is_loss=False))])
         self._ready.clear()
         self._renders.clear()
 
@@ -188,12 +188,12 @@ class Desk:
             work = seat.work
             self._children.bury(seat)
             if isinstance(work, Run):
-                self._clerk.write(outcomes=work.give_back("drain", "The worker was stopped."))
+                self._writer.write(outcomes=work.give_back("drain", "The worker was stopped."))
             elif work is not None:
-                self._clerk.write(renders=[(work.claimed.claim, GivenBack(is_loss=False))])
+                self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=False))])
         for run in self._programs.runs():
             self._programs.kill(run)
-            self._clerk.write(outcomes=run.give_back("drain", "The worker was stopped."))
+            self._writer.write(outcomes=run.give_back("drain", "The worker was stopped."))
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Desk:
 
     def _start_large(self, run: Run, free: int, now: float) -> bool:
         wanted = min(LARGE_TOKENS, self._limits.tokens)
-        if free < wanted and now - run.claimed_at < LARGE_PATIENCE_S:
+        if free < wanted and now - run.claimed_at < LARGE_WAIT_S:
             return False
         seat = self._children.seat_large(min(wanted, free))
         seat.work, run.started_at = run, now
@@ -281,7 +281,7 @@ class Desk:
         elif isinstance(message, Rendered):
             if isinstance(work, RenderRun) and work.claimed.claim.render_id == message.render_id:
                 self._children.free(seat)
-                self._clerk.write(renders=[(work.claimed.claim, message)])
+                self._writer.write(renders=[(work.claimed.claim, message)])
         elif isinstance(message, Begun | Advanced | Solved):
             if isinstance(work, Run) and work.batch.batch_id == message.batch_id:
                 self._heard_of_run(seat, work, message)
@@ -292,15 +292,15 @@ class Desk:
         now = time.monotonic()
         if isinstance(message, Begun):
             run.begun_at = run.told_at = now
-            self._clerk.write(begun=list(run.open))
+            self._writer.write(begun=list(run.open))
         elif isinstance(message, Advanced):
             if now - run.told_at >= PROGRESS_S:
                 run.told_at = now
-                self._clerk.write(progress=dict.fromkeys(run.open, message.fraction))
+                self._writer.write(progress=dict.fromkeys(run.open, message.fraction))
         else:
             outcomes, logs = run.settle(message)
             self._children.free(seat)
-            self._clerk.write(outcomes=outcomes, logs=logs)
+            self._writer.write(outcomes=outcomes, logs=logs)
             if message.is_storage_full:
                 self._on_storage_full()
 
@@ -350,4 +350,4 @@ class Desk:
             self._endings.forget(run)
         elif now - run.claimed_at > READY_LIMIT_S:
             self._ready.remove(run)
-            self._clerk.write(outcomes=run.give_back("drain", "The worker that claimed the job had no free core."))
+            self._writer.write(outcomes=run.give_back("drain", "The worker that claimed the job had no free core."))

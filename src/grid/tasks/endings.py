@@ -8,8 +8,8 @@ from grid.schemas.jobs import Claim, Reason
 from grid.services.ledger import Outcome
 from grid.services.renders import GivenBack
 from grid.tasks.children import Children, Seat
-from grid.tasks.clerk import Clerk
 from grid.tasks.leases import Leases, fence_margin_s
+from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.runs import RenderRun, Run, failed
 
 log = get_logger(__name__)
@@ -25,10 +25,12 @@ def overdue(claim: Claim) -> Outcome:
 
 
 class Endings:
-    """Ends what children work on, and tells the clerk. A killed child is replaced by `Children.tend`."""
+    """Ends what children work on, and tells the ledger writer. A killed child is replaced by `Children.tend`."""
 
-    def __init__(self, children: Children, clerk: Clerk, leases: Leases, *, lease_s: float, start_s: float) -> None:
-        self._children, self._clerk, self._leases = children, clerk, leases
+    def __init__(
+        self, children: Children, writer: LedgerWriter, leases: Leases, *, lease_s: float, start_s: float
+    ) -> None:
+        self._children, self._writer, self._leases = children, writer, leases
         self._fence_s = lease_s - fence_margin_s(lease_s)
         self._start_s = start_s
 
@@ -42,18 +44,18 @@ class Endings:
         reason = self._children.bury(seat, kill=False)
         if isinstance(work, Run):
             log.warning("worker.child_died_at_work", batch=str(work.batch.batch_id), jobs=len(work.batch.jobs))
-            self._clerk.write(outcomes=work.end_with_process(reason))
+            self._writer.write(outcomes=work.end_with_process(reason))
         elif work is not None:
-            self._clerk.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+            self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
 
     def exceeded_memory(self, seat: Seat) -> None:
         """Kill the child that holds more memory than a job may."""
         work = seat.work
         reason = self._children.bury(seat, is_oom=True)
         if isinstance(work, Run):
-            self._clerk.write(outcomes=work.end_with_process(reason))
+            self._writer.write(outcomes=work.end_with_process(reason))
         elif work is not None:
-            self._clerk.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+            self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
 
     def check(self, seat: Seat, now: float) -> None:
         """End the seat's work where one of its times is over."""
@@ -65,14 +67,14 @@ class Endings:
         elif isinstance(work, RenderRun):
             if now - work.started_at > RENDER_LIMIT_S:
                 self._children.bury(seat)
-                self._clerk.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+                self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
         elif work.begun_at is None:
             if now - work.started_at > self._start_s:
                 self._children.bury(seat)
-                self._clerk.write(outcomes=work.end_at_start())
+                self._writer.write(outcomes=work.end_at_start())
         elif now - work.begun_at > work.wall_limit_s:
             self._children.bury(seat)
-            self._clerk.write(outcomes=work.end_at_wall())
+            self._writer.write(outcomes=work.end_at_wall())
 
     def stop(self, seat: Seat, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
         """End some jobs of the seat's batch: mask them, or kill the child where none is left. No outcome: lost."""
@@ -111,4 +113,4 @@ class Endings:
         if outcome is None:
             self._leases.release(claims)
         elif claims:
-            self._clerk.write(outcomes=[outcome(claim) for claim in claims])
+            self._writer.write(outcomes=[outcome(claim) for claim in claims])

@@ -1,4 +1,4 @@
-"""Which claims this worker holds: shared by the loop, the clerk that writes them and the heartbeat that renews them."""
+"""The claims that this worker holds, shared by the loop, the ledger writer and the heartbeat that renews them."""
 
 import threading
 from collections.abc import Iterable

@@ -25,8 +25,8 @@ from grid.runtime.programs import (
 from grid.schemas.jobs import Claim, Reason
 from grid.services.ledger import ClaimedJob, LogChunk, Outcome, Returned, Stopped
 from grid.services.ports import ArtifactStore
-from grid.tasks.clerk import Clerk
 from grid.tasks.collecting import start_collecting
+from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.logbook import Logbook
 from grid.tasks.notes import Collected, Note
 from grid.tasks.runs import Run, failed
@@ -36,7 +36,7 @@ log = get_logger(__name__)
 LOG_EVERY_S, LOG_AT_ONCE = 0.5, 12 * 1024  # characters
 PROGRESS_EVERY_S = 1.0
 GRACE_S = 10.0  # from TERM to KILL, kept by the watchdog
-WATCHDOG_PATIENCE_S = 5.0  # after the grace; then the watchdog itself is not trusted any more
+WATCHDOG_TIMEOUT_S = 5.0  # after the grace; then the watchdog itself is not trusted any more
 
 
 class Launcher(Protocol):
@@ -98,7 +98,7 @@ class Programs:
     Args:
         launcher: Starts programs.
         selector: Each program's descriptor is registered here with what to call when it is readable.
-        clerk: Writes beginnings, logs, progress and ends.
+        writer: Writes beginnings, logs, progress and ends.
         store: Takes the outputs.
         post: Takes the note of the thread that stored outputs.
         start_s: How long a program may take to start.
@@ -108,13 +108,13 @@ class Programs:
         self,
         launcher: Launcher,
         selector: selectors.BaseSelector,
-        clerk: Clerk,
+        writer: LedgerWriter,
         store: ArtifactStore,
         post: Callable[[Note], None],
         *,
         start_s: float = 60.0,
     ) -> None:
-        self._launcher, self._selector, self._clerk, self._store = launcher, selector, clerk, store
+        self._launcher, self._selector, self._writer, self._store = launcher, selector, writer, store
         self._post, self._start_s = post, start_s
         self._booths: dict[Claim, Booth] = {}
 
@@ -133,13 +133,13 @@ class Programs:
         try:
             program = self._launcher.launch(run.batch.image or "", job)
         except ProgramMissingError as error:
-            self._clerk.write(outcomes=run.fail(Reason.IMAGE_UNAVAILABLE, str(error)))
+            self._writer.write(outcomes=run.fail(Reason.IMAGE_UNAVAILABLE, str(error)))
         except (GridError, OSError) as error:
             log.exception("worker.program_not_started", job=str(claim.job_id))
-            self._clerk.write(outcomes=run.give_back("infra", f"The program could not be started: {error}"))
+            self._writer.write(outcomes=run.give_back("infra", f"The program could not be started: {error}"))
         else:
             if program is None:
-                self._clerk.write(outcomes=run.fail(Reason.SANDBOX_UNAVAILABLE))
+                self._writer.write(outcomes=run.fail(Reason.SANDBOX_UNAVAILABLE))
                 return
             booth = Booth(run, claim, program, Logbook(claim))
             self._booths[claim] = booth
@@ -163,8 +163,8 @@ class Programs:
         """Write lines that waited, and end what does not start or does not stop."""
         for booth in list(self._booths.values()):
             if booth.text and now - booth.written_at >= LOG_EVERY_S:
-                self._clerk.write(logs=self._chunks(booth, now))
-            if booth.told_to_stop_at is not None and now - booth.told_to_stop_at > GRACE_S + WATCHDOG_PATIENCE_S:
+                self._writer.write(logs=self._chunks(booth, now))
+            if booth.told_to_stop_at is not None and now - booth.told_to_stop_at > GRACE_S + WATCHDOG_TIMEOUT_S:
                 self._end_by_force(booth, booth.verdict or Stopped(booth.claim))
             elif booth.run.begun_at is None and now - (booth.run.started_at or now) > self._start_s:
                 self._end_by_force(booth, failed(booth.claim, Reason.START_TIMEOUT))
@@ -173,7 +173,7 @@ class Programs:
 
     def _last_moment(self, booth: Booth) -> float:
         """Return when a watchdog that still lives should long have ended its program: perhaps it was stopped."""
-        return (booth.run.begun_at or 0.0) + booth.run.wall_limit_s + GRACE_S + WATCHDOG_PATIENCE_S
+        return (booth.run.begun_at or 0.0) + booth.run.wall_limit_s + GRACE_S + WATCHDOG_TIMEOUT_S
 
     def collected(self, note: Collected) -> None:
         """Take the word of the thread that stored outputs."""
@@ -193,15 +193,15 @@ class Programs:
         match message:
             case ProgramStarted():
                 booth.run.begun_at = now
-                self._clerk.write(begun=[booth.claim])
+                self._writer.write(begun=[booth.claim])
             case ProgramLog(text):
                 booth.text += text
                 if len(booth.text) >= LOG_AT_ONCE:
-                    self._clerk.write(logs=self._chunks(booth, now))
+                    self._writer.write(logs=self._chunks(booth, now))
             case ProgramAdvanced(fraction):
                 if now - booth.run.told_at >= PROGRESS_EVERY_S:
                     booth.run.told_at = now
-                    self._clerk.write(progress={booth.claim: fraction})
+                    self._writer.write(progress={booth.claim: fraction})
             case ProgramEnded(ended):
                 self._ended(booth, ended)
 
@@ -222,7 +222,7 @@ class Programs:
 
     def _conclude(self, booth: Booth, outcome: Outcome) -> None:
         booth.run.take([booth.claim])
-        self._clerk.write(outcomes=[outcome], logs=self._chunks(booth, time.monotonic()))
+        self._writer.write(outcomes=[outcome], logs=self._chunks(booth, time.monotonic()))
 
     def _leave(self, booth: Booth) -> None:
         del self._booths[booth.claim]

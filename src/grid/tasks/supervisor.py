@@ -1,7 +1,7 @@
 """The supervisor: one loop that decides everything, and threads that wait for disks and databases in its place.
 
-The loop owns the children and what they work on. It never touches the database: the clerk claims and concludes, the
-heartbeat renews, chores reap, relay and collect; they answer with notes. See `docs/worker.md`.
+The loop owns the children and what they work on. It never touches the database: the ledger writer claims and
+concludes, the heartbeat renews, chores reap, relay and collect; they answer with notes. See `docs/worker.md`.
 """
 
 import random
@@ -15,9 +15,9 @@ from grid.core.settings import Settings
 from grid.services.ports import BellListener
 from grid.tasks.children import Children
 from grid.tasks.chores import Chore
-from grid.tasks.clerk import Clerk
 from grid.tasks.desk import Desk
 from grid.tasks.heartbeat import Heartbeat
+from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.mailbox import Mailbox
 from grid.tasks.notes import Claimed, Collected, Note, Renewed, Requeued, StoreChecked, ThreadDied, Wish
 
@@ -26,8 +26,8 @@ log = get_logger(__name__)
 TICK_S = 0.1  # timers are looked at this often while there is work
 QUIET_TICK_S = 0.5
 RENDER_GAP_S = 0.05  # between looks for requests for files while every child is busy
-CLERK_PATIENCE_S = 4.0
-THREAD_PATIENCE_S = 2.0
+WRITER_TIMEOUT_S = 4.0
+THREAD_TIMEOUT_S = 2.0
 
 
 class Supervisor:
@@ -38,7 +38,7 @@ class Supervisor:
         mailbox: Where the threads put their notes.
         desk: Hands work out and takes ends in.
         children: The slot children, started and ended here.
-        clerk: Claims and concludes.
+        writer: Claims and concludes.
         heartbeat: Renews.
         chores: Further threads, started and ended here.
         bell: Rings when there may be something in the database.
@@ -54,7 +54,7 @@ class Supervisor:
         mailbox: Mailbox[Note],
         desk: Desk,
         children: Children,
-        clerk: Clerk,
+        writer: LedgerWriter,
         heartbeat: Heartbeat,
         chores: Sequence[Chore],
         bell: BellListener,
@@ -63,7 +63,7 @@ class Supervisor:
         drain_s: float = 10.0,
     ) -> None:
         self._selector, self._mailbox, self._desk, self._children = selector, mailbox, desk, children
-        self._clerk, self._heartbeat, self._chores, self._bell = clerk, heartbeat, chores, bell
+        self._writer, self._heartbeat, self._chores, self._bell = writer, heartbeat, chores, bell
         self._poll_s, self._drain_s, self._sign_out = poll_s, drain_s, sign_out
         self._generation = 0  # counts the reasons to look: rings and polls
         self._is_hungry = True  # there may be jobs
@@ -97,7 +97,7 @@ class Supervisor:
     def _begin(self) -> None:
         self._selector.register(self._mailbox, selectors.EVENT_READ, self._on_notes)
         self._selector.register(self._bell, selectors.EVENT_READ, self._on_bell)
-        self._clerk.start()
+        self._writer.start()
         self._heartbeat.start()
         for chore in self._chores:
             chore.start()
@@ -118,12 +118,12 @@ class Supervisor:
         self._wish(now)
 
     def _wish(self, now: float) -> None:
-        """Ask the clerk for as much as can be started, or soon can be."""
+        """Ask the ledger writer for as much as can be started, or soon can be."""
         if self._is_stopping or not self._is_hungry or not self._is_store_writable:
             return
         for _ in range(self._desk.capacity(now) - self._wishes_out):
             self._wishes_out += 1
-            self._clerk.wish(Wish(self._generation))
+            self._writer.wish(Wish(self._generation))
         if self._wishes_out == 0 and self._wants_beyond and not self._is_beyond_wish_out:
             self._wish_beyond(now)
         if self._wishes_out == 0 and self._wants_files and not self._is_render_wish_out and now >= self._render_wish_at:
@@ -134,13 +134,13 @@ class Supervisor:
         shares = self._desk.shares_beyond(now)
         if shares:
             self._is_beyond_wish_out = True
-            self._clerk.wish(Wish(self._generation, shares=shares))
+            self._writer.wish(Wish(self._generation, shares=shares))
 
     def _wish_for_renders(self, now: float) -> None:
         """Every child is busy: a person who waits for files is still next."""
         if self._desk.wants_renders:
             self._render_wish_at, self._is_render_wish_out = now + RENDER_GAP_S, True
-            self._clerk.wish(Wish(self._generation, only_renders=True))
+            self._writer.wish(Wish(self._generation, only_renders=True))
 
     def _look_again(self) -> None:
         self._generation += 1
@@ -203,7 +203,7 @@ class Supervisor:
             return True
         if self._drain_until is None or not self._desk.is_quiet:
             return False
-        return self._wishes_out == 0 or time.monotonic() >= self._drain_until + THREAD_PATIENCE_S
+        return self._wishes_out == 0 or time.monotonic() >= self._drain_until + THREAD_TIMEOUT_S
 
     def _end(self) -> None:
         """End children and threads; write what is still to be written."""
@@ -212,12 +212,12 @@ class Supervisor:
         self._children.close()
         for chore in self._chores:
             chore.finish()
-        self._clerk.finish(CLERK_PATIENCE_S)
-        self._clerk.join(CLERK_PATIENCE_S + THREAD_PATIENCE_S)
-        self._heartbeat.finish()  # last: until here it held what the clerk was writing
-        self._heartbeat.join(THREAD_PATIENCE_S)
+        self._writer.finish(WRITER_TIMEOUT_S)
+        self._writer.join(WRITER_TIMEOUT_S + THREAD_TIMEOUT_S)
+        self._heartbeat.finish()  # last: until here it held what the ledger writer was writing
+        self._heartbeat.join(THREAD_TIMEOUT_S)
         for chore in self._chores:
-            chore.join(THREAD_PATIENCE_S)
+            chore.join(THREAD_TIMEOUT_S)
         self._say_goodbye()
         self._bell.close()
         self._selector.close()

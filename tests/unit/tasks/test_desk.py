@@ -15,7 +15,7 @@ from grid.schemas.jobs import Claim, JobStatus, Reason
 from grid.services.ledger import ClaimedBatch, Failed, Outcome, Renewal, Returned, Stopped, Succeeded
 from grid.services.renders import ClaimedRender, GivenBack
 from grid.tasks.children import TEMPORARY_IDLE_S, Children, Seat
-from grid.tasks.desk import GUEST_AFTER_S, LARGE_PATIENCE_S, READY_LIMIT_S, Desk, Limits
+from grid.tasks.desk import GUEST_AFTER_S, LARGE_WAIT_S, READY_LIMIT_S, Desk, Limits
 from grid.tasks.leases import Leases
 from grid.tasks.notes import Claimed, Renewed, Wish
 from grid.tasks.runs import Run
@@ -23,8 +23,8 @@ from grid.tasks.runs import Run
 NONE: frozenset[Claim] = frozenset()
 
 
-class Papers:
-    """A clerk that only keeps what it is handed."""
+class RecordingWriter:
+    """A ledger writer that only keeps what it is handed."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
@@ -73,13 +73,13 @@ class Room:
 
     def __init__(self, tokens: int = 2, lease_s: float = 30.0) -> None:
         self.selector = selectors.DefaultSelector()
-        self.factory, self.papers, self.programs, self.leases = MemoryFactory(), Papers(), Stage(), Leases()
+        self.factory, self.writer, self.programs, self.leases = MemoryFactory(), RecordingWriter(), Stage(), Leases()
         self.full: list[int] = []
         self.children = Children(self.factory, self.selector, small=tokens, on_readable=self.hear)
         self.desk = Desk(
             self.children,
             self.programs,  # type: ignore[arg-type]
-            self.papers,  # type: ignore[arg-type]
+            self.writer,  # type: ignore[arg-type]
             self.leases,
             Limits(tokens, lease_s=lease_s, start_s=60.0),
             on_storage_full=lambda: self.full.append(1),
@@ -102,7 +102,7 @@ class Room:
             self.desk.hear(seat)
 
     def claim(self, batch: ClaimedBatch | None = None, render: ClaimedRender | None = None) -> ClaimedBatch | None:
-        """Give the desk what the clerk claimed, and let it start what can start."""
+        """Give the desk what the ledger writer claimed, and let it start what can start."""
         if batch is not None:
             self.leases.hold(job.claim for job in batch.jobs)
         self.desk.accept(Claimed(Wish(1), self.now, batch, render))
@@ -134,7 +134,7 @@ def claims_of(batch: ClaimedBatch) -> list[Claim]:
     return [job.claim for job in batch.jobs]
 
 
-def test_batches_go_to_idle_children_and_their_answers_to_the_clerk(room: Room):
+def test_batches_go_to_idle_children_and_their_answers_to_the_ledger_writer(room: Room):
     first, second = room.claim(make_batch(2)), room.claim(make_batch(3))
     assert [len(child.told[0].claims) for child in room.working()] == [2, 3]
     assert room.desk.busy == 2
@@ -144,8 +144,8 @@ def test_batches_go_to_idle_children_and_their_answers_to_the_clerk(room: Room):
     room.listen()
 
     assert room.desk.is_quiet
-    assert room.papers.begun == [*claims_of(first), *claims_of(second)]
-    assert {outcome.claim for outcome in room.papers.outcomes if isinstance(outcome, Succeeded)} == {
+    assert room.writer.begun == [*claims_of(first), *claims_of(second)]
+    assert {outcome.claim for outcome in room.writer.outcomes if isinstance(outcome, Succeeded)} == {
         *claims_of(first),
         *claims_of(second),
     }
@@ -169,11 +169,11 @@ def test_a_batch_that_finds_no_free_child_goes_back_for_others(room: Room):
     for seat in room.children.busy():
         seat.work.lease_ok_at = room.now + 1e6
     room.later(1.0)
-    assert room.papers.outcomes == []
+    assert room.writer.outcomes == []
 
     room.later(READY_LIMIT_S)
 
-    returned = [outcome for outcome in room.papers.outcomes if isinstance(outcome, Returned)]
+    returned = [outcome for outcome in room.writer.outcomes if isinstance(outcome, Returned)]
     assert [outcome.claim for outcome in returned][-1:] == claims_of(waiting)
     assert {outcome.why for outcome in returned} == {"drain"}
 
@@ -203,7 +203,7 @@ def test_a_large_job_starts_with_what_is_free_rather_than_wait_for_ever(room: Ro
     room.claim(make_batch())
     room.working()[0].told.clear()
     room.claim(make_batch(slot="large"))
-    room.later(LARGE_PATIENCE_S + 1.0)
+    room.later(LARGE_WAIT_S + 1.0)
     assert [child.tokens for child in room.factory.children if child.kind == "large"] == [1]
 
 
@@ -242,7 +242,7 @@ def test_files_are_made_before_batches(room: Room):
     room.listen()
     room.desk.dispatch(room.now)
 
-    assert room.papers.renders[0][1] == answer
+    assert room.writer.renders[0][1] == answer
     assert isinstance(child.told[1], Solve)
 
 
@@ -257,7 +257,7 @@ def test_a_child_that_is_lost_costs_a_batch_one_try(room: Room, how: str):
         child.has_eaten = True
         room.later(1.0)
 
-    assert room.papers.outcomes == [Returned(claim, "lost", child.end.sentence) for claim in claims_of(batch)]
+    assert room.writer.outcomes == [Returned(claim, "lost", child.end.sentence) for claim in claims_of(batch)]
     assert room.desk.is_quiet
 
 
@@ -272,7 +272,7 @@ def test_too_much_memory_is_the_job_s_own_when_it_is_alone(room: Room, how: str)
         child.die(ExitReason(signal=9, is_oom=True))
         room.listen()
 
-    (outcome,) = room.papers.outcomes
+    (outcome,) = room.writer.outcomes
     assert (outcome.claim, outcome.status, outcome.reason) == (claim, JobStatus.FAILED, Reason.OOM)
 
 
@@ -301,11 +301,11 @@ def test_a_cancelled_column_is_left_out_and_the_last_one_takes_the_child_along(r
 
     room.renew(kept=frozenset({first, second}), cancelled=frozenset({first}))
     assert child.told[1:] == [LeaveOut(child.told[0].batch_id, frozenset({first.job_id}))]
-    assert room.papers.outcomes == [Stopped(first)]
+    assert room.writer.outcomes == [Stopped(first)]
 
     room.renew(kept=frozenset({second}), cancelled=frozenset({second}))
     assert child.was_killed
-    assert room.papers.outcomes == [Stopped(first), Stopped(second)]
+    assert room.writer.outcomes == [Stopped(first), Stopped(second)]
 
 
 def test_an_overdue_job_is_timed_out_and_a_lost_one_is_left_without_a_word(room: Room):
@@ -314,12 +314,12 @@ def test_an_overdue_job_is_timed_out_and_a_lost_one_is_left_without_a_word(room:
 
     room.renew(kept=frozenset({overdue, good}), overdue=frozenset({overdue}), lost=frozenset({lost}))
 
-    (outcome,) = room.papers.outcomes
+    (outcome,) = room.writer.outcomes
     assert (outcome.claim, outcome.status, outcome.reason) == (overdue, JobStatus.TIMED_OUT, Reason.WALL_TIMEOUT)
     assert lost not in room.leases.jobs()
     child.solve()
     room.listen()
-    assert [outcome.claim for outcome in room.papers.outcomes] == [overdue, good]
+    assert [outcome.claim for outcome in room.writer.outcomes] == [overdue, good]
 
 
 def test_a_cancel_reaches_what_waits(room: Room):
@@ -327,7 +327,7 @@ def test_a_cancel_reaches_what_waits(room: Room):
         room.claim(make_batch())
     (waiting,) = claims_of(room.claim(make_batch()))
     room.renew(kept=frozenset({waiting}), cancelled=frozenset({waiting}))
-    assert room.papers.outcomes == [Stopped(waiting)]
+    assert room.writer.outcomes == [Stopped(waiting)]
 
 
 def test_a_cancel_reaches_programs(room: Room):
@@ -352,7 +352,7 @@ def test_work_without_a_renewed_lease_is_killed_before_the_lease_ends():
 
     assert all(child.was_killed for child in children)
     assert room.leases.count() == 0
-    assert room.papers.outcomes == []
+    assert room.writer.outcomes == []
     assert room.desk.is_quiet
     room.close()
 
@@ -382,7 +382,7 @@ def test_a_render_that_is_lost_is_dropped_and_one_that_takes_too_long_costs_a_lo
     (seat,) = room.children.busy()
     seat.work.lease_ok_at = room.now + 1e6
     room.later(601.0)
-    assert room.papers.renders == [(slow.claim, GivenBack(is_loss=True))]
+    assert room.writer.renders == [(slow.claim, GivenBack(is_loss=True))]
 
 
 @pytest.mark.parametrize("how", ["dies", "eats"])
@@ -396,7 +396,7 @@ def test_a_render_whose_child_is_lost_counts_that(room: Room, how: str):
     else:
         child.has_eaten = True
         room.later(1.0)
-    assert room.papers.renders == [(render.claim, GivenBack(is_loss=True))]
+    assert room.writer.renders == [(render.claim, GivenBack(is_loss=True))]
 
 
 def test_a_solve_that_does_not_begin_is_timed_out_alone_and_tried_again_from_a_batch(room: Room):
@@ -405,7 +405,7 @@ def test_a_solve_that_does_not_begin_is_timed_out_alone_and_tried_again_from_a_b
     for seat in room.children.busy():
         seat.work.lease_ok_at = room.now + 1e6
     room.later(61.0)
-    ends = {outcome.claim: outcome for outcome in room.papers.outcomes}
+    ends = {outcome.claim: outcome for outcome in room.writer.outcomes}
     assert (ends[alone].status, ends[alone].reason) == (JobStatus.TIMED_OUT, Reason.START_TIMEOUT)
     assert [ends[claim].why for claim in several] == ["lost", "lost"]
 
@@ -418,10 +418,10 @@ def test_the_wall_limit_of_a_batch_is_that_of_its_slowest_and_ends_nobody_but_th
     room.listen()
     room.now = time.monotonic()
     room.later(6.0)
-    (outcome,) = room.papers.outcomes
+    (outcome,) = room.writer.outcomes
     assert (outcome.claim, outcome.reason) == (alone, Reason.WALL_TIMEOUT)
     room.later(3.0)
-    assert [(end.claim, end.why) for end in room.papers.outcomes[1:]] == [(claim, "lost") for claim in several]
+    assert [(end.claim, end.why) for end in room.writer.outcomes[1:]] == [(claim, "lost") for claim in several]
 
 
 def test_progress_is_written_at_most_once_a_second(room: Room, monkeypatch: pytest.MonkeyPatch):
@@ -430,11 +430,11 @@ def test_progress_is_written_at_most_once_a_second(room: Room, monkeypatch: pyte
     batch_id = child.told[0].batch_id
     child.say(Begun(batch_id), Advanced(batch_id, 0.1))
     room.listen()
-    assert room.papers.progress == {}
+    assert room.writer.progress == {}
     room.children.busy()[0].work.told_at -= 2.0
     child.say(Advanced(batch_id, 0.2), Advanced(batch_id, 0.3), Advanced(uuid4(), 0.9))
     room.listen()
-    assert room.papers.progress == {claim: 0.2}
+    assert room.writer.progress == {claim: 0.2}
 
 
 def test_a_full_store_returns_the_batch_and_is_reported(room: Room):
@@ -442,7 +442,7 @@ def test_a_full_store_returns_the_batch_and_is_reported(room: Room):
     (child,) = room.working()
     child.say(Solved(child.told[0].batch_id, (), 0.1, 0, "no room", is_storage_full=True))
     room.listen()
-    assert room.papers.outcomes == [Returned(claim, "infra", "no room") for claim in claims_of(batch)]
+    assert room.writer.outcomes == [Returned(claim, "infra", "no room") for claim in claims_of(batch)]
     assert room.full == [1]
 
 
@@ -452,8 +452,8 @@ def test_a_job_that_the_child_left_out_goes_back(room: Room):
     stopped = PointResult(second, Reason.CANCELLED_BY_SWEEP)
     child.say(Solved(child.told[0].batch_id, (stopped,), 0.1, 0))
     room.listen()
-    assert [type(outcome) for outcome in room.papers.outcomes] == [Stopped, Returned]
-    assert room.papers.outcomes[1].claim == first
+    assert [type(outcome) for outcome in room.writer.outcomes] == [Stopped, Returned]
+    assert room.writer.outcomes[1].claim == first
 
 
 def test_a_model_that_fails_says_so_in_its_own_words(room: Room):
@@ -461,7 +461,7 @@ def test_a_model_that_fails_says_so_in_its_own_words(room: Room):
     (child,) = room.working()
     child.say(Solved(child.told[0].batch_id, (PointResult(claim, Reason.DIVERGED, "it blew up"),), 0.1, 7))
     room.listen()
-    (outcome,) = room.papers.outcomes
+    (outcome,) = room.writer.outcomes
     assert isinstance(outcome, Failed)
     assert (outcome.status, outcome.message) == (JobStatus.FAILED, "it blew up")
     assert outcome.usage["max_rss_bytes"] == 7
@@ -471,7 +471,7 @@ def test_words_that_nobody_asked_for_are_passed_over(room: Room):
     (child, _) = room.factory.children
     child.say("nonsense", Rendered(uuid4()), Solved(uuid4(), (), 0.0, 0))
     room.listen()
-    assert room.papers.outcomes == []
+    assert room.writer.outcomes == []
     assert not child.is_dead
 
 
@@ -484,12 +484,12 @@ def test_a_drain_gives_back_what_waits_at_once_and_what_runs_at_its_end(room: Ro
     room.desk.accept(Claimed(Wish(1), room.now, None, late))
 
     room.desk.return_waiting()
-    assert [(outcome.claim, outcome.why) for outcome in room.papers.outcomes] == [(waiting[0], "drain")]
-    assert room.papers.renders == [(late.claim, GivenBack(is_loss=False))]
+    assert [(outcome.claim, outcome.why) for outcome in room.writer.outcomes] == [(waiting[0], "drain")]
+    assert room.writer.renders == [(late.claim, GivenBack(is_loss=False))]
 
     room.desk.return_running()
-    assert [(outcome.claim, outcome.why) for outcome in room.papers.outcomes[1:]] == [(running[0], "drain")]
-    assert room.papers.renders[1:] == [(render.claim, GivenBack(is_loss=False))]
+    assert [(outcome.claim, outcome.why) for outcome in room.writer.outcomes[1:]] == [(running[0], "drain")]
+    assert room.writer.renders[1:] == [(render.claim, GivenBack(is_loss=False))]
     assert room.desk.is_quiet
 
 
@@ -497,7 +497,7 @@ def test_a_drain_ends_programs(room: Room):
     (claim,) = claims_of(room.claim(make_batch(slot="program")))
     room.desk.return_running()
     assert len(room.programs.killed) == 1
-    assert [outcome.claim for outcome in room.papers.outcomes] == [claim]
+    assert [outcome.claim for outcome in room.writer.outcomes] == [claim]
 
 
 def test_a_seat_without_a_child_hears_nothing(room: Room):

@@ -30,14 +30,14 @@ from grid.schemas.jobs import Claim, FileEntry, JobStatus, Reason
 from grid.services.ledger import ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
 from grid.tasks.collecting import MOST_METRICS, read_metrics
 from grid.tasks.notes import Collected
-from grid.tasks.programs import GRACE_S, LOG_AT_ONCE, WATCHDOG_PATIENCE_S, ProgramLauncher, Programs
+from grid.tasks.programs import GRACE_S, LOG_AT_ONCE, WATCHDOG_TIMEOUT_S, ProgramLauncher, Programs
 from grid.tasks.runs import Run, failed
 
 OK = ProgramOutcome(Reason.OK, "", 0, usage={"wall_s": 1.0})
 
 
-class Papers:
-    """A clerk that only keeps what it is handed."""
+class RecordingWriter:
+    """A ledger writer that only keeps what it is handed."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
@@ -57,11 +57,11 @@ class Hall:
     """Programs with everything around them; launching gives what the test put there."""
 
     def __init__(self, folder: Path) -> None:
-        self.selector, self.papers, self.store = selectors.DefaultSelector(), Papers(), MemoryArtifactStore()
+        self.selector, self.writer, self.store = selectors.DefaultSelector(), RecordingWriter(), MemoryArtifactStore()
         self.notes: list[Collected] = []
         self.program = MemoryProgram(folder)
         self.answer: object = self.program
-        self.programs = Programs(self, self.selector, self.papers, self.store, self.notes.append)  # type: ignore[arg-type]
+        self.programs = Programs(self, self.selector, self.writer, self.store, self.notes.append)  # type: ignore[arg-type]
 
     def launch(self, image: str, job: ClaimedJob) -> object:
         if isinstance(self.answer, Exception):
@@ -101,9 +101,9 @@ def test_a_program_that_ends_well_leaves_its_files_its_lines_and_its_usage(hall:
     hall.hear(ProgramStarted(1, 1), ProgramLog("one\n"), ProgramLog("two\n"), ProgramEnded(OK))
     hall.take_notes()
 
-    assert hall.papers.begun == [claim]
-    assert hall.papers.outcomes == [Succeeded(claim, {"files": [], "metrics": {}, "audits": []}, {"wall_s": 1.0})]
-    assert [chunk.text for chunk in hall.papers.logs] == ["one\ntwo\n"]
+    assert hall.writer.begun == [claim]
+    assert hall.writer.outcomes == [Succeeded(claim, {"files": [], "metrics": {}, "audits": []}, {"wall_s": 1.0})]
+    assert [chunk.text for chunk in hall.writer.logs] == ["one\ntwo\n"]
     assert (hall.programs.tokens_used, hall.program.is_closed, hall.selector.get_map()) == (0, True, {})
 
 
@@ -119,7 +119,7 @@ def test_a_program_that_ends_well_leaves_its_files_its_lines_and_its_usage(hall:
 def test_a_program_that_ends_badly_says_how(hall: Hall, ended: ProgramOutcome, status: JobStatus, reason: Reason):
     hall.start()
     hall.hear(ProgramStarted(1, 1), ProgramEnded(ended))
-    (outcome,) = hall.papers.outcomes
+    (outcome,) = hall.writer.outcomes
     assert isinstance(outcome, Failed)
     assert (outcome.status, outcome.reason, outcome.exit_code) == (status, reason, ended.exit_code)
 
@@ -127,7 +127,7 @@ def test_a_program_that_ends_badly_says_how(hall: Hall, ended: ProgramOutcome, s
 def test_a_watchdog_that_is_lost_is_not_the_program_s_fault(hall: Hall):
     hall.start()
     hall.hear(ProgramEnded(ProgramOutcome.lost()))
-    (outcome,) = hall.papers.outcomes
+    (outcome,) = hall.writer.outcomes
     assert isinstance(outcome, Returned)
     assert outcome.why == "infra"
 
@@ -144,7 +144,7 @@ def test_a_watchdog_that_is_lost_is_not_the_program_s_fault(hall: Hall):
 def test_a_program_that_cannot_start_is_concluded_at_once(hall: Hall, answer: object, kind: object):
     hall.answer = answer
     run = hall.start()
-    (outcome,) = hall.papers.outcomes
+    (outcome,) = hall.writer.outcomes
     assert (outcome.why if isinstance(outcome, Returned) else outcome.reason) == kind  # type: ignore[union-attr]
     assert (hall.programs.tokens_used, run.open) == (0, {})
 
@@ -165,7 +165,7 @@ def test_outputs_that_cannot_be_stored(hall: Hall, error: Exception, expected: o
     wait_until(lambda: hall.notes, "the outputs were looked at")
     assert hall.notes[0].is_storage_full is is_full
     hall.take_notes()
-    (outcome,) = hall.papers.outcomes
+    (outcome,) = hall.writer.outcomes
     assert (outcome.why if isinstance(outcome, Returned) else outcome.reason) == expected  # type: ignore[union-attr]
 
 
@@ -176,7 +176,7 @@ def test_a_program_told_to_stop_ends_as_stopped_whatever_it_does(hall: Hall):
     hall.programs.stop(run, failed(claim, Reason.WALL_TIMEOUT))
     assert hall.program.is_cancelled
     hall.hear(ProgramEnded(OK))
-    assert hall.papers.outcomes == [Stopped(claim)]
+    assert hall.writer.outcomes == [Stopped(claim)]
 
 
 def test_a_program_stopped_while_its_output_is_stored_is_stopped(hall: Hall):
@@ -185,7 +185,7 @@ def test_a_program_stopped_while_its_output_is_stored_is_stopped(hall: Hall):
     hall.hear(ProgramEnded(OK))
     hall.programs.stop(run, Stopped(claim))
     hall.take_notes()
-    assert hall.papers.outcomes == [Stopped(claim)]
+    assert hall.writer.outcomes == [Stopped(claim)]
 
 
 def test_a_program_that_does_not_stop_is_ended_by_force(hall: Hall):
@@ -194,15 +194,15 @@ def test_a_program_that_does_not_stop_is_ended_by_force(hall: Hall):
     hall.programs.stop(run, Stopped(claim))
     hall.programs.tick(time.monotonic() + GRACE_S)
     assert not hall.program.is_killed
-    hall.programs.tick(time.monotonic() + GRACE_S + WATCHDOG_PATIENCE_S + 1)
+    hall.programs.tick(time.monotonic() + GRACE_S + WATCHDOG_TIMEOUT_S + 1)
     assert hall.program.is_killed
-    assert hall.papers.outcomes == [Stopped(claim)]
+    assert hall.writer.outcomes == [Stopped(claim)]
 
 
 def test_a_program_that_does_not_start_is_timed_out(hall: Hall):
     hall.start()
     hall.programs.tick(time.monotonic() + 61.0)
-    (outcome,) = hall.papers.outcomes
+    (outcome,) = hall.writer.outcomes
     assert (outcome.status, outcome.reason) == (JobStatus.TIMED_OUT, Reason.START_TIMEOUT)  # type: ignore[union-attr]
 
 
@@ -210,7 +210,7 @@ def test_a_killed_program_is_left_without_a_word(hall: Hall):
     run = hall.start()
     hall.hear(ProgramStarted(1, 1))
     hall.programs.kill(run)
-    assert (hall.program.is_killed, hall.papers.outcomes, hall.programs.runs()) == (True, [], [])
+    assert (hall.program.is_killed, hall.writer.outcomes, hall.programs.runs()) == (True, [], [])
 
 
 def test_what_a_killed_program_leaves_is_passed_over(hall: Hall):
@@ -218,18 +218,18 @@ def test_what_a_killed_program_leaves_is_passed_over(hall: Hall):
     hall.hear(ProgramEnded(OK))
     hall.programs.kill(run)
     hall.take_notes()
-    assert hall.papers.outcomes == []
+    assert hall.writer.outcomes == []
 
 
 def test_lines_are_written_in_pieces_and_progress_once_a_second(hall: Hall):
     run = hall.start()
     (claim,) = run.open
     hall.hear(ProgramStarted(1, 1), ProgramLog("x" * LOG_AT_ONCE), ProgramAdvanced(0.25), ProgramAdvanced(0.5))
-    assert [len(chunk.text) for chunk in hall.papers.logs] == [LOG_AT_ONCE]
-    assert hall.papers.progress == [{claim: 0.25}]
+    assert [len(chunk.text) for chunk in hall.writer.logs] == [LOG_AT_ONCE]
+    assert hall.writer.progress == [{claim: 0.25}]
     hall.hear(ProgramLog("later\n"))
     hall.programs.tick(time.monotonic() + 1.0)
-    assert [chunk.seq for chunk in hall.papers.logs] == [0, 1]
+    assert [chunk.seq for chunk in hall.writer.logs] == [0, 1]
 
 
 def test_the_launcher_knows_listed_programs_only(tmp_path: Path):

@@ -15,10 +15,10 @@ from grid.core.errors import UnavailableError
 from grid.runtime.messages import Render, Rendered, Solve, Solved
 from grid.services.ledger import Returned, Succeeded
 from grid.tasks.children import Children, Seat
-from grid.tasks.clerk import Clerk
 from grid.tasks.desk import PREFETCH_WITHIN_S, Desk, Limits
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.leases import Leases
+from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.mailbox import Mailbox
 from grid.tasks.notes import Note, StoreChecked, ThreadDied
 from grid.tasks.supervisor import Supervisor
@@ -44,12 +44,12 @@ class Shop:
         self.mailbox: Mailbox[Note] = Mailbox()
         self.factory = MemoryFactory()
         selector = selectors.DefaultSelector()
-        self.clerk = Clerk(self.ledger, self.leases, self.mailbox.put)
+        self.writer = LedgerWriter(self.ledger, self.leases, self.mailbox.put)
         self.children = Children(self.factory, selector, small=1, on_readable=self.hear)
         self.desk = Desk(
             self.children,
             NoPrograms(),  # type: ignore[arg-type]
-            self.clerk,
+            self.writer,
             self.leases,
             Limits(1),
             on_storage_full=self.fill,
@@ -61,7 +61,7 @@ class Shop:
             mailbox=self.mailbox,
             desk=self.desk,
             children=self.children,
-            clerk=self.clerk,
+            writer=self.writer,
             heartbeat=Heartbeat(self.ledger, self.leases, self.mailbox.put, every_s=3600.0),
             chores=(),
             bell=self.bell.listen("work"),
@@ -213,7 +213,7 @@ def test_a_worker_whose_thread_died_ends_with_an_error(shop: Shop):
     shop.bell.ring("work")
     wait_until(lambda: shop.told(Solve), "the child worked")
 
-    shop.mailbox.put(ThreadDied("clerk", ZeroDivisionError()))
+    shop.mailbox.put(ThreadDied("ledger-writer", ZeroDivisionError()))
     shop.thread.join(20.0)
 
     assert shop.codes == [1]

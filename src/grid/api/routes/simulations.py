@@ -11,7 +11,9 @@ from grid.api.security import CurrentUser
 from grid.plugins.registry import Registry
 from grid.schemas.wire import SimulationList, SimulationOut
 
-router = Router(prefix="/simulations", tags=["simulations"], about="What can be computed, with its parameters and their limits")
+router = Router(
+    prefix="/simulations", tags=["simulations"], about="What can be computed, with its parameters and their limits"
+)
 
 
 @router.get("")

@@ -1,4 +1,4 @@
-"""The clerk: one thread that claims and concludes, joins what waits, and keeps what the ledger does not take now."""
+"""The ledger writer: one thread that claims and concludes, groups writes, and retries those that fail for now."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,21 +13,21 @@ from grid.runtime.messages import Rendered
 from grid.schemas.jobs import Claim
 from grid.services.ledger import LogChunk, Returned, Stopped, Succeeded
 from grid.services.renders import GivenBack
-from grid.tasks import clerk as clerk_module
-from grid.tasks.clerk import Clerk
+from grid.tasks import ledger_writer as writer_module
 from grid.tasks.leases import Leases
+from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.notes import Claimed, Note, Requeued, ThreadDied, Wish
 
 
 class Office:
-    """A clerk with everything around it."""
+    """A ledger writer with everything around it."""
 
     def __init__(self) -> None:
         self.ledger, self.leases = MemoryLedger(), Leases()
         self.notes: list[Note] = []
         self.late: list[Succeeded] = []
         self.written = threading.Event()
-        self.clerk = Clerk(
+        self.writer = LedgerWriter(
             self.ledger,
             self.leases,
             self.notes.append,
@@ -39,15 +39,15 @@ class Office:
         self.late += late
 
     def close(self) -> None:
-        if self.clerk.ident is not None:
-            self.clerk.finish(1.0)
-            self.clerk.join(10.0)
-            assert not self.clerk.is_alive()
+        if self.writer.ident is not None:
+            self.writer.finish(1.0)
+            self.writer.join(10.0)
+            assert not self.writer.is_alive()
 
 
 @pytest.fixture
 def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    monkeypatch.setattr(clerk_module, "BACKOFF_S", (0.001, 0.01))
+    monkeypatch.setattr(writer_module, "BACKOFF_S", (0.001, 0.01))
     office = Office()
     yield office
     office.close()
@@ -57,13 +57,13 @@ def make_claim() -> Claim:
     return Claim(uuid4(), 1)
 
 
-def test_what_gathers_before_the_clerk_looks_is_one_transaction(office: Office):
+def test_what_gathers_before_the_ledger_writer_looks_is_one_transaction(office: Office):
     claims = [make_claim() for _ in range(50)]
     for claim in claims:
-        office.clerk.write(begun=[claim])
-        office.clerk.write(outcomes=[Stopped(claim)], logs=[LogChunk(claim, 0, "a line")])
+        office.writer.write(begun=[claim])
+        office.writer.write(outcomes=[Stopped(claim)], logs=[LogChunk(claim, 0, "a line")])
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: office.ledger.concluded, "it was written")
 
     ((outcomes, logs, begun),) = office.ledger.concluded
@@ -72,9 +72,9 @@ def test_what_gathers_before_the_clerk_looks_is_one_transaction(office: Office):
 
 def test_lines_of_a_run_that_goes_on_are_written_without_an_end(office: Office):
     claim = make_claim()
-    office.clerk.write(logs=[LogChunk(claim, 0, "so far so good")], progress={claim: 0.5})
+    office.writer.write(logs=[LogChunk(claim, 0, "so far so good")], progress={claim: 0.5})
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: office.ledger.progress, "progress was written")
 
     assert office.ledger.logs == [LogChunk(claim, 0, "so far so good")]
@@ -85,30 +85,30 @@ def test_each_wish_is_answered_once_and_an_empty_ledger_is_asked_no_further(offi
     batch = make_batch(3)
     office.ledger.batches.append(batch)
     for generation in range(4):
-        office.clerk.wish(Wish(generation))
+        office.writer.wish(Wish(generation))
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: len(office.notes) == 4, "every wish was answered")
 
     answers = [note for note in office.notes if isinstance(note, Claimed)]
     assert [answer.batch for answer in answers] == [batch, None, None, None]
     assert sorted(office.leases.jobs()) == sorted(job.claim for job in batch.jobs)
-    assert office.clerk.polled_lately()
-    assert not office.clerk.polled_lately()
+    assert office.writer.polled_lately()
+    assert not office.writer.polled_lately()
 
 
-def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_holds_up_no_papers(
+def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_blocks_no_writes(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(clerk_module, "CLAIM_GAP_S", 3600.0)
-    office.clerk.start()
-    office.clerk.wish(Wish(1))
+    monkeypatch.setattr(writer_module, "CLAIM_GAP_S", 3600.0)
+    office.writer.start()
+    office.writer.wish(Wish(1))
     wait_until(lambda: len(office.notes) == 1, "the first wish was answered")
-    office.clerk.wish(Wish(2))
+    office.writer.wish(Wish(2))
     claim = make_claim()
-    office.clerk.write(outcomes=[Stopped(claim)])
+    office.writer.write(outcomes=[Stopped(claim)])
     wait_until(lambda: office.ledger.concluded, "the end was written")
-    office.clerk.write(progress={claim: 0.5})
+    office.writer.write(progress={claim: 0.5})
     wait_until(lambda: office.ledger.progress, "progress was written")
 
     assert [note.wish for note in office.notes if isinstance(note, Claimed)] == [Wish(1)]
@@ -117,11 +117,11 @@ def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_holds_up_no_pap
 def test_requests_for_files_go_before_jobs(office: Office):
     office.ledger.batches.append(make_batch())
     office.ledger.renders.append(make_render())
-    office.clerk.wish(Wish(1))
-    office.clerk.wish(Wish(1, only_renders=True))
-    office.clerk.wish(Wish(1))
+    office.writer.wish(Wish(1))
+    office.writer.wish(Wish(1, only_renders=True))
+    office.writer.wish(Wish(1))
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: len(office.notes) == 3, "every wish was answered")
 
     kinds = [(note.render is not None, note.batch is not None) for note in office.notes if isinstance(note, Claimed)]
@@ -130,14 +130,14 @@ def test_requests_for_files_go_before_jobs(office: Office):
 
 
 @pytest.mark.parametrize("trouble", [UnavailableError("away"), StorageFullError("full")])
-def test_papers_are_kept_until_the_ledger_takes_them(office: Office, trouble: Exception):
+def test_writes_are_kept_until_the_ledger_takes_them(office: Office, trouble: Exception):
     claim, render = make_claim(), make_render()
     office.leases.hold([claim])
     office.leases.hold_render(render.claim)
     office.ledger.troubles.extend([trouble] * 5)
-    office.clerk.write(outcomes=[Stopped(claim)], renders=[(render.claim, Rendered(render.claim.render_id))])
+    office.writer.write(outcomes=[Stopped(claim)], renders=[(render.claim, Rendered(render.claim.render_id))])
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: office.ledger.render_ends, "everything was written")
 
     assert [outcomes for outcomes, _, _ in office.ledger.concluded] == [[Stopped(claim)]]
@@ -148,36 +148,36 @@ def test_papers_are_kept_until_the_ledger_takes_them(office: Office, trouble: Ex
 def test_a_claim_that_meets_trouble_is_answered_as_empty(office: Office):
     office.ledger.batches.append(make_batch())
     office.ledger.troubles.append(UnavailableError("away"))
-    office.clerk.wish(Wish(1))
+    office.writer.wish(Wish(1))
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: office.notes, "the wish was answered")
 
     assert isinstance(office.notes[0], Claimed)
     assert office.notes[0].is_empty
 
 
-def test_papers_that_cannot_be_written_before_the_end_are_given_up(office: Office):
+def test_writes_that_cannot_be_made_before_the_end_are_dropped(office: Office):
     office.ledger.troubles.extend([UnavailableError("away")] * 10_000)
-    office.clerk.write(outcomes=[Stopped(make_claim())])
+    office.writer.write(outcomes=[Stopped(make_claim())])
 
-    office.clerk.start()
-    office.clerk.finish(0.05)
-    office.clerk.join(10.0)
+    office.writer.start()
+    office.writer.finish(0.05)
+    office.writer.join(10.0)
 
-    assert not office.clerk.is_alive()
+    assert not office.writer.is_alive()
     assert office.ledger.concluded == []
 
 
-def test_one_unwritable_paper_does_not_hold_up_the_others(office: Office):
+def test_one_write_that_always_fails_does_not_block_the_others(office: Office):
     claims = [make_claim() for _ in range(9)]
     office.leases.hold(claims)
     office.ledger.unwritable = {claims[4]}
-    office.clerk.write(
+    office.writer.write(
         outcomes=[Stopped(claim) for claim in claims], begun=claims, logs=[LogChunk(c, 0, "x") for c in claims]
     )
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: office.leases.count() == 0, "all were written or given up")
 
     written = {outcome.claim for outcomes, _, _ in office.ledger.concluded for outcome in outcomes}
@@ -188,9 +188,9 @@ def test_an_unwritable_render_is_left_to_its_lease(office: Office):
     render = make_render()
     office.leases.hold_render(render.claim)
     office.ledger.troubles.append(RuntimeError("a defect"))
-    office.clerk.write(renders=[(render.claim, GivenBack(is_loss=True))])
+    office.writer.write(renders=[(render.claim, GivenBack(is_loss=True))])
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: office.leases.count() == 0, "it was given up")
 
     assert office.ledger.render_ends == []
@@ -199,9 +199,9 @@ def test_an_unwritable_render_is_left_to_its_lease(office: Office):
 def test_results_that_come_too_late_are_named_and_jobs_that_went_back_are_looked_for(office: Office):
     late, good, back = make_claim(), make_claim(), make_claim()
     office.ledger.refused = {late}
-    office.clerk.write(outcomes=[Succeeded(late, {}), Succeeded(good, {}), Returned(back, "lost")])
+    office.writer.write(outcomes=[Succeeded(late, {}), Succeeded(good, {}), Returned(back, "lost")])
 
-    office.clerk.start()
+    office.writer.start()
     wait_until(lambda: office.late, "the late result was named")
 
     assert [result.claim for result in office.late] == [late]
@@ -212,11 +212,11 @@ def test_a_defect_of_the_thread_is_told_to_the_loop(office: Office, monkeypatch:
     def explode(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(office.clerk, "_answer", explode)
-    office.clerk.wish(Wish(1))
+    monkeypatch.setattr(office.writer, "_answer", explode)
+    office.writer.wish(Wish(1))
 
-    office.clerk.start()
-    office.clerk.join(10.0)
+    office.writer.start()
+    office.writer.join(10.0)
 
     (note,) = office.notes
     assert isinstance(note, ThreadDied)

@@ -1,4 +1,4 @@
-"""The clerk: one thread that alone claims and concludes, so that a slow disk never holds up the loop.
+"""The ledger writer: one thread that alone claims and concludes, so that a slow disk never holds up the loop.
 
 Whatever gathers while a transaction is under way goes into the next one. What the ledger cannot take now (a full disk,
 a database away) is kept and tried again with growing pauses; a claim that meanwhile lost its lease is refused then by
@@ -23,15 +23,15 @@ from grid.tasks.notes import Claimed, Note, Requeued, ThreadDied, Wish
 
 log = get_logger(__name__)
 
-GATHER_S = 0.02  # beginnings, progress and log lines wait this long for company; outcomes never wait
+BATCH_WINDOW_S = 0.02  # [s] starts, progress and log lines wait this long to share a transaction; outcomes never wait
 # Between claims: where jobs come singly and fast, one claim then takes what has come meanwhile. The first never waits.
 CLAIM_GAP_S = 0.02
 BACKOFF_S = (0.1, 5.0)  # first and longest pause after a refusal
 
 
 @dataclass
-class Papers:
-    """What waits to be written."""
+class PendingWrites:
+    """Writes that wait for the next transaction."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     begun: list[Claim] = field(default_factory=list)
@@ -44,11 +44,11 @@ class Papers:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether somebody waits for this: an end, or files."""
+        """Whether a user waits for one of these: the outcome of a job, or files."""
         return bool(self.outcomes or self.renders)
 
 
-class Clerk(threading.Thread):
+class LedgerWriter(threading.Thread):
     """Writes for the loop. Its answers come as notes through `post`.
 
     Args:
@@ -68,12 +68,12 @@ class Clerk(threading.Thread):
         on_written: Callable[[], None] = lambda: None,
         on_rejected: Callable[[Sequence[Succeeded]], None] = lambda _: None,
     ) -> None:
-        super().__init__(name="clerk", daemon=True)  # joined by the loop; a stuck database must not hold up the exit
+        super().__init__(name="ledger-writer", daemon=True)  # the loop joins it with a time limit
         self._ledger, self._leases, self._post = ledger, leases, post
         self._on_written, self._on_rejected = on_written, on_rejected
         self._changed = threading.Condition()
-        self._papers = Papers()
-        self._gathering_since: float | None = None
+        self._pending = PendingWrites()
+        self._batch_since: float | None = None
         self._wishes: list[Wish] = []
         self._claim_at = 0.0  # monotonic: no claim before
         self._stop_at: float | None = None  # monotonic: after it, what cannot be written is given up
@@ -90,15 +90,15 @@ class Clerk(threading.Thread):
         progress: Mapping[Claim, float] | None = None,
         renders: Sequence[tuple[RenderClaim, Rendered | GivenBack]] = (),
     ) -> None:
-        """Hand in papers; returns at once."""
+        """Queue writes; return at once."""
         with self._changed:
-            self._papers.outcomes += outcomes
-            self._papers.begun += begun
-            self._papers.logs += logs
-            self._papers.progress.update(progress or {})
-            self._papers.renders += renders
-            if self._gathering_since is None:
-                self._gathering_since = time.monotonic()
+            self._pending.outcomes += outcomes
+            self._pending.begun += begun
+            self._pending.logs += logs
+            self._pending.progress.update(progress or {})
+            self._pending.renders += renders
+            if self._batch_since is None:
+                self._batch_since = time.monotonic()
             self._changed.notify()
 
     def wish(self, wish: Wish) -> None:
@@ -120,93 +120,93 @@ class Clerk(threading.Thread):
             self._changed.notify()
 
     def run(self) -> None:
-        """Take papers and wishes until told to finish."""
+        """Flush writes and answer claim requests until told to finish."""
         try:
             while True:
-                papers, wishes, is_over = self._next()
-                if papers:
-                    self._file(papers)
+                pending, wishes, is_over = self._next()
+                if pending:
+                    self._flush(pending)
                 if wishes:
                     self._answer(wishes)
-                if is_over and not papers:
+                if is_over and not pending:
                     return
         except BaseException as error:  # noqa: BLE001 - the loop must learn of it, whatever it is
             self._post(ThreadDied(self.name, error))
 
-    def _next(self) -> tuple[Papers, list[Wish], bool]:
+    def _next(self) -> tuple[PendingWrites, list[Wish], bool]:
         with self._changed:
             while not self._is_due():
-                self._changed.wait(self._patience_s())
-            papers, self._papers, self._gathering_since = self._papers, Papers(), None
+                self._changed.wait(self._time_to_flush())
+            pending, self._pending, self._batch_since = self._pending, PendingWrites(), None
             wishes: list[Wish] = []
             if time.monotonic() >= self._claim_at:
                 wishes, self._wishes = self._wishes, []
-            return papers, wishes, self._stop_at is not None
+            return pending, wishes, self._stop_at is not None
 
     def _is_due(self) -> bool:
-        return self._stop_at is not None or self._papers.is_urgent or self._patience_s() == 0.0
+        return self._stop_at is not None or self._pending.is_urgent or self._time_to_flush() == 0.0
 
-    def _patience_s(self) -> float | None:
-        """Return how long to wait for company; None where nothing is there that could want it."""
-        due = [self._gathering_since + GATHER_S] if self._gathering_since is not None else []
+    def _time_to_flush(self) -> float | None:
+        """Return the time to wait for further writes to join [s]; None where nothing is pending."""
+        due = [self._batch_since + BATCH_WINDOW_S] if self._batch_since is not None else []
         if self._wishes:
             due.append(self._claim_at)
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def _file(self, papers: Papers) -> None:
-        """Write papers, each kind in one transaction; in trouble, keep them and try again until told to finish."""
+    def _flush(self, pending: PendingWrites) -> None:
+        """Write each kind in one transaction; retry until told to finish while the ledger is unavailable."""
         has_written = False
-        while papers:
+        while pending:
             try:
-                has_written |= self._write_once(papers)
+                has_written |= self._write_once(pending)
             except (UnavailableError, StorageFullError) as error:
                 if not self._wait_out(error):
-                    log.warning("worker.papers_given_up", outcomes=len(papers.outcomes), renders=len(papers.renders))
+                    log.warning("worker.writes_dropped", outcomes=len(pending.outcomes), renders=len(pending.renders))
                     break
             else:
                 self._recover()
         if has_written:
             self._on_written()
 
-    def _write_once(self, papers: Papers) -> bool:
-        """Write each kind and strike it from `papers`; return whether a job or a render changed."""
-        has_changed = bool(papers.outcomes or papers.begun or papers.renders)
-        if papers.outcomes or papers.begun:
-            self._conclude(papers)
-            ended = {outcome.claim for outcome in papers.outcomes}
-            papers.logs = [chunk for chunk in papers.logs if chunk.claim not in ended]
-            papers.outcomes, papers.begun = [], []
-        if papers.logs:  # of runs that go on
-            self._guard("log", lambda: self._ledger.append_logs(papers.logs))
-            papers.logs = []
-        while papers.renders:
-            self._conclude_render(*papers.renders[0])
-            del papers.renders[0]
-        if papers.progress:
-            self._guard("progress", lambda: self._ledger.report_progress(papers.progress))
-            papers.progress = {}
+    def _write_once(self, pending: PendingWrites) -> bool:
+        """Write each kind and remove it from `pending`; return whether a job or a render changed."""
+        has_changed = bool(pending.outcomes or pending.begun or pending.renders)
+        if pending.outcomes or pending.begun:
+            self._conclude(pending)
+            ended = {outcome.claim for outcome in pending.outcomes}
+            pending.logs = [chunk for chunk in pending.logs if chunk.claim not in ended]
+            pending.outcomes, pending.begun = [], []
+        if pending.logs:  # of runs that go on
+            self._guard("log", lambda: self._ledger.append_logs(pending.logs))
+            pending.logs = []
+        while pending.renders:
+            self._conclude_render(*pending.renders[0])
+            del pending.renders[0]
+        if pending.progress:
+            self._guard("progress", lambda: self._ledger.report_progress(pending.progress))
+            pending.progress = {}
         return has_changed
 
-    def _conclude(self, papers: Papers) -> None:
+    def _conclude(self, pending: PendingWrites) -> None:
         try:
-            ended = {outcome.claim for outcome in papers.outcomes}
-            logs = [chunk for chunk in papers.logs if chunk.claim in ended]
-            accepted = self._ledger.conclude(papers.outcomes, logs, papers.begun)
+            ended = {outcome.claim for outcome in pending.outcomes}
+            logs = [chunk for chunk in pending.logs if chunk.claim in ended]
+            accepted = self._ledger.conclude(pending.outcomes, logs, pending.begun)
         except (UnavailableError, StorageFullError):
             raise
         except Exception:
-            log.exception("worker.papers_unwritable", outcomes=len(papers.outcomes), begun=len(papers.begun))
-            self._conclude_apart(papers)
+            log.exception("worker.conclude_failed", outcomes=len(pending.outcomes), begun=len(pending.begun))
+            self._conclude_apart(pending)
         else:
-            self._settle(papers.outcomes, accepted)
+            self._settle(pending.outcomes, accepted)
 
-    def _conclude_apart(self, papers: Papers) -> None:
-        """Write the halves alone, so that one unwritable paper does not hold up the others for ever."""
-        claims = list(dict.fromkeys([*(outcome.claim for outcome in papers.outcomes), *papers.begun]))
+    def _conclude_apart(self, pending: PendingWrites) -> None:
+        """Write each half alone, so that one write that always fails does not block the others."""
+        claims = list(dict.fromkeys([*(outcome.claim for outcome in pending.outcomes), *pending.begun]))
         if len(claims) <= 1:
-            self._leases.release(outcome.claim for outcome in papers.outcomes)  # the reaper gives the job to another
+            self._leases.release(outcome.claim for outcome in pending.outcomes)  # the reaper gives the job to another
             return
-        for part in _split(papers, claims):
+        for part in _split(pending, claims):
             self._conclude(part)
 
     def _conclude_render(self, claim: RenderClaim, end: Rendered | GivenBack) -> None:
@@ -214,13 +214,13 @@ class Clerk(threading.Thread):
         self._leases.release_render(claim)
 
     def _guard(self, kind: str, write: Callable[[], object]) -> None:
-        """Write; what fails for a reason that another try cannot mend is logged and left to the reaper."""
+        """Write; a failure that a retry cannot mend is logged, and the claim is left to the reaper."""
         try:
             write()
         except (UnavailableError, StorageFullError):
             raise
         except Exception:
-            log.exception("worker.paper_unwritable", kind=kind)
+            log.exception("worker.write_failed", kind=kind)
 
     def _settle(self, outcomes: Sequence[Outcome], accepted: frozenset[Claim]) -> None:
         self._leases.release(outcome.claim for outcome in outcomes)
@@ -281,14 +281,14 @@ class Clerk(threading.Thread):
             log.info("worker.ledger_well")
 
 
-def _split(papers: Papers, claims: Sequence[Claim]) -> list[Papers]:
-    """Deal papers into two by claim; a job's beginning and log stay with its outcome."""
+def _split(pending: PendingWrites, claims: Sequence[Claim]) -> list[PendingWrites]:
+    """Split pending writes into two by claim; a job's beginning and log stay with its outcome."""
     first = set(claims[: len(claims) // 2])
     return [
-        Papers(
-            outcomes=[o for o in papers.outcomes if (o.claim in first) is chosen],
-            begun=[c for c in papers.begun if (c in first) is chosen],
-            logs=[chunk for chunk in papers.logs if (chunk.claim in first) is chosen],
+        PendingWrites(
+            outcomes=[o for o in pending.outcomes if (o.claim in first) is chosen],
+            begun=[c for c in pending.begun if (c in first) is chosen],
+            logs=[chunk for chunk in pending.logs if (chunk.claim in first) is chosen],
         )
         for chosen in (True, False)
     ]
