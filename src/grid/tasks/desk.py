@@ -15,7 +15,7 @@ from grid.tasks.children import Children, Seat
 from grid.tasks.endings import Endings, MakeOutcome, overdue
 from grid.tasks.leases import Leases
 from grid.tasks.ledger_writer import LedgerWriter
-from grid.tasks.notes import Claimed, Collected, Renewed
+from grid.tasks.notes import ClaimReply, Collected, Renewed
 from grid.tasks.programs import Programs
 from grid.tasks.runs import RenderRun, Run
 
@@ -99,7 +99,7 @@ class Desk:
         shares: list[Share] = ["guest"] if taken.count("guest") < self._limits.tokens else []
         return (*shares, "short") if "short" not in taken else tuple(shares)
 
-    def accept(self, note: Claimed) -> None:
+    def accept(self, note: ClaimReply) -> None:
         """Take what the ledger writer claimed."""
         if note.batch is not None:
             self._ready.append(Run(note.batch, lease_ok_at=note.asked_at, claimed_at=note.asked_at))

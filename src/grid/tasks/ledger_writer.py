@@ -19,7 +19,7 @@ from grid.services.ledger import LogChunk, Outcome, Returned, Succeeded
 from grid.services.renders import GivenBack, RenderClaim
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import Ledger
-from grid.tasks.notes import Claimed, Note, Requeued, ThreadDied, Wish
+from grid.tasks.notes import ClaimReply, ClaimRequest, Note, Requeued, ThreadDied
 
 log = get_logger(__name__)
 
@@ -74,7 +74,7 @@ class LedgerWriter(threading.Thread):
         self._changed = threading.Condition()
         self._pending = PendingWrites()
         self._batch_since: float | None = None
-        self._wishes: list[Wish] = []
+        self._requests: list[ClaimRequest] = []
         self._claim_at = 0.0  # monotonic: no claim before
         self._stop_at: float | None = None  # monotonic: after it, what cannot be written is given up
         self._is_well = True
@@ -101,10 +101,10 @@ class LedgerWriter(threading.Thread):
                 self._batch_since = time.monotonic()
             self._changed.notify()
 
-    def wish(self, wish: Wish) -> None:
-        """Ask for one claim; it is answered by exactly one `Claimed`."""
+    def request_claim(self, request: ClaimRequest) -> None:
+        """Ask for one claim; it is answered by exactly one `ClaimReply`."""
         with self._changed:
-            self._wishes.append(wish)
+            self._requests.append(request)
             self._changed.notify()
 
     def polled_lately(self) -> bool:
@@ -116,32 +116,32 @@ class LedgerWriter(threading.Thread):
         """Write what is there and end, at the latest after `within_s`."""
         with self._changed:
             self._stop_at = time.monotonic() + within_s
-            self._wishes.clear()
+            self._requests.clear()
             self._changed.notify()
 
     def run(self) -> None:
         """Flush writes and answer claim requests until told to finish."""
         try:
             while True:
-                pending, wishes, is_over = self._next()
+                pending, requests, is_over = self._next()
                 if pending:
                     self._flush(pending)
-                if wishes:
-                    self._answer(wishes)
+                if requests:
+                    self._answer(requests)
                 if is_over and not pending:
                     return
         except BaseException as error:  # noqa: BLE001 - the loop must learn of it, whatever it is
             self._post(ThreadDied(self.name, error))
 
-    def _next(self) -> tuple[PendingWrites, list[Wish], bool]:
+    def _next(self) -> tuple[PendingWrites, list[ClaimRequest], bool]:
         with self._changed:
             while not self._is_due():
                 self._changed.wait(self._time_to_flush())
             pending, self._pending, self._batch_since = self._pending, PendingWrites(), None
-            wishes: list[Wish] = []
+            requests: list[ClaimRequest] = []
             if time.monotonic() >= self._claim_at:
-                wishes, self._wishes = self._wishes, []
-            return pending, wishes, self._stop_at is not None
+                requests, self._requests = self._requests, []
+            return pending, requests, self._stop_at is not None
 
     def _is_due(self) -> bool:
         return self._stop_at is not None or self._pending.is_urgent or self._time_to_flush() == 0.0
@@ -149,7 +149,7 @@ class LedgerWriter(threading.Thread):
     def _time_to_flush(self) -> float | None:
         """Return the time to wait for further writes to join [s]; None where nothing is pending."""
         due = [self._batch_since + BATCH_WINDOW_S] if self._batch_since is not None else []
-        if self._wishes:
+        if self._requests:
             due.append(self._claim_at)
         return max(0.0, min(due) - time.monotonic()) if due else None
 
@@ -231,24 +231,24 @@ class LedgerWriter(threading.Thread):
         if any(isinstance(outcome, Returned) and outcome.why != "infra" for outcome in outcomes):
             self._post(Requeued())
 
-    def _answer(self, wishes: Sequence[Wish]) -> None:
-        """Claim once for each wish, until the ledger has nothing left."""
+    def _answer(self, requests: Sequence[ClaimRequest]) -> None:
+        """Claim once for each request, until the ledger has nothing left."""
         is_empty = False
         self._claim_at = time.monotonic() + CLAIM_GAP_S
-        for wish in wishes:
+        for request in requests:
             asked_at = time.monotonic()
-            claimed = Claimed(wish, asked_at) if is_empty else self._claim(wish, asked_at)
-            is_empty = is_empty or (claimed.is_empty and not wish.only_renders and "any" in wish.shares)
-            self._post(claimed)
+            reply = ClaimReply(request, asked_at) if is_empty else self._claim(request, asked_at)
+            is_empty = is_empty or (reply.is_empty and not request.only_renders and "any" in request.shares)
+            self._post(reply)
 
-    def _claim(self, wish: Wish, asked_at: float) -> Claimed:
+    def _claim(self, request: ClaimRequest, asked_at: float) -> ClaimReply:
         """Claim a request for files, else a batch; nothing where the ledger is in trouble (the loop asks again)."""
         try:
             render = self._ledger.claim_render()
-            batch = None if render is not None or wish.only_renders else self._ledger.claim(wish.shares)
+            batch = None if render is not None or request.only_renders else self._ledger.claim(request.shares)
         except GridError as error:
             self._note_trouble(error)
-            return Claimed(wish, asked_at)
+            return ClaimReply(request, asked_at)
         self._recover()
         self._has_polled = True
         if render is not None:
@@ -256,7 +256,7 @@ class LedgerWriter(threading.Thread):
         if batch is not None:
             self._leases.hold(Claim(job.id, job.epoch) for job in batch.jobs)
             self._on_written()
-        return Claimed(wish, asked_at, batch, render)
+        return ClaimReply(request, asked_at, batch, render)
 
     def _wait_out(self, error: GridError) -> bool:
         """Pause after a refusal, longer each time; False once the time to finish is over."""

@@ -8,8 +8,8 @@ from grid.services.renders import ClaimedRender, RenderClaim
 
 
 @dataclass(frozen=True)
-class Wish:
-    """One wish for work. `generation` counts the reasons to look (rings, polls) up to this wish."""
+class ClaimRequest:
+    """A request for work. `generation` counts the reasons to look (rings, polls) up to this request."""
 
     generation: int
     only_renders: bool = False
@@ -17,13 +17,13 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Claimed:
-    """The answer to one wish. `asked_at`: monotonic time before the claim was sent, so that its lease is younger.
+class ClaimReply:
+    """The answer to one request. `asked_at`: monotonic time before the claim was sent, so that its lease is younger.
 
-    Where more reasons to look came after the wish, an empty answer proves nothing.
+    Where more reasons to look came after the request, an empty answer proves nothing.
     """
 
-    wish: Wish
+    request: ClaimRequest
     asked_at: float
     batch: ClaimedBatch | None = None
     render: ClaimedRender | None = None
@@ -72,4 +72,4 @@ class ThreadDied:
     error: BaseException
 
 
-Note = Claimed | Renewed | StoreChecked | Collected | Requeued | ThreadDied
+Note = ClaimReply | Renewed | StoreChecked | Collected | Requeued | ThreadDied

@@ -19,7 +19,7 @@ from grid.tasks.desk import Desk
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.mailbox import Mailbox
-from grid.tasks.notes import Claimed, Collected, Note, Renewed, Requeued, StoreChecked, ThreadDied, Wish
+from grid.tasks.notes import ClaimReply, ClaimRequest, Collected, Note, Renewed, Requeued, StoreChecked, ThreadDied
 
 log = get_logger(__name__)
 
@@ -66,13 +66,13 @@ class Supervisor:
         self._writer, self._heartbeat, self._chores, self._bell = writer, heartbeat, chores, bell
         self._poll_s, self._drain_s, self._sign_out = poll_s, drain_s, sign_out
         self._generation = 0  # counts the reasons to look: rings and polls
-        self._is_hungry = True  # there may be jobs
-        self._wants_files = True  # there may be requests for files
-        self._wishes_out = 0
-        self._wants_beyond = True  # there may be jobs to run beyond the core tokens
-        self._is_beyond_wish_out = False
-        self._render_wish_at = 0.0
-        self._is_render_wish_out = False
+        self._may_have_jobs = True  # there may be jobs
+        self._may_have_renders = True  # there may be requests for files
+        self._open_requests = 0
+        self._may_have_extra = True  # there may be jobs to run beyond the core tokens
+        self._is_extra_request_open = False
+        self._render_request_at = 0.0
+        self._is_render_request_open = False
         self._poll_at = self._tick_at = 0.0
         self._is_store_writable = True
         self._is_stopping = False
@@ -115,36 +115,41 @@ class Supervisor:
         if self._is_stopping:
             self._drain(now)
         self._desk.dispatch(now)
-        self._wish(now)
+        self._request_claims(now)
 
-    def _wish(self, now: float) -> None:
+    def _request_claims(self, now: float) -> None:
         """Ask the ledger writer for as much as can be started, or soon can be."""
-        if self._is_stopping or not self._is_hungry or not self._is_store_writable:
+        if self._is_stopping or not self._may_have_jobs or not self._is_store_writable:
             return
-        for _ in range(self._desk.capacity(now) - self._wishes_out):
-            self._wishes_out += 1
-            self._writer.wish(Wish(self._generation))
-        if self._wishes_out == 0 and self._wants_beyond and not self._is_beyond_wish_out:
-            self._wish_beyond(now)
-        if self._wishes_out == 0 and self._wants_files and not self._is_render_wish_out and now >= self._render_wish_at:
-            self._wish_for_renders(now)
+        for _ in range(self._desk.capacity(now) - self._open_requests):
+            self._open_requests += 1
+            self._writer.request_claim(ClaimRequest(self._generation))
+        if self._open_requests == 0 and self._may_have_extra and not self._is_extra_request_open:
+            self._request_extra_shares(now)
+        if (
+            self._open_requests == 0
+            and self._may_have_renders
+            and not self._is_render_request_open
+            and now >= self._render_request_at
+        ):
+            self._request_renders(now)
 
-    def _wish_beyond(self, now: float) -> None:
+    def _request_extra_shares(self, now: float) -> None:
         """Long jobs hold every core token: an owner of whom nothing runs is still next, and so is a short job."""
         shares = self._desk.shares_beyond(now)
         if shares:
-            self._is_beyond_wish_out = True
-            self._writer.wish(Wish(self._generation, shares=shares))
+            self._is_extra_request_open = True
+            self._writer.request_claim(ClaimRequest(self._generation, shares=shares))
 
-    def _wish_for_renders(self, now: float) -> None:
+    def _request_renders(self, now: float) -> None:
         """Every child is busy: a person who waits for files is still next."""
         if self._desk.wants_renders:
-            self._render_wish_at, self._is_render_wish_out = now + RENDER_GAP_S, True
-            self._writer.wish(Wish(self._generation, only_renders=True))
+            self._render_request_at, self._is_render_request_open = now + RENDER_GAP_S, True
+            self._writer.request_claim(ClaimRequest(self._generation, only_renders=True))
 
     def _look_again(self) -> None:
         self._generation += 1
-        self._is_hungry = self._wants_files = self._wants_beyond = True
+        self._may_have_jobs = self._may_have_renders = self._may_have_extra = True
 
     def _on_bell(self) -> None:
         self._bell.drain()
@@ -153,7 +158,7 @@ class Supervisor:
 
     def _on_notes(self) -> None:
         for note in self._mailbox.take():
-            if isinstance(note, Claimed):
+            if isinstance(note, ClaimReply):
                 self._on_claimed(note)
             elif isinstance(note, Renewed):
                 self._desk.renewed(note)
@@ -166,20 +171,20 @@ class Supervisor:
             else:
                 self._on_thread_died(note)
 
-    def _on_claimed(self, note: Claimed) -> None:
-        is_last_word = note.wish.generation == self._generation
-        if note.wish.only_renders:
-            self._is_render_wish_out = False
-        elif "any" not in note.wish.shares:
-            self._is_beyond_wish_out = False
-            if note.is_empty and is_last_word:
-                self._wants_beyond = False
+    def _on_claimed(self, note: ClaimReply) -> None:
+        is_latest = note.request.generation == self._generation
+        if note.request.only_renders:
+            self._is_render_request_open = False
+        elif "any" not in note.request.shares:
+            self._is_extra_request_open = False
+            if note.is_empty and is_latest:
+                self._may_have_extra = False
         else:
-            self._wishes_out -= 1
-            if note.is_empty and is_last_word:
-                self._is_hungry = False
-        if note.render is None and is_last_word:  # requests for files are claimed first, whatever the wish
-            self._wants_files = False
+            self._open_requests -= 1
+            if note.is_empty and is_latest:
+                self._may_have_jobs = False
+        if note.render is None and is_latest:  # every request claims files first
+            self._may_have_renders = False
         self._desk.accept(note)
 
     def _on_thread_died(self, note: ThreadDied) -> None:
@@ -203,7 +208,7 @@ class Supervisor:
             return True
         if self._drain_until is None or not self._desk.is_quiet:
             return False
-        return self._wishes_out == 0 or time.monotonic() >= self._drain_until + THREAD_TIMEOUT_S
+        return self._open_requests == 0 or time.monotonic() >= self._drain_until + THREAD_TIMEOUT_S
 
     def _end(self) -> None:
         """End children and threads; write what is still to be written."""

@@ -17,7 +17,7 @@ from grid.services.renders import ClaimedRender, GivenBack
 from grid.tasks.children import TEMPORARY_IDLE_S, Children, Seat
 from grid.tasks.desk import GUEST_AFTER_S, LARGE_WAIT_S, READY_LIMIT_S, Desk, Limits
 from grid.tasks.leases import Leases
-from grid.tasks.notes import Claimed, Renewed, Wish
+from grid.tasks.notes import ClaimReply, ClaimRequest, Renewed
 from grid.tasks.runs import Run
 
 NONE: frozenset[Claim] = frozenset()
@@ -105,7 +105,7 @@ class Room:
         """Give the desk what the ledger writer claimed, and let it start what can start."""
         if batch is not None:
             self.leases.hold(job.claim for job in batch.jobs)
-        self.desk.accept(Claimed(Wish(1), self.now, batch, render))
+        self.desk.accept(ClaimReply(ClaimRequest(1), self.now, batch, render))
         self.desk.dispatch(self.now)
         return batch
 
@@ -232,7 +232,7 @@ def test_a_program_takes_a_token(room: Room):
 def test_files_are_made_before_batches(room: Room):
     for seat in list(room.children)[1:]:
         seat.is_ready = False  # one child left
-    room.desk.accept(Claimed(Wish(1), room.now, make_batch(), make_render()))
+    room.desk.accept(ClaimReply(ClaimRequest(1), room.now, make_batch(), make_render()))
     room.desk.dispatch(room.now)
     (child,) = room.working()
     assert isinstance(child.told[0], Render)
@@ -342,7 +342,7 @@ def test_work_without_a_renewed_lease_is_killed_before_the_lease_ends():
     room = Room(lease_s=12.0)  # given up after 9 s
     for _ in range(3):  # the third one waits
         room.claim(make_batch())
-    room.desk.accept(Claimed(Wish(1), room.now, None, make_render()))
+    room.desk.accept(ClaimReply(ClaimRequest(1), room.now, None, make_render()))
     children = room.working()
 
     room.later(8.9)
@@ -481,7 +481,7 @@ def test_a_drain_gives_back_what_waits_at_once_and_what_runs_at_its_end(room: Ro
     room.claim(render=render)
     waiting = claims_of(room.claim(make_batch()))
     late = make_render()
-    room.desk.accept(Claimed(Wish(1), room.now, None, late))
+    room.desk.accept(ClaimReply(ClaimRequest(1), room.now, None, late))
 
     room.desk.return_waiting()
     assert [(outcome.claim, outcome.why) for outcome in room.writer.outcomes] == [(waiting[0], "drain")]

@@ -16,7 +16,7 @@ from grid.services.renders import GivenBack
 from grid.tasks import ledger_writer as writer_module
 from grid.tasks.leases import Leases
 from grid.tasks.ledger_writer import LedgerWriter
-from grid.tasks.notes import Claimed, Note, Requeued, ThreadDied, Wish
+from grid.tasks.notes import ClaimReply, ClaimRequest, Note, Requeued, ThreadDied
 
 
 class Office:
@@ -81,16 +81,16 @@ def test_lines_of_a_run_that_goes_on_are_written_without_an_end(office: Office):
     assert office.ledger.concluded == []
 
 
-def test_each_wish_is_answered_once_and_an_empty_ledger_is_asked_no_further(office: Office):
+def test_each_claim_request_is_answered_once_and_an_empty_ledger_is_asked_no_further(office: Office):
     batch = make_batch(3)
     office.ledger.batches.append(batch)
     for generation in range(4):
-        office.writer.wish(Wish(generation))
+        office.writer.request_claim(ClaimRequest(generation))
 
     office.writer.start()
-    wait_until(lambda: len(office.notes) == 4, "every wish was answered")
+    wait_until(lambda: len(office.notes) == 4, "every request was answered")
 
-    answers = [note for note in office.notes if isinstance(note, Claimed)]
+    answers = [note for note in office.notes if isinstance(note, ClaimReply)]
     assert [answer.batch for answer in answers] == [batch, None, None, None]
     assert sorted(office.leases.jobs()) == sorted(job.claim for job in batch.jobs)
     assert office.writer.polled_lately()
@@ -102,29 +102,29 @@ def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_blocks_no_write
 ):
     monkeypatch.setattr(writer_module, "CLAIM_GAP_S", 3600.0)
     office.writer.start()
-    office.writer.wish(Wish(1))
-    wait_until(lambda: len(office.notes) == 1, "the first wish was answered")
-    office.writer.wish(Wish(2))
+    office.writer.request_claim(ClaimRequest(1))
+    wait_until(lambda: len(office.notes) == 1, "the first request was answered")
+    office.writer.request_claim(ClaimRequest(2))
     claim = make_claim()
     office.writer.write(outcomes=[Stopped(claim)])
     wait_until(lambda: office.ledger.concluded, "the end was written")
     office.writer.write(progress={claim: 0.5})
     wait_until(lambda: office.ledger.progress, "progress was written")
 
-    assert [note.wish for note in office.notes if isinstance(note, Claimed)] == [Wish(1)]
+    assert [note.request for note in office.notes if isinstance(note, ClaimReply)] == [ClaimRequest(1)]
 
 
 def test_requests_for_files_go_before_jobs(office: Office):
     office.ledger.batches.append(make_batch())
     office.ledger.renders.append(make_render())
-    office.writer.wish(Wish(1))
-    office.writer.wish(Wish(1, only_renders=True))
-    office.writer.wish(Wish(1))
+    office.writer.request_claim(ClaimRequest(1))
+    office.writer.request_claim(ClaimRequest(1, only_renders=True))
+    office.writer.request_claim(ClaimRequest(1))
 
     office.writer.start()
-    wait_until(lambda: len(office.notes) == 3, "every wish was answered")
+    wait_until(lambda: len(office.notes) == 3, "every request was answered")
 
-    kinds = [(note.render is not None, note.batch is not None) for note in office.notes if isinstance(note, Claimed)]
+    kinds = [(note.render is not None, note.batch is not None) for note in office.notes if isinstance(note, ClaimReply)]
     assert kinds == [(True, False), (False, False), (False, True)]
     assert len(office.leases.renders()) == 1
 
@@ -148,12 +148,12 @@ def test_writes_are_kept_until_the_ledger_takes_them(office: Office, trouble: Ex
 def test_a_claim_that_meets_trouble_is_answered_as_empty(office: Office):
     office.ledger.batches.append(make_batch())
     office.ledger.troubles.append(UnavailableError("away"))
-    office.writer.wish(Wish(1))
+    office.writer.request_claim(ClaimRequest(1))
 
     office.writer.start()
-    wait_until(lambda: office.notes, "the wish was answered")
+    wait_until(lambda: office.notes, "the request was answered")
 
-    assert isinstance(office.notes[0], Claimed)
+    assert isinstance(office.notes[0], ClaimReply)
     assert office.notes[0].is_empty
 
 
@@ -213,7 +213,7 @@ def test_a_defect_of_the_thread_is_told_to_the_loop(office: Office, monkeypatch:
         raise ZeroDivisionError
 
     monkeypatch.setattr(office.writer, "_answer", explode)
-    office.writer.wish(Wish(1))
+    office.writer.request_claim(ClaimRequest(1))
 
     office.writer.start()
     office.writer.join(10.0)
