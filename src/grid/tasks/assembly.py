@@ -23,13 +23,12 @@ from grid.runtime.store import LocalArtifactStore
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.children import Child, Children, Factory
 from grid.tasks.desk import Desk, Limits
+from grid.tasks.events import EventQueue, WorkerEvent
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.housekeeping import Janitor, reaper, relayer, store_watch
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import WorkerLedger
 from grid.tasks.ledger_writer import LedgerWriter
-from grid.tasks.mailbox import Mailbox
-from grid.tasks.notes import Note
 from grid.tasks.orphans import ChildRegister, end_orphans
 from grid.tasks.programs import Launcher, ProgramLauncher, Programs
 from grid.tasks.supervisor import Supervisor
@@ -67,9 +66,9 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
     limits = Limits(tokens, lease_s=settings.grid_lease_s)
     ledger = WorkerLedger(around.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
     selector, leases = selectors.DefaultSelector(), Leases()
-    mailbox: Mailbox[Note] = Mailbox()
+    events: EventQueue[WorkerEvent] = EventQueue()
     relay, janitor = relayer(around.uow, around.doorbell), Janitor(around.uow, around.store)
-    watch = store_watch(around.store, mailbox.put)
+    watch = store_watch(around.store, events.put)
     register = ChildRegister(around.run_folder)
 
     def written() -> None:
@@ -79,7 +78,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
     def write_children(children: list[Child]) -> None:
         register.write([child.pid for child in children])
 
-    writer = LedgerWriter(ledger, leases, mailbox.put, on_written=written, on_rejected=janitor.refuse)
+    writer = LedgerWriter(ledger, leases, events.put, on_written=written, on_rejected=janitor.refuse)
     children = Children(
         around.factory,
         selector,
@@ -87,7 +86,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
         on_readable=lambda seat: desk.hear(seat),  # noqa: PLW0108 - the desk is made below
         on_change=write_children,
     )
-    programs = Programs(around.launcher, selector, writer, around.store, mailbox.put)
+    programs = Programs(around.launcher, selector, writer, around.store, events.put)
     desk = Desk(children, programs, writer, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
 
     def on_storage_full() -> None:
@@ -104,10 +103,10 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
         with around.uow.begin() as tx:
             tx.workers.stop(worker_id)
 
-    heartbeat = Heartbeat(ledger, leases, mailbox.put, sign_in=sign_in, every_s=settings.grid_heartbeat_s)
+    heartbeat = Heartbeat(ledger, leases, events.put, sign_in=sign_in, every_s=settings.grid_heartbeat_s)
     supervisor = Supervisor(
         selector=selector,
-        mailbox=mailbox,
+        events=events,
         desk=desk,
         children=children,
         writer=writer,

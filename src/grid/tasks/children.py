@@ -132,7 +132,7 @@ class Children:
         return seat
 
     def became_ready(self, seat: Seat, versions: Mapping[str, str]) -> None:
-        """Note that the child is up, and which simulations it has."""
+        """Record that the child is ready, and its simulations."""
         self.versions = dict(versions)
         seat.is_ready, seat.idle_since = True, time.monotonic()
         if seat.child is not None:
@@ -140,7 +140,7 @@ class Children:
         self._changed()
 
     def free(self, seat: Seat) -> None:
-        """Note that the seat has done its work."""
+        """Record that the seat has done its work."""
         seat.work, seat.idle_since, seat.pause_s = None, time.monotonic(), 0.0
 
     def bury(self, seat: Seat, *, kill: bool = True, is_oom: bool = False) -> ExitReason | None:

@@ -13,7 +13,7 @@ from grid.runtime.programs import ProgramRun
 from grid.schemas.jobs import Claim, FileEntry, Manifest
 from grid.services.ledger import Outcome, Returned, Succeeded
 from grid.services.ports import ArtifactStore
-from grid.tasks.notes import Collected, Note
+from grid.tasks.events import OutputCollected, WorkerEvent
 from grid.tasks.runs import failed
 
 log = get_logger(__name__)
@@ -22,14 +22,14 @@ META_NAME, META_BYTES, MOST_METRICS = "meta.json", 1 << 20, 64
 
 
 def start_collecting(
-    program: ProgramRun, ended: ProgramOutcome, claim: Claim, store: ArtifactStore, post: Callable[[Note], None]
+    program: ProgramRun, ended: ProgramOutcome, claim: Claim, store: ArtifactStore, post: Callable[[WorkerEvent], None]
 ) -> None:
     """Store the outputs of a program that ended well, release the program, and post how that went."""
 
     def collect() -> None:
         outcome = collect_output(program, ended, claim, store)
         program.close()
-        post(Collected(*outcome))
+        post(OutputCollected(*outcome))
 
     threading.Thread(target=collect, name=f"collect-{claim.job_id}", daemon=True).start()
 

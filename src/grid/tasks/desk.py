@@ -13,9 +13,9 @@ from grid.services.ledger import Stopped
 from grid.services.renders import GivenBack
 from grid.tasks.children import Children, Seat
 from grid.tasks.endings import Endings, MakeOutcome, overdue
+from grid.tasks.events import ClaimReply, LeasesRenewed, OutputCollected
 from grid.tasks.leases import Leases
 from grid.tasks.ledger_writer import LedgerWriter
-from grid.tasks.notes import ClaimReply, Collected, Renewed
 from grid.tasks.programs import Programs
 from grid.tasks.runs import RenderRun, Run
 
@@ -99,12 +99,12 @@ class Desk:
         shares: list[Share] = ["guest"] if taken.count("guest") < self._limits.tokens else []
         return (*shares, "short") if "short" not in taken else tuple(shares)
 
-    def accept(self, note: ClaimReply) -> None:
+    def accept(self, event: ClaimReply) -> None:
         """Take what the ledger writer claimed."""
-        if note.batch is not None:
-            self._ready.append(Run(note.batch, lease_ok_at=note.asked_at, claimed_at=note.asked_at))
-        if note.render is not None:
-            self._renders.append(RenderRun(note.render, lease_ok_at=note.asked_at))
+        if event.batch is not None:
+            self._ready.append(Run(event.batch, lease_ok_at=event.asked_at, claimed_at=event.asked_at))
+        if event.render is not None:
+            self._renders.append(RenderRun(event.render, lease_ok_at=event.asked_at))
 
     def dispatch(self, now: float) -> None:
         """Start what can start: files first, then batches strictly in order, so that nothing large is starved.
@@ -132,27 +132,27 @@ class Desk:
         except EOFError:
             self._endings.died(seat)
 
-    def renewed(self, note: Renewed) -> None:
+    def on_leases_renewed(self, event: LeasesRenewed) -> None:
         """Take a heartbeat's answer: leases that go on, and claims to end early."""
-        renewal = note.renewal
+        renewal = event.renewal
         held = renewal.kept | renewal.cancelled | renewal.overdue
         for run in [*self._ready, *self._running(), *self._programs.runs()]:
             if not held.isdisjoint(run.open):
-                run.lease_ok_at = note.sent_at
+                run.lease_ok_at = event.sent_at
         for render in self._renders:
-            if render.claimed.claim in note.renders_kept:
-                render.lease_ok_at = note.sent_at
+            if render.claimed.claim in event.renders_kept:
+                render.lease_ok_at = event.sent_at
         for seat in self._children.busy():
             if isinstance(seat.work, RenderRun):
-                self._render_renewed(seat, seat.work, note)
+                self._render_renewed(seat, seat.work, event)
         for claims, outcome in ((renewal.cancelled, Stopped), (renewal.overdue, overdue), (renewal.lost, None)):
             if claims:
                 self._stop(claims, outcome)
 
-    def collected(self, note: Collected) -> None:
+    def on_output_collected(self, event: OutputCollected) -> None:
         """Take the output of a program."""
-        self._programs.collected(note)
-        if note.is_storage_full:
+        self._programs.on_output_collected(event)
+        if event.is_storage_full:
             self._on_storage_full()
 
     def tick(self, now: float) -> None:
@@ -322,11 +322,11 @@ class Desk:
         running = (run for run in self._running() if run.beyond is None and run.started_at is not None)
         return sum(1 for run in running if now - (run.started_at or now) < PREFETCH_WITHIN_S)
 
-    def _render_renewed(self, seat: Seat, render: RenderRun, note: Renewed) -> None:
-        if render.claimed.claim in note.renders_lost:
+    def _render_renewed(self, seat: Seat, render: RenderRun, event: LeasesRenewed) -> None:
+        if render.claimed.claim in event.renders_lost:
             self._endings.drop(seat)
-        elif render.claimed.claim in note.renders_kept:
-            render.lease_ok_at = note.sent_at
+        elif render.claimed.claim in event.renders_kept:
+            render.lease_ok_at = event.sent_at
 
     def _stop(self, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
         """End these jobs wherever they are."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from grid.services.ledger import Renewal
 from grid.tasks.chores import Chore
+from grid.tasks.events import LeasesRenewed, WorkerEvent
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import Ledger
-from grid.tasks.notes import Note, Renewed
 
 HASTE_LIMIT = 256  # claims: with more, a ring does not bring the heartbeat forward
 HASTE_GAP_S = 1.0
@@ -29,7 +29,7 @@ class Heartbeat:
         self,
         ledger: Ledger,
         leases: Leases,
-        post: Callable[[Note], None],
+        post: Callable[[WorkerEvent], None],
         *,
         sign_in: Callable[[], object] = lambda: None,
         every_s: float,
@@ -61,5 +61,5 @@ class Heartbeat:
         renewal = self._ledger.renew(jobs) if jobs else NOTHING
         kept = self._ledger.renew_renders(renders) if renders else frozenset()
         if jobs or renders:
-            self._post(Renewed(renewal, kept, frozenset(renders) - kept, sent_at))
+            self._post(LeasesRenewed(renewal, kept, frozenset(renders) - kept, sent_at))
         self._sign_in()

@@ -13,8 +13,8 @@ from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.reaper import reap
 from grid.services.renders import forget_old_renders, requeue_expired_renders
 from grid.tasks.chores import Chore
+from grid.tasks.events import StorageChecked, WorkerEvent
 from grid.tasks.garbage import collect_garbage, discard
-from grid.tasks.notes import Note, StoreChecked
 
 log = get_logger(__name__)
 
@@ -55,16 +55,16 @@ def relayer(uow: UnitOfWork, doorbell: Doorbell) -> Chore:
     return Chore("relay", act, every_s=RELAY_EVERY_S, least_gap_s=RELAY_GAP_S)
 
 
-def store_watch(store: ArtifactStore, post: Callable[[Note], None]) -> Chore:
+def store_watch(store: ArtifactStore, post: Callable[[WorkerEvent], None]) -> Chore:
     """Return the chore that tells the loop whether results can be stored."""
 
     def act() -> None:
         try:
             store.check()
         except GridError:
-            post(StoreChecked(is_writable=False))
+            post(StorageChecked(is_writable=False))
             raise
-        post(StoreChecked(is_writable=True))
+        post(StorageChecked(is_writable=True))
 
     return Chore("store-watch", act, every_s=CHECK_STORE_EVERY_S, least_gap_s=1.0)
 

@@ -17,9 +17,9 @@ from grid.runtime.messages import Rendered
 from grid.schemas.jobs import Claim
 from grid.services.ledger import LogChunk, Outcome, Returned, Succeeded
 from grid.services.renders import GivenBack, RenderClaim
+from grid.tasks.events import ClaimReply, ClaimRequest, JobsRequeued, ThreadDied, WorkerEvent
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import Ledger
-from grid.tasks.notes import ClaimReply, ClaimRequest, Note, Requeued, ThreadDied
 
 log = get_logger(__name__)
 
@@ -49,12 +49,12 @@ class PendingWrites:
 
 
 class LedgerWriter(threading.Thread):
-    """Writes for the loop. Its answers come as notes through `post`.
+    """Writes for the loop. Its answers come as events through `post`.
 
     Args:
         ledger: The calls, each one transaction.
         leases: Claims are held here from their commit to their conclusion.
-        post: Takes a note for the loop; never blocks.
+        post: Takes an event for the loop; never blocks.
         on_written: Called after each flush that changed jobs, to ring and relay; never blocks.
         on_rejected: Called with the results that came too late, whose outputs are garbage; never blocks.
     """
@@ -63,7 +63,7 @@ class LedgerWriter(threading.Thread):
         self,
         ledger: Ledger,
         leases: Leases,
-        post: Callable[[Note], None],
+        post: Callable[[WorkerEvent], None],
         *,
         on_written: Callable[[], None] = lambda: None,
         on_rejected: Callable[[Sequence[Succeeded]], None] = lambda _: None,
@@ -229,7 +229,7 @@ class LedgerWriter(threading.Thread):
             log.warning("worker.results_refused", jobs=len(late))
             self._on_rejected(late)
         if any(isinstance(outcome, Returned) and outcome.why != "infra" for outcome in outcomes):
-            self._post(Requeued())
+            self._post(JobsRequeued())
 
     def _answer(self, requests: Sequence[ClaimRequest]) -> None:
         """Claim once for each request, until the ledger has nothing left."""
@@ -247,7 +247,7 @@ class LedgerWriter(threading.Thread):
             render = self._ledger.claim_render()
             batch = None if render is not None or request.only_renders else self._ledger.claim(request.shares)
         except GridError as error:
-            self._note_trouble(error)
+            self._report_unavailable(error)
             return ClaimReply(request, asked_at)
         self._recover()
         self._has_polled = True
@@ -260,7 +260,7 @@ class LedgerWriter(threading.Thread):
 
     def _wait_out(self, error: GridError) -> bool:
         """Pause after a refusal, longer each time; False once the time to finish is over."""
-        self._note_trouble(error)
+        self._report_unavailable(error)
         first, longest = BACKOFF_S
         self._pause_s = min(longest, max(first, self._pause_s * 2))
         end = time.monotonic() + self._pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
@@ -269,7 +269,7 @@ class LedgerWriter(threading.Thread):
                 self._changed.wait(min(0.25, max(0.0, end - time.monotonic())))
             return self._stop_at is None or time.monotonic() < self._stop_at
 
-    def _note_trouble(self, error: GridError) -> None:
+    def _report_unavailable(self, error: GridError) -> None:
         if self._is_well:
             log.warning("worker.ledger_trouble", code=error.code, detail=str(error))
             self._is_well = False

@@ -26,9 +26,9 @@ from grid.schemas.jobs import Claim, Reason
 from grid.services.ledger import ClaimedJob, LogChunk, Outcome, Returned, Stopped
 from grid.services.ports import ArtifactStore
 from grid.tasks.collecting import start_collecting
+from grid.tasks.events import OutputCollected, WorkerEvent
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.logbook import Logbook
-from grid.tasks.notes import Collected, Note
 from grid.tasks.runs import Run, failed
 
 log = get_logger(__name__)
@@ -100,7 +100,7 @@ class Programs:
         selector: Each program's descriptor is registered here with what to call when it is readable.
         writer: Writes beginnings, logs, progress and ends.
         store: Takes the outputs.
-        post: Takes the note of the thread that stored outputs.
+        post: Takes the event of the thread that stored outputs.
         start_s: How long a program may take to start.
     """
 
@@ -110,7 +110,7 @@ class Programs:
         selector: selectors.BaseSelector,
         writer: LedgerWriter,
         store: ArtifactStore,
-        post: Callable[[Note], None],
+        post: Callable[[WorkerEvent], None],
         *,
         start_s: float = 60.0,
     ) -> None:
@@ -175,11 +175,11 @@ class Programs:
         """Return when a watchdog that still lives should long have ended its program: perhaps it was stopped."""
         return (booth.run.begun_at or 0.0) + booth.run.wall_limit_s + GRACE_S + WATCHDOG_TIMEOUT_S
 
-    def collected(self, note: Collected) -> None:
+    def on_output_collected(self, event: OutputCollected) -> None:
         """Take the word of the thread that stored outputs."""
-        booth = self._booths.pop(note.outcome.claim, None)
+        booth = self._booths.pop(event.outcome.claim, None)
         if booth is not None:  # else it was killed meanwhile
-            self._conclude(booth, booth.verdict or note.outcome)
+            self._conclude(booth, booth.verdict or event.outcome)
 
     def _of(self, run: Run) -> list[Booth]:
         return [booth for booth in self._booths.values() if booth.run is run]

@@ -1,7 +1,7 @@
 """The supervisor: one loop that decides everything, and threads that wait for disks and databases in its place.
 
 The loop owns the children and what they work on. It never touches the database: the ledger writer claims and
-concludes, the heartbeat renews, chores reap, relay and collect; they answer with notes. See `docs/worker.md`.
+concludes, the heartbeat renews, chores reap, relay and collect; they answer with events. See `docs/worker.md`.
 """
 
 import random
@@ -16,10 +16,19 @@ from grid.services.ports import BellListener
 from grid.tasks.children import Children
 from grid.tasks.chores import Chore
 from grid.tasks.desk import Desk
+from grid.tasks.events import (
+    ClaimReply,
+    ClaimRequest,
+    EventQueue,
+    JobsRequeued,
+    LeasesRenewed,
+    OutputCollected,
+    StorageChecked,
+    ThreadDied,
+    WorkerEvent,
+)
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.ledger_writer import LedgerWriter
-from grid.tasks.mailbox import Mailbox
-from grid.tasks.notes import ClaimReply, ClaimRequest, Collected, Note, Renewed, Requeued, StoreChecked, ThreadDied
 
 log = get_logger(__name__)
 
@@ -35,7 +44,7 @@ class Supervisor:
 
     Args:
         selector: Where children and programs are registered, each with a callable for when it is readable.
-        mailbox: Where the threads put their notes.
+        events: Where the threads put their events.
         desk: Hands work out and takes ends in.
         children: The slot children, started and ended here.
         writer: Claims and concludes.
@@ -51,7 +60,7 @@ class Supervisor:
         self,
         *,
         selector: selectors.BaseSelector,
-        mailbox: Mailbox[Note],
+        events: EventQueue[WorkerEvent],
         desk: Desk,
         children: Children,
         writer: LedgerWriter,
@@ -62,7 +71,7 @@ class Supervisor:
         poll_s: float = 2.0,
         drain_s: float = 10.0,
     ) -> None:
-        self._selector, self._mailbox, self._desk, self._children = selector, mailbox, desk, children
+        self._selector, self._events, self._desk, self._children = selector, events, desk, children
         self._writer, self._heartbeat, self._chores, self._bell = writer, heartbeat, chores, bell
         self._poll_s, self._drain_s, self._sign_out = poll_s, drain_s, sign_out
         self._generation = 0  # counts the reasons to look: rings and polls
@@ -82,7 +91,7 @@ class Supervisor:
     def stop(self) -> None:
         """Drain: claim no more, let short work finish, give back the rest, end. Safe in a signal handler."""
         self._is_stopping = True
-        self._mailbox.wake()
+        self._events.wake()
 
     def run(self) -> int:
         """Work until stopped; return 0, or 1 where a defect ended the worker."""
@@ -95,7 +104,7 @@ class Supervisor:
         return 0 if self._defect is None else 1
 
     def _begin(self) -> None:
-        self._selector.register(self._mailbox, selectors.EVENT_READ, self._on_notes)
+        self._selector.register(self._events, selectors.EVENT_READ, self._on_events)
         self._selector.register(self._bell, selectors.EVENT_READ, self._on_bell)
         self._writer.start()
         self._heartbeat.start()
@@ -156,40 +165,40 @@ class Supervisor:
         self._look_again()
         self._heartbeat.hasten()  # the ring may be about a cancel
 
-    def _on_notes(self) -> None:
-        for note in self._mailbox.take():
-            if isinstance(note, ClaimReply):
-                self._on_claimed(note)
-            elif isinstance(note, Renewed):
-                self._desk.renewed(note)
-            elif isinstance(note, StoreChecked):
-                self._is_store_writable = note.is_writable
-            elif isinstance(note, Requeued):
+    def _on_events(self) -> None:
+        for event in self._events.take():
+            if isinstance(event, ClaimReply):
+                self._on_claim_reply(event)
+            elif isinstance(event, LeasesRenewed):
+                self._desk.on_leases_renewed(event)
+            elif isinstance(event, StorageChecked):
+                self._is_store_writable = event.is_writable
+            elif isinstance(event, JobsRequeued):
                 self._look_again()
-            elif isinstance(note, Collected):
-                self._desk.collected(note)
+            elif isinstance(event, OutputCollected):
+                self._desk.on_output_collected(event)
             else:
-                self._on_thread_died(note)
+                self._on_thread_died(event)
 
-    def _on_claimed(self, note: ClaimReply) -> None:
-        is_latest = note.request.generation == self._generation
-        if note.request.only_renders:
+    def _on_claim_reply(self, event: ClaimReply) -> None:
+        is_latest = event.request.generation == self._generation
+        if event.request.only_renders:
             self._is_render_request_open = False
-        elif "any" not in note.request.shares:
+        elif "any" not in event.request.shares:
             self._is_extra_request_open = False
-            if note.is_empty and is_latest:
+            if event.is_empty and is_latest:
                 self._may_have_extra = False
         else:
             self._open_requests -= 1
-            if note.is_empty and is_latest:
+            if event.is_empty and is_latest:
                 self._may_have_jobs = False
-        if note.render is None and is_latest:  # every request claims files first
+        if event.render is None and is_latest:  # every request claims files first
             self._may_have_renders = False
-        self._desk.accept(note)
+        self._desk.accept(event)
 
-    def _on_thread_died(self, note: ThreadDied) -> None:
-        log.critical("worker.thread_died", thread=note.name, exc_info=note.error)
-        self._defect = note.error
+    def _on_thread_died(self, event: ThreadDied) -> None:
+        log.critical("worker.thread_died", thread=event.name, exc_info=event.error)
+        self._defect = event.error
 
     def storage_is_full(self) -> None:
         """Claim no more until the store says that it can be written again."""
@@ -226,7 +235,7 @@ class Supervisor:
         self._say_goodbye()
         self._bell.close()
         self._selector.close()
-        self._mailbox.close()
+        self._events.close()
 
     def _say_goodbye(self) -> None:
         try:

@@ -16,8 +16,8 @@ from grid.services.ledger import ClaimedBatch, Failed, Outcome, Renewal, Returne
 from grid.services.renders import ClaimedRender, GivenBack
 from grid.tasks.children import TEMPORARY_IDLE_S, Children, Seat
 from grid.tasks.desk import GUEST_AFTER_S, LARGE_WAIT_S, READY_LIMIT_S, Desk, Limits
+from grid.tasks.events import ClaimReply, ClaimRequest, LeasesRenewed
 from grid.tasks.leases import Leases
-from grid.tasks.notes import ClaimReply, ClaimRequest, Renewed
 from grid.tasks.runs import Run
 
 NONE: frozenset[Claim] = frozenset()
@@ -120,7 +120,7 @@ class Room:
     def renew(self, **words: frozenset) -> None:
         answer = {"kept": NONE, "lost": NONE, "cancelled": NONE, "overdue": NONE, **words}
         kept, lost = answer.pop("renders_kept", frozenset()), answer.pop("renders_lost", frozenset())
-        self.desk.renewed(Renewed(Renewal(**answer), kept, lost, self.now))
+        self.desk.on_leases_renewed(LeasesRenewed(Renewal(**answer), kept, lost, self.now))
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from grid.runtime.messages import Rendered
 from grid.schemas.jobs import Claim, FileEntry, Manifest
 from grid.services import ledger, renders
 from grid.services.ledger import ClaimedBatch, LogChunk, Returned, Succeeded
+from grid.tasks.events import StorageChecked
 from grid.tasks.garbage import collect_garbage, discard
 from grid.tasks.housekeeping import Janitor, reaper, relayer, store_watch
-from grid.tasks.notes import StoreChecked
 
 AT_ONCE = timedelta(seconds=-60)  # everything is older than this
 
@@ -169,14 +169,14 @@ def test_the_relay_empties_the_outbox_and_rings_once(sqlite_uow: UnitOfWork, mon
 
 
 def test_the_store_watch_tells_the_loop(monkeypatch: pytest.MonkeyPatch):
-    store, notes = MemoryArtifactStore(), []
-    chore = store_watch(store, notes.append)
+    store, events = MemoryArtifactStore(), []
+    chore = store_watch(store, events.append)
     chore._take_turn()
     store.is_full = True
     chore._take_turn()
     store.is_full = False
     chore._take_turn()
-    assert notes == [StoreChecked(True), StoreChecked(False), StoreChecked(True)]
+    assert events == [StorageChecked(True), StorageChecked(False), StorageChecked(True)]
 
 
 def test_rendered_files_stay_while_their_request_is_known(sqlite_uow: UnitOfWork, monkeypatch: pytest.MonkeyPatch):

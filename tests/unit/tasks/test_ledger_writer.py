@@ -14,9 +14,9 @@ from grid.schemas.jobs import Claim
 from grid.services.ledger import LogChunk, Returned, Stopped, Succeeded
 from grid.services.renders import GivenBack
 from grid.tasks import ledger_writer as writer_module
+from grid.tasks.events import ClaimReply, ClaimRequest, JobsRequeued, ThreadDied, WorkerEvent
 from grid.tasks.leases import Leases
 from grid.tasks.ledger_writer import LedgerWriter
-from grid.tasks.notes import ClaimReply, ClaimRequest, Note, Requeued, ThreadDied
 
 
 class Office:
@@ -24,13 +24,13 @@ class Office:
 
     def __init__(self) -> None:
         self.ledger, self.leases = MemoryLedger(), Leases()
-        self.notes: list[Note] = []
+        self.events: list[WorkerEvent] = []
         self.late: list[Succeeded] = []
         self.written = threading.Event()
         self.writer = LedgerWriter(
             self.ledger,
             self.leases,
-            self.notes.append,
+            self.events.append,
             on_written=self.written.set,
             on_rejected=self._reject,
         )
@@ -88,9 +88,9 @@ def test_each_claim_request_is_answered_once_and_an_empty_ledger_is_asked_no_fur
         office.writer.request_claim(ClaimRequest(generation))
 
     office.writer.start()
-    wait_until(lambda: len(office.notes) == 4, "every request was answered")
+    wait_until(lambda: len(office.events) == 4, "every request was answered")
 
-    answers = [note for note in office.notes if isinstance(note, ClaimReply)]
+    answers = [event for event in office.events if isinstance(event, ClaimReply)]
     assert [answer.batch for answer in answers] == [batch, None, None, None]
     assert sorted(office.leases.jobs()) == sorted(job.claim for job in batch.jobs)
     assert office.writer.polled_lately()
@@ -103,7 +103,7 @@ def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_blocks_no_write
     monkeypatch.setattr(writer_module, "CLAIM_GAP_S", 3600.0)
     office.writer.start()
     office.writer.request_claim(ClaimRequest(1))
-    wait_until(lambda: len(office.notes) == 1, "the first request was answered")
+    wait_until(lambda: len(office.events) == 1, "the first request was answered")
     office.writer.request_claim(ClaimRequest(2))
     claim = make_claim()
     office.writer.write(outcomes=[Stopped(claim)])
@@ -111,7 +111,7 @@ def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_blocks_no_write
     office.writer.write(progress={claim: 0.5})
     wait_until(lambda: office.ledger.progress, "progress was written")
 
-    assert [note.request for note in office.notes if isinstance(note, ClaimReply)] == [ClaimRequest(1)]
+    assert [event.request for event in office.events if isinstance(event, ClaimReply)] == [ClaimRequest(1)]
 
 
 def test_requests_for_files_go_before_jobs(office: Office):
@@ -122,9 +122,11 @@ def test_requests_for_files_go_before_jobs(office: Office):
     office.writer.request_claim(ClaimRequest(1))
 
     office.writer.start()
-    wait_until(lambda: len(office.notes) == 3, "every request was answered")
+    wait_until(lambda: len(office.events) == 3, "every request was answered")
 
-    kinds = [(note.render is not None, note.batch is not None) for note in office.notes if isinstance(note, ClaimReply)]
+    kinds = [
+        (event.render is not None, event.batch is not None) for event in office.events if isinstance(event, ClaimReply)
+    ]
     assert kinds == [(True, False), (False, False), (False, True)]
     assert len(office.leases.renders()) == 1
 
@@ -151,10 +153,10 @@ def test_a_claim_that_meets_trouble_is_answered_as_empty(office: Office):
     office.writer.request_claim(ClaimRequest(1))
 
     office.writer.start()
-    wait_until(lambda: office.notes, "the request was answered")
+    wait_until(lambda: office.events, "the request was answered")
 
-    assert isinstance(office.notes[0], ClaimReply)
-    assert office.notes[0].is_empty
+    assert isinstance(office.events[0], ClaimReply)
+    assert office.events[0].is_empty
 
 
 def test_writes_that_cannot_be_made_before_the_end_are_dropped(office: Office):
@@ -205,7 +207,7 @@ def test_results_that_come_too_late_are_named_and_jobs_that_went_back_are_looked
     wait_until(lambda: office.late, "the late result was named")
 
     assert [result.claim for result in office.late] == [late]
-    wait_until(lambda: office.notes == [Requeued()], "the loop was told")
+    wait_until(lambda: office.events == [JobsRequeued()], "the loop was told")
 
 
 def test_a_defect_of_the_thread_is_told_to_the_loop(office: Office, monkeypatch: pytest.MonkeyPatch):
@@ -218,6 +220,6 @@ def test_a_defect_of_the_thread_is_told_to_the_loop(office: Office, monkeypatch:
     office.writer.start()
     office.writer.join(10.0)
 
-    (note,) = office.notes
-    assert isinstance(note, ThreadDied)
-    assert isinstance(note.error, ZeroDivisionError)
+    (event,) = office.events
+    assert isinstance(event, ThreadDied)
+    assert isinstance(event.error, ZeroDivisionError)

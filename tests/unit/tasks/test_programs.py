@@ -29,7 +29,7 @@ from grid.runtime.programs import (
 from grid.schemas.jobs import Claim, FileEntry, JobStatus, Reason
 from grid.services.ledger import ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
 from grid.tasks.collecting import MOST_METRICS, read_metrics
-from grid.tasks.notes import Collected
+from grid.tasks.events import OutputCollected
 from grid.tasks.programs import GRACE_S, LOG_AT_ONCE, WATCHDOG_TIMEOUT_S, ProgramLauncher, Programs
 from grid.tasks.runs import Run, failed
 
@@ -58,10 +58,10 @@ class Hall:
 
     def __init__(self, folder: Path) -> None:
         self.selector, self.writer, self.store = selectors.DefaultSelector(), RecordingWriter(), MemoryArtifactStore()
-        self.notes: list[Collected] = []
+        self.events: list[OutputCollected] = []
         self.program = MemoryProgram(folder)
         self.answer: object = self.program
-        self.programs = Programs(self, self.selector, self.writer, self.store, self.notes.append)  # type: ignore[arg-type]
+        self.programs = Programs(self, self.selector, self.writer, self.store, self.events.append)  # type: ignore[arg-type]
 
     def launch(self, image: str, job: ClaimedJob) -> object:
         if isinstance(self.answer, Exception):
@@ -81,8 +81,8 @@ class Hall:
             key.data()
 
     def take_notes(self) -> None:
-        wait_until(lambda: self.notes, "the outputs were taken in")
-        self.programs.collected(self.notes.pop())
+        wait_until(lambda: self.events, "the outputs were taken in")
+        self.programs.on_output_collected(self.events.pop())
 
 
 @pytest.fixture
@@ -162,8 +162,8 @@ def test_outputs_that_cannot_be_stored(hall: Hall, error: Exception, expected: o
     hall.start()
     hall.program.collected = error
     hall.hear(ProgramEnded(OK))
-    wait_until(lambda: hall.notes, "the outputs were looked at")
-    assert hall.notes[0].is_storage_full is is_full
+    wait_until(lambda: hall.events, "the outputs were looked at")
+    assert hall.events[0].is_storage_full is is_full
     hall.take_notes()
     (outcome,) = hall.writer.outcomes
     assert (outcome.why if isinstance(outcome, Returned) else outcome.reason) == expected  # type: ignore[union-attr]

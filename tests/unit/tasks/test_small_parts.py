@@ -1,4 +1,4 @@
-"""Mailbox, leases, logbook, chores, heartbeat and the register of children."""
+"""EventQueue, leases, logbook, chores, heartbeat and the register of children."""
 
 import json
 import os
@@ -22,11 +22,10 @@ from grid.schemas.jobs import Claim
 from grid.services.ledger import Renewal
 from grid.services.renders import RenderClaim
 from grid.tasks.chores import Chore
+from grid.tasks.events import EventQueue, LeasesRenewed
 from grid.tasks.heartbeat import HASTE_LIMIT, Heartbeat
 from grid.tasks.leases import Leases, fence_margin_s
 from grid.tasks.logbook import CAP_LINE, CHUNK_BYTES, Logbook
-from grid.tasks.mailbox import Mailbox
-from grid.tasks.notes import Renewed
 from grid.tasks.orphans import ChildRegister, end_orphans
 
 
@@ -34,29 +33,29 @@ def is_readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
 
 
-def test_a_mailbox_is_readable_while_a_note_waits_and_keeps_the_order():
-    mailbox: Mailbox[int] = Mailbox()
+def test_an_event_queue_is_readable_while_an_event_waits_and_keeps_the_order():
+    events: EventQueue[int] = EventQueue()
     try:
-        assert not is_readable(mailbox.fileno())
-        for note in (1, 2, 3):
-            mailbox.put(note)
-        assert is_readable(mailbox.fileno())
-        assert mailbox.take() == [1, 2, 3]
-        assert not is_readable(mailbox.fileno())
-        mailbox.wake()
-        assert is_readable(mailbox.fileno())
-        assert mailbox.take() == []
-        assert not is_readable(mailbox.fileno())
+        assert not is_readable(events.fileno())
+        for event in (1, 2, 3):
+            events.put(event)
+        assert is_readable(events.fileno())
+        assert events.take() == [1, 2, 3]
+        assert not is_readable(events.fileno())
+        events.wake()
+        assert is_readable(events.fileno())
+        assert events.take() == []
+        assert not is_readable(events.fileno())
     finally:
-        mailbox.close()
+        events.close()
 
 
-def test_a_closed_mailbox_drops_notes_in_silence():
-    mailbox: Mailbox[int] = Mailbox()
-    mailbox.close()
-    mailbox.put(1)
-    mailbox.wake()
-    mailbox.close()
+def test_a_closed_event_queue_drops_events_without_an_error():
+    events: EventQueue[int] = EventQueue()
+    events.close()
+    events.put(1)
+    events.wake()
+    events.close()
 
 
 @given(st.floats(2.0, 600.0))
@@ -104,12 +103,12 @@ def test_a_chore_goes_on_after_every_kind_of_failure_and_comes_early_when_kicked
     assert not chore.is_alive()
 
 
-def make_heartbeat(ledger: MemoryLedger, leases: Leases, notes: list[object], **options: object) -> Heartbeat:
-    return Heartbeat(ledger, leases, notes.append, every_s=3600.0, **options)  # type: ignore[arg-type]
+def make_heartbeat(ledger: MemoryLedger, leases: Leases, events: list[object], **options: object) -> Heartbeat:
+    return Heartbeat(ledger, leases, events.append, every_s=3600.0, **options)  # type: ignore[arg-type]
 
 
 def test_a_heartbeat_renews_everything_in_one_call_and_names_what_is_lost():
-    ledger, leases, notes = MemoryLedger(), Leases(), []
+    ledger, leases, events = MemoryLedger(), Leases(), []
     claims, render = [Claim(uuid4(), 1) for _ in range(3)], RenderClaim(uuid4(), 2)
     leases.hold(claims)
     leases.hold_render(render)
@@ -118,27 +117,27 @@ def test_a_heartbeat_renews_everything_in_one_call_and_names_what_is_lost():
     ledger.renders_kept = frozenset()
     signs: list[int] = []
 
-    make_heartbeat(ledger, leases, notes, sign_in=lambda: signs.append(1)).beat()
+    make_heartbeat(ledger, leases, events, sign_in=lambda: signs.append(1)).beat()
 
-    (note,) = notes
-    assert isinstance(note, Renewed)
-    assert (note.renewal, note.renders_lost) == (ledger.renewal, {render})
+    (event,) = events
+    assert isinstance(event, LeasesRenewed)
+    assert (event.renewal, event.renders_lost) == (ledger.renewal, {render})
     assert len(ledger.renewed) == 1
     assert sorted(ledger.renewed[0]) == sorted(claims)
     assert signs == [1]
 
 
 def test_a_heartbeat_without_leases_only_signs_in():
-    ledger, notes, signs = MemoryLedger(), [], []
+    ledger, events, signs = MemoryLedger(), [], []
 
-    make_heartbeat(ledger, Leases(), notes, sign_in=lambda: signs.append(1)).beat()
+    make_heartbeat(ledger, Leases(), events, sign_in=lambda: signs.append(1)).beat()
 
-    assert (notes, ledger.renewed, signs) == ([], [], [1])
+    assert (events, ledger.renewed, signs) == ([], [], [1])
 
 
 def test_a_ring_hastens_the_heartbeat_of_few_leases_only():
-    ledger, leases, notes = MemoryLedger(), Leases(), []
-    heartbeat = make_heartbeat(ledger, leases, notes)
+    ledger, leases, events = MemoryLedger(), Leases(), []
+    heartbeat = make_heartbeat(ledger, leases, events)
     kicks: list[int] = []
     heartbeat._chore.kick = lambda: kicks.append(1)  # type: ignore[method-assign]
 

@@ -16,11 +16,10 @@ from grid.runtime.messages import Render, Rendered, Solve, Solved
 from grid.services.ledger import Returned, Succeeded
 from grid.tasks.children import Children, Seat
 from grid.tasks.desk import PREFETCH_WITHIN_S, Desk, Limits
+from grid.tasks.events import EventQueue, StorageChecked, ThreadDied, WorkerEvent
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.leases import Leases
 from grid.tasks.ledger_writer import LedgerWriter
-from grid.tasks.mailbox import Mailbox
-from grid.tasks.notes import Note, StoreChecked, ThreadDied
 from grid.tasks.supervisor import Supervisor
 
 
@@ -41,10 +40,10 @@ class Shop:
 
     def __init__(self) -> None:
         self.ledger, self.leases, self.bell = MemoryLedger(), Leases(), MemoryDoorbell()
-        self.mailbox: Mailbox[Note] = Mailbox()
+        self.events: EventQueue[WorkerEvent] = EventQueue()
         self.factory = MemoryFactory()
         selector = selectors.DefaultSelector()
-        self.writer = LedgerWriter(self.ledger, self.leases, self.mailbox.put)
+        self.writer = LedgerWriter(self.ledger, self.leases, self.events.put)
         self.children = Children(self.factory, selector, small=1, on_readable=self.hear)
         self.desk = Desk(
             self.children,
@@ -58,11 +57,11 @@ class Shop:
         self.farewell: Exception | None = None
         self.supervisor = Supervisor(
             selector=selector,
-            mailbox=self.mailbox,
+            events=self.events,
             desk=self.desk,
             children=self.children,
             writer=self.writer,
-            heartbeat=Heartbeat(self.ledger, self.leases, self.mailbox.put, every_s=3600.0),
+            heartbeat=Heartbeat(self.ledger, self.leases, self.events.put, every_s=3600.0),
             chores=(),
             bell=self.bell.listen("work"),
             sign_out=self.sign_out,
@@ -182,11 +181,11 @@ def test_nothing_is_claimed_while_the_store_is_full(shop: Shop):
 
     shop.ledger.batches.append(make_batch())
     shop.bell.ring("work")
-    shop.mailbox.put(StoreChecked(is_writable=False))
+    shop.events.put(StorageChecked(is_writable=False))
     wait_until(lambda: not shop.supervisor._is_store_writable, "the loop knew")
     assert len(shop.ledger.batches) == 1
 
-    shop.mailbox.put(StoreChecked(is_writable=True))
+    shop.events.put(StorageChecked(is_writable=True))
     wait_until(lambda: len(shop.told(Solve)) == 2, "the next batch was handed to the child")
 
 
@@ -213,7 +212,7 @@ def test_a_worker_whose_thread_died_ends_with_an_error(shop: Shop):
     shop.bell.ring("work")
     wait_until(lambda: shop.told(Solve), "the child worked")
 
-    shop.mailbox.put(ThreadDied("ledger-writer", ZeroDivisionError()))
+    shop.events.put(ThreadDied("ledger-writer", ZeroDivisionError()))
     shop.thread.join(20.0)
 
     assert shop.codes == [1]
