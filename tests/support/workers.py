@@ -51,7 +51,7 @@ class RunningWorker:
 
     def children(self) -> list[int]:
         """Return the pids of the children that are up."""
-        return [seat.child.pid for seat in self.supervisor._children if seat.child is not None and seat.is_ready]
+        return [slot.child.pid for slot in self.supervisor._children if slot.child is not None and slot.is_ready]
 
     def stop(self) -> int:
         """Drain, and return the exit code."""

@@ -22,7 +22,7 @@ from grid.runtime.slots import SlotFactory
 from grid.runtime.store import LocalArtifactStore
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.children import Child, Children, Factory
-from grid.tasks.desk import Desk, Limits
+from grid.tasks.dispatcher import Dispatcher, WorkerLimits
 from grid.tasks.events import EventQueue, WorkerEvent
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.housekeeping import Janitor, reaper, relayer, store_watch
@@ -63,7 +63,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
     """Return a worker that has not begun."""
     worker_id, host = make_worker_id(), socket.gethostname()
     tokens = settings.grid_slots or count_cores()
-    limits = Limits(tokens, lease_s=settings.grid_lease_s)
+    limits = WorkerLimits(tokens, lease_s=settings.grid_lease_s)
     ledger = WorkerLedger(around.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
@@ -83,18 +83,18 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
         around.factory,
         selector,
         small=tokens,
-        on_readable=lambda seat: desk.hear(seat),  # noqa: PLW0108 - the desk is made below
+        on_readable=lambda slot: dispatcher.on_readable(slot),  # noqa: PLW0108 - the dispatcher is made below
         on_change=write_children,
     )
     programs = Programs(around.launcher, selector, writer, around.store, events.put)
-    desk = Desk(children, programs, writer, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
+    dispatcher = Dispatcher(children, programs, writer, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
 
     def on_storage_full() -> None:
         supervisor.storage_is_full()
         watch.kick()
 
     def sign_in() -> None:
-        details = {"slots": tokens, "busy": desk.busy, "simulations": children.versions}
+        details = {"slots": tokens, "busy": dispatcher.busy, "simulations": children.versions}
         with around.uow.begin() as tx:
             tx.workers.beat(worker_id, host=host, pid=os.getpid(), details=details, polled=writer.polled_lately())
 
@@ -107,7 +107,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
     supervisor = Supervisor(
         selector=selector,
         events=events,
-        desk=desk,
+        dispatcher=dispatcher,
         children=children,
         writer=writer,
         heartbeat=heartbeat,

@@ -78,7 +78,7 @@ class ProgramLauncher:
 
 
 @dataclass(eq=False)
-class Booth:
+class ProgramSlot:
     """One running program with what it said that is not written yet."""
 
     run: Run
@@ -88,7 +88,7 @@ class Booth:
     text: str = ""
     written_at: float = 0.0
     verdict: Outcome | None = None  # how the job ends, whatever the program does: it was told to stop
-    told_to_stop_at: float | None = None
+    stop_requested_at: float | None = None
     is_collecting: bool = False
 
 
@@ -116,16 +116,16 @@ class Programs:
     ) -> None:
         self._launcher, self._selector, self._writer, self._store = launcher, selector, writer, store
         self._post, self._start_s = post, start_s
-        self._booths: dict[Claim, Booth] = {}
+        self._slots: dict[Claim, ProgramSlot] = {}
 
     @property
     def tokens_used(self) -> int:
         """Core tokens of the running programs."""
-        return sum(1 for booth in self._booths.values() if booth.run.beyond is None)
+        return sum(1 for slot in self._slots.values() if slot.run.extra_share is None)
 
     def runs(self) -> list[Run]:
         """Return what runs."""
-        return [booth.run for booth in self._booths.values()]
+        return [slot.run for slot in self._slots.values()]
 
     def start(self, run: Run) -> None:
         """Start a claimed program; what cannot start is concluded at once."""
@@ -141,98 +141,98 @@ class Programs:
             if program is None:
                 self._writer.write(outcomes=run.fail(Reason.SANDBOX_UNAVAILABLE))
                 return
-            booth = Booth(run, claim, program, Logbook(claim))
-            self._booths[claim] = booth
-            self._selector.register(program, selectors.EVENT_READ, lambda: self._hear(booth))
+            slot = ProgramSlot(run, claim, program, Logbook(claim))
+            self._slots[claim] = slot
+            self._selector.register(program, selectors.EVENT_READ, lambda: self._on_readable(slot))
 
     def stop(self, run: Run, outcome: Outcome) -> None:
         """Ask the program to end, with grace; its job then ends as `outcome` says."""
-        for booth in self._of(run):
-            booth.verdict = booth.verdict or outcome
-            if booth.told_to_stop_at is None and not booth.is_collecting:
-                booth.told_to_stop_at = time.monotonic()
-                booth.program.cancel()
+        for slot in self._of(run):
+            slot.verdict = slot.verdict or outcome
+            if slot.stop_requested_at is None and not slot.is_collecting:
+                slot.stop_requested_at = time.monotonic()
+                slot.program.cancel()
 
     def kill(self, run: Run) -> None:
         """End the program at once; what becomes of its job is the caller's."""
-        for booth in self._of(run):
-            self._leave(booth)
-            booth.program.kill()
+        for slot in self._of(run):
+            self._leave(slot)
+            slot.program.kill()
 
     def tick(self, now: float) -> None:
         """Write lines that waited, and end what does not start or does not stop."""
-        for booth in list(self._booths.values()):
-            if booth.text and now - booth.written_at >= LOG_EVERY_S:
-                self._writer.write(logs=self._chunks(booth, now))
-            if booth.told_to_stop_at is not None and now - booth.told_to_stop_at > GRACE_S + WATCHDOG_TIMEOUT_S:
-                self._end_by_force(booth, booth.verdict or Stopped(booth.claim))
-            elif booth.run.begun_at is None and now - (booth.run.started_at or now) > self._start_s:
-                self._end_by_force(booth, failed(booth.claim, Reason.START_TIMEOUT))
-            elif booth.run.begun_at is not None and not booth.is_collecting and now > self._last_moment(booth):
-                self._end_by_force(booth, failed(booth.claim, Reason.WALL_TIMEOUT))
+        for slot in list(self._slots.values()):
+            if slot.text and now - slot.written_at >= LOG_EVERY_S:
+                self._writer.write(logs=self._chunks(slot, now))
+            if slot.stop_requested_at is not None and now - slot.stop_requested_at > GRACE_S + WATCHDOG_TIMEOUT_S:
+                self._end_by_force(slot, slot.verdict or Stopped(slot.claim))
+            elif slot.run.begun_at is None and now - (slot.run.started_at or now) > self._start_s:
+                self._end_by_force(slot, failed(slot.claim, Reason.START_TIMEOUT))
+            elif slot.run.begun_at is not None and not slot.is_collecting and now > self._last_moment(slot):
+                self._end_by_force(slot, failed(slot.claim, Reason.WALL_TIMEOUT))
 
-    def _last_moment(self, booth: Booth) -> float:
+    def _last_moment(self, slot: ProgramSlot) -> float:
         """Return when a watchdog that still lives should long have ended its program: perhaps it was stopped."""
-        return (booth.run.begun_at or 0.0) + booth.run.wall_limit_s + GRACE_S + WATCHDOG_TIMEOUT_S
+        return (slot.run.begun_at or 0.0) + slot.run.wall_limit_s + GRACE_S + WATCHDOG_TIMEOUT_S
 
     def on_output_collected(self, event: OutputCollected) -> None:
         """Take the word of the thread that stored outputs."""
-        booth = self._booths.pop(event.outcome.claim, None)
-        if booth is not None:  # else it was killed meanwhile
-            self._conclude(booth, booth.verdict or event.outcome)
+        slot = self._slots.pop(event.outcome.claim, None)
+        if slot is not None:  # else it was killed meanwhile
+            self._conclude(slot, slot.verdict or event.outcome)
 
-    def _of(self, run: Run) -> list[Booth]:
-        return [booth for booth in self._booths.values() if booth.run is run]
+    def _of(self, run: Run) -> list[ProgramSlot]:
+        return [slot for slot in self._slots.values() if slot.run is run]
 
-    def _hear(self, booth: Booth) -> None:
-        while booth.claim in self._booths and not booth.is_collecting and booth.program.poll():
-            self._heard(booth, booth.program.receive())
+    def _on_readable(self, slot: ProgramSlot) -> None:
+        while slot.claim in self._slots and not slot.is_collecting and slot.program.poll():
+            self._on_message(slot, slot.program.receive())
 
-    def _heard(self, booth: Booth, message: ProgramMessage) -> None:
+    def _on_message(self, slot: ProgramSlot, message: ProgramMessage) -> None:
         now = time.monotonic()
         match message:
             case ProgramStarted():
-                booth.run.begun_at = now
-                self._writer.write(begun=[booth.claim])
+                slot.run.begun_at = now
+                self._writer.write(begun=[slot.claim])
             case ProgramLog(text):
-                booth.text += text
-                if len(booth.text) >= LOG_AT_ONCE:
-                    self._writer.write(logs=self._chunks(booth, now))
+                slot.text += text
+                if len(slot.text) >= LOG_AT_ONCE:
+                    self._writer.write(logs=self._chunks(slot, now))
             case ProgramAdvanced(fraction):
-                if now - booth.run.told_at >= PROGRESS_EVERY_S:
-                    booth.run.told_at = now
-                    self._writer.write(progress={booth.claim: fraction})
+                if now - slot.run.progress_at >= PROGRESS_EVERY_S:
+                    slot.run.progress_at = now
+                    self._writer.write(progress={slot.claim: fraction})
             case ProgramEnded(ended):
-                self._ended(booth, ended)
+                self._ended(slot, ended)
 
-    def _ended(self, booth: Booth, ended: ProgramOutcome) -> None:
-        self._selector.unregister(booth.program)
-        if ended.reason is Reason.OK and booth.verdict is None:
-            booth.is_collecting = True
-            start_collecting(booth.program, ended, booth.claim, self._store, self._post)
+    def _ended(self, slot: ProgramSlot, ended: ProgramOutcome) -> None:
+        self._selector.unregister(slot.program)
+        if ended.reason is Reason.OK and slot.verdict is None:
+            slot.is_collecting = True
+            start_collecting(slot.program, ended, slot.claim, self._store, self._post)
             return
-        del self._booths[booth.claim]
-        booth.program.close()
-        self._conclude(booth, booth.verdict or _outcome(booth.claim, ended))
+        del self._slots[slot.claim]
+        slot.program.close()
+        self._conclude(slot, slot.verdict or _outcome(slot.claim, ended))
 
-    def _end_by_force(self, booth: Booth, outcome: Outcome) -> None:
-        self._leave(booth)
-        booth.program.kill()
-        self._conclude(booth, outcome)
+    def _end_by_force(self, slot: ProgramSlot, outcome: Outcome) -> None:
+        self._leave(slot)
+        slot.program.kill()
+        self._conclude(slot, outcome)
 
-    def _conclude(self, booth: Booth, outcome: Outcome) -> None:
-        booth.run.take([booth.claim])
-        self._writer.write(outcomes=[outcome], logs=self._chunks(booth, time.monotonic()))
+    def _conclude(self, slot: ProgramSlot, outcome: Outcome) -> None:
+        slot.run.take([slot.claim])
+        self._writer.write(outcomes=[outcome], logs=self._chunks(slot, time.monotonic()))
 
-    def _leave(self, booth: Booth) -> None:
-        del self._booths[booth.claim]
-        if not booth.is_collecting:
-            self._selector.unregister(booth.program)
+    def _leave(self, slot: ProgramSlot) -> None:
+        del self._slots[slot.claim]
+        if not slot.is_collecting:
+            self._selector.unregister(slot.program)
 
     @staticmethod
-    def _chunks(booth: Booth, now: float) -> list[LogChunk]:
-        text, booth.text, booth.written_at = booth.text, "", now
-        return booth.logbook.chunks(text)
+    def _chunks(slot: ProgramSlot, now: float) -> list[LogChunk]:
+        text, slot.text, slot.written_at = slot.text, "", now
+        return slot.logbook.chunks(text)
 
 
 def _outcome(claim: Claim, ended: ProgramOutcome) -> Outcome:

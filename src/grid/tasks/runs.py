@@ -24,8 +24,8 @@ class Run:
     open: dict[Claim, ClaimedJob] = field(init=False)
     started_at: float | None = None  # handed to a child, or its program started
     begun_at: float | None = None  # the child said that the solve began
-    told_at: float = 0.0  # last progress that was written
-    beyond: Share | None = None  # runs beyond the core tokens, as a guest or because it is short
+    progress_at: float = 0.0  # last progress that was written
+    extra_share: Share | None = None  # runs without core tokens, as a guest or because it is short
 
     def __post_init__(self) -> None:
         self.open = {Claim(job.id, job.epoch): job for job in self.batch.jobs}

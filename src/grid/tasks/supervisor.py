@@ -15,7 +15,7 @@ from grid.core.settings import Settings
 from grid.services.ports import BellListener
 from grid.tasks.children import Children
 from grid.tasks.chores import Chore
-from grid.tasks.desk import Desk
+from grid.tasks.dispatcher import Dispatcher
 from grid.tasks.events import (
     ClaimReply,
     ClaimRequest,
@@ -45,7 +45,7 @@ class Supervisor:
     Args:
         selector: Where children and programs are registered, each with a callable for when it is readable.
         events: Where the threads put their events.
-        desk: Hands work out and takes ends in.
+        dispatcher: Hands work out and takes ends in.
         children: The slot children, started and ended here.
         writer: Claims and concludes.
         heartbeat: Renews.
@@ -61,7 +61,7 @@ class Supervisor:
         *,
         selector: selectors.BaseSelector,
         events: EventQueue[WorkerEvent],
-        desk: Desk,
+        dispatcher: Dispatcher,
         children: Children,
         writer: LedgerWriter,
         heartbeat: Heartbeat,
@@ -71,14 +71,14 @@ class Supervisor:
         poll_s: float = 2.0,
         drain_s: float = 10.0,
     ) -> None:
-        self._selector, self._events, self._desk, self._children = selector, events, desk, children
+        self._selector, self._events, self._dispatcher, self._children = selector, events, dispatcher, children
         self._writer, self._heartbeat, self._chores, self._bell = writer, heartbeat, chores, bell
         self._poll_s, self._drain_s, self._sign_out = poll_s, drain_s, sign_out
         self._generation = 0  # counts the reasons to look: rings and polls
         self._may_have_jobs = True  # there may be jobs
         self._may_have_renders = True  # there may be requests for files
         self._open_requests = 0
-        self._may_have_extra = True  # there may be jobs to run beyond the core tokens
+        self._may_have_extra = True  # there may be jobs to run without core tokens
         self._is_extra_request_open = False
         self._render_request_at = 0.0
         self._is_render_request_open = False
@@ -112,7 +112,9 @@ class Supervisor:
             chore.start()
 
     def _turn(self) -> None:
-        for key, _ in self._selector.select(QUIET_TICK_S if self._desk.is_quiet and not self._is_stopping else TICK_S):
+        for key, _ in self._selector.select(
+            QUIET_TICK_S if self._dispatcher.is_quiet and not self._is_stopping else TICK_S
+        ):
             key.data()
         now = time.monotonic()
         if now >= self._poll_at:
@@ -120,17 +122,17 @@ class Supervisor:
             self._look_again()
         if now >= self._tick_at:
             self._tick_at = now + TICK_S
-            self._desk.tick(now)
+            self._dispatcher.tick(now)
         if self._is_stopping:
             self._drain(now)
-        self._desk.dispatch(now)
+        self._dispatcher.dispatch(now)
         self._request_claims(now)
 
     def _request_claims(self, now: float) -> None:
         """Ask the ledger writer for as much as can be started, or soon can be."""
         if self._is_stopping or not self._may_have_jobs or not self._is_store_writable:
             return
-        for _ in range(self._desk.capacity(now) - self._open_requests):
+        for _ in range(self._dispatcher.capacity(now) - self._open_requests):
             self._open_requests += 1
             self._writer.request_claim(ClaimRequest(self._generation))
         if self._open_requests == 0 and self._may_have_extra and not self._is_extra_request_open:
@@ -145,14 +147,14 @@ class Supervisor:
 
     def _request_extra_shares(self, now: float) -> None:
         """Long jobs hold every core token: an owner of whom nothing runs is still next, and so is a short job."""
-        shares = self._desk.shares_beyond(now)
+        shares = self._dispatcher.extra_shares(now)
         if shares:
             self._is_extra_request_open = True
             self._writer.request_claim(ClaimRequest(self._generation, shares=shares))
 
     def _request_renders(self, now: float) -> None:
         """Every child is busy: a person who waits for files is still next."""
-        if self._desk.wants_renders:
+        if self._dispatcher.wants_renders:
             self._render_request_at, self._is_render_request_open = now + RENDER_GAP_S, True
             self._writer.request_claim(ClaimRequest(self._generation, only_renders=True))
 
@@ -170,13 +172,13 @@ class Supervisor:
             if isinstance(event, ClaimReply):
                 self._on_claim_reply(event)
             elif isinstance(event, LeasesRenewed):
-                self._desk.on_leases_renewed(event)
+                self._dispatcher.on_leases_renewed(event)
             elif isinstance(event, StorageChecked):
                 self._is_store_writable = event.is_writable
             elif isinstance(event, JobsRequeued):
                 self._look_again()
             elif isinstance(event, OutputCollected):
-                self._desk.on_output_collected(event)
+                self._dispatcher.on_output_collected(event)
             else:
                 self._on_thread_died(event)
 
@@ -194,7 +196,7 @@ class Supervisor:
                 self._may_have_jobs = False
         if event.render is None and is_latest:  # every request claims files first
             self._may_have_renders = False
-        self._desk.accept(event)
+        self._dispatcher.accept(event)
 
     def _on_thread_died(self, event: ThreadDied) -> None:
         log.critical("worker.thread_died", thread=event.name, exc_info=event.error)
@@ -206,23 +208,23 @@ class Supervisor:
 
     def _drain(self, now: float) -> None:
         if self._drain_until is None:
-            log.info("worker.draining", busy=self._desk.busy)
+            log.info("worker.draining", busy=self._dispatcher.busy)
             self._drain_until = now + self._drain_s
-        self._desk.return_waiting()
+        self._dispatcher.return_waiting()
         if now >= self._drain_until:
-            self._desk.return_running()
+            self._dispatcher.return_running()
 
     def _is_over(self) -> bool:
         if self._defect is not None:
             return True
-        if self._drain_until is None or not self._desk.is_quiet:
+        if self._drain_until is None or not self._dispatcher.is_quiet:
             return False
         return self._open_requests == 0 or time.monotonic() >= self._drain_until + THREAD_TIMEOUT_S
 
     def _end(self) -> None:
         """End children and threads; write what is still to be written."""
-        if not self._desk.is_quiet:  # a defect: what runs is given up, and the leases end by themselves
-            self._desk.return_running()
+        if not self._dispatcher.is_quiet:  # a defect: what runs is given up, and the leases end by themselves
+            self._dispatcher.return_running()
         self._children.close()
         for chore in self._chores:
             chore.finish()

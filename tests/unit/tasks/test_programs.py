@@ -53,7 +53,7 @@ class RecordingWriter:
             self.progress.append(progress)
 
 
-class Hall:
+class ProgramsHarness:
     """Programs with everything around them; launching gives what the test put there."""
 
     def __init__(self, folder: Path) -> None:
@@ -75,36 +75,36 @@ class Hall:
         self.programs.start(run)
         return run
 
-    def hear(self, *messages: object) -> None:
+    def receive(self, *messages: object) -> None:
         self.program.say(*messages)  # type: ignore[arg-type]
         for key in list(self.selector.get_map().values()):
             key.data()
 
-    def take_notes(self) -> None:
+    def take_events(self) -> None:
         wait_until(lambda: self.events, "the outputs were taken in")
         self.programs.on_output_collected(self.events.pop())
 
 
 @pytest.fixture
-def hall(tmp_path: Path) -> Iterator[Hall]:
-    hall = Hall(tmp_path)
-    yield hall
-    hall.program.close()
-    hall.selector.close()
+def harness(tmp_path: Path) -> Iterator[ProgramsHarness]:
+    harness = ProgramsHarness(tmp_path)
+    yield harness
+    harness.program.close()
+    harness.selector.close()
 
 
-def test_a_program_that_ends_well_leaves_its_files_its_lines_and_its_usage(hall: Hall):
-    run = hall.start()
+def test_a_program_that_ends_well_leaves_its_files_its_lines_and_its_usage(harness: ProgramsHarness):
+    run = harness.start()
     (claim,) = run.open
-    assert (hall.programs.tokens_used, hall.programs.runs()) == (1, [run])
+    assert (harness.programs.tokens_used, harness.programs.runs()) == (1, [run])
 
-    hall.hear(ProgramStarted(1, 1), ProgramLog("one\n"), ProgramLog("two\n"), ProgramEnded(OK))
-    hall.take_notes()
+    harness.receive(ProgramStarted(1, 1), ProgramLog("one\n"), ProgramLog("two\n"), ProgramEnded(OK))
+    harness.take_events()
 
-    assert hall.writer.begun == [claim]
-    assert hall.writer.outcomes == [Succeeded(claim, {"files": [], "metrics": {}, "audits": []}, {"wall_s": 1.0})]
-    assert [chunk.text for chunk in hall.writer.logs] == ["one\ntwo\n"]
-    assert (hall.programs.tokens_used, hall.program.is_closed, hall.selector.get_map()) == (0, True, {})
+    assert harness.writer.begun == [claim]
+    assert harness.writer.outcomes == [Succeeded(claim, {"files": [], "metrics": {}, "audits": []}, {"wall_s": 1.0})]
+    assert [chunk.text for chunk in harness.writer.logs] == ["one\ntwo\n"]
+    assert (harness.programs.tokens_used, harness.program.is_closed, harness.selector.get_map()) == (0, True, {})
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,20 @@ def test_a_program_that_ends_well_leaves_its_files_its_lines_and_its_usage(hall:
         (ProgramOutcome(Reason.CPU_TIMEOUT, "too long", signal=24), JobStatus.TIMED_OUT, Reason.CPU_TIMEOUT),
     ],
 )
-def test_a_program_that_ends_badly_says_how(hall: Hall, ended: ProgramOutcome, status: JobStatus, reason: Reason):
-    hall.start()
-    hall.hear(ProgramStarted(1, 1), ProgramEnded(ended))
-    (outcome,) = hall.writer.outcomes
+def test_a_program_that_ends_badly_says_how(
+    harness: ProgramsHarness, ended: ProgramOutcome, status: JobStatus, reason: Reason
+):
+    harness.start()
+    harness.receive(ProgramStarted(1, 1), ProgramEnded(ended))
+    (outcome,) = harness.writer.outcomes
     assert isinstance(outcome, Failed)
     assert (outcome.status, outcome.reason, outcome.exit_code) == (status, reason, ended.exit_code)
 
 
-def test_a_watchdog_that_is_lost_is_not_the_program_s_fault(hall: Hall):
-    hall.start()
-    hall.hear(ProgramEnded(ProgramOutcome.lost()))
-    (outcome,) = hall.writer.outcomes
+def test_a_watchdog_that_is_lost_is_not_the_program_s_fault(harness: ProgramsHarness):
+    harness.start()
+    harness.receive(ProgramEnded(ProgramOutcome.lost()))
+    (outcome,) = harness.writer.outcomes
     assert isinstance(outcome, Returned)
     assert outcome.why == "infra"
 
@@ -141,12 +143,12 @@ def test_a_watchdog_that_is_lost_is_not_the_program_s_fault(hall: Hall):
         (OSError(24, "too many files"), "infra"),
     ],
 )
-def test_a_program_that_cannot_start_is_concluded_at_once(hall: Hall, answer: object, kind: object):
-    hall.answer = answer
-    run = hall.start()
-    (outcome,) = hall.writer.outcomes
+def test_a_program_that_cannot_start_is_concluded_at_once(harness: ProgramsHarness, answer: object, kind: object):
+    harness.answer = answer
+    run = harness.start()
+    (outcome,) = harness.writer.outcomes
     assert (outcome.why if isinstance(outcome, Returned) else outcome.reason) == kind  # type: ignore[union-attr]
-    assert (hall.programs.tokens_used, run.open) == (0, {})
+    assert (harness.programs.tokens_used, run.open) == (0, {})
 
 
 @pytest.mark.parametrize(
@@ -158,78 +160,78 @@ def test_a_program_that_cannot_start_is_concluded_at_once(hall: Hall, answer: ob
         (OSError(5, "I/O error"), "infra", False),
     ],
 )
-def test_outputs_that_cannot_be_stored(hall: Hall, error: Exception, expected: object, is_full: bool):
-    hall.start()
-    hall.program.collected = error
-    hall.hear(ProgramEnded(OK))
-    wait_until(lambda: hall.events, "the outputs were looked at")
-    assert hall.events[0].is_storage_full is is_full
-    hall.take_notes()
-    (outcome,) = hall.writer.outcomes
+def test_outputs_that_cannot_be_stored(harness: ProgramsHarness, error: Exception, expected: object, is_full: bool):
+    harness.start()
+    harness.program.collected = error
+    harness.receive(ProgramEnded(OK))
+    wait_until(lambda: harness.events, "the outputs were looked at")
+    assert harness.events[0].is_storage_full is is_full
+    harness.take_events()
+    (outcome,) = harness.writer.outcomes
     assert (outcome.why if isinstance(outcome, Returned) else outcome.reason) == expected  # type: ignore[union-attr]
 
 
-def test_a_program_told_to_stop_ends_as_stopped_whatever_it_does(hall: Hall):
-    run = hall.start()
+def test_a_program_told_to_stop_ends_as_stopped_whatever_it_does(harness: ProgramsHarness):
+    run = harness.start()
     (claim,) = run.open
-    hall.programs.stop(run, Stopped(claim))
-    hall.programs.stop(run, failed(claim, Reason.WALL_TIMEOUT))
-    assert hall.program.is_cancelled
-    hall.hear(ProgramEnded(OK))
-    assert hall.writer.outcomes == [Stopped(claim)]
+    harness.programs.stop(run, Stopped(claim))
+    harness.programs.stop(run, failed(claim, Reason.WALL_TIMEOUT))
+    assert harness.program.is_cancelled
+    harness.receive(ProgramEnded(OK))
+    assert harness.writer.outcomes == [Stopped(claim)]
 
 
-def test_a_program_stopped_while_its_output_is_stored_is_stopped(hall: Hall):
-    run = hall.start()
+def test_a_program_stopped_while_its_output_is_stored_is_stopped(harness: ProgramsHarness):
+    run = harness.start()
     (claim,) = run.open
-    hall.hear(ProgramEnded(OK))
-    hall.programs.stop(run, Stopped(claim))
-    hall.take_notes()
-    assert hall.writer.outcomes == [Stopped(claim)]
+    harness.receive(ProgramEnded(OK))
+    harness.programs.stop(run, Stopped(claim))
+    harness.take_events()
+    assert harness.writer.outcomes == [Stopped(claim)]
 
 
-def test_a_program_that_does_not_stop_is_ended_by_force(hall: Hall):
-    run = hall.start()
+def test_a_program_that_does_not_stop_is_ended_by_force(harness: ProgramsHarness):
+    run = harness.start()
     (claim,) = run.open
-    hall.programs.stop(run, Stopped(claim))
-    hall.programs.tick(time.monotonic() + GRACE_S)
-    assert not hall.program.is_killed
-    hall.programs.tick(time.monotonic() + GRACE_S + WATCHDOG_TIMEOUT_S + 1)
-    assert hall.program.is_killed
-    assert hall.writer.outcomes == [Stopped(claim)]
+    harness.programs.stop(run, Stopped(claim))
+    harness.programs.tick(time.monotonic() + GRACE_S)
+    assert not harness.program.is_killed
+    harness.programs.tick(time.monotonic() + GRACE_S + WATCHDOG_TIMEOUT_S + 1)
+    assert harness.program.is_killed
+    assert harness.writer.outcomes == [Stopped(claim)]
 
 
-def test_a_program_that_does_not_start_is_timed_out(hall: Hall):
-    hall.start()
-    hall.programs.tick(time.monotonic() + 61.0)
-    (outcome,) = hall.writer.outcomes
+def test_a_program_that_does_not_start_is_timed_out(harness: ProgramsHarness):
+    harness.start()
+    harness.programs.tick(time.monotonic() + 61.0)
+    (outcome,) = harness.writer.outcomes
     assert (outcome.status, outcome.reason) == (JobStatus.TIMED_OUT, Reason.START_TIMEOUT)  # type: ignore[union-attr]
 
 
-def test_a_killed_program_is_left_without_a_word(hall: Hall):
-    run = hall.start()
-    hall.hear(ProgramStarted(1, 1))
-    hall.programs.kill(run)
-    assert (hall.program.is_killed, hall.writer.outcomes, hall.programs.runs()) == (True, [], [])
+def test_a_killed_program_is_left_without_a_word(harness: ProgramsHarness):
+    run = harness.start()
+    harness.receive(ProgramStarted(1, 1))
+    harness.programs.kill(run)
+    assert (harness.program.is_killed, harness.writer.outcomes, harness.programs.runs()) == (True, [], [])
 
 
-def test_what_a_killed_program_leaves_is_passed_over(hall: Hall):
-    run = hall.start()
-    hall.hear(ProgramEnded(OK))
-    hall.programs.kill(run)
-    hall.take_notes()
-    assert hall.writer.outcomes == []
+def test_what_a_killed_program_leaves_is_passed_over(harness: ProgramsHarness):
+    run = harness.start()
+    harness.receive(ProgramEnded(OK))
+    harness.programs.kill(run)
+    harness.take_events()
+    assert harness.writer.outcomes == []
 
 
-def test_lines_are_written_in_pieces_and_progress_once_a_second(hall: Hall):
-    run = hall.start()
+def test_lines_are_written_in_pieces_and_progress_once_a_second(harness: ProgramsHarness):
+    run = harness.start()
     (claim,) = run.open
-    hall.hear(ProgramStarted(1, 1), ProgramLog("x" * LOG_AT_ONCE), ProgramAdvanced(0.25), ProgramAdvanced(0.5))
-    assert [len(chunk.text) for chunk in hall.writer.logs] == [LOG_AT_ONCE]
-    assert hall.writer.progress == [{claim: 0.25}]
-    hall.hear(ProgramLog("later\n"))
-    hall.programs.tick(time.monotonic() + 1.0)
-    assert [chunk.seq for chunk in hall.writer.logs] == [0, 1]
+    harness.receive(ProgramStarted(1, 1), ProgramLog("x" * LOG_AT_ONCE), ProgramAdvanced(0.25), ProgramAdvanced(0.5))
+    assert [len(chunk.text) for chunk in harness.writer.logs] == [LOG_AT_ONCE]
+    assert harness.writer.progress == [{claim: 0.25}]
+    harness.receive(ProgramLog("later\n"))
+    harness.programs.tick(time.monotonic() + 1.0)
+    assert [chunk.seq for chunk in harness.writer.logs] == [0, 1]
 
 
 def test_the_launcher_knows_listed_programs_only(tmp_path: Path):

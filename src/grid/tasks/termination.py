@@ -1,4 +1,4 @@
-"""How work on a child ends before its answer: cancelled, out of time, out of memory, dead, or fenced off."""
+"""Ends of work on a child before its answer: cancelled, out of time, out of memory, dead, or fenced off."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from grid.runtime.messages import LeaveOut
 from grid.schemas.jobs import Claim, Reason
 from grid.services.ledger import Outcome
 from grid.services.renders import GivenBack
-from grid.tasks.children import Children, Seat
+from grid.tasks.children import Children, Slot
 from grid.tasks.leases import Leases, fence_margin_s
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.runs import RenderRun, Run, failed
@@ -24,8 +24,8 @@ def overdue(claim: Claim) -> Outcome:
     return failed(claim, Reason.WALL_TIMEOUT, "The time for all tries of the job together is over.")
 
 
-class Endings:
-    """Ends what children work on, and tells the ledger writer. A killed child is replaced by `Children.tend`."""
+class RunTerminator:
+    """Ends what children work on, and tells the ledger writer. A killed child is replaced by `Children.refill`."""
 
     def __init__(
         self, children: Children, writer: LedgerWriter, leases: Leases, *, lease_s: float, start_s: float
@@ -38,66 +38,66 @@ class Endings:
         """Whether the lease may be over before long, by our own clock: then the work must not go on."""
         return now > work.lease_ok_at + self._fence_s
 
-    def died(self, seat: Seat) -> None:
+    def on_child_died(self, slot: Slot) -> None:
         """The child died by itself."""
-        work = seat.work
-        reason = self._children.bury(seat, kill=False)
+        work = slot.work
+        reason = self._children.terminate(slot, kill=False)
         if isinstance(work, Run):
-            log.warning("worker.child_died_at_work", batch=str(work.batch.batch_id), jobs=len(work.batch.jobs))
+            log.warning("worker.child_died", batch=str(work.batch.batch_id), jobs=len(work.batch.jobs))
             self._writer.write(outcomes=work.end_with_process(reason))
         elif work is not None:
             self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
 
-    def exceeded_memory(self, seat: Seat) -> None:
+    def on_memory_exceeded(self, slot: Slot) -> None:
         """Kill the child that holds more memory than a job may."""
-        work = seat.work
-        reason = self._children.bury(seat, is_oom=True)
+        work = slot.work
+        reason = self._children.terminate(slot, is_oom=True)
         if isinstance(work, Run):
             self._writer.write(outcomes=work.end_with_process(reason))
         elif work is not None:
             self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
 
-    def check(self, seat: Seat, now: float) -> None:
-        """End the seat's work where one of its times is over."""
-        work = seat.work
+    def enforce_limits(self, slot: Slot, now: float) -> None:
+        """End the slot's work where one of its times is over."""
+        work = slot.work
         if work is None or work.started_at is None:
             return
         if self.is_fenced(work, now):
-            self.drop(seat)
+            self.drop(slot)
         elif isinstance(work, RenderRun):
             if now - work.started_at > RENDER_LIMIT_S:
-                self._children.bury(seat)
+                self._children.terminate(slot)
                 self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
         elif work.begun_at is None:
             if now - work.started_at > self._start_s:
-                self._children.bury(seat)
+                self._children.terminate(slot)
                 self._writer.write(outcomes=work.end_at_start())
         elif now - work.begun_at > work.wall_limit_s:
-            self._children.bury(seat)
+            self._children.terminate(slot)
             self._writer.write(outcomes=work.end_at_wall())
 
-    def stop(self, seat: Seat, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
-        """End some jobs of the seat's batch: mask them, or kill the child where none is left. No outcome: lost."""
-        run = seat.work
+    def stop(self, slot: Slot, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
+        """End some jobs of the slot's batch: mask them, or kill the child where none is left. No outcome: lost."""
+        run = slot.work
         if not isinstance(run, Run):
             return
         taken = run.take(claims & run.open.keys())
         if not taken:
             return
-        if run.open and seat.child is not None:
-            seat.child.send(LeaveOut(run.batch.batch_id, frozenset(claim.job_id for claim in taken)))
+        if run.open and slot.child is not None:
+            slot.child.send(LeaveOut(run.batch.batch_id, frozenset(claim.job_id for claim in taken)))
         else:
-            self._children.bury(seat)
+            self._children.terminate(slot)
         self._tell(taken, outcome)
 
     def stop_waiting(self, run: Run, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
         """End some jobs of a batch that has not started."""
         self._tell(run.take(claims & run.open.keys()), outcome)
 
-    def drop(self, seat: Seat) -> None:
+    def drop(self, slot: Slot) -> None:
         """Kill the child and forget its work without a word to the ledger: the lease may be another's by now."""
-        work = seat.work
-        self._children.bury(seat)
+        work = slot.work
+        self._children.terminate(slot)
         if work is not None:
             self.forget(work)
 

@@ -1,4 +1,4 @@
-"""The desk: what was claimed and waits, what runs where, and how each run ends. All calls come from the loop."""
+"""The dispatcher: queue of claimed batches, assignment to slots, and ends of runs. All calls come from the loop."""
 
 import time
 from collections import deque
@@ -11,13 +11,13 @@ from grid.runtime.messages import Advanced, Begun, Ready, Render, Rendered, Solv
 from grid.schemas.jobs import Claim, Share
 from grid.services.ledger import Stopped
 from grid.services.renders import GivenBack
-from grid.tasks.children import Children, Seat
-from grid.tasks.endings import Endings, MakeOutcome, overdue
+from grid.tasks.children import Children, Slot
 from grid.tasks.events import ClaimReply, LeasesRenewed, OutputCollected
 from grid.tasks.leases import Leases
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.programs import Programs
 from grid.tasks.runs import RenderRun, Run
+from grid.tasks.termination import MakeOutcome, RunTerminator, overdue
 
 log = get_logger(__name__)
 
@@ -30,7 +30,7 @@ GUEST_AFTER_S = 3.0  # a claimed batch of an owner who has nothing running waits
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkerLimits:
     """What a worker may use, and how long it waits."""
 
     tokens: int
@@ -38,7 +38,7 @@ class Limits:
     start_s: float = 60.0
 
 
-class Desk:
+class Dispatcher:
     """Hands claimed work to children and programs, and their ends to the ledger writer.
 
     Args:
@@ -47,7 +47,7 @@ class Desk:
         writer: Writes ends, beginnings and logs.
         leases: Where claims that were dropped without an end are released.
         limits: Tokens and times.
-        on_storage_full: Called when a child could not store its results for want of room.
+        on_storage_full: Called when a child could not store its results for want of harness.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class Desk:
         programs: Programs,
         writer: LedgerWriter,
         leases: Leases,
-        limits: Limits,
+        limits: WorkerLimits,
         *,
         on_storage_full: Callable[[], None] = lambda: None,
     ) -> None:
         self._children, self._programs, self._writer, self._leases = children, programs, writer, leases
         self._limits, self._on_storage_full = limits, on_storage_full
-        self._endings = Endings(children, writer, leases, lease_s=limits.lease_s, start_s=limits.start_s)
+        self._terminator = RunTerminator(children, writer, leases, lease_s=limits.lease_s, start_s=limits.start_s)
         self._ready: deque[Run] = deque()
         self._renders: deque[RenderRun] = deque()
 
@@ -86,8 +86,8 @@ class Desk:
         room = min(self._limits.tokens - self.busy, len(self._children.idle_small()))
         return max(0, room) + self._soon_done(now) - len(self._ready)
 
-    def shares_beyond(self, now: float) -> tuple[Share, ...]:
-        """Return what may be claimed beyond the core tokens, once work that is not soon done holds all of them.
+    def extra_shares(self, now: float) -> tuple[Share, ...]:
+        """Return the shares that may be claimed without core tokens, once work that is not soon done holds all of them.
 
         One batch of each owner of whom nothing runs, as many of those as there are tokens, and one batch of little
         work of anybody: so the long jobs of one owner hold up nobody else's. Such runs share the cores.
@@ -95,7 +95,7 @@ class Desk:
         is_held = (self.busy >= self._limits.tokens or bool(self._ready)) and self.capacity(now) <= 0
         if not is_held or self._soon_done(now):
             return ()
-        taken = [run.beyond for run in self._all_running()] + [run.batch.share for run in self._ready]
+        taken = [run.extra_share for run in self._all_running()] + [run.batch.share for run in self._ready]
         shares: list[Share] = ["guest"] if taken.count("guest") < self._limits.tokens else []
         return (*shares, "short") if "short" not in taken else tuple(shares)
 
@@ -109,28 +109,28 @@ class Desk:
     def dispatch(self, now: float) -> None:
         """Start what can start: files first, then batches strictly in order, so that nothing large is starved.
 
-        Files have a seat of their own where no core token is free; batches of owners of whom nothing runs, and the
+        Files have a slot of their own where no core token is free; batches of owners of whom nothing runs, and the
         short one, do not wait for a token at all.
         """
         while self._renders and self.busy < self._limits.tokens and self._children.idle_small():
             self._start_render(self._renders.popleft(), self._children.idle_small()[0], now)
-        if self._renders and self.busy >= self._limits.tokens and not self._makes_files_beyond():
-            self._start_render(self._renders.popleft(), self._children.seat_beyond("small"), now)
+        if self._renders and self.busy >= self._limits.tokens and not self._has_extra_render():
+            self._start_render(self._renders.popleft(), self._children.extra_slot("small"), now)
         while self._ready and self._start(self._ready[0], now):
             self._ready.popleft()
         for run in list(self._ready):
-            share = self._share_beyond(run, now)
+            share = self._extra_share(run, now)
             if share is not None:
                 self._ready.remove(run)
-                self._start_beyond(run, share, now)
+                self._start_extra(run, share, now)
 
-    def hear(self, seat: Seat) -> None:
-        """Read what a child says; its end of file is its death."""
+    def on_readable(self, slot: Slot) -> None:
+        """Read the messages of a child; end of file means that it has died."""
         try:
-            while seat.child is not None and seat.child.poll():
-                self._heard(seat, seat.child.receive())
+            while slot.child is not None and slot.child.poll():
+                self._on_message(slot, slot.child.receive())
         except EOFError:
-            self._endings.died(seat)
+            self._terminator.on_child_died(slot)
 
     def on_leases_renewed(self, event: LeasesRenewed) -> None:
         """Take a heartbeat's answer: leases that go on, and claims to end early."""
@@ -142,9 +142,9 @@ class Desk:
         for render in self._renders:
             if render.claimed.claim in event.renders_kept:
                 render.lease_ok_at = event.sent_at
-        for seat in self._children.busy():
-            if isinstance(seat.work, RenderRun):
-                self._render_renewed(seat, seat.work, event)
+        for slot in self._children.busy():
+            if isinstance(slot.work, RenderRun):
+                self._render_renewed(slot, slot.work, event)
         for claims, outcome in ((renewal.cancelled, Stopped), (renewal.overdue, overdue), (renewal.lost, None)):
             if claims:
                 self._stop(claims, outcome)
@@ -157,20 +157,20 @@ class Desk:
 
     def tick(self, now: float) -> None:
         """Look at every timer."""
-        self._children.tend(now)
-        for seat in self._children.over_memory(now):
-            self._endings.exceeded_memory(seat)
-        for seat in self._children.busy():
-            self._endings.check(seat, now)
+        self._children.refill(now)
+        for slot in self._children.over_memory(now):
+            self._terminator.on_memory_exceeded(slot)
+        for slot in self._children.busy():
+            self._terminator.enforce_limits(slot, now)
         for run in list(self._ready):
             self._check_waiting(run, now)
-        for render in [render for render in self._renders if self._endings.is_fenced(render, now)]:
+        for render in [render for render in self._renders if self._terminator.is_fenced(render, now)]:
             self._renders.remove(render)
-            self._endings.forget(render)
+            self._terminator.forget(render)
         for run in self._programs.runs():
-            if self._endings.is_fenced(run, now):
+            if self._terminator.is_fenced(run, now):
                 self._programs.kill(run)
-                self._endings.forget(run)
+                self._terminator.forget(run)
         self._programs.tick(now)
 
     def return_waiting(self) -> None:
@@ -184,9 +184,9 @@ class Desk:
 
     def return_running(self) -> None:
         """End what still runs, and give it back: the time to drain is over."""
-        for seat in self._children.busy():
-            work = seat.work
-            self._children.bury(seat)
+        for slot in self._children.busy():
+            work = slot.work
+            self._children.terminate(slot)
             if isinstance(work, Run):
                 self._writer.write(outcomes=work.give_back("drain", "The worker was stopped."))
             elif work is not None:
@@ -213,50 +213,50 @@ class Desk:
             self._send(run, idle[0], now)
         return bool(idle)
 
-    def _share_beyond(self, run: Run, now: float) -> Share | None:
-        """Tell as what a waiting batch may start beyond the tokens; None where it has to wait for one."""
+    def _extra_share(self, run: Run, now: float) -> Share | None:
+        """Return the share by which a waiting batch may start without a core token; None where it has to wait."""
         running = self._all_running()
-        taken = [one.beyond for one in running]
+        taken = [one.extra_share for one in running]
         if run.batch.share == "short":
             return "short" if "short" not in taken else None
         waits_long = run.batch.share == "guest" or now - run.claimed_at >= GUEST_AFTER_S
         is_guest = run.batch.owner_id not in {one.batch.owner_id for one in running}
         return "guest" if waits_long and is_guest and taken.count("guest") < self._limits.tokens else None
 
-    def _start_beyond(self, run: Run, share: Share, now: float) -> None:
-        run.beyond, run.started_at = share, now
+    def _start_extra(self, run: Run, share: Share, now: float) -> None:
+        run.extra_share, run.started_at = share, now
         if run.batch.slot == "program":
             self._programs.start(run)
             return
-        seat = self._children.seat_beyond(run.batch.slot)
-        seat.work = run
-        if seat.is_ready:
-            self._send(run, seat, now)
+        slot = self._children.extra_slot(run.batch.slot)
+        slot.work = run
+        if slot.is_ready:
+            self._send(run, slot, now)
 
     def _start_large(self, run: Run, free: int, now: float) -> bool:
         wanted = min(LARGE_TOKENS, self._limits.tokens)
         if free < wanted and now - run.claimed_at < LARGE_WAIT_S:
             return False
-        seat = self._children.seat_large(min(wanted, free))
-        seat.work, run.started_at = run, now
-        if seat.is_ready:
-            self._send(run, seat, now)
+        slot = self._children.large_slot(min(wanted, free))
+        slot.work, run.started_at = run, now
+        if slot.is_ready:
+            self._send(run, slot, now)
         return True
 
-    def _send(self, run: Run, seat: Seat, now: float) -> None:
-        seat.work, run.started_at = run, now
-        if seat.child is not None:
-            seat.child.send(run.solve(f"packs/{datetime.now(UTC):%Y%m%d}/{run.batch.batch_id}.npy"))
+    def _send(self, run: Run, slot: Slot, now: float) -> None:
+        slot.work, run.started_at = run, now
+        if slot.child is not None:
+            slot.child.send(run.solve(f"packs/{datetime.now(UTC):%Y%m%d}/{run.batch.batch_id}.npy"))
 
-    def _start_render(self, render: RenderRun, seat: Seat, now: float) -> None:
-        seat.work, render.started_at = render, now
-        if seat.is_ready:
-            self._send_render(render, seat)
+    def _start_render(self, render: RenderRun, slot: Slot, now: float) -> None:
+        slot.work, render.started_at = render, now
+        if slot.is_ready:
+            self._send_render(render, slot)
 
-    def _send_render(self, render: RenderRun, seat: Seat) -> None:
+    def _send_render(self, render: RenderRun, slot: Slot) -> None:
         claimed = render.claimed
-        if seat.child is not None:
-            seat.child.send(
+        if slot.child is not None:
+            slot.child.send(
                 Render(
                     claimed.claim.render_id,
                     claimed.job_id,
@@ -268,38 +268,38 @@ class Desk:
                 )
             )
 
-    # -- what children say ---------------------------------------------------------------------------------------------
+    # -- messages of children ---------------------------------------------------------------------------------------
 
-    def _heard(self, seat: Seat, message: object) -> None:
-        work = seat.work
+    def _on_message(self, slot: Slot, message: object) -> None:
+        work = slot.work
         if isinstance(message, Ready):
-            self._children.became_ready(seat, message.simulations)
-            if isinstance(work, Run):  # a large job, or one beyond the tokens, waited for this child
-                self._send(work, seat, work.started_at or work.claimed_at)
+            self._children.became_ready(slot, message.simulations)
+            if isinstance(work, Run):  # a large job, or one without core tokens, waited for this child
+                self._send(work, slot, work.started_at or work.claimed_at)
             elif work is not None:
-                self._send_render(work, seat)
+                self._send_render(work, slot)
         elif isinstance(message, Rendered):
             if isinstance(work, RenderRun) and work.claimed.claim.render_id == message.render_id:
-                self._children.free(seat)
+                self._children.free(slot)
                 self._writer.write(renders=[(work.claimed.claim, message)])
         elif isinstance(message, Begun | Advanced | Solved):
             if isinstance(work, Run) and work.batch.batch_id == message.batch_id:
-                self._heard_of_run(seat, work, message)
+                self._on_run_message(slot, work, message)
         else:
-            log.warning("worker.child_said_nonsense", kind=type(message).__name__)
+            log.warning("worker.unknown_message", kind=type(message).__name__)
 
-    def _heard_of_run(self, seat: Seat, run: Run, message: Begun | Advanced | Solved) -> None:
+    def _on_run_message(self, slot: Slot, run: Run, message: Begun | Advanced | Solved) -> None:
         now = time.monotonic()
         if isinstance(message, Begun):
-            run.begun_at = run.told_at = now
+            run.begun_at = run.progress_at = now
             self._writer.write(begun=list(run.open))
         elif isinstance(message, Advanced):
-            if now - run.told_at >= PROGRESS_S:
-                run.told_at = now
+            if now - run.progress_at >= PROGRESS_S:
+                run.progress_at = now
                 self._writer.write(progress=dict.fromkeys(run.open, message.fraction))
         else:
             outcomes, logs = run.settle(message)
-            self._children.free(seat)
+            self._children.free(slot)
             self._writer.write(outcomes=outcomes, logs=logs)
             if message.is_storage_full:
                 self._on_storage_full()
@@ -308,46 +308,46 @@ class Desk:
 
     def _running(self) -> list[Run]:
         """Return the batches on children."""
-        return [seat.work for seat in self._children.busy() if isinstance(seat.work, Run)]
+        return [slot.work for slot in self._children.busy() if isinstance(slot.work, Run)]
 
     def _all_running(self) -> list[Run]:
         """Return the batches on children, and the programs."""
         return [*self._running(), *self._programs.runs()]
 
-    def _makes_files_beyond(self) -> bool:
-        return any(seat.tokens == 0 and isinstance(seat.work, RenderRun) for seat in self._children.busy())
+    def _has_extra_render(self) -> bool:
+        return any(slot.tokens == 0 and isinstance(slot.work, RenderRun) for slot in self._children.busy())
 
     def _soon_done(self, now: float) -> int:
         """Count the batches that hold a core token and began so lately that they may end at any moment."""
-        running = (run for run in self._running() if run.beyond is None and run.started_at is not None)
+        running = (run for run in self._running() if run.extra_share is None and run.started_at is not None)
         return sum(1 for run in running if now - (run.started_at or now) < PREFETCH_WITHIN_S)
 
-    def _render_renewed(self, seat: Seat, render: RenderRun, event: LeasesRenewed) -> None:
+    def _render_renewed(self, slot: Slot, render: RenderRun, event: LeasesRenewed) -> None:
         if render.claimed.claim in event.renders_lost:
-            self._endings.drop(seat)
+            self._terminator.drop(slot)
         elif render.claimed.claim in event.renders_kept:
             render.lease_ok_at = event.sent_at
 
     def _stop(self, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
         """End these jobs wherever they are."""
         for run in list(self._ready):
-            self._endings.stop_waiting(run, claims, outcome)
+            self._terminator.stop_waiting(run, claims, outcome)
             if not run.open:
                 self._ready.remove(run)
-        for seat in self._children.busy():
-            self._endings.stop(seat, claims, outcome)
+        for slot in self._children.busy():
+            self._terminator.stop(slot, claims, outcome)
         for run in self._programs.runs():
             for claim in claims & run.open.keys():
                 if outcome is not None:
                     self._programs.stop(run, outcome(claim))
                 else:
                     self._programs.kill(run)
-                    self._endings.forget(run)
+                    self._terminator.forget(run)
 
     def _check_waiting(self, run: Run, now: float) -> None:
-        if self._endings.is_fenced(run, now):
+        if self._terminator.is_fenced(run, now):
             self._ready.remove(run)
-            self._endings.forget(run)
+            self._terminator.forget(run)
         elif now - run.claimed_at > READY_LIMIT_S:
             self._ready.remove(run)
             self._writer.write(outcomes=run.give_back("drain", "The worker that claimed the job had no free core."))
