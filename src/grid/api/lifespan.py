@@ -1,4 +1,4 @@
-"""Start and stop: hold the data folder, bring the database up to date, make the administrator, keep house."""
+"""Start and stop: hold the data folder, bring the database up to date, make the administrator, start maintenance."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -18,14 +18,16 @@ from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
 from grid.runtime.home import Home, InstanceLock, write_pid_file
 from grid.services.container import ServerKey
-from grid.services.maintenance import Maintenance
+from grid.services.maintenance import make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.reaper import ReapReport
 from grid.services.users import ensure_administrator
 
 log = get_logger(__name__)
 
-THREADS = 32  # for `def` routes; the database's pool has a connection for each, and some for keeping house
+THREADS = 32  # for `def` routes; the database's pool has a connection for each, and some for maintenance
+LONGEST_PAUSE_S = 30.0  # between turns of maintenance while the database does not answer
+STOP_TIMEOUT_S = 15.0  # for the turn in progress at the end: longer than any statement may take
 
 
 @asynccontextmanager
@@ -65,9 +67,13 @@ def start(app: FastAPI, stack: ExitStack) -> None:
         ServerKey,
     ):  # at the start, not in somebody's first request
         container.get(part)
-    maintenance = Maintenance(uow, container.get(Doorbell), on_reaped=_counter(app.state.metrics))
-    maintenance.start()
-    stack.callback(maintenance.stop)
+    doorbell, on_reaped = container.get(Doorbell), _counter(app.state.metrics)
+    for task in (
+        make_reaper(uow, doorbell, on_reaped=on_reaped, longest_pause_s=LONGEST_PAUSE_S),
+        make_outbox_relay(uow, doorbell, longest_pause_s=LONGEST_PAUSE_S),
+    ):
+        task.start()
+        stack.callback(task.stop, STOP_TIMEOUT_S)
     app.state.is_started = True
 
 

@@ -20,12 +20,13 @@ from grid.runtime.home import open_home
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotFactory
 from grid.runtime.store import LocalArtifactStore
+from grid.services.maintenance import RELAY_TRIGGERED_EVERY_S, make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.children import Child, Children, Factory
 from grid.tasks.dispatcher import Dispatcher, WorkerLimits
 from grid.tasks.events import EventQueue, WorkerEvent
 from grid.tasks.heartbeat import Heartbeat
-from grid.tasks.housekeeping import Janitor, reaper, relayer, store_watch
+from grid.tasks.housekeeping import GarbageCollector, make_storage_probe
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import WorkerLedger
 from grid.tasks.ledger_writer import LedgerWriter
@@ -67,18 +68,18 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
     ledger = WorkerLedger(around.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
-    relay, janitor = relayer(around.uow, around.doorbell), Janitor(around.uow, around.store)
-    watch = store_watch(around.store, events.put)
+    relay = make_outbox_relay(around.uow, around.doorbell, every_s=RELAY_TRIGGERED_EVERY_S)
+    garbage, probe = GarbageCollector(around.uow, around.store), make_storage_probe(around.store, events.put)
     register = ChildRegister(around.run_folder)
 
     def written() -> None:
         around.doorbell.ring("changes")
-        relay.kick()
+        relay.trigger()
 
     def write_children(children: list[Child]) -> None:
         register.write([child.pid for child in children])
 
-    writer = LedgerWriter(ledger, leases, events.put, on_written=written, on_rejected=janitor.refuse)
+    writer = LedgerWriter(ledger, leases, events.put, on_written=written, on_rejected=garbage.reject)
     children = Children(
         around.factory,
         selector,
@@ -91,7 +92,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
 
     def on_storage_full() -> None:
         supervisor.storage_is_full()
-        watch.kick()
+        probe.trigger()
 
     def sign_in() -> None:
         details = {"slots": tokens, "busy": dispatcher.busy, "simulations": children.versions}
@@ -111,7 +112,7 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
         children=children,
         writer=writer,
         heartbeat=heartbeat,
-        chores=(reaper(around.uow, around.doorbell), relay, watch, janitor.chore),
+        tasks=(make_reaper(around.uow, around.doorbell), relay, probe, garbage.task),
         bell=around.bell,
         sign_out=sign_out,
         poll_s=settings.grid_poll_s,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from grid.services.ledger import Renewal
-from grid.tasks.chores import Chore
+from grid.services.periodic import PeriodicTask
 from grid.tasks.events import LeasesRenewed, WorkerEvent
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import Ledger
@@ -35,24 +35,24 @@ class Heartbeat:
         every_s: float,
     ) -> None:
         self._ledger, self._leases, self._post, self._sign_in = ledger, leases, post, sign_in
-        self._chore = Chore("heartbeat", self.beat, every_s=every_s, least_gap_s=min(HASTE_GAP_S, every_s))
+        self._task = PeriodicTask("heartbeat", self.beat, every_s=every_s, least_gap_s=min(HASTE_GAP_S, every_s))
 
     def start(self) -> None:
         """Begin to beat."""
-        self._chore.start()
+        self._task.start()
 
     def hasten(self) -> None:
         """Beat soon: a bell rang, and it may be about a cancel. Not with thousands of leases, which would cost more."""
         if 0 < self._leases.count() <= HASTE_LIMIT:
-            self._chore.kick()
+            self._task.trigger()
 
     def finish(self) -> None:
         """Stop beating."""
-        self._chore.finish()
+        self._task.finish()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the thread's end."""
-        self._chore.join(timeout)
+        self._task.join(timeout)
 
     def beat(self) -> None:
         """Renew once."""

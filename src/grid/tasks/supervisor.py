@@ -1,7 +1,7 @@
 """The supervisor: one loop that decides everything, and threads that wait for disks and databases in its place.
 
 The loop owns the children and what they work on. It never touches the database: the ledger writer claims and
-concludes, the heartbeat renews, chores reap, relay and collect; they answer with events. See `docs/worker.md`.
+concludes, the heartbeat renews, periodic tasks reap, relay and collect; they answer with events. See `docs/worker.md`.
 """
 
 import random
@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from grid.core.errors import GridError
 from grid.core.logging import get_logger
 from grid.core.settings import Settings
+from grid.services.periodic import PeriodicTask
 from grid.services.ports import BellListener
 from grid.tasks.children import Children
-from grid.tasks.chores import Chore
 from grid.tasks.dispatcher import Dispatcher
 from grid.tasks.events import (
     ClaimReply,
@@ -49,7 +49,7 @@ class Supervisor:
         children: The slot children, started and ended here.
         writer: Claims and concludes.
         heartbeat: Renews.
-        chores: Further threads, started and ended here.
+        tasks: Further threads, started and ended here.
         bell: Rings when there may be something in the database.
         sign_out: Called at the very end, to say goodbye to the ledger.
         poll_s: How often to look without a ring.
@@ -65,14 +65,14 @@ class Supervisor:
         children: Children,
         writer: LedgerWriter,
         heartbeat: Heartbeat,
-        chores: Sequence[Chore],
+        tasks: Sequence[PeriodicTask],
         bell: BellListener,
         sign_out: Callable[[], object] = lambda: None,
         poll_s: float = 2.0,
         drain_s: float = 10.0,
     ) -> None:
         self._selector, self._events, self._dispatcher, self._children = selector, events, dispatcher, children
-        self._writer, self._heartbeat, self._chores, self._bell = writer, heartbeat, chores, bell
+        self._writer, self._heartbeat, self._tasks, self._bell = writer, heartbeat, tasks, bell
         self._poll_s, self._drain_s, self._sign_out = poll_s, drain_s, sign_out
         self._generation = 0  # counts the reasons to look: rings and polls
         self._may_have_jobs = True  # there may be jobs
@@ -108,8 +108,8 @@ class Supervisor:
         self._selector.register(self._bell, selectors.EVENT_READ, self._on_bell)
         self._writer.start()
         self._heartbeat.start()
-        for chore in self._chores:
-            chore.start()
+        for task in self._tasks:
+            task.start()
 
     def _turn(self) -> None:
         for key, _ in self._selector.select(
@@ -226,14 +226,14 @@ class Supervisor:
         if not self._dispatcher.is_quiet:  # a defect: what runs is given up, and the leases end by themselves
             self._dispatcher.return_running()
         self._children.close()
-        for chore in self._chores:
-            chore.finish()
+        for task in self._tasks:
+            task.finish()
         self._writer.finish(WRITER_TIMEOUT_S)
         self._writer.join(WRITER_TIMEOUT_S + THREAD_TIMEOUT_S)
         self._heartbeat.finish()  # last: until here it held what the ledger writer was writing
         self._heartbeat.join(THREAD_TIMEOUT_S)
-        for chore in self._chores:
-            chore.join(THREAD_TIMEOUT_S)
+        for task in self._tasks:
+            task.join(THREAD_TIMEOUT_S)
         self._say_goodbye()
         self._bell.close()
         self._selector.close()

@@ -1,14 +1,22 @@
-"""The server's share of keeping house: it goes on, whatever happens to the database."""
+"""Maintenance of the ledger: the reaper and the outbox relay, which go on whatever happens to the database."""
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from tests.doubles.bells import MemoryDoorbell
+from tests.support.ledgers import add_owner, claim, get_job, submit
 from tests.support.service import CountingBell, open_service
+from tests.support.workers import wait_until
 
 from grid.core.errors import UnavailableError
+from grid.database.uow import UnitOfWork
+from grid.services import ledger
 from grid.services import maintenance as module
-from grid.services.maintenance import LONGEST_PAUSE_S, Maintenance
+from grid.services.maintenance import make_outbox_relay, make_reaper
+from grid.services.outbox import relay as relay_once
+from grid.services.periodic import PeriodicTask
 from grid.services.reaper import ReapReport
 
 PATIENCE_S = 30.0
@@ -21,13 +29,13 @@ def service(tmp_path):
 
 
 @contextmanager
-def running(keeper: Maintenance):
-    keeper.start()
+def running(task: PeriodicTask) -> Iterator[None]:
+    task.start()
     try:
         yield
     finally:
-        keeper.stop()
-    assert not keeper._thread.is_alive()
+        task.stop(PATIENCE_S)
+    assert not task.is_alive()
 
 
 class SignallingBell(CountingBell):
@@ -45,7 +53,7 @@ class SignallingBell(CountingBell):
 def test_what_was_committed_is_announced_without_a_worker(service):
     job_id = service.submit(simulation="noop").job_ids[0]
     bell = SignallingBell()
-    with running(Maintenance(service.uow, bell)):
+    with running(make_outbox_relay(service.uow, bell)):
         assert bell.rung.wait(PATIENCE_S)
 
     with service.uow.read() as tx:
@@ -54,11 +62,27 @@ def test_what_was_committed_is_announced_without_a_worker(service):
     assert bell.rings[0] == ("changes", None)
 
 
-def test_a_quiet_server_takes_no_write_lock_to_look_for_events(service, monkeypatch):
-    keeper = Maintenance(service.uow, CountingBell())
+def test_an_idle_relay_takes_no_write_lock_to_look_for_events(service, monkeypatch):
+    bell = CountingBell()
+    task = make_outbox_relay(service.uow, bell)
     monkeypatch.setattr(service.uow, "begin", lambda: pytest.fail("a write transaction"))
 
-    keeper.relay_once()
+    task._action()
+
+    assert bell.rings == []
+
+
+def test_the_relay_empties_the_outbox_and_rings_for_each_group(sqlite_uow: UnitOfWork, monkeypatch: pytest.MonkeyPatch):
+    uow, bell, owner = sqlite_uow, MemoryDoorbell(), add_owner(sqlite_uow)
+    monkeypatch.setattr(module, "relay", lambda uow: relay_once(uow, limit=2))
+    for job in [submit(uow, owner)[0] for _ in range(5)]:
+        ledger.cancel(uow, owner_id=owner, job_id=job, by="cancelled_by_user")  # type: ignore[arg-type]
+
+    make_outbox_relay(uow, bell)._action()
+
+    with uow.read() as tx:
+        assert (tx.outbox.backlog(), len(tx.outbox.stream(after=0))) == (0, 5)
+    assert bell.rings == [("changes", None)] * 3
 
 
 def test_a_full_round_of_the_reaper_is_followed_by_the_next_one(service, monkeypatch):
@@ -66,57 +90,37 @@ def test_a_full_round_of_the_reaper_is_followed_by_the_next_one(service, monkeyp
     seen = []
     monkeypatch.setattr(module, "reap", lambda *_, **__: rounds.pop(0))
     bell = CountingBell()
-    Maintenance(service.uow, bell, on_reaped=seen.append).reap_once()
+    make_reaper(service.uow, bell, on_reaped=seen.append)._action()
 
     assert [report.total for report in seen] == [100, 100, 1]
     assert bell.rings == [("work", None)]
 
 
+def test_the_reaper_rings_when_it_requeued_something(sqlite_uow: UnitOfWork):
+    uow, bell = sqlite_uow, MemoryDoorbell()
+    (job_id,) = submit(uow, add_owner(uow))
+    task = make_reaper(uow, bell)
+    task._action()
+    assert bell.rings == []
+    assert claim(uow, lease_s=0.01)
+    wait_until(lambda: task._action() or bell.rings, "the lease was over")
+    assert bell.rings == [("work", None)]
+    assert get_job(uow, job_id).worker_losses == 1
+
+
 @pytest.mark.parametrize("failure", [UnavailableError("away"), RuntimeError("a mistake")])
 def test_an_outage_is_survived_and_the_work_is_done_afterwards(service, monkeypatch, failure):
     service.submit(simulation="noop")
-    bell, real, calls = SignallingBell(), module.relay, []
+    bell, calls = SignallingBell(), []
 
     def relay(uow):
         calls.append(1)
         if len(calls) < 3:
             raise failure
-        return real(uow)
+        return relay_once(uow)
 
     monkeypatch.setattr(module, "relay", relay)
-    monkeypatch.setattr(module, "RELAY_EVERY_S", 0.001)
-    with running(Maintenance(service.uow, bell)):
+    with running(make_outbox_relay(service.uow, bell, every_s=0.001)):
         assert bell.rung.wait(PATIENCE_S)
 
     assert len(calls) >= 3
-
-
-def test_an_outage_is_logged_once_and_its_end_too(service, monkeypatch, caplog):
-    caplog.set_level("INFO")
-    keeper = Maintenance(service.uow, CountingBell())
-    for _ in range(5):
-        keeper._failed(UnavailableError("away"))
-    keeper._recovered()
-    keeper._recovered()
-
-    events = [record.msg["event"] for record in caplog.records if isinstance(record.msg, dict)]
-    assert events == ["maintenance_failed", "maintenance_recovered"]
-
-
-def test_pauses_grow_with_failures_in_a_row_up_to_a_limit(service):
-    keeper = Maintenance(service.uow, CountingBell())
-    pauses = []
-    for _ in range(12):
-        pauses.append(keeper.pause_s)
-        keeper._failed(UnavailableError("away"))
-
-    assert pauses == sorted(pauses)
-    assert pauses[-1] == LONGEST_PAUSE_S
-    keeper._recovered()
-    assert keeper.pause_s == pauses[0]
-
-
-def test_stopping_twice_or_before_the_start_is_harmless(service):
-    keeper = Maintenance(service.uow, CountingBell())
-    keeper.stop()
-    keeper.stop()

@@ -1,4 +1,4 @@
-"""What nobody refers to is removed, and nothing else ever."""
+"""Removal of outputs that nobody refers to, and of nothing else."""
 
 import io
 import time
@@ -9,8 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from tests.doubles.artifacts import MemoryArtifactStore
 from tests.doubles.bells import MemoryDoorbell
-from tests.support.ledgers import MANIFEST, add_owner, claim, get_job, submit
-from tests.support.workers import wait_until
+from tests.support.ledgers import MANIFEST, add_owner, claim, submit
 
 from grid.database.uow import UnitOfWork
 from grid.runtime.messages import Rendered
@@ -19,7 +18,7 @@ from grid.services import ledger, renders
 from grid.services.ledger import ClaimedBatch, LogChunk, Returned, Succeeded
 from grid.tasks.events import StorageChecked
 from grid.tasks.garbage import collect_garbage, discard
-from grid.tasks.housekeeping import Janitor, reaper, relayer, store_watch
+from grid.tasks.housekeeping import GarbageCollector, make_storage_probe
 
 AT_ONCE = timedelta(seconds=-60)  # everything is older than this
 
@@ -123,7 +122,7 @@ def test_a_refused_result_is_removed_at_once_unless_the_ledger_has_it_after_all(
     assert set(store.keys()) == {pack_key(batch), entries[first]["key"]}
 
 
-def test_the_janitor_discards_when_told_and_collects_in_its_hour(sqlite_uow: UnitOfWork):
+def test_the_garbage_collector_discards_when_told_and_collects_in_its_hour(sqlite_uow: UnitOfWork):
     uow, store, owner = sqlite_uow, MemoryArtifactStore(), add_owner(sqlite_uow)
     submit(uow, owner)
     batch = claim(uow)
@@ -131,51 +130,22 @@ def test_the_janitor_discards_when_told_and_collects_in_its_hour(sqlite_uow: Uni
     ledger.conclude(uow, [Returned(batch.jobs[0].claim, "lost")])
     stale = f"packs/20200101/{old_id()}.npy"
     put(store, pack_key(batch), stale)
-    janitor = Janitor(uow, store)
-    janitor.refuse([Succeeded(batch.jobs[0].claim, make_packed(batch))])
-    janitor._act()
+    collector = GarbageCollector(uow, store)
+    collector.reject([Succeeded(batch.jobs[0].claim, make_packed(batch))])
+    collector._act()
     assert set(store.keys()) == {stale}
-    janitor._act()
+    collector._act()
     assert set(store.keys()) == set()
 
 
-def test_the_reaper_rings_when_it_gave_something_back(sqlite_uow: UnitOfWork):
-    uow, bell = sqlite_uow, MemoryDoorbell()
-    (job_id,) = submit(uow, add_owner(uow))
-    chore = reaper(uow, bell)
-    chore._act()
-    assert bell.rings == []
-    assert claim(uow, lease_s=0.01)
-    wait_until(lambda: chore._act() or bell.rings, "the lease was over")
-    assert bell.rings == [("work", None)]
-    assert get_job(uow, job_id).worker_losses == 1
-
-
-def test_the_relay_empties_the_outbox_and_rings_once(sqlite_uow: UnitOfWork, monkeypatch: pytest.MonkeyPatch):
-    uow, bell = sqlite_uow, MemoryDoorbell()
-    monkeypatch.setattr("grid.tasks.housekeeping.RELAY_AT_ONCE", 2)
-    owner = add_owner(uow)
-    chore = relayer(uow, bell)
-    chore._act()
-    assert bell.rings == []
-    for job in [submit(uow, owner)[0] for _ in range(5)]:
-        ledger.cancel(uow, owner_id=owner, job_id=job, by="cancelled_by_user")  # type: ignore[arg-type]
-
-    chore._act()
-
-    with uow.read() as tx:
-        assert (tx.outbox.backlog(), len(tx.outbox.stream(after=0))) == (0, 5)
-    assert bell.rings == [("changes", None)]
-
-
-def test_the_store_watch_tells_the_loop(monkeypatch: pytest.MonkeyPatch):
+def test_the_storage_probe_tells_the_loop(monkeypatch: pytest.MonkeyPatch):
     store, events = MemoryArtifactStore(), []
-    chore = store_watch(store, events.append)
-    chore._take_turn()
+    probe = make_storage_probe(store, events.append)
+    probe.take_turn()
     store.is_full = True
-    chore._take_turn()
+    probe.take_turn()
     store.is_full = False
-    chore._take_turn()
+    probe.take_turn()
     assert events == [StorageChecked(True), StorageChecked(False), StorageChecked(True)]
 
 

@@ -1,4 +1,4 @@
-"""EventQueue, leases, logbook, chores, heartbeat and the register of children."""
+"""Event queue, leases, logbook, heartbeat and the register of children."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,14 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.ledgers import MemoryLedger
-from tests.support.workers import wait_until
 
-from grid.core.errors import UnavailableError
 from grid.runtime.processes import find_start_time
 from grid.schemas.jobs import Claim
 from grid.services.ledger import Renewal
 from grid.services.renders import RenderClaim
-from grid.tasks.chores import Chore
 from grid.tasks.events import EventQueue, LeasesRenewed
 from grid.tasks.heartbeat import HASTE_LIMIT, Heartbeat
 from grid.tasks.leases import Leases, fence_margin_s
@@ -83,26 +79,6 @@ def test_a_log_is_whole_in_order_and_in_bounds(texts: list[str], cap: int):
         assert written.count(CAP_LINE) == 1
 
 
-def test_a_chore_goes_on_after_every_kind_of_failure_and_comes_early_when_kicked():
-    turns: list[int] = []
-
-    def act() -> None:
-        turns.append(len(turns))
-        if len(turns) == 1:
-            raise UnavailableError("away")
-        if len(turns) == 2:
-            raise ZeroDivisionError
-
-    chore = Chore("test", act, every_s=3600.0)
-    chore.start()
-    for count in (1, 2, 3, 4):
-        wait_until(lambda count=count: len(turns) >= count, f"turn {count} was over")
-        chore.kick()
-    chore.finish()
-    chore.join(10.0)
-    assert not chore.is_alive()
-
-
 def make_heartbeat(ledger: MemoryLedger, leases: Leases, events: list[object], **options: object) -> Heartbeat:
     return Heartbeat(ledger, leases, events.append, every_s=3600.0, **options)  # type: ignore[arg-type]
 
@@ -138,8 +114,8 @@ def test_a_heartbeat_without_leases_only_signs_in():
 def test_a_ring_hastens_the_heartbeat_of_few_leases_only():
     ledger, leases, events = MemoryLedger(), Leases(), []
     heartbeat = make_heartbeat(ledger, leases, events)
-    kicks: list[int] = []
-    heartbeat._chore.kick = lambda: kicks.append(1)  # type: ignore[method-assign]
+    triggers: list[int] = []
+    heartbeat._task.trigger = lambda: triggers.append(1)  # type: ignore[method-assign]
 
     heartbeat.hasten()
     leases.hold([Claim(uuid4(), 1)])
@@ -147,7 +123,7 @@ def test_a_ring_hastens_the_heartbeat_of_few_leases_only():
     leases.hold([Claim(uuid4(), 1) for _ in range(HASTE_LIMIT)])
     heartbeat.hasten()
 
-    assert kicks == [1]
+    assert triggers == [1]
 
 
 def test_leases_are_held_and_released_by_claim():
@@ -190,20 +166,3 @@ def test_children_of_a_living_worker_are_left_alone(tmp_path: Path, sleeper):
     register.remove()
     register.remove()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_chore_keeps_its_least_gap():
-    turns: list[int] = []
-    begun = threading.Event()
-
-    def act() -> None:
-        turns.append(1)
-        begun.set()
-
-    chore = Chore("test", act, every_s=3600.0, least_gap_s=3600.0)
-    chore.start()
-    assert begun.wait(10)
-    chore.kick()
-    chore.finish()
-    chore.join(10.0)
-    assert (len(turns), chore.is_alive()) == (1, False)

@@ -62,7 +62,7 @@ class SupervisorHarness:
             children=self.children,
             writer=self.writer,
             heartbeat=Heartbeat(self.ledger, self.leases, self.events.put, every_s=3600.0),
-            chores=(),
+            tasks=(),
             bell=self.bell.listen("work"),
             sign_out=self.sign_out,
             poll_s=3600.0,
