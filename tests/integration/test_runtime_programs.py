@@ -320,7 +320,7 @@ def test_a_chatty_program_is_cut_and_still_ends_well(start):
 # --- ends
 
 
-def test_cancel_lets_a_program_say_goodbye(start):
+def test_cancel_lets_a_program_write_its_last_line(start):
     run = start(
         """
         def goodbye(*_):  # print() may be in the middle of saying "up"

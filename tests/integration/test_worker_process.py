@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 MEMORY_LIMIT_MB = 150
 WORKER = """
 from grid.core.settings import Settings
-from grid.tasks.supervisor import run
-raise SystemExit(run(Settings(_env_file=None)))
+from grid.tasks.assembly import run_worker
+raise SystemExit(run_worker(Settings(_env_file=None)))
 """
 
 

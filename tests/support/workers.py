@@ -22,7 +22,7 @@ from grid.runtime.slots import SlotFactory
 from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import SlotKind
 from grid.services.ledger import ClaimedJob
-from grid.tasks.assembly import Surroundings, assemble
+from grid.tasks.assembly import WorkerDependencies, assemble
 from grid.tasks.programs import Launcher
 from grid.tasks.supervisor import Supervisor
 
@@ -70,7 +70,7 @@ def working(
     (home / "run").mkdir(parents=True, exist_ok=True)
     bell = MemoryDoorbell()
     store = LocalArtifactStore(home / "artifacts")
-    around = Surroundings(
+    dependencies = WorkerDependencies(
         uow=uow,
         store=store,
         factory=SlotFactory(home, home / "artifacts", registry=TOYS, memory_bytes=memory_bytes, extra_path=(ROOT,)),
@@ -79,7 +79,7 @@ def working(
         bell=bell.listen("work"),
         run_folder=home / "run",
     )
-    supervisor = assemble(Settings(_env_file=None, grid_home=home, **chosen), around)
+    supervisor = assemble(Settings(_env_file=None, grid_home=home, **chosen), dependencies)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(supervisor.run()), name="worker")
     thread.start()

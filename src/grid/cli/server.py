@@ -81,9 +81,9 @@ def worker() -> None:
     """Run a worker in the foreground. SIGTERM lets it finish what it holds."""
     with reporting():
         from grid.core.settings import Settings
-        from grid.tasks.supervisor import run
+        from grid.tasks.assembly import run_worker
 
-        raise typer.Exit(code=run(Settings()))
+        raise typer.Exit(code=run_worker(Settings()))
 
 
 def logs(

@@ -38,8 +38,8 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a worker needs from outside; tests bring their own."""
+class WorkerDependencies:
+    """Dependencies of a worker from outside; tests bring their own."""
 
     uow: UnitOfWork
     store: ArtifactStore
@@ -60,20 +60,21 @@ def make_worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{new_id().hex[-8:]}"
 
 
-def assemble(settings: Settings, around: Surroundings) -> Supervisor:
+def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor:
     """Return a worker that has not begun."""
     worker_id, host = make_worker_id(), socket.gethostname()
     tokens = settings.grid_slots or count_cores()
     limits = WorkerLimits(tokens, lease_s=settings.grid_lease_s)
-    ledger = WorkerLedger(around.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
+    ledger = WorkerLedger(dependencies.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
-    relay = make_outbox_relay(around.uow, around.doorbell, every_s=RELAY_TRIGGERED_EVERY_S)
-    garbage, probe = GarbageCollector(around.uow, around.store), make_storage_probe(around.store, events.put)
-    register = ChildRegister(around.run_folder)
+    relay = make_outbox_relay(dependencies.uow, dependencies.doorbell, every_s=RELAY_TRIGGERED_EVERY_S)
+    garbage = GarbageCollector(dependencies.uow, dependencies.store)
+    probe = make_storage_probe(dependencies.store, events.put)
+    register = ChildRegister(dependencies.run_folder)
 
     def written() -> None:
-        around.doorbell.ring("changes")
+        dependencies.doorbell.ring("changes")
         relay.trigger()
 
     def write_children(children: list[Child]) -> None:
@@ -81,13 +82,13 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
 
     writer = LedgerWriter(ledger, leases, events.put, on_written=written, on_rejected=garbage.reject)
     children = Children(
-        around.factory,
+        dependencies.factory,
         selector,
         small=tokens,
         on_readable=lambda slot: dispatcher.on_readable(slot),  # noqa: PLW0108 - the dispatcher is made below
         on_change=write_children,
     )
-    programs = Programs(around.launcher, selector, writer, around.store, events.put)
+    programs = Programs(dependencies.launcher, selector, writer, dependencies.store, events.put)
     dispatcher = Dispatcher(children, programs, writer, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
 
     def on_storage_full() -> None:
@@ -96,12 +97,12 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
 
     def sign_in() -> None:
         details = {"slots": tokens, "busy": dispatcher.busy, "simulations": children.versions}
-        with around.uow.begin() as tx:
+        with dependencies.uow.begin() as tx:
             tx.workers.beat(worker_id, host=host, pid=os.getpid(), details=details, polled=writer.polled_lately())
 
     def sign_out() -> None:
         register.remove()
-        with around.uow.begin() as tx:
+        with dependencies.uow.begin() as tx:
             tx.workers.stop(worker_id)
 
     heartbeat = Heartbeat(ledger, leases, events.put, sign_in=sign_in, every_s=settings.grid_heartbeat_s)
@@ -112,8 +113,8 @@ def assemble(settings: Settings, around: Surroundings) -> Supervisor:
         children=children,
         writer=writer,
         heartbeat=heartbeat,
-        tasks=(make_reaper(around.uow, around.doorbell), relay, probe, garbage.task),
-        bell=around.bell,
+        tasks=(make_reaper(dependencies.uow, dependencies.doorbell), relay, probe, garbage.task),
+        bell=dependencies.bell,
         sign_out=sign_out,
         poll_s=settings.grid_poll_s,
     )
@@ -132,13 +133,13 @@ def require_migrated(url: str) -> None:
         if is_current(url):
             return
     except UnavailableError as error:
-        log.warning("worker.database_away", detail=str(error))
+        log.warning("worker.database_unavailable", detail=str(error))
         return
     raise ConfigurationError("The database is not at this version of Grid; run `grid db upgrade` first.")
 
 
-def serve(settings: Settings) -> int:
-    """Be a worker with the parts of this machine until a signal ends it; return the exit code."""
+def run_worker(settings: Settings) -> int:
+    """Run a worker with the adapters of this machine until a signal ends it; return the exit code. Main thread only."""
     configure("DEBUG" if settings.debug else settings.log_level, behind=settings.grid_home / "logs" / "worker.log")
     home = open_home(settings.grid_home)
     require_migrated(settings.resolved_database_url)
@@ -147,7 +148,7 @@ def serve(settings: Settings) -> int:
     with ExitStack() as stack:
         database = create_database(settings.resolved_database_url, application="worker")
         stack.callback(database.close)
-        around = Surroundings(
+        dependencies = WorkerDependencies(
             uow=UnitOfWork(database),
             store=LocalArtifactStore(settings.resolved_artifacts_path),
             factory=SlotFactory.from_settings(settings),
@@ -156,7 +157,7 @@ def serve(settings: Settings) -> int:
             bell=UnixBellListener(home.run, "work"),
             run_folder=home.run,
         )
-        worker = assemble(settings, around)
+        worker = assemble(settings, dependencies)
         with ending_on_signal(worker.stop):
             log.info("worker.started", pid=os.getpid(), database=database.kind)
             code = worker.run()

@@ -226,7 +226,7 @@ class LedgerWriter(threading.Thread):
         self._leases.release(outcome.claim for outcome in outcomes)
         late = [o for o in outcomes if isinstance(o, Succeeded) and o.claim not in accepted]
         if late:
-            log.warning("worker.results_refused", jobs=len(late))
+            log.warning("worker.late_results_rejected", jobs=len(late))
             self._on_rejected(late)
         if any(isinstance(outcome, Returned) and outcome.why != "infra" for outcome in outcomes):
             self._post(JobsRequeued())
@@ -271,14 +271,14 @@ class LedgerWriter(threading.Thread):
 
     def _report_unavailable(self, error: GridError) -> None:
         if self._is_well:
-            log.warning("worker.ledger_trouble", code=error.code, detail=str(error))
+            log.warning("worker.ledger_unavailable", code=error.code, detail=str(error))
             self._is_well = False
 
     def _recover(self) -> None:
         self._pause_s = 0.0
         if not self._is_well:
             self._is_well = True
-            log.info("worker.ledger_well")
+            log.info("worker.ledger_recovered")
 
 
 def _split(pending: PendingWrites, claims: Sequence[Claim]) -> list[PendingWrites]:

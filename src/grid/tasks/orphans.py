@@ -53,7 +53,7 @@ def end_orphans(run_folder: Path) -> int:
                     ended += 1
         path.unlink(missing_ok=True)
     if ended:
-        log.warning("worker.orphans_ended", processes=ended)
+        log.warning("worker.orphans_killed", processes=ended)
     return ended
 
 

@@ -25,10 +25,10 @@ from grid.runtime.programs import (
 from grid.schemas.jobs import Claim, Reason
 from grid.services.ledger import ClaimedJob, LogChunk, Outcome, Returned, Stopped
 from grid.services.ports import ArtifactStore
-from grid.tasks.collecting import start_collecting
 from grid.tasks.events import OutputCollected, WorkerEvent
 from grid.tasks.ledger_writer import LedgerWriter
-from grid.tasks.logbook import Logbook
+from grid.tasks.log_chunks import LogChunker
+from grid.tasks.program_output import start_collecting
 from grid.tasks.runs import Run, failed
 
 log = get_logger(__name__)
@@ -84,7 +84,7 @@ class ProgramSlot:
     run: Run
     claim: Claim
     program: ProgramRun
-    logbook: Logbook
+    chunker: LogChunker
     text: str = ""
     written_at: float = 0.0
     verdict: Outcome | None = None  # how the job ends, whatever the program does: it was told to stop
@@ -141,7 +141,7 @@ class Programs:
             if program is None:
                 self._writer.write(outcomes=run.fail(Reason.SANDBOX_UNAVAILABLE))
                 return
-            slot = ProgramSlot(run, claim, program, Logbook(claim))
+            slot = ProgramSlot(run, claim, program, LogChunker(claim))
             self._slots[claim] = slot
             self._selector.register(program, selectors.EVENT_READ, lambda: self._on_readable(slot))
 
@@ -232,7 +232,7 @@ class Programs:
     @staticmethod
     def _chunks(slot: ProgramSlot, now: float) -> list[LogChunk]:
         text, slot.text, slot.written_at = slot.text, "", now
-        return slot.logbook.chunks(text)
+        return slot.chunker.chunks(text)
 
 
 def _outcome(claim: Claim, ended: ProgramOutcome) -> Outcome:

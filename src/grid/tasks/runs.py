@@ -8,7 +8,7 @@ from grid.runtime.processes import ExitReason
 from grid.schemas.jobs import Claim, JobStatus, JsonObject, Reason, Share
 from grid.services.ledger import ClaimedBatch, ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
 from grid.services.renders import ClaimedRender
-from grid.tasks.logbook import Logbook
+from grid.tasks.log_chunks import LogChunker
 
 _TIMED_OUT = frozenset({Reason.WALL_TIMEOUT, Reason.CPU_TIMEOUT, Reason.START_TIMEOUT})
 _STOPPED = frozenset({Reason.CANCELLED_BY_USER, Reason.CANCELLED_BY_ADMIN, Reason.CANCELLED_BY_SWEEP})
@@ -126,4 +126,4 @@ def _outcome(result: PointResult, usage: JsonObject) -> Outcome:
 def _logs(results: Iterable[PointResult]) -> Iterator[LogChunk]:
     for result in results:
         if result.log:
-            yield from Logbook(result.claim).chunks(result.log)
+            yield from LogChunker(result.claim).chunks(result.log)

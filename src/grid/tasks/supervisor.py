@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 from grid.core.errors import GridError
 from grid.core.logging import get_logger
-from grid.core.settings import Settings
 from grid.services.periodic import PeriodicTask
 from grid.services.ports import BellListener
 from grid.tasks.children import Children
@@ -51,7 +50,7 @@ class Supervisor:
         heartbeat: Renews.
         tasks: Further threads, started and ended here.
         bell: Rings when there may be something in the database.
-        sign_out: Called at the very end, to say goodbye to the ledger.
+        sign_out: Called at the very end, to mark the worker as stopped.
         poll_s: How often to look without a ring.
         drain_s: How long work may go on after `stop`.
     """
@@ -234,20 +233,13 @@ class Supervisor:
         self._heartbeat.join(THREAD_TIMEOUT_S)
         for task in self._tasks:
             task.join(THREAD_TIMEOUT_S)
-        self._say_goodbye()
+        self._try_sign_out()
         self._bell.close()
         self._selector.close()
         self._events.close()
 
-    def _say_goodbye(self) -> None:
+    def _try_sign_out(self) -> None:
         try:
             self._sign_out()
         except GridError as error:
-            log.warning("worker.goodbye_failed", code=error.code)
-
-
-def run(settings: Settings) -> int:
-    """Be a worker until SIGTERM or SIGINT; return the exit code. Must be called in the main thread."""
-    from grid.tasks.assembly import serve
-
-    return serve(settings)
+            log.warning("worker.sign_out_failed", code=error.code)

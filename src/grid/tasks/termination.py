@@ -106,7 +106,7 @@ class RunTerminator:
         if isinstance(work, RenderRun):
             self._leases.release_render(work.claimed.claim)
             return
-        log.warning("worker.self_fenced", batch=str(work.batch.batch_id), jobs=len(work.open))
+        log.warning("worker.lease_fenced", batch=str(work.batch.batch_id), jobs=len(work.open))
         self._leases.release(work.take(list(work.open)))
 
     def _tell(self, claims: list[Claim], outcome: MakeOutcome | None) -> None:

@@ -28,8 +28,8 @@ from grid.runtime.programs import (
 )
 from grid.schemas.jobs import Claim, FileEntry, JobStatus, Reason
 from grid.services.ledger import ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
-from grid.tasks.collecting import MOST_METRICS, read_metrics
 from grid.tasks.events import OutputCollected
+from grid.tasks.program_output import MOST_METRICS, read_metrics
 from grid.tasks.programs import GRACE_S, LOG_AT_ONCE, WATCHDOG_TIMEOUT_S, ProgramLauncher, Programs
 from grid.tasks.runs import Run, failed
 

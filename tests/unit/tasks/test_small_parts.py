@@ -1,4 +1,4 @@
-"""Event queue, leases, logbook, heartbeat and the register of children."""
+"""Event queue, leases, log chunks, heartbeat and the register of children."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from grid.services.renders import RenderClaim
 from grid.tasks.events import EventQueue, LeasesRenewed
 from grid.tasks.heartbeat import HASTE_LIMIT, Heartbeat
 from grid.tasks.leases import Leases, fence_margin_s
-from grid.tasks.logbook import CAP_LINE, CHUNK_BYTES, Logbook
+from grid.tasks.log_chunks import CAP_LINE, CHUNK_BYTES, LogChunker
 from grid.tasks.orphans import ChildRegister, end_orphans
 
 
@@ -63,9 +63,9 @@ def test_a_worker_gives_up_before_its_lease_ends_and_after_a_heartbeat_could_hav
 @given(st.lists(st.text(max_size=9000), max_size=12), st.integers(1, 60_000))
 def test_a_log_is_whole_in_order_and_in_bounds(texts: list[str], cap: int):
     claim = Claim(uuid4(), 1)
-    logbook = Logbook(claim, cap_bytes=cap)
+    chunker = LogChunker(claim, cap_bytes=cap)
 
-    chunks = [chunk for text in texts for chunk in logbook.chunks(text)]
+    chunks = [chunk for text in texts for chunk in chunker.chunks(text)]
 
     assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
     assert all(0 < len(chunk.text.encode()) <= CHUNK_BYTES and "\0" not in chunk.text for chunk in chunks)

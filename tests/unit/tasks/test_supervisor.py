@@ -53,8 +53,8 @@ class SupervisorHarness:
             WorkerLimits(1),
             on_storage_full=self.fill,
         )
-        self.goodbyes: list[int] = []
-        self.farewell: Exception | None = None
+        self.sign_outs: list[int] = []
+        self.sign_out_error: Exception | None = None
         self.supervisor = Supervisor(
             selector=selector,
             events=self.events,
@@ -78,9 +78,9 @@ class SupervisorHarness:
         self.supervisor.storage_is_full()
 
     def sign_out(self) -> None:
-        self.goodbyes.append(1)
-        if self.farewell is not None:
-            raise self.farewell
+        self.sign_outs.append(1)
+        if self.sign_out_error is not None:
+            raise self.sign_out_error
 
     def open(self) -> None:
         self.thread.start()
@@ -118,7 +118,7 @@ def test_a_ring_brings_work_without_waiting_for_the_next_look(harness: Superviso
     assert len(outcomes) == 3
     assert all(isinstance(outcome, Succeeded) for outcome in outcomes)
     assert harness.close() == 0
-    assert harness.goodbyes == [1]
+    assert harness.sign_outs == [1]
 
 
 def test_work_left_in_the_ledger_is_fetched_without_another_ring(harness: SupervisorHarness):
@@ -195,7 +195,7 @@ def test_a_drain_that_takes_too_long_gives_the_work_back(harness: SupervisorHarn
     harness.ledger.batches.append(batch)
     harness.bell.ring("work")
     wait_until(lambda: harness.told(Solve), "the child worked")
-    harness.farewell = UnavailableError("the database is away")
+    harness.sign_out_error = UnavailableError("the database is away")
 
     assert harness.close() == 0
 
@@ -203,7 +203,7 @@ def test_a_drain_that_takes_too_long_gives_the_work_back(harness: SupervisorHarn
     assert isinstance(outcome, Returned)
     assert (outcome.claim, outcome.why) == (batch.jobs[0].claim, "drain")
     assert harness.factory.children[0].was_killed
-    assert harness.goodbyes == [1]
+    assert harness.sign_outs == [1]
 
 
 def test_a_worker_whose_thread_died_ends_with_an_error(harness: SupervisorHarness):

@@ -1,16 +1,16 @@
-"""What a run says, cut into rows of the log table: bounded chunks, numbered per claim, capped per job."""
+"""Log rows of a run: chunks of bounded size, numbered per claim, capped per job."""
 
 from collections.abc import Iterator
 
 from grid.schemas.jobs import Claim
 from grid.services.ledger import LogChunk
 
-CHUNK_BYTES = 16 * 1024
-JOB_BYTES = 1024 * 1024
+CHUNK_BYTES = 16 * 1024  # of UTF-8 in one row: a reader fetches a log in pieces of this size
+JOB_BYTES = 1024 * 1024  # of UTF-8 of one claim: a program that prints without end costs no more
 CAP_LINE = "\n[log cut here: a job may write 1 MiB of log]\n"
 
 
-class Logbook:
+class LogChunker:
     """The log of one claim: text goes in, chunks come out, and past the cap one line says that it was cut."""
 
     def __init__(self, claim: Claim, *, cap_bytes: int = JOB_BYTES) -> None:
