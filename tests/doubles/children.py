@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from grid.core.errors import UnavailableError
-from grid.runtime.messages import Begun, PointResult, Ready, Solve, Solved
+from grid.runtime.messages import ChildReady, PointResult, Solve, SolveFinished, SolveStarted
 from grid.runtime.processes import ExitReason
 from grid.runtime.programs import ProgramEnded, ProgramLimits, ProgramMessage
 from grid.runtime.slots import ChildKind
@@ -37,13 +37,13 @@ class MemoryChild:
         os.write(self._writing, b"!")
 
     def be_ready(self) -> None:
-        self.say(Ready(self.pid, {"toy": "toy-1"}))
+        self.say(ChildReady(self.pid, {"toy": "toy-1"}))
 
     def solve(self, reason: Reason = Reason.OK, **words: object) -> Solve:
         """Answer the last batch: every point ends alike."""
         message = next(message for message in reversed(self.told) if isinstance(message, Solve))
         results = [PointResult(claim, reason, "", {} if reason is Reason.OK else None) for claim in message.claims]
-        self.say(Begun(message.batch_id), Solved(message.batch_id, results, 0.1, 1 << 20, **words))  # type: ignore[arg-type]
+        self.say(SolveStarted(message.batch_id), SolveFinished(message.batch_id, results, 0.1, 1 << 20, **words))  # type: ignore[arg-type]
         return message
 
     def send(self, message: object) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4
 
-from grid.runtime.messages import Rendered
+from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim, Share, SlotKind
 from grid.services.ledger import ClaimedBatch, ClaimedJob, LogChunk, Outcome, Renewal
 from grid.services.renders import ClaimedRender, GivenBack, RenderClaim
@@ -25,7 +25,7 @@ class MemoryLedger:
         self.unwritable: set[Claim] = set()
         self.refused: set[Claim] = set()
         self.concluded: list[tuple[list[Outcome], list[LogChunk], list[Claim]]] = []
-        self.render_ends: list[tuple[RenderClaim, Rendered | GivenBack]] = []
+        self.render_ends: list[tuple[RenderClaim, RenderFinished | GivenBack]] = []
         self.logs: list[LogChunk] = []
         self.progress: list[Mapping[Claim, float]] = []
         self.renewed: list[list[Claim]] = []
@@ -52,7 +52,7 @@ class MemoryLedger:
         self.concluded.append((list(outcomes), list(logs), list(begun)))
         return frozenset(claims - self.refused)
 
-    def conclude_render(self, claim: RenderClaim, end: Rendered | GivenBack) -> bool:
+    def conclude_render(self, claim: RenderClaim, end: RenderFinished | GivenBack) -> bool:
         self._trouble()
         self.render_ends.append((claim, end))
         return True

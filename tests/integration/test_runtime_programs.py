@@ -18,10 +18,10 @@ from grid.runtime.processes import find_start_time, is_same_process
 from grid.runtime.programs import (
     LocalImageCatalogue,
     Program,
-    ProgramAdvanced,
     ProgramEnded,
     ProgramLimits,
     ProgramLog,
+    ProgramProgress,
     ProgramRun,
     ProgramStarted,
     make_sample_program,
@@ -128,7 +128,7 @@ def test_a_program_reads_its_parameters_and_its_outputs_are_stored(start, home):
     assert isinstance(messages[0], ProgramStarted)
     assert (outcome_of(messages).reason, outcome_of(messages).exit_code) == (Reason.OK, 0)
     assert text_of(messages) == "value is 7\n"
-    assert [message.fraction for message in messages if isinstance(message, ProgramAdvanced)] == [0.5]
+    assert [message.fraction for message in messages if isinstance(message, ProgramProgress)] == [0.5]
     assert [(entry["name"], entry["size"]) for entry in entries] == [("result.csv", 8)]
     assert sorted(store.keys()) == ["jobs/1/1/grid-manifest.json", "jobs/1/1/result.csv"]
     assert outcome_of(messages).usage["max_rss_bytes"] > 0
@@ -314,7 +314,7 @@ def test_a_chatty_program_is_cut_and_still_ends_well(start):
     assert outcome_of(messages).reason is Reason.OK
     assert text_of(messages).endswith("[the log is cut here: more than 10000 bytes]\n")
     assert 9_000 < len(text_of(messages)) < 10_100
-    assert messages[-2] == ProgramAdvanced(1.0)
+    assert messages[-2] == ProgramProgress(1.0)
 
 
 # --- ends
@@ -473,7 +473,7 @@ def test_the_sample_simulation_runs_as_the_listed_program(home):
     with store.open(entries["temperature_field.npy"]["key"]) as blob:
         field = np.load(blob)
     assert (field.shape, field.dtype) == ((6, 11), np.float64)
-    fractions = [message.fraction for message in messages if isinstance(message, ProgramAdvanced)]
+    fractions = [message.fraction for message in messages if isinstance(message, ProgramProgress)]
     assert fractions[-1] == 1.0
     assert fractions == sorted(fractions)
 

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from grid.runtime.messages import Begun, LeaveOut, Ready, Render, Rendered, Solve, Solved
+from grid.runtime.messages import CancelPoints, ChildReady, Render, RenderFinished, Solve, SolveFinished, SolveStarted
 from grid.runtime.processes import find_descendants, find_group, find_start_time, is_same_process
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotChild, SlotFactory, SlotLostError
@@ -86,11 +86,11 @@ def stored_files(home: Path) -> list[str]:
 
 
 def test_a_child_solves_and_its_pack_is_stored(child, home):
-    ready = receive(child, Ready)
+    ready = receive(child, ChildReady)
     child.send(message := make_solve({"value": 3.0}, {"value": 4.0}))
-    solved = receive(child, Solved)
+    solved = receive(child, SolveFinished)
 
-    assert ready == Ready(child.pid, {"toy": "toy-1", "bare": "toy-1"})
+    assert ready == ChildReady(child.pid, {"toy": "toy-1", "bare": "toy-1"})
     assert [result.reason for result in solved.results] == [Reason.OK, Reason.OK]
     assert list(LocalArtifactStore(home / "artifacts").keys()) == [message.pack_key]
 
@@ -98,7 +98,7 @@ def test_a_child_solves_and_its_pack_is_stored(child, home):
 def test_small_and_large_children_and_one_that_is_busy_are_told_apart(factory):
     small, large = factory.start("small"), factory.start("large", tokens=2)
     for child in (small, large):
-        receive(child, Ready)
+        receive(child, ChildReady)
     environments = [environment_of(child.pid) for child in (small, large)]
     small.send(make_solve({}))
 
@@ -122,7 +122,7 @@ def test_nothing_of_the_environment_but_the_allowed_reaches_a_child(home, monkey
     children = [factory.start("small"), factory.start("large")]
     pids = [factory.server_pid, *(child.pid for child in children)]
     for child in children:
-        receive(child, Ready)
+        receive(child, ChildReady)
     allowed = {"PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "MPLCONFIGDIR", "MPLBACKEND"}
     allowed |= {"GRID_CALIBRATION"}
     pins = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS"}
@@ -137,8 +137,8 @@ def test_nothing_of_the_environment_but_the_allowed_reaches_a_child(home, monkey
 
 def test_a_child_holds_no_descriptor_of_its_neighbours_or_of_the_supervisor(factory):
     first, second = factory.start("small"), factory.start("small")
-    receive(first, Ready)
-    receive(second, Ready)
+    receive(first, ChildReady)
+    receive(second, ChildReady)
     sockets = [
         {target for file in Path(f"/proc/{child.pid}/fd").iterdir() if "socket" in (target := link(file))}
         for child in (first, second)
@@ -159,22 +159,22 @@ def link(file: Path) -> str:
 
 def test_the_fork_server_has_one_thread(factory):
     child = factory.start("small")
-    receive(child, Ready)
+    receive(child, ChildReady)
 
     assert len(list(Path(f"/proc/{factory.server_pid}/task").iterdir())) == 1
     child.kill()
 
 
 def test_a_child_leads_a_session_and_a_group_of_its_own(child):
-    receive(child, Ready)
+    receive(child, ChildReady)
 
     assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
 
 
 def test_a_killed_child_is_at_end_of_file_and_leaves_no_part_of_a_pack(child, home):
-    receive(child, Ready)
+    receive(child, ChildReady)
     child.send(make_solve({"duration_s": 30.0}))
-    receive(child, Begun)
+    receive(child, SolveStarted)
     os.kill(child.pid, signal.SIGKILL)
 
     receive_until_end_of_file(child)
@@ -194,11 +194,11 @@ def kill_children(factory: SlotFactory, rounds: int, seed: int) -> None:
     random = Random(seed)
     for round_ in range(rounds):
         child = factory.start("small")
-        receive(child, Ready)
+        receive(child, ChildReady)
         child.send(make_solve(*({"value": float(i)} for i in range(POINTS))))
-        receive(child, Begun)
+        receive(child, SolveStarted)
         if round_ % 5 == 0:
-            receive(child, Solved)
+            receive(child, SolveFinished)
         time.sleep(random.uniform(0.0, 0.03))
         os.kill(child.pid, signal.SIGKILL)
         receive_until_end_of_file(child)
@@ -217,9 +217,9 @@ def require_whole_packs(store: LocalArtifactStore) -> int:
 
 
 def test_a_kernel_that_holds_the_interpreter_can_be_killed(child):
-    receive(child, Ready)
+    receive(child, ChildReady)
     child.send(make_solve({"mode": "hold"}))
-    receive(child, Begun)
+    receive(child, SolveStarted)
     reason = child.kill()
 
     assert (reason.signal, reason.was_killed, reason.is_oom) == (signal.SIGKILL, True, False)
@@ -228,7 +228,7 @@ def test_a_kernel_that_holds_the_interpreter_can_be_killed(child):
 
 
 def test_a_child_that_ends_itself_tells_its_exit_code(child):
-    receive(child, Ready)
+    receive(child, ChildReady)
     child.send(make_solve({"mode": "exit"}))
 
     receive_until_end_of_file(child)
@@ -236,7 +236,7 @@ def test_a_child_that_ends_itself_tells_its_exit_code(child):
 
 
 def test_an_idle_child_leaves_by_itself_when_the_supervisor_hangs_up(child):
-    receive(child, Ready)
+    receive(child, ChildReady)
 
     assert child.exit_reason(0.0) is None
     assert child.close(5.0).exit_code == 0
@@ -246,7 +246,7 @@ def test_an_idle_child_leaves_by_itself_when_the_supervisor_hangs_up(child):
 def test_memory_above_the_limit_is_measured_and_called_oom(home):
     factory = make_factory(home, memory_bytes=200 << 20)
     child = factory.start("small")
-    receive(child, Ready)
+    receive(child, ChildReady)
     assert not child.is_over_memory()
     child.send(make_solve({"mode": "eat"}))
 
@@ -257,21 +257,21 @@ def test_memory_above_the_limit_is_measured_and_called_oom(home):
 
 
 def test_a_point_left_out_in_the_middle_costs_its_neighbour_nothing(child):
-    receive(child, Ready)
+    receive(child, ChildReady)
     child.send(message := make_solve({"duration_s": 30.0}, {"value": 2.0}))
-    receive(child, Begun)
-    child.send(LeaveOut(message.batch_id, frozenset({message.claims[0].job_id})))
+    receive(child, SolveStarted)
+    child.send(CancelPoints(message.batch_id, frozenset({message.claims[0].job_id})))
 
-    results = receive(child, Solved).results
+    results = receive(child, SolveFinished).results
     assert [result.reason for result in results] == [Reason.CANCELLED_BY_USER, Reason.OK]
 
 
 def test_files_are_made_from_a_stored_record(child, home):
-    receive(child, Ready)
+    receive(child, ChildReady)
     child.send(message := make_solve({"value": 3.0}))
-    manifest = receive(child, Solved).results[0].manifest
+    manifest = receive(child, SolveFinished).results[0].manifest
     child.send(Render(uuid4(), UUID(int=1), "toy", message.points[0], manifest, ["meta.json"], "renders/1/1/toy-1"))
-    rendered = receive(child, Rendered)
+    rendered = receive(child, RenderFinished)
 
     assert rendered.failure is None
     with LocalArtifactStore(home / "artifacts").open(rendered.files[0]["key"]) as blob:
@@ -281,10 +281,10 @@ def test_files_are_made_from_a_stored_record(child, home):
 def test_the_death_of_the_fork_server_takes_its_children_and_the_next_start_makes_another(factory):
     child, busy = factory.start("small"), factory.start("large")
     pids = [(c.pid, c.start_time) for c in (child, busy)]
-    receive(child, Ready)
-    receive(busy, Ready)
+    receive(child, ChildReady)
+    receive(busy, ChildReady)
     busy.send(make_solve({"mode": "hold"}))
-    receive(busy, Begun)
+    receive(busy, SolveStarted)
     os.kill(factory.server_pid, signal.SIGKILL)
 
     assert eventually(lambda: not any(is_same_process(*pid) for pid in pids))
@@ -294,7 +294,7 @@ def test_the_death_of_the_fork_server_takes_its_children_and_the_next_start_make
         assert dead.exit_reason() is not None
         dead.kill()
     again = factory.start("small")
-    receive(again, Ready)
+    receive(again, ChildReady)
     again.kill()
 
 
@@ -315,7 +315,7 @@ def test_a_child_can_be_ended_before_it_is_born(factory, home):
     assert child.kill() is None
     assert child.close() is not None
     other = factory.start("small")
-    receive(other, Ready)
+    receive(other, ChildReady)
     members = find_descendants(factory.server_pid)
 
     assert eventually(lambda: find_descendants(factory.server_pid) == [other.pid]), members
@@ -340,9 +340,9 @@ def test_the_installed_simulations_load_without_threads_and_agree_between_kinds_
     hashes = []
     for kind, tokens in (("small", 1), ("large", 2)):
         child = factory.start(kind, tokens=tokens)
-        receive(child, Ready, 100.0)
+        receive(child, ChildReady, 100.0)
         child.send(make_solve({"diffusivity": 0.02}, simulation="heat-rod"))
-        hashes.append(receive(child, Solved).results[0].manifest["pack"]["sha256"])
+        hashes.append(receive(child, SolveFinished).results[0].manifest["pack"]["sha256"])
         assert len(list(Path(f"/proc/{factory.server_pid}/task").iterdir())) == 1
         child.kill()
     factory.close()
@@ -359,10 +359,10 @@ from tests.integration.test_runtime_slots import *
 factory = make_factory(Path(sys.argv[1]))
 children = [factory.start("small"), factory.start("small"), factory.start("large")]
 for child, mode in zip(children, ["ok", "hold", "hold"]):
-    receive(child, Ready)
+    receive(child, ChildReady)
     if mode == "hold":
         child.send(make_solve({{"mode": "hold"}}))
-        receive(child, Begun)
+        receive(child, SolveStarted)
 print(json.dumps([factory.server_pid, *(child.pid for child in children)]), flush=True)
 time.sleep(60)
 """

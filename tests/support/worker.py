@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from grid.database.uow import UnitOfWork
-from grid.runtime.messages import Rendered
+from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim, FileEntry, JobStatus, Manifest, Reason
 from grid.schemas.media_types import find_media_type
 from grid.services import ledger, renders
@@ -61,7 +61,9 @@ class HandWorker:
         if claimed is None:
             return False
         entries = [self.put(f"{claimed.key_prefix}/{name}", name, data) for name, data in (files or {}).items()]
-        assert renders.conclude_render(self.uow, claimed.claim, Rendered(claimed.claim.render_id, entries, **failure))
+        assert renders.conclude_render(
+            self.uow, claimed.claim, RenderFinished(claimed.claim.render_id, entries, **failure)
+        )
         return True
 
     def make_manifest(self, claim: Claim, files: Mapping[str, bytes] | None) -> Manifest:

@@ -16,14 +16,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from grid.runtime.messages import LeaveOut, Ready, Render, Solve
+from grid.runtime.messages import CancelPoints, ChildReady, Render, Solve
 from grid.runtime.preload import Registry, load_registry, warm_up
 from grid.runtime.processes import limit_resource
 from grid.runtime.rendering import render
 from grid.runtime.solving import solve
 from grid.runtime.store import LocalArtifactStore
 
-FAREWELL_S = 0.2  # an idle child sees end of file by itself and leaves with exit code 0
+EXIT_GRACE_S = 0.2  # [s] in which an idle child sees end of file by itself and exits with code 0
 
 
 def main(config: dict[str, Any]) -> None:
@@ -41,54 +41,54 @@ def run(config: dict[str, Any], registry: Registry) -> int:
     os.chdir(config["scratch"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     connection = Connection(config["connection"])
-    threading.Thread(target=_die_with, args=(connection.fileno(),), name="watcher", daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(connection.fileno(),), name="watcher", daemon=True).start()
     serve(connection, registry, LocalArtifactStore(Path(config["artifacts"])), output_bytes=config["output_bytes"])
     return 0
 
 
 def serve(connection: Connection, registry: Registry, store: LocalArtifactStore, *, output_bytes: int) -> None:
     """Answer messages until end of file."""
-    line = Line(connection)
+    channel = SupervisorChannel(connection)
     versions = {name: simulation.numerics_version for name, simulation in registry.simulations().items()}
     with suppress(EOFError, ConnectionError):
-        line.send(Ready(os.getpid(), versions))
+        channel.send(ChildReady(os.getpid(), versions))
         while True:
-            message = line.receive()
+            message = channel.receive()
             if isinstance(message, Solve):
-                line.send(solve(message, registry, store, line))
+                channel.send(solve(message, registry, store, channel))
             elif isinstance(message, Render):
-                line.send(render(message, registry, store, output_bytes=output_bytes))
+                channel.send(render(message, registry, store, output_bytes=output_bytes))
 
 
-class Line:
-    """The pipe, with what came early kept for later."""
+class SupervisorChannel:
+    """The pipe to the supervisor; messages that came early wait in order."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._waiting: deque[object] = deque()
 
     def send(self, message: object) -> None:
-        """Say something to the supervisor."""
+        """Send a message to the supervisor."""
         self.connection.send(message)
 
     def receive(self) -> object:
         """Return the next message, in order."""
         return self._waiting.popleft() if self._waiting else self.connection.recv()
 
-    def take_leave_outs(self) -> list[LeaveOut]:
-        """Return the `LeaveOut` messages that came, without waiting; other messages stay in order."""
+    def take_cancellations(self) -> list[CancelPoints]:
+        """Return the `CancelPoints` messages that came, without waiting; other messages stay in order."""
         while self.connection.poll():
             self._waiting.append(self.connection.recv())
-        taken = [message for message in self._waiting if isinstance(message, LeaveOut)]
+        taken = [message for message in self._waiting if isinstance(message, CancelPoints)]
         if taken:
-            self._waiting = deque(message for message in self._waiting if not isinstance(message, LeaveOut))
+            self._waiting = deque(message for message in self._waiting if not isinstance(message, CancelPoints))
         return taken
 
 
-def _die_with(descriptor: int) -> None:
+def _exit_with_parent(descriptor: int) -> None:
     """Wait until the other end is closed, then end the whole process group."""
     poller = select.poll()
     poller.register(descriptor, 0)  # hang-up is always reported
     poller.poll()
-    time.sleep(FAREWELL_S)
+    time.sleep(EXIT_GRACE_S)
     os.killpg(0, signal.SIGKILL)

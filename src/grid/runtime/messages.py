@@ -1,8 +1,8 @@
-"""What the supervisor and its slot children say to each other, over one pipe a child: plain, picklable values.
+"""Messages between the supervisor and its slot children, over one pipe a child: plain, picklable values.
 
-The supervisor sends `Solve`, `Render`, `LeaveOut` and closes the pipe to end a child. A child answers `Ready` once,
-then for each `Solve`: `Begun`, any number of `Advanced`, and one `Solved`; for each `Render`: one `Rendered`.
-A child that dies says nothing more: its pipe reaches end of file.
+The supervisor sends `Solve`, `Render`, `CancelPoints` and closes the pipe to end a child. A child answers `ChildReady`
+once, then for each `Solve`: `SolveStarted`, any number of `SolveProgress`, and one `SolveFinished`; for each `Render`:
+one `RenderFinished`. A child that dies sends nothing more: its pipe reaches end of file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class Render:
 
 
 @dataclass(frozen=True)
-class LeaveOut:
+class CancelPoints:
     """Cancelled points: mask them; their neighbours go on."""
 
     batch_id: UUID
@@ -46,7 +46,7 @@ class LeaveOut:
 
 
 @dataclass(frozen=True)
-class Ready:
+class ChildReady:
     """The child is up and its kernels are loaded."""
 
     pid: int
@@ -54,14 +54,14 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Begun:
+class SolveStarted:
     """The solve has begun: the jobs of the batch are running."""
 
     batch_id: UUID
 
 
 @dataclass(frozen=True)
-class Advanced:
+class SolveProgress:
     """A fraction of the batch is done, in [0, 1]."""
 
     batch_id: UUID
@@ -80,7 +80,7 @@ class PointResult:
 
 
 @dataclass(frozen=True)
-class Solved:
+class SolveFinished:
     """The batch is over: its pack, if any point succeeded, is durably stored.
 
     `failure` is set where the whole batch is lost for a reason that is not the points' own (a full disk, say):
@@ -96,7 +96,7 @@ class Solved:
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderFinished:
     """The files are stored, or `failure` says in one sentence why not (`code`: `gone` for another numerics version)."""
 
     render_id: UUID

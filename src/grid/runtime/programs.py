@@ -83,7 +83,7 @@ class ProgramLog:
 
 
 @dataclass(frozen=True)
-class ProgramAdvanced:
+class ProgramProgress:
     """A fraction is done, in [0, 1]; never falls."""
 
     fraction: float
@@ -96,7 +96,7 @@ class ProgramEnded:
     outcome: ProgramOutcome
 
 
-ProgramMessage = ProgramStarted | ProgramLog | ProgramAdvanced | ProgramEnded
+ProgramMessage = ProgramStarted | ProgramLog | ProgramProgress | ProgramEnded
 
 
 class LocalImageCatalogue:
@@ -287,7 +287,7 @@ class ProgramRun:
             case "log":
                 return ProgramLog(words["text"])
             case "progress":
-                return ProgramAdvanced(words["fraction"])
+                return ProgramProgress(words["fraction"])
             case _:
                 self.outcome = ProgramOutcome.of(words, self.limits)
                 return ProgramEnded(self.outcome)

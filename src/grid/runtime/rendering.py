@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from grid.core.errors import GridError, NotFoundError
 from grid.runtime.collector import collect
-from grid.runtime.messages import Render, Rendered
+from grid.runtime.messages import Render, RenderFinished
 from grid.runtime.packs import read_record
 from grid.runtime.preload import Registry
 from grid.runtime.solving import parse_params
@@ -37,7 +37,7 @@ class RenderGoneError(RenderError):
         return f"It was computed by numerics version {self.stored}; this worker has {self.present}. Run the job again."
 
 
-def render(message: Render, registry: Registry, store: LocalArtifactStore, *, output_bytes: int) -> Rendered:
+def render(message: Render, registry: Registry, store: LocalArtifactStore, *, output_bytes: int) -> RenderFinished:
     """Make and store the files that were asked for; the answer says why not where it cannot be done."""
     try:
         simulation = registry.get(message.simulation)
@@ -46,17 +46,17 @@ def render(message: Render, registry: Registry, store: LocalArtifactStore, *, ou
             _render(message, simulation, store, folder)
             files = collect(folder, store, message.key_prefix, most_bytes=output_bytes, names=set(message.names))
     except NotFoundError as error:
-        return Rendered(message.render_id, failure=f"The stored result is not there: {error}", code=error.code)
+        return RenderFinished(message.render_id, failure=f"The stored result is not there: {error}", code=error.code)
     except GridError as error:
-        return Rendered(message.render_id, failure=str(error) or error.title, code=error.code)
+        return RenderFinished(message.render_id, failure=str(error) or error.title, code=error.code)
     except ValidationError:
         sentence = "The stored parameters are not valid for this version of the simulation."
-        return Rendered(message.render_id, failure=sentence, code=GONE)
+        return RenderFinished(message.render_id, failure=sentence, code=GONE)
     except Exception as error:  # noqa: BLE001 - a simulation's writer may raise anything; the child goes on
         sys.stderr.write(traceback.format_exc())
         sentence = f"Making the files raised {type(error).__name__}."
-        return Rendered(message.render_id, failure=sentence, code=RenderError.code)
-    return Rendered(message.render_id, files)
+        return RenderFinished(message.render_id, failure=sentence, code=RenderError.code)
+    return RenderFinished(message.render_id, files)
 
 
 def _render(message: Render, simulation: Simulation, store: LocalArtifactStore, folder: Path) -> None:

@@ -213,7 +213,7 @@ class SlotFactory:
         )
 
     def start(self, kind: ChildKind, *, tokens: int = 1) -> SlotChild:
-        """Start a child with so many threads and return at once; its first message is `Ready`.
+        """Start a child with so many threads and return at once; its first message is `ChildReady`.
 
         Raises:
             SlotLostError: Two fork servers in a row could not be reached.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from grid.core.errors import ConflictError, GridError, NotFoundError, NumericsError, StorageFullError
 from grid.core.storable import storable_scalars, storable_text
-from grid.runtime.messages import Advanced, Begun, LeaveOut, PointResult, Solve, Solved
+from grid.runtime.messages import CancelPoints, PointResult, Solve, SolveFinished, SolveProgress, SolveStarted
 from grid.runtime.packs import write_pack
 from grid.runtime.preload import Registry
 from grid.runtime.processes import read_peak_rss_bytes, reset_peak_rss
@@ -32,26 +32,26 @@ class SupervisorGoneError(EOFError):
     """Nobody is left to solve for."""
 
 
-class Line(Protocol):
-    """What a solve says to the supervisor, and hears from it."""
+class SolveChannel(Protocol):
+    """The two-way channel between a solve and the supervisor."""
 
     def send(self, message: object) -> None:
-        """Say something."""
+        """Send a message."""
         ...
 
-    def take_leave_outs(self) -> list[LeaveOut]:
-        """Return the points to leave out that were named since."""
+    def take_cancellations(self) -> list[CancelPoints]:
+        """Return the cancellations that came since the last call."""
         ...
 
 
-def solve(message: Solve, registry: Registry, store: LocalArtifactStore, line: Line) -> Solved:
+def solve(message: Solve, registry: Registry, store: LocalArtifactStore, channel: SolveChannel) -> SolveFinished:
     """Solve a batch; the answer has a result for each point, or says why the whole batch goes back to the queue."""
     started = time.monotonic()
     reset_peak_rss()
     try:
         simulation = registry.get(message.simulation)
-        line.send(Begun(message.batch_id))
-        solved = Batch(message, simulation, line).solve()
+        channel.send(SolveStarted(message.batch_id))
+        solved = Batch(message, simulation, channel).solve()
         results = _store(message, simulation, store, solved)
     except NotFoundError:
         return _lost(message, started, f"This worker has no simulation {message.simulation!r}.")
@@ -61,7 +61,7 @@ def solve(message: Solve, registry: Registry, store: LocalArtifactStore, line: L
         return _lost(message, started, "A pack of this batch is stored already.")
     except OSError as error:
         return _lost(message, started, f"The result could not be stored ({error.strerror or type(error).__name__}).")
-    return Solved(message.batch_id, results, time.monotonic() - started, read_peak_rss_bytes())
+    return SolveFinished(message.batch_id, results, time.monotonic() - started, read_peak_rss_bytes())
 
 
 def parse_params(simulation: Simulation, params: Mapping[str, Any]) -> BaseModel:
@@ -72,14 +72,14 @@ def parse_params(simulation: Simulation, params: Mapping[str, Any]) -> BaseModel
 class Batch:
     """The points of one message on their way through the simulation."""
 
-    def __init__(self, message: Solve, simulation: Simulation, line: Line) -> None:
-        self.message, self.simulation, self.line = message, simulation, line
+    def __init__(self, message: Solve, simulation: Simulation, channel: SolveChannel) -> None:
+        self.message, self.simulation, self.channel = message, simulation, channel
         self.index_of = {claim.job_id: index for index, claim in enumerate(message.claims)}
-        self.left_out: set[int] = set()
+        self.cancelled: set[int] = set()
         self.outcomes: dict[int, PointOutcome] = {}
         self.rows: dict[int, np.void] = {}
         self.records: np.ndarray[Any, Any] | None = None  # where one call solved all of them, in order
-        self.last_told_s = -math.inf
+        self.last_progress_s = -math.inf
         self.done = 0
 
     def solve(self) -> "Batch":
@@ -123,26 +123,26 @@ class Batch:
 
         def progress(fraction: float) -> frozenset[int]:
             now = time.monotonic()
-            if now - self.last_told_s >= PROGRESS_INTERVAL_S:
-                self.last_told_s = now
-                self._tell((self.done + len(indices) * min(1.0, max(0.0, fraction))) / total)
-            if not self.left_out:
+            if now - self.last_progress_s >= PROGRESS_INTERVAL_S:
+                self.last_progress_s = now
+                self._report_progress((self.done + len(indices) * min(1.0, max(0.0, fraction))) / total)
+            if not self.cancelled:
                 return frozenset()
-            return frozenset(place for place, index in enumerate(indices) if index in self.left_out)
+            return frozenset(place for place, index in enumerate(indices) if index in self.cancelled)
 
         return progress
 
-    def _tell(self, fraction: float) -> None:
+    def _report_progress(self, fraction: float) -> None:
         try:
-            self.line.send(Advanced(self.message.batch_id, fraction))
-            for leave_out in self.line.take_leave_outs():
-                self._leave_out(leave_out.batch_id, leave_out.job_ids)
+            self.channel.send(SolveProgress(self.message.batch_id, fraction))
+            for cancellation in self.channel.take_cancellations():
+                self._cancel(cancellation.batch_id, cancellation.job_ids)
         except (EOFError, ConnectionError) as error:
             raise SupervisorGoneError from error
 
-    def _leave_out(self, batch_id: UUID, job_ids: frozenset[UUID]) -> None:
+    def _cancel(self, batch_id: UUID, job_ids: frozenset[UUID]) -> None:
         if batch_id == self.message.batch_id:
-            self.left_out.update(self.index_of[job_id] for job_id in job_ids if job_id in self.index_of)
+            self.cancelled.update(self.index_of[job_id] for job_id in job_ids if job_id in self.index_of)
 
     def successful(self) -> list[int]:
         """Return the indices of the points that succeeded, in order."""
@@ -239,6 +239,6 @@ def _describe_invalid(error: ValidationError) -> PointOutcome:
     )
 
 
-def _lost(message: Solve, started: float, failure: str, *, is_storage_full: bool = False) -> Solved:
+def _lost(message: Solve, started: float, failure: str, *, is_storage_full: bool = False) -> SolveFinished:
     elapsed = time.monotonic() - started
-    return Solved(message.batch_id, (), elapsed, read_peak_rss_bytes(), failure, is_storage_full)
+    return SolveFinished(message.batch_id, (), elapsed, read_peak_rss_bytes(), failure, is_storage_full)

@@ -9,7 +9,7 @@ from uuid import UUID
 from grid.core.errors import ConflictError, InputError, NotFoundError
 from grid.database.renders import RenderClaim, RenderRecord, RenderState
 from grid.database.uow import Transaction, UnitOfWork
-from grid.runtime.messages import Rendered
+from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import JobStatus, Manifest
 from grid.services.ports import ArtifactStore, Doorbell
 
@@ -111,7 +111,7 @@ def renew_renders(
         return frozenset(claim for claim in claims if tx.renders.renew(worker_id, claim, lease_s))
 
 
-def conclude_render(uow: UnitOfWork, claim: RenderClaim, end: Rendered | GivenBack) -> bool:
+def conclude_render(uow: UnitOfWork, claim: RenderClaim, end: RenderFinished | GivenBack) -> bool:
     """Record how a claim ended; False where it is no longer held, and files it left are garbage."""
     with uow.begin() as tx:
         if isinstance(end, GivenBack):

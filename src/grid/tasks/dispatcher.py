@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from grid.core.logging import get_logger
-from grid.runtime.messages import Advanced, Begun, Ready, Render, Rendered, Solved
+from grid.runtime.messages import ChildReady, Render, RenderFinished, SolveFinished, SolveProgress, SolveStarted
 from grid.schemas.jobs import Claim, Share
 from grid.services.ledger import Stopped
 from grid.services.renders import GivenBack
@@ -272,28 +272,28 @@ class Dispatcher:
 
     def _on_message(self, slot: Slot, message: object) -> None:
         work = slot.work
-        if isinstance(message, Ready):
+        if isinstance(message, ChildReady):
             self._children.became_ready(slot, message.simulations)
             if isinstance(work, Run):  # a large job, or one without core tokens, waited for this child
                 self._send(work, slot, work.started_at or work.claimed_at)
             elif work is not None:
                 self._send_render(work, slot)
-        elif isinstance(message, Rendered):
+        elif isinstance(message, RenderFinished):
             if isinstance(work, RenderRun) and work.claimed.claim.render_id == message.render_id:
                 self._children.free(slot)
                 self._writer.write(renders=[(work.claimed.claim, message)])
-        elif isinstance(message, Begun | Advanced | Solved):
+        elif isinstance(message, SolveStarted | SolveProgress | SolveFinished):
             if isinstance(work, Run) and work.batch.batch_id == message.batch_id:
                 self._on_run_message(slot, work, message)
         else:
             log.warning("worker.unknown_message", kind=type(message).__name__)
 
-    def _on_run_message(self, slot: Slot, run: Run, message: Begun | Advanced | Solved) -> None:
+    def _on_run_message(self, slot: Slot, run: Run, message: SolveStarted | SolveProgress | SolveFinished) -> None:
         now = time.monotonic()
-        if isinstance(message, Begun):
+        if isinstance(message, SolveStarted):
             run.begun_at = run.progress_at = now
             self._writer.write(begun=list(run.open))
-        elif isinstance(message, Advanced):
+        elif isinstance(message, SolveProgress):
             if now - run.progress_at >= PROGRESS_S:
                 run.progress_at = now
                 self._writer.write(progress=dict.fromkeys(run.open, message.fraction))

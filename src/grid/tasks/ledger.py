@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from grid.database.uow import UnitOfWork
-from grid.runtime.messages import Rendered
+from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim, Share, SlotKind
 from grid.services import ledger, renders
 from grid.services.ledger import ClaimedBatch, LogChunk, Outcome, Renewal
@@ -32,7 +32,7 @@ class Ledger(Protocol):
         """Write how runs ended; return the claims that were still this worker's."""
         ...
 
-    def conclude_render(self, claim: RenderClaim, end: Rendered | GivenBack) -> bool:
+    def conclude_render(self, claim: RenderClaim, end: RenderFinished | GivenBack) -> bool:
         """Write how a request for files ended; False where it was no longer this worker's."""
         ...
 
@@ -82,7 +82,7 @@ class WorkerLedger:
         """Write how runs ended, with their logs and beginnings, in one transaction."""
         return ledger.conclude(self._uow, outcomes, logs, begun)
 
-    def conclude_render(self, claim: RenderClaim, end: Rendered | GivenBack) -> bool:
+    def conclude_render(self, claim: RenderClaim, end: RenderFinished | GivenBack) -> bool:
         """Write how a request for files ended; False where it was no longer this worker's."""
         return renders.conclude_render(self._uow, claim, end)
 

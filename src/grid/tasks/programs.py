@@ -13,12 +13,12 @@ from grid.core.settings import Settings
 from grid.runtime.endings import ProgramOutcome
 from grid.runtime.programs import (
     LocalImageCatalogue,
-    ProgramAdvanced,
     ProgramEnded,
     ProgramLimits,
     ProgramLog,
     ProgramMessage,
     ProgramMissingError,
+    ProgramProgress,
     ProgramRun,
     ProgramStarted,
 )
@@ -198,7 +198,7 @@ class Programs:
                 slot.text += text
                 if len(slot.text) >= LOG_AT_ONCE:
                     self._writer.write(logs=self._chunks(slot, now))
-            case ProgramAdvanced(fraction):
+            case ProgramProgress(fraction):
                 if now - slot.run.progress_at >= PROGRESS_EVERY_S:
                     slot.run.progress_at = now
                     self._writer.write(progress={slot.claim: fraction})

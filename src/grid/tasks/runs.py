@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from grid.runtime.messages import PointResult, Solve, Solved
+from grid.runtime.messages import PointResult, Solve, SolveFinished
 from grid.runtime.processes import ExitReason
 from grid.schemas.jobs import Claim, JobStatus, JsonObject, Reason, Share
 from grid.services.ledger import ClaimedBatch, ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
@@ -85,7 +85,7 @@ class Run:
             return self.fail(Reason.WALL_TIMEOUT)
         return self.lose("A batch that the job was solved in took longer than its time limit.")
 
-    def settle(self, solved: Solved) -> tuple[list[Outcome], list[LogChunk]]:
+    def settle(self, solved: SolveFinished) -> tuple[list[Outcome], list[LogChunk]]:
         """Turn a child's answer into outcomes and log rows of the jobs that are still open."""
         if solved.failure is not None:
             return self.give_back("infra", solved.failure), []

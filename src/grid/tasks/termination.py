@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from grid.core.logging import get_logger
-from grid.runtime.messages import LeaveOut
+from grid.runtime.messages import CancelPoints
 from grid.schemas.jobs import Claim, Reason
 from grid.services.ledger import Outcome
 from grid.services.renders import GivenBack
@@ -85,7 +85,7 @@ class RunTerminator:
         if not taken:
             return
         if run.open and slot.child is not None:
-            slot.child.send(LeaveOut(run.batch.batch_id, frozenset(claim.job_id for claim in taken)))
+            slot.child.send(CancelPoints(run.batch.batch_id, frozenset(claim.job_id for claim in taken)))
         else:
             self._children.terminate(slot)
         self._tell(taken, outcome)

@@ -14,8 +14,17 @@ from tests.doubles.simulations import Registry, Toy, hash_field
 
 from grid.core.errors import StorageFullError
 from grid.runtime import solving
-from grid.runtime.child import Line, serve
-from grid.runtime.messages import Advanced, Begun, LeaveOut, Ready, Render, Rendered, Solve, Solved
+from grid.runtime.child import SupervisorChannel, serve
+from grid.runtime.messages import (
+    CancelPoints,
+    ChildReady,
+    Render,
+    RenderFinished,
+    Solve,
+    SolveFinished,
+    SolveProgress,
+    SolveStarted,
+)
 from grid.runtime.packs import read_record
 from grid.runtime.rendering import render
 from grid.runtime.solving import SupervisorGoneError, solve
@@ -23,17 +32,17 @@ from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import Claim, Reason
 
 
-class Ear:
-    """A line that remembers what was said, and has leave-outs to hand over."""
+class RecordingChannel:
+    """A channel that records messages and hands over cancellations."""
 
-    def __init__(self, leave_outs=()):
-        self.said, self.leave_outs = [], list(leave_outs)
+    def __init__(self, cancellations=()):
+        self.said, self.cancellations = [], list(cancellations)
 
     def send(self, message):
         self.said.append(message)
 
-    def take_leave_outs(self):
-        taken, self.leave_outs = self.leave_outs, []
+    def take_cancellations(self):
+        taken, self.cancellations = self.cancellations, []
         return taken
 
 
@@ -52,15 +61,15 @@ def make_solve(*points: dict, simulation: str = "toy") -> Solve:
     return Solve(batch, simulation, [Claim(uuid4(), 7) for _ in points], points, f"packs/20260102/{batch}.npy")
 
 
-def reasons(solved: Solved) -> list[Reason]:
+def reasons(solved: SolveFinished) -> list[Reason]:
     return [result.reason for result in solved.results]
 
 
 def test_each_point_gets_its_own_record_and_claim(registry, store):
     message = make_solve(*({"value": float(i), "tags": ["a"]} for i in range(5)))
-    solved = solve(message, registry, store, ear := Ear())
+    solved = solve(message, registry, store, channel := RecordingChannel())
 
-    assert ear.said[0] == Begun(message.batch_id)
+    assert channel.said[0] == SolveStarted(message.batch_id)
     assert [result.claim for result in solved.results] == message.claims
     for i, result in enumerate(solved.results):
         record = read_record(store, result.manifest["pack"])
@@ -73,7 +82,7 @@ def test_each_point_gets_its_own_record_and_claim(registry, store):
 def test_a_poisonous_point_among_a_thousand_fails_alone(registry, store, place, mode):
     points = [{"value": float(i)} for i in range(1000)]
     points[place]["mode"] = mode
-    solved = solve(make_solve(*points), registry, store, Ear())
+    solved = solve(make_solve(*points), registry, store, RecordingChannel())
 
     expected = {"raise": Reason.NONZERO_EXIT, "memory": Reason.OOM, "diverge": Reason.DIVERGED}[mode]
     assert [i for i, reason in enumerate(reasons(solved)) if reason is not Reason.OK] == [place]
@@ -88,14 +97,14 @@ def test_a_poisonous_point_among_a_thousand_fails_alone(registry, store, place, 
 
 def test_records_are_the_same_bytes_beside_a_poisonous_neighbour_and_alone(registry, store):
     points = [{"value": float(i)} for i in range(8)]
-    alone = solve(make_solve(points[5]), registry, store, Ear()).results[0].manifest["pack"]["sha256"]
-    beside = solve(make_solve(*points[:3], {"mode": "raise"}, *points[4:]), registry, store, Ear())
+    alone = solve(make_solve(points[5]), registry, store, RecordingChannel()).results[0].manifest["pack"]["sha256"]
+    beside = solve(make_solve(*points[:3], {"mode": "raise"}, *points[4:]), registry, store, RecordingChannel())
 
     assert beside.results[5].manifest["pack"]["sha256"] == alone
 
 
 def test_a_point_that_only_reports_its_failure_has_no_record(registry, store):
-    solved = solve(make_solve({}, {"mode": "outcome"}, {"value": 5.0}), registry, store, Ear())
+    solved = solve(make_solve({}, {"mode": "outcome"}, {"value": 5.0}), registry, store, RecordingChannel())
 
     assert reasons(solved) == [Reason.OK, Reason.DIVERGED, Reason.OK]
     assert solved.results[1].message == "This point alone diverged."
@@ -105,14 +114,14 @@ def test_a_point_that_only_reports_its_failure_has_no_record(registry, store):
 
 
 def test_a_batch_without_a_success_stores_nothing(registry, store):
-    solved = solve(make_solve({"mode": "raise"}, {"mode": "outcome"}), registry, store, Ear())
+    solved = solve(make_solve({"mode": "raise"}, {"mode": "outcome"}), registry, store, RecordingChannel())
 
     assert reasons(solved) == [Reason.NONZERO_EXIT, Reason.DIVERGED]
     assert list(store.keys()) == []
 
 
 def test_a_user_reads_one_sentence_and_the_log_has_the_traceback(registry, store):
-    results = solve(make_solve({"mode": "raise"}, {"mode": "diverge"}), registry, store, Ear()).results
+    results = solve(make_solve({"mode": "raise"}, {"mode": "diverge"}), registry, store, RecordingChannel()).results
 
     assert results[0].message == "The simulation raised RuntimeError; its log says where."
     assert "Traceback" in results[0].log
@@ -121,7 +130,7 @@ def test_a_user_reads_one_sentence_and_the_log_has_the_traceback(registry, store
 
 
 def test_manifests_are_json_with_finite_numbers(registry, store):
-    manifest = solve(make_solve({}), registry, store, Ear()).results[0].manifest
+    manifest = solve(make_solve({}), registry, store, RecordingChannel()).results[0].manifest
 
     assert json.loads(json.dumps(manifest, allow_nan=False)) == manifest
     assert (manifest["metrics"]["value"], manifest["metrics"]["bad"]) == (2.0, None)
@@ -130,7 +139,7 @@ def test_manifests_are_json_with_finite_numbers(registry, store):
 
 
 def test_a_simulation_without_a_record_leaves_no_file(registry, store):
-    manifest = solve(make_solve({}, simulation="bare"), registry, store, Ear()).results[0].manifest
+    manifest = solve(make_solve({}, simulation="bare"), registry, store, RecordingChannel()).results[0].manifest
 
     assert manifest["files"] == []
     assert "pack" not in manifest
@@ -138,7 +147,7 @@ def test_a_simulation_without_a_record_leaves_no_file(registry, store):
 
 
 def test_stored_parameters_that_no_longer_fit_fail_by_the_name_of_the_field(registry, store):
-    solved = solve(make_solve({"value": 1e9}, {"value": 2.0}), registry, store, Ear())
+    solved = solve(make_solve({"value": 1e9}, {"value": 2.0}), registry, store, RecordingChannel())
 
     assert reasons(solved) == [Reason.NONZERO_EXIT, Reason.OK]
     assert "value" in solved.results[0].message
@@ -148,26 +157,26 @@ def test_stored_parameters_that_no_longer_fit_fail_by_the_name_of_the_field(regi
 
 def test_left_out_points_are_masked_and_strangers_ignored(registry, store):
     message = make_solve({"duration_s": 20.0}, {"value": 4.0})
-    mine = LeaveOut(message.batch_id, frozenset({message.claims[0].job_id, uuid4()}))
-    another = LeaveOut(uuid4(), frozenset({message.claims[1].job_id}))
-    solved = solve(message, registry, store, ear := Ear([another, mine]))
+    mine = CancelPoints(message.batch_id, frozenset({message.claims[0].job_id, uuid4()}))
+    another = CancelPoints(uuid4(), frozenset({message.claims[1].job_id}))
+    solved = solve(message, registry, store, channel := RecordingChannel([another, mine]))
 
     assert reasons(solved) == [Reason.CANCELLED_BY_USER, Reason.OK]
-    assert all(0 <= said.fraction <= 1 for said in ear.said if isinstance(said, Advanced))
+    assert all(0 <= said.fraction <= 1 for said in channel.said if isinstance(said, SolveProgress))
 
 
 def test_progress_is_of_the_whole_batch_and_never_runs_back(registry, store, monkeypatch):
     monkeypatch.setattr(solving, "PROGRESS_INTERVAL_S", 0.0)
     points = [{"duration_s": 0.01, "mode": "raise" if i == 5 else "ok"} for i in range(6)]
-    solve(make_solve(*points), registry, store, ear := Ear())
-    alone = [said.fraction for said in ear.said if isinstance(said, Advanced)]
+    solve(make_solve(*points), registry, store, channel := RecordingChannel())
+    alone = [said.fraction for said in channel.said if isinstance(said, SolveProgress)]
 
     assert alone
     assert all(0 <= fraction <= 1 for fraction in alone)
 
 
 def test_an_unknown_simulation_sends_the_batch_back(registry, store):
-    solved = solve(make_solve({}, simulation="nobody"), registry, store, Ear())
+    solved = solve(make_solve({}, simulation="nobody"), registry, store, RecordingChannel())
 
     assert (solved.results, solved.is_storage_full) == ((), False)
     assert "nobody" in solved.failure
@@ -182,7 +191,7 @@ def test_a_full_disk_sends_the_batch_back_and_leaves_nothing(registry, store, mo
         monkeypatch.setattr(solving, "write_pack", full)
     else:
         monkeypatch.setattr(os, "link", full)
-    solved = solve(make_solve({}), registry, store, Ear())
+    solved = solve(make_solve({}), registry, store, RecordingChannel())
 
     assert (solved.results, solved.is_storage_full) == ((), True)
     assert [path for path in store.root.rglob("*") if path.is_file()] == []
@@ -193,7 +202,7 @@ def test_a_disk_that_fails_sends_the_batch_back_without_naming_a_path(registry, 
         raise OSError(errno.EIO, os.strerror(errno.EIO), "/secret/path")
 
     monkeypatch.setattr(os, "fsync", broken)
-    solved = solve(make_solve({}), registry, store, Ear())
+    solved = solve(make_solve({}), registry, store, RecordingChannel())
 
     assert (solved.results, solved.is_storage_full) == ((), False)
     assert "/secret" not in solved.failure
@@ -204,12 +213,12 @@ def test_a_full_disk_inside_the_model_is_not_the_models_fault(registry, store, m
         raise StorageFullError
 
     monkeypatch.setattr(Toy, "solve", full)
-    assert solve(make_solve({}, {}), registry, store, Ear()).is_storage_full
+    assert solve(make_solve({}, {}), registry, store, RecordingChannel()).is_storage_full
 
 
 def test_a_supervisor_that_is_gone_is_not_taken_for_a_failing_model(registry, store):
-    class Deaf(Ear):
-        def take_leave_outs(self):
+    class Deaf(RecordingChannel):
+        def take_cancellations(self):
             raise EOFError
 
     with pytest.raises(SupervisorGoneError):
@@ -222,7 +231,7 @@ def test_a_supervisor_that_is_gone_is_not_taken_for_a_failing_model(registry, st
 
 def make_render(registry, store, names=("meta.json", "field.npy"), point=None, **changes) -> Render:
     message = make_solve(point or {"value": 3.0})
-    manifest = solve(message, registry, store, Ear()).results[0].manifest | changes.pop("manifest", {})
+    manifest = solve(message, registry, store, RecordingChannel()).results[0].manifest | changes.pop("manifest", {})
     parts = {"simulation": "toy", "params": message.points[0], "manifest": manifest, "names": names}
     return Render(uuid4(), UUID(int=1), **(parts | changes), key_prefix="renders/1/1/toy-1")
 
@@ -309,27 +318,27 @@ def test_the_loop_answers_in_order_and_ends_at_end_of_file(registry, store):
     loop.start()
     first, second = make_solve({"duration_s": 0.3}), make_solve({"value": 2.0})
     with ours, theirs:
-        assert ours.recv() == Ready(os.getpid(), {"toy": "toy-1", "bare": "toy-1"})
+        assert ours.recv() == ChildReady(os.getpid(), {"toy": "toy-1", "bare": "toy-1"})
         ours.send(first)
-        ours.send(second)  # early: kept until the first is done, although the first looks for leave-outs
+        ours.send(second)  # early: kept until the first is done, although the first looks for cancellations
         said = []
-        while sum(isinstance(message, Solved) for message in said) < 2:
+        while sum(isinstance(message, SolveFinished) for message in said) < 2:
             said.append(ours.recv())
         ours.send(make_render(registry, store))
-        assert isinstance(ours.recv(), Rendered)
+        assert isinstance(ours.recv(), RenderFinished)
         ours.close()
         loop.join(10)
     assert not loop.is_alive()
-    assert [m.batch_id for m in said if isinstance(m, Solved)] == [first.batch_id, second.batch_id]
+    assert [m.batch_id for m in said if isinstance(m, SolveFinished)] == [first.batch_id, second.batch_id]
 
 
-def test_a_leave_out_overtakes_what_waits(registry, store):
+def test_a_cancellation_overtakes_waiting_messages(registry, store):
     ours, theirs = Pipe()
     with ours, theirs:
-        line, leave_out, later = Line(theirs), LeaveOut(uuid4(), frozenset()), make_solve({})
+        channel, cancellation, later = SupervisorChannel(theirs), CancelPoints(uuid4(), frozenset()), make_solve({})
         ours.send(later)
-        ours.send(leave_out)
+        ours.send(cancellation)
 
-        assert line.take_leave_outs() == [leave_out]
-        assert line.take_leave_outs() == []
-        assert line.receive() == later
+        assert channel.take_cancellations() == [cancellation]
+        assert channel.take_cancellations() == []
+        assert channel.receive() == later

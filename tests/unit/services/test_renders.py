@@ -9,7 +9,7 @@ from tests.support.ledgers import MANIFEST, add_owner, claim, submit
 
 from grid.core.errors import InputError, NotFoundError
 from grid.database.uow import UnitOfWork
-from grid.runtime.messages import Rendered
+from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import FileEntry
 from grid.services import ledger
 from grid.services.ledger import Succeeded
@@ -71,14 +71,14 @@ def test_a_request_is_claimed_once_with_all_that_a_child_needs(uow: UnitOfWork, 
 def test_ready_files_are_not_made_again_and_failed_ones_are(uow: UnitOfWork, bell: MemoryDoorbell):
     job_id = finish_job(uow)
     request = request_render(uow, bell, job_id, ["meta.json"])
-    assert conclude_render(uow, must_claim(uow).claim, Rendered(request, failure="no", code="render-failed"))
+    assert conclude_render(uow, must_claim(uow).claim, RenderFinished(request, failure="no", code="render-failed"))
     failed = find_render(uow, request)
     assert failed
     assert (failed.state, failed.failure, failed.code) == (RenderState.FAILED, "no", "render-failed")
 
     assert request_render(uow, bell, job_id, ["meta.json"]) == request
     assert state(uow, request) is RenderState.REQUESTED
-    assert conclude_render(uow, must_claim(uow).claim, Rendered(request, [ENTRY]))
+    assert conclude_render(uow, must_claim(uow).claim, RenderFinished(request, [ENTRY]))
     rings = len(bell.rings)
     assert request_render(uow, bell, job_id, ["meta.json"]) == request
     assert (state(uow, request), len(bell.rings)) == (RenderState.READY, rings)
@@ -109,8 +109,8 @@ def test_a_stale_claim_changes_nothing(uow: UnitOfWork, bell: MemoryDoorbell):
     fresh = must_claim(uow).claim
     assert fresh.epoch == stale.epoch + 1
 
-    assert not conclude_render(uow, stale, Rendered(request, [ENTRY]))
-    assert not conclude_render(uow, stale, Rendered(request, failure="late"))
+    assert not conclude_render(uow, stale, RenderFinished(request, [ENTRY]))
+    assert not conclude_render(uow, stale, RenderFinished(request, failure="late"))
     assert not conclude_render(uow, stale, GivenBack(is_loss=True))
     assert renew_renders(uow, "worker", [stale, fresh], 30.0) == {fresh}
     assert renew_renders(uow, "other", [fresh], 30.0) == frozenset()

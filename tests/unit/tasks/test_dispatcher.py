@@ -9,7 +9,16 @@ import pytest
 from tests.doubles.children import MemoryChild, MemoryFactory
 from tests.doubles.ledgers import make_batch, make_render
 
-from grid.runtime.messages import Advanced, Begun, LeaveOut, PointResult, Render, Rendered, Solve, Solved
+from grid.runtime.messages import (
+    CancelPoints,
+    PointResult,
+    Render,
+    RenderFinished,
+    Solve,
+    SolveFinished,
+    SolveProgress,
+    SolveStarted,
+)
 from grid.runtime.processes import ExitReason
 from grid.schemas.jobs import Claim, JobStatus, Reason
 from grid.services.ledger import ClaimedBatch, Failed, Outcome, Renewal, Returned, Stopped, Succeeded
@@ -246,7 +255,7 @@ def test_files_are_made_before_batches(harness: DispatcherHarness):
     (child,) = harness.working()
     assert isinstance(child.told[0], Render)
 
-    answer = Rendered(child.told[0].render_id)
+    answer = RenderFinished(child.told[0].render_id)
     child.say(answer)
     harness.listen()
     harness.dispatcher.dispatch(harness.now)
@@ -309,7 +318,7 @@ def test_a_cancelled_column_is_left_out_and_the_last_one_takes_the_child_along(h
     (child,) = harness.working()
 
     harness.renew(kept=frozenset({first, second}), cancelled=frozenset({first}))
-    assert child.told[1:] == [LeaveOut(child.told[0].batch_id, frozenset({first.job_id}))]
+    assert child.told[1:] == [CancelPoints(child.told[0].batch_id, frozenset({first.job_id}))]
     assert harness.writer.outcomes == [Stopped(first)]
 
     harness.renew(kept=frozenset({second}), cancelled=frozenset({second}))
@@ -425,7 +434,7 @@ def test_the_wall_limit_of_a_batch_is_that_of_its_slowest_and_ends_nobody_but_th
     (alone,) = claims_of(harness.claim(make_batch(wall_limit_s=5.0)))
     several = claims_of(harness.claim(make_batch(2, wall_limit_s=8.0)))
     for child in harness.working():
-        child.say(Begun(child.told[0].batch_id))
+        child.say(SolveStarted(child.told[0].batch_id))
     harness.listen()
     harness.now = time.monotonic()
     harness.later(6.0)
@@ -439,11 +448,11 @@ def test_progress_is_written_at_most_once_a_second(harness: DispatcherHarness, m
     (claim,) = claims_of(harness.claim(make_batch()))
     (child,) = harness.working()
     batch_id = child.told[0].batch_id
-    child.say(Begun(batch_id), Advanced(batch_id, 0.1))
+    child.say(SolveStarted(batch_id), SolveProgress(batch_id, 0.1))
     harness.listen()
     assert harness.writer.progress == {}
     harness.children.busy()[0].work.progress_at -= 2.0
-    child.say(Advanced(batch_id, 0.2), Advanced(batch_id, 0.3), Advanced(uuid4(), 0.9))
+    child.say(SolveProgress(batch_id, 0.2), SolveProgress(batch_id, 0.3), SolveProgress(uuid4(), 0.9))
     harness.listen()
     assert harness.writer.progress == {claim: 0.2}
 
@@ -451,7 +460,7 @@ def test_progress_is_written_at_most_once_a_second(harness: DispatcherHarness, m
 def test_a_full_store_returns_the_batch_and_is_reported(harness: DispatcherHarness):
     batch = harness.claim(make_batch(2))
     (child,) = harness.working()
-    child.say(Solved(child.told[0].batch_id, (), 0.1, 0, "no room", is_storage_full=True))
+    child.say(SolveFinished(child.told[0].batch_id, (), 0.1, 0, "no room", is_storage_full=True))
     harness.listen()
     assert harness.writer.outcomes == [Returned(claim, "infra", "no room") for claim in claims_of(batch)]
     assert harness.full == [1]
@@ -461,7 +470,7 @@ def test_a_job_that_the_child_left_out_goes_back(harness: DispatcherHarness):
     first, second = claims_of(harness.claim(make_batch(2)))
     (child,) = harness.working()
     stopped = PointResult(second, Reason.CANCELLED_BY_SWEEP)
-    child.say(Solved(child.told[0].batch_id, (stopped,), 0.1, 0))
+    child.say(SolveFinished(child.told[0].batch_id, (stopped,), 0.1, 0))
     harness.listen()
     assert [type(outcome) for outcome in harness.writer.outcomes] == [Stopped, Returned]
     assert harness.writer.outcomes[1].claim == first
@@ -470,7 +479,7 @@ def test_a_job_that_the_child_left_out_goes_back(harness: DispatcherHarness):
 def test_a_model_that_fails_says_so_in_its_own_words(harness: DispatcherHarness):
     (claim,) = claims_of(harness.claim(make_batch()))
     (child,) = harness.working()
-    child.say(Solved(child.told[0].batch_id, (PointResult(claim, Reason.DIVERGED, "it blew up"),), 0.1, 7))
+    child.say(SolveFinished(child.told[0].batch_id, (PointResult(claim, Reason.DIVERGED, "it blew up"),), 0.1, 7))
     harness.listen()
     (outcome,) = harness.writer.outcomes
     assert isinstance(outcome, Failed)
@@ -480,7 +489,7 @@ def test_a_model_that_fails_says_so_in_its_own_words(harness: DispatcherHarness)
 
 def test_words_that_nobody_asked_for_are_passed_over(harness: DispatcherHarness):
     (child, _) = harness.factory.children
-    child.say("nonsense", Rendered(uuid4()), Solved(uuid4(), (), 0.0, 0))
+    child.say("nonsense", RenderFinished(uuid4()), SolveFinished(uuid4(), (), 0.0, 0))
     harness.listen()
     assert harness.writer.outcomes == []
     assert not child.is_dead
@@ -522,7 +531,7 @@ def held(harness: DispatcherHarness, tokens: int = 2) -> None:
     for _ in range(tokens):
         harness.claim(make_batch())
     for child in harness.working():
-        child.say(Begun(child.told[0].batch_id))
+        child.say(SolveStarted(child.told[0].batch_id))
     harness.listen()
     harness.later(GUEST_AFTER_S + 1)
 
@@ -607,7 +616,7 @@ def test_files_have_a_seat_of_their_own(harness: DispatcherHarness):
     child = newest(harness)
     assert [type(message) for message in child.told] == [Render]
     assert len(harness.working()) == 3
-    child.say(Rendered(child.told[0].render_id))
+    child.say(RenderFinished(child.told[0].render_id))
     harness.listen()
     harness.later(0.1)
     assert [type(message) for message in child.told] == [Render, Render]

@@ -12,7 +12,7 @@ from tests.doubles.bells import MemoryDoorbell
 from tests.support.ledgers import MANIFEST, add_owner, claim, submit
 
 from grid.database.uow import UnitOfWork
-from grid.runtime.messages import Rendered
+from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim, FileEntry, Manifest
 from grid.services import ledger, renders
 from grid.services.ledger import ClaimedBatch, LogChunk, Returned, Succeeded
@@ -162,7 +162,7 @@ def test_rendered_files_stay_while_their_request_is_known(sqlite_uow: UnitOfWork
     gone = f"renders/{uuid4()}/1/v/{old_id().hex}-1/meta.json"
     put(store, key, gone, "renders/stray")
     entry = FileEntry(name="meta.json", size=1, sha256="", media_type="application/json", key=key)
-    assert renders.conclude_render(uow, claimed.claim, Rendered(request, [entry]))
+    assert renders.conclude_render(uow, claimed.claim, RenderFinished(request, [entry]))
 
     assert collect_garbage(uow, store, kept_for=AT_ONCE) == 1
     assert set(store.keys()) == {key, "renders/stray"}

@@ -9,7 +9,7 @@ from tests.doubles.ledgers import MemoryLedger, make_batch, make_render
 from tests.support.workers import wait_until
 
 from grid.core.errors import StorageFullError, UnavailableError
-from grid.runtime.messages import Rendered
+from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim
 from grid.services.ledger import LogChunk, Returned, Stopped, Succeeded
 from grid.services.renders import GivenBack
@@ -137,7 +137,7 @@ def test_writes_are_kept_until_the_ledger_takes_them(harness: WriterHarness, tro
     harness.leases.hold([claim])
     harness.leases.hold_render(render.claim)
     harness.ledger.troubles.extend([trouble] * 5)
-    harness.writer.write(outcomes=[Stopped(claim)], renders=[(render.claim, Rendered(render.claim.render_id))])
+    harness.writer.write(outcomes=[Stopped(claim)], renders=[(render.claim, RenderFinished(render.claim.render_id))])
 
     harness.writer.start()
     wait_until(lambda: harness.ledger.render_ends, "everything was written")

@@ -20,10 +20,10 @@ from grid.core.settings import Settings
 from grid.runtime.collector import OutputError, OutputTooLargeError
 from grid.runtime.endings import ProgramOutcome
 from grid.runtime.programs import (
-    ProgramAdvanced,
     ProgramEnded,
     ProgramLog,
     ProgramMissingError,
+    ProgramProgress,
     ProgramStarted,
 )
 from grid.schemas.jobs import Claim, FileEntry, JobStatus, Reason
@@ -226,7 +226,7 @@ def test_what_a_killed_program_leaves_is_passed_over(harness: ProgramsHarness):
 def test_lines_are_written_in_pieces_and_progress_once_a_second(harness: ProgramsHarness):
     run = harness.start()
     (claim,) = run.open
-    harness.receive(ProgramStarted(1, 1), ProgramLog("x" * LOG_AT_ONCE), ProgramAdvanced(0.25), ProgramAdvanced(0.5))
+    harness.receive(ProgramStarted(1, 1), ProgramLog("x" * LOG_AT_ONCE), ProgramProgress(0.25), ProgramProgress(0.5))
     assert [len(chunk.text) for chunk in harness.writer.logs] == [LOG_AT_ONCE]
     assert harness.writer.progress == [{claim: 0.25}]
     harness.receive(ProgramLog("later\n"))

@@ -12,7 +12,7 @@ from tests.doubles.ledgers import MemoryLedger, make_batch, make_render
 from tests.support.workers import wait_until
 
 from grid.core.errors import UnavailableError
-from grid.runtime.messages import Render, Rendered, Solve, Solved
+from grid.runtime.messages import Render, RenderFinished, Solve, SolveFinished
 from grid.services.ledger import Returned, Succeeded
 from grid.tasks.children import Children, Slot
 from grid.tasks.dispatcher import PREFETCH_WITHIN_S, Dispatcher, WorkerLimits
@@ -145,7 +145,7 @@ def test_files_that_somebody_waits_for_wait_for_no_batch(harness: SupervisorHarn
     wait_until(lambda: own.told, "the request was handed over")
     (request,) = own.told
     assert isinstance(request, Render)
-    own.say(Rendered(request.render_id))
+    own.say(RenderFinished(request.render_id))
     wait_until(lambda: harness.ledger.render_ends, "the files were recorded")
     assert len(harness.told(Solve)) == 1
     child.solve()
@@ -174,7 +174,7 @@ def test_nothing_is_claimed_while_the_store_is_full(harness: SupervisorHarness):
     harness.bell.ring("work")
     wait_until(lambda: harness.told(Solve), "the child worked")
     solve = harness.told(Solve)[0]
-    full = Solved(solve.batch_id, (), 0.1, 0, "no room", is_storage_full=True)  # type: ignore[attr-defined]
+    full = SolveFinished(solve.batch_id, (), 0.1, 0, "no room", is_storage_full=True)  # type: ignore[attr-defined]
     harness.factory.children[0].say(full)
     wait_until(lambda: harness.leases.count() == 0, "the job was given back")
     assert [type(outcome) for outcomes, _, _ in harness.ledger.concluded for outcome in outcomes] == [Returned]
