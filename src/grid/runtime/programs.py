@@ -20,10 +20,10 @@ from typing import Any
 import grid
 from grid.core.errors import UnavailableError
 from grid.runtime.collector import OutputError, Store, collect
-from grid.runtime.endings import ProgramOutcome
 from grid.runtime.environment import make_child_environment
 from grid.runtime.forkserver import BOOT
 from grid.runtime.processes import find_descendants, find_start_time, is_same_process, signal_group
+from grid.runtime.program_outcome import ProgramOutcome
 from grid.runtime.scratch import make_scratch, remove_scratch
 from grid.schemas.jobs import FileEntry
 

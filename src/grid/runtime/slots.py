@@ -1,4 +1,4 @@
-"""Slot children, seen from the supervisor: start one, talk to it, learn how it died. Loads no numerics.
+"""Slot children on the supervisor's side: start, messages, cause of death. Loads no numerics.
 
 `send` and `receive` carry the messages of `grid.runtime.messages`; a child's descriptor can be waited for together with
 others (`selectors`, `multiprocessing.connection.wait`). Killing one is always allowed: whatever it had not stored
@@ -35,8 +35,8 @@ from grid.runtime.processes import (
 from grid.runtime.scratch import make_scratch, remove_orphaned_scratch
 
 ChildKind = Literal["small", "large"]
-BIRTH_LIMIT_S = 120.0  # a cold fork server compiles the serial kernels first
-OPEN_FILES = 512
+START_LIMIT_S = 120.0  # [s] a cold fork server compiles the serial kernels first
+OPEN_FILES = 512  # RLIMIT_NOFILE of a child: enough for libraries and figures, and a leak is found early
 
 
 class SlotLostError(UnavailableError):
@@ -53,7 +53,7 @@ class SlotChild:
         self.connection = connection
         self.memory_limit_bytes: int | None = None
         self._status_pipe = status_pipe
-        self._words: dict[str, Any] = {}
+        self._report: dict[str, Any] = {}
         self._unread = b""
         self._status_ended = False
         self._was_killed = self._is_oom = False
@@ -61,24 +61,24 @@ class SlotChild:
 
     @property
     def pid(self) -> int:
-        """The process number; waits for the birth.
+        """The process number; waits for the start.
 
         Raises:
-            SlotLostError: It was never born.
+            SlotLostError: It was not started.
         """
-        return self._birth("pid")
+        return self._read_start("pid")
 
     @property
     def start_time(self) -> int:
-        """Clock ticks since boot at its birth: with `pid` the name of this process and of no other."""
-        return self._birth("start_time")
+        """Clock ticks since boot at its start: with `pid` the name of this process and of no other."""
+        return self._read_start("start_time")
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when there is a message or the child is dead."""
         return self.connection.fileno()
 
     def send(self, message: object) -> None:
-        """Say something to the child; silent where it is dead, which `receive` will report."""
+        """Send a message to the child; silent where it has died, which `receive` reports."""
         with suppress(BrokenPipeError, ConnectionError):
             self.connection.send(message)
 
@@ -90,7 +90,7 @@ class SlotChild:
         """Return the next message of the child.
 
         Raises:
-            EOFError: The child is dead and said no more.
+            EOFError: The child is dead and sent nothing more.
         """
         try:
             message: object = self.connection.recv()
@@ -99,9 +99,9 @@ class SlotChild:
         return message
 
     def rss_bytes(self) -> int:
-        """Return the resident memory; 0 for a child that is dead or not yet born."""
+        """Return the resident memory; 0 for a child that is dead or not yet started."""
         self._read_status(0.0)
-        return (find_rss_bytes(self._words["pid"]) or 0) if "pid" in self._words and not self._is_dead else 0
+        return (find_rss_bytes(self._report["pid"]) or 0) if "pid" in self._report and not self._is_dead else 0
 
     def is_over_memory(self) -> bool:
         """Whether it holds more memory than `memory_limit_bytes`; the caller then calls `kill(is_oom=True)`."""
@@ -112,9 +112,9 @@ class SlotChild:
         self._read_status(timeout_s, until="status")
         if not self._is_dead:
             return None
-        if "status" not in self._words:  # the fork server went with it
+        if "status" not in self._report:  # the fork server went with it
             return ExitReason(is_oom=self._is_oom, was_killed=self._was_killed)
-        status = self._words["status"]
+        status = self._report["status"]
         now = count_cgroup_oom_kills()
         by_kernel = os.WIFSIGNALED(status) and not self._was_killed and (now or 0) > (self._oom_kills or 0)
         return ExitReason.of(status, is_oom=self._is_oom or by_kernel, was_killed=self._was_killed)
@@ -123,13 +123,13 @@ class SlotChild:
         """End the child and all that it started, at once; return how it ended. Twice is harmless."""
         if not self._is_dead:
             self._was_killed, self._is_oom = True, is_oom
-            self.connection.close()  # enough for one that is not born yet
+            self.connection.close()  # enough for one that is not started yet
             self._read_status(0.0)
-            if "pid" in self._words and not self._is_dead:
-                signal_group(self._words["pid"], signal.SIGKILL)
+            if "pid" in self._report and not self._is_dead:
+                signal_group(self._report["pid"], signal.SIGKILL)
                 with suppress(ProcessLookupError):  # before its setsid it is in the server's group
-                    os.kill(self._words["pid"], signal.SIGKILL)
-        reason = self.exit_reason(2.0 if "pid" in self._words else 0.0)
+                    os.kill(self._report["pid"], signal.SIGKILL)
+        reason = self.exit_reason(2.0 if "pid" in self._report else 0.0)
         self._release()
         return reason
 
@@ -144,18 +144,18 @@ class SlotChild:
 
     @property
     def _is_dead(self) -> bool:
-        return "status" in self._words or self._status_ended
+        return "status" in self._report or self._status_ended
 
-    def _birth(self, word: str) -> int:
-        self._read_status(BIRTH_LIMIT_S, until=word)
-        if word not in self._words:
+    def _read_start(self, word: str) -> int:
+        self._read_status(START_LIMIT_S, until=word)
+        if word not in self._report:
             raise SlotLostError("The simulation process was not started.")
-        return int(self._words[word])
+        return int(self._report[word])
 
     def _read_status(self, timeout_s: float, until: str = "status") -> None:
         """Read the fork server's lines about this child, as long as `until` is missing and time is left."""
         deadline = time.monotonic() + timeout_s
-        while until not in self._words and not self._status_ended:
+        while until not in self._report and not self._status_ended:
             poller = select.poll()
             poller.register(self._status_pipe, select.POLLIN)
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
@@ -164,7 +164,7 @@ class SlotChild:
             self._status_ended = not data
             *lines, self._unread = (self._unread + data).split(b"\n")
             for line in lines:
-                self._words.update(json.loads(line))
+                self._report.update(json.loads(line))
 
     def _release(self) -> None:
         self.connection.close()

@@ -1,7 +1,7 @@
 """The process that starts one local program, limits it, and ends it: at its deadline even if nobody else is alive.
 
-It speaks with the supervisor over one SEQPACKET socket, JSON each way. It says `started`, `log`, `progress`, `ended`
-and hears `cancel`. End of file on the socket means that the supervisor is dead, and ends the program at once. While
+It speaks with the supervisor over one SEQPACKET socket, JSON each way. It sends `started`, `log`, `progress`, `ended`
+and receives `cancel`. End of file on the socket means that the supervisor is dead, and ends the program at once. While
 the supervisor does not listen, the program's own output is not read: its pipe fills and it waits, and the deadline
 still holds. Standard library only.
 """
@@ -34,16 +34,16 @@ from grid.runtime.processes import (
     signal_group,
 )
 
-READ_BYTES = 16 << 10
-LOOK_S = 0.2  # between two measurements of memory and output
-MOST_WAITING = 4  # messages that the supervisor has not taken; beyond, the program's output is not read
-GOODBYE_S = 5.0  # for the supervisor to take the last word
-MOST_DRAINED = 64  # reads after the end, should something keep the pipe open and full
+READ_BYTES = 16 << 10  # of one read of the output: a quarter of a pipe on Linux, so that timers are looked at between
+MEASURE_EVERY_S = 0.2  # [s] between two measurements of memory and output
+MAX_UNSENT = 4  # messages that the supervisor has not read; beyond, the program's output is not read
+EXIT_FLUSH_S = 5.0  # [s] for the supervisor to read the last message
+MAX_DRAIN_READS = 64  # after the end, should something keep the pipe open and full
 
 
 def main(config: dict[str, Any]) -> NoReturn:
     """Run one program as `config` says."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the supervisor's word comes over the socket
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the supervisor's command comes over the socket
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     adopt_orphans()
     hide_from_siblings()
@@ -59,7 +59,7 @@ class Watchdog:
         self.socket = socket.socket(fileno=config["control"])
         self.socket.setblocking(False)
         self.lines = LogLines(config["log_bytes"])
-        self.waiting: deque[bytes] = deque()
+        self.unsent: deque[bytes] = deque()
         self.cause: str | None = None
         self.kill_at = float("inf")
         self.has_output = True  # the program, or somebody who inherited it, holds the pipe
@@ -71,7 +71,7 @@ class Watchdog:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
 
     def run(self) -> None:
-        """Start the program, watch it to its end, and tell how it ended."""
+        """Start the program, watch it to its end, and report how it ended."""
         self.output, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(writing, True)
         self.started = time.monotonic()
@@ -79,16 +79,16 @@ class Watchdog:
         try:
             self.program = self._start(writing)
         except OSError as error:
-            self._tell({"type": "ended", "failure": f"The program could not be started ({error.strerror})."})
-            self._say_goodbye()
+            self._send({"type": "ended", "failure": f"The program could not be started ({error.strerror})."})
+            self._flush_before_exit()
             return
         finally:
             os.close(writing)
-        self._tell({"type": "started", "pid": self.program.pid, "start_time": find_start_time(self.program.pid)})
+        self._send({"type": "started", "pid": self.program.pid, "start_time": find_start_time(self.program.pid)})
         self._watch()
         self._clean_up()
-        self._tell(self._describe_end())
-        self._say_goodbye()
+        self._send(self._describe_end())
+        self._flush_before_exit()
 
     def _start(self, writing: int) -> "subprocess.Popen[bytes]":
         watchdog, config = os.getpid(), self.config
@@ -119,17 +119,17 @@ class Watchdog:
 
     def _watch(self) -> None:
         """Serve the pipe, the socket and the clock until the program is dead."""
-        look_at = 0.0
+        measure_at = 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(self.bell, selectors.EVENT_READ)
             while self.wait_status is None:
                 now = time.monotonic()
-                if now >= look_at:
-                    look_at = now + LOOK_S
-                    self._look()
-                self._keep_time(now)
+                if now >= measure_at:
+                    measure_at = now + MEASURE_EVERY_S
+                    self._measure_usage()
+                self._enforce_deadlines(now)
                 self._register(selector)
-                pause = min(look_at, self.deadline if self.cause is None else look_at, self.kill_at) - now
+                pause = min(measure_at, self.deadline if self.cause is None else measure_at, self.kill_at) - now
                 for key, events in selector.select(max(0.0, pause)):
                     self._serve(key.fd, events)
                 self._reap()
@@ -137,9 +137,9 @@ class Watchdog:
     def _register(self, selector: selectors.BaseSelector) -> None:
         """Listen to the program only while the supervisor listens to us."""
         wanted = {
-            self.output: selectors.EVENT_READ if self.has_output and len(self.waiting) < MOST_WAITING else 0,
+            self.output: selectors.EVENT_READ if self.has_output and len(self.unsent) < MAX_UNSENT else 0,
             self.socket.fileno(): (0 if self.cause == "supervisor_gone" else selectors.EVENT_READ)
-            | (selectors.EVENT_WRITE if self.waiting else 0),
+            | (selectors.EVENT_WRITE if self.unsent else 0),
         }
         registered = {key.fd: key.events for key in selector.get_map().values()}
         for descriptor, events in wanted.items():
@@ -159,19 +159,19 @@ class Watchdog:
             if events & selectors.EVENT_WRITE:
                 self._flush()
             if events & selectors.EVENT_READ:
-                self._hear()
+                self._read_command()
 
-    def _hear(self) -> None:
+    def _read_command(self) -> None:
         try:
-            word = self.socket.recv(4096)
+            command = self.socket.recv(4096)
         except BlockingIOError:
             return
         except ConnectionError:
-            word = b""
-        if not word:
-            self.waiting.clear()
+            command = b""
+        if not command:
+            self.unsent.clear()
             self._end("supervisor_gone")
-        elif json.loads(word) == "cancel":
+        elif json.loads(command) == "cancel":
             self._end("cancelled", grace_s=self.config["grace_s"])
 
     def _read_output(self) -> bool:
@@ -181,22 +181,22 @@ class Watchdog:
         except BlockingIOError:
             return False
         for message in self.lines.feed(data) if data else self.lines.end():
-            self._tell(message)
+            self._send(message)
         if not data:
             self.has_output = False
         return bool(data)
 
-    def _keep_time(self, now: float) -> None:
+    def _enforce_deadlines(self, now: float) -> None:
         for message in self.lines.tick(now):
-            self._tell(message)
+            self._send(message)
         if now >= self.deadline and self.cause is None:
-            self._look()  # on a slow machine the deadline may come before the look that would find too much memory
+            self._measure_usage()  # the deadline may pass between two measurements on a slow machine
             self._end("wall_timeout")
         if now >= self.kill_at:
             self.kill_at = float("inf")
             self._kill_all()
 
-    def _look(self) -> None:
+    def _measure_usage(self) -> None:
         """Measure what all processes of the run hold together, and what they wrote: output and temporary files."""
         pids = find_descendants(os.getpid())
         resident = sum(find_rss_bytes(pid) or 0 for pid in pids)
@@ -242,17 +242,17 @@ class Watchdog:
                     self.program.returncode = os.waitstatus_to_exitcode(status)
 
     def _clean_up(self) -> None:
-        """End whoever the program left behind and take its last words."""
+        """End every process that the program left, and read the rest of its output."""
         while find_descendants(os.getpid()):
             self._kill_all()
             time.sleep(0.01)
             self._reap()
         self._reap()
-        for _ in range(MOST_DRAINED):
+        for _ in range(MAX_DRAIN_READS):
             if not self.has_output or not self._read_output():
                 break
         for message in self.lines.end():
-            self._tell(message)
+            self._send(message)
 
     def _describe_end(self) -> dict[str, Any]:
         return {
@@ -279,28 +279,28 @@ class Watchdog:
         kills = (count_cgroup_oom_kills() or 0) - (self.oom_kills or 0)
         return self.cause is None and kills > 0 and os.WIFSIGNALED(self.wait_status or 0)
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         if self.cause != "supervisor_gone":
-            self.waiting.append(json.dumps(message).encode())
+            self.unsent.append(json.dumps(message).encode())
             self._flush()
 
     def _flush(self) -> None:
         try:
-            while self.waiting:
-                self.socket.send(self.waiting[0])
-                self.waiting.popleft()
+            while self.unsent:
+                self.socket.send(self.unsent[0])
+                self.unsent.popleft()
         except BlockingIOError:
             return
         except ConnectionError:
-            self.waiting.clear()
+            self.unsent.clear()
 
-    def _say_goodbye(self) -> None:
-        deadline = time.monotonic() + GOODBYE_S
+    def _flush_before_exit(self) -> None:
+        deadline = time.monotonic() + EXIT_FLUSH_S
         self.socket.setblocking(True)
         with suppress(OSError):
-            while self.waiting:
+            while self.unsent:
                 self.socket.settimeout(max(0.01, deadline - time.monotonic()))
-                self.socket.send(self.waiting.popleft())
+                self.socket.send(self.unsent.popleft())
 
 
 def _measure(folder: Path) -> int:

@@ -8,7 +8,7 @@ from grid.core.errors import GridError, StorageFullError
 from grid.core.logging import get_logger
 from grid.core.storable import storable_scalars
 from grid.runtime.collector import OutputError
-from grid.runtime.endings import ProgramOutcome
+from grid.runtime.program_outcome import ProgramOutcome
 from grid.runtime.programs import ProgramRun
 from grid.schemas.jobs import Claim, FileEntry, Manifest
 from grid.services.ledger import Outcome, Returned, Succeeded

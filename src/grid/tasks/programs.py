@@ -10,7 +10,7 @@ from typing import Protocol, Self
 from grid.core.errors import GridError
 from grid.core.logging import get_logger
 from grid.core.settings import Settings
-from grid.runtime.endings import ProgramOutcome
+from grid.runtime.program_outcome import ProgramOutcome
 from grid.runtime.programs import (
     LocalImageCatalogue,
     ProgramEnded,

@@ -11,7 +11,6 @@ import pytest
 from tests.doubles.bells import MemoryImageCatalogue
 
 from grid.runtime import processes
-from grid.runtime.endings import ProgramOutcome
 from grid.runtime.processes import (
     ExitReason,
     count_cgroup_oom_kills,
@@ -24,6 +23,7 @@ from grid.runtime.processes import (
     reset_peak_rss,
     signal_group,
 )
+from grid.runtime.program_outcome import ProgramOutcome
 from grid.runtime.programs import LocalImageCatalogue, ProgramLimits
 from grid.runtime.scratch import make_scratch, remove_orphaned_scratch
 from grid.schemas.jobs import Reason

@@ -18,7 +18,7 @@ from tests.support.workers import wait_until
 from grid.core.errors import StorageFullError, UnavailableError
 from grid.core.settings import Settings
 from grid.runtime.collector import OutputError, OutputTooLargeError
-from grid.runtime.endings import ProgramOutcome
+from grid.runtime.program_outcome import ProgramOutcome
 from grid.runtime.programs import (
     ProgramEnded,
     ProgramLog,

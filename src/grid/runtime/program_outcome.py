@@ -1,4 +1,4 @@
-"""How a local program ended, as the ledger understands it."""
+"""The end of a local program as the ledger records it: reason, message, exit code and usage."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ _REASON_OF_CAUSE = {
 _REASON_OF_SIGNAL = {signal.SIGXCPU: Reason.CPU_TIMEOUT, signal.SIGXFSZ: Reason.OUTPUT_TOO_LARGE}
 
 
-class Limits(Protocol):
-    """The limits that an end is judged by."""
+class UsageLimits(Protocol):
+    """The limits that decide the reason of an end."""
 
     @property
     def cpu_limit_s(self) -> float:
@@ -54,27 +54,27 @@ class ProgramOutcome:
         return cls(Reason.INFRA, "The process that watches the program was ended before the program began.")
 
     @classmethod
-    def of(cls, words: dict[str, Any], limits: Limits) -> "ProgramOutcome":
-        """Read the watchdog's last words. Why *we* ended it comes first, then what the kernel says, then the code."""
-        if "failure" in words:
-            return cls(Reason.INFRA, words["failure"])
-        usage = {name: words[name] for name in ("wall_s", "cpu_s", "max_rss_bytes", "output_bytes")}
-        status = words["wait_status"]
+    def of(cls, report: dict[str, Any], limits: UsageLimits) -> "ProgramOutcome":
+        """Read the watchdog's last message. Why *we* ended it comes first, then what the kernel says, then the code."""
+        if "failure" in report:
+            return cls(Reason.INFRA, report["failure"])
+        usage = {name: report[name] for name in ("wall_s", "cpu_s", "max_rss_bytes", "output_bytes")}
+        status = report["wait_status"]
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         code = None if number is not None else os.waitstatus_to_exitcode(status)
-        reason = _find_reason(words, number, code, limits)
-        usage["written_bytes"] = words["written_bytes"]
+        reason = _find_reason(report, number, code, limits)
+        usage["written_bytes"] = report["written_bytes"]
         return cls(reason, _make_message(reason, number, code), code, number, usage)
 
 
-def _find_reason(words: dict[str, Any], number: int | None, code: int | None, limits: Limits) -> Reason:
-    if words["cause"] in _REASON_OF_CAUSE:
-        return _REASON_OF_CAUSE[words["cause"]]
+def _find_reason(report: dict[str, Any], number: int | None, code: int | None, limits: UsageLimits) -> Reason:
+    if report["cause"] in _REASON_OF_CAUSE:
+        return _REASON_OF_CAUSE[report["cause"]]
     if number in _REASON_OF_SIGNAL:
         return _REASON_OF_SIGNAL[signal.Signals(number)]
-    if number == signal.SIGKILL and words["cpu_s"] >= limits.cpu_limit_s:  # it ignored SIGXCPU
+    if number == signal.SIGKILL and report["cpu_s"] >= limits.cpu_limit_s:  # it ignored SIGXCPU
         return Reason.CPU_TIMEOUT
-    written = max(words["output_bytes"], words["written_bytes"])
+    written = max(report["output_bytes"], report["written_bytes"])
     if written > limits.output_bytes or (code != 0 and written >= limits.output_bytes):
         return Reason.OUTPUT_TOO_LARGE  # a program that ignores SIGXFSZ fails at a file of just that size
     return Reason.OK if code == 0 else Reason.NONZERO_EXIT
