@@ -14,7 +14,7 @@ from grid.database.uow import UnitOfWork
 from grid.database.users import Role
 from grid.plugins.registry import Registry, load_registry
 from grid.schemas.wire import SubmissionIn
-from grid.services import submissions
+from grid.services.submissions import IdempotencyKey, SubmissionService
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Catalogue:
 
 @dataclass
 class Service:
-    """What a service function asks for."""
+    """The dependencies of service functions."""
 
     uow: UnitOfWork
     settings: Settings
@@ -49,18 +49,13 @@ class Service:
     bell: CountingBell = field(default_factory=CountingBell)
     images: Catalogue = field(default_factory=Catalogue)
 
-    def submit(self, owner_id: UUID | None = None, *, key: submissions.IdempotencyKey | None = None, **body: object):
+    def submit(self, owner_id: UUID | None = None, *, key: IdempotencyKey | None = None, **body: object):
         """Submit as Alice, or as somebody else."""
-        return submissions.submit(
-            self.uow,
-            owner_id=owner_id or self.alice,
-            submission=SubmissionIn.model_validate(body),
-            simulations=self.registry,
-            images=self.images,
-            settings=self.settings,
-            doorbell=self.bell,
-            idempotency=key,
-        )
+        return self.submissions.submit(owner_id or self.alice, SubmissionIn.model_validate(body), key)
+
+    @property
+    def submissions(self) -> SubmissionService:
+        return SubmissionService(self.uow, self.registry, self.images, self.settings, self.bell)
 
 
 def make_service(uow: UnitOfWork, folder: Path, **settings: object) -> Service:

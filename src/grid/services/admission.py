@@ -52,15 +52,15 @@ class AdmittedPoint:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one job may use."""
+class JobLimits:
+    """Largest memory, output and work of one job."""
 
     memory_bytes: float
     output_bytes: float
     cell_steps: float = MAX_CELL_STEPS
 
     @classmethod
-    def of(cls, settings: Settings) -> "Limits":
+    def of(cls, settings: Settings) -> "JobLimits":
         """Return the operator's limits."""
         return cls(
             memory_bytes=MEMORY_FRACTION * settings.grid_job_memory_mb * 2**20,
@@ -69,7 +69,7 @@ class Limits:
 
 
 def admit_points(
-    simulation: Simulation, points: Sequence[JsonObject], limits: Limits, *, runs: str, root: str
+    simulation: Simulation, points: Sequence[JsonObject], limits: JobLimits, *, runs: str, root: str
 ) -> list[AdmittedPoint]:
     """Check and price the points of one submission.
 
@@ -92,7 +92,7 @@ def admit_points(
 
 
 def _admit(
-    simulation: Simulation, model: BaseModel, params: JsonObject, limits: Limits, *, runs: str, where: str
+    simulation: Simulation, model: BaseModel, params: JsonObject, limits: JobLimits, *, runs: str, where: str
 ) -> AdmittedPoint:
     with _named(where):
         estimate = simulation.estimate(model)
@@ -201,7 +201,7 @@ def find_unit(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
     return str(unit) if unit is not None else None
 
 
-def require_affordable(estimate: Estimate, limits: Limits, *, where: str) -> None:
+def require_affordable(estimate: Estimate, limits: JobLimits, *, where: str) -> None:
     """Refuse a giant by its estimate, before anything is allocated."""
     for resource, amount, limit, unit in (
         ("memory", estimate.memory_bytes / 2**20, limits.memory_bytes / 2**20, "MiB"),

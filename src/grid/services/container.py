@@ -21,7 +21,7 @@ from grid.runtime.home import Home, open_home
 from grid.services.identity import IdentityService
 from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, ImageCatalogue
 from grid.services.sessions import SessionDirectory
-from grid.services.submissions import Reception
+from grid.services.submissions import SubmissionService
 from grid.services.throttle import LoginThrottle
 from grid.services.users import UserService
 
@@ -103,11 +103,11 @@ class Jobs(Provider):
     scope = Scope.APP
 
     @provide
-    def reception(
+    def submissions(
         self, uow: UnitOfWork, registry: Registry, images: ImageCatalogue, settings: Settings, doorbell: Doorbell
-    ) -> Reception:
-        """Takes submissions."""
-        return Reception(uow, registry, images, settings, doorbell)
+    ) -> SubmissionService:
+        """Checks, prices and stores submissions."""
+        return SubmissionService(uow, registry, images, settings, doorbell)
 
 
 class Machine(Provider):

@@ -18,15 +18,13 @@ from grid.database.outbox import outbox
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import SubmissionIn
 from grid.services import audit
-from grid.services.accepting import Order, QueueLimits, store
 from grid.services.admission import MAX_ERRORS
+from grid.services.submission_store import PendingSubmission, QueueLimits, store_submissions
 from grid.services.submissions import (
     PROGRAM_SCHEMAS,
     IdempotencyKey,
     KeyReusedError,
     SandboxUnavailableError,
-    find_answer,
-    make_plan,
 )
 
 
@@ -294,7 +292,7 @@ def test_a_repeated_request_gives_the_first_answer_and_no_second_job(service):
     first = service.submit(simulation="noop", sweep=[{}, {}], key=key)
 
     assert service.submit(simulation="noop", sweep=[{}, {}], key=key) == first
-    assert find_answer(service.uow, owner_id=service.alice, idempotency=key) == first
+    assert service.submissions.find_answer(service.alice, key) == first
     assert count_jobs(service) == 2
 
 
@@ -303,7 +301,7 @@ def test_a_key_with_another_body_is_refused_before_decoding(service):
 
     other = IdempotencyKey.of("abc", b"\xff not even text")
     with pytest.raises(KeyReusedError):
-        find_answer(service.uow, owner_id=service.alice, idempotency=other)
+        service.submissions.find_answer(service.alice, other)
     with pytest.raises(KeyReusedError):
         service.submit(simulation="noop", key=other)
 
@@ -312,7 +310,7 @@ def test_keys_belong_to_their_owner(service):
     key = IdempotencyKey.of("abc", b"body")
     service.submit(simulation="noop", key=key)
 
-    assert find_answer(service.uow, owner_id=service.bob, idempotency=key) is None
+    assert service.submissions.find_answer(service.bob, key) is None
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a\tb", "ä", "x" * 256])
@@ -400,29 +398,29 @@ def test_submissions_at_once_keep_the_queue_within_its_limit(uow, tmp_path):
     assert count_jobs(service) == 5
 
 
-def order_of(service, owner_id, *, key=None, sweep=None, limit=100, **body):
-    """Return an order for one job or a sweep, as `submit` would make it."""
+def make_pending(service, owner_id, *, key=None, sweep=None, limit=100, **body):
+    """Return a pending submission of one job or a sweep, as `submit` would make it."""
     fields = {"sweep": sweep} if sweep is not None else {"params": body}
     submission = SubmissionIn.model_validate({"simulation": "heat-rod", **fields})
-    plan = make_plan(submission, service.registry, service.images, service.settings)
-    return Order(owner_id, plan, QueueLimits(limit, 1000), key)
+    validated = service.submissions.validate(submission)
+    return PendingSubmission(owner_id, validated, QueueLimits(limit, 1000), key)
 
 
 def test_submissions_stored_together_are_what_they_are_alone_and_only_the_bad_ones_are_refused(service):
     key, other = IdempotencyKey("k", "ab" * 32), IdempotencyKey("k", "cd" * 32)
-    orders = [
-        order_of(service, service.alice, length=1.0),
-        order_of(service, service.bob, length=2.0),
-        order_of(service, service.alice, sweep=[{"length": 3.0}, {"length": 4.0}], key=key),
-        order_of(service, service.alice, sweep=[{"length": 3.0}, {"length": 4.0}], key=key),
-        order_of(service, service.alice, length=5.0, key=other),
-        order_of(service, service.bob, sweep=[{"length": 6.0}] * 3, limit=3),
-        order_of(service, service.bob, length=7.0, limit=2),
+    pending = [
+        make_pending(service, service.alice, length=1.0),
+        make_pending(service, service.bob, length=2.0),
+        make_pending(service, service.alice, sweep=[{"length": 3.0}, {"length": 4.0}], key=key),
+        make_pending(service, service.alice, sweep=[{"length": 3.0}, {"length": 4.0}], key=key),
+        make_pending(service, service.alice, length=5.0, key=other),
+        make_pending(service, service.bob, sweep=[{"length": 6.0}] * 3, limit=3),
+        make_pending(service, service.bob, length=7.0, limit=2),
     ]
     with service.uow.begin() as tx:
-        answers = store(tx, orders)
+        answers = store_submissions(tx, pending)
 
-    results = [order.plan.result for order in orders]
+    results = [one.validated.result for one in pending]
     assert answers[:4] == [results[0], results[1], results[2], results[2]]
     assert isinstance(answers[4], KeyReusedError)
     assert isinstance(answers[5], TooManyRequestsError)

@@ -26,7 +26,7 @@ from grid.schemas.wire import JobOut, JobPage, JobStats, JobSummaryPage, Submiss
 from grid.schemas.wire.submissions import MAX_SWEEP_POINTS
 from grid.services import jobs as job_service
 from grid.services.ports import ArtifactStore, Doorbell
-from grid.services.submissions import IdempotencyKey, Reception, SubmissionResult
+from grid.services.submissions import IdempotencyKey, SubmissionResult, SubmissionService
 
 router = Router(prefix="/jobs", tags=["jobs"], about="Submit, follow, cancel; logs and results")
 
@@ -72,7 +72,7 @@ async def read_body(request: Request) -> Body:
 def submit_jobs(
     user: CurrentUser,
     body: Annotated[Body, Depends(read_body)],
-    reception: FromDishka[Reception],
+    submissions: FromDishka[SubmissionService],
     idempotency_key: Annotated[
         str | None,
         Header(description="A key of your own; the same request with the same key gives the same answer for 24 hours"),
@@ -83,9 +83,9 @@ def submit_jobs(
     Follow a job at `/jobs/{id}/logs/stream`, a sweep at `/sweeps/{id}`.
     """
     key = IdempotencyKey.of(idempotency_key, body.data) if idempotency_key is not None else None
-    known = reception.find_answer(user.id, key) if key is not None else None
+    known = submissions.find_answer(user.id, key) if key is not None else None
     submission = read_submission(body)
-    result = known or reception.submit(user.id, submission, key)
+    result = known or submissions.submit(user.id, submission, key)
     return Response(render_result(result, submission), http_status.HTTP_202_ACCEPTED, media_type="application/json")
 
 

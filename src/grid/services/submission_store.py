@@ -1,7 +1,7 @@
-"""Accepting: submissions that are known to be sound are stored, any number of them in one transaction.
+"""Storage of validated submissions, any number of them in one transaction.
 
-Whatever can refuse one of them is asked before its first row is written, so that a refused one leaves nothing behind
-and its neighbours are stored.
+Everything that can refuse a submission is checked before its first row is written, so that a refused one leaves no row
+and the others of its transaction are stored.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 from grid.core.errors import ConflictError, FieldError, GridError, InputError, TooManyRequestsError
@@ -20,14 +21,13 @@ from grid.database.outbox import Event
 from grid.database.queues import Delta, QueueRecord
 from grid.database.uow import Transaction
 from grid.schemas.jobs import JsonObject
-from grid.schemas.wire import SubmissionIn
 from grid.services import audit
 from grid.services.admission import AdmittedPoint
 
 ROUTE = "POST /api/v1/jobs"
-ACCEPTED = 202
-QUEUE_LIFE = timedelta(days=7)
-RETRY_AFTER_S = 10.0  # a full queue of small jobs is drained in about this time
+ACCEPTED = 202  # HTTP status that is stored with an answer
+QUEUE_LIFE = timedelta(days=7)  # of a queued job that nobody starts; then it is `expired`
+RETRY_AFTER_S = 10.0  # [s] a full queue of small jobs is drained in about this time
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -52,7 +52,7 @@ class KeyInFlightError(ConflictError):
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """What makes a repeated request known: the caller's key, and a fingerprint of the bytes as they came."""
+    """Identity of a request: the caller's key, and a fingerprint of the bytes as they came."""
 
     key: str
     fingerprint: str
@@ -88,88 +88,90 @@ class SubmissionResult:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A submission that is known to be sound, with ids, ready to be stored."""
+class ValidatedSubmission:
+    """A submission that passed every check, with ids, ready to be stored."""
 
     simulation: str | None
     image: str | None
     points: Sequence[AdmittedPoint]
-    submission: SubmissionIn
     wall_limit_s: float
+    max_attempts: int
+    priority: int  # the higher, the earlier
+    metadata: dict[str, Any]  # labels, as they were typed
     result: SubmissionResult
 
     @property
     def summary(self) -> JsonObject:
-        """Say in a few words what is run."""
+        """Describe in a few values what is run, for events and the audit log."""
         return {"simulation": self.simulation, "image": self.image, "jobs": len(self.points)}
 
 
 @dataclass(frozen=True)
 class QueueLimits:
-    """How many jobs may wait: of one owner where the owner has no limit of their own, and of all."""
+    """Largest numbers of queued jobs: of one owner who has no limit of their own, and of all owners."""
 
     of_owner: int
     of_all: int
 
 
 @dataclass(frozen=True)
-class Order:
-    """One submission to store: whose, what, under which limits, and the key that makes a repetition known."""
+class PendingSubmission:
+    """A validated submission to store: its owner, its queue limits, and the key that identifies a repetition."""
 
     owner_id: UUID
-    plan: Plan
+    validated: ValidatedSubmission
     limits: QueueLimits
     idempotency: IdempotencyKey | None = None
 
 
 @dataclass
-class _Ledger:
-    """The queues as they are after the orders that were accepted so far."""
+class _QueueCounts:
+    """Lengths of the queues with the submissions that were accepted so far."""
 
     queues: dict[UUID, QueueRecord]
     total: int
     added: dict[UUID, int] = field(default_factory=dict)
 
-    def require_room(self, order: Order) -> None:
-        """Refuse an order that would make a queue longer than allowed."""
-        count, queue = len(order.plan.points), self.queues[order.owner_id]
-        limit = order.limits.of_owner if queue.queue_limit is None else queue.queue_limit
-        _require_room("Your queue", queue.queued + self.added.get(order.owner_id, 0), count, limit)
-        _require_room("The queue of all users", self.total + sum(self.added.values()), count, order.limits.of_all)
+    def require_room(self, pending: PendingSubmission) -> None:
+        """Refuse a submission that would make a queue longer than allowed."""
+        count, queue = len(pending.validated.points), self.queues[pending.owner_id]
+        limit = pending.limits.of_owner if queue.queue_limit is None else queue.queue_limit
+        _require_room("Your queue", queue.queued + self.added.get(pending.owner_id, 0), count, limit)
+        _require_room("The queue of all users", self.total + sum(self.added.values()), count, pending.limits.of_all)
 
-    def add(self, order: Order) -> None:
-        """Count an accepted order."""
-        self.added[order.owner_id] = self.added.get(order.owner_id, 0) + len(order.plan.points)
+    def add(self, pending: PendingSubmission) -> None:
+        """Count an accepted submission."""
+        self.added[pending.owner_id] = self.added.get(pending.owner_id, 0) + len(pending.validated.points)
 
 
-def store(tx: Transaction, orders: Sequence[Order]) -> list[SubmissionResult | GridError]:
+def store_submissions(tx: Transaction, submissions: Sequence[PendingSubmission]) -> list[SubmissionResult | GridError]:
     """Store submissions; return for each its result, or why it was refused, in their order.
 
     Queues are locked first, in one order for everybody, so that a repeated request waits for the one before it and no
     two transactions wait for each other in a circle. What is written then takes a few statements, however many there
     are.
     """
-    owners = sorted({order.owner_id for order in orders})
+    owners = sorted({pending.owner_id for pending in submissions})
     queues = {owner_id: tx.queues.lock(owner_id) for owner_id in owners}
-    ledger = _Ledger(queues, tx.queues.total_queued())
+    counts = _QueueCounts(queues, tx.queues.total_queued())
     answers: list[SubmissionResult | GridError] = []
-    accepted: list[Order] = []
-    for order in orders:
+    accepted: list[PendingSubmission] = []
+    for pending in submissions:
         try:
-            known = _accept(tx, ledger, order)
+            known = _accept(tx, counts, pending)
         except GridError as error:
             answers.append(error)
             continue
         if known is None:
-            accepted.append(order)
-        answers.append(known or order.plan.result)
+            accepted.append(pending)
+        answers.append(known or pending.validated.result)
     if accepted:
-        _write(tx, accepted, ledger.added)
+        _write(tx, accepted, counts.added)
     return answers
 
 
 def find_known(tx: Transaction, owner_id: UUID, idempotency: IdempotencyKey) -> SubmissionResult | None:
-    """Find what was answered to the same request before.
+    """Find the answer that was given to the same request before.
 
     Raises:
         KeyReusedError: The key came with another body.
@@ -183,19 +185,19 @@ def find_known(tx: Transaction, owner_id: UUID, idempotency: IdempotencyKey) -> 
     return SubmissionResult(tuple(UUID(job) for job in stored.answer["jobs"]), UUID(sweep) if sweep else None)
 
 
-def _accept(tx: Transaction, ledger: _Ledger, order: Order) -> SubmissionResult | None:
-    """Accept an order into the ledger, or return what was answered to it before."""
-    idempotency, result = order.idempotency, order.plan.result
-    if idempotency is not None and (known := find_known(tx, order.owner_id, idempotency)) is not None:
+def _accept(tx: Transaction, counts: _QueueCounts, pending: PendingSubmission) -> SubmissionResult | None:
+    """Accept a submission into the counts, or return the answer that was given to it before."""
+    idempotency, result = pending.idempotency, pending.validated.result
+    if idempotency is not None and (known := find_known(tx, pending.owner_id, idempotency)) is not None:
         return known
-    ledger.require_room(order)
+    counts.require_room(pending)
     if idempotency is not None:
         sweep = str(result.sweep_id) if result.sweep_id else None
         answer = {"jobs": [str(job_id) for job_id in result.job_ids], "sweep": sweep}
         stored = StoredAnswer(idempotency.fingerprint, ACCEPTED, answer)
-        if not tx.idempotency.add(order.owner_id, ROUTE, idempotency.key, stored):
+        if not tx.idempotency.add(pending.owner_id, ROUTE, idempotency.key, stored):
             raise KeyInFlightError
-    ledger.add(order)
+    counts.add(pending)
     return None
 
 
@@ -204,31 +206,33 @@ def _require_room(whose: str, queued: int, count: int, limit: int) -> None:
         raise TooManyRequestsError(f"{whose} holds {queued} jobs of {limit}; {count} more do not fit", RETRY_AFTER_S)
 
 
-def _write(tx: Transaction, orders: Sequence[Order], added: dict[UUID, int]) -> None:
-    """Write the rows of accepted orders, with counters, events and the audit log."""
-    _add_jobs(tx, orders)
+def _write(tx: Transaction, submissions: Sequence[PendingSubmission], added: dict[UUID, int]) -> None:
+    """Write the rows of accepted submissions, with counters, events and the audit log."""
+    _add_jobs(tx, submissions)
     tx.queues.change({owner_id: Delta(queued=count) for owner_id, count in added.items()})
-    tx.outbox.add([_event(order) for order in orders])
-    audit.record_all(tx, [_entry(order) for order in orders])
+    tx.outbox.add([_event(pending) for pending in submissions])
+    audit.record_all(tx, [_entry(pending) for pending in submissions])
 
 
-def _event(order: Order) -> Event:
-    result = order.plan.result
-    return Event(result.subject, 1, f"{result.noun}.queued", {**order.plan.summary, "owner": str(order.owner_id)})
+def _event(pending: PendingSubmission) -> Event:
+    result = pending.validated.result
+    return Event(
+        result.subject, 1, f"{result.noun}.queued", {**pending.validated.summary, "owner": str(pending.owner_id)}
+    )
 
 
-def _entry(order: Order) -> NewEntry:
-    result = order.plan.result
-    return NewEntry(order.owner_id, f"{result.noun}.submit", result.subject, order.plan.summary)
+def _entry(pending: PendingSubmission) -> NewEntry:
+    result = pending.validated.result
+    return NewEntry(pending.owner_id, f"{result.noun}.submit", result.subject, pending.validated.summary)
 
 
-def _add_jobs(tx: Transaction, orders: Sequence[Order]) -> None:
+def _add_jobs(tx: Transaction, submissions: Sequence[PendingSubmission]) -> None:
     """Insert jobs: one statement for all that share everything but their point."""
     kinds: list[tuple[NewJobs, list[NewJob]]] = []
-    for order in orders:
-        if order.plan.result.sweep_id is not None:
-            _add_sweep(tx, order, order.plan.result.sweep_id)
-        for shared, points in _rows(order, tx.now()):
+    for pending in submissions:
+        if pending.validated.result.sweep_id is not None:
+            _add_sweep(tx, pending, pending.validated.result.sweep_id)
+        for shared, points in _rows(pending, tx.now()):
             like = next((known for kind, known in kinds if kind == shared), None)
             if like is None:
                 kinds.append((shared, points))
@@ -238,36 +242,36 @@ def _add_jobs(tx: Transaction, orders: Sequence[Order]) -> None:
         tx.jobs.add(shared, points)
 
 
-def _add_sweep(tx: Transaction, order: Order, sweep_id: UUID) -> None:
-    plan = order.plan
+def _add_sweep(tx: Transaction, pending: PendingSubmission, sweep_id: UUID) -> None:
+    validated = pending.validated
     tx.sweeps.add(
         sweep_id,
-        owner_id=order.owner_id,
-        total=len(plan.points),
-        simulation=plan.simulation,
-        image=plan.image,
-        meta=plan.submission.metadata,
+        owner_id=pending.owner_id,
+        total=len(validated.points),
+        simulation=validated.simulation,
+        image=validated.image,
+        meta=validated.metadata,
     )
 
 
-def _rows(order: Order, now: datetime) -> list[tuple[NewJobs, list[NewJob]]]:
-    """Return an order's jobs, apart by the kind of slot that they need."""
-    plan, submission, result = order.plan, order.plan.submission, order.plan.result
-    numbered = list(zip(range(len(plan.points)), plan.points, result.job_ids, strict=True))
+def _rows(pending: PendingSubmission, now: datetime) -> list[tuple[NewJobs, list[NewJob]]]:
+    """Return the rows of a submission's jobs, grouped by the kind of slot that they need."""
+    validated, result = pending.validated, pending.validated.result
+    numbered = list(zip(range(len(validated.points)), validated.points, result.job_ids, strict=True))
     rows = []
     for slot, group in groupby(sorted(numbered, key=lambda one: one[1].slot), key=lambda one: one[1].slot):
         shared = NewJobs(
-            owner_id=order.owner_id,
-            simulation=plan.simulation,
-            image=plan.image,
+            owner_id=pending.owner_id,
+            simulation=validated.simulation,
+            image=validated.image,
             slot=slot,
-            wall_limit_s=plan.wall_limit_s,
+            wall_limit_s=validated.wall_limit_s,
             available_at=now,
             expires_at=now + QUEUE_LIFE,
             sweep_id=result.sweep_id,
-            max_attempts=1 + submission.retries,
-            priority=-submission.priority,  # stored the other way round: the lower, the earlier
-            meta=submission.metadata,
+            max_attempts=validated.max_attempts,
+            priority=-validated.priority,  # stored the other way round: the lower, the earlier
+            meta=validated.metadata,
         )
         rows.append((shared, [_row(point, job_id, index, result) for index, point, job_id in group]))
     return rows
