@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from grid.runtime.messages import RenderFinished
@@ -90,7 +91,10 @@ def make_batch(
     share: Share = "any",
 ) -> ClaimedBatch:
     """Return a claimed batch of jobs that nobody submitted."""
-    jobs = tuple(ClaimedJob(uuid4(), 1, {"value": float(place)}, wall_limit_s, 240.0, 0, 1) for place in range(count))
+    deadline = datetime.now(UTC) + timedelta(seconds=4 * wall_limit_s)
+    jobs = tuple(
+        ClaimedJob(uuid4(), 1, {"value": float(place)}, wall_limit_s, deadline, 0, 0, 2) for place in range(count)
+    )
     simulation = None if slot == "program" else "toy"
     return ClaimedBatch(uuid4(), owner_id or OWNER, None, simulation, image, slot, jobs, 30.0, share)
 

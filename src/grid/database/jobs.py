@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, DatabaseKind, Json, Key, dump_json, words
-from grid.database.given import Given
+from grid.database.bulk_rows import BulkRows
 from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JobStatus, JsonObject, Manifest, Reason, SlotKind
 
@@ -250,7 +250,7 @@ class JobRepository:
         """Insert queued jobs in bulk. Counters, sweep and events are the caller's (`grid.services.ledger`)."""
         if not points:
             return
-        statement, given = _insert(self._tx.kind)
+        statement, bulk = _insert(self._tx.kind)
         rows = (
             (each.id, each.sweep_index, dump_json(each.params), each.spec_hash, each.batch_key, each.work_s)
             for each in points
@@ -269,7 +269,7 @@ class JobRepository:
             "c_available_at": shared.available_at,
             "c_expires_at": shared.expires_at,
         }
-        self._tx.connection.execute(statement, {**given.bind(rows), **common})
+        self._tx.connection.execute(statement, {**bulk.bind(rows), **common})
 
     def find(self, job_id: UUID, owner_id: UUID | None = None) -> JobRecord | None:
         """Read one job; None where it does not exist, or is not the owner's where one is named."""
@@ -325,13 +325,13 @@ _NEW: dict[str, ColumnElement[Any]] = {  # what every job begins with
 
 
 @cache
-def _insert(kind: DatabaseKind) -> tuple[Insert, Given]:
+def _insert(kind: DatabaseKind) -> tuple[Insert, BulkRows]:
     """Build one statement for any number of points: what they share is sent once."""
-    given = Given(
+    bulk = BulkRows(
         kind, id=Uuid(), sweep_index=Integer(), params=Text(), spec_hash=Text(), batch_key=Text(), work_s=Float()
     )
-    own = {column.name: column for column in given.c}
+    own = {column.name: column for column in bulk.c}
     own["params"] = own["params"] if kind == "sqlite" else own["params"].cast(Json)
     common = {name: bindparam(f"c_{name}", type_=jobs.c[name].type) for name in _COMMON}
     values = {**own, **common, **_NEW}
-    return insert(jobs).from_select(list(values), select(*values.values())), given
+    return insert(jobs).from_select(list(values), select(*values.values())), bulk

@@ -34,11 +34,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from grid.database.attempts import job_attempts
 from grid.database.base import DatabaseKind, Json, Key, UTCDateTime
-from grid.database.given import Given, seconds_after
+from grid.database.bulk_rows import BulkRows, seconds_after
 from grid.database.jobs import is_active, is_leased, is_queued, jobs
-from grid.database.moves import Change, Head, Held, Taken
 from grid.database.queues import owner_queues
 from grid.database.sweeps import sweeps
+from grid.database.transition_rows import ClaimedJob, JobChange, LeasedRow, QueueHead
 from grid.schemas.jobs import JobStatus, Reason, Share
 
 DEADLINE_WALLS = 4  # the whole time of a job, retries included, in wall limits
@@ -52,9 +52,9 @@ EMPTY_LEASE: dict[str, Any] = {
     "heartbeat_at": null(),
     "batch_id": null(),
 }
-CHANGE = tuple(jobs.c[name] for name in Change._fields)
-HEAD = tuple(jobs.c[name] for name in Head._fields)
-TAKEN = tuple(jobs.c[name] for name in Taken._fields)
+CHANGE = tuple(jobs.c[name] for name in JobChange._fields)
+HEAD = tuple(jobs.c[name] for name in QueueHead._fields)
+CLAIMED = tuple(jobs.c[name] for name in ClaimedJob._fields)
 
 _slots: BindParameter[Any] = bindparam("slots", expanding=True)
 _runnable = and_(is_queued, jobs.c.available_at <= NOW, jobs.c.expires_at > NOW, jobs.c.slot.in_(_slots))
@@ -110,7 +110,7 @@ def head_by_id() -> Select[Any]:
 
 
 @cache
-def take(kind: DatabaseKind, alone: bool, no_sweep: bool) -> Update:
+def claim(kind: DatabaseKind, alone: bool, no_sweep: bool) -> Update:
     head: Select[Any] = select(bindparam("head_id", type_=Key()).label("id"))
     chosen = (head if alone else union_all(head, _fitting(no_sweep))).cte("chosen")
     deadline = func.coalesce(jobs.c.deadline_at, seconds_after(kind, NOW, jobs.c.wall_limit_s * DEADLINE_WALLS))
@@ -129,7 +129,7 @@ def take(kind: DatabaseKind, alone: bool, no_sweep: bool) -> Update:
             expires_at=deadline,
             message=null(),
         )
-        .returning(*TAKEN)
+        .returning(*CLAIMED)
     )
 
 
@@ -162,27 +162,27 @@ def _fitting(no_sweep: bool) -> Select[Any]:
     return select(ranked.c.id).where(ranked.c.before < bindparam("work_left_s"))
 
 
-def _claims(kind: DatabaseKind, **further: Any) -> Given:
-    return Given(kind, id=Uuid(), epoch=Integer(), **further)
+def _claims(kind: DatabaseKind, **further: Any) -> BulkRows:
+    return BulkRows(kind, id=Uuid(), epoch=Integer(), **further)
 
 
-def _is_claim(given: Given) -> ColumnElement[bool]:
-    return and_(jobs.c.id == given.c.id, jobs.c.epoch == given.c.epoch)
+def _is_claim(bulk: BulkRows) -> ColumnElement[bool]:
+    return and_(jobs.c.id == bulk.c.id, jobs.c.epoch == bulk.c.epoch)
 
 
 @cache
-def open_attempts(kind: DatabaseKind) -> tuple[Insert, Given]:
-    given = _claims(kind)
+def open_attempts(kind: DatabaseKind) -> tuple[Insert, BulkRows]:
+    bulk = _claims(kind)
     values = select(
-        given.c.id,
-        given.c.epoch,
+        bulk.c.id,
+        bulk.c.epoch,
         bindparam("worker", type_=Text()),
         bindparam("host", type_=Text()),
         bindparam("batch", type_=Uuid()),
         NOW,
     )
     names = ["job_id", "epoch", "owner", "host", "batch_id", "started_at"]
-    return insert(job_attempts).from_select(names, values), given
+    return insert(job_attempts).from_select(names, values), bulk
 
 
 @cache
@@ -200,11 +200,11 @@ def lock_sweep() -> Select[Any]:
 
 
 @cache
-def begin(kind: DatabaseKind) -> tuple[Update, Given]:
-    given = _claims(kind)
+def begin(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    bulk = _claims(kind)
     statement = (
         update(jobs)
-        .where(_is_claim(given), jobs.c.state == JobStatus.STARTING)
+        .where(_is_claim(bulk), jobs.c.state == JobStatus.STARTING)
         .values(
             state=JobStatus.RUNNING,
             version=jobs.c.version + 1,
@@ -212,46 +212,46 @@ def begin(kind: DatabaseKind) -> tuple[Update, Given]:
         )
         .returning(*CHANGE)
     )
-    return statement, given
+    return statement, bulk
 
 
 @cache
-def renew(kind: DatabaseKind) -> tuple[Update, Given]:
-    given = _claims(kind)
+def renew(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    bulk = _claims(kind)
     statement = (
         update(jobs)
-        .where(_is_claim(given), is_leased, jobs.c.lease_owner == bindparam("worker"))
+        .where(_is_claim(bulk), is_leased, jobs.c.lease_owner == bindparam("worker"))
         .values(lease_until=bindparam("new_lease_until", type_=UTCDateTime()), heartbeat_at=NOW)
         .returning(jobs.c.id, jobs.c.epoch, jobs.c.state, jobs.c.deadline_at)
     )
-    return statement, given
+    return statement, bulk
 
 
 @cache
-def progress(kind: DatabaseKind) -> tuple[Update, Given]:
-    given = _claims(kind, fraction=Float())
+def progress(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    bulk = _claims(kind, fraction=Float())
     statement = (
         update(jobs)
-        .where(_is_claim(given), jobs.c.state == JobStatus.RUNNING, given.c.fraction > jobs.c.progress)
-        .values(progress=given.c.fraction, version=jobs.c.version + 1)
+        .where(_is_claim(bulk), jobs.c.state == JobStatus.RUNNING, bulk.c.fraction > jobs.c.progress)
+        .values(progress=bulk.c.fraction, version=jobs.c.version + 1)
         .returning(*CHANGE)
     )
-    return statement, given
+    return statement, bulk
 
 
 _HELD = (
-    *(jobs.c[name] for name in Held._fields[:-1]),
+    *(jobs.c[name] for name in LeasedRow._fields[:-1]),
     type_coerce(sweeps.c.cancel_requested_at.is_not(None), Boolean()).label("sweep_cancelled"),
 )
 _with_sweep = jobs.outerjoin(sweeps, sweeps.c.id == jobs.c.sweep_id)
 
 
 @cache
-def hold(kind: DatabaseKind) -> tuple[Select[Any], Given]:
-    given = _claims(kind)
-    source = given.rows.join(jobs, _is_claim(given)).outerjoin(sweeps, sweeps.c.id == jobs.c.sweep_id)
+def hold(kind: DatabaseKind) -> tuple[Select[Any], BulkRows]:
+    bulk = _claims(kind)
+    source = bulk.rows.join(jobs, _is_claim(bulk)).outerjoin(sweeps, sweeps.c.id == jobs.c.sweep_id)
     statement = select(*_HELD).select_from(source).where(is_leased)
-    return statement.order_by(jobs.c.id).with_for_update(of=jobs), given
+    return statement.order_by(jobs.c.id).with_for_update(of=jobs), bulk
 
 
 @cache
@@ -269,8 +269,8 @@ def lapsed() -> Select[Any]:
 
 
 @cache
-def finish(kind: DatabaseKind) -> tuple[Update, Given]:
-    given = _claims(
+def finish(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    bulk = _claims(
         kind,
         state=Text(),
         reason=Text(),
@@ -281,28 +281,26 @@ def finish(kind: DatabaseKind) -> tuple[Update, Given]:
         begun=Integer(),
     )
     cancelling = jobs.c.state == JobStatus.CANCELLING
-    begins = and_(jobs.c.state == JobStatus.STARTING, given.c.begun == 1)
-    won = and_(~cancelling, given.c.state == JobStatus.SUCCESS.value)
+    begins = and_(jobs.c.state == JobStatus.STARTING, bulk.c.begun == 1)
+    won = and_(~cancelling, bulk.c.state == JobStatus.SUCCESS.value)
     allowed = or_(
         cancelling,
-        and_(or_(jobs.c.state == JobStatus.RUNNING, begins), given.c.state != JobStatus.CANCELLED.value),
-        and_(
-            jobs.c.state == JobStatus.STARTING, given.c.state.in_([JobStatus.FAILED.value, JobStatus.TIMED_OUT.value])
-        ),
+        and_(or_(jobs.c.state == JobStatus.RUNNING, begins), bulk.c.state != JobStatus.CANCELLED.value),
+        and_(jobs.c.state == JobStatus.STARTING, bulk.c.state.in_([JobStatus.FAILED.value, JobStatus.TIMED_OUT.value])),
     )
-    manifest = given.c.manifest if kind == "sqlite" else given.c.manifest.cast(Json)
+    manifest = bulk.c.manifest if kind == "sqlite" else bulk.c.manifest.cast(Json)
     statement = (
         update(jobs)
-        .where(_is_claim(given), is_leased, allowed)
+        .where(_is_claim(bulk), is_leased, allowed)
         .values(
-            state=case((cancelling, JobStatus.CANCELLED.value), else_=given.c.state),
-            reason=case((cancelling, jobs.c.reason), else_=given.c.reason),
-            message=case((cancelling, null()), else_=given.c.message),
+            state=case((cancelling, JobStatus.CANCELLED.value), else_=bulk.c.state),
+            reason=case((cancelling, jobs.c.reason), else_=bulk.c.reason),
+            message=case((cancelling, null()), else_=bulk.c.message),
             result_manifest=case((won, manifest), else_=null()),
             winning_epoch=case((won, jobs.c.epoch), else_=null()),
             progress=case((won, 1.0), else_=jobs.c.progress),
-            attempts_used=jobs.c.attempts_used + case((cancelling, 0), else_=given.c.attempts),
-            worker_losses=jobs.c.worker_losses + case((cancelling, 0), else_=given.c.losses),
+            attempts_used=jobs.c.attempts_used + case((cancelling, 0), else_=bulk.c.attempts),
+            worker_losses=jobs.c.worker_losses + case((cancelling, 0), else_=bulk.c.losses),
             started_at=case((begins, func.coalesce(jobs.c.started_at, NOW)), else_=jobs.c.started_at),
             finished_at=NOW,
             version=jobs.c.version + case((begins, 2), else_=1),  # two transitions in one statement
@@ -310,39 +308,39 @@ def finish(kind: DatabaseKind) -> tuple[Update, Given]:
         )
         .returning(*CHANGE)
     )
-    return statement, given
+    return statement, bulk
 
 
 @cache
-def requeue(kind: DatabaseKind) -> tuple[Update, Given]:
-    given = _claims(
+def requeue(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    bulk = _claims(
         kind, available_at=UTCDateTime(), message=Text(), attempts=Integer(), losses=Integer(), infra=Integer()
     )
     statement = (
         update(jobs)
-        .where(_is_claim(given), is_active)
+        .where(_is_claim(bulk), is_active)
         .values(
             state=JobStatus.QUEUED,
-            available_at=given.c.available_at,
-            message=given.c.message,
+            available_at=bulk.c.available_at,
+            message=bulk.c.message,
             progress=0.0,
-            attempts_used=jobs.c.attempts_used + given.c.attempts,
-            worker_losses=jobs.c.worker_losses + given.c.losses,
-            infra_failures=jobs.c.infra_failures + given.c.infra,
+            attempts_used=jobs.c.attempts_used + bulk.c.attempts,
+            worker_losses=jobs.c.worker_losses + bulk.c.losses,
+            infra_failures=jobs.c.infra_failures + bulk.c.infra,
             version=jobs.c.version + 1,
             **EMPTY_LEASE,
         )
         .returning(*CHANGE)
     )
-    return statement, given
+    return statement, bulk
 
 
 @cache
-def begin_cancel(kind: DatabaseKind) -> tuple[Update, Given]:
-    given = _claims(kind)
+def begin_cancel(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    bulk = _claims(kind)
     statement = (
         update(jobs)
-        .where(_is_claim(given), is_active)
+        .where(_is_claim(bulk), is_active)
         .values(
             state=JobStatus.CANCELLING,
             reason=bindparam("by", type_=jobs.c.reason.type),
@@ -351,23 +349,23 @@ def begin_cancel(kind: DatabaseKind) -> tuple[Update, Given]:
         )
         .returning(*CHANGE)
     )
-    return statement, given
+    return statement, bulk
 
 
 @cache
-def close_attempts(kind: DatabaseKind) -> tuple[Update, Given]:
-    given = _claims(kind, outcome=Text(), exit_code=Integer(), oom=Boolean(), usage=Text())
-    usage = given.c.usage if kind == "sqlite" else given.c.usage.cast(Json)
+def close_attempts(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    bulk = _claims(kind, outcome=Text(), exit_code=Integer(), oom=Boolean(), usage=Text())
+    usage = bulk.c.usage if kind == "sqlite" else bulk.c.usage.cast(Json)
     statement = (
         update(job_attempts)
         .where(
-            job_attempts.c.job_id == given.c.id,
-            job_attempts.c.epoch == given.c.epoch,
+            job_attempts.c.job_id == bulk.c.id,
+            job_attempts.c.epoch == bulk.c.epoch,
             job_attempts.c.ended_at.is_(None),
         )
-        .values(ended_at=NOW, outcome=given.c.outcome, exit_code=given.c.exit_code, oom=given.c.oom, usage=usage)
+        .values(ended_at=NOW, outcome=bulk.c.outcome, exit_code=bulk.c.exit_code, oom=bulk.c.oom, usage=usage)
     )
-    return statement, given
+    return statement, bulk
 
 
 def _cancelled_by_state() -> Update:

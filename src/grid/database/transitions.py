@@ -14,9 +14,9 @@ from sqlalchemy import CursorResult, Executable
 
 from grid.database import statements
 from grid.database.base import dump_json
-from grid.database.given import Given
-from grid.database.moves import Change, Ending, Finish, Head, Held, Requeue, Taken
+from grid.database.bulk_rows import BulkRows
 from grid.database.transaction import DatabaseTransaction
+from grid.database.transition_rows import AttemptEnd, ClaimedJob, Finish, JobChange, LeasedRow, QueueHead, Requeue
 from grid.schemas.jobs import Claim, JobStatus, Reason, Share, SlotKind
 
 
@@ -34,23 +34,30 @@ class TransitionRepository:
         rows = self._run(statements.owners_in_turn(share), slots=list(slots), now=self._tx.now())
         return [row.owner_id for row in rows]
 
-    def head_of(self, owner_id: UUID, slots: Sequence[SlotKind], share: Share = "any") -> Head | None:
+    def head_of(self, owner_id: UUID, slots: Sequence[SlotKind], share: Share = "any") -> QueueHead | None:
         """Return the first job of an owner that can run now, locked; None where there is none."""
         call = {"of_owner_id": owner_id, "slots": list(slots), "now": self._tx.now()}
         row = self._run(statements.head_of(share), **call).one_or_none()
-        return Head._make(row) if row is not None else None
+        return QueueHead._make(row) if row is not None else None
 
-    def head_by_id(self, job_id: UUID, slots: Sequence[SlotKind]) -> Head | None:
+    def head_by_id(self, job_id: UUID, slots: Sequence[SlotKind]) -> QueueHead | None:
         """Return that job, if it can run now."""
         row = self._run(statements.head_by_id(), of_id=job_id, slots=list(slots), now=self._tx.now()).one_or_none()
-        return Head._make(row) if row is not None else None
+        return QueueHead._make(row) if row is not None else None
 
-    def take(
-        self, head: Head, *, batch_id: UUID, worker_id: str, lease_until: datetime, max_jobs: int, work_budget_s: float
-    ) -> list[Taken]:
+    def claim(
+        self,
+        head: QueueHead,
+        *,
+        batch_id: UUID,
+        worker_id: str,
+        lease_until: datetime,
+        max_jobs: int,
+        work_budget_s: float,
+    ) -> list[ClaimedJob]:
         """Claim `head` and, where `max_jobs` allows, jobs of its shape until their work fills the budget."""
         rows = self._run(
-            statements.take(self._kind, max_jobs == 1, head.sweep_id is None),
+            statements.claim(self._kind, max_jobs == 1, head.sweep_id is None),
             now=self._tx.now(),
             head_id=head.id,
             of_owner_id=head.owner_id,
@@ -64,13 +71,13 @@ class TransitionRepository:
             worker_id=worker_id,
             new_lease_until=lease_until,
         )
-        return sorted(Taken._make(row) for row in rows)
+        return sorted(ClaimedJob._make(row) for row in rows)
 
     def open_attempts(self, claims: Iterable[Claim], *, batch_id: UUID, worker_id: str, host: str) -> None:
         """Insert the rows of new claims."""
-        statement, given = statements.open_attempts(self._kind)
+        statement, bulk = statements.open_attempts(self._kind)
         call = {"batch": batch_id, "worker": worker_id, "host": host, "now": self._tx.now()}
-        self._tx.connection.execute(statement, {**given.bind(claims), **call})
+        self._tx.connection.execute(statement, {**bulk.bind(claims), **call})
 
     # While a worker holds the job -----------------------------------------------------------------------------------
 
@@ -79,7 +86,7 @@ class TransitionRepository:
         if self._kind == "postgresql":
             self._run(statements.lock(), ids=list(job_ids))
 
-    def begin(self, claims: Sequence[Claim]) -> list[Change]:
+    def begin(self, claims: Sequence[Claim]) -> list[JobChange]:
         """Starting becomes running."""
         return self._changes(*statements.begin(self._kind), claims)
 
@@ -87,30 +94,30 @@ class TransitionRepository:
         self, claims: Sequence[Claim], *, worker_id: str, lease_until: datetime
     ) -> list[tuple[Claim, JobStatus, datetime]]:
         """Prolong leases; return the claims that still hold, with their state and deadline."""
-        statement, given = statements.renew(self._kind)
+        statement, bulk = statements.renew(self._kind)
         call = {"worker": worker_id, "new_lease_until": lease_until, "now": self._tx.now()}
-        rows = self._tx.connection.execute(statement, {**given.bind(claims), **call})
+        rows = self._tx.connection.execute(statement, {**bulk.bind(claims), **call})
         return [(Claim(row.id, row.epoch), row.state, row.deadline_at) for row in rows]
 
-    def progress(self, fractions: Iterable[tuple[Claim, float]]) -> list[Change]:
+    def progress(self, fractions: Iterable[tuple[Claim, float]]) -> list[JobChange]:
         """Raise the fraction done of running jobs; it never falls."""
         return self._changes(*statements.progress(self._kind), [(*claim, fraction) for claim, fraction in fractions])
 
     # Ending ---------------------------------------------------------------------------------------------------------
 
-    def hold(self, claims: Sequence[Claim]) -> list[Held]:
+    def hold(self, claims: Sequence[Claim]) -> list[LeasedRow]:
         """Read what a decision about claimed jobs looks at, locked; claims that do not hold any more are left out."""
         if not claims:
             return []
-        statement, given = statements.hold(self._kind)
-        return [Held._make(row) for row in self._tx.connection.execute(statement, given.bind(claims))]
+        statement, bulk = statements.hold(self._kind)
+        return [LeasedRow._make(row) for row in self._tx.connection.execute(statement, bulk.bind(claims))]
 
-    def lapsed(self, *, limit: int, cancel_since: datetime) -> list[Held]:
+    def lapsed(self, *, limit: int, cancel_since: datetime) -> list[LeasedRow]:
         """Read and lock claimed jobs whose lease or deadline is past, or whose cancel was asked before that time."""
         rows = self._run(statements.lapsed(), now=self._tx.now(), limit=limit, cancel_since=cancel_since)
-        return [Held._make(row) for row in rows]
+        return [LeasedRow._make(row) for row in rows]
 
-    def finish(self, finishes: Sequence[Finish]) -> list[Change]:
+    def finish(self, finishes: Sequence[Finish]) -> list[JobChange]:
         """Give jobs their terminal state."""
         rows = [
             (*each.claim, each.state.value, each.reason.value, each.message,
@@ -120,7 +127,7 @@ class TransitionRepository:
         ]  # fmt: skip
         return self._changes(*statements.finish(self._kind), rows)
 
-    def requeue(self, requeues: Sequence[Requeue]) -> list[Change]:
+    def requeue(self, requeues: Sequence[Requeue]) -> list[JobChange]:
         """Put claimed jobs back into the queue."""
         rows = [
             (*each.claim, each.available_at, each.message, each.attempts, each.losses, each.infra)
@@ -128,47 +135,47 @@ class TransitionRepository:
         ]  # fmt: skip
         return self._changes(*statements.requeue(self._kind), rows)
 
-    def begin_cancel(self, claims: Sequence[Claim], by: Reason) -> list[Change]:
+    def begin_cancel(self, claims: Sequence[Claim], by: Reason) -> list[JobChange]:
         """Starting or running becomes cancelling."""
-        statement, given = statements.begin_cancel(self._kind)
-        return self._changes(statement, given, claims, by=by)
+        statement, bulk = statements.begin_cancel(self._kind)
+        return self._changes(statement, bulk, claims, by=by)
 
-    def close_attempts(self, endings: Sequence[Ending]) -> None:
+    def close_attempts(self, endings: Sequence[AttemptEnd]) -> None:
         """End the open rows of claims."""
         if endings:
-            statement, given = statements.close_attempts(self._kind)
+            statement, bulk = statements.close_attempts(self._kind)
             rows = [
                 (*each.claim, each.outcome, each.exit_code, each.outcome == Reason.OOM,
                  dump_json(each.usage) if each.usage is not None else None)
                 for each in endings
             ]  # fmt: skip
-            self._tx.connection.execute(statement, {**given.bind(rows), "now": self._tx.now()})
+            self._tx.connection.execute(statement, {**bulk.bind(rows), "now": self._tx.now()})
 
     # From outside ---------------------------------------------------------------------------------------------------
 
-    def cancel(self, job_id: UUID, by: Reason) -> Change | None:
+    def cancel(self, job_id: UUID, by: Reason) -> JobChange | None:
         """Cancel one job by its state: queued at once, held by its worker; None where its state allows neither."""
         row = self._run(statements.cancel(), of_id=job_id, by=by, now=self._tx.now()).one_or_none()
-        return Change._make(row) if row is not None else None
+        return JobChange._make(row) if row is not None else None
 
-    def cancel_sweep(self, sweep_id: UUID, by: Reason) -> list[Change]:
+    def cancel_sweep(self, sweep_id: UUID, by: Reason) -> list[JobChange]:
         """Cancel all jobs of a sweep, each by its state."""
         if self._kind == "postgresql":
             self._run(statements.lock_sweep(), of_sweep_id=sweep_id)
         rows = self._run(statements.cancel_sweep(), of_sweep_id=sweep_id, by=by, now=self._tx.now())
-        return [Change._make(row) for row in rows]
+        return [JobChange._make(row) for row in rows]
 
-    def expire(self, *, limit: int) -> list[Change]:
+    def expire(self, *, limit: int) -> list[JobChange]:
         """End jobs that waited too long: expired, or timed out where they had been claimed before."""
-        return [Change._make(row) for row in self._run(statements.expire(), now=self._tx.now(), limit=limit)]
+        return [JobChange._make(row) for row in self._run(statements.expire(), now=self._tx.now(), limit=limit)]
 
     def _run(self, statement: Executable, **parameters: Any) -> CursorResult[Any]:
         return self._tx.connection.execute(statement, parameters)
 
     def _changes(
-        self, statement: Executable, given: Given, rows: Sequence[Sequence[Any]], **parameters: Any
-    ) -> list[Change]:
+        self, statement: Executable, bulk: BulkRows, rows: Sequence[Sequence[Any]], **parameters: Any
+    ) -> list[JobChange]:
         if not rows:
             return []
-        call = {**given.bind(rows), **parameters, "now": self._tx.now()}
-        return [Change._make(row) for row in self._tx.connection.execute(statement, call)]
+        call = {**bulk.bind(rows), **parameters, "now": self._tx.now()}
+        return [JobChange._make(row) for row in self._tx.connection.execute(statement, call)]

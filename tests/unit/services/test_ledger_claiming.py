@@ -24,10 +24,10 @@ def test_a_claim_issues_an_epoch_a_lease_and_an_attempt(uow):
 
     (job,) = batch.jobs
     row = get_job(uow, job_id)
-    assert (job.id, job.epoch, job.attempt) == (job_id, 1, 1)
+    assert (job.id, job.epoch, job.attempts_used, job.version) == (job_id, 1, 0, 2)
     assert (row.state, row.epoch, row.version, row.lease_owner) == (JobStatus.STARTING, 1, 2, "worker-1")
     assert (row.lease_until - row.heartbeat_at).total_seconds() == pytest.approx(30)
-    assert job.deadline_in_s == pytest.approx(4 * job.wall_limit_s)
+    assert (job.deadline_at - row.heartbeat_at).total_seconds() == pytest.approx(4 * job.wall_limit_s)
     with uow.read() as tx:
         (attempt,) = tx.attempts.of_job(job_id)
     assert (attempt.epoch, attempt.owner, attempt.host, attempt.ended_at) == (1, "worker-1", "host-1", None)

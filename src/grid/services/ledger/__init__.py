@@ -4,8 +4,9 @@ The row is the only truth. A claim that is not in an answer does not hold any mo
 what it made.
 """
 
+from grid.database.transition_rows import ClaimedJob
 from grid.services.ledger.cancelling import JobFinishedError, cancel, cancel_sweep
-from grid.services.ledger.claiming import ClaimedBatch, ClaimedJob, claim
+from grid.services.ledger.claiming import ClaimedBatch, claim
 from grid.services.ledger.ending import conclude
 from grid.services.ledger.holding import Renewal, append_logs, begin_running, renew, report_progress
 from grid.services.ledger.outcomes import Failed, LogChunk, Outcome, Returned, Stopped, Succeeded

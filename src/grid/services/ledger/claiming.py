@@ -1,33 +1,15 @@
-"""Claiming: whose turn it is, which of their jobs is first, and which others fit into the same call."""
+"""Claims: the owner whose turn it is, the head of the owner's queue, and further jobs of its shape in one batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from grid.core.ids import new_id
-from grid.database.moves import Change, Head, Taken
+from grid.database.transition_rows import ClaimedJob, JobChange, QueueHead
 from grid.database.uow import Transaction, UnitOfWork
-from grid.schemas.jobs import Claim, JobStatus, JsonObject, Share, SlotKind
+from grid.schemas.jobs import JobStatus, Share, SlotKind
 from grid.services.ledger.effects import settle
-
-
-@dataclass(frozen=True)
-class ClaimedJob:
-    """One job of a claimed batch, with what its run needs to know."""
-
-    id: UUID
-    epoch: int
-    params: JsonObject
-    wall_limit_s: float
-    deadline_in_s: float  # from the claim on, by the database's clock
-    worker_losses: int
-    attempt: int  # counts from 1
-
-    @property
-    def claim(self) -> Claim:
-        """What every write about this run carries."""
-        return Claim(self.id, self.epoch)
 
 
 @dataclass(frozen=True)
@@ -75,7 +57,7 @@ def claim(
         if room < 1:
             return None
         batch_id = new_id()
-        taken = tx.transitions.take(
+        claimed = tx.transitions.claim(
             head,
             batch_id=batch_id,
             worker_id=worker_id,
@@ -83,16 +65,26 @@ def claim(
             max_jobs=1 if _goes_alone(head) else room,
             work_budget_s=work_budget_s,
         )
-        claims = [Claim(job.id, job.epoch) for job in taken]
+        claims = [job.claim for job in claimed]
         tx.transitions.open_attempts(claims, batch_id=batch_id, worker_id=worker_id, host=host)
         tx.queues.take_turn(head.owner_id)
-        settle(tx, [_change(head, job) for job in taken], queued=-1, active=+1)
-        return replace(_batch(tx, batch_id, head, taken, lease_s), share=share)
+        settle(tx, [_change(head, job) for job in claimed], queued=-1, active=+1)
+    return ClaimedBatch(
+        batch_id=batch_id,
+        owner_id=head.owner_id,
+        sweep_id=head.sweep_id,
+        simulation=head.simulation,
+        image=head.image,
+        slot=head.slot,
+        jobs=tuple(claimed),
+        lease_s=lease_s,
+        share=share,
+    )
 
 
 def _find_head(
     tx: Transaction, slots: Sequence[SlotKind], hint: UUID | None, shares: Sequence[Share]
-) -> tuple[Head | None, Share]:
+) -> tuple[QueueHead | None, Share]:
     if hint is not None and (head := tx.transitions.head_by_id(hint, slots)) is not None:
         return head, "any"
     for share in shares:
@@ -103,26 +95,9 @@ def _find_head(
     return None, "any"
 
 
-def _goes_alone(head: Head) -> bool:
+def _goes_alone(head: QueueHead) -> bool:
     return head.worker_losses > 0 or head.simulation is None or head.slot == "program"
 
 
-def _change(head: Head, job: Taken) -> Change:
-    return Change(job.id, job.epoch, JobStatus.STARTING, None, head.owner_id, head.sweep_id, job.version)
-
-
-def _batch(tx: Transaction, batch_id: UUID, head: Head, taken: Sequence[Taken], lease_s: float) -> ClaimedBatch:
-    now = tx.now()
-    jobs = tuple(
-        ClaimedJob(
-            id=job.id,
-            epoch=job.epoch,
-            params=job.params,
-            wall_limit_s=job.wall_limit_s,
-            deadline_in_s=(job.deadline_at - now).total_seconds(),
-            worker_losses=job.worker_losses,
-            attempt=job.attempts_used + 1,
-        )
-        for job in taken
-    )
-    return ClaimedBatch(batch_id, head.owner_id, head.sweep_id, head.simulation, head.image, head.slot, jobs, lease_s)
+def _change(head: QueueHead, job: ClaimedJob) -> JobChange:
+    return JobChange(job.id, job.epoch, JobStatus.STARTING, None, head.owner_id, head.sweep_id, job.version)

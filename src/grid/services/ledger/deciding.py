@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from grid.database.moves import Finish, Held, Requeue
+from grid.database.transition_rows import Finish, LeasedRow, Requeue
 from grid.schemas.jobs import Claim, JobStatus, Reason
 from grid.services.ledger.outcomes import Failed, Returned
 
@@ -30,7 +30,7 @@ def backoff_s(failures: int) -> float:
     return pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
-def decide_returned(job: Held, outcome: Returned, now: datetime) -> Decision:
+def decide_returned(job: LeasedRow, outcome: Returned, now: datetime) -> Decision:
     """Decide about a run that did not end by its own doing."""
     claim = Claim(job.id, job.epoch)
     if outcome.why == "lost":
@@ -46,7 +46,7 @@ def decide_returned(job: Held, outcome: Returned, now: datetime) -> Decision:
     return Requeue(claim, now + timedelta(seconds=backoff_s(failures)), outcome.message or None, infra=1)
 
 
-def decide_failed(job: Held, outcome: Failed, now: datetime) -> Decision:
+def decide_failed(job: LeasedRow, outcome: Failed, now: datetime) -> Decision:
     """Decide about a program that exited with an error: once more, if its user asked for that."""
     used = job.attempts_used + 1
     if used >= job.max_attempts:
@@ -58,7 +58,7 @@ def decide_failed(job: Held, outcome: Failed, now: datetime) -> Decision:
     return Requeue(outcome.claim, available_at, outcome.message or None, attempts=1)
 
 
-def decide_lapsed(job: Held, now: datetime) -> Decision:
+def decide_lapsed(job: LeasedRow, now: datetime) -> Decision:
     """Decide about a job whose worker was not heard of in time, or whose deadline is past."""
     return _decide_lost(job, now, None)
 
@@ -68,7 +68,7 @@ def final(outcome: Failed) -> Finish:
     return Finish(outcome.claim, outcome.status, outcome.reason, outcome.message or None, attempts=1)
 
 
-def _decide_lost(job: Held, now: datetime, message: str | None) -> Decision:
+def _decide_lost(job: LeasedRow, now: datetime, message: str | None) -> Decision:
     ruled = _outranked(job, now)
     if ruled is not None:
         return ruled
@@ -78,7 +78,7 @@ def _decide_lost(job: Held, now: datetime, message: str | None) -> Decision:
     return Requeue(claim, now, message, losses=1)
 
 
-def _outranked(job: Held, now: datetime) -> Decision | None:
+def _outranked(job: LeasedRow, now: datetime) -> Decision | None:
     """Return what outranks every retry: a cancel of the job, its deadline, a cancel of its sweep."""
     claim = Claim(job.id, job.epoch)
     if job.state is JobStatus.CANCELLING:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from grid.core.ids import new_id
-from grid.database.moves import Change
 from grid.database.outbox import Event
 from grid.database.queues import Delta
+from grid.database.transition_rows import JobChange
 from grid.database.uow import Transaction
 from grid.schemas.jobs import JobStatus, JsonObject
 
 IDS_IN_EVENT = 100  # of more jobs an event only gives the counts: readers look into the table
 
 
-def settle(tx: Transaction, changes: Sequence[Change], *, queued: int = 0, active: int = 0) -> None:
+def settle(tx: Transaction, changes: Sequence[JobChange], *, queued: int = 0, active: int = 0) -> None:
     """Count `changes` for their owners and sweeps and announce them.
 
     Args:
@@ -25,8 +25,8 @@ def settle(tx: Transaction, changes: Sequence[Change], *, queued: int = 0, activ
     """
     if not changes:
         return
-    sweeps: defaultdict[UUID, list[Change]] = defaultdict(list)
-    single: list[Change] = []
+    sweeps: defaultdict[UUID, list[JobChange]] = defaultdict(list)
+    single: list[JobChange] = []
     for change in changes:
         if change.sweep_id is not None:
             sweeps[change.sweep_id].append(change)
@@ -42,12 +42,12 @@ def settle(tx: Transaction, changes: Sequence[Change], *, queued: int = 0, activ
         tx.queues.change({owner: Delta(queued * count, active * count) for owner, count in owners.items()})
 
 
-def _of_sweep(sweep_id: UUID, version: int, moved: Sequence[Change]) -> Event:
+def _of_sweep(sweep_id: UUID, version: int, moved: Sequence[JobChange]) -> Event:
     payload = {"sweep": str(sweep_id), **_counts(moved), **_list(moved)}
     return Event(f"sweep:{sweep_id}", version, _kind("sweep", moved), payload)
 
 
-def _of_jobs(moved: Sequence[Change]) -> list[Event]:
+def _of_jobs(moved: Sequence[JobChange]) -> list[Event]:
     if not moved:
         return []
     if len(moved) == 1:
@@ -57,22 +57,22 @@ def _of_jobs(moved: Sequence[Change]) -> list[Event]:
     return [Event(f"batch:{new_id()}", 1, _kind("batch", moved), payload)]
 
 
-def _kind(noun: str, moved: Sequence[Change]) -> str:
+def _kind(noun: str, moved: Sequence[JobChange]) -> str:
     """Return `job.success` and the like; `changed` where the jobs went different ways."""
     states = {change.state for change in moved}
     return f"{noun}.{states.pop() if len(states) == 1 else 'changed'}"
 
 
-def _counts(moved: Sequence[Change]) -> JsonObject:
+def _counts(moved: Sequence[JobChange]) -> JsonObject:
     states: Counter[JobStatus] = Counter(change.state for change in moved)
     return {"counts": {state.value: count for state, count in states.items()}}
 
 
-def _list(moved: Sequence[Change]) -> JsonObject:
+def _list(moved: Sequence[JobChange]) -> JsonObject:
     return {"jobs": [_describe(change) for change in moved]} if len(moved) <= IDS_IN_EVENT else {}
 
 
-def _describe(change: Change) -> JsonObject:
+def _describe(change: JobChange) -> JsonObject:
     return {
         "id": str(change.id),
         "version": change.version,

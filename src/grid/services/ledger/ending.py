@@ -1,9 +1,9 @@
-"""Ending claims: many outcomes in one transaction, each job guarded by its own row."""
+"""Conclusion of claims: many outcomes in one transaction, each job guarded by its own row."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from grid.database.moves import Change, Ending, Finish, Held, Requeue
+from grid.database.transition_rows import AttemptEnd, Finish, JobChange, LeasedRow, Requeue
 from grid.database.uow import Transaction, UnitOfWork
 from grid.schemas.jobs import Claim, JobStatus, Reason
 from grid.services.ledger.cleaning import make_storable
@@ -44,7 +44,7 @@ def conclude(
     return accepted
 
 
-def carry_out(tx: Transaction, decisions: Sequence[Decision], outcomes: Mapping[Claim, Outcome]) -> list[Change]:
+def carry_out(tx: Transaction, decisions: Sequence[Decision], outcomes: Mapping[Claim, Outcome]) -> list[JobChange]:
     """Make decisions happen, with counters, attempts and events; return the jobs that they happened to."""
     with_sweep = [decision.claim for decision in decisions if isinstance(decision, CancelWithSweep)]
     settle(tx, tx.transitions.begin_cancel(with_sweep, Reason.CANCELLED_BY_SWEEP))
@@ -78,7 +78,7 @@ def _final(outcome: Outcome) -> Finish:
             raise AssertionError("a returned claim is decided by what its job has been through")
 
 
-def _decide(job: Held, outcome: Outcome, now: datetime) -> Decision:
+def _decide(job: LeasedRow, outcome: Outcome, now: datetime) -> Decision:
     match outcome:
         case Returned():
             return decide_returned(job, outcome, now)
@@ -88,15 +88,15 @@ def _decide(job: Held, outcome: Outcome, now: datetime) -> Decision:
             return _final(outcome)
 
 
-def _ending(change: Change, outcomes: Mapping[Claim, Outcome]) -> Ending:
+def _ending(change: JobChange, outcomes: Mapping[Claim, Outcome]) -> AttemptEnd:
     claim = Claim(change.id, change.epoch)
     outcome = outcomes.get(claim)
     exit_code = outcome.exit_code if isinstance(outcome, Failed) else None
     usage = outcome.usage if isinstance(outcome, Succeeded | Failed) else None
-    return Ending(claim, _word(change, outcome), exit_code, usage or None)
+    return AttemptEnd(claim, _word(change, outcome), exit_code, usage or None)
 
 
-def _word(change: Change, outcome: Outcome | None) -> str:
+def _word(change: JobChange, outcome: Outcome | None) -> str:
     """Say how the attempt ended: by the reason of the job where it ended with it, else why it went back."""
     if change.reason is not None:
         return change.reason.value

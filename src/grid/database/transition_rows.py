@@ -1,4 +1,4 @@
-"""The values that go into a transition of jobs, and those that come out of one."""
+"""Values that go into a transition of jobs, and those that come out of one."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from uuid import UUID
 from grid.schemas.jobs import Claim, JobStatus, JsonObject, Manifest, Reason, SlotKind
 
 
-class Change(NamedTuple):
+class JobChange(NamedTuple):
     """A job after a transition, with what its counters and events need."""
 
     id: UUID
@@ -19,8 +19,8 @@ class Change(NamedTuple):
     version: int
 
 
-class Head(NamedTuple):
-    """The job whose turn it is."""
+class QueueHead(NamedTuple):
+    """The first job of the queue whose turn it is; the others of its batch have its shape."""
 
     id: UUID
     owner_id: UUID
@@ -33,21 +33,26 @@ class Head(NamedTuple):
     worker_losses: int
 
 
-class Taken(NamedTuple):
-    """A job just claimed."""
+class ClaimedJob(NamedTuple):
+    """A job just claimed, with what its run needs to know."""
 
     id: UUID
     epoch: int
     params: JsonObject
     wall_limit_s: float
-    deadline_at: datetime
+    deadline_at: datetime  # of all attempts together
     worker_losses: int
     attempts_used: int
     version: int
 
+    @property
+    def claim(self) -> Claim:
+        """The fencing token that every write about this run carries."""
+        return Claim(self.id, self.epoch)
 
-class Held(NamedTuple):
-    """What a decision about a claimed job looks at."""
+
+class LeasedRow(NamedTuple):
+    """The columns of a leased job that decide about its next state."""
 
     id: UUID
     epoch: int
@@ -89,8 +94,8 @@ class Requeue(NamedTuple):
     infra: int = 0
 
 
-class Ending(NamedTuple):
-    """How an attempt ended, for its row."""
+class AttemptEnd(NamedTuple):
+    """The end of an attempt, for its row."""
 
     claim: Claim
     outcome: str

@@ -1,6 +1,6 @@
-"""Rows handed to a statement, on both databases: one `unnest` on PostgreSQL, one `json_each` on SQLite.
+"""Rows bound to a statement, on both databases: one `unnest` on PostgreSQL, one `json_each` on SQLite.
 
-A statement that joins given rows changes thousands of jobs at once, and is compiled once.
+A statement that joins bound rows changes thousands of jobs at once, and is compiled once.
 """
 
 import json
@@ -15,11 +15,11 @@ from sqlalchemy.types import TypeEngine
 
 from grid.database.base import DatabaseKind, UTCDateTime
 
-PARAMETER = "given"
+PARAMETER = "bulk"
 
 
-class Given:
-    """Rows of named, typed columns that come with the call.
+class BulkRows:
+    """Rows of named, typed columns that are parameters of a call.
 
     `rows` is what a statement joins, with `rows.c` its columns; `bind` makes the parameters of one call.
     """
@@ -62,7 +62,7 @@ def _plain(value: Any) -> Any:
         return value.hex
     if isinstance(value, datetime):
         return value.timestamp()
-    raise TypeError(f"{type(value).__name__} cannot be given to a statement")
+    raise TypeError(f"{type(value).__name__} cannot be bound to a statement")
 
 
 _dump: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain).encode
