@@ -107,7 +107,7 @@ def test_cancels_heartbeats_reapers_and_ends_of_the_same_jobs_never_block_each_o
     sweep_id = get_job(uow, ids[0]).sweep_id
     batch = claim(uow, max_jobs=150)
     claims = [job.claim for job in batch.jobs]
-    ledger.begin_running(uow, claims)
+    ledger.conclude(uow, (), begun=claims)
 
     def work(number):
         if number == 0:

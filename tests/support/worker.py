@@ -38,7 +38,7 @@ class HandWorker:
         )
         assert batch is not None, "nothing to claim"
         claims = tuple(job.claim for job in batch.jobs)
-        ledger.begin_running(self.uow, claims)
+        ledger.conclude(self.uow, (), begun=claims)
         self.claims.update({claim.job_id: claim for claim in claims})
         return claims
 

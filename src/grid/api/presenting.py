@@ -25,7 +25,7 @@ from grid.schemas.wire import (
 from grid.schemas.wire.jobs import MetricValue
 from grid.services.artifacts import Artifact
 from grid.services.jobs import Page, describe_state
-from grid.services.ledger.cleaning import make_storable_audit
+from grid.services.ledger.sanitization import make_storable_audit
 from grid.services.sweeps import SweepState
 
 API = "/api/v1"

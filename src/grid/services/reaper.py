@@ -11,9 +11,9 @@ from typing import Final
 
 from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import JobStatus
-from grid.services.ledger.deciding import decide_lapsed
+from grid.services.ledger.conclusion import carry_out
+from grid.services.ledger.decisions import decide_lapsed
 from grid.services.ledger.effects import settle
-from grid.services.ledger.ending import carry_out
 
 CANCEL_LIMIT: Final = timedelta(seconds=60)  # a worker that renews its lease but does not stop is not waited for longer
 

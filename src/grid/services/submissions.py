@@ -11,7 +11,6 @@ from grid.plugins.registry import Registry
 from grid.schemas.simulations import Simulation
 from grid.schemas.wire import SubmissionIn
 from grid.services.admission import AdmittedPoint, JobLimits, admit_points, admit_program_points
-from grid.services.merging import merge_points, naming_common
 from grid.services.ports import Doorbell, ImageCatalogue
 from grid.services.submission_store import (
     IdempotencyKey,
@@ -24,6 +23,7 @@ from grid.services.submission_store import (
     find_known,
     store_submissions,
 )
+from grid.services.sweep_points import merge_points, naming_common
 
 __all__ = [
     "IdempotencyKey",

@@ -13,7 +13,7 @@ from grid.services.outbox import relay
 def test_events_of_a_job_come_once_in_the_order_of_its_versions(uow):
     (job_id,) = submit(uow, add_owner(uow))
     (job,) = claim(uow).jobs
-    ledger.begin_running(uow, [job.claim])
+    ledger.conclude(uow, (), begun=[job.claim])
     ledger.conclude(uow, [Succeeded(job.claim, MANIFEST)])
 
     messages = relay(uow)

@@ -45,7 +45,8 @@ def attempts(uow, job_id):
 def run(uow, **options):
     """Claim and begin; return the claims."""
     claims = [job.claim for job in claim(uow, **options).jobs]
-    assert ledger.begin_running(uow, claims) == frozenset(claims)
+    assert ledger.conclude(uow, (), begun=claims) == frozenset()
+    assert {get_job(uow, one.job_id).state for one in claims} == {JobStatus.RUNNING}
     return claims
 
 
@@ -282,7 +283,7 @@ def test_a_round_of_the_reaper_is_bounded(uow, owner, clock):
 def test_cancel_ends_what_waits_and_tells_what_runs(uow, owner):
     ids = submit(uow, owner, 3)
     running = claim(uow, max_jobs=2).jobs
-    ledger.begin_running(uow, [running[0].claim])
+    ledger.conclude(uow, (), begun=[running[0].claim])
 
     states = [ledger.cancel(uow, owner_id=owner, job_id=job, by=Reason.CANCELLED_BY_USER) for job in ids]
 

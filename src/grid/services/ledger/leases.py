@@ -1,4 +1,4 @@
-"""While a worker holds jobs: it begins them, renews their leases, says how far they got and what they printed."""
+"""Leased jobs: renewal of leases, progress and logs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Renewal:
 
 
 def renew(uow: UnitOfWork, *, worker_id: str, claims: Sequence[Claim], lease_s: float) -> Renewal:
-    """Prolong the leases of `claims` by the database's clock, in one statement for all of them."""
+    """Renew the leases of `claims` by the database's clock, in one statement for all of them."""
     if not claims:
         return Renewal(frozenset(), frozenset(), frozenset(), frozenset())
     with uow.begin() as tx:
@@ -39,19 +39,8 @@ def renew(uow: UnitOfWork, *, worker_id: str, claims: Sequence[Claim], lease_s: 
     )
 
 
-def begin_running(uow: UnitOfWork, claims: Sequence[Claim]) -> frozenset[Claim]:
-    """Record that runs have begun; return the claims whose jobs were starting and are running now."""
-    if not claims:
-        return frozenset()
-    with uow.begin() as tx:
-        tx.transitions.lock(claim.job_id for claim in claims)
-        changes = tx.transitions.begin(claims)
-        settle(tx, changes)
-    return frozenset(Claim(change.id, change.epoch) for change in changes)
-
-
 def report_progress(uow: UnitOfWork, fractions: Mapping[Claim, float]) -> None:
-    """Record how far running jobs got, as fractions in [0, 1]; what is not a number is left out."""
+    """Record the progress of running jobs as fractions in [0, 1]; values that are not finite are left out."""
     usable = [(claim, min(1.0, max(0.0, done))) for claim, done in fractions.items() if math.isfinite(done)]
     if not usable:
         return

@@ -6,22 +6,22 @@ from datetime import datetime
 from grid.database.transition_rows import AttemptEnd, Finish, JobChange, LeasedRow, Requeue
 from grid.database.uow import Transaction, UnitOfWork
 from grid.schemas.jobs import Claim, JobStatus, Reason
-from grid.services.ledger.cleaning import make_storable
-from grid.services.ledger.deciding import CancelWithSweep, Decision, decide_failed, decide_returned, final
+from grid.services.ledger.decisions import CancelWithSweep, Decision, decide_failed, decide_returned, make_failure
 from grid.services.ledger.effects import settle
 from grid.services.ledger.outcomes import Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
+from grid.services.ledger.sanitization import make_storable
 
 
 def conclude(
     uow: UnitOfWork, outcomes: Sequence[Outcome], logs: Sequence[LogChunk] = (), begun: Sequence[Claim] = ()
 ) -> frozenset[Claim]:
-    """Record how claims ended, with their logs; return the claims that were still good.
+    """Record the outcomes of claims, with their logs; return the claims that still held their job.
 
-    A claim that is not returned had lost its job: its neighbours are not touched, its logs are not kept, and the
-    caller throws its outputs away. A job that is being cancelled becomes cancelled, whatever came of the run.
+    A claim that is not returned had lost its job: other jobs of its batch are not touched, its logs are not kept, and
+    the caller removes its outputs. A job in `cancelling` becomes cancelled, whatever its outcome.
 
     Args:
-        uow: Where to.
+        uow: Opens the transaction.
         outcomes: One for each claim.
         logs: Pieces of log of these claims.
         begun: Claims that are moved from starting to running first, in the same transaction.
@@ -32,20 +32,20 @@ def conclude(
     by_claim = {outcome.claim: outcome for outcome in outcomes}
     with uow.begin() as tx:
         tx.transitions.lock({claim.job_id for claim in (*by_claim, *begun)})
-        ended = [_final(outcome) for outcome in outcomes if not _is_open(outcome)]
-        # These begin and end in one statement.
-        at_once = {finish.claim for finish in ended if finish.state is not JobStatus.CANCELLED}.intersection(begun)
-        settle(tx, tx.transitions.begin([claim for claim in begun if claim not in at_once]))
-        decisions: list[Decision] = [finish._replace(begun=finish.claim in at_once) for finish in ended]
-        held = tx.transitions.hold([outcome.claim for outcome in outcomes if _is_open(outcome)])
-        decisions += [_decide(job, by_claim[Claim(job.id, job.epoch)], tx.now()) for job in held]
+        final = [_make_finish(outcome) for outcome in outcomes if not _depends_on_history(outcome)]
+        # These begin and end in one statement: `finish` may leave `starting`, and counts two versions.
+        begin_and_end = {one.claim for one in final if one.state is not JobStatus.CANCELLED}.intersection(begun)
+        settle(tx, tx.transitions.begin([claim for claim in begun if claim not in begin_and_end]))
+        decisions: list[Decision] = [finish._replace(begun=finish.claim in begin_and_end) for finish in final]
+        leased = tx.transitions.hold([outcome.claim for outcome in outcomes if _depends_on_history(outcome)])
+        decisions += [_decide(job, by_claim[Claim(job.id, job.epoch)], tx.now()) for job in leased]
         accepted = frozenset(Claim(job.id, job.epoch) for job in carry_out(tx, decisions, by_claim))
         tx.logs.add([(*chunk.claim, chunk.seq, chunk.text) for chunk in logs if chunk.claim in accepted])
     return accepted
 
 
 def carry_out(tx: Transaction, decisions: Sequence[Decision], outcomes: Mapping[Claim, Outcome]) -> list[JobChange]:
-    """Make decisions happen, with counters, attempts and events; return the jobs that they happened to."""
+    """Carry out decisions, with counters, attempts and events; return the jobs that changed."""
     with_sweep = [decision.claim for decision in decisions if isinstance(decision, CancelWithSweep)]
     settle(tx, tx.transitions.begin_cancel(with_sweep, Reason.CANCELLED_BY_SWEEP))
     finishes = [decision for decision in decisions if isinstance(decision, Finish)]
@@ -57,25 +57,25 @@ def carry_out(tx: Transaction, decisions: Sequence[Decision], outcomes: Mapping[
     requeued = tx.transitions.requeue(requeues)
     settle(tx, requeued, active=-1, queued=+1)
     ended = [*finished, *requeued]
-    tx.transitions.close_attempts([_ending(change, outcomes) for change in ended])
+    tx.transitions.close_attempts([_attempt_end(change, outcomes) for change in ended])
     return ended
 
 
-def _is_open(outcome: Outcome) -> bool:
-    """Whether what becomes of the job depends on what it has been through."""
+def _depends_on_history(outcome: Outcome) -> bool:
+    """Whether the next state depends on earlier attempts, losses and failures of the job."""
     return isinstance(outcome, Returned) or (isinstance(outcome, Failed) and outcome.reason is Reason.NONZERO_EXIT)
 
 
-def _final(outcome: Outcome) -> Finish:
+def _make_finish(outcome: Outcome) -> Finish:
     match outcome:
         case Succeeded(claim, manifest):
             return Finish(claim, JobStatus.SUCCESS, Reason.OK, manifest=manifest, attempts=1)
         case Stopped(claim):
             return Finish(claim, JobStatus.CANCELLED, Reason.CANCELLED_BY_USER)  # the row knows who asked
         case Failed():
-            return final(outcome)
+            return make_failure(outcome)
         case Returned():
-            raise AssertionError("a returned claim is decided by what its job has been through")
+            raise AssertionError("a returned claim is decided by the history of its job")
 
 
 def _decide(job: LeasedRow, outcome: Outcome, now: datetime) -> Decision:
@@ -85,19 +85,19 @@ def _decide(job: LeasedRow, outcome: Outcome, now: datetime) -> Decision:
         case Failed():
             return decide_failed(job, outcome, now)
         case _:
-            return _final(outcome)
+            return _make_finish(outcome)
 
 
-def _ending(change: JobChange, outcomes: Mapping[Claim, Outcome]) -> AttemptEnd:
+def _attempt_end(change: JobChange, outcomes: Mapping[Claim, Outcome]) -> AttemptEnd:
     claim = Claim(change.id, change.epoch)
     outcome = outcomes.get(claim)
     exit_code = outcome.exit_code if isinstance(outcome, Failed) else None
     usage = outcome.usage if isinstance(outcome, Succeeded | Failed) else None
-    return AttemptEnd(claim, _word(change, outcome), exit_code, usage or None)
+    return AttemptEnd(claim, _attempt_outcome(change, outcome), exit_code, usage or None)
 
 
-def _word(change: JobChange, outcome: Outcome | None) -> str:
-    """Say how the attempt ended: by the reason of the job where it ended with it, else why it went back."""
+def _attempt_outcome(change: JobChange, outcome: Outcome | None) -> str:
+    """Return the outcome of the attempt: the reason of the job where it ended too, else why it was requeued."""
     if change.reason is not None:
         return change.reason.value
     if isinstance(outcome, Failed):
