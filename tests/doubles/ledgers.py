@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim, Share, SlotKind
 from grid.services.ledger import ClaimedBatch, ClaimedJob, LogChunk, Outcome, Renewal
-from grid.services.renders import ClaimedRender, GivenBack, RenderClaim
+from grid.services.renders import ClaimedRender, RenderClaim, RenderReturned
 
 OWNER = uuid4()  # of whatever a test names no owner for
 NOTHING: frozenset[Claim] = frozenset()
@@ -26,7 +26,7 @@ class MemoryLedger:
         self.unwritable: set[Claim] = set()
         self.refused: set[Claim] = set()
         self.concluded: list[tuple[list[Outcome], list[LogChunk], list[Claim]]] = []
-        self.render_ends: list[tuple[RenderClaim, RenderFinished | GivenBack]] = []
+        self.render_ends: list[tuple[RenderClaim, RenderFinished | RenderReturned]] = []
         self.logs: list[LogChunk] = []
         self.progress: list[Mapping[Claim, float]] = []
         self.renewed: list[list[Claim]] = []
@@ -53,7 +53,7 @@ class MemoryLedger:
         self.concluded.append((list(outcomes), list(logs), list(begun)))
         return frozenset(claims - self.refused)
 
-    def conclude_render(self, claim: RenderClaim, end: RenderFinished | GivenBack) -> bool:
+    def conclude_render(self, claim: RenderClaim, end: RenderFinished | RenderReturned) -> bool:
         self._trouble()
         self.render_ends.append((claim, end))
         return True

@@ -205,7 +205,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if state is None:
             with pytest.raises(JobFinishedError) as caught:
                 ledger.cancel(self.uow, owner_id=job.owner, job_id=job.id, by=Reason.CANCELLED_BY_USER)
-            assert caught.value.status is before
+            assert caught.value.state is before
         else:
             assert ledger.cancel(self.uow, owner_id=None, job_id=job.id, by=Reason.CANCELLED_BY_USER) is state
 

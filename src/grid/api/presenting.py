@@ -113,7 +113,7 @@ def sweep_members(sweep: SweepState) -> dict[str, Any]:
         "created_at": record.created_at,
         "cancelled_at": record.cancel_requested_at,
         "points": record.total,
-        "by_status": {state: sweep.by_status.get(state, 0) for state in JobStatus},
+        "by_status": {state: sweep.by_state.get(state, 0) for state in JobStatus},
         "is_finished": record.finished_at is not None,
         "progress": sweep.ended / record.total,
         "link": f"{API}/sweeps/{record.id}",

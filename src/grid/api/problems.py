@@ -213,8 +213,8 @@ def _fields_of(error: GridError) -> Iterable[FieldError] | None:
 
 
 def _job_status_of(error: GridError) -> JobStatus | None:
-    status = getattr(error, "status", None)
-    return status if isinstance(status, JobStatus) else None
+    state = getattr(error, "state", None)
+    return state if isinstance(state, JobStatus) else None
 
 
 def _headers_of(error: GridError, status: int) -> dict[str, str]:

@@ -24,8 +24,8 @@ class NoResultError(NotRenderableError):
     """The job has no files: it has not ended, or not with success."""
 
     def __str__(self) -> str:
-        then = "it never will have files" if self.status.is_terminal else "wait until it is success"
-        return f"The job is {self.status.value}; {then}."
+        then = "it never will have files" if self.state.is_terminal else "wait until it is success"
+        return f"The job is {self.state.value}; {then}."
 
 
 class ResultGoneError(GoneError):
@@ -58,8 +58,8 @@ class Artifact:
 
 
 @dataclass(frozen=True)
-class Request:
-    """Files that are asked for: those that are there, or the render that makes them."""
+class FileRequest:
+    """Requested files: those that are stored, or the render that makes them."""
 
     files: Sequence[Artifact]
     render_id: UUID | None = None
@@ -84,7 +84,7 @@ def request_files(
     owner_id: UUID | None,
     job_id: UUID,
     name: str | None = None,
-) -> Request:
+) -> FileRequest:
     """Ask for all files of a job, or for one: either they are stored, or a worker is asked to make them.
 
     Raises:
@@ -98,8 +98,8 @@ def request_files(
     if not wanted:
         raise NotFoundError("file")
     if all(file.is_stored for file in wanted):
-        return Request(wanted)
-    return Request((), request_render(uow, doorbell, job_id, [file.name for file in wanted]), job.simulation)
+        return FileRequest(wanted)
+    return FileRequest((), request_render(uow, doorbell, job_id, [file.name for file in wanted]), job.simulation)
 
 
 def find_files(uow: UnitOfWork, registry: Registry, render_id: UUID, simulation: str | None) -> list[Artifact] | None:

@@ -16,7 +16,7 @@ from grid.services.ports import ArtifactStore
 PartName = Literal["database", "worker", "bus", "artifacts"]
 PartState = Literal["ready", "unavailable"]
 
-DEAF_AFTER_S = 60.0  # a worker that lives and has not looked for work for so long is of no use
+STALE_POLL_S = 60.0  # [s] a living worker that has not asked for work for so long counts as unavailable
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _check_workers(uow: UnitOfWork, settings: Settings) -> str:
     if not polls:
         raise _NotReadyError("No worker was heard of lately; start one with `grid worker`.")
     age_s = (now - max(polls)).total_seconds()
-    if age_s > DEAF_AFTER_S:
+    if age_s > STALE_POLL_S:
         raise _NotReadyError(f"The worker lives, and last looked for work {age_s:.0f} s ago.")
     return f"{len(polls)} alive; last looked for work {max(age_s, 0):.0f} s ago"
 

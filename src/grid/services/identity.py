@@ -26,7 +26,7 @@ from grid.database.uow import Transaction, UnitOfWork
 from grid.database.users import UserRecord
 from grid.services import audit
 from grid.services.sessions import Principal, SessionDirectory
-from grid.services.throttle import Attempt, LoginThrottle
+from grid.services.throttle import LoginThrottle, PasswordGuess
 
 IDLE: Final = timedelta(days=14)
 ABSOLUTE: Final = timedelta(days=30)
@@ -109,10 +109,10 @@ class IdentityService:
         with self._uow.read() as tx:
             user = tx.users.find_by_username(name)
             known = self._find_known_session(tx, user, refresh_token)
-        with self._guard(known, name, address) as attempt:
+        with self._guard(known, name, address) as guess:
             matches, rehashed = self._passwords.verify(password, user.password_hash if user is not None else None)
             if user is None or not matches or user.is_disabled:
-                attempt.fail()
+                guess.fail()
                 log.debug("login_refused", address=address, known_device=known is not None)
                 raise AuthenticationError(REFUSED)
         return self._open_session(user, rehashed, address)
@@ -142,7 +142,7 @@ class IdentityService:
                 audit.record(tx, actor_id=principal.id, action="session.close", subject=subject)
         self._sessions.forget([principal.session_id])
 
-    def _guard(self, known: UUID | None, account: str, address: str) -> AbstractContextManager[Attempt]:
+    def _guard(self, known: UUID | None, account: str, address: str) -> AbstractContextManager[PasswordGuess]:
         if known is not None:
             return self._throttle.known(known)
         return self._throttle.stranger(account=account, address=address)

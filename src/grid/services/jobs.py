@@ -33,12 +33,12 @@ class NotFinishedError(ConflictError):
 
     code, title = "not-finished", "The job has not ended"
 
-    def __init__(self, status: JobStatus) -> None:
-        super().__init__(status)
-        self.status = status
+    def __init__(self, state: JobStatus) -> None:
+        super().__init__(state)
+        self.state = state
 
     def __str__(self) -> str:
-        return f"The job is {self.status.value}; cancel it first, then remove it."
+        return f"The job is {self.state.value}; cancel it first, then remove it."
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import JobStatus, Manifest
 from grid.services.ports import ArtifactStore, Doorbell
 
-__all__ = ["ClaimedRender", "GivenBack", "RenderClaim", "RenderRecord", "RenderState"]
+__all__ = ["ClaimedRender", "RenderClaim", "RenderRecord", "RenderReturned", "RenderState"]
 
 MOST_LOSSES = 3
 KEPT_FOR = timedelta(hours=24)  # files that nobody asked for again
@@ -25,12 +25,12 @@ class NotRenderableError(ConflictError):
 
     code, title = "no-result", "The job has no result"
 
-    def __init__(self, status: JobStatus) -> None:
-        super().__init__(status)
-        self.status = status
+    def __init__(self, state: JobStatus) -> None:
+        super().__init__(state)
+        self.state = state
 
     def __str__(self) -> str:
-        return f"The job is {self.status}; files are made of a successful job of a built-in simulation."
+        return f"The job is {self.state}; files are made of a successful job of a built-in simulation."
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ClaimedRender:
 
 
 @dataclass(frozen=True)
-class GivenBack:
+class RenderReturned:
     """The claim ends without an answer: the worker drains, or (`is_loss`) the child that made the files died."""
 
     is_loss: bool
@@ -111,10 +111,10 @@ def renew_renders(
         return frozenset(claim for claim in claims if tx.renders.renew(worker_id, claim, lease_s))
 
 
-def conclude_render(uow: UnitOfWork, claim: RenderClaim, end: RenderFinished | GivenBack) -> bool:
+def conclude_render(uow: UnitOfWork, claim: RenderClaim, end: RenderFinished | RenderReturned) -> bool:
     """Record how a claim ended; False where it is no longer held, and files it left are garbage."""
     with uow.begin() as tx:
-        if isinstance(end, GivenBack):
+        if isinstance(end, RenderReturned):
             return tx.renders.give_back(claim, is_loss=end.is_loss, most_losses=MOST_LOSSES, failure=POISON)
         if end.failure is not None:
             return tx.renders.fail(claim, end.failure, end.code)

@@ -29,12 +29,12 @@ class SweepState:
     """A sweep and the states of its points."""
 
     record: SweepRecord
-    by_status: Mapping[JobStatus, int]
+    by_state: Mapping[JobStatus, int]
 
     @property
     def ended(self) -> int:
         """How many points have reached a final state."""
-        return sum(self.by_status.get(state, 0) for state in TERMINAL)
+        return sum(self.by_state.get(state, 0) for state in TERMINAL)
 
 
 def get_sweep(uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID) -> SweepState:

@@ -36,7 +36,7 @@ class Bucket:
     key: str
 
 
-class Attempt:
+class PasswordGuess:
     """One guess on its way; it is forgotten unless it turns out to be wrong."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class LoginThrottle:
         self._failures = 0
 
     @contextmanager
-    def stranger(self, *, account: str, address: str) -> Iterator[Attempt]:
+    def stranger(self, *, account: str, address: str) -> Iterator[PasswordGuess]:
         """Let a guess from an unknown device pass, or refuse it.
 
         Raises:
@@ -77,27 +77,27 @@ class LoginThrottle:
             Bucket(self._account, "account", account),
             Bucket(self._address, "address", _network(address)),
         )
-        with self._guard(buckets) as attempt:
-            yield attempt
+        with self._guard(buckets) as guess:
+            yield guess
 
     @contextmanager
-    def known(self, session_id: UUID) -> Iterator[Attempt]:
+    def known(self, session_id: UUID) -> Iterator[PasswordGuess]:
         """Let a guess from a device with a session pass, or refuse it.
 
         Raises:
             TooManyRequestsError: This device has had its share of wrong guesses.
         """
-        with self._guard((Bucket(self._session, "session", str(session_id)),)) as attempt:
-            yield attempt
+        with self._guard((Bucket(self._session, "session", str(session_id)),)) as guess:
+            yield guess
 
     @contextmanager
-    def _guard(self, buckets: Sequence[Bucket]) -> Iterator[Attempt]:
-        attempt = Attempt()
+    def _guard(self, buckets: Sequence[Bucket]) -> Iterator[PasswordGuess]:
+        guess = PasswordGuess()
         self._enter(buckets)
         try:
-            yield attempt
+            yield guess
         finally:
-            self._leave(buckets, failed=attempt.has_failed)
+            self._leave(buckets, failed=guess.has_failed)
 
     def _enter(self, buckets: Sequence[Bucket]) -> None:
         with self._lock:

@@ -145,10 +145,10 @@ class UserService:
         require_acceptable(new, username=principal.username, field="new_password")
         with self._uow.read() as tx:
             user = tx.users.find(principal.id)
-        with self._throttle.known(principal.session_id) as attempt:
+        with self._throttle.known(principal.session_id) as guess:
             matches, _ = self._passwords.verify(current, user.password_hash if user else None)
             if user is None or not matches:
-                attempt.fail()
+                guess.fail()
                 raise FieldError("current_password", "is not right")
         password_hash = self._passwords.hash(new)
         with self._uow.begin() as tx:

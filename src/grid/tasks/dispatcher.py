@@ -10,7 +10,7 @@ from grid.core.logging import get_logger
 from grid.runtime.messages import ChildReady, Render, RenderFinished, SolveFinished, SolveProgress, SolveStarted
 from grid.schemas.jobs import Claim, Share
 from grid.services.ledger import Stopped
-from grid.services.renders import GivenBack
+from grid.services.renders import RenderReturned
 from grid.tasks.children import Children, Slot
 from grid.tasks.events import ClaimReply, LeasesRenewed, OutputCollected
 from grid.tasks.leases import Leases
@@ -178,7 +178,7 @@ class Dispatcher:
         for run in self._ready:
             self._writer.write(outcomes=run.give_back("drain", "The worker is being stopped."))
         for render in self._renders:
-            self._writer.write(renders=[(render.claimed.claim, GivenBack(is_loss=False))])
+            self._writer.write(renders=[(render.claimed.claim, RenderReturned(is_loss=False))])
         self._ready.clear()
         self._renders.clear()
 
@@ -190,7 +190,7 @@ class Dispatcher:
             if isinstance(work, Run):
                 self._writer.write(outcomes=work.give_back("drain", "The worker was stopped."))
             elif work is not None:
-                self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=False))])
+                self._writer.write(renders=[(work.claimed.claim, RenderReturned(is_loss=False))])
         for run in self._programs.runs():
             self._programs.kill(run)
             self._writer.write(outcomes=run.give_back("drain", "The worker was stopped."))

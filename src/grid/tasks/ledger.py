@@ -8,7 +8,7 @@ from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim, Share, SlotKind
 from grid.services import ledger, renders
 from grid.services.ledger import ClaimedBatch, LogChunk, Outcome, Renewal
-from grid.services.renders import ClaimedRender, GivenBack, RenderClaim
+from grid.services.renders import ClaimedRender, RenderClaim, RenderReturned
 
 SLOTS: tuple[SlotKind, ...] = ("small", "large", "program")
 BATCH_JOBS = 2_500  # points of one claim at most: one pack of results, one transaction to conclude
@@ -32,7 +32,7 @@ class Ledger(Protocol):
         """Write how runs ended; return the claims that were still this worker's."""
         ...
 
-    def conclude_render(self, claim: RenderClaim, end: RenderFinished | GivenBack) -> bool:
+    def conclude_render(self, claim: RenderClaim, end: RenderFinished | RenderReturned) -> bool:
         """Write how a request for files ended; False where it was no longer this worker's."""
         ...
 
@@ -82,7 +82,7 @@ class WorkerLedger:
         """Write how runs ended, with their logs and beginnings, in one transaction."""
         return ledger.conclude(self._uow, outcomes, logs, begun)
 
-    def conclude_render(self, claim: RenderClaim, end: RenderFinished | GivenBack) -> bool:
+    def conclude_render(self, claim: RenderClaim, end: RenderFinished | RenderReturned) -> bool:
         """Write how a request for files ended; False where it was no longer this worker's."""
         return renders.conclude_render(self._uow, claim, end)
 

@@ -16,7 +16,7 @@ from grid.core.logging import get_logger
 from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim
 from grid.services.ledger import LogChunk, Outcome, Returned, Succeeded
-from grid.services.renders import GivenBack, RenderClaim
+from grid.services.renders import RenderClaim, RenderReturned
 from grid.tasks.events import ClaimReply, ClaimRequest, JobsRequeued, ThreadDied, WorkerEvent
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import Ledger
@@ -37,7 +37,7 @@ class PendingWrites:
     begun: list[Claim] = field(default_factory=list)
     logs: list[LogChunk] = field(default_factory=list)
     progress: dict[Claim, float] = field(default_factory=dict)
-    renders: list[tuple[RenderClaim, RenderFinished | GivenBack]] = field(default_factory=list)
+    renders: list[tuple[RenderClaim, RenderFinished | RenderReturned]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.outcomes or self.begun or self.logs or self.progress or self.renders)
@@ -88,7 +88,7 @@ class LedgerWriter(threading.Thread):
         begun: Sequence[Claim] = (),
         logs: Sequence[LogChunk] = (),
         progress: Mapping[Claim, float] | None = None,
-        renders: Sequence[tuple[RenderClaim, RenderFinished | GivenBack]] = (),
+        renders: Sequence[tuple[RenderClaim, RenderFinished | RenderReturned]] = (),
     ) -> None:
         """Queue writes; return at once."""
         with self._changed:
@@ -209,7 +209,7 @@ class LedgerWriter(threading.Thread):
         for part in _split(pending, claims):
             self._conclude(part)
 
-    def _conclude_render(self, claim: RenderClaim, end: RenderFinished | GivenBack) -> None:
+    def _conclude_render(self, claim: RenderClaim, end: RenderFinished | RenderReturned) -> None:
         self._guard("render", lambda: self._ledger.conclude_render(claim, end))
         self._leases.release_render(claim)
 

@@ -111,8 +111,8 @@ def failed(
     claim: Claim, reason: Reason, message: str = "", exit_code: int | None = None, usage: JsonObject | None = None
 ) -> Failed:
     """Return the outcome of a run that ended with `reason`; the message defaults to the reason's sentence."""
-    status = JobStatus.TIMED_OUT if reason in _TIMED_OUT else JobStatus.FAILED
-    return Failed(claim, status, reason, message or reason.sentence, exit_code, usage or {})
+    state = JobStatus.TIMED_OUT if reason in _TIMED_OUT else JobStatus.FAILED
+    return Failed(claim, state, reason, message or reason.sentence, exit_code, usage or {})
 
 
 def _outcome(result: PointResult, usage: JsonObject) -> Outcome:

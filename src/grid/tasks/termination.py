@@ -6,7 +6,7 @@ from grid.core.logging import get_logger
 from grid.runtime.messages import CancelPoints
 from grid.schemas.jobs import Claim, Reason
 from grid.services.ledger import Outcome
-from grid.services.renders import GivenBack
+from grid.services.renders import RenderReturned
 from grid.tasks.children import Children, Slot
 from grid.tasks.leases import Leases, fence_margin_s
 from grid.tasks.ledger_writer import LedgerWriter
@@ -46,7 +46,7 @@ class RunTerminator:
             log.warning("worker.child_died", batch=str(work.batch.batch_id), jobs=len(work.batch.jobs))
             self._writer.write(outcomes=work.end_with_process(reason))
         elif work is not None:
-            self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+            self._writer.write(renders=[(work.claimed.claim, RenderReturned(is_loss=True))])
 
     def on_memory_exceeded(self, slot: Slot) -> None:
         """Kill the child that holds more memory than a job may."""
@@ -55,7 +55,7 @@ class RunTerminator:
         if isinstance(work, Run):
             self._writer.write(outcomes=work.end_with_process(reason))
         elif work is not None:
-            self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+            self._writer.write(renders=[(work.claimed.claim, RenderReturned(is_loss=True))])
 
     def enforce_limits(self, slot: Slot, now: float) -> None:
         """End the slot's work where one of its times is over."""
@@ -67,7 +67,7 @@ class RunTerminator:
         elif isinstance(work, RenderRun):
             if now - work.started_at > RENDER_LIMIT_S:
                 self._children.terminate(slot)
-                self._writer.write(renders=[(work.claimed.claim, GivenBack(is_loss=True))])
+                self._writer.write(renders=[(work.claimed.claim, RenderReturned(is_loss=True))])
         elif work.begun_at is None:
             if now - work.started_at > self._start_s:
                 self._children.terminate(slot)

@@ -73,7 +73,7 @@ def test_a_job_without_a_result_says_its_state(service, worker):
     job_id = service.submit(params={}).job_ids[0]
     with pytest.raises(NoResultError, match="wait") as caught:
         request(service, job_id)
-    assert caught.value.status is JobStatus.QUEUED
+    assert caught.value.state is JobStatus.QUEUED
 
     worker.fail(worker.start())
     with pytest.raises(NoResultError, match="never"):

@@ -223,7 +223,7 @@ def test_cancelling_is_audited_once_and_refused_when_over(service):
         job_service.cancel_job(service.uow, service.bell, **call)
 
     assert (job.state, job.reason) == (JobStatus.CANCELLED, Reason.CANCELLED_BY_USER)
-    assert caught.value.status is JobStatus.CANCELLED
+    assert caught.value.state is JobStatus.CANCELLED
     with service.uow.read() as tx:
         query = select(AuditEntry.actor_id).where(AuditEntry.action == "job.cancel")
         assert list(tx.connection.execute(query).scalars()) == [service.alice]

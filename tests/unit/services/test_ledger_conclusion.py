@@ -292,7 +292,7 @@ def test_cancel_ends_what_waits_and_tells_what_runs(uow, owner):
     assert ledger.cancel(uow, owner_id=owner, job_id=ids[0], by=Reason.CANCELLED_BY_USER) is JobStatus.CANCELLING
     with pytest.raises(JobFinishedError) as caught:
         ledger.cancel(uow, owner_id=owner, job_id=ids[2], by=Reason.CANCELLED_BY_USER)
-    assert caught.value.status is JobStatus.CANCELLED
+    assert caught.value.state is JobStatus.CANCELLED
 
 
 def test_what_is_not_yours_is_not_found(uow, owner):

@@ -15,8 +15,8 @@ from grid.services import ledger
 from grid.services.ledger import Succeeded
 from grid.services.renders import (
     ClaimedRender,
-    GivenBack,
     NotRenderableError,
+    RenderReturned,
     RenderState,
     claim_render,
     conclude_render,
@@ -105,13 +105,13 @@ def test_names_that_no_file_has_are_refused(uow: UnitOfWork, bell: MemoryDoorbel
 def test_a_stale_claim_changes_nothing(uow: UnitOfWork, bell: MemoryDoorbell):
     request = request_render(uow, bell, finish_job(uow), ["meta.json"])
     stale = must_claim(uow).claim
-    assert conclude_render(uow, stale, GivenBack(is_loss=False))
+    assert conclude_render(uow, stale, RenderReturned(is_loss=False))
     fresh = must_claim(uow).claim
     assert fresh.epoch == stale.epoch + 1
 
     assert not conclude_render(uow, stale, RenderFinished(request, [ENTRY]))
     assert not conclude_render(uow, stale, RenderFinished(request, failure="late"))
-    assert not conclude_render(uow, stale, GivenBack(is_loss=True))
+    assert not conclude_render(uow, stale, RenderReturned(is_loss=True))
     assert renew_renders(uow, "worker", [stale, fresh], 30.0) == {fresh}
     assert renew_renders(uow, "other", [fresh], 30.0) == frozenset()
     assert state(uow, request) is RenderState.RENDERING
@@ -120,7 +120,7 @@ def test_a_stale_claim_changes_nothing(uow: UnitOfWork, bell: MemoryDoorbell):
 def test_files_that_take_their_child_down_three_times_are_given_up(uow: UnitOfWork, bell: MemoryDoorbell):
     request = request_render(uow, bell, finish_job(uow), ["meta.json"])
     for expected in (RenderState.REQUESTED, RenderState.REQUESTED, RenderState.FAILED):
-        assert conclude_render(uow, must_claim(uow).claim, GivenBack(is_loss=True))
+        assert conclude_render(uow, must_claim(uow).claim, RenderReturned(is_loss=True))
         assert state(uow, request) is expected
     record = find_render(uow, request)
     assert record

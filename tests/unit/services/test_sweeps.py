@@ -54,8 +54,8 @@ def test_counts_by_state_add_up_to_the_points_at_every_moment(service, worker):
 
     def counts():
         state = sweep_service.get_sweep(service.uow, owner_id=service.alice, sweep_id=sweep_id)
-        assert sum(state.by_status.values()) == 5
-        return {status: number for status, number in state.by_status.items() if number}, state.ended
+        assert sum(state.by_state.values()) == 5
+        return {status: number for status, number in state.by_state.items() if number}, state.ended
 
     assert counts() == ({JobStatus.QUEUED: 5}, 0)
     claims = worker.start()
@@ -100,9 +100,9 @@ def test_cancelling_stops_what_has_not_ended_and_nothing_else(service, worker):
     state = sweep_service.cancel_sweep(service.uow, service.bell, **call)
     again = sweep_service.cancel_sweep(service.uow, service.bell, **call)
 
-    assert state.by_status[JobStatus.SUCCESS] == 1
-    assert state.by_status[JobStatus.CANCELLING] == 3
-    assert again.by_status == state.by_status
+    assert state.by_state[JobStatus.SUCCESS] == 1
+    assert state.by_state[JobStatus.CANCELLING] == 3
+    assert again.by_state == state.by_state
     waiting = service.submit(simulation="noop", sweep=[{}] * 2)
     sweep_service.cancel_sweep(service.uow, service.bell, **{**call, "sweep_id": waiting.sweep_id})
     job = job_service.get_job(service.uow, owner_id=service.alice, job_id=waiting.job_ids[0])

@@ -22,7 +22,7 @@ from grid.runtime.messages import (
 from grid.runtime.processes import ExitReason
 from grid.schemas.jobs import Claim, JobStatus, Reason
 from grid.services.ledger import ClaimedBatch, Failed, Outcome, Renewal, Returned, Stopped, Succeeded
-from grid.services.renders import ClaimedRender, GivenBack
+from grid.services.renders import ClaimedRender, RenderReturned
 from grid.tasks.children import TEMPORARY_IDLE_S, Children, Slot
 from grid.tasks.dispatcher import GUEST_AFTER_S, LARGE_WAIT_S, READY_LIMIT_S, Dispatcher, WorkerLimits
 from grid.tasks.events import ClaimReply, ClaimRequest, LeasesRenewed
@@ -291,7 +291,7 @@ def test_too_much_memory_is_the_job_s_own_when_it_is_alone(harness: DispatcherHa
         harness.listen()
 
     (outcome,) = harness.writer.outcomes
-    assert (outcome.claim, outcome.status, outcome.reason) == (claim, JobStatus.FAILED, Reason.OOM)
+    assert (outcome.claim, outcome.state, outcome.reason) == (claim, JobStatus.FAILED, Reason.OOM)
 
 
 def test_a_dead_child_is_replaced_after_a_pause(harness: DispatcherHarness):
@@ -333,7 +333,7 @@ def test_an_overdue_job_is_timed_out_and_a_lost_one_is_left_without_a_word(harne
     harness.renew(kept=frozenset({overdue, good}), overdue=frozenset({overdue}), lost=frozenset({lost}))
 
     (outcome,) = harness.writer.outcomes
-    assert (outcome.claim, outcome.status, outcome.reason) == (overdue, JobStatus.TIMED_OUT, Reason.WALL_TIMEOUT)
+    assert (outcome.claim, outcome.state, outcome.reason) == (overdue, JobStatus.TIMED_OUT, Reason.WALL_TIMEOUT)
     assert lost not in harness.leases.jobs()
     child.solve()
     harness.listen()
@@ -400,7 +400,7 @@ def test_a_render_that_is_lost_is_dropped_and_one_that_takes_too_long_costs_a_lo
     (slot,) = harness.children.busy()
     slot.work.lease_ok_at = harness.now + 1e6
     harness.later(601.0)
-    assert harness.writer.renders == [(slow.claim, GivenBack(is_loss=True))]
+    assert harness.writer.renders == [(slow.claim, RenderReturned(is_loss=True))]
 
 
 @pytest.mark.parametrize("how", ["dies", "eats"])
@@ -414,7 +414,7 @@ def test_a_render_whose_child_is_lost_counts_that(harness: DispatcherHarness, ho
     else:
         child.has_eaten = True
         harness.later(1.0)
-    assert harness.writer.renders == [(render.claim, GivenBack(is_loss=True))]
+    assert harness.writer.renders == [(render.claim, RenderReturned(is_loss=True))]
 
 
 def test_a_solve_that_does_not_begin_is_timed_out_alone_and_tried_again_from_a_batch(harness: DispatcherHarness):
@@ -424,7 +424,7 @@ def test_a_solve_that_does_not_begin_is_timed_out_alone_and_tried_again_from_a_b
         slot.work.lease_ok_at = harness.now + 1e6
     harness.later(61.0)
     ends = {outcome.claim: outcome for outcome in harness.writer.outcomes}
-    assert (ends[alone].status, ends[alone].reason) == (JobStatus.TIMED_OUT, Reason.START_TIMEOUT)
+    assert (ends[alone].state, ends[alone].reason) == (JobStatus.TIMED_OUT, Reason.START_TIMEOUT)
     assert [ends[claim].why for claim in several] == ["lost", "lost"]
 
 
@@ -483,7 +483,7 @@ def test_a_model_that_fails_says_so_in_its_own_words(harness: DispatcherHarness)
     harness.listen()
     (outcome,) = harness.writer.outcomes
     assert isinstance(outcome, Failed)
-    assert (outcome.status, outcome.message) == (JobStatus.FAILED, "it blew up")
+    assert (outcome.state, outcome.message) == (JobStatus.FAILED, "it blew up")
     assert outcome.usage["max_rss_bytes"] == 7
 
 
@@ -505,11 +505,11 @@ def test_a_drain_gives_back_what_waits_at_once_and_what_runs_at_its_end(harness:
 
     harness.dispatcher.return_waiting()
     assert [(outcome.claim, outcome.why) for outcome in harness.writer.outcomes] == [(waiting[0], "drain")]
-    assert harness.writer.renders == [(late.claim, GivenBack(is_loss=False))]
+    assert harness.writer.renders == [(late.claim, RenderReturned(is_loss=False))]
 
     harness.dispatcher.return_running()
     assert [(outcome.claim, outcome.why) for outcome in harness.writer.outcomes[1:]] == [(running[0], "drain")]
-    assert harness.writer.renders[1:] == [(render.claim, GivenBack(is_loss=False))]
+    assert harness.writer.renders[1:] == [(render.claim, RenderReturned(is_loss=False))]
     assert harness.dispatcher.is_quiet
 
 

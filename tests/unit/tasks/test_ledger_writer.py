@@ -12,7 +12,7 @@ from grid.core.errors import StorageFullError, UnavailableError
 from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim
 from grid.services.ledger import LogChunk, Returned, Stopped, Succeeded
-from grid.services.renders import GivenBack
+from grid.services.renders import RenderReturned
 from grid.tasks import ledger_writer as writer_module
 from grid.tasks.events import ClaimReply, ClaimRequest, JobsRequeued, ThreadDied, WorkerEvent
 from grid.tasks.leases import Leases
@@ -190,7 +190,7 @@ def test_an_unwritable_render_is_left_to_its_lease(harness: WriterHarness):
     render = make_render()
     harness.leases.hold_render(render.claim)
     harness.ledger.troubles.append(RuntimeError("a defect"))
-    harness.writer.write(renders=[(render.claim, GivenBack(is_loss=True))])
+    harness.writer.write(renders=[(render.claim, RenderReturned(is_loss=True))])
 
     harness.writer.start()
     wait_until(lambda: harness.leases.count() == 0, "it was given up")

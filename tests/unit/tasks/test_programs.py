@@ -123,7 +123,7 @@ def test_a_program_that_ends_badly_says_how(
     harness.receive(ProgramStarted(1, 1), ProgramEnded(ended))
     (outcome,) = harness.writer.outcomes
     assert isinstance(outcome, Failed)
-    assert (outcome.status, outcome.reason, outcome.exit_code) == (status, reason, ended.exit_code)
+    assert (outcome.state, outcome.reason, outcome.exit_code) == (status, reason, ended.exit_code)
 
 
 def test_a_watchdog_that_is_lost_is_not_the_program_s_fault(harness: ProgramsHarness):
@@ -205,7 +205,7 @@ def test_a_program_that_does_not_start_is_timed_out(harness: ProgramsHarness):
     harness.start()
     harness.programs.tick(time.monotonic() + 61.0)
     (outcome,) = harness.writer.outcomes
-    assert (outcome.status, outcome.reason) == (JobStatus.TIMED_OUT, Reason.START_TIMEOUT)  # type: ignore[union-attr]
+    assert (outcome.state, outcome.reason) == (JobStatus.TIMED_OUT, Reason.START_TIMEOUT)  # type: ignore[union-attr]
 
 
 def test_a_killed_program_is_left_without_a_word(harness: ProgramsHarness):

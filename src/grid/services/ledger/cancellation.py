@@ -10,16 +10,16 @@ from grid.services.ledger.effects import settle
 
 
 class JobFinishedError(ConflictError):
-    """The job has ended before; `status` is how."""
+    """The job has ended before; `state` is how."""
 
     code, title = "job-finished", "The job has ended already"
 
-    def __init__(self, status: JobStatus) -> None:
-        super().__init__(status)
-        self.status = status
+    def __init__(self, state: JobStatus) -> None:
+        super().__init__(state)
+        self.state = state
 
     def __str__(self) -> str:
-        return f"The job has ended already: {self.status}."
+        return f"The job has ended already: {self.state}."
 
 
 def cancel(

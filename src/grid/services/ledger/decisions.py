@@ -65,7 +65,7 @@ def decide_lapsed(job: LeasedRow, now: datetime) -> Decision:
 
 def make_failure(outcome: Failed) -> Finish:
     """Return the terminal state that the outcome names."""
-    return Finish(outcome.claim, outcome.status, outcome.reason, outcome.message or None, attempts=1)
+    return Finish(outcome.claim, outcome.state, outcome.reason, outcome.message or None, attempts=1)
 
 
 def _decide_lost(job: LeasedRow, now: datetime, message: str | None) -> Decision:

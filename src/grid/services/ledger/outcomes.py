@@ -23,15 +23,15 @@ class Failed:
     """
 
     claim: Claim
-    status: JobStatus
+    state: JobStatus
     reason: Reason
     message: str = ""
     exit_code: int | None = None
     usage: JsonObject = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.status not in (JobStatus.FAILED, JobStatus.TIMED_OUT):
-            raise ValueError(f"{self.status} is not how a run fails")
+        if self.state not in (JobStatus.FAILED, JobStatus.TIMED_OUT):
+            raise ValueError(f"{self.state} is not how a run fails")
 
 
 @dataclass(frozen=True)
