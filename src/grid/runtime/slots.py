@@ -36,7 +36,7 @@ from grid.runtime.scratch import make_scratch, remove_orphaned_scratch
 
 ChildKind = Literal["small", "large"]
 START_LIMIT_S = 120.0  # [s] a cold fork server compiles the serial kernels first
-OPEN_FILES = 512  # RLIMIT_NOFILE of a child: enough for libraries and figures, and a leak is found early
+OPEN_FILES = 512  # RLIMIT_NOFILE of a child
 
 
 class SlotLostError(UnavailableError):

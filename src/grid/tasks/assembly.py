@@ -1,4 +1,4 @@
-"""One worker, put together: which thread answers to whom."""
+"""Assembly of one worker: its threads, and the callbacks between them."""
 
 import os
 import selectors
@@ -56,12 +56,12 @@ def count_cores() -> int:
 
 
 def make_worker_id() -> str:
-    """Return a name that no other worker ever had."""
+    """Return a unique name for this worker."""
     return f"{socket.gethostname()}-{os.getpid()}-{new_id().hex[-8:]}"
 
 
 def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor:
-    """Return a worker that has not begun."""
+    """Return a worker that has not started."""
     worker_id, host = make_worker_id(), socket.gethostname()
     tokens = settings.grid_slots or count_cores()
     limits = WorkerLimits(tokens, lease_s=settings.grid_lease_s)

@@ -16,9 +16,9 @@ from grid.tasks.runs import RenderRun, Run
 log = get_logger(__name__)
 
 TEMPORARY_IDLE_S = 30.0  # [s] a large child, or one without core tokens, ends after so long without work
-RESTART_S = (0.1, 10.0)  # first and longest pause before a child that did not live long is replaced
-HEALTHY_S = 30.0  # one that lived so long starts the pauses anew
-MEMORY_S = 0.5
+RESTART_S = (0.1, 10.0)  # [s] first and longest pause before a child that did not live long is replaced
+HEALTHY_S = 30.0  # [s] a child that lived so long starts the pauses anew
+MEMORY_S = 0.5  # [s] between two looks at the memory of children
 
 
 class Child(Protocol):
@@ -61,23 +61,23 @@ class Slot:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether it leaves when it has had nothing to do for a while."""
+        """True for a slot that is removed after a while without work."""
         return self.kind == "large" or self.tokens == 0
 
     @property
     def is_idle(self) -> bool:
-        """Whether it can take work now."""
+        """True where the child is ready and has no work."""
         return self.is_ready and self.work is None
 
 
 class Children:
-    """Keeps the slots filled. All calls come from the loop.
+    """The slots of a worker, kept filled with children. All calls come from the loop.
 
     Args:
         factory: Starts children.
         selector: Each child's descriptor is registered here with a callable that is to be called when it is readable.
         small: How many small children live at all times.
-        on_readable: Called with the slot whose child has something to say, or is dead.
+        on_readable: Called with the slot whose child sent a message, or has died.
         on_change: Called with the living children after each start and end, to record them.
     """
 
@@ -94,7 +94,7 @@ class Children:
         self._on_readable, self._on_change = on_readable, on_change
         self._slots = [Slot("small", 1) for _ in range(small)]
         self._memory_at = 0.0
-        self.versions: dict[str, str] = {}  # simulation -> numerics version, as the last child said
+        self.versions: dict[str, str] = {}  # simulation -> numerics version, from the last child that became ready
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(self._slots)
@@ -144,7 +144,7 @@ class Children:
         slot.work, slot.idle_since, slot.pause_s = None, time.monotonic(), 0.0
 
     def terminate(self, slot: Slot, *, kill: bool = True, is_oom: bool = False) -> ExitReason | None:
-        """End the child if it lives, and return how it ended. Its slot is filled again by `refill`."""
+        """End the child if it lives, and return the reason of its end. `refill` starts the next one in its slot."""
         child, slot.child, slot.work = slot.child, None, None
         now = time.monotonic()
         first, longest = RESTART_S
@@ -165,12 +165,12 @@ class Children:
         return reason
 
     def refill(self, now: float) -> None:
-        """Start what is missing, and let temporary children go that idle."""
+        """Start missing children, and end temporary ones that are idle."""
         for slot in list(self._slots):
             if slot.child is None and slot.retry_at <= now:
                 self._start(slot, now)
             elif slot.is_temporary and slot.is_idle and now - slot.idle_since > TEMPORARY_IDLE_S:
-                self._dismiss(slot)
+                self._remove(slot)
 
     def over_memory(self, now: float) -> list[Slot]:
         """Return the working slots whose child holds more memory than a job may; looks every half second."""
@@ -208,7 +208,7 @@ class Children:
             return
         self._selector.register(slot.child.fileno(), selectors.EVENT_READ, lambda: self._on_readable(slot))
 
-    def _dismiss(self, slot: Slot) -> None:
+    def _remove(self, slot: Slot) -> None:
         self._slots.remove(slot)
         if slot.child is not None:
             self._selector.unregister(slot.child.fileno())

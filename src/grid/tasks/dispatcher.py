@@ -21,17 +21,17 @@ from grid.tasks.termination import MakeOutcome, RunTerminator, overdue
 
 log = get_logger(__name__)
 
-PREFETCH_WITHIN_S = 3.0  # a child that began its batch no longer ago than this will soon want the next one
-READY_LIMIT_S = 20.0  # a batch that waited so long for a free child goes back to the queue, for others
-LARGE_WAIT_S = 10.0  # then a large job starts with the tokens that are free
-PROGRESS_S = 1.0
-LARGE_TOKENS = 2
-GUEST_AFTER_S = 3.0  # a claimed batch of an owner who has nothing running waits no longer for a core token
+PREFETCH_WITHIN_S = 3.0  # [s] a child that began its batch less than this ago gets the next one claimed ahead
+READY_LIMIT_S = 20.0  # [s] a claimed batch that waited so long for a child is requeued, for other workers
+LARGE_WAIT_S = 10.0  # [s] a large job that waited so long starts with the tokens that are free
+PROGRESS_S = 1.0  # [s] between two writes of the progress of a batch
+LARGE_TOKENS = 2  # core tokens of a large job, and threads of its child
+GUEST_AFTER_S = 3.0  # [s] a claimed batch of an owner without a running job then starts without a core token
 
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """What a worker may use, and how long it waits."""
+    """Core tokens of a worker, and its time limits [s]."""
 
     tokens: int
     lease_s: float = 30.0
@@ -39,15 +39,15 @@ class WorkerLimits:
 
 
 class Dispatcher:
-    """Hands claimed work to children and programs, and their ends to the ledger writer.
+    """Assigns claimed work to children and programs, and hands their outcomes to the ledger writer.
 
     Args:
         children: The slot children.
         programs: Runs of local programs.
         writer: Writes ends, beginnings and logs.
-        leases: Where claims that were dropped without an end are released.
+        leases: Where claims that were dropped without an outcome are released.
         limits: Tokens and times.
-        on_storage_full: Called when a child could not store its results for want of harness.
+        on_storage_full: Called when a child could not store its results because the disk is full.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Dispatcher:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing waits and nothing runs."""
+        """True where nothing waits and nothing runs."""
         return not (self._ready or self._renders or self._children.busy() or self._programs.runs())
 
     @property
@@ -78,7 +78,7 @@ class Dispatcher:
 
     @property
     def wants_renders(self) -> bool:
-        """Whether a request for files could be next on a small child."""
+        """True where a further request for files may be claimed."""
         return len(self._renders) < self._limits.tokens
 
     def capacity(self, now: float) -> int:
@@ -87,7 +87,7 @@ class Dispatcher:
         return max(0, room) + self._soon_done(now) - len(self._ready)
 
     def extra_shares(self, now: float) -> tuple[Share, ...]:
-        """Return the shares that may be claimed without core tokens, once work that is not soon done holds all of them.
+        """Return the shares that may be claimed without core tokens, once long work holds all of them.
 
         One batch of each owner of whom nothing runs, as many of those as there are tokens, and one batch of little
         work of anybody: so the long jobs of one owner hold up nobody else's. Such runs share the cores.
@@ -100,17 +100,17 @@ class Dispatcher:
         return (*shares, "short") if "short" not in taken else tuple(shares)
 
     def accept(self, event: ClaimReply) -> None:
-        """Take what the ledger writer claimed."""
+        """Queue the work that the ledger writer claimed."""
         if event.batch is not None:
             self._ready.append(Run(event.batch, lease_ok_at=event.asked_at, claimed_at=event.asked_at))
         if event.render is not None:
             self._renders.append(RenderRun(event.render, lease_ok_at=event.asked_at))
 
     def dispatch(self, now: float) -> None:
-        """Start what can start: files first, then batches strictly in order, so that nothing large is starved.
+        """Start work: files first, then batches strictly in order, so that a large one is not starved.
 
-        Files have a slot of their own where no core token is free; batches of owners of whom nothing runs, and the
-        short one, do not wait for a token at all.
+        Files have an extra slot where no core token is free; batches of owners without a running job, and the
+        short one, do not wait for a token.
         """
         while self._renders and self.busy < self._limits.tokens and self._children.idle_small():
             self._start_render(self._renders.popleft(), self._children.idle_small()[0], now)
@@ -133,7 +133,7 @@ class Dispatcher:
             self._terminator.on_child_died(slot)
 
     def on_leases_renewed(self, event: LeasesRenewed) -> None:
-        """Take a heartbeat's answer: leases that go on, and claims to end early."""
+        """Apply the answer to a heartbeat: renewed leases, and claims to end early."""
         renewal = event.renewal
         held = renewal.kept | renewal.cancelled | renewal.overdue
         for run in [*self._ready, *self._running(), *self._programs.runs()]:
@@ -150,13 +150,13 @@ class Dispatcher:
                 self._stop(claims, outcome)
 
     def on_output_collected(self, event: OutputCollected) -> None:
-        """Take the output of a program."""
+        """Record that the output of a program was stored, or could not be."""
         self._programs.on_output_collected(event)
         if event.is_storage_full:
             self._on_storage_full()
 
     def tick(self, now: float) -> None:
-        """Look at every timer."""
+        """Check every timer."""
         self._children.refill(now)
         for slot in self._children.over_memory(now):
             self._terminator.on_memory_exceeded(slot)
@@ -174,7 +174,7 @@ class Dispatcher:
         self._programs.tick(now)
 
     def return_waiting(self) -> None:
-        """Give back what waits: the worker drains."""
+        """Return waiting work to the queue: the worker drains."""
         for run in self._ready:
             self._writer.write(outcomes=run.give_back("drain", "The worker is being stopped."))
         for render in self._renders:
@@ -183,7 +183,7 @@ class Dispatcher:
         self._renders.clear()
 
     def return_running(self) -> None:
-        """End what still runs, and give it back: the time to drain is over."""
+        """End running work and return it to the queue: the time to drain is over."""
         for slot in self._children.busy():
             work = slot.work
             self._children.terminate(slot)

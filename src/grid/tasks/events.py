@@ -35,13 +35,13 @@ class ClaimReply:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was nothing to do."""
+        """True where nothing could be claimed."""
         return self.batch is None and self.render is None
 
 
 @dataclass(frozen=True)
 class LeasesRenewed:
-    """The ledger answered a heartbeat that was sent at `sent_at` (monotonic)."""
+    """The ledger answered a heartbeat that was sent at `sent_at` (monotonic) [s]."""
 
     renewal: Renewal
     renders_kept: frozenset[RenderClaim]
@@ -51,7 +51,7 @@ class LeasesRenewed:
 
 @dataclass(frozen=True)
 class StorageChecked:
-    """Whether results can be stored now."""
+    """The storage probe found that results can be stored, or cannot."""
 
     is_writable: bool
 
@@ -108,7 +108,7 @@ class EventQueue(Generic[Event]):
             os.eventfd_write(self._descriptor, 1)
 
     def take(self) -> list[Event]:
-        """Take every event that waits, oldest first; empty where none does."""
+        """Remove and return every waiting event, oldest first."""
         with self._lock:
             events = list(self._events)
             self._events.clear()

@@ -1,4 +1,4 @@
-"""The collector of outputs that nobody refers to: packs, program outputs and rendered files of claims that lost.
+"""Garbage collection: packs, program outputs and rendered files that nobody refers to, because their claims lost.
 
 Whether something is garbage is asked of the ledger at the moment of its removal, and only of what is older than a day:
 a worker that was thought dead may still be writing. Keys that are not of Grid's making are left alone.
@@ -20,8 +20,8 @@ from grid.services.ports import ArtifactStore
 
 log = get_logger(__name__)
 
-KEPT_FOR = timedelta(hours=24)
-AT_ONCE = 500  # keys asked about in one query
+KEPT_FOR = timedelta(hours=24)  # of outputs that nobody refers to: a worker thought dead may still be writing
+AT_ONCE = 500  # keys in one query
 
 T = TypeVar("T")
 

@@ -9,13 +9,13 @@ from grid.tasks.events import LeasesRenewed, WorkerEvent
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import Ledger
 
-HASTE_LIMIT = 256  # claims: with more, a ring does not bring the heartbeat forward
-HASTE_GAP_S = 1.0
+HASTE_LIMIT = 256  # claims; with more, a ring does not bring the heartbeat forward
+HASTE_GAP_S = 1.0  # [s] between two heartbeats at least, however often the bell rings
 NOTHING = Renewal(frozenset(), frozenset(), frozenset(), frozenset())
 
 
 class Heartbeat:
-    """Renews leases and tells the loop what the ledger answered: what is lost, cancelled or past its deadline.
+    """Renews leases and posts the ledger's answer to the loop: claims lost, cancelled or past their deadline.
 
     Args:
         ledger: Used from this thread alone, hence with its own connection.
@@ -38,16 +38,16 @@ class Heartbeat:
         self._task = PeriodicTask("heartbeat", self.beat, every_s=every_s, least_gap_s=min(HASTE_GAP_S, every_s))
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Start the thread."""
         self._task.start()
 
     def hasten(self) -> None:
-        """Beat soon: a bell rang, and it may be about a cancel. Not with thousands of leases, which would cost more."""
+        """Renew soon, because a ring may be about a cancel; not with many leases, whose renewal costs too much."""
         if 0 < self._leases.count() <= HASTE_LIMIT:
             self._task.trigger()
 
     def finish(self) -> None:
-        """Stop beating."""
+        """End after the beat in progress."""
         self._task.finish()
 
     def join(self, timeout: float | None = None) -> None:
@@ -57,7 +57,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Renew once."""
         jobs, renders = self._leases.jobs(), self._leases.renders()
-        sent_at = time.monotonic()  # before the statement: the lease is never younger than we believe
+        sent_at = time.monotonic()  # before the statement, so that the lease ends no earlier than this worker assumes
         renewal = self._ledger.renew(jobs) if jobs else NOTHING
         kept = self._ledger.renew_renders(renders) if renders else frozenset()
         if jobs or renders:

@@ -16,8 +16,8 @@ from grid.tasks.garbage import collect_garbage, discard
 COLLECT_EVERY_S = 3600.0  # [s] garbage is a day old before it is removed, so an hour more is little
 PROBE_EVERY_S = 5.0  # [s] so long a worker waits at most before it claims again after a full disk was freed
 LEAST_GAP_S = 1.0  # [s] between two turns, however often they are triggered
-EVENTS_KEPT_FOR = timedelta(hours=24)  # in the stream; a client that was away longer reads the jobs anew
-WORKERS_KEPT_FOR = timedelta(days=7)  # after their last sign of life, for `grid doctor`
+EVENTS_KEPT_FOR = timedelta(hours=24)  # in the numbered stream
+WORKERS_KEPT_FOR = timedelta(days=7)  # after their last heartbeat
 SESSIONS_KEPT_FOR = timedelta(days=7)  # after their end
 
 
@@ -44,7 +44,7 @@ class GarbageCollector:
         self.task = PeriodicTask("garbage-collector", self._act, every_s=COLLECT_EVERY_S, least_gap_s=LEAST_GAP_S)
 
     def reject(self, late: Sequence[Succeeded]) -> None:
-        """Take results that the ledger did not accept; never blocks."""
+        """Queue the outputs of results that the ledger rejected for removal; never blocks."""
         self._rejected.extend(late)
         self.task.trigger()
 

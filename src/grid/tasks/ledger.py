@@ -12,11 +12,11 @@ from grid.services.renders import ClaimedRender, RenderClaim, RenderReturned
 
 SLOTS: tuple[SlotKind, ...] = ("small", "large", "program")
 BATCH_JOBS = 2_500  # points of one claim at most: one pack of results, one transaction to conclude
-BATCH_WORK_S = 2.0  # a claim is sized to about this much work, so that a lost or cancelled one costs little
+BATCH_WORK_S = 2.0  # [s] a claim is sized to about this much work, so that a lost or cancelled one costs little
 
 
 class Ledger(Protocol):
-    """What the worker asks of the ledger; each call is one transaction."""
+    """Calls of the worker to the ledger, each one transaction."""
 
     def claim(self, shares: Sequence[Share] = ("any",)) -> ClaimedBatch | None:
         """Claim one batch of any kind of slot, or None where nothing of these shares is runnable."""

@@ -24,9 +24,9 @@ from grid.tasks.ledger import Ledger
 log = get_logger(__name__)
 
 BATCH_WINDOW_S = 0.02  # [s] starts, progress and log lines wait this long to share a transaction; outcomes never wait
-# Between claims: where jobs come singly and fast, one claim then takes what has come meanwhile. The first never waits.
+# [s] Between claims: where jobs come singly and fast, one claim then takes several. The first never waits.
 CLAIM_GAP_S = 0.02
-BACKOFF_S = (0.1, 5.0)  # first and longest pause after a refusal
+BACKOFF_S = (0.1, 5.0)  # [s] first and longest pause while the ledger is unavailable
 
 
 @dataclass
@@ -44,7 +44,7 @@ class PendingWrites:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether a user waits for one of these: the outcome of a job, or files."""
+        """True where a user waits for one of these: the outcome of a job, or files."""
         return bool(self.outcomes or self.renders)
 
 
@@ -108,7 +108,7 @@ class LedgerWriter(threading.Thread):
             self._changed.notify()
 
     def polled_lately(self) -> bool:
-        """Whether the ledger answered a claim since this was last asked."""
+        """Return whether the ledger answered a claim since the last call."""
         polled, self._has_polled = self._has_polled, False
         return polled
 

@@ -1,6 +1,6 @@
-"""No process outlives its worker for long: children are written down, and what a killed worker left is ended.
+"""Orphaned processes: children are recorded in a file, and the next worker ends those that a killed worker left.
 
-Children die by themselves with the fork server and with their pipe; this is the belt to those braces. A process is
+Children end by themselves with the fork server and with their pipe; this covers those that do not. A process is
 named by its pid and its start time, so that a reused number is never killed.
 """
 
@@ -35,7 +35,7 @@ class ChildRegister:
         draft.replace(self._path)
 
     def remove(self) -> None:
-        """Forget it all: the worker ends in order."""
+        """Remove the file: the worker ends in order."""
         self._path.unlink(missing_ok=True)
 
 

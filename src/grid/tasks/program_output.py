@@ -1,4 +1,4 @@
-"""Taking in what a local program wrote: slow (hash, copy, fsync), so it runs in a thread of its own."""
+"""Storage of a local program's output: slow (hash, copy, fsync), so it runs in a thread of its own."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ from grid.tasks.runs import failed
 
 log = get_logger(__name__)
 
-META_NAME, META_BYTES, MOST_METRICS = "meta.json", 1 << 20, 64
+META_NAME, META_BYTES, MOST_METRICS = "meta.json", 1 << 20, 64  # a larger file, or further metrics, are not read
 
 
 def start_collecting(

@@ -33,10 +33,10 @@ from grid.tasks.runs import Run, failed
 
 log = get_logger(__name__)
 
-LOG_EVERY_S, LOG_AT_ONCE = 0.5, 12 * 1024  # characters
-PROGRESS_EVERY_S = 1.0
-GRACE_S = 10.0  # from TERM to KILL, kept by the watchdog
-WATCHDOG_TIMEOUT_S = 5.0  # after the grace; then the watchdog itself is not trusted any more
+LOG_EVERY_S, LOG_AT_ONCE = 0.5, 12 * 1024  # [s], characters: a log is written when either is reached
+PROGRESS_EVERY_S = 1.0  # [s] between two writes of the progress of a program
+GRACE_S = 10.0  # [s] from TERM to KILL, kept by the watchdog
+WATCHDOG_TIMEOUT_S = 5.0  # [s] after the grace, until the supervisor kills watchdog and program itself
 
 
 class Launcher(Protocol):
@@ -62,7 +62,7 @@ class ProgramLauncher:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Take list, folder and limits from the settings."""
+        """Return a launcher with the images, folder and limits of the settings."""
         memory, output = settings.grid_job_memory_mb << 20, settings.grid_output_mb << 20
         return cls(LocalImageCatalogue(settings.grid_images), settings.grid_home, memory, output)
 
@@ -79,7 +79,7 @@ class ProgramLauncher:
 
 @dataclass(eq=False)
 class ProgramSlot:
-    """One running program with what it said that is not written yet."""
+    """A slot of one running program, with log text that is not written yet."""
 
     run: Run
     claim: Claim
@@ -87,13 +87,13 @@ class ProgramSlot:
     chunker: LogChunker
     text: str = ""
     written_at: float = 0.0
-    verdict: Outcome | None = None  # how the job ends, whatever the program does: it was told to stop
+    verdict: Outcome | None = None  # outcome of a job whose program was told to stop, whatever the program does
     stop_requested_at: float | None = None
     is_collecting: bool = False
 
 
 class Programs:
-    """Keeps the running programs. All calls come from the loop.
+    """The running programs. All calls come from the loop.
 
     Args:
         launcher: Starts programs.
@@ -160,7 +160,7 @@ class Programs:
             slot.program.kill()
 
     def tick(self, now: float) -> None:
-        """Write lines that waited, and end what does not start or does not stop."""
+        """Write waiting log lines, and end programs that do not start or do not stop."""
         for slot in list(self._slots.values()):
             if slot.text and now - slot.written_at >= LOG_EVERY_S:
                 self._writer.write(logs=self._chunks(slot, now))
@@ -168,15 +168,15 @@ class Programs:
                 self._end_by_force(slot, slot.verdict or Stopped(slot.claim))
             elif slot.run.begun_at is None and now - (slot.run.started_at or now) > self._start_s:
                 self._end_by_force(slot, failed(slot.claim, Reason.START_TIMEOUT))
-            elif slot.run.begun_at is not None and not slot.is_collecting and now > self._last_moment(slot):
+            elif slot.run.begun_at is not None and not slot.is_collecting and now > self._watchdog_deadline(slot):
                 self._end_by_force(slot, failed(slot.claim, Reason.WALL_TIMEOUT))
 
-    def _last_moment(self, slot: ProgramSlot) -> float:
-        """Return when a watchdog that still lives should long have ended its program: perhaps it was stopped."""
+    def _watchdog_deadline(self, slot: ProgramSlot) -> float:
+        """Return the time by which a watchdog has ended its program, unless it was stopped by a signal."""
         return (slot.run.begun_at or 0.0) + slot.run.wall_limit_s + GRACE_S + WATCHDOG_TIMEOUT_S
 
     def on_output_collected(self, event: OutputCollected) -> None:
-        """Take the word of the thread that stored outputs."""
+        """Conclude the job whose output a thread has stored."""
         slot = self._slots.pop(event.outcome.claim, None)
         if slot is not None:  # else it was killed meanwhile
             self._conclude(slot, slot.verdict or event.outcome)

@@ -1,4 +1,4 @@
-"""One claimed batch on its way through a worker: which of its jobs are still ours, and how an end becomes outcomes."""
+"""Claimed work in a worker: jobs of a batch that are still open, and the outcomes of its end."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _STOPPED = frozenset({Reason.CANCELLED_BY_USER, Reason.CANCELLED_BY_ADMIN, Reaso
 
 @dataclass(eq=False)
 class Run:
-    """A claimed batch. Times are monotonic; `open` holds the claims whose end this worker has not decided yet."""
+    """A claimed batch. Times are monotonic; `open` holds the claims without an outcome so far."""
 
     batch: ClaimedBatch
     lease_ok_at: float  # when the claim, or the last renewal that the ledger granted, was sent
@@ -32,7 +32,7 @@ class Run:
 
     @property
     def is_alone(self) -> bool:
-        """Whether the batch is one job: then what happens to its process is its own doing."""
+        """True for a batch of one job, which then is the cause of whatever happens to its process."""
         return len(self.batch.jobs) == 1
 
     @property
@@ -52,7 +52,7 @@ class Run:
         )
 
     def take(self, claims: Iterable[Claim]) -> list[Claim]:
-        """Strike claims off; return those that were open."""
+        """Remove claims from `open`; return those that were open."""
         return [claim for claim in claims if self.open.pop(claim, None) is not None]
 
     def lose(self, message: str) -> list[Outcome]:

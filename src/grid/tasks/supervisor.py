@@ -1,4 +1,4 @@
-"""The supervisor: one loop that decides everything, and threads that wait for disks and databases in its place.
+"""The supervisor: one loop that makes every decision, and threads that wait for disks and databases instead of it.
 
 The loop owns the children and what they work on. It never touches the database: the ledger writer claims and
 concludes, the heartbeat renews, periodic tasks reap, relay and collect; they answer with events. See `docs/worker.md`.
@@ -31,11 +31,11 @@ from grid.tasks.ledger_writer import LedgerWriter
 
 log = get_logger(__name__)
 
-TICK_S = 0.1  # timers are looked at this often while there is work
-QUIET_TICK_S = 0.5
-RENDER_GAP_S = 0.05  # between looks for requests for files while every child is busy
-WRITER_TIMEOUT_S = 4.0
-THREAD_TIMEOUT_S = 2.0
+TICK_S = 0.1  # [s] between two checks of the timers while there is work
+QUIET_TICK_S = 0.5  # [s] the same while there is none
+RENDER_GAP_S = 0.05  # [s] between two claims of requests for files while every child is busy
+WRITER_TIMEOUT_S = 4.0  # [s] at the end, for what is still to be written; the rest is dropped and its leases lapse
+THREAD_TIMEOUT_S = 2.0  # [s] at the end, for a thread to finish its turn
 
 
 class Supervisor:
@@ -128,7 +128,7 @@ class Supervisor:
         self._request_claims(now)
 
     def _request_claims(self, now: float) -> None:
-        """Ask the ledger writer for as much as can be started, or soon can be."""
+        """Request as many batches as can be started now or soon."""
         if self._is_stopping or not self._may_have_jobs or not self._is_store_writable:
             return
         for _ in range(self._dispatcher.capacity(now) - self._open_requests):
@@ -145,14 +145,14 @@ class Supervisor:
             self._request_renders(now)
 
     def _request_extra_shares(self, now: float) -> None:
-        """Long jobs hold every core token: an owner of whom nothing runs is still next, and so is a short job."""
+        """Long jobs hold every core token: request work of an owner without a running job, and a short job."""
         shares = self._dispatcher.extra_shares(now)
         if shares:
             self._is_extra_request_open = True
             self._writer.request_claim(ClaimRequest(self._generation, shares=shares))
 
     def _request_renders(self, now: float) -> None:
-        """Every child is busy: a person who waits for files is still next."""
+        """Every child is busy: request files, for which a user waits."""
         if self._dispatcher.wants_renders:
             self._render_request_at, self._is_render_request_open = now + RENDER_GAP_S, True
             self._writer.request_claim(ClaimRequest(self._generation, only_renders=True))
@@ -202,7 +202,7 @@ class Supervisor:
         self._defect = event.error
 
     def storage_is_full(self) -> None:
-        """Claim no more until the store says that it can be written again."""
+        """Claim no more until the storage probe finds that results can be stored again."""
         self._is_store_writable = False
 
     def _drain(self, now: float) -> None:
@@ -221,8 +221,8 @@ class Supervisor:
         return self._open_requests == 0 or time.monotonic() >= self._drain_until + THREAD_TIMEOUT_S
 
     def _end(self) -> None:
-        """End children and threads; write what is still to be written."""
-        if not self._dispatcher.is_quiet:  # a defect: what runs is given up, and the leases end by themselves
+        """End children and threads; flush pending writes."""
+        if not self._dispatcher.is_quiet:  # a defect: running work is dropped, and its leases lapse
             self._dispatcher.return_running()
         self._children.close()
         for task in self._tasks:

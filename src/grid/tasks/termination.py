@@ -14,7 +14,7 @@ from grid.tasks.runs import RenderRun, Run, failed
 
 log = get_logger(__name__)
 
-RENDER_LIMIT_S = 600.0
+RENDER_LIMIT_S = 600.0  # [s] for the files of one request; the child is then ended and the request counts a loss
 
 MakeOutcome = Callable[[Claim], Outcome]
 
@@ -25,7 +25,7 @@ def overdue(claim: Claim) -> Outcome:
 
 
 class RunTerminator:
-    """Ends what children work on, and tells the ledger writer. A killed child is replaced by `Children.refill`."""
+    """Ends work on children, and hands outcomes to the ledger writer. `Children.refill` replaces a killed child."""
 
     def __init__(
         self, children: Children, writer: LedgerWriter, leases: Leases, *, lease_s: float, start_s: float
@@ -35,7 +35,7 @@ class RunTerminator:
         self._start_s = start_s
 
     def is_fenced(self, work: Run | RenderRun, now: float) -> bool:
-        """Whether the lease may be over before long, by our own clock: then the work must not go on."""
+        """Return whether the lease may end soon by this worker's clock, so that the work must stop."""
         return now > work.lease_ok_at + self._fence_s
 
     def on_child_died(self, slot: Slot) -> None:
@@ -77,7 +77,7 @@ class RunTerminator:
             self._writer.write(outcomes=work.end_at_wall())
 
     def stop(self, slot: Slot, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
-        """End some jobs of the slot's batch: mask them, or kill the child where none is left. No outcome: lost."""
+        """End some jobs of the slot's batch: cancel their points, or kill the child after the last. No outcome: lost."""
         run = slot.work
         if not isinstance(run, Run):
             return
@@ -88,28 +88,28 @@ class RunTerminator:
             slot.child.send(CancelPoints(run.batch.batch_id, frozenset(claim.job_id for claim in taken)))
         else:
             self._children.terminate(slot)
-        self._tell(taken, outcome)
+        self._write_outcomes(taken, outcome)
 
     def stop_waiting(self, run: Run, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
         """End some jobs of a batch that has not started."""
-        self._tell(run.take(claims & run.open.keys()), outcome)
+        self._write_outcomes(run.take(claims & run.open.keys()), outcome)
 
     def drop(self, slot: Slot) -> None:
-        """Kill the child and forget its work without a word to the ledger: the lease may be another's by now."""
+        """Kill the child and drop its work without writing to the ledger: another worker may hold the lease by now."""
         work = slot.work
         self._children.terminate(slot)
         if work is not None:
             self.forget(work)
 
     def forget(self, work: Run | RenderRun) -> None:
-        """Let go of claims whose lease may be over; the reaper gives them to another."""
+        """Release claims whose lease may be over; the reaper requeues their jobs."""
         if isinstance(work, RenderRun):
             self._leases.release_render(work.claimed.claim)
             return
         log.warning("worker.lease_fenced", batch=str(work.batch.batch_id), jobs=len(work.open))
         self._leases.release(work.take(list(work.open)))
 
-    def _tell(self, claims: list[Claim], outcome: MakeOutcome | None) -> None:
+    def _write_outcomes(self, claims: list[Claim], outcome: MakeOutcome | None) -> None:
         if outcome is None:
             self._leases.release(claims)
         elif claims:
