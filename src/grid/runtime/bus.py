@@ -1,6 +1,6 @@
-"""The doorbell of one machine: Unix datagrams to everybody who listens in `$GRID_HOME/run`.
+"""The doorbell of one machine: Unix datagrams to every listener in `$GRID_HOME/run`.
 
-A ring carries nothing that matters: who hears it looks into the database, and who misses it looks a little later.
+A ring carries no data: a listener then looks into the database, and one that missed it looks a little later.
 """
 
 import os
@@ -38,7 +38,7 @@ def _ring_one(bell: socket.socket, folder: int, name: str, words: bytes) -> None
     except ConnectionRefusedError:
         with suppress(OSError):
             os.unlink(name, dir_fd=folder)
-    except OSError:  # its queue is full, which is loud enough; or it went away just now
+    except OSError:  # its queue is full, so it will look anyway; or it has closed just now
         pass
 
 
@@ -65,7 +65,7 @@ class UnixBellListener:
         return self._socket.fileno()
 
     def drain(self) -> int:
-        """Take all rings that came, and say how many; `last_hint` is the last id that came with one."""
+        """Read all waiting rings and return their number; `last_hint` is the last id that came with one."""
         count = 0
         with suppress(BlockingIOError):
             while True:

@@ -1,4 +1,4 @@
-"""The slot child's own main: take messages off the pipe, solve, render, answer.
+"""Main loop of a slot child: read messages from the pipe, solve, render, answer.
 
 A thread watches the pipe: when the supervisor is gone the child is gone too, in the middle of a kernel if need be
 (kernels are `nogil`; for those that are not, the kernel's parent-death signal does the same).
@@ -27,7 +27,7 @@ EXIT_GRACE_S = 0.2  # [s] in which an idle child sees end of file by itself and 
 
 
 def main(config: dict[str, Any]) -> None:
-    """Be a child with threads, in a process of its own (`_become_large` of the fork server made it)."""
+    """Run a child with threads, in the process that `_become_large` of the fork server made."""
     registry = load_registry(config["registry"])
     warm_up(registry)
     raise SystemExit(run(config, registry))

@@ -1,4 +1,4 @@
-"""Take a run's output files into the artifact store, believing nothing about them.
+"""Storage of a run's output files in the artifact store, with nothing about them trusted.
 
 The folder is opened by descriptor; each file must be regular, with one name, an allowed name and media type, and
 within the caps. What is hashed is what is stored. The manifest is written last, so a prefix without one is unfinished.
@@ -47,7 +47,7 @@ class OutputTooLargeError(OutputError):
 
 
 class Store(Protocol):
-    """Where files go."""
+    """The part of an artifact store that files are written to."""
 
     def put(self, key: str, source: BinaryIO) -> tuple[int, str]:
         """Store a blob; return its size and sha256."""

@@ -23,7 +23,7 @@ class HomeError(ConfigurationError):
 
 
 class InstanceRunningError(ConfigurationError):
-    """Somebody holds the data folder already."""
+    """Another process holds the data folder already."""
 
     code, title = "instance-running", "The data folder is in use"
 
@@ -59,7 +59,7 @@ class Home:
 
     @property
     def cache(self) -> Path:
-        """What can be made again."""
+        """Files that can be made again."""
         return self.root / "cache"
 
     @property
@@ -124,7 +124,7 @@ class InstanceLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> Self:
-        """Take the lock.
+        """Acquire the lock.
 
         Raises:
             InstanceRunningError: Another process holds it.
@@ -143,7 +143,7 @@ class InstanceLock:
         return self
 
     def release(self) -> None:
-        """Give it back; twice is harmless."""
+        """Release the lock; twice is harmless."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-LINE_BYTES = 4096
-PROGRESS_INTERVAL_S = 0.25
+LINE_BYTES = 4096  # of one line of output; a longer one is cut into several
+PROGRESS_INTERVAL_S = 0.25  # [s] between two messages
 _PROGRESS = re.compile(rb"::progress +([01](?:\.[0-9]{0,18})?|\.[0-9]{1,18})\s*")
 
 

@@ -70,7 +70,7 @@ class SolveProgress:
 
 @dataclass(frozen=True)
 class PointResult:
-    """How one point ended. `manifest` is there exactly when `reason` is OK."""
+    """The outcome of one point. `manifest` is there exactly when `reason` is OK."""
 
     claim: Claim
     reason: Reason

@@ -37,7 +37,7 @@ class PackCorruptError(GridError):
 
 
 class Blobs(Protocol):
-    """Where packs are read from."""
+    """The part of an artifact store that packs are read from."""
 
     def open(self, key: str) -> BinaryIO:
         """Open a blob for reading, seekable."""

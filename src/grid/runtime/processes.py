@@ -1,4 +1,4 @@
-"""What Linux says about processes, and how to end them: start times, resident memory, groups, parent-death signals."""
+"""Processes under Linux: start times, resident memory, groups, parent-death signals, and their end."""
 
 import ctypes
 import os
@@ -16,12 +16,12 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class ExitReason:
-    """How a process ended: exactly one of `exit_code` and `signal` is there, or neither where nobody saw it end."""
+    """The end of a process: exactly one of `exit_code` and `signal` is there, or neither where it is unknown."""
 
     exit_code: int | None = None
     signal: int | None = None
-    is_oom: bool = False  # by the kernel's own counter or by our measured limit, never guessed from a signal
-    was_killed: bool = False  # we asked for it
+    is_oom: bool = False  # by the kernel's counter or by the measured limit, never inferred from a signal
+    was_killed: bool = False  # by this process
 
     @classmethod
     def of(cls, wait_status: int, *, is_oom: bool = False, was_killed: bool = False) -> "ExitReason":
@@ -32,14 +32,14 @@ class ExitReason:
 
     @property
     def sentence(self) -> str:
-        """Say it to an operator."""
+        """One sentence for an operator."""
         if self.is_oom:
             return "It needed more memory than it may use and was ended."
         if self.signal is not None:
             return f"It was ended by signal {self.signal}."
         if self.exit_code is not None:
             return f"It ended with exit code {self.exit_code}."
-        return "It ended and nobody saw how."
+        return "It ended in an unknown way."
 
 
 def find_start_time(pid: int) -> int | None:
@@ -53,7 +53,7 @@ def find_start_time(pid: int) -> int | None:
 
 
 def is_same_process(pid: int, start_time: int) -> bool:
-    """Whether `pid` still is the process that started then: a reused number is somebody else."""
+    """Return whether `pid` is still the process that started then, and not another with a reused number."""
     return find_start_time(pid) == start_time
 
 
@@ -89,9 +89,9 @@ def find_descendants(ancestor: int) -> list[int]:
         children.setdefault(parent, []).append(pid)
     found, waiting = [], [ancestor]
     while waiting:
-        born = children.get(waiting.pop(), [])
-        found += born
-        waiting += born
+        direct = children.get(waiting.pop(), [])
+        found += direct
+        waiting += direct
     return found
 
 
@@ -109,7 +109,7 @@ def _scan() -> dict[int, tuple[int, int]]:
 
 
 def signal_group(group: int, number: signal.Signals) -> bool:
-    """Send a signal to a whole process group; False where nobody is left."""
+    """Send a signal to a process group; False where it has no process any more."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):  # PermissionError: only zombies of another user are left
@@ -130,7 +130,7 @@ def adopt_orphans() -> None:
 
 
 def hide_from_siblings() -> None:
-    """Keep other processes of the same user from tracing this one or taking its descriptors."""
+    """Deny other processes of the same user to trace this one or take its descriptors."""
     _prctl(PR_SET_DUMPABLE, 0)
 
 
@@ -140,7 +140,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def limit_resource(kind: int, amount: int) -> None:
-    """Lower one resource limit, soft and hard; never above what the parent left us."""
+    """Lower one resource limit, soft and hard; never above the parent's hard limit."""
     _, hard = resource.getrlimit(kind)
     allowed = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
     resource.setrlimit(kind, (allowed, allowed))

@@ -42,7 +42,7 @@ class ProgramOutcome:
 
     @classmethod
     def unwatched(cls) -> "ProgramOutcome":
-        """The watchdog ended, or said what it never says, while the program ran: only the program is that near.
+        """The watchdog ended, or sent an invalid message, while the program ran: only the program can have caused that.
 
         It fails once: a program that ends its watchdog would do so at every further try.
         """

@@ -28,8 +28,8 @@ from grid.runtime.scratch import make_scratch, remove_scratch
 from grid.schemas.jobs import FileEntry
 
 SAMPLE = "sim:local"
-MESSAGE_BYTES = 256 << 10
-CPU_SLACK = 1.1
+MESSAGE_BYTES = 256 << 10  # largest message of a watchdog
+CPU_SLACK = 1.1  # [-] limit of processor time over that of wall time on all CPUs
 
 
 class ProgramMissingError(UnavailableError):
@@ -40,7 +40,7 @@ class ProgramMissingError(UnavailableError):
 
 @dataclass(frozen=True)
 class Program:
-    """What is started for an image name: `argv`, then `--params FILE --output_dir FOLDER`."""
+    """The command of an image name: `argv`, then `--params FILE --output_dir FOLDER`."""
 
     name: str
     argv: tuple[str, ...]
@@ -49,7 +49,7 @@ class Program:
 
 @dataclass(frozen=True)
 class ProgramLimits:
-    """What one run may use."""
+    """Largest resources of one run."""
 
     wall_s: float
     memory_bytes: int = 2 << 30
@@ -155,7 +155,7 @@ class ProgramRun:
 
     @property
     def pid(self) -> int:
-        """The watchdog's process number; with `start_time` its name for good."""
+        """The watchdog's process number; with `start_time` it names no other process."""
         return self._watchdog.pid
 
     def fileno(self) -> int:
@@ -163,7 +163,7 @@ class ProgramRun:
         return self.socket.fileno()
 
     def poll(self, timeout_s: float = 0.0) -> bool:
-        """Whether `receive` would not block."""
+        """Return whether `receive` would return at once."""
         poller = select.poll()
         poller.register(self.socket, select.POLLIN)
         return bool(poller.poll(timeout_s * 1000))
@@ -180,7 +180,7 @@ class ProgramRun:
             data = self.socket.recv(MESSAGE_BYTES)
         except ConnectionError:
             data = b""
-        with suppress(ValueError, KeyError, TypeError):  # no word of the watchdog: somebody else has its socket
+        with suppress(ValueError, KeyError, TypeError):  # no message of the watchdog: another process has its socket
             if data:
                 return self._read(json.loads(data))
         return self._lose_watchdog()

@@ -83,7 +83,7 @@ class SlotChild:
             self.connection.send(message)
 
     def poll(self, timeout_s: float = 0.0) -> bool:
-        """Whether `receive` would not block."""
+        """Return whether `receive` would return at once."""
         return self.connection.poll(timeout_s)
 
     def receive(self) -> object:
@@ -104,7 +104,7 @@ class SlotChild:
         return (find_rss_bytes(self._report["pid"]) or 0) if "pid" in self._report and not self._is_dead else 0
 
     def is_over_memory(self) -> bool:
-        """Whether it holds more memory than `memory_limit_bytes`; the caller then calls `kill(is_oom=True)`."""
+        """Return whether it holds more than `memory_limit_bytes`; the caller then calls `kill(is_oom=True)`."""
         return self.memory_limit_bytes is not None and self.rss_bytes() > self.memory_limit_bytes
 
     def exit_reason(self, timeout_s: float = 2.0) -> ExitReason | None:
@@ -134,7 +134,7 @@ class SlotChild:
         return reason
 
     def close(self, timeout_s: float = 1.0) -> ExitReason | None:
-        """Hang up, let an idle child leave by itself, and kill it where it does not."""
+        """Close the pipe, so that an idle child exits by itself, and kill it where it does not."""
         self.connection.close()
         reason = self.exit_reason(timeout_s)
         if reason is None:
@@ -169,7 +169,7 @@ class SlotChild:
     def _release(self) -> None:
         self.connection.close()
         if self._status_pipe >= 0:
-            self._status_ended = True  # nobody looks any more, whether it was seen dead or not
+            self._status_ended = True  # not read any more, whether the end was seen or not
             os.close(self._status_pipe)
             self._status_pipe = -1
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -202,7 +202,7 @@ class SlotFactory:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "SlotFactory":
-        """Take folders and limits from the settings."""
+        """Return a factory with the folders and limits of the settings."""
         return cls(
             settings.grid_home,
             settings.resolved_artifacts_path,
@@ -307,7 +307,7 @@ class SlotFactory:
         if self._server is not None:
             try:
                 self._server.wait(2.0)
-            except subprocess.TimeoutExpired:  # still compiling: nobody waits for it
+            except subprocess.TimeoutExpired:  # still compiling, which is not waited for
                 self._server.kill()
                 self._server.wait()
             self._server = None

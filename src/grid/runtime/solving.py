@@ -1,4 +1,4 @@
-"""One batch in a slot child: parse, solve, keep the neighbours of a poisonous point, store the pack."""
+"""One batch in a slot child: parse, solve, isolate points that fail, store the pack."""
 
 import json
 import math
@@ -23,13 +23,13 @@ from grid.schemas.simulations import PointOutcome, Progress, Simulation
 if TYPE_CHECKING:
     import numpy as np
 
-PROGRESS_INTERVAL_S = 0.25
-LOG_CHARACTERS = 16 << 10
-SENTENCE_CHARACTERS = 500
+PROGRESS_INTERVAL_S = 0.25  # [s] between two messages
+LOG_CHARACTERS = 16 << 10  # of one point, from its end
+SENTENCE_CHARACTERS = 500  # of a message to the user
 
 
 class SupervisorGoneError(EOFError):
-    """Nobody is left to solve for."""
+    """The supervisor has ended."""
 
 
 class SolveChannel(Protocol):
@@ -54,13 +54,15 @@ def solve(message: Solve, registry: Registry, store: LocalArtifactStore, channel
         solved = Batch(message, simulation, channel).solve()
         results = _store(message, simulation, store, solved)
     except NotFoundError:
-        return _lost(message, started, f"This worker has no simulation {message.simulation!r}.")
+        return _fail_batch(message, started, f"This worker has no simulation {message.simulation!r}.")
     except StorageFullError as error:
-        return _lost(message, started, str(error), is_storage_full=True)
+        return _fail_batch(message, started, str(error), is_storage_full=True)
     except ConflictError:
-        return _lost(message, started, "A pack of this batch is stored already.")
+        return _fail_batch(message, started, "A pack of this batch is stored already.")
     except OSError as error:
-        return _lost(message, started, f"The result could not be stored ({error.strerror or type(error).__name__}).")
+        return _fail_batch(
+            message, started, f"The result could not be stored ({error.strerror or type(error).__name__})."
+        )
     return SolveFinished(message.batch_id, results, time.monotonic() - started, read_peak_rss_bytes())
 
 
@@ -70,7 +72,7 @@ def parse_params(simulation: Simulation, params: Mapping[str, Any]) -> BaseModel
 
 
 class Batch:
-    """The points of one message on their way through the simulation."""
+    """The points of one message with their outcomes and records."""
 
     def __init__(self, message: Solve, simulation: Simulation, channel: SolveChannel) -> None:
         self.message, self.simulation, self.channel = message, simulation, channel
@@ -83,7 +85,7 @@ class Batch:
         self.done = 0
 
     def solve(self) -> "Batch":
-        """Give every point an outcome, and every point that succeeded a record."""
+        """Solve all points: each gets an outcome, and each that succeeded a record."""
         points: dict[int, BaseModel] = {}
         for index, params in enumerate(self.message.points):
             try:
@@ -95,12 +97,12 @@ class Batch:
         return self
 
     def _solve(self, points: Mapping[int, BaseModel]) -> None:
-        """Solve these together; where that raises, solve each half alone, down to the point that is to blame."""
+        """Solve points together; where that raises, solve each half alone, down to the point that causes it."""
         try:
             result = self.simulation.solve(list(points.values()), self._progress(list(points)))
         except (StorageFullError, SupervisorGoneError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a model raises is the end of its own points only
+        except Exception as error:  # noqa: BLE001 - whatever a model raises fails its own points only
             if len(points) == 1:
                 (index,) = points
                 self.outcomes[index] = _describe(error)
@@ -170,7 +172,7 @@ class Batch:
 
 
 def _store(message: Solve, simulation: Simulation, store: LocalArtifactStore, batch: Batch) -> list[PointResult]:
-    """Store the pack of the points that succeeded and say how each point ended."""
+    """Store the pack of the points that succeeded and return the result of each point."""
     shapes = batch.by_shape(batch.successful())
     entries: dict[int, PackEntry] = {}
     if shapes:  # a simulation without a record (`noop`) leaves no file
@@ -220,7 +222,7 @@ def _finite_audit(audit: Audit) -> Audit:
 
 
 def _describe(error: Exception) -> PointOutcome:
-    """Say what a model raised: one sentence for the user, the traceback for the log."""
+    """Return the outcome for an exception of a model: one sentence for the user, the traceback for the log."""
     log = "".join(traceback.format_exception(error))
     if isinstance(error, MemoryError):
         return PointOutcome(Reason.OOM, Reason.OOM.sentence, log=log)
@@ -239,6 +241,6 @@ def _describe_invalid(error: ValidationError) -> PointOutcome:
     )
 
 
-def _lost(message: Solve, started: float, failure: str, *, is_storage_full: bool = False) -> SolveFinished:
+def _fail_batch(message: Solve, started: float, failure: str, *, is_storage_full: bool = False) -> SolveFinished:
     elapsed = time.monotonic() - started
     return SolveFinished(message.batch_id, (), elapsed, read_peak_rss_bytes(), failure, is_storage_full)

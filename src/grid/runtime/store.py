@@ -1,6 +1,6 @@
 """Artifacts in a local folder: immutable files by key, complete or not there at all.
 
-Whatever is unfinished lives under `.staging/`; a finished file is hard-linked to its key, which is both atomic and
+Unfinished files are in `.staging/`; a finished file is hard-linked to its key, which is both atomic and
 put-if-absent, and the folder that names it is synced. Folders are opened by descriptor and never through a link.
 """
 
@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 from grid.core.errors import ConflictError, InputError, NotFoundError, StorageFullError, UnavailableError
 
-BLOCK_BYTES = 1 << 20
-MOST_PARTS, MOST_CHARACTERS = 8, 512
+BLOCK_BYTES = 1 << 20  # read, hashed and written at once
+MOST_PARTS, MOST_CHARACTERS = 8, 512  # of a key
 STAGING = ".staging"
 FREE_FRACTION, FREE_BYTES = 0.01, 64 << 20  # below both, `check` says that the disk is full
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,127}")
@@ -125,7 +125,7 @@ class LocalArtifactStore:
             if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
                 raise InputError("Only a regular file with one name can be stored.")
             os.fchmod(file, 0o600)
-            os.fsync(file)  # an error here is fatal for this attempt: the kernel may have dropped the pages
+            os.fsync(file)  # an error here ends the attempt: the kernel may have dropped the pages
             folder = self._make_folder(folders, stack)
             try:
                 os.link(path, name, dst_dir_fd=folder, follow_symlinks=False)
@@ -184,7 +184,7 @@ class LocalArtifactStore:
     def _keys_below(self, folder: Path, path: str, prefix: str) -> Iterator[str]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except FileNotFoundError:  # removed while we looked
+        except FileNotFoundError:  # removed meanwhile
             return
         for entry in entries:
             key = f"{path}{entry.name}"
@@ -208,7 +208,7 @@ class LocalArtifactStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def remove_leftovers(self, older_than_s: float) -> int:
-        """Remove what attempts that were killed left in staging; return how many entries."""
+        """Remove what killed attempts left in staging; return the number of entries."""
         limit, removed = time.time() - older_than_s, 0
         for entry in os.scandir(self.root / STAGING):
             with suppress(FileNotFoundError):

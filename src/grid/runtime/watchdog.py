@@ -52,7 +52,7 @@ def main(config: dict[str, Any]) -> NoReturn:
 
 
 class Watchdog:
-    """One run. `cause` is why we ended it: wall_timeout, cancelled, oom, output_too_large, supervisor_gone."""
+    """One run. `cause` is the reason of its end: wall_timeout, cancelled, oom, output_too_large, supervisor_gone."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
@@ -267,10 +267,10 @@ class Watchdog:
         }
 
     def _is_oom(self) -> bool:
-        """Tell whether memory is why the run ended, or should have.
+        """Return whether memory is the reason of the end, or should have been.
 
-        The kernel keeps the peak of each process that it ends, so that the answer does not depend on how soon we
-        looked: too much memory is too much, also where the end or the deadline came first.
+        The kernel keeps the peak of each process that has ended, so that the answer does not depend on the time of the
+        last measurement: a run over its memory counts as such, also where its end or the deadline came first.
         """
         if self.cause in {"cancelled", "supervisor_gone", "output_too_large"}:
             return False
@@ -316,7 +316,7 @@ def _measure(folder: Path) -> int:
 
 
 def _open_up(error: OSError) -> None:
-    """Make a folder readable that the program closed to us; the next look counts what is in it."""
+    """Make a folder readable that the program made unreadable; the next measurement counts its files."""
     if isinstance(error, PermissionError) and error.filename:
         with suppress(OSError):
             os.chmod(error.filename, 0o700, follow_symlinks=False)  # noqa: PTH101 - as it came

@@ -77,7 +77,7 @@ class RunTerminator:
             self._writer.write(outcomes=work.end_at_wall())
 
     def stop(self, slot: Slot, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
-        """End some jobs of the slot's batch: cancel their points, or kill the child after the last. No outcome: lost."""
+        """End some jobs of the slot's batch: cancel their points, or kill the child. No outcome: they are lost."""
         run = slot.work
         if not isinstance(run, Run):
             return

@@ -47,7 +47,7 @@ def test_an_exit_is_a_code_or_a_signal():
     assert "137" in code.sentence
     assert "signal 9" in number.sentence
     assert "memory" in ExitReason(signal=9, is_oom=True).sentence
-    assert "nobody saw" in ExitReason().sentence
+    assert "unknown" in ExitReason().sentence
 
 
 def test_nobody_has_neither_memory_nor_start_time_nor_family():
