@@ -1,4 +1,4 @@
-"""What may be stored: every point is checked against its simulation's schema and priced, before anything is written."""
+"""Admission: every point is checked against its simulation's schema and priced, before anything is written."""
 
 import hashlib
 import json
@@ -18,12 +18,12 @@ from grid.core.settings import Settings
 from grid.schemas.jobs import JsonObject, SlotKind
 from grid.schemas.simulations import Estimate, Simulation
 
-MAX_ERRORS = 20
+MAX_ERRORS = 20  # of one answer
 MAX_CELL_STEPS = 1e12  # of one job: half an hour of one core at half a nanosecond each
 MEMORY_FRACTION = 0.6  # of a job's memory; the rest is for the interpreter and its libraries
-MAX_PROGRAM_PARAMS_BYTES = 64 * 1024
+MAX_PROGRAM_PARAMS_BYTES = 64 * 1024  # of one point, as JSON
 MAX_POINT_BYTES = 4 * 2**20  # of one point, as JSON
-_CHUNK = 500  # points checked in one call, so that a sweep of mistakes is given up early
+_CHUNK = 500  # points checked in one call, so that a sweep of mistakes is refused early
 _SPARE_NAMES = 16  # beyond those that a simulation knows: each unknown one is named in an error, but not thousands
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}")
@@ -42,7 +42,7 @@ class ParameterError(FieldError):
 
 @dataclass(frozen=True)
 class AdmittedPoint:
-    """One point as the ledger stores it: parameters with defaults, the price, and what it may be batched with."""
+    """One point as the ledger stores it: parameters with defaults, price and batch key."""
 
     params: JsonObject
     spec_hash: str  # sha256 of what is run and its parameters
@@ -202,7 +202,7 @@ def find_unit(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
 
 
 def require_affordable(estimate: Estimate, limits: JobLimits, *, where: str) -> None:
-    """Refuse a giant by its estimate, before anything is allocated."""
+    """Refuse a point beyond the limits by its estimate, before anything is allocated."""
     for resource, amount, limit, unit in (
         ("memory", estimate.memory_bytes / 2**20, limits.memory_bytes / 2**20, "MiB"),
         ("work", estimate.cell_steps, limits.cell_steps, "cell steps"),
@@ -248,7 +248,7 @@ def _step(part: str | int) -> str:
 
 
 def _limit(detail: ErrorDetails) -> str:
-    """Say what the parameter must be; a message about text that could not be parsed may quote it, and is not used."""
+    """Return the limit of the parameter; a message about unparsable text may quote it, and is not used."""
     if detail["type"] == "extra_forbidden":
         return "is not a parameter of this simulation"
     if detail["type"].endswith("_parsing"):

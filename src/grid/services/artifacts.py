@@ -1,4 +1,4 @@
-"""Files of finished jobs: listed from the manifest, opened by its entries alone; those on request are made by a worker.
+"""Files of finished jobs: listed from the manifest and opened by its entries alone; workers make those on request.
 
 A name that a caller sends is only ever compared with names that Grid wrote down; it never becomes a path or a key.
 """
@@ -53,7 +53,7 @@ class Artifact:
 
     @property
     def is_stored(self) -> bool:
-        """Whether it lies in the store already."""
+        """True where the file is in the store."""
         return self.key is not None
 
 

@@ -1,4 +1,4 @@
-"""The audit log: what was done, by whom, in the transaction that did it; and the proof that nobody changed it since.
+"""The audit log: actions and their actors, written with the change itself, and the proof that no entry was changed.
 
 One entry for each change that a person or an administrator causes: submit, cancel, purge, log in, log out, and every
 administrative act. Heartbeats and transitions by workers are in the ledger itself.
@@ -15,7 +15,7 @@ from grid.database.uow import Transaction, UnitOfWork
 
 @dataclass(frozen=True)
 class AuditFault:
-    """One place where the log is not what was written."""
+    """One entry that is not as it was written."""
 
     chain: int
     seq: int
@@ -32,7 +32,7 @@ class AuditReport:
 
     @property
     def is_intact(self) -> bool:
-        """Whether every entry is there and as it was written."""
+        """True where every entry is there and as it was written."""
         return not self.faults
 
 

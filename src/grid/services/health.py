@@ -1,4 +1,4 @@
-"""Is each part there? Read by `/ready`, `/metrics` and `grid doctor`."""
+"""Health of the service's parts, for `/ready`, `/metrics` and `grid doctor`."""
 
 import os
 from collections.abc import Callable
@@ -30,13 +30,13 @@ class Part:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it does its work."""
+        """True where the part works."""
         return self.state == "ready"
 
 
 @dataclass(frozen=True)
 class LedgerFigures:
-    """What the ledger holds, at one moment."""
+    """Counts of the ledger at one moment."""
 
     jobs: dict[JobStatus, int]
     outbox_backlog: int
@@ -44,7 +44,7 @@ class LedgerFigures:
 
 
 def check_parts(uow: UnitOfWork, store: ArtifactStore, home: Home, settings: Settings) -> tuple[Part, ...]:
-    """Look at every part; never raises."""
+    """Check every part; never raises."""
     return (
         _check("database", uow.database.kind, lambda: check_database(uow)),
         _check("worker", "supervisor", lambda: _check_workers(uow, settings)),

@@ -48,7 +48,7 @@ class RefreshSupersededError(ConflictError):
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a login or a refresh gives; the texts stay out of `repr`."""
+    """Tokens of a login or a refresh; the texts stay out of `repr`."""
 
     access_token: str
     refresh_token: str
@@ -217,7 +217,7 @@ class IdentityService:
 
     @contextmanager
     def _presenting(self, digest: str) -> Iterator[bool]:
-        """Tell whether nobody else in this process presents the same token at this moment."""
+        """Yield whether no other request of this process presents the same token at this moment."""
         with self._lock:
             self._presented[digest] += 1
             alone = self._presented[digest] == 1

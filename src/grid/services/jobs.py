@@ -43,7 +43,7 @@ class NotFinishedError(ConflictError):
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """A part of a list, how many rows there are in all, and the cursor behind which the list goes on."""
+    """A part of a list, the number of its rows, and the cursor behind which it goes on."""
 
     items: list[T]
     window: Window[Any]
@@ -52,12 +52,12 @@ class Page(Generic[T]):
 
     @property
     def pages(self) -> int | None:
-        """How many pages there are; None where the list is read by cursor."""
+        """Number of pages; None where the list is read by cursor."""
         return -(-self.count.number // self.window.size) if self.window.page is not None else None
 
 
 def describe_state(job: JobRecord | JobSummary) -> str:
-    """Say in one sentence where a job stands."""
+    """Return the state of a job as one sentence."""
     if job.message:
         return job.message
     return SENTENCES[job.state] if job.state in SENTENCES or job.reason is None else job.reason.sentence

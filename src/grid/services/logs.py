@@ -1,4 +1,4 @@
-"""Logs of jobs: as text, and as news for whoever follows them."""
+"""Logs of jobs: as text, and as news for their followers."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +14,8 @@ from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import JsonObject
 from grid.services.jobs import describe_state
 
-NEWS_CHUNKS = 64  # of all followed jobs in one look: 1 MiB at most
-JOBS_AT_ONCE = 200  # of one statement
+NEWS_CHUNKS = 64  # of all followed jobs in one query: 1 MiB at most
+JOBS_AT_ONCE = 200  # of one query
 MAX_LOG_CHUNKS = 4 * CHUNKS_PER_ATTEMPT  # of one answer: the last four attempts, 16 MiB at most
 
 
@@ -31,7 +31,7 @@ START = LogCursor(-1, -1)
 
 @dataclass(frozen=True)
 class JobNews:
-    """What happened to a job since a place in its log: chunks, and the state it is in."""
+    """News of a job since a place in its log: chunks, and its state."""
 
     cursor: LogCursor
     version: int
@@ -47,12 +47,12 @@ class JobNews:
 
     @property
     def messages(self) -> int:
-        """How many events this becomes."""
+        """Number of events that this becomes."""
         return 1 + len(self.chunks)
 
     @property
     def size(self) -> int:
-        """How many bytes of memory the log in this takes; one emoji makes it four for each character."""
+        """Memory of the log chunks [bytes]; one emoji makes it four for each character."""
         return sum(sys.getsizeof(chunk.text) for chunk in self.chunks)
 
 

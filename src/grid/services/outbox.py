@@ -1,4 +1,4 @@
-"""The relay: committed events leave the outbox for the numbered stream, at least once and in order."""
+"""The outbox relay: committed events move to the numbered stream, at least once and in order."""
 
 from grid.database.outbox import OutboxMessage
 from grid.database.uow import UnitOfWork

@@ -58,7 +58,7 @@ class PeriodicTask(threading.Thread):
 
     @property
     def is_finishing(self) -> bool:
-        """Whether the task was told to end; a long action looks at it between its steps."""
+        """True once the task was told to end; a long action checks it between its steps."""
         return self._finishing.is_set()
 
     @property

@@ -1,4 +1,4 @@
-"""What the services need from outside, as small protocols; `grid.runtime` and the scaled-out adapters fulfil them.
+"""Ports: what services need from outside, as small protocols; `grid.runtime` and further adapters implement them.
 
 Each port has an in-memory double in `tests/doubles/`, and one set of contract tests that every adapter passes.
 """
@@ -10,7 +10,7 @@ from uuid import UUID
 
 
 class Doorbell(Protocol):
-    """Says that there is something to look for in the database. It may be lost or rung twice: only latency changes."""
+    """Announces that the database may hold news. A ring may be lost or come twice: only latency changes."""
 
     def ring(self, topic: str, hint: UUID | None = None) -> None:
         """Wake whoever listens to `topic` (`work`: workers; `changes`: servers). Never blocks, never raises."""
@@ -25,7 +25,7 @@ class BellListener(Protocol):
         ...
 
     def drain(self) -> int:
-        """Take all rings that came, and say how many."""
+        """Read all waiting rings and return their number."""
         ...
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class ArtifactStore(Protocol):
 
 
 class ImageCatalogue(Protocol):
-    """Which container images can run here, and how: as a listed local program, or in a sandbox."""
+    """Container images that can run here, as listed local programs or in a sandbox."""
 
     def kind_of(self, image: str) -> str | None:
         """Return `program` or `docker`; None where no sandbox that may run this listed image is available."""

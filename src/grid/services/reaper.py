@@ -1,4 +1,4 @@
-"""The reaper: takes jobs back whose worker went away, and ends those whose time is over.
+"""The reaper: requeues jobs whose lease has lapsed, and ends those past their deadline.
 
 Every worker and the server run it every few seconds. Two at once are harmless: rows that one looks at are locked, and
 the other passes them by.
@@ -15,12 +15,12 @@ from grid.services.ledger.conclusion import carry_out
 from grid.services.ledger.decisions import decide_lapsed
 from grid.services.ledger.effects import settle
 
-CANCEL_LIMIT: Final = timedelta(seconds=60)  # a worker that renews its lease but does not stop is not waited for longer
+CANCEL_LIMIT: Final = timedelta(seconds=60)  # so long a worker that renews its lease may take to stop a cancelled job
 
 
 @dataclass(frozen=True)
 class ReapReport:
-    """How many jobs one round moved, and where to."""
+    """Numbers of jobs that one round moved, by their next state."""
 
     requeued: int = 0
     poisoned: int = 0
@@ -30,12 +30,12 @@ class ReapReport:
 
     @property
     def total(self) -> int:
-        """All of them: a full round means that there may be more."""
+        """Sum of all; a full round means that there may be more."""
         return self.requeued + self.poisoned + self.cancelled + self.timed_out + self.expired
 
 
 def reap(uow: UnitOfWork, *, limit: int = 100) -> ReapReport:
-    """Move up to `limit` held jobs whose lease or deadline is past, and `limit` queued ones that waited too long."""
+    """Move up to `limit` held jobs whose lease or deadline is past, and `limit` queued ones whose time is over."""
     with uow.begin() as tx:
         held = tx.transitions.lapsed(limit=limit, cancel_since=tx.now() - CANCEL_LIMIT)
         ends = carry_out(tx, [decide_lapsed(job, tx.now()) for job in held], {})

@@ -1,4 +1,4 @@
-"""Files of finished jobs, made when somebody asks: the server requests and waits, a worker's slot child makes them."""
+"""Files of finished jobs on request: the server requests and waits, a worker's slot child makes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from grid.services.ports import ArtifactStore, Doorbell
 
 __all__ = ["ClaimedRender", "RenderClaim", "RenderRecord", "RenderReturned", "RenderState"]
 
-MOST_LOSSES = 3
-KEPT_FOR = timedelta(hours=24)  # files that nobody asked for again
+MOST_LOSSES = 3  # children that may end while they make the files of one request
+KEPT_FOR = timedelta(hours=24)  # of files after their last request
 POISON = "The files took their worker down three times and are not tried again."
 
 
@@ -54,7 +54,7 @@ class RenderReturned:
 
 
 def request_render(uow: UnitOfWork, doorbell: Doorbell, job_id: UUID, names: Sequence[str]) -> UUID:
-    """Ask for files of a finished job; return the request's id. Files that are ready already are not made again.
+    """Request files of a finished job; return the request's id. Files that exist already are not made again.
 
     Raises:
         NotFoundError: There is no such job.
@@ -122,13 +122,13 @@ def conclude_render(uow: UnitOfWork, claim: RenderClaim, end: RenderFinished | R
 
 
 def requeue_expired_renders(uow: UnitOfWork) -> int:
-    """Give requests whose worker went away to another, or end them after three losses; return how many."""
+    """Requeue requests whose lease has lapsed, or end them after three losses; return their number."""
     with uow.begin() as tx:
         return tx.renders.requeue_expired(MOST_LOSSES, POISON)
 
 
 def forget_old_renders(uow: UnitOfWork, store: ArtifactStore, *, limit: int = 200) -> int:
-    """Remove requests, and their files, that nobody asked for again for a day; return how many requests."""
+    """Remove requests, and their files, a day after the last request; return the number of requests."""
     with uow.begin() as tx:
         forgotten = tx.renders.expire(KEPT_FOR, limit=limit)
     for record in forgotten:

@@ -1,4 +1,4 @@
-"""Which sessions are alive: asked for every request, so remembered for a few seconds, and forgotten when one ends."""
+"""The sessions that are alive: read for every request, so cached for a few seconds, and dropped when one ends."""
 
 import threading
 import time
@@ -13,13 +13,13 @@ from grid.core.tokens import Claims
 from grid.database.uow import UnitOfWork
 from grid.database.users import Role
 
-REMEMBER_S: Final = 5.0  # how long another process may not notice that a session has ended
-MOST_REMEMBERED: Final = 10_000
+REMEMBER_S: Final = 5.0  # [s] delay with which another process notices that a session has ended
+MOST_CACHED_SESSIONS: Final = 10_000  # beyond, the cache is emptied
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is calling, as the database says; what may be done follows from this alone."""
+    """The caller, from the database; every permission follows from this alone."""
 
     id: UUID
     username: str
@@ -29,7 +29,7 @@ class Principal:
 
     @property
     def is_administrator(self) -> bool:
-        """Whether the user runs the service."""
+        """True for a user who administers the service."""
         return self.role is Role.ADMINISTRATOR
 
 
@@ -72,7 +72,7 @@ class SessionDirectory:
         return principal
 
     def is_alive(self, principal: Principal) -> bool:
-        """Whether the session still counts, by the database: for streams, which outlive the check at their start."""
+        """Return whether the session is alive now, by the database: streams outlive the check at their start."""
         with self._uow.read() as tx:
             session = tx.sessions.find(principal.session_id)
             return session is not None and session.role is principal.role and session.is_alive(tx.now())
@@ -89,6 +89,6 @@ class SessionDirectory:
         with self._lock:
             if endings != self._endings:
                 return
-            if len(self._remembered) >= MOST_REMEMBERED:
+            if len(self._remembered) >= MOST_CACHED_SESSIONS:
                 self._remembered.clear()
             self._remembered[principal.session_id] = (principal, until)

@@ -78,12 +78,12 @@ class SubmissionResult:
 
     @property
     def noun(self) -> str:
-        """What was submitted: a job or a sweep."""
+        """Return `job` or `sweep`, after what was submitted."""
         return "sweep" if self.sweep_id is not None else "job"
 
     @property
     def subject(self) -> str:
-        """Return `job:<id>` or `sweep:<id>`, as events and the audit log name it."""
+        """Return `job:<id>` or `sweep:<id>`, the name in events and the audit log."""
         return f"{self.noun}:{self.sweep_id or self.job_ids[0]}"
 
 

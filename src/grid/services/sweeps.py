@@ -20,7 +20,7 @@ from grid.services import ledger
 from grid.services.jobs import Page
 from grid.services.ports import Doorbell
 
-CSV_PAGE = 1000
+CSV_PAGE = 1000  # rows of one query
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -33,7 +33,7 @@ class SweepState:
 
     @property
     def ended(self) -> int:
-        """How many points have reached a final state."""
+        """Number of points in a final state."""
         return sum(self.by_state.get(state, 0) for state in TERMINAL)
 
 

@@ -1,8 +1,8 @@
-"""Slows down who guesses passwords: failures only are counted, per account and per address, in this process.
+"""Limits on password guesses: failures only are counted, per account and per address, in this process.
 
 A guess counts as a failure while it is being checked, so that a burst of guesses at once gets no further than the same
 guesses one after another. A device that shows a refresh token of the account has a count of its own: strangers who
-guess can shut the door for other strangers, not for the owner.
+guess can lock out other strangers, not the owner.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ _SWEEP_EVERY: Final = 1000  # failures between two removals of keys whose failur
 
 @dataclass(frozen=True)
 class Bucket:
-    """What failures are counted for."""
+    """A counter of failures: an account, an address or a session."""
 
     limit: RateLimitItem
     kind: str
@@ -37,7 +37,7 @@ class Bucket:
 
 
 class PasswordGuess:
-    """One guess on its way; it is forgotten unless it turns out to be wrong."""
+    """One guess in progress; it counts only if it is wrong."""
 
     def __init__(self) -> None:
         self.has_failed = False

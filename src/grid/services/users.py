@@ -1,4 +1,4 @@
-"""Users: made, listed, promoted, shut out; their passwords. Whatever takes rights away ends their sessions at once."""
+"""Users and their passwords. Every change that takes rights away ends the user's sessions at once."""
 
 import json
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class UsernameTakenError(ConflictError):
 
 
 class LastAdministratorError(ConflictError):
-    """Nobody could run the service any more."""
+    """The service would have no administrator."""
 
     code, title = "last-administrator", "This is the last administrator"
 
@@ -71,7 +71,7 @@ def ensure_administrator(uow: UnitOfWork, home: Path, passwords: PasswordHasher 
 
 
 class UserService:
-    """What administrators do with users, and what users do with their own account.
+    """Administration of users, and changes of users to their own account.
 
     Args:
         uow: Where users are.
@@ -136,7 +136,7 @@ class UserService:
         return changed or user
 
     def change_password(self, principal: Principal, *, current: str, new: str) -> None:
-        """Give the caller another password; every session of the user ends, this one too.
+        """Change the caller's password; every session of the user ends, this one too.
 
         Raises:
             FieldError: The current password is not right, or the new one is not acceptable.

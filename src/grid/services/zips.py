@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 256 * 1024  # of one read of a file
 # Pictures are packed already. What is packed of one zip takes about half a second of processor time, twice.
 STORED_SUFFIXES = (".png", ".zip", ".gz", ".npz")
-DEFLATE_LIMIT_BYTES = 16 * 2**20
+DEFLATE_LIMIT_BYTES = 16 * 2**20  # compressed in one zip; further files are stored
 FORMAT = b"1"  # another one wherever equal files would give another zip
 MOST_SIZES = 4096  # remembered sizes of zips, so that each part of a download in parts costs no measuring
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can name; a real one would change the bytes
@@ -90,7 +90,7 @@ _sizes_lock = threading.Lock()
 
 
 def _choose(members: Sequence[ZipMember]) -> Iterator[tuple[ZipMember, bool]]:
-    """Tell of each file whether it is stored as it is: packed ones, and all that is over what one zip may pack."""
+    """Yield each file with whether it is stored uncompressed: packed ones, and all beyond what one zip may compress."""
     packed = 0
     for member in members:
         is_stored = member.name.endswith(STORED_SUFFIXES) or packed + member.size > DEFLATE_LIMIT_BYTES

@@ -1,4 +1,4 @@
-"""Cancelling: what waits ends at once; what runs is told to stop, and ends when its worker says so."""
+"""Cancellation: a queued job ends at once; a running one ends when its worker has stopped it."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from grid.services.ledger.effects import settle
 
 
 class JobFinishedError(ConflictError):
-    """The job has ended before; `state` is how."""
+    """The job has ended before, in `state`."""
 
     code, title = "job-finished", "The job has ended already"
 

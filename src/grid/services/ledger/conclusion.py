@@ -62,7 +62,7 @@ def carry_out(tx: Transaction, decisions: Sequence[Decision], outcomes: Mapping[
 
 
 def _depends_on_history(outcome: Outcome) -> bool:
-    """Whether the next state depends on earlier attempts, losses and failures of the job."""
+    """Return whether the next state depends on earlier attempts, losses and failures of the job."""
     return isinstance(outcome, Returned) or (isinstance(outcome, Failed) and outcome.reason is Reason.NONZERO_EXIT)
 
 

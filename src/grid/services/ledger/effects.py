@@ -1,4 +1,4 @@
-"""What goes with every transition, in its transaction: exact counters, and one event for each statement."""
+"""Effects of every transition, in its transaction: exact counters, and one event for each statement."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence

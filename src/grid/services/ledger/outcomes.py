@@ -1,4 +1,4 @@
-"""How a worker says that a claim has ended."""
+"""Outcomes of claims, as a worker reports them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,7 +17,7 @@ class Succeeded:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run failed or ran out of time by its own doing: `failed` or `timed_out`.
+    """The run itself failed or ran out of time: `failed` or `timed_out`.
 
     With `nonzero_exit`, a job whose user asked for retries goes back to the queue instead.
     """
@@ -36,7 +36,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Returned:
-    """The run did not end, and not by its own doing.
+    """The run did not end, for a reason outside it.
 
     `drain`: the worker stops; the job can be claimed at once. `infra`: something the run needs did not work; after a
     pause, ten times at most. `lost`: the process under the run died; at once, three times at most, and alone.

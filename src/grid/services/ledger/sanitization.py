@@ -1,5 +1,5 @@
-"""Outcomes made storable before they are written: what a run said is anybody's text, and one bad value would take the
-whole transaction with it."""
+"""Outcomes made storable before they are written: any program sends them, and one invalid value would undo the whole
+transaction."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,13 +10,13 @@ from grid.schemas.jobs import Audit, Manifest
 from grid.services.ledger.outcomes import Failed, Outcome, Returned, Stopped, Succeeded
 
 MOST_MESSAGE = 2_000  # characters, as the column has
-MOST_DETAIL = 1_000
-MOST_VERSION = 100
+MOST_DETAIL = 1_000  # characters of an audit's detail
+MOST_VERSION = 100  # characters of a version or a hash
 _VERDICTS = frozenset({"passed", "failed", "not_applicable"})
 
 
 def make_storable(outcome: Outcome) -> Outcome:
-    """Return the outcome with every text, number and name as both databases and every list take it."""
+    """Return the outcome with every text, number and name valid for both databases and every list."""
     match outcome:
         case Succeeded(_, manifest, usage):
             return replace(outcome, manifest=_manifest(manifest), usage=storable_scalars(usage))
@@ -42,7 +42,7 @@ def _manifest(manifest: Manifest) -> Manifest:
 
 
 def make_storable_audit(audit: Mapping[str, Any]) -> Audit:
-    """Return an audit; one whose verdict is none has failed."""
+    """Return a storable audit; an unknown verdict counts as failed."""
     verdict = audit.get("verdict")
     return Audit(
         name=storable_text(audit.get("name", "")),
