@@ -20,7 +20,6 @@ from grid.runtime.processes import find_start_time
 from grid.schemas.jobs import Claim, JobStatus, Reason
 from grid.services import ledger
 from grid.services.renders import RenderState, find_render, request_render
-from grid.tasks.ledger import WorkerLedger
 
 
 @pytest.fixture
@@ -188,7 +187,7 @@ def test_a_worker_cut_off_from_the_database_kills_its_work_before_the_lease_ends
 
         with monkeypatch.context() as patch:
             for call in ("renew", "claim", "conclude"):
-                patch.setattr(WorkerLedger, call, unreachable)
+                patch.setattr(ledger, call, unreachable)
             wait_until(lambda: find_start_time(child) is None, "the worker had fenced itself")
             (job,) = read_jobs(uow, [job_id])
             assert job.epoch == 1

@@ -28,7 +28,7 @@ from grid.tasks.events import EventQueue, WorkerEvent
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.housekeeping import GarbageCollector, make_storage_probe
 from grid.tasks.leases import Leases
-from grid.tasks.ledger import WorkerLedger
+from grid.tasks.ledger import bind_ledger
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.orphans import ChildRegister, end_orphans
 from grid.tasks.programs import Launcher, ProgramLauncher, Programs
@@ -65,7 +65,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
     worker_id, host = make_worker_id(), socket.gethostname()
     tokens = settings.grid_slots or count_cores()
     limits = WorkerLimits(tokens, lease_s=settings.grid_lease_s)
-    ledger = WorkerLedger(dependencies.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
+    ledger = bind_ledger(dependencies.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
     relay = make_outbox_relay(dependencies.uow, dependencies.doorbell, every_s=RELAY_TRIGGERED_EVERY_S)

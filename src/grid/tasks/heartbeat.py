@@ -7,7 +7,7 @@ from grid.services.ledger import Renewal
 from grid.services.periodic import PeriodicTask
 from grid.tasks.events import LeasesRenewed, WorkerEvent
 from grid.tasks.leases import Leases
-from grid.tasks.ledger import Ledger
+from grid.tasks.ledger import WorkerLedger
 
 HASTE_LIMIT = 256  # claims; with more, a ring does not bring the heartbeat forward
 HASTE_GAP_S = 1.0  # [s] between two heartbeats at least, however often the bell rings
@@ -27,7 +27,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: WorkerLedger,
         leases: Leases,
         post: Callable[[WorkerEvent], None],
         *,

@@ -19,7 +19,7 @@ from grid.services.ledger import LogChunk, Outcome, Returned, Succeeded
 from grid.services.renders import RenderClaim, RenderReturned
 from grid.tasks.events import ClaimReply, ClaimRequest, JobsRequeued, ThreadDied, WorkerEvent
 from grid.tasks.leases import Leases
-from grid.tasks.ledger import Ledger
+from grid.tasks.ledger import WorkerLedger
 
 log = get_logger(__name__)
 
@@ -61,7 +61,7 @@ class LedgerWriter(threading.Thread):
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: WorkerLedger,
         leases: Leases,
         post: Callable[[WorkerEvent], None],
         *,
