@@ -176,7 +176,7 @@ class Dispatcher:
     def return_waiting(self) -> None:
         """Return waiting work to the queue: the worker drains."""
         for run in self._ready:
-            self._writer.write(outcomes=run.give_back("drain", "The worker is being stopped."))
+            self._writer.write(outcomes=run.return_open("drain", "The worker is being stopped."))
         for render in self._renders:
             self._writer.write(renders=[(render.claimed.claim, RenderReturned(is_loss=False))])
         self._ready.clear()
@@ -188,12 +188,12 @@ class Dispatcher:
             work = slot.work
             self._children.terminate(slot)
             if isinstance(work, Run):
-                self._writer.write(outcomes=work.give_back("drain", "The worker was stopped."))
+                self._writer.write(outcomes=work.return_open("drain", "The worker was stopped."))
             elif work is not None:
                 self._writer.write(renders=[(work.claimed.claim, RenderReturned(is_loss=False))])
         for run in self._programs.runs():
             self._programs.kill(run)
-            self._writer.write(outcomes=run.give_back("drain", "The worker was stopped."))
+            self._writer.write(outcomes=run.return_open("drain", "The worker was stopped."))
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -298,7 +298,7 @@ class Dispatcher:
                 run.progress_at = now
                 self._writer.write(progress=dict.fromkeys(run.open, message.fraction))
         else:
-            outcomes, logs = run.settle(message)
+            outcomes, logs = run.make_outcomes(message)
             self._children.free(slot)
             self._writer.write(outcomes=outcomes, logs=logs)
             if message.is_storage_full:
@@ -350,4 +350,4 @@ class Dispatcher:
             self._terminator.forget(run)
         elif now - run.claimed_at > READY_LIMIT_S:
             self._ready.remove(run)
-            self._writer.write(outcomes=run.give_back("drain", "The worker that claimed the job had no free core."))
+            self._writer.write(outcomes=run.return_open("drain", "The worker that claimed the job had no free core."))

@@ -136,7 +136,7 @@ class Programs:
             self._writer.write(outcomes=run.fail(Reason.IMAGE_UNAVAILABLE, str(error)))
         except (GridError, OSError) as error:
             log.exception("worker.program_not_started", job=str(claim.job_id))
-            self._writer.write(outcomes=run.give_back("infra", f"The program could not be started: {error}"))
+            self._writer.write(outcomes=run.return_open("infra", f"The program could not be started: {error}"))
         else:
             if program is None:
                 self._writer.write(outcomes=run.fail(Reason.SANDBOX_UNAVAILABLE))
@@ -221,7 +221,7 @@ class Programs:
         self._conclude(slot, outcome)
 
     def _conclude(self, slot: ProgramSlot, outcome: Outcome) -> None:
-        slot.run.take([slot.claim])
+        slot.run.remove([slot.claim])
         self._writer.write(outcomes=[outcome], logs=self._chunks(slot, time.monotonic()))
 
     def _leave(self, slot: ProgramSlot) -> None:

@@ -51,51 +51,51 @@ class Run:
             pack_key,
         )
 
-    def take(self, claims: Iterable[Claim]) -> list[Claim]:
+    def remove(self, claims: Iterable[Claim]) -> list[Claim]:
         """Remove claims from `open`; return those that were open."""
         return [claim for claim in claims if self.open.pop(claim, None) is not None]
 
-    def lose(self, message: str) -> list[Outcome]:
-        """End every open job as lost with its process: each comes back alone, and the third loss is the last."""
-        return [Returned(claim, "lost", message) for claim in self.take(list(self.open))]
+    def return_lost(self, message: str) -> list[Outcome]:
+        """Return every open job as lost with its process: each is claimed alone next, at most twice more."""
+        return [Returned(claim, "lost", message) for claim in self.remove(list(self.open))]
 
-    def give_back(self, why: str, message: str) -> list[Outcome]:
-        """End every open job without blame: `drain` at once, `infra` after a pause."""
-        return [Returned(claim, why, message) for claim in self.take(list(self.open))]  # type: ignore[arg-type]
+    def return_open(self, why: str, message: str) -> list[Outcome]:
+        """Return every open job to the queue without a loss: `drain` at once, `infra` after a pause."""
+        return [Returned(claim, why, message) for claim in self.remove(list(self.open))]  # type: ignore[arg-type]
 
     def fail(self, reason: Reason, message: str = "", exit_code: int | None = None) -> list[Outcome]:
         """End every open job with one reason."""
-        return [failed(claim, reason, message, exit_code) for claim in self.take(list(self.open))]
+        return [failed(claim, reason, message, exit_code) for claim in self.remove(list(self.open))]
 
     def end_with_process(self, exit_reason: ExitReason | None) -> list[Outcome]:
         """End every open job after its process died by itself or was killed for its memory."""
         if self.is_alone and exit_reason is not None and exit_reason.is_oom:
             return self.fail(Reason.OOM)
-        return self.lose(exit_reason.sentence if exit_reason is not None else "The simulation process ended.")
+        return self.return_lost(exit_reason.sentence if exit_reason is not None else "The simulation process ended.")
 
     def end_at_start(self) -> list[Outcome]:
         """End after the limit to begin: alone, it is the job's own; of several, each is tried alone."""
         if self.is_alone:
             return self.fail(Reason.START_TIMEOUT)
-        return self.lose("A batch that the job belonged to did not begin in time.")
+        return self.return_lost("A batch that the job belonged to did not begin in time.")
 
     def end_at_wall(self) -> list[Outcome]:
         """End after the wall limit: alone, it is the job's own; of several, each is tried alone with its own limit."""
         if self.is_alone:
             return self.fail(Reason.WALL_TIMEOUT)
-        return self.lose("A batch that the job was solved in took longer than its time limit.")
+        return self.return_lost("A batch that the job was solved in took longer than its time limit.")
 
-    def settle(self, solved: SolveFinished) -> tuple[list[Outcome], list[LogChunk]]:
-        """Turn a child's answer into outcomes and log rows of the jobs that are still open."""
+    def make_outcomes(self, solved: SolveFinished) -> tuple[list[Outcome], list[LogChunk]]:
+        """Return the outcomes and log rows of the jobs that are still open, from a child's answer."""
         if solved.failure is not None:
-            return self.give_back("infra", solved.failure), []
+            return self.return_open("infra", solved.failure), []
         usage = {"batch_elapsed_s": solved.elapsed_s, "batch_jobs": len(self.batch.jobs)}
         if solved.max_rss_bytes:
             usage["max_rss_bytes"] = solved.max_rss_bytes
-        ours = [result for result in solved.results if self.open.pop(result.claim, None) is not None]
-        outcomes = [_outcome(result, usage) for result in ours]
-        outcomes += self.give_back("infra", "The simulation process left out the job's result.")
-        return outcomes, list(_logs(ours))
+        still_open = [result for result in solved.results if self.open.pop(result.claim, None) is not None]
+        outcomes = [_outcome(result, usage) for result in still_open]
+        outcomes += self.return_open("infra", "The simulation process left out the job's result.")
+        return outcomes, list(_logs(still_open))
 
 
 @dataclass(eq=False)

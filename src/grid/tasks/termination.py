@@ -81,7 +81,7 @@ class RunTerminator:
         run = slot.work
         if not isinstance(run, Run):
             return
-        taken = run.take(claims & run.open.keys())
+        taken = run.remove(claims & run.open.keys())
         if not taken:
             return
         if run.open and slot.child is not None:
@@ -92,7 +92,7 @@ class RunTerminator:
 
     def stop_waiting(self, run: Run, claims: frozenset[Claim], outcome: MakeOutcome | None) -> None:
         """End some jobs of a batch that has not started."""
-        self._write_outcomes(run.take(claims & run.open.keys()), outcome)
+        self._write_outcomes(run.remove(claims & run.open.keys()), outcome)
 
     def drop(self, slot: Slot) -> None:
         """Kill the child and drop its work without writing to the ledger: another worker may hold the lease by now."""
@@ -107,7 +107,7 @@ class RunTerminator:
             self._leases.release_render(work.claimed.claim)
             return
         log.warning("worker.lease_fenced", batch=str(work.batch.batch_id), jobs=len(work.open))
-        self._leases.release(work.take(list(work.open)))
+        self._leases.release(work.remove(list(work.open)))
 
     def _write_outcomes(self, claims: list[Claim], outcome: MakeOutcome | None) -> None:
         if outcome is None:
