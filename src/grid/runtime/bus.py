@@ -20,7 +20,7 @@ class UnixDoorbell:
         self.run_folder = run_folder
 
     def ring(self, topic: str, hint: UUID | None = None) -> None:
-        """Wake whoever listens to `topic`. Never blocks, never raises; a socket whose owner is dead is removed."""
+        """Wake every listener to `topic`. Never blocks or raises; the socket of a process that has ended is removed."""
         with suppress(OSError):
             folder = os.open(self.run_folder, _FOLDER)
             try:

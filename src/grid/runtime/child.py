@@ -34,7 +34,7 @@ def main(config: dict[str, Any]) -> None:
 
 
 def run(config: dict[str, Any], registry: Registry) -> int:
-    """Set the process up and serve until the supervisor hangs up; return the exit code."""
+    """Set the process up and serve until the supervisor closes the pipe; return the exit code."""
     limit_resource(resource.RLIMIT_CORE, 0)
     limit_resource(resource.RLIMIT_NOFILE, config["open_files"])
     os.umask(0o077)

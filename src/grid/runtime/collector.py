@@ -20,7 +20,7 @@ from grid.runtime.store import ArtifactExistsError
 from grid.schemas import media_types
 from grid.schemas.jobs import FileEntry, Reason
 
-MOST_FILES = 64  # files of one run, unless a caller says otherwise
+MOST_FILES = 64  # files of one run, unless a caller sets another number
 MANIFEST_NAME = "grid-manifest.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(\.[A-Za-z0-9]{1,8}){1,2}")
 

@@ -72,7 +72,7 @@ def open_home(root: Path) -> Home:
     """Make the data folder where it is missing, check it, and return it.
 
     Raises:
-        HomeError: Somebody else's, a link or a file, readable by others, or on a network file system.
+        HomeError: Another user's, a link or a file, readable by others, or on a network file system.
     """
     try:
         is_new = not os.path.lexists(root)
@@ -99,7 +99,7 @@ def _require_private(folder: Path, *, is_ours: bool) -> None:
     if status.st_uid != os.geteuid():
         raise HomeError(f"{folder} belongs to another user; set GRID_HOME to a folder of your own.")
     if status.st_mode & 0o077:
-        if not is_ours:  # somebody's folder with other things in it: not ours to lock up
+        if not is_ours:  # a folder with other files, whose mode is not changed
             raise HomeError(f"{folder} holds other files and others may read it; choose an empty GRID_HOME.")
         folder.chmod(0o700)
 
@@ -116,7 +116,7 @@ def require_local_file_system(folder: Path) -> None:
 
 
 class InstanceLock:
-    """Held by one process of a role until it releases it or dies, however that comes."""
+    """Held by one process of a role until it releases the lock or ends."""
 
     def __init__(self, home: Home, role: str) -> None:
         self.home, self.role = home, role

@@ -39,7 +39,7 @@ class Render:
 
 @dataclass(frozen=True)
 class CancelPoints:
-    """Cancelled points: mask them; their neighbours go on."""
+    """Cancelled points: mask them; the other points go on."""
 
     batch_id: UUID
     job_ids: frozenset[UUID]

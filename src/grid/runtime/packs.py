@@ -20,7 +20,7 @@ from grid.schemas.jobs import PackEntry
 if TYPE_CHECKING:  # the supervisor may import this module; it never loads NumPy
     import numpy as np
 
-HEADER_BYTES = 1 << 20  # NumPy refuses to parse more than it is told to
+HEADER_BYTES = 1 << 20  # NumPy refuses to parse a longer header
 
 
 class PackCorruptError(GridError):

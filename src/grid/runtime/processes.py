@@ -155,13 +155,13 @@ def read_peak_rss_bytes() -> int:
 
 
 def reset_peak_rss() -> None:
-    """Start measuring the peak anew, where the kernel lets us (proc(5), clear_refs)."""
+    """Reset the peak, where the kernel allows it (proc(5), clear_refs)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def count_cgroup_oom_kills() -> int | None:
-    """Return how many processes of our memory cgroup the kernel has killed for want of memory; None where unknown."""
+    """Return how many processes of our memory cgroup the kernel has killed for lack of memory; None where unknown."""
     with suppress(OSError, ValueError, StopIteration):
         for line in OWN_CGROUPS.read_text(encoding="ascii").splitlines():
             _, controllers, path = line.split(":", 2)

@@ -32,7 +32,7 @@ class UsageLimits(Protocol):
 
 @dataclass(frozen=True)
 class ProgramOutcome:
-    """`reason` is OK for exit code 0 within all limits. INFRA: it is not the program's fault, try again."""
+    """`reason` is OK for exit code 0 within all limits. INFRA: not caused by the program, which is tried again."""
 
     reason: Reason
     message: str
@@ -55,7 +55,7 @@ class ProgramOutcome:
 
     @classmethod
     def of(cls, report: dict[str, Any], limits: UsageLimits) -> "ProgramOutcome":
-        """Read the watchdog's last message. Why *we* ended it comes first, then what the kernel says, then the code."""
+        """Read the watchdog's last message: its own cause comes first, then the kernel's signal, then the exit code."""
         if "failure" in report:
             return cls(Reason.INFRA, report["failure"])
         usage = {name: report[name] for name in ("wall_s", "cpu_s", "max_rss_bytes", "output_bytes")}

@@ -91,7 +91,7 @@ class ProgramProgress:
 
 @dataclass(frozen=True)
 class ProgramEnded:
-    """The program, and all that it started, is dead."""
+    """The program, and all that it started, has ended."""
 
     outcome: ProgramOutcome
 
@@ -192,7 +192,7 @@ class ProgramRun:
         return ProgramEnded(self.outcome)
 
     def cancel(self) -> None:
-        """Ask all its processes to end, and end them after the grace; `ProgramEnded` says when."""
+        """Ask all its processes to end, and end them after the grace; `ProgramEnded` follows."""
         with suppress(ConnectionError, BlockingIOError):
             self.socket.send(b'"cancel"')
 
@@ -213,7 +213,7 @@ class ProgramRun:
         return True
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Release what the run held: the watchdog ends the program as soon as we hang up. Twice is harmless."""
+        """Release the run: the watchdog ends the program when the socket closes. Twice is harmless."""
         self.socket.close()
         try:
             self._watchdog.wait(timeout_s)
@@ -293,7 +293,7 @@ class ProgramRun:
                 return ProgramEnded(self.outcome)
 
     def _end_orphan(self) -> None:
-        """Without its watchdog the program dies by the kernel's signal; its own children are ended here."""
+        """End the children of a program without a watchdog; the parent-death signal has ended the program itself."""
         started = self._started
         if started and started.start_time and is_same_process(started.pid, started.start_time):
             signal_group(started.pid, signal.SIGKILL)

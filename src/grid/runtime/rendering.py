@@ -1,4 +1,4 @@
-"""Files of a finished job, made in a slot child when somebody asks for them."""
+"""Files of a finished job, made in a slot child on request."""
 
 import sys
 import traceback
@@ -38,7 +38,7 @@ class RenderGoneError(RenderError):
 
 
 def render(message: Render, registry: Registry, store: LocalArtifactStore, *, output_bytes: int) -> RenderFinished:
-    """Make and store the files that were asked for; the answer says why not where it cannot be done."""
+    """Make and store the requested files; the answer gives the reason where that fails."""
     try:
         simulation = registry.get(message.simulation)
         with store.staging("render") as staging, storage_errors():

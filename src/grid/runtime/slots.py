@@ -74,7 +74,7 @@ class SlotChild:
         return self._read_start("start_time")
 
     def fileno(self) -> int:
-        """Return the descriptor that is readable when there is a message or the child is dead."""
+        """Return the descriptor that is readable when there is a message or the child has ended."""
         return self.connection.fileno()
 
     def send(self, message: object) -> None:
@@ -90,16 +90,16 @@ class SlotChild:
         """Return the next message of the child.
 
         Raises:
-            EOFError: The child is dead and sent nothing more.
+            EOFError: The child has ended and sent nothing more.
         """
         try:
             message: object = self.connection.recv()
-        except OSError as error:  # reset, or dead in the middle of a message
+        except OSError as error:  # reset, or ended in the middle of a message
             raise EOFError from error
         return message
 
     def rss_bytes(self) -> int:
-        """Return the resident memory; 0 for a child that is dead or not yet started."""
+        """Return the resident memory; 0 for a child that has ended or not yet started."""
         self._read_status(0.0)
         return (find_rss_bytes(self._report["pid"]) or 0) if "pid" in self._report and not self._is_dead else 0
 

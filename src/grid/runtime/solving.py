@@ -45,7 +45,7 @@ class SolveChannel(Protocol):
 
 
 def solve(message: Solve, registry: Registry, store: LocalArtifactStore, channel: SolveChannel) -> SolveFinished:
-    """Solve a batch; the answer has a result for each point, or says why the whole batch goes back to the queue."""
+    """Solve a batch; the answer has a result for each point, or the reason why the whole batch is requeued."""
     started = time.monotonic()
     reset_peak_rss()
     try:

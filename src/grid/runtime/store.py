@@ -22,7 +22,7 @@ from grid.core.errors import ConflictError, InputError, NotFoundError, StorageFu
 BLOCK_BYTES = 1 << 20  # read, hashed and written at once
 MOST_PARTS, MOST_CHARACTERS = 8, 512  # of a key
 STAGING = ".staging"
-FREE_FRACTION, FREE_BYTES = 0.01, 64 << 20  # below both, `check` says that the disk is full
+FREE_FRACTION, FREE_BYTES = 0.01, 64 << 20  # below both, `check` reports a full disk
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,127}")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -1,4 +1,4 @@
-"""The process that starts one local program, limits it, and ends it: at its deadline even if nobody else is alive.
+"""The process that starts one local program, limits it, and ends it at its deadline, also after its supervisor died.
 
 It speaks with the supervisor over one SEQPACKET socket, JSON each way. It sends `started`, `log`, `progress`, `ended`
 and receives `cancel`. End of file on the socket means that the supervisor is dead, and ends the program at once. While
@@ -62,7 +62,7 @@ class Watchdog:
         self.unsent: deque[bytes] = deque()
         self.cause: str | None = None
         self.kill_at = float("inf")
-        self.has_output = True  # the program, or somebody who inherited it, holds the pipe
+        self.has_output = True  # the program, or a process that inherited it, holds the pipe
         self.wait_status: int | None = None
         self.cpu_s, self.peak_bytes, self.written = 0.0, 0, 0
         self.oom_kills = count_cgroup_oom_kills()
@@ -118,7 +118,7 @@ class Watchdog:
         )
 
     def _watch(self) -> None:
-        """Serve the pipe, the socket and the clock until the program is dead."""
+        """Serve the pipe, the socket and the clock until the program has ended."""
         measure_at = 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(self.bell, selectors.EVENT_READ)
@@ -135,7 +135,7 @@ class Watchdog:
                 self._reap()
 
     def _register(self, selector: selectors.BaseSelector) -> None:
-        """Listen to the program only while the supervisor listens to us."""
+        """Read the program's output only while the supervisor reads messages."""
         wanted = {
             self.output: selectors.EVENT_READ if self.has_output and len(self.unsent) < MAX_UNSENT else 0,
             self.socket.fileno(): (0 if self.cause == "supervisor_gone" else selectors.EVENT_READ)
@@ -229,7 +229,7 @@ class Watchdog:
                 os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        """Collect the program, and orphans that became ours."""
+        """Collect the program, and orphans that this process adopted."""
         with suppress(ChildProcessError):
             while True:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -304,7 +304,7 @@ class Watchdog:
 
 
 def _measure(folder: Path) -> int:
-    """Return the bytes of all files below a folder; links are not followed, and a folder that was shut is opened."""
+    """Return the bytes of all files below a folder; links are not followed, unreadable folders are made readable."""
     total = 0
     if folder.is_symlink():  # `os.walk` would follow the first one, to the root of all files if need be
         return 0

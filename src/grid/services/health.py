@@ -21,7 +21,7 @@ STALE_POLL_S = 60.0  # [s] a living worker that has not asked for work for so lo
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the service; `detail` is a sentence where there is something to say."""
+    """One part of the service; `detail` is a sentence, or empty."""
 
     name: PartName
     kind: str
@@ -78,7 +78,7 @@ def _check(name: PartName, kind: str, look: Callable[[], object]) -> Part:
         return Part(name, kind, "ready", str(look() or ""))
     except GridError as error:
         return Part(name, kind, "unavailable", str(error))
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with a part is its state, not an error of the question
+    except Exception as error:  # noqa: BLE001 - a failing part is a result of the check, not its failure
         return Part(name, kind, "unavailable", type(error).__name__)
 
 

@@ -65,7 +65,7 @@ class _Verdict(Enum):
     REISSUE = auto()  # the first answer was lost: give another one
     SUPERSEDED = auto()  # presented several times at once
     REUSED = auto()  # a copy is about
-    REFUSED = auto()  # over, or never ours
+    REFUSED = auto()  # expired, or unknown
 
 
 class IdentityService:
@@ -121,7 +121,7 @@ class IdentityService:
         """Exchange a refresh token for its successor and a new access token.
 
         Raises:
-            AuthenticationError: Not ours, over, or used before (then its whole family has ended now).
+            AuthenticationError: Unknown, expired, or used before (then its whole family has ended now).
             RefreshSupersededError: Another request presents the same token at this moment.
         """
         digest = digest_refresh_token(refresh_token)

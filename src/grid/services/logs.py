@@ -78,7 +78,7 @@ def read_news(uow: UnitOfWork, cursors: Mapping[UUID, LogCursor], *, limit: int 
 
     Jobs that are gone are left out.
 
-    Where one look does not hold all, `has_more` says so for those whose log goes on; they are asked for again.
+    Where one query does not return all, `has_more` is set for jobs whose log goes on; they are read again.
     """
     with uow.read() as tx:
         limit = NEWS_CHUNKS if limit is None else limit

@@ -7,7 +7,7 @@ __all__ = ["OutboxMessage", "relay"]
 
 
 def relay(uow: UnitOfWork, *, limit: int = 200) -> list[OutboxMessage]:
-    """Number up to `limit` events and move them to the stream; the caller then rings for whoever reads it.
+    """Number up to `limit` events and move them to the stream; the caller then rings for its readers.
 
     Numbers are given after the commit of the change, one relay at a time, so a reader that has seen a number will
     never find a smaller one appear behind it. Empty where another relay is at work.

@@ -37,7 +37,7 @@ class BellListenerFactory(Protocol):
     """Begins to listen to a topic of the doorbell."""
 
     def __call__(self, topic: str) -> BellListener:
-        """Return a new listener to `topic`; whoever asked for it closes it."""
+        """Return a new listener to `topic`; the caller closes it."""
         ...
 
 

@@ -56,7 +56,7 @@ def naming_common(submission: SubmissionIn) -> Iterator[None]:
 
 
 def _rename(error: FieldError, common: JsonObject, sweep: list[JsonObject]) -> FieldError:
-    """Return an error of `sweep[17].length` as one of `params.length`, where the point itself does not say it."""
+    """Return an error of `sweep[17].length` as one of `params.length`, where the point itself does not set it."""
     place, dot, path = error.field.partition("].")
     index = place.removeprefix("sweep[")
     if not dot or not index.isdecimal():

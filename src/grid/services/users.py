@@ -114,11 +114,11 @@ class UserService:
     def change(
         self, *, actor_id: UUID, user_id: UUID, role: Role | None = None, disabled: bool | None = None
     ) -> UserRecord:
-        """Change what a user may do, or shut or open the account; all its sessions end if anything changes.
+        """Change the role of a user, or disable or enable the account; all its sessions end if anything changes.
 
         Raises:
             NotFoundError: No such user.
-            LastAdministratorError: Nobody would be left to run the service.
+            LastAdministratorError: The service would have no administrator.
         """
         ended: Sequence[UUID] = ()
         with self._uow.begin() as tx:

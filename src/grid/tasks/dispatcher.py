@@ -90,7 +90,7 @@ class Dispatcher:
         """Return the shares that may be claimed without core tokens, once long work holds all of them.
 
         One batch of each owner of whom nothing runs, as many of those as there are tokens, and one batch of little
-        work of anybody: so the long jobs of one owner hold up nobody else's. Such runs share the cores.
+        work of anybody: so the long jobs of one owner do not delay those of another. Such runs share the cores.
         """
         is_held = (self.busy >= self._limits.tokens or bool(self._ready)) and self.capacity(now) <= 0
         if not is_held or self._soon_done(now):

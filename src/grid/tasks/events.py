@@ -95,7 +95,7 @@ class EventQueue(Generic[Event]):
         return self._descriptor
 
     def put(self, event: Event) -> None:
-        """Append an event; silent after `close`, when nobody reads any more."""
+        """Append an event; silent after `close`."""
         with self._lock:
             if self._descriptor < 0:
                 return

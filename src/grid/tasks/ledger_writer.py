@@ -1,7 +1,7 @@
-"""The ledger writer: one thread that alone claims and concludes, so that a slow disk never holds up the loop.
+"""The ledger writer: one thread that alone claims and concludes, so that a slow disk never blocks the loop.
 
-Whatever gathers while a transaction is under way goes into the next one. What the ledger cannot take now (a full disk,
-a database away) is kept and tried again with growing pauses; a claim that meanwhile lost its lease is refused then by
+Writes that arrive during a transaction go into the next one. Writes that the ledger cannot take now (full disk,
+database unavailable) are kept and retried with growing pauses; a claim that meanwhile lost its lease is refused then by
 its epoch, and does no harm.
 """
 
@@ -130,7 +130,7 @@ class LedgerWriter(threading.Thread):
                     self._answer(requests)
                 if is_over and not pending:
                     return
-        except BaseException as error:  # noqa: BLE001 - the loop must learn of it, whatever it is
+        except BaseException as error:  # noqa: BLE001 - the loop must learn of every failure
             self._post(ThreadDied(self.name, error))
 
     def _next(self) -> tuple[PendingWrites, list[ClaimRequest], bool]:
@@ -242,7 +242,7 @@ class LedgerWriter(threading.Thread):
             self._post(reply)
 
     def _claim(self, request: ClaimRequest, asked_at: float) -> ClaimReply:
-        """Claim a request for files, else a batch; nothing where the ledger is in trouble (the loop asks again)."""
+        """Claim a request for files, else a batch; nothing where the ledger is unavailable (the loop asks again)."""
         try:
             render = self._ledger.claim_render()
             batch = None if render is not None or request.only_renders else self._ledger.claim(request.shares)

@@ -11,7 +11,7 @@ CAP_LINE = "\n[log cut here: a job may write 1 MiB of log]\n"
 
 
 class LogChunker:
-    """The log of one claim: text goes in, chunks come out, and past the cap one line says that it was cut."""
+    """The log of one claim: text goes in, chunks come out, and past the cap one line marks the cut."""
 
     def __init__(self, claim: Claim, *, cap_bytes: int = JOB_BYTES) -> None:
         self._claim = claim

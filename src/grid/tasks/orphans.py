@@ -40,7 +40,7 @@ class ChildRegister:
 
 
 def end_orphans(run_folder: Path) -> int:
-    """Kill what dead workers of this data folder left running; return how many processes."""
+    """Kill children that ended workers of this data folder left running; return the number of processes."""
     ended = 0
     for path in run_folder.glob(f"{PREFIX}*.json"):
         owner, children = _read(path)

@@ -41,7 +41,7 @@ def claim(
 ) -> ClaimedBatch | None:
     """Claim the next batch for one of `slots`; None where nothing can run now.
 
-    The owner is chosen first, the one whose last claim is longest ago, so that a sweep of thousands starves nobody.
+    The owner is chosen first, the one whose last claim is longest ago, so that no large sweep starves other owners.
     Then the head of the owner's queue, and with it jobs of the same sweep and batch key while their estimated work
     fills `work_budget_s`. Programs, and jobs that lost a worker before, go alone. `hint`, a job that was rung for,
     is tried first. `shares` are tried in their order.

@@ -17,7 +17,7 @@ class Renewal:
 
     kept: frozenset[Claim]
     lost: frozenset[Claim]  # another worker's, or ended: stop, and throw the work away
-    cancelled: frozenset[Claim]  # being cancelled: stop, and say so
+    cancelled: frozenset[Claim]  # being cancelled: stop, and report `Stopped`
     overdue: frozenset[Claim]  # past the deadline of all tries together: stop, timed out
 
 
