@@ -15,9 +15,10 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
+from tests.support.processes import find_group
 
 from grid.runtime.messages import CancelPoints, ChildReady, Render, RenderFinished, Solve, SolveFinished, SolveStarted
-from grid.runtime.processes import find_descendants, find_group, find_start_time, is_same_process
+from grid.runtime.processes import find_descendants, find_start_time, is_same_process
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotChild, SlotFactory, SlotLostError
 from grid.runtime.store import LocalArtifactStore

@@ -77,15 +77,10 @@ def find_unlinked_files(pid: int) -> list[tuple[tuple[int, int], int]]:
     return found
 
 
-def find_group(group: int) -> list[int]:
-    """Return the living members of a process group."""
-    return [pid for pid, (_, its_group) in _scan().items() if its_group == group]
-
-
 def find_descendants(ancestor: int) -> list[int]:
     """Return the living children of a process, their children, and so on, whatever group or session they are in."""
     children: dict[int, list[int]] = {}
-    for pid, (parent, _) in _scan().items():
+    for pid, parent in _read_parents().items():
         children.setdefault(parent, []).append(pid)
     found, waiting = [], [ancestor]
     while waiting:
@@ -95,8 +90,8 @@ def find_descendants(ancestor: int) -> list[int]:
     return found
 
 
-def _scan() -> dict[int, tuple[int, int]]:
-    """Return parent and group of every living process."""
+def _read_parents() -> dict[int, int]:
+    """Return the parent of every living process."""
     table = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
@@ -104,7 +99,7 @@ def _scan() -> dict[int, tuple[int, int]]:
                 line = Path(entry.path, "stat").read_bytes()
                 fields = line[line.rindex(b")") + 2 :].split()
                 if fields[0] not in (b"Z", b"X"):
-                    table[int(entry.name)] = int(fields[1]), int(fields[2])
+                    table[int(entry.name)] = int(fields[1])
     return table
 
 

@@ -28,9 +28,9 @@ from grid.services import audit
 from grid.services.sessions import Principal, SessionDirectory
 from grid.services.throttle import LoginThrottle, PasswordGuess
 
-IDLE: Final = timedelta(days=14)
-ABSOLUTE: Final = timedelta(days=30)
-LOSS_WINDOW: Final = timedelta(seconds=5)
+IDLE: Final = timedelta(days=14)  # a session that nobody refreshes for so long ends
+ABSOLUTE: Final = timedelta(days=30)  # every session ends so long after its login
+LOSS_WINDOW: Final = timedelta(seconds=5)  # in which a used token is answered once more, because its answer was lost
 REFUSED: Final = "The user name or the password is not right."  # the same for every cause
 ENDED: Final = "The session has ended; log in again."
 

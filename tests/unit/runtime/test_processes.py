@@ -15,7 +15,6 @@ from grid.runtime.processes import (
     ExitReason,
     count_cgroup_oom_kills,
     find_descendants,
-    find_group,
     find_rss_bytes,
     find_start_time,
     limit_resource,
@@ -53,14 +52,12 @@ def test_an_exit_is_a_code_or_a_signal():
 def test_nobody_has_neither_memory_nor_start_time_nor_family():
     assert find_start_time(NOBODY) is None
     assert find_rss_bytes(NOBODY) is None
-    assert find_group(NOBODY) == []
     assert find_descendants(NOBODY) == []
     assert not signal_group(NOBODY, signal.SIGTERM)
 
 
 def test_this_process_is_found_with_a_plausible_memory():
     assert 1 << 20 < find_rss_bytes(os.getpid()) <= read_peak_rss_bytes() + (64 << 20)
-    assert os.getpid() in find_group(os.getpgid(0))
     assert os.getpid() in find_descendants(os.getppid())
 
 
