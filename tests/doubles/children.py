@@ -1,4 +1,4 @@
-"""Slot children and programs in memory: a test says what they say, and sees what they were told."""
+"""Slot children and programs in memory: a test sets the messages that they send, and reads those sent to them."""
 
 import os
 from collections import deque
@@ -19,9 +19,9 @@ class MemoryChild:
     def __init__(self, kind: ChildKind, tokens: int) -> None:
         self.kind, self.tokens = kind, tokens
         self.pid, self.start_time = os.getpid(), 1
-        self.told: list[object] = []
+        self.sent: list[object] = []
         self.says: deque[object] = deque()
-        self.is_dead = self.was_killed = self.is_closed = self.has_eaten = False
+        self.is_dead = self.was_killed = self.is_closed = self.is_over_limit = False
         self.end = ExitReason(exit_code=3)
         self._reading, self._writing = os.pipe2(os.O_CLOEXEC)
 
@@ -41,13 +41,13 @@ class MemoryChild:
 
     def solve(self, reason: Reason = Reason.OK, **words: object) -> Solve:
         """Answer the last batch: every point ends alike."""
-        message = next(message for message in reversed(self.told) if isinstance(message, Solve))
+        message = next(message for message in reversed(self.sent) if isinstance(message, Solve))
         results = [PointResult(claim, reason, "", {} if reason is Reason.OK else None) for claim in message.claims]
         self.say(SolveStarted(message.batch_id), SolveFinished(message.batch_id, results, 0.1, 1 << 20, **words))  # type: ignore[arg-type]
         return message
 
     def send(self, message: object) -> None:
-        self.told.append(message)
+        self.sent.append(message)
 
     def poll(self, timeout_s: float = 0.0) -> bool:
         return bool(self.says) or self.is_dead
@@ -59,7 +59,7 @@ class MemoryChild:
         return self.says.popleft()
 
     def is_over_memory(self) -> bool:
-        return self.has_eaten
+        return self.is_over_limit
 
     def exit_reason(self, timeout_s: float = 2.0) -> ExitReason | None:
         return self.end if self.is_dead else None

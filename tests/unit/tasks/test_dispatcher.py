@@ -150,7 +150,7 @@ def claims_of(batch: ClaimedBatch) -> list[Claim]:
 
 def test_batches_go_to_idle_children_and_their_answers_to_the_ledger_writer(harness: DispatcherHarness):
     first, second = harness.claim(make_batch(2)), harness.claim(make_batch(3))
-    assert [len(child.told[0].claims) for child in harness.working()] == [2, 3]
+    assert [len(child.sent[0].claims) for child in harness.working()] == [2, 3]
     assert harness.dispatcher.busy == 2
 
     for child in harness.working():
@@ -203,10 +203,10 @@ def test_a_large_job_waits_for_its_tokens_and_nothing_small_passes_it(harness: D
     harness.dispatcher.dispatch(harness.now)
 
     (large,) = [child for child in harness.factory.children if child.kind == "large"]
-    assert (large.tokens, harness.dispatcher.busy, large.told) == (2, 2, [])
+    assert (large.tokens, harness.dispatcher.busy, large.sent) == (2, 2, [])
     large.be_ready()
     harness.listen()
-    assert isinstance(large.told[0], Solve)
+    assert isinstance(large.sent[0], Solve)
     large.solve()
     harness.listen()
     harness.dispatcher.dispatch(harness.now)
@@ -215,7 +215,7 @@ def test_a_large_job_waits_for_its_tokens_and_nothing_small_passes_it(harness: D
 
 def test_a_large_job_starts_with_what_is_free_rather_than_wait_for_ever(harness: DispatcherHarness):
     harness.claim(make_batch())
-    harness.working()[0].told.clear()
+    harness.working()[0].sent.clear()
     harness.claim(make_batch(slot="large"))
     harness.later(LARGE_WAIT_S + 1.0)
     assert [child.tokens for child in harness.factory.children if child.kind == "large"] == [1]
@@ -225,12 +225,12 @@ def test_an_idle_large_child_is_used_again_and_then_let_go(harness: DispatcherHa
     for _ in range(2):
         harness.claim(make_batch(slot="large"))
         (large,) = [child for child in harness.factory.children if child.kind == "large"]
-        if not large.told:
+        if not large.sent:
             large.be_ready()
             harness.listen()
         large.solve()
         harness.listen()
-    assert len(large.told) == 2
+    assert len(large.sent) == 2
 
     harness.later(31.0)
 
@@ -253,15 +253,15 @@ def test_files_are_made_before_batches(harness: DispatcherHarness):
     harness.dispatcher.accept(ClaimReply(ClaimRequest(1), harness.now, make_batch(), make_render()))
     harness.dispatcher.dispatch(harness.now)
     (child,) = harness.working()
-    assert isinstance(child.told[0], Render)
+    assert isinstance(child.sent[0], Render)
 
-    answer = RenderFinished(child.told[0].render_id)
+    answer = RenderFinished(child.sent[0].render_id)
     child.say(answer)
     harness.listen()
     harness.dispatcher.dispatch(harness.now)
 
     assert harness.writer.renders[0][1] == answer
-    assert isinstance(child.told[1], Solve)
+    assert isinstance(child.sent[1], Solve)
 
 
 @pytest.mark.parametrize("how", ["dies", "eats"])
@@ -272,7 +272,7 @@ def test_a_child_that_is_lost_costs_a_batch_one_try(harness: DispatcherHarness, 
         child.die()
         harness.listen()
     else:
-        child.has_eaten = True
+        child.is_over_limit = True
         harness.later(1.0)
 
     assert harness.writer.outcomes == [Returned(claim, "lost", child.end.sentence) for claim in claims_of(batch)]
@@ -284,7 +284,7 @@ def test_too_much_memory_is_the_job_s_own_when_it_is_alone(harness: DispatcherHa
     (claim,) = claims_of(harness.claim(make_batch()))
     (child,) = harness.working()
     if how == "by us":
-        child.has_eaten = True
+        child.is_over_limit = True
         harness.later(1.0)
     else:
         child.die(ExitReason(signal=9, is_oom=True))
@@ -318,7 +318,7 @@ def test_a_cancelled_column_is_left_out_and_the_last_one_takes_the_child_along(h
     (child,) = harness.working()
 
     harness.renew(kept=frozenset({first, second}), cancelled=frozenset({first}))
-    assert child.told[1:] == [CancelPoints(child.told[0].batch_id, frozenset({first.job_id}))]
+    assert child.sent[1:] == [CancelPoints(child.sent[0].batch_id, frozenset({first.job_id}))]
     assert harness.writer.outcomes == [Stopped(first)]
 
     harness.renew(kept=frozenset({second}), cancelled=frozenset({second}))
@@ -412,7 +412,7 @@ def test_a_render_whose_child_is_lost_counts_that(harness: DispatcherHarness, ho
         child.die()
         harness.listen()
     else:
-        child.has_eaten = True
+        child.is_over_limit = True
         harness.later(1.0)
     assert harness.writer.renders == [(render.claim, RenderReturned(is_loss=True))]
 
@@ -434,7 +434,7 @@ def test_the_wall_limit_of_a_batch_is_that_of_its_slowest_and_ends_nobody_but_th
     (alone,) = claims_of(harness.claim(make_batch(wall_limit_s=5.0)))
     several = claims_of(harness.claim(make_batch(2, wall_limit_s=8.0)))
     for child in harness.working():
-        child.say(SolveStarted(child.told[0].batch_id))
+        child.say(SolveStarted(child.sent[0].batch_id))
     harness.listen()
     harness.now = time.monotonic()
     harness.later(6.0)
@@ -447,7 +447,7 @@ def test_the_wall_limit_of_a_batch_is_that_of_its_slowest_and_ends_nobody_but_th
 def test_progress_is_written_at_most_once_a_second(harness: DispatcherHarness, monkeypatch: pytest.MonkeyPatch):
     (claim,) = claims_of(harness.claim(make_batch()))
     (child,) = harness.working()
-    batch_id = child.told[0].batch_id
+    batch_id = child.sent[0].batch_id
     child.say(SolveStarted(batch_id), SolveProgress(batch_id, 0.1))
     harness.listen()
     assert harness.writer.progress == {}
@@ -460,7 +460,7 @@ def test_progress_is_written_at_most_once_a_second(harness: DispatcherHarness, m
 def test_a_full_store_returns_the_batch_and_is_reported(harness: DispatcherHarness):
     batch = harness.claim(make_batch(2))
     (child,) = harness.working()
-    child.say(SolveFinished(child.told[0].batch_id, (), 0.1, 0, "no room", is_storage_full=True))
+    child.say(SolveFinished(child.sent[0].batch_id, (), 0.1, 0, "no room", is_storage_full=True))
     harness.listen()
     assert harness.writer.outcomes == [Returned(claim, "infra", "no room") for claim in claims_of(batch)]
     assert harness.full == [1]
@@ -470,7 +470,7 @@ def test_a_job_that_the_child_left_out_goes_back(harness: DispatcherHarness):
     first, second = claims_of(harness.claim(make_batch(2)))
     (child,) = harness.working()
     stopped = PointResult(second, Reason.CANCELLED_BY_SWEEP)
-    child.say(SolveFinished(child.told[0].batch_id, (stopped,), 0.1, 0))
+    child.say(SolveFinished(child.sent[0].batch_id, (stopped,), 0.1, 0))
     harness.listen()
     assert [type(outcome) for outcome in harness.writer.outcomes] == [Stopped, Returned]
     assert harness.writer.outcomes[1].claim == first
@@ -479,7 +479,7 @@ def test_a_job_that_the_child_left_out_goes_back(harness: DispatcherHarness):
 def test_a_model_that_fails_says_so_in_its_own_words(harness: DispatcherHarness):
     (claim,) = claims_of(harness.claim(make_batch()))
     (child,) = harness.working()
-    child.say(SolveFinished(child.told[0].batch_id, (PointResult(claim, Reason.DIVERGED, "it blew up"),), 0.1, 7))
+    child.say(SolveFinished(child.sent[0].batch_id, (PointResult(claim, Reason.DIVERGED, "it blew up"),), 0.1, 7))
     harness.listen()
     (outcome,) = harness.writer.outcomes
     assert isinstance(outcome, Failed)
@@ -531,7 +531,7 @@ def held(harness: DispatcherHarness, tokens: int = 2) -> None:
     for _ in range(tokens):
         harness.claim(make_batch())
     for child in harness.working():
-        child.say(SolveStarted(child.told[0].batch_id))
+        child.say(SolveStarted(child.sent[0].batch_id))
     harness.listen()
     harness.later(GUEST_AFTER_S + 1)
 
@@ -553,7 +553,7 @@ def test_long_work_of_one_owner_holds_up_nobody_else(harness: DispatcherHarness)
     guest = harness.claim(make_batch(owner_id=uuid4(), share="guest"))
 
     assert guest is not None
-    assert newest(harness).told[0].batch_id == guest.batch_id
+    assert newest(harness).sent[0].batch_id == guest.batch_id
     assert (harness.dispatcher.busy, harness.dispatcher.capacity(harness.now)) == (2, 0)
 
 
@@ -589,7 +589,7 @@ def test_a_batch_that_was_claimed_ahead_becomes_a_guest_where_its_owner_has_noth
     harness.later(GUEST_AFTER_S + 0.1)
 
     assert ahead is not None
-    assert newest(harness).told[0].batch_id == ahead.batch_id
+    assert newest(harness).sent[0].batch_id == ahead.batch_id
     assert len(harness.working()) == 3  # the batch before it is of the owner who has all tokens, and waits for one
 
 
@@ -600,11 +600,11 @@ def test_one_short_batch_of_anybody_runs_beside_long_ones(harness: DispatcherHar
     child = newest(harness)
     assert first is not None
     assert second is not None
-    assert child.told[0].batch_id == first.batch_id
+    assert child.sent[0].batch_id == first.batch_id
     child.solve()
     harness.listen()
     harness.later(0.1)
-    assert child.told[-1].batch_id == second.batch_id  # the same child, and one at a time
+    assert child.sent[-1].batch_id == second.batch_id  # the same child, and one at a time
     assert harness.dispatcher.extra_shares(harness.now) == ("guest",)
 
 
@@ -614,12 +614,12 @@ def test_files_have_a_seat_of_their_own(harness: DispatcherHarness):
     harness.claim(render=make_render())
 
     child = newest(harness)
-    assert [type(message) for message in child.told] == [Render]
+    assert [type(message) for message in child.sent] == [Render]
     assert len(harness.working()) == 3
-    child.say(RenderFinished(child.told[0].render_id))
+    child.say(RenderFinished(child.sent[0].render_id))
     harness.listen()
     harness.later(0.1)
-    assert [type(message) for message in child.told] == [Render, Render]
+    assert [type(message) for message in child.sent] == [Render, Render]
 
 
 def test_a_program_runs_as_a_guest_too(harness: DispatcherHarness):

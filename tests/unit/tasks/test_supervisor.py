@@ -95,8 +95,8 @@ class SupervisorHarness:
             assert not self.thread.is_alive()
         return self.codes[0] if self.codes else -1
 
-    def told(self, kind: type) -> list[object]:
-        return [message for message in self.factory.children[0].told if isinstance(message, kind)]
+    def sent(self, kind: type) -> list[object]:
+        return [message for message in self.factory.children[0].sent if isinstance(message, kind)]
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_ring_brings_work_without_waiting_for_the_next_look(harness: Superviso
     harness.open()
     harness.ledger.batches.append(make_batch(3))
     harness.bell.ring("work")
-    wait_until(lambda: harness.told(Solve), "the batch was handed to the child")
+    wait_until(lambda: harness.sent(Solve), "the batch was handed to the child")
     harness.factory.children[0].solve()
     wait_until(lambda: harness.leases.count() == 0, "the ends were written")
 
@@ -126,7 +126,7 @@ def test_work_left_in_the_ledger_is_fetched_without_another_ring(harness: Superv
     harness.ledger.batches.extend(make_batch() for _ in range(5))
     harness.bell.ring("work")
     for count in range(1, 6):
-        wait_until(lambda count=count: len(harness.told(Solve)) == count, f"batch {count} was handed to the child")
+        wait_until(lambda count=count: len(harness.sent(Solve)) == count, f"batch {count} was handed to the child")
         harness.factory.children[0].solve()
     wait_until(lambda: harness.leases.count() == 0, "the ends were written")
 
@@ -135,21 +135,21 @@ def test_files_that_somebody_waits_for_wait_for_no_batch(harness: SupervisorHarn
     harness.open()
     harness.ledger.batches.extend(make_batch() for _ in range(2))
     harness.bell.ring("work")
-    wait_until(lambda: harness.told(Solve), "the child worked")
+    wait_until(lambda: harness.sent(Solve), "the child worked")
     harness.ledger.renders.append(make_render())
     harness.bell.ring("work")
     wait_until(lambda: len(harness.factory.children) == 2, "a child of their own was started")
 
     child, own = harness.factory.children
     own.be_ready()
-    wait_until(lambda: own.told, "the request was handed over")
-    (request,) = own.told
+    wait_until(lambda: own.sent, "the request was handed over")
+    (request,) = own.sent
     assert isinstance(request, Render)
     own.say(RenderFinished(request.render_id))
     wait_until(lambda: harness.ledger.render_ends, "the files were recorded")
-    assert len(harness.told(Solve)) == 1
+    assert len(harness.sent(Solve)) == 1
     child.solve()
-    wait_until(lambda: len(harness.told(Solve)) == 2, "the batch that waited came next")
+    wait_until(lambda: len(harness.sent(Solve)) == 2, "the batch that waited came next")
     child.solve()
 
 
@@ -164,7 +164,7 @@ def test_work_of_others_is_asked_for_once_long_work_holds_every_token(harness: S
 
     assert time.monotonic() - (harness.dispatcher._running()[0].started_at or 0.0) >= PREFETCH_WITHIN_S
     harness.factory.children[0].solve()
-    wait_until(lambda: len(harness.told(Solve)) == 2, "the batch that waited came next")
+    wait_until(lambda: len(harness.sent(Solve)) == 2, "the batch that waited came next")
     harness.factory.children[0].solve()
 
 
@@ -172,8 +172,8 @@ def test_nothing_is_claimed_while_the_store_is_full(harness: SupervisorHarness):
     harness.open()
     harness.ledger.batches.append(make_batch())
     harness.bell.ring("work")
-    wait_until(lambda: harness.told(Solve), "the child worked")
-    solve = harness.told(Solve)[0]
+    wait_until(lambda: harness.sent(Solve), "the child worked")
+    solve = harness.sent(Solve)[0]
     full = SolveFinished(solve.batch_id, (), 0.1, 0, "no room", is_storage_full=True)  # type: ignore[attr-defined]
     harness.factory.children[0].say(full)
     wait_until(lambda: harness.leases.count() == 0, "the job was given back")
@@ -186,7 +186,7 @@ def test_nothing_is_claimed_while_the_store_is_full(harness: SupervisorHarness):
     assert len(harness.ledger.batches) == 1
 
     harness.events.put(StorageChecked(is_writable=True))
-    wait_until(lambda: len(harness.told(Solve)) == 2, "the next batch was handed to the child")
+    wait_until(lambda: len(harness.sent(Solve)) == 2, "the next batch was handed to the child")
 
 
 def test_a_drain_that_takes_too_long_gives_the_work_back(harness: SupervisorHarness):
@@ -194,7 +194,7 @@ def test_a_drain_that_takes_too_long_gives_the_work_back(harness: SupervisorHarn
     batch = make_batch()
     harness.ledger.batches.append(batch)
     harness.bell.ring("work")
-    wait_until(lambda: harness.told(Solve), "the child worked")
+    wait_until(lambda: harness.sent(Solve), "the child worked")
     harness.sign_out_error = UnavailableError("the database is away")
 
     assert harness.close() == 0
@@ -210,7 +210,7 @@ def test_a_worker_whose_thread_died_ends_with_an_error(harness: SupervisorHarnes
     harness.open()
     harness.ledger.batches.append(make_batch())
     harness.bell.ring("work")
-    wait_until(lambda: harness.told(Solve), "the child worked")
+    wait_until(lambda: harness.sent(Solve), "the child worked")
 
     harness.events.put(ThreadDied("ledger-writer", ZeroDivisionError()))
     harness.thread.join(20.0)
