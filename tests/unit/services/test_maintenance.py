@@ -74,7 +74,7 @@ def test_an_idle_relay_takes_no_write_lock_to_look_for_events(service, monkeypat
 
 def test_the_relay_empties_the_outbox_and_rings_for_each_group(sqlite_uow: UnitOfWork, monkeypatch: pytest.MonkeyPatch):
     uow, bell, owner = sqlite_uow, MemoryDoorbell(), add_owner(sqlite_uow)
-    monkeypatch.setattr(module, "relay", lambda uow: relay_once(uow, limit=2))
+    monkeypatch.setattr(module, "RELAY_LIMIT", 2)
     for job in [submit(uow, owner)[0] for _ in range(5)]:
         ledger.cancel(uow, owner_id=owner, job_id=job, by="cancelled_by_user")  # type: ignore[arg-type]
 
@@ -83,6 +83,21 @@ def test_the_relay_empties_the_outbox_and_rings_for_each_group(sqlite_uow: UnitO
     with uow.read() as tx:
         assert (tx.outbox.backlog(), len(tx.outbox.stream(after=0))) == (0, 5)
     assert bell.rings == [("changes", None)] * 3
+
+
+def test_a_group_that_is_not_full_ends_the_turn_of_the_relay(service, monkeypatch):
+    service.submit(simulation="noop")
+    groups = []
+
+    def relay(uow, *, limit):
+        groups.append(relay_once(uow, limit=limit))
+        service.submit(simulation="noop")  # somebody goes on submitting
+        return groups[-1]
+
+    monkeypatch.setattr(module, "relay", relay)
+    make_outbox_relay(service.uow, CountingBell())._action()
+
+    assert [len(group) for group in groups] == [1]
 
 
 def test_a_full_round_of_the_reaper_is_followed_by_the_next_one(service, monkeypatch):
@@ -113,11 +128,11 @@ def test_an_outage_is_survived_and_the_work_is_done_afterwards(service, monkeypa
     service.submit(simulation="noop")
     bell, calls = SignallingBell(), []
 
-    def relay(uow):
+    def relay(uow, *, limit):
         calls.append(1)
         if len(calls) < 3:
             raise failure
-        return relay_once(uow)
+        return relay_once(uow, limit=limit)
 
     monkeypatch.setattr(module, "relay", relay)
     with running(make_outbox_relay(service.uow, bell, every_s=0.001)):
