@@ -62,7 +62,7 @@ def main() -> int:
 
 def compute(cases: Sequence[Case]) -> dict[str, list[Any]]:
     """Rows of `grid verify` by the id of their case."""
-    from grid.engine.verification import read_cases, verify_case
+    from grid.engine.verification.verification import read_cases, verify_case
 
     found = {}
     for case in read_cases({"schema_version": 2, "cases": list(cases)}):

@@ -1,4 +1,4 @@
-"""The constants of the cost model (`grid.engine.cost_table`), fitted to measured runs of random problems.
+"""The constants of the cost model (`grid.engine.costs.table`), fitted to measured runs of random problems.
 
 Each run is a work, so many of each operation, and a time. The constants are those with the least logarithms of time
 over price, of which large ones count less than by their squares (Huber); a small weight holds each of them near what it
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from grid.engine.cost_table import TABLE, Work
+from grid.engine.costs.table import TABLE, Work
 
 HELD = 0.3  # weight of the logarithm of a constant over what it was, beside that of one run
 # of kernels that were timed alone, or on which methods decide: held as they are
@@ -96,10 +96,10 @@ def find_work(number: int, method: str) -> Work:
     """What the planner thinks that a method does of a random problem, without a field."""
     from benchmarks.engineers.random_problems import make
     from grid.engine import HeatProblem
-    from grid.engine.choosing import estimate_cost, find_landings, make_facts
-    from grid.engine.cost_table import add
-    from grid.engine.costs import plan_work, steady_work
+    from grid.engine.costs.runs import plan_work, steady_work
+    from grid.engine.costs.table import add
     from grid.engine.methods import METHODS
+    from grid.engine.run.choosing import estimate_cost, find_landings, make_facts
 
     made = make(number)
     problem = HeatProblem.from_case(made.case)
@@ -153,7 +153,7 @@ def describe(runs: Iterable[Run], constants: Mapping[str, float]) -> str:
         old = [run.seconds / price(run.work, {}) for run in own]
         new = [run.seconds / price(run.work, constants) for run in own]
         lines.append(f"| {method} | {len(own)} | {_share(old)} | {_share(new)} | {np.median(new):.2f} |")
-    lines += ["", "Lines of `grid.engine.cost_table.TABLE`, with the ratio to what was:"]
+    lines += ["", "Lines of `grid.engine.costs.table.TABLE`, with the ratio to what was:"]
     lines += [
         f'"{name}": Operation({value:.2g}, "{TABLE[name].group}"),  # {value / TABLE[name].seconds:.2f}'
         for name, value in constants.items()

@@ -250,7 +250,7 @@ def _source(frame: _Frame) -> tuple[str | None, list[float]]:
 def _owns_cells(case: dict[str, Any]) -> bool:
     """Whether each material has a cell of the body."""
     from grid.engine import HeatProblem
-    from grid.engine.materials import find_regions
+    from grid.engine.space.regions import find_regions
 
     region = find_regions(HeatProblem.from_case(case))
     return region is None or set(range(len(case["material"]))) <= set(np.unique(region).tolist())

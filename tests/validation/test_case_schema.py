@@ -2,19 +2,21 @@
 
 import copy
 import json
+import runpy
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
 
 from grid.core.errors import GridError, UnsupportedError
-from grid.engine import HeatProblem
-from grid.engine.boundaries import BOUNDARY_TYPES
-from grid.engine.case import FIELDS, OTHER_FIELDS, PROSE
-from grid.engine.phase_case import PHASE_FIELDS
-from grid.engine.validation import CAPACITY_LIMITS, ELASTIC_LIMITS
+from grid.engine import HeatProblem, limits
+from grid.engine.problem.boundaries import BOUNDARY_TYPES
+from grid.engine.problem.case import FIELDS, OTHER_FIELDS, PROSE
+from grid.engine.problem.case_phase_change import PHASE_FIELDS
+from grid.engine.problem.limit_checks import CAPACITY_LIMITS, ELASTIC_LIMITS
 
-SCHEMA = json.loads((files("grid.engine") / "data" / "case.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((files("grid.engine") / "problem" / "case.schema.json").read_text(encoding="utf-8"))
 DEFINITIONS = SCHEMA["$defs"]
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
@@ -47,12 +49,17 @@ def face(kind, **fields):
     return {"boundaries": {"x_min": {"type": kind, **fields}}}
 
 
+def sample(limit):
+    """A number within a limit, as most laws would have it."""
+    if limit == limits.TEMPERATURE:
+        return 300.0
+    return 5.0 if limit.maximum > 1.0 else 0.5 if limit.minimum == 0.0 else 5.67e-8
+
+
 LAWS = {
-    "temperature": {"value": 300.0},
-    "flux": {"value": 5.0},
-    "convection": {"coefficient": 5.0, "ambient": 300.0},
-    "radiation": {"emissivity": 0.5, "surroundings": 300.0, "stefan_boltzmann": 5.67e-8},
-    "convection_radiation": {"coefficient": 5.0, "ambient": 300.0, "emissivity": 0.5, "surroundings": 300.0},
+    kind: {name: sample(limit) for name, limit in law.limits.items()}
+    for kind, law in BOUNDARY_TYPES.items()
+    if law.limits
 }
 STEEL = {"young_modulus": 2e11, "poisson_ratio": 0.3, "thermal_expansion": 1e-5, "yield_stress": 2e8}
 MATERIAL = {"conductivity": 1.0, "density": 2.0, "specific_heat": 3.0, **STEEL}
@@ -118,10 +125,12 @@ def test_the_schema_names_the_fields_that_the_reader_knows():
         "where", "conductivity", *CAPACITY_LIMITS, *ELASTIC_LIMITS, *PHASE_FIELDS
     }  # fmt: skip
     assert fields_of(DEFINITIONS["phase_properties"]) == {"conductivity", *CAPACITY_LIMITS}
-    laws = {
-        law["then"]["properties"]["type"]["const"]: fields_of(law["then"]) for law in DEFINITIONS["boundary"]["allOf"]
-    }
-    assert laws == {kind: {"type", *law.limits} for kind, law in BOUNDARY_TYPES.items()}
+
+
+def test_the_laws_of_the_schema_are_those_of_the_engine():
+    """`scripts/case_schema.py` writes them."""
+    path = Path(__file__).parents[2] / "scripts" / "case_schema.py"
+    assert DEFINITIONS["boundary"] == runpy.run_path(str(path))["make_boundary_schema"]()
 
 
 @pytest.mark.parametrize("number", range(len(WHOLE)))

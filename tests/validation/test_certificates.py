@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grid.engine.linear import assemble
+from grid.engine.linear.systems import assemble
+from grid.engine.lumped.grid_certificates import BodyShape, insulated_rate
 from grid.engine.lumped.quasi_steady import QuasiSteady
-from grid.engine.lumped.shape import BodyShape, insulated_rate
-from grid.engine.materials import discretise
-from grid.engine.problem import HeatProblem
-from grid.engine.space import Loads, Space
+from grid.engine.problem.problem import HeatProblem
+from grid.engine.space.discretise import discretise
+from grid.engine.space.laws import Loads
+from grid.engine.space.space import Space
 
 SLACK = 1e-8  # of the initial excess: rounding of eigenvectors and of the shifted solves
 

@@ -7,9 +7,9 @@ import pytest
 
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import HeatProblem, solve
-from grid.engine.linear import assemble
-from grid.engine.materials import discretise
-from grid.engine.quantities import compute_rms_error
+from grid.engine.linear.systems import assemble
+from grid.engine.space.discretise import discretise
+from grid.engine.verification.quantities import compute_rms_error
 
 
 def channel(peclet, cells=12, **changes):

@@ -8,9 +8,9 @@ from scipy import sparse
 
 from grid.engine import HeatProblem, solve
 from grid.engine.errors import NotConvergedError
-from grid.engine.linear import make_solver
-from grid.engine.linear_flow import FlowSolver
-from grid.engine.materials import discretise
+from grid.engine.linear.flow_systems import FlowSolver
+from grid.engine.linear.systems import make_solver
+from grid.engine.space.discretise import discretise
 
 
 def carried_gaussian(cells, tensor, velocity, end, width):

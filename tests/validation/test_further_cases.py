@@ -9,7 +9,7 @@ import pytest
 
 from grid.core.errors import GridError
 from grid.engine import HeatProblem, solve
-from grid.engine.verification import read_cases, verify_case
+from grid.engine.verification.verification import read_cases, verify_case
 
 CASES = json.loads((Path(__file__).parent / "data/further_cases.json").read_text())["cases"]
 

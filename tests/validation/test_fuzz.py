@@ -17,7 +17,7 @@ from tests.support.fuzzing import make_problem, make_small, mutate
 from grid.core.errors import FieldError, GridError, InvalidFieldsError, NumericsError, UnsupportedError
 from grid.engine import HeatProblem, estimate, solve
 from grid.engine.methods import METHODS
-from grid.engine.verification import asked_times, read_cases, verify_case
+from grid.engine.verification.verification import asked_times, read_cases, verify_case
 
 CASES = json.loads((Path(__file__).parent / "data" / "cases.json").read_text())["cases"]
 SMALL = [make_small(case) for case in CASES]

@@ -9,8 +9,8 @@ from scipy.special import erf
 
 from grid.engine import HeatProblem, solve
 from grid.engine.errors import NotConvergedError
-from grid.engine.iteration import balance
-from grid.engine.materials import discretise
+from grid.engine.linear.iteration import balance
+from grid.engine.space.discretise import discretise
 
 PEAK = {  # 100 kJ/kg of melting written as a box of the heat capacity, 2 K wide
     "dimension": 1,

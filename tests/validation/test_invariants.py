@@ -15,7 +15,7 @@ import pytest
 from grid.core.errors import UnsupportedError
 from grid.engine import HeatProblem, Solution, estimate, solve
 from grid.engine.methods import METHODS
-from grid.engine.quantities import compute_rms_error
+from grid.engine.verification.quantities import compute_rms_error
 
 # `forced` takes no problem but one with a source of place and time, which none of these has
 NAMES = ("auto", *(method.name for method in METHODS if method.name != "forced"))

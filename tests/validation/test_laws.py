@@ -187,7 +187,7 @@ def sine_case(dimension, cells, steps=None, end_time=0.05):
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_the_error_of_a_sine_falls_with_the_square_of_the_cell(dimension, method):
     """The exact solution is exp(-d pi^2 t) times the start (separation of variables)."""
-    from grid.engine.quantities import compute_rms_error
+    from grid.engine.verification.quantities import compute_rms_error
 
     grids = (8, 16, 32) if dimension < 3 else (6, 12, 24)
     errors = [

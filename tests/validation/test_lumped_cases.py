@@ -11,7 +11,7 @@ from scipy.linalg import expm
 from scipy.optimize import brentq
 from scipy.special import j0, j1
 
-from grid.engine.verification import verify_case
+from grid.engine.verification.verification import verify_case
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "cases.json").read_text())["cases"]
 LUMPED = [case for case in CASES if case["kind"] in ("lumped", "certificate")]

@@ -12,8 +12,8 @@ from scipy.optimize import brentq
 from scipy.sparse.linalg import spsolve
 
 from grid.engine import HeatProblem, prepare, solve
-from grid.engine.enthalpy import EnthalpyStepper
 from grid.engine.errors import CancelledError
+from grid.engine.methods.implicit.phase_change import EnthalpyStepper
 
 SHARP = {
     "conductivity": 0.6,

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 from grid.core.errors import FieldError, InputError, UnsupportedError
 from grid.engine import HeatProblem, solve
-from grid.engine.quantities import compute_quantity
+from grid.engine.verification.quantities import compute_quantity
 
 WATER = {
     "conductivity": 0.6,
@@ -309,7 +309,9 @@ def test_a_front_that_goes_from_cell_to_cell_takes_few_steps_within_the_toleranc
 def test_a_step_whose_iteration_stalls_is_taken_in_parts_and_still_stores_its_heat(monkeypatch):
     problem = HeatProblem.from_case(slab(WATER, resolution={"cells": [20], "end_time": 500.0}, initial_phase="liquid"))
     whole = solve(problem, steps=10)
-    monkeypatch.setattr("grid.engine.enthalpy.ITERATIONS", 4)  # of which a front that crosses more cells needs more
+    monkeypatch.setattr(
+        "grid.engine.methods.implicit.phase_change.ITERATIONS", 4
+    )  # of which a front that crosses more cells needs more
     parts = solve(problem, steps=10)
 
     assert parts.metrics["rejected_steps"] > whole.metrics["rejected_steps"] == 0.0

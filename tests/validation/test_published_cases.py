@@ -9,8 +9,8 @@ import pytest
 
 from grid.core.errors import UnsupportedError
 from grid.engine import HeatProblem, Solution, solve
-from grid.engine.quantities import asked_times, compute_quantity
-from grid.engine.verification import Row, verify_case
+from grid.engine.verification.quantities import asked_times, compute_quantity
+from grid.engine.verification.verification import Row, verify_case
 
 DATA = Path(__file__).parent / "data"
 SOURCES = Path(__file__).parents[2] / "src" / "grid"
@@ -126,6 +126,6 @@ def test_no_source_file_mentions_a_case():
 def test_the_given_cases_follow_the_schema_in_the_package():
     import jsonschema
 
-    shipped = json.loads((SOURCES / "engine" / "data" / "case.schema.json").read_text())
+    shipped = json.loads((SOURCES / "engine" / "problem" / "case.schema.json").read_text())
 
     jsonschema.Draft202012Validator(shipped).validate({"schema_version": 2, "cases": CASES})

@@ -8,7 +8,7 @@ import pytest
 
 from grid.core.errors import FieldError, InvalidFieldsError
 from grid.engine import HeatProblem, prepare
-from grid.engine.verification import SOLVERS
+from grid.engine.verification.verification import SOLVERS
 
 PLATE = {
     "dimension": 2,

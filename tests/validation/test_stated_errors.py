@@ -7,8 +7,8 @@ import pytest
 from scipy import special
 
 from grid.engine import HeatProblem, solve
-from grid.engine.plan_warnings import find_warnings
-from grid.engine.richardson import UNSEEN, judge
+from grid.engine.results.ladder import UNSEEN, judge
+from grid.engine.run.warnings import find_warnings
 
 RING = {"x_min": {"type": "periodic"}, "x_max": {"type": "periodic"}}
 HELD = {"x_min": {"type": "temperature", "value": 1.0}}
@@ -125,7 +125,7 @@ def test_the_stated_error_of_a_front_at_cell_peclet_5_covers_it_with_a_warning()
     assert "cell Peclet number along x is 5" in warning
     assert "250 cells" in warning
     finer = HeatProblem.from_case(transient(250, diffusivity, end, 0.0, HELD, velocity=[1.0]))
-    from grid.engine.materials import discretise
+    from grid.engine.space.discretise import discretise
 
     assert find_warnings(discretise(finer)) == ()
 

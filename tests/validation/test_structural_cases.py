@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from grid.engine.verification import verify_case
+from grid.engine.verification.verification import verify_case
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "cases.json").read_text())["cases"]
 STRUCTURAL = [case for case in CASES if case["kind"] in ("stress", "integrity", "fatigue")]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from grid.core.errors import FieldError, InputError, UnsupportedError
 from grid.engine import HeatProblem, solve
-from grid.engine.quantities import compute_observed_order
+from grid.engine.verification.quantities import compute_observed_order
 
 SHEARED = {2: [[2.0, 0.7], [0.7, 1.0]], 3: [[2.0, 0.7, -0.3], [0.7, 1.0, 0.2], [-0.3, 0.2, 0.8]]}
 SLOPE = (3.0, -2.0, 1.5)

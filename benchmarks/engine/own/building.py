@@ -5,7 +5,7 @@ import numpy as np
 from benchmarks.engine import problems, radiating
 from benchmarks.engine.problems import FloatArray
 from grid.engine import Constant, Domain, Expression, Gridded, HeatProblem, Material, Temperature
-from grid.engine.boundaries import Radiation
+from grid.engine.problem.boundaries import Radiation
 
 ONE, ZERO = Constant(1.0), Constant(0.0)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.engine.measuring import REPEATS, peak_bytes, report, resident_bytes
 from benchmarks.engine.problems import EXPLICIT, explicit_error, explicit_start
-from grid.engine.methods.homogeneous import diffuse
+from grid.engine.methods.explicit.box import diffuse
 
 
 def main(problem: str, precision: str) -> None:

@@ -8,7 +8,7 @@ from grid.cli.exit_codes import ExitCode
 from grid.cli.output import JsonFlag, console, fail, print_json, reporting, table
 
 if TYPE_CHECKING:
-    from grid.engine.calibration import Calibration
+    from grid.engine.costs.calibration import Calibration
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def calibrate(
 
 def read_calibration() -> dict[str, Any]:
     """Return the calibration that plans are made with here."""
-    from grid.engine.calibration import current, find_file, find_folder
+    from grid.engine.costs.calibration import current, find_file, find_folder
 
     folder = find_folder()
     return _describe(current(), None if folder is None else str(find_file(folder)))
@@ -36,7 +36,7 @@ def read_calibration() -> dict[str, Any]:
 
 def make_calibration() -> dict[str, Any]:
     """Measure this machine, keep the result for the next plans, and return it."""
-    from grid.engine.calibration import find_folder, measure, save
+    from grid.engine.costs.calibration import find_folder, measure, save
 
     folder = find_folder()
     if folder is None:
@@ -46,7 +46,7 @@ def make_calibration() -> dict[str, Any]:
 
 
 def _describe(calibration: "Calibration", file: str | None) -> dict[str, Any]:
-    from grid.engine.calibration import GROUPS
+    from grid.engine.costs.calibration import GROUPS
 
     factors = {name: round(calibration.factor(name), 4) for name in GROUPS}
     return {"processor": calibration.processor, "factors": factors, "file": file}

@@ -12,7 +12,7 @@ from grid.cli.output import JsonFlag, errors, format_cell, reporting, show, tabl
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from grid.engine.convergence import Study
+    from grid.engine.verification.convergence import Study
 
 COLUMNS = (
     "quantity",
@@ -66,8 +66,8 @@ def study_file(file: Path, case: str | None, levels: int, refine: Refined | None
         GridError: The file, the case, or what cannot be refined.
     """
     from grid.cli.solving import keep_kernels, read_problem_file
-    from grid.engine.convergence import study_case
-    from grid.engine.reading import Reader
+    from grid.engine.problem.reader import Reader
+    from grid.engine.verification.convergence import study_case
 
     content = read_problem_file(file, case)
     reader = Reader()

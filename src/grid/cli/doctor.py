@@ -143,7 +143,7 @@ def _sandbox(settings: Settings) -> Iterator[Finding]:
 
 def _speed(settings: Settings) -> Iterator[Finding]:
     """Say by whose speed methods are chosen."""
-    from grid.engine.calibration import GROUPS, REFERENCE, find_file, load
+    from grid.engine.costs.calibration import GROUPS, REFERENCE, find_file, load
     from grid.runtime.environment import find_calibration
 
     folder = find_calibration(settings.grid_calibration)

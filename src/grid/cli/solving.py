@@ -95,7 +95,7 @@ def read_problem_file(file: Path, case: str | None) -> dict[str, Any]:
 
     content = read_json(file.read_bytes())
     if isinstance(content, dict) and "cases" in content:
-        from grid.engine.verification import read_cases
+        from grid.engine.verification.verification import read_cases
 
         if case is None:
             raise FieldError("case", "required for a file of cases: name one by --case")
@@ -125,7 +125,7 @@ def solve_file(
     from grid.engine import solve as solve_problem
 
     if out is not None:
-        from grid.engine.io.writing import require_writable
+        from grid.engine.results.writing import require_writable
 
         require_writable(out)
     keep_kernels()
@@ -173,7 +173,7 @@ def _require_none(**options: float | None) -> None:
 def _require_heat(content: object) -> None:
     """Say what answers a case without a grid, before the reader says that there is none."""
     from grid.core.errors import FieldError
-    from grid.engine.case import KINDS, OTHER_KINDS
+    from grid.engine.problem.case import KINDS, OTHER_KINDS
 
     kind = content.get("kind") if isinstance(content, dict) else None
     if isinstance(kind, str) and kind in OTHER_KINDS and kind not in KINDS:
@@ -190,7 +190,7 @@ def _equal_times(problem: "HeatProblem", count: int) -> list[float] | None:
 
 
 def _describe(solution: "Solution", files: list[str]) -> dict[str, Any]:
-    from grid.engine.io.views import surface_metrics
+    from grid.engine.results.views import surface_metrics
 
     return {
         "plan": _describe_plan(solution.plan),
@@ -327,7 +327,7 @@ def _progress() -> "Iterator[OnProgress | None]":
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bars
 
-    from grid.engine.progress_bar import format_seconds
+    from grid.engine.run.progress_bar import format_seconds
 
     columns = (
         TextColumn("{task.description}"),

@@ -15,7 +15,7 @@ from grid.cli.output import JsonFlag, errors, reporting, show, table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from grid.engine.verification import Case, Row
+    from grid.engine.verification.verification import Case, Row
 
 ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 MAX_JOBS = 256
@@ -61,7 +61,7 @@ def verify_file(file: Path, case_id: str | None, jobs: int = 1) -> "list[Row]":
     """
     from grid.cli.solving import keep_kernels
     from grid.core.strict_json import read_json
-    from grid.engine.verification import read_cases
+    from grid.engine.verification.verification import read_cases
 
     cases = read_cases(read_json(file.read_bytes()), case_id=case_id)
     keep_kernels()
@@ -85,7 +85,7 @@ def _verify_in_processes(cases: "Sequence[Case]", jobs: int) -> "Iterator[tuple[
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import active_children, get_context
 
-    from grid.engine.verification import fail_case
+    from grid.engine.verification.verification import fail_case
 
     before, is_whole = set(active_children()), False
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
@@ -112,7 +112,7 @@ def _verify_in_processes(cases: "Sequence[Case]", jobs: int) -> "Iterator[tuple[
 
 def compute_case(case: "Case") -> "tuple[tuple[Row, ...], float]":
     """The rows of a case and the seconds that they took."""
-    from grid.engine.verification import verify_case
+    from grid.engine.verification.verification import verify_case
 
     start = time.perf_counter()
     return verify_case(case), time.perf_counter() - start

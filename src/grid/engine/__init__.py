@@ -7,14 +7,29 @@
 Importing this package loads NumPy alone; SciPy and Numba come with the first solve.
 """
 
-from grid.engine.audits import Audit
-from grid.engine.batch import BatchSolution, solve_batch
-from grid.engine.boundaries import Convection, ConvectionRadiation, Flux, Insulated, Periodic, Radiation, Temperature
+from grid.engine.batch.batch import BatchSolution, solve_batch
 from grid.engine.errors import CancelledError, ExpressionError, NotConvergedError, SingularError
-from grid.engine.planning import Estimate, Plan, PlanSummary, estimate, prepare, solve
-from grid.engine.problem import Adaptive, Contact, Domain, HeatProblem, Material, Pin
-from grid.engine.solution import History, Solution
-from grid.engine.values import Constant, Expression, Gridded, Table, Value
+from grid.engine.problem.boundaries import (
+    Convection,
+    ConvectionRadiation,
+    Flux,
+    Insulated,
+    Periodic,
+    Radiation,
+    Temperature,
+)
+from grid.engine.problem.domain import Domain
+from grid.engine.problem.material import Adaptive, Contact, Material, Pin
+from grid.engine.problem.problem import HeatProblem
+from grid.engine.results.audits import Audit
+from grid.engine.results.fields import History
+from grid.engine.results.solution import Solution
+from grid.engine.results.summary import Estimate, PlanSummary
+from grid.engine.run.plan import Plan
+from grid.engine.run.planning import estimate, prepare
+from grid.engine.run.solve import solve
+from grid.engine.values.expression import Expression
+from grid.engine.values.value import Constant, Gridded, Table, Value
 from grid.engine.version import compute_numerics_version
 from grid.engine.warmup import compile_ahead, warm
 

@@ -14,6 +14,7 @@ from grid.core.errors import FieldError, InvalidFieldsError
 MAX_CELLS = 2**27  # 134 million: one float64 field of 1 GiB
 MAX_STEPS = 10_000_000
 LU_CELLS_3D = 4_000  # in 3D: beyond it the fill of an LU costs more than conjugate gradients
+MAX_POINTS = 1_000_000  # of a table
 MAX_ERRORS = 20  # a hostile input may have millions; the first ones tell the story
 
 

@@ -12,13 +12,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-
-from grid.engine.arguments import require_function
-
-if TYPE_CHECKING:
-    from grid.engine.solution import Solution
+from dataclasses import dataclass, field
+from typing import Any
 
 INTERVAL = 0.1  # s between two calls, at least
 TIMES, LEAST = 3.0, 2.0  # of its estimate, and seconds, from which a run is called slow
@@ -86,12 +81,11 @@ class Watch:
             self._next = now + INTERVAL
             self._look()
 
-    def conclude(self, solution: "Solution") -> "Solution":
-        """The run is at its end, with a solution that is given back with the warnings of the run."""
+    def conclude(self) -> None:
+        """The run is at its end."""
         self._at = 1.0, *self._at[1:]
         if self.on_progress is not None:
             self._look()
-        return replace(solution, run_warnings=tuple(self.warnings)) if self.warnings else solution
 
     @property
     def elapsed(self) -> float:
@@ -159,26 +153,6 @@ def tick() -> None:
 def find_watch() -> Watch | None:
     """The watch of the run that is on its way in this thread."""
     return _watch.get()
-
-
-@contextmanager
-def showing(progress: "OnProgress | bool | None") -> Iterator[OnProgress | None]:
-    """The callback of a run; a bar where True asks for one, which is left when the run ends.
-
-    Raises:
-        FieldError: It is neither a function nor True or False.
-    """
-    if progress is not True:
-        require_function("progress", progress or None, "a function of a Progress, or True for a bar")
-        yield progress or None
-        return
-    from grid.engine.progress_bar import Bar
-
-    bar = Bar()
-    try:
-        yield bar
-    finally:
-        bar.close()
 
 
 class CompileClock:

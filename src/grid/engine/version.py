@@ -6,10 +6,12 @@ change in a kernel that it calls would go unnoticed there.
 
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 
+@cache
 def compute_numerics_version() -> str:
     """Twelve hexadecimal digits over all Python sources of the package and its folders, in the order of their names."""
     digest = hashlib.sha256()

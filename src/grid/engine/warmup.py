@@ -5,8 +5,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grid.engine.problem import HeatProblem
-    from grid.engine.values import Value
+    from grid.engine.problem.problem import HeatProblem
+    from grid.engine.values.value import Value
 
 LARGE = {1: 100_000, 2: 320, 3: 47}  # cells along each axis: beyond every size at which kernels share threads
 # cells of unlike lengths, for which tiles have other kernels
@@ -24,10 +24,11 @@ def warm(serial: bool = True) -> None:
     """
     from dataclasses import replace
 
-    from grid.engine.explicit import ExplicitStepper
-    from grid.engine.marching import make_start, make_stepper
-    from grid.engine.planning import prepare
-    from grid.engine.values import Constant, Expression
+    from grid.engine.methods.explicit.stepper import ExplicitStepper
+    from grid.engine.run.planning import prepare
+    from grid.engine.run.time_loop import make_start, make_stepper
+    from grid.engine.values.expression import Expression
+    from grid.engine.values.value import Constant
 
     _run_expression()
     dimensions = (2,) if serial else (1, 2, 3)
@@ -50,8 +51,8 @@ def compile_ahead() -> None:
     threads or more, else the kernels that share work are left out.
     """
     from grid.core.errors import GridError
-    from grid.engine.planning import prepare
-    from grid.engine.values import Expression
+    from grid.engine.run.planning import prepare
+    from grid.engine.values.expression import Expression
 
     _run_expression()
     for problem, method in _everything():
@@ -67,7 +68,8 @@ def compile_ahead() -> None:
 
 def _everything() -> "Iterator[tuple[HeatProblem, str]]":
     from grid.engine.methods import METHODS
-    from grid.engine.values import Constant, Expression
+    from grid.engine.values.expression import Expression
+    from grid.engine.values.value import Constant
 
     conductivities: tuple[Value, ...] = (Constant(1.0), Expression("1 + x"), Expression("1 + T"))
     for dimension, conductivity in product((1, 2, 3), conductivities):
@@ -84,8 +86,10 @@ def _everything() -> "Iterator[tuple[HeatProblem, str]]":
 
 def _box(cells: tuple[int, ...], conductivity: "Value", end: float | None) -> "HeatProblem":
     """A unit box from 1 to 0 until a time, or for ever."""
-    from grid.engine.boundaries import Radiation, Temperature
-    from grid.engine.problem import Domain, HeatProblem, Material
+    from grid.engine.problem.boundaries import Radiation, Temperature
+    from grid.engine.problem.domain import Domain
+    from grid.engine.problem.material import Material
+    from grid.engine.problem.problem import HeatProblem
 
     one: Any = 1.0
     faces: dict[str, Any] = {"x_min": Temperature(0.0 * one)}
@@ -107,9 +111,9 @@ def _melting() -> "HeatProblem":
     """A plane that begins to freeze."""
     from dataclasses import replace
 
-    from grid.engine.phases import Enthalpy, HeatCapacity
-    from grid.engine.problem import Material
-    from grid.engine.values import Constant
+    from grid.engine.problem.material import Material
+    from grid.engine.values.phase_change import Enthalpy, HeatCapacity
+    from grid.engine.values.value import Constant
 
     law = Enthalpy.melting(0.5, 1.0, 1.0, 1.0)
     material = Material((Constant(1.0),), volumetric_heat_capacity=HeatCapacity(law), enthalpy=law)
@@ -118,9 +122,9 @@ def _melting() -> "HeatProblem":
 
 def _label_parts() -> None:
     """The search for the parts of a steady body."""
-    from grid.engine.materials import discretise
-    from grid.engine.steady_parts import label_parts
-    from grid.engine.values import Constant
+    from grid.engine.space.discretise import discretise
+    from grid.engine.steady.parts import label_parts
+    from grid.engine.values.value import Constant
 
     label_parts(discretise(_box((6, 6), Constant(1.0), None)), 0.0)
 
@@ -129,7 +133,7 @@ def _run_expression() -> None:
     """The stack machine of expressions over a grid of many cells."""
     import numpy as np
 
-    from grid.engine.values import Expression
+    from grid.engine.values.expression import Expression
 
     law: Expression = Expression("1 + x*x + y*y + x*y + 2*x + 3*y")
     line = np.linspace(0.0, 1.0, LARGE[2])

@@ -9,7 +9,7 @@ DIGITS = 16
 
 
 def numerics_version(sources: Iterable[str], distributions: Iterable[str] = ("numpy", "numba")) -> str:
-    """Hash modules of `grid` ("engine/rod.py") or folders of them ("engine"), and the versions of what computes.
+    """Hash modules of `grid` ("engine/rods/rods.py") or folders of them ("engine"), and the versions of what computes.
 
     Line ends, comments and all count: a needless new version costs a file that is not made again, a missed one would
     hand out other bytes under an old hash.

@@ -38,7 +38,8 @@ def numba_cache_folder(home: Path) -> Path:
 def find_calibration(asked: str | None = None) -> str:
     """Return the folder where calibrations of this machine are kept, or `off`: as it is set, else in the user's cache.
 
-    Children have a home of their own, so they are told; all workers of a user share one (`grid.engine.calibration`).
+    Children have a home of their own, so they are told; all workers of a user share one
+    (`grid.engine.costs.calibration`).
     """
     asked = asked or os.environ.get("GRID_CALIBRATION")
     if asked:

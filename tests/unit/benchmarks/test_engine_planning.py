@@ -5,7 +5,8 @@ from benchmarks.engine.own.territory import TERRITORIES
 from benchmarks.engine.planning import Row, render
 from benchmarks.engine.problems import STIFF_TOLERANCE
 
-from grid.engine import calibration, estimate, prepare
+from grid.engine import estimate, prepare
+from grid.engine.costs import calibration
 
 
 def row(method, seconds, *, is_chosen=False):

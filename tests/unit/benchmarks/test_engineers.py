@@ -10,8 +10,8 @@ from benchmarks.engineers.cases import ROWS
 from benchmarks.engineers.solvers import factor_symmetric
 
 from grid.engine import HeatProblem
-from grid.engine.materials import discretise
-from grid.engine.varying import freeze
+from grid.engine.space.discretise import discretise
+from grid.engine.space.nonlinear import freeze
 
 TIME = 15.0  # s, within a ramp, a step and a track
 

@@ -6,7 +6,7 @@ from benchmarks.engineers.fitting import Run, describe, find_work, fit, price
 from benchmarks.engineers.random_problems import make
 
 from grid.engine import HeatProblem, estimate
-from grid.engine.cost_table import TABLE
+from grid.engine.costs.table import TABLE
 
 NAMES = ("plan", "adi_step", "adi_cell", "newton")
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from grid.cli.main import app
 from grid.core.settings import Settings
-from grid.engine import calibration, calibration_kernels
+from grid.engine.costs import calibration, calibration_kernels
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from grid.core.errors import DivergedError
 from grid.engine import HeatProblem, NotConvergedError, SingularError, prepare, solve
 from grid.engine.errors import RunawayError, RunError, StepUnderflowError
-from grid.engine.iteration import balance
-from grid.engine.marching import March, make_stepper
+from grid.engine.linear.iteration import balance
+from grid.engine.run.time_loop import March, make_stepper
 
 HELD = {"x_min": {"type": "temperature", "value": 1.0}}
 
@@ -74,8 +74,8 @@ def test_equal_implicit_steps_say_which_one_could_not_be_solved(make_problem, co
 
 
 def test_a_steady_state_that_stalls_names_the_cell(make_problem, monkeypatch):
-    monkeypatch.setattr("grid.engine.steady.balance", functools.partial(balance, turns=1))
-    monkeypatch.setattr("grid.engine.steady.RELAXATIONS", 0)
+    monkeypatch.setattr("grid.engine.run.steady.balance", functools.partial(balance, turns=1))
+    monkeypatch.setattr("grid.engine.run.steady.RELAXATIONS", 0)
     problem = make_problem(
         steady=True,
         boundaries={**HELD, "x_max": {"type": "temperature", "value": 9.0}},
@@ -89,7 +89,7 @@ def test_a_steady_state_that_stalls_names_the_cell(make_problem, monkeypatch):
 
 
 def test_a_phase_change_that_stalls_names_step_time_and_cell(make_problem, monkeypatch):
-    monkeypatch.setattr("grid.engine.enthalpy.ITERATIONS", 1)
+    monkeypatch.setattr("grid.engine.methods.implicit.phase_change.ITERATIONS", 1)
     material = {
         "melting_temperature": 0.5, "volumetric_latent_heat": 3.0,
         "solid": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
@@ -132,8 +132,8 @@ SHARP_BAR = {
 @pytest.mark.parametrize(("material", "word"), [(SHARP_BAR, "range"), (by_range(1e-6), "kelvins")])
 def test_a_stalled_phase_change_advises_what_works(material, word, monkeypatch):
     """An iteration that is cut short, with steps that are not cut: a melting range, more steps, and steps by error."""
-    monkeypatch.setattr("grid.engine.enthalpy.ITERATIONS", 20)
-    monkeypatch.setattr("grid.engine.enthalpy.SHORTEST", 1.0)
+    monkeypatch.setattr("grid.engine.methods.implicit.phase_change.ITERATIONS", 20)
+    monkeypatch.setattr("grid.engine.methods.implicit.phase_change.SHORTEST", 1.0)
     with pytest.raises(NotConvergedError, match="volumetric_enthalpy") as stalled:
         solve(melting_bar(material), method="implicit", steps=2)
 

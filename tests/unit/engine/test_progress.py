@@ -11,7 +11,7 @@ import pytest
 from grid.core.errors import FieldError
 from grid.engine import prepare, progress, solve
 from grid.engine.progress import CompileClock, Progress, SlowRunWarning, Watch, watching
-from grid.engine.progress_bar import Bar, describe, format_seconds
+from grid.engine.run.progress_bar import Bar, describe, format_seconds
 
 COLD = {"x_min": {"type": "temperature", "value": 0.0}}
 LAYERED = {"conductivity": {"expression": "where(x > 0.5, 10, 1)"}, "volumetric_heat_capacity": 1.0}

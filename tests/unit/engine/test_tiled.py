@@ -5,9 +5,9 @@ import pytest
 
 from grid.core.errors import FieldError
 from grid.engine import HeatProblem, prepare
-from grid.engine.explicit import ExplicitStepper, diffuse
-from grid.engine.methods.homogeneous import Tiling, find_tiling, is_homogeneous
-from grid.engine.state import Bounds, Ledger, State
+from grid.engine.methods.explicit.box import Tiling, diffuse, find_tiling, is_homogeneous
+from grid.engine.methods.explicit.stepper import ExplicitStepper
+from grid.engine.methods.state import Bounds, Ledger, State
 
 CELLS = {2: [37, 45], 3: [19, 14, 21]}
 MIXED = {

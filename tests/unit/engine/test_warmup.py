@@ -8,10 +8,11 @@ import textwrap
 import pytest
 
 from grid.core.errors import UnsupportedError
-from grid.engine import compile_ahead, planning, warmup
-from grid.engine.explicit import PARALLEL_CELLS
+from grid.engine import compile_ahead, warmup
 from grid.engine.methods import METHODS
-from grid.engine.values import MANY_CELLS
+from grid.engine.methods.explicit.limits import PARALLEL_CELLS
+from grid.engine.run import planning
+from grid.engine.values.expression import MANY_CELLS
 
 
 def test_every_method_meets_every_dimension_on_both_sides_of_the_thresholds(monkeypatch):

@@ -12,9 +12,9 @@ import xarray as xr
 
 from grid.core.errors import FieldError, StorageFullError
 from grid.engine import Domain, solve
-from grid.engine.io import writing
-from grid.engine.io.replacing import replacing
-from grid.engine.io.vtk import HIDDEN_CELL, write_image
+from grid.engine.results import writing
+from grid.engine.results.atomic_write import replacing
+from grid.engine.results.vtk import HIDDEN_CELL, write_image
 
 NOTCH = {"size": [1.0, 2.0], "origin": [1.0, -1.0], "active": {"expression": "(x < 1.5) | (y < 0)"}}
 FORMATS = (".nc", ".zarr", ".vti", ".pvd", ".npy", ".csv", ".png")

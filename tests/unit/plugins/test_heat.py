@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from grid.core.errors import FieldError, UnsupportedError
-from grid.engine import HeatProblem, calibration, calibration_kernels, progress, solve
+from grid.engine import HeatProblem, progress, solve
+from grid.engine.costs import calibration, calibration_kernels
 from grid.engine.methods import METHODS
 from grid.plugins.builtin.heat import Heat
 from grid.plugins.builtin.heat_params import MAX_DEPTH, HeatParams
@@ -360,7 +361,7 @@ def test_a_point_that_is_left_out_stops_on_the_way():
 
 def test_a_failed_audit_rejects_the_result(monkeypatch):
     """An exit is not a verdict: with a limit that nothing can meet, the run ends and is refused."""
-    monkeypatch.setattr("grid.engine.audits.ENERGY_LIMIT", -1.0)
+    monkeypatch.setattr("grid.engine.results.audits.ENERGY_LIMIT", -1.0)
     (outcome,) = heat.solve([HeatParams(problem=WALL)], keep_all).outcomes
 
     assert outcome.reason is Reason.DIVERGED

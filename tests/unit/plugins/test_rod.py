@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.engine import rod as engine
+from grid.engine.rods import rods as engine
 from grid.plugins.builtin.rod import HeatRod
 from grid.plugins.builtin.rod_params import RodParams, count_sub_steps
 from grid.plugins.builtin.rod_results import compute_metrics

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import grid
-from grid.engine import calibration
+from grid.engine.costs import calibration
 from grid.runtime import compiling
 from grid.runtime.environment import find_calibration, make_child_environment, share_calibration
 from grid.runtime.forkserver import BOOT

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grid.engine.rod import solve_rods
+from grid.engine.rods.rods import solve_rods
 from grid.plugins.builtin.rod import HeatRod
 from grid.plugins.builtin.rod_files import HEADER
 from grid.plugins.builtin.rod_params import RodParams, count_sub_steps

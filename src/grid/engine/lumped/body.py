@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from grid.core.errors import FieldError
-from grid.engine.boundaries import STEFAN_BOLTZMANN
 from grid.engine.errors import SingularError
-from grid.engine.load_analysis import TEMPERATURES, LoadAnalysis, TimedLoad, analyse_values
+from grid.engine.loads.analysis import LoadAnalysis, analyse_values
 from grid.engine.lumped.trajectory import Trajectory
-from grid.engine.values import Constant, FloatArray, Operand, Value
+from grid.engine.problem.boundaries import STEFAN_BOLTZMANN
+from grid.engine.problem.timed_loads import TimedLoad
+from grid.engine.values.operations import FloatArray, Operand
+from grid.engine.values.value import Constant, Value
 
 LOAD_NAMES = ("coefficient", "ambient", "emissivity", "surroundings", "source")
 MAX_DOUBLINGS = 60  # of the stretch searched for an event
@@ -49,7 +51,7 @@ class Loads:
     def find_changes(self, start: float, end: float, temperatures: tuple[float, float]) -> LoadAnalysis:
         """Switches, and zones of alike steps, of what depends on time; temperatures as they may be there."""
         timed = (
-            TimedLoad(f"lumped.{name}", value, name not in TEMPERATURES, _places(value, temperatures))
+            TimedLoad(f"lumped.{name}", value, name not in ("ambient", "surroundings"), _places(value, temperatures))
             for name in LOAD_NAMES
             if (value := getattr(self, name)) is not None and "t" in value.variables
         )

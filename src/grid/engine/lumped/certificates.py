@@ -25,8 +25,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grid.engine.lumped.bodies import ConvectiveBody
-from grid.engine.values import FloatArray
+from grid.engine.lumped.exact_cooling import ConvectiveBody
+from grid.engine.values.operations import FloatArray
 
 NAMES = ("C1", "C2")
 SCAN = 600  # times at which an error is looked for

@@ -16,11 +16,13 @@ from typing import Literal, Self
 
 import numpy as np
 
-from grid.engine.interpolation import surface_temperature
-from grid.engine.problem import Adaptive, HeatProblem
-from grid.engine.space import Loads, Space
-from grid.engine.state import Bounds
-from grid.engine.values import FloatArray
+from grid.engine.methods.state import Bounds
+from grid.engine.problem.material import Adaptive
+from grid.engine.problem.problem import HeatProblem
+from grid.engine.space.interpolation import surface_temperature
+from grid.engine.space.laws import Loads
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
 
 Model = Literal["lumped", "diffusive"]
 REASONS = (

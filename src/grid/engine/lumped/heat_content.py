@@ -12,9 +12,9 @@ import numpy as np
 
 from grid.engine.errors import NotConvergedError
 from grid.engine.lumped.quasi_steady import Response
-from grid.engine.space import Space
-from grid.engine.values import FloatArray
-from grid.engine.varying import stored_between
+from grid.engine.space.nonlinear import stored_between
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
 
 TURNS = 200
 MOST_EFOLDS = 300.0  # by which the heat capacity of a step may differ from that of its start

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from grid.core.errors import FieldError, UnsupportedError
-from grid.engine.cost_table import add
+from grid.engine.costs.table import add
 from grid.engine.limits import MAX_STEPS
-from grid.engine.methods.method import Cost, Facts, Method
-from grid.engine.problem import HeatProblem
+from grid.engine.methods.facts import Facts
+from grid.engine.methods.method import Cost, Method
+from grid.engine.problem.problem import HeatProblem
 
 if TYPE_CHECKING:
-    from grid.engine.space import Space
-    from grid.engine.state import Stepper
+    from grid.engine.methods.state import Stepper
+    from grid.engine.space.space import Space
 
 MODELS = ("diffusive", "lumped", "corrected", "auto")
 REASONS = {
@@ -56,7 +57,7 @@ def find_obstacle(problem: HeatProblem, model: str) -> str | None:
         return "a flow"
     if problem.has_phase_change:
         return "a phase change"
-    if model == "lumped" and any(law.type == "temperature" for law in problem.boundaries.values()):
+    if model == "lumped" and any(law.holds_temperature for law in problem.boundaries.values()):
         return "a face of given temperature"
     return None
 
@@ -134,6 +135,6 @@ def diffusion_time(space: "Space") -> float:
 
 
 def _volume(space: "Space") -> float:
-    from grid.engine.mesh import cell_volume
+    from grid.engine.space.mesh import cell_volume
 
     return cell_volume(space.problem.domain)

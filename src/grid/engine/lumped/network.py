@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from grid.core.errors import DivergedError, FieldError
-from grid.engine.load_analysis import LoadAnalysis, TimedLoad, analyse_values
+from grid.engine.loads.analysis import LoadAnalysis, analyse_values
 from grid.engine.lumped.trajectory import Level, Piece, Trajectory, find_crossing
-from grid.engine.values import FloatArray, Operand, Value
+from grid.engine.problem.timed_loads import TimedLoad
+from grid.engine.values.operations import FloatArray, Operand
+from grid.engine.values.value import Value
 
 MAX_SWITCHES = 10_000
 TOLERANCE = 1e-6  # of the course of a load; the integrator's own is far smaller

@@ -21,9 +21,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from grid.engine.linear import LinearSolver, make_solver
-from grid.engine.space import Closure, Loads, Space
-from grid.engine.values import FloatArray
+from grid.engine.linear.systems import LinearSolver, make_solver
+from grid.engine.space.laws import Closure, Loads
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
 
 Kept = TypeVar("Kept")
 KEPT, KEPT_UNITS = 4, 16  # operators and responses held at once; answers to a unit of one load
@@ -155,7 +156,7 @@ class QuasiSteady:
 
 def has_constant_films(space: Space) -> bool:
     """Whether the matrix of conduction and boundaries is the same throughout a run."""
-    films = [law.values["coefficient"] for law in space.boundaries if "coefficient" in law.values]
+    films = [film for law in space.boundaries for film in law.film_values]
     return space.problem.is_linear and not any("t" in film.variables for film in films)
 
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from grid.engine.audits import tolerance_scale
 from grid.engine.errors import SingularError, StepUnderflowError
-from grid.engine.load_analysis import has_growing_loads
-from grid.engine.lumped.advancing import LumpedAdvance
 from grid.engine.lumped.fidelity import Log, Model, Rule, compute_certificate, mean_temperature
+from grid.engine.lumped.grid_certificates import BodyShape
 from grid.engine.lumped.quasi_steady import Conduction
-from grid.engine.lumped.shape import BodyShape
-from grid.engine.methods.method import DEFAULT_TOLERANCE
-from grid.engine.space import Loads, Space
-from grid.engine.state import Segment, State, Stepper, include_references
-from grid.engine.values import FloatArray
+from grid.engine.lumped.step import LumpedAdvance
+from grid.engine.methods.bounds import tolerance_scale
+from grid.engine.methods.facts import DEFAULT_TOLERANCE
+from grid.engine.methods.state import Segment, State, Stepper, include_references
+from grid.engine.problem.timed_loads import has_growing_loads
+from grid.engine.space.laws import Loads
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
 
 OF_TOLERANCE = 0.5  # of the tolerance: the sum of the errors of all steps
 MOST_HALVINGS = 30  # of a decision

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from grid.core.errors import DivergedError
-from grid.engine.load_analysis import StepLimits
-from grid.engine.values import FloatArray
+from grid.engine.loads.analysis import StepLimits
+from grid.engine.values.operations import FloatArray
 
 RELATIVE_TOLERANCE = 1e-10
 MAX_STEPS = 200_000  # of one run; beyond it the equation does not settle

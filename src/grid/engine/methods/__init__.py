@@ -1,15 +1,16 @@
 """The methods that the planner chooses from, see `grid.engine.methods.method`."""
 
-from grid.engine.methods.adi_method import AdiMethod
-from grid.engine.methods.euler import ExplicitMethod
-from grid.engine.methods.exponential_method import ExponentialMethod
-from grid.engine.methods.forced_method import ForcedMethod
-from grid.engine.methods.method import Cost, Facts, Method
-from grid.engine.methods.modal_method import ModalMethod
-from grid.engine.methods.rational_krylov_method import KrylovMethod
-from grid.engine.methods.rkl2_method import Rkl2Method
-from grid.engine.methods.spectral_method import SpectralMethod
-from grid.engine.methods.tr_bdf2 import ImplicitMethod
+from grid.engine.methods.adi.method import AdiMethod
+from grid.engine.methods.explicit.method import ExplicitMethod
+from grid.engine.methods.exponential.method import ExponentialMethod
+from grid.engine.methods.facts import Facts
+from grid.engine.methods.forced.method import ForcedMethod
+from grid.engine.methods.implicit.method import ImplicitMethod
+from grid.engine.methods.krylov.method import KrylovMethod
+from grid.engine.methods.method import Cost, Method
+from grid.engine.methods.modal.method import ModalMethod
+from grid.engine.methods.rkl2.method import Rkl2Method
+from grid.engine.methods.spectral.method import SpectralMethod
 
 METHODS: tuple[Method, ...] = (
     AdiMethod(),

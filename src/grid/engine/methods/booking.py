@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine.space import Loads, Space
-from grid.engine.state import Ledger
-from grid.engine.values import FloatArray
+from grid.engine.methods.state import Ledger
+from grid.engine.space.laws import Loads
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
 
 
 @dataclass(frozen=True)

@@ -9,87 +9,14 @@ its kernels when it is called.
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from grid.engine.cost_table import Work, price
-from grid.engine.problem import HeatProblem
+from grid.engine.costs.table import Work, price
+from grid.engine.methods.facts import Facts
 
 if TYPE_CHECKING:
-    from grid.engine.methods.signals import Load
-    from grid.engine.space import Space
-    from grid.engine.state import Stepper
-
-Precision = Literal["double", "mixed"]
-DEFAULT_TOLERANCE = 1e-4  # of the span of temperatures
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What choosing a method may look at.
-
-    Args:
-        problem: What is to be solved; a transient.
-        times: Times at which the field is asked for, increasing, without 0 [s].
-        landings: Times on which a step must land: `times`, breakpoints and knots of tables; the last is the end [s].
-        steps: Equal steps from 0 to the end that were asked for; None: control the error.
-        tolerance: Time error at `times`, over the span of temperatures [-].
-        stiffness: Gershgorin's bound of the spectral radius of C^-1 L at the start [1/s].
-        stable_step: Largest step of forward Euler that makes no new extreme at the start [s].
-        precision: `double`, or `mixed` where single precision inside is good enough for the tolerance.
-        body_cells: Cells of the body; counted on the grid, or estimated from a sample of the mask.
-    """
-
-    problem: HeatProblem
-    times: tuple[float, ...]
-    landings: tuple[float, ...]
-    steps: int | None
-    tolerance: float
-    stiffness: float
-    stable_step: float
-    precision: Precision = "double"
-    body_cells: int = 0
-
-    @property
-    def cells(self) -> int:
-        """Cells in all."""
-        return self.problem.domain.cell_count
-
-    @property
-    def dimension(self) -> int:
-        return self.problem.dimension
-
-    @property
-    def duration(self) -> float:
-        """End of the run [s]."""
-        return self.landings[-1]
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether all coefficients are constant in time and free of temperature; loads may change in time."""
-        return self.problem.is_linear
-
-    @cached_property
-    def changing_loads(self) -> "tuple[Load, ...] | str":
-        """The loads that change in time as functions that are linear between knots; in words why they are none."""
-        if not self.problem.has_timed_values:
-            return ()
-        from grid.engine.methods.signals import split_loads
-
-        return split_loads(self.problem, self.duration, self.tolerance)
-
-    @cached_property
-    def knots(self) -> int:
-        """Stretches between the knots of loads that are linear in time; 0 where they are none."""
-        loads = self.changing_loads
-        return 0 if isinstance(loads, str) else sum(load.signal.low.size for load in loads)
-
-    @cached_property
-    def is_constant(self) -> bool:
-        """Whether the problem is linear and its loads do not change in time either."""
-        boundaries = self.problem.boundaries.values()
-        loads = [self.problem.source_term, *(v for law in boundaries for v in law.values.values())]
-        return self.is_linear and not any("t" in value.variables for value in loads)
+    from grid.engine.methods.state import Stepper
+    from grid.engine.space.space import Space
 
 
 @dataclass(frozen=True)
@@ -98,7 +25,7 @@ class Cost:
 
     Args:
         steps: Time steps.
-        work: Operations of `grid.engine.cost_table`.
+        work: Operations of `grid.engine.costs.table`.
         memory_bytes: At the peak, beyond the libraries.
         time_step: Upper limit of the step [s]; None where the error chooses it, or one step is all.
     """

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grid.engine.space import Space
-from grid.engine.state import State
-from grid.engine.values import FloatArray
+from grid.engine.methods.state import State
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
 
 Mark = tuple[float, ...]
 

@@ -18,16 +18,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from grid.core.errors import FieldError
 from grid.engine.arguments import require_choice, require_floats, require_kind
-from grid.engine.materials import find_regions
-from grid.engine.problem import AXES, HeatProblem
-from grid.engine.solution import Solution
-from grid.engine.structural.cycles import map_damage
-from grid.engine.structural.elastic_body import ElasticBody, Plane
-from grid.engine.structural.elasticity import ElasticSystem, StressSolution
-from grid.engine.structural.fatigue import Life
-from grid.engine.structural.free_strain import make_smooth_strain
-from grid.engine.structural.integrity import COMPONENTS, compute_first_yield
-from grid.engine.values import FloatArray
+from grid.engine.problem.domain import AXES
+from grid.engine.problem.problem import HeatProblem
+from grid.engine.results.solution import Solution
+from grid.engine.space.regions import find_regions
+from grid.engine.structural.elasticity.body import ElasticBody, Plane
+from grid.engine.structural.elasticity.elasticity import ElasticSystem
+from grid.engine.structural.elasticity.free_strain import make_smooth_strain
+from grid.engine.structural.elasticity.solution import StressSolution
+from grid.engine.structural.fatigue.laws import Life
+from grid.engine.structural.fatigue.rainflow import map_damage
+from grid.engine.structural.strength.integrity import COMPONENTS, compute_first_yield
+from grid.engine.values.operations import FloatArray
 
 BONDED = (
     "The body is one piece: a contact resists heat alone, and displacements and forces continue across it, as if "

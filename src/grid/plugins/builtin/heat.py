@@ -105,13 +105,13 @@ class Heat:
 
     def needs_calibration(self) -> bool:
         """Whether this machine was not measured yet, and may be."""
-        from grid.engine.calibration import is_missing
+        from grid.engine.costs.calibration import is_missing
 
         return is_missing()
 
     def calibrate(self) -> None:
         """Measure how fast this machine is, for choosing methods."""
-        from grid.engine.calibration import find_folder, measure, save
+        from grid.engine.costs.calibration import find_folder, measure, save
 
         folder = find_folder()
         if folder is not None:
@@ -121,7 +121,7 @@ class Heat:
         """Solve problems, one after the other."""
         import numpy as np
 
-        from grid.engine.factor_sharing import share_factors
+        from grid.engine.linear.factor_sharing import share_factors
 
         heats = [cast("HeatParams", point) for point in points]
         outcomes: list[PointOutcome] = []
@@ -236,7 +236,7 @@ def _describe_plan(solution: "Solution") -> JsonObject:
 
 
 def _judge(plan: "Plan", solution: "Solution") -> PointOutcome:
-    from grid.engine.io.views import surface_metrics
+    from grid.engine.results.views import surface_metrics
 
     audits = [
         Audit(

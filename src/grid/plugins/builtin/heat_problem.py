@@ -1,4 +1,4 @@
-"""From the parameters of `heat` to the engine: its problem, times, model and plan, which solving and rendering share."""
+"""The problem, times, model and plan of the parameters of `heat`, which solving and rendering share."""
 
 from typing import TYPE_CHECKING, cast
 

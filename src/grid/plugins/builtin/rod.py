@@ -13,7 +13,7 @@ from grid.schemas.simulations import BatchResult, Estimate, Progress
 if TYPE_CHECKING:
     import numpy as np
 
-_SNAPSHOTS = 16  # of the profile, that a record keeps: as `grid.engine.rod.SNAPSHOTS`, without NumPy
+_SNAPSHOTS = 16  # of the profile, that a record keeps: as `grid.engine.rods.rods.SNAPSHOTS`, without NumPy
 # Measured on one core of an EPYC server, rounded down; a claim is sized by them, nothing else depends on them.
 _CELL_STEPS_PER_S = 2e9  # [1/s] of the explicit kernel
 _HASHED_BYTES_PER_S = 1.5e9  # [B/s] of sha256 over the whole field
@@ -35,8 +35,8 @@ class HeatRod:
     params_model: type[BaseModel] = RodParams
     numerics_version = numerics_version(
         (
-            "engine/rod.py",
-            "engine/rod_kernels.py",
+            "engine/rods/rods.py",
+            "engine/rods/kernels.py",
             "plugins/builtin/rod.py",
             "plugins/builtin/rod_batch.py",
             "plugins/builtin/rod_files.py",

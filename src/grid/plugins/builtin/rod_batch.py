@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from grid.engine.rod import SNAPSHOTS, snapshot_rows, solve_rods
+from grid.engine.rods.rods import SNAPSHOTS, snapshot_rows, solve_rods
 from grid.plugins.builtin.rod_params import RodParams, rod_columns
 from grid.plugins.builtin.rod_results import compute_metrics, judge_rod
 from grid.schemas.jobs import Reason

@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from grid.engine.rod import Rod, find_sub_steps, snapshot_rows, solve_rods, start_shape
+from grid.engine.rods.rods import Rod, find_sub_steps, snapshot_rows, solve_rods, start_shape
 from grid.plugins.builtin.rod_params import RodParams
 from grid.plugins.builtin.rod_picture import Picture, draw_rod
 from grid.plugins.builtin.rod_results import compute_mean, compute_metrics

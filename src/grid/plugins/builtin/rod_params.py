@@ -31,7 +31,7 @@ class RodParams(Parameters):
 
 
 def count_sub_steps(rod: RodParams) -> int:
-    """Count the sub-steps of one interval, as `grid.engine.rod.find_sub_steps` does, without NumPy."""
+    """Count the sub-steps of one interval, as `grid.engine.rods.rods.find_sub_steps` does, without NumPy."""
     spacing = rod.length / (rod.spatial_steps - 1)
     return max(1, math.ceil(rod.diffusivity * (rod.end_time / rod.time_steps) / (spacing * spacing) / 0.5))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from grid.engine.rod import Rod, start_shape
+from grid.engine.rods.rods import Rod, start_shape
 from grid.plugins.builtin.rod_params import RodParams, rod_columns
 from grid.schemas.jobs import Audit, JsonObject, Reason
 from grid.schemas.simulations import PointOutcome

@@ -12,7 +12,7 @@ from scipy.integrate import quad
 
 from grid.core.errors import DivergedError, FieldError, GridError, InvalidFieldsError
 from grid.engine.errors import SingularError
-from grid.engine.lumped.cases import prepare_case
+from grid.engine.verification.lumped import prepare_case
 
 WIRE = {"heat_capacity": 2.0, "area": 0.5, "coefficient": 8.0, "ambient": 20.0, "initial": 100.0}
 

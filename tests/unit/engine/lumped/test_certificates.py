@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from grid.core.errors import FieldError, InvalidFieldsError
-from grid.engine.lumped.bodies import ConvectiveBody, Layer
-from grid.engine.lumped.certificate_cases import prepare_case
 from grid.engine.lumped.certificates import bound_mean_error, compute_gap, compute_worst_mean_error, covers
+from grid.engine.lumped.exact_cooling import ConvectiveBody, Layer
+from grid.engine.verification.certificates import prepare_case
 
 biots = st.floats(1e-3, 3.0)
 

@@ -10,10 +10,10 @@ from grid.core.errors import FieldError, InvalidFieldsError, UnsupportedError
 from grid.engine import CancelledError, HeatProblem, prepare, solve
 from grid.engine.lumped.body import Loads, LumpedBody
 from grid.engine.lumped.fidelity import Log
-from grid.engine.marching import make_segments, make_start, make_stepper
-from grid.engine.solution import Solution
-from grid.engine.state import State
-from grid.engine.values import Constant
+from grid.engine.methods.state import State
+from grid.engine.results.solution import Solution
+from grid.engine.run.time_loop import make_segments, make_start, make_stepper
+from grid.engine.values.value import Constant
 
 STEEL = {
     "conductivity": 45.0, "density": 7850.0, "specific_heat": 470.0,

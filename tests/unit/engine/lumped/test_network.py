@@ -8,7 +8,7 @@ import pytest
 from scipy.linalg import expm
 
 from grid.core.errors import FieldError, InvalidFieldsError
-from grid.engine.lumped.cases import prepare_case
+from grid.engine.verification.lumped import prepare_case
 
 THERMOSTAT = {"name": "t", "sensor": "a", "on_below": 18.0, "off_above": 22.0, "initially": "on"}
 ROOM = {

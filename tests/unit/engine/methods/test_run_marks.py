@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from grid.engine import HeatProblem, prepare
-from grid.engine.marching import make_start
 from grid.engine.methods.run_marks import RunMarks
+from grid.engine.run.time_loop import make_start
 
 CASE = {
     "domain": {"size": [1.0]},

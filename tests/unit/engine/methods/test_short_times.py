@@ -5,9 +5,9 @@ import pytest
 from scipy.linalg import expm
 
 from grid.engine import HeatProblem, solve
-from grid.engine.linear import assemble
-from grid.engine.materials import discretise
-from grid.engine.methods.spectral import phi_1, phi_2
+from grid.engine.linear.systems import assemble
+from grid.engine.methods.spectral.stepper import phi_1, phi_2
+from grid.engine.space.discretise import discretise
 
 
 def find_change(problem, end):

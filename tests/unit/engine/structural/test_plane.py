@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grid.core.errors import InputError, UnsupportedError
-from grid.engine.structural.cases import prepare_case
+from grid.engine.verification.structural.cases import prepare_case
 
 E, NU, STRAIN = 7e10, 0.33, 5e-4
 FACES = ("x_min", "x_max", "y_min", "y_max")

@@ -5,7 +5,7 @@ import pytest
 
 from grid.core.errors import FieldError
 from grid.engine import HeatProblem, solve
-from grid.engine.structural.fatigue import PowerLaw
+from grid.engine.structural.fatigue.laws import PowerLaw
 from grid.engine.structural.stress import estimate_stress, make_body, solve_stress, solve_stress_run
 
 STEEL = {"young_modulus": 2e11, "poisson_ratio": 0.3, "thermal_expansion": 1.2e-5, "yield_stress": 2.5e8}

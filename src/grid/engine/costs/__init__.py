@@ -1,0 +1,1 @@
+"""The cost model: operations of runs, their seconds, and the calibration to a machine."""

@@ -1,0 +1,292 @@
+"""The cost model: operations and bytes of runs, from the numbers of a problem alone.
+
+Seconds of each operation are those of `grid.engine.costs.table`.
+"""
+
+import math
+
+import numpy as np
+
+from grid.engine.costs.table import Work, add, price, scale
+from grid.engine.limits import LU_CELLS_3D
+from grid.engine.problem.domain import AXES, Domain
+from grid.engine.problem.material import Material
+from grid.engine.problem.problem import HeatProblem
+from grid.engine.values.expression import Expression
+from grid.engine.values.operations import Operand
+from grid.engine.values.value import Constant, Value
+
+MASK_SAMPLES = 48  # places along each axis at which a mask is sampled
+SAMPLES = 12  # places along each axis at which an expression is sampled
+
+THREADED, THREADED_CELLS = 0.6, 100_000  # what two threads leave of a sweep, from so many cells on
+SAFETY = 0.4  # share of the stability limit that an explicit step takes, see grid.engine.methods.explicit.stepper
+EXPLICIT_REPORTS = 50  # how often a run is looked at, at most
+# entries of the factors of the cells of a body: for each cell and its logarithm, and by the cells of a cut
+FILL_CELL, FILL_CUT = 1.5, 4.0
+KRYLOV_ITERATIONS = 20  # of a conductivity tensor, each a solve without its off-diagonal part
+KRYLOV_FIELDS = 45.0  # the basis of these iterations and their products
+CG_ITERATIONS = 12  # typical for moderate contrasts
+MULTIGRID_CELLS, MULTIGRID_CELLS_ONCE = 200_000, 8_000  # of a plane, beyond which multigrid beats a factorisation
+MULTIGRID_ITERATIONS, MULTIGRID_ROUGH = 16, 6  # to the tolerance of a step, and where an iterate is corrected
+MULTIGRID_FIELDS = 24.0  # levels, vectors and the stages of a step
+EXPLICIT_FIELDS = (10.7, 7.3, 9.2)  # state, conductances and copies in 1D, 2D, 3D
+UNIFORM_FIELDS = (10.7, 4.6, 5.6)  # the same where one number stands for the conductances of all cells
+MASKED_FACTOR_SECONDS, FACTOR_SECONDS = 0.25, 0.05  # up to which the body of a mask, or a box, is factorised in 3D
+LARGE_CELLS = 50_000  # beyond it the implicit method holds fewer factorisations
+STEADY_TURNS = 5.0  # of Newton's method, about
+LOOKS = 18.0  # times of a run at which a source of place and time is looked at in full, about
+
+
+def count_body_cells(problem: HeatProblem) -> int:
+    """Cells of the body, about: those of the box in the share that a coarse sample of the mask finds."""
+    domain = problem.domain
+    if domain.active is None:
+        return domain.cell_count
+    inside = np.asarray(domain.active.evaluate(_sample_places(domain, MASK_SAMPLES)))
+    return max(1, round(domain.cell_count * float(np.mean(inside))))
+
+
+def _sample_places(domain: Domain, samples: int) -> dict[str, Operand]:
+    """Open coordinates of places spread evenly over a domain, at most so many along each axis."""
+    places = {}
+    for axis in range(domain.dimension):
+        shape = [1] * domain.dimension
+        shape[axis] = -1
+        count = min(domain.cells[axis], samples)
+        inner = (np.arange(count) + 0.5) / count
+        places[AXES[axis]] = (domain.origin[axis] + domain.size[axis] * inner).reshape(shape)
+    return places
+
+
+def count_faces(problem: HeatProblem, body_cells: int) -> float:
+    """Faces of a body at which a law is given, about: those of the box, and inside it as many as of a cube."""
+    cells, found = problem.domain.cells, 0.0
+    for face, law in problem.boundaries.items():
+        if law.values:
+            is_inside = face[0] not in AXES
+            found += (
+                2.0 * len(cells) * math.pow(body_cells, 1.0 - 1.0 / len(cells))
+                if is_inside
+                else body_cells / cells[AXES.index(face[0])]
+            )
+    return found
+
+
+def factor_work(shape: tuple[int, ...], cells: int) -> Work:
+    """A sparse factorisation of the cells of a body in a box.
+
+    Nested dissection cuts a body across its longest axis first; the cells of such a cut, in the body's share, are what
+    the dense part of the work is made of (A. George, SIAM J. Numer. Anal. 10, 1973).
+    """
+    short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
+    cut = short * middle * cells / math.prod(shape)
+    return {
+        "factor": 1.0,
+        "factor_cell": cells,
+        "factor_cell_cut": cells * math.sqrt(cut),
+        "factor_cut": cut**3 * longest / middle,
+    }
+
+
+def factor_seconds(shape: tuple[int, ...], cells: int) -> float:
+    """Seconds of that factorisation on the machine of the cost model, which no calibration changes."""
+    return price(factor_work(shape, cells))
+
+
+def factor_entries(shape: tuple[int, ...], cells: int) -> float:
+    """Entries of one triangle of that factorisation."""
+    short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
+    cut = short * middle * cells / math.prod(shape)
+    return cells * FILL_CELL * math.log2(max(cells, 2)) + (FILL_CUT * cut**2 * longest / middle if short > 1 else 0.0)
+
+
+def _sampled(value: Value, domain: Domain) -> tuple[float, float]:
+    """Smallest and largest of a value on a coarse sample of the domain; no field is made."""
+    if isinstance(value, Constant):
+        return value.value, value.value
+    if "T" in value.variables:
+        return 1.0, 1.0  # never a problem of the explicit method, whose step this is for
+    places = _sample_places(domain, SAMPLES)
+    result = np.asarray(value.evaluate({**places, "t": np.float64(0.0)}), np.float64)
+    usable = result[np.isfinite(result) & (result > 0)]
+    return (float(usable.min()), float(usable.max())) if usable.size else (1.0, 1.0)
+
+
+def _capacity(material: Material, domain: Domain) -> float:
+    if material.volumetric_heat_capacity is not None:
+        return _sampled(material.volumetric_heat_capacity, domain)[0]
+    if material.density is None or material.specific_heat is None:
+        return 1.0
+    return _sampled(material.density, domain)[0] * _sampled(material.specific_heat, domain)[0]
+
+
+def explicit_time_step(problem: HeatProblem) -> float:
+    """The step of the explicit method, from the extremes of the properties alone [s]; at most that of the real grid."""
+    domain = problem.domain
+    smallest = math.inf
+    for material in problem.materials:
+        axes = range(domain.dimension)
+        per_axis = [_sampled(material.conductivity_entry(a, a, domain.dimension), domain)[1] for a in axes]
+        # a cell between a neighbour and a held face: 1 + 2 conductances along an axis
+        total = sum(3.0 * k / d**2 for k, d in zip(per_axis, domain.spacing, strict=True))
+        smallest = min(smallest, _capacity(material, domain) / total)
+    return SAFETY * smallest
+
+
+def explicit_work(problem: HeatProblem, steps: float) -> Work:
+    """The explicit method, whose kernels for homogeneous boxes take several steps in one pass."""
+    cells, dimension = problem.domain.cell_count, problem.dimension
+    if _is_uniform(problem) and problem.source_term == Constant(0.0):
+        threaded = THREADED if dimension > 1 and cells >= THREADED_CELLS else 1.0
+        sweeps = {f"tiled_cell_{dimension}d": steps * cells * threaded}
+    else:
+        sweeps = {"explicit_cell": steps * cells * dimension}
+    return add({"report": min(steps, EXPLICIT_REPORTS)}, sweeps, scale(_loads_work(problem), steps))
+
+
+def loads_change(problem: HeatProblem) -> bool:
+    """Whether a boundary condition or the source depends on time."""
+    values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
+    return any("t" in value.variables for value in [problem.source_term, *values])
+
+
+def _loads_work(problem: HeatProblem) -> Work:
+    """Evaluating the loads that change in time once."""
+    values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
+    work = {"loads": 1.0 if any("t" in value.variables for value in values) else 0.0}
+    if "t" in problem.source_term.variables:
+        work = {"loads": work["loads"] + 1.0, "loads_cell": problem.domain.cell_count}
+    return work
+
+
+def plan_work(problem: HeatProblem, outputs: int) -> Work:
+    """What every run has besides its method: reading, discretising, looking at the loads, keeping the asked fields."""
+    cells = problem.domain.cell_count
+    values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
+    loads = sum("t" in value.variables for value in [problem.source_term, *values])
+    regions = len(problem.materials) - 1 + (problem.domain.active is not None)
+    rules, kind = 0.0, "source_line" if problem.dimension == 1 else "source_rule"
+    if isinstance(problem.source_term, Expression) and problem.source_term.variables & set(AXES):
+        rules = len(problem.source_term.code) * (LOOKS if "t" in problem.source_term.variables else 1.0)
+    return {
+        "plan": 1.0,
+        "plan_cell": cells,
+        "plan_region_cell": regions * cells,
+        "plan_load": loads,
+        kind: rules,
+        "source_rule_cell": rules * cells,
+        "output": outputs,
+        "output_cell": outputs * cells,
+    }
+
+
+def uses_iteration(shape: tuple[int, ...]) -> bool:
+    """Whether a grid is solved by conjugate gradients rather than by LU."""
+    return len(shape) == 3 and math.prod(shape) > LU_CELLS_3D
+
+
+def uses_multigrid(shape: tuple[int, ...], *, few_solves: bool, is_homogeneous: bool = False) -> bool:
+    """Whether multigrid is the fastest way to solve without a flow.
+
+    Args:
+        few_solves: Whether a matrix serves about one solve, so that a factorisation does not pay.
+        is_homogeneous: Whether conductances along an axis hardly differ, so that the nearest homogeneous box in 3D is
+            the better preconditioner.
+    """
+    if len(shape) == 2:
+        return math.prod(shape) > (MULTIGRID_CELLS_ONCE if few_solves else MULTIGRID_CELLS)
+    return uses_iteration(shape) and not is_homogeneous
+
+
+def _is_uniform(problem: HeatProblem) -> bool:
+    """Whether one material of constant conductivity fills a box without contacts."""
+    if len(problem.materials) > 1 or problem.contacts or problem.domain.active is not None:
+        return False
+    return all(isinstance(value, Constant) for value in problem.materials[0].values)
+
+
+def _is_multigrid(problem: HeatProblem) -> bool:
+    once = problem.steady or not problem.is_linear
+    shape, is_homogeneous = problem.domain.cells, _is_uniform(problem)
+    return not problem.has_flow and uses_multigrid(shape, few_solves=once, is_homogeneous=is_homogeneous)
+
+
+def solver_work(problem: HeatProblem, body_cells: int) -> tuple[Work, Work]:
+    """Making a linear solver for an implicit stage or a steady state, and one solve."""
+    shape, cells = problem.domain.cells, problem.domain.cell_count
+    solves = KRYLOV_ITERATIONS if problem.coupled_axes else 1
+    if problem.dimension == 1:
+        return {"tridiagonal": 1.0, "tridiagonal_cell": cells}, {"solve": solves, "tridiagonal_cell": solves * cells}
+    if uses_iteration(shape) and not _is_factored(problem, body_cells) and not _is_multigrid(problem):
+        flops = 2.0 * cells * sum(shape) * CG_ITERATIONS
+        return (
+            {"separable_cube": sum(count**3 for count in shape), "factor_cell": cells},
+            {"solve": solves, "separable_flop": solves * flops, "separable_cell": solves * CG_ITERATIONS * cells},
+        )
+    if _is_multigrid(problem) and not _is_factored(problem, body_cells):
+        turns = 1 if problem.coupled_axes else MULTIGRID_ITERATIONS if problem.is_linear else MULTIGRID_ROUGH
+        cycles = solves * turns
+        return {"multigrid": 1.0, "multigrid_cell": cells}, {"cycle": cycles, "cycle_cell": cycles * cells}
+    entries = factor_entries(shape, body_cells)
+    return factor_work(shape, body_cells), {"solve": solves, "solve_entry": solves * entries}
+
+
+def _is_factored(problem: HeatProblem, body_cells: int) -> bool:
+    """Whether the cells of a 3D body are factorised although a box of as many cells would be solved by iteration."""
+    if problem.coupled_axes or problem.has_flow or not uses_iteration(problem.domain.cells):
+        return False
+    most = MASKED_FACTOR_SECONDS if problem.domain.active is not None else FACTOR_SECONDS
+    return factor_seconds(problem.domain.cells, body_cells) <= most
+
+
+def steady_work(problem: HeatProblem) -> Work:
+    """A steady state: a solver and two solves for each turn, of which there are some where it is not linear."""
+    body = count_body_cells(problem)
+    make, solve = solver_work(problem, body)
+    cells = problem.domain.cell_count
+    turns = add(make, scale(solve, 2.0))
+    if not problem.is_linear:
+        turns = scale(add(make, solve, turn_work(problem)), STEADY_TURNS)
+    return add({"steady": 1.0, "steady_cell": cells}, turns)
+
+
+def turn_work(problem: HeatProblem) -> Work:
+    """A turn of Newton's method without its linear solver; with derivatives where its matrix needs them."""
+    cells, laws = problem.domain.cell_count, problem.boundaries.values()
+    faces = sum(bool(law.values) for law in laws)
+    work = {"newton": 1.0, "newton_face": faces, "newton_cell": cells}
+    loads = problem.loads
+    conductivities = [value for material in problem.materials for value in material.conductivity]
+    if any("T" in value.variables for value in [*loads, *conductivities]):
+        work |= {"slopes": 0.5 * len(problem.materials) * (1 + problem.dimension), "slopes_cell": cells}
+    return work
+
+
+def memory_bytes(problem: HeatProblem, method: str, outputs: int) -> int:
+    """Peak memory of a run beyond the libraries [bytes], within 30 % of measured peaks of the resident set.
+
+    A snapshot is held twice while the solution is put together; the rest was measured in units of one field.
+    """
+    cells = problem.domain.cell_count
+    explicit_fields = UNIFORM_FIELDS if _is_uniform(problem) else EXPLICIT_FIELDS
+    work = explicit_fields[problem.dimension - 1] if method == "explicit" else _implicit_fields(problem, method)
+    work += KRYLOV_FIELDS if problem.coupled_axes else 0.0
+    source = 0.0 if problem.source_term == Constant(0.0) else 1.0
+    return int(8 * cells * (2 * outputs + work + source)) + 2_000_000
+
+
+def _implicit_fields(problem: HeatProblem, method: str) -> float:
+    """Fields that assembly and factorisations take; a step that is damped needs a second matrix for a while."""
+    cells, dimension = problem.domain.cell_count, problem.dimension
+    bounded = all(boundary.is_bounded for boundary in problem.boundaries.values())
+    may_damp = method == "implicit" and bounded and problem.source_term == Constant(0.0)
+    matrices = 1.4 if may_damp else 1.0
+    if dimension == 1:
+        return 8.0 if method == "steady" else 15.0 + 2.0 * matrices
+    if _is_multigrid(problem):
+        return MULTIGRID_FIELDS
+    if uses_iteration(problem.domain.cells):
+        return 42.0 + 20.0 * matrices
+    fill = max(11.0 * math.log2(max(cells, 2)) - 95.0, 20.0) if dimension == 2 else 140.0
+    return 58.0 + fill * matrices * (1.4 if may_damp and cells <= LARGE_CELLS else 1.0)

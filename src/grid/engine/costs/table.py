@@ -1,0 +1,167 @@
+"""The constants of the cost model: seconds of each operation that a run is made of, and what a machine scales it by.
+
+A method counts how often it carries out which operations (`Work`); `price` makes seconds of that. The constants are
+fitted to measured runs of random problems by `python -m benchmarks.engineers --only estimates --fit`, which prints this
+table (docs/performance.md). They are seconds on one core of an AMD EPYC (Zen 4, 3.6 GHz); on another machine a
+calibration scales each group of operations (`grid.engine.costs.calibration`).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from grid.engine.costs.calibration import REFERENCE, Calibration
+
+Work = Mapping[str, float]  # how often each operation of the table is carried out
+
+
+class Operation(NamedTuple):
+    """Seconds of one operation, and its group in a calibration."""
+
+    seconds: float
+    group: str
+
+
+TABLE: dict[str, Operation] = {
+    # every run: reading and discretising, for each cell, each cell and region, each load that changes; a rule of points
+    # for each word of a source of place; a field that is kept
+    "plan": Operation(2.5e-3, "call"),
+    "plan_load": Operation(5.7e-4, "call"),
+    "source_rule": Operation(4.4e-5, "call"),
+    "source_line": Operation(2.5e-4, "call"),
+    "output": Operation(1.8e-5, "call"),
+    "plan_cell": Operation(2.1e-8, "array"),
+    "plan_region_cell": Operation(5.6e-8, "array"),
+    "source_rule_cell": Operation(2.7e-10, "array"),
+    "output_cell": Operation(9.3e-9, "array"),
+    # linear solvers: a factorisation by the cells of a body and of a cut, a solve by the entries of its factors
+    "solve": Operation(3.7e-6, "call"),
+    "tridiagonal": Operation(1.3e-5, "call"),
+    "multigrid": Operation(2e-3, "call"),
+    "cycle": Operation(2e-4, "call"),
+    "factor": Operation(1e-4, "sparse"),
+    "factor_cell": Operation(2e-7, "sparse"),
+    "factor_cell_cut": Operation(1.25e-7, "sparse"),
+    "factor_cut": Operation(1.4e-9, "sparse"),
+    "solve_entry": Operation(3.2e-9, "sparse"),
+    "solve_cell": Operation(2e-8, "sparse"),
+    "tridiagonal_cell": Operation(2.3e-9, "sparse"),
+    "separable_cube": Operation(2e-9, "dense"),
+    "separable_flop": Operation(7e-11, "dense"),
+    "separable_cell": Operation(1e-7, "stencil"),
+    "multigrid_cell": Operation(1.2e-7, "stencil"),
+    "cycle_cell": Operation(2e-8, "stencil"),
+    # explicit: a look at the run; a cell update for each dimension, and in a homogeneous box
+    "report": Operation(1e-4, "call"),
+    "loads": Operation(6e-5, "call"),
+    "loads_cell": Operation(1e-8, "array"),
+    "explicit_cell": Operation(1.6e-9, "stencil"),
+    "tiled_cell_1d": Operation(5e-10, "stencil"),
+    "tiled_cell_2d": Operation(5.5e-10, "stencil"),
+    "tiled_cell_3d": Operation(1.3e-9, "stencil"),
+    # exponential: a landing; a product of the operator, its rows, and its cells within the last cache or beyond it
+    "exponential": Operation(8.5e-4, "call"),
+    "product": Operation(3e-7, "call"),
+    "product_row": Operation(2e-8, "call"),
+    "exponential_cell": Operation(4.3e-8, "array"),
+    "product_cached_2d": Operation(5e-10, "stencil"),
+    "product_cached_3d": Operation(9e-10, "stencil"),
+    "product_spilled_2d": Operation(7.2e-10, "memory"),
+    "product_spilled_3d": Operation(1.9e-9, "memory"),
+    # spectral: a landing; the modes of an axis with a film; transforms there and back, products of thin matrices
+    "spectral": Operation(3e-4, "call"),
+    "spectral_film": Operation(8e-8, "dense"),
+    "thin_cell_mode": Operation(1e-10, "dense"),
+    "transform_cell": Operation(1.6e-8, "transform"),
+    # forced: before the run, a landing, a time of the quadrature
+    "forced": Operation(3e-2, "call"),
+    "forced_landing": Operation(1.2e-3, "call"),
+    "forced_time": Operation(1e-6, "call"),
+    "forced_mean": Operation(1.5e-3, "call"),
+    "forced_cell": Operation(1.2e-7, "array"),
+    "forced_landing_cell": Operation(2e-8, "array"),
+    "forced_whole_cell": Operation(1.5e-8, "array"),
+    "forced_transform": Operation(1.5e-10, "dense"),
+    "forced_time_axis": Operation(5e-11, "dense"),
+    "forced_time_cell": Operation(1e-10, "dense"),
+    "forced_whole_transform": Operation(2e-11, "dense"),
+    # modes under loads: all modes of a body; stretches of the loads; heat booked at faces
+    "modal": Operation(3.2e-3, "call"),
+    "stretch": Operation(1.5e-6, "call"),
+    "booked_face": Operation(4e-8, "call"),
+    "modal_landing": Operation(5e-5, "call"),
+    "stretch_mode": Operation(2.4e-9, "array"),
+    "modal_cube": Operation(2.6e-10, "dense"),
+    "modal_square": Operation(3.2e-8, "dense"),
+    "booked_face_mode": Operation(8.7e-11, "dense"),
+    "modal_landing_cell_mode": Operation(7.6e-10, "dense"),
+    # krylov: a set of directions; cycles of multigrid, where loads are constant and where they change
+    "krylov": Operation(4.2e-3, "call"),
+    "cycle_fixed": Operation(1.5e-4, "call"),
+    "driven_cycle_fixed": Operation(4e-4, "call"),
+    "direction": Operation(3.5e-4, "call"),
+    "landing": Operation(1.5e-4, "call"),
+    "krylov_cell": Operation(8e-8, "stencil"),
+    "cycle_cell_2d": Operation(1.4e-8, "stencil"),
+    "cycle_cell_3d": Operation(2e-8, "stencil"),
+    "driven_cycle_cell_2d": Operation(4e-8, "stencil"),
+    "driven_cycle_cell_3d": Operation(4.4e-8, "stencil"),
+    "direction_cell": Operation(2.5e-8, "array"),
+    "field_cell": Operation(1e-9, "array"),
+    "landing_cell": Operation(1e-8, "array"),
+    "orthogonal_cell": Operation(1.2e-9, "array"),
+    # adi: a step, with loads that change, and for each cell and axis
+    "adi_step": Operation(5e-5, "call"),
+    "adi_loads": Operation(7.3e-5, "call"),
+    "adi_cell": Operation(3.4e-9, "stencil"),
+    # rkl2: a stage where one function of temperature scales all conductivities, and elsewhere
+    "stage": Operation(1.3e-5, "call"),
+    "space_stage": Operation(5e-4, "call"),
+    "stage_cell": Operation(2.8e-9, "stencil"),
+    "space_stage_cell": Operation(3e-7, "array"),
+    # implicit: a step, its loads, a matrix that is put together; a turn of Newton's method, compiled where cells melt
+    # implicit where stages are corrected on the cells of a body: its lists, a step, flows through faces, entries of
+    # factors, factors in 1D
+    "compiled": Operation(2e-6, "array"),
+    "compiled_step": Operation(1.3e-3, "call"),
+    "compiled_face": Operation(8e-9, "array"),
+    "compiled_entry": Operation(4e-10, "sparse"),
+    "compiled_line": Operation(1e-6, "sparse"),
+    "implicit_step": Operation(9.7e-5, "call"),
+    "implicit_face": Operation(1.3e-4, "call"),
+    "implicit_load": Operation(4.8e-4, "call"),
+    "matrix": Operation(1.9e-4, "call"),
+    "newton": Operation(5.9e-4, "call"),
+    "newton_face": Operation(1.1e-4, "call"),
+    "slopes": Operation(1.7e-3, "call"),
+    "melting_turn": Operation(2.5e-4, "call"),
+    "flow_turn": Operation(2.5e-4, "call"),
+    "decision": Operation(1.5e-3, "call"),
+    "implicit_cell": Operation(2.6e-7, "array"),
+    "matrix_cell": Operation(1.4e-7, "array"),
+    "newton_cell": Operation(4.9e-7, "array"),
+    "slopes_cell": Operation(7.3e-7, "array"),
+    "melting_cell": Operation(4e-7, "array"),
+    "flow_turn_cell": Operation(2.5e-7, "array"),
+    # a steady state
+    "steady": Operation(1.8e-3, "call"),
+    "steady_cell": Operation(7.2e-8, "array"),
+}
+
+
+def price(work: Work, calibration: Calibration = REFERENCE) -> float:
+    """Seconds of some work on the machine of the cost model, or on one that was calibrated."""
+    return sum(count * TABLE[name].seconds * calibration.factor(TABLE[name].group) for name, count in work.items())
+
+
+def add(*parts: Work) -> dict[str, float]:
+    """All operations of several works."""
+    total: dict[str, float] = {}
+    for part in parts:
+        for name, count in part.items():
+            total[name] = total.get(name, 0.0) + count
+    return total
+
+
+def scale(work: Work, times: float) -> dict[str, float]:
+    """A work so many times."""
+    return {name: count * times for name, count in work.items()}

@@ -1,0 +1,141 @@
+"""Newton-like iteration for coefficients that depend on temperature.
+
+Solves, for the field T at one time,
+
+    shift (heat stored from `base` to T) = known + tau (heat flow at T)
+
+Each turn freezes the coefficients at the field so far and solves for the correction with Newton's matrix
+(`grid.engine.linear.newton`). Where that does not shrink the corrections, it goes on without the derivative of the
+conductivity, in shorter and shorter steps. The residual is exact, so what it converges to is too.
+"""
+
+import numpy as np
+
+from grid.core.errors import FieldError
+from grid.engine.errors import PHASE_CHANGE_REMEDY, NotConvergedError
+from grid.engine.linear.accelerated import balance_limited
+from grid.engine.linear.balance import KEPT, Balance
+from grid.engine.linear.newton import find_largest, make_newton_solver
+from grid.engine.linear.systems import LinearSolver, make_solver
+from grid.engine.progress import tick
+from grid.engine.space.heat_potential import correct
+from grid.engine.space.laws import Loads
+from grid.engine.space.nonlinear import find_variation, freeze, stored_between
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
+
+ITERATIONS = 200
+HALVINGS = 8  # of a correction that leads to no physical coefficients
+NEWTON_TURNS = 8  # it converges in four or five, or not at all
+PLAIN_TURNS = 2  # after which a correction that does not shrink is one across a jump
+STEEP_TURNS = 60  # where properties jump or peak, which Newton's method crosses one after the other
+TOLERANCE, ROUNDINGS = 1e-10, 8.0  # of the span of temperatures, and of the largest of them or of what went in
+CAREFUL, TRUSTING = 100.0, 5.0  # times the correction that will follow, to be thought of, where all or few digits count
+STALLED = (
+    8192.0  # roundings in a correction that a body far stiffer inside than at its faces makes of one in a residual
+)
+
+
+def _freeze_near(space: Space, before: FloatArray, after: FloatArray, time: float) -> tuple[FloatArray, Space, Loads]:
+    """An iterate and its coefficients; a way beyond the temperatures that a property is for is halved.
+
+    Raises:
+        FieldError: A coefficient is not physical however short the way.
+    """
+    for _ in range(HALVINGS):
+        try:
+            return after, *freeze(space, after, time)
+        except FieldError:
+            after = 0.5 * (before + after)
+    return after, *freeze(space, after, time)
+
+
+def _close(frozen: Space, loads: Loads, missing: FloatArray, shift: float, tau: float) -> float:
+    """By how much a body is to be warmed as a whole, so that no heat is missing [K]."""
+    lost = shift * float(frozen.capacity.sum())
+    for patch, closure in zip(frozen.patches, loads.closures, strict=True):
+        lost += tau * patch.area * float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum())
+    return float(missing.sum()) / lost if lost > 0.0 else 0.0
+
+
+def balance(
+    space: Space,
+    base: FloatArray,
+    known: FloatArray,
+    guess: FloatArray,
+    *,
+    shift: float,
+    tau: float,
+    time: float,
+    turns: int = ITERATIONS,
+    solver: LinearSolver | None = None,
+    tolerance: float = TOLERANCE,
+) -> Balance:
+    """Iterate from `guess` until the correction is below `TOLERANCE`; halve corrections that do not shrink.
+
+    A matrix serves as long as each correction is small beside the one before, which costs a turn or two and saves
+    most factorisations (E. Hairer, G. Wanner, Solving Ordinary Differential Equations II, 1996, IV.8).
+
+    Args:
+        space: The problem; its coefficients are taken at each iterate.
+        base, known, shift, tau: Of the equation above; fields flat [K], [J].
+        guess: Where to begin, flat [K].
+        time: At which coefficients and loads are taken [s].
+        turns: At most.
+        solver: A system solved nearby with the same `shift` and `tau`, for the first turn.
+        tolerance: Of the last correction, over the span of temperatures. Where it is looser than `TOLERANCE` the field
+            is moved as a whole so that heat closes, by a share of the tolerance of what the correction was.
+
+    Raises:
+        NotConvergedError: They do not shrink enough in so many turns.
+        SingularError: The linearised problem has no unique solution.
+        FieldError: A coefficient is not physical at an iterate.
+    """
+    temperature, share, previous = guess, 1.0, np.inf
+    corrections, is_kept = list[float](), True
+    is_steep, has_bounced = find_variation(space).is_steep, False
+    is_curved = find_variation(space).means.is_curved
+    newton_turns = STEEP_TURNS if is_steep else NEWTON_TURNS
+    frozen, loads = freeze(space, temperature, time)
+    if frozen.correction is not None:
+        return balance_limited(space, base, known, guess, shift=shift, tau=tau, time=time, solver=solver)
+    started = max(find_largest(guess, loads), float(np.abs(base).max()))  # of a field that ends at 0 nothing else tells
+    for turn in range(1, turns + 1):
+        tick()
+        flow = frozen.heat_flow(temperature, loads)
+        residual = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
+        if turn > newton_turns:
+            solver = make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
+        elif solver is None or not is_kept:
+            solver = make_newton_solver(frozen, loads, temperature, time, shift=shift, tau=tau)
+        correction = solver.solve(residual)
+        size = float(np.abs(correction).max())
+        is_kept = size <= KEPT * previous
+        corrections.append(size)
+        is_stalled = turn > newton_turns + 3 and not size < 0.95 * previous
+        if is_stalled:
+            share = max(0.5 * share, 1.0 / 64.0)
+        before, has_bounced = temperature, has_bounced or (is_steep and turn > PLAIN_TURNS and size > 0.5 * previous)
+        temperature = before + share * correction
+        if has_bounced or (is_curved and size > started):  # beyond every temperature of the problem
+            temperature = correct(space, frozen, before, share * correction, shift, tau, time)
+            size = max(size, float(np.abs(temperature - before).max()))
+        temperature, frozen, loads = _freeze_near(space, before, temperature, time)
+        span = float(np.ptp(temperature)) + size
+        largest = max(started, float(np.abs(temperature).max()))
+        # what the next correction will be at most, as their ratios do not grow, unless the last one was a way back
+        following = size * min(1.0, size / previous) if share == 1.0 and previous <= largest else size
+        previous = size
+        rounding = (STALLED if is_stalled else ROUNDINGS) * float(np.spacing(largest))
+        if min(size, (CAREFUL if tolerance == TOLERANCE else TRUSTING) * following) <= tolerance * span + rounding:
+            flow = frozen.heat_flow(temperature, loads)
+            if tolerance > TOLERANCE:
+                missing = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
+                temperature = temperature + _close(frozen, loads, missing, shift, tau)
+                flow = frozen.heat_flow(temperature, loads)
+            return Balance(temperature, flow, loads, frozen, solver, turn, tuple(corrections))
+    left, cell = size / max(span, 1e-300), np.unravel_index(int(np.abs(correction).argmax()), space.shape)
+    what, remedy = "temperature-dependent coefficients", None
+    if shift and is_steep and find_variation(space).capacity_of_temperature:
+        what, remedy = "a heat capacity that jumps or peaks with temperature", PHASE_CHANGE_REMEDY
+    raise NotConvergedError(what, turns, left, TOLERANCE, remedy, cell=tuple(map(int, cell)))

@@ -1,0 +1,1 @@
+"""Multigrid-preconditioned conjugate gradients on boxes."""

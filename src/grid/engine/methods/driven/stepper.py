@@ -1,0 +1,315 @@
+"""Linear problems whose loads are linear in time between knots, solved exactly in time mode by mode.
+
+One step from asked time to asked time; knots of the loads are no landings. Every field is found from the start of the
+run, as in `grid.engine.methods.krylov.stepper`, by modes that follow from the plan alone.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from grid.core.errors import FieldError
+from grid.engine import limits
+from grid.engine.loads.signals import SOURCE, Load, Signals
+from grid.engine.methods.bounds import keep_bounds, reason_without_bounds
+from grid.engine.methods.driven.applied_loads import integrate_loads
+from grid.engine.methods.driven.course import Course, Modes
+from grid.engine.methods.driven.response import Motion
+from grid.engine.methods.run_marks import RunMarks
+from grid.engine.methods.state import Ledger, Segment, State
+from grid.engine.space.laws import Loads
+from grid.engine.space.mesh import cell_volume
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
+from grid.engine.values.value import Table, Value
+
+LOOKS = 17  # times of a run at which its loads are evaluated in full
+BLOCK = 1 << 20  # faces of several stretches, and cells of several fields, that are looked at together
+
+MakeModes = Callable[[Space, Loads, FloatArray, Signals, Course], Modes]
+
+
+@dataclass
+class Run:
+    """A run from a start: its modes, and at each landing their amplitudes and what moved until then."""
+
+    modes: Modes
+    cells: int
+    landings: tuple[float, ...]
+    amplitudes: FloatArray  # shape (landings, modes)
+    ledgers: tuple[Ledger, ...]
+    references: tuple[tuple[float, float], ...]  # extremes of what faces exchange heat with until then
+    _fields: tuple[int, FloatArray] | None = field(default=None, repr=False)  # of some landings, and the first of them
+
+    def find(self, time: float) -> int | None:
+        """The number of a landing; None if the run has no such landing."""
+        at = bisect_left(self.landings, time)
+        return at if at < len(self.landings) and self.landings[at] == time else None
+
+    def find_field(self, at: int) -> FloatArray:
+        """The flat field at a landing; those of several are made together."""
+        if self._fields is None or not 0 <= at - self._fields[0] < len(self._fields[1]):
+            many = max(1, BLOCK // self.cells)
+            self._fields = at, self.modes.find_fields(self.amplitudes[at : at + many])
+        first, fields = self._fields
+        found: FloatArray = fields[at - first]
+        return found
+
+
+@dataclass
+class DrivenStepper:
+    """One step from landing to landing, each found from the start of the run.
+
+    Args:
+        space: The discretised problem, linear, with films that are constant in time.
+        landings: Times on which steps will end, increasing [s].
+        loads: Those that change in time.
+        make_modes: Makes the modes of a start.
+        name: Of the method.
+    """
+
+    space: Space
+    landings: tuple[float, ...]
+    loads: tuple[Load, ...]
+    make_modes: MakeModes
+    name: str
+    _known: Run | None = field(default=None, repr=False)
+
+    lands_on_knots, fills_outside = False, True
+
+    @property
+    def stops(self) -> tuple[float, ...]:
+        """Times at which segments end: knots of the loads are none."""
+        return self.landings
+
+    def make_segment(self, start: float, end: float) -> Segment:
+        return Segment(start, end, 1)
+
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        for number in range(first, first + count):
+            state = self._step(state, segment.time(number), segment.time(number + 1))
+        return state
+
+    def estimate_error(self, state: State) -> FloatArray:
+        """The error of the modes, the same for all cells."""
+        return np.zeros(1) if state.error is None else state.error
+
+    def _step(self, state: State, start: float, end: float) -> State:
+        at = self._run.find(end) if self._marks.is_known(state) else None
+        is_known = at is not None
+        run = self._run if at is not None else self._make_run(state.temperature, start, (end,))
+        at = at or 0
+        temperature = run.find_field(at)
+        ledger, before = run.ledgers[at], 0.0
+        if not is_known:
+            ledger, before = _add(state.ledger, ledger), float(self.estimate_error(state)[0])
+        bounds = state.bounds.widen(*run.references[at])
+        if self._is_bounded:
+            temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
+        return State(  # in full, as `replace` takes three times as long and there may be thousands of landings
+            time=end,
+            step=state.step + 1,
+            temperature=temperature,
+            ledger=ledger,
+            bounds=bounds,
+            error=np.array([before + run.modes.estimate_error()]),
+            damped_steps=state.damped_steps,
+            content=state.content,
+            rejected_steps=state.rejected_steps,
+            iterations=state.iterations,
+            controller=self._marks.make(temperature, end) if is_known else (),
+        )
+
+    @cached_property
+    def _marks(self) -> RunMarks:
+        return RunMarks(self.space, self.landings[-1])
+
+    @property
+    def _run(self) -> Run:
+        if self._known is None:
+            self._known = self._make_run(self.space.initial_temperature(), 0.0, self.landings)
+        return self._known
+
+    def _make_run(self, start: FloatArray, begin: float, landings: Sequence[float]) -> Run:
+        """Carry the modes of a start through all stretches."""
+        course = Course.of(self._signals, landings, begin)
+        self._require_physical(course.times + begin)
+        loads = self._loads if begin == 0.0 else self._signals.begin(begin)
+        modes = self.make_modes(self.space, loads, start, self._signals, course)
+        motion = course.march(modes)
+        given = _integrate(course)[course.asked - 1]
+        amplitudes = modes.close(motion.ends, motion.sums, given)
+        booking = _Booking(self.space, loads, self._signals, course, modes, start)
+        ledgers, references = booking.book(motion)
+        if self.space.prescribed_loads:
+            sums = integrate_loads(self.space, self._signals, begin, given)
+            ledgers = tuple(
+                Ledger(one.boundary_in, one.boundary_out, one.generated, one.generated_absolute, tuple(row))
+                for one, row in zip(ledgers, sums.tolist(), strict=True)
+            )
+        return Run(modes, start.size, tuple(landings), amplitudes, ledgers, references)
+
+    def _require_physical(self, times: FloatArray) -> None:
+        """Look at the loads at some times of a run, in which only their functions of time are evaluated.
+
+        Raises:
+            FieldError: One is not finite, or outside its limits.
+        """
+        space, middle = self.space, 0.5 * (times[:-1] + times[1:])
+        patches = [
+            number for number, law in enumerate(space.boundaries) if any(map(_is_looked_at, law.values.values()))
+        ]
+        has_source = "t" in space.problem.source_term.variables and not self._has_limited_source
+        count = len(middle) if patches or has_source else 0
+        some = range(count) if count <= LOOKS else np.linspace(0, count - 1, LOOKS).astype(int)
+        for time in middle[list(some)].tolist():
+            for number in patches:
+                space.closure(number, time)
+            if has_source:
+                space.source_heat(time)
+        for face, law in self.space.problem.boundaries.items():
+            for name, value in law.values.items():
+                if isinstance(value, Table):
+                    limit = law.limits[name]
+                    if limit == limits.TEMPERATURE:
+                        limit = limits.temperature_limit(self.space.problem.temperature_unit)
+                    found = value.arrays[1]
+                    if not (limit.allows(float(found.min())) and limit.allows(float(found.max()))):
+                        raise FieldError(f"boundaries.{face}.{name}", f"everywhere {limit}")
+
+    @cached_property
+    def _has_limited_source(self) -> bool:
+        """Whether the products of the source are within its limits wherever they add up."""
+        volume = cell_volume(self.space.problem.domain)
+        sizes = [
+            float(np.abs(pattern.heat).max(initial=0.0)) / volume * pattern.load.signal.largest
+            for pattern in self._signals.patterns
+            if pattern.load.face == SOURCE
+        ]
+        source = self._loads.source
+        start = 0.0 if source is None else float(np.abs(source).max(initial=0.0)) / volume
+        return bool(start + 2.0 * sum(sizes) < limits.HEAT_SOURCE.maximum)  # false where one is not a number
+
+    @cached_property
+    def _signals(self) -> Signals:
+        return Signals(self.space, self.loads, self.landings[-1])
+
+    @cached_property
+    def _loads(self) -> Loads:
+        return self._signals.begin(0.0)
+
+    @cached_property
+    def _is_bounded(self) -> bool:
+        return reason_without_bounds(self.space.problem) is None
+
+
+def _is_looked_at(value: Value) -> bool:
+    """Whether a value changes in time otherwise than as a table, whose numbers tell all."""
+    return "t" in value.variables and not isinstance(value, Table)
+
+
+def _integrate(course: Course) -> FloatArray:
+    """Integrals since the start of 1 and of each load [s], at the end of each stretch."""
+    parts = 0.5 * (course.low + course.high) * course.lengths[:, None]
+    return np.column_stack([course.times[1:], parts.cumsum(axis=0)])
+
+
+def _add(one: Ledger, other: Ledger) -> Ledger:
+    sums = one.add(other.boundary_in, other.boundary_out, other.generated, other.prescribed)
+    return replace(sums, generated_absolute=one.generated_absolute + other.generated_absolute)
+
+
+@dataclass
+class _Booking:
+    """The heat that moves through each face and from sources until each landing."""
+
+    space: Space
+    loads: Loads
+    signals: Signals
+    course: Course
+    modes: Modes
+    start: FloatArray
+
+    def book(self, motion: Motion) -> tuple[tuple[Ledger, ...], tuple[tuple[float, float], ...]]:
+        """The ledger and the extremes of references at each landing."""
+        course = self.course
+        totals = np.zeros((4, course.lengths.size))
+        extremes = np.full((2, course.lengths.size), [[np.inf], [-np.inf]])
+        for index in range(len(self.space.patches)):
+            into, out = self._pass(index, motion.integrals, extremes)
+            totals[0] += into
+            totals[1] += out
+        totals[2:] = self._generate()
+        begins = np.concatenate([[0], course.asked[:-1]])
+        sums = np.add.reduceat(totals, begins, axis=1).cumsum(axis=1)
+        low = np.minimum.accumulate(np.minimum.reduceat(extremes[0], begins))
+        high = np.maximum.accumulate(np.maximum.reduceat(extremes[1], begins))
+        ledgers = tuple(Ledger(*column) for column in sums.T.tolist())
+        return ledgers, tuple(zip(low.tolist(), high.tolist(), strict=True))
+
+    def _pass(self, index: int, integrals: FloatArray, extremes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Heat in and out through a patch over each stretch [J], by the signs of its mean in each face.
+
+        Args:
+            integrals: Of the modes over each stretch [K s].
+            extremes: Lowest and highest reference of each stretch, widened here.
+        """
+        patch, closure, lengths = self.space.patches[index], self.loads.closures[index], self.course.lengths
+        exchanges, count = bool(np.any(closure.transmittance)), patch.cells.size
+        reference, imposed = self._follow(index, extremes)
+        into, out = np.zeros(lengths.size), np.zeros(lengths.size)
+        if not exchanges and not np.any(imposed):
+            return into, out
+        size = max(1, BLOCK // count)
+        for low in range(0, lengths.size, size):
+            part = slice(low, low + size)
+            flux: FloatArray = _cut(imposed, part)
+            if exchanges:
+                near = self.start[patch.cells] + self.modes.look(integrals[part], patch.cells) / lengths[part, None]
+                flux = flux + closure.transmittance * (_cut(reference, part) - near)
+            heat = np.broadcast_to(flux, (lengths[part].size, count)) * (lengths[part, None] * patch.area)
+            into[part] = np.maximum(heat, 0.0).sum(axis=1)
+            out[part] = into[part] - heat.sum(axis=1)
+        return into, out
+
+    def _follow(self, index: int, extremes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean reference and mean imposed heat of a patch in each stretch, shape (1 or stretches, 1 or faces)."""
+        closure, patch, course = self.loads.closures[index], self.space.patches[index], self.course
+        reference, imposed = (
+            np.atleast_1d(np.asarray(part, np.float64))[None] for part in (closure.reference, closure.imposed)
+        )
+        low = high = reference
+        for number, pattern in enumerate(self.signals.patterns):
+            if pattern.patch != index:
+                continue
+            ends = course.low[:, number, None], course.high[:, number, None]
+            if pattern.reference is None:
+                imposed = imposed + 0.5 * (ends[0] + ends[1]) * (pattern.heat / patch.area)
+            else:
+                weight = pattern.reference if np.ptp(pattern.reference) else pattern.reference[:1]
+                low, high = low + ends[0] * weight, high + ends[1] * weight
+        if np.any(closure.transmittance):
+            extremes[0] = np.minimum(extremes[0], np.minimum(low, high).min(axis=1))
+            extremes[1] = np.maximum(extremes[1], np.maximum(low, high).max(axis=1))
+        return 0.5 * (low + high), imposed
+
+    def _generate(self) -> FloatArray:
+        """Heat of sources over each stretch [J], with and without its sign."""
+        lengths = self.course.lengths
+        if self.loads.source is None:
+            return np.zeros((2, lengths.size))
+        source = self.loads.source[self.space.body_cells]
+        changing = [number for number, pattern in enumerate(self.signals.patterns) if pattern.patch is None]
+        if not changing:
+            return np.stack([float(source.sum()) * lengths, float(np.abs(source).sum()) * lengths])
+        mean = 0.5 * (self.course.low[:, changing] + self.course.high[:, changing])
+        own = mean @ np.array([float(self.signals.patterns[number].heat.sum()) for number in changing]) + source.sum()
+        return np.stack([own * lengths, np.abs(own) * lengths])
+
+
+def _cut(values: FloatArray, part: slice) -> FloatArray:
+    """The rows of some stretches, or the one row that stands for all."""
+    return values if len(values) == 1 else values[part]

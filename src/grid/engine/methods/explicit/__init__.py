@@ -1,0 +1,1 @@
+"""Forward Euler in steps within the stability limit."""

@@ -1,0 +1,242 @@
+r"""Boxes of one constant material without sources, for the tiled kernels: Fourier numbers and ghosts.
+
+The cell beside a face exchanges heat gain - loss T with what is beyond it (grid.engine.space). Seen as one more cell of
+conductance G behind the face, that is a ghost of temperature
+
+.. math:: T_{ghost} = (1 - loss / G)\, T + gain / G
+
+so that all cells obey one law. The heat that is booked is G (T_ghost - T), with the ghost as it was rounded.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grid.core.errors import FieldError
+from grid.engine.methods.explicit.limits import PARALLEL_CELLS
+from grid.engine.problem.problem import HeatProblem
+from grid.engine.space.laws import Loads
+from grid.engine.space.mesh import cell_volume
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
+from grid.engine.values.value import Constant
+
+Field = npt.NDArray[Any]  # of float64 or float32
+LEVELS = {2: 16, 3: 8}  # steps in one pass: planes of so many levels stay in a second cache of 1 MB
+ROW_BYTES = 40_960  # of a row of a block in 2D
+PLANE_BYTES = 65_536  # of a plane of a block in 3D
+
+
+def is_homogeneous(problem: HeatProblem) -> bool:
+    """Whether the tiled kernels can take a problem: a plain box of constants, conduction only, in 2D or 3D."""
+    return (
+        problem.dimension > 1
+        and len(problem.materials) == 1
+        and problem.materials[0].where is None
+        and all(isinstance(value, Constant) for value in problem.materials[0].values)
+        and not problem.has_phase_change
+        and not problem.has_flow
+        and not problem.coupled_axes
+        and not problem.contacts
+        and problem.domain.active is None
+        and problem.source_term == Constant(0.0)
+        and problem.is_linear
+    )
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a run is cut; the bytes do not depend on it.
+
+    Args:
+        levels: Steps in one pass.
+        width: Columns (2D) or rows (3D) of a block.
+        slabs: Parts along the first axis, one for each thread.
+    """
+
+    levels: int
+    width: int
+    slabs: int
+
+
+def find_tiling(shape: Sequence[int], itemsize: int, slabs: int, *, is_periodic: bool = False) -> Tiling:
+    """A tiling that fits the caches for a field of a shape, ghosts included; `slabs` at most."""
+    planes = shape[0] - 2
+    slabs = max(1, min(slabs, planes // 4))
+    levels = 1 if is_periodic else LEVELS[len(shape)]
+    if slabs > 1:
+        levels = min(levels, planes // (2 * slabs))  # a slab must outlast what both neighbours take from it
+    if len(shape) == 2:
+        return Tiling(levels, max(64, ROW_BYTES // itemsize), slabs)
+    return Tiling(levels, max(8, PLANE_BYTES // (itemsize * shape[2]) // 4 * 4), slabs)
+
+
+def advance(
+    field: Field,
+    spare: Field,
+    weights: tuple[float, ...],
+    faces: tuple[FloatArray, ...] | None,
+    periodic: Sequence[bool],
+    steps: int,
+    tiling: Tiling,
+    *,
+    is_parallel: bool,
+) -> Field:
+    """Advance a field with ghosts; returns the one of `field` and `spare` that holds the result.
+
+    Args:
+        field: C-contiguous, ghosts included.
+        spare: Like `field`; its ghosts must equal those of `field` where `faces` is None.
+        weights: Mesh Fourier number of all axes, or of each.
+        faces: For each axis slope, shift and the two sums of differences of both faces, shape (2, 4, ...); None leaves
+            the ghosts alone.
+        periodic: For each axis, whether its faces are joined.
+        steps: Number of steps.
+        tiling: How to cut the run.
+        is_parallel: Share the slabs among threads.
+    """
+    kernels: Any
+    if is_parallel:
+        from grid.engine.methods.explicit import tiled_parallel as kernels
+    else:
+        from grid.engine.methods.explicit import tiled_kernels as kernels
+
+    dimension = field.ndim
+    joined = np.array([*periodic, False, False][:3])
+    lawful = np.full(3, faces is not None) & ~joined
+    if faces is None:
+        faces = (np.zeros((2, 4) + (1,) * (dimension - 1)),) * dimension
+    typed = tuple(field.dtype.type(weight) for weight in weights)
+    kernel = getattr(kernels, f"advance_{dimension}d")
+    kernel(field, spare, typed, faces, lawful, joined, steps, tiling.levels, tiling.width, tiling.slabs)
+    return field if steps % 2 == 0 else spare
+
+
+@dataclass
+class Box:
+    """A homogeneous space as the tiled kernels see it."""
+
+    space: Space
+
+    @cached_property
+    def conductance(self) -> tuple[float, ...]:
+        """G between neighbours along each axis [W/K]."""
+        domain = self.space.problem.domain
+        volume = cell_volume(domain)
+        # a box of one material has one conductivity along an axis, wherever it is looked up
+        return tuple(
+            float(self.space.conductivity[axis].flat[0]) * volume / domain.spacing[axis] ** 2
+            for axis in range(domain.dimension)
+        )
+
+    def mesh_fourier(self, step: float) -> tuple[float, ...]:
+        """Fo of each axis, or one if they are equal but for the rounding of sizes and spacings."""
+        capacity = float(self.space.capacity[0])
+        numbers = tuple(step * conductance / capacity for conductance in self.conductance)
+        return numbers[:1] if max(numbers) - min(numbers) <= 1e-14 * max(numbers) else numbers
+
+    def make_field(self, temperature: FloatArray) -> FloatArray:
+        """A field with ghosts, on a boundary of cache lines, rows a whole number of them."""
+        shape = self.space.shape
+        padded = [count + 2 for count in shape]
+        size = math.prod(padded)
+        raw = np.empty(size + 8)
+        skip = (-raw.ctypes.data // 8) % 8
+        field = raw[skip : skip + size].reshape(padded)
+        field[(slice(1, -1),) * len(shape)] = temperature.reshape(shape)
+        return field
+
+    def make_faces(self, loads: Loads) -> tuple[FloatArray, ...]:
+        """Slope and shift of the ghosts of every face, and zeros for the sums; insulated where there is no law."""
+        shape = self.space.shape
+        faces = []
+        for axis in range(len(shape)):
+            face = np.zeros((2, 4, *shape[:axis], *shape[axis + 1 :]))
+            face[:, 0] = 1.0
+            faces.append(face)
+        self.set_loads(faces, loads)
+        return tuple(faces)
+
+    def set_loads(self, faces: Sequence[FloatArray], loads: Loads) -> None:
+        """Write slope and shift for the loads of a moment."""
+        for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+            face, conductance = faces[patch.axis][patch.side], self.conductance[patch.axis]
+            loss = np.broadcast_to(closure.transmittance * patch.area, patch.cells.shape)
+            gain = (closure.transmittance * closure.reference + closure.imposed) * patch.area
+            face[0] = (1.0 - loss / conductance).reshape(face[0].shape)
+            face[1] = np.broadcast_to(gain / conductance, patch.cells.shape).reshape(face[1].shape)
+
+    def booked(self, faces: Sequence[FloatArray], step: float) -> tuple[float, float]:
+        """Heat into and out of the body through all faces [J]."""
+        into = away = 0.0
+        for conductance, face in zip(self.conductance, faces, strict=True):
+            into += step * conductance * float(face[:, 2].sum())
+            away += step * conductance * float(face[:, 3].sum())
+        return into, away
+
+
+def diffuse(
+    field: Field,
+    mesh_fourier: float | Sequence[float],
+    steps: int,
+    *,
+    spare: Field | None = None,
+    is_parallel: bool | None = None,
+    tiling: Tiling | None = None,
+) -> Field:
+    """Advance a field of points by forward Euler; its outermost points keep their values.
+
+    Args:
+        field: C-contiguous array in 2D or 3D of float64 or float32, at least 3 points along each axis; used as
+            workspace and overwritten.
+        mesh_fourier: alpha time_step / spacing^2, of all axes or of each [-].
+        steps: Number of steps.
+        spare: Workspace like `field`, overwritten; made if not given.
+        is_parallel: Share the work among threads; default for 100,000 points and more.
+        tiling: How to cut the run; the result does not depend on it.
+
+    Returns:
+        `field` if `steps` is even, else `spare`.
+
+    Raises:
+        FieldError: The field has another form, or the step is not stable: the sum of the Fourier numbers must be at
+            most 1/2.
+    """
+    weights = tuple(map(float, np.atleast_1d(mesh_fourier)))
+    if field.ndim not in (2, 3) or field.dtype not in (np.float64, np.float32) or not field.flags.c_contiguous:
+        raise FieldError("field", "a C-contiguous array of two or three axes of float64 or float32")
+    if min(field.shape) < 3:
+        raise FieldError("field", "at least 3 points along each axis")
+    total = weights[0] * field.ndim if len(weights) == 1 else sum(weights)
+    if len(weights) not in (1, field.ndim) or not min(weights) >= 0 or not total <= 0.5:
+        raise FieldError("mesh_fourier", "one number, or one for each axis, from 0, with a sum over all axes up to 1/2")
+    if steps < 0:
+        raise FieldError("steps", "0 or more")
+    if spare is None:
+        spare = np.empty_like(field)
+    if spare.shape != field.shape or spare.dtype != field.dtype or not spare.flags.c_contiguous:
+        raise FieldError("spare", "an array like `field`")
+    if is_parallel is None:
+        is_parallel = field.size >= PARALLEL_CELLS
+    _copy_edges(spare, field)
+    cut = tiling or find_tiling(field.shape, field.itemsize, count_threads() if is_parallel else 1)
+    return advance(field, spare, weights, None, (False,) * field.ndim, steps, cut, is_parallel=is_parallel)
+
+
+def count_threads() -> int:
+    """Threads that parallel kernels share."""
+    from numba import get_num_threads
+
+    return int(get_num_threads())
+
+
+def _copy_edges(target: Field, source: Field) -> None:
+    for axis in range(source.ndim):
+        for end in (0, -1):
+            place = (slice(None),) * axis + (end,)
+            target[place] = source[place]

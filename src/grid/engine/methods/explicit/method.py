@@ -1,0 +1,48 @@
+"""Forward Euler as a method: `explicit`."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.costs.runs import explicit_work, memory_bytes
+from grid.engine.methods.explicit.limits import PARALLEL_CELLS, find_step
+from grid.engine.methods.facts import Facts
+from grid.engine.methods.method import Cost
+
+if TYPE_CHECKING:
+    from grid.engine.methods.state import Stepper
+    from grid.engine.space.space import Space
+
+
+@dataclass(frozen=True)
+class ExplicitMethod:
+    """Forward Euler within the stability limit; see `grid.engine.methods.explicit.stepper`."""
+
+    name: str = "explicit"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        problem = facts.problem
+        if not problem.is_linear:
+            return "coefficients depend on temperature or time"
+        if problem.has_flow:
+            return "there is a flow"
+        if problem.coupled_axes:
+            return "the conductivity is a full tensor"
+        if facts.precision != "double":
+            return "it works in double precision only"
+        if facts.steps is None and not facts.is_constant:
+            return "loads change in time, which forward Euler follows to first order only"
+        return None
+
+    def estimate(self, facts: Facts) -> Cost:
+        step = find_step(facts)
+        steps = facts.duration / step + len(facts.landings) if step > 0 else math.inf
+        work = explicit_work(facts.problem, steps)
+        count = math.ceil(steps) if math.isfinite(steps) else 2**62
+        return Cost(count, work, memory_bytes(facts.problem, "explicit", len(facts.times) + 1), step)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.explicit.stepper import ExplicitStepper
+
+        is_large = facts.dimension > 1 and facts.cells >= PARALLEL_CELLS
+        return ExplicitStepper(space, find_step(facts), is_parallel=is_large)

@@ -1,0 +1,1 @@
+"""The exponential method: one step from asked time to asked time."""

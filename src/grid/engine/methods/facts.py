@@ -1,0 +1,95 @@
+"""What choosing a method may look at: a problem as it is to be run."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from grid.engine.loads.analysis import LoadAnalysis, analyse_loads
+from grid.engine.loads.signals import Load, split_loads
+from grid.engine.problem.problem import HeatProblem
+
+Precision = Literal["double", "mixed"]
+DEFAULT_TOLERANCE = 1e-4  # of the span of temperatures
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What choosing a method may look at.
+
+    Args:
+        problem: What is to be solved; a transient.
+        times: Times at which the field is asked for, increasing, without 0 [s].
+        landings: Times on which a step must land: `times`, breakpoints and knots of tables; the last is the end [s].
+        steps: Equal steps from 0 to the end that were asked for; None: control the error.
+        tolerance: Time error at `times`, over the span of temperatures [-].
+        stiffness: Gershgorin's bound of the spectral radius of C^-1 L at the start [1/s].
+        stable_step: Largest step of forward Euler that makes no new extreme at the start [s].
+        precision: `double`, or `mixed` where single precision inside is good enough for the tolerance.
+        body_cells: Cells of the body; counted on the grid, or estimated from a sample of the mask.
+    """
+
+    problem: HeatProblem
+    times: tuple[float, ...]
+    landings: tuple[float, ...]
+    steps: int | None
+    tolerance: float
+    stiffness: float
+    stable_step: float
+    precision: Precision = "double"
+    body_cells: int = 0
+
+    @property
+    def cells(self) -> int:
+        """Cells in all."""
+        return self.problem.domain.cell_count
+
+    @property
+    def dimension(self) -> int:
+        return self.problem.dimension
+
+    @property
+    def duration(self) -> float:
+        """End of the run [s]."""
+        return self.landings[-1]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether all coefficients are constant in time and free of temperature; loads may change in time."""
+        return self.problem.is_linear
+
+    @cached_property
+    def changing_loads(self) -> tuple[Load, ...] | str:
+        """The loads that change in time as functions that are linear between knots; in words why they are none."""
+        if not self.problem.has_timed_values:
+            return ()
+        return split_loads(self.problem, self.duration, self.tolerance)
+
+    @cached_property
+    def knots(self) -> int:
+        """Stretches between the knots of loads that are linear in time; 0 where they are none."""
+        loads = self.changing_loads
+        return 0 if isinstance(loads, str) else sum(load.signal.low.size for load in loads)
+
+    @cached_property
+    def is_constant(self) -> bool:
+        """Whether the problem is linear and its loads do not change in time either."""
+        return self.is_linear and self.problem.has_constant_loads
+
+
+def analyse_facts(facts: Facts) -> LoadAnalysis:
+    """`analyse_loads` of a run as it is planned; nothing where no load depends on time."""
+    if not facts.problem.has_timed_values:
+        return LoadAnalysis()
+    return analyse_loads(facts.problem, facts.duration, facts.tolerance)
+
+
+def find_jumps(facts: Facts) -> frozenset[float]:
+    """Landing times at which a load may jump or bend: breakpoints and switches, but not the ends of zones [s]."""
+    loads = analyse_facts(facts)
+    named = set(facts.landings) - set(facts.times) - set(loads.marks)
+    return frozenset((*facts.problem.breakpoints, *loads.switches, *named))
+
+
+def find_bends(facts: Facts) -> frozenset[float]:
+    """Those of `find_jumps` at which loads are continuous [s]."""
+    return analyse_facts(facts).bends - frozenset(facts.problem.breakpoints)

@@ -1,0 +1,1 @@
+"""Exact modes of a box under a source of place and time."""

@@ -1,0 +1,82 @@
+"""Exact modes with the source integrated by quadrature as a method: `forced`, for sources of place and time."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.methods.facts import Facts
+from grid.engine.methods.method import Cost
+from grid.engine.methods.spectral.method import find_variation
+from grid.engine.problem.domain import AXES
+from grid.engine.values.expression import Expression
+
+if TYPE_CHECKING:
+    from grid.engine.methods.state import Stepper
+    from grid.engine.space.space import Space
+
+LEAST_TOLERANCE = 1e-9
+FIELDS = 8.0  # of working memory
+MOST_TIMES, BLOCK = 1024, 1 << 22  # as in grid.engine.methods.forced.stepper
+
+
+@dataclass(frozen=True)
+class ForcedMethod:
+    """Modes of a homogeneous box under a source that moves; see `grid.engine.methods.forced.stepper`."""
+
+    name: str = "forced"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        problem = facts.problem
+        source = problem.source_term
+        if not facts.is_linear or not isinstance(source, Expression) or "T" in source.variables:
+            return "the problem is not linear with a source of place and time"
+        if "t" not in source.variables:
+            return "the source does not change in time"
+        if any("t" in value.variables for law in problem.boundaries.values() for value in law.values.values()):
+            return "the values of a boundary change in time"
+        from grid.engine.values.planes import find_surfaces
+
+        if any("t" in one.variables and one.variables & set(AXES) for one in find_surfaces(source.code)):
+            return "the source jumps on a border that moves, which quadrature in time follows slowly"
+        if facts.tolerance < LEAST_TOLERANCE:
+            return f"it keeps tolerances from {LEAST_TOLERANCE:g} on"
+        return find_variation(problem)
+
+    def estimate(self, facts: Facts) -> Cost:
+        from grid.engine.methods.facts import analyse_facts
+        from grid.engine.methods.forced.loads import count_means
+        from grid.engine.methods.forced.times import count_times
+        from grid.engine.values.axis_factors import find_axis_factors
+
+        problem, cells, limits = facts.problem, facts.cells, analyse_facts(facts).coarse_limits
+        landings = facts.times or (facts.duration,)
+        times, before = 0.0, 0.0
+        for landing in landings:
+            times += count_times(before, landing, limits, facts.stiffness)
+            before = landing
+        source, axes = problem.source_term, problem.domain.cells
+        products = find_axis_factors(source.code) if isinstance(source, Expression) else None
+        transform = sum(axes) * cells
+        work = {
+            "forced": 1.0,
+            "forced_cell": cells,
+            "forced_time": times,
+            "forced_landing": len(landings),
+            "forced_landing_cell": len(landings) * cells,
+            "forced_transform": len(landings) * transform,
+        }
+        if products is not None:
+            work["forced_time_axis"] = times * sum(count**2 for count in axes)
+            work["forced_time_cell"] = times * cells
+            work["forced_mean"] = times * count_means(products, problem.domain, facts.duration)
+        else:
+            work |= {"forced_whole_cell": times * cells, "forced_whole_transform": times * transform}
+        block = min(BLOCK, MOST_TIMES * cells // axes[0]) if products is not None else 0
+        memory = int(8 * (cells * (2 * (len(landings) + 1) + FIELDS) + 2 * block)) + 2_000_000
+        return Cost(len(landings), work, memory)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.facts import analyse_facts
+        from grid.engine.methods.forced.stepper import ForcedStepper
+
+        limits = analyse_facts(facts).coarse_limits
+        return ForcedStepper(space, facts.times or (facts.duration,), facts.landings, limits, facts.tolerance)

@@ -1,0 +1,218 @@
+"""TR-BDF2 as a method: `implicit`, the one that can solve everything."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from grid.engine.costs.runs import (
+    factor_entries,
+    factor_seconds,
+    factor_work,
+    loads_change,
+    memory_bytes,
+    solver_work,
+    turn_work,
+)
+from grid.engine.costs.table import Work, add, scale
+from grid.engine.methods.bounds import reason_without_bounds
+from grid.engine.methods.facts import DEFAULT_TOLERANCE, Facts
+from grid.engine.methods.method import Cost
+
+if TYPE_CHECKING:
+    from grid.engine.methods.implicit.phase_change import EnthalpyStepper
+    from grid.engine.methods.implicit.stepper import ImplicitStepper
+    from grid.engine.methods.state import Stepper
+    from grid.engine.problem.problem import HeatProblem
+    from grid.engine.space.space import Space
+
+COMPILED_ACCURACY, MOST_COMPILED = 2e-2, 1e-4  # the same where stages are corrected on the cells of the body
+ACCURACY, MOST_ACCURACY = 1e-3, 1e-6  # of the tolerance, and at most: last correction of an iteration over the span
+MOST_FACTORED = 40_000  # cells, as in grid.engine.linear.newton
+EQUAL_TOLERANCE = 1e-8  # to which stages of a body that melts are solved in equal steps, whose error is the steps' own
+LEAST_STEPS, STEPS = 5.0, 0.35  # steps that the error asks for: so many, and so many over the root of the tolerance
+# 9,000 steps of a rod from a sudden start at 1e-8, 3,000 and the turns of their iterations at 1e-7
+LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
+CHANGING = 3.0  # times as many where loads change in time
+# steps for each landing: where loads are constant; where they change, over the cube root of the tolerance, as steps are
+# short after a knot and grow
+LANDING, LANDING_CHANGING = 1.5, 0.24
+SOLVES = 5.0  # of a linear step: its stages, and the filters of its error
+MATRICES = 2.0  # for each landing: steps that end on one are of their own length
+TURNS, MATRICES_STEP = 4.0, 1.0  # of an iteration in both stages of a step, and the matrices that are made for them
+# where stages are corrected on the cells of the body: the share of steps where these are halved, factorisations then,
+# solves and evaluations of a step
+HALVED, FACTORED, FEW_CELLS, COMPILED_SOLVES, COMPILED_FLOWS = 0.75, 6, 1_000, 8.0, 5.0
+FRONT_STEPS = 3.2  # steps for each cell of the longest axis, which a front crosses, at the default tolerance
+FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
+
+
+@dataclass(frozen=True)
+class ImplicitMethod:
+    """TR-BDF2, see `grid.engine.methods.implicit.stepper` and, where a material melts,
+    `grid.engine.methods.implicit.phase_change`.
+
+    In equal steps if a number was asked for, else in steps chosen by their error, see
+    `grid.engine.methods.implicit.adaptive`.
+    """
+
+    name: str = "implicit"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        if facts.precision != "double":
+            return "it works in double precision only"
+        least = find_least_tolerance(facts)
+        if facts.steps is None and facts.tolerance < least:
+            return f"it keeps tolerances from {least:g} on; below, it takes too many of its steps"
+        return None
+
+    def estimate(self, facts: Facts) -> Cost:
+        steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
+        memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
+        if _has_compiled_flow(facts):
+            few = facts.steps is None and facts.dimension > 1 and (facts.body_cells or facts.cells) > FEW_CELLS
+            steps = math.ceil(HALVED * steps) if few else steps
+            return Cost(steps, _count_compiled(facts, steps, FACTORED if few else steps), memory, find_step(facts))
+        return Cost(steps, _count_work(facts, steps), memory, find_step(facts))
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.facts import analyse_facts, find_bends, find_jumps
+        from grid.engine.methods.implicit.adaptive import AdaptiveStepper
+        from grid.engine.methods.implicit.stepper import ImplicitStepper
+        from grid.engine.methods.load_scale import estimate_span
+        from grid.engine.problem.timed_loads import find_timed_loads
+
+        scheme = _make_scheme(space, facts)
+        if facts.steps is not None:
+            return scheme
+        halves = isinstance(scheme, ImplicitStepper) and scheme.has_few_matrices
+        bends = find_bends(facts) if halves else frozenset()
+        return AdaptiveStepper(
+            scheme, facts.times, facts.duration, find_jumps(facts), facts.tolerance, loads_change(facts.problem),
+            limits=analyse_facts(facts).limits, expected=estimate_span(space, facts), bends=bends, halves=halves,
+            has_timed_films=any(not load.is_driving for load in find_timed_loads(facts.problem)),
+        )  # fmt: skip
+
+
+def _count_work(facts: Facts, steps: float) -> Work:
+    """The operations of so many steps."""
+    problem, cells = facts.problem, facts.cells
+    make, solve = solver_work(problem, facts.body_cells or cells)
+    changing = sum("t" in value.variables for law in problem.boundaries.values() for value in law.values.values())
+    changing += "t" in problem.source_term.variables
+    faces = sum(bool(law.values) for law in problem.boundaries.values())
+    every = {"implicit_step": steps, "implicit_face": steps * faces, "implicit_load": steps * changing}
+    if "t" in problem.source_term.variables:
+        every["loads_cell"] = 2.0 * steps * cells
+    if problem.has_flow:
+        every |= {"flow_turn": steps * FLOW_TURNS, "flow_turn_cell": steps * FLOW_TURNS * cells}
+    if problem.is_linear and not problem.has_phase_change:
+        matrices = MATRICES if facts.steps is not None else min(MATRICES * len(facts.landings), steps)
+        once = add({"matrix": 1.0, "matrix_cell": cells}, make)
+        flows = {"implicit_cell": steps * cells * facts.dimension}
+        return add(every, flows, scale(solve, SOLVES * steps), scale(once, matrices))
+    turns, matrices = steps * TURNS, steps * MATRICES_STEP
+    if _has_compiled_turns(problem):
+        return add(every, {"melting_turn": turns, "melting_cell": turns * cells})
+    turn = turn_work(problem)
+    if facts.dimension == 1 or _is_factored(facts):
+        return add(every, scale(add(turn, solve), turns), scale(make, matrices))
+    return add(every, scale(turn, turns))
+
+
+def _is_factored(facts: Facts) -> bool:
+    """Whether Newton's matrix is factorised rather than solved by iteration."""
+    cells = facts.body_cells or facts.cells
+    return cells <= MOST_FACTORED and (facts.dimension < 3 or factor_seconds(facts.problem.domain.cells, cells) <= 0.3)
+
+
+def _has_compiled_flow(facts: Facts) -> bool:
+    """Whether stages are corrected on the cells of the body, see `grid.engine.methods.implicit.conduction_body`."""
+    from grid.engine.space.property_curves import has_compiled_flow
+
+    return (facts.dimension == 1 or _is_factored(facts)) and has_compiled_flow(facts.problem)
+
+
+def _count_compiled(facts: Facts, steps: float, factored: float) -> Work:
+    """The operations of steps whose stages are corrected on the cells of the body, with so many factorisations."""
+    cells, shape = facts.body_cells or facts.cells, facts.problem.domain.cells
+    entries = 4.0 * cells if facts.dimension == 1 else factor_entries(shape, cells)
+    work = {
+        "compiled": facts.cells,
+        "compiled_step": steps,
+        "compiled_face": steps * COMPILED_FLOWS * facts.dimension * cells,
+        "compiled_entry": steps * COMPILED_SOLVES * 2.0 * entries,
+    }
+    factor = {"compiled_line": cells} if facts.dimension == 1 else factor_work(shape, cells)
+    return add(work, scale(factor, factored))
+
+
+def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpyStepper":
+    step = find_step(facts) or facts.duration
+    keeps_bounds = reason_without_bounds(facts.problem) is None
+    if facts.problem.has_phase_change:
+        from grid.engine.methods.implicit.phase_change import EnthalpyStepper
+
+        tolerance = facts.tolerance if facts.steps is None else EQUAL_TOLERANCE
+        return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds, tolerance=tolerance)
+    from grid.engine.methods.implicit.stepper import ImplicitStepper
+
+    if facts.steps is not None:
+        return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
+    accuracy = max(min(ACCURACY * facts.tolerance, MOST_ACCURACY), 1e-10)
+    anchor = float(np.median(np.diff((0.0, *facts.landings))))
+    rough = max(min(COMPILED_ACCURACY * facts.tolerance, MOST_COMPILED), 1e-10)
+    return ImplicitStepper(space, step, keeps_bounds=keeps_bounds, accuracy=accuracy, rough=rough, anchor=anchor)
+
+
+def _has_compiled_turns(problem: "HeatProblem") -> bool:
+    """Whether a material melts with conductances that one potential makes constant, see `phase_conduction`."""
+    from grid.engine.methods.implicit.phase_conduction import find_ratio
+
+    laws = list(problem.boundaries.values())
+    loads = problem.loads
+    conductivities = [value for material in problem.materials for value in material.conductivity]
+    is_constant = not any(value.variables & {"t", "T"} for value in conductivities)
+    is_given = all(law.is_linear for law in laws) and not any("T" in value.variables for value in loads)
+    is_plane = problem.has_phase_change and problem.dimension > 1
+    return is_plane and is_given and (is_constant or find_ratio(problem) is not None)
+
+
+def find_least_tolerance(facts: Facts) -> float:
+    """The least tolerance that its steps, of second order, keep at a bearable number of them [-]."""
+    if facts.problem.has_phase_change:
+        return LEAST_TOLERANCE_PHASES
+    return LEAST_TOLERANCE if facts.is_linear else LEAST_TOLERANCE_VARYING
+
+
+def find_step(facts: Facts) -> float | None:
+    """The equal step that was asked for [s]; None where the error is controlled."""
+    if facts.steps is None:
+        return None
+    return (facts.problem.end_time or facts.duration) / facts.steps
+
+
+def _count_crossed(facts: Facts) -> float:
+    """Cells that a flow crosses on its way through the body, or round a ring, until the end."""
+    domain, found = facts.problem.domain, 0.0
+    for axis, speed in enumerate(facts.problem.velocity):
+        crossed = abs(speed) * facts.duration / domain.spacing[axis]
+        found = max(found, crossed if facts.problem.is_periodic[axis] else min(crossed, domain.cells[axis]))
+    return found
+
+
+def _guess_steps(facts: Facts) -> int:
+    steps = LEAST_STEPS + STEPS / math.sqrt(facts.tolerance)
+    steps *= CHANGING if loads_change(facts.problem) else 1.0
+    steps += FLOW_STEPS * math.pow(DEFAULT_TOLERANCE / facts.tolerance, 1.0 / 3.0) * _count_crossed(facts)
+    landing = LANDING_CHANGING * facts.tolerance ** (-1.0 / 3.0) if loads_change(facts.problem) else LANDING
+    steps += landing * len(facts.landings)
+    if facts.problem.has_timed_values:
+        from grid.engine.methods.facts import analyse_facts
+
+        steps += analyse_facts(facts).count_steps()
+    if facts.problem.has_phase_change and facts.dimension > 1:
+        crossed = FRONT_STEPS * math.pow(DEFAULT_TOLERANCE / facts.tolerance, 1.0 / 3.0)
+        steps = max(steps, crossed * max(facts.problem.domain.cells))
+    return math.ceil(steps)

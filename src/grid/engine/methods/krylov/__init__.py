@@ -1,0 +1,1 @@
+"""The shift-and-invert Krylov method."""

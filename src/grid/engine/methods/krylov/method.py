@@ -1,0 +1,170 @@
+"""The shift-and-invert Krylov method: `krylov`, for linear problems with constant coefficients and loads."""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.costs.runs import count_faces, factor_entries, factor_work
+from grid.engine.costs.table import Work, add, price, scale
+from grid.engine.methods.facts import Facts
+from grid.engine.methods.method import Cost, find_symmetry
+
+if TYPE_CHECKING:
+    from grid.engine.loads.signals import Signals
+    from grid.engine.methods.driven.course import Course, Modes
+    from grid.engine.methods.state import Stepper
+    from grid.engine.space.laws import Loads
+    from grid.engine.space.space import Space
+    from grid.engine.values.operations import FloatArray
+
+MOST_LOADS = 24  # that change in time, each with directions of its own
+WINDOW = 10.0  # as in grid.engine.methods.krylov.stepper
+SINGLE_TOLERANCE = 2e-5  # as there
+# directions: at a tolerance of 1e-3, for each decade below, and where several times share them; cycles of the first few
+# and of each one, and for each decade of the tolerance
+DIRECTIONS, DIRECTIONS_DECADE, DIRECTIONS_SHARED = 9.0, 2.5, 4.0
+CYCLES, CYCLES_DECADE = 47.0, 22.0
+DOUBLE = 1.5  # times as much where directions are in double precision
+# of modes that loads drive: rounds of directions, one for each load; systems, as in grid.engine.methods.modal.modes
+ROUNDS, ROUNDS_DECADE, ROUNDS_SPAN, DECADE, MOST_SHIFTS, PATIENCE = 5.0, 7.5, 1.0, 1.2, 4, 5
+CYCLES_DIRECTION = 7.0
+FIELDS, FIELDS_DOUBLE = 19.0, 31.0  # of working memory besides the directions
+ROOM, GROWN = 12.0, 1.2  # directions for which there is room at first; how much more memory when they move
+
+
+@dataclass(frozen=True)
+class KrylovMethod:
+    """Fields from a few multigrid solves; see `grid.engine.methods.krylov.stepper`."""
+
+    name: str = "krylov"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        found = find_symmetry(facts)
+        if found is None and isinstance(facts.changing_loads, str):
+            found = facts.changing_loads
+        if found is None and facts.stiffness == 0.0:
+            return "nothing conducts, so there is no matrix to invert"
+        if found is None and len(facts.changing_loads) > MOST_LOADS:
+            return f"more than {MOST_LOADS} loads change in time"
+        return found
+
+    def estimate(self, facts: Facts) -> Cost:
+        if is_driven(facts):
+            return _estimate_driven(facts)
+        decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
+        directions = DIRECTIONS + DIRECTIONS_DECADE * decades
+        windows, shared = _count_windows(facts)
+        many = directions + (DIRECTIONS_SHARED if shared else 0.0)
+        fields_found = len(facts.landings) * facts.cells
+        work = add(
+            scale(_multigrid_work(facts, directions, many), windows),
+            {"direction_cell": windows * facts.cells * many},
+            {"landing_cell": fields_found, "field_cell": fields_found * many},
+        )
+        fields = FIELDS_DOUBLE + many if facts.tolerance < SINGLE_TOLERANCE else FIELDS + 0.5 * many
+        fields *= GROWN if many > ROOM else 1.0
+        memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + fields)) + 2_000_000
+        return Cost(len(facts.landings), work, memory)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.krylov.stepper import KrylovStepper
+
+        if is_driven(facts):
+            from grid.engine.methods.driven.stepper import DrivenStepper
+
+            loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
+            make = functools.partial(_make_modes, tolerance=facts.tolerance, is_direct=is_direct(facts))
+            return DrivenStepper(space, facts.times or (facts.duration,), loads, make, self.name)
+        return KrylovStepper(space, facts.landings, facts.tolerance)
+
+
+def is_driven(facts: Facts) -> bool:
+    """Whether modes of a Krylov space are driven by the loads, rather than fields found by windows of times."""
+    return not facts.is_constant or is_direct(facts)
+
+
+def is_direct(facts: Facts) -> bool:
+    """Whether systems on the cells of the body are factorised rather than solved by multigrid on those of the box."""
+    many, shifts, _ = _count_directions(facts)
+    # by the constants alone, so that no calibration changes the bytes of the method
+    return price(_direct_work(facts, many, shifts)) < price(_multigrid_work(facts, many, many))
+
+
+def _count_directions(facts: Facts) -> tuple[float, int, int]:
+    """Directions of driven modes, systems that they come from, and stretches of the loads."""
+    decades = max(math.log10(1e-3 / facts.tolerance), 0.0)
+    loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
+    before, shortest = 0.0, facts.duration
+    for time in facts.times or (facts.duration,):
+        shortest, before = min(shortest, time - before), time
+    span = math.log10(facts.duration / shortest)
+    shifts = min(1 + math.ceil((span + 0.3) / DECADE), MOST_SHIFTS)
+    rounds = ROUNDS + ROUNDS_DECADE * decades + ROUNDS_SPAN * span
+    return rounds * (1 + len(loads)), shifts, facts.knots + len(facts.times) + 1
+
+
+def _estimate_driven(facts: Facts) -> Cost:
+    many, shifts, stretches = _count_directions(facts)
+    direct, landings = is_direct(facts), len(facts.times) or 1
+    cells = facts.body_cells if direct else facts.cells
+    marched = (ROUNDS + many / (1 + facts.knots)) * stretches
+    faces = count_faces(facts.problem, facts.body_cells or cells)
+    own = {
+        "orthogonal_cell": cells * many**2,
+        "direction": many,
+        "stretch": marched,
+        "stretch_mode": marched * many,
+        "booked_face": stretches * faces,
+        "booked_face_mode": stretches * faces * many,
+        "landing": landings,
+        "landing_cell": landings * facts.cells,
+        "field_cell": landings * facts.cells * many,
+    }
+    work = add(_direct_work(facts, many, shifts) if direct else _multigrid_work(facts, many, many), own)
+    entries = shifts * factor_entries(facts.problem.domain.cells, cells) if direct else 0.0
+    fields = 2 * (landings + 1) * facts.cells + (many + FIELDS) * cells + 3.0 * entries + 4.0 * stretches * many
+    return Cost(landings, work, int(8 * fields) + 2_000_000)
+
+
+def _direct_work(facts: Facts, many: float, shifts: int) -> Work:
+    """Factorisations and solves."""
+    shape, cells = facts.problem.domain.cells, facts.body_cells or facts.cells
+    loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
+    late = min(max(many / (1 + len(loads)) - PATIENCE, 0.0) / shifts, 1.0)  # the middle shift alone serves at first
+    factors = 1.0 + (shifts - 1) * late
+    solves = {"solve_entry": 2.0 * many * factor_entries(shape, cells), "solve_cell": many * cells}
+    matrix = {"matrix": 1.0, "matrix_cell": cells}
+    return add(scale(add(factor_work(shape, cells), matrix), factors), solves)
+
+
+def _multigrid_work(facts: Facts, directions: float, many: float) -> Work:
+    """Set-up and cycles of the systems for some directions, of which the first ones take more."""
+    decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
+    cycles = (CYCLES + CYCLES_DECADE * decades) * many / directions
+    if not facts.is_constant:
+        cycles = many * CYCLES_DIRECTION
+    kind = "" if facts.is_constant else "driven_"
+    cell = f"{kind}cycle_cell_3d" if facts.dimension == 3 else f"{kind}cycle_cell_2d"
+    double = DOUBLE if facts.tolerance < SINGLE_TOLERANCE else 1.0
+    return {
+        "krylov": 1.0,
+        "krylov_cell": facts.cells,
+        f"{kind}cycle_fixed": cycles,
+        cell: cycles * facts.cells * double,
+    }
+
+
+def _make_modes(
+    space: "Space", loads: "Loads", start: "FloatArray", signals: "Signals", course: "Course", *, tolerance: float,
+    is_direct: bool,
+) -> "Modes":  # fmt: skip
+    from grid.engine.methods.krylov.reduced_modes import ReducedModes
+
+    return ReducedModes(space, loads, start, signals, course, tolerance=tolerance, is_direct=is_direct)
+
+
+def _count_windows(facts: Facts) -> tuple[int, bool]:
+    """Sets of directions that the landings need, and whether several landings share one."""
+    decades = [int(math.log(facts.landings[-1] / landing) / math.log(WINDOW)) for landing in facts.landings]
+    return len(set(decades)), len(decades) > len(set(decades))

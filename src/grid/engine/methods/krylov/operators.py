@@ -1,0 +1,161 @@
+"""The operator of a Krylov method: capacities, conductances, and systems C + gamma L that are solved for some shifts.
+
+Two forms of one thing. By multigrid on the cells of the whole box, where a factorisation would cost more than cycles;
+by factorisations on the cells of the body alone, where it costs less: of a small body, or of one that is thin
+everywhere, such as fins and boards.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.engine.linear.multigrid import cycle_kernels as multigrid_kernels
+from grid.engine.linear.multigrid.solver import Iteration, Stop, arrange_operator
+from grid.engine.space.laws import Loads
+from grid.engine.space.space import Space
+from grid.engine.values.operations import FloatArray
+
+Field = NDArray[np.floating[Any]]
+
+
+class Operator(Protocol):
+    """Cells in the order that suits the solver; `pack` and `unpack_all` lead there and back."""
+
+    capacity: FloatArray  # C [J/K]
+    leak: FloatArray  # what a field that is 1 everywhere loses [W/K]
+    has_idle: bool  # whether cells outside a masked body are among them
+
+    @property
+    def iterations(self) -> int:
+        """Multigrid cycles so far."""
+
+    def apply(self, field: FloatArray) -> FloatArray:
+        """L times a field [W]."""
+
+    def solve(self, right: FloatArray, shift: int, energy: float) -> Field:
+        """The solution of the system of a shift, by its number.
+
+        Args:
+            right: Heat [J] or its rate [W].
+            energy: Error that is allowed, see `multigrid.Stop`; a factorisation makes none.
+        """
+
+    def pack(self, field: FloatArray) -> FloatArray:
+        """A flat field of the box in the order of this operator."""
+
+    def unpack_all(self, fields: FloatArray) -> FloatArray:
+        """Fields in the order of this operator as those of the box, shape (fields, cells); outside is their mean."""
+
+    def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Where cells of the box stand in the order of this operator."""
+
+
+class MultigridOperator:
+    """The whole box, solved by conjugate gradients with a multigrid cycle.
+
+    Args:
+        space: The discretised problem.
+        loads: With the films.
+        shifts: gamma [s] of each system.
+        dtype: Of the iterations.
+    """
+
+    has_idle = True
+
+    def __init__(self, space: Space, loads: Loads, shifts: Sequence[float], dtype: type[np.floating[Any]]) -> None:
+        self._space = space
+        self._arrangement, self._faces, self._rest = arrange_operator(space, loads, shift=0.0, tau=1.0)
+        self._shape = self._arrangement.own_shape
+        self._sums = np.empty(self._shape[0] * self._shape[1])
+        self.capacity, self.leak = np.ascontiguousarray(self.pack(space.capacity)), self._rest.reshape(-1)
+        self._iterations = tuple(
+            Iteration(space, loads, shift=1.0, tau=gamma, idle=_fill_idle(space, gamma, self._faces), dtype=dtype)
+            for gamma in shifts
+        )
+
+    @property
+    def iterations(self) -> int:
+        return sum(iteration.iterations for iteration in self._iterations)
+
+    def apply(self, field: FloatArray) -> FloatArray:
+        out, shape = np.empty_like(field), self._shape
+        gx, gy, gz = self._faces
+        rest, sums = self._rest, self._sums
+        multigrid_kernels.apply(out.reshape(shape), field.reshape(shape), gx, gy, gz, rest, 1.0, sums)
+        return out
+
+    def solve(self, right: FloatArray, shift: int, energy: float) -> Field:
+        return self._iterations[shift].solve(right, Stop(energy=energy))
+
+    def pack(self, field: FloatArray) -> FloatArray:
+        return self._arrangement.pack(field)
+
+    def unpack_all(self, fields: FloatArray) -> FloatArray:
+        out = fields if self._arrangement.is_natural else np.empty_like(fields)
+        for row, field in enumerate(fields):
+            out[row] = self._space.fill(self._arrangement.unpack(field))
+        return out
+
+    def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+        if self._arrangement.is_natural:
+            return cells
+        at = np.unravel_index(cells, self._arrangement.shape)
+        return np.ravel_multi_index(tuple(at[axis] for axis in self._arrangement.order), self._shape)
+
+
+class Factors(Protocol):
+    """A factorised system."""
+
+    def solve(self, right: FloatArray) -> FloatArray: ...
+
+
+class DirectOperator:
+    """The cells of the body, factorised once for each shift; see `MultigridOperator` for the arguments."""
+
+    has_idle = False
+    iterations = 0
+
+    def __init__(self, space: Space, loads: Loads, shifts: Sequence[float]) -> None:
+        from scipy import sparse
+
+        from grid.engine.linear.systems import assemble_body
+
+        self._space, self._body = space, space.body_cells
+        matrix = assemble_body(space, loads)
+        self._matrix = matrix.tocsr()
+        self.capacity = np.ascontiguousarray(space.capacity[self._body])
+        self.leak = np.zeros_like(self.capacity)
+        for patch, closure in zip(space.patches, loads.closures, strict=True):
+            np.add.at(self.leak, self.places(patch.cells), patch.area * closure.transmittance)
+        self._shifts, self._factors = tuple(shifts), dict[int, Factors]()
+        self._own = sparse.diags(self.capacity)
+
+    def apply(self, field: FloatArray) -> FloatArray:
+        out: FloatArray = self._matrix @ field
+        return out
+
+    def solve(self, right: FloatArray, shift: int, energy: float) -> Field:  # noqa: ARG002 exact
+        if shift not in self._factors:  # not before one is needed
+            from grid.engine.linear.factor_sharing import factorise
+
+            self._factors[shift] = factorise((self._own + self._shifts[shift] * self._matrix).tocsc())
+        return self._factors[shift].solve(right)
+
+    def pack(self, field: FloatArray) -> FloatArray:
+        return field[self._body]
+
+    def unpack_all(self, fields: FloatArray) -> FloatArray:
+        return self._space.spread(fields)
+
+    def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+        return np.searchsorted(self._body, cells)
+
+
+def _fill_idle(space: Space, gamma: float, faces: tuple[FloatArray, ...]) -> FloatArray | float:
+    """What keeps cells outside a masked body as they are."""
+    if space.active is None:
+        return 0.0
+    size = float(space.capacity.max()) + gamma * max(float(g.max()) for g in faces if g.size)
+    return np.where(space.active, 0.0, size)

@@ -1,0 +1,1 @@
+"""Padded grids and their vector code, shared by methods."""

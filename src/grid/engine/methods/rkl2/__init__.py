@@ -1,0 +1,1 @@
+"""Stabilised explicit super-steps."""

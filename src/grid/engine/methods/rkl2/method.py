@@ -1,0 +1,117 @@
+"""Stabilised explicit super-steps as a method: `rkl2`, for conductivities and films that depend on temperature."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.costs.runs import loads_change
+from grid.engine.costs.table import scale
+from grid.engine.methods.facts import Facts
+from grid.engine.methods.method import Cost
+
+if TYPE_CHECKING:
+    from grid.engine.methods.state import Stepper
+    from grid.engine.problem.problem import HeatProblem
+    from grid.engine.space.space import Space
+
+PARALLEL_CELLS = 50_000  # below this two threads cost more than they bring: a stage has more to do than a step
+THREADED = 0.6  # what two threads leave of a stage
+STEPS = 3.0  # over the tolerance to the power of 0.4, and for each landing: super-steps, about
+FIRST = 0.03  # times the cube root of the tolerance: first step, over the way to the first landing
+LEAST_TOLERANCE = 1e-8  # 13,000 steps of a rod from a sudden start
+JUMPS = 20.0  # times the price where a conductivity may jump with temperature; a rough allowance
+FIELDS = 16.0  # of working memory
+
+
+@dataclass(frozen=True)
+class Rkl2Method:
+    """RKL2 in super-steps chosen by their error; see `grid.engine.methods.rkl2.stepper`."""
+
+    name: str = "rkl2"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        problem = facts.problem
+        if facts.steps is not None:
+            return "it chooses its steps by their error"
+        if facts.tolerance < LEAST_TOLERANCE:
+            return f"it keeps tolerances from {LEAST_TOLERANCE:g} on; below, it takes too many of its steps"
+        if problem.has_phase_change or any(
+            value.variables & {"t", "T"} for material in problem.materials for value in material.capacity_values
+        ):
+            return "a heat capacity depends on temperature or time"
+        if loads_change(problem):
+            return "loads change in time, and the estimate of its errors does not see all of that"
+        if "T" in problem.source_term.variables:
+            return "the source depends on temperature, and nothing bounds how stiff that is"
+        if _has_growing_fluxes(problem):
+            return "a flux may rise with temperature, and the estimate of its errors does not grow with it"
+        if problem.has_flow:
+            return "there is a flow"
+        if problem.coupled_axes:
+            return "the conductivity is a full tensor"
+        return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
+
+    def estimate(self, facts: Facts) -> Cost:
+        steps = STEPS * facts.tolerance**-0.4 + STEPS * len(facts.landings)
+        stages = math.sqrt(2.0 * facts.stiffness * facts.duration * steps) + 3.0 * steps
+        if _is_scaled(facts):
+            threaded = THREADED if facts.dimension > 1 and facts.cells >= PARALLEL_CELLS else 1.0
+            work = {"stage": stages, "stage_cell": stages * facts.cells * threaded}
+        else:
+            work = {"space_stage": stages, "space_stage_cell": stages * facts.cells}
+        if _has_jumps(facts.problem):
+            work = scale(work, JUMPS)
+        memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
+        return Cost(math.ceil(steps), work, memory)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.facts import analyse_facts
+        from grid.engine.methods.load_scale import estimate_span
+        from grid.engine.methods.rkl2.rate import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures, widen
+        from grid.engine.methods.rkl2.stepper import Rkl2Stepper
+
+        low, high = find_temperatures(space)
+        law, general = find_scale(space.problem, low, high), SpaceFlow(space)
+        chosen: Flow = general
+        if law is not None:
+            is_large = facts.dimension > 1 and facts.cells >= PARALLEL_CELLS
+            chosen = ScaledFlow(space, law, 0.5 * (low + high), widen(low, high), is_parallel=is_large)
+        first = FIRST * facts.tolerance ** (1.0 / 3.0) * facts.landings[0]
+        expected = estimate_span(space, facts)
+        return Rkl2Stepper(
+            space,
+            chosen,
+            general,
+            facts.times,
+            facts.duration,
+            facts.tolerance,
+            first,
+            expected,
+            analyse_facts(facts).limits,
+        )
+
+
+def _has_jumps(problem: "HeatProblem") -> bool:
+    """Whether a conductivity is a function of temperature that may jump: no polynomial."""
+    values = [value for material in problem.materials for value in material.conductivity if "T" in value.variables]
+    if not values:
+        return False
+    from grid.engine.values.temperature_integral import find_degree
+
+    return any(find_degree(value) is None for value in values)
+
+
+def _is_scaled(facts: Facts) -> bool:
+    """Whether the compiled stages are likely to do; without fields."""
+    problem = facts.problem
+    return problem.domain.active is None and not problem.contacts and "T" not in problem.source_term.variables
+
+
+def _has_growing_fluxes(problem: "HeatProblem") -> bool:
+    """Whether a flux may rise with temperature; the analysis of loads is loaded where one depends on it."""
+    fluxes = (law.values.get("value") for law in problem.boundaries.values())
+    if not any(value is not None and "T" in value.variables for value in fluxes):
+        return False
+    from grid.engine.problem.timed_loads import has_growing_loads
+
+    return has_growing_loads(problem)

@@ -1,0 +1,1 @@
+"""Exact modes of a homogeneous box."""

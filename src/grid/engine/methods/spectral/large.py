@@ -1,0 +1,85 @@
+"""The two products of a large field with its modes, together with a look at all its cells, in parts for threads.
+
+On a large field most of the time goes into memory: what is looked at anyway is looked at while it is in the cache. The
+parts depend on the size alone.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from grid.engine.methods.spectral.modes import FULL_PRODUCT, AxisModes
+from grid.engine.space.measure import conclude, is_large, make_table
+from grid.engine.threads import share
+from grid.engine.values.expression import MANY_CELLS
+from grid.engine.values.operations import FloatArray
+
+PARTS = 8
+
+
+class Seen(NamedTuple):
+    """What was found of a field: extremes, and the sum of its cells less the pivot each."""
+
+    lowest: float
+    highest: float
+    rise: float
+
+
+def can_project(field: FloatArray, modes: AxisModes, many: int) -> bool:
+    """Whether `project` can find the first modes along the last axis of a field."""
+    return is_large(field) and modes.has_parity and many <= FULL_PRODUCT
+
+
+def project(field: FloatArray, modes: AxisModes, many: int, pivot: float) -> tuple[FloatArray, Seen]:
+    """Coefficients of the first modes along the last axis, and what was found of the field."""
+    from grid.engine.methods.spectral.kernels import project_rows
+    from grid.engine.space.measure_kernels import survey_blocks
+
+    rows = np.ascontiguousarray(field).reshape(-1, modes.count)
+    flat, halves, out = rows.reshape(-1), modes.halves(many), np.empty((len(rows), many))
+    found = make_table(flat.size)
+    blocks = _cut(found.shape[1])
+    groups = _cut(-(-len(rows) // 4))
+
+    def do(part: int) -> None:
+        survey_blocks(flat, pivot, blocks[part], blocks[part + 1], found)
+        project_rows(rows, halves, out, 4 * groups[part], min(4 * groups[part + 1], len(rows)))
+
+    share(do, PARTS)
+    return out.reshape(*field.shape[:-1], many), Seen(*conclude(flat, found))
+
+
+def can_expand(modes: AxisModes, size: int, many: int) -> bool:
+    """Whether `expand` can make a field of so many cells from the first modes along its first axis."""
+    if size < MANY_CELLS or not modes.has_parity:
+        return False  # before Numba is loaded for nothing
+    from grid.engine.methods.spectral.kernels import MODES
+
+    return many <= MODES
+
+
+def expand(coefficients: FloatArray, modes: AxisModes, shift: float, pivot: float) -> tuple[FloatArray, Seen]:
+    """The field from the coefficients of its first modes along the first axis and a shift, and what was found of it."""
+    from grid.engine.methods.spectral.kernels import MODES, expand_and_survey, survey_unseen
+
+    many, rest = coefficients.shape[0], coefficients.shape[1:]
+    thin = np.ascontiguousarray(coefficients).reshape(many, -1)
+    out = np.empty((modes.count, thin.shape[1]))
+    pairs = (modes.count + 1) // 2
+    weights = np.zeros((pairs, MODES))
+    weights[:, :many] = modes.halves(many).T
+    found = make_table(out.size)
+    is_seen = np.zeros(found.shape[1], np.bool_)
+    cut = _cut(pairs)
+
+    def do(part: int) -> None:
+        expand_and_survey(weights, thin, out, shift, cut[part], cut[part + 1], pivot, found, is_seen)
+
+    share(do, PARTS)
+    survey_unseen(out, pivot, found, is_seen)
+    return out.reshape(modes.count, *rest), Seen(*conclude(out.reshape(-1), found))
+
+
+def _cut(count: int) -> list[int]:
+    """Where the parts begin and end."""
+    return [count * part // PARTS for part in range(PARTS + 1)]

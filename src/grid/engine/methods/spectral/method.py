@@ -1,0 +1,105 @@
+"""Exact modes as a method: `spectral`, for homogeneous boxes under loads that are constant in time."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grid.engine.costs.table import Work, add, price
+from grid.engine.methods.facts import Facts
+from grid.engine.methods.method import Cost
+from grid.engine.problem.domain import AXES
+from grid.engine.problem.problem import HeatProblem
+from grid.engine.values.value import Constant
+
+if TYPE_CHECKING:
+    from grid.engine.methods.state import Stepper
+    from grid.engine.space.space import Space
+
+ROUNDED = 37.0  # as in grid.engine.methods.spectral.stepper
+FIELDS = 5.0  # of working memory
+
+
+@dataclass(frozen=True)
+class SpectralMethod:
+    """Modes of a homogeneous box; see `grid.engine.methods.spectral.stepper`."""
+
+    name: str = "spectral"
+
+    def find_obstacle(self, facts: Facts) -> str | None:
+        if not facts.is_constant:
+            return "the problem is not linear with coefficients and loads that are constant in time"
+        return find_variation(facts.problem)
+
+    def estimate(self, facts: Facts) -> Cost:
+        cells, landings = facts.cells, len(facts.landings)
+        work, before = {"spectral": float(landings), "spectral_film": landings * _count_film_modes(facts.problem)}, 0.0
+        for landing in facts.landings:
+            work = add(work, _count_transforms(facts, landing - before))
+            before = landing
+        memory = int(8 * cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
+        return Cost(landings, work, memory, facts.duration)
+
+    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        from grid.engine.methods.spectral.stepper import SpectralStepper
+
+        stepper = SpectralStepper(space)
+        stepper.begin(facts.landings[0])
+        return stepper
+
+
+def find_variation(problem: HeatProblem) -> str | None:
+    """Why the modes of a body are not products of those along its axes; None if they are."""
+    if problem.domain.active is not None:
+        return "the body is not a box"
+    if problem.has_phase_change:
+        return "a material melts"
+    if problem.has_flow:
+        return "there is a flow"
+    if problem.coupled_axes:
+        return "the conductivity is a full tensor"
+    if problem.contacts:
+        return "there is a contact resistance"
+    if len(problem.materials) > 1 or not all(isinstance(value, Constant) for value in problem.materials[0].values):
+        return "the material is not the same everywhere"
+    films = [film for law in problem.boundaries.values() for film in law.film_values]
+    if not all(isinstance(film, Constant) for film in films):
+        return "a heat transfer coefficient is not the same everywhere on its face"
+    return None
+
+
+def _count_transforms(facts: Facts, duration: float) -> Work:
+    """The operations of a step: on each axis a thin product where few modes survive, else a transform."""
+    problem, transforms, modes = facts.problem, 0.0, 0.0
+    films = _film_axes(problem)
+    k = max(_number(value) for value in problem.materials[0].conductivity)
+    for axis, (size, count) in enumerate(zip(problem.domain.size, problem.domain.cells, strict=True)):
+        time = k * duration / _capacity(problem)
+        many = min(count, size * math.sqrt(ROUNDED / time) / math.pi + 1.0)
+        is_thin = price({"thin_cell_mode": many}) < price({"transform_cell": 1.0})
+        if is_thin or axis in films:
+            modes += many
+        else:
+            transforms += 1.0
+    return {"transform_cell": transforms * facts.cells, "thin_cell_mode": modes * facts.cells}
+
+
+def _film_axes(problem: HeatProblem) -> set[int]:
+    """Axes at an end of which heat passes a film; there is no fast transform along them."""
+    faces = {face for face, law in problem.boundaries.items() if law.films}
+    return {axis for axis in range(problem.dimension) if {f"{AXES[axis]}_min", f"{AXES[axis]}_max"} & faces}
+
+
+def _count_film_modes(problem: HeatProblem) -> float:
+    """Modes and cells of the axes with films, whose modes are no sines of whole numbers."""
+    return float(sum(problem.domain.cells[axis] ** 2 for axis in _film_axes(problem)))
+
+
+def _number(value: object) -> float:
+    return value.value if isinstance(value, Constant) else 1.0
+
+
+def _capacity(problem: HeatProblem) -> float:
+    material = problem.materials[0]
+    if material.volumetric_heat_capacity is not None:
+        return _number(material.volumetric_heat_capacity)
+    return _number(material.density) * _number(material.specific_heat)

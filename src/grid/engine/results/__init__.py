@@ -1,0 +1,1 @@
+"""What a run leaves: fields, verdicts, tables, files and pictures."""

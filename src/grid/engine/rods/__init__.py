@@ -1,0 +1,1 @@
+"""Rods alone, without a plan."""

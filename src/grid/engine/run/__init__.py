@@ -1,0 +1,1 @@
+"""Carrying a plan out: choosing, the loop in time, steady states, checkpoints, error of space."""

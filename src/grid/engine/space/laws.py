@@ -1,0 +1,167 @@
+"""Parts of a discretised problem: the laws of its boundary faces, its loads, and what faces between cells hold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.core.errors import FieldError
+from grid.engine.limits import Limit
+from grid.engine.problem.boundaries import Robin
+from grid.engine.values.operations import FloatArray, Operand
+from grid.engine.values.value import Value
+
+
+@dataclass(frozen=True)
+class Closure:
+    """q_n = transmittance (reference - T_P) + imposed, for each face of a patch; each a scalar or shape (faces,)."""
+
+    transmittance: Operand  # U, W/(m2 K)
+    reference: Operand  # R
+    imposed: Operand  # F, W/m2
+
+    def heat_flux(self, temperature: FloatArray) -> FloatArray:
+        """q_n [W/m2] into the body, from the temperatures of the cells behind the faces."""
+        flux: FloatArray = self.transmittance * (self.reference - temperature) + self.imposed
+        return flux
+
+
+@dataclass(frozen=True)
+class Loads:
+    """Everything that acts on the body at one time."""
+
+    closures: tuple[Closure, ...]  # one for each patch
+    source: FloatArray | None  # V q [W], shape (cells in all,)
+    operator_key: bytes  # equal keys mean equal transmittances, hence equal matrices
+    prescribed: tuple[float, ...] = ()  # what loads that are given over time are, see `grid.engine.results.load_audit`
+
+
+@dataclass(frozen=True)
+class HeatFlow:
+    """Net heat into each cell, and its totals by origin [W]."""
+
+    net: FloatArray  # shape (cells in all,)
+    boundary_in: float
+    boundary_out: float
+    generated: float
+    faces: tuple[FloatArray, ...] = ()  # into the cells behind each patch, shape (faces,) each
+    prescribed: tuple[float, ...] = ()  # of the loads
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """One pair of axes and K_ab of every cell, shape `cells` [W/(m K)]."""
+
+    first: int
+    second: int
+    conductivity: FloatArray
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What the matrix lacks of the flow through faces.
+
+    Args:
+        drawn: For each axis what the matrix takes from the conductance of every face, the lesser of G and abs(c)/2
+            [W/K]; one more than cells along the axis. None along an axis without flow.
+        is_strict: Whether no local extreme may grow, at first order there.
+    """
+
+    drawn: tuple[FloatArray | None, ...]
+    is_strict: bool = False
+
+    def find_conductance(self, axis: int, central: FloatArray, carried: float) -> FloatArray:
+        """G of the faces normal to an axis from g + c/2, which it is up to a cell Peclet number of 2 [W/K]."""
+        drawn = self.drawn[axis]
+        return central if drawn is None else np.where(drawn < 0.5 * abs(carried), drawn, central)
+
+
+@dataclass(frozen=True)
+class Joints:
+    """The faces of one axis.
+
+    Args:
+        axis: Normal to them.
+        low, high: Flat indices of the cells on both sides, shape (faces,).
+        places: Centres of these cells.
+        regions: Materials of these cells; None where there is one.
+        resistance: Of the contact [m2 K/W], shape (faces,).
+    """
+
+    axis: int
+    low: NDArray[np.intp]
+    high: NDArray[np.intp]
+    places: tuple[dict[str, Operand], dict[str, Operand]]
+    regions: tuple[NDArray[np.int16] | None, NDArray[np.int16] | None]
+    resistance: FloatArray
+
+
+@dataclass(frozen=True)
+class JointSlopes:
+    """What a face between two materials carries.
+
+    Args:
+        joints: The faces.
+        k_low, k_high: Mean conductivities of both half cells [W/(m K)].
+        low, high: Derivatives of the heat from the low to the high cell, by the temperature of either [W/K] over area.
+    """
+
+    joints: Joints
+    k_low: FloatArray
+    k_high: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+@dataclass(frozen=True)
+class FaceMeans:
+    """Mean conductivities beside the faces of an axis [W/(m K)].
+
+    Args:
+        high: Of each cell between its temperature and that beyond its high face, shape `cells`.
+        low: The same for the low face.
+        slopes: Of the faces at which materials or contacts meet.
+    """
+
+    high: FloatArray
+    low: FloatArray
+    slopes: JointSlopes | None
+
+
+def add_prescribed(before: tuple[float, ...], loads: Loads, step: float) -> tuple[float, ...]:
+    """Sums of the prescribed loads with one more step at which they were as they are [unit of the load times s]."""
+    if not loads.prescribed:
+        return ()
+    return tuple(
+        one + step * value
+        for one, value in zip(before or (0.0,) * len(loads.prescribed), loads.prescribed, strict=True)
+    )
+
+
+def close(law: Robin, half: FloatArray) -> Closure:
+    """Eliminate the surface temperature between a law and the half cell behind it."""
+    film = np.asarray(law.film, np.float64)
+    endless = np.isinf(film)
+    finite = np.where(endless, 0.0, film)
+    total = np.where(endless | (half + finite == 0.0), 1.0, half + finite)  # a strong inflow leaves no half cell
+    share = np.where(endless, 1.0, finite / total)
+    return Closure(half * share, law.reference, law.imposed * (1.0 - share))
+
+
+def split_signs(heat: FloatArray) -> tuple[float, float]:
+    """Sum of what is positive, and minus the sum of what is negative."""
+    into = float(np.maximum(heat, 0.0).sum())
+    return into, into - float(heat.sum())
+
+
+def evaluate_checked(
+    path: str, value: Value, places: dict[str, Operand], limit: Limit, used: NDArray[np.bool_] | None = None
+) -> Operand:
+    """Evaluate a value where it is used; what is not finite or outside the limit is refused by name."""
+    result = np.asarray(value.evaluate(places), dtype=np.float64)
+    if used is not None and result.ndim:
+        result = np.where(used, result, np.broadcast_to(result, used.shape)[used][0])  # elsewhere nobody asks
+    low, high = (result.min(), result.max()) if result.size else (0.0, 0.0)  # NaN spreads to both
+    if not (limit.allows(float(low)) and limit.allows(float(high))):
+        raise FieldError(path, f"everywhere {limit}")
+    return result if result.ndim else np.float64(result)

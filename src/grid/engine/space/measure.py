@@ -1,0 +1,79 @@
+"""Extremes and sums of fields: by NumPy in pieces that stay in the cache, of large fields by compiled kernels.
+
+Which of the two depends on the number of cells and on whether weights are given, on nothing else.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from grid.engine.values.expression import MANY_CELLS
+from grid.engine.values.operations import FloatArray
+
+BLOCK = 1 << 15  # cells of a sum that is made in pieces
+
+
+class Measure(NamedTuple):
+    """What is known of the temperatures of a field.
+
+    Args:
+        lowest, highest: Extremes; both NaN where a temperature is.
+        mean: Weighted with the heat capacity.
+        rise: Heat of a large field of one capacity above a pivot that is the same for all fields of a run [J]; so two
+            of them tell the heat between, without another look at the fields.
+    """
+
+    lowest: float
+    highest: float
+    mean: float
+    rise: float | None = None
+
+
+def is_large(field: FloatArray) -> bool:
+    """Whether compiled kernels look through a field."""
+    return field.size >= MANY_CELLS
+
+
+def survey(field: FloatArray, weights: FloatArray | None = None) -> tuple[float, float, float]:
+    """The smallest and the largest value of a flat field and its sum, weighted or not; NaN spreads to all three."""
+    if field.size <= BLOCK:
+        return float(field.min()), float(field.max()), float((field if weights is None else field * weights).sum())
+    lows, highs, total = [], [], 0.0
+    for low in range(0, field.size, BLOCK):  # one pass through memory
+        part = field[low : low + BLOCK]
+        lows.append(part.min())
+        highs.append(part.max())
+        total += float(part.sum() if weights is None else (part * weights[low : low + BLOCK]).sum())
+    return float(np.min(lows)), float(np.max(highs)), total
+
+
+def survey_large(field: FloatArray, pivot: float) -> tuple[float, float, float]:
+    """The smallest and the largest value of a flat field, and the sum of all less the pivot each."""
+    from grid.engine.space.measure_kernels import survey_blocks
+
+    found = make_table(field.size)
+    survey_blocks(np.ascontiguousarray(field), pivot, 0, found.shape[1], found)
+    return conclude(field, found)
+
+
+def make_table(size: int) -> FloatArray:
+    """Where the kernels put what they find: lowest, highest and sum of each block."""
+    return np.empty((3, -(-size // BLOCK)))
+
+
+def conclude(field: FloatArray, found: FloatArray) -> tuple[float, float, float]:
+    """Lowest, highest and sum of all blocks; NaN spreads to all three, which the kernels leave to the sum."""
+    total = float(found[2].sum())
+    if np.isfinite(total):
+        return float(found[0].min()), float(found[1].max()), total
+    return float(field.min()), float(field.max()), total
+
+
+def sum_up(field: FloatArray, beside: FloatArray | None = None, weights: FloatArray | None = None) -> float:
+    """The sum of a flat field, or of its difference to another, weighted or not; without a field in between."""
+    total = 0.0
+    for low in range(0, field.size, BLOCK):
+        part = slice(low, low + BLOCK)
+        values = field[part] if beside is None else field[part] - beside[part]
+        total += float(values.sum() if weights is None else (values * weights[part]).sum())
+    return total

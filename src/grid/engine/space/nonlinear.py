@@ -1,0 +1,441 @@
+"""Coefficients that depend on temperature or time: frozen at one field and moment, for one turn of an iteration.
+
+Between two cells the conductivity is its mean over the temperatures between theirs, which is exact in steady 1D
+(Kirchhoff's transformation) and lets heat into a cell that does not conduct yet. Where two materials or a contact meet,
+the temperatures at the face are those at which both half cells carry the same heat (`grid.engine.space.joints`). In a
+half cell at the boundary the mean is that between cell and surface; the surface temperature is that at which the half
+cell and the law of the boundary agree.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.engine.errors import NotConvergedError
+from grid.engine.problem.boundaries import Robin
+from grid.engine.space.carrying import carry_half, make_correction
+from grid.engine.space.discretise import (
+    capacity_at,
+    carry_through,
+    conductance,
+    conductivity_at,
+    couplings_at,
+    patch_places,
+)
+from grid.engine.space.joints import find_joints, solve_joints
+from grid.engine.space.laws import Closure, FaceMeans, Joints, Loads, close
+from grid.engine.space.mesh import after_first, before_last, first, last, open_places
+from grid.engine.space.property_means import Means, make_means
+from grid.engine.space.regions import material_cuts
+from grid.engine.space.space import Space
+from grid.engine.space.tensor import along_surface
+from grid.engine.values.operations import FloatArray, Operand
+
+SURFACE_ITERATIONS = 200
+SURFACE_TOLERANCE = 1e-13  # of the temperature
+SECANT_REACH = 100.0  # how far beyond the next value of a plain iteration a secant may point
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What of a problem depends on temperature or time, and the places at which that is asked; found once.
+
+    Args:
+        capacity, conductivity: Whether they depend on temperature or time.
+        capacity_of_temperature, conductivity_of_temperature: Whether on temperature.
+        loads_of_temperature: Whether a source or a number in the law of a boundary does.
+        conductivity_places: Whether the conductivity depends on the place within a material.
+        places: Open coordinates of the cell centres.
+        behind: For each patch the centres of the cells behind its faces.
+        surfaces: For each patch what its surface temperatures follow from: `given` by the law, `plain` where neither
+            law nor half cell depends on them, else `sought`.
+        is_steep: Whether a property may jump or peak within a difference of temperatures.
+        group: Patches whose surface temperatures are sought together.
+        all_conductivities_of_temperature: Whether the conductivity of every material depends on temperature.
+        is_isotropic: Whether every material has one conductivity for all axes, the same in both halves of a cell.
+        at_start: What `freeze_start` found.
+        means: The materials with their properties as means between two temperatures.
+        joints: For each axis the faces between two materials, and those of contacts, across which a conductivity
+            depends on temperature.
+    """
+
+    capacity: bool
+    conductivity: bool
+    capacity_of_temperature: bool
+    conductivity_of_temperature: bool
+    loads_of_temperature: bool
+    conductivity_places: bool
+    places: dict[str, Operand]
+    behind: tuple[dict[str, Operand], ...]
+    surfaces: tuple[str, ...]
+    is_steep: bool
+    means: Means
+    joints: tuple[Joints | None, ...]
+    group: "Group | None"
+    all_conductivities_of_temperature: bool
+    is_isotropic: bool
+    at_start: list[tuple[Space, Loads]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Patches whose surface temperatures are sought together: laws that do not depend on them, one k for all axes.
+
+    Args:
+        patches: Their indices.
+        cells: Behind all faces, one patch after the other, flat.
+        ends: Where in them each patch but the last ends.
+        spacing: Cell size along the normal of each face [m].
+        region: Material behind each face; None where there is one.
+        places: Centres of the cells.
+        known: The laws of all faces, once they were read; they are the same at all times.
+    """
+
+    patches: tuple[int, ...]
+    cells: NDArray[np.intp]
+    ends: NDArray[np.intp]
+    spacing: FloatArray
+    region: NDArray[np.int16] | None
+    places: dict[str, Operand]
+    known: list[Robin] = field(default_factory=list)
+
+
+def find_variation(space: Space) -> Variation:
+    """What varies in the problem of a space."""
+    return space.once(_find_variation)
+
+
+def with_variation(space: Space, variation: Variation) -> Space:
+    """A space in which something else varies, such as one whose capacity stands for a tie."""
+    return replace(space, found={**space.found, _find_variation: variation})
+
+
+def _find_variation(space: Space) -> Variation:
+    problem = space.problem
+    conductivity: set[str] = set().union(*(v.variables for m in problem.materials for v in m.conductivity))
+    capacity: set[str] = set().union(*(v.variables for m in problem.materials for v in m.capacity_values))
+    surfaces, means = [], make_means(space)
+    for law in space.boundaries:
+        is_fixed = not any("T" in value.variables for value in law.values.values())
+        is_plain = (
+            is_fixed and law.is_linear and ("T" not in conductivity or (not law.values and not problem.coupled_axes))
+        )
+        surfaces.append("given" if is_fixed and law.holds_temperature else "plain" if is_plain else "sought")
+    return Variation(
+        bool(capacity & {"t", "T"}),
+        bool(conductivity & {"t", "T"}),
+        "T" in capacity,
+        "T" in conductivity,
+        any("T" in value.variables for value in problem.loads),
+        bool(conductivity & set("xyz")),
+        open_places(problem.domain),
+        tuple(patch_places(problem, patch) for patch in space.patches),
+        tuple(surfaces),
+        means.is_steep,
+        means,
+        tuple(find_joints(space, axis) for axis in range(problem.dimension)),
+        _find_group(space, surfaces) if "T" in conductivity else None,
+        all(any("T" in value.variables for value in m.conductivity) for m in problem.materials),
+        all(len(m.conductivity) == 1 for m in problem.materials) and material_cuts(problem) is None,
+    )
+
+
+def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, Loads]:
+    """The space and its loads with every coefficient taken at a flat field of temperatures and a time [s].
+
+    Raises:
+        NotConvergedError: A surface temperature is not found.
+        FieldError: A coefficient is not physical there.
+    """
+    if space.problem.is_linear:
+        return space, space.loads(time)
+    varies = find_variation(space)
+    field = temperature.reshape(space.shape)
+    places = {**varies.places, "t": np.float64(time), "T": field}
+    problem, changes = space.problem, dict[str, Any]()
+    if varies.capacity:
+        changes["capacity"] = capacity_at(problem, places, space.region)
+    if varies.conductivity:
+        axes = range(problem.dimension)
+        k = conductivity_at(problem, 0, places, space.region)
+        others = axes[1:]
+        conductivity = (
+            k,
+            *(k if varies.is_isotropic else conductivity_at(problem, a, places, space.region) for a in others),
+        )
+        changes["conductivity"] = conductivity
+        changes["couplings"] = couplings_at(problem, conductivity, places, space.region)
+        found = tuple(_conductance(space, field, places, axis) for axis in axes)
+        faces = [carry_through(problem, axis, g) for axis, (g, _) in enumerate(found)]
+        changes["conductances"] = tuple(conductance for conductance, _ in faces)
+        changes["face_means"] = tuple(means for _, means in found)
+        if problem.has_flow:
+            is_strict = space.correction is not None and space.correction.is_strict
+            changes["correction"] = make_correction(tuple(drawn for _, drawn in faces), is_strict=is_strict)
+    if changes:
+        space = replace(space, **changes, _constant_loads=None)
+    return freeze_loads(space, temperature, time)
+
+
+def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Space, Loads]:
+    """A space with other coefficients as they are, and its half cells and loads at a flat field and a time [s].
+
+    Raises:
+        NotConvergedError: A surface temperature is not found.
+        FieldError: A coefficient is not physical there.
+    """
+    group = find_variation(space).group
+    solved = {} if group is None else _solve_group(space, group, temperature, time)
+    for index in range(len(space.patches)):
+        if index not in solved:
+            solved[index] = _surface(space, temperature, index, time)
+    if find_variation(space).conductivity:
+        halves = tuple(solved[index][1] for index in range(len(space.patches)))
+        space = replace(space, half_conductance=halves, _constant_loads=None)
+    closures = tuple(solved[index][0] for index in range(len(space.patches)))
+    return space, Loads(
+        closures, space.source_heat(time, temperature.reshape(space.shape)), b"", space.prescribed(time)
+    )
+
+
+def freeze_start(space: Space) -> tuple[Space, Loads]:
+    """`freeze` at the initial field and t = 0, once for a space.
+
+    Raises:
+        NotConvergedError: A surface temperature is not found.
+        FieldError: A coefficient is not physical there.
+    """
+    known = find_variation(space).at_start
+    if not known:
+        known.append(freeze(space, space.initial_temperature(), 0.0))
+    return known[0]
+
+
+def _conductance(
+    space: Space, field: FloatArray, places: dict[str, Operand], axis: int
+) -> tuple[FloatArray, FaceMeans]:
+    """G [W/K] of all faces normal to an axis, and the mean conductivities beside them."""
+    varies = find_variation(space)
+    beyond_high, beyond_low = (
+        field.copy(),
+        field.copy(),
+    )  # the temperature beyond the high and the low face of each cell
+    beyond_high[before_last(axis)], beyond_low[after_first(axis)] = field[after_first(axis)], field[before_last(axis)]
+    if space.problem.is_periodic[axis]:
+        beyond_high[last(axis)], beyond_low[first(axis)] = field[first(axis)], field[last(axis)]
+    k_high = _mean_conductivity(space, axis, {**places, **stretch(field, beyond_high), "side": 1})
+    is_shared = space.region is None or (varies.all_conductivities_of_temperature and varies.joints[axis] is not None)
+    if is_shared and not varies.conductivity_places and material_cuts(space.problem) is None:
+        # both cells of a face have the same mean, or it is that of a joint
+        k_low = np.empty(space.shape)
+        k_low[after_first(axis)], k_low[first(axis)] = k_high[before_last(axis)], k_high[last(axis)]
+    else:
+        k_low = _mean_conductivity(space, axis, {**places, **stretch(field, beyond_low), "side": 0})
+    joints, slopes = varies.joints[axis], None
+    if joints is not None:
+        k_high, k_low = np.array(k_high), np.array(k_low)
+        slopes = solve_joints(space, joints, field.reshape(-1), places["t"], varies.means.materials)
+        k_high.reshape(-1)[joints.low], k_low.reshape(-1)[joints.high] = slopes.k_low, slopes.k_high
+    return conductance(space.problem, axis, k_high, k_low, space.region), FaceMeans(k_high, k_low, slopes)
+
+
+def _mean_conductivity(space: Space, axis: int, places: dict[str, Operand]) -> FloatArray:
+    """k of each cell, as its mean over a stretch of temperatures [W/(m K)]."""
+    materials = find_variation(space).means.materials
+    return np.broadcast_to(conductivity_at(space.problem, axis, places, space.region, materials), space.shape)
+
+
+def stretch(one: FloatArray, other: FloatArray) -> dict[str, Operand]:
+    """The temperatures that a stretch of material spans, and their mean."""
+    return {"T": 0.5 * (one + other), "T_low": np.minimum(one, other), "T_high": np.maximum(one, other)}
+
+
+def _find_group(space: Space, surfaces: list[str]) -> Group | None:
+    """The patches whose surface temperatures can be sought together; None where there are not several."""
+    problem = space.problem
+    if problem.coupled_axes or problem.has_flow or material_cuts(problem) is not None:
+        return None
+    if any(len(material.conductivity) > 1 for material in problem.materials):
+        return None
+    chosen = tuple(
+        index
+        for index, (law, kind) in enumerate(zip(space.boundaries, surfaces, strict=True))
+        if kind == "sought" and law.is_linear and not any({"t", "T"} & value.variables for value in law.values.values())
+    )
+    if len(chosen) < 2 or any(space.boundaries[index].holds_temperature for index in chosen):
+        return None
+    patches = [space.patches[index] for index in chosen]
+    cells = np.concatenate([patch.cells for patch in patches])
+    places = patch_places(problem, replace(patches[0], cells=cells))
+    counts = [patch.cells.size for patch in patches]
+    return Group(
+        chosen,
+        cells,
+        np.cumsum(counts)[:-1],
+        np.repeat([problem.domain.spacing[patch.axis] for patch in patches], counts),
+        None if space.region is None else space.region.reshape(-1)[cells],
+        {name: place for name, place in places.items() if name != "side"},
+    )
+
+
+def _solve_group(
+    space: Space, group: Group, temperature: FloatArray, time: float
+) -> dict[int, tuple[Closure, FloatArray]]:
+    """Closures and half conductances of the patches of a group, see `_surface`.
+
+    Raises:
+        NotConvergedError: A surface temperature is not found.
+    """
+    problem, near, means = space.problem, temperature[group.cells], find_variation(space).means.materials
+    if not group.known:
+        group.known.append(_read_laws(space, group, time))
+    law = group.known[0]
+    search, places = _Search(near), {**group.places, "t": np.float64(time)}
+    for _ in range(SURFACE_ITERATIONS):
+        k = conductivity_at(problem, 0, {**places, **stretch(near, search.at)}, group.region, means)
+        half: FloatArray = 2.0 * np.broadcast_to(k, near.shape) / group.spacing
+        closure = close(law, half)
+        if search.is_settled(near + closure.heat_flux(near) / half, half + law.film):
+            return _split_group(group, closure, half)
+    name = f"surface temperature of {space.patches[group.patches[0]].name}"
+    cell = np.unravel_index(int(group.cells[search.worst]), space.shape)
+    raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
+
+
+def _read_laws(space: Space, group: Group, time: float) -> Robin:
+    """The laws of all faces of a group."""
+    laws = [space.law(index, time)(0.0) for index in group.patches]
+    sizes = [space.patches[index].cells.size for index in group.patches]
+    film, reference, imposed = (
+        np.concatenate(
+            [np.broadcast_to(np.asarray(part, np.float64), size) for part, size in zip(parts, sizes, strict=True)]
+        )
+        for parts in zip(*((law.film, law.reference, law.imposed) for law in laws), strict=True)
+    )
+    return Robin(film, reference, imposed)
+
+
+def _split_group(group: Group, closure: Closure, half: FloatArray) -> dict[int, tuple[Closure, FloatArray]]:
+    parts = [np.split(part, group.ends) for part in (closure.transmittance, closure.reference, closure.imposed, half)]
+    return {
+        index: (Closure(transmittance, reference, imposed), own)
+        for index, transmittance, reference, imposed, own in zip(group.patches, *parts, strict=True)
+    }
+
+
+def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
+    """Closure and half conductance of a patch, at the surface temperatures that satisfy both.
+
+    Raises:
+        NotConvergedError: They are not found.
+    """
+    near = temperature[space.patches[index].cells]
+    law, half_at, kind = space.law(index, time), _half_conductance(space, index, time), find_surface_kind(space, index)
+    if kind != "sought":
+        known = law(near)
+        half = half_at(near, np.broadcast_to(known.reference, near.shape) if kind == "given" else near)
+        return close(known, half), half
+    along = along_surface(space, index, temperature) if space.couplings else 0.0
+    is_given = space.boundaries[index].holds_temperature
+    search = _Search(near)
+    for _ in range(SURFACE_ITERATIONS):
+        half, at = half_at(near, search.at), law(search.at)
+        closure = close(at, half)
+        held_back = 0.0 if is_given else along * (1.0 - closure.transmittance / half)
+        stiffness = half if is_given else half + at.film
+        if search.is_settled(near + (closure.heat_flux(near) - held_back) / half, stiffness):
+            return closure, half
+    name = f"surface temperature of {space.patches[index].name}"
+    cell = np.unravel_index(int(space.patches[index].cells.reshape(-1)[search.worst]), space.shape)
+    raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
+
+
+def find_surface_kind(space: Space, index: int) -> str:
+    """What the surface temperatures of a patch follow from, see `Variation.surfaces`."""
+    return find_variation(space).surfaces[index]
+
+
+class _Search:
+    """Fixed points s = F(s), one for each face: secants between bounds, and halving where these leave them or creep.
+
+    F is the surface temperature that a law, linear about s, and the half cell at s ask for, so its own value is the
+    first step. F(s) - s changes sign between the bounds; where F jumps, they close on the jump. The secant is that of
+    the heat that is missing, (F(s) - s) times what conducts it, which is a straight line in s for each phase of a
+    body that melts, where F itself is not.
+    """
+
+    def __init__(self, start: FloatArray) -> None:
+        self.at = start
+        self.step = self.tolerance = np.inf
+        self._rounding = max(4.0 * float(np.spacing(np.abs(start).max(initial=0.0))), 1e-300)  # F is known to no more
+        self.worst = 0  # face
+        self._low = np.full(start.shape, -np.inf)
+        self._high = np.full(start.shape, np.inf)
+        self._last: tuple[FloatArray, FloatArray] | None = None
+        self._sizes = np.full((2, *start.shape), np.inf)  # of the missing heat one and two turns ago
+
+    def is_settled(self, answer: FloatArray, stiffness: FloatArray) -> bool:
+        """Take F(at) and move on, unless every face is at its fixed point to rounding.
+
+        Args:
+            answer: F(at).
+            stiffness: Heat that is missing for each kelvin of F(at) - at [W/(m2 K)].
+        """
+        at, gap = self.at, answer - self.at
+        self._low = np.where(gap > 0.0, np.maximum(self._low, at), self._low)
+        self._high = np.where(gap < 0.0, np.minimum(self._high, at), self._high)
+        following, heat = answer, gap * stiffness
+        if self._last is not None:
+            before, heat_before = self._last
+            way, rise = at - before, heat - heat_before
+            falls = way * rise < 0.0  # else the secant leads away from the fixed point
+            reach = SECANT_REACH * np.abs(gap)
+            secant = -heat * np.divide(way, rise, out=np.zeros_like(way), where=falls)
+            following = np.where(falls, at + np.clip(secant, -reach, reach), answer)
+        self.tolerance = max(SURFACE_TOLERANCE * float(np.abs(at).max(initial=0.0)), self._rounding)
+        is_outside = (following < self._low) | (following > self._high)
+        creeps = (np.abs(heat) > 0.5 * self._sizes[1]) & (np.abs(following - at) > self.tolerance)
+        is_held = (is_outside | creeps) & np.isfinite(self._low) & np.isfinite(self._high)
+        middle = 0.5 * (np.where(is_held, self._low, 0.0) + np.where(is_held, self._high, 0.0))
+        following = np.where(is_held, middle, following)
+        steps = np.abs(np.where(gap == 0.0, 0.0, following - at))
+        self.step = float(steps.max(initial=0.0))
+        self.worst = int(steps.argmax()) if self.step > 0.0 else 0
+        self._last, self._sizes = (at, heat), np.stack([np.abs(heat), self._sizes[0]])
+        if self.step <= self.tolerance:
+            return True
+        self.at = following
+        return False
+
+
+def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatArray, FloatArray], FloatArray]:
+    """2 k / d [W/(m2 K)] behind each face of a patch, of the temperatures of its cells and surfaces."""
+    problem, patch, varies = space.problem, space.patches[index], find_variation(space)
+    if not varies.conductivity:
+        return lambda _near, _surface: space.half_conductance[index]
+    region = None if space.region is None else space.region.reshape(-1)[patch.cells]
+    spacing = problem.domain.spacing[patch.axis]
+    fixed = {**varies.behind[index], "t": np.float64(time)}
+
+    def find(near: FloatArray, surface: FloatArray) -> FloatArray:
+        places = {**fixed, **stretch(near, surface)}
+        k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region, varies.means.materials), near.shape)
+        half: FloatArray = 2.0 * k / spacing
+        return carry_half(problem, patch, half)
+
+    return find
+
+
+def stored_between(space: Space, start: FloatArray, end: FloatArray, time: float = 0.0) -> FloatArray:
+    """Heat that takes each cell from one temperature to another [J], flat: the integral of rho c V dT."""
+    varies = find_variation(space)
+    heat: FloatArray
+    if not varies.capacity_of_temperature:
+        heat = space.capacity * (end - start)
+        return heat
+    places = {**varies.places, "t": np.float64(time), **stretch(start.reshape(space.shape), end.reshape(space.shape))}
+    heat = capacity_at(space.problem, places, space.region, varies.means.materials) * (end - start)
+    return heat

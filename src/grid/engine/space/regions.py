@@ -1,0 +1,68 @@
+"""Which material each cell is of, and which cells the border of two regions cuts."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grid.core.errors import FieldError
+from grid.engine.problem.fields import ProblemFields
+from grid.engine.space.cuts import Cuts, find_cuts
+from grid.engine.space.mesh import open_places
+
+Region = NDArray[np.int16] | None
+
+
+def material_cuts(problem: ProblemFields) -> Cuts | None:
+    """Cells that the border of two regions cuts; None where there are none, or where cells count by their centre.
+
+    That they do where a material melts or a conductivity is a full tensor.
+    """
+    return problem.once(_find_material_cuts)
+
+
+def _find_material_cuts(problem: ProblemFields) -> Cuts | None:
+    if len(problem.materials) < 2 or problem.has_phase_change or problem.coupled_axes:
+        return None
+    truths = [material.where for material in problem.materials if material.where is not None]
+    return find_cuts(problem.domain, truths, "material", lambda: find_regions(problem))
+
+
+def find_regions(problem: ProblemFields) -> Region:
+    """Index of the material of each cell, -1 outside a masked body; None where there is one material everywhere.
+
+    Raises:
+        FieldError: At some cell centre none or several `where` are true.
+    """
+    mask = problem.domain.active
+    if mask is None and all(material.where is None for material in problem.materials):
+        return None
+    count = np.zeros(problem.domain.cells, np.int16)
+    region = np.zeros(problem.domain.cells, np.int16)
+    places = open_places(problem.domain)
+    for index, material in enumerate(problem.materials):
+        inside = np.ones((), bool) if material.where is None else material.where.evaluate(places)
+        count += inside
+        region[np.broadcast_to(inside, region.shape)] = index
+    if mask is not None:
+        outside = ~np.broadcast_to(mask.evaluate(places), region.shape)
+        if outside.all():
+            raise FieldError("domain.active", "true at one cell centre at least")
+        count[outside], region[outside] = 1, -1
+    if not (count == 1).all():
+        raise FieldError("material", "at every cell centre exactly one where is true")
+    return region
+
+
+def require_seen(problem: ProblemFields, region: Region) -> None:
+    """Refuse a region that has no part of any cell.
+
+    Raises:
+        FieldError: Its `where` is true at no cell centre, and within no cell that its border cuts.
+    """
+    if region is None or len(problem.materials) < 2:
+        return
+    counts = np.bincount(region[region >= 0].reshape(-1), minlength=len(problem.materials))
+    present = {*np.flatnonzero(counts).tolist(), *(() if (cuts := material_cuts(problem)) is None else cuts.present)}
+    for index in range(len(problem.materials)):
+        if index not in present:
+            limit = "true at one cell centre of the body at least: refine the grid, or leave the region out"
+            raise FieldError(f"material[{index}].where", limit)

@@ -1,0 +1,224 @@
+"""The finite-volume form of a problem: capacities, conductances, boundary closures and sources.
+
+For a cell i with capacity C_i = rho c V [J/K], neighbours j over faces of conductance G_ij [W/K] and boundary faces
+of area A, the balance that every method advances is
+
+    C_i dT_i/dt = sum_j G_ij (T_j - T_i) + sum_faces A (U (R - T_i) + F) + V q_i
+
+G_ij is the series of two half cells, A / (d/(2 k_i) + d/(2 k_j)): the harmonic mean, exact for layers in 1D (S. V.
+Patankar, Numerical Heat Transfer and Fluid Flow, 1980, section 4.2-3). What leaves one cell enters the next to the
+last bit, so heat is conserved to rounding. U, R and F are the boundary law with the surface temperature eliminated
+(grid.engine.problem.boundaries).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from grid.engine import limits
+from grid.engine.problem.boundaries import Robin
+from grid.engine.space.fields import SpaceFields
+from grid.engine.space.laws import Closure, HeatFlow, Loads, close, evaluate_checked, split_signs
+from grid.engine.space.mesh import after_first, before_last, cell_volume, first, inner, last, open_places
+from grid.engine.space.prescribed import PrescribedLoad, find_prescribed
+from grid.engine.space.tensor import along_surface, cross_flux
+from grid.engine.values.operations import FloatArray, Operand
+
+CELSIUS_ZERO = 273.15  # K
+
+
+@dataclass
+class Space(SpaceFields):
+    """A problem on its grid with its balance of heat. Made by `discretise`; nothing changes afterwards but caches."""
+
+    def loads(self, time: float) -> Loads:
+        """The boundary closures and the source at a time [s].
+
+        Raises:
+            FieldError: A value that is used there is not finite or outside its limits.
+        """
+        if self._constant_loads is not None:
+            return self._constant_loads
+        closures = tuple(self.closure(index, time) for index in range(len(self.patches)))
+        key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in closures)
+        loads = Loads(closures, self.source_heat(time), key, self.prescribed(time))
+        if self.problem.has_constant_loads:
+            self._constant_loads = loads
+        return loads
+
+    def prescribed(self, time: float) -> tuple[float, ...]:
+        """Each load that is given as a function of time, as it is at a time; its mean over the faces of a patch."""
+        if not self.problem.has_timed_values:
+            return ()
+        return tuple(load.at(time) for load in self.prescribed_loads)
+
+    @cached_property
+    def prescribed_loads(self) -> tuple[PrescribedLoad, ...]:
+        """The loads of `prescribed`."""
+        return find_prescribed(self)
+
+    def closure(self, index: int, time: float) -> Closure:
+        """The closure of a patch at a time [s], of a law that does not depend on the surface temperature."""
+        law = self.robin(index, time, 0.0)
+        return close(law, self.half_conductance[index])
+
+    def robin(self, index: int, time: float, surface: Operand) -> Robin:
+        """The law of a patch at a time [s]; one that is not linear is taken at the surface temperatures given."""
+        return self.law(index, time)(surface)
+
+    def law(self, index: int, time: float) -> Callable[[Operand], Robin]:
+        """The law of a patch at a time [s] as a function of its surface temperatures.
+
+        Of its values only those that depend on temperature are evaluated again.
+        """
+        patch, boundary = self.patches[index], self.boundaries[index]
+        places = {**patch.places, "t": np.float64(time)}
+        offset = CELSIUS_ZERO if self.problem.temperature_unit == "degC" else 0.0
+        values, known = boundary.values, dict[str, Operand]()
+
+        def evaluate(name: str, surface: Operand) -> Operand:
+            if name in known:
+                return known[name]
+            limit = boundary.limits[name]
+            if limit == limits.TEMPERATURE:
+                limit = limits.temperature_limit(self.problem.temperature_unit)
+            path = f"boundaries.{patch.name}.{name}"
+            found = evaluate_checked(path, values[name], {**places, "T": surface}, limit)
+            if name in boundary.fluxes and (means := self.face_means_of(index)) is not None:
+                faces = patch.cells.shape
+                found = means.correct(np.broadcast_to(found, faces), time, np.broadcast_to(surface, faces))
+            if "T" not in values[name].variables:
+                known[name] = found
+            return found
+
+        def robin(surface: Operand) -> Robin:
+            def at(name: str, rise: Operand = 0.0, /) -> Operand:
+                return evaluate(name, surface + rise)
+
+            return boundary.robin(at, surface, offset)
+
+        return robin
+
+    def source_heat(self, time: float, temperature: Operand = 0.0) -> FloatArray | None:
+        """V q [W] at a time, flat; None where there is no source."""
+        if not self.has_source:
+            return None
+        places = {**open_places(self.problem.domain), "t": np.float64(time), "T": temperature}
+        density = evaluate_checked("source_term", self.problem.source_term, places, limits.HEAT_SOURCE, self.inside)
+        if (means := self.source_means()) is not None:
+            centre = np.broadcast_to(density, self.shape).reshape(-1)
+            at = np.broadcast_to(np.asarray(temperature, np.float64), self.shape).reshape(-1)
+            density = means.correct(centre, time, at).reshape(self.shape)
+        full = np.broadcast_to(density * cell_volume(self.problem.domain), self.shape)
+        if self.inside is not None:
+            full = np.where(self.inside, full, 0.0)
+        return np.ascontiguousarray(full).reshape(-1)
+
+    def heat_flow(self, temperature: FloatArray, loads: Loads) -> HeatFlow:
+        """The right-hand side of the balance for a flat field of temperatures."""
+        net = self.conduct(temperature)
+        total_in = total_out = 0.0
+        surfaces: list[FloatArray] = []
+        faces: list[FloatArray] = []
+        for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
+            conducted, rise = self.boundary_flux(index, temperature, closure)
+            surface = temperature[patch.cells] + rise
+            surfaces.append(surface)
+            heat = (conducted + self.inflow(patch) * surface) * patch.area
+            net[patch.cells] += heat
+            faces.append(heat)
+            into, out = split_signs(heat)
+            total_in, total_out = total_in + into, total_out + out
+        if self.couplings:
+            net += self._cross_heat(temperature, surfaces)
+        if self.correction is not None:
+            from grid.engine.space.limited_flow import add_correction  # loads Numba
+
+            net += add_correction(self, self.correction, temperature, surfaces)
+        generated = 0.0
+        if loads.source is not None:
+            net += loads.source
+            generated = float(loads.source.sum())
+        return HeatFlow(net, total_in, total_out, generated, tuple(faces), loads.prescribed)
+
+    def boundary_flux(self, index: int, temperature: FloatArray, closure: Closure) -> tuple[FloatArray, FloatArray]:
+        """q_n [W/m2] into the body through each face of a patch, and T_s - T_P of the half cell behind it [K]."""
+        half = self.half_conductance[index]
+        conducted = closure.heat_flux(temperature[self.patches[index].cells])
+        if not self.couplings:
+            return conducted, conducted / half
+        along = along_surface(self, index, temperature, closure)
+        conducted = conducted + closure.transmittance / half * along
+        return conducted, (conducted - along) / half
+
+    def _cross_heat(self, temperature: FloatArray, surfaces: list[FloatArray]) -> FloatArray:
+        """Net heat into each cell that gradients along the faces drive [W], flat."""
+        net = np.zeros(self.shape)
+        for axis, flux in enumerate(cross_flux(self, temperature, surfaces)):
+            net -= np.diff(flux, axis=axis) * cell_volume(self.problem.domain) / self.problem.domain.spacing[axis]
+        return net.reshape(-1)
+
+    def conduct(self, temperature: FloatArray) -> FloatArray:
+        """Net conducted heat into each cell from its neighbours [W], flat."""
+        field_ = temperature.reshape(self.shape)
+        net = np.zeros(self.shape)
+        for axis, conductance in enumerate(self.conductances):
+            carried = self.carried(axis)
+            flow = conductance[inner(axis)] * np.diff(field_, axis=axis)
+            if carried:
+                flow -= carried * field_[before_last(axis)]
+            net[before_last(axis)] += flow
+            net[after_first(axis)] -= flow
+            if self.problem.is_periodic[axis]:
+                joint = (
+                    conductance[first(axis)] * (field_[last(axis)] - field_[first(axis)]) + carried * field_[last(axis)]
+                )
+                net[first(axis)] += joint
+                net[last(axis)] -= joint
+        return net.reshape(-1)
+
+    def diagonal(self, loads: Loads) -> FloatArray:
+        """Sum of all conductances of each cell [W/K], flat: what limits an explicit step."""
+        total = np.zeros(self.shape)
+        for axis, conductance in enumerate(self.conductances):
+            total += conductance[before_last(axis)]
+            total += conductance[after_first(axis)]
+            leaving = slice(None) if self.problem.is_periodic[axis] else before_last(axis)
+            total[leaving] += self.carried(axis)
+        flat = total.reshape(-1)
+        for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
+            inflow = self.inflow(patch)
+            share = 1.0 + inflow / self.half_conductance[index]
+            flat[patch.cells] += (closure.transmittance * share - inflow) * patch.area
+        return flat
+
+
+def stable_time_step(space: Space, loads: Loads) -> float:
+    """The largest step that keeps the maximum principle [s]; infinite where nothing conducts."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        limit = np.divide(space.capacity, space.diagonal(loads))
+    return float(np.min(limit if space.active is None else limit[space.active]))
+
+
+def box_bounds(space: Space, loads: Loads) -> tuple[float, float] | None:
+    """Of a homogeneous box, without making a field: the stable step [s] and Gershgorin's bound of C^-1 L [1/s].
+
+    The largest diagonal entry is at most the sum of the largest of each axis, and just that where films are uniform.
+    """
+    common, axes = space.common_capacity, range(len(space.shape))
+    is_open = all(not stride for axis in axes for stride in np.delete(space.conductances[axis].strides, axis))
+    if common is None or not is_open or space.couplings or space.problem.has_flow:
+        return None
+    whole = conducted = 0.0
+    for axis in axes:
+        line = space.conductances[axis][tuple(slice(None) if other == axis else 0 for other in axes)]
+        inner_sum = line[:-1] + line[1:]
+        total = inner_sum.copy()
+        for patch, closure in zip(space.patches, loads.closures, strict=True):
+            if patch.axis == axis:
+                total[0 if patch.side == 0 else -1] += float(np.max(closure.transmittance)) * patch.area
+        whole, conducted = whole + float(total.max()), conducted + float(inner_sum.max())
+    return common / whole if whole > 0.0 else math.inf, (whole + conducted) / common

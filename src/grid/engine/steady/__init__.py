@@ -1,0 +1,1 @@
+"""Steady states: parts without a tie, pinned levels, iteration and bounds."""

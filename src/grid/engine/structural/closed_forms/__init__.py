@@ -1,0 +1,1 @@
+"""Stresses in closed form."""

@@ -1,0 +1,1 @@
+"""Thermo-elasticity by finite elements on the cells."""

@@ -1,0 +1,1 @@
+"""Fatigue: cycles of a history, and laws of life."""

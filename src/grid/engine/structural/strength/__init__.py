@@ -1,0 +1,1 @@
+"""Strength: yield criteria, plasticity, shakedown."""

@@ -1,0 +1,1 @@
+"""Functions of place, time and temperature: numbers, expressions, tables, arrays, and properties that melt."""

@@ -1,0 +1,76 @@
+"""Factorisations that the runs of a batch share."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from grid.engine import HeatProblem, solve
+from grid.engine.linear import factor_sharing
+from grid.engine.linear import systems as linear
+from grid.engine.linear.factor_sharing import factorise, share_factors
+
+
+def board(power, film=20.0):
+    """A plate with a chip that is switched off, solved by factors of its 300 cells."""
+    source = f"where((x < 0.02) & (y < 0.02), where(t < 4, {power}, 0), 0)"
+    return HeatProblem.from_case(
+        {
+            "domain": {"size": [0.1, 0.06]},
+            "material": {"conductivity": 20.0, "volumetric_heat_capacity": 1e6},
+            "initial": 20.0,
+            "source_term": {"expression": source},
+            "boundaries": {"y_max": {"type": "convection", "coefficient": film, "ambient": 20.0}},
+            "resolution": {"cells": [20, 15], "end_time": 10.0},
+        }
+    )
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The matrices that were factorised."""
+    matrices, make = [], linear.SparseLU.__init__
+
+    def count(self, matrix):
+        matrices.append(matrix)
+        make(self, matrix)
+
+    monkeypatch.setattr(linear.SparseLU, "__init__", count)
+    return matrices
+
+
+def run(problem):
+    return solve(problem, method="krylov", times=[4.0, 10.0], tolerance=1e-3)
+
+
+def test_runs_that_differ_in_their_loads_share_factors_and_keep_their_bytes(made):
+    alone = [run(board(power)).fields.tobytes() for power in (1e5, 3e5)]
+    each = len(made) // 2
+    assert len(made) == 2 * each > 0
+    with share_factors():
+        shared = [run(board(power)).fields.tobytes() for power in (1e5, 3e5, 1e5)]
+    assert len(made) == 3 * each
+    assert shared == [*alone, alone[0]]
+
+
+def test_another_matrix_has_other_factors_and_nothing_is_kept_after_the_batch(made):
+    with share_factors():
+        run(board(1e5))
+        each = len(made)
+        run(board(1e5, film=21.0))
+        assert len(made) == 2 * each
+    run(board(1e5))
+    with share_factors():
+        run(board(1e5))
+    assert len(made) == 4 * each
+
+
+def test_the_factors_that_are_kept_are_the_last_ones_and_of_a_limited_size(made, monkeypatch):
+    matrices = [sparse.diags([np.full(50, 2.0 + shift)], [0], format="csc") for shift in range(4)]
+    monkeypatch.setattr(factor_sharing, "MOST_ENTRIES", 250)  # of a diagonal matrix 50 on each side
+    with share_factors():
+        for matrix in (*matrices[:3], matrices[2], matrices[1], matrices[0]):
+            factorise(matrix)
+        assert [matrix.data[0] for matrix in made] == [2.0, 3.0, 4.0, 2.0]
+
+    solution = factorise(matrices[3]).solve(np.ones(50))
+    np.testing.assert_allclose(solution, 0.2)
