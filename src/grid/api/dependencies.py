@@ -1,4 +1,4 @@
-"""What routes ask for: parts of the container, and a router that reads JSON strictly.
+"""Dependencies of routes: parts of the container, and a router that reads JSON strictly.
 
 dishka's own FastAPI integration closes its scope after the answer has left. Here nothing has a scope to close: the
 container holds singletons (factories, never an open session), so `FromDishka[T]` is an ordinary FastAPI dependency

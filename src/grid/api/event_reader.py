@@ -9,7 +9,7 @@ from grid.services.logs import START, JobNews, LogCursor
 
 
 class EventReader:
-    """What one reader has been told: turns news into events and leaves out repeats."""
+    """State of one reader: turns news into events and leaves out repeats."""
 
     def __init__(self, last_event_id: str | None) -> None:
         self.cursor, self.version = _parse_event_id(last_event_id)

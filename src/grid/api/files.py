@@ -41,12 +41,12 @@ class Span:
 
     @property
     def length(self) -> int:
-        """How many bytes there are."""
+        """Number of bytes."""
         return self.stop - self.start
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is the whole file."""
+        """True for the whole file."""
         return self.length == self.size
 
 

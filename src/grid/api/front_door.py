@@ -1,4 +1,4 @@
-"""What is turned away before any route sees it: other hosts, other sites, giant or slow or compressed bodies.
+"""Requests refused before any route sees them: of other hosts, of other sites, with giant, slow or compressed bodies.
 
 A service on loopback is reachable from every web page that its user opens (DNS rebinding, cross-site requests), so
 hosts and origins are compared exactly, with nobody trusted for their prefix.

@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests, jobs by state, the queue, workers, what the reaper did, and this process."""
+"""Metrics for Prometheus: requests, jobs by state, the queue, workers, what the reaper did, and this process."""
 
 import threading
 import time

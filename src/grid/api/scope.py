@@ -1,4 +1,4 @@
-"""Whose things a request is about: decided here, for every route, and passed to the queries as an owner."""
+"""The owner whose rows a request is about: decided here, for every route, and passed to the queries."""
 
 from typing import Annotated
 from uuid import UUID

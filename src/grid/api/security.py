@@ -1,4 +1,4 @@
-"""Who is calling: the only place where a request becomes a user.
+"""Authentication of requests: the only place where a request becomes a user.
 
 `CurrentUser` is enough for ordinary requests: the token is verified, and its session was alive within the last seconds
 (at once, where it ended in this process). `FreshUser` and `Administrator` ask the database every time: for streams, and

@@ -92,7 +92,7 @@ class Subscription:
 
 @dataclass
 class _Topic:
-    """What the tailer knows of one job: up to where it has told its subscribers. None: nobody caught up yet."""
+    """Place in one job's news up to which the tailer has told its subscribers. None: nobody caught up yet."""
 
     subscriptions: set[Subscription] = field(default_factory=set)
     cursor: LogCursor | None = None

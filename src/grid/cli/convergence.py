@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 class Refined(StrEnum):
-    """What is refined."""
+    """Choice of what is refined."""
 
     SPACE = "space"
     TIME = "time"

@@ -1,4 +1,4 @@
-"""What a script learns from the exit status of `grid`; `docs/commands.md` shows the same table."""
+"""Exit statuses of `grid`, for scripts; `docs/commands.md` shows the same table."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""How commands speak: results to stdout, trouble to stderr, and with `--json` one JSON document on stdout."""
+"""Output of commands: results to stdout, trouble to stderr, and with `--json` one JSON document on stdout."""
 
 import json
 import sys

@@ -33,7 +33,7 @@ _OVER: Final = frozenset({401, 409})  # the session has ended, or somebody else 
 
 @dataclass(frozen=True)
 class _Cached:
-    """What the file holds."""
+    """Contents of the file."""
 
     address: str
     username: str
@@ -43,7 +43,7 @@ class _Cached:
     expires_at: float  # Unix seconds
 
     def is_fresh(self) -> bool:
-        """Whether the access token is good for another minute at least (and the clock was not turned back)."""
+        """Tell whether the access token is good for another minute at least (and the clock was not turned back)."""
         return RENEW_BEFORE_S < self.expires_at - time.time() <= 3600
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What the client raises: the server's problem (RFC 9457) as an error, or that no server answers."""
+"""Errors of the client: the server's problem (RFC 9457), or that no server answers."""
 
 from collections.abc import Mapping
 from typing import Any

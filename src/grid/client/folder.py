@@ -1,4 +1,4 @@
-"""Where the server of a data folder listens, as whoever started it wrote down: `$GRID_HOME/run/address`."""
+"""The address of a data folder's server, as whoever started it wrote down: `$GRID_HOME/run/address`."""
 
 import re
 from contextlib import suppress

@@ -23,7 +23,7 @@ MOST_BYTES = 2**20  # of an answer; those to these calls have some hundred
 
 
 class ServerNotProvenError(AuthenticationError):
-    """What listens has not shown that it is the server of this data folder; nothing secret was sent to it."""
+    """The listener has not shown that it is the server of this data folder; nothing secret was sent to it."""
 
     code, title = "server-not-proven", "What listens is not known to be the server of this data folder"
 

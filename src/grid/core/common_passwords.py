@@ -1,4 +1,4 @@
-"""Whether a password is one that guessers try first.
+"""Common passwords: those that guessers try first.
 
 Lists of leaked passwords are nearly all shorter than the twelve characters that Grid asks for. What remains common at
 that length is built from the same few parts: well-known words, names and keyboard walks, joined, repeated, written with
@@ -42,7 +42,7 @@ _LETTER_FOR: Final = str.maketrans(
 
 
 def is_common(password: str, *, username: str = "") -> bool:
-    """Whether the password repeats itself, walks the keyboard, or is made of nothing but well-known words.
+    """Tell whether the password repeats itself, walks the keyboard, or is made of nothing but well-known words.
 
     Digits and signs at either end are ignored, as are separators and digits for letters in between; the user's own name
     counts as a well-known word.
@@ -66,19 +66,19 @@ def _trim(text: str) -> str:
 
 
 def _repeats(text: str) -> bool:
-    """Whether the text is one unit of at most a third of its length, again and again."""
+    """Tell whether the text is one unit of at most a third of its length, again and again."""
     return any(text == (text[:size] * len(text))[: len(text)] for size in range(1, len(text) // 3 + 1))
 
 
 def _walks(text: str) -> bool:
-    """Whether nearly every step leads to the neighbour on the keyboard, in the alphabet or among the digits."""
+    """Tell whether nearly every step leads to the neighbour on the keyboard, in the alphabet or among the digits."""
     neighbours = {pair for row in _SEQUENCES for line in (row, row[::-1]) for pair in pairwise(line)}
     steps = list(pairwise(text))
     return sum(step in neighbours or step[0] == step[1] for step in steps) >= 0.8 * len(steps)
 
 
 def _is_made_of(text: str, words: frozenset[str], longest: int) -> bool:
-    """Whether the text can be cut into listed words, leaving nothing."""
+    """Tell whether the text can be cut into listed words, leaving nothing."""
     reachable = [True] + [False] * len(text)
     for end in range(1, len(text) + 1):
         starts = range(max(0, end - longest), end)

@@ -96,7 +96,7 @@ class DivergedError(NumericsError):
 
 
 class AuthenticationError(GridError):
-    """Who is calling is not established. The reason is never given away."""
+    """The caller's identity is not established. The reason is never given away."""
 
     code, title = "unauthenticated", "Log in first"
 

@@ -1,4 +1,4 @@
-"""Where Grid keeps its data; standard library only, so that a command can ask without loading the settings."""
+"""Place of the data folder; standard library only, so that a command can ask without loading the settings."""
 
 from pathlib import Path
 

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the server listens to this machine alone."""
+        """True where the server listens to this machine alone."""
         if self.grid_host == "localhost":
             return True
         try:

@@ -42,7 +42,7 @@ _CLAIMS: Final = frozenset({"typ", "iss", "aud", "sub", "exp", "nbf", "iat", "jt
 
 @dataclass(frozen=True)
 class Claims:
-    """What a valid access token says."""
+    """Contents of a valid access token."""
 
     user_id: UUID
     session_id: UUID

@@ -47,7 +47,7 @@ class AuditEntry(Base):
 
 
 class AuditHead(Base):
-    """How far a chain goes; its row is the lock under which the chain grows."""
+    """Head of a chain; its row is the lock under which the chain grows."""
 
     __tablename__ = "audit_heads"
 

@@ -1,4 +1,4 @@
-"""Where an error of a database driver becomes one of Grid's own; everything unknown passes through as it is."""
+"""Translation of a database driver's errors into Grid's own; everything unknown passes through as it is."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Which stored outputs the ledger still refers to; what it does not may be removed."""
+"""References of the ledger to stored outputs; what it does not refer to may be removed."""
 
 from collections.abc import Sequence
 from datetime import timedelta

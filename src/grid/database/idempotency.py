@@ -37,7 +37,7 @@ idempotency_keys: Table = IdempotencyRow.__table__  # type: ignore[assignment]
 
 @dataclass(frozen=True)
 class StoredAnswer:
-    """What was answered to a key, and to which request."""
+    """Answer that was given to a key, and the request that it answered."""
 
     fingerprint: str
     status: int

@@ -175,7 +175,7 @@ class NewJob:
 
 @dataclass(frozen=True)
 class NewJobs:
-    """What the jobs of one submission share."""
+    """Values that the jobs of one submission share."""
 
     owner_id: UUID
     simulation: str | None

@@ -57,7 +57,7 @@ def move(url: str, revision: str) -> None:
 
 
 def is_current(url: str) -> bool:
-    """Whether the database has this version's schema; False also where there is no database yet."""
+    """Tell whether the database has this version's schema; False also where there is no database yet."""
     target = parse_url(url)
     if target.get_backend_name() == "sqlite" and not sqlite_path(target).exists():
         return False

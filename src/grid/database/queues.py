@@ -53,7 +53,7 @@ _TAKE_TURN: Final = (
 
 
 class Delta(NamedTuple):
-    """How many jobs came to the queue and to the workers (or left, where negative)."""
+    """Numbers of jobs that came to the queue and to the workers (or left, where negative)."""
 
     queued: int = 0
     active: int = 0

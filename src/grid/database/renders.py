@@ -28,7 +28,7 @@ from grid.database.transaction import DatabaseTransaction
 
 
 class RenderState(StrEnum):
-    """Where a request for files stands. `ready` and `failed` are its ends, until the files are asked for again."""
+    """State of a request for files. `ready` and `failed` are its ends, until the files are asked for again."""
 
     REQUESTED = "requested"
     RENDERING = "rendering"

@@ -20,7 +20,7 @@ from grid.database.users import Role, User
 
 
 class RevokedBecause(StrEnum):
-    """Why a session ended before its time."""
+    """Reason of a session's end before its time."""
 
     LOGOUT = "logout"
     REUSE = "reuse"
@@ -69,7 +69,7 @@ class SessionRecord:
     disabled_at: datetime | None
 
     def is_alive(self, now: datetime) -> bool:
-        """Whether requests of this session are still answered at `now`."""
+        """Tell whether requests of this session are still answered at `now`."""
         return self.revoked_at is None and self.disabled_at is None and now < self.expires_at
 
 

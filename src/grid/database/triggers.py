@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever asks: a change of a terminal job, or of what a job computes."""
+"""Triggers: the database itself refuses changes of a terminal job, and of what a job computes, whoever asks."""
 
 from collections.abc import Mapping
 from typing import Final

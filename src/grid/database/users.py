@@ -19,7 +19,7 @@ USERNAME_LENGTH: Final = 64
 
 
 class Role(StrEnum):
-    """What a user may do: use the service, or run it as well."""
+    """Rights of a user: to use the service, or to run it as well."""
 
     USER = "user"
     ADMINISTRATOR = "admin"
@@ -57,7 +57,7 @@ class UserRecord:
 
     @property
     def is_disabled(self) -> bool:
-        """Whether the account is shut."""
+        """True where the account is shut."""
         return self.disabled_at is not None
 
     def __repr__(self) -> str:

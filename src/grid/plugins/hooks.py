@@ -1,4 +1,4 @@
-"""What a plugin can bring to Grid: hook specifications for pluggy.
+"""Hook specifications for pluggy: everything that a plugin can bring to Grid.
 
 A plugin is a module or object with functions marked by `hookimpl`, named by an entry point of the group
 `grid.plugins` in the metadata of an installed distribution:

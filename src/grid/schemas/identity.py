@@ -26,7 +26,7 @@ class _In(BaseModel):
 
 
 class LoginIn(_In):
-    """Who you say you are."""
+    """A user name and its password."""
 
     username: Annotated[str, Field(min_length=1, max_length=256)]
     password: GivenPassword
@@ -44,7 +44,7 @@ class RefreshIn(_In):
 
 
 class TokenOut(BaseModel):
-    """What to send from now on (`Authorization: Bearer ...`), and what to renew it with."""
+    """A token to send from now on (`Authorization: Bearer ...`), and one to renew it with."""
 
     access_token: str
     refresh_token: str
@@ -94,7 +94,7 @@ class UserCreateIn(_In):
 
 
 class UserPatchIn(_In):
-    """What to change; what is left out stays. Either change ends all sessions of the user."""
+    """Changes of a user; what is left out stays. Either change ends all sessions of the user."""
 
     role: RoleName | None = None
     disabled: bool | None = None

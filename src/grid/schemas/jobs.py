@@ -20,12 +20,12 @@ class JobStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the state is final."""
+        """True for a final state."""
         return self in TERMINAL
 
     @property
     def is_leased(self) -> bool:
-        """Whether a worker holds the job."""
+        """True where a worker holds the job."""
         return self in LEASED
 
 
@@ -47,7 +47,7 @@ TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
 
 
 class Reason(StrEnum):
-    """Why a job ended as it did: a closed list of codes, each with one sentence for people."""
+    """Reason of a job's end: a closed list of codes, each with one sentence for people."""
 
     OK = "ok"
     NONZERO_EXIT = "nonzero_exit"
@@ -148,7 +148,7 @@ class Audit(TypedDict):
 
 
 class Manifest(TypedDict, total=False):
-    """What a successful run left, as the ledger stores it (`jobs.result_manifest`). Exactly one of pack and files."""
+    """Result of a successful run, as the ledger stores it (`jobs.result_manifest`). Exactly one of pack and files."""
 
     pack: PackEntry
     files: list[FileEntry]

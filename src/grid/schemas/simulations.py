@@ -1,4 +1,4 @@
-"""What a simulation is to the service: a typed parameter schema, an estimate, a batch solve, and files on request.
+"""The simulation protocol: a typed parameter schema, an estimate, a batch solve, and files on request.
 
 A plugin returns such objects from the hook `grid_simulations` (`grid.plugins.hooks`). Everything but `solve` and
 `render` runs in the server and must stay light: importing, listing and describing load nothing heavier than pydantic;
@@ -37,7 +37,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PointOutcome:
-    """How one point of a batch ended; a point that failed never stops its neighbours."""
+    """End of one point of a batch; a point that failed never stops its neighbours."""
 
     reason: Reason  # OK, DIVERGED, OOM, NONZERO_EXIT (the model raised); CANCELLED_BY_USER for a point left out
     message: str = ""  # one sentence for the user where the reason is not OK

@@ -1,4 +1,4 @@
-"""Whether the service is there, and which part is not."""
+"""Health: that the service is there, and which part of it is not."""
 
 import threading
 import time

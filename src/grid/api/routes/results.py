@@ -1,4 +1,4 @@
-"""What jobs leave: logs, as text and as a stream; files, one by one and as a zip."""
+"""Results of jobs: logs, as text and as a stream; files, one by one and as a zip."""
 
 import asyncio
 import time

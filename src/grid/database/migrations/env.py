@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: on a connection that is handed over, else on the one of the settings."""
+"""Alembic's environment: runs on a connection that is handed over, else on the database of the settings."""
 
 from logging.config import fileConfig
 from typing import Any, Literal

@@ -104,7 +104,7 @@ class Heat:
         compile_ahead()
 
     def needs_calibration(self) -> bool:
-        """Whether this machine was not measured yet, and may be."""
+        """Tell whether this machine was not measured yet, and may be."""
         from grid.engine.costs.calibration import is_missing
 
         return is_missing()

@@ -24,7 +24,7 @@ _COLOUR_OF = {"passed": "#1b7837", "failed": "#b2182b", "not_applicable": "#7777
 
 @dataclass(frozen=True)
 class Picture:
-    """What is drawn: places in m, times in s, temperatures in `unit`."""
+    """Data of the picture: coordinates in m, times in s, temperatures in `unit`."""
 
     unit: str
     size: tuple[float, ...]
@@ -43,7 +43,7 @@ class Picture:
 
     @property
     def label(self) -> str:
-        """What a temperature axis says."""
+        """Label of a temperature axis."""
         return f"temperature [{self.unit}]"
 
 

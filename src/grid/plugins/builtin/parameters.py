@@ -1,4 +1,4 @@
-"""What the parameter models of the built-in simulations share: strict numbers, units, one base."""
+"""Base of the built-in simulations' parameter models: strict numbers, units."""
 
 from typing import Annotated, Any
 

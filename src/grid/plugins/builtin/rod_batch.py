@@ -34,7 +34,7 @@ def solve_batch(rods: Sequence[RodParams], progress: Progress) -> BatchResult:
 
 
 class _Batch:
-    """What has been solved so far, by the place in the batch."""
+    """Outcomes and records so far, by the place in the batch."""
 
     def __init__(self, rods: Sequence[RodParams], progress: Progress) -> None:
         self._rods, self._progress = rods, progress

@@ -20,7 +20,7 @@ _INK = "#333333"
 
 @dataclass(frozen=True)
 class Picture:
-    """What is drawn: temperatures in degC, places in m, times in s."""
+    """Data of the picture: temperatures in degC, coordinates in m, times in s."""
 
     parameters: JsonObject
     place: FloatArray  # shape (p,)

@@ -22,7 +22,7 @@ class AuditOut(BaseModel):
 
 
 class JobLinks(BaseModel):
-    """Where to go from here; paths on this server."""
+    """Links to a job's parts; paths on this server."""
 
     self: str
     logs: str
@@ -83,7 +83,7 @@ class JobSummaryOut(BaseModel):
 
 
 class Place(BaseModel):
-    """Where a part of a list lies in it, and where the list goes on."""
+    """Place of a part of a list in it, and where the list goes on."""
 
     page: int | None = Field(description="The page's number; null where the list is read by cursor")
     size: int = Field(description="Most rows of this answer")

@@ -1,4 +1,4 @@
-"""What a caller sends to `POST /api/v1/jobs`, and the answer."""
+"""The body of `POST /api/v1/jobs`, and the answer."""
 
 from typing import Annotated, Any
 from uuid import UUID
