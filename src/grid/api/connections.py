@@ -26,10 +26,10 @@ from grid.core.logging import get_logger
 CONNECTIONS = 1_200  # at once: the streams that the server serves, and ordinary requests beside them
 HEADER_S = 20.0  # from the first byte of a request, or from the connection, to the end of the header
 TAKEN_S = 20.0  # in which a reader takes `LEAST_TAKEN` bytes, where as many wait for it
-LEAST_TAKEN = 8 * 1024
+LEAST_TAKEN = 8 * 1024  # [B] a reader that takes less is one that takes nothing
 REST_S = 5.0  # for the rest of a body, once its request is answered
 CLOSING_S = 5.0  # for what is left to be told, once the connection is to be closed
-LOOK_S = 2.0
+LOOK_S = 2.0  # [s] between two looks at what a connection does: the error of the limits above
 READ_BYTES = 64 * 1024  # taken from the system at once: asyncio's 256 KiB would be held through a whole stream
 WRITE_BYTES = 16 * 1024  # that wait for a reader before the application does
 UNSENT_BYTES = 16 * 1024  # that the system may hold for a reader that takes nothing

@@ -15,16 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from grid.api.problems import RETRY_AFTER_S, problem
 from grid.core.settings import Settings
 
-BODY_BYTES = 100 * 1024
-LARGE_BODY_BYTES = 16 * 1024 * 1024
+BODY_BYTES = 100 * 1024  # [B] of a body; more than any route but the next needs
+LARGE_BODY_BYTES = 16 * 1024 * 1024  # [B] of a sweep: ten thousand points of some 1.6 kB
 LARGE_BODIES = frozenset({("POST", "/api/v1/jobs")})  # a sweep of ten thousand points
 BODY_TIMEOUT_S = 20.0  # for a body, and one second more for each `LEAST_PER_S` that has come: a drip buys nothing
-LEAST_PER_S = 64 * 1024
+LEAST_PER_S = 64 * 1024  # [B/s] slowest body that is waited for
 BODIES_BYTES = 96 * 1024 * 1024  # of all bodies under way together, until their requests are answered
 SMALL_BODIES_BYTES = 16 * 1024 * 1024  # of these, what large ones leave to the others, such as logins
-URL_BYTES = 8 * 1024
-HEADER_BYTES = 32 * 1024
-HEADER_COUNT = 100
+URL_BYTES = 8 * 1024  # [B] as other servers allow (nginx, Apache)
+HEADER_BYTES = 32 * 1024  # [B] of all header lines together, tokens and cookies of proxies among them
+HEADER_COUNT = 100  # lines of a header, as Apache allows
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PAGE_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}  # of the page that asks

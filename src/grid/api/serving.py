@@ -23,11 +23,11 @@ from grid.runtime.environment import share_calibration
 log = get_logger(__name__)
 
 SPARE_FILES = 256  # of the process itself: database, logs, sockets
-BACKLOG = 512
-KEEP_ALIVE_S = 20
+BACKLOG = 512  # connections that the system holds until the server takes them
+KEEP_ALIVE_S = 20  # [s] a connection without a request stays open
 DRAIN_S = 10  # for answers in progress
 HEADER_BYTES = 64 * 1024  # of uvicorn's parser; the front door refuses half of that with a problem
-FAILED = 1
+FAILED = 1  # exit status of a server that did not start
 
 _REASONS = {
     EADDRINUSE: "is taken; stop the program that listens there, or set GRID_PORT to another port",

@@ -32,16 +32,16 @@ from grid.services.ports import BellListener, BellListenerFactory
 
 log = get_logger(__name__)
 
-MAX_STREAMS = 1_000
-MAX_STREAMS_PER_USER = 10
-QUEUE_MESSAGES = 256
-QUEUE_BYTES = 128 * 1024
+MAX_STREAMS = 1_000  # open at once: with 128 KiB each they hold 125 MiB at the very most
+MAX_STREAMS_PER_USER = 10  # open at once: one user leaves room for others
+QUEUE_MESSAGES = 256  # events that wait for a slow reader, before it has to come back
+QUEUE_BYTES = 128 * 1024  # [B] of memory that they may hold
 PAGE_CHUNKS = 1  # of the past, read at once for one stream: a reader that takes nothing holds them meanwhile
-PING_S = 15.0
+PING_S = 15.0  # [s] between signs of life, much less than the 60 s after which proxies commonly close
 STALLED_S = 2 * PING_S  # a reader that takes nothing for two pings is gone
-POLL_S = 0.5
+POLL_S = 0.5  # [s] between looks where no bell rings
 GAP_S = 0.05  # between two looks, however often it rings
-RETRY_MS = 1_000
+RETRY_MS = 1_000  # [ms] after which a reader comes back, as the stream tells it
 
 
 class ReadNews(Protocol):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from grid.schemas.wire import SweepOut, SweepRow, SweepTable
 
 UNSUCCESSFUL = ("failed", "timed_out", "cancelled", "expired")
-FAILED_SHOWN = 20
+FAILED_SHOWN = 20  # points: a screenful
 MOST_METRICS = 6  # columns of a table on a terminal; `--json` and CSV have all
 
 app = typer.Typer(name="sweeps", no_args_is_help=True, help="Many points at once, and their table.")

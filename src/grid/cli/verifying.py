@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from grid.engine.verification.verification import Case, Row
 
 ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-MAX_JOBS = 256
+MAX_JOBS = 256  # processes: more than machines have cores
 SECONDS_TO_END = 5.0  # for a process that was told to
 COLUMNS = ("case", "quantity", "at", "time", "value", "expected", "error/tolerance", "error/plain", "verdict")
 

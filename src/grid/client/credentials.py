@@ -27,7 +27,7 @@ from grid.core.errors import AuthenticationError
 from grid.core.secrets import read_private, secrets_folder, write_private
 from grid.schemas.identity import TokenOut
 
-RENEW_BEFORE_S: Final = 60.0
+RENEW_BEFORE_S: Final = 60.0  # [s] of life that a token has at least when a command begins
 _OVER: Final = frozenset({401, 409})  # the session has ended, or somebody else holds its newest token
 
 

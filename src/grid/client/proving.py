@@ -18,7 +18,7 @@ from grid.core.errors import AuthenticationError
 from grid.core.proofs import is_proof, make_nonce
 from grid.core.secrets import find_server_key
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0  # [s] for each step of a call that carries a secret
 MOST_BYTES = 2**20  # of an answer; those to these calls have some hundred
 
 

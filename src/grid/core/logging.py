@@ -23,11 +23,11 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import Processor
 
-FILE_BYTES, FILE_COUNT = 32 << 20, 5
+FILE_BYTES, FILE_COUNT = 32 << 20, 5  # [B] of a log file before it is turned over, and such files in all
 STREAM_BYTES, STREAM_COUNT = 16 << 20, 4  # of the file that a background process writes its standard error to
-LOOK_S = 1.0
+LOOK_S = 1.0  # [s] between looks at how long the file of standard error is
 HIDDEN = "[redacted]"
-MAX_DEPTH = 6
+MAX_DEPTH = 6  # levels of a logged value that are looked through for secrets
 
 # A second net under the typed secrets: names of values that never belong in a log, and the shapes of tokens.
 _SECRET_NAME = re.compile(

@@ -19,13 +19,13 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from grid.core.common_passwords import is_common
 from grid.core.errors import FieldError, UnavailableError
 
-MEMORY_KIB: Final = 19 * 1024
-PASSES: Final = 2
-LANES: Final = 1
-AT_ONCE: Final = 2
+MEMORY_KIB: Final = 19 * 1024  # [KiB] of one hash: OWASP's least for Argon2id with two passes
+PASSES: Final = 2  # over the memory (OWASP)
+LANES: Final = 1  # threads of one hash (OWASP)
+AT_ONCE: Final = 2  # hashes: further logins wait, and other requests keep a core
 PATIENCE_S: Final = 10.0  # for a free place; a hash takes some 30 ms
-MIN_LENGTH: Final = 12
-MAX_LENGTH: Final = 128
+MIN_LENGTH: Final = 12  # characters: beyond guessing by hand, short enough to be typed
+MAX_LENGTH: Final = 128  # characters: a longer text would only cost time to hash
 
 
 def require_acceptable(password: str, *, username: str = "", field: str = "password") -> None:

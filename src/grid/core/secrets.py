@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from grid.core.errors import ConfigurationError
 from grid.core.tokens import MIN_KEY_BYTES
 
-MIN_DISTINCT_BYTES: Final = 10
+MIN_DISTINCT_BYTES: Final = 10  # of a key: 32 random bytes have fewer once in more than 1e12 keys
 SERVER_KEY: Final = "server.key"
 
 # Secrets that documentation and templates are full of. Compared in lower case, as parts of the given one.

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-MOST_NAME: Final = 100
-MOST_TEXT: Final = 500
-MOST_ENTRIES: Final = 256
-MOST_INTEGER: Final = 1 << 63
+MOST_NAME: Final = 100  # characters of the name of a metric or an audit
+MOST_TEXT: Final = 500  # characters of a text beside numbers
+MOST_ENTRIES: Final = 256  # metrics or audits of one job
+MOST_INTEGER: Final = 1 << 63  # PostgreSQL's and most JSON readers' whole numbers have 64 bits
 
 Scalar = float | int | str | bool | None
 

@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 from grid.core.errors import InputError
 
-MAX_DEPTH = 20
-MAX_INTEGER_DIGITS = 30
+MAX_DEPTH = 20  # levels: a submission around the deepest problem (16) has fewer
+MAX_INTEGER_DIGITS = 30  # digits: reading more grows with their square, and no double holds them
 MOST_VALUE_BYTES = 32 * 2**20  # of the values of one text: 10,000 points of 40 numbers each
 MOST_NON_ASCII_BYTES = 64 * 2**10  # of a long text: labels, not data
 LONGEST_TEXT = 64 * 2**10  # characters of one string, where it may need four bytes for each
@@ -36,6 +36,7 @@ _NON_ASCII = re.compile(rb"[\x80-\xff]+")
 # As they look once every digit is 0: perhaps beyond a double, or an integer that is too long.
 _HUGE_NUMBERS = ("0" * (MAX_INTEGER_DIGITS + 1), "e000", "E000", "e+000", "E+000")
 _DIGITS_AS_0 = str.maketrans("123456789", "000000000")
+# [B] looked through at once, and again where two blocks meet: longer than any sign looked for
 _BLOCK, _OVERLAP = 2**20, 64
 
 

@@ -27,9 +27,9 @@ HEADER_TYPE: Final = "at+jwt"  # RFC 9068: not to be confused with any other kin
 ACCESS: Final = "access"
 ISSUER: Final = "grid"
 AUDIENCE: Final = "grid-api"
-LIFETIME: Final = timedelta(minutes=15)
-LEEWAY: Final = timedelta(seconds=30)
-MIN_KEY_BYTES: Final = 32
+LIFETIME: Final = timedelta(minutes=15)  # a stolen token is of use no longer
+LEEWAY: Final = timedelta(seconds=30)  # by which clocks of two machines may differ
+MIN_KEY_BYTES: Final = 32  # as long as the hash (RFC 7518, section 3.2)
 MOST_REMEMBERED: Final = 1_000  # verified tokens
 MAX_TOKEN_LENGTH: Final = 2048  # ours have about 430
 REFRESH_PREFIX: Final = "grid_rt_"  # so that scanners for leaked secrets know one when they see it

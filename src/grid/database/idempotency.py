@@ -13,7 +13,7 @@ from grid.database.base import Base, Json, Key
 from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JsonObject
 
-KEPT: Final = timedelta(hours=24)
+KEPT: Final = timedelta(hours=24)  # an answer may be asked for again; documented in the API
 
 
 class IdempotencyRow(Base):

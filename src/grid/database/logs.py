@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from grid.database.base import Base, Key
 from grid.database.transaction import DatabaseTransaction
 
-CHUNK_BYTES: Final = 16 * 1024
+CHUNK_BYTES: Final = 16 * 1024  # [B] of one row: an event of a stream stays small
 CHUNKS_PER_ATTEMPT: Final = 4096  # rows of one attempt: hours of lines as they come; the worker caps the bytes at 1 MiB
 
 

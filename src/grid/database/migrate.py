@@ -19,7 +19,7 @@ from grid.database.errors import DAMAGED, FULL, translated
 
 MIGRATION_LOCK: Final = 0x67726965  # "grie": the key of PostgreSQL's advisory lock around migrations
 BACKUPS: Final = "backups"
-PAGES_AT_ONCE: Final = 1024
+PAGES_AT_ONCE: Final = 1024  # pages copied between two chances for writers: 4 MiB
 
 
 def upgrade(url: str) -> None:

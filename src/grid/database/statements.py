@@ -42,7 +42,7 @@ from grid.database.transition_rows import ClaimedJob, JobChange, LeasedRow, Queu
 from grid.schemas.jobs import JobStatus, Reason, Share
 
 DEADLINE_WALLS = 4  # the whole time of a job, retries included, in wall limits
-OWNERS_TRIED = 8
+OWNERS_TRIED = 8  # owners looked at in one claim: whoever is locked by another worker is passed over
 SHORT_WORK_S = 5.0  # estimated; a job of no more may take the slot that long ones cannot
 
 NOW: ColumnElement[Any] = bindparam("now", type_=UTCDateTime())

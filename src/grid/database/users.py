@@ -15,7 +15,7 @@ from grid.database.base import Base, UTCDateTime
 from grid.database.transaction import DatabaseTransaction
 from grid.database.windows import Window
 
-USERNAME_LENGTH: Final = 64
+USERNAME_LENGTH: Final = 64  # characters
 
 
 class Role(StrEnum):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 
-DIGITS = 16
+DIGITS = 16  # hexadecimal: 64 bits, for some thousands of versions
 
 
 def numerics_version(sources: Iterable[str], distributions: Iterable[str] = ("numpy", "numba")) -> str:

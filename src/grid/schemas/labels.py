@@ -2,8 +2,8 @@
 
 import re
 
-MAX_LABELS = 32
-MAX_KEY_LENGTH = 64
+MAX_LABELS = 32  # of one job or sweep
+MAX_KEY_LENGTH = 64  # characters
 MAX_BYTES = 8 * 1024  # of all keys and values together
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

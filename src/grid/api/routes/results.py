@@ -35,7 +35,7 @@ from grid.services.zips import CHUNK_BYTES, ZipMember, measure_zip, stream_zip, 
 
 router = Router(prefix="/jobs", tags=["jobs"])
 
-RENDER_WAIT_S = 60.0
+RENDER_WAIT_S = 60.0  # [s] an answer is waited for: as long as most proxies wait
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.03, 0.5  # between looks at a render: soon at first, then less often
 
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from grid.schemas.jobs import Audit, JsonObject
 
 FloatArray = npt.NDArray[np.floating]
-_CURVES = 6
+_CURVES = 6  # profiles of one panel: more cannot be told apart
 _PIXELS = 500  # cells along an axis that a panel can show
 _INK = "#333333"
 _AXES = "xyz"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _NAP_S = 0.05  # between two looks at what is left out
-_PAGE = 4096
+_PAGE = 4096  # [B] of memory that one touched byte takes
 
 
 class NoopParams(Parameters):

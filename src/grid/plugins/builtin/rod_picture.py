@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from grid.schemas.jobs import JsonObject
 
 FloatArray = npt.NDArray[np.float64]
-_CURVES = 6
+_CURVES = 6  # profiles of one panel: more cannot be told apart
 _INK = "#333333"
 
 

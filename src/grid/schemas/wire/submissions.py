@@ -7,9 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, mo
 
 from grid.schemas.labels import MAX_BYTES, MAX_KEY_LENGTH, MAX_LABELS, require_label_key, require_label_text
 
-MAX_SWEEP_POINTS = 10_000
-MAX_RETRIES = 10
-MAX_PRIORITY = 10
+MAX_SWEEP_POINTS = 10_000  # points of one submission, which one transaction stores
+MAX_RETRIES = 10  # further tries of a program that ends with an error
+MAX_PRIORITY = 10  # steps before and behind the middle of an owner's own queue
 MAX_TIMEOUT_S = 7 * 86_400  # the operator's MAX_JOB_TIMEOUT is lower or equal, and checked by the service
 
 
