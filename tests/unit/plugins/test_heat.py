@@ -157,6 +157,16 @@ def test_each_process_reads_a_problem_once_from_the_request_to_the_result_and_th
     assert stored["problem"] == received.problem == WALL
 
 
+def test_what_the_engine_keeps_about_the_grid_does_not_stay_with_the_parameters():
+    params = HeatParams.model_validate({"problem": {**WALL, "material": [{**WALL["material"], "where": {"expression": "x < 0.05"}}, {**WALL["material"], "where": {"expression": "x >= 0.05"}}]}})
+    before = set(vars(params.problem.reading))
+    heat.solve([params], keep_all)
+
+    assert set(vars(params.problem.reading)) == before
+    assert read_problem(params) is not read_problem(params)
+    assert read_problem(params) == read_problem(params)
+
+
 COOLING = {**WALL, "boundaries": {"x_max": {"type": "convection", "coefficient": 10.0, "ambient": 0.0}}}
 
 

@@ -1,5 +1,6 @@
 """The problem, times, model and plan of the parameters of `heat`, which solving and rendering share."""
 
+import copy
 from typing import TYPE_CHECKING, cast
 
 from grid.core.errors import UnsupportedError
@@ -12,13 +13,16 @@ if TYPE_CHECKING:
 def read_problem(heat: HeatParams) -> "HeatProblem":
     """Return the engine's problem, which was read when the parameters were validated.
 
+    It is a copy for one use: what the engine keeps with it about the grid goes with the copy, and not with parameters
+    that may be one of thousands.
+
     Raises:
         UnsupportedError: It is valid and beyond this version.
     """
     reading = cast("ReadProblem", heat.problem).reading
     if isinstance(reading, UnsupportedError):
         raise UnsupportedError(*reading.args)
-    return reading
+    return copy.copy(reading)
 
 
 def find_times(heat: HeatParams, problem: "HeatProblem") -> list[float] | None:
