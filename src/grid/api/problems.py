@@ -172,7 +172,7 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of `app` end here. (What nobody foresaw ends in `grid.api.middleware`.)"""
+    """Let every error of `app` end here; what nobody foresaw ends in `grid.api.middleware`."""
     app.add_exception_handler(GridError, _on_grid_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)

@@ -12,9 +12,9 @@ from grid.cli.exit_codes import ExitCode
 from grid.cli.output import JsonFlag, console, errors, label_text, list_title, place_query, print_json, show, table
 
 if TYPE_CHECKING:
-    from grid.client.calls import Filters
+    from grid.client.calls import Filters, JobFilters
     from grid.client.client import GridClient
-    from grid.schemas.wire import JobOut, JobSummaryOut
+    from grid.schemas.wire import JobOut, JobPage, JobSummaryOut, JobSummaryPage
 
 app = typer.Typer(name="jobs", no_args_is_help=True, help="Submit jobs and fetch their results.")
 
@@ -97,9 +97,13 @@ def list_jobs(
         from grid.client import calls
 
         place = place_query(page, size, after, default_size=20)
-        list_call = calls.list_jobs if as_json and not summary else calls.list_job_summaries
         common = read_filters(sim, meta, created_from, created_to, search)
-        found = client.send(list_call(**place, **common, status=status, reason=reason, sweep=sweep))  # type: ignore[operator]
+        filters: JobFilters = {**common, "status": status, "reason": reason, "sweep": sweep}
+        found: JobPage | JobSummaryPage
+        if as_json and not summary:
+            found = client.send(calls.list_jobs(**place, **filters))
+        else:
+            found = client.send(calls.list_job_summaries(**place, **filters))
         show(
             found.model_dump(mode="json"),
             as_json=as_json,

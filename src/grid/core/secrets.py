@@ -1,4 +1,4 @@
-"""The secrets of one instance: where they lie and how strong they must be. (`core.logging` keeps them out of text.)
+"""The secrets of one instance: where they lie and how strong they must be; `core.logging` keeps them out of text.
 
 Nothing here has a default value. What is not set by the operator is generated at the first start into
 `$GRID_HOME/secrets/`, readable by its owner alone.

@@ -287,8 +287,13 @@ class JobRepository:
     def points(
         self, sweep_id: UUID, *, after: int = -1, limit: int = 10_000, states: Sequence[JobStatus] = ()
     ) -> list[JobRecord]:
-        """Read the jobs of a sweep by their place in it, from the place behind `after` on; in any state where none is
-        named.
+        """Read the jobs of a sweep by their place in it, from the place behind `after` on.
+
+        Args:
+            sweep_id: The sweep.
+            after: Place behind which the first job lies.
+            limit: Most jobs.
+            states: Only jobs in one of these states; any where none is named.
         """
         query = (
             select(*_COLUMNS)

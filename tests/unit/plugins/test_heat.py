@@ -158,7 +158,8 @@ def test_each_process_reads_a_problem_once_from_the_request_to_the_result_and_th
 
 
 def test_what_the_engine_keeps_about_the_grid_does_not_stay_with_the_parameters():
-    params = HeatParams.model_validate({"problem": {**WALL, "material": [{**WALL["material"], "where": {"expression": "x < 0.05"}}, {**WALL["material"], "where": {"expression": "x >= 0.05"}}]}})
+    halves = [{**WALL["material"], "where": {"expression": text}} for text in ("x < 0.05", "x >= 0.05")]
+    params = HeatParams.model_validate({"problem": {**WALL, "material": halves}})
     before = set(vars(params.problem.reading))
     heat.solve([params], keep_all)
 

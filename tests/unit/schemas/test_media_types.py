@@ -8,9 +8,7 @@ def test_what_a_browser_may_run_has_no_media_type(name):
     assert find_media_type(name) is None
 
 
-@pytest.mark.parametrize(
-    "media_type", ["text/html", "image/svg+xml", "", "text/csv", "text/csv; charset=utf-8\r\nX: y"]
-)
+@pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "", "text/csv", "text/csv; charset=utf-8\r\nX"])
 def test_a_stored_type_that_is_not_of_the_list_is_plain_bytes(media_type):
     assert require_harmless(media_type) == OTHER_MEDIA_TYPE
 

@@ -1,4 +1,4 @@
-"""The problem, times, model and plan of the parameters of `heat`, which solving and rendering share."""
+"""The engine's problem, times, model and plan of the parameters of `heat`, which solving and rendering share."""
 
 import copy
 from typing import TYPE_CHECKING, cast
