@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from tests.doubles.artifacts import MemoryArtifactStore
+from tests.support.databases import HandClock, opened
 from tests.support.service import make_service
 from tests.support.worker import HandWorker
 
@@ -16,6 +17,7 @@ from grid.database.audit import AuditEntry
 from grid.database.job_queries import JobFilter
 from grid.database.jobs import jobs
 from grid.database.logs import job_log_chunks
+from grid.database.uow import UnitOfWork
 from grid.database.windows import Window
 from grid.schemas.jobs import JobStatus, Reason
 from grid.services import jobs as job_service
@@ -93,13 +95,19 @@ def test_filters_find_what_they_name(service):
     assert find(service, labels={"text": "'; DROP TABLE jobs; --"}) == set()
 
 
-def test_a_span_of_time_has_its_first_moment_and_not_its_last(service):
-    ids = [service.submit(simulation="noop").job_ids[0] for _ in range(3)]
-    days = [datetime(2026, 1, day, 8, 30, 0, 250_000, tzinfo=UTC) for day in (1, 2, 3)]
-    with service.uow.begin() as tx:
-        for job_id, day in zip(ids, days, strict=True):
-            row = update(jobs).where(jobs.c.id == job_id)
-            tx.connection.execute(row.values(created_at=day, version=jobs.c.version + 1))
+def test_a_span_of_time_has_its_first_moment_and_not_its_last(database_maker, tmp_path):
+    clock = HandClock(datetime(2026, 1, 1, 8, 30, 0, 250_000, tzinfo=UTC))
+    with opened(database_maker, tmp_path, clock) as database:
+        service, ids, days = make_service(UnitOfWork(database), tmp_path), [], []
+        for _ in range(3):
+            ids.append(service.submit(simulation="noop").job_ids[0])
+            days.append(clock.time)
+            clock.advance(86_400.0)
+        require_spans(service, ids, days)
+
+
+def require_spans(service, ids, days):
+    """Check spans of time around jobs that were made on these days."""
 
     assert find(service, created_from=days[1]) == set(ids[1:])
     assert find(service, created_to=days[1]) == set(ids[:1])
