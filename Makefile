@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help up down build test test-faults test-physics bench-engine bench-engineers lint format typecheck migrate logs clean bench lock base dev
+.PHONY: help up down build test test-faults test-physics bench-engine bench-engineers check lint format migrate logs clean bench lock base dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,12 @@ bench-engine: dev ## The engine beside its peers, each peer in an environment of
 
 bench-engineers: dev ## Engineers' problems by solve() beside peers by hand, and estimates beside measured times
 	@$(BIN)/python -m benchmarks.engineers
+
+# Rooms whose tests on SQLite compile no kernel and start no process.
+QUICK := tests/unit/test_imports.py $(addprefix tests/unit/,client core database schemas services utils)
+
+check: dev lint ## Lint, and the quick tests: what to run before each commit
+	@$(PYTEST) -q -n 2 --dist loadfile -m "not postgres" $(QUICK)
 
 lint: dev ## Ruff, mypy, import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
