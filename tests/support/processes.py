@@ -3,6 +3,7 @@
 import os
 import socket
 from contextlib import suppress
+from pathlib import Path
 
 from grid.runtime.processes import find_start_time
 
@@ -17,7 +18,7 @@ def find_free_port() -> int:
 def find_group(group: int) -> list[int]:
     """Return the living members of a process group."""
     members = []
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+    for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         with suppress(ProcessLookupError):
             if os.getpgid(pid) == group and find_start_time(pid) is not None:
                 members.append(pid)
