@@ -70,6 +70,7 @@ def _in_share(share: Share) -> ColumnElement[bool]:
 
 @cache
 def owners_in_turn(share: Share) -> Select[Any]:
+    """Return the owners with runnable jobs in a share, the longest since their last claim first."""
     # The first in order, not merely any: so the planner takes the small index of queued jobs, not the one of all jobs.
     first = (
         select(jobs.c.id)
@@ -90,6 +91,7 @@ def owners_in_turn(share: Share) -> Select[Any]:
 
 @cache
 def head_of(share: Share) -> Select[Any]:
+    """Return the first runnable job of an owner, locked; jobs that another worker has locked are passed over."""
     return (
         select(*HEAD)
         .where(jobs.c.owner_id == bindparam("of_owner_id"), _runnable, _in_share(share))
@@ -101,6 +103,7 @@ def head_of(share: Share) -> Select[Any]:
 
 @cache
 def head_by_id() -> Select[Any]:
+    """Return one job where it is runnable and its owner below the limit, locked."""
     allowed = select(1).where(owner_queues.c.owner_id == jobs.c.owner_id, _below_limit).exists()
     return (
         select(*HEAD)
@@ -111,6 +114,7 @@ def head_by_id() -> Select[Any]:
 
 @cache
 def claim(kind: DatabaseKind, alone: bool, no_sweep: bool) -> Update:
+    """Queued becomes starting: the head of the queue and, unless it goes `alone`, jobs of its shape."""
     head: Select[Any] = select(bindparam("head_id", type_=Key()).label("id"))
     chosen = (head if alone else union_all(head, _fitting(no_sweep))).cte("chosen")
     deadline = func.coalesce(jobs.c.deadline_at, seconds_after(kind, NOW, jobs.c.wall_limit_s * DEADLINE_WALLS))
@@ -172,6 +176,7 @@ def _is_claim(bulk: BulkRows) -> ColumnElement[bool]:
 
 @cache
 def open_attempts(kind: DatabaseKind) -> tuple[Insert, BulkRows]:
+    """Insert a row for each new claim."""
     bulk = _claims(kind)
     values = select(
         bulk.c.id,
@@ -187,6 +192,7 @@ def open_attempts(kind: DatabaseKind) -> tuple[Insert, BulkRows]:
 
 @cache
 def lock() -> Select[Any]:
+    """Lock rows in the order of their ids, so that two transactions never wait in a circle (PostgreSQL)."""
     wanted = bindparam("ids", type_=ARRAY(Uuid()))
     held = select(jobs.c.id).where(jobs.c.id == func.any(wanted)).order_by(jobs.c.id).with_for_update().cte("held")
     return select(func.count()).select_from(held)
@@ -194,6 +200,7 @@ def lock() -> Select[Any]:
 
 @cache
 def lock_sweep() -> Select[Any]:
+    """Lock the points of a sweep that wait or run, in the order of their ids (PostgreSQL)."""
     waiting = or_(is_queued, is_active)
     found = select(jobs.c.id).where(jobs.c.sweep_id == bindparam("of_sweep_id"), waiting)
     return select(func.count()).select_from(found.order_by(jobs.c.id).with_for_update().cte("held"))
@@ -201,6 +208,7 @@ def lock_sweep() -> Select[Any]:
 
 @cache
 def begin(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    """Starting becomes running."""
     bulk = _claims(kind)
     statement = (
         update(jobs)
@@ -217,6 +225,7 @@ def begin(kind: DatabaseKind) -> tuple[Update, BulkRows]:
 
 @cache
 def renew(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    """Prolong the leases that a worker still holds."""
     bulk = _claims(kind)
     statement = (
         update(jobs)
@@ -229,6 +238,7 @@ def renew(kind: DatabaseKind) -> tuple[Update, BulkRows]:
 
 @cache
 def progress(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    """Raise the fraction done of running jobs; a lower one changes nothing."""
     bulk = _claims(kind, fraction=Float())
     statement = (
         update(jobs)
@@ -248,6 +258,7 @@ _with_sweep = jobs.outerjoin(sweeps, sweeps.c.id == jobs.c.sweep_id)
 
 @cache
 def hold(kind: DatabaseKind) -> tuple[Select[Any], BulkRows]:
+    """Return claimed jobs as a decision about them needs them, locked; claims that hold no longer are left out."""
     bulk = _claims(kind)
     source = bulk.rows.join(jobs, _is_claim(bulk)).outerjoin(sweeps, sweeps.c.id == jobs.c.sweep_id)
     statement = select(*_HELD).select_from(source).where(is_leased)
@@ -256,6 +267,7 @@ def hold(kind: DatabaseKind) -> tuple[Select[Any], BulkRows]:
 
 @cache
 def lapsed() -> Select[Any]:
+    """Return claimed jobs whose lease or deadline is past, or that stay in cancelling too long, locked."""
     overdue = and_(is_active, jobs.c.deadline_at <= NOW)
     stuck = and_(jobs.c.state == JobStatus.CANCELLING, jobs.c.cancel_requested_at < bindparam("cancel_since"))
     return (
@@ -270,6 +282,12 @@ def lapsed() -> Select[Any]:
 
 @cache
 def finish(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    """Give claimed jobs the terminal state of their row, and close the lease.
+
+    A job in cancelling becomes cancelled, with the reason that its cancel gave, whatever the row says. Else running
+    takes any state but cancelled; starting takes failed and timed out, and any of them where the run had `begun`: then
+    it begins and ends in this statement, which counts two versions. A result is kept of success alone.
+    """
     bulk = _claims(
         kind,
         state=Text(),
@@ -313,6 +331,7 @@ def finish(kind: DatabaseKind) -> tuple[Update, BulkRows]:
 
 @cache
 def requeue(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    """Starting or running becomes queued, and the lease is given up."""
     bulk = _claims(
         kind, available_at=UTCDateTime(), message=Text(), attempts=Integer(), losses=Integer(), infra=Integer()
     )
@@ -337,6 +356,7 @@ def requeue(kind: DatabaseKind) -> tuple[Update, BulkRows]:
 
 @cache
 def begin_cancel(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    """Starting or running becomes cancelling."""
     bulk = _claims(kind)
     statement = (
         update(jobs)
@@ -354,6 +374,7 @@ def begin_cancel(kind: DatabaseKind) -> tuple[Update, BulkRows]:
 
 @cache
 def close_attempts(kind: DatabaseKind) -> tuple[Update, BulkRows]:
+    """End the open rows of claims, each with its outcome."""
     bulk = _claims(kind, outcome=Text(), exit_code=Integer(), oom=Boolean(), usage=Text())
     usage = bulk.c.usage if kind == "sqlite" else bulk.c.usage.cast(Json)
     statement = (
@@ -389,16 +410,19 @@ def _cancelled_by_state() -> Update:
 
 @cache
 def cancel() -> Update:
+    """Cancel one job by its state."""
     return _cancelled_by_state().where(jobs.c.id == bindparam("of_id"))
 
 
 @cache
 def cancel_sweep() -> Update:
+    """Cancel the points of a sweep, each by its state."""
     return _cancelled_by_state().where(jobs.c.sweep_id == bindparam("of_sweep_id"))
 
 
 @cache
 def expire() -> Update:
+    """Queued becomes expired where nobody claimed the job in time, timed out where it had been claimed before."""
     late = (
         select(jobs.c.id)
         .where(is_queued, jobs.c.expires_at <= NOW)

@@ -1,5 +1,7 @@
-"""Outcomes made storable before they are written: any program sends them, and one invalid value would undo the whole
-transaction."""
+"""Outcomes made storable before they are written.
+
+Any program sends them, and one invalid value would undo the whole transaction.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
