@@ -35,6 +35,20 @@ API = "/api/v1"
 Id = UUID | str
 
 
+class Submission(TypedDict, total=False):
+    """Fields of a submission; None leaves one to the server."""
+
+    simulation: str | None
+    image: str | None
+    params: Mapping[str, Any] | None  # of the job, or common to all points of the sweep
+    sweep: Sequence[Mapping[str, Any]] | None
+    metadata: Mapping[str, Any] | None
+    retries: int | None
+    timeout_s: float | None
+    priority: int | None
+    idempotency_key: str | None
+
+
 class Filters(TypedDict, total=False):
     """Conditions on the rows of a list of jobs or sweeps; None does not restrict."""
 
@@ -113,36 +127,16 @@ def _document(response: httpx.Response) -> dict[str, Any]:
 # --- jobs ---
 
 
-def submit(
-    *,
-    simulation: str | None = None,
-    image: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    sweep: Sequence[Mapping[str, Any]] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    retries: int | None = None,
-    timeout_s: float | None = None,
-    priority: int | None = None,
-    idempotency_key: str | None = None,
-) -> Call[SubmissionOut]:
+def submit(**submission: Unpack[Submission]) -> Call[SubmissionOut]:
     """Submit one job (`params`) or one for each point of a `sweep`."""
+    key = submission.get("idempotency_key")
     body = {
-        "simulation": simulation,
-        "container_image": image,
-        "params": params,
-        "sweep": sweep,
-        "metadata": metadata,
-        "retries": retries,
-        "timeout_s": timeout_s,
-        "priority": priority,
+        "container_image" if name == "image" else name: value
+        for name, value in submission.items()
+        if name != "idempotency_key" and value is not None
     }
-    return Call(
-        "POST",
-        f"{API}/jobs",
-        model(SubmissionOut),
-        body={key: value for key, value in body.items() if value is not None},
-        headers={"Idempotency-Key": idempotency_key} if idempotency_key else {},
-    )
+    headers = {"Idempotency-Key": key} if key else {}
+    return Call("POST", f"{API}/jobs", model(SubmissionOut), body=body, headers=headers)
 
 
 def list_jobs(

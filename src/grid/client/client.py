@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from uuid import UUID, uuid4
 
 import httpx
 
 from grid.client import calls
-from grid.client.calls import API, Call, Id, JobFilters, require_success
+from grid.client.calls import API, Call, Id, JobFilters, Submission, require_success
 from grid.client.credentials import LocalCredential
 from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError, SweepUnsuccessfulError
 from grid.client.events import Event, EventReader
@@ -68,7 +68,7 @@ class GridClient(Sender):
 
     # The verbs that are more than one call; every other is `client.send(calls.VERB(...))`, with a short form below.
 
-    def submit(self, **submission: Any) -> SubmissionOut:
+    def submit(self, **submission: Unpack[Submission]) -> SubmissionOut:
         """Submit a job or a sweep (fields of `calls.submit`).
 
         A key of its own goes along, so that a submission that is sent again after a lost answer is not made twice.
@@ -268,7 +268,7 @@ class AsyncGridClient:
         token = await asyncio.to_thread(self._token, renew=renew)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def submit(self, **submission: Any) -> SubmissionOut:
+    async def submit(self, **submission: Unpack[Submission]) -> SubmissionOut:
         """Submit a job or a sweep (fields of `calls.submit`)."""
         submission.setdefault("idempotency_key", str(uuid4()))
         return await self.send(calls.submit(**submission), timeout=LONG)

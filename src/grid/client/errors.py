@@ -1,4 +1,17 @@
-"""Errors of the client: the server's problem (RFC 9457), or that no server answers."""
+"""Errors of the client: each is a `GridError` with a `code` for programs and a sentence for people.
+
+    GridError
+    ├── ProblemError              the server refused: `status`, `problem_code` and `errors` are its problem (RFC 9457)
+    ├── JobUnsuccessfulError      a job that was waited for ended otherwise than with `success`
+    ├── SweepUnsuccessfulError    so did points of a sweep
+    ├── UnavailableError
+    │   └── ServerUnreachableError    nobody answers at the address
+    ├── AuthenticationError       nobody is logged in, or the session has ended
+    │   └── ServerNotProvenError      the listener has not shown that it is the server of this data folder
+    └── FieldError, ConfigurationError    an argument or a setting is outside its limits, before anything is sent
+
+A wait that takes too long raises Python's `TimeoutError`.
+"""
 
 from collections.abc import Mapping
 from typing import Any
