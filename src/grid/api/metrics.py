@@ -17,6 +17,7 @@ from grid.services.health import LedgerFigures
 log = get_logger(__name__)
 
 FRESH_S = 5.0  # several scrapers, one count
+# [s] upper ends of the buckets of a histogram: most answers take milliseconds, downloads up to a minute.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
