@@ -117,6 +117,14 @@ class Boundary(ABC):
         """Whether heat goes with the fourth power of the surface temperature."""
         return bool(self.radiation) and Constant(0.0) not in self.radiation
 
+    @property
+    def is_polynomial(self) -> bool:
+        """True where the law is a film, a flux and a fourth power of temperature, as compiled loops take it.
+
+        Of any other, nothing is known but its tangents.
+        """
+        return self.is_linear or bool(self.radiation)
+
     @abstractmethod
     def robin(self, _evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
         """The law, with its fields evaluated by `_evaluate(field name)`."""

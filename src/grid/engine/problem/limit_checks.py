@@ -175,7 +175,7 @@ def _boundaries(problem: ProblemFields, place: frozenset[str], temperature: Limi
             limit = temperature if limit == limits.TEMPERATURE else limit
             depends = place | _time(problem) | ({"T"} if name in boundary.of_surface else frozenset())
             yield from _value(f"boundaries.{face}.{name}", value, limit, depends)
-    if problem.temperature_unit == "relative" and any(not law.is_linear for law in problem.boundaries.values()):
+    if problem.temperature_unit == "relative" and any(law.radiation for law in problem.boundaries.values()):
         yield FieldError("temperature_unit", "K or degC where there is radiation")
     for axis in AXES[: problem.dimension]:
         if _is_periodic(problem.boundary(f"{axis}_min")) != _is_periodic(problem.boundary(f"{axis}_max")):

@@ -129,6 +129,8 @@ def has_compiled_flow(problem: HeatProblem) -> bool:
     """
     if problem.is_linear or problem.has_phase_change or problem.has_flow or problem.coupled_axes:
         return False
+    if not all(law.is_polynomial for law in problem.boundaries.values()):
+        return False
     if material_cuts(problem) is not None or any("T" in value.variables for value in problem.loads):
         return False
     for material in problem.materials:

@@ -247,8 +247,8 @@ def find_scale(problem: HeatProblem, low: float, high: float) -> FloatArray | No
     None where there is none, or something else but the laws of the boundaries depends on temperature.
     """
     reference, wide = 0.5 * (low + high), widen(low, high)
-    if any(not law.is_linear and not law.radiation for law in problem.boundaries.values()):
-        return None  # of such a law nothing is known but its tangents
+    if not all(law.is_polynomial for law in problem.boundaries.values()):
+        return None
     if any("T" in value.variables for value in problem.loads) or problem.domain.active is not None or problem.contacts:
         return None
     shapes: list[FloatArray] = []
