@@ -63,14 +63,19 @@ def join_faces(coarse: Array, fine: Array, axis: int, joins: Array, share: Array
 
 
 @njit(cache=True, nogil=True)
-def invert_diagonal(inverse: Array, rest: Array, gx: Array, gy: Array, gz: Array, loose: float) -> float:
-    """1/d of the matrix; returns the largest of couplings less `loose` times the rest: 0 where all cells are loose."""
+def invert_diagonal(
+    inverse: Array, alone: Array, rest: Array, gx: Array, gy: Array, gz: Array, loose: float
+) -> float:  # fmt: skip
+    """1/d of the matrix, and 1 where d is 0; returns the largest of couplings less `loose` times the rest.
+
+    That is 0 where all cells are loose. `alone` is filled with which cells have no couplings.
+    """
     nx, ny, nz = rest.shape
     largest, share = np.float32(0.0), np.float32(loose)
     for i in range(nx):
         for j in range(ny):
             out, own, g = inverse[i, j], rest[i, j], gz[i, j]
-            a, b = gy[i, j], gy[i, j + 1]
+            a, b, is_alone = gy[i, j], gy[i, j + 1], alone[i, j]
             for k in range(nz):
                 out[k] = a[k] + b[k] + g[k] + g[k + 1]
             if nx > 1:
@@ -79,5 +84,7 @@ def invert_diagonal(inverse: Array, rest: Array, gx: Array, gy: Array, gz: Array
                     out[k] += a[k] + b[k]
             for k in range(nz):
                 largest = max(largest, out[k] - share * own[k])
-                out[k] = np.float32(1.0) / (out[k] + own[k])
+                is_alone[k] = out[k] == np.float32(0.0)
+                total = out[k] + own[k]
+                out[k] = np.float32(1.0) / (total if total > np.float32(0.0) else np.float32(1.0))
     return float(largest)

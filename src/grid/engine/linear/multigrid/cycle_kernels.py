@@ -29,18 +29,21 @@ def _solve_directly(x: Array, right: Array, direct: Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def cycle(u: Array, f: Array, gx: Array, gy: Array, gz: Array, inverse: Array, table: Array, direct: Array) -> None:
+def cycle(
+    u: Array, f: Array, gx: Array, gy: Array, gz: Array, inverse: Array, spans: Array, table: Array, direct: Array
+) -> None:  # fmt: skip
     """One multigrid cycle for the first level of `f` into that of `u`, from zero; a symmetric operator.
 
     Args:
         u, f, inverse: Correction, right-hand side and 1/d of all levels, flat.
         gx, gy, gz: Conductances of all levels, flat.
-        table: For each level its shape, where it begins in fields and in each of the conductances, and how often the
-            next one is visited, shape (levels, 8); unsigned.
+        spans: Of each row of cells of all levels the first one that is swept, and how many are; flat and unsigned.
+        table: For each level its shape, where it begins in fields and in each of the conductances, how often the next
+            one is visited, and where it begins in `spans`; shape (levels, 9), unsigned.
         direct: Inverse of the matrix of the last level; of no rows where it has none.
     """
     last = table.shape[0] - 1
-    all_levels = (u, f, gx, gy, gz, inverse)
+    all_levels = (u, f, gx, gy, gz, inverse, spans)
     row, chosen = make_scratch(table[:, 2].max(), u)
     left = np.zeros(last + 1, np.int64)
     level, is_new = 0, True

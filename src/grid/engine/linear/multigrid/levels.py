@@ -34,15 +34,15 @@ class Level:
     widths: tuple[FloatArray, ...]
 
     @cached_property
-    def _inverted(self) -> tuple[Single, float]:
-        inverse = np.empty_like(self.rest)
+    def _inverted(self) -> tuple[Single, NDArray[np.bool_], float]:
+        inverse, alone = np.empty_like(self.rest), np.empty(self.rest.shape, np.bool_)
         gx, gy, gz = self.conductances
-        largest = kernels.invert_diagonal(inverse, self.rest, gx, gy, gz, LOOSE)
-        return inverse, float(largest)
+        largest = kernels.invert_diagonal(inverse, alone, self.rest, gx, gy, gz, LOOSE)
+        return inverse, alone, float(largest)
 
     @property
     def inverse(self) -> Single:
-        """1 over the diagonal of the matrix."""
+        """1 over the diagonal of the matrix; 1 where that is empty."""
         return self._inverted[0]
 
     def _share(self, axis: int) -> float:
@@ -53,9 +53,24 @@ class Level:
         return float((own * self.inverse).sum(dtype=np.float64)) / count if count else 0.0
 
     @property
+    def is_alone(self) -> NDArray[np.bool_]:
+        """Which cells exchange heat with no other one, as those outside a masked body; 1/d solves them."""
+        return self._inverted[1]
+
+    def find_spans(self) -> NDArray[np.uint64]:
+        """Of each row along the last axis the first cell that is swept, an even one, and how many are.
+
+        Shape (rows, 2).
+        """
+        swept = ~self.is_alone.reshape(-1, self.rest.shape[2])
+        begins, ends = swept.argmax(axis=1) // 2 * 2, swept.shape[1] - swept[:, ::-1].argmax(axis=1)
+        counts = np.where(swept.any(axis=1), ends - begins, 0)
+        return np.stack([begins, counts], axis=1).astype(np.uint64)
+
+    @property
     def is_loose(self) -> bool:
         """Whether cells hardly see each other, so that sweeps alone solve the system."""
-        return self._inverted[1] <= 0.0
+        return self._inverted[2] <= 0.0
 
     def find_strong_axes(self) -> tuple[int, ...]:
         """The axes along which cells are joined: those of more than one cell that couple about as the strongest.
@@ -67,11 +82,15 @@ class Level:
         return tuple(axis for axis, mean in enumerate(means) if mean > 0.0 and mean >= STRONG * max(means))
 
     def coarsen(self, axes: tuple[int, ...]) -> "Level":
-        """The next level, with cells joined in pairs along some axes."""
+        """The next level, with cells joined in pairs along some axes.
+
+        A cell that exchanges heat with no other one, as those outside a masked body, is solved by every sweep. What it
+        has on the diagonal stays out of the next level, where it would hold the cells that it is joined with.
+        """
         joins = np.array([axis in axes for axis in range(3)])
         shape = tuple(-(-count // 2) if axis in axes else count for axis, count in enumerate(self.rest.shape))
         rest = np.zeros(shape, np.float32)
-        kernels.join_cells(rest, self.rest, joins)
+        kernels.join_cells(rest, np.where(self.is_alone, 0, self.rest), joins)
         conductances, widths = [], list(self.widths)
         for axis, g in enumerate(self.conductances):
             share = np.ones(shape[axis] + 1)
@@ -159,13 +178,24 @@ def _distances(widths: FloatArray) -> FloatArray:
     return np.concatenate([[around], inner, [around]])
 
 
-def pack(levels: Sequence[Level], visits: Sequence[int]) -> tuple[NDArray[np.uint64], Single, tuple[Single, ...]]:
-    """All levels one after the other: a table as `multigrid_kernels.cycle` wants it, 1/d, and conductances."""
-    rows, at, starts = [], 0, [0, 0, 0]
+@dataclass(frozen=True)
+class Packed:
+    """All levels one after the other, as `multigrid_kernels.cycle` wants them."""
+
+    conductances: tuple[Single, ...]
+    inverse: Single
+    spans: NDArray[np.uint64]
+    table: NDArray[np.uint64]
+
+
+def pack(levels: Sequence[Level], visits: Sequence[int]) -> Packed:
+    """All levels one after the other, each with how often the next one is visited."""
+    rows, at, starts, row = [], 0, [0, 0, 0], 0
     for level, many in zip(levels, visits, strict=True):
-        rows.append([*level.rest.shape, at, *starts, many])
-        at += level.rest.size
+        rows.append([*level.rest.shape, at, *starts, many, row])
+        at, row = at + level.rest.size, row + 2 * level.rest.shape[0] * level.rest.shape[1]
         starts = [begin + g.size for begin, g in zip(starts, level.conductances, strict=True)]
     inverse = np.concatenate([level.inverse.ravel() for level in levels])
     faces = tuple(np.concatenate([level.conductances[axis].ravel() for level in levels]) for axis in range(3))
-    return np.array(rows, np.uint64), inverse, faces
+    spans = np.concatenate([level.find_spans().ravel() for level in levels])
+    return Packed(faces, inverse, spans, np.array(rows, np.uint64))

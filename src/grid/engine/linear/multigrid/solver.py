@@ -44,8 +44,8 @@ class Hierarchy:
         self.levels = len(levels)
         self._direct = _invert(levels[-1])
         visits = (*visits[:-2], 1, 0) if len(visits) > 1 else visits  # the last level is solved, or swept enough
-        self._table, self._inverse, self._conductances = pack(levels, visits)
-        self._u, self._f = np.zeros_like(self._inverse), np.zeros_like(self._inverse)
+        self._packed = pack(levels, visits)
+        self._u, self._f = np.zeros_like(self._packed.inverse), np.zeros_like(self._packed.inverse)
         self._cells = rest.size
 
     def take(self, residual: FloatArray, scale: float) -> None:
@@ -59,8 +59,8 @@ class Hierarchy:
 
     def run(self) -> Single:
         """One cycle from zero; its field times `scale` is the correction. Overwritten by the next one."""
-        gx, gy, gz = self._conductances
-        kernels.cycle(self._u, self._f, gx, gy, gz, self._inverse, self._table, self._direct)
+        own, (gx, gy, gz) = self._packed, self._packed.conductances
+        kernels.cycle(self._u, self._f, gx, gy, gz, own.inverse, own.spans, own.table, self._direct)
         return self._u[: self._cells]
 
     @property
@@ -68,16 +68,18 @@ class Hierarchy:
         """The conductances of the matrix times `scale`; None where a ring was opened, so that one face is missing."""
         if self._is_open:
             return None
-        x, y, z = (int(count) for count in self._table[0, :3])
-        shapes = ((x + 1 if x > 1 else 0, y, z), (x, y + 1, z), (x, y, z + 1))
-        return tuple(g[: math.prod(shape)].reshape(shape) for g, shape in zip(self._conductances, shapes, strict=True))
+        x, y, z = (int(count) for count in self._packed.table[0, :3])
+        shapes, faces = ((x + 1 if x > 1 else 0, y, z), (x, y + 1, z), (x, y, z + 1)), self._packed.conductances
+        return tuple(g[: math.prod(shape)].reshape(shape) for g, shape in zip(faces, shapes, strict=True))
 
 
 def _invert(level: Level) -> FloatArray:
     """The inverse of the matrix of a small level; no rows for a larger one, whose cells hardly see each other."""
     if level.rest.size > DIRECT_CELLS:
         return np.zeros((0, 0))
-    inverse = np.linalg.inv(level.assemble() + 1e-14 * np.eye(level.rest.size))
+    matrix = level.assemble()
+    matrix[np.diag_indices_from(matrix)] += np.where(np.diag(matrix) > 0.0, 1e-14, 1.0)  # 1 for cells of nothing
+    inverse = np.linalg.inv(matrix)
     symmetric: FloatArray = 0.5 * (inverse + inverse.T)
     return symmetric
 
@@ -105,7 +107,8 @@ def make_operator(
 class Arrangement:
     """The order of the three axes in memory: as it is, or with the longest axis last where the last one is short.
 
-    Sweeps run along the last axis; on one of a few cells they are mostly beginnings and ends.
+    Sweeps run along the last axis; on one of a few cells they are mostly beginnings and ends. The shortest axis is in
+    the middle, so that the planes that a sweep works on one behind the other stay in the nearest caches.
 
     Args:
         shape: Cells along the axes as they are.
@@ -121,7 +124,9 @@ class Arrangement:
         longest = int(np.argmax(shape))
         if not (shape[2] < SHORT and shape[longest] >= MUCH_LONGER * shape[2]):
             return cls(shape, (0, 1, 2))
-        first, second = (axis for axis in (0, 2, 1) if axis != longest)  # an axis of one cell stays the first
+        first, second = (axis for axis in range(3) if axis != longest)
+        if 1 < shape[first] < shape[second]:  # an axis of one cell stays the first
+            first, second = second, first
         order = (first, second, longest)
         return cls(shape, order)
 

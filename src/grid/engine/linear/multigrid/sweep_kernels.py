@@ -12,8 +12,10 @@ what whole sweeps one after the other would have left there, so the order change
 all their cells at a time, which vector instructions like better than every second one.
 
 All levels stand one after the other in flat arrays; a row of the table has the shape of a level and where it begins in
-fields and conductances along each axis. Places are unsigned, so that nothing needs to be looked at before an access;
-with views of rows instead, the making of views took most of the time on small levels.
+fields and conductances along each axis. Of each row of cells a sweep works on those alone that exchange heat with
+others, from the first to the last one; the others, as outside a masked body, are solved by 1/d when a field begins.
+Places are unsigned, so that nothing needs to be looked at before an access; with views of rows instead, the making of
+views took most of the time on small levels.
 """
 
 from typing import Any
@@ -28,17 +30,23 @@ NONE, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
 
 @njit(cache=True, nogil=True)
 def _inflow_row(
-    row: Array, u: Array, f: Array, gy: Array, gz: Array, o: Place, a: Place, b: Place, y: Place, z: Place, n: Place
-) -> None:
-    """f + sum G u of the neighbours in a plane, for the row that begins at o, between rows at a and b."""
+    row: Array, u: Array, f: Array, gy: Array, gz: Array, o: Place, a: Place, b: Place, y: Place, c: Place, z: Place,
+    n: Place,
+) -> None:  # fmt: skip
+    """f + sum G u of the neighbours in a plane, for n cells from o on.
+
+    Args:
+        a, b, y, c: Where their neighbours in the rows beside them begin, and the faces between.
+        z: Where their faces along the row begin.
+    """
     last = n - ONE
     after = ONE if n > ONE else NONE
-    row[0] = f[o] + gy[y] * u[a] + gy[y + n] * u[b] + gz[z] * u[o + last] + gz[z + ONE] * u[o + after]
+    row[0] = f[o] + gy[y] * u[a] + gy[c] * u[b] + gz[z] * u[o + last] + gz[z + ONE] * u[o + after]
     for k in range(ONE, last):
         row[k] = (
             f[o + k]
             + gy[y + k] * u[a + k]
-            + gy[y + n + k] * u[b + k]
+            + gy[c + k] * u[b + k]
             + gz[z + k] * u[o + k - ONE]
             + gz[z + k + ONE] * u[o + k + ONE]
         )
@@ -46,7 +54,7 @@ def _inflow_row(
         row[last] = (
             f[o + last]
             + gy[y + last] * u[a + last]
-            + gy[y + n + last] * u[b + last]
+            + gy[c + last] * u[b + last]
             + gz[z + last] * u[o + last - ONE]
             + gz[z + n] * u[o]
         )
@@ -59,19 +67,29 @@ def _add_inflow(row: Array, u: Array, gx: Array, a: Place, b: Place, x: Place, a
 
 
 @njit(cache=True, nogil=True)
-def _inflow(level: Array, here: Array, row: Array, i: Place, j: Place) -> Place:
-    """f + sum G u of all neighbours of a row; returns where the row begins."""
-    u, f, gx, gy, gz, _ = level
-    nx, ny, n, at = here[0], here[1], here[2], here[3]
+def _find_span(level: Array, here: Array, i: Place, j: Place) -> Any:
+    """The first cell of a row that is swept, an even one, and how many are."""
+    at = here[8] + TWO * (i * here[1] + j)
+    return level[6][at], level[6][at + ONE]
+
+
+@njit(cache=True, nogil=True)
+def _inflow(level: Array, here: Array, row: Array, i: Place, j: Place, start: Place, count: Place) -> Place:
+    """f + sum G u of all neighbours of some cells of a row; returns where they begin.
+
+    Faces at the ends of what is swept of a row conduct nothing, or close a ring, so that indices wrap around there.
+    """
+    u, f, gx, gy, gz, _, _ = level
+    nx, ny, n, at = here[0], here[1], here[2], here[3] + start
     before, after = (j - ONE if j > NONE else ny - ONE), (j + ONE if j + ONE < ny else NONE)
     o = at + (i * ny + j) * n
     a, b = at + (i * ny + before) * n, at + (i * ny + after) * n
-    y, z = here[5] + (i * (ny + ONE) + j) * n, here[6] + (i * ny + j) * (n + ONE)
-    _inflow_row(row, u, f, gy, gz, o, a, b, y, z, n)
+    y, z = here[5] + start + (i * (ny + ONE) + j) * n, here[6] + start + (i * ny + j) * (n + ONE)
+    _inflow_row(row, u, f, gy, gz, o, a, b, y, y + n, z, count)
     if nx > ONE:
         below, above = (i - ONE if i > NONE else nx - ONE), (i + ONE if i + ONE < nx else NONE)
-        x = here[4] + (i * ny + j) * n
-        _add_inflow(row, u, gx, at + (below * ny + j) * n, at + (above * ny + j) * n, x, x + ny * n, n)
+        x = here[4] + start + (i * ny + j) * n
+        _add_inflow(row, u, gx, at + (below * ny + j) * n, at + (above * ny + j) * n, x, x + ny * n, count)
     return o
 
 
@@ -86,8 +104,10 @@ def _relax(level: Array, here: Array, row: Array, chosen: Array, unit: Place, co
     """One colour of a unit satisfies its equations."""
     for at in range(NONE, ONE if here[0] == ONE else here[1]):
         i, j = (NONE, unit) if here[0] == ONE else (unit, at)
-        o = _inflow(level, here, row, i, j)
-        _choose(level[0], row, level[5], chosen[(i + j + colour) & ONE], o, here[2])
+        start, count = _find_span(level, here, i, j)
+        if count > NONE:
+            o = _inflow(level, here, row, i, j, start, count)
+            _choose(level[0], row, level[5], chosen[(i + j + colour) & ONE], o, count)
 
 
 @njit(cache=True, nogil=True)
@@ -133,9 +153,12 @@ def _restrict(level: Array, here: Array, there: Array, row: Array, unit: Place) 
     """Sum what is left in the first colour of a unit; cells of the colour swept last have nothing left."""
     for at in range(NONE, ONE if here[0] == ONE else here[1]):
         i, j = (NONE, unit) if here[0] == ONE else (unit, at)
-        o = _inflow(level, here, row, i, j)
-        _leave(row, level[0], level[5], o, here[2])
-        _gather(level[1], row, _find_parent(here, there, i, j), (i + j) & ONE, here[2], there[2] != here[2])
+        start, count = _find_span(level, here, i, j)
+        if count > NONE:
+            o, is_joined = _inflow(level, here, row, i, j, start, count), there[2] != here[2]
+            _leave(row, level[0], level[5], o, count)
+            to = _find_parent(here, there, i, j) + (start // TWO if is_joined else start)
+            _gather(level[1], row, to, (i + j) & ONE, count, is_joined)
 
 
 @njit(cache=True, nogil=True)
@@ -152,13 +175,15 @@ def _correct_row(u: Array, o: Place, parent: Place, n: Place, is_joined: bool) -
 
 
 @njit(cache=True, nogil=True)
-def _correct(u: Array, here: Array, there: Array, unit: Place) -> None:
+def _correct(level: Array, here: Array, there: Array, unit: Place) -> None:
     """Add to each cell of a unit the correction of its parent."""
-    n = here[2]
+    n, is_joined = here[2], there[2] != here[2]
     for at in range(NONE, ONE if here[0] == ONE else here[1]):
         i, j = (NONE, unit) if here[0] == ONE else (unit, at)
-        o = here[3] + (i * here[1] + j) * n
-        _correct_row(u, o, _find_parent(here, there, i, j), n, there[2] != n)
+        start, count = _find_span(level, here, i, j)
+        o = here[3] + (i * here[1] + j) * n + start
+        parent = _find_parent(here, there, i, j) + (start // TWO if is_joined else start)
+        _correct_row(level[0], o, parent, count, is_joined)
 
 
 @njit(cache=True, nogil=True)
@@ -175,7 +200,7 @@ def descend(level: Array, here: Array, there: Array, row: Array, chosen: Array, 
     """Sweep both colours, and sum what is left in the children of each cell as right-hand side of the next level.
 
     Args:
-        level: u, f, conductances along three axes, and 1/d, of all levels.
+        level: u, f, conductances along three axes, 1/d, and what is swept of each row, of all levels.
         here, there: Rows of the table, of this level and the next.
         row, chosen: See `make_scratch`.
         is_new: The field counts as zero.
@@ -201,14 +226,13 @@ def descend(level: Array, here: Array, there: Array, row: Array, chosen: Array, 
 @njit(cache=True, nogil=True)
 def ascend(level: Array, here: Array, there: Array, row: Array, chosen: Array) -> None:
     """Correct a level by the field of the next one, and sweep both colours in the reverse order."""
-    u = level[0]
     units = here[1] if here[0] == ONE else here[0]
-    _correct(u, here, there, NONE)
+    _correct(level, here, there, NONE)
     if units > ONE:
-        _correct(u, here, there, units - ONE)
+        _correct(level, here, there, units - ONE)
     for unit in range(NONE, units):
         if unit + TWO < units:
-            _correct(u, here, there, unit + ONE)
+            _correct(level, here, there, unit + ONE)
         _relax(level, here, row, chosen, unit, ONE)
         if unit >= TWO:
             _relax(level, here, row, chosen, unit - ONE, NONE)
@@ -218,13 +242,23 @@ def ascend(level: Array, here: Array, there: Array, row: Array, chosen: Array) -
 
 
 @njit(cache=True, nogil=True)
+def _clear(level: Array, here: Array) -> None:
+    """A field of zeros, with the solution in cells that are not swept."""
+    u, f, inverse = level[0], level[1], level[5]
+    for i in range(here[0]):
+        for j in range(here[1]):
+            start, count = _find_span(level, here, i, j)
+            o = here[3] + (i * here[1] + j) * here[2]
+            for k in range(here[2]):
+                u[o + k] = f[o + k] * inverse[o + k] if k < start or k >= start + count else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True)
 def smooth(level: Array, here: Array, row: Array, chosen: Array, sweeps: int, is_new: bool) -> None:
     """Symmetric sweeps on a last level that is not solved directly."""
-    u = level[0]
     units = here[1] if here[0] == ONE else here[0]
     if is_new:
-        for k in range(here[3], here[3] + here[0] * here[1] * here[2]):
-            u[k] = 0
+        _clear(level, here)
     for sweep in range(2 * sweeps):
         for colour in range(NONE, TWO):
             for unit in range(NONE, units):

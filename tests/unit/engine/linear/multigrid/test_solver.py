@@ -68,6 +68,30 @@ def test_a_masked_body_is_solved_and_cells_outside_stay(make_problem):
     assert not np.any(found[~space.active])
 
 
+@pytest.mark.parametrize("outside", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_what_stands_for_cells_outside_a_body_costs_no_turns(make_problem, outside, shift):
+    """A board whose upper layers are here and there: joined with what is below, their places are not held."""
+    parts = "(x - 0.3)**2 + (y - 0.6)**2 < 0.02"
+    domain = {"size": [1.0, 1.0, 0.1], "active": {"expression": f"(z < 0.04) | ({parts})"}}
+    material = [
+        {"where": {"expression": "z < 0.02"}, "conductivity": 100.0, "volumetric_heat_capacity": 1.0},
+        {"where": {"expression": "z > 0.02"}, "conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+    ]
+    air = {"type": "convection", "coefficient": 0.01, "ambient": 0.0}
+    problem = make_problem(
+        3, domain=domain, material=material, boundaries={"z_min": air, "internal": air},
+        resolution={"cells": [40, 40, 5], "end_time": 1.0},
+    )  # fmt: skip
+    space = discretise(problem)
+    idle = np.where(space.active, 0.0, outside)
+    solver = MultigridSolver(space, space.loads(0.0), shift=shift * 1e-3, tau=1.0, idle=idle, tolerance=1e-8)
+
+    solver.solve(np.where(space.active, np.random.default_rng(8).random(space.capacity.size), 0.0))
+
+    assert solver.iterations <= 20
+
+
 @pytest.mark.parametrize(("shift", "most"), [(1.0, 2), (0.0, 3)])
 @pytest.mark.parametrize("material", [{"conductivity": 1.0, "volumetric_heat_capacity": 1.0}, SPOTTED])
 def test_iterations_do_not_grow_with_the_grid(make_problem, material, shift, most):
@@ -97,9 +121,17 @@ def test_axes_that_hardly_couple_are_not_coarsened(make_problem):
 
 
 @pytest.mark.jit
-def test_a_cycle_is_symmetric_and_positive(make_problem):
-    resolution = {"cells": [11, 14], "end_time": 1.0}
-    problem = make_problem(2, boundaries=HELD, material=SPOTTED, resolution=resolution)
+@pytest.mark.parametrize(
+    ("cells", "changes"),
+    [
+        ([11, 14], {"material": SPOTTED}),
+        ([12, 13], {"domain": {"size": [1.0, 1.0], "active": {"expression": "(x - 0.4)**2 + (y - 0.7)**2 < 0.2"}}}),
+        ([9, 7, 3], {"domain": {"size": [3.0, 2.0, 1.0], "active": {"expression": "(z < 0.4) | ((x > 2) & (y < 1))"}}}),
+    ],
+)
+def test_a_cycle_is_symmetric_and_positive(make_problem, cells, changes):
+    resolution = {"cells": cells, "end_time": 1.0}
+    problem = make_problem(len(cells), boundaries=HELD, **changes, resolution=resolution)
     space, _, solver = make_solver(problem, shift=1.0, tau=0.1)
     columns = []
     for unit in np.eye(space.capacity.size):
