@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine.problem.domain import AXES
+from grid.engine.space.face_switches import is_even_in_cells
 from grid.engine.space.load_shapes import Boxes, CellShapes, FaceShapes, cut_boxes, halve_boxes
 from grid.engine.values.box_bounds import bound
 from grid.engine.values.expression import run_code
@@ -126,6 +127,8 @@ class CellMeans:
         Raises:
             FieldError: The load is too rough to be integrated.
         """
+        if is_even_in_cells(self.pattern, self.shapes.domain):
+            return
         for time in times if self._has("t") else [0.0]:
             if self._is_smooth(time):
                 continue

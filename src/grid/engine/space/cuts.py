@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine.problem.domain import AXES, Domain
+from grid.engine.space.face_switches import ON_FACE
 from grid.engine.values.box_bounds import bound
 from grid.engine.values.expression import Expression, run_code
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.planes import Surface, find_surfaces, find_zeros
 
-ON_FACE = 1e-7  # cells: a plane so near to a face lies on it
 PARTS = {1: 1, 2: 8, 3: 4}  # columns along each other axis where a surface is curved or slanted
 FEWER_CELLS = 20_000  # in 3D, with more cut cells half as many columns
 NOTHING = 1e-6  # of a cell: what no region or two of them may cover by rounding

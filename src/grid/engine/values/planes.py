@@ -40,7 +40,7 @@ def find_surfaces(code: Code) -> tuple[Surface, ...]:
     for place, (operation, argument) in enumerate(code):
         if operation == "binary" and argument in COMPARISONS and argument not in ("==", "!="):
             right = find_start(code, place - 1)
-            for part in _take_apart(code[find_start(code, right - 1) : right], code[right:place]):
+            for part in take_apart(code[find_start(code, right - 1) : right], code[right:place]):
                 names = frozenset(str(name) for kind, name in part if kind == "variable")
                 found[part] = Surface(part, names)
     return tuple(found.values())
@@ -63,21 +63,21 @@ def find_start(code: Code, end: int) -> int:
         place -= 1
 
 
-def _take_apart(left: Code, right: Code) -> list[Code]:
+def take_apart(left: Code, right: Code) -> list[Code]:
     """The code of left - right, or of its parts."""
     for one, beside in ((left, right), (right, left)):
         other, argument = beside, one[-1][1]
         if argument in ("minimum", "maximum", "where"):
             last = find_start(one, len(one) - 2)
             first = find_start(one, last - 1)
-            return _take_apart(one[first:last], other) + _take_apart(one[last:-1], other)
+            return take_apart(one[first:last], other) + take_apart(one[last:-1], other)
         if argument == "abs":
             inside = one[:-1]
         elif argument == "**" and one[-2] == ("constant", 2.0):
             inside, other = one[:-2], (*beside, ("call", "sqrt"))
         else:
             continue
-        return [part for end in (other, (*other, ("negate", 0.0))) for part in _take_apart(inside, end)]
+        return [part for end in (other, (*other, ("negate", 0.0))) for part in take_apart(inside, end)]
     return [(*left, *right, ("binary", "-"))]
 
 

@@ -8,7 +8,9 @@ from scipy import special
 
 from grid.core.errors import FieldError
 from grid.engine import HeatProblem, solve
+from grid.engine.problem.domain import Domain
 from grid.engine.space.cell_means import CellMeans, find_pattern
+from grid.engine.space.face_switches import is_even_in_cells
 from grid.engine.space.fields import _load_means
 from grid.engine.space.load_shapes import CellShapes
 from grid.engine.values.expression import Expression
@@ -207,3 +209,64 @@ def test_bounds_of_bends_cover_what_the_centres_are_off_by(text):
 )
 def test_corners_and_peaks_are_not_called_smooth(text):
     assert not CellMeans("source_term", Expression(text).code, CellShapes(build().domain))._is_smooth(0.0)
+
+
+ON_FACES = Domain((1.0, 2.0), (10, 8), origin=(-0.5, 0.0))  # cells of 0.1 and 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "is_even"),
+    [
+        ("3.0", True),
+        ("sin(t)", True),
+        ("where((x > -0.2) & (x < 0.1) & (y < 0.75), where(t < 20, 5, 7*t), 0) + where(y >= 1.25, exp(-t), 0)", True),
+        ("where(abs(x) < 0.2, 1, 0)*t + where((x - 0.1)**2 < 0.04, 2, 1)", True),
+        ("where(where(x > 0.1, 0, 1) > 0.5, 1, 2)", True),
+        ("where(2*y - 0.5 > t*0 + 1, 1, 2)", False),  # not seen to be a plane
+        ("where(x > 0.15, 1, 0)", False),
+        ("where(y < 0.3, 1, 0)", False),
+        ("where(x > 0.1*t, 1, 0)", False),
+        ("where(x + y > 0.5, 1, 0)", False),
+        ("where(x > 0.1, y, 0)", False),
+        ("where(x == 0.1, 1, 0)", False),
+        ("where(T > 5, 1, 0)", False),
+        ("where(sin(100*x) > 0, 1, 0)", False),
+        ("where(where(x > 0.1, y, 1) > 0.6, 1, 0)", False),
+    ],
+)
+def test_sources_that_switch_on_faces_alone_are_told_by_their_text(text, is_even):
+    assert is_even_in_cells(Expression(text).code, ON_FACES) is is_even
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_said_to_be_even_in_cells_has_one_value_in_each(seed):
+    random = np.random.default_rng(seed)
+
+    def condition():
+        name, spacing = ("x", 0.1) if random.random() < 0.5 else ("y", 0.25)
+        place = round(spacing * float(random.integers(-2, 6)), 9)
+        place += 0.03 * float(random.integers(0, 2)) * float(random.random() < 0.2)
+        side = random.choice(["<", "<=", ">", ">="])
+        if random.random() < 0.3:
+            return f"(abs({name} - {place:g}) {side} {2 * spacing:g})"
+        return f"({name} {side} {place:g})"
+
+    terms = []
+    for _ in range(4):
+        both = f" {random.choice(['&', '|'])} ".join(condition() for _ in range(random.integers(1, 4)))
+        value = random.choice(["2", "t", "where(t < 3, 1, 5)", "sin(t)", "x", "where(y < 1, t, 2)"])
+        terms.append(f"where({both}, {value}, {random.random():.3f})")
+    source = Expression(" + ".join(terms))
+    if not is_even_in_cells(source.code, ON_FACES):
+        return
+    index = np.stack(np.meshgrid(np.arange(10), np.arange(8), indexing="ij"))
+    for time in (0.5, 4.0):
+        found = [
+            source.evaluate({
+                "x": -0.5 + 0.1 * (index[0] + random.uniform(1e-3, 0.999, index[0].shape)),
+                "y": 0.25 * (index[1] + random.uniform(1e-3, 0.999, index[0].shape)),
+                "t": np.float64(time),
+            })
+            for _ in range(3)
+        ]  # fmt: skip
+        assert np.ptp(np.broadcast_to(found, (3, 10, 8)), axis=0).max() == 0.0

@@ -1,0 +1,48 @@
+"""Sources that are constant within each cell, told by their text."""
+
+from grid.engine.problem.domain import AXES, Domain
+from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY
+from grid.engine.values.planes import Code, find_start, find_zeros, take_apart
+
+ON_FACE = 1e-7  # [cells] a plane so near to a face lies on it
+
+
+def is_even_in_cells(code: Code, domain: Domain) -> bool:
+    """Whether an expression is constant within each cell at any time, because it depends on place by switches alone.
+
+    That is so where each comparison of a coordinate switches on planes across its axis that lie on faces of the grid,
+    and coordinates stand nowhere else. Found from the code, without a look at any cell; an expression in T is not even.
+    """
+    uneven: list[bool] = []
+    for place, (operation, argument) in enumerate(code):
+        if operation in ("constant", "variable"):
+            uneven.append(operation == "variable" and argument != "t")
+        elif operation != "negate":
+            count = 2 if operation == "binary" else FUNCTION_ARITY[str(argument)]
+            is_uneven = any(uneven[-count:])
+            del uneven[-count:]
+            if is_uneven and operation == "binary" and argument in COMPARISONS:
+                is_uneven = argument in ("==", "!=") or not _switches_on_faces(code, place, domain)
+            uneven.append(is_uneven)
+    return not uneven[-1]
+
+
+def _switches_on_faces(code: Code, place: int, domain: Domain) -> bool:
+    """Whether the comparison at a place of a code switches on planes of faces alone."""
+    right = find_start(code, place - 1)
+    for part in take_apart(code[find_start(code, right - 1) : right], code[right:place]):
+        names = {str(name) for kind, name in part if kind == "variable"}
+        if len(names) > 1 or not names <= set(AXES):
+            return False
+        for name in names:
+            axis = AXES.index(name)
+            low, spacing = domain.origin[axis], domain.spacing[axis]
+            zeros = find_zeros(part, name, low, low + domain.size[axis])
+            if zeros is None or any(abs(local - round(local)) > ON_FACE for local in _count(zeros, low, spacing)):
+                return False
+    return True
+
+
+def _count(positions: tuple[float, ...], low: float, spacing: float) -> list[float]:
+    """Positions in cells."""
+    return [(position - low) / spacing for position in positions]
