@@ -165,3 +165,32 @@ def find_largest(vectors: Array, constants: Array, coefficients: Array, inside: 
                 if inside.shape[0] == 0 or inside[low + i]:
                     largest = max(largest, abs(part[i]))
     return largest
+
+
+@njit(cache=True, nogil=True)
+def find_extremes(base: Array, vectors: Array, constants: Array, coefficients: Array, inside: Array) -> Any:
+    """The lowest and the highest cell of a field and of it plus a constant plus vectors times their coefficients.
+
+    Args:
+        inside: Which cells count; without entries all do.
+    """
+    buffer, lowest, highest = np.empty(FEW), np.inf, -np.inf
+    for low in range(0, base.shape[0], FEW):
+        part = buffer[: min(FEW, base.shape[0] - low)]
+        for row in range(-1, coefficients.shape[0]):
+            if row < 0:
+                part[:] = 0.0
+            else:
+                _collect(part, vectors, constants[row], coefficients[row], low)
+            for i in range(part.shape[0]):
+                if inside.shape[0] == 0 or inside[low + i]:
+                    value = base[low + i] + part[i]
+                    lowest, highest = min(lowest, value), max(highest, value)
+    return lowest, highest
+
+
+@njit(cache=True, nogil=True)
+def take_out(right: Array, capacity: Array, guess: Array, gamma: float, flow: Array) -> None:
+    """right -= capacity guess + gamma flow."""
+    for i in range(right.shape[0]):
+        right[i] = (right[i] - capacity[i] * guess[i]) - gamma * flow[i]

@@ -216,13 +216,13 @@ class Basis:
         return heat
 
     def _deflate(self, right: FloatArray, chain: int, last: int | None, gamma: float) -> FloatArray:
-        """What of a right-hand side Galerkin's solution on the directions so far, but the even one, leaves."""
+        """What Galerkin's solution on the directions so far, but the even one, leaves; the right side is changed."""
         known = self.drives[1:] @ self._chains[chain] if last is None else self.system.mass[1:, 1 + last]
         small = np.linalg.lstsq((self.system.mass + gamma * self.system.stiffness)[1:, 1:], known)[0]
-        guess, capacity = np.empty_like(right), self._operator.capacity
-        kernels.combine(guess, np.zeros_like(right), self.vectors, np.append(0.0, small), 1.0)
-        left: FloatArray = right - capacity * guess - gamma * self._operator.apply(guess)
-        return left
+        guess = np.empty_like(right)
+        kernels.combine(guess, self._nothing, self.vectors, np.append(0.0, small), 1.0)
+        kernels.take_out(right, self._operator.capacity, guess, gamma, self._operator.apply(guess))
+        return right
 
     def _find_length(self, vector: Field) -> float:
         """Its norm, weighted by capacities."""
@@ -261,12 +261,8 @@ class Basis:
     def find_extremes(self, coefficients: FloatArray) -> tuple[float, float]:
         """The lowest and the highest temperature of the start and of the fields after some changes."""
         begin = self._operator.pack(self.start)
-        fields = np.empty((len(coefficients) + 1, begin.size))
-        fields[-1] = begin
-        kernels.combine_all(fields[:-1], begin, self.vectors, *self._part(coefficients))
-        if self._inside.size:
-            fields = fields[:, self._inside]
-        return float(fields.min()), float(fields.max())
+        low, high = kernels.find_extremes(begin, self.vectors, *self._part(coefficients), self._inside)
+        return float(low), float(high)
 
     def look(self, coefficients: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
         """Some changes at some cells, shape (changes, cells)."""
@@ -282,6 +278,10 @@ class Basis:
     def find_largest(self, coefficients: FloatArray) -> float:
         """The largest change of a cell, of some changes."""
         return float(kernels.find_largest(self.vectors, *self._part(coefficients), self._inside))
+
+    @cached_property
+    def _nothing(self) -> FloatArray:
+        return np.zeros(self._operator.capacity.size)
 
     @cached_property
     def _touched(self) -> list[tuple[NDArray[np.intp] | slice, FloatArray]]:
