@@ -64,6 +64,7 @@ def compile_ahead() -> None:
     prepare(_box((6, 6), Expression("1 + x"), 0.01), method="krylov", tolerance=1e-6).solve()  # in double precision
     prepare(_melting(), method="implicit", tolerance=0.05).solve()
     _label_parts()
+    _look_at_bodies()
 
 
 def _everything() -> "Iterator[tuple[HeatProblem, str]]":
@@ -127,6 +128,22 @@ def _label_parts() -> None:
     from grid.engine.values.value import Constant
 
     label_parts(discretise(_box((6, 6), Constant(1.0), None)), 0.0)
+
+
+def _look_at_bodies() -> None:
+    """Passes over all cells of large bodies of several materials, and of those that loads drive."""
+    import numpy as np
+
+    from grid.engine.methods.driven.vector_kernels import take_out
+    from grid.engine.space.sum_kernels import add_faces, conduct
+
+    gx, gy, gz = np.ones((3, 4)), np.ones((2, 6)), np.ones((2, 6))  # of the faces of eight cells
+    for faces in (gx, gy, gz):
+        faces.flags.writeable = False  # as those of a discretised body
+    cells, ones = np.empty((2, 4)), np.ones((2, 4))
+    conduct(cells, ones, gx, gy, gz, 2)
+    add_faces(cells, gx, gy, gz, 2)
+    take_out(cells[0], ones[0], ones[0], 1.0, ones[0])
 
 
 def _run_expression() -> None:

@@ -95,6 +95,11 @@ class SpaceFields:
         return self.capacity.size if self.active is None else int(np.count_nonzero(self.active))
 
     @cached_property
+    def parts(self) -> dict[float, NDArray[np.int32]]:
+        """Numbers of the parts of the body, by the conductance that joins them; as far as they were asked for."""
+        return {}
+
+    @cached_property
     def common_capacity(self) -> float | None:
         """C of a cell [J/K] where it is the same number for all of them in memory, else None."""
         return float(self.capacity[0]) if not any(self.capacity.strides) and self.capacity.size else None

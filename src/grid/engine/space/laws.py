@@ -160,7 +160,8 @@ def evaluate_checked(
     """Evaluate a value where it is used; what is not finite or outside the limit is refused by name."""
     result = np.asarray(value.evaluate(places), dtype=np.float64)
     if used is not None and result.ndim:
-        result = np.where(used, result, np.broadcast_to(result, used.shape)[used][0])  # elsewhere nobody asks
+        some = np.broadcast_to(result, used.shape)[np.unravel_index(int(used.argmax()), used.shape)]
+        result = np.where(used, result, some)  # elsewhere it is not used
     low, high = (result.min(), result.max()) if result.size else (0.0, 0.0)  # NaN spreads to both
     if not (limit.allows(float(low)) and limit.allows(float(high))):
         raise FieldError(path, f"everywhere {limit}")

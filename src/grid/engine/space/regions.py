@@ -41,7 +41,7 @@ def find_regions(problem: ProblemFields) -> Region:
     for index, material in enumerate(problem.materials):
         inside = np.ones((), bool) if material.where is None else material.where.evaluate(places)
         count += inside
-        region[np.broadcast_to(inside, region.shape)] = index
+        np.copyto(region, np.int16(index), where=inside)
     if mask is not None:
         outside = ~np.broadcast_to(mask.evaluate(places), region.shape)
         if outside.all():

@@ -22,8 +22,9 @@ from grid.engine import limits
 from grid.engine.problem.boundaries import Robin
 from grid.engine.space.fields import SpaceFields
 from grid.engine.space.laws import Closure, HeatFlow, Loads, close, evaluate_checked, split_signs
-from grid.engine.space.mesh import after_first, before_last, cell_volume, first, inner, last, open_places
+from grid.engine.space.mesh import cell_volume, open_places
 from grid.engine.space.prescribed import PrescribedLoad, find_prescribed
+from grid.engine.space.sums import conduct, sum_conductances
 from grid.engine.space.tensor import along_surface, cross_flux
 from grid.engine.values.operations import FloatArray, Operand
 
@@ -163,32 +164,11 @@ class Space(SpaceFields):
 
     def conduct(self, temperature: FloatArray) -> FloatArray:
         """Net conducted heat into each cell from its neighbours [W], flat."""
-        field_ = temperature.reshape(self.shape)
-        net = np.zeros(self.shape)
-        for axis, conductance in enumerate(self.conductances):
-            carried = self.carried(axis)
-            flow = conductance[inner(axis)] * np.diff(field_, axis=axis)
-            if carried:
-                flow -= carried * field_[before_last(axis)]
-            net[before_last(axis)] += flow
-            net[after_first(axis)] -= flow
-            if self.problem.is_periodic[axis]:
-                joint = (
-                    conductance[first(axis)] * (field_[last(axis)] - field_[first(axis)]) + carried * field_[last(axis)]
-                )
-                net[first(axis)] += joint
-                net[last(axis)] -= joint
-        return net.reshape(-1)
+        return conduct(self, temperature)
 
     def diagonal(self, loads: Loads) -> FloatArray:
         """Sum of all conductances of each cell [W/K], flat: what limits an explicit step."""
-        total = np.zeros(self.shape)
-        for axis, conductance in enumerate(self.conductances):
-            total += conductance[before_last(axis)]
-            total += conductance[after_first(axis)]
-            leaving = slice(None) if self.problem.is_periodic[axis] else before_last(axis)
-            total[leaving] += self.carried(axis)
-        flat = total.reshape(-1)
+        flat = sum_conductances(self)
         for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
             inflow = self.inflow(patch)
             share = 1.0 + inflow / self.half_conductance[index]

@@ -50,6 +50,12 @@ class Part:
 
 def label_parts(space: Space, least: float) -> NDArray[np.int32]:
     """Number of the part of each cell, flat; faces that conduct less than `least` [W/K] part the body."""
+    if least not in space.parts:
+        space.parts[least] = _label_parts(space, least)
+    return space.parts[least]
+
+
+def _label_parts(space: Space, least: float) -> NDArray[np.int32]:
     above, labels = np.arange(space.capacity.size), np.empty(space.capacity.size, np.int32)
     for axis, conductance in enumerate(space.conductances):
         before, after = math.prod(space.shape[:axis]), math.prod(space.shape[axis + 1 :])
@@ -66,7 +72,7 @@ def find_loose_parts(space: Space, loads: Loads) -> list[Part]:
         return []
     tied, largest = _find_ties(space, loads), _largest(space, loads)
     inside = np.ones(space.capacity.size, bool) if space.active is None else space.active
-    if not _is_parted(space, NOTHING * largest):
+    if not _is_parted(space, NOTHING * largest) or _is_whole(space, WEAK * largest):
         return [] if (tied & inside).any() else [make_part(space, loads, np.flatnonzero(inside))]
     labels = label_parts(space, NOTHING * largest)
     held = np.bincount(labels, weights=tied & inside) > 0
@@ -83,6 +89,14 @@ def _is_parted(space: Space, least: float) -> bool:
     if space.active is not None:
         return True
     return any(bool((g[inner(axis)] <= least).any()) for axis, g in enumerate(space.conductances))
+
+
+def _is_whole(space: Space, least: float) -> bool:
+    """Whether a masked body is one part."""
+    if space.active is None:
+        return False
+    labels = label_parts(space, least)[space.body_cells]
+    return bool((labels == labels[0]).all())
 
 
 def _largest(space: Space, loads: Loads) -> float:
@@ -272,11 +286,13 @@ def _label_weak_parts(space: Space, loads: Loads) -> NDArray[np.int32] | None:
     if not is_weak and not _is_parted(space, least):
         return None
     body = space.body_cells
-    parts, own = np.unique(label_parts(space, least)[body], return_inverse=True)
-    if parts.size == 1 and not is_weak:
+    own = label_parts(space, least)[body]
+    is_there = np.bincount(own) > 0
+    count = np.count_nonzero(is_there)
+    if count == 1 and not is_weak:
         return None
-    labels = np.full(space.capacity.size, parts.size, np.int32)
-    labels[body] = own
+    labels = np.full(space.capacity.size, count, np.int32)
+    labels[body] = (np.cumsum(is_there) - 1)[own]
     return labels
 
 
