@@ -81,17 +81,22 @@ class LoadAnalysis:
         switches: Times at which some load jumps or bends, increasing [s].
         zones: Without gaps from 0 to the end; empty where no load depends on time.
         ends: Of the stretches on which each load is smooth, by the name of its field [s].
-        bends: Those of the switches at which no load jumps: points of tables that are linear between them [s].
+        jumps: Those of the switches at which a load may jump, all but points of tables that are linear between [s].
     """
 
     switches: tuple[float, ...] = ()
     zones: tuple[Zone, ...] = ()
     ends: dict[str, FloatArray] = field(default_factory=dict, compare=False, repr=False)
-    bends: frozenset[float] = frozenset()
+    jumps: frozenset[float] = frozenset()
 
     def find_ends(self, path: str) -> FloatArray:
         """The ends of the stretches on which a load is smooth [s]; none if it is not known."""
         return self.ends.get(path, np.zeros(0))
+
+    @cached_property
+    def bends(self) -> frozenset[float]:
+        """Those of the switches at which no load jumps [s]."""
+        return frozenset(self.switches) - self.jumps
 
     @property
     def marks(self) -> tuple[float, ...]:
@@ -143,18 +148,18 @@ def analyse_values(loads: Iterable[TimedLoad], start: float, end: float, toleran
     """
     from grid.engine.values.switches import find_switches
 
-    switches, jumps, courses, ends = set[float](), set[float](), list["Course"](), dict[str, FloatArray]()
+    switches, jumps, courses, ends = [np.zeros(0)], set[float](), list["Course"](), dict[str, FloatArray]()
     for load in loads:
         own = find_switches(load.value, "t", start, end, load.places, path=load.path)
-        switches.update(own)
+        switches.append(np.array(own))
         if not (isinstance(load.value, Table) and load.value.interpolation == "linear"):
             jumps.update(own)
-        marks = np.array([start, *own, end])
+        marks = np.concatenate([[start], switches[-1], [end]])
         found = [course for value in _find_expressions(load.value) for course in _follow(value, load, marks, tolerance)]
         courses += found
         ends[load.path] = np.unique(np.concatenate([marks, *(course.ends for course in found)]))
     zones = _make_zones(courses) if courses else ()
-    return LoadAnalysis(tuple(sorted(switches)), zones, ends, frozenset(switches - jumps))
+    return LoadAnalysis(tuple(np.unique(np.concatenate(switches)).tolist()), zones, ends, frozenset(jumps))
 
 
 def _find_expressions(value: Value) -> Iterator[Expression]:

@@ -90,13 +90,13 @@ def find_landings(
         FieldError: A load changes more often than a run can follow.
     """
     end = max(outputs[-1], problem.end_time or 0.0) if len(outputs) < 2 else outputs[-1]
-    marks = {*outputs, end, *problem.breakpoints}
+    marks = [*outputs, end, *problem.breakpoints]
     if problem.has_timed_values and end > 0.0:
         from grid.engine.loads.analysis import analyse_loads
 
         loads = analyse_loads(problem, end, DEFAULT_TOLERANCE if tolerance is None else tolerance)
-        marks |= {*loads.switches, *loads.marks}
-    increasing = np.array(sorted(marks))
+        marks += [*loads.switches, *loads.marks]
+    increasing = np.unique(np.array(marks))
     increasing = increasing[(increasing > 0.0) & (increasing <= end)]
     if np.all(np.diff(increasing, prepend=0.0) > 1e-12 * increasing):
         return tuple(increasing.tolist())

@@ -153,8 +153,10 @@ class March:
     retries: int = 0
     segments: list[Segment] = field(init=False)
     _told: float = 0.0
+    _asked: frozenset[float] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._asked = frozenset(self.plan.times)
         self.segments = list(make_segments(self.plan, self.stepper))
         self.recorder = Recorder(self.plan.space)
 
@@ -194,12 +196,12 @@ class March:
         progress, kept = _Progress(self, state), 1
         judge = self.stepper if isinstance(self.stepper, ErrorControlled) else None
         for segment in self.segments:
-            kept += segment.end in self.plan.times
+            kept += segment.end in self._asked
             is_kept = recorder is None or len(self.recorder.fields) >= kept
             if state.time > segment.end or (state.time == segment.end and is_kept):
                 continue
             state = progress.cross(state, segment)
-            if segment.end in self.plan.times:
+            if segment.end in self._asked:
                 if judge is not None and self.retries < RETRIES:
                     retry = judge.find_retry(state)
                     if retry is not None:

@@ -134,7 +134,19 @@ class SpaceFields:
 
         Good for as long as the array is the last one remembered, and lives.
         """
-        self._measured = ref(temperature), self._measure_found(low, high, rise)
+        self.keep_measure(temperature, self._measure_found(low, high, rise))
+
+    def keep_measure(self, temperature: FloatArray, measure: Measure) -> None:
+        """Keep the measure of a field, for as long as the array is the last one of which one is kept, and lives."""
+        self._measured = ref(temperature), measure
+
+    def measure_all(self, fields: FloatArray) -> list[Measure]:
+        """The measures of several small fields, shape (fields, cells), to the same bytes as one by one."""
+        common = self.common_capacity
+        heat = fields.sum(axis=1) if common is not None else (fields * self.capacity).sum(axis=1)
+        mean = (heat if common is None else common * heat) / self.total_capacity
+        columns = fields.min(axis=1), fields.max(axis=1), mean
+        return list(map(Measure, *(column.tolist() for column in columns)))
 
     def heat_content(self, temperature: FloatArray, beside: FloatArray | None = None) -> float:
         """Sum of C T of a flat field [J], or of its difference to another; by blocks, without fields in between."""

@@ -74,3 +74,24 @@ def test_a_plan_solved_twice_measures_the_same():
 
     assert first.metrics == second.metrics
     assert first.final.tobytes() == second.final.tobytes()
+
+
+@pytest.mark.parametrize("cells", [1, 7, 130, 2048])
+@pytest.mark.parametrize("conductivity", ["1", "1 + x"])
+@pytest.mark.parametrize("has_mask", [False, True])
+def test_small_fields_are_measured_together_as_they_are_one_by_one(cells, conductivity, has_mask):
+    problem = HeatProblem.from_case(
+        {
+            "domain": {"size": [1.0], **({"active": {"expression": "x < 0.7"}} if has_mask else {})},
+            "material": {"conductivity": 1.0, "volumetric_heat_capacity": {"expression": conductivity}},
+            "initial": 0.0,
+            "resolution": {"cells": [cells], "end_time": 1.0},
+        }
+    )
+    space, fields = prepare(problem).space, np.random.default_rng(3).normal(300.0, 5.0, (5, cells))
+    fields[3, -1] = math.nan
+
+    together = space.measure_all(fields)
+
+    for found, field in zip(together, fields, strict=True):
+        np.testing.assert_array_equal(found[:3], space.measure(np.array(field))[:3])

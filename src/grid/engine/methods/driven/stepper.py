@@ -21,6 +21,7 @@ from grid.engine.methods.driven.response import Motion
 from grid.engine.methods.run_marks import RunMarks
 from grid.engine.methods.state import Ledger, Segment, State
 from grid.engine.space.laws import Loads
+from grid.engine.space.measure import Measure
 from grid.engine.space.mesh import cell_volume
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
@@ -28,6 +29,7 @@ from grid.engine.values.value import Table, Value
 
 LOOKS = 17  # times of a run at which its loads are evaluated in full
 BLOCK = 1 << 20  # faces of several stretches, and cells of several fields, that are looked at together
+FEW_CELLS = 2_048  # of fields whose extremes are found for several at once; a larger one is worth a call of its own
 
 MakeModes = Callable[[Space, Loads, FloatArray, Signals, Course], Modes]
 
@@ -43,6 +45,7 @@ class Run:
     ledgers: tuple[Ledger, ...]
     references: tuple[tuple[float, float], ...]  # extremes of what faces exchange heat with until then
     _fields: tuple[int, FloatArray] | None = field(default=None, repr=False)  # of some landings, and the first of them
+    _measures: list[Measure] = field(default_factory=list, repr=False)  # of these fields, where they are small
 
     def find(self, time: float) -> int | None:
         """The number of a landing; None if the run has no such landing."""
@@ -54,8 +57,21 @@ class Run:
         if self._fields is None or not 0 <= at - self._fields[0] < len(self._fields[1]):
             many = max(1, BLOCK // self.cells)
             self._fields = at, self.modes.find_fields(self.amplitudes[at : at + many])
+            self._measures = []
         first, fields = self._fields
         found: FloatArray = fields[at - first]
+        return found
+
+    def measure(self, at: int, temperature: FloatArray, space: Space) -> Measure:
+        """Extremes and mean of the field at a landing, which is given; those of several small ones are found together.
+
+        Of these the space knows them as well, as its `remember` says.
+        """
+        if self.cells > FEW_CELLS or self._fields is None:
+            return space.measure(temperature)
+        first, fields = self._fields
+        self._measures = self._measures or space.measure_all(fields)
+        space.keep_measure(temperature, found := self._measures[at - first])
         return found
 
 
@@ -108,7 +124,9 @@ class DrivenStepper:
             ledger, before = _add(state.ledger, ledger), float(self.estimate_error(state)[0])
         bounds = state.bounds.widen(*run.references[at])
         if self._is_bounded:
-            temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
+            seen = run.measure(at, temperature, self.space)
+            if not (bounds.lowest <= seen.lowest and seen.highest <= bounds.highest):
+                temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
         return State(  # in full, as `replace` takes three times as long and there may be thousands of landings
             time=end,
             step=state.step + 1,
