@@ -130,7 +130,7 @@ def _constant(number: float) -> Enclosure:
 
 
 def _place(low: Operand, high: Operand) -> Enclosure:
-    value = Interval(np.asarray(low, np.float64), np.asarray(high, np.float64))
+    value = _exactly(low) if low is high else Interval(np.asarray(low, np.float64), np.asarray(high, np.float64))
     return Enclosure(value, ZERO, ZERO, np.float64(0.0), is_common=False)
 
 
@@ -138,7 +138,13 @@ def widen(interval: Interval) -> Interval:
     """An interval moved outwards by a few roundings; what is not a number bounds nothing."""
     low = interval.low - ROUNDINGS * np.abs(interval.low)
     high = interval.high + ROUNDINGS * np.abs(interval.high)
-    return Interval(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high))
+    return Interval(_fill_gaps(low, -np.inf), _fill_gaps(high, np.inf))
+
+
+def _fill_gaps(numbers: FloatArray, other: float) -> FloatArray:
+    """Numbers with another in the place of those that are none, of which there hardly are any."""
+    is_none = np.isnan(numbers)
+    return np.where(is_none, other, numbers) if is_none.any() else numbers
 
 
 def add(one: Interval, other: Interval) -> Interval:
@@ -158,11 +164,32 @@ def multiply(one: Interval, other: Interval) -> Interval:
     """The product; nothing times endless is nothing, because a bound is a limit of finite values."""
     if one is ZERO or other is ZERO:
         return ZERO
+    if _is_number(one):
+        return _scale(other, float(one.low))
+    if _is_number(other):
+        return _scale(one, float(other.low))
     corners = [a * b for a in one for b in other]
-    clean = [np.where(np.isnan(corner), 0.0, corner) for corner in corners]
-    low = np.minimum(np.minimum(clean[0], clean[1]), np.minimum(clean[2], clean[3]))
-    high = np.maximum(np.maximum(clean[0], clean[1]), np.maximum(clean[2], clean[3]))
+    low, high = _find_ends(corners)
+    if np.isnan(low).any():
+        low, high = _find_ends([np.where(np.isnan(corner), 0.0, corner) for corner in corners])
     return widen(Interval(low, high))
+
+
+def _is_number(one: Interval) -> bool:
+    """Whether an interval is one number, neither zero nor endless, as that of a constant is."""
+    return one.low is one.high and not one.low.ndim and bool(np.isfinite(one.low) and one.low != 0.0)
+
+
+def _scale(one: Interval, factor: float) -> Interval:
+    """The product with a number that is neither zero nor endless."""
+    ends = (one.low, one.high) if factor > 0.0 else (one.high, one.low)
+    return widen(Interval(factor * ends[0], factor * ends[1]))
+
+
+def _find_ends(corners: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Least and largest of four numbers, element by element; no number where one of them is none."""
+    low = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
+    return low, np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
 
 
 def square(one: Interval) -> Interval:

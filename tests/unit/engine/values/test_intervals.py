@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grid.engine.values.expression import Expression
-from grid.engine.values.intervals import enclose
+from grid.engine.values.intervals import Interval, enclose, multiply
 
 TEXTS = (
     "sin(3*t)*exp(-((t-7)/0.5)**2)",
@@ -85,3 +85,20 @@ def test_a_corner_within_a_stretch_has_no_bound_of_its_bend(text):
 
     assert not np.isfinite(np.broadcast_to(bend, 3)[1])
     assert np.isfinite(enclose(code, "t", low, high, {}).bend.magnitude).all()
+
+
+@pytest.mark.parametrize("number", [2.0, -0.3, 1e300, -1e-300, 0.0, np.inf])
+def test_a_product_with_one_number_is_that_with_an_interval_of_no_length(number):
+    """Nothing times endless is nothing, and what is endless stays so."""
+    ends = np.sort(np.random.default_rng(2).normal(size=(2, 50)) * 10.0 ** np.arange(-200, 200, 8), axis=0)
+    ends[:, :4] = [[-np.inf, -np.inf, 0.0, 0.0], [np.inf, 3.0, np.inf, 0.0]]
+    other, point = Interval(*ends), np.asarray(number)
+    with np.errstate(all="ignore"):
+        found, turned = multiply(Interval(point, point), other), multiply(other, Interval(point, point))
+        expected = multiply(Interval(point, point.copy()), other)
+
+    for one in (found, turned):
+        np.testing.assert_array_equal(one.low, expected.low)
+        np.testing.assert_array_equal(one.high, expected.high)
+    assert np.isfinite(number) or (found.low[3], found.high[3]) == (0.0, 0.0)
+    assert np.all(expected.low <= np.where(ends[0] == 0.0, 0.0, expected.high))
