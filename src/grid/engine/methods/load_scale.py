@@ -105,11 +105,12 @@ def _estimate(space: "Space", samples: list[_Sample]) -> float:
     imposed, exchanged, reach, settling = list[FloatArray](), list[FloatArray](), 0.0, math.inf
     times = _keeping_times(space)
     (frozen, loads), known = freeze_start(space), _Known()
+    blocks = _Blocks(len(times)), _Blocks(len(times))
     for sample in samples:
         frozen, loads = _follow(frozen, loads, sample.time)
         given, taken, difference, lost = _heats(frozen, loads, start, sample.time, known)
-        imposed.append(_largest_rates(frozen, given, len(times)))
-        exchanged.append(_largest_rates(frozen, taken, len(times)))
+        imposed.append(blocks[0].find_largest_rates(frozen, given))
+        exchanged.append(blocks[1].find_largest_rates(frozen, taken))
         reach = max(reach, difference)
         settling = min(settling, lost)
     times = [min(time, settling) for time in times]
@@ -209,24 +210,50 @@ def _keeping_times(space: "Space") -> list[float]:
     return [*found, math.inf]
 
 
-def _largest_rates(space: "Space", heat: FloatArray, levels: int) -> FloatArray:
-    """The largest rate of change among the blocks of each size, with its sign [K/s], shape (levels,)."""
-    if not heat.any():
-        return np.zeros(levels)
-    power, capacity, found = heat.reshape(space.shape), space.capacity.reshape(space.shape), list[float]()
-    for level in range(levels):
-        if level:
-            power, capacity = _pair(power), _pair(capacity)
-        rates = np.divide(power, capacity, out=np.zeros_like(power), where=capacity > 0.0)
-        found.append(float(rates.flat[int(np.abs(rates).argmax())]))
-    return np.array(found)
+@dataclass
+class _Blocks:
+    """Blocks of 1, 2, 4, ... cells along each axis, with what is known of the last heat: many loads stay as they are.
+
+    Args:
+        levels: Sizes of blocks.
+    """
+
+    levels: int
+    _capacities: tuple[FloatArray, list[FloatArray]] | None = None
+    _last: tuple[FloatArray, FloatArray] | None = None
+
+    def find_largest_rates(self, space: "Space", heat: FloatArray) -> FloatArray:
+        """The largest rate of change among the blocks of each size, with its sign [K/s], shape (levels,)."""
+        if not heat.any():
+            return np.zeros(self.levels)
+        capacities = self._find_capacities(space)
+        if self._last is not None and np.array_equal(self._last[0], heat):
+            return self._last[1]
+        power, found = heat.reshape(space.shape), list[float]()
+        for level, capacity in enumerate(capacities):
+            power = _pair(power) if level else power
+            rates = np.divide(power, capacity, out=np.zeros_like(power), where=capacity > 0.0)
+            found.append(float(rates.flat[int(np.abs(rates).argmax())]))
+        self._last = heat, np.array(found)
+        return self._last[1]
+
+    def _find_capacities(self, space: "Space") -> list[FloatArray]:
+        """Heat capacities of the blocks of each size [J/K]."""
+        if self._capacities is None or self._capacities[0] is not space.capacity:
+            own = [space.capacity.reshape(space.shape)]
+            for _ in range(self.levels - 1):
+                own.append(_pair(own[-1]))
+            self._capacities, self._last = (space.capacity, own), None
+        return self._capacities[1]
 
 
 def _pair(field: FloatArray) -> FloatArray:
-    """Sums of neighbours along every axis."""
+    """Sums of neighbours along every axis; a last one without neighbour stands alone."""
     for axis in range(field.ndim):
-        starts = np.arange(0, field.shape[axis], 2)
-        field = np.add.reduceat(field, starts, axis=axis)
+        lines = np.moveaxis(field, axis, 0)
+        sums = lines[::2].copy()
+        sums[: len(lines) // 2] += lines[1::2]
+        field = np.moveaxis(sums, 0, axis)
     return field
 
 
