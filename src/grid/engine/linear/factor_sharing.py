@@ -9,42 +9,81 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from grid.engine.linear.systems import SparseLU
+import numpy as np
 
-MOST_ENTRIES = 3_000_000  # of all factors that are kept, of 12 bytes each
-_kept: "ContextVar[OrderedDict[bytes, SparseLU] | None]" = ContextVar("factors", default=None)
+if TYPE_CHECKING:
+    from grid.engine.linear.cholesky import Cholesky, Elimination
+    from grid.engine.linear.systems import SparseLU
+    from grid.engine.space.space import Space
+
+MOST_ENTRIES = 3_000_000  # of all factors that are kept, of 12 bytes each at most
+MOST_ELIMINATIONS = 4  # bodies whose elimination is kept
+
+
+@dataclass
+class Kept:
+    """What the runs of a batch share, by digests of what it was made of; the last used comes last."""
+
+    factors: "OrderedDict[bytes, SparseLU | Cholesky]" = field(default_factory=OrderedDict)
+    eliminations: "OrderedDict[bytes, Elimination]" = field(default_factory=OrderedDict)
+
+
+_kept: ContextVar[Kept | None] = ContextVar("factors", default=None)
 
 
 @contextmanager
 def share_factors() -> Iterator[None]:
     """Keep the last factorisations for the runs within, as long as they are not too large."""
-    token = _kept.set(OrderedDict())
+    token = _kept.set(Kept())
     try:
         yield
     finally:
         _kept.reset(token)
 
 
-def factorise(matrix: Any) -> "SparseLU":
+def factorise(matrix: Any, space: "Space | None" = None) -> "SparseLU | Cholesky":
     """The factors of a symmetric sparse matrix, CSC; those of an equal one that are kept.
+
+    Args:
+        matrix: Over any unknowns, or over the cells of a body, and then positive definite.
+        space: Of that body.
 
     Raises:
         SingularError: It is singular.
     """
-    from grid.engine.linear.systems import SparseLU
-
     kept = _kept.get()
     if kept is None:
-        return SparseLU(matrix)
-    digest = hashlib.blake2b(digest_size=32)
-    for part in (matrix.indptr, matrix.indices, matrix.data):
-        digest.update(part.data)
-    key = digest.digest()
-    factors = kept.pop(key, None) or SparseLU(matrix)
-    kept[key] = factors  # as the last one
-    while sum(one.entries for one in kept.values()) > MOST_ENTRIES:
-        kept.popitem(last=False)
+        return _factorise(matrix, space, None)
+    key = _digest(matrix.indptr, matrix.indices, matrix.data)
+    factors = kept.factors.pop(key, None) or _factorise(matrix, space, kept)
+    kept.factors[key] = factors  # as the last one
+    while sum(one.entries for one in kept.factors.values()) > MOST_ENTRIES:
+        kept.factors.popitem(last=False)
     return factors
+
+
+def _factorise(matrix: Any, space: "Space | None", kept: Kept | None) -> "SparseLU | Cholesky":
+    if space is None:
+        from grid.engine.linear.systems import SparseLU
+
+        return SparseLU(matrix)
+    from grid.engine.linear.cholesky import Cholesky, Elimination, find_places
+
+    if kept is None:
+        return Cholesky(matrix, Elimination.of(matrix, find_places(space)))
+    key = _digest(matrix.indptr, matrix.indices, np.array(space.shape), space.body_cells)
+    elimination = kept.eliminations.pop(key, None) or Elimination.of(matrix, find_places(space))
+    kept.eliminations[key] = elimination
+    while len(kept.eliminations) > MOST_ELIMINATIONS:
+        kept.eliminations.popitem(last=False)
+    return Cholesky(matrix, elimination)
+
+
+def _digest(*parts: Any) -> bytes:
+    digest = hashlib.blake2b(digest_size=32)
+    for part in parts:
+        digest.update(part.data)
+    return digest.digest()

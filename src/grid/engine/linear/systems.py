@@ -140,8 +140,8 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, 
         diagonal = shift * space.capacity + tau * space.diagonal(loads) + idle
         return Tridiagonal(diagonal, -tau * space.conductances[0][1:-1])
     if prefers_factors(space):
-        matrix = tau * assemble_body(space, loads) + sparse.diags(shift * space.capacity[space.body_cells])
-        return BodyLU(matrix.tocsc(), space)
+        matrix = (tau * assemble_body(space, loads) + sparse.diags(shift * space.capacity[space.body_cells])).tocsc()
+        return BodyLU(matrix, space) if shift == 0.0 else make_body_factors(matrix, space)
     if is_for_multigrid(space, few_solves=is_rough or shift == 0.0):
         from grid.engine.linear.multigrid.solver import Cycle, MultigridSolver
 
@@ -214,16 +214,16 @@ class TridiagonalLU:
         return solution[: right.size]
 
 
-class BodyLU:
+class BodyFactors:
     """A factorisation of the cells of the body; what is outside stays as it is.
 
     Args:
-        matrix: Over the cells of the body, in their order.
+        factors: Of a matrix over the cells of the body, in their order.
         space: The discretised problem.
     """
 
-    def __init__(self, matrix: Any, space: Space) -> None:
-        self._factors = SparseLU(matrix)
+    def __init__(self, factors: LinearSolver, space: Space) -> None:
+        self._factors = factors
         self._body, self._size = space.body_cells, space.capacity.size
 
     def solve(self, right: FloatArray) -> FloatArray:
@@ -236,6 +236,24 @@ class BodyLU:
     def solve_own(self, right: FloatArray) -> FloatArray:
         """Solve for the cells of the body alone, in their order."""
         return self._factors.solve(right)
+
+
+class BodyLU(BodyFactors):
+    """Factors of a matrix over the cells of the body that need be neither symmetric nor definite."""
+
+    def __init__(self, matrix: Any, space: Space) -> None:
+        super().__init__(SparseLU(matrix), space)
+
+
+def make_body_factors(matrix: Any, space: Space) -> BodyFactors:
+    """Factors of a symmetric positive definite matrix over the cells of the body.
+
+    Raises:
+        SingularError: It is not positive definite.
+    """
+    from grid.engine.linear.cholesky import Cholesky, Elimination, find_places
+
+    return BodyFactors(Cholesky(matrix, Elimination.of(matrix, find_places(space))), space)
 
 
 class SparseLU:

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from grid.engine import HeatProblem, solve
-from grid.engine.linear import factor_sharing
+from grid.engine.linear import cholesky, factor_sharing
 from grid.engine.linear import systems as linear
 from grid.engine.linear.factor_sharing import factorise, share_factors
 
@@ -28,13 +28,19 @@ def board(power, film=20.0):
 @pytest.fixture
 def made(monkeypatch):
     """The matrices that were factorised."""
-    matrices, make = [], linear.SparseLU.__init__
+    matrices = []
 
-    def count(self, matrix):
-        matrices.append(matrix)
-        make(self, matrix)
+    def watch(kind):
+        make = kind.__init__
 
-    monkeypatch.setattr(linear.SparseLU, "__init__", count)
+        def count(self, matrix, *more):
+            matrices.append(matrix)
+            make(self, matrix, *more)
+
+        monkeypatch.setattr(kind, "__init__", count)
+
+    watch(linear.SparseLU)
+    watch(cholesky.Cholesky)
     return matrices
 
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from grid.engine import limits
 from grid.engine.limits import Limit
 from grid.engine.linear.balance import Balance
+from grid.engine.linear.cholesky import Cholesky, Elimination, find_places
 from grid.engine.linear.newton import find_body_matrix
-from grid.engine.linear.systems import BodyLU, LinearSolver
+from grid.engine.linear.systems import BodyFactors, BodyLU, LinearSolver
 from grid.engine.space import conduction_kernels as kernels
 from grid.engine.space.conduction_faces import (
     Behind,
@@ -41,6 +42,7 @@ Indices = NDArray[Any]
 TURNS, REFRESHED, MANY = 40, 4, 8.0  # at most; matrices of a stage; turns to come that are worth another
 SLOW, UNKNOWN = 0.5, 0.999  # share of a correction that the next may have, and where nothing tells how much it will
 ROUNDINGS = 8.0  # of the largest temperature
+ROUNDING = 1e-14  # of the largest entry of a matrix: what parts both triangles of one that is symmetric
 LEAST_TIE, ROUGH = 1e-4, 1e-3  # capacity over a diagonal, from which on single precision leaves that share of an error
 KEPT_LOADS = 4
 WARM = 100.0  # K above absolute zero, where the strength of radiation is read off its law
@@ -297,7 +299,16 @@ class ConductionBody:
         own = tau * matrix
         own.setdiag(own.diagonal() + capacity)
         is_tied = float(capacity.min()) >= LEAST_TIE * float(own.diagonal().max())
-        return (RoughLU if is_tied else BodyLU)(own, self.space)
+        if (elimination := self._elimination) is None:
+            return (RoughLU if is_tied else BodyLU)(own, self.space)
+        return BodyFactors(Cholesky(own, elimination, np.float32 if is_tied else np.float64), self.space)
+
+    @cached_property
+    def _elimination(self) -> Elimination | None:
+        """Of the matrix of the start; None where it is not symmetric, as where that field drives heat."""
+        matrix, _ = self._at_start
+        largest, unlike = (float(np.abs(part.data).max(initial=0.0)) for part in (matrix, matrix - matrix.T))
+        return Elimination.of(matrix, find_places(self.space)) if unlike <= ROUNDING * largest else None
 
     @cached_property
     def _at_start(self) -> tuple[Any, FloatArray]:
@@ -307,7 +318,7 @@ class ConductionBody:
         return find_body_matrix(frozen, loads, start, 0.0), frozen.capacity[self.cells]
 
     def _solve(self, solver: LinearSolver, right: FloatArray) -> FloatArray:
-        if isinstance(solver, BodyLU):
+        if isinstance(solver, BodyFactors):
             return solver.solve_own(right)
         return solver.solve(self.spread(right))[self.cells]
 
