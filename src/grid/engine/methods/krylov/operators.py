@@ -140,7 +140,7 @@ class DirectOperator:
         if shift not in self._factors:  # not before one is needed
             from grid.engine.linear.factor_sharing import factorise
 
-            self._factors[shift] = factorise((self._own + self._shifts[shift] * self._matrix).tocsc())
+            self._factors[shift] = factorise((self._own + self._shifts[shift] * self._matrix).tocsc(), self._space)
         return self._factors[shift].solve(right)
 
     def pack(self, field: FloatArray) -> FloatArray:
