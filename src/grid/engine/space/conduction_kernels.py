@@ -132,6 +132,44 @@ def cross_joints(
     return True
 
 
+@njit(cache=True, nogil=True, inline="always")
+def find_straight_surface(
+    own: float, k_own: float, factor: float, film: float, drive: float, curve: int, firsts: Indices, edges: FloatArray,
+    coefficients: FloatArray,
+) -> tuple[float, float]:  # fmt: skip
+    """How much warmer a surface is than the cell, and the conductivity there, in closed form; NaN where there is none.
+
+    There is one under a linear law where the conductivity is a straight line between both temperatures:
+    factor (k d + c d^2) = drive - film d, of whose roots the one counts that a constant conductivity has.
+
+    Args:
+        drive: Flux into the cell if its surface had its temperature [W/m2].
+    """
+    low, last, bend = 0, 0, 0.0
+    if curve >= 0:
+        low, last = firsts[curve], firsts[curve + 1] - 1
+        while low < last:
+            middle = (low + last + 1) // 2
+            if edges[middle] <= own:
+                low = middle
+            else:
+                last = middle - 1
+        for power in range(3, coefficients.shape[1]):
+            if coefficients[low, power] != 0.0:
+                return np.nan, np.nan
+        if coefficients.shape[1] > 2:
+            bend = coefficients[low, 2]
+    steep = factor * k_own + film
+    square = steep * steep + 4.0 * factor * bend * drive
+    if not (steep > 0.0 and square > 0.0):
+        return np.nan, np.nan
+    way = 2.0 * drive / (steep + np.sqrt(square))
+    surface = own + way
+    if curve >= 0 and not (edges[low] <= surface and (low + 1 == firsts[curve + 1] or surface <= edges[low + 1])):
+        return np.nan, np.nan
+    return way, k_own + 2.0 * bend * way
+
+
 @njit(cache=True, nogil=True)
 def find_surface(
     own: float, theta: float, k_own: float, factor: float, law: tuple[float, float, float, float], offset: float,
@@ -147,6 +185,14 @@ def find_surface(
         law: Film, reference, imposed flux and strength of radiation, see `cross_faces`.
     """
     film, reference, imposed, strength = law
+    if strength == 0.0:
+        drive = film * (reference - own) + imposed
+        way, k_surface = find_straight_surface(
+            own, k_own, factor, film, drive, curve, firsts, edges, coefficients
+        )  # fmt: skip
+        if way == way:  # a number
+            flux = 0.5 * factor * way * (k_own + k_surface)
+            return flux, film * factor * k_own / (film + factor * k_surface), True
     surface, value, k_surface = own, theta, k_own
     least, most, last_gap = -np.inf, np.inf, np.inf
     for turn in range(TURNS):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
 from grid.engine import HeatProblem, solve
 from grid.engine.linear.iteration import balance
@@ -15,10 +16,11 @@ from grid.engine.methods.implicit.adaptive import AdaptiveStepper, Controller
 from grid.engine.methods.implicit.conduction_body import ConductionBody
 from grid.engine.run.planning import prepare
 from grid.engine.run.time_loop import make_stepper
+from grid.engine.space import conduction_kernels as kernels
 from grid.engine.space.conduction_faces import is_compiled
 from grid.engine.space.discretise import discretise
 from grid.engine.space.nonlinear import freeze, stored_between
-from grid.engine.space.property_curves import make_curve
+from grid.engine.space.property_curves import Curves, make_curve
 from grid.engine.values.expression import Expression
 from grid.engine.values.value import Constant, Table
 
@@ -251,3 +253,44 @@ def test_what_jumps_or_is_no_polynomial_has_no_curve():
     assert make_curve((Table((0.0, 50.0), (1.0, 4.0), "previous", of="T"),), 20.0, 273.15) is None
     assert make_curve((Expression("exp(T/100)"),), 20.0, 273.15) is None
     assert make_curve((Expression("1 + x*T"),), 20.0, 273.15) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    own=st.floats(-100.0, 900.0), ambient=st.floats(-200.0, 1500.0), film=st.floats(-6.0, 12.0),
+    imposed=st.sampled_from([0.0, 1e4, -2e5]), which=st.integers(0, 3),
+)  # fmt: skip
+def test_a_surface_is_where_the_half_cell_and_its_law_agree(own, ambient, film, imposed, which):
+    """Straight lines and tables in closed form, a piece crossed or a parabola by Newton's method: against bisection."""
+    laws = (
+        Expression("60 - 0.03*T"), Table((0.0, 300.0, 600.0), (60.0, 20.0, 45.0), of="T"),
+        Expression("60 - 0.05*T + 4e-5*T**2"), Constant(35.0),
+    )  # fmt: skip
+    curves, factor, film = Curves(), 2e3, 10.0**film
+    number = -1 if which == 3 else curves.add((laws[which],), 20.0, 273.15)
+    own, laid = np.array([own]), curves.lay_out()
+    potential, slope = np.empty(1), np.empty(1)
+    kernels.find_potentials(own, np.array([number]), *laid, potential, slope)
+    if which == 3:
+        potential, slope = 35.0 * own, np.array([35.0])
+
+    def flux_of_law(surface):
+        return film * (ambient - surface) + imposed
+
+    def gap(surface):
+        beyond, _ = kernels.find_potential(surface, number, 35.0, *laid)
+        return flux_of_law(surface) - factor * (beyond - potential[0])
+
+    flux, fall, is_found = kernels.find_surface(
+        own[0], potential[0], slope[0], factor, (film, ambient, imposed, 0.0), 273.15, number, 35.0, *laid
+    )  # fmt: skip
+    low, high = sorted((own[0], ambient + imposed / film))
+    ends = [max(low - 1.0, -300.0), min(high + 1.0, 1900.0)]  # where all these conductivities are positive
+    if not gap(ends[0]) > 0.0 > gap(ends[1]):
+        return
+    surface = brentq(gap, *ends, xtol=1e-12, rtol=1e-14)
+    scale = factor * slope[0]
+    beyond, steep = kernels.find_potential(surface, number, 35.0, *laid)
+    assert is_found
+    assert flux == pytest.approx(factor * (beyond - potential[0]), rel=1e-9, abs=1e-9 * scale)
+    assert fall == pytest.approx(film * scale / (film + factor * steep), rel=1e-6)
