@@ -77,12 +77,13 @@ def find_free_port() -> int:
 
 
 @contextmanager
-def running_service(database: str) -> Iterator[Service]:
-    """Start a service on SQLite or PostgreSQL, and stop it at the end."""
+def running_service(database: str, **settings: str) -> Iterator[Service]:
+    """Start a service on SQLite or PostgreSQL, with environment variables of its own, and stop it at the end."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="grid-bench-"))
         home, port = Path(folder) / ".grid", find_free_port()
         environment = {**os.environ, "GRID_HOME": str(home), "GRID_PORT": str(port), "LOG_LEVEL": "WARNING"}
+        environment |= settings
         environment.pop("DATABASE_URL", None)
         if database == "postgresql":
             from tests.support.postgres import start_postgres
