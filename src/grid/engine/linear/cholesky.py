@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 
 from grid.engine.errors import SingularError
 from grid.engine.linear import cholesky_kernels as kernels
-from grid.engine.values import FloatArray
+from grid.engine.values.operations import FloatArray
 
 if TYPE_CHECKING:
-    from grid.engine.space import Space
+    from grid.engine.space.space import Space
 
 Indices = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Elimination:
-    """Order and blocks of an elimination, see `grid.engine.linear.cholesky_kernels`.
+    """Order and blocks of an elimination, see `grid.engine.linear.systems.cholesky_kernels`.
 
     Args:
         order, inverse: Cell at each place, and place of each cell.

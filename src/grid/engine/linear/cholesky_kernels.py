@@ -1,6 +1,7 @@
 """Compiled Cholesky factors of sparse symmetric matrices over the cells of a grid. Importing this module loads Numba.
 
-Cells are eliminated in blocks, see `grid.engine.linear.cholesky`. A block of n cells with r rows below it has a panel of n
+Cells are eliminated in blocks, see `grid.engine.linear.systems.cholesky`. A block of n cells with r rows below it has a
+panel of n
 columns, one after the other, each of `height` numbers: n of the block, r of the rows, and zeros up to a multiple of
 `LANES`. Rows are padded as well, with the number of all cells, which stands for a place that nobody reads.
 """
@@ -12,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from grid.engine.values import FloatArray
+from grid.engine.values.operations import FloatArray
 
 Indices = NDArray[Any]
 Panels = NDArray[np.floating[Any]]
