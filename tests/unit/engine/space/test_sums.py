@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grid.engine import space_sums
+from grid.engine.space import sums as space_sums
 from grid.engine.space.discretise import discretise
 
 BOARD = {
