@@ -216,7 +216,7 @@ class Basis:
         return heat
 
     def _deflate(self, right: FloatArray, chain: int, last: int | None, gamma: float) -> FloatArray:
-        """What Galerkin's solution on the directions so far, but the even one, leaves; the right side is changed."""
+        """Residual of a right-hand side after Galerkin's solution on the directions so far, the even one excepted."""
         known = self.drives[1:] @ self._chains[chain] if last is None else self.system.mass[1:, 1 + last]
         small = np.linalg.lstsq((self.system.mass + gamma * self.system.stiffness)[1:, 1:], known)[0]
         guess = np.empty_like(right)
@@ -294,7 +294,7 @@ class Basis:
 
     @cached_property
     def _inside(self) -> NDArray[np.bool_]:
-        """Which cells count, as the directions say nothing of those outside; none given where all do."""
+        """Mask of the cells that count, as the directions do not describe those outside; empty where all count."""
         if self._space.active is None or not self._operator.has_idle:
             return np.ones(0, np.bool_)
         return self._operator.pack(self._space.active.astype(np.float64)) > 0.0

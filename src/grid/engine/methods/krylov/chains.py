@@ -1,4 +1,4 @@
-"""Where the directions of a Krylov space begin: the heat that sets a body in motion, and no combination of it twice."""
+"""First directions of a Krylov space: the heat flows that drive a body, without linear combinations of each other."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def _combine_loads(course: Course, live: list[int], sizes: FloatArray) -> FloatA
 
 
 def _is_made_up(start: FloatArray, patterns: FloatArray, weight: FloatArray, noise: FloatArray) -> bool:
-    """Whether patterns make up a heat flow but for what is rounding of theirs, or of its own."""
+    """Tell whether a heat flow is a combination of patterns, within their rounding or its own."""
     if not len(patterns):
         return False
     weighted = patterns * weight

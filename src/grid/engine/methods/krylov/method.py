@@ -40,6 +40,7 @@ class KrylovMethod:
     name: str = "krylov"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         found = find_symmetry(facts)
         if found is None and isinstance(facts.changing_loads, str):
             found = facts.changing_loads
@@ -50,6 +51,7 @@ class KrylovMethod:
         return found
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         if is_driven(facts):
             return _estimate_driven(facts)
         decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
@@ -68,6 +70,7 @@ class KrylovMethod:
         return Cost(len(facts.landings), work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.krylov.stepper import KrylovStepper
 
         if is_driven(facts):
@@ -80,12 +83,12 @@ class KrylovMethod:
 
 
 def is_driven(facts: Facts) -> bool:
-    """Whether modes of a Krylov space are driven by the loads, rather than fields found by windows of times."""
+    """Tell whether modes of a Krylov space are driven by the loads, rather than fields found by windows of times."""
     return not facts.is_constant or is_direct(facts)
 
 
 def is_direct(facts: Facts) -> bool:
-    """Whether systems on the cells of the body are factorised rather than solved by multigrid on those of the box."""
+    """Tell whether systems are factorised on the body's cells rather than solved by multigrid on those of the box."""
     many, shifts, _ = _count_directions(facts)
     # by the constants alone, so that no calibration changes the bytes of the method
     return price(_direct_work(facts, many, shifts)) < price(_multigrid_work(facts, many, many))

@@ -49,7 +49,7 @@ class Operator(Protocol):
         """Fields in the order of this operator as those of the box, shape (fields, cells); outside is their mean."""
 
     def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Where cells of the box stand in the order of this operator."""
+        """Positions of cells of the box in the order of this operator."""
 
 
 class MultigridOperator:
@@ -77,9 +77,11 @@ class MultigridOperator:
 
     @property
     def iterations(self) -> int:
+        """Number of multigrid cycles so far."""
         return sum(iteration.iterations for iteration in self._iterations)
 
     def apply(self, field: FloatArray) -> FloatArray:
+        """Apply L to a field [W]."""
         out, shape = np.empty_like(field), self._shape
         gx, gy, gz = self._faces
         rest, sums = self._rest, self._sums
@@ -87,18 +89,22 @@ class MultigridOperator:
         return out
 
     def solve(self, right: FloatArray, shift: int, energy: float) -> Field:
+        """Solve the system of a shift by conjugate gradients with multigrid."""
         return self._iterations[shift].solve(right, Stop(energy=energy))
 
     def pack(self, field: FloatArray) -> FloatArray:
+        """Order a flat field of the box as this operator does."""
         return self._arrangement.pack(field)
 
     def unpack_all(self, fields: FloatArray) -> FloatArray:
+        """Order fields as those of the box, shape (fields, cells); outside is their mean."""
         out = fields if self._arrangement.is_natural else np.empty_like(fields)
         for row, field in enumerate(fields):
             out[row] = self._space.fill(self._arrangement.unpack(field))
         return out
 
     def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Positions of cells of the box in the order of this operator."""
         if self._arrangement.is_natural:
             return cells
         at = np.unravel_index(cells, self._arrangement.shape)
@@ -108,7 +114,8 @@ class MultigridOperator:
 class Factors(Protocol):
     """A factorised system."""
 
-    def solve(self, right: FloatArray) -> FloatArray: ...
+    def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for a right-hand side."""
 
 
 class DirectOperator:
@@ -133,10 +140,12 @@ class DirectOperator:
         self._own = sparse.diags(self.capacity)
 
     def apply(self, field: FloatArray) -> FloatArray:
+        """Apply L to a field [W]."""
         out: FloatArray = self._matrix @ field
         return out
 
     def solve(self, right: FloatArray, shift: int, energy: float) -> Field:  # noqa: ARG002 exact
+        """Solve the system of a shift by its factorisation, made at the first call."""
         if shift not in self._factors:  # not before one is needed
             from grid.engine.linear.factor_sharing import factorise
 
@@ -144,17 +153,20 @@ class DirectOperator:
         return self._factors[shift].solve(right)
 
     def pack(self, field: FloatArray) -> FloatArray:
+        """Select the cells of the body from a flat field of the box."""
         return field[self._body]
 
     def unpack_all(self, fields: FloatArray) -> FloatArray:
+        """Spread fields over the box, shape (fields, cells); outside is their mean."""
         return self._space.spread(fields)
 
     def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Positions of cells of the box among those of the body."""
         return np.searchsorted(self._body, cells)
 
 
 def _fill_idle(space: Space, gamma: float, faces: tuple[FloatArray, ...]) -> FloatArray | float:
-    """What keeps cells outside a masked body as they are."""
+    """Diagonal entries that keep cells outside a masked body at their values."""
     if space.active is None:
         return 0.0
     size = float(space.capacity.max()) + gamma * max(float(g.max()) for g in faces if g.size)

@@ -122,18 +122,21 @@ class ReducedModes:
         return np.argsort(sizes)[-3:]
 
     def _see(self, coefficients: FloatArray) -> float:
-        """What the temperatures span at the start and at asked times [K]."""
+        """Span of the temperatures at the start and at output times, the scale of the tolerance [K]."""
         basis = self._basis
         some = np.unique(np.linspace(0, len(coefficients) - 1, 5).astype(int))
         return tolerance_scale(*basis.find_extremes(coefficients[some]), self._tolerance)
 
     def find_fields(self, amplitudes: FloatArray) -> FloatArray:
+        """Find the flat fields of the start and some changes, shape (changes, cells)."""
         return self._basis.find_fields(_combine(amplitudes, self._turn.T))
 
     def look(self, amplitudes: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
+        """Find some changes at some cells, shape (changes, cells)."""
         return self._basis.look(_combine(amplitudes, self._turn.T), cells)
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:
+        """Correct amplitudes so that their heat is the heat that came in, to the last rounding."""
         # the first row of the projected equation is the heat balance of the body
         system, turn = self._basis.system, self._turn
         rest = given @ self._basis.drives[0] - (integrals @ turn.T) @ system.stiffness[0]
@@ -142,6 +145,7 @@ class ReducedModes:
         return out
 
     def estimate_error(self) -> float:
+        """Largest error of a field at the output times [K]."""
         return self._error
 
 

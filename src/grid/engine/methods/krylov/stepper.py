@@ -67,15 +67,17 @@ class KrylovStepper:
     _kept: dict[tuple[float, bool], Window] = field(default_factory=dict, repr=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Make a segment of one step."""
         return Segment(start, end, 1)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """Take steps of a segment, each one from landing to landing."""
         for number in range(first, first + count):
             state = self._step(state, segment.time(number), segment.time(number + 1))
         return state
 
     def estimate_error(self, state: State) -> FloatArray:
-        """What the last direction changed, the same for all cells."""
+        """Change by the last direction as the estimate of the error, the same for all cells."""
         return np.zeros(1) if state.error is None else state.error
 
     def _step(self, state: State, start: float, end: float) -> State:
@@ -146,7 +148,7 @@ class KrylovStepper:
         raise NotConvergedError("shift-and-invert Krylov", DIRECTIONS, left, self.tolerance)
 
     def _see(self, basis: Basis, changes: FloatArray) -> float:
-        """What the temperatures span so far, at the start and the first and the last of some times [K]."""
+        """Span of the temperatures so far: at the start and the first and the last of some times [K]."""
         low, high = basis.find_extremes(changes[:, sorted({0, changes.shape[1] - 1})].T)
         return tolerance_scale(low, high, self.tolerance)
 
