@@ -92,13 +92,13 @@ class Scheme(Protocol):
         """Two steps of backward Euler of d h each, from the start of a segment, with the matrices of `step`."""
 
     def breaks_bounds(self, state: State) -> bool:
-        """Whether a state has an extreme that the maximum principle forbids."""
+        """Tell whether a state has an extreme that the maximum principle forbids."""
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of temperature that belong to errors of heat at a state."""
 
     def measure(self, errors: FloatArray) -> float:
-        """What counts as the size of errors of temperature, flat [K]."""
+        """Size of errors of temperature [K]; `errors` is flat."""
 
     def find_longest_step(self, before: State, after: State, step: float) -> float:
         """The longest step that follows loads which rise with temperature [s]; infinite where `step` does."""
@@ -109,7 +109,7 @@ class Scheme(Protocol):
 
 @dataclass(frozen=True)
 class Controller:
-    """What is carried from step to step.
+    """State of the step control, passed from step to step.
 
     Args:
         wanted: Next step, before the way is cut into equal parts [s].
@@ -127,6 +127,7 @@ class Controller:
     highest: float
 
     def pack(self) -> tuple[float, ...]:
+        """Pack the values into the controller of a `State`."""
         return (self.wanted, self.taken, self.aim, self.previous, self.lowest, self.highest)
 
 
@@ -167,9 +168,11 @@ class AdaptiveStepper:
         self._asked = np.array(self.times or (self.end,))
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Make an adaptive segment, with a guess of the number of its steps."""
         return Segment(start, end, max(1, round(10 * (end - start) / self.end)), is_adaptive=True)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 the state knows
+        """Take up to `count` steps from a state on, none beyond the end of the segment."""
         for _ in range(count):
             if state.time >= segment.end:
                 break
@@ -292,7 +295,7 @@ class AdaptiveStepper:
         return Controller(wanted, step, control.aim, max(excess, 1e-3), low, high), excess
 
     def _felt_error(self, attempt: Attempt, step: float, time: float, allowed: float) -> float:
-        """What is left of the local error at a later time, at which it is asked for [K]."""
+        """Remaining local error at the next output time [K]."""
         heat = attempt.filter(attempt.local)
         size = self.scheme.measure(attempt.to_kelvin(heat))
         ahead = (time - attempt.state.time) / step
@@ -343,7 +346,7 @@ class AdaptiveStepper:
 
 
 def _mean_left(attempt: Attempt, once: FloatArray, twice: FloatArray, steps: float) -> float:
-    """What some steps more leave of the mean of an error [K], which dies out no faster than the body loses heat.
+    """Remaining mean of an error after more steps [K]; it decays no faster than the body loses heat.
 
     Args:
         once, twice: The error after one and after two steps [J].
@@ -362,7 +365,7 @@ def carry(attempt: Attempt, heat: FloatArray) -> FloatArray:
 
 
 def _advance_error(attempt: Attempt, heat: FloatArray) -> FloatArray:
-    """What, once filtered, is an error carried on by the step."""
+    """Combine an error with its filtered value so that one more filter gives the error after the step."""
     once, twice = attempt.powers
     out: FloatArray = once * heat + twice * attempt.filter(heat)
     return out

@@ -50,7 +50,7 @@ WARM = 100.0  # K above absolute zero, where the strength of radiation is read o
 
 @dataclass(frozen=True)
 class Around:
-    """What acts on a body at one time.
+    """Boundary laws, loads and sources that act on a body at one time.
 
     Args:
         laws: Of all faces, see `conduction_kernels.cross_faces`.
@@ -73,6 +73,7 @@ class RoughLU(BodyLU):
         super().__init__((matrix * self._scale).astype(np.float32), space)
 
     def solve_own(self, right: FloatArray) -> FloatArray:
+        """Solve for the cells of the body; accurate to single precision."""
         size = float(np.abs(right).max(initial=0.0))
         if not size > 0.0:
             return np.zeros_like(right)
@@ -80,6 +81,7 @@ class RoughLU(BodyLU):
         return found * (size * self._scale)
 
     def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for the cells of the grid; zero outside the body."""
         solution = np.zeros(self._size)
         solution[self._body] = self.solve_own(right[self._body])
         return solution
@@ -123,10 +125,12 @@ class ConductionBody:
 
     @cached_property
     def joined(self) -> Joined:
+        """Joined faces, see `conduction_faces.find_joined`."""
         return find_joined(self.space, self.cell_curves)
 
     @cached_property
     def behind(self) -> Behind:
+        """Cells behind the faces of the boundary, see `conduction_faces.find_behind`."""
         return find_behind(self.space, self.cell_curves)
 
     def join(self, flow: HeatFlow) -> HeatFlow:
@@ -136,7 +140,7 @@ class ConductionBody:
         return replace(flow, faces=(faces,))
 
     def around(self, time: float) -> Around:
-        """What acts on the body at a time [s].
+        """Laws and loads that act on the body at a time [s].
 
         Raises:
             FieldError: A value that is used there is not finite or outside its limits.
@@ -251,8 +255,9 @@ class ConductionBody:
         self, fields: tuple[FloatArray, FloatArray, FloatArray], tau: float, time: float,
         reference: tuple[LinearSolver, float], make_solver: Callable[[FloatArray], LinearSolver], tolerance: float,
     ) -> Balance | None:  # fmt: skip
-        """The field T with (heat stored from `base` to T) = known + tau f(T), see
-        `grid.engine.linear.iteration.balance`.
+        """Find the field T with (heat stored from `base` to T) = known + tau f(T).
+
+        See `grid.engine.linear.iteration.balance`.
 
         Args:
             fields: `base`, `known` and the guess, flat [K], [J], [K].
@@ -328,7 +333,7 @@ class ConductionBody:
 
     @cached_property
     def _is_mild(self) -> bool:
-        """Whether nothing but conductivities depends on temperature."""
+        """Tell whether nothing but conductivities depends on temperature."""
         return not self.has_capacities and all(law.is_linear for law in self.space.boundaries)
 
     @cached_property
@@ -411,13 +416,14 @@ class Moment:
 
     @property
     def flow(self) -> HeatFlow:
+        """Heat flow of the grid at this field."""
         into, out = split_signs(self.heats)
         net, around = self.body.spread(self.net), self.around
         return HeatFlow(net, into, out, around.generated, (self.heats,), around.loads.prescribed)
 
 
 def _is_slow(size: float, ratio: float, allowed: float) -> bool:
-    """Whether corrections that shrink by a ratio have far to go yet."""
+    """Tell whether corrections that shrink by a ratio are still far from convergence."""
     return ratio > SLOW or (ratio > 0.0 and math.log(allowed / size) / math.log(ratio) > MANY)
 
 
@@ -428,7 +434,7 @@ def _find_extremes(laws: FloatArray) -> tuple[float, float]:
 
 
 def _allows(limit: Limit, least: float, largest: float) -> bool:
-    """Whether values from the least to the largest are physical; endless ones are of a property that does not vary."""
+    """Tell whether values from the least to the largest are physical; infinite ones belong to constant properties."""
     if least == math.inf:
         return True
     return limit.minimum < least and largest <= limit.maximum

@@ -50,16 +50,16 @@ FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, a
 
 @dataclass(frozen=True)
 class ImplicitMethod:
-    """TR-BDF2, see `grid.engine.methods.implicit.stepper` and, where a material melts,
-    `grid.engine.methods.implicit.phase_change`.
+    """TR-BDF2 for conduction, with a scheme of its own where a material melts.
 
-    In equal steps if a number was asked for, else in steps chosen by their error, see
-    `grid.engine.methods.implicit.adaptive`.
+    See `grid.engine.methods.implicit.stepper` and, for melting, `grid.engine.methods.implicit.phase_change`. Equal
+    steps if a number was prescribed, else steps chosen by their error, see `grid.engine.methods.implicit.adaptive`.
     """
 
     name: str = "implicit"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         if facts.precision != "double":
             return "it works in double precision only"
         least = find_least_tolerance(facts)
@@ -68,6 +68,7 @@ class ImplicitMethod:
         return None
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
         memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
         if _has_compiled_flow(facts):
@@ -77,6 +78,7 @@ class ImplicitMethod:
         return Cost(steps, _count_work(facts, steps), memory, find_step(facts))
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.facts import analyse_facts, find_bends, find_jumps
         from grid.engine.methods.implicit.adaptive import AdaptiveStepper
         from grid.engine.methods.implicit.stepper import ImplicitStepper
@@ -122,13 +124,13 @@ def _count_work(facts: Facts, steps: float) -> Work:
 
 
 def _is_factored(facts: Facts) -> bool:
-    """Whether Newton's matrix is factorised rather than solved by iteration."""
+    """Tell whether Newton's matrix is factorised rather than solved by iteration."""
     cells = facts.body_cells or facts.cells
     return cells <= MOST_FACTORED and (facts.dimension < 3 or factor_seconds(facts.problem.domain.cells, cells) <= 0.3)
 
 
 def _has_compiled_flow(facts: Facts) -> bool:
-    """Whether stages are corrected on the cells of the body, see `grid.engine.methods.implicit.conduction_body`."""
+    """Tell whether stages are corrected on the body's cells, see `grid.engine.methods.implicit.conduction_body`."""
     from grid.engine.space.property_curves import has_compiled_flow
 
     return (facts.dimension == 1 or _is_factored(facts)) and has_compiled_flow(facts.problem)
@@ -167,7 +169,7 @@ def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpySte
 
 
 def _has_compiled_turns(problem: "HeatProblem") -> bool:
-    """Whether a material melts with conductances that one potential makes constant, see `phase_conduction`."""
+    """Tell whether a material melts with conductances that one potential makes constant, see `phase_conduction`."""
     from grid.engine.methods.implicit.phase_conduction import find_ratio
 
     laws = list(problem.boundaries.values())

@@ -143,7 +143,7 @@ class EnthalpyStepper(EqualSteps):
         return replace(state, rejected_steps=state.rejected_steps + 1)
 
     def _begin(self, content: FloatArray, time: float) -> AnyMoment:
-        """What follows from the enthalpies that a step starts with."""
+        """Temperatures and heat flows of the enthalpies that a step starts with."""
         return self._at(content, time) if self.body is None else self.body.at(content, time)
 
     def _stage(self, base: FloatArray, known: FloatArray, guess: FloatArray, tau: float, time: float) -> AnyMoment:
@@ -360,6 +360,7 @@ class EnthalpyStepper(EqualSteps):
         )
 
     def estimate_error(self, state: State) -> FloatArray:
+        """Estimate of the time error of each cell, flat [K]."""
         if state.error is None:
             return np.zeros_like(state.temperature)
         return np.abs(state.error * self._slope(state))

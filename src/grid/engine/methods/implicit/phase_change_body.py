@@ -90,6 +90,7 @@ class ConstantBody:
 
     @property
     def space(self) -> Space:
+        """Discretised problem of the store."""
         return self.store.space
 
     @property
@@ -116,7 +117,7 @@ class ConstantBody:
 
     @cached_property
     def places(self) -> Indices:
-        """Where in `order` a cell of the grid stands; of no meaning outside the body."""
+        """Position of each cell of the grid in `order`; of no meaning outside the body."""
         out = np.zeros(self.space.capacity.size, np.int64)
         out[self.order] = np.arange(self.order.size)
         return out
@@ -144,7 +145,7 @@ class ConstantBody:
         return firsts[self.order], lasts[self.order], np.array(nodes), np.array(contents) * volume
 
     def pattern(self, tau: float) -> tuple[Indices, Indices]:
-        """Which entries of a factor matter, by rows."""
+        """Entries of a factor that matter, by rows."""
         step = math.ceil(math.log(tau) / math.log(LADDER))
         if step not in self._patterns:
             self._patterns[step] = self._find_pattern(LADDER**step)
@@ -254,7 +255,7 @@ class ConstantBody:
 
     @cached_property
     def _pieces(self) -> list[slice]:
-        """Where the faces of each patch stand."""
+        """Range of the faces of each patch."""
         ends = np.cumsum([0, *(patch.cells.size for patch in self.space.patches)])
         return [slice(int(low), int(high)) for low, high in itertools.pairwise(ends)]
 
@@ -270,7 +271,7 @@ class ConstantBody:
         return out
 
     def at(self, content: FloatArray, time: float) -> "ConstantMoment":
-        """What follows from enthalpies of the grid at a time."""
+        """Temperatures and heat flows that follow from enthalpies of the grid at a time."""
         own, around = content[self.order], self.surroundings(time)
         potential, slope = self._potentials(own)
         films, given, flow = around.own.copy(), around.given.copy(), np.empty_like(own)
@@ -284,7 +285,7 @@ class ConstantBody:
         return potential, slope
 
     def _find_surfaces(self, around: Surroundings) -> kernels.Surfaces:
-        """What `kernels.choose_films` asks for; no faces where both phases conduct alike."""
+        """Arguments of `kernels.choose_films`; no faces where both phases have the same conductivity."""
         films, heats, liquid_films, liquid_heats, thresholds = around.faces
         behind = self.boundary_faces[1].astype(INDEX)[: thresholds.size]
         return behind, thresholds, films, heats, liquid_films, liquid_heats, around.sources
@@ -339,6 +340,7 @@ class ConstantMoment:
 
     @cached_property
     def temperature(self) -> FloatArray:
+        """Temperatures of the grid, flat; the mean outside the body."""
         return self.body.spread(self.body.conduction.restore(self.potential), mean=True)
 
     @cached_property
@@ -347,6 +349,7 @@ class ConstantMoment:
         return self.body.spread(self.own_slope / self.body.conduction.rate(self.potential))
 
     def include(self, bounds: Bounds) -> Bounds:
+        """Widen the bounds of the maximum principle by the surroundings of the body."""
         return self.body.include(bounds, self.around)
 
     def surfaces(self) -> tuple[float, float]:
@@ -358,6 +361,7 @@ class ConstantMoment:
         return float(surface.min()), float(surface.max())
 
     def make_solver(self, tau: float) -> "Filter":
+        """Make the filter of errors for a step."""
         return Filter(self, tau)
 
 
@@ -382,6 +386,7 @@ class Filter:
         return diagonal, rows, columns, lower, pivots
 
     def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for a heat of each cell of the grid [J]; zero outside the body."""
         body, slope = self.moment.body, self.moment.own_slope
         own = right[body.order]
         diagonal, rows, columns, lower, pivots = self._factor

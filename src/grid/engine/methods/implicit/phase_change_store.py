@@ -1,4 +1,4 @@
-"""What the cells of a body that melts store, and the temperatures that belong to it."""
+"""Enthalpies that the cells of a body that melts store, and the temperatures that belong to them."""
 
 import math
 from dataclasses import dataclass

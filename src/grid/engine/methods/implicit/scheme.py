@@ -1,4 +1,4 @@
-"""What both forms of TR-BDF2 share (`implicit`, `enthalpy`): weights, equal steps, bounds and the booking of heat."""
+"""Parts that both forms of TR-BDF2 (`implicit`, `enthalpy`) share: weights, equal steps, bounds, booking of heat."""
 
 import math
 from abc import ABC, abstractmethod
@@ -41,9 +41,11 @@ class EqualSteps(ABC):
     share: float = field(default=SHARE, init=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Cut the time between two landings into equal steps no longer than `time_step`."""
         return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """Take steps number `first` to `first + count - 1` of a segment; errors name the step, time and cell."""
         for number in range(first, first + count):
             try:
                 attempt = self._equal_step(state, segment, number)
@@ -58,7 +60,7 @@ class EqualSteps(ABC):
         """One step that is kept, damped or in parts where it has to be."""
 
     def breaks_bounds(self, state: State) -> bool:
-        """Whether a state has an extreme that the maximum principle forbids."""
+        """Tell whether a state has an extreme that the maximum principle forbids."""
         bounds, temperature = state.bounds, state.temperature
         slack = OVERSHOOT * (bounds.highest - bounds.lowest)
         slack = max(slack, ROUNDING * max(abs(bounds.lowest), abs(bounds.highest)))

@@ -76,6 +76,7 @@ class ImplicitStepper(EqualSteps):
     _solvers: OrderedDict[tuple[float, bytes], LinearSolver] = field(default_factory=OrderedDict, repr=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Cut the time between two landings into equal steps, and record their length."""
         segment = super().make_segment(start, end)
         if not any(abs(known - segment.time_step) <= REUSE * known for known in self._steps):
             self._steps.append(segment.time_step)
@@ -154,7 +155,7 @@ class ImplicitStepper(EqualSteps):
         return Balance(temperature, self.space.heat_flow(temperature, loads), loads, self.space, solver, 1)
 
     def _guess_last(self, old: FloatArray, middle: Balance) -> FloatArray:
-        """Where the iteration of the last stage begins: beyond the middle one as far as the step goes.
+        """First guess of the last stage: the middle stage extrapolated to the end of the step.
 
         Within the extremes of both fields, for which properties are known to be physical.
         """
@@ -175,7 +176,7 @@ class ImplicitStepper(EqualSteps):
 
     @property
     def has_few_matrices(self) -> bool:
-        """Whether stages are corrected by matrices of few steps, because a factorisation is dear beside a turn."""
+        """True where stages are corrected with matrices of few steps, as a factorisation costs more than turns."""
         return self.body is not None and len(self.space.shape) > 1 and self.space.body_cells.size > FEW_CELLS
 
     def _find_flow(self, space: Space, temperature: FloatArray, time: float) -> tuple[HeatFlow, Loads]:
@@ -304,6 +305,7 @@ class ImplicitStepper(EqualSteps):
         return heat * freeze(self.space, state.temperature, state.time)[0].rate
 
     def find_corner(self, before: State, after: State) -> float | None:  # noqa: ARG002 smooth coefficients have none
+        """Return None: smooth coefficients have no corner."""
         return None
 
     def _careful_step(self, state: State, segment: Segment, number: int, step: float) -> State:
@@ -327,6 +329,7 @@ class ImplicitStepper(EqualSteps):
         return replace(attempt, temperature=temperature, ledger=ledger, error=self._carry(state, local, done))
 
     def estimate_error(self, state: State) -> FloatArray:
+        """Estimate of the time error of each cell, flat [K]."""
         return np.abs(state.error) if state.error is not None else np.zeros_like(state.temperature)
 
     def _capacity_of(self, done: Balance) -> FloatArray:
