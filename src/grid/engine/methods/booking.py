@@ -14,7 +14,7 @@ from grid.engine.values.operations import FloatArray
 
 @dataclass(frozen=True)
 class Heat:
-    """What moved over a step [J]: through the boundary, and by sources, with and without their signs."""
+    """Heat moved over a step [J]: through the boundary, and by sources, with and without their signs."""
 
     into: float
     out: float

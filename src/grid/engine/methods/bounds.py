@@ -1,4 +1,4 @@
-"""What bounds the temperatures of a run, keeping a field within it, and the scale of a tolerance."""
+"""Bounds of the temperatures of a run, limiting of a field to them, and the scale of a tolerance."""
 
 import math
 
@@ -26,7 +26,7 @@ def tolerance_scale(lowest: float, highest: float, tolerance: float) -> float:
 
 
 def reason_without_bounds(problem: ProblemFields) -> str | None:
-    """Why the maximum principle does not bound the temperatures of a problem; None if it does."""
+    """Give the reason why the maximum principle does not bound the temperatures of a problem; None if it does."""
     if problem.source_term.variables or problem.source_term.evaluate({}) != 0.0:
         return "a source may make new extremes"
     if any(not boundary.is_bounded for boundary in problem.boundaries.values()):

@@ -1,4 +1,4 @@
-"""What choosing a method may look at: a problem as it is to be run."""
+"""Facts for the choice of a method: a problem as it is to be run."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ DEFAULT_TOLERANCE = 1e-4  # of the span of temperatures
 
 @dataclass(frozen=True)
 class Facts:
-    """What choosing a method may look at.
+    """Facts for the choice of a method.
 
     Args:
         problem: What is to be solved; a transient.
@@ -45,6 +45,7 @@ class Facts:
 
     @property
     def dimension(self) -> int:
+        """Number of axes."""
         return self.problem.dimension
 
     @property
@@ -54,7 +55,7 @@ class Facts:
 
     @property
     def is_linear(self) -> bool:
-        """Whether all coefficients are constant in time and free of temperature; loads may change in time."""
+        """True where all coefficients are constant in time and free of temperature; loads may change in time."""
         return self.problem.is_linear
 
     @cached_property
@@ -72,7 +73,7 @@ class Facts:
 
     @cached_property
     def is_constant(self) -> bool:
-        """Whether the problem is linear and its loads do not change in time either."""
+        """True where the problem is linear and its loads do not change in time either."""
         return self.is_linear and self.problem.has_constant_loads
 
 

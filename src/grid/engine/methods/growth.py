@@ -78,7 +78,7 @@ def find_longest_step(
 
 
 def _bends(space: Space, slopes: list[dict[str, FloatArray]], tau: float) -> bool:
-    """Whether a source or a flux that cools within a stage has slopes along a step that differ by far."""
+    """Tell whether a source or a flux that cools within a stage has slopes along a step that differ by far."""
     for name in slopes[0]:
         if name == "source_term" or space.problem.boundaries[name.removeprefix("boundaries.")].has_fluxes:
             along = np.array([parts[name] for parts in slopes])
@@ -89,7 +89,7 @@ def _bends(space: Space, slopes: list[dict[str, FloatArray]], tau: float) -> boo
 
 
 def _keeps_positive(space: Space, temperature: FloatArray, time: float, tau: float) -> bool:
-    """Whether the matrix of a stage has the inverse of a body that settles over it."""
+    """Tell whether the matrix of a stage has the inverse of a body that settles over it."""
     frozen, loads = freeze(space, temperature, time)
     try:
         solver = make_newton_solver(frozen, loads, temperature, time, shift=1.0, tau=tau)
@@ -171,7 +171,7 @@ def _find_fastest(space: Space, temperature: FloatArray, time: float) -> tuple[s
 
 
 def _is_physical(space: Space, state: State) -> bool:
-    """Whether all coefficients are, at a state."""
+    """Tell whether all coefficients are physical at a state."""
     try:
         freeze(space, state.temperature, state.time)
     except GridError:

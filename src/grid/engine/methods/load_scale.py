@@ -144,8 +144,15 @@ _Known = dict[int, tuple["Closure", FloatArray, float, float]]
 def _heats(
     space: "Space", loads: "Loads", start: FloatArray, time: float, known: _Known
 ) -> tuple[FloatArray, FloatArray, float, float]:
-    """Heat given and heat exchanged with each cell at the start [W], the largest difference of temperatures that
-    drives the latter [K], and the time in which the whole body forgets [s]. `known` keeps what closures gave."""
+    """Heat flows of each cell at the start, and the scales of the response.
+
+    Args:
+        known: Stores the results of closures between calls.
+
+    Returns:
+        Heat given and heat exchanged with each cell [W], the largest difference of temperatures that drives the latter
+        [K], and the time in which the whole body loses the memory of its start [s].
+    """
     given, taken = np.zeros_like(start), np.zeros_like(start)
     if loads.source is not None:
         given += loads.source
@@ -175,7 +182,7 @@ def _heats(
 
 
 def _find_reach(space: "Space", index: int, closure: "Closure", start: FloatArray, time: float) -> float:
-    """How far a face could bring the cells behind it from their temperature at the start [K]."""
+    """Largest change of the cells behind a face from their temperature at the start that the face could cause [K]."""
     values, patch = space.boundaries[index].values, space.patches[index]
     around = values.get("surroundings")
     if around is None or "T" in around.variables:

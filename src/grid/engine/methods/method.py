@@ -1,4 +1,4 @@
-"""What a method of advancing in time is, and what choosing one may look at.
+"""Interface of a method of advancing in time, and the facts by which one is chosen.
 
 A method says in words why it cannot solve a problem, what solving it would cost, and makes the stepper that does it.
 Adding one is a class in a module of this package and an entry in `METHODS`; nothing else changes.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a method would need.
+    """Estimated cost of a run by a method.
 
     Args:
         steps: Time steps.
@@ -64,13 +64,13 @@ class Method(Protocol):
 
     @property
     def name(self) -> str:
-        """What `solve(method=...)` calls it."""
+        """Name of the method in `solve(method=...)`."""
 
     def find_obstacle(self, facts: Facts) -> str | None:
-        """Why the method cannot solve a problem, in words; None if it can."""
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
 
     def estimate(self, facts: Facts) -> Cost:
-        """What it would cost. Needs neither SciPy nor Numba, and no field."""
+        """Estimate the cost. Needs neither SciPy nor Numba, and no field."""
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
         """The stepper that carries it out."""

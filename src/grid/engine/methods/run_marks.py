@@ -30,7 +30,7 @@ class RunMarks:
     _last: tuple[FloatArray, Mark] | None = field(default=None, repr=False)
 
     def is_known(self, state: State) -> bool:
-        """Whether a state is one that this run reaches from its start."""
+        """Tell whether a state is one that this run reaches from its start."""
         if state.time == 0.0:
             start = self.space.initial_temperature()
             return state.temperature is start or np.array_equal(state.temperature, start)

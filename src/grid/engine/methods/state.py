@@ -32,6 +32,7 @@ class Ledger:
     def add(
         self, boundary_in: float, boundary_out: float, generated: float, prescribed: tuple[float, ...] = ()
     ) -> Self:
+        """Return the ledger with the heat of a step added [J]."""
         if prescribed:
             before = self.prescribed or (0.0,) * len(prescribed)
             prescribed = tuple(one + other for one, other in zip(before, prescribed, strict=True))
@@ -46,6 +47,7 @@ class Ledger:
 
     @property
     def net(self) -> float:
+        """Net heat into the body [J]."""
         return self.boundary_in - self.boundary_out + self.generated
 
 
@@ -57,6 +59,7 @@ class Bounds:
     highest: float
 
     def include(self, values: object) -> "Bounds":
+        """Widen the bounds by the extremes of some values."""
         return self.widen(float(np.min(values)), float(np.max(values)))  # type: ignore[call-overload]
 
     def widen(self, low: float, high: float) -> "Bounds":
@@ -91,6 +94,7 @@ class Segment:
 
     @property
     def time_step(self) -> float:
+        """Length of the equal steps [s]."""
         return (self.end - self.start) / self.steps
 
     def time(self, step: int) -> float:
@@ -98,7 +102,7 @@ class Segment:
         return self.end if step == self.steps else self.start + step * self.time_step
 
     def find_step(self, time: float) -> int:
-        """How many of the equal steps end at or before a time."""
+        """Count the equal steps that end at or before a time."""
         return min(max(round((time - self.start) / self.time_step), 0), self.steps)
 
     def inside(self, time: float) -> float:

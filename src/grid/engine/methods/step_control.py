@@ -16,7 +16,7 @@ LEAST_EXCESS = 1e-9  # error over what is allowed, below which it says nothing
 
 @dataclass(frozen=True)
 class StepRule:
-    """How long the next step is.
+    """Rule for the length of the next step.
 
     Args:
         safety: Share of the length at which the error would be just allowed [-].
@@ -45,7 +45,7 @@ class StepRule:
 
 
 def shrink_aim(aim: float, share: float, allowed: float, error: float) -> float:
-    """What a step may add to the error in a run that begins again, where the errors came to more than is allowed.
+    """Compute the allowed error of a step for a run that begins again, as its errors came to more than is allowed.
 
     Args:
         aim: What a step might add in the run that ended [share of the tolerance].

@@ -29,6 +29,7 @@ class AdiMethod:
     name: str = "adi"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         problem = facts.problem
         if facts.precision != "double":
             return "it works in double precision only"
@@ -47,6 +48,7 @@ class AdiMethod:
         return "an axis is periodic" if any(problem.is_periodic) else None
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         steps = facts.steps or math.ceil(STEPS / math.sqrt(facts.tolerance)) * len(facts.landings)
         work = {"adi_step": steps, "adi_cell": steps * facts.dimension * facts.cells}
         if loads_change(facts.problem):
@@ -55,6 +57,7 @@ class AdiMethod:
         return Cost(steps, work, int(8 * facts.cells * fields) + 2_000_000, _find_step(facts))
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.adi.stepper import AdiStepper
         from grid.engine.methods.facts import analyse_facts, find_jumps
         from grid.engine.methods.load_scale import estimate_span
@@ -67,7 +70,7 @@ class AdiMethod:
 
 
 def _is_rounded(facts: Facts) -> bool:
-    """Whether a step multiplies the rounding of the temperatures by more than the balance of heat allows."""
+    """Tell whether a step multiplies the rounding of the temperatures by more than the heat balance allows."""
     steps, longest = (
         (facts.steps, LONGEST) if facts.steps is not None else (STEPS / math.sqrt(facts.tolerance), ROUGHEST)
     )

@@ -92,14 +92,17 @@ class AdiStepper:
     _constant_known: FloatArray | None = field(default=None, repr=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Cut the time between two landings into equal steps, or into one where the error controls them."""
         if self.time_step is None:
             return Segment(start, end, 1)
         return Segment(start, end, max(1, int(np.ceil((end - start) / self.time_step * (1 - 1e-9)))))
 
     def estimate_error(self, state: State) -> FloatArray:
+        """Estimate of the time error [K]; zero where none was made."""
         return np.zeros(1) if state.error is None else np.abs(state.error)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """Take equal steps of a segment, or all of it with controlled error."""
         if self.time_step is None:
             return self._controlled(state, segment)
         way = self._begin(state)
@@ -220,7 +223,7 @@ class AdiStepper:
         return loads
 
     def _heat_flow(self, temperature: FloatArray, loads: Loads) -> FloatArray:
-        """b - L T [W], in compiled passes."""
+        """Net heat b - L T of each cell [W], in compiled passes."""
         key = loads.operator_key
         if key not in self._operators:
             self._operators.clear()
@@ -232,7 +235,7 @@ class AdiStepper:
         return np.subtract(self._known(loads), out, out=out)
 
     def _known(self, loads: Loads) -> FloatArray:
-        """b [W]: what the faces and the source bring to a body at zero."""
+        """Vector b [W]: heat from the faces and the source into a body at zero."""
         if self._constant_known is not None:
             return self._constant_known
         known = np.zeros_like(self.space.capacity) if loads.source is None else loads.source.copy()

@@ -35,7 +35,7 @@ def fill_phi(out: Array, z: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def fill_factors(factors: Array, rates: Array, lengths: Array) -> None:
-    """What a stretch makes of an amplitude and of its drive, for each distinct length and mode.
+    """Compute the factors of an amplitude and of its drive over a stretch, for each distinct length and mode.
 
     Args:
         factors: phi_0, h phi_1, h phi_2, h^2 phi_2 and h^2 phi_3; shape (5, lengths, modes).

@@ -102,9 +102,11 @@ class DrivenStepper:
         return self.landings
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Make a segment of one step."""
         return Segment(start, end, 1)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """Take steps of a segment, each from the solution of the whole run."""
         for number in range(first, first + count):
             state = self._step(state, segment.time(number), segment.time(number + 1))
         return state
@@ -200,7 +202,7 @@ class DrivenStepper:
 
     @cached_property
     def _has_limited_source(self) -> bool:
-        """Whether the products of the source are within its limits wherever they add up."""
+        """Tell whether the products of the source stay within its limits wherever they are summed."""
         volume = cell_volume(self.space.problem.domain)
         sizes = [
             float(np.abs(pattern.heat).max(initial=0.0)) / volume * pattern.load.signal.largest
@@ -225,7 +227,7 @@ class DrivenStepper:
 
 
 def _is_looked_at(value: Value) -> bool:
-    """Whether a value changes in time otherwise than as a table, whose numbers tell all."""
+    """Tell whether a value changes in time and is not a table, whose numbers alone define its course."""
     return "t" in value.variables and not isinstance(value, Table)
 
 

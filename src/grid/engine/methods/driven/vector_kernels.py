@@ -105,7 +105,7 @@ def _put(out: Array, base: Array, part: Array, factor: float) -> None:
 
 @njit(cache=True, nogil=True)
 def combine(out: Array, base: Array, vectors: Array, coefficients: Array, factor: float) -> None:
-    """out = factor (base + constant + sum of vectors times their coefficients)."""
+    """Compute out = factor (base + constant + sum of vectors times their coefficients)."""
     buffer = np.empty(BLOCK)
     for low in range(0, out.shape[0], BLOCK):
         high = min(low + BLOCK, out.shape[0])
@@ -116,7 +116,7 @@ def combine(out: Array, base: Array, vectors: Array, coefficients: Array, factor
 
 @njit(cache=True, nogil=True)
 def combine_all(out: Array, base: Array, vectors: Array, constants: Array, coefficients: Array) -> None:
-    """out = base + constant + sum of vectors times their coefficients, of each row of coefficients."""
+    """Compute out = base + constant + sum of vectors times their coefficients, of each row of coefficients."""
     buffer = np.empty(FEW)
     for low in range(0, out.shape[1], FEW):
         high = min(low + FEW, out.shape[1])
@@ -128,7 +128,7 @@ def combine_all(out: Array, base: Array, vectors: Array, constants: Array, coeff
 
 @njit(cache=True, nogil=True)
 def combine_at(out: Array, vectors: Array, places: Array, constants: Array, coefficients: Array) -> None:
-    """out = constant + sum of vectors times their coefficients at some cells, of each row of coefficients."""
+    """Compute out = constant + sum of vectors times their coefficients at some cells, of each row of coefficients."""
     count, cells = vectors.shape[0], places.shape[0]
     if cells <= FEWEST:
         turned = np.empty((cells, count))

@@ -33,7 +33,7 @@ PLANE_BYTES = 65_536  # of a plane of a block in 3D
 
 
 def is_homogeneous(problem: HeatProblem) -> bool:
-    """Whether the tiled kernels can take a problem: a plain box of constants, conduction only, in 2D or 3D."""
+    """Tell whether the tiled kernels can solve a problem: a plain box of constants, conduction only, in 2D or 3D."""
     return (
         problem.dimension > 1
         and len(problem.materials) == 1
@@ -51,7 +51,7 @@ def is_homogeneous(problem: HeatProblem) -> bool:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a run is cut; the bytes do not depend on it.
+    """Division of a run into blocks and slabs; the bytes of the result do not depend on it.
 
     Args:
         levels: Steps in one pass.

@@ -98,7 +98,7 @@ def _interpreted(work: Any, law: Any, numbers: Any, heat: Any, source: int, targ
 
 @dataclass
 class _Block:
-    """What a step needs while its code is written: pointers to the numbers of the arrays."""
+    """Values that a step uses while its code is generated: pointers to the numbers of the arrays."""
 
     builder: Any
     work: Any
@@ -176,7 +176,7 @@ class _Block:
 
 
 def fuse(builder: Any, a: Any, x: Any, c: Any) -> Any:
-    """a x + c of vectors in one rounding."""
+    """Emit a x + c of vectors, rounded once."""
     kind = a.type
     function = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{kind.count}f64"

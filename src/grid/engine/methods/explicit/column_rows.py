@@ -104,7 +104,7 @@ def _note_interpreted(work: Any, source: int, cells: int, row: Any) -> None:
 
 @dataclass
 class _Row:
-    """What a step needs while its code is written: pointers to the numbers of the arrays."""
+    """Values that a step uses while its code is generated: pointers to the numbers of the arrays."""
 
     builder: Any
     work: Any

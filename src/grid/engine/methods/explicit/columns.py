@@ -1,9 +1,8 @@
-"""Columns: homogeneous bodies in 1D with constant loads, as the kernels of
-`grid.engine.methods.explicit.column_kernels` take them.
+"""Data of the kernels in `explicit.column_kernels` for homogeneous bodies in 1D with constant loads ("columns").
 
-Every number is computed element by element, for one column as for a thousand, so a column has the same bytes in any
-company; and by the formulas of the general path (`grid.engine.space`, `grid.engine.space.discretise`), so the steps are
-its.
+Every number is computed element by element, for one column as for a thousand, so the bytes of a column do not depend on
+the other columns; and by the formulas of the general path (`grid.engine.space`, `grid.engine.space.discretise`), so the
+steps are the same as there.
 """
 
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ Numbers = Mapping[str, Any]  # a number, or one for each column, by name
 
 
 def is_column(problem: HeatProblem) -> bool:
-    """Whether the kernels of columns can take a problem."""
+    """Tell whether the kernels of columns can solve a problem."""
     [material, *others] = problem.materials
     laws = problem.boundaries.values()
     return (
@@ -63,7 +62,7 @@ def base_numbers(problem: HeatProblem) -> dict[str, float]:
 
 
 def heat_capacity(numbers: Numbers) -> Any:
-    """rho c [J/(m3 K)]."""
+    """Volumetric heat capacity rho c [J/(m3 K)]."""
     if "material.volumetric_heat_capacity" in numbers:
         return numbers["material.volumetric_heat_capacity"]
     return numbers["material.density"] * numbers["material.specific_heat"]
@@ -71,7 +70,7 @@ def heat_capacity(numbers: Numbers) -> Any:
 
 @dataclass(frozen=True)
 class Laws:
-    """What the kernels need of each column.
+    """Coefficients and bounds of each column, as the kernels use them.
 
     Args:
         law: Capacity [J/K], conductance [W/K], slope and shift of both ghosts, shape (6, columns).
@@ -120,7 +119,7 @@ def _reader(face: str, numbers: Numbers) -> Any:
 
 
 def boundary_limits(law: Boundary) -> dict[str, Any]:
-    """What each field of a boundary may be."""
+    """Limits of each field of a boundary."""
     return {name: law.limits[name] for name in law.values}
 
 
@@ -166,7 +165,7 @@ def count_steps(facts: Facts, stable: FloatArray) -> Any:
 
 @dataclass(frozen=True)
 class Ran:
-    """What the kernels leave of some columns that step alike, the columns first.
+    """Results of the kernels for columns that share their steps; the columns are the first axis.
 
     Args:
         fields: Shape (columns, times, cells).

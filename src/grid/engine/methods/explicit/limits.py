@@ -1,4 +1,4 @@
-"""How long a step of forward Euler is, and from how many cells on threads share one."""
+"""Length of a step of forward Euler, and the number of cells from which on threads share one."""
 
 import numpy as np
 

@@ -21,6 +21,7 @@ class ExplicitMethod:
     name: str = "explicit"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         problem = facts.problem
         if not problem.is_linear:
             return "coefficients depend on temperature or time"
@@ -35,6 +36,7 @@ class ExplicitMethod:
         return None
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         step = find_step(facts)
         steps = facts.duration / step + len(facts.landings) if step > 0 else math.inf
         work = explicit_work(facts.problem, steps)
@@ -42,6 +44,7 @@ class ExplicitMethod:
         return Cost(count, work, memory_bytes(facts.problem, "explicit", len(facts.times) + 1), step)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.explicit.stepper import ExplicitStepper
 
         is_large = facts.dimension > 1 and facts.cells >= PARALLEL_CELLS

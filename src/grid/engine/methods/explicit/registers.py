@@ -17,7 +17,7 @@ WIDE_NAMES = (
 
 
 def has_wide_registers() -> bool:
-    """Whether Numba compiles for AVX-512."""
+    """Tell whether Numba compiles for AVX-512."""
     features = getattr(config, "CPU_FEATURES", None)
     if features:
         return f"+{WIDE}" in features.split(",")

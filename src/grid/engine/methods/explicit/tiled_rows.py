@@ -92,7 +92,7 @@ def _interpreted(rows: int) -> Callable[..., None]:
 
 @dataclass
 class _Rows:
-    """What a sweep needs while its code is written."""
+    """Values that a sweep uses while its code is generated."""
 
     builder: Any
     kind: Any  # LLVM's float or double
@@ -196,7 +196,7 @@ class _Rows:
         return result
 
     def fused(self, a: Any, x: Any, c: Any, kind: Any) -> Any:
-        """a x + c in one rounding."""
+        """Emit a x + c, rounded once."""
         name = f"llvm.fma.{f'v{self.lanes}' if kind is self.vector else ''}f{8 * self.size}"
         function = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(kind, [kind] * 3), name)
         return self.builder.call(function, [a, x, c])

@@ -187,7 +187,7 @@ def _gap(
     u: Address, v: Address, arrays: tuple[Address, ...], sizes: tuple[int, ...], part: int, parts: int, first: int,
     levels: int, weights: Address, zero: Number, edge: tuple[Address, ...],
 ) -> None:  # fmt: skip
-    """What a slab and the one before it have left between them."""
+    """Advance the cells between a slab and the one before it, which neither has advanced."""
     middle = sizes[0] * part // parts
     for t in range(1, levels):
         x, o = (v, u) if (first + t) % 2 == 0 else (u, v)

@@ -25,11 +25,13 @@ class ExponentialMethod:
     name: str = "exponential"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         if facts.stiffness == 0.0 and find_change(facts) is None:
             return "nothing conducts, so there is no series to sum"
         return find_change(facts)
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         dimension, cells, columns = facts.dimension, facts.cells, facts.problem.domain.cells[-1]
         kind = f"product_{'cached' if cells <= CACHED_CELLS else 'spilled'}_{'3d' if dimension == 3 else '2d'}"
         part = (SINGLE if _is_single(facts) else 1.0) * (THREADED if _is_large(facts) else 1.0)
@@ -48,6 +50,7 @@ class ExponentialMethod:
         return Cost(len(facts.landings), work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.exponential.stepper import ExponentialStepper
 
         threads = 1

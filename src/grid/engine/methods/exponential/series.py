@@ -39,7 +39,7 @@ def find_coefficients(z: float, accuracy: float = 1e-16) -> FloatArray:
 
 
 def count_products(coefficients: FloatArray, z: float, drive: float, span: float | None, budget: float) -> int:
-    r"""How many terms keep the root mean square of the error of a step below a budget [K].
+    r"""Count the terms that keep the root mean square of the error of a step below a budget [K].
 
     What is left out is :math:`r(x) = \sum_{k \ge K} c_k \cos k\theta`, x = -z sin^2(theta/2). Its size is at most the
     sum of the c_k, and, by Abel's summation of falling terms, at most :math:`c_K / \sin(\theta/2)`. With E the distance

@@ -74,6 +74,7 @@ class ExponentialStepper:
     name: str = "exponential"
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Make a segment of one step."""
         return Segment(start, end, 1)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
@@ -96,7 +97,7 @@ class ExponentialStepper:
         return self._smoother._step(replace(begun, step=state.step), middle, end)  # noqa: SLF001
 
     def _is_long(self, step: float) -> bool:
-        """Whether rounding would show in the heat of a step from a rough field.
+        """Tell whether rounding would show in the heat of a step from a rough field.
 
         The series multiplies the rate of change by the step, which then is up to z times the answer; after a short part
         of the step the rate is that of a smooth field. A large field averages roundings out.

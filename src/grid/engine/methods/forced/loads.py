@@ -70,7 +70,7 @@ class FactoredSource:
 
     @cached_property
     def _lines(self) -> "list[list[CellMeans]]":
-        """Where centres are not enough: what takes the means of each factor."""
+        """Evaluators of the means of each factor over cells, where values at cell centres are not accurate enough."""
         if not self.space.has_source_means:
             return []
         from grid.engine.space.factored_means import make_lines
@@ -86,7 +86,7 @@ def make_factored(space: "Space") -> FactoredSource | None:
 
 
 def count_means(products: tuple[Factors, ...], domain: Domain, end: float) -> int:
-    """How many factors need means over cells at each time, guessed from a few times of a run; needs no field.
+    """Count the factors that need means over cells at each time, guessed from a few times of a run; needs no field.
 
     Those that change in time, if any factor differs between neighbouring cells by more than `ROUGH`.
     """

@@ -25,6 +25,7 @@ class ForcedMethod:
     name: str = "forced"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         problem = facts.problem
         source = problem.source_term
         if not facts.is_linear or not isinstance(source, Expression) or "T" in source.variables:
@@ -42,6 +43,7 @@ class ForcedMethod:
         return find_variation(problem)
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         from grid.engine.methods.facts import analyse_facts
         from grid.engine.methods.forced.loads import count_means
         from grid.engine.methods.forced.times import count_times
@@ -75,6 +77,7 @@ class ForcedMethod:
         return Cost(len(landings), work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.facts import analyse_facts
         from grid.engine.methods.forced.stepper import ForcedStepper
 

@@ -45,7 +45,7 @@ MOST_TIMES, BLOCK = 1024, 1 << 22  # at once, and products for all of these time
 
 @dataclass(frozen=True)
 class Response:
-    """What a source does to modes over a step.
+    """Effect of a source on modes over a step.
 
     Args:
         change: Of the modes [K], shape of the modes that count.
@@ -95,6 +95,7 @@ class ForcedStepper:
         return self.landings
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Make a segment of one step."""
         return Segment(start, end, 1)
 
     def estimate_error(self, state: State) -> FloatArray:
@@ -102,6 +103,7 @@ class ForcedStepper:
         return np.zeros(1) if state.error is None else state.error
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """Take steps of a segment, each one from landing to landing."""
         for number in range(first, first + count):
             state = self._step(state, segment.time(number), segment.time(number + 1))
         return state
@@ -189,7 +191,7 @@ class ForcedStepper:
     def _count(
         self, products: Sequence[tuple[FloatArray, ...]], duration: float, allowed: float
     ) -> tuple[tuple[int, ...], float]:
-        """How many modes along each axis count, and what the others could amount to [K].
+        """Count the modes along each axis that matter, and bound what the others could amount to [K].
 
         Args:
             products: At some times.
@@ -265,7 +267,7 @@ class ForcedStepper:
         return Response(change, check, integral, (given, size))
 
     def _fade(self, duration: float, counts: tuple[int, ...]) -> FloatArray:
-        """What is left of modes after a time."""
+        """Remaining amplitudes of modes after a time."""
         left = np.ones((1,) * len(counts))
         for axis, many in enumerate(counts):
             left = left * _along(np.exp(-duration * self._axes[axis].rates[:many]), axis, len(counts))

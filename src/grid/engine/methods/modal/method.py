@@ -27,6 +27,7 @@ class ModalMethod:
     name: str = "modal"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         cells = facts.cells
         if cells > (MOST_CELLS_1D if facts.dimension == 1 else MOST_CELLS):
             return "the body has too many modes to find all of them"
@@ -38,6 +39,7 @@ class ModalMethod:
         return found
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         cells, landings = facts.cells, len(facts.times) or 1
         stretches, modes = facts.knots + landings, facts.body_cells or cells
         faces = count_faces(facts.problem, modes)
@@ -55,6 +57,7 @@ class ModalMethod:
         return Cost(landings, work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.driven.stepper import DrivenStepper
 
         loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()

@@ -25,7 +25,7 @@ LEVELS = 12  # in a wave, at most
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the cells of a grid are in a flat padded array.
+    """Positions of the cells of a grid in a flat padded array.
 
     Args:
         cells: The grid.
@@ -61,6 +61,7 @@ class Layout:
 
     @property
     def dimension(self) -> int:
+        """Number of axes."""
         return len(self.cells)
 
     @property
@@ -87,7 +88,7 @@ class Layout:
 
     @property
     def levels_at_once(self) -> int:
-        """How many levels of a recurrence go in one wave, from what fits in the cache; one where rows are joined."""
+        """Number of levels of a recurrence in one wave, by the size of the cache; one where rows are joined."""
         if self.sizes[10]:
             return 1
         arrays, ahead = (7, 2) if self.dimension == 3 else (6, 4)  # a wave goes on by four rows, or by one plane

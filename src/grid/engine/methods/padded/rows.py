@@ -44,9 +44,11 @@ class Code:
         self.step = ir.Constant(INDEX, lanes)
 
     def load(self, pointer: Any, index: Any) -> Any:
+        """Emit a load of a vector, aligned to one number."""
         return self.builder.load(self._at(pointer, index, self.vector), align=self.bytes)
 
     def store(self, value: Any, pointer: Any, index: Any) -> None:
+        """Emit a store of a vector, aligned to one number."""
         self.builder.store(value, self._at(pointer, index, self.vector), align=self.bytes)
 
     def _at(self, pointer: Any, index: Any, vector: Any) -> Any:
@@ -68,6 +70,7 @@ class Code:
         return self.builder.shuffle_vector(one, other, order)
 
     def splat(self, number: Any) -> Any:
+        """Emit a vector of one number."""
         empty = ir.Constant(self.vector, ir.Undefined)
         single = self.builder.insert_element(empty, number, ir.Constant(LANE, 0))
         return self.builder.shuffle_vector(
@@ -75,13 +78,14 @@ class Code:
         )
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """Emit a b + c, rounded once where the processor can."""
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         name = f"llvm.fmuladd.v{self.lanes}f{8 * self.bytes}"
         function: Any = cgutils.get_or_insert_function(self.builder.module, kind, name)  # type: ignore[no-untyped-call]
         return self.builder.call(function, [a, b, c])
 
     def flow(self, conductance: Any, one: Any, other: Any) -> Any:
-        """g (one - other), into `other`."""
+        """Emit g (one - other), the heat flow into `other`."""
         return self.builder.fmul(conductance, self.builder.fsub(one, other))
 
 

@@ -95,7 +95,7 @@ def find_surface(near: float, half: float, face: tuple[float, ...], law: tuple[f
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _find_heat(f: int, x: Array, places: Array, half: Array, area: Array, laws: Array, law: tuple[float, ...]) -> float:
-    """What a face of the boundary gives to its cell [W]."""
+    """Heat flow from a face of the boundary into its cell [W]."""
     if half[f] == 0.0:
         return area[f] * laws[f, 4]  # type: ignore[no-any-return]
     near = x[places[f]]

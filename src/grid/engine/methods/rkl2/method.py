@@ -30,6 +30,7 @@ class Rkl2Method:
     name: str = "rkl2"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         problem = facts.problem
         if facts.steps is not None:
             return "it chooses its steps by their error"
@@ -52,6 +53,7 @@ class Rkl2Method:
         return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         steps = STEPS * facts.tolerance**-0.4 + STEPS * len(facts.landings)
         stages = math.sqrt(2.0 * facts.stiffness * facts.duration * steps) + 3.0 * steps
         if _is_scaled(facts):
@@ -65,6 +67,7 @@ class Rkl2Method:
         return Cost(math.ceil(steps), work, memory)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.facts import analyse_facts
         from grid.engine.methods.load_scale import estimate_span
         from grid.engine.methods.rkl2.rate import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures, widen
@@ -92,7 +95,7 @@ class Rkl2Method:
 
 
 def _has_jumps(problem: "HeatProblem") -> bool:
-    """Whether a conductivity is a function of temperature that may jump: no polynomial."""
+    """Tell whether a conductivity is a function of temperature that may jump: no polynomial."""
     values = [value for material in problem.materials for value in material.conductivity if "T" in value.variables]
     if not values:
         return False
@@ -102,13 +105,13 @@ def _has_jumps(problem: "HeatProblem") -> bool:
 
 
 def _is_scaled(facts: Facts) -> bool:
-    """Whether the compiled stages are likely to do; without fields."""
+    """Tell whether the compiled stages are likely to apply; needs no field."""
     problem = facts.problem
     return problem.domain.active is None and not problem.contacts and "T" not in problem.source_term.variables
 
 
 def _has_growing_fluxes(problem: "HeatProblem") -> bool:
-    """Whether a flux may rise with temperature; the analysis of loads is loaded where one depends on it."""
+    """Tell whether a flux may rise with temperature; imports the analysis of loads only where one depends on it."""
     fluxes = (law.values.get("value") for law in problem.boundaries.values())
     if not any(value is not None and "T" in value.variables for value in fluxes):
         return False

@@ -58,7 +58,7 @@ class Flow(Protocol):
     def stage(
         self, out: FloatArray, x: FloatArray, start: FloatArray, first: FloatArray, weights: Weights, time: float
     ) -> Moved:
-        """out = mu x + nu out + kappa start + forward f(x, time) + backward first; what moves at x."""
+        """Set out to mu x + nu out + kappa start + forward f(x, time) + backward first; return the heat flows at x."""
 
     def bound_stiffness(self, temperature: FloatArray, low: float, high: float, time: float) -> float:
         """Bound of the spectral radius at a flat field, for temperatures between two [1/s]."""
@@ -72,17 +72,21 @@ class SpaceFlow:
     valid: tuple[float, float] = (-np.inf, np.inf)
 
     def wrap(self, temperature: FloatArray) -> FloatArray:
+        """Copy a flat field."""
         return temperature.copy()
 
     def unwrap(self, field: FloatArray) -> FloatArray:
+        """Return the field, which is flat already."""
         return field
 
     def copy(self, field: FloatArray, slot: int) -> FloatArray:  # noqa: ARG002 rows of a box have slots
+        """Copy a field."""
         return field.copy()
 
     def stage(
         self, out: FloatArray, x: FloatArray, start: FloatArray, first: FloatArray, weights: Weights, time: float
     ) -> Moved:
+        """Compute a stage with coefficients evaluated at its temperatures; returns the heat flows at x."""
         space, loads = freeze(self.space, x, time)
         flow = space.heat_flow(x, loads)
         mu, nu, kappa, forward, backward = weights
@@ -91,6 +95,7 @@ class SpaceFlow:
         return Moved(flow.boundary_in, flow.boundary_out, flow.generated)
 
     def bound_stiffness(self, temperature: FloatArray, low: float, high: float, time: float) -> float:  # noqa: ARG002
+        """Bound of the spectral radius [1/s], from coefficients at the field, with a margin of 1.2."""
         space, loads = freeze(self.space, temperature, time)
         inside = slice(None) if space.active is None else space.active
         found: float = np.max((2.0 * space.diagonal(loads) * space.rate)[inside])
@@ -117,14 +122,17 @@ class ScaledFlow:
     _flows: FloatArray = field(default_factory=lambda: np.zeros(2), repr=False)
 
     def wrap(self, temperature: FloatArray) -> FloatArray:
+        """Place a flat field in padded rows."""
         placed: FloatArray = self._layout.place(temperature.reshape(self.space.shape))  # type: ignore[assignment]
         return placed
 
     def unwrap(self, field: FloatArray) -> FloatArray:
+        """Take the flat field out of padded rows."""
         taken: FloatArray = self._layout.take(field)  # type: ignore[assignment]
         return taken
 
     def copy(self, field: FloatArray, slot: int) -> FloatArray:
+        """Copy a padded field into the memory of a slot."""
         out: FloatArray = self._layout.zeros(4 + slot)  # type: ignore[assignment]
         out[:] = field
         return out
@@ -132,6 +140,7 @@ class ScaledFlow:
     def stage(
         self, out: FloatArray, x: FloatArray, start: FloatArray, first: FloatArray, weights: Weights, time: float
     ) -> Moved:
+        """Compute a stage by the compiled kernels; returns the heat flows at x."""
         run = kernels.advance_stage_parallel if self.is_parallel else kernels.advance_stage
         kernels.join(x, self._layout.sizes, len(self.space.shape) == 3)
         loads = self._loads(time)
@@ -140,6 +149,7 @@ class ScaledFlow:
         return Moved(float(self._flows[0]), float(self._flows[1]), loads[2])
 
     def bound_stiffness(self, temperature: FloatArray, low: float, high: float, time: float) -> float:  # noqa: ARG002
+        """Bound of the spectral radius [1/s]: that at `reference` times the largest value of the law, with a margin."""
         at = np.linspace(low, high, 65)
         return MARGIN * self._stiffness * float(np.max(np.polynomial.polynomial.polyval(at, self.law)))
 

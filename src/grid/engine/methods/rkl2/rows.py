@@ -26,7 +26,7 @@ def _load(code: Code, given: dict[str, Any], index: Any) -> Any:
 
 
 def _finish(code: Code, given: dict[str, Any], at: Any, _phi: Any, heat: Any) -> None:
-    """mu x + nu out + kappa start + forward rate (heat + source) + backward first, in the place of `other`."""
+    """Emit mu x + nu out + kappa start + forward rate (heat + source) + backward first, stored at `other`."""
     heat = code.builder.fadd(heat, code.load(given["source"], at))
     change = code.builder.fmul(heat, code.load(given["rate"], at))
     y = code.builder.fmul(given["forward"], change)

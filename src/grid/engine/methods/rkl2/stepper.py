@@ -65,7 +65,7 @@ def count_stages(radius: float) -> int:
 
 @dataclass(frozen=True)
 class Controller:
-    """What is carried from step to step.
+    """State of the step control, passed from step to step.
 
     Args:
         wanted: Next step [s].
@@ -109,9 +109,11 @@ class Rkl2Stepper:
     name: str = "rkl2"
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Make an adaptive segment, with a guess of the number of its steps."""
         return Segment(start, end, max(1, round(10 * (end - start) / self.end)), is_adaptive=True)
 
     def estimate_error(self, state: State) -> FloatArray:
+        """Sum of the estimated errors of the steps so far [K], one number."""
         return np.array([Controller(*state.controller).error if len(state.controller) > 1 else 0.0])
 
     def find_retry(self, state: State) -> tuple[float, ...] | None:
@@ -126,6 +128,7 @@ class Rkl2Stepper:
         return (shrink_aim(control.aim, RETRY_SHARE, allowed, control.error),)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 the state knows
+        """Take up to `count` super-steps from a state on, none beyond the end of the segment."""
         for _ in range(count):
             if state.time >= segment.end:
                 break
@@ -190,7 +193,7 @@ class Rkl2Stepper:
         return Controller(self.first * min((aim / usual) ** (1.0 / 3.0), 1.0), 0.0, low, high, aim)
 
     def _rate(self, field: FloatArray, time: float) -> tuple[FloatArray, Moved]:
-        """f [K/s] and what moves."""
+        """Rate of change f [K/s] of a field, and the heat flows."""
         rate = self.flow.copy(np.zeros_like(field), 3)
         moved = self.flow.stage(rate, field, rate, rate, NOTHING, time)
         return rate, moved
@@ -236,7 +239,7 @@ class Rkl2Stepper:
         return max(float(local.max()), -float(local.min())), temperature
 
     def _fade(self, end: float, step: float) -> float:
-        """What is left of a local error at the next asked time."""
+        """Remaining local error at the next output time."""
         asked = next((time for time in self.times if time >= end * (1.0 - 1e-12)), end)
         return math.sqrt(step / (asked - end + step))
 

@@ -18,7 +18,7 @@ PARTS = 8
 
 
 class Seen(NamedTuple):
-    """What was found of a field: extremes, and the sum of its cells less the pivot each."""
+    """Summary of a field: extremes, and the sum of its cells, each less the pivot."""
 
     lowest: float
     highest: float
@@ -26,7 +26,7 @@ class Seen(NamedTuple):
 
 
 def can_project(field: FloatArray, modes: AxisModes, many: int) -> bool:
-    """Whether `project` can find the first modes along the last axis of a field."""
+    """Tell whether `project` can find the first modes along the last axis of a field."""
     return is_large(field) and modes.has_parity and many <= FULL_PRODUCT
 
 
@@ -50,7 +50,7 @@ def project(field: FloatArray, modes: AxisModes, many: int, pivot: float) -> tup
 
 
 def can_expand(modes: AxisModes, size: int, many: int) -> bool:
-    """Whether `expand` can make a field of so many cells from the first modes along its first axis."""
+    """Tell whether `expand` can make a field of so many cells from the first modes along its first axis."""
     if size < MANY_CELLS or not modes.has_parity:
         return False  # before Numba is loaded for nothing
     from grid.engine.methods.spectral.kernels import MODES
@@ -81,5 +81,5 @@ def expand(coefficients: FloatArray, modes: AxisModes, shift: float, pivot: floa
 
 
 def _cut(count: int) -> list[int]:
-    """Where the parts begin and end."""
+    """Boundaries of the parts."""
     return [count * part // PARTS for part in range(PARTS + 1)]

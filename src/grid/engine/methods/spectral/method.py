@@ -26,11 +26,13 @@ class SpectralMethod:
     name: str = "spectral"
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the method cannot solve a problem, in words; None if it can."""
         if not facts.is_constant:
             return "the problem is not linear with coefficients and loads that are constant in time"
         return find_variation(facts.problem)
 
     def estimate(self, facts: Facts) -> Cost:
+        """Estimate steps, work and memory of a run."""
         cells, landings = facts.cells, len(facts.landings)
         work, before = {"spectral": float(landings), "spectral_film": landings * _count_film_modes(facts.problem)}, 0.0
         for landing in facts.landings:
@@ -40,6 +42,7 @@ class SpectralMethod:
         return Cost(landings, work, memory, facts.duration)
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper for a discretised problem."""
         from grid.engine.methods.spectral.stepper import SpectralStepper
 
         stepper = SpectralStepper(space)
@@ -48,7 +51,7 @@ class SpectralMethod:
 
 
 def find_variation(problem: HeatProblem) -> str | None:
-    """Why the modes of a body are not products of those along its axes; None if they are."""
+    """Give the reason why the modes of a body are not products of those along its axes; None if they are."""
     if problem.domain.active is not None:
         return "the body is not a box"
     if problem.has_phase_change:

@@ -63,12 +63,12 @@ class AxisModes:
 
     @property
     def is_closed(self) -> bool:
-        """Whether heat leaves through neither end, so that the first mode is constant and does not decay."""
+        """True where heat leaves through neither end, so that the first mode is constant and does not decay."""
         return self.kind in ("cosine", "fourier")
 
     @property
     def has_parity(self) -> bool:
-        """Whether each mode is even or odd about the middle of the axis, by its number."""
+        """True where each mode is even or odd about the middle of the axis, by its number."""
         return self.kind in ("cosine", "sine")
 
     @cached_property
@@ -77,11 +77,11 @@ class AxisModes:
         return 4.0 * self.scale * np.sin(0.5 * self._angles) ** 2
 
     def surviving(self, exponent: float, time: float) -> int:
-        """How many modes have rate * time at most `exponent`; at least one."""
+        """Count the modes with rate * time at most `exponent`; at least one."""
         return max(1, int(np.searchsorted(self.rates * time, exponent, side="right")))
 
     def is_product(self, many: int) -> bool:
-        """Whether so many modes are found by a product with their vectors rather than by a transform of the axis."""
+        """Tell whether so many modes are found by a product with their vectors rather than by a transform."""
         return self.kind == "film" or many <= FULL_PRODUCT
 
     def halves(self, many: int) -> FloatArray:

@@ -59,6 +59,7 @@ class SpectralStepper:
             self._begun = start, part
 
     def make_segment(self, start: float, end: float) -> Segment:
+        """Make a segment of one step."""
         return Segment(start, end, 1)
 
     def estimate_error(self, state: State) -> FloatArray:  # noqa: ARG002 - the same at every state
@@ -66,6 +67,7 @@ class SpectralStepper:
         return np.zeros(1)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
+        """Advance a state over several steps of a segment at once."""
         duration = segment.time(first + count) - segment.time(first)
         temperature, through = self.evolve(state.temperature, duration)
         generated = 0.0 if self.loads.source is None else float(self.loads.source.sum()) * duration
@@ -127,7 +129,7 @@ class SpectralStepper:
 
     @cached_property
     def _known(self) -> FloatArray | None:
-        """b [W] beside a body at the reference; one entry along closed axes on which it does not depend.
+        """Vector b [W] of a body at the reference; one entry along closed axes on which it does not depend.
 
         None where it is zero.
         """
@@ -181,7 +183,7 @@ class SpectralStepper:
         return np.divide(coefficients, self._capacity * rates, out=steady, where=rates > 0.0)
 
     def _is_short(self, duration: float) -> bool:
-        """Whether a time is short beside the slowest mode that decays."""
+        """Tell whether a time is short beside the slowest mode that decays."""
         slowest = sum(float(modes.rates[0]) for modes in self.axes)
         if slowest == 0.0:
             slowest = min((float(modes.rates[1]) for modes in self.axes if modes.count > 1), default=0.0)
@@ -273,7 +275,7 @@ class SpectralStepper:
         return np.ascontiguousarray(coefficients).reshape(-1)
 
     def _count_surviving(self, duration: float) -> tuple[int, ...]:
-        """How many modes along each axis have not decayed below rounding."""
+        """Count the modes along each axis that have not decayed below rounding."""
         slowest = sum(float(modes.rates[0]) for modes in self.axes) * duration
         return tuple(modes.surviving(ROUNDED - slowest + modes.rates[0] * duration, duration) for modes in self.axes)
 
@@ -348,7 +350,7 @@ def phi_2(exponents: FloatArray) -> FloatArray:
 
 
 def _varies(layer: tuple[slice, ...], part: FloatArray, axis: int) -> bool:
-    """Whether a load depends on the place along an axis."""
+    """Tell whether a load depends on the place along an axis."""
     if layer[axis] != slice(None):
         return True
     return part.shape[axis] > 1 and bool(np.any(np.diff(part, axis=axis)))
