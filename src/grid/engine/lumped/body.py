@@ -31,7 +31,7 @@ SETTLED = 1e-12  # of the temperature: what moves less over a whole stretch will
 
 @dataclass(frozen=True)
 class Loads:
-    """What acts on the body; each a value of time, `coefficient` and `source` of the temperature `T` too."""
+    """Loads on the body; each a value of time, `coefficient` and `source` of the temperature `T` too."""
 
     coefficient: Value | None = None  # W/(m2 K)
     ambient: Value | None = None
@@ -41,6 +41,7 @@ class Loads:
 
     @property
     def given(self) -> tuple[Value, ...]:
+        """Values of the loads that are set."""
         return tuple(value for name in LOAD_NAMES if (value := getattr(self, name)) is not None)
 
     @property
@@ -59,7 +60,7 @@ class Loads:
 
     @property
     def varies(self) -> bool:
-        """Whether something depends on time other than through a table, which is constant beyond its last knot."""
+        """Tell whether something depends on time other than through a table, which is constant beyond its last knot."""
         return any("t" in value.variables and not value.breakpoints for value in self.given)
 
 
@@ -189,7 +190,7 @@ class LumpedBody:
 
     @property
     def biot_number(self) -> float:
-        """h (V/A) / k."""
+        """Biot number h (V/A) / k [-]."""
         if self.conductivity is None:
             raise FieldError("lumped.conductivity", "required for biot_number")
         volume = self.geometry.volume if self.geometry is not None else None
@@ -214,7 +215,7 @@ class LumpedBody:
 
     @property
     def film(self) -> float:
-        """h at the start [W/(m2 K)]."""
+        """Heat transfer coefficient h at the start [W/(m2 K)]."""
         loads = self.loads if self.loads.coefficient is not None or not self.phases else self.phases[0].loads
         if loads.coefficient is None:
             raise FieldError("lumped.coefficient", "required for a time constant or a Biot number")
@@ -249,7 +250,7 @@ class BodyRun:
         return float(self.path.at(time)[0])
 
     def time_to_temperature(self, target: float, phase: str | None = None) -> float:
-        """When the temperature first equals a target, in a phase or at all [s].
+        """Find the first time at which the temperature equals a target, in a phase or at all [s].
 
         Raises:
             FieldError: It never does, or there is no such phase.
@@ -266,6 +267,7 @@ class BodyRun:
         return found
 
     def temperature_at_phase_end(self, phase: str) -> float:
+        """Temperature at the end of a phase."""
         return float(self.path.at(self.span(phase)[1])[0])
 
     def span(self, phase: str) -> tuple[float, float]:

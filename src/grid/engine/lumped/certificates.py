@@ -35,7 +35,7 @@ SLACK = 1e-9  # of the initial excess: rounding and what a cut series lacks
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is guaranteed of a lumped result.
+    """Guaranteed error bound of a lumped result.
 
     Args:
         name: Which bound is active, `C1` to `C5`.
@@ -73,7 +73,7 @@ def bound_mean_error(body: ConvectiveBody, name: str) -> float:
 
 
 def compute_worst_mean_error(body: ConvectiveBody, *, is_corrected: bool = False) -> float:
-    """max over t of |theta_mean(t) - exp(-t/tau')|, tau' = tau, or tau (1 + phi) if corrected."""
+    """Largest |theta_mean(t) - exp(-t/tau')| over t [-], with tau' = tau, or tau (1 + phi) if corrected."""
     from scipy.optimize import minimize_scalar
 
     mean = body.mean()
@@ -90,7 +90,7 @@ def compute_worst_mean_error(body: ConvectiveBody, *, is_corrected: bool = False
 
 
 def covers(body: ConvectiveBody, name: str, largest_ratio: float | None = None) -> bool:
-    """Whether a certificate holds for a body: exp(-t/tau) <= theta_mean(t) always, and the worst error <= the bound.
+    """Tell whether a certificate holds: exp(-t/tau) <= theta_mean(t) always, and the worst error <= the bound.
 
     Args:
         largest_ratio: The bound must also be no more than so many times the worst error.

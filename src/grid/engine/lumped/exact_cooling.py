@@ -42,6 +42,7 @@ class Modes:
 
     @classmethod
     def of(cls, rates: FloatArray, shares: FloatArray) -> "Modes":
+        """Make modes whose shares add up to one; the rest is counted to the fastest rate."""
         rest = 1.0 - float(shares.sum())
         return cls(np.append(rates, rates[-1]), np.append(shares, rest))
 
@@ -75,7 +76,7 @@ class ConvectiveBody:
 
     @property
     def time_constant(self) -> float:
-        """tau = C / H [s]."""
+        """Time constant tau = C / H [s]."""
         h, c = self.coefficient, self.volumetric_heat_capacity
         if self.shape == "layers":
             return sum(layer.thickness * layer.volumetric_heat_capacity for layer in self.layers) / h
@@ -85,12 +86,12 @@ class ConvectiveBody:
 
     @property
     def biot_numbers(self) -> tuple[float, ...]:
-        """h L / k along each of `sizes`."""
+        """Biot numbers h L / k along each of `sizes` [-]."""
         return tuple(self.coefficient * size / k for size, k in zip(self.sizes, self.conductivity, strict=True))
 
     @property
     def internal_resistance_phi(self) -> float:
-        r"""phi = -(1/H) surface integral of h w, in closed form.
+        r"""Internal resistance phi = -(1/H) surface integral of h w [-], in closed form.
 
         Wall h L / (3 k); box (h/3) sum(1/k_i) / sum(1/L_i); cylinder h R / (4 k); sphere h R / (5 k); layers
         :math:`h \int F^2/k\,dx`, F the share of the heat capacity below x, linear within each layer.
@@ -104,7 +105,7 @@ class ConvectiveBody:
 
     @property
     def slowness(self) -> float:
-        r"""kappa of certificate C1: a lower bound of the slowest rate is 1 / (kappa tau).
+        r"""Slowness kappa of certificate C1 [-]: a lower bound of the slowest rate is 1 / (kappa tau).
 
         For a box the sum over its axes of the bounds of its walls, 1 / (rho c L/h + 4 L^2 rho c / (pi^2 k)). Else
         1 + 1/(mu tau), with mu the slowest rate of the body with its surface held; for cylinder and sphere the least
@@ -164,7 +165,7 @@ def _bisect(claim: Callable[[FloatArray], FloatArray], low: FloatArray, high: Fl
 
 
 def _wall_roots(biot: float, count: int) -> FloatArray:
-    """z tan z = Bi."""
+    """Positive roots of z tan z = Bi [-], in increasing order."""
     base = np.arange(count, dtype=np.float64) * math.pi
     sign = np.where(np.arange(count) % 2 == 0, 1.0, -1.0)
     return _bisect(lambda z: sign * (z * np.sin(z) - biot * np.cos(z)), base, base + 0.5 * math.pi)
@@ -186,7 +187,7 @@ def _sphere_series(biot: float, count: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _cylinder_series(biot: float, count: int) -> tuple[FloatArray, FloatArray]:
-    """z J1(z) = Bi J0(z); shares 4 Bi^2 / (z^2 (z^2 + Bi^2))."""
+    """Roots of z J1(z) = Bi J0(z) and shares 4 Bi^2 / (z^2 (z^2 + Bi^2)) [-]."""
     from scipy import special
 
     count = min(count, MAX_BESSEL_MODES)

@@ -1,4 +1,4 @@
-r"""When the lumped model will do: what is measured, the rule, and the log of a run.
+r"""Validity of the lumped model: the measured quantities, the rule, and the log of a run.
 
 A run leaves the lumped model when what the model predicts for the step about to be taken, with the loads of that step,
 exceeds a threshold, or when its certificate exceeds the tolerance. It returns when what is measured and what is
@@ -52,7 +52,7 @@ class Switch:
 
 @dataclass(frozen=True)
 class Log:
-    """What a run remembers of its models; it travels in `State.controller`, so that a checkpoint holds it.
+    """Record of the models of a run; it is part of `State.controller`, so that a checkpoint holds it.
 
     Args:
         model: Of the last step.

@@ -22,7 +22,7 @@ EIGEN_TOLERANCE = 1e-7  # of an eigenvalue, added to it so that a bound stays on
 
 @dataclass(frozen=True)
 class BodyShape:
-    """What the certificates need of a body whose surface exchanges heat through given films.
+    """Properties from which certificates follow, of a body whose surface exchanges heat through given films.
 
     Args:
         space: The body.
@@ -60,12 +60,12 @@ class BodyShape:
 
     @property
     def time_constant(self) -> float:
-        """tau = C/H [s]."""
+        """Time constant tau = C/H [s]."""
         return float(self.space.capacity.sum()) / self.conductance
 
     @property
     def biot_number(self) -> float:
-        """h V / (A k) with the mean film of the surface that exchanges, and the least conductivity."""
+        """Biot number h V / (A k) [-], with the mean film of the surface that exchanges, and the least conductivity."""
         domain = self.space.problem.domain
         patches = zip(self.films, self.space.patches, strict=True)
         area = sum(float((film > 0.0).sum()) * patch.area for film, patch in patches)
@@ -75,7 +75,7 @@ class BodyShape:
         return self.conductance / area * volume / area / least
 
     def surface_heat(self) -> FloatArray:
-        """hA of the surface of each cell [W/K], flat."""
+        """Product hA of the surface of each cell [W/K], flat."""
         out = np.zeros_like(self.space.capacity)
         for film, patch in zip(self.films, self.space.patches, strict=True):
             out[patch.cells] += film * patch.area
@@ -89,15 +89,15 @@ class BodyShape:
         return total
 
     def shape_function(self) -> FloatArray:
-        """w at the cells, flat [1]."""
+        """Shape function w at the cells [-], flat."""
         return self.conduction.spread(self.space.capacity / self.time_constant - self.surface_heat())
 
     def internal_resistance_phi(self) -> float:
-        """phi = -(1/H) surface integral of h w."""
+        """Internal resistance phi = -(1/H) surface integral of h w [-]."""
         return -self.surface_sum(self.shape_function(), 1.0) / self.conductance
 
     def slowness(self) -> float:
-        r"""kappa = 1 + 1/(mu tau) of certificate C1.
+        r"""Slowness kappa = 1 + 1/(mu tau) of certificate C1 [-].
 
         1/mu is the largest eigenvalue of the inverse of conduction among fields with a vanishing surface integral of
         h v: K v = C f - lambda hA, lambda = C.f / H, shifted so that the integral vanishes.

@@ -52,7 +52,7 @@ def find_method(problem: HeatProblem, model: str | None, method: str) -> str:
 
 
 def find_obstacle(problem: HeatProblem, model: str) -> str | None:
-    """What of a problem the lumped model cannot do; None if nothing."""
+    """Give the reason why the lumped model cannot solve a problem; None if it can."""
     if problem.has_flow:
         return "a flow"
     if problem.has_phase_change:
@@ -78,14 +78,16 @@ class ModelMethod:
 
     @property
     def name(self) -> str:
+        """Name of the model, or of the inner method where the model is chosen by the run."""
         return self.inner.name if self.model == "auto" else self.model
 
     @property
     def reason(self) -> str:
-        """What the plan says of it."""
+        """Reason for the choice, as the plan states it."""
         return REASONS.get(self.model, f"the lumped model as long as its limits allow, else {self.inner.name}")
 
     def find_obstacle(self, facts: Facts) -> str | None:
+        """Give the reason why the model cannot solve a problem; None if it can."""
         return self.inner.find_obstacle(facts) if self.model == "auto" else find_obstacle(facts.problem, self.model)
 
     def estimate(self, facts: Facts) -> Cost:
@@ -100,6 +102,7 @@ class ModelMethod:
         )
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+        """Make the stepper of the model, with that of the inner method where the run may leave the lumped model."""
         from grid.engine.lumped.fidelity import Rule
         from grid.engine.lumped.stepper import FidelityStepper
 

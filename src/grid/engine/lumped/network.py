@@ -73,6 +73,7 @@ class LumpedNetwork:
     controls: tuple[Control, ...] = ()
 
     def run(self) -> "NetworkRun":
+        """Make a run of the network."""
         return NetworkRun(self)
 
 

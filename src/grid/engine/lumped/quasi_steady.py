@@ -51,7 +51,7 @@ class Response:
     shape_1: FloatArray
 
     def shape(self, mean: float) -> FloatArray:
-        """s [K], flat."""
+        """Shape s of the field at a mean temperature [K], flat."""
         out: FloatArray = self.shape_0 + (mean - self.reference) * self.shape_1
         return out
 
@@ -155,7 +155,7 @@ class QuasiSteady:
 
 
 def has_constant_films(space: Space) -> bool:
-    """Whether the matrix of conduction and boundaries is the same throughout a run."""
+    """True where the matrix of conduction and boundaries is the same throughout a run."""
     films = [film for law in space.boundaries for film in law.film_values]
     return space.problem.is_linear and not any("t" in film.variables for film in films)
 

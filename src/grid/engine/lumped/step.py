@@ -62,7 +62,7 @@ class LumpedAdvance:
 
     @cached_property
     def is_approximate(self) -> bool:
-        """Whether a step takes something at its middle: what depends on temperature, or a film that changes in time."""
+        """True where a step takes values at its middle: those of temperature, or a film that varies in time."""
         problem = self.space.problem
         return not problem.is_linear or any(not load.is_driving for load in find_timed_loads(problem))
 
@@ -185,7 +185,7 @@ class LumpedAdvance:
 
 @dataclass(frozen=True)
 class _Fading:
-    """What is left of the past: d, its rate of decay [1/s] and the rate at which it changes the mean [K/s]."""
+    """Decaying part of the shape: d, its rate of decay [1/s] and the rate at which it changes the mean [K/s]."""
 
     past: FloatArray
     rate: float

@@ -63,6 +63,7 @@ class FidelityStepper:
         return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))), is_adaptive=True)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 the state knows
+        """Take up to `count` decisions from a state on, none beyond the end of the segment."""
         for _ in range(count):
             if state.time >= segment.end:
                 break
@@ -193,7 +194,7 @@ class FidelityStepper:
         return Log("lumped", energy=float((self.space.capacity * off**2).sum()))
 
     def _measure(self, state: State, time: float) -> tuple[float, int]:
-        """What the field itself shows at the beginning of a step."""
+        """Largest share of a limit that the field itself reaches at the beginning of a step, and its cause."""
         moment = self._lumped.look(state.temperature, time)
         bounds = include_references(state.bounds, moment.loads)
         return self.rule.weigh(moment.space, moment.loads, state.temperature, bounds)

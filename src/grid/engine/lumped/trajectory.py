@@ -37,7 +37,7 @@ class Piece:
 
 @dataclass
 class Trajectory:
-    """What has been computed so far, from `start` on.
+    """Solution computed so far, from `start` on.
 
     Args:
         start: Time of the beginning [s].
@@ -50,10 +50,12 @@ class Trajectory:
 
     @property
     def end(self) -> float:
+        """Time up to which the solution is known [s]."""
         return self.pieces[-1].end if self.pieces else self.start
 
     @property
     def last(self) -> FloatArray:
+        """Values at `end`."""
         return self.pieces[-1].values(self.pieces[-1].end) if self.pieces else self.initial
 
     def at(self, time: float) -> FloatArray:
