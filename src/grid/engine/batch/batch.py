@@ -44,7 +44,7 @@ OPTIONS = ("method", "times", "until", "steps", "tolerance", "precision", "model
 
 @dataclass(frozen=True)
 class BatchSolution:
-    """What a batch gives, a column for each set of numbers.
+    """Result of a batch, a column for each set of numbers.
 
     Args:
         problem: What the columns have in common.

@@ -52,7 +52,7 @@ class Group:
         return make_audits(self.plan, reason, bounds, fields, rows, totals, self.steps, Ledger(totals[0], totals[1]))
 
     def is_accepted(self) -> npt.NDArray[np.bool_]:
-        """Whether no audit failed, by the limits of `grid.engine.results.audits`."""
+        """True where no audit failed, by the limits of `grid.engine.results.audits`."""
         into, out, stored, content, error = self.ran.totals.T
         scale = np.maximum(np.maximum(into, out), LEAST_SCALE * content)
         accepted = np.abs(stored - (into - out)) <= allow_energy(ENERGY_LIMIT, scale, self.steps, content)

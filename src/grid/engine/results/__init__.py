@@ -1,1 +1,1 @@
-"""What a run leaves: fields, verdicts, tables, files and pictures."""
+"""Results of a run: fields, verdicts, tables, files and pictures."""

@@ -14,7 +14,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether a folder holds nothing."""
+    """Tell whether a folder holds nothing."""
     return not any(folder.iterdir())
 
 

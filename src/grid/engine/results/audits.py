@@ -57,7 +57,7 @@ def audit_finite(fields: list[FloatArray], extremes: list[tuple[float, float]]) 
 
 
 def allow_energy(limit: float, scale: Amount, steps: int, content: Amount, exchanged: float = 0.0) -> Amount:
-    """What a balance of heat may be off by [J], of one run or of many columns; see `audit_energy`."""
+    """Allowed error of a heat balance [J], of one run or of many columns; see `audit_energy`."""
     return limit * scale + UNIT_ROUNDING * (steps * content + EXCHANGES * exchanged)
 
 

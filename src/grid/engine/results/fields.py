@@ -66,7 +66,7 @@ class SolutionFields:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether no audit failed."""
+        """True where no audit failed."""
         return all(audit.verdict != "failed" for audit in self.audits)
 
     @property
@@ -87,7 +87,7 @@ class SolutionFields:
 
     @property
     def body(self) -> NDArray[np.bool_] | None:
-        """Which cells belong to a masked body, shape `cells`; None where all do."""
+        """Mask of the cells of a masked body, shape `cells`; None where all belong to it."""
         active = self._spaces[-1].active
         return None if active is None else active.reshape(self.problem.domain.cells)
 
@@ -132,7 +132,7 @@ class SolutionFields:
 
     @property
     def certificate(self) -> Certificate | None:
-        """What is guaranteed of the lumped model; None where it did nothing."""
+        """Guaranteed error bound of the lumped model; None where it was not used."""
         return self.models.certificate
 
     def surface_stress(self, face: str, time: float | None = None) -> float:
@@ -199,7 +199,7 @@ class SolutionFields:
         return np.clip(wide, low, high, out=wide) if math.isfinite(low) or math.isfinite(high) else wide
 
     def allowed_temperatures(self, index: int) -> tuple[float, float]:
-        """What is read between and beside the cells at an entry of `times` stays within: the data and the cells.
+        """Bounds of temperatures read between and beside the cells at an entry of `times`: those of data and cells.
 
         The bounds of the maximum principle where it holds, see `grid.engine.problem.value_bounds`, widened to the
         coldest and the hottest cell; infinite where nothing bounds.

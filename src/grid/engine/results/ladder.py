@@ -99,7 +99,7 @@ class Ladder(Generic[Solved]):
 
     @cached_property
     def is_alike(self) -> bool:
-        """Whether the grids start from the same field, up to an error of second order.
+        """True where the grids start from the same field, up to an error of second order.
 
         A jump or a kink of the initial field that falls elsewhere in the cells of each grid gives each another heat.
         """
@@ -146,12 +146,12 @@ class Ladder(Generic[Solved]):
 
     @cached_property
     def _is_cut(self) -> bool:
-        """Whether a border of regions lies within cells of a grid, at another share of them in each."""
+        """True where a border of regions lies within cells of a grid, at another share of them in each."""
         return any(material_cuts(level.problem) is not None for level in self.levels)
 
     @property
     def _is_fast(self) -> bool:
-        """Whether a flow is too fast for the grids to resolve what it carries."""
+        """True where a flow is too fast for the grids to resolve the field that it transports."""
         space = self.levels[0]._spaces[0]  # noqa: SLF001 of the same package
         return any(find_cell_peclet(space, axis) > RESOLVED for axis in range(space.problem.dimension))
 
@@ -199,7 +199,7 @@ def _time_error(solution: Solved) -> float:
 
 
 def judge(values: list[float], own: float, order: float = ORDER) -> Extrapolated:
-    """What values on two or three grids, from fine to coarse, say of the limit.
+    """Estimate the limit from values on two or three grids, from fine to coarse.
 
     Args:
         order: Of the error, where two grids cannot know it.
@@ -225,6 +225,7 @@ def judge(values: list[float], own: float, order: float = ORDER) -> Extrapolated
 
 
 def with_cells(problem: HeatProblem, factor: float) -> HeatProblem:
+    """Return a problem with the number of cells along each axis multiplied by a factor."""
     domain: Domain = problem.domain
     return replace(problem, domain=replace(domain, cells=tuple(round(count * factor) for count in domain.cells)))
 

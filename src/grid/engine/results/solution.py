@@ -151,7 +151,7 @@ class Solution(SolutionFields):
         return flux
 
     def _cross_flux(self, axis: int, index: int) -> FloatArray:
-        """What gradients along the faces add to the flux through them [W/m2]."""
+        """Contribution of gradients along the faces to the flux through them [W/m2]."""
         space, temperature = self._spaces[index], self.snapshots[index].reshape(-1)
         surfaces = [
             temperature[patch.cells] + space.boundary_flux(number, temperature, closure)[1]

@@ -17,7 +17,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will need, known before anything is allocated.
+    """Estimated size and cost of a run, known before anything is allocated.
 
     Args:
         cells: Cells in all.

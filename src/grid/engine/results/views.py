@@ -189,7 +189,7 @@ def _part(is_cell: NDArray[np.bool_], entry: int) -> Part:
 
 
 def series(solution: "SolutionFields", what: "Point | str") -> "xr.DataArray":
-    """How the temperature at a point, or a figure of the body, went over the asked times.
+    """Course of the temperature at a point, or of a figure of the body, over the output times.
 
     Args:
         solution: The solution.

@@ -179,6 +179,7 @@ class Keeper:
     _last: float = field(default_factory=time.monotonic)
 
     def __call__(self, march: March, state: State) -> None:
+        """Write a checkpoint if the last one is at least `every` seconds old."""
         if time.monotonic() - self._last < self.every:
             return
         recorder = march.recorder
@@ -202,7 +203,7 @@ def go_on(march: March, checkpoint: Checkpoint) -> State:
 
 
 def _restore(march: March, checkpoint: Checkpoint) -> Recorder:
-    """What was recorded, with coefficients and loads evaluated again from the kept fields."""
+    """Recorder as it was recorded, with coefficients and loads evaluated again from the stored fields."""
     plan, recorder = march.plan, Recorder(march.plan.space)
     ends = [segment.inside(segment.end) for segment in march.segments if segment.end in plan.times]
     kept = zip(checkpoint.fields, checkpoint.contents, checkpoint.errors, checkpoint.prescribed, strict=True)

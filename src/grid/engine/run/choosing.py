@@ -62,7 +62,7 @@ def choose(facts: Facts, name: str = "auto", calibration: Calibration | None = N
 
 
 def estimate_cost(method: Method, facts: Facts) -> Cost:
-    """What a method would need, with what every run needs besides."""
+    """Estimate the cost of a method, with that of the parts which every run needs."""
     cost = method.estimate(facts)
     return replace(cost, work=add(plan_work(facts.problem, len(facts.times) + 1), cost.work))
 

@@ -38,7 +38,7 @@ def tell_models(plan: RunSpec, recorder: Recorder, state: State) -> ModelReport:
 
 
 def _audit(plan: RunSpec, certificate: Certificate) -> Audit:
-    """Whether the lumped model was good enough: its expected error against the tolerance, where there is one."""
+    """Audit of the lumped model: its expected error against the tolerance, where there is one."""
     tolerance = plan.method.tolerance if isinstance(plan.method, ModelMethod) else None
     detail = f"expected error of the lumped model; certificate {certificate.name}, {certificate.bound:.2g} at most"
     if plan.summary.model == "auto" and plan.problem.adaptive is not None:
@@ -70,7 +70,7 @@ def _certify(plan: RunSpec, recorder: Recorder, state: State, log: Log) -> Certi
 
 
 def _has_one_ambient(plan: RunSpec, recorder: Recorder) -> bool:
-    """Whether the body starts uniform in a constant ambient, with constant films and nothing else."""
+    """Tell whether the body starts uniform in a constant ambient, with constant films and nothing else."""
     problem = plan.problem
     if not problem.is_linear or problem.source_term != Constant(0.0):
         return False

@@ -1,4 +1,4 @@
-"""How a problem is to be solved: method, steps, cost. A plan is made once and may be solved many times.
+"""Plan of a solution: method, steps, cost. A plan is made once and may be solved many times.
 
 `estimate` needs no field and answers what admission asks: cells, steps, memory, output, time. `prepare` discretises,
 asks every method of `grid.engine.methods` for its obstacle and its cost, takes the cheapest, and says in

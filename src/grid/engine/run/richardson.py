@@ -81,7 +81,7 @@ def find_coarser(problem: HeatProblem) -> HeatProblem | None:
 
 
 def is_aligned(fine: Space, coarse: Space) -> bool:
-    """Whether each coarse cell covers cells of one region that all belong to the body, or all do not."""
+    """Tell whether each coarse cell covers cells of one region that all belong to the body, or all do not."""
 
     def spread(values: Any) -> Any:
         out = np.asarray(values).reshape(coarse.shape)

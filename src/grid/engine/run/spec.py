@@ -1,4 +1,4 @@
-"""What carrying a plan out needs: the problem, its space, and the method that was chosen."""
+"""Inputs for the execution of a plan: the problem, its space, and the method that was chosen."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

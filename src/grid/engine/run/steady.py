@@ -68,7 +68,7 @@ class _Settled:
 
     @classmethod
     def of(cls, done: Balance) -> "_Settled":
-        """What a direct solve or an iteration to rounding found."""
+        """Outcome of a direct solve or an iteration to rounding."""
         return cls(done.temperature, done.flow, done.loads, done.space)
 
 
@@ -193,7 +193,7 @@ def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
 
 
 def _is_stable(found: Balance) -> bool:
-    """Whether a small warming dies out; taken for granted where Newton's whole matrix is not made.
+    """Tell whether a small warming decays; assumed where Newton's whole matrix is not made.
 
     If a matrix has no positive entries beside its diagonal and its inverse keeps a positive vector positive, all its
     eigenvalues have positive real parts (R. S. Varga, Matrix Iterative Analysis, chapter 3).

@@ -30,7 +30,7 @@ EQUAL = 2.0  # times the longest step with which loads are surely followed: of e
 
 @dataclass
 class Recorder:
-    """What a run leaves behind on its way."""
+    """Record of a run: fields at output times, contents, errors, and the history."""
 
     space: Space
     fields: list[FloatArray] = field(default_factory=list)
@@ -235,7 +235,7 @@ class March:
 
 
 class _Progress:
-    """When to report: about `REPORTS` times in a run."""
+    """Schedule of the reports: about `REPORTS` times in a run."""
 
     def __init__(self, march: March, state: State) -> None:
         self._march, self._space = march, march.plan.space

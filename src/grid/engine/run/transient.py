@@ -72,7 +72,7 @@ def _conclude(plan: RunSpec, recorder: Recorder, state: State) -> Solution:
 
 
 def _audit_loads(plan: RunSpec, recorder: Recorder, state: State) -> Audit:
-    """What was applied of the loads; to the end of the run where that was not asked for."""
+    """Audit of the applied loads; to the end of the run where that is no output time."""
     if plan.facts is None or not plan.problem.has_timed_values:
         return NO_TIMED_LOADS
     from grid.engine.results.load_audit import audit_loads
@@ -110,6 +110,7 @@ def _content(recorder: Recorder, index: int) -> float:
 def make_solution(
     plan: RunSpec, recorder: Recorder, ledger: Ledger, stored: float, audits: tuple[Audit, ...], state: State
 ) -> Solution:
+    """Make the solution of a transient from its records, with metrics and audits."""
     _, low, mean, high = recorder.rows[-1]
     metrics = make_metrics(
         low, mean, high, stored, ledger.boundary_in, ledger.boundary_out, ledger.generated,

@@ -45,7 +45,7 @@ def audit_bounds(space: Space, loads: Loads, temperature: FloatArray, references
 
 
 def _find_reason(space: Space, references: Bounds) -> str | None:
-    """Why nothing bounds the field."""
+    """Give the reason why nothing bounds the field."""
     if not space.problem.is_linear or find_variation(space).loads_of_temperature:
         return "a coefficient or a load depends on temperature"
     if space.problem.has_flow or space.couplings:

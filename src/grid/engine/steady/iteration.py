@@ -36,7 +36,7 @@ class Found:
 
 
 def can_iterate(space: Space, loads: Loads, tolerance: float | None) -> bool:
-    """Whether a field is found in rounds: where multigrid solves for it, and not to rounding.
+    """Tell whether a field is found in rounds: where multigrid solves for it, and not to rounding.
 
     Where the maximum principle bounds temperatures, every cell is to keep it to more digits than a tolerance has.
     """

@@ -45,6 +45,7 @@ class Part:
 
     @property
     def is_balanced(self) -> bool:
+        """True where the heat into the part is zero within rounding."""
         return abs(self.heat) <= BALANCED * self.moved
 
 
@@ -297,7 +298,7 @@ def _label_weak_parts(space: Space, loads: Loads) -> NDArray[np.int32] | None:
 
 
 def _join_parts(space: Space, loads: Loads, labels: NDArray[np.int32]) -> sparse.csc_matrix:
-    """What joins the parts with each other and with temperatures outside [W/K]; parts that nothing ties stay."""
+    """Conductances of parts to each other and to temperatures outside [W/K]; parts joined to nothing have a 1."""
     count = int(labels.max()) + 1
     shaped = labels.reshape(space.shape)
     diagonal = np.zeros(count)

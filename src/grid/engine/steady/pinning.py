@@ -89,7 +89,7 @@ def _balance_at(space: Space, guess: FloatArray, pins: list[Pinned], levels: lis
 
 
 def _measure(space: Space, loads: Loads, temperature: FloatArray, pin: Pinned) -> float:
-    """What a pin asks for, of a field: the temperature at its point, or the mean of its part."""
+    """Value that a pin prescribes, of a field: the temperature at its point, or the mean of its part."""
     if pin.point is None:
         weight = space.capacity[pin.part.cells]
         return float(weight @ temperature[pin.part.cells] / weight.sum())
