@@ -52,7 +52,7 @@ _CALL_CELL_STEPS = 1 << 27  # of one call into the kernel, some 0.05 s: what a c
 
 @dataclass(frozen=True)
 class SubSteps:
-    """How one interval between results is cut: `mesh_fourier` is that of a sub-step, at or below 1/2."""
+    """Division of one interval between results: `mesh_fourier` is that of a sub-step, at or below 1/2."""
 
     count: int
     mesh_fourier: float
@@ -109,7 +109,7 @@ class Rod:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether every audit passed."""
+        """True where every audit passed."""
         return self.is_finite and self.energy_residual <= self.energy_limit and self.bounds_excess <= self.bounds_limit
 
 
@@ -192,7 +192,7 @@ class _Watch:
 
 @dataclass(frozen=True)
 class _Room:
-    """What rods of one shape share, one after the other."""
+    """Working arrays that rods of one shape use one after the other."""
 
     time_steps: int
     shape: FloatArray

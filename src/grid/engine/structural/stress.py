@@ -147,7 +147,7 @@ class StressRun:
 
     @property
     def first_yield_time(self) -> float | None:
-        """When the body first yields anywhere [s]; None if it never does."""
+        """Time at which the body first yields anywhere [s]; None if it never does."""
         first = float(self.first_yield.min())
         return first if np.isfinite(first) else None
 

@@ -90,7 +90,7 @@ def study_case(case: Entry, *, levels: int = MIN_LEVELS, directions: Sequence[Di
 
 
 def find_quantities(case: Entry, problem: HeatProblem) -> list[Entry]:
-    """What a case asks for that is one number on one grid; the mean and the middle of the box where it asks nothing."""
+    """Quantities of a case that are one number on one grid; by default the mean and the middle of the box."""
     asked: list[Entry] = [
         {
             name: part
@@ -184,7 +184,7 @@ def _compute(problem: HeatProblem, quantities: Sequence[Entry], times: Sequence[
 
 
 def judge(quantity: Entry, direction: Direction, sizes: tuple[int, ...], values: tuple[float, ...]) -> Study:
-    """What the values of ever finer levels say about the limit."""
+    """Estimate the limit from the values of ever finer levels."""
     third, second, first = values[-3:]
     e_21, e_32 = second - first, third - second
     largest = max(abs(e_21), abs(e_32))

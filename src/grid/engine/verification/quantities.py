@@ -101,7 +101,7 @@ def _front_position(solution: Solution, entry: Entry) -> float:
 
 
 def _front_coefficient(solution: Solution, _entry: Entry) -> float:
-    """lambda = X / (2 sqrt(a t)) at the end, X the way of the front, a that of the phase behind it.
+    """Front coefficient lambda = X / (2 sqrt(a t)) at the end; X is the path of the front, a of the phase behind it.
 
     Raises:
         FieldError: Not a body in 1D with one held face and one melting temperature.

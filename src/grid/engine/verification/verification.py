@@ -80,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a computed value stands to an expected one."""
+    """Comparison of a computed value with an expected one."""
 
     passed: bool
     error_over_tolerance: float | None
@@ -183,7 +183,7 @@ def fail_case(case: Case, message: str) -> tuple[Row, ...]:
 
 
 def _prepare(case: Case) -> tuple[Compute, str]:
-    """What computes the entries of a case, and why its run is to be rejected, if it is.
+    """Prepare the computation of the entries of a case, and the reason for which its run is to be rejected, if any.
 
     Raises:
         UnsupportedError: The kind or a feature is not in this version.
@@ -265,7 +265,7 @@ def compare(value: Any, entry: Entry) -> Comparison:
 
 
 def _excess(how: str, computed: float, expected: float) -> float:
-    """How far a number is on the wrong side of the expected one."""
+    """Distance of a number on the wrong side of the expected one."""
     if how == "within":
         return abs(computed - expected)
     return max(0.0, expected - computed if how == "at_least" else computed - expected)

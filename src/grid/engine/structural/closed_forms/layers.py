@@ -33,7 +33,7 @@ class LayeredStrip:
 
     @cached_property
     def interfaces(self) -> tuple[float, ...]:
-        """z of all faces, from 0 to the thickness of the strip [m]."""
+        """Heights z of all faces, from 0 to the thickness of the strip [m]."""
         return (0.0, *np.cumsum([layer.thickness for layer in self.layers]).tolist())
 
     @cached_property
@@ -57,7 +57,7 @@ class LayeredStrip:
         return self.strain[1]
 
     def stress_at(self, z: float, layer: int) -> float:
-        """xx in a layer (1 is the lowest) at a height within it [Pa].
+        """Stress xx in a layer (1 is the lowest) at a height within it [Pa].
 
         Raises:
             FieldError: There is no such layer, or the height is not in it.

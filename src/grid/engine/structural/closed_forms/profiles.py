@@ -39,7 +39,7 @@ class Profile:
 
     @cached_property
     def mean(self) -> float:
-        """m [K]."""
+        """Mean m of the excess [K]."""
         return integrate(self.excess, self.low, self.high) / (self.high - self.low)
 
     @cached_property

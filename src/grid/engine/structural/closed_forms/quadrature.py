@@ -95,7 +95,7 @@ def find_sign_changes(function: Function, low: float, high: float) -> list[float
 
 
 def _bisect(function: Function, low: float, high: float, sign: float) -> float:
-    """Where the sign of `low` is lost between `low` and `high`."""
+    """Place between `low` and `high` at which a function loses the sign that it has at `low`."""
     for _ in range(80):
         middle = 0.5 * (low + high)
         value = sign * float(function(np.array([middle]))[0])

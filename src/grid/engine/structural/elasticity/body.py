@@ -1,4 +1,4 @@
-"""What is strained on the grid: a body of materials with its supports, and the nodes of its elements."""
+"""Elastic body on the grid: materials, supports, and the nodes of its elements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ SUPPORTS = ("free", "symmetry", "fixed")
 
 @dataclass(frozen=True)
 class ElasticBody:
-    """What is strained.
+    """Elastic body of materials with its supports.
 
     Args:
         domain: The grid; `active` is not looked at, `material` is.

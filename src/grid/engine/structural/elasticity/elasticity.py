@@ -93,7 +93,7 @@ def _loads(
 
 @dataclass(frozen=True)
 class _State:
-    """What is needed to measure stresses in the elements."""
+    """Displacements and strains from which stresses in the elements are computed."""
 
     body: ElasticBody
     cells: NDArray[np.intp]

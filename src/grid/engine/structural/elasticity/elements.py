@@ -62,14 +62,17 @@ class Element:
 
     @property
     def dimension(self) -> int:
+        """Number of axes."""
         return len(self.spacing)
 
     @property
     def volume(self) -> float:
+        """Volume of the element [m^d]."""
         return float(np.prod(self.spacing))
 
     @property
     def nodal_freedoms(self) -> int:
+        """Number of freedoms at the nodes."""
         return int((self.order + 1) ** self.dimension * self.dimension)
 
     def gradients(self, points: FloatArray) -> FloatArray:

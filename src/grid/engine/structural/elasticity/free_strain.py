@@ -54,13 +54,16 @@ class SmoothStrain:
 
     @property
     def is_cut(self) -> BoolArray:
+        """Mask of the cells that a border of regions cuts: none."""
         return np.zeros(self.values.size, bool)
 
     @property
     def regions(self) -> BoolArray:
+        """Cells of each region, shape (regions, cells): there is none."""
         return np.zeros((0, self.values.size), bool)
 
     def sample(self, points: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
+        """Evaluate the strain at reference points in [-1, 1]^d of some cells, shape (cells, points)."""
         out: FloatArray = self.values[cells, None] + self.slopes[cells] @ points.T + self.bends[cells] @ points.T**2
         return out
 
@@ -130,13 +133,16 @@ class RegionStrain:
 
     @property
     def is_cut(self) -> BoolArray:
+        """Mask of the cells that a border of regions cuts."""
         return self._is_cut
 
     @property
     def regions(self) -> BoolArray:
+        """Cells of each region, shape (regions, cells)."""
         return self._regions
 
     def sample(self, points: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
+        """Evaluate the strain at reference points in [-1, 1]^d of some cells, shape (cells, points)."""
         places = self._places(points, cells)
         total = np.zeros((cells.size, points.shape[0]))
         for number, (value, where) in enumerate(self._pieces):

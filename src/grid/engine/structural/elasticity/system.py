@@ -34,6 +34,7 @@ class Mesh:
 
     @property
     def dimension(self) -> int:
+        """Number of axes."""
         return int(self.places.shape[1])
 
     @property

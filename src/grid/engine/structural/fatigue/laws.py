@@ -29,6 +29,7 @@ class PowerLaw:
     exponent: float  # negative
 
     def __call__(self, ranges: ArrayLike) -> FloatArray:
+        """Compute the cycles to failure N for ranges of any shape."""
         amplitude = 0.5 * np.abs(np.asarray(ranges, dtype=np.float64))
         with np.errstate(divide="ignore", over="ignore"):
             out: FloatArray = 0.5 * (amplitude / self.coefficient) ** (1.0 / self.exponent)
@@ -86,7 +87,7 @@ def compute_damage(ranges: ArrayLike, cycles: ArrayLike, life: Life) -> float:
 
 
 def compute_blocks_to_failure(damage: ArrayLike, already: ArrayLike = 0.0) -> FloatArray:
-    """How often a block that does `damage` can still be borne after damage `already` done; endless without damage."""
+    """Count the blocks of `damage` each until failure after damage `already` done; infinite without damage."""
     left = np.maximum(1.0 - np.asarray(already, dtype=np.float64), 0.0)
     damage = np.asarray(damage, dtype=np.float64)
     with np.errstate(over="ignore"):  # of next to no damage endless as well

@@ -1,4 +1,4 @@
-"""What a stress tensor means for a ductile material: equivalent stresses, margins to yield, the moment of first yield.
+"""Strength of a ductile material under a stress tensor: equivalent stresses, margins to yield, time of first yield.
 
 A stress has its six components first, in the order of `COMPONENTS`, and then any shape of places and times:
 shape (6, ...), in Pa, positive in tension. Equations: docs/theory/structure.md.

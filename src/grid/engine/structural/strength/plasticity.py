@@ -71,7 +71,7 @@ class Fibres:
 
     @property
     def modes(self) -> FloatArray:
-        """How each fibre strains for a unit of strain and of curvature, shape (n, 1 or 2)."""
+        """Strains of each fibre for a unit of strain and of curvature, shape (n, 1 or 2)."""
         ones = np.ones_like(self.areas)
         return ones[:, None] if self.places is None else np.stack([ones, self.places], axis=1)
 

@@ -37,7 +37,7 @@ MAX_LAYERS = 1000
 
 
 def prepare_bar(case: Mapping[str, Any]) -> Answer:
-    """xx = -E alpha temperature_change between two fixed ends, 0 with a free one."""
+    """Prepare a bar: xx = -E alpha temperature_change between two fixed ends, 0 with a free one."""
     reader = Reader()
     raw = read_case(reader, case, required=("material", "supports", "load"))
     names = ("young_modulus", "thermal_expansion")
