@@ -34,10 +34,11 @@ from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
 Field = NDArray[np.floating[Any]]
-FIRST_ROWS = 12  # room for directions, doubled when it is full
-LOST_SINGLE, LOST = 3e-6, 1e-11  # of a direction left by those before it: it is made of roundings
-DEPENDENT = 1e-10  # squared size of what a direction is besides the others, below which it is left out
-SERIES_BELOW, SERIES_TERMS = 0.5, 14  # where phi_2 is summed, and how far
+FIRST_ROWS = 12  # [-] directions for which memory is allocated at first; doubled when it is full
+# [-] share of a direction that is independent of those before it, below which it is rounding
+LOST_SINGLE, LOST = 3e-6, 1e-11
+DEPENDENT = 1e-10  # [-] squared size of the independent part of a direction, below which it is left out
+SERIES_BELOW, SERIES_TERMS = 0.5, 14  # [-] argument below which phi_2 is summed as a series, and the last power of it
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 from grid.engine.methods.driven.course import Course
 from grid.engine.values.operations import FloatArray
 
-MADE_UP = 1e-9  # of the heat in a cell left by others: they make it up
-TOGETHER = 1e-10  # of the largest combination of loads: what is less does nothing
+MADE_UP = 1e-9  # [-] heat in a cell that other patterns leave, over its heat; less means that they make it up
+TOGETHER = 1e-10  # [-] strength of a combination of loads over that of the strongest; a weaker one is left out
 
 
 def find_chains(drives: Sequence[FloatArray], course: Course, capacity: FloatArray, noise: FloatArray) -> FloatArray:

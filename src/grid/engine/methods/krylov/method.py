@@ -18,19 +18,22 @@ if TYPE_CHECKING:
     from grid.engine.space.space import Space
     from grid.engine.values.operations import FloatArray
 
-MOST_LOADS = 24  # that change in time, each with directions of its own
-WINDOW = 10.0  # as in grid.engine.methods.krylov.stepper
-SINGLE_TOLERANCE = 2e-5  # as there
-# directions: at a tolerance of 1e-3, for each decade below, and where several times share them; cycles of the first few
-# and of each one, and for each decade of the tolerance
+MOST_LOADS = 24  # [-] loads that change in time at most, each with directions of its own
+WINDOW = 10.0  # [-] as in grid.engine.methods.krylov.stepper
+SINGLE_TOLERANCE = 2e-5  # [-] as in grid.engine.methods.krylov.stepper
+# [-] directions at a tolerance of 1e-3, more for each decade below, and more where several times share them
 DIRECTIONS, DIRECTIONS_DECADE, DIRECTIONS_SHARED = 9.0, 2.5, 4.0
+# [-] multigrid cycles of all directions at a tolerance of 1e-3, and more for each decade below
 CYCLES, CYCLES_DECADE = 47.0, 22.0
-DOUBLE = 1.5  # times as much where directions are in double precision
-# of modes that loads drive: rounds of directions, one for each load; systems, as in grid.engine.methods.modal.modes
+DOUBLE = 1.5  # [-] factor on the work where directions are in double precision
+# [-] modes that loads drive: rounds of directions, one for each load (constant, for each decade of the tolerance and of
+# the times), and decades between shifts, shifts and patience as in grid.engine.methods.krylov.reduced_modes
 ROUNDS, ROUNDS_DECADE, ROUNDS_SPAN, DECADE, MOST_SHIFTS, PATIENCE = 5.0, 7.5, 1.0, 1.2, 4, 5
-CYCLES_DIRECTION = 7.0
-FIELDS, FIELDS_DOUBLE = 19.0, 31.0  # of working memory besides the directions
-ROOM, GROWN = 12.0, 1.2  # directions for which there is room at first; how much more memory when they move
+CYCLES_DIRECTION = 7.0  # [-] multigrid cycles for each direction of modes that loads drive
+# [-] fields of working memory besides the directions, in single and in double precision
+FIELDS, FIELDS_DOUBLE = 19.0, 31.0
+# [-] directions for which memory is allocated at first; factor on the memory when it is enlarged
+ROOM, GROWN = 12.0, 1.2
 
 
 @dataclass(frozen=True)

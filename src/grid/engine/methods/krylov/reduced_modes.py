@@ -17,15 +17,20 @@ from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-SHORTEST_SHIFT, LONGEST_SHIFT, DECADE = 0.3, 0.15, 1.2  # shifts over the times of response; decades between two
-MOST_SHIFTS = 4
-PATIENCE = 5  # rounds with the middle shift alone, where each is a factorisation, which is dearer than a few directions
-DIRECTIONS = 240  # at most
-LEAST_ROUNDS, MARGIN, LARGEST_OF_MEAN = 2, 2.0, 5.0  # see grid.engine.methods.krylov.stepper
-ENERGY, LOOSEST = 0.1, 0.01  # of the tolerance over what is left: error of a direction that is solved by iteration
-SINGLE_TOLERANCE = 2e-5
-LOST = 0.01  # of the tolerance, below which roundings are no error
-ROUNDINGS, ROUNDING = 64.0, 1e-15  # of the heat of a cell that are none; of the fastest rate, the error of each
+# [-] shortest and longest shift over the shortest and longest time; decades between two shifts
+SHORTEST_SHIFT, LONGEST_SHIFT, DECADE = 0.3, 0.15, 1.2
+MOST_SHIFTS = 4  # [-] shifts at most
+# [-] rounds with the middle shift alone, where each shift needs a factorisation, dearer than a few directions
+PATIENCE = 5
+DIRECTIONS = 240  # [-] directions at most
+# [-] least number of rounds; the factors on errors, see grid.engine.methods.krylov.stepper
+LEAST_ROUNDS, MARGIN, LARGEST_OF_MEAN = 2, 2.0, 5.0
+# [-] error of a direction solved by iteration: tolerance over the remaining change times this, and at most
+ENERGY, LOOSEST = 0.1, 0.01
+SINGLE_TOLERANCE = 2e-5  # [-] tolerance below which the directions are in double precision
+LOST = 0.01  # [-] rounding of slow modes over the tolerance, below which it is no error
+# [-] heat of a cell that is rounding, in units in the last place; error of each rate over the fastest
+ROUNDINGS, ROUNDING = 64.0, 1e-15
 
 
 def _combine(amplitudes: FloatArray, vectors: FloatArray) -> FloatArray:

@@ -25,15 +25,17 @@ from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-WINDOW = 10.0  # times within this factor share their directions
-SAMPLES = 9  # times of a window that are looked at where those that will be asked for are not known
-SHIFT, SHIFT_POWER, SHIFT_SPREAD = 0.18, 0.085, 0.25  # of the time, at a tolerance of 1e-3
-SINGLE_TOLERANCE = 2e-5  # below this the directions stand in double precision
-DIRECTIONS = 80  # at most
-LEAST_DIRECTIONS = 3
-LOOSEST, SHARE = 0.02, 0.02  # of the solves: error, and error over the share of what is left to find
-MARGIN = 2.0  # the error over what the last direction changed: each one changes about half of what the one before did
-LARGEST_OF_MEAN = 5.0  # largest error of a cell over the root mean square of all, thought of before it is measured
+WINDOW = 10.0  # [-] ratio of the last to the first of the times that share their directions
+SAMPLES = 9  # [-] times of a window at which the error is estimated where later output times are not known
+# [-] shift over the last time of a window at a tolerance of 1e-3; powers of the tolerance and of the ratio of the times
+SHIFT, SHIFT_POWER, SHIFT_SPREAD = 0.18, 0.085, 0.25
+SINGLE_TOLERANCE = 2e-5  # [-] tolerance below which the directions are in double precision
+DIRECTIONS = 80  # [-] directions at most
+LEAST_DIRECTIONS = 3  # [-] directions from which on the error is estimated
+# [-] largest error of the solves, and error over the tolerance as a share of the remaining change
+LOOSEST, SHARE = 0.02, 0.02
+MARGIN = 2.0  # [-] error over the last change; each direction changes about half of what the one before did
+LARGEST_OF_MEAN = 5.0  # [-] assumed largest error of a cell over the root mean square of all, before it is measured
 
 
 @dataclass(frozen=True)
