@@ -34,22 +34,25 @@ from grid.engine.methods.state import Segment, State
 from grid.engine.methods.step_control import StepRule, shrink_aim
 from grid.engine.values.operations import FloatArray
 
-D = 1.0 - math.sqrt(0.5)  # weight of the implicit stages of TR-BDF2
-CARRY = (2.0 - 1.0 / D, 1.0 / D - 1.0)  # a_1 and a_2 of TR-BDF2
-CARRY_DAMPED = (0.0, 1.0)  # and of two steps of backward Euler
-FIRST = 0.5  # times the cube root of the tolerance: first step, over the way to the next asked time
-LARGEST_FIRST = 0.1
-BEND = 3.0  # times as long as the first step is one after a time at which loads bend
-SHARE_HALVES = 0.2  # the share where steps are halved: on average they have less than half of the error they may have
-CHANGING = 20  # steps at least in a run whose loads change in time
-RULE = StepRule(safety=0.9, growth=4.0, shrinkage=0.1)
-SHORTEST = 1e-13  # of the run: no step is shorter
-PATIENCE, MOST_STEPS = 2_000, 10_000_000  # after so many steps, so many more at the present size are too many
-LARGEST_POWER = 3.0  # with which a rough error is taken to die out; one less after a damped step
-RETRY_SHARE = 0.6  # of the tolerance: what a run that starts again aims for
-LEAST_AIM = 1e-6
-HALVINGS, ALIGNED = 20, 1e-6  # of a segment, and share of a step by which it may begin beside its place
-REUSE = 1e-10  # relative difference of steps that counts as rounding
+D = 1.0 - math.sqrt(0.5)  # [-] weight of the implicit stages of TR-BDF2
+CARRY = (2.0 - 1.0 / D, 1.0 / D - 1.0)  # [-] coefficients a_1 and a_2 of TR-BDF2
+CARRY_DAMPED = (0.0, 1.0)  # [-] the same of two steps of backward Euler
+FIRST = 0.5  # [-] first step over the time to the next output time and the cube root of the tolerance
+LARGEST_FIRST = 0.1  # [-] largest first step over the time to the next output time
+BEND = 3.0  # [-] first step after a time at which loads have a kink, over a first step elsewhere
+# [-] share of the tolerance for a step where steps are halved: on average it uses less than half of that
+SHARE_HALVES = 0.2
+CHANGING = 20  # [-] least number of steps in a run whose loads change in time
+RULE = StepRule(safety=0.9, growth=4.0, shrinkage=0.1)  # [-] factors on the length of a step
+SHORTEST = 1e-13  # [-] shortest step over the end time of the run
+# [-] steps after which a run may be given up, and the steps left at the present length from which on it is
+PATIENCE, MOST_STEPS = 2_000, 10_000_000
+# [-] largest power of time with which a rough error is assumed to decay; one less after a damped step
+LARGEST_POWER = 3.0
+RETRY_SHARE = 0.6  # [-] share of the tolerance at which a repeated run aims
+LEAST_AIM = 1e-6  # [-] share of the tolerance for a step, below which a run is not repeated
+HALVINGS, ALIGNED = 20, 1e-6  # [-] halvings of a segment at most; distance of a step from its place over its length
+REUSE = 1e-10  # [-] relative difference of two steps that counts as rounding
 
 
 @dataclass(frozen=True)

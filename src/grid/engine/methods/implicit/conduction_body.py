@@ -39,13 +39,15 @@ from grid.engine.space.space import CELSIUS_ZERO, Space
 from grid.engine.values.operations import FloatArray
 
 Indices = NDArray[Any]
-TURNS, REFRESHED, MANY = 40, 4, 8.0  # at most; matrices of a stage; turns to come that are worth another
-SLOW, UNKNOWN = 0.5, 0.999  # share of a correction that the next may have, and where nothing tells how much it will
-ROUNDINGS = 8.0  # of the largest temperature
-ROUNDING = 1e-14  # of the largest entry of a matrix: what parts both triangles of one that is symmetric
-LEAST_TIE, ROUGH = 1e-4, 1e-3  # capacity over a diagonal, from which on single precision leaves that share of an error
-KEPT_LOADS = 4
-WARM = 100.0  # K above absolute zero, where the strength of radiation is read off its law
+# [-] turns at most, matrices of a stage at most, and expected turns from which on a new matrix saves time
+TURNS, REFRESHED, MANY = 40, 4, 8.0
+# [-] ratio of successive corrections from which on a matrix is renewed, and that assumed where it is unknown
+SLOW, UNKNOWN = 0.5, 0.999
+ROUNDINGS = 8.0  # [-] error of a correction, in units in the last place of the largest temperature
+# [-] capacity over a diagonal from which on single precision is used; the share of an error that it leaves
+LEAST_TIE, ROUGH = 1e-4, 1e-3
+KEPT_LOADS = 4  # [-] times whose loads are stored
+WARM = 100.0  # [K] absolute temperature at which the strength of radiation is computed from its law
 
 
 @dataclass(frozen=True)

@@ -27,25 +27,31 @@ if TYPE_CHECKING:
     from grid.engine.problem.problem import HeatProblem
     from grid.engine.space.space import Space
 
-COMPILED_ACCURACY, MOST_COMPILED = 2e-2, 1e-4  # the same where stages are corrected on the cells of the body
-ACCURACY, MOST_ACCURACY = 1e-3, 1e-6  # of the tolerance, and at most: last correction of an iteration over the span
-MOST_FACTORED = 40_000  # cells, as in grid.engine.linear.newton
-EQUAL_TOLERANCE = 1e-8  # to which stages of a body that melts are solved in equal steps, whose error is the steps' own
-LEAST_STEPS, STEPS = 5.0, 0.35  # steps that the error asks for: so many, and so many over the root of the tolerance
-# 9,000 steps of a rod from a sudden start at 1e-8, 3,000 and the turns of their iterations at 1e-7
+COMPILED_ACCURACY, MOST_COMPILED = 2e-2, 1e-4  # [-] as `ACCURACY` below, where stages are corrected on the body's cells
+# [-] last correction of an iteration over the span: as a share of the tolerance, and at most
+ACCURACY, MOST_ACCURACY = 1e-3, 1e-6
+MOST_FACTORED = 40_000  # [-] cells, as in grid.engine.linear.newton
+# [-] tolerance of the stages of a body that melts in equal steps, whose error is that of the steps
+EQUAL_TOLERANCE = 1e-8
+# [-] steps that the error requires: a constant, and a number over the square root of the tolerance
+LEAST_STEPS, STEPS = 5.0, 0.35
+# [-] least tolerances: linear, varying coefficients, melting. A rod from a sudden start takes 9,000 steps at 1e-8, and
+# at 1e-7 3,000 steps with the turns of their iterations.
 LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
-CHANGING = 3.0  # times as many where loads change in time
-# steps for each landing: where loads are constant; where they change, over the cube root of the tolerance, as steps are
-# short after a knot and grow
+CHANGING = 3.0  # [-] factor on the number of steps where loads change in time
+# [-] steps for each landing: where loads are constant; where they change, over the cube root of the tolerance, as steps
+# are short after a knot and grow
 LANDING, LANDING_CHANGING = 1.5, 0.24
-SOLVES = 5.0  # of a linear step: its stages, and the filters of its error
-MATRICES = 2.0  # for each landing: steps that end on one are of their own length
-TURNS, MATRICES_STEP = 4.0, 1.0  # of an iteration in both stages of a step, and the matrices that are made for them
-# where stages are corrected on the cells of the body: the share of steps where these are halved, factorisations then,
-# solves and evaluations of a step
+SOLVES = 5.0  # [-] solves of a linear step: its stages, and the filters of its error
+MATRICES = 2.0  # [-] matrices for each landing: steps that end on one are of their own length
+# [-] turns of an iteration in both stages of a step, and the matrices that are made for them
+TURNS, MATRICES_STEP = 4.0, 1.0
+# [-] where stages are corrected on the cells of the body: the share of steps where these are halved, the factorisations
+# then, the number of cells above which they are, and the solves and evaluations of a step
 HALVED, FACTORED, FEW_CELLS, COMPILED_SOLVES, COMPILED_FLOWS = 0.75, 6, 1_000, 8.0, 5.0
-FRONT_STEPS = 3.2  # steps for each cell of the longest axis, which a front crosses, at the default tolerance
-FLOW_STEPS, FLOW_TURNS = 7.0, 12.0  # steps for each cell that a flow crosses, at the default tolerance; turns of each
+FRONT_STEPS = 3.2  # [-] steps for each cell of the longest axis, which a front crosses, at the default tolerance
+# [-] steps for each cell that a flow crosses, at the default tolerance, and the turns of each step
+FLOW_STEPS, FLOW_TURNS = 7.0, 12.0
 
 
 @dataclass(frozen=True)

@@ -47,20 +47,25 @@ from grid.engine.values.operations import FloatArray
 if TYPE_CHECKING:
     from grid.engine.methods.implicit.phase_change_body import ConstantBody, ConstantMoment
 
-ITERATIONS = 100
-FROZEN_TURNS = 2  # without the derivative of the conductivity, which most stages do not need
-WHOLE_TURNS = 40  # after which corrections are shortened
-HALVINGS = 8
-PARTS, SHORTEST = 4, 1e-4  # of a step of equal length whose iteration stalls, and the least share of it that is tried
-FEW, NEAR, BISECTIONS = 2, 0.05, 40  # times that a step may be cut for, and the least share of it that is worth it
-SHARE_PLANE = 0.5  # of the tolerance for the error of a step in 2D and 3D, where that of one cell dies out soon
-SINGLE = 0.1  # of the largest error of a cell that melts, which counts there
-LENIENT = 4.0  # times by which heat counts less at most than the error of temperature it is in a cell of one phase
-EXTREMES = slice(4, 6)  # of temperature so far, in what a controller packs
-AT_ONCE = 1e-3  # share of a step that counts as no time: a cell was at its corner already, or is there with another
-ROUNDINGS = 32.0  # of the largest term of a residual
-TOLERANCE = 1e-11  # of the largest change of enthalpy that a cell could see
-ACCEPTED = 1e-10  # where cells at the edge of a phase keep Newton from more; the heat balance is held to 1e-8
+ITERATIONS = 100  # [-] turns of Newton's method at most
+FROZEN_TURNS = 2  # [-] turns without the derivative of the conductivity, which most stages do not need
+WHOLE_TURNS = 40  # [-] turns after which corrections are shortened
+HALVINGS = 8  # [-] halvings of a correction at most
+PARTS, SHORTEST = 4, 1e-4  # [-] parts of an equal step whose iteration stalls, and the least share of it that is tried
+# [-] corners in a step for which it may be cut, the least share of it that is worth a cut, and the bisections to find
+# that
+FEW, NEAR, BISECTIONS = 2, 0.05, 40
+SHARE_PLANE = 0.5  # [-] share of the tolerance for the error of a step in 2D and 3D, where that of one cell soon decays
+SINGLE = 0.1  # [-] share of the largest error of a cell that melts, which counts in the size of an error
+# [-] largest factor by which an error of heat counts less than its error of temperature in a cell of one phase
+LENIENT = 4.0
+EXTREMES = slice(4, 6)  # [-] places of the extremes of temperature so far in a packed controller
+# [-] share of a step that counts as no time: a cell starts at its corner, or reaches it together with another
+AT_ONCE = 1e-3
+ROUNDINGS = 32.0  # [-] rounding of a residual, over that of its largest term
+TOLERANCE = 1e-11  # [-] residual over the largest change of enthalpy that a cell could have
+# [-] the same where cells at the edge of a phase stop Newton's method; the heat balance is held to 1e-8
+ACCEPTED = 1e-10
 STEPS_REMEDY = "take more steps (`steps=`), or leave their number to the method"
 MELTING_REMEDY = f"let it melt over a range of temperatures, as a `volumetric_enthalpy` table, {STEPS_REMEDY}"
 TABLE_REMEDY = f"give the steepest piece of `volumetric_enthalpy` more kelvins, {STEPS_REMEDY}"

@@ -25,12 +25,13 @@ from grid.engine.space.mesh import cell_volume
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-DROPPED = 3e-3  # least entry of the complete factor, with ones on its diagonal, that the incomplete one keeps
-LADDER = 4.0  # ratio of the steps that share a pattern
-AIM, TIGHTEST, LOOSEST = 3e-2, 1e-11, 1e-4  # of the tolerance: what a stage may leave of its largest change
-FORCING = 1e-2  # of a residual that a correction may leave
-FILTERED = 1e-1  # of an error that its filter may leave
-MOST_TURNS = 200
+DROPPED = 3e-3  # [-] least entry of the complete factor, with ones on its diagonal, that the incomplete one keeps
+LADDER = 4.0  # [-] ratio of the steps that share a pattern
+# [-] residual of a stage over its largest change: share of the tolerance, least, and largest
+AIM, TIGHTEST, LOOSEST = 3e-2, 1e-11, 1e-4
+FORCING = 1e-2  # [-] residual after a correction over that before it
+FILTERED = 1e-1  # [-] residual of the filter of an error, over the error
+MOST_TURNS = 200  # [-] turns of Newton's method at most
 INDEX = np.uint32  # of cells: compiled code asks of an index with a sign whether it counts from the end
 Indices = NDArray[Any]
 

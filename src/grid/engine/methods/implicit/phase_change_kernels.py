@@ -17,12 +17,12 @@ from grid.engine.values.operations import FloatArray
 
 Indices = NDArray[Any]
 Surfaces = tuple[Indices, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
-HOP = 1e-12  # of the latent heat: how far below a corner a cell that cools ends
-STIFF = 1e12  # times the conductances of a cell: the capacity of one that melts at one temperature
-ROUNDINGS = 64.0 * 2.220446049250313e-16  # of the largest term of a residual
-OFTEN = 3  # turns of conjugate gradients, beyond which the next correction has a factor of its own
-MOST_TURNS = 200  # of conjugate gradients
-LEAST_PIVOT = 1e-3  # of the diagonal: what dropped entries may leave of a pivot
+HOP = 1e-12  # [-] enthalpy below a corner at which a cell that cools ends, over the latent heat
+STIFF = 1e12  # [-] capacity of a cell that melts at one temperature, over the sum of its conductances times the step
+ROUNDINGS = 64.0 * 2.220446049250313e-16  # [-] rounding of a residual, over its largest term
+OFTEN = 3  # [-] turns of conjugate gradients beyond which the next correction has a factor of its own
+MOST_TURNS = 200  # [-] turns of conjugate gradients at most
+LEAST_PIVOT = 1e-3  # [-] least pivot over the diagonal, where dropped entries would leave less
 
 
 @njit(cache=True, nogil=True)

@@ -13,7 +13,7 @@ from grid.engine.values.operations import FloatArray
 from grid.engine.values.phase_change import Enthalpy
 from grid.engine.values.value import Constant
 
-HOP = 1e-12  # of the latent heat: how far below a corner a cell that cools ends
+HOP = 1e-12  # [-] enthalpy below a corner at which a cell that cools ends, over the latent heat
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from grid.engine.space.nonlinear import find_variation
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-GAMMA = 2.0 - math.sqrt(2.0)
-D = GAMMA / 2.0
-W = math.sqrt(2.0) / 4.0
+GAMMA = 2.0 - math.sqrt(2.0)  # [-] end of the first stage of TR-BDF2 over the step
+D = GAMMA / 2.0  # [-] weight of the implicit stages of TR-BDF2
+W = math.sqrt(2.0) / 4.0  # [-] weight of the first two stages in the solution
 WEIGHTS = (W, W, D)
-EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)  # of third order
-LOCAL = (W - EMBEDDED[0], W - EMBEDDED[1], D - EMBEDDED[2])  # weights of the local error
-ROUNDING = 9e-13  # of the largest temperature of a uniform body: less is no extreme, as in the audit
-SHARE = 0.1  # of the tolerance that the error of one step may take, as it is felt at the next asked time
-OVERSHOOT = 1e-6  # of the span of the bounds: what a step may exceed them by before it is redone
+EMBEDDED = ((1.0 - W) / 3.0, (3.0 * W + 1.0) / 3.0, D / 3.0)  # [-] weights of the embedded formula of third order
+LOCAL = (W - EMBEDDED[0], W - EMBEDDED[1], D - EMBEDDED[2])  # [-] weights of the local error
+ROUNDING = 9e-13  # [-] excess over the largest temperature of a uniform body that is no extreme, as in the audit
+SHARE = 0.1  # [-] share of the tolerance for the error of one step that remains at the next output time
+OVERSHOOT = 1e-6  # [-] excess over the bounds, over their span, from which on a step is redone
 
 
 @dataclass

@@ -41,11 +41,12 @@ from grid.engine.values.operations import FloatArray
 if TYPE_CHECKING:
     from grid.engine.methods.implicit.conduction_body import ConductionBody
 
-KEPT_REFERENCES, FEW_CELLS = 8, 1_000  # matrices of the start that are held; cells up to which none is worth it
-KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # factorisations held at once, for different steps; large grids
-REUSE = 1e-10  # relative difference of steps that counts as rounding
-CAREFUL_PARTS = 8
-SHIFTED = 0.5  # power of time with which the error of a front in the wrong place dies out, as its slope does
+# [-] stored matrices of the start, and cells up to which it is not worth storing one
+KEPT_REFERENCES, FEW_CELLS = 8, 1_000
+KEPT_SOLVERS, KEPT_SOLVERS_LARGE = 4, 2  # [-] stored factorisations for different steps, on small and on large grids
+REUSE = 1e-10  # [-] relative difference of two steps that counts as rounding
+CAREFUL_PARTS = 8  # [-] parts of a step that is redone because it breaks the bounds
+SHIFTED = 0.5  # [-] power of time with which the error of a front in the wrong place decays, as its slope does
 
 
 @dataclass(frozen=True)
