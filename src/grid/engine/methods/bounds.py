@@ -9,11 +9,12 @@ from grid.engine.problem.fields import ProblemFields
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-ROUNDING = 256 * math.ulp(1.0)  # of the largest temperature: what is left of a difference of two runs of many steps
+# [-] rounding left in a difference of two runs of many steps, over the largest temperature
+ROUNDING = 256 * math.ulp(1.0)
 TENSOR = (
     "no scheme of second order keeps all extremes with a full conductivity tensor; the excess over them is the value"
 )
-ROUNDINGS = 1e-14  # of the heat of a body: less is what adding it up leaves
+ROUNDINGS = 1e-14  # [-] rounding of the sum of the heat of a body, over that heat; less counts as zero
 
 
 def tolerance_scale(lowest: float, highest: float, tolerance: float) -> float:

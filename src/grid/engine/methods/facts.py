@@ -9,7 +9,7 @@ from grid.engine.loads.signals import Load, split_loads
 from grid.engine.problem.problem import HeatProblem
 
 Precision = Literal["double", "mixed"]
-DEFAULT_TOLERANCE = 1e-4  # of the span of temperatures
+DEFAULT_TOLERANCE = 1e-4  # [-] time error over the span of temperatures, where none is given
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,11 @@ from grid.engine.space.nonlinear import find_variation, freeze, freeze_loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-FOLLOWED = 0.5  # of the weight of a stage times the rate of growth, which is infinite growth at 1
-STRAIGHT, BENT = 4.0, 0.25  # ratio of slopes over a step; part of the step that is tried where it is larger
-E_FOLDS = 10.0  # of growth until the end of a run from which a failure counts as a runaway
-OF_STEP = 1e-3  # growth over a step that is still too long
+FOLLOWED = 0.5  # [-] weight of a stage times the rate of growth times the step; growth is infinite at 1
+# [-] ratio of slopes over a step from which on it is shortened, and the share of it that is tried then
+STRAIGHT, BENT = 4.0, 0.25
+E_FOLDS = 10.0  # [-] factors e of growth until the end of a run from which on a failure counts as a runaway
+OF_STEP = 1e-3  # [-] growth over a step that is still too long
 MORE_STEPS = "take more steps (`steps=`), or leave their number to the method"
 
 

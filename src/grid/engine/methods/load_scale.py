@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from grid.engine.space.laws import Closure, Loads
     from grid.engine.space.space import Space
 
-SAMPLES = 96  # of the loads over a run at most, and cells in all that they may touch
-SAMPLED_CELLS = 4_000_000
-ZONE_SAMPLES = 12  # in a zone that changes more often than that
-SLAB = 2.0  # q L^2 / 2 k is the rise of a slab of length L that is held on one side
+SAMPLES = 96  # [-] samples of the loads over a run at most
+SAMPLED_CELLS = 4_000_000  # [-] cells of all samples together at most
+ZONE_SAMPLES = 12  # [-] samples at most in a zone that changes more often than that
+SLAB = 2.0  # [-] divisor in the rise q L^2 / 2 k of a slab of length L with one face at a fixed temperature
 
 
 @dataclass(frozen=True)

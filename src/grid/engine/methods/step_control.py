@@ -9,9 +9,9 @@ steps and goes with the square of the step.
 
 from dataclasses import dataclass
 
-ORDER = 3.0  # power of the step that a local error goes with
-PROPORTIONAL, INTEGRAL = 0.9 / ORDER, 0.3 / ORDER  # powers of this error and of the last one (Gustafsson)
-LEAST_EXCESS = 1e-9  # error over what is allowed, below which it says nothing
+ORDER = 3.0  # [-] power of the step in a local error
+PROPORTIONAL, INTEGRAL = 0.9 / ORDER, 0.3 / ORDER  # [-] powers of this error and of the last one (Gustafsson)
+LEAST_EXCESS = 1e-9  # [-] error over the allowed one, below which it carries no information
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
-BLOCK = 64  # lines side by side that stay in the cache from the way forwards to the way back
-BUFFER = 16  # lines along the last axis that are turned at once
+BLOCK = 64  # [-] lines side by side; they stay in the cache between the forward and the backward pass
+BUFFER = 16  # [-] lines along the last axis that are transposed at once
 
 
 @njit(cache=True, nogil=True)

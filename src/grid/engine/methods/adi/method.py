@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from grid.engine.methods.state import Stepper
     from grid.engine.space.space import Space
 
-STEPS = 10.0  # over the square root of the tolerance: steps for each landing in all runs, as measured with contrasts
-FIELDS = 7.0  # of working memory, besides two for each axis
-LEAST_TOLERANCE = 1e-8  # 40,000 steps
+STEPS = 10.0  # [-] steps for each landing times the square root of the tolerance; measured with contrasts
+FIELDS = 7.0  # [-] fields of working memory, besides two for each axis
+LEAST_TOLERANCE = 1e-8  # [-] least tolerance in time; there a run takes 40,000 steps
 
 
-# steps over which the fastest cell: their rounding is 5e-14 times that, of which the audit lets 1e-10 pass; of steps
-# that are chosen by the error most are shorter than their mean
+# [-] longest step over the time of the fastest cell, for equal and for chosen steps. The rounding of a step is 5e-14
+# times it, and the audit allows 1e-10; most of the steps that are chosen by the error are shorter than their mean.
 LONGEST, ROUGHEST = 2e3, 1e5
 
 

@@ -36,10 +36,10 @@ from grid.engine.space.laws import Loads, add_prescribed
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-DAMPED_STEPS = 2  # at the start, each as two half steps of backward Euler
-HALVINGS = 9  # at most
-FIRST_STEPS = 2.0  # in the whole run, over the square root of the tolerance: a guess that is mostly too few
-LEAST_STEPS = 4  # to a landing time
+DAMPED_STEPS = 2  # [-] steps at the start that are each taken as two half steps of backward Euler
+HALVINGS = 9  # [-] attempts at the way to a landing, with smaller steps each, before the run fails
+FIRST_STEPS = 2.0  # [-] steps of the whole run times the square root of the tolerance; a first guess, mostly too few
+LEAST_STEPS = 4  # [-] least number of steps to a landing time
 
 
 @dataclass(frozen=True)

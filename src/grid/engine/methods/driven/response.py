@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from grid.engine.methods.driven import response_kernels as kernels
 from grid.engine.values.operations import FloatArray
 
-DIGITS = 13  # of the length of a stretch
+DIGITS = 13  # [-] digits in which the lengths of equal stretches agree
 
 
 def compute_phi(z: FloatArray) -> FloatArray:

@@ -7,7 +7,8 @@ import numpy as np
 from numba import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
-TERMS = 18  # of the series below 1, to rounding
+TERMS = 18  # [-] terms of the series for arguments below 1, enough for rounding
+# [-] inverse factorials, the coefficients of the series of phi_1 to phi_3
 INVERSES = tuple(tuple(1.0 / math.factorial(k + order) for k in range(TERMS + 1)) for order in range(1, 4))
 ONE, TWO, THREE = (np.array(part) for part in INVERSES)
 

@@ -27,9 +27,8 @@ from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.value import Table, Value
 
-LOOKS = 17  # times of a run at which its loads are evaluated in full
-BLOCK = 1 << 20  # faces of several stretches, and cells of several fields, that are looked at together
-FEW_CELLS = 2_048  # of fields whose extremes are found for several at once; a larger one is worth a call of its own
+LOOKS = 17  # [-] times of a run at which its loads are evaluated in full
+BLOCK = 1 << 20  # [-] faces of several stretches, or cells of several fields, that are evaluated together
 
 MakeModes = Callable[[Space, Loads, FloatArray, Signals, Course], Modes]
 

@@ -10,9 +10,9 @@ import numpy as np
 from numba import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
-BLOCK = 4096  # cells that stay in the first cache while all vectors are gone through
-FEW = 1024  # the same while all vectors are gone through for several sums
-FEWEST = 8  # cells up to which a vector's values at some cells are gone through in the inner loop
+BLOCK = 4096  # [-] cells that stay in the first-level cache while all vectors are read
+FEW = 1024  # [-] as `BLOCK`, while all vectors are read for several sums
+FEWEST = 8  # [-] number of cells up to which they are the inner loop over a vector
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})

@@ -27,9 +27,10 @@ from grid.engine.values.operations import FloatArray
 from grid.engine.values.value import Constant
 
 Field = npt.NDArray[Any]  # of float64 or float32
-LEVELS = {2: 16, 3: 8}  # steps in one pass: planes of so many levels stay in a second cache of 1 MB
-ROW_BYTES = 40_960  # of a row of a block in 2D
-PLANE_BYTES = 65_536  # of a plane of a block in 3D
+# [-] steps in one pass by dimension; that many levels of planes fit in a second-level cache of 1 MB
+LEVELS = {2: 16, 3: 8}
+ROW_BYTES = 40_960  # [B] size of a row of a block in 2D
+PLANE_BYTES = 65_536  # [B] size of a plane of a block in 3D
 
 
 def is_homogeneous(problem: HeatProblem) -> bool:

@@ -17,9 +17,9 @@ from grid.engine.methods.explicit.column_lanes import LANES, make_advance, make_
 from grid.engine.methods.explicit.column_rows import VECTOR, make_advance_row, make_note_row
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
-CAPACITY, CONDUCTANCE, LOW_SLOPE, LOW_SHIFT, HIGH_SLOPE, HIGH_SHIFT = range(6)  # rows of `law`
-IN, OUT, STORED, CONTENT, ERROR = range(5)  # rows of `totals`
-LINE_BYTES = 64  # of the cache
+CAPACITY, CONDUCTANCE, LOW_SLOPE, LOW_SHIFT, HIGH_SLOPE, HIGH_SHIFT = range(6)  # [-] row numbers of `law`
+IN, OUT, STORED, CONTENT, ERROR = range(5)  # [-] row numbers of `totals`
+LINE_BYTES = 64  # [B] cache line
 
 advance_many, note_many = make_advance(), make_note()
 advance_row, note_row = make_advance_row(), make_note_row()

@@ -16,11 +16,11 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES = 16  # columns of a block: two vectors of AVX-512
-INDEX = ir.IntType(64)
+LANES = 16  # [-] columns of a block: two vectors of AVX-512
+INDEX = ir.IntType(64)  # type of array indices, 64 bits
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
-SUMS = 8  # partial sums of a level: cell i belongs to number i % SUMS
-LOW_SLOPE, LOW_SHIFT, HIGH_SLOPE, HIGH_SHIFT = range(2, 6)  # rows of `law`
+SUMS = 8  # [-] partial sums of a level: cell i belongs to number i % SUMS
+LOW_SLOPE, LOW_SHIFT, HIGH_SLOPE, HIGH_SHIFT = range(2, 6)  # [-] row numbers of `law`
 
 
 def make_advance() -> Callable[..., None]:

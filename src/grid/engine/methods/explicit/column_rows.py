@@ -34,7 +34,7 @@ from grid.engine.methods.explicit.column_lanes import (
 )
 
 VECTOR = SUMS  # numbers in a vector, so that partial sums are its lanes
-LANE = ir.IntType(32)
+LANE = ir.IntType(32)  # type of lane numbers within a vector, 32 bits
 REAL = ir.DoubleType()
 ROW = ir.VectorType(REAL, VECTOR)
 

@@ -19,9 +19,9 @@ from grid.engine.space.laws import close
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.value import Constant
 
-REPORTS = 10  # rows of the history of a column, about
-CAPACITY, CONDUCTANCE, LOW_SLOPE, LOW_SHIFT, HIGH_SLOPE, HIGH_SHIFT = range(6)  # rows of a law
-PARALLEL_STEPS = 20_000_000  # cell updates below which two threads cost more than they bring
+REPORTS = 10  # [-] approximate number of rows of the history of a column
+CAPACITY, CONDUCTANCE, LOW_SLOPE, LOW_SHIFT, HIGH_SLOPE, HIGH_SHIFT = range(6)  # [-] row numbers of a law
+PARALLEL_STEPS = 20_000_000  # [-] cell updates below which two threads cost more time than they save
 
 Numbers = Mapping[str, Any]  # a number, or one for each column, by name
 

@@ -6,8 +6,9 @@ from grid.engine.costs.runs import SAFETY
 from grid.engine.methods.facts import Facts
 from grid.engine.values.operations import FloatArray
 
-PARALLEL_CELLS = 100_000  # cells below which two threads cost more than they bring
-ROUGH_ERROR = 0.3  # of the span, over the number of steps: worst time error of forward Euler, from a start with a jump
+PARALLEL_CELLS = 100_000  # [-] cells below which two threads cost more time than they save
+# [-] worst time error of forward Euler from a start with a jump, over the span, times the number of steps
+ROUGH_ERROR = 0.3
 
 
 def find_step(facts: Facts) -> float:

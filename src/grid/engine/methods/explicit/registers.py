@@ -7,7 +7,7 @@ Four rows of a stencil keep twelve vectors of 64 bytes at hand, which the 32 reg
 from llvmlite import binding  # type: ignore[import-untyped]
 from numba import config
 
-ROWS, ROWS_NARROW = 4, 2  # rows at a time with AVX-512, and without
+ROWS, ROWS_NARROW = 4, 2  # [-] rows at a time with AVX-512, and without
 WIDE = "avx512f"
 # processors with AVX-512, for which LLVM is asked by name alone (NUMBA_CPU_NAME with empty NUMBA_CPU_FEATURES)
 WIDE_NAMES = (

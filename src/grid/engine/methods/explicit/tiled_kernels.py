@@ -28,7 +28,7 @@ Array = Any  # Numba sees the real types; mypy has no stubs for compiled functio
 
 sweep_many = make_sweep(JAM)
 sweep_one = make_sweep(1)
-SLOPE, SHIFT, INTO, AWAY = 0, 1, 2, 3  # rows of the second axis of the faces' arrays
+SLOPE, SHIFT, INTO, AWAY = 0, 1, 2, 3  # [-] row numbers of the second axis of the faces' arrays
 
 
 @njit(cache=True, nogil=True)

@@ -26,10 +26,10 @@ from numba.extending import intrinsic
 
 from grid.engine.methods.explicit.registers import count_rows
 
-VECTOR_BYTES = 64
+VECTOR_BYTES = 64  # [B] vector of AVX-512
 JAM = count_rows()  # rows that advance together: their vectors fill the registers
-INDEX = ir.IntType(64)
-SHORT = ir.IntType(32)
+INDEX = ir.IntType(64)  # type of array indices, 64 bits
+SHORT = ir.IntType(32)  # type of lane numbers within a vector, 32 bits
 
 
 def make_sweep(rows: int) -> Callable[..., None]:

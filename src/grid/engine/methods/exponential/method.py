@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from grid.engine.methods.state import Stepper
     from grid.engine.space.space import Space
 
-PARALLEL_CELLS = 100_000  # below this two threads cost more than they bring
-SINGLE_TOLERANCE = 2e-4  # below this single precision would show
-THREADED, SINGLE = 0.55, 0.6  # what two threads and single precision leave of a product
-CACHED_CELLS = 1_500_000  # beyond so many cells a product waits for memory
-FIELDS = 16.0  # of working memory
+PARALLEL_CELLS = 100_000  # [-] cells below which two threads cost more time than they save
+SINGLE_TOLERANCE = 2e-4  # [-] tolerance below which the error of single precision would show
+THREADED, SINGLE = 0.55, 0.6  # [-] time of a product with two threads, and with single precision, over that without
+CACHED_CELLS = 1_500_000  # [-] cells beyond which the speed of memory limits a product
+FIELDS = 16.0  # [-] fields of working memory
 
 
 @dataclass(frozen=True)

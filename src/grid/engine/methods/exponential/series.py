@@ -20,7 +20,7 @@ import numpy as np
 
 from grid.engine.values.operations import FloatArray
 
-LEAST_PRODUCTS = 4
+LEAST_PRODUCTS = 4  # [-] least number of terms of the series
 
 
 def find_coefficients(z: float, accuracy: float = 1e-16) -> FloatArray:

@@ -33,13 +33,15 @@ from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-HEAD = 3e-4  # of a step in mixed precision, done in double
-LONG, LONG_SHARE, LONG_CELLS = 1e4, 300.0, 8_000  # step over which a spectrum, of which a part goes first; cells
-ROUNDING_SINGLE = 5e-5  # of the span, the error of the recurrence in single precision
-MARGIN = 1.0 + 1e-6  # on the spectral radius, for roundings of the conductances
-ATTEMPTS = 3  # at a step whose temperatures span less than was guessed
-SLACK = 1.5  # times the budget, before another attempt
-LARGEST_OF_MEAN = 5.0  # largest error of a cell over the root mean square of all, which the bound is for
+HEAD = 3e-4  # [-] first share of a step in mixed precision, taken in double precision
+# [-] length of the spectrum over a step from which on the first 1 / `LONG_SHARE` of it is a step of its own, that
+# divisor, and the number of cells up to which this is done: larger fields average roundings out
+LONG, LONG_SHARE, LONG_CELLS = 1e4, 300.0, 8_000
+ROUNDING_SINGLE = 5e-5  # [-] rounding error of the recurrence in single precision, over the span
+MARGIN = 1.0 + 1e-6  # [-] factor on the spectral radius, for roundings of the conductances
+ATTEMPTS = 3  # [-] attempts at a step whose temperatures span less than was guessed
+SLACK = 1.5  # [-] error over the budget from which on another attempt is made
+LARGEST_OF_MEAN = 5.0  # [-] largest error of a cell over the root mean square of all, to which the bound applies
 
 
 @dataclass(frozen=True)

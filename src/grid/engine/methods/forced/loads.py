@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from grid.engine.space.cell_means import CellMeans
     from grid.engine.space.space import Space
 
-ROUGH = 0.6  # of the largest value
-GUESS_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the run
-LARGEST = 1e100  # of a factor: beyond it another one might underflow where their product does not
+# [-] difference of a factor between neighbouring cells over its largest value, from which on means are used
+ROUGH = 0.6
+GUESS_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)  # [-] times at which loads are sampled, over the end of the run
+LARGEST = 1e100  # [-] largest value of a factor; beyond it another one might underflow where their product does not
 
 
 @dataclass(frozen=True)

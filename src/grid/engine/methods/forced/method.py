@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from grid.engine.methods.state import Stepper
     from grid.engine.space.space import Space
 
-LEAST_TOLERANCE = 1e-9
-FIELDS = 8.0  # of working memory
-MOST_TIMES, BLOCK = 1024, 1 << 22  # as in grid.engine.methods.forced.stepper
+LEAST_TOLERANCE = 1e-9  # [-] least tolerance that the method accepts
+FIELDS = 8.0  # [-] fields of working memory
+MOST_TIMES, BLOCK = 1024, 1 << 22  # [-] as in grid.engine.methods.forced.stepper
 
 
 @dataclass(frozen=True)

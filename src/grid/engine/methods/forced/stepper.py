@@ -34,13 +34,13 @@ from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.value import Constant
 
-SHARE, LEFT_OUT = 0.5, 0.25  # of the tolerance: error of the quadrature of a run, and of the modes left out
-LEAST_PART = 0.1  # of an even share of a run: what a short step may take of the error
-GUESSED = 1e-2  # of what all modes along an axis could amount to: the rise, while it is not known
-MOST_ROUNDS = 9
-ROUNDING = 1e-12  # of the rise that all heat makes: no sum of so many parts is more exact
-SAMPLED = 8  # of the times tell which modes count: one of so many
-MOST_TIMES, BLOCK = 1024, 1 << 22  # at once, and products for all of these times
+SHARE, LEFT_OUT = 0.5, 0.25  # [-] shares of the tolerance: error of the quadrature of a run, and of the modes left out
+LEAST_PART = 0.1  # [-] least share of the error allowed to a short step, over the mean share of a step
+GUESSED = 1e-2  # [-] assumed rise over the largest contribution of all modes along an axis, while it is not known
+MOST_ROUNDS = 9  # [-] refinements of the quadrature before the run fails
+ROUNDING = 1e-12  # [-] rounding of a sum of so many parts, over the rise by all heat
+SAMPLED = 8  # [-] one of so many times is used to find the modes that count
+MOST_TIMES, BLOCK = 1024, 1 << 22  # [-] times evaluated at once at most, and products for all of these times
 
 
 @dataclass(frozen=True)

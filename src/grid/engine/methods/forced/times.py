@@ -17,10 +17,11 @@ import numpy as np
 from grid.engine.loads.analysis import StepLimits
 from grid.engine.values.operations import FloatArray
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(9)
-REACH = 4.0  # times the longest step with which a load is surely followed: a panel, whose times are 0.18 of it apart
-LIVES, GROWTH = 8.0, 2.0  # of the fastest mode: length of the last panel; of its distance to the end: of any other
-LEAST_SHARE = 0.3  # of a panel: less is joined with it
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(9)  # [-] Gauss's rule with nine times on a panel
+REACH = 4.0  # [-] longest panel over the longest step that resolves a load; its times are 0.18 of it apart
+# [-] last panel over the time constant of the fastest mode; any other panel over its distance to the end
+LIVES, GROWTH = 8.0, 2.0
+LEAST_SHARE = 0.3  # [-] rest over a panel, below which it is joined with the panel
 
 
 def _omit_middle() -> FloatArray:

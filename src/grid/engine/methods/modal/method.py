@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from grid.engine.space.space import Space
     from grid.engine.values.operations import FloatArray
 
-MOST_CELLS, MOST_CELLS_1D = 700, 1_500
-ROUNDING = 1e-16  # of the largest rate: error of each rate
-SHARE = 0.01  # of the tolerance that this error may take
+MOST_CELLS, MOST_CELLS_1D = 700, 1_500  # [-] cells up to which all modes are found, in 2D and 3D, and in 1D
+ROUNDING = 1e-16  # [-] error of each rate over the largest rate
+SHARE = 0.01  # [-] share of the tolerance that this error may take
 
 
 @dataclass(frozen=True)

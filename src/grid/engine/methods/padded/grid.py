@@ -16,11 +16,11 @@ from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-VECTOR_BYTES = 64
-PAGE_BYTES = 4096
-SLOTS = 8
-CACHE_BYTES = 14_000_000  # of the last level, for the rows or planes that a wave of levels touches, in each thread
-LEVELS = 12  # in a wave, at most
+VECTOR_BYTES = 64  # [B] vector of AVX-512
+PAGE_BYTES = 4096  # [B] page of memory
+SLOTS = 8  # [-] offsets within a page at which arrays begin, so that they do not share cache sets
+CACHE_BYTES = 14_000_000  # [B] last-level cache for the rows or planes that a wave of levels uses, in each thread
+LEVELS = 12  # [-] levels in a wave at most
 
 
 @dataclass(frozen=True)

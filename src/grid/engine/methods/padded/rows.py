@@ -28,10 +28,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-ROW_BLOCK = 4  # rows at a time
-VECTOR_BYTES = 64
-INDEX = ir.IntType(64)
-LANE = ir.IntType(32)
+ROW_BLOCK = 4  # [-] rows at a time
+VECTOR_BYTES = 64  # [B] vector of AVX-512
+INDEX = ir.IntType(64)  # type of array indices, 64 bits
+LANE = ir.IntType(32)  # type of lane numbers within a vector, 32 bits
 
 
 class Code:

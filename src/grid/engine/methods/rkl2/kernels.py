@@ -16,7 +16,7 @@ from grid.engine.methods.padded.rows import ROW_BLOCK, address_of
 from grid.engine.methods.rkl2.rows import advance_block, advance_row
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
-SURFACE_TURNS = 50
+SURFACE_TURNS = 50  # [-] turns of the iteration for a surface temperature at most
 
 
 @njit(cache=True, nogil=True, forceinline=True)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from grid.engine.problem.problem import HeatProblem
     from grid.engine.space.space import Space
 
-PARALLEL_CELLS = 50_000  # below this two threads cost more than they bring: a stage has more to do than a step
-THREADED = 0.6  # what two threads leave of a stage
-STEPS = 3.0  # over the tolerance to the power of 0.4, and for each landing: super-steps, about
-FIRST = 0.03  # times the cube root of the tolerance: first step, over the way to the first landing
-LEAST_TOLERANCE = 1e-8  # 13,000 steps of a rod from a sudden start
-JUMPS = 20.0  # times the price where a conductivity may jump with temperature; a rough allowance
-FIELDS = 16.0  # of working memory
+# [-] cells below which two threads cost more time than they save; a stage has more to do than a step
+PARALLEL_CELLS = 50_000
+THREADED = 0.6  # [-] time of a stage with two threads over that with one
+STEPS = 3.0  # [-] approximate super-steps over the tolerance to the power of -0.4, and for each landing
+FIRST = 0.03  # [-] first step over the time to the first landing and the cube root of the tolerance
+LEAST_TOLERANCE = 1e-8  # [-] least tolerance; a rod from a sudden start takes 13,000 steps there
+JUMPS = 20.0  # [-] factor on the cost where a conductivity may jump with temperature; a rough allowance
+FIELDS = 16.0  # [-] fields of working memory
 
 
 @dataclass(frozen=True)

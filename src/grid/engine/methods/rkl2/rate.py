@@ -25,8 +25,8 @@ from grid.engine.values.operations import FloatArray
 from grid.engine.values.temperature_integral import find_degree
 from grid.engine.values.value import Value
 
-EXACT = 1e-10  # of a conductivity: how well a cubic has to meet it
-MARGIN = 1.05  # on the spectral radius, for how coefficients change during a step
+EXACT = 1e-10  # [-] largest difference of a cubic from a conductivity, over the conductivity
+MARGIN = 1.05  # [-] factor on the spectral radius, for the change of coefficients during a step
 Weights = tuple[float, float, float, float, float]  # mu, nu, kappa, forward, backward
 
 

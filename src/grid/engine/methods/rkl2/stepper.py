@@ -34,15 +34,16 @@ from grid.engine.methods.step_control import StepRule, shrink_aim
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-SHARE = 1.0  # times the root of the tolerance: of the tolerance, what a step may add to the error at an asked time
-RETRY_SHARE = 0.7  # of the tolerance, what a run that begins again aims at
-REACH = 0.15  # of the way to the bounds: how far temperatures are taken to get in a step
-LARGEST_STAGES = 2001
-SLACK = 0.02  # of the extent that a step was taken to have
-RULE = StepRule(safety=0.8, growth=3.0, shrinkage=0.1)
-ROUNDING = math.ulp(1.0)  # of a temperature, times tau rho: what it leaves of the rates in the estimate of the error
-SHORTEST = 1e-13  # of the run
-NOTHING: Weights = (0.0, 0.0, 0.0, 1.0, 0.0)  # of a stage that is the rate of change alone
+SHARE = 1.0  # [-] error of a step at an output time, over the tolerance to the power of 1.5
+RETRY_SHARE = 0.7  # [-] share of the tolerance at which a repeated run aims
+REACH = 0.15  # [-] assumed change of temperatures in a step, over their distance from the bounds
+LARGEST_STAGES = 2001  # [-] stages of a step at most
+SLACK = 0.02  # [-] excess of a step over the extent that was assumed, over that extent
+RULE = StepRule(safety=0.8, growth=3.0, shrinkage=0.1)  # [-] factors on the length of a step
+# [-] rounding of a temperature; times step and spectral radius, that of the rates in the error estimate
+ROUNDING = math.ulp(1.0)
+SHORTEST = 1e-13  # [-] shortest step over the end time of the segment
+NOTHING: Weights = (0.0, 0.0, 0.0, 1.0, 0.0)  # [-] weights of a stage that is the rate of change alone
 
 
 @lru_cache(maxsize=256)

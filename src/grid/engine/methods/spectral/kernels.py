@@ -15,8 +15,8 @@ from numba import njit
 
 from grid.engine.space.measure_kernels import BLOCK, survey_blocks
 
-COLUMNS = 256  # of a strip of coefficients that stays in the first cache
-MODES = 16  # that are put together in one turn, at most
+COLUMNS = 256  # [-] columns of a strip of coefficients that stays in the first-level cache
+MODES = 16  # [-] modes that are combined in one turn at most
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 
 

@@ -14,7 +14,7 @@ from grid.engine.threads import share
 from grid.engine.values.expression import MANY_CELLS
 from grid.engine.values.operations import FloatArray
 
-PARTS = 8
+PARTS = 8  # [-] parts of the work that threads share
 
 
 class Seen(NamedTuple):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from grid.engine.methods.state import Stepper
     from grid.engine.space.space import Space
 
-ROUNDED = 37.0  # as in grid.engine.methods.spectral.stepper
-FIELDS = 5.0  # of working memory
+ROUNDED = 37.0  # [-] as in grid.engine.methods.spectral.stepper
+FIELDS = 5.0  # [-] fields of working memory
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ import numpy as np
 from grid.engine.values.operations import FloatArray
 
 Kind = Literal["cosine", "sine", "cosine_half", "sine_half", "fourier", "film"]
-FULL_PRODUCT = 128  # modes up to which a product with the basis is as fast as a transform
-KEPT_FILM = 1024  # cells of an axis with films up to which its modes are kept; there is no transform to find them by
-BISECTIONS = 70
-SMALL_PRODUCT = 1 << 18  # multiply-adds up to which OpenBLAS does not share a product among threads
+FULL_PRODUCT = 128  # [-] modes up to which a product with the basis is as fast as a transform
+KEPT_FILM = 1024  # [-] cells of an axis with films up to which its modes are stored; no transform finds them
+BISECTIONS = 70  # [-] halvings of the bracket of a root
+SMALL_PRODUCT = 1 << 18  # [-] multiply-adds up to which OpenBLAS does not share a product among threads
 _KINDS: dict[tuple[bool, bool], Kind] = {
     (False, False): "cosine",
     (True, True): "sine",

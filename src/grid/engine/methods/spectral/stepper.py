@@ -31,8 +31,9 @@ from grid.engine.space.mesh import Patch
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray, Operand
 
-ROUNDED = 37.0  # exp(-37) is below the rounding of a double
-SHORT, BARE = 0.05, 1e-6  # of the time of the slowest mode: steps that take the change, with loads and without
+ROUNDED = 37.0  # [-] decay exponent beyond which a mode is zero: exp(-37) is below the rounding of a double
+# [-] step over the time constant of the slowest mode, below which the change is evolved: with loads, without
+SHORT, BARE = 0.05, 1e-6
 
 
 @dataclass
