@@ -24,9 +24,10 @@ from grid.engine.values.operations import FloatArray, Operand
 from grid.engine.values.value import Constant, Value
 
 LOAD_NAMES = ("coefficient", "ambient", "emissivity", "surroundings", "source")
-MAX_DOUBLINGS = 60  # of the stretch searched for an event
-TOLERANCE = 1e-6  # of the course of a load; the integrator's own is far smaller
-SETTLED = 1e-12  # of the temperature: what moves less over a whole stretch will not arrive
+MAX_DOUBLINGS = 60  # [-] doublings of the stretch that is searched for an event
+TOLERANCE = 1e-6  # [-] relative error of the course of a load; that of the integrator is far smaller
+# [-] change of the temperature over a whole stretch, over the temperature, below which it will not reach an event
+SETTLED = 1e-12
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ from grid.engine.lumped.exact_cooling import ConvectiveBody
 from grid.engine.values.operations import FloatArray
 
 NAMES = ("C1", "C2")
-SCAN = 600  # times at which an error is looked for
-SLACK = 1e-9  # of the initial excess: rounding and what a cut series lacks
+SCAN = 600  # [-] times at which an error is evaluated
+SLACK = 1e-9  # [-] rounding and the truncation of a series, over the initial excess
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,12 @@ import numpy as np
 from grid.core.errors import FieldError
 from grid.engine.values.operations import FloatArray
 
-BISECTIONS = 90  # halvings of a bracket of a root: to the last bit
+BISECTIONS = 90  # [-] halvings of a bracket of a root, down to the last bit
+# [-] modes at a Biot number of 0, at most, and at most for Bessel functions
 MODES, MAX_MODES, MAX_BESSEL_MODES = 60, 6_000, 1_000
-LAYER_CELLS = 800  # of a stack, at least 8 in each layer
-FASTEST = 2e4  # times 1/tau: modes of layers beyond it are over before the error of a lumped model shows
+LAYER_CELLS = 800  # [-] cells of a stack, at least 8 in each layer
+# [-] rate times tau up to which modes of layers count; faster ones decay before a lumped model shows its error
+FASTEST = 2e4
 
 
 @dataclass(frozen=True)

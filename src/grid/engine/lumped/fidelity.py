@@ -30,7 +30,7 @@ REASONS = (
     "the certificate exceeds the tolerance",
     "measure and certificate are both far enough below their limits",
 )
-HEAD, ROW = 7, 4  # numbers of a packed log, and of one switch in it
+HEAD, ROW = 7, 4  # [-] numbers of a packed log, and of one switch in it
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from grid.engine.lumped.quasi_steady import Conduction, inner_product
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-DENSE_CELLS = 40  # up to so many the whole matrix is made
-EIGEN_TOLERANCE = 1e-7  # of an eigenvalue, added to it so that a bound stays one
+DENSE_CELLS = 40  # [-] cells up to which the whole matrix is made
+EIGEN_TOLERANCE = 1e-7  # [-] relative error of an eigenvalue, added to it so that a bound remains one
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from grid.engine.space.nonlinear import stored_between
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-TURNS = 200
-MOST_EFOLDS = 300.0  # by which the heat capacity of a step may differ from that of its start
-EXACT = 1e-13  # of the heat of a step, and of the heat capacity
+TURNS = 200  # [-] bisections for the level of a field at most
+MOST_EFOLDS = 300.0  # [-] natural logarithm of the largest ratio of the heat capacity of a step to that of its start
+EXACT = 1e-13  # [-] error over the heat of a step, and over the heat capacity
 
 
 def scale_rates(response: Response, share: float) -> Response:

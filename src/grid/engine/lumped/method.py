@@ -20,9 +20,9 @@ REASONS = {
     "lumped": "asked for: one temperature for the body, Newton's law of cooling",
     "corrected": "asked for: one temperature for the body, with its internal resistance",
 }
-DECISIONS = 200  # in a run for which nobody asked for a number of steps
-MODEL_TOLERANCE = 0.05  # of the certificate over the span of temperatures
-INNER_SHARE = 0.1  # of the tolerance in time, for the stretches of the diffusive model
+DECISIONS = 200  # [-] decisions in a run without a prescribed number of steps
+MODEL_TOLERANCE = 0.05  # [-] largest certificate over the span of temperatures
+INNER_SHARE = 0.1  # [-] share of the tolerance in time for the stretches of the diffusive model
 
 
 def find_model(problem: HeatProblem, model: str | None) -> str:

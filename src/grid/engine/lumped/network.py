@@ -18,10 +18,10 @@ from grid.engine.problem.timed_loads import TimedLoad
 from grid.engine.values.operations import FloatArray, Operand
 from grid.engine.values.value import Value
 
-MAX_SWITCHES = 10_000
-TOLERANCE = 1e-6  # of the course of a load; the integrator's own is far smaller
-HORIZON_GROWTH = 4.0
-MAX_STRETCHES = 24  # of the search for a switch: beyond it there is none
+MAX_SWITCHES = 10_000  # [-] switches of controls in a run at most
+TOLERANCE = 1e-6  # [-] relative error of the course of a load; that of the integrator is far smaller
+HORIZON_GROWTH = 4.0  # [-] ratio of a stretch that is searched for a switch to the one before
+MAX_STRETCHES = 24  # [-] stretches searched for a switch; beyond them there is none
 
 
 @dataclass(frozen=True)

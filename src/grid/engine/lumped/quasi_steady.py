@@ -27,10 +27,12 @@ from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
 Kept = TypeVar("Kept")
-KEPT, KEPT_UNITS = 4, 16  # operators and responses held at once; answers to a unit of one load
-SHIFT, REFINEMENTS = 1e-9, 3  # of the fastest rate: makes a body that exchanges nothing solvable; refined away
-FAINT, FAINT_TURNS = 1e-9, 3  # of the fastest rate: what a body exchanges at most, to be solved as if it were nothing
-REFINED = 1e-11  # change of a refinement that is the last, over the field
+KEPT, KEPT_UNITS = 4, 16  # [-] operators and responses stored at once; responses to a unit of one load
+# [-] shift over the fastest rate, which makes a body without exchange solvable; refinements that remove it
+SHIFT, REFINEMENTS = 1e-9, 3
+# [-] exchange over the fastest rate, up to which a body is solved as if it had none; corrections for it
+FAINT, FAINT_TURNS = 1e-9, 3
+REFINED = 1e-11  # [-] change by the last refinement over the field
 
 
 @dataclass(frozen=True)

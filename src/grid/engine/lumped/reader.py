@@ -19,7 +19,7 @@ AREA = Limit(1e-24, 1e24, "m2")
 POWER = Limit(-1e24, 1e24, "W")
 HEAT_CONDUCTANCE = Limit(0.0, 1e24, "W/K", exclusive_minimum=True)
 OFFSET = Limit(0.0, 1e6, "K")
-LONGEST = 10_000  # entries of a list
+LONGEST = 10_000  # [-] entries of a list at most
 NUMBERS = {
     "heat_capacity": HEAT_CAPACITY,
     "area": AREA,

@@ -28,7 +28,7 @@ from grid.engine.space.nonlinear import find_variation, freeze, stored_between
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-LEVELLINGS = 6  # Newton steps for equal heat; one is exact where the capacity is constant
+LEVELLINGS = 6  # [-] Newton steps for equal heat; one is exact where the capacity is constant
 
 
 @dataclass(frozen=True)

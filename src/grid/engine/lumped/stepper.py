@@ -21,9 +21,9 @@ from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-OF_TOLERANCE = 0.5  # of the tolerance: the sum of the errors of all steps
-MOST_HALVINGS = 30  # of a decision
-ENERGY_CELLS = 5_000  # up to so many certificate C4 is advanced with every step; it takes solves of its own
+OF_TOLERANCE = 0.5  # [-] sum of the errors of all steps over the tolerance
+MOST_HALVINGS = 30  # [-] halvings of a decision at most
+ENERGY_CELLS = 5_000  # [-] cells up to which certificate C4 is advanced with every step; it takes solves of its own
 
 
 @dataclass

@@ -16,11 +16,11 @@ from grid.core.errors import DivergedError
 from grid.engine.loads.analysis import StepLimits
 from grid.engine.values.operations import FloatArray
 
-RELATIVE_TOLERANCE = 1e-10
-MAX_STEPS = 200_000  # of one run; beyond it the equation does not settle
-LEAST_PARTS = 16  # steps of a stretch at least
-LEAST_STRETCH = 1e-100  # s; below it the factors of the integrator overflow, and a tangent is exact
-SAMPLES = 8  # of each step, between which a crossing is looked for
+RELATIVE_TOLERANCE = 1e-10  # [-] relative error of a step
+MAX_STEPS = 200_000  # [-] steps of one run at most; beyond them the equation does not settle
+LEAST_PARTS = 16  # [-] steps of a stretch at least
+LEAST_STRETCH = 1e-100  # [s] shortest stretch; below it the factors of the integrator overflow, and a tangent is exact
+SAMPLES = 8  # [-] samples of each step, between which a crossing is searched for
 
 Rate = Callable[[float, FloatArray], FloatArray]
 Level = Callable[[float, FloatArray], float]  # changes sign at an event
