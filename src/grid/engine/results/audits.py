@@ -13,13 +13,15 @@ from grid.engine.values.operations import FloatArray
 Amount = TypeVar("Amount", float, FloatArray)
 Verdict = Literal["passed", "failed", "not_applicable"]
 
-ENERGY_LIMIT, ENERGY_LIMIT_NONLINEAR = 1e-10, 1e-8  # of the heat moved
-EXTREME_LIMIT = 2e-6  # of the span: twice what the implicit method lets a step overshoot before it damps it
-STEP_ERROR_LIMIT = 0.01  # of the span, where the number of steps was given
-ESTIMATE_SLACK = 2.0  # times the tolerance: what an estimate may say of a run whose steps were chosen for it
-LEAST_SCALE = 1e-3  # of the heat of a body: a balance is never judged by less
-UNIT_ROUNDING = 0.5 * math.ulp(1.0)  # relative error of a number that is stored
-EXCHANGES = 64.0  # roundings of what cells exchange that a run may leave in its balance
+# [-] error of a heat balance over the heat moved, of linear and of other problems
+ENERGY_LIMIT, ENERGY_LIMIT_NONLINEAR = 1e-10, 1e-8
+# [-] excess over the span: twice the overshoot of a step that the implicit method accepts without damping
+EXTREME_LIMIT = 2e-6
+STEP_ERROR_LIMIT = 0.01  # [-] time error over the span, where the number of steps was prescribed
+ESTIMATE_SLACK = 2.0  # [-] largest estimate over the tolerance, in a run whose steps were chosen for it
+LEAST_SCALE = 1e-3  # [-] least scale of a balance over the heat of the body
+UNIT_ROUNDING = 0.5 * math.ulp(1.0)  # [-] relative error of a number that is stored
+EXCHANGES = 64.0  # [-] roundings of the heat that cells exchange, which a run may leave in its balance
 
 
 class Audit(NamedTuple):

@@ -35,16 +35,14 @@ from grid.engine.space.regions import material_cuts
 from grid.engine.values.operations import FloatArray
 
 Solved = TypeVar("Solved", bound=SolutionFields)
-ORDER = 2.0
-LEAST_ORDER = 0.5  # that is taken where differences hardly fall
-SMOOTH, SAFETY = (
-    1.7,
-    1.5,
-)  # observed order from which it counts as that of the scheme; else the estimate counts so often
-RATIOS = (2.2, 9.0)  # of two differences in a row: orders 1.1 to 3.2
-ALIKE = 0.5  # of the error of the initial heat on the fine grid: what extrapolation may leave of it
-MOST_SAMPLES = 2**24
-ROUNDING = 1e-11  # of the largest value: differences below say nothing
+ORDER = 2.0  # [-] order of the scheme in space
+LEAST_ORDER = 0.5  # [-] order that is assumed where differences hardly fall
+# [-] observed order from which on it counts as that of the scheme; factor on the estimate where it does not
+SMOOTH, SAFETY = 1.7, 1.5
+RATIOS = (2.2, 9.0)  # [-] ratio of two consecutive differences: orders 1.1 to 3.2
+ALIKE = 0.5  # [-] error of the initial heat after extrapolation over that on the fine grid
+MOST_SAMPLES = 2**24  # [-] cells of a grid for the mean of the initial field at most
+ROUNDING = 1e-11  # [-] difference over the largest value, below which it is rounding
 
 
 @dataclass(frozen=True)

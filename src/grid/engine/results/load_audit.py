@@ -28,11 +28,12 @@ NOT_KNOWN = Audit(
     NAME, "not_applicable", None, None, "the loads that depend on time depend on temperature, or on the place, as well"
 )
 NOT_SAMPLED = Audit(NAME, "not_applicable", None, None, "the method integrates its loads itself")
-LIMIT_FACTOR = 2.0  # times the tolerance
-LIMIT_EQUAL_STEPS = 0.05  # where the steps were given
-RULE = np.polynomial.legendre.leggauss(8)
-LINEAR_RULE = np.polynomial.legendre.leggauss(2)  # exact for straight lines, of which tables are made
-BLOCK = 1_000_000  # values at once
+LIMIT_FACTOR = 2.0  # [-] largest error over the tolerance
+LIMIT_EQUAL_STEPS = 0.05  # [-] largest error where the steps were prescribed
+RULE = np.polynomial.legendre.leggauss(8)  # [-] Gauss's rule for any load
+# [-] Gauss's rule that is exact for the straight lines of which tables are made
+LINEAR_RULE = np.polynomial.legendre.leggauss(2)
+BLOCK = 1_000_000  # [-] values evaluated at once
 
 
 def audit_loads(

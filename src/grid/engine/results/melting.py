@@ -8,7 +8,7 @@ from grid.engine.space.mesh import cell_volume
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-MELTED = 1e-6  # share of the latent heat that a cell may lack and count as melted
+MELTED = 1e-6  # [-] share of the latent heat that a melted cell may lack
 
 
 def find_liquid_fraction(space: Space, content: FloatArray | None) -> FloatArray:

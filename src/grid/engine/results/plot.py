@@ -21,9 +21,9 @@ from grid.engine.values.operations import FloatArray
 if TYPE_CHECKING:
     from grid.engine.results.fields import SolutionFields
 
-INK, LEVELS, DOTS = "#333333", 10, 130
-MAP = 5.4  # inches along the longer side of a map
-SAFE = 5.0  # safety factors above are drawn alike
+INK, LEVELS, DOTS = "#333333", 10, 130  # colour of lines; [-] contour lines; [1/inch] resolution
+MAP = 5.4  # [inch] longer side of a map
+SAFE = 5.0  # [-] safety factor above which the colour is the same
 UNITS = {"K": "K", "degC": "°C", "relative": "relative"}
 COLOUR_OF = {"highest": "#b2182b", "mean": INK, "lowest": "#2166ac"}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from grid.engine.results.fields import Point, SolutionFields
     from grid.engine.space.space import Space
 
-MAX_POINTS = 100_000
+MAX_POINTS = 100_000  # [-] points of one evaluation at most
 Part = Literal["cell", "surface"]
 
 

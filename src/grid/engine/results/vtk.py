@@ -18,7 +18,7 @@ from grid.engine.problem.domain import Domain
 from grid.engine.results.atomic_write import replacing
 from grid.engine.values.operations import FloatArray
 
-HIDDEN_CELL = 32  # vtkDataSetAttributes::HIDDENCELL
+HIDDEN_CELL = 32  # [-] vtkDataSetAttributes::HIDDENCELL
 TYPES = {"float64": "Float64", "uint8": "UInt8"}
 
 

@@ -15,7 +15,7 @@ from grid.engine.results.dataset import to_xarray
 if TYPE_CHECKING:
     from grid.engine.results.fields import SolutionFields
 
-MAX_CSV_ROWS = 2_000_000
+MAX_CSV_ROWS = 2_000_000  # [-] rows of a CSV file at most
 
 
 def write(solution: "SolutionFields", path: str | Path) -> Path:

@@ -26,7 +26,7 @@ from grid.engine.version import compute_numerics_version
 if TYPE_CHECKING:
     from grid.engine.run.spec import RunSpec
 
-FORMAT = 1
+FORMAT = 1  # [-] version of the format of a checkpoint
 ARRAYS = ("temperature", "error", "content")  # of a state
 
 

@@ -28,7 +28,7 @@ from grid.engine.values.operations import FloatArray
 if TYPE_CHECKING:
     from grid.engine.run.spec import RunSpec
 
-TOTALS = 5  # numbers that a run leaves of a column, see `grid.engine.methods.explicit.columns.Ran`
+TOTALS = 5  # [-] numbers of a column besides its fields, see `grid.engine.methods.explicit.columns.Ran`
 
 
 @dataclass

@@ -31,7 +31,7 @@ from grid.engine.run.spec import STEADY
 from grid.engine.run.warnings import find_warnings
 from grid.engine.space.discretise import discretise
 
-MAX_TIMES = 100_000
+MAX_TIMES = 100_000  # [-] output times at most
 AGAIN = "chosen by an earlier plan"
 
 

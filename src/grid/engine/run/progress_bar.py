@@ -12,8 +12,8 @@ from typing import Any
 from grid.engine.arguments import require_function
 from grid.engine.progress import OnProgress, Progress
 
-WIDTH = 30  # characters of the bar
-MINUTE, HOUR = 60.0, 3600.0
+WIDTH = 30  # [-] characters of the bar
+MINUTE, HOUR = 60.0, 3600.0  # [s] a minute and an hour
 
 
 class Bar:

@@ -14,8 +14,8 @@ from grid.engine.run.plan import Plan
 from grid.engine.run.planning import prepare
 from grid.engine.space.space import Space
 
-LEVELS = 3  # grids of an estimate, where they fit: two cannot tell the order
-FEWEST = 4  # cells along an axis of the coarsest grid
+LEVELS = 3  # [-] grids of an estimate, where they fit: the order cannot be found from two
+FEWEST = 4  # [-] cells along an axis of the coarsest grid at least
 
 
 def solve_with_error(problem: HeatProblem, **arguments: Any) -> Solution:

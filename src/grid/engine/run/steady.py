@@ -28,9 +28,10 @@ from grid.engine.steady.parts import correct_levels, find_loose_parts, match_pin
 from grid.engine.steady.pinning import balance_pinned
 from grid.engine.values.operations import FloatArray
 
-RELAXATIONS, FAILURES = 100, 20  # steps of relaxation at most, and how many of them may be too long
-RELAXED_TURNS = 25  # of the iteration of one; what takes more is not near enough
-SETTLED = 2.0**30  # growth of the step beyond which nothing of the way is left, and Newton's method ends it
+RELAXATIONS, FAILURES = 100, 20  # [-] steps of relaxation at most, and how many of them may be too long
+RELAXED_TURNS = 25  # [-] turns of the iteration of one step; a step that takes more is not near enough
+# [-] growth of the step beyond which the start has no influence, and Newton's method ends the relaxation
+SETTLED = 2.0**30
 
 
 def solve_steady(plan: RunSpec, on_step: OnStep | None) -> Solution:

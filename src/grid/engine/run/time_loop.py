@@ -22,10 +22,10 @@ from grid.engine.space.measure import Measure
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-REPORTS = 50  # calls of on_step in a run, about
-STRIDE = 16  # steps after which a run that chooses its steps reports at the latest, at first
-RETRIES = 3
-EQUAL = 2.0  # times the longest step with which loads are surely followed: of equal steps that were asked for
+REPORTS = 50  # [-] approximate number of calls of on_step in a run
+STRIDE = 16  # [-] steps after which a run that chooses its steps reports at the latest, at first
+RETRIES = 3  # [-] repetitions of a run at most
+EQUAL = 2.0  # [-] prescribed equal steps over the longest step that resolves the loads
 
 
 @dataclass

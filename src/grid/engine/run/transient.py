@@ -28,7 +28,7 @@ from grid.engine.space.peclet import find_cell_peclet
 if TYPE_CHECKING:
     from grid.engine.run.checkpoint import Checkpoint, Keeper
 
-ROUNDING = 1e-11  # of the largest temperature: less is no sign of its own
+ROUNDING = 1e-11  # [-] difference over the largest temperature, below which its sign is rounding
 
 
 def solve_transient(plan: RunSpec, on_step: OnStep | None, keeper: "Keeper | None" = None) -> Solution:

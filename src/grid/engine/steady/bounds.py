@@ -18,8 +18,8 @@ from grid.engine.space.space import Space
 from grid.engine.steady.parts import make_part
 from grid.engine.values.operations import FloatArray
 
-MOST_CELLS = 50_000  # beyond it the paths cost more than they tell
-SLACK = 1e-6  # of the bound: rounding, with as many summands as there are cells
+MOST_CELLS = 50_000  # [-] cells up to which bounds are computed; beyond them the paths cost too much
+SLACK = 1e-6  # [-] excess over the bound: rounding of as many summands as there are cells
 NAME = "data_bounds"
 
 

@@ -19,12 +19,12 @@ from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-FIRST = 1.0  # of the tolerance: error of the first round, in the norm of the energy
-ROUND = 0.2  # of what is left: error of each later round, in the same norm
-ROUNDS = 12
-LEFT = 0.5  # of the change of the last round: the error that is stated of the field after it
-SINGLE_TOLERANCE = 2e-5  # below which the iterations stand in double precision
-LEAST_TOLERANCE = 1e-8  # below which the field is solved for to rounding, as where no tolerance is given
+FIRST = 1.0  # [-] error of the first round over the tolerance, in the norm of the energy
+ROUND = 0.2  # [-] error of each later round over the remaining error, in the same norm
+ROUNDS = 12  # [-] rounds at most
+LEFT = 0.5  # [-] stated error of the field over the change by the last round
+SINGLE_TOLERANCE = 2e-5  # [-] tolerance below which the iterations are in double precision
+LEAST_TOLERANCE = 1e-8  # [-] tolerance below which the field is solved for to rounding, as where none is given
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,13 @@ from grid.engine.space.space import Space
 from grid.engine.steady import part_kernels as kernels
 from grid.engine.values.operations import FloatArray
 
-NOTHING = 1e-20  # of the largest conductance: what carries no heat in double precision
-WEAK = 1e-9  # of the largest sum of conductances of a cell: less makes a part of its own, whose level is looked at
-ENDLESS = 1e9  # K: what a body does not reach over such a conductance
-BALANCED = 1e-11  # of the heat that flows: what rounding may leave of a balance
-UNKNOWN = 1e-6  # of the span of temperatures: what a level may be off by rounding
-COARSE_TURNS = 4
+NOTHING = 1e-20  # [-] conductance over the largest, up to which it carries no heat in double precision
+# [-] conductance over the largest sum of those of a cell, up to which it separates parts; their levels are checked
+WEAK = 1e-9
+ENDLESS = 1e9  # [K] level of a weakly joined part from which on it is refused
+BALANCED = 1e-11  # [-] rounding of a balance over the heat that flows
+UNKNOWN = 1e-6  # [-] error of a level by rounding, over the span of temperatures
+COARSE_TURNS = 4  # [-] refinements of the levels of the parts
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from grid.engine.space.space import Space
 from grid.engine.steady.parts import Pinned
 from grid.engine.values.operations import FloatArray
 
-TURNS = 12  # corrections of a linear solve, most of them by rounding
-LEVELS = 40  # of a body whose conductivity depends on temperature, until the pinned point has its own
-SETTLED = 4e-15  # of the largest temperature
-ROUNDING = 1e-12  # of it: what a level may be off after all turns
+TURNS = 12  # [-] corrections of a linear solve, most of them for rounding
+LEVELS = 40  # [-] trials of the level of a body whose conductivity depends on temperature
+SETTLED = 4e-15  # [-] error of a level over the largest temperature, at which corrections end
+ROUNDING = 1e-12  # [-] largest error of a level after all turns, over the largest temperature
 
 
 def balance_pinned(space: Space, guess: FloatArray, pins: list[Pinned]) -> Balance:
