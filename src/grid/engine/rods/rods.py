@@ -43,11 +43,11 @@ OnProgress = Callable[[float], frozenset[int]]
 # Given the column, the index of the first row, and rows of temperatures, shape (rows, nodes), valid during the call.
 OnRows = Callable[[int, int, FloatArray], None]
 
-FOURIER_LIMIT = 0.5  # von Neumann's in 1D, and that of the maximum principle
-SNAPSHOTS = 16
-CELL_STEPS_LIMIT = 1e13  # hours of one core; more is a slip in the input, never a wish
-_ROWS_BYTES = 1 << 18  # rows between two looks at the hash: they stay in the processor's second cache
-_CALL_CELL_STEPS = 1 << 27  # of one call into the kernel, some 0.05 s: what a cancel waits for
+FOURIER_LIMIT = 0.5  # [-] von Neumann's limit in 1D, and that of the maximum principle
+SNAPSHOTS = 16  # [-] stored rows of a rod
+CELL_STEPS_LIMIT = 1e13  # [-] cells times steps at most: hours of one core; more is an error in the input
+_ROWS_BYTES = 1 << 18  # [B] rows between two updates of the hash; they stay in the second-level cache
+_CALL_CELL_STEPS = 1 << 27  # [-] cells times steps of one call of the kernel, about 0.05 s: the delay of a cancellation
 
 
 @dataclass(frozen=True)

@@ -31,4 +31,4 @@ MATERIAL_LIMITS = {
     "conductivity": CONDUCTIVITY,
     "volumetric_heat_capacity": Limit(1e-9, 1e15, "J/(m3 K)"),
 }
-ROUNDING = 64 * math.ulp(1.0)  # slack of comparisons that decide a word, such as X + Y <= 1
+ROUNDING = 64 * math.ulp(1.0)  # [-] slack of comparisons that decide a verdict, such as X + Y <= 1

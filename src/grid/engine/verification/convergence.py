@@ -31,13 +31,14 @@ Direction = Literal["space", "time"]
 Behaviour = Literal["monotonic", "oscillating", "diverging", "settled"]
 Entry = Mapping[str, Any]
 
-RATIO = 2  # of the cells or the steps from one level to the next
-FORMAL_ORDER = 2.0  # of the scheme, in space and in time
-SAFETY, SAFETY_IRREGULAR = 1.25, 3.0  # Roache's factors for three grids that converge as they should, and for others
-MIN_LEVELS, MAX_LEVELS = 3, 7
-MAX_WORK_S = 1800.0
-DEFAULT_STEPS = 50
-ROUNDING = 1e-11  # of the value: differences below are not of the discretisation
+RATIO = 2  # [-] ratio of the cells or the steps from one level to the next
+FORMAL_ORDER = 2.0  # [-] order of the scheme, in space and in time
+# [-] Roache's factors for three grids that converge as they should, and for others
+SAFETY, SAFETY_IRREGULAR = 1.25, 3.0
+MIN_LEVELS, MAX_LEVELS = 3, 7  # [-] levels of a study
+MAX_WORK_S = 1800.0  # [s] estimated time of a study at most
+DEFAULT_STEPS = 50  # [-] steps of the coarsest level, where a case names none
+ROUNDING = 1e-11  # [-] difference over the value, below which it is not of the discretisation
 
 
 @dataclass(frozen=True)

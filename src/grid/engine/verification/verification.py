@@ -22,14 +22,14 @@ from grid.engine.run.richardson import solve_on_ladder
 from grid.engine.run.solve import solve
 from grid.engine.verification.quantities import asked_times, compute_quantity
 
-SCHEMA_VERSION = 2
-MAX_CASES = 10_000
-MAX_EXPECTED = 10_000  # entries of one case, and numbers in one list
+SCHEMA_VERSION = 2  # [-] version of the schema of cases
+MAX_CASES = 10_000  # [-] cases of a file at most
+MAX_EXPECTED = 10_000  # [-] expected entries of one case, and numbers in one list, at most
 COMPARISONS = ("within", "at_least", "at_most")
-FINE_TOLERANCE = 1e-5  # of time, so that the errors of space are seen
-LARGE_TOLERANCE = 1e-4  # of time, tried first on grids of more than `LARGE_GRID` cells
-LARGE_GRID = 16_384  # cells: from here on a run at the fine tolerance may take a minute
-TIME_SHARE = 0.1  # of what an expected value allows: the error of time that does not count
+FINE_TOLERANCE = 1e-5  # [-] tolerance of time, so small that the errors of space dominate
+LARGE_TOLERANCE = 1e-4  # [-] tolerance of time, tried first on grids of more than `LARGE_GRID` cells
+LARGE_GRID = 16_384  # [-] cells from which on a run at the fine tolerance may take a minute
+TIME_SHARE = 0.1  # [-] error of time over the tolerance of an expected value, up to which it does not count
 TEMPERATURES = ("temperature", "interface_temperature", "mean_temperature")
 EXTRAPOLATED = ("temperature", "interface_temperature", "mean_temperature", "heat_flux", "heat_rate")
 # What computes a kind that is not heat on a grid: a module with `prepare_case(case) -> Compute`, which raises

@@ -8,12 +8,12 @@ from grid.engine.values.operations import FloatArray
 
 Function = Callable[[FloatArray], FloatArray]
 
-PANELS = 64
-LEVELS = 48  # halvings of a panel that holds a jump: its width ends near a rounding of the whole
-TOLERANCE = 1e-13  # of the integral of the absolute value
-SAMPLES = 4097
-ZOOM = 65  # samples of each closer look
-LOOKS = 10
+PANELS = 64  # [-] panels at first
+LEVELS = 48  # [-] halvings of a panel with a jump: its width ends near a rounding of the whole
+TOLERANCE = 1e-13  # [-] error over the integral of the absolute value
+SAMPLES = 4097  # [-] samples of a first search for a peak or a change of sign
+ZOOM = 65  # [-] samples of each refined search
+LOOKS = 10  # [-] refined searches
 
 
 def integrate(function: Function, low: float, high: float) -> float:

@@ -16,8 +16,8 @@ import numpy as np
 
 from grid.engine.values.operations import FloatArray
 
-FORGOTTEN = 40.0  # a mode with z^2 Fo beyond this is below a rounding of the sum
-SMALL_ROOT = 1e-2  # below it sin z / z - cos z is taken from its series
+FORGOTTEN = 40.0  # [-] z^2 Fo beyond which a mode is below a rounding of the sum
+SMALL_ROOT = 1e-2  # [-] root below which sin z / z - cos z is computed from its series
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from grid.engine.structural.elasticity.system import Equations, assemble
 from grid.engine.structural.strength import integrity
 from grid.engine.values.operations import FloatArray
 
-QUADRATIC_CELLS = {2: 30_000, 3: 512}  # beyond them elements of order 1 are taken
-MAX_CELLS = {2: 1_000_000, 3: 300_000}  # of a body: about 5 GB
-SIX = {2: (0, 1, 3), 3: (0, 1, 2, 3, 4, 5)}  # where the components of an element stand among the six
+QUADRATIC_CELLS = {2: 30_000, 3: 512}  # [-] cells by dimension, beyond which elements of order 1 are used
+MAX_CELLS = {2: 1_000_000, 3: 300_000}  # [-] cells of a body by dimension at most: about 5 GB
+SIX = {2: (0, 1, 3), 3: (0, 1, 2, 3, 4, 5)}  # [-] positions of the components of an element among the six, by dimension
 
 
 def solve_elasticity(body: ElasticBody, strain: FreeStrain, *, order: int | None = None) -> StressSolution:

@@ -21,6 +21,7 @@ import numpy as np
 
 from grid.engine.values.operations import FloatArray
 
+# [-] axes of each component of strain, by dimension
 PAIRS = {2: ((0, 0), (1, 1), (0, 1)), 3: ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2))}
 
 

@@ -16,8 +16,8 @@ from grid.engine.values.operations import FloatArray
 from grid.engine.values.value import Constant
 
 BoolArray = NDArray[np.bool_]
-INSET = 1.0 - 1e-6  # points of a cell that are surely not of its neighbour
-MAX_STRAIN = 1.0
+INSET = 1.0 - 1e-6  # [-] factor on reference points of a cell, which moves them off its neighbours
+MAX_STRAIN = 1.0  # [-] size of a free strain at most
 
 
 class FreeStrain(Protocol):

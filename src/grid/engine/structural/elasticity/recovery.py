@@ -17,9 +17,9 @@ from grid.engine.problem.domain import Domain
 from grid.engine.values.operations import FloatArray
 
 BoolArray = NDArray[np.bool_]
-REACH = {1: 2.6, 2: 1.6}  # cells from the point to the farthest centre that is used, by order of the elements
-MAX_REACH = 6.6
-TOUCH = 1e-6  # of a cell: what touches the point
+REACH = {1: 2.6, 2: 1.6}  # [-] cells from the point to the farthest centre that is used, by order of the elements
+MAX_REACH = 6.6  # [-] the same at most, where cells are missing
+TOUCH = 1e-6  # [-] distance over the size of a cell, up to which it touches the point
 
 
 @dataclass(frozen=True)

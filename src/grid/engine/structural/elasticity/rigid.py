@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from grid.engine.errors import SingularError
 from grid.engine.values.operations import FloatArray
 
-NEGLIGIBLE = 1e-9  # of the largest motion of a support under a rigid motion of unit size
+NEGLIGIBLE = 1e-9  # [-] motion of a support over the largest, under a rigid motion of unit size
 
 
 def find_parts(active: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -11,10 +11,11 @@ from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.structural.elasticity.rigid import choose_pins, find_free_motions, make_rigid_modes
 from grid.engine.values.operations import FloatArray
 
-DIRECT_FREEDOMS = {2: 400_000, 3: 15_000}  # beyond them the fill of a factorisation costs more than the iteration
-TOLERANCE = 1e-9  # of the forces, for the iteration
-MAX_ITERATIONS = 400
-DIRECT_LIMIT = 1e-6  # of the forces: a residual beyond it means that the equations are singular
+# [-] freedoms by dimension, beyond which the fill of a factorisation costs more than the iteration
+DIRECT_FREEDOMS = {2: 400_000, 3: 15_000}
+TOLERANCE = 1e-9  # [-] residual of the iteration over the forces
+MAX_ITERATIONS = 400  # [-] iterations at most
+DIRECT_LIMIT = 1e-6  # [-] residual over the forces, beyond which the equations are singular
 MECHANISM = ("a part of the body can move freely", "support it or join it")
 
 

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from grid.engine.values.operations import FloatArray
 
 Life = Callable[[FloatArray], FloatArray]  # cycles to failure for ranges, of any shape
-ELASTIC_SLOPE, PLASTIC_SLOPE, ELASTIC_FACTOR, DUCTILITY_POWER = 0.12, 0.6, 3.5, 0.6  # Manson 1965
+# [-] constants of the method of universal slopes, Manson 1965
+ELASTIC_SLOPE, PLASTIC_SLOPE, ELASTIC_FACTOR, DUCTILITY_POWER = 0.12, 0.6, 3.5, 0.6
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from grid.engine.arguments import require_floats
 from grid.engine.structural.fatigue.laws import Life
 from grid.engine.values.operations import FloatArray
 
-DIGITS = 12  # of the largest range: ranges that agree in them are equal
-BLOCK = 2**22  # entries of the ranges held at once
+DIGITS = 12  # [-] digits of the largest range in which equal ranges agree
+BLOCK = 2**22  # [-] entries of the ranges that are held at once
 
 
 def count_cycles(history: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.values.operations import FloatArray
 
-NEWTON_LIMIT = 100
-BALANCE = 1e-12  # of yield stress times area: what may be left of the forces
+NEWTON_LIMIT = 100  # [-] turns of Newton's method at most
+BALANCE = 1e-12  # [-] residual of the forces over yield stress times area
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from grid.engine.verification.structural.fields import (
 from grid.engine.verification.structural.life_laws import read_basquin, read_strain_life
 
 Answer = Callable[[Entry], Any]
-MAX_HISTORY = 1_000_000
+MAX_HISTORY = 1_000_000  # [-] entries of a history at most
 ELASTIC = ("young_modulus", "thermal_expansion")
 
 

@@ -12,7 +12,7 @@ from grid.engine.values.expression import Expression
 from grid.engine.values.value import Constant
 
 Entry = Mapping[str, Any]
-SMALLEST_SHARE = 1e-15  # of the yield stress: less is rounding of none
+SMALLEST_SHARE = 1e-15  # [-] stress over the yield stress, below which it is rounding of none
 COMMON = (*PROSE, "kind", "model", "schema_version", "temperature_unit")
 
 

@@ -28,7 +28,7 @@ from grid.engine.verification.structural.fields import (
 from grid.engine.verification.structural.life_laws import read_coffin_manson
 
 Answer = Callable[[Entry], Any]
-MAX_HISTORY = 1_000_000
+MAX_HISTORY = 1_000_000  # [-] entries of a history at most
 FIXED = {"x_min": ("fixed",), "x_max": ("fixed",)}
 
 

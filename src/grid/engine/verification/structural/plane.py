@@ -26,8 +26,8 @@ from grid.engine.verification.structural.fields import (
 )
 
 FACES = ("x_min", "x_max", "y_min", "y_max")
-DEFAULT_CELLS = 100  # along the longer side, where a case names no grid
-MAX_PIECES = 256
+DEFAULT_CELLS = 100  # [-] cells along the longer side, where a case names no grid
+MAX_PIECES = 256  # [-] pieces of a free strain at most
 Piece = tuple[Constant | Expression, Expression | None]
 
 

@@ -33,7 +33,7 @@ from grid.engine.verification.structural.plane import prepare_plane
 
 Answer = Callable[[Entry], Any]
 HELD_OR_FREE = ("free", "held")
-MAX_LAYERS = 1000
+MAX_LAYERS = 1000  # [-] layers of a strip at most
 
 
 def prepare_bar(case: Mapping[str, Any]) -> Answer:
