@@ -59,7 +59,7 @@ class System:
 
     @cached_property
     def _places(self) -> FloatArray:
-        """Orthonormal combinations of the directions, one in each column: the even one, and what others are besides.
+        """Orthonormal combinations of the directions, one a column: the even one, and independent parts of the others.
 
         Where the others nearly make up the even one, as in a body that exchanges little heat, they stand alone.
         """
@@ -226,7 +226,7 @@ class Basis:
         return right
 
     def _find_length(self, vector: Field) -> float:
-        """Its norm, weighted by capacities."""
+        """Norm of a vector, weighted by capacities."""
         return math.sqrt(max(float(kernels.project(vector[None], vector, self._operator.capacity)[1]), 0.0))
 
     def _in_kelvin(self, coefficients: FloatArray) -> FloatArray:
@@ -236,7 +236,7 @@ class Basis:
         return out
 
     def _part(self, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Of several changes, the even part as a temperature, and the coefficients of the other directions."""
+        """Split several changes into the even part as a temperature and the coefficients of the other directions."""
         return self._level * coefficients[:, 0], np.ascontiguousarray(coefficients[:, 1:])
 
     def _project(self) -> None:
@@ -286,7 +286,7 @@ class Basis:
 
     @cached_property
     def _touched(self) -> list[tuple[NDArray[np.intp] | slice, FloatArray]]:
-        """Of each drive the cells that it heats, and their heat; all cells where it heats most of them."""
+        """Cells that each drive heats, and their heat; all cells where it heats most of them."""
         found: list[tuple[NDArray[np.intp] | slice, FloatArray]] = []
         for drive in self._given:
             cells = np.flatnonzero(drive)

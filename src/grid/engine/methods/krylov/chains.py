@@ -46,7 +46,7 @@ def find_chains(drives: Sequence[FloatArray], course: Course, capacity: FloatArr
 
 
 def _combine_loads(course: Course, live: list[int], sizes: FloatArray) -> FloatArray:
-    """The combinations that loads make over a course, in the order of what they do; shape (combinations, loads)."""
+    """Combinations of loads over a course, by decreasing strength; shape (combinations, loads)."""
     if len(live) < 2:
         return np.eye(len(live))
     values = np.unique(np.concatenate([course.low[:, live], course.high[:, live]]), axis=0) * sizes

@@ -21,7 +21,7 @@ Field = NDArray[np.floating[Any]]
 
 
 class Operator(Protocol):
-    """Cells in the order that suits the solver; `pack` and `unpack_all` lead there and back."""
+    """Cells in the order that suits the solver; `pack` and `unpack_all` convert to it and back."""
 
     capacity: FloatArray  # C [J/K]
     leak: FloatArray  # what a field that is 1 everywhere loses [W/K]

@@ -20,7 +20,7 @@ from grid.engine.values.operations import FloatArray
 # [-] shortest and longest shift over the shortest and longest time; decades between two shifts
 SHORTEST_SHIFT, LONGEST_SHIFT, DECADE = 0.3, 0.15, 1.2
 MOST_SHIFTS = 4  # [-] shifts at most
-# [-] rounds with the middle shift alone, where each shift needs a factorisation, dearer than a few directions
+# [-] rounds with the middle shift alone, where each shift needs a factorisation, more expensive than a few directions
 PATIENCE = 5
 DIRECTIONS = 240  # [-] directions at most
 # [-] least number of rounds; the factors on errors, see grid.engine.methods.krylov.stepper
@@ -42,12 +42,12 @@ def _combine(amplitudes: FloatArray, vectors: FloatArray) -> FloatArray:
 
 
 class ReducedModes:
-    """The modes of a Krylov space that is large enough for the asked times.
+    """The modes of a Krylov space that is large enough for the output times.
 
     Args:
         space, loads, start, signals: See `FullModes`.
-        course: The loads and the asked times.
-        tolerance: Largest error of a cell over the span of temperatures at the asked times [-].
+        course: The loads and the output times.
+        tolerance: Largest error of a cell over the span of temperatures at the output times [-].
         is_direct: Whether systems are factorised.
 
     Raises:
@@ -82,7 +82,7 @@ class ReducedModes:
             self._error += lost * self._see(self._solve())
 
     def _grow(self, chains: int) -> float:
-        """Add directions until the last round changes no asked field by more than half of the tolerance."""
+        """Add directions until the last round changes no output field by more than half of the tolerance."""
         basis, before, span, shifts = self._basis, self._solve(), 0.0, len(self._gammas)
         live, round_, change, left = list(range(chains)), 0, math.inf, 1.0
         while live:
@@ -109,12 +109,12 @@ class ReducedModes:
         return 0.0
 
     def _pick_shift(self, number: int) -> int:
-        """The shift of a round: by turns, after some rounds with one of the middle."""
+        """Shift of a round: in turn, after some rounds with the middle one."""
         shifts = len(self._gammas)
         return shifts // 2 if number < self._patience else (number + shifts // 2 + 1) % shifts
 
     def _solve(self) -> FloatArray:
-        """Coefficients of the directions at the asked times, one in each row."""
+        """Coefficients of the directions at the output times, one in each row."""
         rates, turn = self._basis.system.find_modes()
         self.rates, self._turn = rates, turn
         self.drives = (turn.T @ self._basis.drives).T
@@ -122,7 +122,7 @@ class ReducedModes:
         return coefficients
 
     def _sample(self, step: FloatArray) -> NDArray[np.intp]:
-        """The asked times at which the last round changed most."""
+        """The output times at which the last round changed most."""
         sizes = (step * (step @ self._basis.system.mass)).sum(axis=1)
         return np.argsort(sizes)[-3:]
 
@@ -155,7 +155,7 @@ class ReducedModes:
 
 
 def find_shifts(course: Course) -> list[float]:
-    """Shifts for the times after which loads are asked for what they did, geometric between the ends [s]."""
+    """Shifts for the times between changes of the loads and output times, geometric between the ends [s]."""
     jumps = np.abs(course.low[1:] - course.high[:-1]).max(axis=1, initial=0.0) > 0.0
     slope = (course.high - course.low) / course.lengths[:, None]
     bends = np.abs(np.diff(slope, axis=0)).max(axis=1, initial=0.0) > 0.0

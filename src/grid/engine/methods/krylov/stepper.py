@@ -1,8 +1,8 @@
-"""The shift-and-invert Krylov method: fields at all asked times from a few multigrid solves with one matrix.
+"""The shift-and-invert Krylov method: fields at all output times from a few multigrid solves with one matrix.
 
 For linear problems whose coefficients and loads are constant; see `grid.engine.methods.krylov.basis`. Every
 field is found from the start of the run, not from the one before, so that errors do not add up, and one set of
-directions serves all times within a factor of `WINDOW`. What is kept between steps follows from the plan: a state
+directions serves all times within a factor of `WINDOW`. Data stored between steps follow from the plan: a state
 carries a mark of its temperatures, by which it is known to be of this run and not one that was given.
 
 The error is twice what the last direction changed. The solves get looser as the changes get smaller, since what they
@@ -47,7 +47,7 @@ class Window:
     errors: FloatArray
 
     def error(self, time: float) -> float:
-        """The error at a time of the window: that of the nearest one before which errors were looked at."""
+        """The error at a time of the window: that of the nearest one before it at which errors were estimated."""
         at = min(int(np.searchsorted(self.times, time * (1.0 - 1e-12))), self.times.size - 1)
         return float(self.errors[at])
 
@@ -106,7 +106,7 @@ class KrylovStepper:
         )
 
     def _find_window(self, end: float) -> Window:
-        """The directions for a time of the run, kept for the times after it; they follow from the plan alone."""
+        """Directions for a time of the run, stored for later times; they follow from the plan alone."""
         high, is_landing = self.landings[-1], end in self.landings
         while end <= high / WINDOW:
             high /= WINDOW
