@@ -1,22 +1,22 @@
 r"""Steps chosen by their error: TR-BDF2 with a controller, for every problem that it can solve.
 
 The local error of a step is its distance to the embedded third-order formula, filtered by one solve (M. E. Hosea, L. F.
-Shampine, Appl. Numer. Math. 20, 1996). What counts is what is left of it at the next time that was asked for. With R
-the stability function of the scheme the error is carried along exactly as the scheme carries a field,
+Shampine, Appl. Numer. Math. 20, 1996). What counts is its rest at the next output time. With R the stability function
+of the scheme the error is carried along exactly as the scheme carries a field,
 
 .. math:: R(z) = \frac{a_1}{1 - dz} + \frac{a_2}{(1 - dz)^2}, \qquad a_2 = 1/d - 1,\; a_1 = 2 - 1/d,
 
 two solves with the matrix of the step. Where a load or the initial field jumps, a local error is large however short
-the step and dies out fast: for a scheme that damps stiff modes the error of a step h after a time s is of the order of
+the step and decays fast: for a scheme that damps stiff modes the error of a step h after a time s is of the order of
 (h/s)^2 (V. Thomee, Galerkin Finite Element Methods for Parabolic Problems, 2006, ch. 7-9). A local error beyond its
-share is therefore carried two steps further, and the rate at which it dies is continued as a power of time up to the
-asked time. So a run begins with a step of a few hundredths of the way and not with a tiny one.
+share is therefore carried two steps further, and the rate of its decay is continued as a power of time up to the output
+time. So a run begins with a step of a few hundredths of the interval and not with a tiny one.
 
 Where a cell begins or ends to melt, its rate jumps, and the error falls with the square of the step only. A step that
 is refused while one or two cells do so ends there instead, so that the jump lies between two steps.
 
-Steps keep to a ladder of factors sqrt(2), and the rest of the way is cut into equal parts, so that few matrices are
-factorised. All that the controller knows is in the state.
+Steps keep to a ladder of factors sqrt(2), and the rest of the interval is cut into equal parts, so that few matrices
+are factorised. All data of the controller are in the state.
 """
 
 import math
@@ -57,7 +57,7 @@ REUSE = 1e-10  # [-] relative difference of two steps that counts as rounding
 
 @dataclass(frozen=True)
 class Attempt:
-    """One step, whether it is to be kept or not.
+    """One step, accepted or not.
 
     Args:
         state: At its end; `error`, `step` and `controller` are still those of its start.
@@ -66,7 +66,7 @@ class Attempt:
         to_kelvin: Turns errors of heat into errors of temperature.
         powers: a_1 and a_2, with which the step carries a heat on: a_1 times once filtered, a_2 times twice.
         surfaces: Extremes of the surface temperatures, where cells that melt hide how far temperatures reach.
-        slowest_power: Of time with which an error is taken to die out, where the scheme is not linear and a rough
+        slowest_power: Of time with which an error is taken to decay, where the scheme is not linear and a rough
             step may leave a front in the wrong place.
     """
 
@@ -83,7 +83,7 @@ class Scheme(Protocol):
     """A one-step scheme with the stability function of TR-BDF2.
 
     Args:
-        share: Of the tolerance, that the error of one step may take, as it is felt at the next asked time.
+        share: Of the tolerance, for the error of one step that remains at the next output time.
     """
 
     share: float
@@ -115,7 +115,7 @@ class Controller:
     """State of the step control, passed from step to step.
 
     Args:
-        wanted: Next step, before the way is cut into equal parts [s].
+        wanted: Next step, before the interval is cut into equal parts [s].
         taken: The last step [s].
         aim: Share of the tolerance for the error of one step.
         previous: Error of the last step over its share, for the proportional-integral rule.
@@ -140,17 +140,17 @@ class AdaptiveStepper:
 
     Args:
         scheme: Takes the steps.
-        times: Asked times, increasing [s].
+        times: Output times, increasing [s].
         end: Of the run [s].
         jumps: Times at which a load may jump or bend [s].
-        tolerance: Of the error at the asked times, over the span of temperatures.
+        tolerance: Of the error at the output times, over the span of temperatures.
         changes: Whether loads change in time.
         limits: Longest steps with which the loads are followed; None where nothing limits them.
         expected: Span of temperatures that the loads will make [K], see `grid.engine.methods.load_scale`.
         bends: Those of them at which loads are continuous.
-        halves: Whether steps are halves, quarters, ... of the way between two landings, so that few lengths occur.
+        halves: Whether steps are halves, quarters, ... of the time between two landings, so that few lengths occur.
         has_timed_films: Whether what carries errors away changes in time, films or conductivities: then they are taken
-            to die out until the next landing only.
+            to decay until the next landing only.
     """
 
     scheme: Scheme
@@ -174,7 +174,7 @@ class AdaptiveStepper:
         """Make an adaptive segment, with a guess of the number of its steps."""
         return Segment(start, end, max(1, round(10 * (end - start) / self.end)), is_adaptive=True)
 
-    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 the state knows
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 state has it
         """Take up to `count` steps from a state on, none beyond the end of the segment."""
         for _ in range(count):
             if state.time >= segment.end:
@@ -183,7 +183,7 @@ class AdaptiveStepper:
         return state
 
     def _step(self, state: State, segment: Segment) -> State:
-        """One step that is kept, after as many that are not as it takes.
+        """One accepted step, after as many rejected ones as necessary.
 
         Raises:
             StepUnderflowError: No step is short enough.
@@ -256,7 +256,7 @@ class AdaptiveStepper:
         return float(self._asked[min(index, self._asked.size - 1)])
 
     def _cut(self, control: Controller, time: float, segment: Segment) -> tuple[float, float]:
-        """The step and its end: the way to the landing in equal parts no longer than what is wanted.
+        """The step and its end: the interval to the landing in equal parts no longer than the wanted step.
 
         Where steps are halves, quarters, ... of a segment, it is the longest of these that begins at this time.
         """
@@ -324,7 +324,7 @@ class AdaptiveStepper:
         )
 
     def estimate_error(self, state: State) -> FloatArray:
-        """Of each cell, by such a factor that the largest is what the scheme counts as the size of all."""
+        """Errors of the cells, scaled so that the largest is what the scheme counts as the size of all."""
         if state.error is None:
             return np.zeros_like(state.temperature)
         errors = np.abs(self.scheme.to_kelvin(state, state.error))

@@ -68,7 +68,7 @@ class Around:
 
 
 class RoughLU(BodyLU):
-    """A factorisation in single precision: half of the memory that a solve reads, for what is corrected anyway."""
+    """Factorisation in single precision: half of the memory to read, for solutions that are corrected anyway."""
 
     def __init__(self, matrix: Any, space: Space) -> None:
         self._scale = 1.0 / float(np.abs(matrix.diagonal()).max())
@@ -91,7 +91,7 @@ class RoughLU(BodyLU):
 
 @dataclass
 class ConductionBody:
-    """The cells of a body with all that does not change.
+    """Cells of a body with all data that do not change.
 
     Args:
         space: The problem, for which `is_compiled` holds.
@@ -122,7 +122,7 @@ class ConductionBody:
 
     @cached_property
     def neighbours(self) -> tuple[Indices, Indices, FloatArray]:
-        """See `conduction_faces.find_neighbours`."""
+        """Neighbours of the cells, see `conduction_faces.find_neighbours`."""
         return find_neighbours(self.space, self.cell_curves)
 
     @cached_property
@@ -136,7 +136,7 @@ class ConductionBody:
         return find_behind(self.space, self.cell_curves)
 
     def join(self, flow: HeatFlow) -> HeatFlow:
-        """The heat flow of the space with its faces as they are here."""
+        """Heat flow of the space with its faces as in this body."""
         parts = np.concatenate([np.zeros(0), *(np.ravel(part) for part in flow.faces)])
         faces = np.bincount(self.behind.groups, parts, self.behind.cells.size).astype(np.float64)
         return replace(flow, faces=(faces,))
@@ -174,7 +174,7 @@ class ConductionBody:
 
     @cached_property
     def _timed(self) -> list[int]:
-        """The patches whose laws know the time."""
+        """The patches whose laws depend on time."""
         return [
             index
             for index, law in enumerate(self.space.boundaries)
@@ -183,7 +183,7 @@ class ConductionBody:
 
     @cached_property
     def _merged(self) -> list[tuple[Indices, Indices]]:
-        """For each patch the faces of `behind` that are told by it, and which of its own faces tell them."""
+        """For each patch, the faces of `behind` with laws of that patch, and the patch's own faces that give them."""
         behind = self.behind
         found = []
         for piece in behind.pieces:
@@ -193,7 +193,7 @@ class ConductionBody:
 
     @cached_property
     def _laws_at_start(self) -> tuple[FloatArray, float, float]:
-        """Laws of all faces that do not know the time, and the extremes of the temperatures that bound the body's."""
+        """Laws of all faces that do not depend on time, and the extremes of the temperatures that bound the body's."""
         laws = np.zeros((4, self.behind.cells.size))
         lowest, highest = math.inf, -math.inf
         for index, (merged, own) in enumerate(self._merged):
@@ -357,7 +357,7 @@ class ConductionBody:
         self, moment: "Moment", stage: tuple[FloatArray, FloatArray, FloatArray], tau: float, capacity: FloatArray,
         out: FloatArray,
     ) -> bool:  # fmt: skip
-        """Write what is missing of a stage and the heat capacities; False where these are not physical."""
+        """Write the residual of a stage and the heat capacities; False where these are not physical."""
         base, contents, known = stage
         found = kernels.find_residual(
             moment.own, base, contents, known, tau, 1.0, self.capacity, self.heat_curves, self.volume, *self.curves,
@@ -369,7 +369,7 @@ class ConductionBody:
         self, before: "Moment", correction: FloatArray, stage: tuple[FloatArray, FloatArray, FloatArray], tau: float,
         solver: LinearSolver, turns: int,
     ) -> Balance | None:  # fmt: skip
-        """The field after the last correction, warmed as a whole so that no heat is missing.
+        """Field after the last correction, warmed as a whole so that the heat balance is closed.
 
         What flows into a cell is what it stored over tau, so that the equation of the stage holds to rounding; what
         flows through faces follows their tangents, as the correction did.
@@ -397,7 +397,7 @@ class ConductionBody:
 
 @dataclass(frozen=True)
 class Moment:
-    """A field with what flows.
+    """Field at one time with its heat flows.
 
     Args:
         body: On whose cells.

@@ -188,21 +188,21 @@ def _has_compiled_turns(problem: "HeatProblem") -> bool:
 
 
 def find_least_tolerance(facts: Facts) -> float:
-    """The least tolerance that its steps, of second order, keep at a bearable number of them [-]."""
+    """Least tolerance that its steps, of second order, keep at an acceptable number of them [-]."""
     if facts.problem.has_phase_change:
         return LEAST_TOLERANCE_PHASES
     return LEAST_TOLERANCE if facts.is_linear else LEAST_TOLERANCE_VARYING
 
 
 def find_step(facts: Facts) -> float | None:
-    """The equal step that was asked for [s]; None where the error is controlled."""
+    """The equal step that was requested [s]; None where the error is controlled."""
     if facts.steps is None:
         return None
     return (facts.problem.end_time or facts.duration) / facts.steps
 
 
 def _count_crossed(facts: Facts) -> float:
-    """Cells that a flow crosses on its way through the body, or round a ring, until the end."""
+    """Number of cells that a flow crosses through the body, or round a ring, until the end."""
     domain, found = facts.problem.domain, 0.0
     for axis, speed in enumerate(facts.problem.velocity):
         crossed = abs(speed) * facts.duration / domain.spacing[axis]

@@ -6,8 +6,8 @@ heat flow and :math:`D = dT/dH`, which is zero in a cell that melts,
 .. math:: (I + \tau L D)\,\delta = R + \tau f(T(H)) - (H - H_n).
 
 T(H) is a chain of straight pieces, so a correction holds up to the next corner of a cell only: there it ends, and the
-next turn knows the slope beyond. Where the conductivity depends on temperature, turns after the first two have its
-derivative too (`grid.engine.linear.newton`). What still does not settle goes along shorter and shorter corrections.
+next turn uses the slope beyond. Where the conductivity depends on temperature, turns after the first two have its
+derivative too (`grid.engine.linear.newton`). Where this does not converge either, corrections are shortened.
 
 Enthalpy is the conserved quantity, so heat closes whatever melts (V. R. Voller, C. R. Swaminathan, Numer. Heat Transfer
 B 19, 1991). A step that makes a new extreme is redone as two steps of backward Euler, see
@@ -218,7 +218,7 @@ class EnthalpyStepper(EqualSteps):
         return trial, left
 
     def _try_step(self, state: State, segment: Segment, number: int) -> State:
-        """One step of TR-BDF2, whatever it gives."""
+        """One step of TR-BDF2, accepted or not."""
         done, local, last = self._take(state, segment, number)
         return replace(done, error=_carry(state, local, last, D * segment.time_step))
 
@@ -271,9 +271,10 @@ class EnthalpyStepper(EqualSteps):
     def measure(self, errors: FloatArray) -> float:
         """The size of errors of temperature: of cells that never melt the largest, of others their root mean square.
 
-        A cell at the edge of its melting range waits and then jumps, so that its own error tells when it was caught,
-        and a front passes such a cell in every step; a share of the largest counts still. In 1D, where steps can end
-        as a cell comes to a corner, temperatures count as they are, and that share of the heat of a cell that melts.
+        A cell at the edge of its melting range stays at one temperature and then jumps, so that its own error depends
+        on the time of sampling, and a front passes such a cell in every step; a share of the largest counts still. In
+        1D, where steps can end as a cell comes to a corner, temperatures count as they are, and that share of the heat
+        of a cell that melts.
         """
         largest = float(np.abs(errors).max())
         cells = self._melting_cells

@@ -3,7 +3,7 @@ r"""Phase change on the cells of a body whose conductances are constant: stages 
 The matrix of a turn, :math:`dH/dT + \tau L`, is a symmetric M-matrix: metal couples its cells strongly, what melts
 hardly at all. Its factor keeps the entries that matter: a complete factor of the body with its least heat capacities
 tells which, once for each power of four of :math:`\tau`. It serves conjugate gradients, which leave as much of a
-residual as the turn is worth; both follow from the state alone, so that a run that goes on gives the same bytes.
+residual as the turn is worth; both follow from the state alone, so that a resumed run gives the same bytes.
 """
 
 import itertools
@@ -32,13 +32,13 @@ AIM, TIGHTEST, LOOSEST = 3e-2, 1e-11, 1e-4
 FORCING = 1e-2  # [-] residual after a correction over that before it
 FILTERED = 1e-1  # [-] residual of the filter of an error, over the error
 MOST_TURNS = 200  # [-] turns of Newton's method at most
-INDEX = np.uint32  # of cells: compiled code asks of an index with a sign whether it counts from the end
+INDEX = np.uint32  # of cells: compiled code tests whether a signed index counts from the end
 Indices = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The loads of a body at one time; what concerns faces runs over all its boundary faces one after the other.
+    """Loads of a body at one time; arrays of faces hold all its boundary faces one after the other.
 
     The heat into a cell through a face at its potential U [K] is `heats - films U`, of liquid surfaces from the cell's
     potential `thresholds` on `liquid_heats - liquid_films U`.
@@ -76,7 +76,7 @@ class Surroundings:
 
 @dataclass
 class ConstantBody:
-    """The cells of a body in the order in which they are eliminated, with all that does not change.
+    """Cells of a body in the order in which they are eliminated, with all data that do not change.
 
     Args:
         store: Of the enthalpies.
@@ -96,7 +96,7 @@ class ConstantBody:
 
     @property
     def aim(self) -> float:
-        """Share of the largest change of a stage that it may leave."""
+        """Residual that a stage may leave, as a share of its largest change."""
         return min(max(AIM * self.tolerance, TIGHTEST), LOOSEST)
 
     @cached_property
@@ -112,7 +112,7 @@ class ConstantBody:
 
     @cached_property
     def _uncoupled(self) -> Any:
-        """L without what is around the body; on its cells in their own order, CSC."""
+        """Matrix L of the body without its surroundings; on its cells in their own order, CSC."""
         nothing = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in self.space.patches), None, b"")
         return assemble_body(self.conduction.space, nothing)
 
@@ -179,7 +179,7 @@ class ConstantBody:
 
     @cached_property
     def boundary_faces(self) -> tuple[Indices, Indices, FloatArray, FloatArray]:
-        """Of all boundary faces: the cells behind, their places, areas and half conductances."""
+        """Data of all boundary faces: the cells behind, their places, areas and half conductances."""
         cells = list[Indices]([np.empty(0, np.intp)])
         areas, halves = list[FloatArray]([np.empty(0)]), list[FloatArray]([np.empty(0)])
         for patch, half in zip(self.space.patches, self.conduction.space.half_conductance, strict=True):
@@ -190,7 +190,7 @@ class ConstantBody:
         return behind, self.places[behind], np.concatenate(areas), np.concatenate(halves)
 
     def surroundings(self, time: float) -> Surroundings:
-        """The loads of a time; what does not know it is evaluated once."""
+        """The loads of a time; loads that do not depend on it are evaluated once."""
         space, known = self.space, self._unchanged
         if space.problem.has_constant_loads:
             return known
@@ -215,13 +215,13 @@ class ConstantBody:
 
     @cached_property
     def _changing(self) -> tuple[int, ...]:
-        """The patches whose law knows the time."""
+        """The patches whose law depends on time."""
         laws = enumerate(self.space.boundaries)
         return tuple(index for index, law in laws if any("t" in value.variables for value in law.values.values()))
 
     @cached_property
     def _unchanged(self) -> Surroundings:
-        """The loads that do not know the time; the other patches have nothing."""
+        """The loads that do not depend on time; the other patches have nothing."""
         places, count = self.boundary_faces[1], self.order.size
         sizes = (places.size,) * 2 + (0 if self.conduction.ratio == 1.0 else places.size,) * 3
         faces, references = tuple(np.zeros(size) for size in sizes), np.full(places.size, np.nan)
@@ -368,7 +368,7 @@ class ConstantMoment:
 
 @dataclass
 class Filter:
-    """Solves (I + tau L D) x = right for heat, as well as an estimate needs."""
+    """Solver of (I + tau L D) x = right for heat, to the accuracy of an estimate."""
 
     moment: ConstantMoment
     tau: float

@@ -1,4 +1,4 @@
-"""Compiled parts of a phase change whose conductances are constant: enthalpies that a stage of TR-BDF2 asks for.
+"""Compiled parts of a phase change whose conductances are constant: enthalpies of a stage of TR-BDF2.
 
 All arrays run over the cells of the body in the order in which they are eliminated. `starts` and `cells` list the
 neighbours of each cell, `faces` the conductances to them [W/K], `films` and `given` the heat of boundaries and sources,
@@ -153,7 +153,7 @@ def find_diagonal(
 ) -> None:
     """Diagonal of dH/dT + tau L; a cell that melts at one temperature has next to infinite capacity.
 
-    One that melts by itself alone, without a neighbour or a film, keeps its temperature: its entry says nothing.
+    One that melts by itself alone, without a neighbour or a film, keeps its temperature: its entry has no effect.
     """
     for cell in range(slope.size):
         heat = films[cell]
@@ -192,7 +192,7 @@ def choose_films(
     potential: FloatArray, behind: Indices, thresholds: FloatArray, films: FloatArray, heats: FloatArray,
     liquid_films: FloatArray, liquid_heats: FloatArray, sources: FloatArray, own: FloatArray, given: FloatArray,
 ) -> None:  # fmt: skip
-    """Sum what the faces of each cell let through, by the phase of their surfaces; nothing to do without faces.
+    """Sum the films of the faces of each cell, by the phase of their surfaces; nothing to do without faces.
 
     Args:
         behind: Cells behind the faces.
@@ -227,7 +227,7 @@ def settle(
         aim: Share of the largest change that the residuals of the end may be.
         forcing: Share of the residual that a correction may leave (R. S. Dembo, S. C. Eisenstat, T. Steihaug, SIAM J.
             Numer. Anal. 19, 1982).
-        surfaces: What `choose_films` asks for.
+        surfaces: Arguments of `choose_films`.
     """
     count = content.size
     piece = np.empty(count, np.int64)

@@ -24,7 +24,7 @@ class Store:
 
     @cached_property
     def parts(self) -> list[tuple[Enthalpy, NDArray[np.bool_]]]:
-        """For each material its law and which cells have it, as flat truth values."""
+        """Law of each material, and the cells that have it as flat truth values."""
         region = self.space.region
         flat = np.zeros(self.space.capacity.size, np.int16) if region is None else region.reshape(-1)
         return [(_law(self.space, index), flat == index) for index in range(len(self.space.problem.materials))]
@@ -46,7 +46,7 @@ class Store:
         return self.space.fill(out), slope / volume
 
     def stop_at_corners(self, content: FloatArray, target: FloatArray) -> FloatArray:
-        """The way from one content to another [J], ended for each cell where the slope of its temperature changes."""
+        """Change from one content to another [J], ended for each cell where the slope of its temperature changes."""
         volume, out = cell_volume(self.space.problem.domain), target.copy()
         for law, inside in self.parts:
             corners = np.array(law.contents[1:-1]) * volume

@@ -76,7 +76,7 @@ class Conduction:
 
 
 def find_conduction(space: Space) -> Conduction | None:
-    """The conduction of a body in two or three dimensions whose loads do not know T; None where no potential has it."""
+    """Conduction in two or three dimensions with loads that do not depend on T; None where no potential has it."""
     problem, varies = space.problem, find_variation(space)
     laws = space.boundaries
     knows = any("T" in value.variables for law in laws for value in law.values.values())

@@ -57,7 +57,7 @@ class EqualSteps(ABC):
 
     @abstractmethod
     def _equal_step(self, state: State, segment: Segment, number: int) -> State:
-        """One step that is kept, damped or in parts where it has to be."""
+        """One accepted step, damped or in parts where necessary."""
 
     def breaks_bounds(self, state: State) -> bool:
         """Tell whether a state has an extreme that the maximum principle forbids."""

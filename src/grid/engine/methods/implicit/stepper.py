@@ -65,7 +65,7 @@ class ImplicitStepper(EqualSteps):
     Args:
         accuracy: What an iteration may leave of a stage, over the span of temperatures.
         rough: The same where a bound tells how much it leaves, see `grid.engine.methods.implicit.conduction_body`.
-        anchor: A step [s]; where few matrices are kept, they belong to it times powers of two. 0: each to the step
+        anchor: A step [s]; where few matrices are stored, they belong to it times powers of two. 0: each to the step
             that it was made for.
     """
 
@@ -203,7 +203,7 @@ class ImplicitStepper(EqualSteps):
         return make_newton_solver(frozen, loads, temperature, time, shift=1.0, tau=tau)
 
     def _find_reference(self, tau: float) -> LinearSolver | None:
-        """Newton's matrix at the start of the run, where a factorisation is dearer than a turn or two with an old one.
+        """Newton's matrix at the start of the run, where a factorisation costs more than a turn or two with an old one.
 
         It follows from the plan alone, so a run that is resumed has the same.
         """
@@ -232,7 +232,7 @@ class ImplicitStepper(EqualSteps):
         return make_strict(self.space)
 
     def _try_step(self, state: State, segment: Segment, number: int, step: float) -> State:
-        """One step of TR-BDF2, whatever it gives."""
+        """One step of TR-BDF2, accepted or not."""
         done, local, last = self._take_within(state, segment, number, step)
         return replace(done, error=self._carry(state, local, last))
 
