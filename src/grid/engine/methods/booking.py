@@ -22,19 +22,19 @@ class Heat:
     absolute: float
 
     def book(self, ledger: Ledger) -> Ledger:
-        """The ledger with it."""
+        """Return the ledger with this heat added."""
         after = ledger.add(self.into, self.out, self.generated)
         return replace(after, generated_absolute=ledger.generated_absolute + self.absolute)
 
 
 def count_heat(space: Space, loads: Loads, step: float, find_mean: Callable[[NDArray[np.intp]], FloatArray]) -> Heat:
-    """The heat of a step with constant linear loads: what the mean temperatures over it let through each face.
+    """Heat of a step with constant linear loads: that which the mean temperatures over it drive through each face.
 
     Args:
         space: The discretised problem.
         loads: Those of the step.
         step: Its length [s].
-        find_mean: Gives the mean temperatures of some cells [K]; only cells behind faces that exchange heat are asked.
+        find_mean: Gives the mean temperatures of some cells [K]; called for cells behind faces that exchange heat only.
     """
     into = out = generated = absolute = 0.0
     for patch, closure in zip(space.patches, loads.closures, strict=True):

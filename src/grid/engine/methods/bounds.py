@@ -20,8 +20,9 @@ ROUNDINGS = 1e-14  # [-] rounding of the sum of the heat of a body, over that he
 def tolerance_scale(lowest: float, highest: float, tolerance: float) -> float:
     """The temperature that a tolerance is a share of [K]: the span, and more where a share of it is below rounding.
 
-    A field that is uniform, or nearly so, has no error that could be told from the rounding of its temperatures: every
-    step rounds each of them by half a unit in the last place, and n steps by sqrt(n) of them, as a random walk goes.
+    A field that is uniform, or nearly so, has no error that can be distinguished from the rounding of its temperatures:
+    every step rounds each of them by half a unit in the last place, and n steps by sqrt(n) of them, as a random walk
+    goes.
     """
     return max(highest - lowest, ROUNDING / tolerance * max(abs(lowest), abs(highest)))
 

@@ -18,9 +18,9 @@ class Facts:
 
     Args:
         problem: What is to be solved; a transient.
-        times: Times at which the field is asked for, increasing, without 0 [s].
+        times: Times at which the field is requested, increasing, without 0 [s].
         landings: Times on which a step must land: `times`, breakpoints and knots of tables; the last is the end [s].
-        steps: Equal steps from 0 to the end that were asked for; None: control the error.
+        steps: Requested number of equal steps from 0 to the end; None: control the error.
         tolerance: Time error at `times`, over the span of temperatures [-].
         stiffness: Gershgorin's bound of the spectral radius of C^-1 L at the start [1/s].
         stable_step: Largest step of forward Euler that makes no new extreme at the start [s].
@@ -60,7 +60,7 @@ class Facts:
 
     @cached_property
     def changing_loads(self) -> tuple[Load, ...] | str:
-        """The loads that change in time as functions that are linear between knots; in words why they are none."""
+        """Loads that change in time as functions linear between knots, or the reason in words why they are none."""
         if not self.problem.has_timed_values:
             return ()
         return split_loads(self.problem, self.duration, self.tolerance)

@@ -1,8 +1,8 @@
-r"""Loads that rise with the temperature they heat: how fast a body runs away, and steps short enough to see it.
+r"""Loads that rise with the temperature they heat: rate of a thermal runaway, and steps short enough to resolve it.
 
 A source q(T) or a flux that rises by s for each kelvin [W/K] warms a cell of heat capacity C at the rate s/C by itself.
 An implicit stage solves with C - tau s on the diagonal; beyond tau s = C it turns growth into decay, and no estimate of
-the error sees that, since every error dies out with it too. A step is therefore no longer than its stages can follow,
+the error shows that, since every error decays with it too. A step is therefore no longer than its stages can follow,
 unless what conducts the heat away is stronger: the matrix of a stage, with no positive entries beside its diagonal,
 keeps a positive vector positive if and only if all growth within it is resolved (R. S. Varga, Matrix Iterative
 Analysis, chapter 3).
@@ -111,7 +111,7 @@ def explain_failure(space: Space, state: State, error: GridError, end: float, *,
 
     Returns:
         A RunawayError where a load rises with temperature faster than anything takes the heat away, a SingularError
-        where a half cell cannot tell the temperature of its surface; a FieldError with the time and the temperatures
+        where a half cell does not define its surface temperature; a FieldError with the time and the temperatures
         of the run, a NotConvergedError with what is left to do; else the error as it is.
     """
     found = _find_runaway(space, state, error, end) or _find_steep_face(space, state.temperature, state.time)
@@ -134,10 +134,10 @@ def explain_failure(space: Space, state: State, error: GridError, end: float, *,
 
 
 def explain_steady(space: Space, temperature: FloatArray, error: GridError) -> GridError:
-    """The error of a steady state that was not found, with what hinders it where loads rise with temperature.
+    """Error of a steady state that was not found, with its cause where loads rise with temperature.
 
     Args:
-        temperature: The last field on the way on which the body relaxed, flat [K].
+        temperature: Last field of the relaxation, flat [K].
         error: Of the iteration.
     """
     if not isinstance(error, NotConvergedError | FieldError):

@@ -1,6 +1,6 @@
 r"""The span of temperatures that the loads of a run will make, estimated before the run.
 
-A tolerance is a share of a span of temperatures. A body that starts uniform has none; what its loads will do to it has.
+A tolerance is a share of a span of temperatures. A body that starts uniform has none; the change by its loads has one.
 The heat into each cell at the initial field, as all loads apply it, is added up over blocks of 1, 2, 4, ... cells along
 each axis up to the whole body. A block of size l keeps its heat for about :math:`t_l = l^2 / \alpha`, so its
 temperature rises by
@@ -41,7 +41,7 @@ SLAB = 2.0  # [-] divisor in the rise q L^2 / 2 k of a slab of length L with one
 
 @dataclass(frozen=True)
 class _Sample:
-    """A time, for how long it stands [s], and how long a fluctuation about the mean of its zone lasts [s]."""
+    """A time, the duration that it represents [s], and that of a fluctuation about the mean of its zone [s]."""
 
     time: float
     duration: float
@@ -50,7 +50,7 @@ class _Sample:
 
 
 def estimate_span(space: "Space", facts: "Facts") -> float:
-    """The span that the loads of a run will make [K]; 0 where they do nothing, or nothing is known."""
+    """Span that the loads of a run will make [K]; 0 where they have no effect, or it is not known."""
     samples = list(_make_samples(facts))
     room = min(SAMPLES, max(4, SAMPLED_CELLS // max(space.capacity.size, 1)))
     if len(samples) > room:
@@ -62,7 +62,7 @@ def estimate_span(space: "Space", facts: "Facts") -> float:
 
 
 def _make_samples(facts: "Facts") -> Iterator[_Sample]:
-    """Times of the run: thirds of each way between landings, more where a load changes within it."""
+    """Times of the run: thirds of each interval between landings, more where a load changes within it."""
     loads = analyse_facts(facts)
     if not loads.switches and not loads.zones:
         if facts.problem.has_timed_values or facts.problem.breakpoints:
@@ -83,7 +83,7 @@ def _make_samples(facts: "Facts") -> Iterator[_Sample]:
 
 
 def _divide(zone: int, start: float, end: float, count: int, lasting: float) -> Iterator[_Sample]:
-    """Times within a way; not at equal distances, which a wave could hide behind."""
+    """Times within an interval; not at equal distances, at which a wave could have equal values."""
     part = (end - start) / count
     for number in range(count):
         share = 0.5 if math.isinf(lasting) else (0.5 + number * 0.6180339887498949) % 1.0
@@ -203,7 +203,7 @@ def _diffusivities(space: "Space") -> list[float]:
 
 
 def _keeping_times(space: "Space") -> list[float]:
-    """l^2 / alpha for blocks of 1, 2, 4, ... cells along each axis [s]; endless for the whole body."""
+    """l^2 / alpha for blocks of 1, 2, 4, ... cells along each axis [s]; infinite for the whole body."""
     shape, spacing, found = space.shape, space.problem.domain.spacing, list[float]()
     size = 1
     while size < max(shape):

@@ -1,6 +1,6 @@
 """Interface of a method of advancing in time, and the facts by which one is chosen.
 
-A method says in words why it cannot solve a problem, what solving it would cost, and makes the stepper that does it.
+A method states why it cannot solve a problem, estimates the cost of a solution, and makes the stepper that does it.
 Adding one is a class in a module of this package and an entry in `METHODS`; nothing else changes.
 
 `find_obstacle` and `estimate` run where problems are admitted, so they import NumPy at most; `make_stepper` imports
@@ -37,7 +37,7 @@ class Cost:
 
     @property
     def seconds(self) -> float:
-        """On the machine of the cost model."""
+        """Time on the machine of the cost model [s]."""
         return price(self.work)
 
 
@@ -73,4 +73,4 @@ class Method(Protocol):
         """Estimate the cost. Needs neither SciPy nor Numba, and no field."""
 
     def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
-        """The stepper that carries it out."""
+        """Make the stepper that carries it out."""

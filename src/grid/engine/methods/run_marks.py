@@ -1,7 +1,7 @@
-"""Marks by which a method that finds every field from the start of a run knows the states of that run.
+"""Marks by which a method that finds every field from the start of a run recognises the states of that run.
 
 What such a method keeps between steps follows from the plan, and serves only states that its run reaches; a state that
-was given, or changed on the way, has another mark and begins a run of its own.
+was given, or changed during the run, has another mark and begins a run of its own.
 """
 
 import zlib
@@ -41,7 +41,7 @@ class RunMarks:
         return self._find(temperature) if time < self.end else ()
 
     def _find(self, temperature: FloatArray) -> Mark:
-        """The mark of a field; that of the last one is kept, as the next step asks for it again."""
+        """Mark of a field; that of the last one is stored, as the next step needs it again."""
         if self._last is None or self._last[0] is not temperature:
             self._last = temperature, (float(zlib.crc32(temperature.data)),)
         return self._last[1]

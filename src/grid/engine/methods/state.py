@@ -1,4 +1,4 @@
-"""State and stepper: what a run carries from step to step, and what advances it.
+"""State and stepper: the data of a run that are passed from step to step, and the interface that advances them.
 
 A stepper is pure: it takes a state and returns a new one, and keeps nothing but caches that follow from the plan. So
 a run may be cut anywhere, and a state is all that a checkpoint needs.
@@ -79,12 +79,12 @@ def include_references(bounds: Bounds, loads: Loads) -> Bounds:
 
 @dataclass(frozen=True)
 class Segment:
-    """The way between two times on which a step must land: equal steps, or steps that the stepper chooses.
+    """Interval between two times on which a step must land: equal steps, or steps that the stepper chooses.
 
     Args:
         start, end: [s].
         steps: Number of steps; a guess where they are chosen.
-        is_adaptive: The stepper chooses its steps on the way, from what the state holds.
+        is_adaptive: The stepper chooses its steps during the run, from what the state holds.
     """
 
     start: float
@@ -106,7 +106,7 @@ class Segment:
         return min(max(round((time - self.start) / self.time_step), 0), self.steps)
 
     def inside(self, time: float) -> float:
-        """The time, moved off the ends by a few roundings, so that a load that jumps there is seen from inside."""
+        """The time, moved off the ends by a few roundings, so that a load that jumps there has its value inside."""
         nudge = max(1e-12 * self.time_step, 4.0 * math.ulp(max(abs(self.start), abs(self.end))))
         return min(max(time, self.start + nudge), self.end - nudge)
 
@@ -149,7 +149,7 @@ class Stepper(Protocol):
     name: str
 
     def make_segment(self, start: float, end: float) -> Segment:
-        """Cut the way between two landing times into steps that the method can take."""
+        """Cut the interval between two landing times into steps that the method can take."""
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         """Take steps number `first` to `first + count - 1` of a segment.
@@ -166,7 +166,7 @@ class ErrorControlled(Protocol):
     """A stepper that chooses its steps by their error and can judge the sum of them."""
 
     def find_retry(self, state: State) -> tuple[float, ...] | None:
-        """The controller with which the run is to start again, because the error at an asked time is too large.
+        """The controller with which the run is to start again, because the error at an output time is too large.
 
         None if it is not, or if starting again would not help.
         """

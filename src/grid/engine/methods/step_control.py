@@ -1,10 +1,10 @@
 """Steps from the errors of steps: one rule for every method that chooses its steps.
 
-The local error of a scheme of second order goes with the cube of the step, so an error of `excess` times what is
-allowed asks for a step of excess^(-1/3) times the length (E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary
+The local error of a scheme of second order is proportional to the cube of the step, so an error of `excess` times what
+is allowed needs a step of excess^(-1/3) times the length (E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary
 Differential Equations I, 2nd ed., 1993, II.4). The proportional-integral form takes the error of the step before into
-account and so oscillates less (K. Gustafsson, ACM TOMS 17, 1991). The error at an asked time is a sum of those of the
-steps and goes with the square of the step.
+account and so oscillates less (K. Gustafsson, ACM TOMS 17, 1991). The error at an output time is a sum of those of the
+steps and is proportional to the square of the step.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class StepRule:
     Args:
         safety: Share of the length at which the error would be just allowed [-].
         growth: Largest ratio of a step to the one before [-].
-        shrinkage: Least ratio of a step to one that was not kept [-].
+        shrinkage: Least ratio of a step to a rejected one [-].
     """
 
     safety: float

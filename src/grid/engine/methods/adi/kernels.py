@@ -1,7 +1,7 @@
 r"""Compiled kernels of the alternating directions: many tridiagonal systems at once. Importing loads Numba.
 
 Each line of cells along an axis is a symmetric system with the diagonal :math:`C_k + \tau L_{kk}` and, beside it,
-:math:`-\tau G_k`. Its pivots are kept; forwards and backwards are then one multiplication more than the matrix itself
+:math:`-\tau G_k`. Its pivots are stored; forwards and backwards are then one multiplication more than the matrix itself
 (L. H. Thomas's elimination). Lines are worked through in blocks beside each other, so that the innermost loop is over
 lines: those along the last axis are turned into a small buffer first.
 """

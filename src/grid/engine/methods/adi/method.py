@@ -78,5 +78,5 @@ def _is_rounded(facts: Facts) -> bool:
 
 
 def _find_step(facts: Facts) -> float | None:
-    """The equal step that was asked for [s]; None where the error is controlled."""
+    """The equal step that was requested [s]; None where the error is controlled."""
     return None if facts.steps is None else (facts.problem.end_time or facts.duration) / facts.steps

@@ -8,9 +8,9 @@ the change d of the field is
 
 second order and stable. It does not damp what is rough, so after a start or a jump of the loads two steps are made as
 four of half the length by backward Euler along one axis after the other (N. N. Yanenko, The Method of Fractional Steps,
-1971), which makes no new extremes. The change after each solve tells what the splitting applied at the faces: summed
-over the cells, solve a takes :math:`\tfrac{\Delta t}{2} U A\,d_a` from the heat through the faces normal to its axis.
-The ledger books just that, so the balance checks every solve.
+1971), which makes no new extremes. The change after each solve shows the flux that the splitting applied at the faces:
+summed over the cells, solve a takes :math:`\tfrac{\Delta t}{2} U A\,d_a` from the heat through the faces normal to its
+axis. The ledger books just that, so the balance checks every solve.
 
 Equal steps go from one landing time to the next; longer ones later, which other methods like, gain nothing, because the
 error of the splitting counts most at the end. All are halved until the results of both differ by no more than the
@@ -44,7 +44,7 @@ LEAST_STEPS = 4  # [-] least number of steps to a landing time
 
 @dataclass(frozen=True)
 class Factors:
-    """The tridiagonal systems of all axes for one tau [s]: inverse pivots, laid out as the kernels want them."""
+    """Tridiagonal systems of all axes for one tau [s]: inverse pivots, in the layout of the kernels."""
 
     tau: float
     pivots: tuple[FloatArray, ...]
@@ -68,7 +68,7 @@ class AdiStepper:
 
     Args:
         space: The discretised problem, linear.
-        time_step: The equal step that was asked for [s]; None where the error is controlled.
+        time_step: The equal step that was requested [s]; None where the error is controlled.
         tolerance: Share of the span of temperatures that the error of all landings may be [-].
         landings: How many there are.
         duration: Of the run [s].
@@ -112,7 +112,7 @@ class AdiStepper:
         return self._finish(state, way, segment.time(first + count), count, None)
 
     def _controlled(self, state: State, segment: Segment) -> State:
-        """The way to the landing time, in steps halved until the tolerance is met.
+        """Advance to the landing time, in steps halved until the tolerance is met.
 
         Raises:
             NotConvergedError: They become too many.
@@ -138,7 +138,7 @@ class AdiStepper:
         raise NotConvergedError(what, HALVINGS, largest, allowed, cell=int(np.abs(error).argmax()))
 
     def _go(self, state: State, segment: Segment, steps: int) -> Way:
-        """The way to the landing time in so many equal steps."""
+        """Advance to the landing time in so many equal steps."""
         way, piece = self._begin(state), Segment(segment.start, segment.end, steps)
         is_jump = segment.start in self.jumps
         for number in range(steps):
@@ -246,7 +246,7 @@ class AdiStepper:
         return known
 
     def _losses(self, change: FloatArray, axis: int, loads: Loads) -> list[tuple[int, float]]:
-        """For each patch normal to an axis its number and the sum of U A d [W]."""
+        """Number of each patch normal to an axis, and its sum of U A d [W]."""
         found = []
         for index, (patch, closure) in enumerate(zip(self.space.patches, loads.closures, strict=True)):
             if patch.axis == axis and np.any(closure.transmittance):
@@ -262,7 +262,7 @@ class AdiStepper:
             kernels.sweep_across(right.reshape(pivots.shape), pivots, g, factors.tau)
 
     def _lay_out(self, values: FloatArray, axis: int) -> FloatArray:
-        """Values of cells or faces as the kernels want them: planes, places along the axis, lines."""
+        """Arrange values of cells or faces as the kernels need them: planes, places along the axis, lines."""
         shape = values.shape
         if axis == len(shape) - 1:
             return np.ascontiguousarray(values.reshape(-1, shape[axis]).T)[None]

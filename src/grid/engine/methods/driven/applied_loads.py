@@ -1,7 +1,7 @@
 """Integrals of the loads that a driven method really used, for the audit of `grid.engine.results.load_audit`.
 
 The method follows a load as patterns in place times functions that are linear between knots, which it integrates
-exactly; an error of such a function, not of the steps, is what the audit sees.
+exactly; an error of such a function, not of the steps, is what the audit measures.
 """
 
 import numpy as np

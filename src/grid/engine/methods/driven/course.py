@@ -13,7 +13,7 @@ from grid.engine.values.operations import FloatArray
 
 
 class Modes(Protocol):
-    """Modes with what drives them."""
+    """Modes with their drives."""
 
     rates: FloatArray  # [1/s], shape (modes,)
     drives: FloatArray  # by r and by a unit of each load [K/s], shape (1 + loads, modes)
@@ -25,7 +25,7 @@ class Modes(Protocol):
         """Some changes at some cells, shape (changes, cells)."""
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:
-        """Amplitudes whose heat is what came in to the last rounding.
+        """Amplitudes whose heat is the heat that came in, to the last rounding.
 
         Args:
             amplitudes: At some times, shape (times, modes).
@@ -34,12 +34,12 @@ class Modes(Protocol):
         """
 
     def estimate_error(self) -> float:
-        """Largest error of a field at the asked times [K]."""
+        """Largest error of a field at the output times [K]."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """The loads of a run, cut into stretches at knots and asked times.
+    """The loads of a run, cut into stretches at knots and output times.
 
     Args:
         times: Ends of the stretches, with 0 first [s].
@@ -66,7 +66,7 @@ class Course:
 
     @property
     def lengths(self) -> FloatArray:
-        """Of the stretches [s]."""
+        """Lengths of the stretches [s]."""
         return np.diff(self.times)
 
     def march(self, modes: Modes, *, is_booked: bool = True) -> Motion:

@@ -34,8 +34,8 @@ class Motion:
     """Modes that loads drive from rest.
 
     Args:
-        ends: Amplitudes at the asked times [K], shape (asked, modes).
-        sums: Their integrals from the start to the asked times [K s], same shape.
+        ends: Amplitudes at the output times [K], shape (asked, modes).
+        sums: Their integrals from the start to the output times [K s], same shape.
         integrals: Over each stretch [K s], shape (stretches, modes).
     """
 

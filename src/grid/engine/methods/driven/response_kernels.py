@@ -77,7 +77,7 @@ def march_all(
 
     Args:
         ends, sums: Amplitudes, and their integrals since the start, after some of the stretches; shape (asked, modes).
-        integrals: Over each stretch, shape (stretches, modes); of one row where nobody wants them.
+        integrals: Over each stretch, shape (stretches, modes); of one row where they are not used.
         factors: See `fill_factors`.
         which: Length of each stretch, by its number.
         asked: After how many stretches, increasing.

@@ -1,6 +1,6 @@
 """Linear problems whose loads are linear in time between knots, solved exactly in time mode by mode.
 
-One step from asked time to asked time; knots of the loads are no landings. Every field is found from the start of the
+One step from output time to output time; knots of the loads are no landings. Every field is found from the start of the
 run, as in `grid.engine.methods.krylov.stepper`, by modes that follow from the plan alone.
 """
 
@@ -172,7 +172,7 @@ class DrivenStepper:
         return Run(modes, start.size, tuple(landings), amplitudes, ledgers, references)
 
     def _require_physical(self, times: FloatArray) -> None:
-        """Look at the loads at some times of a run, in which only their functions of time are evaluated.
+        """Evaluate the loads in full at some times of a run, in which only their functions of time are evaluated.
 
         Raises:
             FieldError: One is not finite, or outside its limits.
@@ -330,5 +330,5 @@ class _Booking:
 
 
 def _cut(values: FloatArray, part: slice) -> FloatArray:
-    """The rows of some stretches, or the one row that stands for all."""
+    """Rows of some stretches, or the one row that holds for all."""
     return values if len(values) == 1 else values[part]

@@ -120,7 +120,7 @@ def advance(
 
 @dataclass
 class Box:
-    """A homogeneous space as the tiled kernels see it."""
+    """Arrays of a homogeneous space for the tiled kernels."""
 
     space: Space
 
@@ -164,7 +164,7 @@ class Box:
         return tuple(faces)
 
     def set_loads(self, faces: Sequence[FloatArray], loads: Loads) -> None:
-        """Write slope and shift for the loads of a moment."""
+        """Write slope and shift for the loads at one time."""
         for patch, closure in zip(self.space.patches, loads.closures, strict=True):
             face, conductance = faces[patch.axis][patch.side], self.conductance[patch.axis]
             loss = np.broadcast_to(closure.transmittance * patch.area, patch.cells.shape)

@@ -4,8 +4,8 @@ r"""Compiled runs of columns: homogeneous bodies in 1D, each from its start to i
 
 with a ghost beyond each end, T_ghost = slope T + shift (`grid.engine.methods.explicit.box`). Columns of equal steps run
 in blocks of `LANES`, the columns along the last axis, so that one vector instruction serves eight of them
-(`column_lanes`); one column alone is vectorised along its cells (`column_rows`). Either way a column sees the same
-operations in the same order, so it gives the same bytes in any company.
+(`column_lanes`); one column alone is vectorised along its cells (`column_rows`). Either way a column has the same
+operations in the same order, so its bytes do not depend on other columns.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ def compare(a: Array, b: Array, c: Array, factor: float, worst: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def sum_up(fields: Array, law: Array, sums: Array, worst: Array, totals: Array) -> None:
-    """Heat moved and stored, the content that rounding is judged by, and the largest time error."""
+    """Heat moved and stored, the content by which rounding is judged, and the largest time error."""
     kept, cells = fields.shape[1], fields.shape[2]
     for k in range(law.shape[1]):
         totals[IN, k] = law[CONDUCTANCE, k] * sums[0, k]
@@ -78,7 +78,7 @@ def advance(work: Array, law: Array, numbers: Array, heat: Array, cells: int, co
 
 @njit(cache=True, nogil=True)
 def make_levels(fields: Array) -> Any:
-    """Three levels, shape (3, numbers), the first of them the first of the kept fields; on lines of the cache.
+    """Three levels, shape (3, numbers), the first of them the first of the stored fields; on lines of the cache.
 
     Of a block each has cells + 2 rows of `LANES`, ghosts first and last; of one column whole vectors, the cells first.
     """
@@ -106,7 +106,7 @@ def note(work: Array, cells: int, row: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def keep(work: Array, fields: Array, entry: int) -> None:
-    """Copy the first level to an entry of the kept fields."""
+    """Copy the first level to an entry of the stored fields."""
     lanes = fields.shape[0]
     first = work[0, LANES:] if lanes == LANES else work[0]
     for k in range(lanes):
@@ -140,10 +140,10 @@ def run_block(
     Args:
         law: See `CAPACITY`, shape (6, lanes).
         landings: Times on which a step ends [s].
-        asked: Whether the field is kept there.
+        asked: Whether the field is stored there.
         counts: Equal steps between landings.
         chunk: Steps between two rows of the history.
-        fields: Kept fields, shape (lanes, 1 + asked, cells).
+        fields: Stored fields, shape (lanes, 1 + asked, cells).
         rows: Lowest, mean and highest temperature at the start, each `chunk` steps and the end, shape (rows, 3, lanes).
         totals: See `IN`, shape (5, lanes).
     """
@@ -196,12 +196,12 @@ def run_column(
     law: Array, landings: Array, asked: Array, counts: Array, chunk: int, start: Array, kept: int, rows: int,
     numbers: Array,
 ) -> None:  # fmt: skip
-    """One column, by `run_block`; all that it leaves goes to one array, since arrays are costly to hand over.
+    """One column, by `run_block`; all results go to one array, since each array argument costs time.
 
     Args:
         law, landings, asked, counts, chunk: Of `run_block`.
         start: Field at the start, shape (cells,).
-        kept, rows: How many fields are kept, and how many rows the history has.
+        kept, rows: Number of stored fields, and of rows of the history.
         numbers: Fields; lowest, mean and highest temperatures along the run; and totals, one after the other.
     """
     cells, history = start.shape[0], np.empty((rows, 3, 1))

@@ -125,11 +125,11 @@ def boundary_limits(law: Boundary) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The steps of columns that step alike.
+    """Steps of columns that share their steps.
 
     Args:
         landings: Times on which a step ends [s].
-        asked: Whether the field is kept there.
+        asked: Whether the field is stored there.
         counts: Equal steps between landings.
     """
 
@@ -198,7 +198,7 @@ def run(law: FloatArray, start: FloatArray, schedule: Schedule, *, is_parallel: 
     fields[:columns, 0] = start
     laws = np.empty((6, blocks * lanes))
     laws[:, :columns] = law
-    fields[columns:, 0], laws[:, columns:] = start[-1], law[:, -1:]  # lanes that nobody asked for
+    fields[columns:, 0], laws[:, columns:] = start[-1], law[:, -1:]  # unused lanes
     laws = np.ascontiguousarray(laws.reshape(6, blocks, lanes).swapaxes(0, 1))
     chunk = schedule.chunk
     rows = np.empty((blocks, -(-int(schedule.counts.sum()) // chunk) + 1, 3, lanes))

@@ -7,7 +7,7 @@ One sub-step of the forward Euler form of the balance (grid.engine.space), fused
 and after it the boundary faces, which also fill the heat ledger. Fields carry one layer of ghosts; conductances are
 zero towards ghosts that do not exist. 1D problems run as one row of the 2D kernel.
 
-Serial and parallel functions are separate by name, because Numba's cache does not tell them apart otherwise. Rows are
+Serial and parallel functions are separate by name, because Numba's cache does not distinguish them otherwise. Rows are
 independent of each other and sums are taken in a fixed order, so both give the same bytes.
 """
 

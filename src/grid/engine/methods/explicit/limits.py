@@ -12,7 +12,7 @@ ROUGH_ERROR = 0.3
 
 
 def find_step(facts: Facts) -> float:
-    """A share of the stability limit; short enough for the tolerance where that is what was asked for [s]."""
+    """A share of the stability limit; short enough for the tolerance where one is given [s]."""
     return float(limit_step(facts, facts.stable_step))
 
 

@@ -1,6 +1,6 @@
 """Rows that kernels advance together, by the vector registers of the processor that Numba compiles for.
 
-Four rows of a stencil keep twelve vectors of 64 bytes at hand, which the 32 registers of AVX-512 hold; of AVX2, whose
+Four rows of a stencil use twelve vectors of 64 bytes, which the 32 registers of AVX-512 hold; of AVX2, whose
 16 registers are half as long, two rows fill them, and more go to the stack and back. Results do not depend on it.
 """
 
@@ -9,7 +9,7 @@ from numba import config
 
 ROWS, ROWS_NARROW = 4, 2  # [-] rows at a time with AVX-512, and without
 WIDE = "avx512f"
-# processors with AVX-512, for which LLVM is asked by name alone (NUMBA_CPU_NAME with empty NUMBA_CPU_FEATURES)
+# processors with AVX-512, which are selected in LLVM by name alone (NUMBA_CPU_NAME with empty NUMBA_CPU_FEATURES)
 WIDE_NAMES = (
     "skylake-avx512", "cascadelake", "cooperlake", "icelake", "rocketlake", "tigerlake", "sapphirerapids",
     "emeraldrapids", "graniterapids", "znver4", "znver5", "x86-64-v4",

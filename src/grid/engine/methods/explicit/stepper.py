@@ -1,7 +1,7 @@
 """The explicit method: forward Euler (FTCS in finite-volume form) in sub-steps within the stability limit.
 
 A step keeps the maximum principle as long as dt <= min C_i / D_i, D_i the sum of all conductances of the cell; that
-is also stable (Gershgorin). Steps are kept to `SAFETY` of it: the errors of time and space have opposite signs and
+is also stable (Gershgorin). Steps are limited to `SAFETY` of it: the errors of time and space have opposite signs and
 cancel at one third of the limit, and are as large as the one of space alone at two thirds (modified equation, LeVeque
 2007, 9.4).
 
@@ -101,7 +101,7 @@ class ExplicitStepper:
         return is_column(self.space.problem)
 
     def _advance_column(self, state: State, segment: Segment, first: int, count: int) -> State:
-        """As `grid.engine.run.column` does it, the same bytes."""
+        """Advance a column as `grid.engine.run.column` does, to the same bytes."""
         from grid.engine.methods.explicit.column_kernels import advance, make_levels
 
         laws = make_laws(self.space.problem, base_numbers(self.space.problem), 1)
@@ -219,7 +219,7 @@ class ExplicitStepper:
         return np.concatenate(losses), np.concatenate(gains)
 
     def estimate_error(self, state: State) -> FloatArray:
-        r"""The smaller of two estimates, with the loads of the moment.
+        r"""The smaller of two estimates, with the loads at the time.
 
         Forward Euler solves :math:`T_t + (\Delta t/2) T_{tt} = f` to the next order: a decaying field is off by
         :math:`(\Delta t/2)\,t\,|T_{tt}|`, and a driven one by no more than a shift in time, :math:`\Delta t\,|T_t|`.

@@ -110,7 +110,7 @@ class _Rows:
         self.vector = ir.VectorType(self.kind, self.lanes)
 
     def sweep(self, first: Any, start: Any, stop: Any, limit: Any) -> None:
-        """Single cells where fewer than a vector are asked for; else vectors, the last of which may overlap."""
+        """Single cells where fewer than a vector are requested; else vectors, the last of which may overlap."""
         b = self.builder
         self.bases = [first]
         for _ in range(self.rows):

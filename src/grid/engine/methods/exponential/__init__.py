@@ -1,1 +1,1 @@
-"""The exponential method: one step from asked time to asked time."""
+"""The exponential method: one step from output time to output time."""

@@ -111,7 +111,7 @@ def _copy(o: Address, zero: Number, to: int, source: int, count: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _ghost_rows(o: Address, zero: Number, sizes: tuple[int, ...], base: int) -> None:
-    """Of one plane in 3D, where its rows are joined."""
+    """Fill the ghosts of one plane in 3D, where its rows are joined."""
     if sizes[9] == 1:
         begin, stride, rows = base - sizes[7], sizes[3], sizes[1]
         _copy(o, zero, begin - stride, begin + (rows - 1) * stride, stride)
@@ -168,7 +168,7 @@ def _slab(
     u: Address, v: Address, arrays: tuple[Address, ...], sizes: tuple[int, ...], part: int, parts: int, first: int,
     levels: int, weights: Address, zero: Number, edge: tuple[Address, ...],
 ) -> None:  # fmt: skip
-    """Some levels of a slab, as far as they need nothing of other slabs; even levels are in `u`, odd ones in `v`."""
+    """Some levels of a slab, as far as they do not depend on other slabs; even levels are in `u`, odd ones in `v`."""
     bottom, top = sizes[0] * part // parts, sizes[0] * (part + 1) // parts
     block = ROW_BLOCK if arrays[1] is None else 1
     front = bottom

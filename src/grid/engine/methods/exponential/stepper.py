@@ -1,4 +1,4 @@
-r"""The exponential method: one step from each asked time to the next, where coefficients and loads are constant.
+r"""The exponential method: one step from each output time to the next, where coefficients and loads are constant.
 
 .. math:: T(t) = T_0 + t\,p(tA)\,g, \qquad A = -C^{-1} L
 
@@ -91,7 +91,7 @@ class ExponentialStepper:
         return state
 
     def _reach(self, state: State, start: float, end: float) -> State:
-        """One step, of which a short part goes first where it is long."""
+        """One step; where it is long, a short part of it is taken first."""
         if self.is_single or not self._is_long(end - start):
             return self._step(state, start, end)
         middle = start + (end - start) / LONG_SHARE
@@ -101,7 +101,7 @@ class ExponentialStepper:
     def _is_long(self, step: float) -> bool:
         """Tell whether rounding would show in the heat of a step from a rough field.
 
-        The series multiplies the rate of change by the step, which then is up to z times the answer; after a short part
+        The series multiplies the rate of change by the step, which then is up to z times the result; after a short part
         of the step the rate is that of a smooth field. A large field averages roundings out.
         """
         return self.space.capacity.size <= LONG_CELLS and self.stiffness * step > LONG

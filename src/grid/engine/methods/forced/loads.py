@@ -37,7 +37,7 @@ class FactoredSource:
     products: tuple[Factors, ...]
 
     def sample(self, times: FloatArray) -> list[tuple[FloatArray, ...]] | None:
-        """For each product a factor along each axis, shape (times or 1, cells); the first in watts.
+        """Factors of each product along each axis, shape (times or 1, cells); the first in watts.
 
         None where a factor is not finite, or so large that the product may not be what the source is.
 
@@ -98,7 +98,7 @@ def count_means(products: tuple[Factors, ...], domain: Domain, end: float) -> in
             values = np.atleast_2d(run_code(code, {"t": times, AXES[axis]: centres(domain, axis)[None, :]}))
             largest = np.abs(values).max(axis=1, initial=0.0)
             changing += ("variable", "t") in code
-            with np.errstate(invalid="ignore"):  # what is endless somewhere is refused when it is evaluated on the grid
+            with np.errstate(invalid="ignore"):  # an infinite value is refused when it is evaluated on the grid
                 jumps = np.abs(np.diff(values)).max(axis=1, initial=0.0)
             is_rough = is_rough or bool(np.any(jumps > ROUGH * largest))
     return changing if is_rough else 0

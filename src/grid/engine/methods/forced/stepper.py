@@ -7,7 +7,7 @@ A mode of rate :math:`\Lambda_j` (see `grid.engine.methods.spectral.stepper`) an
 
 Rates are sums of those of the axes. So for a source that is a sum of products of functions of one coordinate (and
 time), as a moving Gaussian is, the sum over all times is a product of thin matrices, one of which has a row for each
-mode along the first axis, the other for the modes along the rest; no field is made between two asked times. Any other
+mode along the first axis, the other for the modes along the rest; no field is made between two output times. Any other
 source is projected at each of these times.
 
 Only modes count that the source needs. The difference of two rules over the same times and what the modes left out
@@ -66,7 +66,7 @@ class Response:
 
 @dataclass
 class ForcedStepper:
-    """One step from asked time to asked time.
+    """One step from output time to output time.
 
     Args:
         space: The discretised problem, homogeneous, with boundary values that are constant in time.
@@ -165,7 +165,7 @@ class ForcedStepper:
         return self._respond_whole(panels, end) if found is None else found
 
     def _respond_factored(self, panels: Panels, end: float, allowed: float) -> Response | None:
-        assert self._factored is not None  # noqa: S101 asked before
+        assert self._factored is not None  # noqa: S101 checked before
         some = self._factored.sample(panels.times[:: max(1, min(SAMPLED, panels.times.size // (2 * SAMPLED)))])
         if some is None:
             return None
@@ -313,12 +313,12 @@ class ForcedStepper:
 
 
 def _along(values: FloatArray, axis: int, dimension: int) -> FloatArray:
-    """Values along one axis of an array of so many."""
+    """Values along one axis of an array of several."""
     return values.reshape([-1 if other == axis else 1 for other in range(dimension)])
 
 
 def _outer(parts: Sequence[FloatArray]) -> FloatArray:
-    """For each time all products of the values of some axes, shape (times or 1, values)."""
+    """All products of the values of some axes at each time, shape (times or 1, values)."""
     out = np.ones((1, 1))
     for part in parts:
         product = out[:, :, None] * part[:, None, :]

@@ -2,10 +2,10 @@ r"""Times at which a load is sampled so that what it does to every mode until a 
 
 .. math:: \int_a^b e^{-\lambda (b - s)} f(s)\,ds
 
-The exponential of a fast mode is all at the end, so Gauss's panels get shorter towards it: the last as long as the
-fastest mode lives, each before it at most `GROWTH` times as long as it lies away from the end. All panels are short
-enough for the load, too: no two neighbouring times are further apart than what the analysis of the loads allows.
-A rule that leaves out the middle time of each panel tells the error.
+The exponential of a fast mode is all at the end, so Gauss's panels get shorter towards it: the last as long as a few
+time constants of the fastest mode, each before it at most `GROWTH` times as long as it lies away from the end. All
+panels are short enough for the load, too: no two neighbouring times are further apart than what the analysis of the
+loads allows. A rule that leaves out the middle time of each panel gives the error.
 """
 
 from bisect import bisect_right

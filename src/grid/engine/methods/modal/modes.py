@@ -6,7 +6,7 @@ With u the change since the start T_0, r the heat flow there, and f_j the change
 
 All modes of a small body are the eigenvectors of the pair (L, C), which is symmetric (G. H. Golub, C. F. Van Loan,
 Matrix Computations, 2013, section 8.7). Of a larger body a Krylov space is made from r and every b_j, with shifts that
-suit the times between changes of the loads and asked times (S. Guettel, GAMM-Mitt. 36, 2013).
+suit the times between changes of the loads and output times (S. Guettel, GAMM-Mitt. 36, 2013).
 """
 
 import numpy as np

@@ -50,12 +50,12 @@ class Layout:
 
     @property
     def vectors(self) -> int:
-        """In a row."""
+        """Number of vectors in a row."""
         return -(-self.full[2] // self.lanes)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a padded array; planes only in 3D."""
+        """Shape of a padded array; planes only in 3D."""
         ghosts = tuple(count + 2 for count in ((1, *self.cells)[-2:-1] if self.dimension < 3 else self.cells[:2]))
         return (*ghosts, (self.vectors + 2) * self.lanes)
 
@@ -91,7 +91,7 @@ class Layout:
         """Number of levels of a recurrence in one wave, by the size of the cache; one where rows are joined."""
         if self.sizes[10]:
             return 1
-        arrays, ahead = (7, 2) if self.dimension == 3 else (6, 4)  # a wave goes on by four rows, or by one plane
+        arrays, ahead = (7, 2) if self.dimension == 3 else (6, 4)  # a wave advances by four rows, or by one plane
         unit = self.bytes * int(np.prod(self.shape[1:])) * arrays
         return max(1, min(LEVELS, CACHE_BYTES // unit - ahead))
 
@@ -135,7 +135,7 @@ class Layout:
         return np.asarray(across + plane * depth if self.dimension == 3 else across, np.int64)
 
     def starts(self, cells: NDArray[np.intp]) -> NDArray[np.int64]:
-        """For each unit where its cells begin in a sorted list of flat indices, and at the end their number."""
+        """Index at which the cells of each unit begin in a sorted list of flat indices, and at the end their number."""
         per_unit = int(np.prod(self.full)) // self.units
         return np.searchsorted(cells, np.arange(self.units + 1) * per_unit).astype(np.int64)
 

@@ -28,7 +28,7 @@ def _find_mean(u: float, w: float, s0: float, s1: float, s2: float, s3: float) -
 
 @njit(cache=True, nogil=True)
 def _pair(heat: Array, x: Array, low: Array, high: Array, before: Array, after: Array, law: Array) -> None:
-    """Add what flows from the two neighbours of each cell along one axis [W]."""
+    """Add the heat flows from the two neighbours of each cell along one axis [W]."""
     s0, s1, s2, s3 = law[0], law[1], law[2], law[3]
     if s2 == 0.0 and s3 == 0.0:
         for j in range(heat.shape[0]):
@@ -107,7 +107,7 @@ def _find_heat(f: int, x: Array, places: Array, half: Array, area: Array, laws: 
 
 @njit(cache=True, nogil=True)
 def _add_heats(out: Array, rate: Array, places: Array, heats: Array, forward: float, flows: Array) -> None:
-    """Give the heat of all faces to their cells; what goes into and out of the body to `flows` [W]."""
+    """Add the heat of all faces to their cells, and the heat into and out of the body to `flows` [W]."""
     into, away = 0.0, 0.0
     for f in range(places.shape[0]):
         heat = heats[f]

@@ -40,7 +40,7 @@ class Moved:
 
 
 class Flow(Protocol):
-    """The rate of change of a field in the form in which a method keeps its stages."""
+    """Rate of change of a field in the form in which a method stores its stages."""
 
     @property
     def valid(self) -> tuple[float, float]:
@@ -53,7 +53,7 @@ class Flow(Protocol):
         """The flat field."""
 
     def copy(self, field: FloatArray, slot: int) -> FloatArray:
-        """A copy of a field in that form; those of different slots, 0 to 3, go well together in a cache."""
+        """Copy of a field in that form; those of different slots, 0 to 3, do not share cache sets."""
 
     def stage(
         self, out: FloatArray, x: FloatArray, start: FloatArray, first: FloatArray, weights: Weights, time: float
@@ -224,7 +224,7 @@ class ScaledFlow:
 
 
 def _tabulate(space: Space, index: int, count: int, time: float) -> FloatArray:
-    """The law of each face of a patch as `kernels.find_surface` wants it."""
+    """Law of each face of a patch in the form of `kernels.find_surface`."""
     law = space.boundaries[index]
     offset = CELSIUS_ZERO if space.problem.temperature_unit == "degC" else 0.0
     linear = space.robin(index, time, np.full(count, -offset))  # at absolute zero, where radiation has no slope
@@ -252,7 +252,7 @@ def _strength(law: Boundary, space: Space, index: int, time: float) -> FloatArra
 
 
 def find_scale(problem: HeatProblem, low: float, high: float) -> FloatArray | None:
-    """The cubic of temperature that all conductivities share, up to a number each; 1 in the middle of an interval.
+    """Cubic of temperature that all conductivities share, up to a factor each; 1 in the middle of an interval.
 
     None where there is none, or something else but the laws of the boundaries depends on temperature.
     """
@@ -280,7 +280,7 @@ def find_scale(problem: HeatProblem, low: float, high: float) -> FloatArray | No
 def _shape(problem: HeatProblem, value: Value, low: float, high: float) -> FloatArray | None:
     """The polynomial of the least degree up to 3 that a value is by its form; None if it is none.
 
-    That it meets one at many temperatures says nothing of a spike between two of them.
+    That it meets one at many temperatures does not exclude a spike between two of them.
     """
     degree = find_degree(value)
     if degree is None or degree > 3:

@@ -12,7 +12,7 @@ is second order and stable for :math:`\tau \rho \le (s^2 + s - 2)/2`, rho the sp
 far as s explicit steps. Its stability polynomials are shifted Legendre polynomials, which damp all modes.
 
 The local error is :math:`0.8 (T_n - T_{n+1}) + 0.4 \tau (f_n + f_{n+1})` (B. P. Sommeijer, L. F. Shampine, J. G.
-Verwer, J. Comput. Appl. Math. 88, 1998, RKC), in its largest cell. It counts as it is felt at the next asked time:
+Verwer, J. Comput. Appl. Math. 88, 1998, RKC), in its largest cell. What counts is its rest at the next output time:
 its heat spreads over a width that grows with the root of time, so along a face :math:`\sqrt{\tau/(\tau + t)}` of it is
 left after t. Where these errors add up to more than the tolerance, the run begins again with shorter steps. Super-steps
 grow as the solution gets smoother. The heat through the boundary and from sources goes through the same recurrence, so
@@ -70,7 +70,7 @@ class Controller:
 
     Args:
         wanted: Next step [s].
-        error: Sum of the errors so far, as they are felt at the next asked time [K].
+        error: Sum of the errors so far, as they remain at the next output time [K].
         lowest, highest: Extremes of the temperature so far.
         aim: Of the tolerance, what a step may add to the error.
     """
@@ -90,9 +90,9 @@ class Rkl2Stepper:
         space: The discretised problem.
         flow: Its rate of change, as fast as there is.
         general: The same where the temperatures leave what `flow` holds for.
-        times: Asked times, increasing [s].
+        times: Output times, increasing [s].
         end: Of the run [s].
-        tolerance: Of the error at the asked times, over the span of temperatures.
+        tolerance: Of the error at the output times, over the span of temperatures.
         first: The first step to try [s].
         expected: Span of temperatures that the loads will make [K], see `grid.engine.methods.load_scale`.
         limits: Longest steps with which properties that depend on time are followed.
@@ -128,7 +128,7 @@ class Rkl2Stepper:
             return None
         return (shrink_aim(control.aim, RETRY_SHARE, allowed, control.error),)
 
-    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 the state knows
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 state has it
         """Take up to `count` super-steps from a state on, none beyond the end of the segment."""
         for _ in range(count):
             if state.time >= segment.end:
@@ -140,7 +140,7 @@ class Rkl2Stepper:
         return state
 
     def step(self, state: State, segment: Segment) -> State:
-        """One super-step that is kept.
+        """One accepted super-step.
 
         Raises:
             StepUnderflowError: No step is short enough for the tolerance.
@@ -186,7 +186,7 @@ class Rkl2Stepper:
         return replace(done, controller=packed, rejected_steps=state.rejected_steps + rejected)
 
     def _controller(self, state: State, low: float, high: float) -> Controller:
-        """The controller of a state; a new one at the start of a run, which may be told its aim."""
+        """The controller of a state; a new one at the start of a run, whose aim may be prescribed."""
         if len(state.controller) > 1:
             return Controller(*state.controller)
         usual = SHARE * math.sqrt(self.tolerance)
@@ -200,7 +200,7 @@ class Rkl2Stepper:
         return rate, moved
 
     def _find_reach(self, state: State) -> tuple[float, float]:
-        """Temperatures that a step is taken to stay between: some of the way from the extremes to the bounds."""
+        """Temperatures that a step is assumed to stay between: those of the field, widened towards the bounds."""
         low, high = float(state.temperature.min()), float(state.temperature.max())
         low -= REACH * max(low - state.bounds.lowest, 0.0)
         return low, high + REACH * max(state.bounds.highest - high, 0.0)

@@ -4,8 +4,8 @@ Cosines and sines of an axis whose two ends are alike have the parity of their n
 
 .. math:: s_i = T_i + T_{n-1-i}, \qquad d_i = T_i - T_{n-1-i},
 
-and modes 0, 2, ... see s alone, modes 1, 3, ... d alone: half the work. Backwards two cells share both partial sums.
-Each row is computed by the same operations whatever rows a call takes, so threads do not change a byte.
+and modes 0, 2, ... depend on s alone, modes 1, 3, ... on d alone: half the work. Backwards two cells share both partial
+sums. Each row is computed by the same operations whatever rows a call takes, so threads do not change a byte.
 """
 
 from typing import Any
@@ -124,11 +124,11 @@ def expand_and_survey(
     weights: Array, coefficients: Array, out: Array, shift: float, begin: int, end: int, pivot: float, found: Array,
     is_seen: Array,
 ) -> None:  # fmt: skip
-    """`expand_pairs`, and a look at each block of cells as soon as its rows are there, while it is in the cache.
+    """`expand_pairs`, and a survey of each block of cells as soon as its rows are complete, while it is in the cache.
 
     Args:
         pivot, found: See `survey_blocks`.
-        is_seen: For each block whether it was looked at; one that reaches beyond these rows is left.
+        is_seen: For each block whether it was surveyed; one that reaches beyond these rows is not.
     """
     n, columns = out.shape
     flat = out.reshape(-1)
@@ -149,7 +149,7 @@ def expand_and_survey(
 
 @njit(cache=True, nogil=True)
 def survey_unseen(out: Array, pivot: float, found: Array, is_seen: Array) -> None:
-    """The blocks that `expand_and_survey` left."""
+    """Survey the blocks that `expand_and_survey` did not."""
     flat = out.reshape(-1)
     for block in range(is_seen.size):
         if not is_seen[block]:

@@ -1,7 +1,7 @@
-"""The two products of a large field with its modes, together with a look at all its cells, in parts for threads.
+"""The two products of a large field with its modes, together with a survey of all its cells, in parts for threads.
 
-On a large field most of the time goes into memory: what is looked at anyway is looked at while it is in the cache. The
-parts depend on the size alone.
+On a large field most of the time goes into memory: cells are surveyed while they are in the cache. The parts depend on
+the size alone.
 """
 
 from typing import NamedTuple
@@ -31,7 +31,7 @@ def can_project(field: FloatArray, modes: AxisModes, many: int) -> bool:
 
 
 def project(field: FloatArray, modes: AxisModes, many: int, pivot: float) -> tuple[FloatArray, Seen]:
-    """Coefficients of the first modes along the last axis, and what was found of the field."""
+    """Coefficients of the first modes along the last axis, and the summary of the field."""
     from grid.engine.methods.spectral.kernels import project_rows
     from grid.engine.space.measure_kernels import survey_blocks
 
@@ -59,7 +59,7 @@ def can_expand(modes: AxisModes, size: int, many: int) -> bool:
 
 
 def expand(coefficients: FloatArray, modes: AxisModes, shift: float, pivot: float) -> tuple[FloatArray, Seen]:
-    """The field from the coefficients of its first modes along the first axis and a shift, and what was found of it."""
+    """Field from the coefficients of its first modes along the first axis and a shift, and its summary."""
     from grid.engine.methods.spectral.kernels import MODES, expand_and_survey, survey_unseen
 
     many, rest = coefficients.shape[0], coefficients.shape[1:]

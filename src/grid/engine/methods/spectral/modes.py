@@ -18,7 +18,7 @@ anything else                    see below              cos(theta (i + 1/2) - ph
 
 An end of conductance e g, e between 0 and 2 as a half cell in series with a film has, is met by a phase
 :math:`\tan\varphi = e \cos(\theta/2) / ((2 - e) \sin(\theta/2))`, which follows from the row of the last cell; both
-ends together ask for :math:`n\theta_j - \varphi_0(\theta_j) - \varphi_1(\theta_j) = \pi j`, whose left side grows with
+ends together require :math:`n\theta_j - \varphi_0(\theta_j) - \varphi_1(\theta_j) = \pi j`, whose left side grows with
 theta, so that each root is bracketed by those of the insulated and the held axis.
 
 All bases are orthonormal and sorted by rate. NumPy alone is loaded, but for transforms of long axes (SciPy's FFT).

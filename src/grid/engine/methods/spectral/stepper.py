@@ -10,7 +10,7 @@ with b all that acts on the body (loads that are constant in time) and :math:`\L
 axes. A body that exchanges heat with nothing has one mode that does not decay: its mean grows by :math:`\bar b t/C`.
 Modes that have decayed below rounding are left out, so that mostly a few products of thin matrices remain.
 
-Over a step that is short beside the slowest mode T_s may be many times the answer, which would be a small difference of
+Over a step that is short beside the slowest mode T_s may be many times the result, which would be a small difference of
 large numbers. There the change follows from its rate g at the start, in which nothing cancels,
 
 .. math:: \hat T(t) - \hat T_0 = t\,\varphi_1(-\Lambda_j t)\,\hat g_j, \qquad
@@ -49,7 +49,7 @@ class SpectralStepper:
     _begun: tuple[FloatArray, FloatArray] | None = None
 
     def begin(self, duration: float) -> None:
-        """Look at a large initial field and find its modes in the same pass; `duration` is that of the first step."""
+        """Survey a large initial field and find its modes in the same pass; `duration` is that of the first step."""
         from grid.engine.methods.spectral.large import can_project, project
 
         start, last = self.space.initial_temperature(), self.axes[-1]
@@ -64,7 +64,7 @@ class SpectralStepper:
         return Segment(start, end, 1)
 
     def estimate_error(self, state: State) -> FloatArray:  # noqa: ARG002 - the same at every state
-        """None: what is left is rounding, which is not an error of time."""
+        """Zero: the remaining error is rounding, which is not an error of time."""
         return np.zeros(1)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
@@ -84,7 +84,7 @@ class SpectralStepper:
 
     @cached_property
     def loads(self) -> Loads:
-        """At any time."""
+        """Loads at any time."""
         return self.space.loads(0.0)
 
     @cached_property
@@ -173,7 +173,7 @@ class SpectralStepper:
 
     @cached_property
     def _steady(self) -> FloatArray | None:
-        """Coefficients of T_s beside the reference; the growing mean of a closed body left out."""
+        """Coefficients of T_s less the reference; the growing mean of a closed body left out."""
         if self._known is None:
             return None
         coefficients = self._known
@@ -191,7 +191,7 @@ class SpectralStepper:
         return slowest * duration < (BARE if self._known is None else SHORT)
 
     def _whole(self, values: FloatArray, axis: int, count: int) -> FloatArray:
-        """All coefficients along an axis; of one entry that stands for a closed axis, its constant mode alone."""
+        """All coefficients along an axis; for one entry of a closed axis, its constant mode alone."""
         if count < self.axes[axis].count:
             return values * float(np.sqrt(self.axes[axis].count))
         return self.axes[axis].forward(values, axis)
