@@ -1,4 +1,4 @@
-"""Lumped models: one temperature for a body, networks of such, their error bounds, and when to leave them.
+"""Lumped models: one temperature for a body, networks of such, error bounds, and the choice of the model.
 
 Nothing here is loaded by `import grid.engine`; SciPy comes with the first run.
 """

@@ -4,7 +4,7 @@ r"""One body, one temperature: Newton's law of cooling with radiation, sources a
     C \frac{dT}{dt} = h A (T_\infty - T) + \varepsilon \sigma A ((T_s + o)^4 - (T + o)^4) + P
 
 (F. P. Incropera, D. P. DeWitt, Fundamentals of Heat and Mass Transfer, 4th ed., section 5.3.) It holds as long as the
-body is nearly uniform: `grid.engine.lumped.certificates` says how nearly.
+body is nearly uniform: `grid.engine.lumped.certificates` bounds the error.
 """
 
 import math
@@ -51,7 +51,7 @@ class Loads:
         return tuple(sorted({time for value in self.given for time in value.breakpoints}))
 
     def find_changes(self, start: float, end: float, temperatures: tuple[float, float]) -> LoadAnalysis:
-        """Switches, and zones of alike steps, of what depends on time; temperatures as they may be there."""
+        """Switches and zones of equal steps of everything that depends on time, at temperatures that may occur."""
         timed = (
             TimedLoad(f"lumped.{name}", value, name not in ("ambient", "surroundings"), _places(value, temperatures))
             for name in LOAD_NAMES
@@ -94,17 +94,17 @@ class Geometry:
 
 @dataclass(frozen=True)
 class LumpedBody:
-    """A body that is uniform; `run` follows it, `steady` finds where it settles.
+    """Body of uniform temperature; `run` computes its course, `steady` its final state.
 
     Args:
-        loads: What acts on it, as far as a phase does not say otherwise.
-        heat_capacity: C [J/K]; may be missing where only the steady temperature is asked.
+        loads: Loads on it, where a phase has none of its own.
+        heat_capacity: C [J/K]; may be missing where only the steady temperature is used.
         area: A [m2].
         initial: Temperature at t = 0.
-        phases: In order; empty for one endless phase.
+        phases: In order; empty for one phase without end.
         offset: Added to a temperature to make it absolute [K].
         stefan_boltzmann: [W/(m2 K4)].
-        geometry, density, specific_heat, conductivity: For the quantities that ask for them.
+        geometry, density, specific_heat, conductivity: For the quantities that need them.
     """
 
     loads: Loads
@@ -137,7 +137,7 @@ class LumpedBody:
         return heat
 
     def run(self) -> "BodyRun":
-        """Go through all phases; without phases, be ready to go as far as asked.
+        """Solve all phases; without phases, the solution is extended as results are requested.
 
         Raises:
             FieldError: A phase waits for a temperature that the body does not reach.
@@ -203,7 +203,7 @@ class LumpedBody:
 
     @property
     def time_constant(self) -> float:
-        """C / (h A) [s]."""
+        """Time constant C / (h A) [s]."""
         if self.heat_capacity is None:
             raise FieldError("lumped.heat_capacity", "required (or geometry, density and specific_heat)")
         return self.heat_capacity / (self.film * self.area)
@@ -325,7 +325,7 @@ class BodyRun:
         return None
 
     def _first_stretch(self, loads: Loads, target: float) -> float:
-        """A time in which something happens [s]: the way to the target at the speed of the start, or to a knot."""
+        """Length of the first stretch [s]: the time to the target at the rate of the start, or to a knot."""
         time, temperature = self.path.end, float(self.path.last[0])
         speed = abs(float(self._rate(loads)(time, self.path.last)[0]))
         later = [knot - time for knot in loads.knots if knot > time]

@@ -1,4 +1,4 @@
-r"""Certificates: how far a lumped model can be from the truth.
+r"""Certificates: error bounds of a lumped model.
 
 With C the heat capacity of a body, H the integral of the film coefficient h over its surface and tau = C/H, the shape
 function w of a body that cools slowly is
@@ -103,6 +103,6 @@ def covers(body: ConvectiveBody, name: str, largest_ratio: float | None = None) 
 
 
 def _scan_times(body: ConvectiveBody) -> FloatArray:
-    """Times from a two-hundredth of the time constant to when all is over [s]."""
+    """Times from a two-hundredth of the time constant to the end of all decay [s]."""
     slowest = body.time_constant * (1.0 + 2.0 * body.internal_resistance_phi)
     return np.geomspace(5e-3 * body.time_constant, 20.0 * slowest, SCAN)

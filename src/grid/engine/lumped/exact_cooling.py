@@ -22,7 +22,7 @@ BISECTIONS = 90  # [-] halvings of a bracket of a root, down to the last bit
 # [-] modes at a Biot number of 0, at most, and at most for Bessel functions
 MODES, MAX_MODES, MAX_BESSEL_MODES = 60, 6_000, 1_000
 LAYER_CELLS = 800  # [-] cells of a stack, at least 8 in each layer
-# [-] rate times tau up to which modes of layers count; faster ones decay before a lumped model shows its error
+# [-] rate times tau up to which modes of layers count; faster ones decay before the lumped model has an error
 FASTEST = 2e4
 
 
@@ -153,7 +153,7 @@ class ConvectiveBody:
 
 
 def _count_modes(biot: float) -> int:
-    """Enough modes to resolve the mean from a hundredth of the time constant on."""
+    """Number of modes that resolve the mean from a hundredth of the time constant on."""
     return int(min(MODES + math.sqrt(5e3 * biot), MAX_MODES))
 
 
@@ -174,13 +174,13 @@ def _wall_roots(biot: float, count: int) -> FloatArray:
 
 
 def _wall_series(biot: float, count: int) -> tuple[FloatArray, FloatArray]:
-    """Shares 2 Bi^2 / (z^2 (z^2 + Bi^2 + Bi))."""
+    """Shares 2 Bi^2 / (z^2 (z^2 + Bi^2 + Bi)) [-] of the modes of a wall."""
     z = _wall_roots(biot, count)
     return z, 2.0 * biot**2 / (z**2 * (z**2 + biot**2 + biot))
 
 
 def _sphere_series(biot: float, count: int) -> tuple[FloatArray, FloatArray]:
-    """1 - z cot z = Bi; shares 6 Bi^2 / (z^2 (z^2 + Bi^2 - Bi))."""
+    """Roots of 1 - z cot z = Bi and shares 6 Bi^2 / (z^2 (z^2 + Bi^2 - Bi)) [-]."""
     base = np.arange(count, dtype=np.float64) * math.pi
     sign = np.where(np.arange(count) % 2 == 0, 1.0, -1.0)
     low = np.maximum(base, 1e-12)
@@ -201,7 +201,7 @@ def _cylinder_series(biot: float, count: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _layer_resistance(layers: tuple[Layer, ...]) -> float:
-    r""":math:`\int F^2/k\,dx` [m2 K/W]."""
+    r"""Resistance :math:`\int F^2/k\,dx` [m2 K/W]."""
     total = sum(layer.thickness * layer.volumetric_heat_capacity for layer in layers)
     below, found = 0.0, 0.0
     for layer in layers:
@@ -212,7 +212,7 @@ def _layer_resistance(layers: tuple[Layer, ...]) -> float:
 
 
 def _layer_modes(layers: tuple[Layer, ...], coefficient: float, fastest: float) -> tuple[FloatArray, FloatArray]:
-    """Rates and shares of the modes of a stack, by finite volumes; an endless coefficient holds the far face.
+    """Rates and shares of the modes of a stack, by finite volumes; an infinite coefficient fixes the far face.
 
     Args:
         fastest: Rate up to which modes are wanted [1/s]; the slowest one is always among them.

@@ -60,7 +60,7 @@ class Log:
         lumped_time: Time spent with the lumped model so far [s].
         certificate: Largest certificate C3 of a step with it so far [1].
         energy: Certificate C4 of Newton's law now: bound of the integral of rho c times the square of the error [J K];
-            endless where there is none.
+            infinite where there is none.
         worst_energy: The largest of it so far [J K].
         switches: All of them.
         inner: What the diffusive method carries.
@@ -76,7 +76,7 @@ class Log:
     inner: tuple[float, ...] = ()
 
     def pack(self) -> tuple[float, ...]:
-        """As numbers."""
+        """Pack the log as numbers."""
         head = (
             float(self.model == "lumped"),
             self.switched,
@@ -91,7 +91,7 @@ class Log:
 
     @classmethod
     def unpack(cls, numbers: tuple[float, ...]) -> Self:
-        """From numbers."""
+        """Make a log from packed numbers."""
         model, switched, lumped_time, certificate, energy, worst_energy, count = numbers[:HEAD]
         rows = [numbers[HEAD + ROW * index : HEAD + ROW * (index + 1)] for index in range(int(count))]
         switches = tuple(Switch(time, _model(flag), REASONS[int(reason)], bound) for time, flag, reason, bound in rows)
@@ -166,7 +166,7 @@ def stress_factor(problem: HeatProblem) -> float:
 
 
 def compute_certificate(space: Space, loads: Loads, temperature: FloatArray, bounds: Bounds) -> float:
-    """|delta| over the span of temperatures: how far the surface is from the mean, as the heat exchanged sees it."""
+    """|delta| over the span of temperatures: distance of the surface from the mean, weighted by exchange."""
     span = bounds.highest - bounds.lowest
     weights = total = 0.0
     for patch, closure in zip(space.patches, loads.closures, strict=True):

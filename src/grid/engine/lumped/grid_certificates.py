@@ -38,7 +38,7 @@ class BodyShape:
     def at(
         cls, space: Space, time: float, temperature: float, conduction: Conduction | None = None
     ) -> "BodyShape | None":
-        """With the films at a time and a uniform temperature; None where none is there, or one is endless.
+        """Shape with the films at a time and a uniform temperature; None without films, or where one is infinite.
 
         Args:
             conduction: Of the same space, where it has been made before.
@@ -55,7 +55,7 @@ class BodyShape:
 
     @property
     def conductance(self) -> float:
-        """H, the integral of h over the surface [W/K]."""
+        """Conductance H, the integral of h over the surface [W/K]."""
         return sum(float(film.sum()) * patch.area for film, patch in zip(self.films, self.space.patches, strict=True))
 
     @property
@@ -115,7 +115,7 @@ class BodyShape:
         return 1.0 + largest_eigenvalue(self.space.capacity, invert) / self.time_constant
 
     def energy_rate(self, time: float, temperature: float) -> float:
-        """G of certificate C4 [W K]: the energy of what a uniform body leaves unbalanced, r . K^-1 r.
+        """Rate G of certificate C4 [W K]: the energy r . K^-1 r of the imbalance r of a uniform body.
 
         r is the heat into cells and surfaces at a uniform temperature, less the share C/sum(C) of its sum.
         """
@@ -143,7 +143,7 @@ class BodyShape:
 
 
 def insulated_rate(space: Space) -> float:
-    """Certificate C5: the slowest rate at which an insulated body forgets its past [1/s]."""
+    """Certificate C5: the slowest decay rate of an insulated body [1/s]."""
     conduction = Conduction(space)
     return 1.0 / largest_eigenvalue(space.capacity, lambda heat: conduction.spread(heat - _share(space, heat)))
 

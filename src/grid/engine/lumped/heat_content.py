@@ -1,4 +1,4 @@
-"""The lumped model of a body whose heat capacity depends on temperature: what a step takes up, and its level.
+"""Heat content of a lumped body whose heat capacity depends on temperature: the heat of a step, and its level.
 
 Over a step the rates of the model hold for one heat capacity. It is the mean over the temperatures that the step
 passes, found together with its end, so that a peak of c(T) takes up its heat however long the step is.
@@ -22,14 +22,14 @@ EXACT = 1e-13  # [-] error over the heat of a step, and over the heat capacity
 
 
 def scale_rates(response: Response, share: float) -> Response:
-    """The response of a body of another heat capacity: rates are `share` of what they were."""
+    """Response of a body of another heat capacity: rates are multiplied by `share`."""
     return replace(response, rate_0=share * response.rate_0, decay=share * response.decay)
 
 
 def find_mean_capacity(
     space: Space, field: FloatArray, capacity: float, find_rise: Callable[[float], float], time: float
 ) -> float:
-    """The heat capacity [J/K] with which a step warms the body by what its heat content allows.
+    """Mean heat capacity [J/K] of a step, consistent with its heat content.
 
     Args:
         field: At the start of the step, flat.

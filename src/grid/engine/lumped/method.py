@@ -1,4 +1,4 @@
-"""The models as the planner sees them: which one a run uses, what stands in the way, and the stepper."""
+"""Interface of the models for the planner: choice of the model, obstacles, and the stepper."""
 
 import math
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ INNER_SHARE = 0.1  # [-] share of the tolerance in time for the stretches of the
 
 
 def find_model(problem: HeatProblem, model: str | None) -> str:
-    """The model of a run: the one asked for; else `auto` where the problem says how to choose, else `diffusive`.
+    """The model of a run: the one requested; else `auto` where the problem has a rule of choice, else `diffusive`.
 
     Raises:
         FieldError: There is no such model.
@@ -47,7 +47,7 @@ def find_model(problem: HeatProblem, model: str | None) -> str:
 
 
 def find_method(problem: HeatProblem, model: str | None, method: str) -> str:
-    """The diffusive method of a run: one that takes short steps, where it may be asked for a stretch at any time."""
+    """The diffusive method of a run: one that takes short steps, where stretches may begin at any time."""
     return "implicit" if method == "auto" and find_model(problem, model) != "diffusive" else method
 
 
@@ -64,7 +64,7 @@ def find_obstacle(problem: HeatProblem, model: str) -> str | None:
 
 @dataclass(frozen=True)
 class ModelMethod:
-    """A run with the lumped model, alone or by turns with a diffusive method.
+    """Method of a run with the lumped model, alone or in turn with a diffusive method.
 
     Args:
         model: `lumped`, `corrected` or `auto`.
@@ -91,7 +91,7 @@ class ModelMethod:
         return self.inner.find_obstacle(facts) if self.model == "auto" else find_obstacle(facts.problem, self.model)
 
     def estimate(self, facts: Facts) -> Cost:
-        """That of the diffusive method, which a run that never switches would need, and of all decisions."""
+        """Estimate the cost of the diffusive method, which a run without a switch needs, and of all decisions."""
         cost, step = self.inner.estimate(facts), decision_step(facts)
         decisions = facts.duration / step
         return replace(
@@ -121,13 +121,13 @@ class ModelMethod:
 
 
 def decision_step(facts: Facts) -> float:
-    """Time between two decisions [s]: the steps that the problem asks for, or `DECISIONS` of them."""
+    """Time between two decisions [s]: from the steps of the problem, or from `DECISIONS`."""
     steps = facts.steps or facts.problem.steps or DECISIONS
     return (facts.problem.end_time or facts.duration) / min(steps, MAX_STEPS)
 
 
 def diffusion_time(space: "Space") -> float:
-    """L^2 / diffusivity [s], the longest over the axes, L half of what is exchanged on both sides, else the whole."""
+    """Diffusion time L^2 / diffusivity [s], the longest over the axes; L is half where both sides exchange heat."""
     problem, found = space.problem, 0.0
     capacity = float(space.capacity.sum()) / (problem.domain.cell_count * float(_volume(space)))
     for axis, size in enumerate(problem.domain.size):

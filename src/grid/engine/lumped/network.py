@@ -26,7 +26,7 @@ MAX_STRETCHES = 24  # [-] stretches searched for a switch; beyond them there is 
 
 @dataclass(frozen=True)
 class Node:
-    """A lump with a heat capacity [J/K] and an initial temperature, or one held at `temperature`, a value of time."""
+    """Lump with a heat capacity [J/K] and an initial temperature, or with a given `temperature`, a value of time."""
 
     name: str
     heat_capacity: float = 0.0
@@ -54,7 +54,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Control:
-    """A thermostat: off when its sensor rises to `off_above`, on when it falls to `on_below`, else as it was."""
+    """Thermostat: off when its sensor rises to `off_above`, on when it falls to `on_below`, else as before."""
 
     name: str
     sensor: int
@@ -65,7 +65,7 @@ class Control:
 
 @dataclass(frozen=True)
 class LumpedNetwork:
-    """Nodes, links, sources and controls; `run` follows them."""
+    """Nodes, links, sources and controls; `run` computes their temperatures."""
 
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
@@ -88,7 +88,7 @@ class Switch:
 
 @dataclass
 class NetworkRun:
-    """A run as far as it was asked for."""
+    """A run of a network, computed as far as results were requested."""
 
     network: LumpedNetwork
     switches: list[Switch] = field(default_factory=list)
@@ -162,7 +162,7 @@ class NetworkRun:
                     break
 
     def _find_changes(self, end: float) -> LoadAnalysis:
-        """Switches, and zones of alike steps, of what depends on time from here to a time [s]."""
+        """Switches and zones of equal steps of everything that depends on time, from here to a time [s]."""
         scale = self._scale()
         loads = (
             TimedLoad(f"lumped.{name}", value, name == "sources.power", {"T": (-scale, scale)})
@@ -199,7 +199,7 @@ class NetworkRun:
             raise DivergedError(len(self.switches), time, reason)
 
     def _temperatures(self, time: float, values: FloatArray) -> FloatArray:
-        """Temperatures of all nodes, the held ones among them."""
+        """Temperatures of all nodes, the given ones among them."""
         out = np.empty(len(self.network.nodes))
         out[self._free] = values
         for index in self._held:
@@ -217,7 +217,7 @@ class NetworkRun:
         return rates
 
     def _slowest(self) -> float:
-        """A time in which the network answers [s]: its whole capacity over its least conductance."""
+        """Upper estimate of the response time [s]: the whole capacity over the least conductance."""
         least = min((link.conductance for link in self.network.links), default=1.0)
         return float(self._capacity.sum()) / least if self._capacity.size else 1.0
 

@@ -60,7 +60,7 @@ class Response:
 
 @dataclass
 class QuasiSteady:
-    """Responses of one body; keeps what follows from its coefficients.
+    """Responses of one body; stores those that follow from its coefficients.
 
     Args:
         space: The body on its grid.
@@ -119,10 +119,10 @@ class QuasiSteady:
         return heat if frozen.active is None else np.where(frozen.active, heat, 0.0)
 
     def _steady(self, frozen: Space, loads: Loads) -> FloatArray:
-        """A^-1 heat: the steady state above the reference.
+        """Steady state above the reference, A^-1 heat [K].
 
         Loads that change as a whole, an ambient or a flux that is the same all over its face, take no solve once the
-        answer to a unit of each is known.
+        response to a unit of each is known.
         """
         parts = split_loads(frozen, loads, self.reference) if has_constant_films(frozen) else None
         solver, _ = self._operator(frozen, loads)
@@ -235,7 +235,7 @@ def centre(capacity: FloatArray, shape: FloatArray) -> FloatArray:
 
 
 def _key(loads: Loads) -> bytes:
-    """Equal for loads that are equal."""
+    """Key of loads; equal for equal loads."""
     parts = [
         np.asarray(part, np.float64) for closure in loads.closures for part in (closure.reference, closure.imposed)
     ]

@@ -1,4 +1,4 @@
-"""From cases of kind `lumped` (docs/case-format.md, section 4) to bodies and networks; everything wrong is named."""
+"""Reader of bodies and networks in cases of kind `lumped` (docs/case-format.md, section 4); it names all errors."""
 
 import math
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ SHAPE_NUMBERS = ("diameter", "length", "thickness")
 
 
 class LumpedReader(Reader):
-    """A reader that knows the unit of temperatures and checks numbers against limits."""
+    """Reader with the unit of temperatures, which checks numbers against limits."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ def open_case(case: Mapping[str, Any], fields: tuple[str, ...]) -> tuple[LumpedR
 
 
 def read_body(case: Mapping[str, Any]) -> tuple[LumpedBody, bool]:
-    """The body of a case, and whether only its steady state is asked for.
+    """The body of a case, and whether only its steady state is requested.
 
     Raises:
         FieldError, InvalidFieldsError: A field is missing, unknown, of the wrong type or outside its limit.
@@ -147,7 +147,7 @@ def _loads(reader: LumpedReader, path: str, fields: Mapping[str, Any]) -> dict[s
 
 
 def _require_pairs(reader: LumpedReader, path: str, loads: Loads, *, has_offset: bool) -> None:
-    """Convection needs its ambient, radiation its surroundings and an absolute temperature."""
+    """Require the ambient of convection, and the surroundings and an absolute temperature of radiation."""
     for name, partner in (("coefficient", "ambient"), ("emissivity", "surroundings")):
         value = getattr(loads, name)
         if value is not None and value != Constant(0.0) and getattr(loads, partner) is None:

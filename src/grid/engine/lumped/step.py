@@ -1,4 +1,4 @@
-r"""One step of the lumped model of a body on a grid: its mean temperature, and the field that goes with it.
+r"""One step of the lumped model of a body on a grid: its mean temperature, and the field that belongs to it.
 
 The field is T = Tbar + s + d: the quasi-steady shape s of the loads, and d, what is left of the past, which decays at
 the rate of its Rayleigh quotient lambda = d.A d / d.C d (certificate C5: at least the first insulated eigenvalue). All
@@ -89,12 +89,12 @@ class LumpedAdvance:
         return Response(self.reference, heat / capacity, slope / capacity, flat, flat)
 
     def predict(self, moment: Moment, mean: float) -> FloatArray:
-        """The field that belongs to a mean once the past is forgotten, flat."""
+        """Field that belongs to a mean once the influence of the start has decayed, flat."""
         out: FloatArray = mean + moment.response.shape(mean)
         return out
 
     def step(self, state: State, start: float, end: float, duration: float) -> State:
-        """Advance by `duration`, with the loads from `start` to `end`, the times of both ends seen from inside [s]."""
+        """Advance by `duration`, with the loads from `start` to `end`, both ends moved inside the step [s]."""
         old = self.look(state.temperature, start)
         mean = mean_temperature(old.space, state.temperature)
         past = state.temperature - self.predict(old, mean)
@@ -192,7 +192,7 @@ class _Fading:
     drive: float
 
     def scale(self, share: float) -> "_Fading":
-        """In a body of another heat capacity, whose mean changes at `share` of the rate."""
+        """Scale the drive for another heat capacity of the body, whose mean changes at `share` of the rate."""
         return replace(self, drive=share * self.drive)
 
     @classmethod
@@ -223,12 +223,12 @@ def _integrate(old: Response, new: Response, mean: float, fading: _Fading, durat
 
 
 def _phi_1(x: float) -> float:
-    """(1 - exp(-x)) / x."""
+    """Function (1 - exp(-x)) / x."""
     return -math.expm1(-x) / x if x > 1e-12 else 1.0 - 0.5 * x
 
 
 def _phi_2(x: float) -> float:
-    """(1 - phi_1(x)) / x."""
+    """Function (1 - phi_1(x)) / x."""
     return (1.0 - _phi_1(x)) / x if x > 1e-4 else 0.5 - x / 6.0
 
 

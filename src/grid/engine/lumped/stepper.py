@@ -28,7 +28,7 @@ ENERGY_CELLS = 5_000  # [-] cells up to which certificate C4 is advanced with ev
 
 @dataclass
 class FidelityStepper:
-    """Steps of the model that will do.
+    """Steps of the simplest model that is accurate enough.
 
     Args:
         space: The body on its grid.
@@ -59,10 +59,10 @@ class FidelityStepper:
         self._lumped = LumpedAdvance(self.space, start, is_plain=True) if self.is_plain else self._shaped
 
     def make_segment(self, start: float, end: float) -> Segment:
-        """Equal decisions; called adaptive because the diffusive method takes as many steps between two as it likes."""
+        """Equal decisions; called adaptive because the diffusive method chooses its steps between two."""
         return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))), is_adaptive=True)
 
-    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 the state knows
+    def advance(self, state: State, segment: Segment, first: int, count: int) -> State:  # noqa: ARG002 state has it
         """Take up to `count` decisions from a state on, none beyond the end of the segment."""
         for _ in range(count):
             if state.time >= segment.end:
@@ -72,7 +72,7 @@ class FidelityStepper:
         return state
 
     def estimate_error(self, state: State) -> FloatArray:
-        """Of the diffusive method; the error of the lumped model is in its certificate."""
+        """Error of the diffusive method; that of the lumped model is in its certificate."""
         if self.inner is None or Log.unpack(state.controller).model == "lumped":
             return np.zeros_like(state.temperature)
         return self.inner.estimate_error(state)
@@ -151,7 +151,7 @@ class FidelityStepper:
         return energy * math.exp(-slow * duration) + max(rates) * lasting
 
     def _decay(self, shape: BodyShape, loads: Loads) -> float:
-        """1 / (kappa tau), kept for each set of films [1/s]."""
+        """Decay rate 1 / (kappa tau), stored for each set of films [1/s]."""
         if loads.operator_key not in self._decays:
             self._decays[loads.operator_key] = 1.0 / (shape.slowness() * shape.time_constant)
         return self._decays[loads.operator_key]

@@ -1,4 +1,4 @@
-"""A small system of ordinary differential equations over time, kept as a continuous function.
+"""Small system of ordinary differential equations over time, with its solution as a continuous function.
 
 Radau IIA of order five (E. Hairer, G. Wanner, Solving Ordinary Differential Equations II, 2nd ed., IV.8): stiff bodies
 next to slow ones cost no more, and every step brings a cubic that is as accurate as the step, on which events are
@@ -71,7 +71,7 @@ class Trajectory:
         """Continue to a time, yielding each step once it is appended; the caller may stop between two.
 
         Args:
-            rate: Time derivative of the values; at a knot it is asked from inside the stretch only.
+            rate: Time derivative of the values; at a knot it is evaluated inside the stretch only.
             end: [s].
             scale: Size of the values whose `RELATIVE_TOLERANCE` is the absolute tolerance.
             knots: Times at which `rate` jumps or bends.
@@ -98,7 +98,7 @@ class Trajectory:
             self.pieces.append(Piece(start, end, lambda time: first + (time - start) * slope))
             yield self.pieces[-1]
             return
-        with np.errstate(all="ignore"):  # a step that fails is seen below
+        with np.errstate(all="ignore"):  # a step that fails is detected below
             solver: Any = Radau(
                 inside, start, np.array(self.last), end, rtol=RELATIVE_TOLERANCE, atol=RELATIVE_TOLERANCE * scale,
                 max_step=min((end - start) / LEAST_PARTS, longest),
@@ -114,7 +114,7 @@ class Trajectory:
             yield piece
 
     def cut(self, time: float) -> None:
-        """Forget everything after a time."""
+        """Remove everything after a time."""
         while self.pieces and self.pieces[-1].start >= time:
             self.pieces.pop()
         if self.pieces and self.pieces[-1].end > time:
