@@ -49,7 +49,7 @@ class BatchSolution:
     Args:
         problem: What the columns have in common.
         vary: The numbers in which they differ, each of shape (columns, ...).
-        times: Asked times, with 0 first [s].
+        times: Output times, with 0 first [s].
         fields: Shape (columns, times, *cells); NaN in columns that failed.
         metrics: As `Solution.metrics`, each of shape (columns,); NaN in columns that failed.
         is_accepted: Whether a column ended and no audit failed, shape (columns,).
@@ -68,7 +68,7 @@ class BatchSolution:
     _audits: "Callable[[int], tuple[Audit, ...]]" = field(repr=False)
 
     def __repr__(self) -> str:
-        """Say in one line what varied and how many columns ended well."""
+        """Describe in one line the varied numbers and the count of accepted columns."""
         grid = " x ".join(map(str, self.problem.domain.cells))
         ended = f"{int(self.is_accepted.sum())} accepted, {len(self.errors)} failed"
         return (
@@ -94,7 +94,7 @@ def solve_batch(
     """Solve one problem for many sets of numbers.
 
     Every column has the bytes of `prepare(column, **options).solve()`, whatever the others are. A column whose numbers
-    are not physical, or which fails on its way, is in `errors`; the others go on. Homogeneous bodies in 1D with
+    are not physical, or which fails during the run, is in `errors`; the others continue. Homogeneous bodies in 1D with
     constant loads and `method="explicit"` share one compiled call; other problems are solved one after another.
 
     Args:
@@ -198,7 +198,7 @@ def _group_equal(steps: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], An
 
 
 class _Collector:
-    """The columns of a batch on their way."""
+    """Columns of a batch while it runs."""
 
     def __init__(self, plan: Plan, vary: dict[str, FloatArray], columns: int) -> None:
         self.plan, self.vary, self.columns = plan, vary, columns
@@ -254,7 +254,7 @@ class _Collector:
             self.add_group(columns[own], Group(self.plan, ran, int(counts.sum()), lowest, highest))
 
     def add_group(self, columns: npt.NDArray[np.intp], group: "Group") -> None:
-        """Take over what ran together, but for columns that left the finite numbers: alone they say where."""
+        """Store the results of a common run, except of columns with infinite numbers: run alone, they say where."""
         finite = np.isfinite(group.ran.rows[:, 1, -1])
         kept = columns[finite]
         if kept.size == self.columns and np.array_equal(kept, np.arange(self.columns)):

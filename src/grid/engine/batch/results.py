@@ -1,4 +1,4 @@
-"""Figures and verdicts of columns that ran together: numbers for all at once, audits in words when asked for."""
+"""Figures and verdicts of columns that ran together: numbers for all at once, audits in words on request."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,7 @@ class Group:
         return result
 
     def _find_extremes(self) -> tuple[FloatArray, FloatArray]:
-        """Of all kept fields of each column; not finite where a temperature is not, which spreads to the mean."""
+        """Extremes of all stored fields of each column; not finite where a temperature or the mean is not."""
         fields, rows = self.ran.fields, self.ran.rows
         if fields.shape[1] != 2:
             flat = fields.reshape(fields.shape[0], -1)

@@ -1,4 +1,4 @@
-"""Writing a file or folder so that its name never stands for half of it."""
+"""Writing a file or folder so that its name never refers to a partial one."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ def is_empty(folder: Path) -> bool:
 
 @contextmanager
 def replacing(path: Path, *, may_replace: Callable[[Path], bool] = is_empty) -> Iterator[Path]:
-    """Lend a place beside `path` to write to; what is there at the end takes the name, over what had it before.
+    """Give a temporary path beside `path`; at the end its content replaces whatever had the name before.
 
     Args:
         path: The file or folder to be.

@@ -1,4 +1,4 @@
-"""Audits of a run: an exit is not a verdict, and a run that ended can be rejected."""
+"""Audits of a run: a run that ended can still be rejected."""
 
 import math
 from typing import Literal, NamedTuple, TypeVar
@@ -126,7 +126,7 @@ def audit_iteration(error: float | None, extremes: tuple[float, float], toleranc
 
 
 def audit_step_error(error: float | None, span: float, tolerance: float | None = None) -> Audit:
-    """The largest estimated time error at the asked times, against the tolerance that the steps were chosen for."""
+    """The largest estimated time error at the output times, against the tolerance that the steps were chosen for."""
     if error is None:
         return Audit("step_error", "not_applicable", None, None, "a steady state has no time steps")
     relative = error / span if span > 0 else 0.0

@@ -1,4 +1,4 @@
-"""A solution as labelled arrays: xarray with coordinates, units and what is known of the run."""
+"""A solution as labelled arrays: xarray with coordinates, units and facts of the run."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ HISTORY = ("minimum", "mean", "maximum")
 
 
 def temperature_attributes(problem: "HeatProblem") -> dict[str, str]:
-    """Name and unit of a temperature, by the CF conventions; a relative one says that its zero is free."""
+    """Name and unit of a temperature, by the CF conventions; a relative one states that its zero is free."""
     found = {"units": UNITS[problem.temperature_unit], "long_name": "temperature"}
     if problem.temperature_unit == "relative":
         return found | {"comment": "measured from any zero"}
@@ -25,7 +25,7 @@ def temperature_attributes(problem: "HeatProblem") -> dict[str, str]:
 
 
 def make_coordinates(solution: "SolutionFields", *skipped: str) -> dict[str, Any]:
-    """The asked times and the cell centres, each `(dimension, values, attributes)`, but for the axes in `skipped`."""
+    """The output times and the cell centres, each `(dimension, values, attributes)`, but for the axes in `skipped`."""
     found: dict[str, Any] = {"time": ("time", np.array(solution.times), {"units": "s", "long_name": "time"})}
     for name, values in solution.coordinates.items():
         if name not in skipped:
@@ -59,7 +59,7 @@ def to_xarray(solution: "SolutionFields") -> "xr.Dataset":
 
 
 def _describe(solution: "SolutionFields") -> dict[str, Any]:
-    """Attributes that every format can keep: texts and numbers."""
+    """Attributes that every format can store: texts and numbers."""
     from grid.engine.version import compute_numerics_version
 
     plan, problem = solution.plan, solution.problem

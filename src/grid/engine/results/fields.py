@@ -1,4 +1,4 @@
-"""The fields of a run at its asked times with what was measured of them, and readings at points and times."""
+"""The fields of a run at its output times with what was measured of them, and readings at points and times."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ Point = tuple[float, ...] | Mapping[str, float]
 
 @dataclass(frozen=True)
 class History:
-    """Key figures along the run, one entry for each report: at the start, at most about 50 on the way, at the end."""
+    """Key figures along the run, one entry for each report: at the start, at most about 50 later, at the end."""
 
     time: FloatArray  # s
     minimum: FloatArray
@@ -41,7 +41,7 @@ class History:
 
 @dataclass(frozen=True)
 class SolutionFields:
-    """Fields and verdicts of one run, and readings of them; `Solution` says what each field is."""
+    """Fields and verdicts of one run, and readings of them; `Solution` describes each field."""
 
     problem: HeatProblem
     plan: PlanSummary
@@ -58,7 +58,7 @@ class SolutionFields:
     run_warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Say in one line what was solved, how, and what came out."""
+        """Describe in one line the problem, the method and the result."""
         low, high = self.metrics["minimum_temperature"], self.metrics["peak_temperature"]
         when = "steady" if self.problem.steady else f"{len(self.times)} fields to t = {self.times[-1]:.6g} s"
         what = f"{' x '.join(map(str, self.problem.domain.cells))} cells, {when}, {self.plan.method}"
@@ -71,12 +71,12 @@ class SolutionFields:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Of the plan, see `grid.engine.run.warnings`, and of the run."""
+        """Warnings of the plan, see `grid.engine.run.warnings`, and of the run."""
         return (*self.plan.warnings, *self.run_warnings)
 
     @cached_property
     def fields(self) -> FloatArray:
-        """Temperature at each of `times`, shape (times, *cells); put together when first asked for."""
+        """Temperature at each of `times`, shape (times, *cells); put together when first requested."""
         return self.snapshots if isinstance(self.snapshots, np.ndarray) else np.stack(self.snapshots)
 
     @property
@@ -104,12 +104,12 @@ class SolutionFields:
         return {AXES[axis]: centres(domain, axis) for axis in range(domain.dimension)}
 
     def temperature_at(self, point: Point, time: float | None = None, *, side: str | None = None) -> float:
-        """Temperature at a point of the body, at an asked time (default: the last).
+        """Temperature at a point of the body, at an output time (default: the last).
 
         On a surface it is the surface's, the limit from inside; on a contact the limit from `side`, `low` or `high`.
 
         Raises:
-            FieldError: The point is not in the body, or the time was not asked for.
+            FieldError: The point is not in the body, or the time was not requested.
         """
         return float(self.temperatures_at([point], time, side=side)[0])
 
@@ -222,7 +222,7 @@ class SolutionFields:
         """Entry of `times` at a time, the last without one.
 
         Raises:
-            FieldError: The time was not asked for.
+            FieldError: The time was not requested.
         """
         if time is None or self.problem.steady:
             return len(self.times) - 1

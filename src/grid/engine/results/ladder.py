@@ -1,4 +1,4 @@
-r"""Richardson's extrapolation in space: the same problem on half the cells too, and what both say of the limit.
+r"""Richardson's extrapolation in space: estimate of the limit from the same problem on half the cells.
 
 The scheme is of second order, so with a value f on the grid itself and c on cells twice as large along every axis
 
@@ -8,11 +8,10 @@ The scheme is of second order, so with a value f on the grid itself and c on cel
 of layers that the grid hardly resolves and of jumps of the start fall more slowly: with a third value e the observed
 order p = log2((c - e)/(f - c)) takes the place of 2 where it is less, and what does not shrink at all counts in full.
 Where two grids are all, a flow beyond a cell Peclet number of 2 is taken to be of first order, and so is on any number
-of grids a border of regions that cuts cells, at another place within them on each. Extrapolation holds
-where the coarse grid sees the same body: regions, masks and contacts must fall on its faces. Where a third grid fits,
-the ratio of the differences must be that of an error that shrinks as a power of the cell; where it is not, the value
-of the grid itself stands. Where half of the cells do not fit, the grid with twice as many takes the part of the fine
-one.
+of grids a border of regions that cuts cells, at another place within them on each. Extrapolation holds where the coarse
+grid has the same body: regions, masks and contacts must fall on its faces. Where a third grid fits, the ratio of the
+differences must be that of an error that shrinks as a power of the cell; where it is not, the value of the grid itself
+stands. Where half of the cells do not fit, the grid with twice as many takes the part of the fine one.
 """
 
 import itertools
@@ -64,7 +63,7 @@ class Extrapolated:
 
 @dataclass(frozen=True)
 class Ladder(Generic[Solved]):
-    """Solutions of one problem on grids of ever twice as large cells.
+    """Solutions of one problem on grids whose cells are twice as large each.
 
     Args:
         solution: On the grid of the problem.
@@ -113,7 +112,7 @@ class Ladder(Generic[Solved]):
     def error(self) -> float:
         """Largest estimated error of space of the last field over the span of temperatures; NaN with one grid.
 
-        At least what the checks in `UNSEEN` say of the grid of the solution, which no comparison of grids sees.
+        At least the result of the checks in `UNSEEN` on the grid of the solution, which no comparison of grids shows.
         """
         if len(self.levels) < 2:
             return math.nan
@@ -179,7 +178,7 @@ def miss_of_geometry(ladder: "Ladder[Any]") -> float:
 
     A wall whose thickness or place is off by a share has its resistance, its heat and its drop of temperature off by as
     much, so that of the span of temperatures this is what may be wrong at most, in order of magnitude. Grids whose
-    cells miss the same compare well and see nothing of it.
+    cells miss the same agree well and do not show it.
     """
     coverage = find_coverage(ladder.solution.problem)
     return 0.0 if coverage is None else min(coverage.volume_astray, 1.0)
@@ -188,7 +187,7 @@ def miss_of_geometry(ladder: "Ladder[Any]") -> float:
 UNSEEN: tuple[Callable[[Ladder[Any]], float], ...] = (
     miss_of_start,
     miss_of_geometry,
-)  # errors that a comparison of grids cannot see
+)  # errors that a comparison of grids cannot show
 
 
 def _time_error(solution: Solved) -> float:
@@ -200,7 +199,7 @@ def judge(values: list[float], own: float, order: float = ORDER) -> Extrapolated
     """Estimate the limit from values on two or three grids, from fine to coarse.
 
     Args:
-        order: Of the error, where two grids cannot know it.
+        order: Of the error, where two grids do not define it.
     """
     fine, coarse = values[0], values[1]
     if len(values) < 3 and order < ORDER:

@@ -1,12 +1,12 @@
-"""Audit of the loads: what a method applied of each against its integral.
+"""Audit of the loads: the heat or level that a method applied of each against its integral.
 
 A method samples its loads at points of its steps. The weighted sum of these samples, as the scheme used them, is kept
-in the ledger (`Ledger.prescribed`); here it is compared with the integral of the load over each way between two asked
-times, by Gauss's rule on stretches on which the load is known to be smooth (`grid.engine.loads.course`). The scale is
-the largest integral of the load's size over one of these ways, of a temperature that of its distance to its mean: a
-body that is asked for often keeps the heat of one way, not of the whole run.
-Loads that depend on the temperature of the body have no integral that is known; neither has a source of place and time,
-nor a flux whose means over faces need other points at every moment. Their heat is in the balance.
+in the ledger (`Ledger.prescribed`); here it is compared with the integral of the load over each interval between two
+output times, by Gauss's rule on stretches on which the load is known to be smooth (`grid.engine.loads.course`). The
+scale is the largest integral of the load's size over one of these intervals, of a temperature that of its distance to
+its mean: a body with many output times keeps the heat of one interval, not of the whole run. Loads that depend on the
+temperature of the body have no integral that is known; neither has a source of place and time, nor a flux whose means
+over faces need other points at every moment. Their heat is in the balance.
 """
 
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ def audit_loads(
     Args:
         space: What was solved.
         facts: Of the plan.
-        times: Asked times, with 0 first where the start is kept [s].
+        times: Output times, with 0 first where the start is stored [s].
         sums: `Ledger.prescribed` at each of them.
         tolerance: That the steps were chosen for; None where they were given.
     """
@@ -68,7 +68,7 @@ def audit_loads(
 
 
 def _compare(load: PrescribedLoad, facts: "Facts", times: FloatArray, applied: FloatArray) -> float:
-    """The largest difference between two asked times, over the largest integral of the size between two."""
+    """The largest difference between two output times, over the largest integral of the size between two."""
     ends = analyse_facts(facts).find_ends(load.path)
     ends = np.union1d(ends[ends <= facts.duration], np.append(times, [0.0, facts.duration]))
     half, middle = 0.5 * np.diff(ends), 0.5 * (ends[:-1] + ends[1:])

@@ -1,4 +1,4 @@
-"""The figures that every run leaves, by the names of `Solution.metrics`."""
+"""Figures of every run, by the names of `Solution.metrics`."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""The report of the models of a run: which, when, why, and how far the lumped one can be off."""
+"""Report of the models of a run: models, times, reasons, and the error of the lumped one."""
 
 from dataclasses import dataclass, field
 

@@ -52,12 +52,12 @@ def save(picture: Figure, path: str | Path) -> Path:
 
 
 def plot(solution: "SolutionFields", time: float | None = None) -> Picture:
-    """The field at an asked time (default: the last): a profile, a map with contours, or three sections.
+    """The field at an output time (default: the last): a profile, a map with contours, or three sections.
 
     A profile in 1D shows the start and times between as well; the sections go through the hottest cell.
 
     Raises:
-        FieldError: The time was not asked for.
+        FieldError: The time was not requested.
     """
     index = solution.find_index(time)
     domain, label = solution.problem.domain, _label(solution)
@@ -195,7 +195,7 @@ def _plot_lines(domain: Domain, panels: Mapping[str, tuple[FloatArray, str]]) ->
 
 
 def _plot_profiles(solution: "SolutionFields", last: int, label: str) -> Picture:
-    """Profiles of a rod up to a time, at most six, the later the redder; the surfaces are part of them."""
+    """Profiles of a rod up to a time, at most six, redder with time; the surfaces are part of them."""
     from matplotlib import colormaps
 
     from grid.engine.space.interpolation import make_nodes

@@ -1,4 +1,4 @@
-"""Coefficients and loads at snapshots of a run, found when they are asked for."""
+"""Coefficients and loads at snapshots of a run, found when they are requested."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 @dataclass
 class Snapshots:
-    """Fields and times, and what is known of each.
+    """Fields and times, with the coefficients and loads found at each.
 
     Args:
         space: The discretised problem.
@@ -54,11 +54,11 @@ class Snapshots:
 
 @dataclass(frozen=True)
 class Kept(Sequence[Item], Generic[Item]):
-    """A sequence over the snapshots.
+    """Sequence of one item for each snapshot.
 
     Args:
         snapshots: May grow.
-        ask: For the item of one, by its index.
+        ask: Function that returns the item of an index.
     """
 
     snapshots: Snapshots

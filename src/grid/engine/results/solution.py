@@ -1,4 +1,4 @@
-"""The result of a run: fields at the asked times, what was measured of them, and the verdicts."""
+"""The result of a run: fields at the output times, what was measured of them, and the verdicts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Solution(SolutionFields):
     Args:
         problem: What was solved.
         plan: How, and why so.
-        times: Asked times, with 0 first [s]; `(0.0,)` for a steady state.
+        times: Output times, with 0 first [s]; `(0.0,)` for a steady state.
         snapshots: Temperature at each of `times`, each of shape `cells`.
         metrics: Figures by name: `peak_temperature`, `minimum_temperature`, `mean_temperature` and
             `hottest_above_mean` at the end, all of the cells alone (with the surfaces: `extrema`,
@@ -42,15 +42,15 @@ class Solution(SolutionFields):
         audits: The checks, see `grid.engine.results.audits`.
         history: Key figures along the run, of the cells alone.
         models: Which models were used, when and why they changed, and the certificate of the lumped one.
-        run_warnings: What was said of the run on its way, such as that it took far longer than estimated.
-        ladder: The same problem on other grids, where `richardson` asked for it; see `grid.engine.run.richardson`.
+        run_warnings: Warnings of the run, such as that it took far longer than estimated.
+        ladder: The same problem on other grids, where `richardson` is set; see `grid.engine.run.richardson`.
     """
 
     ladder: "Ladder[Solution] | None" = field(default=None, repr=False)
 
     @property
     def space_error(self) -> float | None:
-        """Largest estimated error of space of the last field over the span of temperatures; None if not asked for."""
+        """Largest estimated error of space of the last field over the span of temperatures; None if not requested."""
         return None if self.ladder is None else self.ladder.error
 
     def extrapolate(self, measure: "Callable[[Solution], float]") -> Extrapolated:
@@ -70,7 +70,7 @@ class Solution(SolutionFields):
         return to_xarray(self)
 
     def probe(self, points: Sequence[Point]) -> "xr.DataArray":
-        """Temperatures at points and asked times, dimensions (time, point)."""
+        """Temperatures at points and output times, dimensions (time, point)."""
         from grid.engine.results.views import probe
 
         return probe(self, points)
@@ -88,7 +88,7 @@ class Solution(SolutionFields):
         return find_extrema(self, time)
 
     def series(self, what: "Point | str") -> "xr.DataArray":
-        """A point's temperature, or a figure such as `mean_temperature`, over the asked times."""
+        """A point's temperature, or a figure such as `mean_temperature`, over the output times."""
         from grid.engine.results.views import series
 
         return series(self, what)
@@ -100,7 +100,7 @@ class Solution(SolutionFields):
         return write(self, path)
 
     def plot(self, time: float | None = None) -> "Picture":
-        """Draw the field at an asked time: a profile, a map, or three sections; shown by a notebook as it is."""
+        """Draw the field at an output time: a profile, a map, or three sections; shown by a notebook as it is."""
         from grid.engine.results.plot import plot
 
         return plot(self, time)

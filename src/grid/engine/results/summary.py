@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Alternative:
-    """A method that was not chosen: what it would have cost [s], or why it cannot."""
+    """Method that was not chosen: its cost [s], or its obstacle."""
 
     name: str
     seconds: float | None
@@ -37,14 +37,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """The plan in words and numbers; travels with the solution.
+    """Plan in words and numbers; part of the solution.
 
     Args:
         method: Name of the method.
         reason: Why this one.
         time_step: Upper limit of the step [s]; None where the method chooses its steps by the error, or takes one.
         estimate: What the run was thought to need.
-        tolerance: Time error at the asked times over the span of temperatures that the steps are chosen for; None
+        tolerance: Time error at the output times over the span of temperatures that the steps are chosen for; None
             where their number was given. Of a steady state, the error to which an iteration goes; None for rounding.
         alternatives: What the other methods would have cost, or why they cannot.
         model: `diffusive`, or `lumped`, `corrected`, `auto`, see `grid.engine.lumped.method`.

@@ -1,4 +1,4 @@
-"""Looking into a solution: values at points, planes through it, extremes, and how figures went in time."""
+"""Views of a solution: values at points, planes through it, extremes, and figures over time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Extrema:
 
 
 def probe(solution: "SolutionFields", points: Sequence["Point"]) -> "xr.DataArray":
-    """Temperatures at points of the body at every asked time, dimensions (time, point).
+    """Temperatures at points of the body at every output time, dimensions (time, point).
 
     Raises:
         FieldError: No points or too many, or one that is not in the body.
@@ -151,7 +151,7 @@ def _masked_plane(solution: "SolutionFields", index: int, axis: int, at: float) 
 
 
 def find_extrema(solution: "SolutionFields", time: float | None) -> Extrema:
-    """The coldest and the hottest of the cell centres and the surfaces, at an asked time (default: the last)."""
+    """The coldest and the hottest of the cell centres and the surfaces, at an output time (default: the last)."""
     index = solution.find_index(time)
     names = AXES[: solution.problem.dimension]
     if solution.body is not None:

@@ -19,7 +19,7 @@ MAX_CSV_ROWS = 2_000_000  # [-] rows of a CSV file at most
 
 
 def write(solution: "SolutionFields", path: str | Path) -> Path:
-    """Write a solution in the format that the name's suffix says, over what is there.
+    """Write a solution in the format of the name's suffix; an existing file is replaced.
 
     | suffix | holds |
     |---|---|
@@ -46,7 +46,7 @@ def write(solution: "SolutionFields", path: str | Path) -> Path:
 
 
 def require_writable(path: Path) -> None:
-    """Refuse early what no solution could be written to: another suffix, a folder that does not exist."""
+    """Refuse early a path to which no solution can be written: another suffix, a folder that does not exist."""
     if path.suffix.lower() not in WRITERS:
         raise FieldError("path", f"a name that ends in one of {', '.join(WRITERS)}")
     if not path.parent.is_dir():

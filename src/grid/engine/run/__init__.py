@@ -1,1 +1,1 @@
-"""Carrying a plan out: choosing, the loop in time, steady states, checkpoints, error of space."""
+"""Execution of a plan: choice of the method, loop in time, steady states, checkpoints, error of space."""

@@ -1,6 +1,6 @@
-"""Checkpoints: a run on its way as one file, from which it goes on to the same bytes.
+"""Checkpoints: an interrupted run as one file, from which it continues to the same bytes.
 
-A file is a NumPy archive: the arrays of the state and of the fields kept so far, and a header in JSON with everything
+A file is a NumPy archive: the arrays of the state and of the fields stored so far, and a header in JSON with everything
 else, numbers written so that they read back exactly. It holds no code. A checkpoint belongs to one plan and one version
 of the numerics, and any other is refused: their bytes would differ.
 """
@@ -36,7 +36,7 @@ class Checkpoint:
 
     Args:
         state: Where the run is.
-        fields: Kept at asked times so far, each flat.
+        fields: Fields at output times so far, each flat.
         contents: Enthalpies beside them, where a material melts.
         errors: Estimated time errors beside them.
         rows: History: time, lowest, mean and highest temperature of each report.
@@ -54,7 +54,7 @@ class Checkpoint:
 
 
 def compute_plan_hash(plan: "RunSpec") -> str:
-    """A name for what decides the bytes of a run: the problem, the asked times and the method with its facts."""
+    """Hash of all that decides the bytes of a run: the problem, the output times and the method with its facts."""
     digest = hashlib.sha256()
     for part in (plan.problem, plan.times, plan.method, plan.facts, plan.summary.model):
         _feed(digest, part)
@@ -167,7 +167,7 @@ def load(path: Path, plan: "RunSpec") -> Checkpoint:
 
 @dataclass
 class Keeper:
-    """Writes checkpoints on the way.
+    """Writes checkpoints during the run.
 
     Args:
         path: Where to; overwritten.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """A method with its cost and its price [s], and what was compared."""
+    """Method with its cost and its price [s], and the methods with which it was compared."""
 
     method: Method
     cost: Cost
@@ -31,7 +31,7 @@ class Choice:
 
 
 def choose(facts: Facts, name: str = "auto", calibration: Calibration | None = None) -> Choice:
-    """The cheapest method without an obstacle, or the one that was asked for by name.
+    """Choose the cheapest method without an obstacle, or the one that was requested by name.
 
     Args:
         facts: What is to be solved.
@@ -39,7 +39,7 @@ def choose(facts: Facts, name: str = "auto", calibration: Calibration | None = N
         calibration: Of the machine that it is to be the cheapest on; default the one in use.
 
     Raises:
-        UnsupportedError: No method, or not the one asked for, can solve the problem as asked.
+        UnsupportedError: No method, or not the one requested, can solve the problem.
     """
     asked = [method for method in METHODS if name in ("auto", method.name)]
     obstacles = {method.name: method.find_obstacle(facts) for method in METHODS}
@@ -81,10 +81,10 @@ def _explain(best: Method, cost: Cost, own: float, others: tuple[Alternative, ..
 def find_landings(
     problem: HeatProblem, outputs: tuple[float, ...], tolerance: float | None = None
 ) -> tuple[float, ...]:
-    """Asked times, breakpoints, and what the loads ask for, up to the last asked time, increasing [s].
+    """Output times, breakpoints, and times that the loads need, up to the last output time, increasing [s].
 
-    Loads ask for their switches, knots of tables among them, and for the ends of zones of alike steps
-    (`grid.engine.loads.analysis`). The end where nothing but the start was asked for.
+    Loads need their switches, knots of tables among them, and for the ends of zones of alike steps
+    (`grid.engine.loads.analysis`). The end where nothing but the start was requested.
 
     Raises:
         FieldError: A load changes more often than a run can follow.

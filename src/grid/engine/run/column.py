@@ -1,4 +1,4 @@
-"""One column by its plan, without the general machinery: what a warm `plan.solve()` of a rod costs is its steps."""
+"""One column by its plan, without the general code: the cost of a repeated `plan.solve()` of a rod is its steps."""
 
 import math
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ TOTALS = 5  # [-] numbers of a column besides its fields, see `grid.engine.metho
 
 @dataclass
 class Single:
-    """A plan of one column, with everything that does not change from run to run."""
+    """Plan of one column, with everything that does not change from run to run."""
 
     plan: "RunSpec"
     laws: Laws
@@ -68,7 +68,7 @@ class Single:
         }  # fmt: skip
 
     def solve(self) -> Solution:
-        """Carry the plan out.
+        """Execute the plan.
 
         Raises:
             DivergedError: A temperature is not a finite number.
@@ -100,7 +100,7 @@ class Single:
 
 
 def require_finite(mean: float, steps: int, time: float) -> None:
-    """Refuse a run that left the finite numbers, which spread to its mean.
+    """Refuse a run with a temperature that is not finite, which makes its mean not finite.
 
     Raises:
         DivergedError: It did.

@@ -1,4 +1,4 @@
-"""Telling which models a run used, and how far the lumped one can be off."""
+"""Report of the models that a run used, and of the error of the lumped one."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A plan: it is made once, by `grid.engine.run.planning`, and may be solved many times."""
+"""Plan of a solution: it is made once, by `grid.engine.run.planning`, and may be solved many times."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +42,7 @@ class Plan(RunSpec):
 
         Args:
             on_step: Called at most about 50 times as `on_step(fraction, step, time_s)`; returning False stops the run.
-            checkpoint: File that is written on the way, see `resume`.
+            checkpoint: File that is written during the run, see `resume`.
             every: Least time between two writings [s of the clock]; they happen when `on_step` is called.
             progress: Called with a `Progress` at most ten times a second, and at the end; True shows a bar, in a
                 notebook or on a terminal.
@@ -72,9 +72,9 @@ class Plan(RunSpec):
         every: float = 10.0,
         progress: OnProgress | bool | None = None,
     ) -> Solution:
-        """Go on from a checkpoint of this plan, to the bytes of the run that was not interrupted.
+        """Continue from a checkpoint of this plan, to the bytes of the run that was not interrupted.
 
-        The file is written further on the way. `on_step`, `progress` and errors are those of `solve`.
+        The file is updated during the run. `on_step`, `progress` and errors are those of `solve`.
 
         Raises:
             CheckpointError: The file cannot be read, or is not of this plan and this version of the numerics.

@@ -1,8 +1,8 @@
 """Plan of a solution: method, steps, cost. A plan is made once and may be solved many times.
 
-`estimate` needs no field and answers what admission asks: cells, steps, memory, output, time. `prepare` discretises,
-asks every method of `grid.engine.methods` for its obstacle and its cost, takes the cheapest, and says in
-`plan.summary` why, and what the others would have cost.
+`estimate` needs no field and gives figures for admission: cells, steps, memory, output, time. `prepare` discretises,
+compares the obstacles and costs of all methods of `grid.engine.methods`, takes the cheapest, and states in
+`plan.summary` the reason, and the cost of the others.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def estimate(
     precision: Precision = "double",
     model: str | None = None,
 ) -> Estimate:
-    """Estimate what solving a problem needs, without allocating any field; that of the diffusive model at most."""
+    """Estimate the cost of a problem, without allocating any field; that of the diffusive model at most."""
     _require_valid(problem, method, tolerance, precision, model)
     problem = _with_overrides(problem, None, steps, times)
     outputs = _outputs(problem, times)
@@ -79,7 +79,7 @@ def prepare(
         until: End of the run instead of the problem's `end_time` [s].
         steps: Equal steps from 0 to the end, without control of the error.
         tolerance: Time error at `times`, over the span of temperatures, that the steps are chosen for; default 1e-4.
-            A method that is asked for by name takes the problem's `steps` unless a tolerance is given. Of a linear
+            A method that is requested by name takes the problem's `steps` unless a tolerance is given. Of a linear
             steady state that is solved by iteration, the error of the iteration; it goes to rounding by default.
         precision: `mixed` allows single precision inside where the tolerance does.
         model: `diffusive`, `lumped` (Newton's law of cooling), `corrected`, or `auto` for the lumped model where its
@@ -90,7 +90,7 @@ def prepare(
 
     Raises:
         FieldError: A property or a load is not physical somewhere on the grid, or an argument is outside its limits.
-        UnsupportedError: The method that was asked for cannot solve the problem.
+        UnsupportedError: The method that was requested cannot solve the problem.
     """
     _require_valid(problem, method, tolerance, precision, model)
     require_number("model_tolerance", model_tolerance, limits.FRACTION)
@@ -159,14 +159,14 @@ def _with_overrides(
 
 
 def _fixed_steps(problem: HeatProblem, method: str, steps: int | None, tolerance: float | None) -> int | None:
-    """Steps that were asked for, by number or by naming a method; None where the error is to be controlled."""
+    """Steps that were requested, by number or by naming a method; None where the error is to be controlled."""
     if steps is not None or (method != "auto" and tolerance is None):
         return problem.steps
     return None
 
 
 def _outputs(problem: HeatProblem, times: Sequence[float] | None) -> tuple[float, ...]:
-    """0 and the asked times, increasing; the end if none were asked for."""
+    """0 and the output times, increasing; the end if none were requested."""
     if problem.steady or problem.end_time is None:
         return (0.0,)
     if times is None:

@@ -48,7 +48,7 @@ class Bar:
 
 @contextmanager
 def showing(progress: "OnProgress | bool | None") -> Iterator[OnProgress | None]:
-    """The callback of a run; a bar where True asks for one, which is left when the run ends.
+    """The callback of a run; a bar where it is True, which is left when the run ends.
 
     Raises:
         FieldError: It is neither a function nor True or False.
@@ -65,7 +65,7 @@ def showing(progress: "OnProgress | bool | None") -> Iterator[OnProgress | None]
 
 
 def describe(progress: Progress) -> str:
-    """A run in one line: its method, the share of simulated time, processor time, and what is left of it."""
+    """Describe a run in one line: method, share of simulated time, processor time, and remaining time."""
     full = int(WIDTH * min(max(progress.fraction, 0.0), 1.0))
     bar = "#" * full + "." * (WIDTH - full)
     left = "" if progress.fraction >= 1.0 else f", about {format_seconds(progress.remaining)} left"
@@ -73,7 +73,7 @@ def describe(progress: Progress) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration for people."""
+    """Format a duration for display."""
     if seconds < MINUTE:
         return f"{seconds:.1f} s"
     if seconds < HOUR:

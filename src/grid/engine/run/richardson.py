@@ -39,7 +39,7 @@ def solve_on_ladder(
         problem: On its own grid.
         levels: Grids in all, 2 or 3; fewer where they do not fit.
         may_refine: Take the grid with twice the cells where half of them do not fit; else there is one level.
-        progress: Told of each run, see `grid.engine.Plan.solve`.
+        progress: Called for each run, see `grid.engine.Plan.solve`.
         arguments: Of `grid.engine.prepare`.
     """
     if problem.steady:  # to rounding: what an iteration leaves would look like an error of space

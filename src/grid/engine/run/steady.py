@@ -54,7 +54,7 @@ def solve_steady(plan: RunSpec, on_step: OnStep | None) -> Solution:
 
 @dataclass(frozen=True)
 class _Settled:
-    """A steady field, and what belongs to it.
+    """Steady field with its flow and loads.
 
     Args:
         space: Coefficients at this temperature.
@@ -79,7 +79,7 @@ def _conclude(plan: RunSpec, on_step: OnStep | None, done: _Settled) -> Solution
     bounds = _reference_bounds(loads)
     if bounds.lowest > bounds.highest:  # a load alone fixes the level
         bounds = bounds.include(temperature)
-    # an iteration knows a field to the rounding of where it began, which is all there is of one that is zero
+    # an iteration finds a field to the rounding of its guess, which is the whole of a field that is zero
     began = 0.0 if plan.problem.is_linear else find_largest(plan.space.initial_temperature(), loads)
     rounding = ROUNDINGS * float(np.spacing(began))
     bounds = Bounds(bounds.lowest - rounding, bounds.highest + rounding)
@@ -160,7 +160,7 @@ def _balance_steady(space: Space, tolerance: float | None) -> _Settled:
 
 
 def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
-    """Newton's method from the guess; where it fails or ends at an unstable state, the way a body relaxes from there.
+    """Newton's method from the guess; where it fails or ends at an unstable state, relaxation from there.
 
     Steps of implicit Euler grow twofold while they converge, so that the last ones are Newton's own (C. T. Kelley and
     D. E. Keyes, Convergence analysis of pseudo-transient continuation, SIAM J. Numer. Anal. 35 (1998) 508-523).
@@ -203,7 +203,7 @@ def _is_stable(found: Balance) -> bool:
 
 
 def _first_step(space: Space, guess: FloatArray) -> float:
-    """A tenth of the time in which the fastest cell answers to its neighbours [s]."""
+    """A tenth of the time constant of the fastest cell [s]."""
     frozen, loads = freeze(space, guess, 0.0)
     inside = frozen.capacity > 0.0
     rates = frozen.diagonal(loads)[inside] / frozen.capacity[inside]

@@ -1,8 +1,8 @@
-"""The only loop in time: landing on the asked times, keeping what was asked for, reporting, watching.
+"""The only loop in time: landing on the output times, recording, reporting, watching.
 
-A stepper knows nothing of outputs. A run may begin at any state of the same plan; cut anywhere and continued, it gives
-the same bytes. Where a stepper chooses its steps by their error and finds at an asked time that the errors have added
-up to more than the tolerance, the run begins again with what the stepper asks for.
+A stepper is independent of the outputs. A run may begin at any state of the same plan; cut anywhere and continued, it
+gives the same bytes. Where a stepper chooses its steps by their error and finds at an output time that the errors have
+added up to more than the tolerance, the run begins again with the controller that the stepper returns.
 """
 
 import math
@@ -64,7 +64,7 @@ class Recorder:
         self.rises.append(found.rise)
 
     def _measure(self, state: State) -> Measure:
-        """Extremes and mean; a state is mostly noted and kept one after the other."""
+        """Extremes and mean; the last one is stored, as a state is mostly noted and recorded in turn."""
         if self._measured is None or self._measured[0] is not state.temperature:
             is_start = state.temperature is self.space.initial_temperature()
             found = self.space.initial_measure if is_start else self.space.measure(state.temperature)
@@ -97,7 +97,7 @@ def make_stepper(plan: RunSpec) -> Stepper:
 
 
 def make_segments(plan: RunSpec, stepper: Stepper) -> Iterator[Segment]:
-    """The run cut at asked times, and at breakpoints and knots of tables where a stepper needs to land on them."""
+    """The run cut at output times, and at breakpoints and knots of tables where a stepper needs to land on them."""
     if plan.facts is None:
         return
     start, limits, factor = 0.0, None, 1.0
@@ -106,7 +106,7 @@ def make_segments(plan: RunSpec, stepper: Stepper) -> Iterator[Segment]:
 
         if plan.summary.model != "diffusive":
             limits = analyse_facts(plan.facts).limits
-        elif getattr(stepper, "time_step", None) is not None:  # equal steps, which know nothing of the loads
+        elif getattr(stepper, "time_step", None) is not None:  # equal steps, which are independent of the loads
             limits, factor = analyse_facts(plan.facts).coarse_limits, EQUAL
     for landing in getattr(stepper, "stops", plan.facts.landings):
         segment = stepper.make_segment(start, landing)
@@ -161,10 +161,10 @@ class March:
         self.recorder = Recorder(self.plan.space)
 
     def run(self, state: State | None = None, recorder: Recorder | None = None) -> State:
-        """From the start, or from a state of the same plan, to the last landing.
+        """Run from the start, or from a state of the same plan, to the last landing.
 
         Args:
-            state: Where to begin; with what was recorded up to there, if that is to go on.
+            state: Where to begin; with the record up to there, if the run is to be continued.
             recorder: Of the run so far.
 
         Raises:
@@ -187,7 +187,7 @@ class March:
             beginning, former = replace(make_start(self.plan), controller=retry), beginning
 
     def _run_once(self, state: State, recorder: Recorder | None) -> tuple[State, tuple[float, ...] | None]:
-        """To the end, or to where the stepper asks for a run with another controller."""
+        """Run to the end, or until the stepper requires a run with another controller."""
         self.recorder = Recorder(self.plan.space) if recorder is None else recorder
         if recorder is None:
             if state.time == 0.0:
@@ -221,11 +221,11 @@ class March:
 
     @property
     def start_time(self) -> float:
-        """The start, as the loads of the first step see it [s]."""
+        """Time at which the loads of the first step begin [s]."""
         return self.segments[0].inside(0.0) if self.segments else 0.0
 
     def tell(self, state: State, fraction: float) -> None:
-        """A row of the history and a report; after a new beginning the fraction waits until it is behind."""
+        """Add a row of the history and report; after a new beginning the fraction stays at its largest so far."""
         self.recorder.note(state)
         self._told = max(self._told, fraction)
         if self.on_step is not None and self.on_step(self._told, state.step, state.time) is False:

@@ -1,4 +1,4 @@
-"""Carrying a plan of a transient out: the run, and the verdicts at the end."""
+"""Execution of the plan of a transient: the run, and the verdicts at the end."""
 
 from typing import TYPE_CHECKING
 
@@ -32,14 +32,14 @@ ROUNDING = 1e-11  # [-] difference over the largest temperature, below which its
 
 
 def solve_transient(plan: RunSpec, on_step: OnStep | None, keeper: "Keeper | None" = None) -> Solution:
-    """Run from the initial field to the last asked time; `keeper` writes checkpoints."""
+    """Run from the initial field to the last output time; `keeper` writes checkpoints."""
     march = March(plan, make_stepper(plan), on_step, keeper)
     state = march.run()
     return _conclude(plan, march.recorder, state)
 
 
 def resume_transient(plan: RunSpec, checkpoint: "Checkpoint", on_step: OnStep | None, keeper: "Keeper") -> Solution:
-    """Run from a checkpoint of the plan to the last asked time."""
+    """Run from a checkpoint of the plan to the last output time."""
     from grid.engine.run.checkpoint import go_on
 
     march = March(plan, make_stepper(plan), on_step, keeper)
@@ -85,7 +85,7 @@ def _audit_loads(plan: RunSpec, recorder: Recorder, state: State) -> Audit:
 
 
 def _audit_energy(plan: RunSpec, recorder: Recorder, state: State, stored: float, content: float) -> Audit:
-    """The balance of heat; what rounding makes of the flows is looked at where it may have decided."""
+    """The balance of heat; rounding of the flows is included where it may have decided."""
     is_linear, steps = plan.problem.is_linear, state.step
     found = audit_energy(stored, state.ledger, content, is_linear=is_linear, steps=steps)
     if found.verdict == "passed":
@@ -102,7 +102,7 @@ def _content(recorder: Recorder, index: int) -> float:
     """Sum of the magnitudes of heat of all cells of a snapshot [J]."""
     (low, high), space = recorder.extremes[index], recorder.space
     rounding = ROUNDING * max(abs(low), abs(high))
-    if low >= -rounding or high <= rounding:  # of one sign, so the mean tells
+    if low >= -rounding or high <= rounding:  # of one sign, so the mean decides
         return abs(recorder.means[index]) * space.total_capacity
     return space.heat_content(np.abs(recorder.fields[index].reshape(-1)))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def warn_of_geometry(space: "Space") -> Iterable[str]:
-    """See `grid.engine.space.coverage`; a box of one material loads nothing."""
+    """Warnings of `grid.engine.space.coverage`; a box of one material loads nothing."""
     if find_coverage(space.problem) is None:
         return ()
     from grid.engine.space.coverage import warn_of_coverage

@@ -1,1 +1,1 @@
-"""Steady states: parts without a tie, pinned levels, iteration and bounds."""
+"""Steady states: loose parts, pinned levels, iteration and bounds."""

@@ -1,4 +1,4 @@
-r"""Bounds of a steady field that follow from its data alone, whatever solved for it.
+r"""Bounds of a steady field that follow from its data alone, independent of the solver.
 
 Where conduction is symmetric, the field is the superposition of what the given temperatures and each cell's heat
 make of it. The former lie between those temperatures. Heat :math:`q_j` put into cell j warms cell i by
@@ -62,7 +62,7 @@ def _find_heat(space: Space, loads: Loads, inside: np.ndarray) -> tuple[float, f
 
 
 def _find_path(space: Space, loads: Loads, cell: int) -> float:
-    """The least resistance of a path from a cell to what has a temperature [K/W]."""
+    """Least resistance of a path from a cell to a known temperature [K/W]."""
     from scipy import sparse
     from scipy.sparse import csgraph
 

@@ -1,7 +1,7 @@
-r"""A linear steady field on a large grid by iteration, as exact as is asked for and with its heat closed.
+r"""A linear steady field on a large grid by iteration, to a given tolerance and with a closed heat balance.
 
 The field is improved in rounds: each solves for what the last one left, with the residual in double precision, to a
-fifth in the norm of the energy. So the largest change of a round tells the error of the field before it to about a
+fifth in the norm of the energy. So the largest change of a round is the error of the field before it to about a
 fifth (iterative refinement: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 12), and the
 field after it is the better one. At the end the body is warmed as a whole by what closes its heat.
 Importing this module loads SciPy.
@@ -48,7 +48,7 @@ def can_iterate(space: Space, loads: Loads, tolerance: float | None) -> bool:
 
 
 def find_steady(space: Space, loads: Loads, start: FloatArray, tolerance: float) -> Found | None:
-    """The field at which every cell balances; None where rounds do not lead there.
+    """Field at which every cell balances; None where the rounds do not converge.
 
     Args:
         space: The discretised problem, linear.
@@ -80,7 +80,7 @@ def find_steady(space: Space, loads: Loads, start: FloatArray, tolerance: float)
 
 
 def close_heat(space: Space, loads: Loads, temperature: FloatArray) -> FloatArray:
-    """The field, warmed as a whole by what its heat is off over what its faces let out for each kelvin."""
+    """Field warmed as a whole by its imbalance over the conductance of its faces."""
     out = sum(
         float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
         for patch, closure in zip(space.patches, loads.closures, strict=True)

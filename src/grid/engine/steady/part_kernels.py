@@ -9,7 +9,7 @@ Array = Any  # Numba sees the real types; mypy has no stubs for compiled functio
 
 @njit(cache=True, nogil=True)
 def _find_root(above: Array, cell: int) -> int:
-    """The first cell of a part, with half of the way there cut off (union-find with path halving)."""
+    """First cell of a part, with half of the path to it cut off (union-find with path halving)."""
     while above[cell] != cell:
         above[cell] = above[above[cell]]
         cell = above[cell]

@@ -1,4 +1,4 @@
-"""The parts of a body in a steady state: which of them nothing ties to a temperature, and what fixes their level.
+"""Parts of a body in a steady state: those without a conductance to any temperature, and their levels.
 
 Cells are joined by the conductances between them. A part that no face ties to a temperature, and no load that falls as
 it warms, has a steady state only if its heat balances, and then one for every level of its temperature; `pin` chooses
@@ -51,13 +51,7 @@ class Part:
 
 
 def label_parts(space: Space, least: float) -> NDArray[np.int32]:
-    """Number of the part of each cell, flat; faces that conduct less than `least` [W/K] part the body."""
-    if least not in space.parts:
-        space.parts[least] = _label_parts(space, least)
-    return space.parts[least]
-
-
-def _label_parts(space: Space, least: float) -> NDArray[np.int32]:
+    """Number of the part of each cell, flat; faces that conduct less than `least` [W/K] separate parts."""
     above, labels = np.arange(space.capacity.size), np.empty(space.capacity.size, np.int32)
     for axis, conductance in enumerate(space.conductances):
         before, after = math.prod(space.shape[:axis]), math.prod(space.shape[axis + 1 :])
@@ -68,7 +62,7 @@ def _label_parts(space: Space, least: float) -> NDArray[np.int32]:
 
 
 def find_loose_parts(space: Space, loads: Loads) -> list[Part]:
-    """The parts of a body that nothing ties to a temperature, at the coefficients and loads given."""
+    """Parts of a body without a conductance to any temperature, at the coefficients and loads given."""
     source = space.problem.source_term
     if "T" in source.variables:
         return []
@@ -107,7 +101,7 @@ def _largest(space: Space, loads: Loads) -> float:
 
 
 def _find_ties(space: Space, loads: Loads) -> NDArray[np.bool_]:
-    """Cells behind a face whose law knows a temperature, flat; of a law that is not linear, wherever it stands."""
+    """Mask of the cells behind faces whose law contains a temperature, of a non-linear law anywhere in it; flat."""
     tied = np.zeros(space.capacity.size, bool)
     for patch, law, closure in zip(space.patches, space.boundaries, loads.closures, strict=True):
         holds = np.broadcast_to(np.asarray(closure.transmittance) > 0.0, patch.cells.shape)
@@ -128,7 +122,7 @@ def make_part(space: Space, loads: Loads, cells: NDArray[np.intp]) -> Part:
 
 
 def describe_part(space: Space, cells: NDArray[np.intp]) -> str:
-    """A part in words: `the part of 96 cells at x = 0.6 to 1 m`, or `the body`."""
+    """Describe a part in words: `the part of 96 cells at x = 0.6 to 1 m`, or `the body`."""
     inside = space.capacity.size if space.active is None else int(space.active.sum())
     if cells.size == inside:
         return "the body"
@@ -141,7 +135,7 @@ def describe_part(space: Space, cells: NDArray[np.intp]) -> str:
 
 
 def refuse_part(space: Space, part: Part) -> SingularError:
-    """The error for a part that nothing ties to a temperature and no pin fixes."""
+    """Error for a part without a conductance to any temperature and without a pin."""
     name, unit = describe_part(space, part.cells), ("W/m2", "W/m", "W")[space.problem.dimension - 1]
     reason = f"{name} exchanges heat with nothing that has a temperature"
     cell = int(part.cells[0])
@@ -162,8 +156,8 @@ class Pinned:
     Args:
         part: Of the body.
         cell: Flat index of the cell that holds the point of the pin, or of any cell for a mean.
-        value: Asked temperature.
-        point: At which it is asked; None for the mean of the part.
+        value: Prescribed temperature.
+        point: At which it is prescribed; None for the mean of the part.
     """
 
     part: Part
@@ -173,7 +167,7 @@ class Pinned:
 
 
 def match_pins(space: Space, parts: list[Part]) -> list[Pinned]:
-    """Each loose part with its pin.
+    """Match each loose part with its pin.
 
     Raises:
         SingularError: A part has no pin, or its heat does not balance.
@@ -202,7 +196,7 @@ def match_pins(space: Space, parts: list[Part]) -> list[Pinned]:
 
 
 def _find_cell(space: Space, point: tuple[float, ...]) -> int:
-    """The cell of the body that holds a point, on a face either of both."""
+    """Cell of the body that contains a point; on a face either of both."""
     domain = space.problem.domain
     local = [(at - low) / spacing for at, low, spacing in zip(point, domain.origin, domain.spacing, strict=True)]
     for nudge in (0.0, -1e-6, 1e-6):
@@ -216,10 +210,10 @@ def _find_cell(space: Space, point: tuple[float, ...]) -> int:
 
 
 def correct_levels(space: Space, loads: Loads, temperature: FloatArray) -> FloatArray:
-    """The field with the levels of parts that hardly anything joins, so that the heat of each of them balances.
+    """Field with the levels of weakly joined parts corrected, so that the heat of each of them balances.
 
-    A direct solve knows such a level to the rounding of the whole matrix over the conductance that ties it; the sums
-    over the parts know it to the rounding of that conductance itself.
+    A direct solve finds such a level to the rounding of the whole matrix over the conductance that ties it; the sums
+    over the parts give it to the rounding of that conductance itself.
 
     Raises:
         SingularError: A level cannot be known, or is beyond anything that a body reaches.
@@ -243,7 +237,7 @@ def correct_levels(space: Space, loads: Loads, temperature: FloatArray) -> Float
 
 
 def require_levels(space: Space, loads: Loads, temperature: FloatArray) -> None:
-    """Refuse a body with a part whose level nearly nothing ties, as its coefficients at a field have it.
+    """Refuse a body with a part whose level is nearly undefined, at the coefficients of a field.
 
     Raises:
         SingularError: The heat of a part would take it beyond anything that a body reaches.
@@ -256,12 +250,12 @@ def require_levels(space: Space, loads: Loads, temperature: FloatArray) -> None:
 
 
 def _find_levels(matrix: sparse.csc_matrix, labels: NDArray[np.int32], net: FloatArray) -> FloatArray:
-    """By how much each part has to be warmer for its heat to balance [K]."""
+    """Rise of each part for which its heat balances [K]."""
     return np.atleast_1d(np.asarray(sparse.linalg.spsolve(matrix, np.bincount(labels, weights=net))))
 
 
 def _require_reached(space: Space, loads: Loads, temperature: FloatArray, labels: NDArray[np.int32]) -> None:
-    """Refuse a level beyond `ENDLESS` of a part that is tied by less than `WEAK` of what its cells conduct."""
+    """Refuse a level beyond `ENDLESS` of a part joined by less than `WEAK` of the conductances of its cells."""
     tie = _join_parts(space, loads, labels).diagonal() / np.bincount(labels)
     is_weak = (tie <= WEAK * _largest(space, loads))[labels]
     if space.active is not None:
@@ -273,7 +267,7 @@ def _require_reached(space: Space, loads: Loads, temperature: FloatArray, labels
 
 
 def _label_weak_parts(space: Space, loads: Loads) -> NDArray[np.int32] | None:
-    """Numbers of the parts that hardly anything joins, flat; all that is outside the body is one more.
+    """Numbers of the weakly joined parts, flat; all cells outside the body are one more.
 
     None where the body is one part, and tied well.
     """
@@ -326,7 +320,7 @@ def _join_parts(space: Space, loads: Loads, labels: NDArray[np.int32]) -> sparse
 
 
 def _refuse_weak(space: Space, cells: NDArray[np.intp], temperature: FloatArray) -> SingularError:
-    """The error for a part that is joined to temperatures by nearly nothing."""
+    """Error for a part that is joined to temperatures by a negligible conductance."""
     level = float(np.mean(temperature[cells]))
     reason = (
         f"{describe_part(space, cells)} is joined to what has a temperature by a conductance of nearly nothing: "
