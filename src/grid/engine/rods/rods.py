@@ -72,7 +72,7 @@ def find_sub_steps(
 def start_shape(spatial_steps: int) -> FloatArray:
     """Return sin(pi i / (n - 1)), exactly symmetric and exactly zero at both ends, shape ``(spatial_steps,)``.
 
-    It is remembered, and cannot be written to: a sweep over the number of nodes asks for each many times.
+    It is remembered, and cannot be written to: a sweep over the number of nodes uses each many times.
     """
     half = [math.sin(math.pi * i / (spatial_steps - 1)) for i in range((spatial_steps + 1) // 2)]
     shape = np.array(half + half[: spatial_steps // 2][::-1])
@@ -82,7 +82,7 @@ def start_shape(spatial_steps: int) -> FloatArray:
 
 @lru_cache(maxsize=1024)
 def snapshot_rows(time_steps: int) -> npt.NDArray[np.int64]:
-    """Return the indices of the 16 results that are kept, first and last among them; repeated where there are fewer.
+    """Return the indices of the 16 stored results, first and last among them; repeated where there are fewer.
 
     The array is remembered, and cannot be written to.
     """
@@ -143,7 +143,7 @@ def solve_rods(
         out_snapshots: Where the snapshots go, shape ``(columns, 16, n)``; made when not given.
 
     Returns:
-        For each column a `Rod`; None where `on_progress` asked to leave it out; an error, returned and not raised,
+        For each column a `Rod`; None where `on_progress` left it out; an error, returned and not raised,
         where it needs more than `CELL_STEPS_LIMIT`, so that its neighbours are solved all the same.
     """
     columns = list(zip(length, diffusivity, initial_temp, boundary_temp, end_time, strict=True))
@@ -208,7 +208,7 @@ class _Room:
 
 
 class _Run:
-    """One rod on its way: state, plan and running totals."""
+    """One rod during its run: state, plan and running totals."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class _Run:
         return self._finish()
 
     def _advance(self, rows: FloatArray, first: int, column: int, watch: _Watch) -> bool:
-        """Fill `rows`; False where the column was left out on the way."""
+        """Fill `rows`; False where the column was left out during the run."""
         kernels = self.kernels
         limit = max(1, _CALL_CELL_STEPS // self.nodes)  # sub-steps of one call
         ahead = 0

@@ -1,4 +1,4 @@
-"""Limits of the quantities of structures, beside those of `grid.engine.limits`."""
+"""Limits of the quantities of structures, in addition to those of `grid.engine.limits`."""
 
 import math
 
@@ -16,7 +16,7 @@ TEMPERATURE_CHANGE = Limit(-1e9, 1e9, "K")
 BIOT = Limit(1e-9, 1e6, "1")
 STRAIN_RANGE = Limit(0.0, 1e3, "1", exclusive_minimum=True)
 CYCLES = Limit(0.0, 1e18, "1")
-EXPONENT = Limit(-10.0, -1e-3, "1")  # of a strength or ductility; a slope nearer to 0 gives lives beyond a double
+EXPONENT = Limit(-10.0, -1e-3, "1")  # [-] exponent of a strength or ductility; nearer to 0, lives overflow
 DUCTILITY = Limit(0.0, 1e3, "1", exclusive_minimum=True)
 PRIMARY_STRESS = Limit(0.0, 1.0, "1")  # a plate under more than its yield stress collapses
 SECONDARY_STRESS = Limit(0.0, 1e6, "1")

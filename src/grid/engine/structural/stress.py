@@ -1,4 +1,4 @@
-"""Stresses of a body that a heat run has warmed.
+"""Stresses of a body under the temperatures of a heat run.
 
     solution = solve(HeatProblem.from_case(case), times=[10.0, 60.0])
     stress = solve_stress(solution, supports={"z_min": "fixed"})
@@ -97,7 +97,7 @@ def solve_stress(
     time: float | None = None,
     reference_temperature: ArrayLike | None = None,
 ) -> StressSolution:
-    """Stresses at an asked time (default: the last).
+    """Stresses at an output time (default: the last).
 
     Contacts resist heat alone: mechanically both sides are bonded, which `notes` of the result says.
 
@@ -107,7 +107,7 @@ def solve_stress(
             if not given.
 
     Raises:
-        FieldError: A property is missing, the time was not asked for, or a steady run has no reference temperature.
+        FieldError: A property is missing, the time was not requested, or a steady run has no reference temperature.
         SingularError, NotConvergedError: From the equations.
     """
     require_kind("solution", solution, Solution, "a Solution; what solve returns")
@@ -134,7 +134,7 @@ class StressRun:
 
     @cached_property
     def first_yield(self) -> FloatArray:
-        """Time at which each cell first yields, endless where it never does, shape `cells` [s].
+        """Time at which each cell first yields, infinite where it never does, shape `cells` [s].
 
         Raises:
             FieldError: A material has no yield stress.
@@ -178,7 +178,7 @@ def solve_stress_run(
     plane: Plane | None = None,
     reference_temperature: ArrayLike | None = None,
 ) -> StressRun:
-    """Stresses at all asked times; the equations are factorised once.
+    """Stresses at all output times; the equations are factorised once.
 
     Arguments and errors are those of `solve_stress`.
     """
@@ -194,7 +194,7 @@ def estimate_stress(
     reference_temperature: ArrayLike = 0.0,
     support: Literal["free", "held"] = "free",
 ) -> FloatArray:
-    """Equal biaxial stress of each cell as if it were part of a plate, shape `cells` [Pa]: at a glance, for live runs.
+    """Equal biaxial stress of each cell as if part of a plate, shape `cells` [Pa]; a quick estimate for live runs.
 
     sigma = E alpha / (1 - nu) (mean - T) where the plate is free to stretch, -E alpha / (1 - nu) (T - T_ref) where
     it is held; with several materials the mean is the common strain that leaves no force.

@@ -5,7 +5,8 @@ With values phi_1 (fine), phi_2, phi_3 on grids whose cells grow by r = 2, e_21 
 .. math:: p = \ln|e_{32}/e_{21}| / \ln r, \quad \phi_{ext} = \phi_1 - e_{21} / (r^p - 1), \quad
           GCI = F_s |e_{21} / \phi_1| / (r^p - 1)
 
-The cells are refined at a fixed number of steps and the steps on a fixed grid, so that each study sees one error alone.
+The cells are refined at a fixed number of steps and the steps on a fixed grid, so that each study shows one error
+alone.
 
 References:
     P. J. Roache, Verification and Validation in Computational Science and Engineering (Hermosa, 1998), ch. 5.
@@ -78,8 +79,8 @@ def study_case(case: Entry, *, levels: int = MIN_LEVELS, directions: Sequence[Di
         directions: `space`, `time` or both; default all that the case has.
 
     Raises:
-        UnsupportedError: A kind of case without a grid, or a run that changes its model on the way.
-        FieldError, InvalidFieldsError: The case is not valid, or cannot be refined as asked.
+        UnsupportedError: A kind of case without a grid, or a run that changes its model.
+        FieldError, InvalidFieldsError: The case is not valid, or cannot be refined as requested.
     """
     kind = case.get("kind", "diffusion")
     if kind in OTHER_KINDS and kind not in KINDS:
@@ -137,7 +138,7 @@ def study(
 
 
 def _with_all_times(problem: HeatProblem, times: Sequence[float]) -> HeatProblem:
-    """The problem as long as its last asked time, at the same step."""
+    """The problem as long as its last output time, at the same step."""
     if problem.steady or problem.end_time is None:
         return problem
     steps, end = problem.steps or DEFAULT_STEPS, max(problem.end_time, *times, 0.0)

@@ -14,7 +14,7 @@ Compute = Callable[[Entry], Any]
 
 
 def prepare_case(case: Mapping[str, Any]) -> Compute:
-    """Read a case and return what computes its entries; the run goes as far as they ask.
+    """Read a case and return what computes its entries; the run is as long as they need.
 
     Raises:
         FieldError, InvalidFieldsError: The case is not valid.

@@ -1,4 +1,4 @@
-"""The quantities that a case may ask of a heat problem on a grid (docs/case-format.md, section 3).
+"""Quantities that a case may request of a heat problem on a grid (docs/case-format.md, section 3).
 
 Dispatch is on `quantity` alone. Times and places come from the entry; the solution must hold its time.
 """
@@ -20,7 +20,7 @@ Entry = Mapping[str, Any]
 
 
 def asked_times(case: Entry) -> tuple[float, ...]:
-    """The times at which the expected values of a case are asked, increasing."""
+    """Times of the expected values of a case, increasing."""
     return tuple(sorted({float(entry["time"]) for entry in case.get("expected", ()) if "time" in entry}))
 
 

@@ -54,7 +54,7 @@ class Row:
     Args:
         case: Identity of the case.
         kind: Its kind.
-        quantity: What was asked.
+        quantity: Name of the quantity.
         at: The place, if one was named.
         time: The time, if one was named [s].
         value: What was computed; None where nothing was.

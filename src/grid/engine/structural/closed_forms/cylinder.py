@@ -1,4 +1,4 @@
-"""A long hollow cylinder with a steady radial temperature, ends and surfaces free.
+"""Long hollow cylinder with a steady radial temperature; ends and surfaces are free.
 
 Timoshenko and Goodier, Theory of Elasticity, 3rd ed., article 151.
 """

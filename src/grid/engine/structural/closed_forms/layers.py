@@ -53,7 +53,7 @@ class LayeredStrip:
 
     @property
     def curvature(self) -> float:
-        """kappa, positive when the upper side is the longer one [1/m]."""
+        """Curvature kappa, positive when the upper side is the longer one [1/m]."""
         return self.strain[1]
 
     def stress_at(self, z: float, layer: int) -> float:
@@ -72,7 +72,7 @@ class LayeredStrip:
         return chosen.young_modulus * (e + kappa * (z - 0.5 * self.interfaces[-1]) - free)
 
     def tip_deflection(self, length: float) -> float:
-        """abs(kappa) length^2 / 2 [m]: of the free end of a clamped strip."""
+        """Deflection abs(kappa) length^2 / 2 of the free end of a clamped strip [m]."""
         return abs(self.curvature) * length**2 / 2.0
 
     def axial_growth(self, length: float) -> float:

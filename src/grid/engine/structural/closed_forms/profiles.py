@@ -44,12 +44,12 @@ class Profile:
 
     @cached_property
     def moment(self) -> float:
-        """M, about the middle [K m2]."""
+        """Moment M of the excess about the middle [K m2]."""
         middle = 0.5 * (self.low + self.high)
         return integrate(lambda s: self.excess(s) * (s - middle), self.low, self.high)
 
     def stress_at(self, place: ArrayLike) -> FloatArray:
-        """xx, and yy of a plate, at coordinates through the thickness [Pa]."""
+        """Stress xx, and yy of a plate, at coordinates through the thickness [Pa]."""
         s = np.asarray(place, dtype=np.float64)
         strain = self.excess(s.reshape(-1)).reshape(s.shape)
         if self.is_expansion_free:
@@ -62,7 +62,7 @@ class Profile:
 
     @cached_property
     def largest_von_mises(self) -> float:
-        """Over the thickness [Pa]; of equal biaxial and of uniaxial stress it is the absolute value."""
+        """Largest von Mises stress over the thickness [Pa]; the absolute value of equal biaxial or uniaxial stress."""
         return find_largest(lambda s: np.abs(self.stress_at(s)), self.low, self.high)
 
     def net_force(self) -> float:

@@ -63,7 +63,7 @@ def _panel(
 
 
 def find_largest(function: Function, low: float, high: float) -> float:
-    """Largest value on the closed interval: a scan, then closer and closer looks around its highest sample.
+    """Largest value on the closed interval: a scan, then refined scans around its highest sample.
 
     A peak narrower than 1/4096 of the interval may be missed.
     """
@@ -82,7 +82,7 @@ def find_largest(function: Function, low: float, high: float) -> float:
 
 
 def find_sign_changes(function: Function, low: float, high: float) -> list[float]:
-    """Coordinates at which the function changes sign, rising; what is zero to rounding has no sign."""
+    """Coordinates at which the function changes sign, rising; a value that is zero to rounding has no sign."""
     places = np.linspace(low, high, SAMPLES)
     values = function(places)
     noise = 1e-13 * float(np.abs(values).max())

@@ -1,10 +1,10 @@
-r"""A wall quenched on both faces: how its surface stress rises and falls.
+r"""Surface stress over time of a wall quenched on both faces.
 
 .. math:: S(Fo) = \sum_n A_n e^{-z_n^2 Fo},\quad z_n \tan z_n = Bi,\quad
    A_n = \frac{4 \sin z_n}{2 z_n + \sin 2 z_n}\left(\frac{\sin z_n}{z_n} - \cos z_n\right)
 
 is the mean temperature minus that of the surface over the drop, from the exact transient of the wall (Carslaw and
-Jaeger, Conduction of Heat in Solids, 1959, section 3.11); the surface of a plate free to expand bears
+Jaeger, Conduction of Heat in Solids, 1959, section 3.11); the surface of a plate free to expand has a stress of
 E alpha / (1 - nu) times the drop times that.
 """
 
@@ -22,7 +22,7 @@ SMALL_ROOT = 1e-2  # [-] root below which sin z / z - cos z is computed from its
 
 @dataclass(frozen=True)
 class QuenchPeak:
-    """The highest surface stress as a share of E alpha dT / (1 - nu), and k t / (rho c L^2) when it comes."""
+    """Highest surface stress as a share of E alpha dT / (1 - nu), and its time k t / (rho c L^2)."""
 
     share: float
     fourier_number: float
@@ -42,14 +42,14 @@ def find_roots(biot: float, count: int) -> FloatArray:
 
 
 def compute_stress_share(biot: float, fourier_number: float) -> float:
-    """S(Fo): surface stress over E alpha dT / (1 - nu)."""
+    """Share S(Fo): surface stress over E alpha dT / (1 - nu)."""
     roots, amplitudes = _modes(biot, _mode_count(fourier_number))
     return float(amplitudes @ np.exp(-np.minimum(roots**2 * fourier_number, 700.0)))
 
 
 @lru_cache(maxsize=64)
 def find_peak(biot: float) -> QuenchPeak:
-    """The moment at which dS/dFo vanishes, found between a thousandth of the earliest possible peak and 20."""
+    """Time at which dS/dFo vanishes, found between a thousandth of the earliest possible peak and 20."""
     from scipy.optimize import brentq
 
     earliest = 1e-3 / (2.0 * (1.0 + biot))  # a fast quench peaks at Fo = 1/(2 Bi)

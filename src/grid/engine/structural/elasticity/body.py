@@ -21,7 +21,7 @@ class ElasticBody:
     """Elastic body of materials with its supports.
 
     Args:
-        domain: The grid; `active` is not looked at, `material` is.
+        domain: The grid; `active` is not used, `material` is.
         material: Number of the material of each cell, -1 outside the body, shape `cells`.
         young_modulus: Of each material [Pa].
         poisson_ratio: Of each material.

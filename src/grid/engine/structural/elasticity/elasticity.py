@@ -79,7 +79,7 @@ class ElasticSystem:
 def _loads(
     element: Element, stiffnesses: list[Stiffness], kind: NDArray[np.intp], strain: FreeStrain
 ) -> tuple[FloatArray, FloatArray]:
-    """Nodal forces for E = 1, and what the strain does to the modes; cells that an edge cuts count 8^d parts."""
+    """Nodal forces for E = 1, and the loads on the modes; cells that an edge cuts are divided into 8^d parts."""
     d = element.dimension
     loads = np.zeros((kind.size, element.nodal_freedoms))
     modes = np.zeros((kind.size, stiffnesses[0].inverse.shape[0]))
@@ -120,7 +120,7 @@ class _State:
         return out
 
     def _strain_at(self, points: FloatArray) -> FloatArray:
-        """The free strain as the elements feel it, shape (cells, points).
+        """Free strain at points of the elements, shape (cells, points).
 
         Elements of order 1 strain linearly: what a free strain bends beyond that would be left over as stress, so the
         line of its mean and mean slopes is taken. At the Gauss points of order 2 a parabola is its own line.
@@ -166,7 +166,7 @@ def _groups(state: _State) -> NDArray[np.intp]:
 
 
 def _displacement(body: ElasticBody, order: int, numbers: NDArray[np.intp], found: FloatArray) -> FloatArray:
-    """At the corners of all cells, 0 where the body is not."""
+    """Displacement at the corners of all cells, 0 outside the body."""
     d = body.domain.dimension
     full = np.zeros((numbers.size, d))
     full[numbers >= 0] = found.reshape(-1, d)[numbers[numbers >= 0]]

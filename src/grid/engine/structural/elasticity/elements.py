@@ -159,7 +159,7 @@ class Stiffness:
     inverse: FloatArray
 
     def load(self, points: FloatArray, weights: FloatArray, free_strain: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Nodal forces of a free strain known at points of each element, and what it does to the modes.
+        """Nodal forces of a free strain known at points of each element, and its loads on the modes.
 
         Args:
             points, weights: Quadrature, weights summing to 1.

@@ -17,7 +17,7 @@ from grid.engine.values.operations import FloatArray
 
 @dataclass(frozen=True)
 class StressFields:
-    """Displacements and stresses of a body; `StressSolution` says what each field is."""
+    """Displacements and stresses of a body; `StressSolution` describes each field."""
 
     body: ElasticBody
     displacement: FloatArray
@@ -28,7 +28,7 @@ class StressFields:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Say in one line what was strained, and how near it is to yielding."""
+        """Describe in one line the body and its distance from yielding."""
         grid = " x ".join(map(str, self.body.domain.cells))
         factor = "" if self.body.yield_stress is None else f", least safety factor {self.minimum_safety_factor:.4g}"
         stress = f"von Mises stress up to {self.largest_von_mises.max() / 1e6:.4g} MPa"
@@ -36,22 +36,22 @@ class StressFields:
 
     @cached_property
     def von_mises(self) -> FloatArray:
-        """At cell centres [Pa]."""
+        """Von Mises stress at cell centres [Pa]."""
         return integrity.compute_von_mises(self.stress)
 
     @cached_property
     def tresca(self) -> FloatArray:
-        """At cell centres [Pa]."""
+        """Tresca stress at cell centres [Pa]."""
         return integrity.compute_tresca(self.stress)
 
     @cached_property
     def principal(self) -> FloatArray:
-        """At cell centres, largest first, shape (3, *cells) [Pa]."""
+        """Principal stresses at cell centres, largest first, shape (3, *cells) [Pa]."""
         return integrity.compute_principal(self.stress)
 
     @cached_property
     def safety_factor(self) -> FloatArray:
-        """Yield stress over the largest von Mises stress of each cell; endless outside the body.
+        """Yield stress over the largest von Mises stress of each cell; infinite outside the body.
 
         Raises:
             FieldError: A material has no yield stress.
@@ -63,7 +63,7 @@ class StressFields:
 
     @property
     def minimum_safety_factor(self) -> float:
-        """Over the body."""
+        """Least safety factor over the body."""
         return float(self.safety_factor.min())
 
     def stress_at(

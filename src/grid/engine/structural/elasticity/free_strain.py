@@ -1,4 +1,4 @@
-"""Free normal strains, equal in all directions, such as alpha dT: what a body would do if nothing held it."""
+"""Free normal strains, equal in all directions, such as alpha dT: the strains of an unconstrained body."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class FreeStrain(Protocol):
 
     @property
     def is_cut(self) -> BoolArray:
-        """Cells through which the edge of a region goes, shape (cells,)."""
+        """Mask of the cells that the edge of a region crosses, shape (cells,)."""
         ...
 
     @property
     def regions(self) -> BoolArray:
-        """For each region of its own, the cells in it, shape (regions, cells)."""
+        """Cells of each region with a strain of its own, shape (regions, cells)."""
         ...
 
     def sample(self, points: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
@@ -40,7 +40,7 @@ class FreeStrain(Protocol):
 
 @dataclass(frozen=True)
 class SmoothStrain:
-    """A strain that is a parabola along each axis within each cell: what a field of cell temperatures gives.
+    """Strain that is a parabola along each axis within each cell, from a field of cell temperatures.
 
     Args:
         values: At the centres, shape (cells,).

@@ -51,7 +51,7 @@ class Samples:
         without it the mean of the limits from all sides, which is right for what continues across.
 
         Raises:
-            FieldError: The point is not in the body, or not on an edge though a side is asked.
+            FieldError: The point is not in the body, or not on an edge though a side is given.
         """
         for coordinate, low, length in zip(place, self.domain.origin, self.domain.size, strict=True):
             if not abs(coordinate - low) <= 2.0 * length:  # far outside the differences below have no meaning
@@ -113,7 +113,7 @@ class Samples:
                 reach, terms = REACH[self.order] + start, _powers(local.size, degree)
         offsets = (index[near, None, :] + 0.5 + 0.5 * self.points - local).reshape(-1, local.size)
         weight = (1.0 - np.minimum(np.max(np.abs(offsets), axis=1) / (reach + 1.0), 1.0) ** 2) ** 2 + 1e-6
-        # a power along an axis needs as many different places there, else it cannot be told from lower ones
+        # a power along an axis needs as many different places there, else it cannot be distinguished from lower ones
         levels = [np.unique(np.round(offsets[:, axis], 6)).size for axis in range(local.size)]
         terms = [power for power in terms if np.all(power < levels)]
         basis = np.stack([np.prod(offsets**power, axis=1) for power in terms], axis=1)
@@ -137,7 +137,7 @@ def _varies(truth: BoolArray) -> bool:
 
 
 def _connected(index: NDArray[np.intp], near: BoolArray, distance: FloatArray) -> BoolArray:
-    """Those of the near cells that hang together with the nearest ones, face by face."""
+    """Select the near cells that are connected with the nearest ones, face by face."""
     from scipy import ndimage
 
     rows = np.flatnonzero(near)

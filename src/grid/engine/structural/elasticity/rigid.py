@@ -1,4 +1,4 @@
-"""Rigid motions: those of a body's parts, and those that supports leave."""
+"""Rigid motions of a body's parts, and those that its supports allow."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ def find_free_motions(modes: FloatArray, is_held: NDArray[np.bool_]) -> FloatArr
 
 
 def choose_pins(motions: FloatArray) -> NDArray[np.intp]:
-    """As many freedoms as there are motions whose holding stops them all, far from singular."""
+    """Choose as many freedoms as there are motions, whose holding stops them all, far from singular."""
     from scipy.linalg import qr
 
     _, _, order = qr(motions.T, mode="economic", pivoting=True)

@@ -21,7 +21,7 @@ class StressSolution(StressFields):
         largest_von_mises: In each cell, corners included, shape `cells` [Pa]. At a re-entrant corner, the end of a
             fixed face or a corner of a region it grows as the grid is refined.
         order: Of the elements.
-        notes: What was assumed where the heat problem says more than the body, in sentences.
+        notes: Assumptions where the heat problem defines more than the body, in sentences.
     """
 
     def to_xarray(self) -> "xr.Dataset":

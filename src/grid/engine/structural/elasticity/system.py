@@ -1,4 +1,4 @@
-"""The equations of elasticity on a grid: assembled, held and solved."""
+"""Equations of elasticity on a grid: assembly, supports and solution."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

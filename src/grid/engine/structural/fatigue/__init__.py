@@ -1,1 +1,1 @@
-"""Fatigue: cycles of a history, and laws of life."""
+"""Fatigue: cycles of a history, and life laws."""

@@ -5,7 +5,7 @@ r"""Life under cycles of stress and strain: laws of one cycle, and Miner's sum.
 - Universal slopes (Manson, Experimental Mechanics 5, 1965): range = 3.5 (s_u/E) N^-0.12 + e_f^0.6 N^-0.6.
 - Miner (J. Appl. Mech. 12, 1945): damage = sum of cycles / N.
 
-Laws take a range, not an amplitude, and answer N, endless for no range.
+Laws take a range, not an amplitude, and return N, infinite for no range.
 """
 
 import math
@@ -24,7 +24,7 @@ ELASTIC_SLOPE, PLASTIC_SLOPE, ELASTIC_FACTOR, DUCTILITY_POWER = 0.12, 0.6, 3.5, 
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """range / 2 = coefficient (2N)^exponent: Basquin's law for stresses [Pa], Coffin's and Manson's for strains."""
+    """Law range / 2 = coefficient (2N)^exponent: Basquin's for stresses [Pa], Coffin's and Manson's for strains."""
 
     coefficient: float
     exponent: float  # negative
@@ -52,7 +52,7 @@ class UniversalSlopes:
     true_fracture_ductility: float
 
     def compute_range(self, cycles: ArrayLike) -> FloatArray:
-        """Strain range that is borne for so many cycles."""
+        """Strain range that leads to failure after so many cycles."""
         n = np.asarray(cycles, dtype=np.float64)
         elastic = ELASTIC_FACTOR * self.ultimate_strength / self.young_modulus * n**-ELASTIC_SLOPE
         out: FloatArray = elastic + self.true_fracture_ductility**DUCTILITY_POWER * n**-PLASTIC_SLOPE
@@ -91,6 +91,6 @@ def compute_blocks_to_failure(damage: ArrayLike, already: ArrayLike = 0.0) -> Fl
     """Count the blocks of `damage` each until failure after damage `already` done; infinite without damage."""
     left = np.maximum(1.0 - np.asarray(already, dtype=np.float64), 0.0)
     damage = np.asarray(damage, dtype=np.float64)
-    with np.errstate(over="ignore"):  # of next to no damage endless as well
+    with np.errstate(over="ignore"):  # infinite for negligible damage as well
         out: FloatArray = np.where(damage > 0.0, left / np.where(damage > 0.0, damage, 1.0), np.inf)
     return out

@@ -1,4 +1,4 @@
-"""The counting of `cycles.py` compiled, for many histories at once."""
+"""Compiled rainflow counting, for many histories at once."""
 
 import numba
 

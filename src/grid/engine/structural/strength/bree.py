@@ -1,4 +1,4 @@
-"""A plate under steady tension and a temperature gradient that comes and goes: Bree's diagram, and the plate cycled.
+"""A plate under steady tension and a cyclic temperature gradient: Bree's diagram, and the plate cycled.
 
 J. Bree, Elastic-plastic behaviour of thin tubes subjected to internal pressure and intermittent high-heat fluxes,
 J. Strain Analysis 2 (1967) 226-238. X is the mean stress over the yield stress, Y the elastic thermal stress of the
@@ -27,7 +27,7 @@ def compute_growth(mean_stress: float, thermal_stress: float) -> float:
 
 
 def find_regime(mean_stress: float, thermal_stress: float) -> str:
-    """`elastic`, `shakedown`, `plastic cycling` or `ratcheting`, from Bree's diagram; edges are of the milder one."""
+    """Find `elastic`, `shakedown`, `plastic cycling` or `ratcheting` in Bree's diagram; edges are of the milder one."""
     x, y = mean_stress, thermal_stress
     if _is_elastic(x, y):
         return "elastic"

@@ -43,7 +43,7 @@ def compute_tresca(stress: ArrayLike) -> FloatArray:
 
 
 def compute_safety_factor(equivalent: ArrayLike, yield_stress: ArrayLike) -> FloatArray:
-    """`yield_stress` over the equivalent stress; endless where there is no stress."""
+    """`yield_stress` over the equivalent stress; infinite where there is no stress."""
     equivalent = np.asarray(equivalent, dtype=np.float64)
     with np.errstate(divide="ignore"):
         out: FloatArray = np.where(equivalent > 0.0, np.divide(yield_stress, np.maximum(equivalent, 0.0)), np.inf)
@@ -51,7 +51,7 @@ def compute_safety_factor(equivalent: ArrayLike, yield_stress: ArrayLike) -> Flo
 
 
 def compute_first_yield(times: Sequence[float], equivalent: ArrayLike, yield_stress: ArrayLike) -> FloatArray:
-    """Time at which each place first yields [s], endless where it never does; shape of one snapshot.
+    """Time at which each place first yields [s], infinite where it never does; shape of one snapshot.
 
     Args:
         times: Increasing times of the snapshots [s], shape (n,).

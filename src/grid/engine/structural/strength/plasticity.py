@@ -1,9 +1,9 @@
 r"""Elastic-perfectly-plastic bars and bundles of fibres under histories of temperature.
 
-A fibre bears sigma = E (strain - thermal strain - plastic strain), kept within +-yield_stress by plastic flow (return
-mapping in one dimension: Simo and Hughes, Computational Inelasticity, 1998, section 1.2). A bundle strains together:
-one fibre held is the fixed bar, two are the two-bar assembly, many are a plate through its thickness, whose integration
-points they are. Boley and Weiner, Theory of Thermal Stresses, chapter 16.
+A fibre has the stress sigma = E (strain - thermal strain - plastic strain), kept within +-yield_stress by plastic flow
+(return mapping in one dimension: Simo and Hughes, Computational Inelasticity, 1998, section 1.2). A bundle strains
+together: one fibre held is the fixed bar, two are the two-bar assembly, many are a plate through its thickness, whose
+integration points they are. Boley and Weiner, Theory of Thermal Stresses, chapter 16.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,13 +50,13 @@ def compute_plastic_range(
 
 
 def compute_shakedown_limit(*, young_modulus: float, thermal_expansion: float, yield_stress: float) -> float:
-    """Largest range of temperature that a fixed bar settles to bear elastically, 2 yield_stress / (E alpha) [K]."""
+    """Largest range of temperature under which a fixed bar becomes elastic, 2 yield_stress / (E alpha) [K]."""
     return 2.0 * yield_stress / (young_modulus * abs(thermal_expansion))
 
 
 @dataclass(frozen=True)
 class Fibres:
-    """A bundle of fibres that stretches as one and, if `places` are given, bends as one.
+    """Bundle of fibres with a common strain and, if `places` are given, a common curvature.
 
     Args:
         areas: Of each fibre, shape (n,) [m2, or m of a plate's thickness].
@@ -94,7 +94,7 @@ class FibreState:
 
 
 def make_rest(fibres: Fibres) -> FibreState:
-    """The bundle before any load."""
+    """Bundle before any load."""
     zero = np.zeros(fibres.areas.size)
     return FibreState(0.0, 0.0, zero, zero)
 
@@ -115,7 +115,7 @@ def step_free(
     shortened steps finds it.
 
     Raises:
-        SingularError: The load is beyond what the fibres can bear.
+        SingularError: The load is beyond the strength of the fibres.
         NotConvergedError: Forces do not balance to 1e-12 of the plastic force.
     """
     thermal = np.broadcast_to(np.asarray(thermal_strain, dtype=np.float64), fibres.areas.shape)
@@ -152,7 +152,7 @@ def _map_back(fibres: Fibres, strain: FloatArray, plastic: FloatArray) -> tuple[
 def _shorten(
     fibres: Fibres, unknown: FloatArray, step: FloatArray, thermal: FloatArray, state: FibreState, load: FloatArray
 ) -> FloatArray:
-    """Shorten a Newton step that goes too far to where no force is left along it.
+    """Shorten a Newton step that is too long to the place where no force is left along it.
 
     That force is the slope of a convex energy, so it falls all along the step, and bisection finds its zero.
     """

@@ -1,6 +1,6 @@
-"""Cases of stress, integrity and fatigue (docs/case-format.md, sections 6 to 8): what answers their entries.
+"""Cases of stress, integrity and fatigue (docs/case-format.md, sections 6 to 8): functions that compute their entries.
 
-What answers is chosen by `kind` and `model` alone, and by `quantity` in each entry.
+The function is chosen by `kind` and `model` alone, and by `quantity` in each entry.
 """
 
 from collections.abc import Callable, Mapping

@@ -104,7 +104,7 @@ def ask_component(entry: Entry, components: tuple[str, ...]) -> str:
 
 
 def choose_quantity(entry: Entry, known: Iterable[str]) -> str:
-    """The quantity asked for.
+    """The requested quantity.
 
     Raises:
         FieldError: The model has no such quantity.
@@ -142,7 +142,7 @@ def require_expansion(material: Mapping[str, float]) -> float:
     """The size of a thermal expansion that must not be 0.
 
     Raises:
-        FieldError: It is 0, so that no temperature does what is asked.
+        FieldError: It is 0, so that no temperature has this effect.
     """
     if material["thermal_expansion"] == 0.0:
         raise FieldError("material.thermal_expansion", "a number other than 0 [1/K] for this quantity")
