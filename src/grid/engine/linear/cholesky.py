@@ -2,12 +2,13 @@ r"""Cholesky factors of sparse symmetric matrices over the cells of a grid.
 
 Cells are eliminated by nested dissection along the axes of the grid, in blocks that are dense (J. A. George, J. W. Liu,
 Computer Solution of Large Sparse Positive Definite Systems, 1981, chapters 5 and 8): the cells of a small part, or some
-of those of a plane that parts two others. What is eliminated when, and where entries appear, depends on the pattern of
-the matrix alone, so one `Elimination` serves all matrices of a body.
+of those of a plane that separates two others. The order of elimination and the places of entries depend on the
+pattern of the matrix alone, so one `Elimination` serves all matrices of a body.
 
-Of each block with the factor L and the rows B below it the products :math:`L^{-1}` and :math:`B L^{-1}` are kept, which
-makes both ways of a solution products with small dense matrices (F. L. Alvarado, R. Schreiber, SIAM J. Sci. Comput. 14,
-1993). A solution takes a third of the time of SuperLU's for some thousand cells, and a factorisation a fourth.
+For each block with the factor L and the rows B below it the products :math:`L^{-1}` and :math:`B L^{-1}` are stored,
+which makes both passes of a solution products with small dense matrices (F. L. Alvarado, R. Schreiber, SIAM J. Sci.
+Comput. 14, 1993). A solution takes a third of the time of SuperLU's for some thousand cells, and a factorisation a
+fourth.
 """
 
 from dataclasses import dataclass
@@ -28,13 +29,13 @@ Indices = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Elimination:
-    """Order and blocks of an elimination, see `grid.engine.linear.systems.cholesky_kernels`.
+    """Order and blocks of an elimination, see `grid.engine.linear.cholesky_kernels`.
 
     Args:
         order, inverse: Cell at each place, and place of each cell.
         firsts, owners: First place of each block, and one more; block of each place.
         row_starts, row_counts, rows: Rows below each block.
-        panel_starts: Of the blocks, and one more.
+        panel_starts: First number of the panel of each block, and one more.
         highest: Numbers of the longest column of a panel.
     """
 
@@ -50,11 +51,11 @@ class Elimination:
 
     @classmethod
     def of(cls, matrix: Any, places: Indices) -> "Elimination":
-        """The elimination of matrices of a pattern.
+        """Make the elimination of matrices of a pattern.
 
         Args:
             matrix: Square, with a symmetric pattern, CSC.
-            places: Of its cells on the grid, shape (cells, axes).
+            places: Places of its cells on the grid, shape (cells, axes).
         """
         size = len(places)
         order, is_first = np.empty(size, np.int32), np.empty(size, np.bool_)
@@ -76,7 +77,7 @@ class Elimination:
 
 
 def find_places(space: "Space") -> Indices:
-    """The places on the grid of the cells of a body, shape (cells, axes)."""
+    """Find the places on the grid of the cells of a body, shape (cells, axes)."""
     return np.stack(np.unravel_index(space.body_cells, space.shape), axis=1)
 
 
@@ -85,16 +86,17 @@ class Cholesky:
 
     Args:
         matrix: CSC; of its two triangles one is read.
-        elimination: Of its pattern.
-        dtype: Of the factors that are kept; single precision halves the memory that a solution reads.
+        elimination: Elimination of its pattern.
+        dtype: Type of the stored factors; single precision halves the memory that a solution reads.
 
     Raises:
-        SingularError: It is not positive definite.
+        SingularError: The matrix is not positive definite.
     """
 
     def __init__(self, matrix: Any, elimination: Elimination, dtype: type[np.floating[Any]] = np.float64) -> None:
         own = self._elimination = elimination
-        self._scale = 1.0 / float(np.abs(matrix.diagonal()).max(initial=0.0))  # far from the ends of single precision
+        # a scale far from the ends of single precision
+        self._scale = 1.0 / float(np.abs(matrix.diagonal()).max(initial=0.0))
         panels = np.zeros(int(own.panel_starts[-1]))
         failed = kernels.factorise(
             own.firsts, own.owners, own.order, own.inverse, matrix.indptr, matrix.indices, matrix.data * self._scale,
@@ -106,11 +108,11 @@ class Cholesky:
 
     @property
     def entries(self) -> int:
-        """Numbers that are kept."""
+        """Count of the stored numbers."""
         return int(self._panels.size)
 
     def solve(self, right: FloatArray) -> FloatArray:
-        """The solution for a right side, shape (cells,)."""
+        """Solve for one right-hand side, shape (cells,)."""
         own, out, dtype = self._elimination, np.empty(right.size), self._panels.dtype
         size = float(np.abs(right).max(initial=0.0)) if dtype == np.float32 else 1.0
         if not size > 0.0:

@@ -1,9 +1,8 @@
 """Compiled Cholesky factors of sparse symmetric matrices over the cells of a grid. Importing this module loads Numba.
 
-Cells are eliminated in blocks, see `grid.engine.linear.systems.cholesky`. A block of n cells with r rows below it has a
-panel of n
-columns, one after the other, each of `height` numbers: n of the block, r of the rows, and zeros up to a multiple of
-`LANES`. Rows are padded as well, with the number of all cells, which stands for a place that nobody reads.
+Cells are eliminated in blocks, see `grid.engine.linear.cholesky`. A block of n cells with r rows below it has a panel
+of n columns, one after the other, each of `height` numbers: n of the block, r of the rows, and zeros up to a multiple
+of `LANES`. Rows are padded as well, with the number of all cells, which stands for a place that is never read.
 """
 
 import math
@@ -17,14 +16,14 @@ from grid.engine.values.operations import FloatArray
 
 Indices = NDArray[Any]
 Panels = NDArray[np.floating[Any]]
-LEAF = 12  # cells up to which a part is a block
-WIDTH = 32  # columns of a block of a separator
-LANES = 8  # numbers that a vector of the processor holds
+LEAF = 12  # [-] cells up to which a part is one block
+WIDTH = 32  # [-] columns of a block of a separator
+LANES = 8  # [-] numbers in one vector of the processor
 
 
 @njit(cache=True, nogil=True)
 def _find_cut(places: Indices, order: Indices, low: int, high: int, counts: Indices) -> tuple[int, int]:
-    """Axis and plane that cut a part with the least cells of the plane over the product of both sides; -1 for none."""
+    """Find axis and plane that cut a part with fewest cells on the plane over the product of both sides; or -1."""
     best_axis, best_plane, least, total = -1, 0, np.inf, float(high - low)
     for axis in range(places.shape[1]):
         begin = end = places[order[low], axis]
@@ -49,7 +48,7 @@ def _find_cut(places: Indices, order: Indices, low: int, high: int, counts: Indi
 def _part(
     places: Indices, order: Indices, low: int, high: int, axis: int, plane: int, beside: Indices
 ) -> tuple[int, int]:
-    """Put the cells of a part below a plane first, those on it last; where those above it begin and end."""
+    """Put the cells of a part below a plane first and those on it last; return where those above it begin and end."""
     middle, above, on = low, 0, beside.size
     for at in range(low, high):
         cell = order[at]
@@ -73,12 +72,12 @@ def _part(
 
 @njit(cache=True, nogil=True)
 def dissect(places: Indices, order: Indices, is_first: Indices) -> None:
-    """Nested dissection by planes across the axes (A. George, SIAM J. Numer. Anal. 10, 1973).
+    """Order cells by nested dissection with planes across the axes (A. George, SIAM J. Numer. Anal. 10, 1973).
 
     Args:
-        places: Of the cells on the grid, not negative, shape (cells, axes).
-        order: The cells in the order in which they are eliminated; written.
-        is_first: Where a block begins; written.
+        places: Places of the cells on the grid, not negative, shape (cells, axes).
+        order: Cells in the order in which they are eliminated; written.
+        is_first: True where a block begins; written.
     """
     size = order.size
     for at in range(size):
@@ -112,13 +111,13 @@ def find_rows(
     firsts: Indices, owners: Indices, order: Indices, inverse: Indices, starts: Indices, cells: Indices,
     row_starts: Indices, row_counts: Indices,
 ) -> Indices:  # fmt: skip
-    """The rows below each block, increasing and padded: those of its own entries and those of the blocks it follows.
+    """Find the rows below each block, increasing and padded: those of its own entries and of the blocks it follows.
 
     Args:
         firsts, owners: First place in the order of each block, and block of each place.
         order, inverse: Cell at each place, and place of each cell.
-        starts, cells: The entries of each cell in the matrix.
-        row_starts, row_counts: Where the rows of each block stand, and how many of them are no padding; written.
+        starts, cells: Entries of each cell in the matrix.
+        row_starts, row_counts: First row of each block, and the number of its rows without padding; written.
     """
     size, blocks = order.size, row_counts.size
     rows, used = np.empty(4 * size + 64, np.int32), 0
@@ -162,7 +161,7 @@ def _subtract(
 ) -> None:
     """Subtract columns of a panel times factors from some numbers; the first begins at `at`, in four at a time.
 
-    Indices are unsigned: those that may be negative count from the end, and asking keeps loops from being vectorised.
+    Indices are unsigned: those that may be negative count from the end, and testing them prevents vectorised loops.
     """
     done, begin, size = 0, np.uint64(to), np.uint64(length)
     while done + 4 <= count:
@@ -181,7 +180,7 @@ def _subtract(
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _combine(sums: Panels, panels: Panels, at: int, height: int, x: Panels, first: int, own: int) -> None:
-    """The sum of the columns of a panel times some numbers."""
+    """Add up the columns of a panel times some numbers."""
     size, step, column = np.uint64(height), np.uint64(height), 0
     for i in range(size):
         sums[i] = 0.0
@@ -201,7 +200,7 @@ def _combine(sums: Panels, panels: Panels, at: int, height: int, x: Panels, firs
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _project(sums: Panels, panels: Panels, at: int, height: int, x: Panels, first: int, own: int, zero: Any) -> None:
-    """The products of the columns of a panel with some numbers; `zero` is of their precision."""
+    """Compute the products of the columns of a panel with some numbers; `zero` is of their precision."""
     size, step, column = np.uint64(height), np.uint64(height), 0
     while column + 4 <= own:
         a = np.uint64(at + column * height)
@@ -225,7 +224,7 @@ def _project(sums: Panels, panels: Panels, at: int, height: int, x: Panels, firs
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _eliminate(panels: FloatArray, at: int, own: int, height: int, factors: FloatArray) -> int:
-    """The factor of a block and its rows below; the column whose pivot is not positive, or -1."""
+    """Factorise a block and its rows below; return the column whose pivot is not positive, or -1."""
     for column in range(own):
         line = at + column * height + column
         for before in range(column):
@@ -242,7 +241,7 @@ def _eliminate(panels: FloatArray, at: int, own: int, height: int, factors: Floa
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
 def _invert(panels: FloatArray, at: int, own: int, height: int, factors: FloatArray) -> None:
-    """Put the inverse of its factor in the place of a block, and its product with it in that of the rows below."""
+    """Replace a block by the inverse of its factor, and the rows below by their product with it."""
     for column in range(own - 1, -1, -1):
         line, rest = at + column * height, own - 1 - column
         scale = 1.0 / panels[line + column]
@@ -262,7 +261,7 @@ def _spread(
     firsts: Indices, owners: Indices, row_starts: Indices, row_counts: Indices, rows: Indices, panel_starts: Indices,
     panels: FloatArray, block: int, local: Indices, factors: FloatArray, sums: FloatArray,
 ) -> None:  # fmt: skip
-    """Subtract what a block makes of its rows from the panels of the blocks to which they belong."""
+    """Subtract the contributions of a block's rows from the panels of the blocks to which they belong."""
     own, count, begin = firsts[block + 1] - firsts[block], row_counts[block], row_starts[block]
     height, at = own + row_starts[block + 1] - begin, panel_starts[block]
     done = 0
@@ -298,14 +297,14 @@ def factorise(
     values: FloatArray, row_starts: Indices, row_counts: Indices, rows: Indices, panel_starts: Indices,
     panels: FloatArray,
 ) -> int:  # fmt: skip
-    """Fill the panels, which are zeros at first; the place of a pivot that is not positive, or -1.
+    """Fill the panels, which are zeros at first; return the place of a pivot that is not positive, or -1.
 
-    Of a block with the factor L and the rows B below it, so that B L^-T are theirs, a panel holds L^-1 and
-    B L^-T L^-1: with these both ways of a solution are products.
+    For a block with the factor L and the rows B below it, which become B L^-T, a panel has L^-1 and B L^-T L^-1: with
+    these both passes of a solution are products.
 
     Args:
-        values: Of the entries, see `find_rows`, which has the other arguments.
-        panel_starts: Of the blocks.
+        values: Values of the entries, see `find_rows`, which has the other arguments.
+        panel_starts: First number of the panel of each block.
     """
     size, blocks = order.size, row_counts.size
     place, local = np.empty(size + 1, np.int32), np.empty(size + 1, np.int32)
@@ -337,11 +336,11 @@ def solve(
     right: FloatArray, out: FloatArray, scale: float, back: float, firsts: Indices, order: Indices, row_starts: Indices,
     rows: Indices, panel_starts: Indices, panels: Panels, x: Panels, sums: Panels,
 ) -> None:  # fmt: skip
-    """out = back times the solution for `scale` times the right side.
+    """Compute out = back times the solution for `scale` times the right-hand side.
 
     Args:
-        x: Work, one more than cells, of the precision of the panels.
-        sums: Work, as high as the highest panel.
+        x: Working array, one more than cells, of the precision of the panels.
+        sums: Working array, as high as the highest panel.
     """
     size, blocks = order.size, firsts.size - 1
     for at in range(size):
