@@ -1,6 +1,6 @@
-"""Arguments of the public functions: of the wrong Python type, they are refused by name like any field of a case.
+"""Arguments of the public functions: one of the wrong Python type is refused by name like any field of a case.
 
-Python checks no annotation, and what NumPy says of a text in an array names neither the argument nor what it may be.
+Python checks no annotation, and NumPy's message for a text in an array names neither the argument nor what it may be.
 """
 
 import os
@@ -17,10 +17,10 @@ FloatArray = NDArray[np.float64]
 
 
 def require_number(name: str, value: object, limit: Limit | None = None) -> float:
-    """A finite number within its limit.
+    """Return a finite number within its limit.
 
     Raises:
-        FieldError: It is not.
+        FieldError: The value is not one.
     """
     number = find_number(value)
     if number is None or (limit is not None and not limit.allows(number)):
@@ -29,10 +29,10 @@ def require_number(name: str, value: object, limit: Limit | None = None) -> floa
 
 
 def require_choice(name: str, value: object, choices: Iterable[str]) -> str:
-    """One of some words.
+    """Return one of some words.
 
     Raises:
-        FieldError: It is another, or no text.
+        FieldError: The value is another word, or no text.
     """
     choices = tuple(choices)
     if not isinstance(value, str) or value not in choices:
@@ -41,10 +41,10 @@ def require_choice(name: str, value: object, choices: Iterable[str]) -> str:
 
 
 def require_truth(name: str, value: object) -> bool:
-    """True or false, of Python or NumPy.
+    """Return True or False, of Python or NumPy.
 
     Raises:
-        FieldError: It is neither.
+        FieldError: The value is neither.
     """
     if not isinstance(value, (bool, np.bool_)):
         raise FieldError(name, "true or false")
@@ -52,40 +52,40 @@ def require_truth(name: str, value: object) -> bool:
 
 
 def require_kind(name: str, value: object, kind: type | tuple[type, ...], told: str) -> None:
-    """Refuse what is not of a class, in words.
+    """Refuse a value that is not of a class; the message gives the class as `told`.
 
     Raises:
-        FieldError: It is not.
+        FieldError: The value is not of the class.
     """
     if not isinstance(value, kind):
         raise FieldError(name, told)
 
 
 def require_list(name: str, value: object, told: str) -> None:
-    """Refuse what is no list, tuple or array with rows.
+    """Refuse a value that is no list, tuple or array with rows.
 
     Raises:
-        FieldError: It is none of them.
+        FieldError: The value is none of them.
     """
     if not isinstance(value, (list, tuple)) and not (isinstance(value, np.ndarray) and value.ndim):
         raise FieldError(name, told)
 
 
 def require_function(name: str, value: object, told: str) -> None:
-    """Refuse what cannot be called; None, for no function, passes.
+    """Refuse a value that cannot be called; None, for no function, passes.
 
     Raises:
-        FieldError: It cannot.
+        FieldError: The value cannot be called.
     """
     if value is not None and not callable(value):
         raise FieldError(name, told)
 
 
 def require_path(name: str, value: object) -> None:
-    """Refuse what names no file.
+    """Refuse a value that names no file.
 
     Raises:
-        FieldError: It is neither a text nor a path.
+        FieldError: The value is neither a text nor a path.
     """
     name_of = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(name_of, str) or "\0" in name_of:
@@ -93,7 +93,7 @@ def require_path(name: str, value: object) -> None:
 
 
 def find_floats(value: object) -> FloatArray | None:
-    """Numbers as a new array of doubles; None for what NumPy would read as texts, objects or complex numbers."""
+    """Return numbers as a new array of doubles; None for texts, objects or complex numbers."""
     try:
         found = np.asarray(value)
     except ValueError:  # rows of unequal lengths
@@ -102,7 +102,7 @@ def find_floats(value: object) -> FloatArray | None:
 
 
 def require_floats(name: str, value: object, shapes: Iterable[tuple[int, ...]] = ()) -> FloatArray:
-    """Numbers as an array of doubles, of one of the shapes if any are named.
+    """Return numbers as an array of doubles, of one of the shapes if any are named.
 
     Raises:
         FieldError: Not numbers, not finite, or of another shape.
@@ -116,10 +116,10 @@ def require_floats(name: str, value: object, shapes: Iterable[tuple[int, ...]] =
 
 
 def require_direction(value: object, axes: str) -> tuple[int, int]:
-    """Axis and sign of `+x`, `-x`, `+y`, ...
+    """Return axis and sign of `+x`, `-x`, `+y`, ...
 
     Raises:
-        FieldError: It is no direction of the body.
+        FieldError: The value is no direction of the body.
     """
     if not isinstance(value, str) or len(value) != 2 or value[0] not in "+-" or value[1] not in axes:
         raise FieldError("direction", "a sign and an axis, such as +x")
@@ -127,10 +127,10 @@ def require_direction(value: object, axes: str) -> tuple[int, int]:
 
 
 def require_place(value: object, names: str) -> tuple[float, ...]:
-    """A coordinate for each axis, from a mapping by their names or in their order.
+    """Return a coordinate for each axis, from a mapping by their names or in their order.
 
     Raises:
-        FieldError: Not a number for each of them.
+        FieldError: There is not a number for each axis.
     """
     raw = [value.get(name) for name in names] if isinstance(value, Mapping) else as_tuple(value)
     place = [find_number(number) for number in raw] if isinstance(raw, (list, tuple)) else []
@@ -141,7 +141,7 @@ def require_place(value: object, names: str) -> tuple[float, ...]:
 
 
 def as_tuple(value: Any) -> Any:
-    """Lists and arrays of one dimension as tuples; what is neither stays as it is, to be refused by name."""
+    """Return lists and arrays of one dimension as tuples; other values pass, to be refused by name."""
     if isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim == 1):
         return tuple(value.tolist() if isinstance(value, np.ndarray) else value)
     return value

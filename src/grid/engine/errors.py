@@ -1,4 +1,4 @@
-"""Errors of the engine that the shared family does not name."""
+"""Errors of the engine that the errors of `grid.core` do not cover."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class ExpressionError(InputError):
         self.message, self.text, self.column = message, text, column
 
     def __str__(self) -> str:
-        """The message, with the neighbourhood of the place and a caret under it when the text is printable."""
+        """Return the message, and if the text is printable the characters around the column with a caret."""
         start = max(0, self.column - 30)
         window = self.text[start : self.column + 30]
         if not window.isascii() or not window.isprintable():
@@ -26,7 +26,7 @@ class ExpressionError(InputError):
 
 
 class CancelledError(GridError):
-    """The caller's `on_step` asked to stop; nothing of the run is kept."""
+    """The caller's `on_step` asked to stop; nothing of the run is returned."""
 
     code, title = "cancelled", "The run was cancelled"
 
@@ -39,10 +39,10 @@ class CancelledError(GridError):
 
 
 class RunError(NumericsError):
-    """The mathematics refuses within a run: step, time and cell as far as they are known, and the way out.
+    """A refusal by the mathematics within a run: step, time and cell as far as they are known, and a remedy.
 
-    What raises it deep inside knows the cell at most; the loop in time adds the rest by `place`, and leaves what is
-    known already.
+    The function that raises it knows the cell at most; the loop in time adds the rest by `place`, which leaves known
+    values as they are.
 
     Args:
         step: Steps taken before it.
@@ -59,7 +59,7 @@ class RunError(NumericsError):
         self.step, self.time_s, self.cell = step, time_s, cell
 
     def place(self, step: int | None, time_s: float | None, shape: tuple[int, ...]) -> None:
-        """Add what is not known yet: the step, its time (None of a steady state), and the cell along each axis."""
+        """Add what is not known yet: the step, its time (None for a steady state), and the cell along each axis."""
         if self.step is None:
             self.step, self.time_s = step, time_s
         if isinstance(self.cell, int):
@@ -74,7 +74,7 @@ class RunError(NumericsError):
         return _rebuild, (type(self), self.args)
 
     def _tell(self, happened: str) -> str:
-        """`step 3, t = 0.2 s, cell (4, 1): what happened; what to do.`"""
+        """Return `step 3, t = 0.2 s, cell (4, 1): what happened; what to do.`."""
         place = [] if self.step is None else [f"step {self.step}, t = {self.time_s:.6g} s"]
         place += [] if self.cell is None else [f"cell {self.cell}"]
         return f"{', '.join(place)}{': ' if place else ''}{happened}; {self.remedy}."
@@ -121,11 +121,11 @@ class NotConvergedError(RunError):
 
     @property
     def is_general(self) -> bool:
-        """Whether its remedy is that of its kind, for want of a better one."""
+        """True where the remedy is the general one of the class."""
         return self.remedy == type(self).remedy
 
     def advise(self, remedy: str) -> "NotConvergedError":
-        """The same with another remedy."""
+        """Return the same error with another remedy."""
         return NotConvergedError(
             self.iteration,
             self.count,
@@ -164,13 +164,13 @@ class StepUnderflowError(RunError):
 
 
 class RunawayError(RunError):
-    """A load that rises with temperature heats a part of the body faster than anything takes the heat away.
+    """A load that rises with temperature heats a part of the body faster than heat leaves it.
 
     Args:
-        load: Its field.
-        temperature: That the body had reached there.
-        unit: Of the case.
-        growth_s: Time in which what it is warmer grows e-fold there [s].
+        load: Field of the load.
+        temperature: Temperature that the body had reached there.
+        unit: Unit of temperatures of the case.
+        growth_s: Time in which a temperature difference there grows e-fold [s].
     """
 
     code, title = "thermal-runaway", "The temperature runs away"
@@ -192,7 +192,7 @@ class RunawayError(RunError):
 
 
 def format_unit(unit: str) -> str:
-    """The unit of temperatures of a case behind a number; nothing where temperatures are relative."""
+    """Return the unit of temperatures of a case to follow a number; empty where temperatures are relative."""
     return "" if unit == "relative" else f" {unit}"
 
 

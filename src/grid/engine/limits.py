@@ -1,4 +1,4 @@
-"""Limits of physical quantities, in one table: what a number may be, and how a refusal says it.
+"""Limits of physical quantities in one table: allowed values, and the words of a refusal.
 
 The outer bounds are far beyond any material or machine; they keep products of a few quantities inside a double.
 """
@@ -11,11 +11,11 @@ from typing import TypeGuard
 
 from grid.core.errors import FieldError, InvalidFieldsError
 
-MAX_CELLS = 2**27  # 134 million: one float64 field of 1 GiB
-MAX_STEPS = 10_000_000
-LU_CELLS_3D = 4_000  # in 3D: beyond it the fill of an LU costs more than conjugate gradients
-MAX_POINTS = 1_000_000  # of a table
-MAX_ERRORS = 20  # a hostile input may have millions; the first ones tell the story
+MAX_CELLS = 2**27  # [-] cells of a grid; one float64 field of 134 million cells takes 1 GiB
+MAX_STEPS = 10_000_000  # [-] time steps of one run that a problem or a plan may ask for
+LU_CELLS_3D = 4_000  # [-] cells of a 3D grid; beyond it the fill of an LU costs more than conjugate gradients
+MAX_POINTS = 1_000_000  # [-] points of a table
+MAX_ERRORS = 20  # [-] errors reported at once; a hostile input may have millions, of which the first ones are enough
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Limit:
     exclusive_maximum: bool = False
 
     def allows(self, value: object) -> bool:
-        """Whether a value is a number within the interval; what is not a number is not allowed either."""
+        """Tell whether a value is a number within the interval; False for anything that is not a number."""
         number = find_number(value)
         if number is None:
             return False
@@ -45,12 +45,12 @@ class Limit:
 
 
 def find_number(value: object) -> float | None:
-    """A finite real number, of Python or NumPy, as a float; None for anything else, truth values included."""
+    """Return a finite real number, of Python or NumPy, as a float; None for anything else, truth values included."""
     return float(value) if is_number(value) and math.isfinite(value) else None
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether something is a real number that a double can hold, endless and NaN included, truth values not."""
+    """Tell whether a value is a real number that a double can hold, infinities and NaN included, not truth values."""
     if type(value) is float:  # nearly always, and many thousands of times for a long table
         return True
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -62,6 +62,7 @@ def is_number(value: object) -> TypeGuard[float]:
     return True
 
 
+# Each limit has the unit of its quantity; temperatures are in kelvin here, see `temperature_limit` for other units.
 LENGTH = Limit(1e-12, 1e9, "m")
 POSITION = Limit(-1e9, 1e9, "m")
 TIME = Limit(0.0, 1e15, "s")
@@ -90,12 +91,12 @@ TOLERANCE = Limit(1e-10, 0.1, "of the span of temperatures")
 
 
 def scale_steps(steps: int, factor: float) -> int:
-    """Steps of the same size for a run that is longer by a factor."""
+    """Number of steps of the same size for a run that is longer by a factor."""
     return max(1, math.ceil(steps * factor * (1 - 1e-12)))
 
 
 def temperature_limit(temperature_unit: str) -> Limit:
-    """Temperatures of a problem: never below absolute zero, unless they are relative."""
+    """Limits of the temperatures of a problem: never below absolute zero, unless they are relative."""
     if temperature_unit == "K":
         return Limit(0.0, TEMPERATURE.maximum, "K")
     if temperature_unit == "degC":
@@ -104,7 +105,7 @@ def temperature_limit(temperature_unit: str) -> Limit:
 
 
 def raise_errors(errors: Iterable[FieldError]) -> None:
-    """Raise what was found: nothing, the one `FieldError`, or all of them as `InvalidFieldsError`."""
+    """Raise the errors found: nothing for none, the one `FieldError`, or all of them as `InvalidFieldsError`."""
     found = tuple(errors)
     if len(found) == 1:
         raise found[0]

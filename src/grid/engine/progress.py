@@ -1,8 +1,8 @@
-"""How far a run is: a callback at most ten times a second, and a warning where it takes far longer than estimated.
+"""Progress of a run: a callback at most ten times a second, and a warning where a run takes far longer than estimated.
 
-A run has one `Watch`. The loop in time tells it of every step, and what works long within a step (`tick`) that it goes
-on; most of these calls look at the clock and return. Nothing that is watched decides anything, so that the bytes of a
-run are the same whoever looks.
+A run has one `Watch`. The loop in time reports every step to it, and long loops within a step report (`tick`) that they
+continue; most of these calls read the clock and return. Nothing in this module influences the numerics, so the bytes of
+a result do not depend on whether progress is reported.
 """
 
 import sys
@@ -15,24 +15,24 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-INTERVAL = 0.1  # s between two calls, at least
-TIMES, LEAST = 3.0, 2.0  # of its estimate, and seconds, from which a run is called slow
+INTERVAL = 0.1  # [s] least time between two calls of the callback
+TIMES, LEAST = 3.0, 2.0  # [-], [s] a run is called slow beyond this multiple of its estimate, and not before this time
 
 
 class SlowRunWarning(UserWarning):
-    """A run has taken three times the processor time of its estimate, and goes on."""
+    """A run has taken three times its estimated processor time, and continues."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A run on its way.
+    """State of a run in progress.
 
     Args:
         fraction: Share of the simulated time that is done; 1 at the end.
         time: Simulated time [s].
         step: Steps so far.
         elapsed: Processor time since the run began [s].
-        remaining: Processor time that it will still take, about [s]: by the estimate at first, by its pace later.
+        remaining: Estimated processor time still to come [s]: by the cost model at first, by the measured pace later.
         method: Name of the method.
     """
 
@@ -49,12 +49,12 @@ OnProgress = Callable[[Progress], object]
 
 @dataclass
 class Watch:
-    """One run as it is watched.
+    """Progress and processor time of one run.
 
     Args:
-        method: Its method.
-        estimate: Its processor time, as it was estimated [s].
-        on_progress: Told of it.
+        method: Method of the run.
+        estimate: Estimated processor time [s].
+        on_progress: Callback that receives the progress.
     """
 
     method: str
@@ -70,28 +70,28 @@ class Watch:
         self._compiled = self._clock.seconds if self._clock is not None else 0.0
 
     def tell(self, fraction: float, time_s: float, step: int) -> None:
-        """The run is so far; after a new beginning the fraction waits until it is behind."""
+        """Record the progress of the run; after a restart the fraction stays at its largest value so far."""
         self._at = max(fraction, self._at[0]), time_s, step
         self.tick()
 
     def tick(self) -> None:
-        """The run goes on."""
+        """Report that the run continues."""
         now = time.perf_counter()
         if now >= self._next:
             self._next = now + INTERVAL
             self._look()
 
     def conclude(self) -> None:
-        """The run is at its end."""
+        """Report that the run is complete."""
         self._at = 1.0, *self._at[1:]
         if self.on_progress is not None:
             self._look()
 
     @property
     def elapsed(self) -> float:
-        """Processor time of the run [s], without what kernels took to compile.
+        """Processor time of the run without the compilation of kernels [s].
 
-        That of the process, or the time on the clock where that is less: other threads may have worked meanwhile.
+        That of the process, or the wall-clock time where that is less, because other threads may have worked meanwhile.
         """
         begun, used = self._begin
         compiled = self._clock.seconds - self._compiled if self._clock is not None else 0.0
@@ -107,7 +107,8 @@ class Watch:
             self.on_progress(Progress(fraction, time_s, step, elapsed, remaining, self.method))
 
     def _warn(self, elapsed: float, fraction: float) -> None:
-        if self._clock is None and "numba" in sys.modules:  # loaded on the way, and kernels compiled unseen
+        # loaded during the run, so the time of its compilation is not known
+        if self._clock is None and "numba" in sys.modules:
             return
         pace = (
             f"about {elapsed * (1.0 - fraction) / fraction:.2g} s more" if fraction > 0.0 else "nothing tells how long"
@@ -121,7 +122,7 @@ class Watch:
 
 
 def _find_remaining(fraction: float, elapsed: float, estimate: float) -> float:
-    """Between the estimate and the pace so far, by the share that is done [s]."""
+    """Remaining processor time [s]: between the estimate and the measured pace, weighted by the share that is done."""
     if fraction >= 1.0:
         return 0.0
     if fraction <= 0.0:
@@ -135,7 +136,7 @@ _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 @contextmanager
 def watching(watch: Watch) -> Iterator[Watch]:
-    """Make a watch the one that `tick` tells, for the run within."""
+    """Make a watch the one that `tick` reports to, for the run within."""
     token = _watch.set(watch)
     try:
         yield watch
@@ -144,19 +145,19 @@ def watching(watch: Watch) -> Iterator[Watch]:
 
 
 def tick() -> None:
-    """Tell the watch of the run that it goes on; for loops that work long within a step."""
+    """Report to the watch of the run that it continues; for loops that work long within a step."""
     watch = _watch.get()
     if watch is not None:
         watch.tick()
 
 
 def find_watch() -> Watch | None:
-    """The watch of the run that is on its way in this thread."""
+    """The watch of the run in progress in this thread; None outside a run."""
     return _watch.get()
 
 
 class CompileClock:
-    """Processor time that Numba takes for compiling and loading kernels, in whichever thread."""
+    """Processor time that Numba takes for compiling and loading kernels, in all threads."""
 
     known: "CompileClock | None" = None
 
@@ -183,14 +184,14 @@ class CompileClock:
         return cls.known
 
     def enter(self) -> None:
-        """Compiling begins, perhaps within what is compiled already."""
+        """Note that a compilation begins, perhaps within another one."""
         with self._lock:
             if self._depth == 0:
                 self._begin = time.process_time()
             self._depth += 1
 
     def leave(self) -> None:
-        """It ends."""
+        """Note that a compilation ends."""
         with self._lock:
             self._depth -= 1
             if self._depth == 0:

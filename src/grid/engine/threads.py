@@ -1,7 +1,7 @@
-"""Parts of one piece of work, shared with a thread that helps if it comes in time.
+"""Parts of one computation, shared with helper threads where cores are idle.
 
-The parts are taken from one list, so a helper that is held up by other programs leaves them to the caller, who waits
-for at most the part that the helper is at. Which thread does a part must not matter to its result.
+The parts are taken from one list, so a helper that is delayed by other programs leaves them to the caller, who waits
+for at most the part in progress at the helper. The thread that computes a part must not matter to its result.
 """
 
 import os
@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
-RUNNING = Path("/proc/loadavg")  # its fourth field counts what wants a core now, the caller included
+RUNNING = Path("/proc/loadavg")  # its fourth field counts the threads that are ready to run, the caller's included
 
 
 def share(do: Callable[[int], None], parts: int) -> None:
-    """Call `do` with 0 to `parts` - 1; it must let go of the interpreter's lock for the sharing to bring anything.
+    """Call `do` with 0 to `parts` - 1, in several threads; it should release the interpreter's lock.
 
-    As many threads are used as Numba is allowed and as there are idle cores.
+    The number of threads is what Numba is allowed, and at most the number of idle cores.
     """
-    left = iter(range(parts))  # of which one thread at a time takes the next
+    left = iter(range(parts))  # one thread at a time takes the next part
 
     def drain() -> None:
         for part in left:
@@ -27,12 +27,12 @@ def share(do: Callable[[int], None], parts: int) -> None:
     helping = [_helpers().submit(drain) for _ in range(min(_count_free(), parts) - 1)]
     drain()
     for one in helping:
-        if not one.cancel():  # one that did not begin is not waited for
+        if not one.cancel():  # a helper that did not begin is not waited for
             one.result()
 
 
 def _count_free() -> int:
-    """Threads that may run at once, the caller's included; a helper that shared a core would only be waited for."""
+    """Number of threads that may run at once, the caller's included; a helper without a core would delay the caller."""
     from numba import get_num_threads
 
     allowed = int(get_num_threads())
@@ -44,7 +44,7 @@ def _count_free() -> int:
 
 @lru_cache(maxsize=1)
 def _helpers() -> ThreadPoolExecutor:
-    """Threads that wait for work and cost nothing while they do; joined when the interpreter ends."""
+    """Threads that wait for work without using a core; joined when the interpreter ends."""
     from numba import get_num_threads
 
     return ThreadPoolExecutor(max(1, int(get_num_threads()) - 1), thread_name_prefix="grid-engine")

@@ -1,7 +1,7 @@
-"""A short name for the numerics: it changes whenever a source file of the engine does.
+"""A short version of the numerics that changes whenever a source file of the engine does.
 
-Results and compiled kernels are kept under it. Numba's own cache looks only at the file of the outermost kernel, so a
-change in a kernel that it calls would go unnoticed there.
+Results and compiled kernels are stored under it. Numba's own cache compares only the file of the outermost kernel and
+would miss a change in a kernel that this one calls.
 """
 
 import hashlib

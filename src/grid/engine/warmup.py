@@ -1,4 +1,4 @@
-"""Compile, or load from the cache, the kernels that jobs use: a few before the first job, the others ahead of need."""
+"""Compile, or load from the cache, the kernels that jobs use: a few before the first job, the others in advance."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -8,16 +8,18 @@ if TYPE_CHECKING:
     from grid.engine.problem.problem import HeatProblem
     from grid.engine.values.value import Value
 
-LARGE = {1: 100_000, 2: 320, 3: 47}  # cells along each axis: beyond every size at which kernels share threads
-# cells of unlike lengths, for which tiles have other kernels
+# [-] cells along each axis, by dimension; beyond every size at which kernels share threads
+LARGE = {1: 100_000, 2: 320, 3: 47}
+# [-] cells along each axis, of different lengths, for which the explicit method has other kernels
 UNEQUAL: tuple[tuple[int, ...], ...] = ((6, 5), (330, 310), (6, 5, 4), (50, 46, 44))
-PLANE, BODY = 96, 17  # where a steady plane is left to multigrid, and a body to conjugate gradients
+# [-] cells along each axis of a steady plane solved by multigrid, and of a steady body solved by conjugate gradients
+PLANE, BODY = 96, 17
 
 
 def warm(serial: bool = True) -> None:
-    """Run the kernels that most jobs use once on tiny problems; some 10 s where nothing is in the cache yet.
+    """Run the kernels that most jobs use once on tiny problems; some 10 s where the cache is empty.
 
-    What is left to the first problem that needs it is what `compile_ahead` runs.
+    The other kernels are those that `compile_ahead` runs.
 
     Args:
         serial: Only kernels of one thread; False adds the parallel ones, and 3D.
@@ -45,10 +47,10 @@ def warm(serial: bool = True) -> None:
 
 
 def compile_ahead() -> None:
-    """Run every kernel once, so that no job meets one that is not in the cache: every method on small and large boxes.
+    """Run every kernel once, so that no job has to compile one: every method on small and large boxes.
 
-    With an empty cache it takes minutes of processor time and some 700 MB, so it has a process of its own, with two
-    threads or more, else the kernels that share work are left out.
+    With an empty cache it takes minutes of processor time and some 700 MB, so it has its own process; with fewer than
+    two threads the parallel kernels are left out.
     """
     from grid.core.errors import GridError
     from grid.engine.run.planning import prepare
@@ -58,7 +60,7 @@ def compile_ahead() -> None:
     for problem, method in _everything():
         try:
             plan = prepare(problem, method=method, tolerance=0.05)
-        except GridError:  # the method cannot do the problem
+        except GridError:  # the method cannot solve the problem
             continue
         plan.solve()
     prepare(_box((6, 6), Expression("1 + x"), 0.01), method="krylov", tolerance=1e-6).solve()  # in double precision
@@ -86,7 +88,7 @@ def _everything() -> "Iterator[tuple[HeatProblem, str]]":
 
 
 def _box(cells: tuple[int, ...], conductivity: "Value", end: float | None) -> "HeatProblem":
-    """A unit box from 1 to 0 until a time, or for ever."""
+    """A unit box from 1 to 0 until an end time, or steady."""
     from grid.engine.problem.boundaries import Radiation, Temperature
     from grid.engine.problem.domain import Domain
     from grid.engine.problem.material import Material
@@ -122,7 +124,7 @@ def _melting() -> "HeatProblem":
 
 
 def _label_parts() -> None:
-    """The search for the parts of a steady body."""
+    """Run the search for the parts of a steady body."""
     from grid.engine.space.discretise import discretise
     from grid.engine.steady.parts import label_parts
     from grid.engine.values.value import Constant
@@ -147,7 +149,7 @@ def _look_at_bodies() -> None:
 
 
 def _run_expression() -> None:
-    """The stack machine of expressions over a grid of many cells."""
+    """Run the stack machine of expressions over a grid of many cells."""
     import numpy as np
 
     from grid.engine.values.expression import Expression
