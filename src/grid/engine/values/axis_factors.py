@@ -3,8 +3,9 @@
     5e9*exp(-((x - 0.01 - 0.02*t)**2 + (y - 0.02)**2)/2e-6)
         =  exp(-(x - 0.01 - 0.02*t)**2/2e-6) * exp(-(y - 0.02)**2/2e-6) * 5e9
 
-A load of this form is known from a few values along each axis, however many cells there are. Found from the parsed
-code, so it holds at every place and time; `grid.engine.values.separation` parts place from time in the same way.
+A load of this form follows from a few values along each axis, however many cells there are. The form is found from the
+parsed code, so it holds at every place and time; `grid.engine.values.separation` separates place from time in the same
+way.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY, Instruction
 Code = tuple[Instruction, ...]
 Factors = dict[str, Code]  # one function for each axis; "" for what depends on no coordinate
 AXES = frozenset("xyz")
-MOST_PRODUCTS = 16  # of a sum
+MOST_PRODUCTS = 16  # [-] products of a sum; a longer sum counts as no sum of products
 ZERO: Code = (("constant", 0.0),)
 ONE: Code = (("constant", 1.0),)
 MINUS: Code = (("constant", -1.0),)
@@ -27,10 +28,10 @@ class _Part:
     """A part of an expression.
 
     Args:
-        axes: Coordinates that it depends on.
-        products: Whose sum it is, truth values as 1 and 0; None where it is no such sum.
-        summands: The functions of one coordinate whose sum it is; None where it is no such sum.
-        is_truth: Whether it is a truth value.
+        axes: Coordinates that the part depends on.
+        products: Products that add up to the part, truth values as 1 and 0; None where it is no such sum.
+        summands: Functions of one coordinate that add up to the part; None where it is no such sum.
+        is_truth: True where the part is a truth value.
     """
 
     axes: frozenset[str]
@@ -40,7 +41,7 @@ class _Part:
 
 
 def find_axis_factors(code: Code) -> tuple[Factors, ...] | None:
-    """The products whose sum an expression is, each a function of one coordinate (and time) for each axis.
+    """Find the products whose sum an expression is, each a function of one coordinate (and time) for each axis.
 
     Args:
         code: Of an expression that is a number.
@@ -60,7 +61,7 @@ def find_axis_factors(code: Code) -> tuple[Factors, ...] | None:
 
 
 def _combine(instruction: Instruction, stack: list[_Part]) -> _Part:
-    """The part that an instruction makes of the last ones on the stack, which it takes away."""
+    """Make the part that an instruction yields from the last ones on the stack, which it removes."""
     operation, argument = instruction
     if operation == "constant":
         return _make("", (instruction,))

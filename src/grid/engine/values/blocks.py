@@ -1,12 +1,12 @@
-"""Expressions on many cells: what is smaller than the whole by NumPy, the rest by the compiled stack machine.
+"""Expressions on many cells: operands smaller than the whole by NumPy, the rest by the compiled stack machine.
 
 The code is walked once with a stack on which an entry is either an array or code still to be run. An operation whose
 result is smaller than the whole (`x**2` on an axis of a grid) is done at once. One at every cell becomes code, which
 runs over all of them at the end, or when NumPy has to go on: functions like `exp` are NumPy's, whose vector
 instructions are faster than any scalar library called from a kernel.
 
-The result has the bytes of `Expression.evaluate` without it (grid.engine.values.kernel says why), so which of the
-two runs may depend on the size alone.
+The result has the bytes of `Expression.evaluate` without it (grid.engine.values.kernel says why), so the choice between
+the two may depend on the size alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,8 @@ _NUMPY: dict[int, Callable[..., Operand]] = {
     machine.SQUARE: np.square, machine.MINIMUM: np.minimum, machine.MAXIMUM: np.maximum,
 }  # fmt: skip
 _ALONE = (machine.NEGATE, machine.SQRT, machine.ABS, machine.SQUARE)
-FEW_OPERATIONS = 6  # of arithmetic at every cell; with fewer, NumPy's passes over memory cost less than the machine's
+# [-] arithmetic operations at every cell; with fewer, NumPy's passes over memory cost less than the machine's
+FEW_OPERATIONS = 6
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Pending:
 
 @dataclass
 class _Walk:
-    """One evaluation; `shape` is that of the result."""
+    """One evaluation; `shape` is the shape of the result."""
 
     shape: tuple[int, ...]
     stack: list[Operand | Pending] = field(default_factory=list)
@@ -70,7 +71,7 @@ class _Walk:
             self.stack.append(_join(operation, [_as_pending(entry) for entry in operands]))
 
     def finish(self, entry: Operand | Pending, kind: Kind = "number") -> Operand:
-        """The array of an entry."""
+        """Return the array of an entry."""
         if not isinstance(entry, Pending):
             return entry
         if sum(operation in _ARITHMETIC for operation, _ in entry.code) < FEW_OPERATIONS:
@@ -86,12 +87,12 @@ def evaluate_blocks(
 
     Args:
         code: As `parse` returns it.
-        kind: Of its value.
+        kind: Kind of its value.
         places: Its variables.
-        shape: What their shapes broadcast to; up to three axes.
+        shape: Shape that the variables broadcast to; up to three axes.
     """
     walk = _Walk(shape)
-    with np.errstate(all="ignore"):  # the caller refuses what it would use and is not finite
+    with np.errstate(all="ignore"):  # the caller refuses values that it would use and that are not finite
         for operation, argument in code:
             name = str(argument)
             if operation == "constant":
@@ -112,7 +113,7 @@ def evaluate_blocks(
 
 
 def _find_power(walk: _Walk) -> int | None:
-    """A square is one multiplication; the machine's takes one operand, and its exponent goes."""
+    """Number of the machine's operation for a power: for a square one multiplication, whose exponent is removed."""
     exponent = walk.stack[-1]
     if not isinstance(exponent, Pending) and np.ndim(exponent) == 0 and exponent == 2.0:
         return machine.SQUARE
@@ -146,7 +147,7 @@ def _run_by_numpy(entry: Pending) -> Operand:
 
 @dataclass
 class _Inputs:
-    """Where the machine finds its inputs: two that differ everywhere stay where they are, the others are laid out."""
+    """Inputs of the machine: two that differ at every cell stay in place, the others are copied one after the other."""
 
     size: int
     small: list[FloatArray] = field(default_factory=lambda: [np.zeros(1)])
@@ -155,7 +156,7 @@ class _Inputs:
     seen: dict[int, int] = field(default_factory=dict)
 
     def find(self, operand: Operand) -> int:
-        """Number of an input, which is the same wherever the array itself is the same."""
+        """Return the number of an input; the same array has the same number."""
         if id(operand) not in self.seen:  # the code keeps it alive, so its identity is its own
             self.seen[id(operand)] = len(self.places)
             array = np.asarray(operand, np.float64)

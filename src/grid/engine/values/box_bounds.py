@@ -2,7 +2,7 @@
 
 The bounds hold everywhere in a box, between any samples too, and close on the expression as the boxes shrink (R. E.
 Moore, R. B. Kearfott, M. J. Cloud, Introduction to Interval Analysis, SIAM, 2009, ch. 5). They are not rounded
-outwards; who compares them with a number leaves a few roundings of slack. Truth values have the bounds
+outwards; a caller that compares them with a number leaves a few roundings of slack. Truth values have the bounds
 (certainly true, possibly true).
 """
 
@@ -17,11 +17,11 @@ from grid.engine.values.parser import FUNCTION_ARITY, Instruction
 Bounds = tuple[Operand, Operand]
 EVERYTHING: Bounds = (np.float64(-np.inf), np.float64(np.inf))
 RISING = frozenset(("exp", "sinh", "tanh", "erf"))
-EXTREMES_OF_SINE = (0.5 * math.pi, -0.5 * math.pi)  # where sin is 1 and -1; cos is sin a quarter turn on
+EXTREMES_OF_SINE = (0.5 * math.pi, -0.5 * math.pi)  # [rad] places where sin is 1 and -1; those of cos lie pi/2 earlier
 
 
 def bound(code: Iterable[Instruction], boxes: dict[str, Bounds]) -> Bounds:
-    """The least and the largest value that the code of an expression may have in each box.
+    """Compute the least and the largest value that the code of an expression may have in each box.
 
     Args:
         code: As `parse` returns it.
@@ -50,7 +50,7 @@ def bound(code: Iterable[Instruction], boxes: dict[str, Bounds]) -> Bounds:
 
 
 def _known(low: Operand, high: Operand) -> Bounds:
-    """What is undefined (0 times infinity, a root of less than 0) may be anything."""
+    """Bounds where they are defined, else everything (0 times infinity, a root of a negative number)."""
     return np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
 
 
@@ -96,8 +96,8 @@ def _power(a: Bounds, b: Bounds) -> Bounds:
         if exponent.is_integer() and exponent % 2.0 == 0.0:
             straddles = (a[0] < 0.0) & (a[1] > 0.0)
             return np.where(straddles, 0.0, np.minimum(low, high)), np.maximum(low, high)
-        return _known(low, high)  # of an exponent that is no integer, undefined below zero
-    base = np.maximum(a[0], 0.0), a[1]  # undefined below zero but for integers
+        return _known(low, high)  # for an exponent that is no integer the power is undefined below zero
+    base = np.maximum(a[0], 0.0), a[1]  # undefined below zero except for integers
     bounds = _hull(*(np.power(one, other) for one in base for other in b))
     return np.where(a[0] < 0.0, -np.inf, bounds[0]), np.where(a[0] < 0.0, np.inf, bounds[1])
 
@@ -132,7 +132,7 @@ def _call(name: str, *operands: Bounds) -> Bounds:
     low, high = operands[0]
     if name in RISING:
         return _known(apply_call(name, low), apply_call(name, high))
-    if name in ("sqrt", "log"):  # undefined below zero, where nobody may use it
+    if name in ("sqrt", "log"):  # undefined below zero, where a caller may not use it
         return _known(apply_call(name, np.maximum(low, 0.0)), apply_call(name, np.maximum(high, 0.0)))
     if name == "erfc":
         return _known(apply_call(name, high), apply_call(name, low))
@@ -167,5 +167,5 @@ def _wave(low: Operand, high: Operand, shift: float) -> Bounds:
 
 
 def _reaches(low: Operand, high: Operand, at: float, period: float) -> Operand:
-    """Whether some `at + n period` lies between two numbers."""
+    """Tell whether some `at + n period` lies between two numbers."""
     return np.floor((high - at) / period) >= np.ceil((low - at) / period)

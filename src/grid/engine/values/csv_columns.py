@@ -14,7 +14,7 @@ DELIMITERS = ",;\t"
 def read_columns(
     path: str | PathLike[str], first: str | None = None, second: str | None = None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The numbers of two columns, row by row.
+    """Read the numbers of two columns, row by row.
 
     The file is UTF-8 text (RFC 4180), its delimiter the comma, semicolon or tabulator that its first row has most of.
     Empty lines and lines that begin with `#` are passed over. Without names the first two columns are read, and a first

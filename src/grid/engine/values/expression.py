@@ -9,7 +9,8 @@ from grid.core.errors import FieldError
 from grid.engine.values.operations import BINARY, Operand, apply_call, apply_power
 from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY, Instruction, Kind, parse
 
-MANY_CELLS = 100_000  # with fewer, NumPy's temporaries stay in the caches and its passes are the faster ones
+# [-] cells; with fewer, NumPy's temporaries stay in the caches and its passes are faster than the compiled machine
+MANY_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Expression:
 
     Raises:
         ExpressionError: The text is outside the grammar.
-        FieldError: It is no text.
+        FieldError: The argument is no text.
     """
 
     text: str
@@ -34,16 +35,18 @@ class Expression:
 
     @property
     def variables(self) -> frozenset[str]:
+        """Names of the variables in the text."""
         return frozenset(str(argument) for operation, argument in self.code if operation == "variable")
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
+        """Empty: the points at which an expression bends or jumps are not listed, see `grid.engine.values.switches`."""
         return ()
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
-        """Run the code on a stack of arrays; what is not finite in a branch that is not picked does no harm.
+        """Run the code on a stack of arrays; values that are not finite in a branch that is not chosen do no harm.
 
-        On many cells a compiled stack machine runs what concerns every cell, to the same bytes.
+        On many cells a compiled stack machine runs the operations at every cell, to the same bytes.
         """
         shape = np.broadcast_shapes(*(np.shape(places[name]) for name in self.variables))
         if len(shape) <= 3 and math.prod(shape) >= MANY_CELLS:
@@ -54,15 +57,15 @@ class Expression:
 
 
 def run_code(code: tuple[Instruction, ...], places: dict[str, Operand], *, compare_at: int | None = None) -> Operand:
-    """The value of postfix code on a stack of arrays.
+    """Evaluate postfix code on a stack of arrays.
 
     Args:
-        code: Of an expression.
+        code: Code of an expression.
         places: Value of each variable.
         compare_at: Index along the first axis at which comparisons are made for all; None where each is made.
     """
     stack: list[Operand] = []
-    with np.errstate(all="ignore"):  # the caller refuses what it would use and is not finite
+    with np.errstate(all="ignore"):  # the caller refuses values that it would use and that are not finite
         for operation, argument in code:
             if operation == "constant":
                 stack.append(np.float64(argument))

@@ -2,14 +2,13 @@ r"""Bounds of an expression and of its first two derivatives over stretches of o
 
 Every operation returns an interval that holds all values which the operation can take on the intervals of its operands
 (R. E. Moore, R. B. Kearfott, M. J. Cloud, Introduction to Interval Analysis, SIAM 2009, ch. 2 and 5), widened by a few
-roundings; derivatives follow the chain rule with intervals (the same, ch. 6.4, automatic differentiation). So what the
-bounds exclude does not happen, however short; a sample may miss it.
+roundings; derivatives follow the chain rule with intervals (the same, ch. 6.4, automatic differentiation). So a value
+that the bounds exclude does not occur, even on a short part of a stretch that samples would miss.
 
 All stretches are treated at once: an entry of the stack holds one interval for each, or `ZERO` itself where a
-derivative vanishes. What depends on nothing else than the variable has its value in the middle of each stretch as well,
-which decides comparisons: a caller that cuts its stretches where a comparison changes (`grid.engine.values.switches`)
-    has no
-undecided ones. Where a comparison depends on more, both branches count.
+derivative vanishes. A quantity that depends on nothing but the variable has its value in the middle of each stretch as
+well, which decides comparisons: for a caller that cuts its stretches where a comparison changes
+(`grid.engine.values.switches`) every comparison is decided. Where a comparison depends on more, both branches count.
 """
 
 import math
@@ -22,9 +21,10 @@ import numpy as np
 from grid.engine.values.operations import BINARY, FloatArray, Operand, apply_call, apply_power
 from grid.engine.values.parser import FUNCTION_ARITY, Instruction
 
-ROUNDINGS = 8.0 * 2.0**-53  # relative, by which a computed bound is moved outwards
-TWO_PI = 2.0 * math.pi
-SLOPE_OF_ERF = 2.0 / math.sqrt(math.pi)
+# [-] relative widening of a computed bound for rounding: 8 half units in the last place of a double
+ROUNDINGS = 8.0 * 2.0**-53
+TWO_PI = 2.0 * math.pi  # [rad] period of the trigonometric functions
+SLOPE_OF_ERF = 2.0 / math.sqrt(math.pi)  # [-] slope of erf at 0
 
 
 class Interval(NamedTuple):
@@ -45,10 +45,10 @@ class Enclosure:
     """Bounds of a quantity over each stretch.
 
     Args:
-        value, slope, bend: Of the quantity, and of its first and second derivative along the variable.
-        middle: Its value in the middle of each stretch; a truth value for conditions.
-        is_common: Whether it depends on nothing but the variable, so that `middle` is its value.
-        possible: Of a condition: whether it may be true, and whether it may be false.
+        value, slope, bend: Bounds of the quantity, and of its first and second derivative along the variable.
+        middle: Value in the middle of each stretch; a truth value for conditions.
+        is_common: True where the quantity depends on nothing but the variable, so that `middle` is its value.
+        possible: For a condition: whether it may be true, and whether it may be false.
     """
 
     value: Interval
@@ -72,14 +72,14 @@ def enclose(
     *,
     has_switches: bool = False,
 ) -> Enclosure:
-    """Bounds of parsed code over the stretches from `low` to `high` of a variable.
+    """Compute bounds of parsed code over the stretches from `low` to `high` of a variable.
 
     Args:
-        code: Of an `Expression`, or the part of it that leaves one operand.
-        variable: Along which the stretches lie and derivatives are taken.
+        code: Code of an `Expression`, or the part of it that leaves one operand.
+        variable: Variable along which the stretches lie and derivatives are taken.
         low, high: Ends of the stretches, shape (stretches,).
         places: Least and greatest value of each other variable.
-        has_switches: Whether a condition or a corner may lie within a stretch; else its middle decides on which side.
+        has_switches: True where a condition or a corner may lie within a stretch; else its middle decides the side.
     """
     stack = run(code, variable, low, high, places, has_switches=has_switches)
     return stack[-1]
@@ -94,10 +94,10 @@ def run(
     *,
     has_switches: bool = False,
 ) -> list[Enclosure]:
-    """The stack that code leaves, see `enclose`."""
+    """Run code and return the stack that it leaves, see `enclose`."""
     middle = 0.5 * (low + high)
     stack: list[Enclosure] = []
-    with np.errstate(all="ignore"):  # what is not finite is a bound like any other
+    with np.errstate(all="ignore"):  # values that are not finite are bounds like any other
         for operation, argument in code:
             if operation == "constant":
                 stack.append(_constant(float(argument)))
@@ -135,7 +135,7 @@ def _place(low: Operand, high: Operand) -> Enclosure:
 
 
 def widen(interval: Interval) -> Interval:
-    """An interval moved outwards by a few roundings; what is not a number bounds nothing."""
+    """An interval moved outwards by a few roundings; an end that is not a number becomes infinite."""
     low = interval.low - ROUNDINGS * np.abs(interval.low)
     high = interval.high + ROUNDINGS * np.abs(interval.high)
     return Interval(_fill_gaps(low, -np.inf), _fill_gaps(high, np.inf))
@@ -148,6 +148,7 @@ def _fill_gaps(numbers: FloatArray, other: float) -> FloatArray:
 
 
 def add(one: Interval, other: Interval) -> Interval:
+    """Bounds of the sum."""
     if one is ZERO or other is ZERO:
         left = other if one is ZERO else one
         return left if left is ZERO else widen(left)
@@ -155,13 +156,14 @@ def add(one: Interval, other: Interval) -> Interval:
 
 
 def subtract(one: Interval, other: Interval) -> Interval:
+    """Bounds of the difference."""
     if one is ZERO or other is ZERO:
         return add(one, negate(other))
     return widen(Interval(one.low - other.high, one.high - other.low))
 
 
 def multiply(one: Interval, other: Interval) -> Interval:
-    """The product; nothing times endless is nothing, because a bound is a limit of finite values."""
+    """Bounds of the product; zero times infinity is zero, because a bound is a limit of finite values."""
     if one is ZERO or other is ZERO:
         return ZERO
     if _is_number(one):
@@ -193,6 +195,7 @@ def _find_ends(corners: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
 
 
 def square(one: Interval) -> Interval:
+    """Bounds of the square, which is not negative."""
     if one is ZERO:
         return ZERO
     high = one.magnitude
@@ -201,7 +204,7 @@ def square(one: Interval) -> Interval:
 
 
 def invert(one: Interval) -> Interval:
-    """1 / x; endless where the interval holds zero in its inside, and on one side where zero is its end."""
+    """Bounds of 1 / x; infinite where the interval holds zero in its inside, and on one side where zero is its end."""
     low = np.where(one.high == 0.0, -np.inf, 1.0 / one.high)
     high = np.where(one.low == 0.0, np.inf, 1.0 / one.low)
     is_open = (one.low < 0.0) & (one.high > 0.0) | ((one.low == 0.0) & (one.high == 0.0))
@@ -209,15 +212,17 @@ def invert(one: Interval) -> Interval:
 
 
 def hull(one: Interval, other: Interval) -> Interval:
+    """The smallest interval that holds both."""
     return Interval(np.minimum(one.low, other.low), np.maximum(one.high, other.high))
 
 
 def negate(one: Interval) -> Interval:
+    """Bounds of the negative."""
     return ZERO if one is ZERO else Interval(-one.high, -one.low)
 
 
 def pick(is_first: Operand, one: Interval, other: Interval) -> Interval:
-    """One interval where `is_first`, else the other."""
+    """Choose one interval where `is_first`, else the other."""
     return Interval(np.where(is_first, one.low, other.low), np.where(is_first, one.high, other.high))
 
 
@@ -277,7 +282,7 @@ def _parts(one: Enclosure) -> tuple[Interval, Interval, Interval]:
 
 
 def _chain(inner: Enclosure, value: Interval, first: Interval, second: Interval, middle: Operand) -> Enclosure:
-    """A function of a quantity, from the bounds of the function and of its first two derivatives."""
+    """Bounds of a function of a quantity, from those of the function and of its first two derivatives."""
     slope = multiply(first, inner.slope)
     bend = add(multiply(second, square(inner.slope)), multiply(first, inner.bend))
     return Enclosure(value, slope, bend, middle, inner.is_common)
@@ -300,7 +305,7 @@ def _power(base: Enclosure, exponent: Enclosure) -> Enclosure:
 
 
 def _monomial(base: Interval, power: float) -> Interval:
-    """x to a constant power; of negative x only where the power is whole."""
+    """Bounds of x**power for a constant power; for negative x only where the power is an integer."""
     if power == 0.0:
         return _exactly(1.0)
     if power < 0.0:
@@ -357,13 +362,13 @@ def _call(name: str, operands: list[Enclosure]) -> Enclosure:
 
 
 def _where(condition: Enclosure, one: Enclosure, other: Enclosure) -> Enclosure:
-    """The branch that is picked, or both where that is not known; a jump between places has no slope of its own."""
+    """Choose a branch, or the hull of both where that is not known; a jump between places has no slope of its own."""
     may_be, may_not_be = condition.possible
     both = np.logical_and(may_be, may_not_be)
     value, slope, bend = (
         pick(both, hull(a, b), pick(may_be, a, b)) for a, b in zip(_parts(one), _parts(other), strict=True)
     )
-    if not condition.is_common:  # the value at a place may jump while the stretch lasts
+    if not condition.is_common:  # the value at a place may jump within the stretch
         slope, bend = pick(both, ANY, slope), pick(both, ANY, bend)
     is_common = condition.is_common and one.is_common and other.is_common
     possible = (
@@ -406,7 +411,7 @@ def _absolute(inner: Enclosure, middle: Operand) -> Enclosure:
 
 
 def _wave(inner: Interval, phase: float) -> Interval:
-    """cos(x - phase): the ends, and the extremes in between."""
+    """Bounds of cos(x - phase): the ends, and the extremes in between."""
     ends = np.cos(inner.low - phase), np.cos(inner.high - phase)
     slack = 4.0 * ROUNDINGS * (1.0 + inner.magnitude)
     first, last = (inner.low - phase - slack) / TWO_PI, (inner.high - phase + slack) / TWO_PI

@@ -1,8 +1,8 @@
 """One compiled stack machine for expressions, over blocks of cells. Importing this module loads Numba.
 
-It is compiled once, for all expressions, and kept in Numba's cache: nothing is compiled for a new one. Each instruction
-runs over a block that stays in the first cache. Only operations that IEEE 754 rounds correctly are in it, in the order
-of the expression and never contracted, so a result has the very bytes that NumPy's own operations give.
+It is compiled once, for all expressions, and stored in Numba's cache: nothing is compiled for a new one. Each
+instruction runs over a block that stays in the first cache. It has only operations that IEEE 754 rounds correctly, in
+the order of the expression and never contracted, so a result has exactly the bytes that NumPy's own operations give.
 """
 
 from typing import Any
@@ -12,8 +12,9 @@ from numba import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 
-BLOCK = 512  # cells; the five or so entries of a usual stack are then 20 KB
+BLOCK = 512  # [-] cells of a block; the five or so entries of a usual stack are then 20 KB, within the first cache
 
+# [-] numbers of the operations in the code of the machine, in three groups of one sequence
 LOAD, CONSTANT, NEGATE, ADD, SUBTRACT, MULTIPLY, DIVIDE = range(7)
 LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL, AND, OR = range(7, 15)
 MINIMUM, MAXIMUM, WHERE, SQRT, ABS, SQUARE = range(15, 21)
@@ -21,7 +22,7 @@ MINIMUM, MAXIMUM, WHERE, SQRT, ABS, SQUARE = range(15, 21)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _arithmetic(operation: int, left: Array, right: Array) -> None:
-    """left = left (operation) right, for the operations of numbers."""
+    """Apply an operation of numbers in place: left = left (operation) right."""
     if operation == ADD:
         for i in range(left.shape[0]):
             left[i] = left[i] + right[i]
@@ -38,7 +39,7 @@ def _arithmetic(operation: int, left: Array, right: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _compare(operation: int, left: Array, right: Array) -> None:
-    """left = 1 where the comparison holds, else 0."""
+    """Compare in place: left = 1 where the comparison holds, else 0."""
     if operation == LESS:
         for i in range(left.shape[0]):
             left[i] = 1.0 if left[i] < right[i] else 0.0
@@ -61,7 +62,7 @@ def _compare(operation: int, left: Array, right: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _connect(operation: int, left: Array, right: Array) -> None:
-    """Both of two truth values, or one of them at least."""
+    """Combine two truth values in place by `and` or `or`."""
     if operation == AND:
         for i in range(left.shape[0]):
             left[i] = left[i] * right[i]
@@ -72,7 +73,7 @@ def _connect(operation: int, left: Array, right: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _extreme(operation: int, left: Array, right: Array) -> None:
-    """left = the smaller or the larger; what is not a number stays so, from either side."""
+    """Take the smaller or the larger in place; a NaN on either side stays NaN."""
     if operation == MINIMUM:
         for i in range(left.shape[0]):
             left[i] = left[i] if (left[i] < right[i]) | (left[i] != left[i]) else right[i]
@@ -83,7 +84,7 @@ def _extreme(operation: int, left: Array, right: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _combine(operation: int, left: Array, right: Array) -> None:
-    """left = left (operation) right."""
+    """Apply an operation with two operands in place: left = left (operation) right."""
     if operation <= DIVIDE:
         _arithmetic(operation, left, right)
     elif operation >= MINIMUM:
@@ -96,7 +97,7 @@ def _combine(operation: int, left: Array, right: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _alone(operation: int, entry: Array) -> None:
-    """An operation on one number."""
+    """Apply an operation to one number in place."""
     if operation == NEGATE:
         for i in range(entry.shape[0]):
             entry[i] = -entry[i]
@@ -122,7 +123,7 @@ def _load(out: Array, data: Array, start: int, stride: int) -> None:
     if stride == 0:
         out[:] = data[start]
     else:
-        for i in range(out.shape[0]):  # vectorised, as assigning a slice is not
+        for i in range(out.shape[0]):  # vectorised, unlike an assignment to a slice
             out[i] = data[start + i]
 
 
@@ -137,13 +138,13 @@ def run_blocks(
 
     Args:
         code: Instructions, shape (count, 2): the operation, and the index of the input or constant that it pushes.
-        constants: What `CONSTANT` pushes.
+        constants: Values that `CONSTANT` pushes.
         small: Inputs, one after the other, each in C order.
-        whole, other: Two inputs that differ from cell to cell, where they lie already; so they need not be copied.
-        inputs: Which of the three holds an input, where it starts there, and its strides along the three axes, shape
-            (inputs, 5); 0 where it does not change along an axis, and otherwise 1 along the last.
+        whole, other: Two inputs that differ from cell to cell, read in place without a copy.
+        inputs: For each input which of the three arrays holds it, where it starts there, and its strides along three
+            axes, shape (inputs, 5); 0 where it does not change along an axis, and otherwise 1 along the last.
         depth: Entries of the stack.
-        out: The value at each cell, 3D; truth values as 1 and 0.
+        out: Value at each cell, 3D; truth values as 1 and 0.
     """
     stack = np.empty((depth, BLOCK))
     for plane in range(out.shape[0]):

@@ -36,9 +36,9 @@ def apply_power(base: Operand, exponent: Operand) -> Operand:
 
 
 def apply_call(name: str, *operands: Operand) -> Operand:
-    """The value of a function of the grammar."""
+    """Compute the value of a function of the grammar."""
     if name in ("erf", "erfc"):
-        from scipy import special  # NumPy has no error function; only expressions that ask for it pay the import
+        from scipy import special  # NumPy has no error function; only expressions with one pay the import
 
         return getattr(special, name)(*operands)
     return _FUNCTIONS[name](*operands)

@@ -1,7 +1,7 @@
 """Recursive-descent parser of the documented expression grammar (docs/case-format.md, section 2).
 
 The text becomes postfix code for a stack machine; nothing is ever handed to `eval` or `exec`. Numbers and truth values
-are told apart while parsing, so that arithmetic on a truth value is found before any array exists.
+are distinguished while parsing, so that arithmetic on a truth value is found before any array exists.
 """
 
 import math
@@ -13,11 +13,11 @@ from typing import Literal
 
 from grid.engine.errors import ExpressionError
 
-MAX_LENGTH = 4_000  # characters
-MAX_TOKENS = 1_200
-MAX_DEPTH = 40  # nested brackets, signs and powers; each costs about ten Python frames
-MAX_CONSTANTS = 400
-KEPT = 128  # expressions whose code is kept: the points of a sweep, and the steps of a job, read the same ones
+MAX_LENGTH = 4_000  # [-] characters of an expression
+MAX_TOKENS = 1_200  # [-] tokens of an expression
+MAX_DEPTH = 40  # [-] nested brackets, signs and powers; each costs about ten Python frames
+MAX_CONSTANTS = 400  # [-] constants of an expression
+KEPT = 128  # [-] expressions whose code is cached: the points of a sweep, and the steps of a job, read the same ones
 
 VARIABLES = frozenset("xyztT")
 FUNCTION_ARITY = {
@@ -71,10 +71,10 @@ def tokenize(text: str) -> list[Token]:
 
 @lru_cache(maxsize=KEPT)
 def parse(text: str) -> tuple[tuple[Instruction, ...], Kind]:
-    """Return the postfix code of an expression and whether its value is a number or a truth value.
+    """Return the postfix code of an expression and the kind of its value, a number or a truth value.
 
     Raises:
-        ExpressionError: The text is outside the grammar or its caps; points at the place.
+        ExpressionError: The text is outside the grammar or its limits; gives the column.
     """
     parser = _Parser(text)
     kind = parser.comparison()

@@ -1,4 +1,4 @@
-"""The surfaces on which the comparisons of an expression switch, and among them the planes across an axis.
+"""Surfaces on which the comparisons of an expression switch, and among them the planes across an axis.
 
 A comparison of two functions of place switches where their difference is zero. Where it depends on one coordinate all
 its zeros are found, however close together, because the bounds of the difference over an interval exclude those
@@ -17,23 +17,24 @@ from grid.engine.values.operations import FloatArray
 from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY, Instruction
 
 Code = tuple[Instruction, ...]
-PIECES = 64  # intervals that a search begins with
-MOST_PIECES = 8192  # beyond which a difference is zero over a stretch, or has zeros without number
-CLOSE = 1e-14  # of the largest coordinate: width of an interval that is a zero
+PIECES = 64  # [-] intervals that a search begins with
+# [-] intervals beyond which a difference counts as zero over a stretch, or as having zeros without number
+MOST_PIECES = 8192
+CLOSE = 1e-14  # [-] relative to the largest coordinate: width of an interval that counts as one zero
 
 
 @dataclass(frozen=True)
 class Surface:
-    """The places where a function of place is zero."""
+    """Set of places where a function of place is zero."""
 
     code: Code
     variables: frozenset[str]
 
 
 def find_surfaces(code: Code) -> tuple[Surface, ...]:
-    """The surfaces on which the comparisons in an expression switch; equalities have no inside and are left out.
+    """Find the surfaces on which the comparisons in an expression switch; equalities have no inside and are left out.
 
-    What `abs`, a square, `minimum`, `maximum` and `where` join on either side of a comparison is taken apart, so that
+    A side of a comparison that is an `abs`, a square, `minimum`, `maximum` or `where` is split into its parts, so that
     the two sides of a thin layer are two surfaces, each with a change of sign of its own.
     """
     found: dict[Code, Surface] = {}
@@ -47,7 +48,7 @@ def find_surfaces(code: Code) -> tuple[Surface, ...]:
 
 
 def find_start(code: Code, end: int) -> int:
-    """Where the operand begins whose last instruction is at `end`."""
+    """Index of the first instruction of the operand whose last instruction is at `end`."""
     needed, place = 1, end
     while True:
         operation, argument = code[place]
@@ -64,7 +65,7 @@ def find_start(code: Code, end: int) -> int:
 
 
 def take_apart(left: Code, right: Code) -> list[Code]:
-    """The code of left - right, or of its parts."""
+    """Code of left - right, or of its parts."""
     for one, beside in ((left, right), (right, left)):
         other, argument = beside, one[-1][1]
         if argument in ("minimum", "maximum", "where"):
@@ -83,10 +84,10 @@ def take_apart(left: Code, right: Code) -> list[Code]:
 
 @lru_cache(maxsize=1024)
 def find_zeros(code: Code, variable: str, low: float, high: float) -> tuple[float, ...] | None:
-    """The zeros of a function of one variable between two numbers, rising; None where they cannot be counted."""
+    """Find the zeros of a function of one variable between two numbers, rising; None where they cannot be counted."""
     if len(code) == 3 and code[2] == ("binary", "-"):
         known = dict(code[:2])
-        if set(known) == {"constant", "variable"}:  # x - 0.3, by far the most frequent one
+        if set(known) == {"constant", "variable"}:  # x - 0.3, by far the most frequent form
             zero = float(known["constant"])
             return (zero,) if low <= zero <= high else ()
     edges = np.linspace(low, high, PIECES + 1)
@@ -106,7 +107,7 @@ def find_zeros(code: Code, variable: str, low: float, high: float) -> tuple[floa
 
 
 def _cluster(lows: FloatArray, highs: FloatArray, gap: float) -> tuple[float, ...] | None:
-    """The middle of each run of intervals that touch; None if one of them has a length."""
+    """Middle of each run of adjacent intervals; None if one of them has a length."""
     if not lows.size:
         return ()
     ends = np.flatnonzero(lows[1:] > highs[:-1] + gap)

@@ -16,7 +16,7 @@ NO_VALUE = "a number, an expression, a table or an array with a number for each 
 def as_value(value: object) -> Any:
     """Read a number as a `Constant`, a text as an `Expression` and an array as `Gridded`; values pass through.
 
-    What is none of these passes as well, to be refused by a check that knows its name.
+    Other objects pass as well, to be refused by a check that knows the name of the field.
 
     Raises:
         ExpressionError: A text is outside the grammar.
@@ -30,10 +30,10 @@ def as_value(value: object) -> Any:
 
 
 def as_expression(value: object) -> Any:
-    """A text as an `Expression`; anything else passes."""
+    """Read a text as an `Expression`; other objects pass."""
     return Expression(value) if isinstance(value, str) else value
 
 
 def is_value(value: object) -> bool:
-    """Whether something is a value of the case format."""
+    """Tell whether an object is a value of the case format."""
     return isinstance(value, VALUES)

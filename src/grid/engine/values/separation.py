@@ -2,7 +2,7 @@
 
     where(x < 0.1, where(t < 20, 5e6, 1e6), 0)  =  where(x < 0.1, 1, 0) * where(t < 20, 5e6, 1e6)
 
-A load of this form moves nothing: its patterns stay and their strengths change. Found from the parsed code, so it holds
+In a load of this form no pattern moves, only strengths change. The form is found from the parsed code, so it holds
 at every place and time. A condition counts as 1 where it is true and 0 elsewhere, so `&` multiplies two of them and
 `where(c, a, b)` is c a + (1 - c) b.
 """
@@ -14,9 +14,10 @@ from grid.engine.errors import ExpressionError
 from grid.engine.values.expression import Expression
 from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY, Instruction
 
-MAX_PRODUCTS = 64  # of a sum
+MAX_PRODUCTS = 64  # [-] products of a sum; a longer sum counts as not separable
+# [-] precedence of the operators of the grammar
 PRECEDENCE = {"|": 2, "&": 3, "+": 4, "-": 4, "*": 5, "/": 5, "**": 7} | dict.fromkeys(COMPARISONS, 1)
-SIGN, ATOM = 6, 9  # precedence of a sign, and of what needs no brackets
+SIGN, ATOM = 6, 9  # [-] precedence of a sign, and of a part that needs no brackets
 Text = tuple[str, int]  # an expression as text, and its precedence
 ONE: Text = ("1", ATOM)
 ZERO: Text = ("0", ATOM)
@@ -32,12 +33,12 @@ class Product:
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of an expression: its text, whether it depends on place and on time, and its products where on both."""
+    """Part of an expression: its text, whether it depends on place and on time, and its products where on both."""
 
     text: Text
     of_place: bool
     of_time: bool
-    products: tuple[tuple[Text, Text], ...] | None  # of place, of time; None where it does not separate
+    products: tuple[tuple[Text, Text], ...] | None  # factors of place and of time; None where it does not separate
 
     @property
     def is_mixed(self) -> bool:
@@ -45,7 +46,7 @@ class _Part:
 
 
 def separate(expression: Expression) -> tuple[Product, ...] | None:
-    """The products whose sum an expression is, one for each function of time; None where it is no such sum.
+    """Find the products whose sum an expression is, one for each function of time; None where it is no such sum.
 
     Args:
         expression: A number, not a truth value, that does not depend on `T`.
@@ -59,7 +60,7 @@ def separate(expression: Expression) -> tuple[Product, ...] | None:
 
 
 def _merge(products: Sequence[tuple[Text, Text]]) -> tuple[Product, ...] | None:
-    """Products with the functions of place of one function of time added up."""
+    """Merge products of the same function of time by adding up their functions of place."""
     places: dict[str, Text] = {}
     for place, time in products:
         places[time[0]] = _binary("+", places[time[0]], place) if time[0] in places else place
@@ -70,7 +71,7 @@ def _merge(products: Sequence[tuple[Text, Text]]) -> tuple[Product, ...] | None:
 
 
 def _combine(instruction: Instruction, stack: list[_Part]) -> _Part:
-    """The part that an instruction makes of the last ones on the stack, which it takes away."""
+    """Make the part that an instruction yields from the last ones on the stack, which it removes."""
     operation, argument = instruction
     if operation == "constant":
         return _make((_number(float(argument)), ATOM), of_place=False, of_time=False)
@@ -90,12 +91,12 @@ def _combine(instruction: Instruction, stack: list[_Part]) -> _Part:
 
 
 def _make(text: Text, *, of_place: bool, of_time: bool) -> _Part:
-    """A part that depends on place or on time alone, or on neither."""
+    """Make a part that depends on place or on time alone, or on neither."""
     return _Part(text, of_place, of_time, ((ONE, text),) if of_time else ((text, ONE),))
 
 
 def _separate(operation: str, name: str, parts: list[_Part]) -> tuple[tuple[Text, Text], ...] | None:
-    """The products of a part that depends on both; truth values as 1 and 0."""
+    """Find the products of a part that depends on both; truth values as 1 and 0."""
     if any(part.products is None for part in parts):
         return None
     if operation == "negate":
@@ -119,7 +120,7 @@ def _separate(operation: str, name: str, parts: list[_Part]) -> tuple[tuple[Text
 
 
 def _choose(condition: _Part, one: _Part, other: _Part) -> tuple[tuple[Text, Text], ...]:
-    """`where(condition, one, other)`; where the condition is of one kind, no branch harms that is not picked."""
+    """Products of `where(condition, one, other)`; a condition of one kind keeps values of the other branch out."""
     if not condition.is_mixed:
         text, is_time = condition.text[0], condition.of_time
         return (
@@ -132,13 +133,13 @@ def _choose(condition: _Part, one: _Part, other: _Part) -> tuple[tuple[Text, Tex
 
 
 def _mask(product: tuple[Text, Text], form: str, *, is_time: bool) -> tuple[Text, Text]:
-    """A product that counts where a condition of time, or of place, lets it."""
+    """Set a product to zero where a condition of time, or of place, is false."""
     place, time = product
     return (place, (form.format(time[0]), ATOM)) if is_time else ((form.format(place[0]), ATOM), time)
 
 
 def _truth(part: _Part) -> tuple[tuple[Text, Text], ...]:
-    """The products of a condition, as 1 and 0."""
+    """Products of a condition, as 1 and 0."""
     if part.is_mixed:
         return part.products or ()
     return _make((f"where({part.text[0]}, 1, 0)", ATOM), of_place=part.of_place, of_time=part.of_time).products or ()
@@ -154,7 +155,7 @@ def _scale(part: _Part, factor: str) -> tuple[tuple[Text, Text], ...]:
 
 
 def _multiply(first: _Part, second: _Part, *, is_truth: bool) -> Iterator[tuple[Text, Text]]:
-    """All products of two sums."""
+    """Multiply two sums of products."""
     for place, time in _truth(first) if is_truth else _products(first):
         for other_place, other_time in _truth(second) if is_truth else _products(second):
             yield _times(place, other_place), _times(time, other_time)
@@ -175,7 +176,7 @@ def _write(operation: str, name: str, parts: list[Text]) -> Text:
 
 
 def _binary(name: str, first: Text, second: Text) -> Text:
-    """Two parts joined, in brackets where the grammar needs them."""
+    """Join two parts, in brackets where the grammar needs them."""
     own = PRECEDENCE[name]
     left = own + 1 if name == "**" or name in COMPARISONS else own
     right = SIGN if name == "**" else own + 1

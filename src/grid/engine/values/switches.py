@@ -1,11 +1,11 @@
 """Points at which a value jumps or bends along one variable, such as the times at which a load is switched.
 
-They are found from what a value says of itself and not by sampling, so none is missed however short the stretch
-between two: tables have their knots, and an expression changes its form where the two sides of a comparison, of a
-`minimum` or `maximum`, or the argument of an `abs` and a root become equal. The difference of the sides is a function
+They follow from the definition of a value and not from samples, so none is missed however short the stretch between
+two: tables have their knots, and an expression changes its form where the two sides of a comparison, of a `minimum` or
+`maximum`, or the argument of an `abs` and a root become equal. The difference of the sides is a function
 of the variable; stretches on which interval arithmetic (`grid.engine.values.intervals`) excludes a root are dropped,
 those on which it excludes a turn of the function have one root at most, which bisection finds to rounding, and all
-others are halved. Conditions are followed from the inside to the outside, so that each is seen on stretches where those
+others are halved. Conditions are treated from the inside to the outside, so that each is seen on stretches where those
 within it do not change.
 
 Where a comparison depends on the place as well, every place has a time of its own: there is no common point, and none
@@ -25,13 +25,14 @@ from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY, Instruction
 from grid.engine.values.phase_change import ByPhase, HeatCapacity
 from grid.engine.values.value import Table, Value
 
-MAX_SWITCHES = 100_000  # of one value: a run lands on each of them
-MAX_STRETCHES = 400_000  # at once, on their way to the roots
-HALVINGS = 64  # of the whole way: then a stretch is as short as numbers can tell
-BISECTIONS = 1100  # at most: from the largest number to the smallest
-SAME = 4.0 * 2.0**-53  # relative distance of two points that counts as rounding
-SHORT = 64.0  # roundings: a group of stretches that is one point
-NOISE = 64.0 * 2.0**-53  # of the sides of a comparison: a difference that cannot be told from nothing
+MAX_SWITCHES = 100_000  # [-] switches of one value; a run ends a step at each of them
+MAX_STRETCHES = 400_000  # [-] stretches in a search for roots at one time
+HALVINGS = 64  # [-] halvings of the whole range, after which a stretch is not halved any further
+BISECTIONS = 1100  # [-] most bisections of a root; they end earlier, where the ends are neighbouring doubles
+SAME = 4.0 * 2.0**-53  # [-] relative distance of two points that counts as rounding
+SHORT = 64.0  # [-] units in the last place: length of a group of stretches that counts as one point
+# [-] relative to the sides of a comparison: a difference that cannot be distinguished from zero
+NOISE = 64.0 * 2.0**-53
 ROOTS = frozenset(("sqrt", "log", "abs"))  # functions that bend, or end, where their argument is zero
 
 Code = tuple[Instruction, ...]
@@ -47,13 +48,13 @@ def find_switches(
     *,
     path: str = "value",
 ) -> tuple[float, ...]:
-    """Points strictly between two ends at which a value jumps or bends along a variable, increasing.
+    """Find the points strictly between two ends at which a value jumps or bends along a variable, increasing.
 
     Args:
-        value: Of the case format.
+        value: Value of the case format.
         variable: `t`, `T`, `x`, `y` or `z`.
-        low, high: Ends of the way; finite.
-        places: Least and greatest value of each other variable; by default anything.
+        low, high: Ends of the range; finite.
+        places: Least and greatest value of each other variable; by default unbounded.
         path: Name of the field, for the refusal.
 
     Raises:
@@ -70,7 +71,7 @@ def find_switches(
 
 
 def _merge(points: list[float]) -> list[float]:
-    """Increasing points without those that rounding alone parts from the one before."""
+    """Merge increasing points that differ from the one before by rounding alone."""
     kept = points[:1]
     for point in points[1:]:
         if point - kept[-1] > SAME * abs(point):
@@ -105,7 +106,7 @@ def _find(
 def find_code_switches(
     code: Code, variable: str, low: float, high: float, places: Places, path: str = "value"
 ) -> FloatArray:
-    """`find_switches` for parsed code; not merged."""
+    """Find switches of parsed code as `find_switches` does; not merged."""
     everywhere = dict.fromkeys("xyztT", (-math.inf, math.inf)) | dict(places)
     ends = np.array([low, high])
     if ("variable", variable) not in code:
@@ -119,9 +120,9 @@ def find_code_switches(
 
 
 def _find_corners(code: Code, variable: str) -> Iterator[tuple[Code, int]]:
-    """The code before each instruction that may jump or bend, and how many operands decide it: two, or one and zero.
+    """Code before each instruction that may jump or bend, and its number of operands: two, or one compared with zero.
 
-    Only what depends on the variable alone; in the order of the code, which has what is inside first.
+    Only code that depends on the variable alone; in the order of the code, which has inner parts first.
     """
     depends: list[frozenset[str]] = []
     for index, (operation, argument) in enumerate(code):
@@ -155,13 +156,13 @@ def _count_operands(operation: str, argument: str) -> int:
 
 
 class _Difference:
-    """The difference of two sides, or one operand, as a function of the variable."""
+    """Difference of two sides, or one operand, as a function of the variable."""
 
     def __init__(self, code: Code, count: int, variable: str, places: Places) -> None:
         self._code, self._count, self._variable, self._places = code, count, variable, places
 
     def enclose(self, low: FloatArray, high: FloatArray) -> tuple[Interval, Interval, FloatArray]:
-        """Bounds of the difference and of its slope over stretches, and the size of what is subtracted."""
+        """Compute bounds of the difference and of its slope over stretches, and the size of its sides."""
         stack = run(self._code, self._variable, low, high, self._places)
         if self._count == 1:
             only = stack[-1]
@@ -172,7 +173,7 @@ class _Difference:
         return *_shape(value, slope, low), _broadcast(size, low)
 
     def at(self, points: FloatArray) -> FloatArray:
-        """The difference at points; inner conditions as they are there."""
+        """Evaluate the difference at points; inner conditions as they are there."""
         stack = run(self._code, self._variable, points, points, self._places)
         return _broadcast(self._pointwise(stack), points)
 
@@ -191,7 +192,7 @@ def _shape(value: Interval, slope: Interval, like: FloatArray) -> tuple[Interval
 
 
 def _find_roots(difference: _Difference, ends: FloatArray, path: str) -> FloatArray:
-    """All roots between the ends, in stretches on which the function has no jump of its own."""
+    """Find all roots between the ends, in stretches on which the function has no jump of its own."""
     nudge = 4.0 * np.spacing(np.maximum(np.abs(ends[:-1]), np.abs(ends[1:])))
     low, high = ends[:-1] + nudge, ends[1:] - nudge  # at an end a condition within the function may change
     low, high = low[low < high], high[low < high]
@@ -219,7 +220,7 @@ def _find_roots(difference: _Difference, ends: FloatArray, path: str) -> FloatAr
 
 
 def _cluster(low: FloatArray, high: FloatArray) -> list[FloatArray]:
-    """Ends of each group of adjacent stretches on which the function is zero, but for rounding; of a short one, one."""
+    """Ends of each group of adjacent stretches on which the function is zero to rounding; one end of a short group."""
     if not low.size:
         return []
     order = np.argsort(low)
@@ -231,7 +232,7 @@ def _cluster(low: FloatArray, high: FloatArray) -> list[FloatArray]:
 
 
 def _bisect(difference: _Difference, low: FloatArray, high: FloatArray) -> FloatArray:
-    """The root of each stretch on which the function rises or falls throughout and changes its sign."""
+    """Find the root of each stretch on which the function rises or falls throughout and changes its sign."""
     at_low, at_high = difference.at(low), difference.at(high)
     exact = np.concatenate([low[at_low == 0.0], high[at_high == 0.0]])
     crosses = at_low * at_high < 0.0

@@ -11,10 +11,10 @@ from grid.engine.values.value import Table
 
 @dataclass
 class TableIntegral:
-    """The antiderivative of a table of temperature; exact, however many points it has.
+    """Antiderivative of a table of temperature; exact, however many points it has.
 
     Args:
-        table: Of `T`; beyond its ends its first and its last value hold.
+        table: Table of `T`; beyond its ends its first and its last value hold.
     """
 
     table: Table
@@ -32,10 +32,10 @@ class TableIntegral:
         self._sums = np.concatenate([[0.0], np.cumsum((values[:-1] + 0.5 * rise) * way)])  # from the first point
 
     def mean(self, one: FloatArray, other: FloatArray) -> FloatArray:
-        """The mean between two temperatures, element by element; the value where they are the same."""
+        """Compute the mean between two temperatures, element by element; the value where they are the same."""
         low, high = np.minimum(one, other), np.maximum(one, other)
         first, last = self._find(low), self._find(high)
-        # parts of the stretches at both ends and whole ones between, so that nothing large cancels
+        # parts of the stretches at both ends and whole ones between, so that no large numbers cancel
         inside = self._at(first, 0.5 * (low + high))
         ends = self._points[np.minimum(first + 1, self._points.size - 1)], self._points[np.maximum(last, 0)]
         parts = self._at(first, 0.5 * (low + ends[0])) * (ends[0] - low)
@@ -47,7 +47,7 @@ class TableIntegral:
         return out
 
     def _find(self, temperature: FloatArray) -> NDArray[np.intp]:
-        """The stretch of each temperature; -1 below the first point."""
+        """Index of the stretch of each temperature; -1 below the first point."""
         found: NDArray[np.intp] = np.searchsorted(self._points, temperature, side="right") - 1
         return found
 

@@ -2,13 +2,12 @@ r"""Functions of time as tables: knots between which a load is linear, to a stat
 
 Between two points h apart a function differs from its chord by at most :math:`h^2 \max |f''| / 8`. The bounds of the
 second derivative come from interval arithmetic (`grid.engine.values.intervals`) on stretches between the points where
-the function jumps or bends (`grid.engine.values.switches`), so a pulse is found however short it is. That error is kept
-small
-beside the largest value, and beside what the function is on the stretch or in the mean: the long flanks of a narrow
-peak hold a share of its integral that the peak itself says nothing of.
+the function jumps or bends (`grid.engine.values.switches`), so a pulse is found however short it is. That error stays
+small relative to the largest value, and relative to the function on the stretch or in the mean: the long flanks of a
+narrow peak have a share of its integral that the peak itself does not show.
 
-Next to a jump rounding may decide a comparison either way, farther from it the flatter its sides are. So a stretch is
-read with the comparisons that hold in its middle.
+Next to a jump rounding may decide a comparison either way, farther from it the flatter its sides are. So on a stretch
+the function is evaluated with the comparisons that hold in its middle.
 """
 
 from dataclasses import dataclass
@@ -22,19 +21,21 @@ from grid.engine.values.operations import FloatArray
 from grid.engine.values.switches import find_switches
 from grid.engine.values.value import Constant, Table, Value
 
-MAX_KNOTS = 200_000
-MAX_ROUNDS = 80
-EAGER = 1e-3  # of the largest error: stretches with less wait, while it is not known how large the function gets
-INTEGRAL_SHARE = 5.0  # times the tolerance: largest error over what the function is on the stretch and in the mean
-NUDGE, ROUNDINGS = 1e-10, 4.0  # of a stretch, and in units of rounding: how far inside its ends a function is read
+MAX_KNOTS = 200_000  # [-] knots of one function of time
+MAX_ROUNDS = 80  # [-] rounds of halving
+# [-] relative to the largest error: stretches with less are halved later, while the largest value is not known yet
+EAGER = 1e-3
+INTEGRAL_SHARE = 5.0  # [-] times the tolerance: largest error relative to the function on the stretch and in the mean
+# [-] relative to a stretch, and in units in the last place: distance from its ends at which a function is evaluated
+NUDGE, ROUNDINGS = 1e-10, 4.0
 
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """A function that is linear in time on each stretch between knots, and may jump at them.
+    """Function that is linear in time on each stretch between knots, and may jump at them.
 
     Args:
-        knots: Increasing [s], shape (stretches + 1,).
+        knots: Increasing times [s], shape (stretches + 1,).
         low, high: Values at the beginning and at the end of each stretch, from inside.
     """
 
@@ -44,11 +45,11 @@ class Signal:
 
     @property
     def largest(self) -> float:
-        """The largest size of the function; NaN where it is not a number somewhere."""
+        """Largest absolute value of the function; NaN where it is not a number somewhere."""
         return float(np.abs([self.low, self.high]).max())
 
     def sample(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Values at both ends of the stretches between some times, of which none has a knot in its inside."""
+        """Sample both ends of the stretches between some times; no stretch has a knot in its inside."""
         middle = 0.5 * (times[:-1] + times[1:])
         at = np.clip(np.searchsorted(self.knots, middle, side="right") - 1, 0, self.low.size - 1)
         way = self.knots[at + 1] - self.knots[at]
@@ -59,16 +60,16 @@ class Signal:
 
 
 def make_signal(value: Value, end: float, tolerance: float, path: str) -> Signal:
-    """The function of time that a value is, from 0 to the end of a run.
+    """Make the function of time that a value is, from 0 to the end of a run.
 
     Args:
-        value: Of time alone, or constant.
-        end: Of the run [s].
-        tolerance: Largest error of an expression over the most that it differs from its start.
+        value: Value of time alone, or constant.
+        end: End of the run [s].
+        tolerance: Largest error of an expression relative to its largest difference from its start.
         path: Name of the field.
 
     Raises:
-        FieldError: It takes more than `MAX_KNOTS` knots.
+        FieldError: The function needs more than `MAX_KNOTS` knots.
     """
     if isinstance(value, Constant):
         return Signal(np.array([0.0, end]), np.array([value.value]), np.array([value.value]))
@@ -130,7 +131,7 @@ def _tabulate(value: Expression, end: float, tolerance: float, path: str) -> Sig
 
 
 def _bound(value: Expression, low: FloatArray, high: FloatArray, first: float) -> tuple[FloatArray, FloatArray]:
-    """Over each stretch the most that a function may differ from its chord, and the least from its first value."""
+    """Bound over each stretch the difference of a function from its chord (most) and from its first value (least)."""
     found = enclose(value.code, "t", low, high, {})
     with np.errstate(all="ignore"):
         by_bend = (high - low) ** 2 * found.bend.magnitude / 8.0
@@ -147,10 +148,9 @@ def _find_least(found: Enclosure, first: float, like: FloatArray) -> FloatArray:
 
 
 def _evaluate(value: Expression, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Values at both ends of stretches, from inside, with the comparisons of their middles.
+    """Evaluate both ends of stretches, from inside, with the comparisons of their middles.
 
-    Raises:
-        FieldError: Never; what is not finite is refused where the load is used.
+    A value that is not finite is refused where the load is used.
     """
     nudge = np.maximum(NUDGE * (high - low), ROUNDINGS * np.spacing(np.maximum(np.abs(low), np.abs(high))))
     times = np.stack([low + nudge, high - nudge, 0.5 * (low + high)])

@@ -4,8 +4,8 @@ The antiderivative of a property that depends on temperature alone is a chain of
 which the property may jump, bend or peak: the points of `grid.engine.values.switches`, and the zeros of every sum and
 difference inside an expression, such as the middle of a Gaussian. Between them panels are halved until a polynomial of
 the 7th degree through Gauss's nodes meets the property at other places too (W. Gautschi, Numerical Analysis, 2nd ed.,
-2012, section 3.2.3). So a difference of two temperatures has the heat that a narrow peak between them takes up, however
-few steps lead across.
+2012, section 3.2.3). So a difference of two temperatures includes the heat of a narrow peak between them, however few
+steps lead across.
 
 Properties that depend on the place as well are integrated for each cell by itself, by the rule of Gauss and Kronrod on
 halved intervals (R. Piessens et al., QUADPACK, 1983, section 2.2).
@@ -26,16 +26,19 @@ from grid.engine.values.phase_change import ByPhase
 from grid.engine.values.switches import find_switches
 from grid.engine.values.value import Value
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
-CHECKS = np.polynomial.legendre.leggauss(9)[0]  # places between the nodes, where a panel is looked at again
-EXACT = 1e-11  # of the largest value on a panel: how well its polynomial has to meet the property
-NEGLIGIBLE = 1e-14  # of the integral over a block: error of a panel that need not be halved
-PANELS = 32  # of a block at first
-GRADES = 24  # panels towards a place at which an expression changes its form, each half of the one before
-BLOCKS, GROWTH = 30, 4.0  # on either side at most, and how many times as long as the one before each is
-HALVINGS, MOST_PANELS = 70, 20_000
-BISECTIONS = 32
-TINY = 1e-12  # of the temperatures: a difference that is as good as none
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)  # [-] nodes and weights of Gauss's rule on [-1, 1]
+# [-] nodes of the next rule, which lie between: places at which the polynomial of a panel is checked
+CHECKS = np.polynomial.legendre.leggauss(9)[0]
+EXACT = 1e-11  # [-] relative to the largest value on a panel: largest error of its polynomial at `CHECKS`
+NEGLIGIBLE = 1e-14  # [-] relative to the integral over a block: error of a panel that need not be halved
+PANELS = 32  # [-] panels of a block at first
+GRADES = 24  # [-] panels towards a place at which an expression changes its form, each half as long as the one before
+# [-] most blocks on either side of the anchor, and ratio of the length of each to that of the one before
+BLOCKS, GROWTH = 30, 4.0
+HALVINGS, MOST_PANELS = 70, 20_000  # [-] most halvings of a panel, and pending panels beyond which halving ends
+BISECTIONS = 32  # [-] bisections of the zero of a sum or difference inside an expression
+TINY = 1e-12  # [-] relative to the temperatures: a difference that counts as none
+# [-] nodes of the Kronrod rule of 15 points on [-1, 1] that are not negative, and their weights (QUADPACK, see above)
 KRONROD = np.array(
     [0.991455371120813, 0.949107912342759, 0.864864423359769, 0.741531185599394,
      0.586087235467691, 0.405845151377397, 0.207784955007898, 0.0]
@@ -44,13 +47,14 @@ KRONROD_WEIGHTS = np.array(
     [0.022935322010529, 0.063092092629979, 0.104790010322250, 0.140653259715525,
      0.169004726639267, 0.190350578064785, 0.204432940075298, 0.209482141084728]
 )  # fmt: skip
-PARTS, LEVELS, TOLERANCE = 4, 50, 1e-12  # of an interval at first, halvings at most, and what is left of its integral
+# [-] parts of an interval at first, most halvings, and error relative to its integral of the absolute value
+PARTS, LEVELS, TOLERANCE = 4, 50, 1e-12
 
 Property = Callable[[FloatArray], FloatArray]
 
 
 def _make_fit() -> tuple[FloatArray, FloatArray]:
-    """From values at the nodes: coefficients of the antiderivative over [-1, 1], zero at -1, and values at `CHECKS`."""
+    """Matrices from values at nodes to coefficients of the antiderivative on [-1, 1], zero at -1, and to `CHECKS`."""
     powers = np.polynomial.polynomial.polyvander(NODES, NODES.size - 1)
     coefficients = np.linalg.inv(powers)
     primitive = np.zeros((NODES.size + 1, NODES.size))
@@ -63,7 +67,7 @@ PRIMITIVE, AT_CHECKS = _make_fit()
 
 
 class _Block(NamedTuple):
-    """A stretch of temperatures: edges of its panels, (panels + 1,), and what each panel's polynomial is."""
+    """Range of temperatures: edges of its panels, (panels + 1,), and the polynomial of each panel."""
 
     edges: FloatArray
     primitives: FloatArray  # (panels, 9), of u in [-1, 1], already times half of the width
@@ -74,13 +78,13 @@ class _Block(NamedTuple):
 
 @dataclass
 class TemperatureIntegral:
-    """The antiderivative of a property of temperature alone, made where it is asked for.
+    """Antiderivative of a property of temperature alone, computed where it is needed.
 
-    Blocks lie at places that follow from `anchor` and `size` alone, so that no value depends on what was asked before.
+    Blocks lie at places that follow from `anchor` and `size` alone, so that no value depends on earlier calls.
 
     Args:
         value: The property.
-        function: Its values at temperatures; NaN where it is not physical.
+        function: Values of the property at temperatures; NaN where it is not physical.
         anchor: A temperature of the problem.
         size: Extent of the first block on either side.
     """
@@ -94,12 +98,12 @@ class TemperatureIntegral:
     _joined: _Block | None = field(default=None, repr=False)
 
     def between(self, start: FloatArray, end: FloatArray) -> FloatArray:
-        """The integral from `start` to `end`, element by element; NaN where the property is not physical between."""
+        """Integrate from `start` to `end`, element by element; NaN where the property is not physical between."""
         out: FloatArray = self._primitive(end) - self._primitive(start)
         return out
 
     def mean(self, one: FloatArray, other: FloatArray) -> FloatArray:
-        """The mean between two temperatures; that of both ends where they hardly differ."""
+        """Compute the mean between two temperatures; the mean of both ends where they hardly differ."""
         span = other - one
         is_near = np.abs(span) <= TINY * np.maximum(np.abs(one), np.abs(other))
         ends = 0.5 * (self.function(one) + self.function(other))
@@ -108,7 +112,7 @@ class TemperatureIntegral:
         return out
 
     def extremes(self, low: float, high: float) -> tuple[float, float]:
-        """The least and the largest value between two temperatures, as far as the panels that hold them tell."""
+        """Find the least and the largest value between two temperatures, to the accuracy of the panels."""
         block = self._cover(np.array([low, high]))
         first, last = np.clip(np.searchsorted(block.edges, (low, high), side="right") - 1, 0, block.sums.size - 2)
         return float(np.nanmin(block.lowest[first : last + 1])), float(np.nanmax(block.highest[first : last + 1]))
@@ -126,7 +130,7 @@ class TemperatureIntegral:
         return np.where((temperature >= block.edges[0]) & (temperature <= block.edges[-1]), out, np.nan)
 
     def _cover(self, temperature: FloatArray) -> _Block:
-        """All blocks joined, as many as hold the temperatures asked for, or as there may be."""
+        """Join all blocks, as many as hold the given temperatures, or as there may be."""
         low, high = float(np.min(temperature, initial=np.inf)), float(np.max(temperature, initial=-np.inf))
         block = self._joined
         if block is not None and not (low < block.edges[0] or high > block.edges[-1]):
@@ -145,7 +149,7 @@ class TemperatureIntegral:
 
 
 def _join(below: list[_Block], above: list[_Block]) -> _Block:
-    """The blocks in one, with sums that begin at zero between both sides."""
+    """Join the blocks, with sums that begin at zero between both sides."""
     parts, blocks = list[FloatArray](), [*reversed(below), *above]
     start = 0.0
     for block in below:
@@ -165,10 +169,10 @@ def _join(below: list[_Block], above: list[_Block]) -> _Block:
 
 
 def _make_block(values: tuple[Value, ...], function: Property, low: float, high: float, sign: float) -> _Block:
-    """Panels between two temperatures on which polynomials meet the property.
+    """Make the panels between two temperatures on which polynomials meet the property.
 
-    Sums go from the anchor outwards, the way of `sign`, so that a place where the property is not physical spoils those
-    beyond it only.
+    Sums go from the anchor outwards, in the direction of `sign`, so that a place where the property is not physical
+    spoils those beyond it only.
     """
     edges = np.linspace(low, high, PANELS + 1)
     marks = [find_marks(value, low, high) for value in values]
@@ -204,7 +208,7 @@ def _make_block(values: tuple[Value, ...], function: Property, low: float, high:
 
 
 def find_marks(value: Value, low: float, high: float) -> FloatArray:
-    """Temperatures between two at which a value may jump, bend or peak; around a peak others, closer and closer."""
+    """Find temperatures between two at which a value may jump, bend or peak; around a peak others, ever closer."""
     switches = np.array(find_switches(value, "T", low, high))
     if isinstance(value, ByPhase):
         return np.concatenate([switches, *(find_marks(part, low, high) for part in (value.solid, value.liquid))])
@@ -224,7 +228,7 @@ def _grade(zeros: FloatArray, low: float, high: float) -> FloatArray:
 
 
 def _find_zeros(value: Expression, grid: FloatArray) -> FloatArray:
-    """Where a sum or a difference inside an expression vanishes, to rounding: there a peak may have its middle."""
+    """Find zeros of a sum or a difference inside an expression, to rounding; a peak may have its middle there."""
     signs = np.sign(_find_differences(value, grid))
     at = [grid[np.flatnonzero(row == 0.0)] for row in signs if np.count_nonzero(row == 0.0) < 0.5 * row.size]
     rows, columns = np.nonzero(signs[:, :-1] * signs[:, 1:] < 0.0)
@@ -237,8 +241,9 @@ def _find_zeros(value: Expression, grid: FloatArray) -> FloatArray:
 
 
 def _find_differences(value: Expression, temperature: FloatArray) -> FloatArray:
-    """The sums and differences inside an expression of temperature alone, shape (found, temperatures)."""
-    stack, found = list[Any](), [np.ones_like(temperature)]  # of an expression without any, one that never vanishes
+    """Evaluate the sums and differences inside an expression of temperature alone, shape (found, temperatures)."""
+    # ones, so that an expression without any has a row that never vanishes
+    stack, found = list[Any](), [np.ones_like(temperature)]
 
     def note(difference: Any) -> None:
         if np.ndim(difference):
@@ -268,7 +273,7 @@ def _find_differences(value: Expression, temperature: FloatArray) -> FloatArray:
 
 
 def find_degree(value: Value) -> int | None:
-    """The degree of a value as a polynomial of temperature; None if it is none."""
+    """Degree of a value as a polynomial of temperature; None if it is none."""
     if "T" not in value.variables:
         return 0
     if not isinstance(value, Expression):
@@ -317,12 +322,12 @@ def integrate_adaptively(
     high: FloatArray,
     marks: FloatArray | None = None,
 ) -> FloatArray:
-    """The integrals of a function over many intervals, each halved until both halves agree with the whole.
+    """Integrate a function over many intervals, each halved until both halves agree with the whole.
 
-    What the rules of Gauss and of Kronrod differ by on one interval says nothing of a jump beside its end.
+    The difference of the rules of Gauss and of Kronrod on one interval would not show a jump beside its end.
 
     Args:
-        function: Values at temperatures, shape (intervals,), for the numbers of the intervals that they are of.
+        function: Values at temperatures, shape (intervals,), with the numbers of their intervals as second argument.
         low, high: Ends, flat; the sign follows from their order.
         marks: Temperatures at which the function is known to jump or bend, in order.
     """
@@ -351,7 +356,7 @@ def integrate_adaptively(
 
 
 def _cut(low: FloatArray, high: FloatArray, marks: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
-    """Each interval in parts: between the marks, and each of these in `PARTS`; with the interval that a part is of."""
+    """Cut each interval at the marks, and each part into `PARTS`; with the interval that a part belongs to."""
     sign = np.where(high >= low, 1.0, -1.0)
     first, last = np.minimum(low, high), np.maximum(low, high)
     ends = [first, *(np.clip(mark, first, last) for mark in marks), last]
@@ -374,7 +379,7 @@ def _apply_kronrod(
     right: FloatArray,
     number: NDArray[np.intp],
 ) -> tuple[FloatArray, FloatArray]:
-    """The integral of each interval by Kronrod's rule of 15 points, and that of the absolute value."""
+    """Integrate over each interval by Kronrod's rule of 15 points, the function and its absolute value."""
     middle, half = 0.5 * (left + right), 0.5 * (right - left)
     integral, absolute = np.zeros(left.size), np.zeros(left.size)
     for node, weight in zip(KRONROD, KRONROD_WEIGHTS, strict=True):

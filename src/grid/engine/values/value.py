@@ -1,6 +1,6 @@
 """Values of the case format that are not expressions: a number, a table, and a number for each cell.
 
-Every value answers the same questions (`Value`) and is evaluated element by element on arrays. It is frozen, compares
+Every value has the same members (`Value`) and is evaluated element by element on arrays. It is frozen, compares
 by content and pickles.
 """
 
@@ -26,14 +26,14 @@ class Value(Protocol):
 
     @property
     def variables(self) -> frozenset[str]:
-        """What it depends on, of `ARGUMENTS`."""
+        """Variables that the value depends on, of `ARGUMENTS`."""
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
-        """Times at which it bends or jumps, as far as they are listed [s]."""
+        """Times at which the value bends or jumps, as far as they are listed [s]."""
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
-        """Its values, element by element.
+        """Evaluate the value, element by element.
 
         Args:
             places: Value of each variable by its name, scalars or arrays that broadcast; `cells` indexes the cells of
@@ -49,13 +49,16 @@ class Constant:
 
     @property
     def variables(self) -> frozenset[str]:
+        """Empty: a number depends on nothing."""
         return frozenset()
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
+        """Empty: a number never changes."""
         return ()
 
     def evaluate(self, _places: dict[str, Operand], /) -> Operand:
+        """Return the number, whatever the places."""
         return np.float64(self.value)
 
 
@@ -64,9 +67,9 @@ class Table:
     """A function of time, of temperature or of one coordinate, through points.
 
     Args:
-        times: Where the points are, increasing: times [s], coordinates [m], or temperatures in the unit of the problem;
+        times: Arguments, increasing: times [s], coordinates [m], or temperatures in the unit of the problem;
             `points` is another name for them.
-        values: At the points, in SI units; temperatures in the unit of the problem.
+        values: Values at the points, in SI units; temperatures in the unit of the problem.
         interpolation: `linear` holds its ends; `previous` keeps the value of the point before (before the first, its
             own).
         of: The argument: `t`, `x`, `y`, `z` or `T`, the local temperature.
@@ -82,7 +85,7 @@ class Table:
             object.__setattr__(self, name, as_tuple(getattr(self, name)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.times, self.values, self.interpolation, self.of)  # arrays are made again
+        return type(self), (self.times, self.values, self.interpolation, self.of)  # a copy computes its arrays anew
 
     @classmethod
     def from_csv(
@@ -98,16 +101,15 @@ class Table:
         value_scale: float = 1.0,
         value_offset: float = 0.0,
     ) -> Self:
-        """Read two columns of a text file with a value for each point, see
-        `grid.engine.values.csv_columns.read_columns`.
+        """Read two columns of a text file with a value for each point, see `csv_columns.read_columns`.
 
         Args:
-            path: The file; fields are parted by commas, semicolons or tabulators.
+            path: The file; fields are separated by commas, semicolons or tabulators.
             argument, value: Names of the columns in the first row; without them, the first and the second column.
             of: The argument of the table.
             interpolation: As of the table.
-            argument_scale, argument_offset, value_scale, value_offset: What makes the numbers of the file those of the
-                problem, `scale * number + offset`: `value_scale=1e3` for kJ/(kg K), `argument_offset=273.15` for
+            argument_scale, argument_offset, value_scale, value_offset: Conversion of numbers of the file to those of
+                the problem, `scale * number + offset`: `value_scale=1e3` for kJ/(kg K), `argument_offset=273.15` for
                 degrees Celsius in a problem in kelvin.
 
         Raises:
@@ -123,11 +125,12 @@ class Table:
 
     @property
     def points(self) -> tuple[float, ...]:
-        """Where the values are: arguments in the order of `values`."""
+        """Arguments of the points, in the order of `values`."""
         return self.times
 
     @property
     def variables(self) -> frozenset[str]:
+        """The argument of the table."""
         return frozenset((self.of,))
 
     @property
@@ -141,7 +144,7 @@ class Table:
         return np.array(self.times, np.float64), np.array(self.values, np.float64)
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
-        """The values at any number of arguments, each on its own."""
+        """Evaluate the table at any number of arguments, each on its own."""
         at, (points, values) = places[self.of], self.arrays
         if self.interpolation == "linear" and points.size > 1:  # NaN stays NaN, but not in `interp` of one point
             return np.interp(at, points, values)
@@ -153,7 +156,7 @@ class Table:
 class Gridded:
     """One number for each cell: a property, a source or an initial field that is known on the grid alone.
 
-    Of the Python interface; the case format has expressions. The numbers are copied and cannot be written to.
+    Only in the Python interface; the case format has expressions. The numbers are copied and cannot be written to.
     """
 
     cells: FloatArray
@@ -173,13 +176,15 @@ class Gridded:
 
     @property
     def variables(self) -> frozenset[str]:
+        """Place, represented by the coordinate that every problem has."""
         return frozenset("x")  # it depends on the place, of which every problem has x
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
+        """Empty: the numbers do not change in time."""
         return ()
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
-        """All cells, or those that `places["cells"]` indexes."""
+        """Return all cells, or those that `places["cells"]` indexes."""
         index = places.get("cells")
         return self.cells if index is None else self.cells[index]
