@@ -1,1 +1,1 @@
-"""What is to be solved, frozen, in SI units: the problem, its case format, and the checks that need no grid."""
+"""The heat problem, frozen, in SI units; its case format, and the checks that need no grid."""

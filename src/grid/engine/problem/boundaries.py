@@ -1,11 +1,11 @@
-"""Boundary conditions: what each type is called, which fields it has, and its law.
+"""Boundary conditions: names of the types, their fields, and their laws.
 
 Every law is written in the Robin form, with q_n the conductive heat into the body [W/m2] and T_s the surface
 temperature,
 
     q_n = film (reference - T_s) + imposed
 
-with an endless film for a given temperature. The half cell between the centre T_P and the surface conducts
+with an infinite film for a given temperature. The half cell between the centre T_P and the surface conducts
 q_n = g (T_s - T_P), g = 2 k / cell size; eliminating T_s leaves q_n = U (reference - T_P) + F with
 U = g film / (g + film), F = imposed g / (g + film). A new type is one class here: its fields, limits and law.
 """
@@ -23,17 +23,19 @@ from grid.engine.values.operations import Operand
 from grid.engine.values.read import as_value
 from grid.engine.values.value import Constant, Value
 
-RISE = 1e-6  # of the surface temperature [K]: for the slope of a flux
-FAINTEST = 1e-12  # of the film of the surroundings: a surface at 0 K exchanges heat with them as well
+RISE = 1e-6  # [-] relative to the surface temperature, at least 1 K: rise for the slope of a flux
+# [-] relative to the film at the temperature of the surroundings: least film, because a surface at 0 K absorbs heat too
+FAINTEST = 1e-12
 
 
 class Evaluate(Protocol):
-    """The value of a field, at the places and time in question, and at the surface temperature or a rise above it."""
+    """Evaluation of a field, at given places and time, and at the surface temperature or a rise above it."""
 
-    def __call__(self, name: str, rise: Operand = 0.0, /) -> Operand: ...
+    def __call__(self, name: str, rise: Operand = 0.0, /) -> Operand:
+        """Return the value of a field."""
 
 
-STEFAN_BOLTZMANN = Constant(5.670374419e-8)  # W/(m2 K4), CODATA 2018
+STEFAN_BOLTZMANN = Constant(5.670374419e-8)  # [W/(m2 K4)] CODATA 2018
 
 
 @dataclass(frozen=True)
@@ -49,22 +51,22 @@ class Robin:
 class Boundary(ABC):
     """Base of all boundary conditions.
 
-    What the rest of the engine asks of a law is a class attribute here, so that no code tells laws apart by their name.
-    The last two arguments of `robin` matter to laws that are not linear: the surface temperature at which they are
-    taken, and what makes it absolute.
+    All properties of a law that the rest of the engine uses are class attributes here, so that no code distinguishes
+    laws by their name. The last two arguments of `robin` matter to laws that are not linear: the surface temperature
+    at which they are linearised, and the offset to absolute temperature.
 
     Args:
         type: Name in the case format.
-        limits: Fields that are values, with what they may be.
+        limits: Fields that are values, with their limits.
         optional: Fields that a case may leave out.
         films: Fields that are film coefficients: part of the operator, proportional to the difference to
             `temperatures`.
         temperatures: Fields that are temperatures which the body exchanges heat with.
         fluxes: Fields that are heat fluxes into the body, whatever its temperature.
         of_surface: Fields that may depend on the surface temperature.
-        is_linear: Whether the law is, as long as its fields do not depend on T.
-        is_bounded: Whether temperatures stay between those of `temperatures` and the body's own (maximum principle).
-        holds_temperature: Whether the surface has the reference temperature.
+        is_linear: True where the law is linear, as long as its fields do not depend on T.
+        is_bounded: True where temperatures stay between those of `temperatures` and the body's own (maximum principle).
+        holds_temperature: True where the surface has the reference temperature.
     """
 
     type: ClassVar[str]
@@ -79,42 +81,42 @@ class Boundary(ABC):
     holds_temperature: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for item in fields(self):  # numbers and texts stand for the values they mean
+        for item in fields(self):  # numbers and texts are read as the values that they denote
             object.__setattr__(self, item.name, as_value(getattr(self, item.name)))
 
     @cached_property
     def values(self) -> dict[str, Value]:
-        """The fields that are values, by name; not to be written to."""
+        """Fields that are values, by name; not to be written to."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @property
     def film_values(self) -> tuple[Value, ...]:
-        """The fields that are film coefficients [W/(m2 K)]."""
+        """Fields that are film coefficients [W/(m2 K)]."""
         return tuple(self.values[name] for name in self.films)
 
     @property
     def temperature_values(self) -> tuple[Value, ...]:
-        """The fields that are temperatures."""
+        """Fields that are temperatures."""
         return tuple(self.values[name] for name in self.temperatures)
 
     @property
     def flux_values(self) -> tuple[Value, ...]:
-        """The fields that are heat fluxes [W/m2]."""
+        """Fields that are heat fluxes [W/m2]."""
         return tuple(self.values[name] for name in self.fluxes)
 
     @property
     def has_fluxes(self) -> bool:
-        """Whether it imposes a heat flux."""
+        """True where the law imposes a heat flux."""
         return bool(self.fluxes)
 
     @property
     def radiation(self) -> tuple[Value, ...]:
-        """Factors of the strength with which the surface radiates [W/(m2 K4)]; none where it does not."""
+        """Factors of the radiative strength of the surface [W/(m2 K4)]; none where it does not radiate."""
         return ()
 
     @property
     def radiates(self) -> bool:
-        """Whether heat goes with the fourth power of the surface temperature."""
+        """True where heat goes with the fourth power of the surface temperature."""
         return bool(self.radiation) and Constant(0.0) not in self.radiation
 
     @property
@@ -127,32 +129,34 @@ class Boundary(ABC):
 
     @abstractmethod
     def robin(self, _evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
-        """The law, with its fields evaluated by `_evaluate(field name)`."""
+        """Evaluate the law with fields from `_evaluate(field name)`."""
 
 
 @dataclass(frozen=True)
 class Insulated(Boundary):
-    """q_n = 0."""
+    """No heat flux: q_n = 0."""
 
     type: ClassVar[str] = "insulated"
 
     def robin(self, _evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
+        """Return the law without film and flux."""
         return Robin(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Periodic(Boundary):
-    """Field and flux continue on the opposite face; the mesh joins the two, so there is no law of its own."""
+    """Field and flux that continue on the opposite face; the mesh joins the two, so there is no law."""
 
     type: ClassVar[str] = "periodic"
 
     def robin(self, _evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
+        """Return the law without film and flux."""
         return Robin(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Temperature(Boundary):
-    """T_s = value."""
+    """Given surface temperature: T_s = value."""
 
     type: ClassVar[str] = "temperature"
     limits: ClassVar[dict[str, Limit]] = {"value": limits.TEMPERATURE}
@@ -161,12 +165,13 @@ class Temperature(Boundary):
     value: Value
 
     def robin(self, evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
+        """Return the law with an infinite film."""
         return Robin(np.inf, evaluate("value"), 0.0)
 
 
 @dataclass(frozen=True)
 class Flux(Boundary):
-    r"""q_n = value, positive into the body.
+    r"""Given heat flux: q_n = value, positive into the body.
 
     Where the value depends on the surface temperature it is linearised there,
     :math:`q_n(T) \approx q_n(T_s) + q_n'(T_s) (T - T_s)`, as far as the flux falls with temperature; a flux that rises
@@ -181,6 +186,7 @@ class Flux(Boundary):
     value: Value
 
     def robin(self, evaluate: Evaluate, /, surface: Operand = 0.0, offset: float = 0.0) -> Robin:
+        """Return the law, linearised at the surface temperature where the flux depends on it."""
         flux = evaluate("value")
         if "T" not in self.value.variables:
             return Robin(0.0, 0.0, flux)
@@ -190,7 +196,7 @@ class Flux(Boundary):
 
 @dataclass(frozen=True)
 class Convection(Boundary):
-    """q_n = coefficient (ambient - T_s), Newton's law of cooling."""
+    """Newton's law of cooling: q_n = coefficient (ambient - T_s)."""
 
     type: ClassVar[str] = "convection"
     limits: ClassVar[dict[str, Limit]] = {"coefficient": limits.COEFFICIENT, "ambient": limits.TEMPERATURE}
@@ -201,12 +207,13 @@ class Convection(Boundary):
     ambient: Value
 
     def robin(self, evaluate: Evaluate, /, _surface: Operand = 0.0, _offset: float = 0.0) -> Robin:
+        """Return the law, which is of Robin's form already."""
         return Robin(evaluate("coefficient"), evaluate("ambient"), 0.0)
 
 
 @dataclass(frozen=True)
 class Radiation(Boundary):
-    """q_n = emissivity sigma (surroundings^4 - T_s^4), in kelvin; linearised about the surface temperature."""
+    """Radiation: q_n = emissivity sigma (surroundings^4 - T_s^4), in kelvin; linearised at the surface temperature."""
 
     type: ClassVar[str] = "radiation"
     limits: ClassVar[dict[str, Limit]] = {
@@ -224,9 +231,11 @@ class Radiation(Boundary):
 
     @property
     def radiation(self) -> tuple[Value, ...]:
+        """Emissivity and Stefan-Boltzmann constant."""
         return self.emissivity, self.stefan_boltzmann
 
     def robin(self, evaluate: Evaluate, /, surface: Operand = 0.0, offset: float = 0.0) -> Robin:
+        """Return the tangent of the law at the surface temperature."""
         strength = evaluate("emissivity") * evaluate("stefan_boltzmann")
         hot, cold = evaluate("surroundings") + offset, np.maximum(surface + offset, 0.0)
         tangent = strength * np.maximum(4.0 * cold**3, FAINTEST * hot**3)
@@ -236,7 +245,7 @@ class Radiation(Boundary):
 
 @dataclass(frozen=True)
 class ConvectionRadiation(Boundary):
-    """The sum of convection and radiation."""
+    """Sum of convection and radiation."""
 
     type: ClassVar[str] = "convection_radiation"
     limits: ClassVar[dict[str, Limit]] = {**Convection.limits, **Radiation.limits}
@@ -254,9 +263,11 @@ class ConvectionRadiation(Boundary):
 
     @property
     def radiation(self) -> tuple[Value, ...]:
+        """Emissivity and Stefan-Boltzmann constant."""
         return self.emissivity, self.stefan_boltzmann
 
     def robin(self, evaluate: Evaluate, /, surface: Operand = 0.0, offset: float = 0.0) -> Robin:
+        """Return the sum of both laws, radiation as its tangent at the surface temperature."""
         film, ambient = evaluate("coefficient"), evaluate("ambient")
         law = Radiation.robin(self, evaluate, surface, offset)  # type: ignore[arg-type]
         return Robin(film + law.film, ambient, law.imposed + law.film * (law.reference - ambient))
@@ -269,5 +280,5 @@ BOUNDARY_TYPES: dict[str, type[Boundary]] = {
 
 
 def make_boundary(kind: str, values: dict[str, Any]) -> Boundary:
-    """Build the boundary condition called `kind` from its fields."""
+    """Make the boundary condition of the type `kind` from its fields."""
     return BOUNDARY_TYPES[kind](**values)

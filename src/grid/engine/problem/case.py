@@ -1,7 +1,7 @@
-"""From a case of the format (docs/case-format.md) to the arguments of `HeatProblem`.
+"""Read a case of the format (docs/case-format.md) as the arguments of `HeatProblem`.
 
-Only JSON types are checked here; what values may be is in `grid.engine.problem.limit_checks`, so that problems made in
-Python pass the same gate.
+Only JSON types are checked here; `grid.engine.problem.limit_checks` has the allowed values, so that problems made in
+Python pass the same checks.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ OTHER_KINDS = {
     "integrity": "structural integrity",
     "fatigue": "fatigue",
 }
-# Fields of the format that this version knows and cannot do yet, with the name of the feature.
+# Fields of the format that this version knows and does not support, with the name of the feature.
 UNSUPPORTED_FIELDS = {
     "lumped": "a lumped model",
     "supports": "thermal stress",
@@ -50,10 +50,10 @@ FIELDS = (
     "pin",
 )
 OTHER_FIELDS = ("exact", "resolution", "temperature_unit", "schema_version")
-MAX_MATERIALS = 256
-MAX_CONTACTS = 256
-MAX_PINS = 256
-MAX_BREAKPOINTS = 10_000
+MAX_MATERIALS = 256  # [-] materials of a case
+MAX_CONTACTS = 256  # [-] contacts of a case
+MAX_PINS = 256  # [-] pins of a case
+MAX_BREAKPOINTS = 10_000  # [-] breakpoints of a case
 
 
 def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         FieldError, InvalidFieldsError: Missing, unknown or badly typed fields.
-        UnsupportedError: A kind or a field that this version cannot do.
+        UnsupportedError: A kind or a field that this version does not support.
     """
     reader = Reader()
     _require_known_kind(reader, case)
@@ -143,7 +143,7 @@ def _cells(reader: Reader, resolution: object) -> tuple[int, ...]:
 
 
 def _resolution(reader: Reader, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """`steps` and `end_time`; the errors of the plain scheme are for people."""
+    """Read `steps` and `end_time`; the other fields describe errors of the plain scheme and are ignored."""
     fields = reader.read_mapping(
         "resolution",
         raw.get("resolution"),
@@ -189,14 +189,14 @@ def _material(reader: Reader, path: str, raw: object) -> Material:
         )
         values = read_melting(reader, path, fields, (solid, liquid))
         if "conductivity" in fields:
-            _conductivity(reader, path, fields)  # refused where it is wrong, though both phases may have their own
+            _conductivity(reader, path, fields)  # refused where it is wrong, even if both phases have their own
     if "conductivity" not in values:
         values["conductivity"] = _conductivity(reader, path, fields)
     return Material(where=where, **values, **numbers)
 
 
 def _conductivity(reader: Reader, path: str, fields: Mapping[str, Any]) -> tuple[Value, ...]:
-    """The conductivity among the fields of a material or a phase: a value, one for each axis, or a tensor."""
+    """Read the conductivity of a material or a phase: a value, one for each axis, or a tensor."""
     path = f"{path}.conductivity"
     if "conductivity" not in fields:
         reader.refuse(path, "required")
@@ -213,7 +213,7 @@ def _conductivity(reader: Reader, path: str, fields: Mapping[str, Any]) -> tuple
 
 
 def _tensor(reader: Reader, path: str, rows: list[Any]) -> tuple[Value, ...]:
-    """A full tensor, row by row."""
+    """Read a full tensor, row by row."""
     found: list[Value | None] = []
     for i, row in enumerate(rows):
         entries = reader.read_list(f"{path}[{i}]", row) or []
@@ -257,7 +257,7 @@ def _contacts(reader: Reader, raw: object) -> tuple[Contact, ...]:
 
 
 def _pins(reader: Reader, raw: object) -> tuple[Pin, ...]:
-    """One pin, or a list of them."""
+    """Read one pin, or a list of them."""
     if isinstance(raw, Mapping):
         return (_pin(reader, "pin", raw),)
     entries = reader.read_list("pin", raw, longest=MAX_PINS) or []

@@ -1,4 +1,4 @@
-"""Reading the phase change of a material: an enthalpy table, or a melting temperature with latent heat."""
+"""Read the phase change of a material: an enthalpy table, or a melting temperature with latent heat."""
 
 import itertools
 from collections.abc import Mapping
@@ -19,12 +19,13 @@ PHASE_FIELDS = (
     "volumetric_enthalpy",
 )
 CAPACITIES = ("volumetric_heat_capacity", "density", "specific_heat")
+# [J/m3] limits far beyond any material, as in `grid.engine.limits`
 LATENT_HEAT = Limit(0.0, 1e18, "J/m3", exclusive_minimum=True)
 Conductivity = tuple[Value, ...]
 
 
 def read_enthalpy(reader: Reader, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `Material` that an enthalpy table decides."""
+    """Read the arguments of `Material` that follow from an enthalpy table."""
     if any(name in fields for name in (*CAPACITIES, *PHASE_FIELDS[:5])):
         reader.refuse(f"{path}.volumetric_enthalpy", "without another heat capacity or a melting temperature")
     table = reader.read_value(f"{path}.volumetric_enthalpy", fields["volumetric_enthalpy"], of="T")
@@ -43,10 +44,10 @@ def read_enthalpy(reader: Reader, path: str, fields: Mapping[str, Any]) -> dict[
 def read_melting(
     reader: Reader, path: str, fields: Mapping[str, Any], conductivities: tuple[Conductivity, Conductivity]
 ) -> dict[str, Any]:
-    """The arguments of `Material` that a melting temperature decides.
+    """Read the arguments of `Material` that follow from a melting temperature.
 
     Args:
-        conductivities: Of solid and liquid.
+        conductivities: Conductivities of solid and liquid.
 
     Raises:
         UnsupportedError: A heat capacity of a phase that varies.
@@ -65,7 +66,7 @@ def read_melting(
 
 
 def phase_fields(reader: Reader, path: str, fields: Mapping[str, Any], phase: str) -> dict[str, Any]:
-    """The properties of a phase; what it lacks comes from the material."""
+    """Read the properties of a phase; those that it lacks come from the material."""
     allowed = ("conductivity", *CAPACITIES)
     own = reader.read_mapping(f"{path}.{phase}", fields.get(phase, {}), allowed=allowed)
     common = {name: fields[name] for name in allowed if name in fields}
@@ -83,7 +84,7 @@ def _capacity(reader: Reader, path: str, enthalpy: Enthalpy) -> dict[str, Any]:
 
 
 def _latent_heat(reader: Reader, path: str, fields: Mapping[str, Any]) -> float | None:
-    """[J/m3]."""
+    """Read the latent heat [J/m3], given by volume or by mass."""
     if ("latent_heat" in fields) == ("volumetric_latent_heat" in fields):
         reader.refuse(f"{path}.latent_heat", "either this (with density) or volumetric_latent_heat")
         return None
@@ -99,7 +100,7 @@ def _latent_heat(reader: Reader, path: str, fields: Mapping[str, Any]) -> float 
 
 
 def _capacity_of(reader: Reader, path: str, fields: Mapping[str, Any], phase: str) -> float | None:
-    """rho c of a phase [J/(m3 K)]."""
+    """Read the volumetric heat capacity rho c of a phase [J/(m3 K)]."""
     known = phase_fields(Reader(), path, fields, phase)
     if "volumetric_heat_capacity" in known:
         return _constant(reader, path, known, "volumetric_heat_capacity")

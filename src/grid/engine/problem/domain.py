@@ -40,6 +40,7 @@ class Domain:
 
     @property
     def dimension(self) -> int:
+        """Number of space dimensions."""
         return len(self.size)
 
     @cached_property
@@ -48,7 +49,7 @@ class Domain:
         return tuple(length / count for length, count in zip(self.size, self.cells, strict=True))
 
     def face_index(self, axis: str, position: float) -> int | None:
-        """Number of cells below a plane that falls on a face inside the box; None if it does not."""
+        """Return the number of cells below a plane that falls on a face inside the box; None if it does not."""
         index = AXES.index(axis)
         local = (position - self.origin[index]) / self.spacing[index]
         nearest = round(local) if math.isfinite(local) else 0
@@ -56,4 +57,5 @@ class Domain:
 
     @property
     def cell_count(self) -> int:
+        """Number of cells of the box."""
         return math.prod(self.cells)

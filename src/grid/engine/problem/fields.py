@@ -1,4 +1,4 @@
-"""The fields of a heat problem, and what follows from them alone."""
+"""The fields of a heat problem, and properties that follow from them alone."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class ProblemFields:
-    """A heat problem before its checks; `HeatProblem` says what each field is."""
+    """A heat problem before its checks; `HeatProblem` describes each field."""
 
     domain: Domain
     materials: tuple[Material, ...]
@@ -40,6 +40,7 @@ class ProblemFields:
 
     @property
     def dimension(self) -> int:
+        """Number of space dimensions."""
         return self.domain.dimension
 
     @cached_property
@@ -55,6 +56,7 @@ class ProblemFields:
 
     @cached_property
     def has_phase_change(self) -> bool:
+        """True where a material melts."""
         return any(material.enthalpy is not None for material in self.materials)
 
     @cached_property
@@ -62,7 +64,7 @@ class ProblemFields:
         return {}
 
     def once(self, find: "Callable[[Self], Found]") -> "Found":
-        """What a function finds of this problem; found once, however often it is asked for."""
+        """Call a function with this problem the first time, and return the same result later."""
         known = self._found
         if find not in known:
             known[find] = find(self)
@@ -71,10 +73,11 @@ class ProblemFields:
 
     @property
     def has_flow(self) -> bool:
+        """True where the medium moves."""
         return any(self.velocity)
 
     def carried(self, axis: int) -> float:
-        """rho c v along an axis [W/(m2 K)]: heat that the flow carries for each kelvin."""
+        """Heat that the flow carries along an axis for each kelvin, rho c v [W/(m2 K)]."""
         if not self.has_flow:
             return 0.0
         material = self.materials[0]
@@ -90,12 +93,12 @@ class ProblemFields:
 
     @cached_property
     def has_constant_loads(self) -> bool:
-        """Whether no load depends on time; one may depend on temperature."""
+        """True where no load depends on time; one may depend on temperature."""
         return not any("t" in value.variables for value in self.loads)
 
     @cached_property
     def is_linear(self) -> bool:
-        """Whether all coefficients are constant in time and free of temperature."""
+        """True where all coefficients are constant in time and independent of temperature."""
         materials = [value for material in self.materials for value in material.values]
         return (
             not any(value.variables & {"t", "T"} for value in materials)
@@ -105,15 +108,15 @@ class ProblemFields:
 
     @cached_property
     def has_timed_values(self) -> bool:
-        """Whether a load or a property depends on time."""
+        """True where a load or a property depends on time."""
         properties = (value for material in self.materials for value in material.values)
         return any("t" in value.variables for value in (*self.loads, *properties))
 
     def boundary(self, face: str) -> Boundary:
-        """The condition of a face; insulated if none was given."""
+        """Return the condition of a face; insulated if none was given."""
         return self.boundaries.get(face, INSULATED)
 
     @cached_property
     def is_periodic(self) -> tuple[bool, ...]:
-        """For each axis, whether its two faces are joined."""
+        """For each axis, True where its two faces are joined."""
         return tuple(self.boundary(f"{axis}_min").type == "periodic" for axis in AXES[: self.dimension])

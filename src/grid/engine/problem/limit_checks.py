@@ -37,7 +37,7 @@ def require_valid(problem: ProblemFields) -> None:
 
     Raises:
         FieldError, InvalidFieldsError: Outside the limits, or not of the Python type that belongs there.
-        UnsupportedError: Valid, but not in this version.
+        UnsupportedError: Valid, but not supported by this version.
     """
     raise_errors(find_wrong_kinds(problem))
     raise_errors(_domain_errors(problem))
@@ -183,7 +183,7 @@ def _boundaries(problem: ProblemFields, place: frozenset[str], temperature: Limi
 
 
 def _gridded(problem: ProblemFields) -> Iterator[FieldError]:
-    """Values known on the grid alone have a number for every cell, and do not belong on faces."""
+    """Errors of values known on the grid alone: they need a number for every cell, and do not belong on faces."""
     values: list[tuple[str, object]] = [
         (f"material[{n}]", value) for n, material in enumerate(problem.materials) for value in material.values
     ]
@@ -276,7 +276,7 @@ def _truth(path: str, value: Expression, allowed: frozenset[str]) -> Iterator[Fi
 
 
 def value_errors(path: str, value: Value, limit: Limit, allowed: frozenset[str]) -> Iterator[FieldError]:
-    """What is wrong with a value: its numbers outside the limit, or variables that have no meaning there."""
+    """Find the errors of a value: numbers outside the limit, or variables that have no meaning there."""
     yield from _value(path, value, limit, allowed)
 
 
@@ -309,7 +309,7 @@ def _table(path: str, table: Table, limit: Limit) -> Iterator[FieldError]:
 
 
 def _time(problem: ProblemFields) -> frozenset[str]:
-    """The time, where there is one: a steady problem has none."""
+    """The variable of time, empty for a steady problem."""
     return frozenset() if problem.steady else frozenset("t")
 
 

@@ -1,4 +1,4 @@
-"""Parts of a problem beside its box and its faces: materials, contacts, the choice of model, pinned levels."""
+"""Parts of a problem beside its box and its faces: materials, contacts, choice of model, pins."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,8 +19,8 @@ class Material:
         volumetric_heat_capacity: rho c [J/(m3 K)]; or give `density` and `specific_heat`.
         density: [kg/m3].
         specific_heat: [J/(kg K)].
-        where: Truth expression of place; needed as soon as there are two materials.
-        enthalpy: Of a material that melts; its slope is then the heat capacity.
+        where: Truth expression of place; required where there are two materials or more.
+        enthalpy: Enthalpy of a material that melts; its slope is then the heat capacity.
         young_modulus, poisson_ratio, thermal_expansion, yield_stress: For stresses [Pa, 1, 1/K, Pa]; not used by heat.
     """
 
@@ -45,17 +45,17 @@ class Material:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """All properties of heat that are given."""
+        """All thermal properties that are given."""
         capacity = (self.volumetric_heat_capacity, self.density, self.specific_heat)
         return (*self.conductivity, *(value for value in capacity if value is not None))
 
     @property
     def capacity_values(self) -> tuple[Value, ...]:
-        """The properties that make its heat capacity, as far as they are given."""
+        """Properties that determine the heat capacity, as far as they are given."""
         return self.values[len(self.conductivity) :]
 
     def conductivity_entry(self, row: int, column: int, dimension: int) -> Value:
-        """One entry of the conductivity tensor."""
+        """Return one entry of the conductivity tensor."""
         if len(self.conductivity) > dimension:
             return self.conductivity[row * dimension + column]
         if row != column:
@@ -64,11 +64,12 @@ class Material:
 
     @property
     def is_elastic(self) -> bool:
-        """Whether a thermal stress can be told."""
+        """True where a thermal stress can be computed."""
         return self.young_modulus is not None and self.thermal_expansion is not None
 
     @property
     def has_capacity(self) -> bool:
+        """True where a heat capacity is given."""
         return self.volumetric_heat_capacity is not None or (
             self.density is not None and self.specific_heat is not None
         )
@@ -95,9 +96,9 @@ class Adaptive:
 
     Args:
         measure: `surface_stress` on `face` [Pa], or `hottest_above_mean` [K].
-        threshold: The lumped model is left where the measure predicted for the next step exceeds it.
+        threshold: Largest measure, predicted for the next step, up to which the lumped model is used.
         face: `x_min` ... `z_max`, of `surface_stress`.
-        return_fraction: Share of the threshold below which the lumped model is taken up again.
+        return_fraction: Share of the threshold below which the lumped model is used again.
         dwell: Least time between a switch and the return to the lumped model [s].
     """
 
@@ -110,10 +111,10 @@ class Adaptive:
 
 @dataclass(frozen=True)
 class Pin:
-    """The level of a part of a steady body that no face and no load ties to a temperature.
+    """Level of a part of a steady body whose temperature no face and no load determines.
 
     Args:
-        temperature: At the point `at`; or give `mean_temperature`.
+        temperature: Temperature at the point `at`; or give `mean_temperature`.
         mean_temperature: Heat-weighted mean of the part.
         at: A point of the part, one coordinate for each axis [m]; not needed for the mean of the only such part.
     """

@@ -1,9 +1,10 @@
-"""The problem: what is to be solved, frozen, in SI units. Nothing here says how.
+"""The heat problem, frozen, in SI units; methods of solution are elsewhere.
 
     rho c dT/dt = div(K grad T) + q
 
 Field names are those of the case format (docs/case-format.md). A `HeatProblem` that exists has passed every check that
-needs no field; what must be evaluated on the grid (a conductivity that is an expression, say) is checked by `prepare`.
+needs no field; values that must be evaluated on the grid (a conductivity that is an expression, say) are checked by
+`prepare`.
 """
 
 from collections.abc import Mapping
@@ -23,13 +24,13 @@ class HeatProblem(ProblemFields):
 
     Args:
         domain: The box and its grid.
-        materials: One, or several with `where`.
-        initial: Temperature at t = 0, value of place; needed unless `steady`.
+        materials: One material, or several with `where`.
+        initial: Temperature at t = 0, value of place; required unless `steady`.
         boundaries: Conditions by face name (`x_min` ... `z_max`); a face not named is insulated.
         source_term: q [W/m3], value of place and time.
-        steady: Ask for the steady state instead of a transient.
+        steady: True for the steady state instead of a transient.
         end_time: Length of a transient [s].
-        steps: Equal steps from 0 to `end_time` at which an implicit method is meant to meet its tolerance.
+        steps: Equal steps from 0 to `end_time` with which an implicit method should meet its tolerance.
         velocity: Constant velocity of the medium along each axis [m/s], carrying rho c T; empty for none.
         contacts: Planes of imperfect contact.
         breakpoints: Times at which a load jumps; a step ends exactly there [s].
@@ -63,6 +64,6 @@ class HeatProblem(ProblemFields):
 
         Raises:
             FieldError, InvalidFieldsError: Fields are missing, unknown, of the wrong type or outside their limits.
-            UnsupportedError: The case is valid, and this version cannot do it; names the feature.
+            UnsupportedError: The case is valid, but not supported by this version; names the feature.
         """
         return cls(**read_problem(case))

@@ -1,4 +1,4 @@
-"""Reading hostile JSON: types are checked, everything wrong is collected with its path, values are never repeated."""
+"""Reader of hostile JSON: types are checked, all errors are collected with their paths, values are never repeated."""
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -12,30 +12,31 @@ from grid.engine.limits import MAX_ERRORS, find_number, raise_errors
 from grid.engine.values.expression import Expression
 from grid.engine.values.value import ARGUMENTS, Argument, Constant, Table, Value
 
-MAX_TABLE = 100_000  # entries
+MAX_TABLE = 100_000  # [-] entries of a table in a case
 
 
 class Reader:
-    """Turns parts of a case into typed values and keeps a list of what is wrong.
+    """Reader of parts of a case as typed values, which collects the errors.
 
-    Every `read_` method returns None for what it cannot read, after noting why.
+    Every `read_` method returns None for a part that it cannot read, after it has noted the error.
     """
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []
 
     def refuse(self, path: str, limit: str) -> None:
+        """Note an error, up to `MAX_ERRORS`."""
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(FieldError(path, limit))
 
     def finish(self) -> None:
-        """Raise if anything was refused."""
+        """Raise the errors, if any were noted."""
         raise_errors(self.errors)
 
     def read_mapping(
         self, path: str, raw: object, *, allowed: Iterable[str], required: Iterable[str] = ()
     ) -> dict[str, Any]:
-        """A JSON object with known fields; fields that are missing or unknown are refused."""
+        """Read a JSON object with known fields; fields that are missing or unknown are refused."""
         if not isinstance(raw, Mapping):
             self.refuse(path or "case", "an object")
             return {}
@@ -49,26 +50,30 @@ class Reader:
         return {key: value for key, value in raw.items() if isinstance(key, str) and key in allowed}
 
     def read_list(self, path: str, raw: object, *, longest: int = 3) -> list[Any] | None:
+        """Read a list that is neither empty nor longer than allowed."""
         if not isinstance(raw, (list, tuple)) or not 1 <= len(raw) <= longest:
             self.refuse(path, f"a list of 1 to {longest} entries")
             return None
         return list(raw)
 
     def read_number(self, path: str, raw: object) -> float | None:
+        """Read a finite number."""
         number = find_number(raw)
         if number is None:
             self.refuse(path, "a finite number")
         return number
 
     def read_integer(self, path: str, raw: object) -> int | None:
+        """Read an integer of up to 2**53 in size; a float without a fraction is one."""
         if isinstance(raw, float) and raw.is_integer() and abs(raw) < 2**53:
-            raw = int(raw)  # JSON knows one kind of number
+            raw = int(raw)  # JSON has one type of number
         if isinstance(raw, bool) or not isinstance(raw, Integral) or abs(int(raw)) > 2**53:
             self.refuse(path, "an integer")
             return None
         return int(raw)
 
     def read_choice(self, path: str, raw: object, choices: Iterable[str]) -> str | None:
+        """Read one of some words."""
         choices = tuple(choices)
         if not isinstance(raw, str) or raw not in choices:
             self.refuse(path, f"one of {', '.join(choices)}")
@@ -76,12 +81,14 @@ class Reader:
         return raw
 
     def read_bool(self, path: str, raw: object) -> bool | None:
+        """Read true or false."""
         if not isinstance(raw, bool):
             self.refuse(path, "true or false")
             return None
         return raw
 
     def read_numbers(self, path: str, raw: object, *, longest: int = 3) -> tuple[float, ...] | None:
+        """Read a list of finite numbers."""
         entries = self.read_list(path, raw, longest=longest)
         if entries is None:
             return None
@@ -89,7 +96,7 @@ class Reader:
         return None if None in numbers else tuple(number for number in numbers if number is not None)
 
     def read_expression(self, path: str, raw: object) -> Expression | None:
-        """`{"expression": "..."}`."""
+        """Read `{"expression": "..."}`."""
         text = self.read_mapping(path, raw, allowed=("expression",), required=("expression",)).get("expression")
         if text is None:
             return None
@@ -103,7 +110,7 @@ class Reader:
             return None
 
     def read_value(self, path: str, raw: object, *, of: Argument = "t") -> Value | None:
-        """A number, `{"expression": ...}` or `{"table": ...}`; a table that does not say of what is one of `of`."""
+        """Read a number, `{"expression": ...}` or `{"table": ...}`; `of` is the argument of a table that names none."""
         if isinstance(raw, Mapping):
             return self._table(path, raw, of) if "table" in raw else self.read_expression(path, raw)
         number = find_number(raw)
@@ -131,9 +138,9 @@ class Reader:
 
 
 def _read_pairs(entries: list[Any]) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """The columns of a list of pairs of finite numbers; None if it is none.
+    """Columns of a list of pairs of finite numbers; None if it is no such list.
 
-    Nearly always all of them are Python's own numbers, many thousands of them, which need not be looked at one by one.
+    A shortcut serves lists of Python floats alone, the usual case, which may have many thousands of entries.
     """
     if set(map(type, entries)) <= {list, tuple} and set(map(len, entries)) == {2}:
         parts = list(chain.from_iterable(entries))

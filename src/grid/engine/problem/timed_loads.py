@@ -10,7 +10,8 @@ from grid.engine.problem.fields import ProblemFields
 from grid.engine.values.expression import Expression
 from grid.engine.values.value import Constant, Gridded, Table, Value
 
-FAR = 10.0  # times the span of the temperatures that data name, beyond them
+# [-] times the span of the temperatures that data name: range beyond them in which a load's rise with T is examined
+FAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,11 @@ class TimedLoad:
 
     Args:
         path: Name of the field.
-        value: What it is.
-        is_absolute: Whether zero means nothing: heats, films and properties, not temperatures.
+        value: Value of the load.
+        is_absolute: True where the value zero is the absence of a load: heats, films and properties, not temperatures.
         places: Least and greatest value of each other variable.
         patch: Name of the face; empty for sources and properties.
-        is_driving: Whether it moves temperatures only: what is no film, emissivity or property.
+        is_driving: True where it moves temperatures only: values other than films, emissivities and properties.
     """
 
     path: str
@@ -35,12 +36,12 @@ class TimedLoad:
 
     @property
     def is_common(self) -> bool:
-        """Whether it depends on nothing but time."""
+        """True where the load depends on nothing but time."""
         return self.value.variables == frozenset("t")
 
 
 def find_timed_loads(problem: ProblemFields) -> Iterator[TimedLoad]:
-    """All values of a problem that depend on time."""
+    """Find all values of a problem that depend on time."""
     box = _find_box(problem)
     if "t" in problem.source_term.variables:
         is_driving = "T" not in problem.source_term.variables
@@ -102,7 +103,7 @@ def find_temperatures(problem: ProblemFields) -> tuple[float, float]:
 
 
 def has_growing_loads(problem: ProblemFields) -> bool:
-    """Whether a source or a flux may rise with the temperature that it makes, as far as its bounds tell."""
+    """Tell whether a source or a flux may rise with temperature, as far as its bounds show."""
     from grid.engine.values.intervals import enclose
 
     box, (least, most) = _find_box(problem), find_temperatures(problem)
@@ -120,7 +121,7 @@ def has_growing_loads(problem: ProblemFields) -> bool:
 
 
 def _find_bounds(value: Value, box: dict[str, tuple[float, float]]) -> tuple[float, float] | None:
-    """Least and greatest of a value of place; None where it depends on more, or is endless."""
+    """Least and greatest value of a value of place; None where it depends on more, or is infinite."""
     if isinstance(value, Constant):
         return value.value, value.value
     if isinstance(value, Table):

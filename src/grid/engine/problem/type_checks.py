@@ -1,6 +1,6 @@
 """The first check of a problem: every part is of the Python type that it is declared to be.
 
-Python checks no annotation. What follows (`grid.engine.problem.limit_checks`) may then compare, count and evaluate
+Python checks no annotation. The later checks (`grid.engine.problem.limit_checks`) may then compare, count and evaluate
 without meeting a text where a number belongs.
 """
 
@@ -23,12 +23,12 @@ ELASTIC = ("young_modulus", "poisson_ratio", "thermal_expansion", "yield_stress"
 
 
 def is_count(value: object) -> bool:
-    """Whether something is an integer, of Python or NumPy."""
+    """Tell whether an object is an integer, of Python or NumPy."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def find_wrong_kinds(problem: Any) -> Iterator[FieldError]:
-    """What is not of its type, by the path in the case format; parts of what is wrong are not looked at."""
+    """Find parts of the wrong type, by the path in the case format; the inside of such a part is not examined."""
     from grid.engine.problem.domain import Domain
     from grid.engine.problem.material import Adaptive, Contact, Material, Pin
 
@@ -159,5 +159,5 @@ def _value(path: str, value: Any) -> Iterator[FieldError]:
 
 
 def _are_numbers(parts: tuple[Any, ...]) -> bool:
-    """Whether all are numbers; what are floats, as nearly always, are not looked at one by one."""
+    """Tell whether all are numbers; a shortcut serves floats alone, the usual case."""
     return set(map(type, parts)) == {float} or all(map(is_number, parts))

@@ -23,10 +23,10 @@ RISING: dict[str, Callable[[float], float]] = {
 
 
 def find_temperature_bounds(problem: HeatProblem, end: float) -> Interval:
-    """Temperatures that no place of the body leaves up to a time, by the maximum principle; infinite where none bounds.
+    """Find temperatures that no place of the body leaves up to a time, by the maximum principle; infinite without one.
 
     Where no source and no flux takes heat away, nothing is colder than the coldest of the initial, held, ambient and
-    surrounding temperatures (L. C. Evans, Partial Differential Equations, 2010, section 7.1.4); above, the same turned.
+    surrounding temperatures (L. C. Evans, Partial Differential Equations, 2010, section 7.1.4); likewise above.
 
     Args:
         problem: The problem.
@@ -49,7 +49,7 @@ def find_temperature_bounds(problem: HeatProblem, end: float) -> Interval:
 
 
 def bound_value(value: Value, places: Mapping[str, Interval]) -> Interval:
-    """An interval that a value does not leave while its arguments are in theirs."""
+    """Find an interval that a value does not leave while its arguments are in theirs."""
     if isinstance(value, Constant):
         return value.value, value.value
     if isinstance(value, Table):
@@ -63,7 +63,7 @@ def bound_value(value: Value, places: Mapping[str, Interval]) -> Interval:
 
 
 def _run(code: tuple[Instruction, ...], places: Mapping[str, Interval]) -> Interval:
-    """The code of an expression on a stack of intervals; truths are intervals from 0 to 1."""
+    """Run the code of an expression on a stack of intervals; truth values are intervals from 0 to 1."""
     stack: list[Interval] = []
     for operation, argument in code:
         if operation == "constant":
@@ -85,7 +85,7 @@ def _run(code: tuple[Instruction, ...], places: Mapping[str, Interval]) -> Inter
 
 
 def _known(low: float, high: float) -> Interval:
-    """An interval, or all numbers where it is not defined."""
+    """Interval where it is defined, else all numbers."""
     return (float(low), float(high)) if low <= high else ANYTHING
 
 
