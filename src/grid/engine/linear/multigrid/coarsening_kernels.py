@@ -1,7 +1,7 @@
 """Compiled joining of cells into the next level of a multigrid hierarchy. Importing this module loads Numba.
 
-Arrays are of three axes, in single precision; those of faces have one more entry along their axis. `joins` tells along
-which axes two cells become one; a last cell that has no partner stays alone.
+Arrays are of three axes, in single precision; those of faces have one more entry along their axis. `joins` has the axes
+along which two cells become one; a last cell that has no partner stays alone.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def _add_row(coarse: Array, fine: Array, is_joined: bool, weight: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def join_cells(coarse: Array, fine: Array, joins: Array) -> None:
-    """Add what belongs to cells to their parents."""
+    """Add values of cells to those of their parents."""
     for i in range(fine.shape[0]):
         for j in range(fine.shape[1]):
             big_i, big_j = i // 2 if joins[0] else i, j // 2 if joins[1] else j
@@ -37,7 +37,7 @@ def join_cells(coarse: Array, fine: Array, joins: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _find_face(face: int, last: int, is_joined: bool) -> int:
-    """Where a face along its own axis is on the next level; -1 for one inside a joined pair."""
+    """Index of a face along its own axis on the next level; -1 for one inside a joined pair."""
     if not is_joined:
         return face
     return -1 if face % 2 == 1 and face != last else (face + 1) // 2
@@ -66,9 +66,9 @@ def join_faces(coarse: Array, fine: Array, axis: int, joins: Array, share: Array
 def invert_diagonal(
     inverse: Array, alone: Array, rest: Array, gx: Array, gy: Array, gz: Array, loose: float
 ) -> float:  # fmt: skip
-    """1/d of the matrix, and 1 where d is 0; returns the largest of couplings less `loose` times the rest.
+    """Invert the diagonal, 1 where it is 0; return the largest of couplings less `loose` times the rest.
 
-    That is 0 where all cells are loose. `alone` is filled with which cells have no couplings.
+    The result is 0 where all cells are loose. `alone` is set to True in cells without couplings.
     """
     nx, ny, nz = rest.shape
     largest, share = np.float32(0.0), np.float32(loose)

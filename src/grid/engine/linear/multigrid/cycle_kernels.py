@@ -1,11 +1,11 @@
 r"""Compiled kernels of the multigrid cycle and of the conjugate gradients around it. Importing loads Numba.
 
 Fields are of three axes, (1, x, y) for a plane; conductances are zero on outer faces, so that indices may wrap around
-everywhere. Levels are held one after the other in flat arrays; `table` has, for each, its shape and where it begins in
+everywhere. Levels are stored one after the other in flat arrays; `table` has, for each, its shape and its offsets in
 them. The iteration works in the precision of its vectors, the cycle in single precision.
 
-All on one thread: an iteration is a chain of many short loops, and sharing each among threads was measured to lose
-as soon as anything else runs on the machine.
+All on one thread: an iteration is a chain of many short loops, and in measurements threads lost time as soon as another
+process ran on the machine.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from numba import njit
 from grid.engine.linear.multigrid.sweep_kernels import ascend, descend, make_scratch, smooth
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
-LAST_SWEEPS = 2  # on a last level that is not solved directly, because its cells hardly see each other
+LAST_SWEEPS = 2  # [-] sweeps of a last level that is not solved directly, because its cells are hardly coupled
 
 
 @njit(cache=True, nogil=True)
@@ -32,15 +32,15 @@ def _solve_directly(x: Array, right: Array, direct: Array) -> None:
 def cycle(
     u: Array, f: Array, gx: Array, gy: Array, gz: Array, inverse: Array, spans: Array, table: Array, direct: Array
 ) -> None:  # fmt: skip
-    """One multigrid cycle for the first level of `f` into that of `u`, from zero; a symmetric operator.
+    """Run one multigrid cycle for the first level of `f` into that of `u`, from zero; a symmetric operator.
 
     Args:
         u, f, inverse: Correction, right-hand side and 1/d of all levels, flat.
         gx, gy, gz: Conductances of all levels, flat.
-        spans: Of each row of cells of all levels the first one that is swept, and how many are; flat and unsigned.
-        table: For each level its shape, where it begins in fields and in each of the conductances, how often the next
-            one is visited, and where it begins in `spans`; shape (levels, 9), unsigned.
-        direct: Inverse of the matrix of the last level; of no rows where it has none.
+        spans: For each row of cells of all levels the first cell that is swept, and the number of them; flat, unsigned.
+        table: For each level its shape, its offsets in fields and in each of the conductances, the number of visits of
+            the next one, and its offset in `spans`; shape (levels, 9), unsigned.
+        direct: Inverse of the matrix of the last level; without rows where it is not solved directly.
     """
     last = table.shape[0] - 1
     all_levels = (u, f, gx, gy, gz, inverse, spans)
@@ -72,7 +72,7 @@ def cycle(
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
 def _product(a: Array, b: Array) -> float:
-    """A sum in the order that suits the machine, the same for every number of threads."""
+    """Sum of products, vectorised, in an order that does not depend on the number of threads."""
     total = 0.0
     for i in range(a.shape[0]):
         total += a[i] * b[i]
@@ -89,7 +89,7 @@ def _total(sums: Array) -> float:
 
 @njit(cache=True, nogil=True)
 def _flow_row(q: Array, p: Array, a: Array, b: Array, ga: Array, gb: Array, g: Array) -> None:
-    """q = sum of G (p - p_neighbour) in a plane."""
+    """Compute q = sum of G (p - p_neighbour) in a plane."""
     n = p.shape[0]
     q[0] = ga[0] * (p[0] - a[0]) + gb[0] * (p[0] - b[0]) + g[0] * (p[0] - p[n - 1]) + g[1] * (p[0] - p[min(1, n - 1)])
     for k in range(1, n - 1):
@@ -125,9 +125,9 @@ def _apply_row(out: Array, p: Array, gx: Array, gy: Array, gz: Array, rest: Arra
 
 @njit(cache=True, nogil=True)
 def apply(out: Array, p: Array, gx: Array, gy: Array, gz: Array, rest: Array, tau: float, sums: Array) -> float:
-    """out = A p for A u = rest u + tau sum G (u - u_neighbour); returns p . A p.
+    """Compute out = A p for A u = rest u + tau sum G (u - u_neighbour); return p . A p.
 
-    In flows, so that a constant field gives its rest to the last bit in any precision.
+    Summed as flows, so that a uniform field yields its rest to the last bit in any precision.
     """
     for row in range(p.shape[0] * p.shape[1]):
         i, j = row // p.shape[1], row % p.shape[1]
@@ -155,7 +155,7 @@ def turn_and_apply(
     out: Array, p: Array, u: Array, scale: float, share: float, gx: Array, gy: Array, gz: Array, rest: Array,
     tau: float, sums: Array,
 ) -> float:  # fmt: skip
-    """p = scale u + share p, and out = A p behind it; returns p . A p."""
+    """Compute p = scale u + share p, and out = A p behind it; return p . A p."""
     ny = p.shape[1]
     units, rows = (ny, 1) if p.shape[0] == 1 else (p.shape[0], ny)
     _turn(p, u, scale, share, 0)
@@ -182,7 +182,7 @@ def _advance_block(x: Array, r: Array, p: Array, q: Array, f: Array, length: flo
 def advance(
     x: Array, r: Array, p: Array, q: Array, f: Array, length: float, scale: float, sums: Array
 ) -> float:  # fmt: skip
-    """x += length p, r -= length q, f = scale r in the precision of the cycle; returns r . r."""
+    """Compute x += length p, r -= length q, f = scale r in the precision of the cycle; return r . r."""
     size = -(-x.shape[0] // sums.shape[0])
     for block in range(sums.shape[0]):
         part = slice(block * size, (block + 1) * size)
@@ -192,14 +192,14 @@ def advance(
 
 @njit(cache=True, nogil=True)
 def hand_over(f: Array, r: Array, scale: float) -> None:
-    """f = scale r, in the precision of the cycle."""
+    """Compute f = scale r, in the precision of the cycle."""
     for i in range(r.shape[0]):
         f[i] = r[i] * scale
 
 
 @njit(cache=True, nogil=True)
 def product(r: Array, u: Array, sums: Array) -> float:
-    """r . u of fields of both precisions."""
+    """Compute r . u of fields of both precisions."""
     size = -(-r.shape[0] // sums.shape[0])
     for block in range(sums.shape[0]):
         part = slice(block * size, (block + 1) * size)

@@ -17,14 +17,14 @@ from grid.engine.linear.multigrid import coarsening_kernels as kernels
 from grid.engine.space.mesh import first, last
 from grid.engine.values.operations import FloatArray
 
-STRONG = 0.25  # share of the strongest mean conductance from which an axis is coarsened
-LOOSE = 0.1  # couplings over the rest of the diagonal below which no coarser level is needed
+STRONG = 0.25  # [-] share of the coupling of the strongest axis from which an axis is coarsened
+LOOSE = 0.1  # [-] couplings relative to the rest of the diagonal below which no coarser level is needed
 Single = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Level:
-    """One grid: conductances of faces, what the diagonal has besides them, and the widths of cells, per axis.
+    """One grid: conductances of faces, the rest of the diagonal, and the widths of cells, per axis.
 
     There are no conductances, shape (0, y, z), along an axis x of one cell.
     """
@@ -42,11 +42,11 @@ class Level:
 
     @property
     def inverse(self) -> Single:
-        """1 over the diagonal of the matrix; 1 where that is empty."""
+        """Inverse of the diagonal of the matrix; 1 where that is empty."""
         return self._inverted[0]
 
     def _share(self, axis: int) -> float:
-        """The mean share of the couplings along an axis in the diagonal, of the cells that have any along it."""
+        """Mean share of the couplings along an axis in the diagonal, over the cells that have any along it."""
         g = self.conductances[axis]
         own = g[(slice(None),) * axis + (slice(None, -1),)] + g[(slice(None),) * axis + (slice(1, None),)]
         count = int(np.count_nonzero(own))
@@ -54,11 +54,11 @@ class Level:
 
     @property
     def is_alone(self) -> NDArray[np.bool_]:
-        """Which cells exchange heat with no other one, as those outside a masked body; 1/d solves them."""
+        """True in cells that exchange heat with no other one, as those outside a masked body; 1/d solves them."""
         return self._inverted[1]
 
     def find_spans(self) -> NDArray[np.uint64]:
-        """Of each row along the last axis the first cell that is swept, an even one, and how many are.
+        """Find for each row along the last axis the first cell that is swept, an even one, and the number of them.
 
         Shape (rows, 2).
         """
@@ -69,23 +69,23 @@ class Level:
 
     @property
     def is_loose(self) -> bool:
-        """Whether cells hardly see each other, so that sweeps alone solve the system."""
+        """True where cells are hardly coupled, so that sweeps alone solve the system."""
         return self._inverted[2] <= 0.0
 
     def find_strong_axes(self) -> tuple[int, ...]:
-        """The axes along which cells are joined: those of more than one cell that couple about as the strongest.
+        """Find the axes along which cells are joined: those of more than one cell that couple about as the strongest.
 
-        What counts is the share of a cell's couplings that an axis has, in the mean of the cells that are coupled along
-        it; a mean of conductances would see those of the best conductor alone.
+        The measure is the share of a cell's couplings that an axis has, as a mean over the cells that are coupled along
+        it; a mean of conductances would be dominated by the best conductor.
         """
         means = [self._share(axis) if count > 1 else 0.0 for axis, count in enumerate(self.rest.shape)]
         return tuple(axis for axis, mean in enumerate(means) if mean > 0.0 and mean >= STRONG * max(means))
 
     def coarsen(self, axes: tuple[int, ...]) -> "Level":
-        """The next level, with cells joined in pairs along some axes.
+        """Make the next level, with cells joined in pairs along some axes.
 
-        A cell that exchanges heat with no other one, as those outside a masked body, is solved by every sweep. What it
-        has on the diagonal stays out of the next level, where it would hold the cells that it is joined with.
+        A cell that exchanges heat with no other one, as those outside a masked body, is solved by every sweep. Its
+        diagonal is left out of the next level, where it would add to that of the cells that it is joined with.
         """
         joins = np.array([axis in axes for axis in range(3)])
         shape = tuple(-(-count // 2) if axis in axes else count for axis, count in enumerate(self.rest.shape))
@@ -108,7 +108,7 @@ class Level:
         return Level(tuple(conductances), rest, tuple(widths))
 
     def assemble(self) -> FloatArray:
-        """The matrix, dense."""
+        """Assemble the matrix, dense."""
         count = self.rest.size
         diagonal = self.rest.astype(np.float64)
         for axis, g in enumerate(self.conductances):
@@ -125,16 +125,16 @@ class Level:
 
 
 def make_finest(conductances: tuple[FloatArray, ...], rest: FloatArray, factor: float) -> tuple[Level, float, bool]:
-    """The first level, its matrix scaled to about one.
+    """Make the first level, its matrix scaled to about one.
 
     Args:
         conductances: Of the faces along three axes, of one more than cells along each; no more than (0, y, z) along an
             axis x of one cell. Those of a ring hold the joining face twice.
-        rest: What the diagonal has besides them, shape of the cells.
-        factor: What the conductances are to be multiplied with.
+        rest: Diagonal without the conductances, shape of the cells.
+        factor: Factor of the conductances in the matrix.
 
     Returns:
-        The level, what its matrix was multiplied with, and whether a ring had to be opened.
+        The level, the scale of its matrix, and True where a ring had to be opened.
     """
     most = float(rest.max()) + factor * sum(2.0 * float(g.max()) for g in conductances if g.size)
     scale, was_opened, faces = 1.0 / most, False, []
@@ -150,7 +150,7 @@ def make_finest(conductances: tuple[FloatArray, ...], rest: FloatArray, factor: 
 
 
 def refine(level: Level, visited_twice: int, smallest: int) -> Iterator[tuple[Level, int]]:
-    """A level and those after it down to `smallest` cells, each with how often the next one is visited."""
+    """Make a level and those after it down to `smallest` cells, each with the number of visits of the next one."""
     number = 0
     while True:
         axes = level.find_strong_axes() if level.rest.size > smallest and not level.is_loose else ()
@@ -163,7 +163,7 @@ def refine(level: Level, visited_twice: int, smallest: int) -> Iterator[tuple[Le
 
 
 def open_ring(g: Single, axis: int) -> bool:
-    """Take out the face that closes a ring of an odd number of cells, or of one, which cannot be coloured."""
+    """Remove the face that closes a ring of an odd number of cells, or of one, which cannot be coloured."""
     count = g.shape[axis] - 1
     if count % 2 == 0 or count < 1 or not np.any(g[first(axis)]):
         return False
@@ -180,7 +180,7 @@ def _distances(widths: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Packed:
-    """All levels one after the other, as `multigrid_kernels.cycle` wants them."""
+    """All levels one after the other, in the form of `cycle_kernels.cycle`."""
 
     conductances: tuple[Single, ...]
     inverse: Single
@@ -189,7 +189,7 @@ class Packed:
 
 
 def pack(levels: Sequence[Level], visits: Sequence[int]) -> Packed:
-    """All levels one after the other, each with how often the next one is visited."""
+    """Store all levels one after the other, each with the number of visits of the next one."""
     rows, at, starts, row = [], 0, [0, 0, 0], 0
     for level, many in zip(levels, visits, strict=True):
         rows.append([*level.rest.shape, at, *starts, many, row])

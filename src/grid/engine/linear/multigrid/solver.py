@@ -1,7 +1,7 @@
 r"""Multigrid-preconditioned conjugate gradients for `shift C + tau L` on large grids.
 
 Each level joins two cells along every axis that couples strongly (cells in pairs along the strong axes alone where
-conductances differ between axes), with constant interpolation (`multigrid_levels`). Every level is again a box with
+conductances differ between axes), with constant interpolation (`levels`). Every level is again a box with
 conductances on its faces, so the memory is that of a few fields. Smoothed by red-black Gauss-Seidel, forwards before
 and backwards after the correction, a cycle is symmetric and positive, and preconditions conjugate gradients.
 
@@ -24,18 +24,19 @@ from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-ITERATIONS = 500
-SHORT, MUCH_LONGER = 24, 4  # cells of a last axis that is short, and times as many of another one
-DIRECT_CELLS = 64  # of a last level, which is inverted
-TWICE = 2  # levels from which the next one is visited twice: more were not measured to save an iteration
-FIRST_RATE = 0.1  # what the first turn of an iteration is thought to leave of the squared error
+ITERATIONS = 500  # [-] most iterations of conjugate gradients
+# [-] cells of a last axis that counts as short, and ratio of another axis to it from which that one is put last
+SHORT, MUCH_LONGER = 24, 4
+DIRECT_CELLS = 64  # [-] cells of a last level up to which its matrix is inverted
+TWICE = 2  # [-] levels from which the next one is visited twice; with more, measurements showed no fewer iterations
+FIRST_RATE = 0.1  # [-] assumed ratio of the squared errors after and before the first turn of an iteration
 
 
 class Hierarchy:
-    """The levels of a matrix, flat and in single precision, and the cycle over them.
+    """Levels of a matrix, flat and in single precision, and the cycle over them.
 
     Args:
-        conductances, rest, factor: See `multigrid_levels.make_finest`.
+        conductances, rest, factor: See `levels.make_finest`.
     """
 
     def __init__(self, conductances: tuple[FloatArray, ...], rest: FloatArray, factor: float = 1.0) -> None:
@@ -43,29 +44,29 @@ class Hierarchy:
         levels, visits = zip(*refine(finest, TWICE, DIRECT_CELLS), strict=True)
         self.levels = len(levels)
         self._direct = _invert(levels[-1])
-        visits = (*visits[:-2], 1, 0) if len(visits) > 1 else visits  # the last level is solved, or swept enough
+        visits = (*visits[:-2], 1, 0) if len(visits) > 1 else visits  # the last level is solved, or swept enough times
         self._packed = pack(levels, visits)
         self._u, self._f = np.zeros_like(self._packed.inverse), np.zeros_like(self._packed.inverse)
         self._cells = rest.size
 
     def take(self, residual: FloatArray, scale: float) -> None:
-        """Make `scale` times a flat field the right-hand side of the next cycle."""
+        """Set `scale` times a flat field as the right-hand side of the next cycle."""
         kernels.hand_over(self.right, residual, scale)
 
     @property
     def right(self) -> Single:
-        """The right-hand side, flat: where an iteration may leave its residual."""
+        """Right-hand side, flat; an iteration may write its residual there."""
         return self._f[: self._cells]
 
     def run(self) -> Single:
-        """One cycle from zero; its field times `scale` is the correction. Overwritten by the next one."""
+        """Run one cycle from zero; its field times `scale` is the correction. Overwritten by the next one."""
         own, (gx, gy, gz) = self._packed, self._packed.conductances
         kernels.cycle(self._u, self._f, gx, gy, gz, own.inverse, own.spans, own.table, self._direct)
         return self._u[: self._cells]
 
     @property
     def finest(self) -> tuple[Single, ...] | None:
-        """The conductances of the matrix times `scale`; None where a ring was opened, so that one face is missing."""
+        """Conductances of the matrix times `scale`; None where a ring was opened, so that one face is missing."""
         if self._is_open:
             return None
         x, y, z = (int(count) for count in self._packed.table[0, :3])
@@ -74,7 +75,7 @@ class Hierarchy:
 
 
 def _invert(level: Level) -> FloatArray:
-    """The inverse of the matrix of a small level; no rows for a larger one, whose cells hardly see each other."""
+    """Invert the matrix of a small level; no rows for a larger one, whose cells are hardly coupled."""
     if level.rest.size > DIRECT_CELLS:
         return np.zeros((0, 0))
     matrix = level.assemble()
@@ -87,9 +88,9 @@ def _invert(level: Level) -> FloatArray:
 def make_operator(
     space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0
 ) -> tuple[tuple[int, ...], tuple[FloatArray, ...], FloatArray]:
-    """Shape, conductances and rest of `shift C + tau L` on three axes, as `kernels.apply` wants them.
+    """Make shape, conductances and rest of `shift C + tau L` on three axes, in the form of `kernels.apply`.
 
-    The rest is what a field that is the same everywhere gives: capacities and boundaries.
+    The rest is the product with a uniform field of ones: capacities and boundaries.
     """
     shape = (1,) * (3 - len(space.shape)) + space.shape
     faces = tuple(np.ascontiguousarray(g) for g in space.conductances)
@@ -105,13 +106,13 @@ def make_operator(
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The order of the three axes in memory: as it is, or with the longest axis last where the last one is short.
+    """Order of the three axes in memory: as it is, or with the longest axis last where the last one is short.
 
-    Sweeps run along the last axis; on one of a few cells they are mostly beginnings and ends. The shortest axis is in
-    the middle, so that the planes that a sweep works on one behind the other stay in the nearest caches.
+    Sweeps run along the last axis; if it has few cells, most of their time goes to the beginnings and ends of rows. The
+    shortest axis is in the middle, so that the planes of a sweep stay in the nearest caches.
 
     Args:
-        shape: Cells along the axes as they are.
+        shape: Cells along the axes in their own order.
         order: Numbers of these axes in memory, from the slowest to the fastest.
     """
 
@@ -120,7 +121,7 @@ class Arrangement:
 
     @classmethod
     def of(cls, shape: tuple[int, ...]) -> "Arrangement":
-        """The order that suits a box."""
+        """Choose the order for a box."""
         longest = int(np.argmax(shape))
         if not (shape[2] < SHORT and shape[longest] >= MUCH_LONGER * shape[2]):
             return cls(shape, (0, 1, 2))
@@ -132,22 +133,24 @@ class Arrangement:
 
     @property
     def is_natural(self) -> bool:
+        """True where the axes have their own order."""
         return self.order == (0, 1, 2)
 
     @property
     def own_shape(self) -> tuple[int, ...]:
+        """Cells along the axes in the order of memory."""
         return tuple(self.shape[axis] for axis in self.order)
 
     def turn(self, field: FloatArray) -> FloatArray:
-        """A field of three axes in the order of memory."""
+        """Return a field of three axes in the order of memory."""
         return field if self.is_natural else np.ascontiguousarray(field.transpose(self.order))
 
     def pack(self, field: FloatArray) -> FloatArray:
-        """The same for a flat field."""
+        """Return a flat field in the order of memory, flat."""
         return field if self.is_natural else self.turn(field.reshape(self.shape)).reshape(-1)
 
     def unpack(self, field: NDArray[Any]) -> NDArray[Any]:
-        """A flat field in the order of memory as it was."""
+        """Return a flat field in the order of memory in its own order, flat."""
         if self.is_natural:
             return field
         back = field.reshape(self.own_shape).transpose(np.argsort(self.order))
@@ -160,7 +163,7 @@ Arranged = tuple[Arrangement, tuple[FloatArray, ...], FloatArray]
 def arrange_operator(
     space: Space, loads: Loads, *, shift: float, tau: float, idle: FloatArray | float = 0.0
 ) -> Arranged:
-    """`make_operator` with the axes in the order that suits sweeps."""
+    """Make the operator of `make_operator` with the axes in the order that suits sweeps."""
     shape, faces, rest = make_operator(space, loads, shift=shift, tau=tau, idle=idle)
     arrangement = Arrangement.of(shape)
     if arrangement.is_natural:
@@ -177,7 +180,7 @@ class Cycle:
         self._hierarchy = Hierarchy(faces, rest, tau)
 
     def solve(self, right: FloatArray) -> FloatArray:
-        """The correction that one cycle finds."""
+        """Return the correction of one cycle."""
         size = float(np.abs(right).max())
         if size == 0.0:
             return np.zeros_like(right)
@@ -188,12 +191,12 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Stop:
-    """When an iteration is good enough.
+    """Criterion for the end of an iteration.
 
     Args:
         residual: Norm of the residual over that of the right-hand side.
         energy: Norm of the error over that of the solution, both weighted by the matrix; estimated from what the last
-            two turns gained, as each gains most of what is left (Z. Strakos, P. Tichy, ETNA 13, 2002).
+            two turns gained, as each gains most of the remaining error (Z. Strakos, P. Tichy, ETNA 13, 2002).
     """
 
     residual: float = 0.0
@@ -204,8 +207,8 @@ class Iteration:
     """Conjugate gradients on `shift C + tau L`, preconditioned by a cycle; fields in the order of `arrangement`.
 
     Args:
-        dtype: Of all vectors; single precision halves the traffic where a few digits do.
-        operator: What `arrange_operator` gives for the rest, where it is known.
+        dtype: Type of all vectors; single precision halves the memory traffic where a few digits are enough.
+        operator: Result of `arrange_operator` for the rest, where it is known.
     """
 
     def __init__(
@@ -228,12 +231,12 @@ class Iteration:
         self.iterations = 0
 
     def apply(self, out: NDArray[np.floating], field: NDArray[np.floating]) -> None:
-        """out = A field."""
+        """Apply the matrix: out = A field."""
         gx, gy, gz = self._faces
         kernels.apply(out.reshape(self.shape), field.reshape(self.shape), gx, gy, gz, self._own, self._tau, self._sums)
 
     def solve(self, right: FloatArray, stop: Stop) -> NDArray[np.floating]:
-        """Solve to a stop, from zero.
+        """Solve until a criterion is met, from zero.
 
         Raises:
             NotConvergedError: The iteration stalls.
@@ -247,7 +250,7 @@ class Iteration:
             return solution
         image, hierarchy = np.empty_like(residual), self.hierarchy
         q, p = image.reshape(self.shape), direction.reshape(self.shape)
-        factor = hierarchy.scale / self._factor  # of a cycle on a residual that is handed over as it is
+        factor = hierarchy.scale / self._factor  # scale of a cycle on a residual that is passed unscaled
         hierarchy.take(residual, 1.0)
         before = gained = total = size = math.inf
         for _ in range(ITERATIONS):
@@ -281,10 +284,10 @@ class Iteration:
 
 
 class MultigridSolver:
-    """A system that is solved to a tolerance, heat closed.
+    """A system that is solved to a tolerance, with heat closed.
 
     Args:
-        tolerance: Relative residual at which it stops.
+        tolerance: Relative residual at which the iteration stops.
     """
 
     def __init__(
@@ -299,7 +302,7 @@ class MultigridSolver:
 
     @property
     def iterations(self) -> int:
-        """Turns so far, in all."""
+        """Number of turns so far."""
         return self._iteration.iterations
 
     def solve(self, right: FloatArray) -> FloatArray:
@@ -316,5 +319,5 @@ class MultigridSolver:
         np.subtract(right, rest, out=rest)
         if self._weight is None:
             return arrangement.unpack(solution + float(rest.sum()) / self._total)
-        left = float(np.einsum("i,i->", rest, self._weight))  # not by a BLAS, whose threads would wait for more
+        left = float(np.einsum("i,i->", rest, self._weight))  # not by a BLAS, whose threads would wait for more work
         return arrangement.unpack(solution + self._weight * (left / self._total))

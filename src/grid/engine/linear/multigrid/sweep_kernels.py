@@ -5,17 +5,17 @@ All fields are of three axes, (1, x, y) for a plane. The system of a level is, f
 .. math:: d_i u_i - \sum_j G_{ij} u_j = f_i
 
 with G zero on outer faces, so that indices may wrap around everywhere. A *unit* is a row of a plane, or a plane of a
-body: what the stages of a sweep run through one behind the other, so that each finds its cells in the cache. Going
-down, unit i + 1 is swept in the first colour, i in the second, and what is left of i - 1 is summed for the next level;
-going up, i + 1 is corrected, i swept in the second colour and i - 1 in the first. Every stage reads of its neighbours
-what whole sweeps one after the other would have left there, so the order changes no byte. Rows are worked through in
-all their cells at a time, which vector instructions like better than every second one.
+body: the stages of a sweep run through the units one behind the other, so that each finds its cells in the cache.
+Descending, unit i + 1 is swept in the first colour, i in the second, and the residual of i - 1 is summed for the next
+level; ascending, i + 1 is corrected, i swept in the second colour and i - 1 in the first. Every stage reads the same
+neighbour values as whole sweeps one after the other would, so the order changes no byte. Rows are processed in all
+their cells at a time, which vectorises better than every second cell.
 
-All levels stand one after the other in flat arrays; a row of the table has the shape of a level and where it begins in
-fields and conductances along each axis. Of each row of cells a sweep works on those alone that exchange heat with
-others, from the first to the last one; the others, as outside a masked body, are solved by 1/d when a field begins.
-Places are unsigned, so that nothing needs to be looked at before an access; with views of rows instead, the making of
-views took most of the time on small levels.
+All levels are stored one after the other in flat arrays; a row of the table has the shape of a level and its offsets in
+fields and in the conductances along each axis. In each row a sweep works on the cells from the first to the last one
+that exchange heat with others; cells outside that span, as outside a masked body, are solved by 1/d when a field
+begins. Places are unsigned, so that no sign is checked before an access; with views of rows instead, making the views
+took most of the time on small levels.
 """
 
 from typing import Any
@@ -25,6 +25,7 @@ from numba import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 Place = Any  # an unsigned integer
+# [-] constants of the unsigned type of places; with signed ones Numba would promote places to floats
 NONE, ONE, TWO = np.uint64(0), np.uint64(1), np.uint64(2)
 
 
@@ -33,11 +34,11 @@ def _inflow_row(
     row: Array, u: Array, f: Array, gy: Array, gz: Array, o: Place, a: Place, b: Place, y: Place, c: Place, z: Place,
     n: Place,
 ) -> None:  # fmt: skip
-    """f + sum G u of the neighbours in a plane, for n cells from o on.
+    """Compute f + sum G u of the neighbours in a plane, for n cells from o on.
 
     Args:
-        a, b, y, c: Where their neighbours in the rows beside them begin, and the faces between.
-        z: Where their faces along the row begin.
+        a, b, y, c: Offsets of their neighbours in the rows beside them, and of the faces between.
+        z: Offset of their faces along the row.
     """
     last = n - ONE
     after = ONE if n > ONE else NONE
@@ -68,16 +69,16 @@ def _add_inflow(row: Array, u: Array, gx: Array, a: Place, b: Place, x: Place, a
 
 @njit(cache=True, nogil=True)
 def _find_span(level: Array, here: Array, i: Place, j: Place) -> Any:
-    """The first cell of a row that is swept, an even one, and how many are."""
+    """Find the first cell of a row that is swept, an even one, and the number of them."""
     at = here[8] + TWO * (i * here[1] + j)
     return level[6][at], level[6][at + ONE]
 
 
 @njit(cache=True, nogil=True)
 def _inflow(level: Array, here: Array, row: Array, i: Place, j: Place, start: Place, count: Place) -> Place:
-    """f + sum G u of all neighbours of some cells of a row; returns where they begin.
+    """Compute f + sum G u of all neighbours of some cells of a row; return where they begin.
 
-    Faces at the ends of what is swept of a row conduct nothing, or close a ring, so that indices wrap around there.
+    Faces at the ends of the span of a row conduct nothing, or close a ring, so that indices wrap around there.
     """
     u, f, gx, gy, gz, _, _ = level
     nx, ny, n, at = here[0], here[1], here[2], here[3] + start
@@ -101,7 +102,7 @@ def _choose(u: Array, row: Array, inverse: Array, chosen: Array, o: Place, n: Pl
 
 @njit(cache=True, nogil=True)
 def _relax(level: Array, here: Array, row: Array, chosen: Array, unit: Place, colour: Place) -> None:
-    """One colour of a unit satisfies its equations."""
+    """Solve the equations of one colour of a unit."""
     for at in range(NONE, ONE if here[0] == ONE else here[1]):
         i, j = (NONE, unit) if here[0] == ONE else (unit, at)
         start, count = _find_span(level, here, i, j)
@@ -112,7 +113,7 @@ def _relax(level: Array, here: Array, row: Array, chosen: Array, unit: Place, co
 
 @njit(cache=True, nogil=True)
 def _begin(level: Array, here: Array, row: Array, chosen: Array, unit: Place, is_new: bool) -> None:
-    """The first colour of a unit; from a field of zeros the other colour may hold anything, it is swept next."""
+    """Solve the first colour of a unit; in a field of zeros the other colour may be undefined, as it is swept next."""
     if not is_new:
         _relax(level, here, row, chosen, unit, NONE)
         return
@@ -130,7 +131,7 @@ def _leave(row: Array, u: Array, inverse: Array, o: Place, n: Place) -> None:
 
 @njit(cache=True, nogil=True)
 def _gather(f: Array, row: Array, to: Place, start: Place, n: Place, is_joined: bool) -> None:
-    """Add what is left in every second cell from the first one on."""
+    """Add the residual of every second cell from the first one on."""
     count = (n - start + ONE) // TWO
     if is_joined:
         for k in range(count):
@@ -142,7 +143,7 @@ def _gather(f: Array, row: Array, to: Place, start: Place, n: Place, is_joined: 
 
 @njit(cache=True, nogil=True)
 def _find_parent(here: Array, there: Array, i: Place, j: Place) -> Place:
-    """Where the row of the next level begins that a row is joined into."""
+    """Index at which the row of the next level begins that a row is joined into."""
     big_i = i if there[0] == here[0] else i // TWO
     big_j = j if there[1] == here[1] else j // TWO
     return there[3] + (big_i * there[1] + big_j) * there[2]
@@ -150,7 +151,7 @@ def _find_parent(here: Array, there: Array, i: Place, j: Place) -> Place:
 
 @njit(cache=True, nogil=True)
 def _restrict(level: Array, here: Array, there: Array, row: Array, unit: Place) -> None:
-    """Sum what is left in the first colour of a unit; cells of the colour swept last have nothing left."""
+    """Sum the residual in the first colour of a unit; cells of the colour swept last have none."""
     for at in range(NONE, ONE if here[0] == ONE else here[1]):
         i, j = (NONE, unit) if here[0] == ONE else (unit, at)
         start, count = _find_span(level, here, i, j)
@@ -188,7 +189,7 @@ def _correct(level: Array, here: Array, there: Array, unit: Place) -> None:
 
 @njit(cache=True, nogil=True)
 def make_scratch(longest: int, like: Array) -> Any:
-    """A row to work in, and which of its cells belong to the colour of an even and of an odd row."""
+    """Make a working row, and masks of its cells in the colour of an even and of an odd row."""
     chosen = np.zeros((2, longest), np.bool_)
     chosen[0, 0::2] = True
     chosen[1, 1::2] = True
@@ -197,13 +198,13 @@ def make_scratch(longest: int, like: Array) -> Any:
 
 @njit(cache=True, nogil=True)
 def descend(level: Array, here: Array, there: Array, row: Array, chosen: Array, is_new: bool) -> None:
-    """Sweep both colours, and sum what is left in the children of each cell as right-hand side of the next level.
+    """Sweep both colours, and sum the residual in the children of each cell as right-hand side of the next level.
 
     Args:
         level: u, f, conductances along three axes, 1/d, and what is swept of each row, of all levels.
         here, there: Rows of the table, of this level and the next.
         row, chosen: See `make_scratch`.
-        is_new: The field counts as zero.
+        is_new: True where the field counts as zero.
     """
     f = level[1]
     units = here[1] if here[0] == ONE else here[0]
@@ -255,7 +256,7 @@ def _clear(level: Array, here: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def smooth(level: Array, here: Array, row: Array, chosen: Array, sweeps: int, is_new: bool) -> None:
-    """Symmetric sweeps on a last level that is not solved directly."""
+    """Sweep a last level that is not solved directly, symmetrically."""
     units = here[1] if here[0] == ONE else here[0]
     if is_new:
         _clear(level, here)
