@@ -2,9 +2,9 @@ r"""Stages whose flow is limited: a matrix without the correction, the exact res
 
 With g(T) the step that the matrix makes of the residual at T, the next iterate is that combination of the last ones
 which would make g vanish if it were linear (D. G. Anderson, J. ACM 12, 1965; H. F. Walker, P. Ni, SIAM J. Numer. Anal.
-49, 2011). The limited correction has corners, at which Newton's method would go back and forth between two matrices;
-differences of iterates do not mind. The last step is a plain one, after which the heat that enters through the boundary
-is that of the result, so the balance closes to rounding however far the correction has settled.
+49, 2011). The limited correction has corners, at which Newton's method would alternate between two matrices; the
+acceleration needs only differences of iterates. The last step is a plain one, after which the heat that enters through
+the boundary is that of the result, so the balance closes to rounding however far the correction has converged.
 """
 
 from dataclasses import dataclass, field
@@ -19,10 +19,12 @@ from grid.engine.space.nonlinear import freeze, stored_between
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-DEPTH = 4  # differences of iterates that are kept
-TURNS, PATIENCE = 120, 20  # at most, and after which a field that is all but uniform is known to no more
-REFRESHED = 8  # turns after which coefficients that depend on temperature make a new matrix
-TOLERANCE, ROUNDINGS, STALLED = 1e-9, 8.0, 256.0  # of the span of temperatures; roundings of the largest, at last
+DEPTH = 4  # [-] differences of iterates in the acceleration
+# [-] most turns, and turns after which the accuracy of a nearly uniform field is limited by rounding
+TURNS, PATIENCE = 120, 20
+REFRESHED = 8  # [-] turns after which coefficients that depend on temperature make a new matrix
+# [-] step at convergence, relative to the span; in roundings of the largest temperature, up to `PATIENCE` and after
+TOLERANCE, ROUNDINGS, STALLED = 1e-9, 8.0, 256.0
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Mixer:
     _steps: list[FloatArray] = field(default_factory=list)
 
     def mix(self, place: FloatArray, step: FloatArray) -> FloatArray:
-        """The next iterate from the present one and its plain step."""
+        """Compute the next iterate from the present one and its plain step."""
         self._places, self._steps = [*self._places[-DEPTH:], place], [*self._steps[-DEPTH:], step]
         if len(self._steps) < 2:
             return place + step
@@ -56,14 +58,14 @@ def balance_limited(
     solver: LinearSolver | None = None,
     tolerance: float = TOLERANCE,
 ) -> Balance:
-    """The field T with shift (heat stored from `base` to T) = known + tau (heat flow at T); see `iteration.balance`.
+    """Find T with shift (heat stored from `base` to T) = known + tau (heat flow at T), see `iteration.balance`.
 
     Args:
-        tolerance: Of the last step, over the span of temperatures. Where properties are constant the balance closes to
-            rounding whatever it is.
+        tolerance: Largest last step, relative to the span of temperatures. Where properties are constant the balance
+            closes to rounding whatever it is.
 
     Raises:
-        NotConvergedError: It does not settle.
+        NotConvergedError: The iteration does not converge.
         FieldError: A coefficient is not physical at an iterate.
     """
     temperature, mixer = guess, Mixer()

@@ -8,12 +8,12 @@ from grid.engine.space.laws import HeatFlow, Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-KEPT = 0.03  # ratio of two corrections up to which the matrix of the former serves again
+KEPT = 0.03  # [-] ratio of two corrections up to which the matrix of the former serves again
 
 
 @dataclass(frozen=True)
 class Balance:
-    """A field that satisfies the equation, and what belongs to it."""
+    """A field that satisfies the equation, with its heat flow, coefficients and solver."""
 
     temperature: FloatArray
     flow: HeatFlow
@@ -25,5 +25,5 @@ class Balance:
 
     @property
     def is_steady(self) -> bool:
-        """Whether every correction was small beside the one before, so that the matrix may serve a step nearby."""
+        """True where every correction was small beside the one before, so that the matrix may serve a step nearby."""
         return all(after <= KEPT * before for before, after in itertools.pairwise(self.corrections))

@@ -1,6 +1,6 @@
 """Factorisations that runs of one batch share where their matrices are the same to the last byte.
 
-A sweep over powers, or over loads, leaves the matrix as it is. What is factorised within `share_factors` is kept for
+A sweep over powers, or over loads, leaves the matrix as it is. Factors computed within `share_factors` are stored for
 the runs that follow in the same context; a factorisation is a function of its matrix, so no result depends on it.
 """
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from grid.engine.linear.systems import SparseLU
     from grid.engine.space.space import Space
 
-MOST_ENTRIES = 3_000_000  # of all factors that are kept, of 12 bytes each at most
-MOST_ELIMINATIONS = 4  # bodies whose elimination is kept
+MOST_ENTRIES = 3_000_000  # [-] entries of all stored factors, of 12 bytes each at most
+MOST_ELIMINATIONS = 4  # [-] bodies whose elimination is stored
 
 
 @dataclass
 class Kept:
-    """What the runs of a batch share, by digests of what it was made of; the last used comes last."""
+    """Factors and eliminations that the runs of a batch share, by digests of their input; the last used comes last."""
 
     factors: "OrderedDict[bytes, SparseLU | Cholesky]" = field(default_factory=OrderedDict)
     eliminations: "OrderedDict[bytes, Elimination]" = field(default_factory=OrderedDict)
@@ -36,7 +36,7 @@ _kept: ContextVar[Kept | None] = ContextVar("factors", default=None)
 
 @contextmanager
 def share_factors() -> Iterator[None]:
-    """Keep the last factorisations for the runs within, as long as they are not too large."""
+    """Store the last factorisations for the runs within, as long as they are not too large."""
     token = _kept.set(Kept())
     try:
         yield
@@ -45,21 +45,21 @@ def share_factors() -> Iterator[None]:
 
 
 def factorise(matrix: Any, space: "Space | None" = None) -> "SparseLU | Cholesky":
-    """The factors of a symmetric sparse matrix, CSC; those of an equal one that are kept.
+    """Factorise a symmetric sparse matrix, CSC, or return the stored factors of an equal one.
 
     Args:
         matrix: Over any unknowns, or over the cells of a body, and then positive definite.
         space: Of that body.
 
     Raises:
-        SingularError: It is singular.
+        SingularError: The matrix is singular.
     """
     kept = _kept.get()
     if kept is None:
         return _factorise(matrix, space, None)
     key = _digest(matrix.indptr, matrix.indices, matrix.data)
     factors = kept.factors.pop(key, None) or _factorise(matrix, space, kept)
-    kept.factors[key] = factors  # as the last one
+    kept.factors[key] = factors  # most recent last
     while sum(one.entries for one in kept.factors.values()) > MOST_ENTRIES:
         kept.factors.popitem(last=False)
     return factors

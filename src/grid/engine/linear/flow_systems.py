@@ -17,28 +17,31 @@ from grid.engine.errors import NotConvergedError, SingularError
 from grid.engine.limits import LU_CELLS_3D
 from grid.engine.values.operations import FloatArray
 
-LU_CELLS_2D = 100_000  # of a plane in a time step; a steady state is solved once or twice
-STEP_TOLERANCE, TOLERANCE = 1e-7, 1e-13  # of a step, which an iteration corrects, and of a steady state
-SWEEPS, MOST_ITERATIONS = 8, 2_000
-DROPPED, FILL = 1e-3, 8.0  # of the incomplete factorisation
+LU_CELLS_2D = 100_000  # [-] cells of a plane in a time step; a steady state is solved once or twice
+# [-] residual, relative to the right-hand side: of a step, which an iteration corrects, and of a steady state
+STEP_TOLERANCE, TOLERANCE = 1e-7, 1e-13
+SWEEPS, MOST_ITERATIONS = 8, 2_000  # [-] refinements with the exact residual, and BiCGStab iterations in each
+# [-] drop tolerance and fill factor of the incomplete factorisation, see `scipy.sparse.linalg.spilu`
+DROPPED, FILL = 1e-3, 8.0
 
 
 def must_iterate(shape: tuple[int, ...], *, is_step: bool) -> bool:
-    """Whether a system with a flow is iterated rather than factorised."""
+    """Tell whether a system with a flow is iterated rather than factorised."""
     count = math.prod(shape)
     return (len(shape) == 3 and count > LU_CELLS_3D) or (len(shape) == 2 and is_step and count > LU_CELLS_2D)
 
 
 class PivotingLU:
-    """SuperLU with rows exchanged: a flow with a full tensor has no large diagonal."""
+    """SuperLU with row exchanges: the matrix of a flow with a full tensor has no large diagonal."""
 
     def __init__(self, matrix: Any) -> None:
         try:
             self._factors = linalg.splu(matrix)
-        except RuntimeError as error:  # SuperLU's word for an exactly singular matrix
+        except RuntimeError as error:  # SuperLU's error for an exactly singular matrix
             raise SingularError("the body exchanges heat with nothing that has a temperature") from error
 
     def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for one right-hand side."""
         solution: FloatArray = self._factors.solve(right)
         return solution
 
@@ -48,8 +51,8 @@ class FlowSolver:
     """BiCGStab (H. A. van der Vorst, SIAM J. Sci. Stat. Comput. 13, 1992), refined with the exact residual.
 
     Args:
-        matrix: Sparse, square.
-        tolerance: Of the residual, relative.
+        matrix: Sparse, square matrix.
+        tolerance: Relative residual.
     """
 
     matrix: Any
@@ -64,7 +67,7 @@ class FlowSolver:
         self._inverse = linalg.LinearOperator(self.matrix.shape, matvec=lambda x: weights * x, dtype=np.float64)
 
     def solve(self, right: FloatArray) -> FloatArray:
-        """The solution, to `tolerance` or as far as rounding lets it.
+        """Solve to `tolerance`, or as far as rounding allows.
 
         Raises:
             NotConvergedError: The iteration stalls with either preconditioner.
@@ -88,11 +91,11 @@ class FlowSolver:
         return solution
 
     def _factorise(self) -> None:
-        """Precondition by an incomplete factorisation from now on, where there is one."""
+        """Precondition by an incomplete factorisation from now on, if there is one."""
         self._is_factor = True
         try:
             factors = linalg.spilu(self.matrix.tocsc(), drop_tol=DROPPED, fill_factor=FILL)
-        except (RuntimeError, MemoryError):  # singular in the part that is kept
+        except (RuntimeError, MemoryError):  # singular in the retained part
             return
         self._inverse = linalg.LinearOperator(self.matrix.shape, matvec=factors.solve, dtype=np.float64)
 

@@ -4,9 +4,9 @@ Solves, for the field T at one time,
 
     shift (heat stored from `base` to T) = known + tau (heat flow at T)
 
-Each turn freezes the coefficients at the field so far and solves for the correction with Newton's matrix
-(`grid.engine.linear.newton`). Where that does not shrink the corrections, it goes on without the derivative of the
-conductivity, in shorter and shorter steps. The residual is exact, so what it converges to is too.
+Each turn freezes the coefficients at the present field and solves for the correction with Newton's matrix
+(`grid.engine.linear.newton`). Where that does not shrink the corrections, the iteration continues without the
+derivative of the conductivity, in ever shorter steps. The residual is exact, so the limit satisfies the equation.
 """
 
 import numpy as np
@@ -24,23 +24,25 @@ from grid.engine.space.nonlinear import find_variation, freeze, stored_between
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-ITERATIONS = 200
-HALVINGS = 8  # of a correction that leads to no physical coefficients
-NEWTON_TURNS = 8  # it converges in four or five, or not at all
-PLAIN_TURNS = 2  # after which a correction that does not shrink is one across a jump
-STEEP_TURNS = 60  # where properties jump or peak, which Newton's method crosses one after the other
-TOLERANCE, ROUNDINGS = 1e-10, 8.0  # of the span of temperatures, and of the largest of them or of what went in
-CAREFUL, TRUSTING = 100.0, 5.0  # times the correction that will follow, to be thought of, where all or few digits count
-STALLED = (
-    8192.0  # roundings in a correction that a body far stiffer inside than at its faces makes of one in a residual
-)
+ITERATIONS = 200  # [-] most turns of the iteration
+HALVINGS = 8  # [-] halvings of a correction that leads to coefficients that are not physical
+NEWTON_TURNS = 8  # [-] turns with Newton's matrix; it converges in four or five, or not at all
+PLAIN_TURNS = 2  # [-] turns after which a correction that does not shrink is one across a jump
+STEEP_TURNS = 60  # [-] turns with Newton's matrix where properties jump or peak, which it crosses one after the other
+# [-] correction at convergence: relative to the span of temperatures, and in roundings of their largest size
+TOLERANCE, ROUNDINGS = 1e-10, 8.0
+# [-] multiples of the next correction's estimate that count as its size: at `TOLERANCE`, and at a looser tolerance
+CAREFUL, TRUSTING = 100.0, 5.0
+# [-] roundings accepted where corrections stall; a body far stiffer inside than at its faces amplifies one rounding of
+# the residual that much
+STALLED = 8192.0
 
 
 def _freeze_near(space: Space, before: FloatArray, after: FloatArray, time: float) -> tuple[FloatArray, Space, Loads]:
-    """An iterate and its coefficients; a way beyond the temperatures that a property is for is halved.
+    """Freeze the coefficients at an iterate; a step beyond the temperatures at which a property is defined is halved.
 
     Raises:
-        FieldError: A coefficient is not physical however short the way.
+        FieldError: A coefficient is not physical however short the step.
     """
     for _ in range(HALVINGS):
         try:
@@ -51,7 +53,7 @@ def _freeze_near(space: Space, before: FloatArray, after: FloatArray, time: floa
 
 
 def _close(frozen: Space, loads: Loads, missing: FloatArray, shift: float, tau: float) -> float:
-    """By how much a body is to be warmed as a whole, so that no heat is missing [K]."""
+    """Compute the uniform rise of temperature that makes the missing heat zero [K]."""
     lost = shift * float(frozen.capacity.sum())
     for patch, closure in zip(frozen.patches, loads.closures, strict=True):
         lost += tau * patch.area * float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum())
@@ -78,16 +80,16 @@ def balance(
 
     Args:
         space: The problem; its coefficients are taken at each iterate.
-        base, known, shift, tau: Of the equation above; fields flat [K], [J].
-        guess: Where to begin, flat [K].
-        time: At which coefficients and loads are taken [s].
-        turns: At most.
+        base, known, shift, tau: Terms of the equation above; fields flat [K], [J].
+        guess: Initial field, flat [K].
+        time: Time at which coefficients and loads are taken [s].
+        turns: Most turns.
         solver: A system solved nearby with the same `shift` and `tau`, for the first turn.
-        tolerance: Of the last correction, over the span of temperatures. Where it is looser than `TOLERANCE` the field
-            is moved as a whole so that heat closes, by a share of the tolerance of what the correction was.
+        tolerance: Largest last correction, relative to the span of temperatures. Where it is looser than `TOLERANCE`,
+            the field is shifted uniformly so that heat closes, by a small part of the last correction.
 
     Raises:
-        NotConvergedError: They do not shrink enough in so many turns.
+        NotConvergedError: The corrections do not shrink enough in so many turns.
         SingularError: The linearised problem has no unique solution.
         FieldError: A coefficient is not physical at an iterate.
     """
@@ -99,7 +101,8 @@ def balance(
     frozen, loads = freeze(space, temperature, time)
     if frozen.correction is not None:
         return balance_limited(space, base, known, guess, shift=shift, tau=tau, time=time, solver=solver)
-    started = max(find_largest(guess, loads), float(np.abs(base).max()))  # of a field that ends at 0 nothing else tells
+    # for a field that ends at 0 no other number has the scale
+    started = max(find_largest(guess, loads), float(np.abs(base).max()))
     for turn in range(1, turns + 1):
         tick()
         flow = frozen.heat_flow(temperature, loads)
@@ -123,7 +126,7 @@ def balance(
         temperature, frozen, loads = _freeze_near(space, before, temperature, time)
         span = float(np.ptp(temperature)) + size
         largest = max(started, float(np.abs(temperature).max()))
-        # what the next correction will be at most, as their ratios do not grow, unless the last one was a way back
+        # upper bound of the next correction, as ratios do not grow; not after one that exceeded all temperatures
         following = size * min(1.0, size / previous) if share == 1.0 and previous <= largest else size
         previous = size
         rounding = (STALLED if is_stalled else ROUNDINGS) * float(np.spacing(largest))

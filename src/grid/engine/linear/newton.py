@@ -2,14 +2,13 @@ r"""Newton's matrix for coefficients that depend on temperature.
 
 Through the face between cells i and j flows :math:`G (T_j - T_i)`, so its derivative has the parts
 :math:`(T_j - T_i)\,\partial G/\partial T_i` and :math:`(T_j - T_i)\,\partial G/\partial T_j`, which follow from the
-conductivities of the cells themselves (`grid.engine.space.face_slopes`). What boundaries and sources change by for a
-small rise of all temperatures gives their derivatives, because each depends on the temperatures of its own place alone.
-With
-a flow conductances go that way too: G depends on both temperatures beside a face, so the cells rise in two groups like
-the fields of a chessboard. The heat capacity of the end of the step is that of the iterate already.
+conductivities of the cells themselves (`grid.engine.space.face_slopes`). The changes of boundary heat and sources for a
+small rise of all temperatures give their derivatives, because each depends on the temperatures of its own place alone.
+With a flow the derivatives of conductances are found so too: G depends on both temperatures beside a face, so the cells
+rise in two groups like the fields of a chessboard. The heat capacity at the end of the step is that of the iterate.
 
 Larger grids in 3D and full tensors go without the derivative of the conductivity (Picard's matrix), whose solvers are
-faster by more than the turns they need.
+faster by more than the additional turns cost.
 """
 
 from dataclasses import dataclass, replace
@@ -28,16 +27,16 @@ from grid.engine.space.nonlinear import find_variation, freeze, freeze_loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-RISE = 1e-6  # of the largest temperature or the span: step of the differences
-MOST_CELLS = 40_000  # for which a direct factorisation is made in each turn
+RISE = 1e-6  # [-] relative to the largest temperature: rise of the differences
+MOST_CELLS = 40_000  # [-] cells of a grid up to which a direct factorisation is made in each turn
 
 
 @dataclass(frozen=True)
 class Slopes:
-    r"""The derivative of the heat flow f(T) with its sign turned, as a matrix over the cells.
+    r"""Derivative of the heat flow f(T) with its sign reversed, as a matrix over the cells.
 
     Args:
-        diagonal: -df/dT of each cell, without what the changes of conductances between cells add [W/K], flat.
+        diagonal: -df/dT of each cell, without the changes of conductances between cells [W/K], flat.
         low, high: For each axis and face :math:`(T_{high} - T_{low})\,dG/dT` of the cell on either side [W/K].
     """
 
@@ -47,15 +46,15 @@ class Slopes:
 
 
 def can_differentiate(space: Space) -> bool:
-    """Whether the full Newton matrix is worth its factorisation."""
+    """Tell whether the full Newton matrix is worth its factorisation."""
     is_small = not uses_iteration(space.shape) and space.capacity.size <= MOST_CELLS
     return not space.couplings and (is_small or prefers_factors(space))
 
 
 def must_differentiate(space: Space) -> bool:
-    """Whether the matrix of frozen coefficients is not Newton's already.
+    """Tell whether Newton's matrix differs from the matrix of frozen coefficients.
 
-    It is where only heat capacities and radiation depend on temperature, because the laws of faces are tangents.
+    It does not where only heat capacities and radiation depend on temperature, because the laws of faces are tangents.
     """
     varies = find_variation(space)
     return varies.conductivity_of_temperature or varies.loads_of_temperature
@@ -67,7 +66,7 @@ def make_newton_solver(
     """Prepare the system (shift C - tau df/dT) x = right at a field and the coefficients frozen there.
 
     Raises:
-        SingularError: It has no unique solution.
+        SingularError: The system has no unique solution.
         FieldError: A coefficient is not physical a little above the field.
     """
     if not must_differentiate(frozen):
@@ -82,7 +81,7 @@ def make_newton_solver(
 
 
 def find_body_matrix(frozen: Space, loads: Loads, temperature: FloatArray, time: float) -> Any:
-    """-df/dT at a field and the coefficients frozen there [W/K], over the cells of the body in their order; CSC.
+    """Compute -df/dT at a field and the coefficients frozen there [W/K], over the body's cells in their order; CSC.
 
     Raises:
         FieldError: A coefficient is not physical a little above the field.
@@ -97,10 +96,10 @@ def find_body_matrix(frozen: Space, loads: Loads, temperature: FloatArray, time:
 def _make_cooling_solver(
     frozen: Space, loads: Loads, temperature: FloatArray, time: float, rises: FloatArray, *, shift: float, tau: float
 ) -> LinearSolver:
-    """Picard's matrix with the derivatives of sources and faces where these cool what is warmer, like a capacity.
+    """Picard's matrix with the derivatives of those sources and faces that cool warmer cells, like a capacity.
 
     Raises:
-        SingularError: A steady state that neither faces nor sources tie to a temperature.
+        SingularError: A steady state whose temperature neither faces nor sources determine.
     """
     if not find_variation(frozen).loads_of_temperature:
         return make_solver(frozen, loads, shift=shift, tau=tau, is_rough=True)
@@ -132,11 +131,11 @@ def differentiate(
     rises: FloatArray,
     group: NDArray[np.intp] | None = None,
 ) -> Slopes:
-    """The slopes of the heat flow at a field and the coefficients frozen there, by differences.
+    """Compute the slopes of the heat flow at a field and the coefficients frozen there, by differences.
 
     Args:
-        rises: By how much each cell is warmed or cooled, flat [K].
-        group: Number of the evaluation in which each cell is; chosen if None.
+        rises: Rise or fall of each cell, flat [K].
+        group: Number of the evaluation in which each cell rises; chosen if None.
     """
     field = temperature.reshape(frozen.shape)
     diagonal = _conduction_diagonal(frozen, loads)
@@ -176,7 +175,7 @@ def _add_load_slopes(
     rises: FloatArray,
     before: list[FloatArray],
 ) -> None:
-    """Subtract what faces of the boundary and sources give more for each kelvin from the diagonal [W/K]."""
+    """Subtract the derivatives of boundary heat and sources from the diagonal [W/K]."""
     warmer = temperature + rises
     after, after_loads = freeze_loads(frozen, warmer, time)
     for index, patch in enumerate(frozen.patches):
@@ -186,37 +185,37 @@ def _add_load_slopes(
 
 
 def find_frozen_slopes(space: Space, loads: Loads) -> Slopes:
-    """The slopes where no coefficient depends on temperature."""
+    """Compute the slopes where no coefficient depends on temperature."""
     nothing = tuple(np.broadcast_to(0.0, g.shape) for g in space.conductances)
     return Slopes(space.diagonal(loads), nothing, nothing)
 
 
 def chequer(shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """0 and 1 like the fields of a chessboard, flat."""
+    """0 and 1 alternating along every axis like the fields of a chessboard, flat."""
     total: NDArray[np.intp] = np.indices(shape).sum(axis=0).reshape(-1) % 2
     return total
 
 
 def find_pairs(space: Space, axis: int) -> list[tuple[Any, Any, Any]]:
-    """The cells below and above the faces along an axis, and these faces; twice where a ring is joined."""
+    """Cells below and above the faces along an axis, and these faces; twice where a ring is closed."""
     pairs = [(before_last(axis), after_first(axis), inner(axis))]
     return [*pairs, (last(axis), first(axis), first(axis))] if space.problem.is_periodic[axis] else pairs
 
 
 def find_scale(space: Space, loads: Loads, temperature: FloatArray) -> float:
-    """Size of the temperatures of the field and of what it exchanges heat with, from absolute zero in degC."""
+    """Size of the temperatures of the field and of those that it exchanges heat with, from absolute zero in degC."""
     zero = 273.15 if space.problem.temperature_unit == "degC" else 0.0
     return zero + max(find_largest(temperature, loads), 1e-3)
 
 
 def find_largest(temperature: FloatArray, loads: Loads) -> float:
-    """The largest size of a temperature of the field or of what it exchanges heat with."""
+    """Largest absolute temperature of the field and of those that it exchanges heat with."""
     references = (closure.reference for closure in loads.closures)
     return max(float(np.abs(values).max()) for values in (temperature, *references) if np.size(values))
 
 
 def _conduction_diagonal(space: Space, loads: Loads) -> FloatArray:
-    """Sum of the conductances to neighbours and of what the flow carries away, without the boundaries."""
+    """Sum of the conductances to neighbours and of the heat that the flow carries away, without the boundaries."""
     insulated = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in loads.closures), None, b"")
     diagonal = space.diagonal(insulated)
     for patch in space.patches:

@@ -22,29 +22,34 @@ from grid.engine.space.mesh import Patch, after_first, before_last, first, inner
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-CG_TOLERANCE = 1e-13
-CG_ITERATIONS = 2_000
-STEP_TOLERANCE, ROUGH_STEP = 1e-10, 1e-4  # of multigrid in a time step, and where it corrects an iterate
-COUPLED_LU_CELLS = 40_000  # of a plane with a full tensor, up to which its matrix is factorised
-PROBED_CELLS = 100  # up to which a matrix that serves once is found by applying the scheme, and factorised
-SEPARABLE_CONTRAST = 3.0  # of conductances, up to which the nearest homogeneous box is the better preconditioner
+CG_TOLERANCE = 1e-13  # [-] residual of conjugate gradients, relative to the right-hand side
+CG_ITERATIONS = 2_000  # [-] most iterations of conjugate gradients
+# [-] relative residual of multigrid in a time step, and where it corrects an iterate
+STEP_TOLERANCE, ROUGH_STEP = 1e-10, 1e-4
+COUPLED_LU_CELLS = 40_000  # [-] cells of a plane with a full tensor, up to which its matrix is factorised
+PROBED_CELLS = 100  # [-] cells up to which a matrix that serves once is found by applying the scheme, and factorised
+# [-] ratio of conductances up to which the nearest homogeneous box is the better preconditioner
+SEPARABLE_CONTRAST = 3.0
 COUPLED_REMEDY = (
     "let the tensor change less steeply with temperature, or start without a jump of the temperature beside a face"
 )
+# [-] relative residual of GMRES, and where it corrects an iterate; vectors of its basis; refinements
 GMRES_TOLERANCE, ROUGH_TOLERANCE, GMRES_BASIS, REFINEMENTS = 1e-13, 1e-5, 30, 12
 
 
-PANEL = 2  # columns that SuperLU takes together: of our sparse factors its 20 take 1.1 to 1.7 times as long
+# [-] columns of a panel of SuperLU; for these sparse factors its default of 20 takes 1.1 to 1.7 times as long
+PANEL = 2
 
 
 class LinearSolver(Protocol):
-    """Solves one fixed system for many right-hand sides."""
+    """Solver of one fixed system for many right-hand sides."""
 
-    def solve(self, right: FloatArray) -> FloatArray: ...
+    def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for one right-hand side, flat."""
 
 
 def assemble(space: Space, loads: Loads) -> Any:
-    """The matrix L [W/K] of conduction and boundaries, so that heat flow = known part - L T; CSC."""
+    """Assemble the matrix L [W/K] of conduction and boundaries, so that heat flow = known part - L T; CSC."""
     count = space.capacity.size
     index = np.arange(count).reshape(space.shape)
     rows, columns, values = [np.arange(count)], [np.arange(count)], [space.diagonal(loads)]
@@ -61,7 +66,7 @@ def assemble(space: Space, loads: Loads) -> Any:
 
 
 def assemble_body(space: Space, loads: Loads) -> Any:
-    """The matrix of `assemble` on the cells of the body alone, in the order of `Space.body_cells`; CSC."""
+    """Assemble the matrix of `assemble` on the cells of the body alone, in the order of `Space.body_cells`; CSC."""
     body = space.body_cells
     number = np.full(space.capacity.size, -1, np.int32)
     number[body] = np.arange(body.size, dtype=np.int32)
@@ -86,10 +91,10 @@ def make_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_roug
     """Prepare the system `(shift C + tau L) x = right`.
 
     Args:
-        is_rough: A few digits do, because the solution corrects an iterate; only matters to iterative solvers.
+        is_rough: True where a few digits are enough, because the solution corrects an iterate; for iterative solvers.
 
     Raises:
-        SingularError: It has no unique solution.
+        SingularError: The system has no unique solution.
     """
     if space.couplings:
         return _make_coupled_solver(space, loads, shift=shift, tau=tau, is_rough=is_rough)
@@ -97,7 +102,7 @@ def make_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_roug
 
 
 def _make_coupled_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_rough: bool) -> LinearSolver:
-    """The whole tensor: factorised if it is constant or very small, else by GMRES."""
+    """Prepare the system with the whole tensor: factorised if it is constant or very small, else solved by GMRES."""
     tolerance = ROUGH_TOLERANCE if is_rough else GMRES_TOLERANCE
     count = space.capacity.size
     if not has_constant_operator(space.problem) and count <= PROBED_CELLS:
@@ -123,7 +128,7 @@ def _make_coupled_solver(space: Space, loads: Loads, *, shift: float, tau: float
 
 
 def has_constant_operator(problem: HeatProblem) -> bool:
-    """Whether conductivities and films depend on neither time nor temperature."""
+    """Tell whether conductivities and films depend on neither time nor temperature."""
     laws = problem.boundaries.values()
     films = [film for law in laws for film in law.film_values]
     values = [*films, *(value for material in problem.materials for value in material.conductivity)]
@@ -131,7 +136,7 @@ def has_constant_operator(problem: HeatProblem) -> bool:
 
 
 def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, is_rough: bool) -> LinearSolver:
-    """The same without the off-diagonal part of a conductivity tensor."""
+    """Prepare the system without the off-diagonal part of a conductivity tensor."""
     idle = np.zeros_like(space.capacity) if space.active is None else np.where(space.active, 0.0, 1.0)
     idle *= shift * float(space.capacity.max()) + tau * float(
         space.diagonal(loads).max()
@@ -159,7 +164,7 @@ def _make_plain_solver(space: Space, loads: Loads, *, shift: float, tau: float, 
 
 
 def prefers_factors(space: Space) -> bool:
-    """Whether the cells of a 3D body are factorised although a box of as many cells would be solved by iteration.
+    """Tell whether the cells of a 3D body are factorised although a box of as many cells would be solved by iteration.
 
     A masked body that is thin everywhere, such as fins, is as cheap to factorise as a plane.
     """
@@ -170,7 +175,7 @@ def prefers_factors(space: Space) -> bool:
 
 
 def is_for_multigrid(space: Space, *, few_solves: bool) -> bool:
-    """Whether a system on a space is solved by multigrid; see `grid.engine.costs.runs.uses_multigrid`."""
+    """Tell whether a system on a space is solved by multigrid; see `grid.engine.costs.runs.uses_multigrid`."""
     if len(space.shape) == 1 or space.problem.has_flow:
         return False
     is_homogeneous = space.active is None and _contrast(space) <= SEPARABLE_CONTRAST
@@ -178,13 +183,13 @@ def is_for_multigrid(space: Space, *, few_solves: bool) -> bool:
 
 
 def _contrast(space: Space) -> float:
-    """The largest ratio of conductances along one axis."""
+    """Largest ratio of conductances along one axis."""
     inside = [g[inner(axis)] for axis, g in enumerate(space.conductances)]
     return max((float(g.max()) / max(float(g.min()), 1e-300) for g in inside if g.size), default=1.0)
 
 
 class Tridiagonal:
-    """L D L^T of a symmetric tridiagonal matrix (LAPACK pttrf, pttrs): all of 1D but periodic bodies."""
+    """L D L^T of a symmetric tridiagonal matrix (LAPACK pttrf, pttrs): all of 1D except periodic bodies."""
 
     def __init__(self, diagonal: FloatArray, beside: FloatArray) -> None:
         self._diagonal, self._beside, info = lapack.dpttrf(diagonal, beside)
@@ -192,6 +197,7 @@ class Tridiagonal:
             raise SingularError("the body exchanges heat with nothing that has a temperature")
 
     def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for one right-hand side."""
         solution: FloatArray = lapack.dpttrs(self._diagonal, self._beside, right)[0]
         return solution
 
@@ -200,7 +206,7 @@ class TridiagonalLU:
     """LU of a tridiagonal matrix that is not symmetric (LAPACK gttrf, gttrs)."""
 
     def __init__(self, below: FloatArray, diagonal: FloatArray, above: FloatArray) -> None:
-        if diagonal.size < 3:  # of which LAPACK's interface wants at least so many
+        if diagonal.size < 3:  # LAPACK's interface needs at least three
             ends = np.zeros(3 - diagonal.size)
             below, above = np.append(below, ends), np.append(above, ends)
             diagonal = np.append(diagonal, ends + 1.0)
@@ -209,16 +215,17 @@ class TridiagonalLU:
             raise SingularError("the body exchanges heat with nothing that has a temperature")
 
     def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for one right-hand side."""
         padded = np.append(right, np.zeros(3 - right.size)) if right.size < 3 else right
         solution: FloatArray = lapack.dgttrs(*self._factors, padded)[0]
         return solution[: right.size]
 
 
 class BodyFactors:
-    """A factorisation of the cells of the body; what is outside stays as it is.
+    """Factorisation over the cells of the body; the solution outside is 0.
 
     Args:
-        factors: Of a matrix over the cells of the body, in their order.
+        factors: Factors of a matrix over the cells of the body, in their order.
         space: The discretised problem.
     """
 
@@ -227,6 +234,7 @@ class BodyFactors:
         self._body, self._size = space.body_cells, space.capacity.size
 
     def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for one right-hand side over all cells."""
         if self._body.size == self._size:
             return self._factors.solve(right)
         solution = np.zeros(self._size)
@@ -268,24 +276,25 @@ class SparseLU:
                 options={"SymmetricMode": True},
                 panel_size=PANEL,
             )
-        except RuntimeError as error:  # SuperLU's word for an exactly singular matrix
+        except RuntimeError as error:  # SuperLU's error for an exactly singular matrix
             raise SingularError("the body exchanges heat with nothing that has a temperature") from error
 
     @property
     def entries(self) -> int:
-        """Entries of both factors."""
+        """Number of entries of both factors."""
         return int(self._factors.nnz)
 
     def solve(self, right: FloatArray) -> FloatArray:
+        """Solve for one right-hand side."""
         solution: FloatArray = self._factors.solve(right)
         return solution
 
 
 @dataclass
 class CoupledSolver:
-    """A conductivity tensor: GMRES, preconditioned by the system without the off-diagonal part.
+    """GMRES for a conductivity tensor, preconditioned by the system without the off-diagonal part.
 
-    That system is spectrally equivalent, with a ratio that depends on the tensor and not on the grid (Y. Saad,
+    The preconditioner is spectrally equivalent, with a ratio that depends on the tensor and not on the grid (Y. Saad,
     Iterative Methods for Sparse Linear Systems, 2003, alg. 9.4); refined until the residual is at rounding.
     """
 
@@ -294,7 +303,7 @@ class CoupledSolver:
     tolerance: float
 
     def solve(self, right: FloatArray) -> FloatArray:
-        """Solve to a relative residual of `tolerance`, or as far as rounding lets it.
+        """Solve to a relative residual of `tolerance`, or as far as rounding allows.
 
         Raises:
             NotConvergedError: The iteration stalls.
@@ -318,7 +327,7 @@ class CoupledSolver:
 
 
 def coupled_operator(space: Space, loads: Loads, *, shift: float, tau: float) -> Any:
-    """`shift C + tau L` with the whole tensor, applied without being assembled."""
+    """Make `shift C + tau L` with the whole tensor as an operator, without assembling it."""
     from grid.engine.space.tensor_matrix import without_loads
 
     homogeneous, space = without_loads(loads), replace(space, correction=None)
@@ -342,6 +351,7 @@ class SeparableInverse:
 
     @classmethod
     def of(cls, space: Space, loads: Loads, *, shift: float, tau: float) -> "SeparableInverse":
+        """Make the inverse of the box with the mean coefficients of a space."""
         pairs = [np.linalg.eigh(_mean_operator(space, loads, axis)) for axis in range(len(space.shape))]
         total = np.full(space.shape, shift * float(space.capacity.mean()))
         for axis, (rates, _) in enumerate(pairs):
@@ -352,6 +362,7 @@ class SeparableInverse:
         return cls(tuple(vectors for _, vectors in pairs), np.maximum(total, smallest))
 
     def apply(self, right: FloatArray) -> FloatArray:
+        """Apply the inverse to a flat field."""
         field = right.reshape(self.values.shape)
         for axis, vectors in enumerate(self.vectors):
             field = np.moveaxis(np.tensordot(vectors, field, axes=(0, axis)), 0, axis)
