@@ -1,1 +1,1 @@
-"""What loads that depend on time do over a run, known before it: switches, longest steps, signals."""
+"""Time-dependent loads of a run, analysed before it: switches, longest steps, signals."""

@@ -1,13 +1,13 @@
-"""What the loads of a problem do over its run, known before the run: where it must land, and how long steps may be.
+"""Analysis of the loads of a problem over its run, made before the run: switches, and longest steps.
 
-Every source, boundary value and property that depends on time is looked at once (`grid.engine.values.switches`,
-`grid.engine.loads.course`), without a field. The result is a list of switches, on which every run lands, and of zones
-in time with the longest step that each allows. Zones join stretches whose steps are alike, so that a pulse has a few.
+Every source, boundary value and property that depends on time is examined once (`grid.engine.values.switches`,
+`grid.engine.loads.course`), without a field. The result is a list of switches, at which every run ends a step, and of
+zones in time with the longest step that each allows. Zones join stretches whose steps are similar, so a pulse has few.
 
 A load of place and time, or of temperature and time, has no course of its own. It is followed at `PLACES` places
 and temperatures spread over the body and between the extremes that the data name. Where it moves, bounds over the whole
-body say when it acts at all: such a time is cut into `MOVING_PARTS`, so that nothing passes between two steps, and
-within it the error of a step sees what moves.
+body show when it acts at all: such a time is cut into `MOVING_PARTS`, so that nothing passes between two steps, and
+within it the error estimate of a step includes the motion.
 """
 
 import math
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from grid.engine.loads.course import Course
     from grid.engine.problem.problem import HeatProblem
 
-ALIKE = 4.0  # ratio of steps that make one zone
-PLACES = 5  # at which a load of place and time is followed
-FELT = 1e-2  # of the largest integral at one of them: what a place must have to count
-MOVING_PARTS, LEAST_PARTS = 32.0, 256.0  # of the time in which a load moves; of the whole run
-MOVING_CHANGE = 1e-3  # times the tolerance: of the largest value of a load, a change that is nothing
-MOVING_ROUNDS, MOVING_STRETCHES = 30, 50_000
+ALIKE = 4.0  # [-] ratio of steps that are joined in one zone
+PLACES = 5  # [-] places at which a load of place and time is followed
+FELT = 1e-2  # [-] relative to the largest integral at these places: integral from which a place counts
+MOVING_PARTS, LEAST_PARTS = 32.0, 256.0  # [-] parts of a time in which a load moves, and of the whole run
+MOVING_CHANGE = 1e-3  # [-] times the tolerance, relative to the largest value of a load: a negligible change
+MOVING_ROUNDS, MOVING_STRETCHES = 30, 50_000  # [-] most rounds of halving and stretches for a load that moves
 Mask = NDArray[np.bool_]
-GOLDEN = (0.618033988749895, 0.754877666246693, 0.569840290998053, 0.819172513396165)  # spread places evenly
+# [-] irrational steps; their multiples, modulo 1, spread places evenly
+GOLDEN = (0.618033988749895, 0.754877666246693, 0.569840290998053, 0.819172513396165)
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Zone:
     """A stretch of time and the longest step in it.
 
     Args:
-        start, end: [s].
-        coarse: Longest step that does not pass over a change of a load; endless where there is none [s].
+        start, end: Ends of the stretch [s].
+        coarse: Longest step that does not pass over a change of a load; infinite where there is none [s].
         step: The same, short enough for the tolerance of the integral of the loads as well [s].
     """
 
@@ -57,13 +58,13 @@ class Zone:
 
 @dataclass(frozen=True)
 class StepLimits:
-    """The longest step from each time on, `step` or `coarse` of the zones."""
+    """Longest step from each time on, `step` or `coarse` of the zones."""
 
     starts: tuple[float, ...]
     steps: tuple[float, ...]
 
     def find(self, time: float) -> float:
-        """The longest step from a time on: no longer than what each zone allows that it reaches into [s]."""
+        """Find the longest step from a time on: at most that of each zone that it reaches into [s]."""
         index = max(bisect_right(self.starts, time) - 1, 0)
         limit = self.steps[index]
         for start, step in zip(self.starts[index + 1 :], self.steps[index + 1 :], strict=True):
@@ -79,9 +80,9 @@ class LoadAnalysis:
 
     Args:
         switches: Times at which some load jumps or bends, increasing [s].
-        zones: Without gaps from 0 to the end; empty where no load depends on time.
-        ends: Of the stretches on which each load is smooth, by the name of its field [s].
-        jumps: Those of the switches at which a load may jump, all but points of tables that are linear between [s].
+        zones: Zones without gaps from 0 to the end; empty where no load depends on time.
+        ends: Ends of the stretches on which each load is smooth, by the name of its field [s].
+        jumps: Switches at which a load may jump, all but points of tables that are linear between them [s].
     """
 
     switches: tuple[float, ...] = ()
@@ -90,7 +91,7 @@ class LoadAnalysis:
     jumps: frozenset[float] = frozenset()
 
     def find_ends(self, path: str) -> FloatArray:
-        """The ends of the stretches on which a load is smooth [s]; none if it is not known."""
+        """Return the ends of the stretches on which a load is smooth [s]; none if it is not known."""
         return self.ends.get(path, np.zeros(0))
 
     @cached_property
@@ -100,21 +101,21 @@ class LoadAnalysis:
 
     @property
     def marks(self) -> tuple[float, ...]:
-        """Where one zone ends and another begins [s]."""
+        """Times at which one zone ends and another begins [s]."""
         return tuple(zone.start for zone in self.zones[1:])
 
     def count_steps(self) -> float:
-        """The least number of steps that the zones allow."""
+        """Count the fewest steps that the zones allow."""
         return sum((zone.end - zone.start) / zone.step for zone in self.zones)
 
     @cached_property
     def limits(self) -> StepLimits | None:
-        """Of steps that are chosen by their error; None where nothing limits them."""
+        """Limits of steps that are chosen by their error; None where nothing limits them."""
         return self._limit([zone.step for zone in self.zones])
 
     @cached_property
     def coarse_limits(self) -> StepLimits | None:
-        """Of equal steps that were asked for: so that no change is passed over."""
+        """Limits of equal steps in a number that the caller gives: no change is passed over."""
         return self._limit([zone.coarse for zone in self.zones])
 
     def _limit(self, steps: list[float]) -> StepLimits | None:
@@ -124,12 +125,12 @@ class LoadAnalysis:
 
 
 def _make_store(_problem: "HeatProblem") -> dict[tuple[float, float], LoadAnalysis]:
-    """The analyses of a problem by end and tolerance."""
+    """Make the store of a problem's analyses, by end and tolerance."""
     return {}
 
 
 def analyse_loads(problem: "HeatProblem", end: float, tolerance: float) -> LoadAnalysis:
-    """Switches and zones of a run to a time [s]; computed once for each problem, end and tolerance.
+    """Find switches and zones of a run to a time [s]; computed once for each problem, end and tolerance.
 
     Raises:
         FieldError: A load changes more often than a run can follow.
@@ -141,7 +142,7 @@ def analyse_loads(problem: "HeatProblem", end: float, tolerance: float) -> LoadA
 
 
 def analyse_values(loads: Iterable[TimedLoad], start: float, end: float, tolerance: float) -> LoadAnalysis:
-    """Switches and zones of loads between two times [s].
+    """Find switches and zones of loads between two times [s].
 
     Raises:
         FieldError: A load changes more often than a run can follow.
@@ -163,7 +164,7 @@ def analyse_values(loads: Iterable[TimedLoad], start: float, end: float, toleran
 
 
 def _find_expressions(value: Value) -> Iterator[Expression]:
-    """The expressions of a value that depend on time; tables are straight lines between their knots."""
+    """Find the expressions of a value that depend on time; tables are straight lines between their knots."""
     if isinstance(value, Expression):
         if "t" in value.variables:
             yield value
@@ -189,7 +190,7 @@ def _follow(value: Expression, load: TimedLoad, ends: FloatArray, tolerance: flo
 
 
 def _spread(places: dict[str, tuple[float, float]]) -> Iterator[dict[str, tuple[float, float]]]:
-    """Single places within ranges, spread evenly by multiples of irrational numbers."""
+    """Choose single places within ranges, spread evenly by multiples of irrational numbers."""
     for number in range(1, PLACES + 1):
         shares = [(0.5 + number * step) % 1.0 for step in GOLDEN]
         ranges = zip(places.items(), shares, strict=False)
@@ -198,7 +199,7 @@ def _spread(places: dict[str, tuple[float, float]]) -> Iterator[dict[str, tuple[
 
 
 def _follow_moving(value: Expression, load: TimedLoad, ends: FloatArray, tolerance: float) -> "Course":
-    """When a load of place and time changes anywhere, with steps of a part of each such time."""
+    """Find the times at which a load of place and time changes anywhere, with steps of a part of each such time."""
     from grid.engine.loads.course import SHORTEST, Course
 
     low, high, length = ends[:-1], ends[1:], float(ends[-1] - ends[0])
@@ -220,7 +221,7 @@ def _follow_moving(value: Expression, load: TimedLoad, ends: FloatArray, toleran
 def _see_change(
     value: Expression, load: TimedLoad, low: FloatArray, high: FloatArray, tolerance: float
 ) -> tuple[Mask, Mask]:
-    """Stretches in which a load changes at some place, and those in which it is a straight line at every place."""
+    """Find stretches in which a load changes at some place, and those in which it is a straight line at every place."""
     from grid.engine.values.intervals import enclose
 
     found, width = enclose(value.code, "t", low, high, load.places), high - low
@@ -234,7 +235,7 @@ def _see_change(
 
 
 def _measure_runs(low: FloatArray, high: FloatArray, is_active: Mask) -> FloatArray:
-    """For each stretch, the length of the unbroken time around it in which a load is active."""
+    """Measure for each stretch the unbroken time around it in which a load is active."""
     group = np.cumsum(np.concatenate([[True], is_active[1:] != is_active[:-1]])) - 1
     lengths = np.bincount(group, weights=high - low)
     out: FloatArray = lengths[group]
@@ -242,7 +243,7 @@ def _measure_runs(low: FloatArray, high: FloatArray, is_active: Mask) -> FloatAr
 
 
 def _make_zones(courses: "list[Course]") -> tuple[Zone, ...]:
-    """Stretches of all courses together, joined where their steps are alike."""
+    """Join the stretches of all courses to zones with similar steps."""
     ends = np.unique(np.concatenate([course.ends for course in courses]))
     coarse, step = np.full(ends.size - 1, np.inf), np.full(ends.size - 1, np.inf)
     for course in courses:
@@ -253,9 +254,9 @@ def _make_zones(courses: "list[Course]") -> tuple[Zone, ...]:
 
 
 def _join(ends: list[float], coarse: list[float], step: list[float]) -> Iterator[Zone]:
-    """Zones of neighbours whose steps are alike: the longest no more than `ALIKE` times the shortest.
+    """Join neighbours whose steps are similar: the longest no more than `ALIKE` times the shortest.
 
-    Where nothing limits the step, a stretch no longer than that belongs to its neighbours.
+    Where nothing limits the step, a stretch of at most that length belongs to its neighbours.
     """
     now, most = Zone(ends[0], ends[1], coarse[0], step[0]), step[0]
     for start, end, wide, short in zip(ends[1:-1], ends[2:], coarse[1:], step[1:], strict=True):

@@ -1,10 +1,10 @@
-r"""The course of one load over a run: stretches of time on which it is known to be followed by short enough steps.
+r"""Course of one load over a run: stretches of time on which short enough steps follow it.
 
 A load is enclosed over stretches of time (`grid.engine.values.intervals`) which are halved until each of them is
 resolved: with :math:`E = \min(h^2 |f''| / 8,\; f_{max} - f_{min})` the most by which the load can differ from a
-straight line between the ends of a stretch h, either E is a small share of what the load differs from its mean there,
-or E h is nothing beside the integral of that difference over the run. So a pulse is found however short it is, without
-luck in sampling, and a load that is constant or a straight line costs one stretch.
+straight line between the ends of a stretch h, either E is a small share of the load's difference from its mean there,
+or E h is negligible beside the integral of that difference over the run. So a pulse is found however short it is,
+whatever the samples, and a load that is constant or a straight line costs one stretch.
 
 A method that samples a load at points of its steps integrates it as TR-BDF2 does, with an error of
 :math:`0.0404\,h^3 f''` for a step h (Taylor's theorem, with the weights of `grid.engine.methods.implicit.scheme`).
@@ -25,17 +25,19 @@ from grid.engine.values.intervals import Enclosure, enclose
 from grid.engine.values.operations import FloatArray, Operand
 from grid.engine.values.parser import Instruction
 
-RESOLVED = 0.1  # of what a load differs from its mean: what it may differ from a straight line over a stretch
-NEGLIGIBLE = 1e-2  # times the tolerance: of the integral of a load, what is nothing beside it
-QUIET = 0.05  # times the tolerance: of the integral, what a sample may be wrong by over a step
-SHARES = 64.0  # of that, which one stretch may have whatever its length
-QUADRATURE = 0.0404  # of h^3 f'', the error of TR-BDF2's quadrature
-INTEGRAL_SHARE = 1.5  # times the tolerance: of the integral of a load, the most by which steps may miss it
-FIRST_PARTS = 8  # of each way between two switches, to begin with
-MAX_STRETCHES = 200_000  # of one load: its changes are too many for a run to follow
-ROUNDS = 70
-HUGE = 1e5  # times what a load usually is
-SHORTEST = 1e-13  # of the run: no step is shorter, see `grid.engine.methods.implicit.adaptive`
+# [-] relative to a load's difference from its mean: largest difference from a straight line over a stretch
+RESOLVED = 0.1
+NEGLIGIBLE = 1e-2  # [-] times the tolerance, relative to the integral of a load: a negligible part of it
+QUIET = 0.05  # [-] times the tolerance, relative to the integral: largest error of a sample that holds over a step
+SHARES = 64.0  # [-] divisor of the negligible part of the integral: its share for one stretch, whatever the length
+QUADRATURE = 0.0404  # [-] times h^3 f'', the error of TR-BDF2's quadrature, see above
+INTEGRAL_SHARE = 1.5  # [-] times the tolerance, relative to the integral of a load: largest error of the steps
+FIRST_PARTS = 8  # [-] parts of each interval between two switches at first
+MAX_STRETCHES = 200_000  # [-] stretches of one load; with more it changes too often for a run to follow
+ROUNDS = 70  # [-] most rounds of halving
+# [-] relative to the median size of a load: largest sample of a stretch whose bounds are infinite, else it is a pole
+HUGE = 1e5
+SHORTEST = 1e-13  # [-] relative to the run: shortest step, see `grid.engine.methods.implicit.adaptive`
 
 Places = Mapping[str, tuple[Operand, Operand]]
 
@@ -45,10 +47,10 @@ class Course:
     """Stretches of time, and the longest step with which a load is followed in each.
 
     Args:
-        ends: Of the stretches, increasing, shape (stretches + 1,) [s].
-        coarse: Steps that do not pass over a change, endless where there is none [s].
-        fine: Steps whose quadrature misses no more than `INTEGRAL_SHARE` of the tolerance [s].
-        integral: Of the distance of the load to its mean [unit of the load times s].
+        ends: Ends of the stretches, increasing, shape (stretches + 1,) [s].
+        coarse: Steps that do not pass over a change, infinite where there is none [s].
+        fine: Steps whose quadrature error is at most `INTEGRAL_SHARE` of the tolerance [s].
+        integral: Integral of the distance of the load to its mean [unit of the load times s].
     """
 
     ends: FloatArray
@@ -61,11 +63,11 @@ class Course:
 class _Stretches:
     low: FloatArray
     high: FloatArray
-    difference: FloatArray  # from a straight line, E
+    difference: FloatArray  # E, largest difference from a straight line
     bend: FloatArray  # |f''|
-    least: FloatArray  # of |f - mean| on the stretch
+    least: FloatArray  # lower bound of |f - mean| on the stretch
     most: FloatArray
-    size: FloatArray  # least of |f|
+    size: FloatArray  # lower bound of |f|
     middle: FloatArray
 
     @classmethod
@@ -86,15 +88,16 @@ def follow(
     *,
     is_absolute: bool,
 ) -> Course:
-    """The course of parsed code as a function of time.
+    """Follow parsed code as a function of time.
 
     Args:
-        code: Of an expression, without comparisons that change between two `ends`.
+        code: Code of an expression, without comparisons that change between two `ends`.
         ends: 0, the switches of the load and the end of the run [s].
         places: Least and greatest value of each other variable; equal for a single place.
-        tolerance: Of the run.
+        tolerance: Tolerance of the run.
         path: Name of the field.
-        is_absolute: Whether zero means nothing, as for a heat; then a ripple far below the mean size is nothing.
+        is_absolute: True where zero is the absence of the load, as for a heat; a ripple far below the mean size is then
+            neglected.
 
     Raises:
         FieldError: The load changes more often than a run can follow.
@@ -131,7 +134,7 @@ def follow(
 
 
 def _require_bounded(found: _Stretches, path: str) -> None:
-    """Refuse a load that is endless at a time between samples: its bounds are, and it is huge beside them."""
+    """Refuse a load that is infinite at a time between samples: its bounds are infinite, and it is huge beside them."""
     is_open = ~np.isfinite(found.difference)
     if not is_open.any():
         return
@@ -150,7 +153,7 @@ def _too_fast(path: str) -> FieldError:
 
 
 def _cut(ends: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Each way between two ends in equal parts, so that the first samples lie within all of them."""
+    """Cut each interval between two ends into equal parts, so that the first samples lie within all of them."""
     parts = max(1, min(FIRST_PARTS, 4096 // max(ends.size - 1, 1)))
     shares = np.arange(parts + 1) / parts
     grid = ends[:-1, None] + (ends[1:] - ends[:-1])[:, None] * shares
@@ -159,7 +162,7 @@ def _cut(ends: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _sample_mean(code: tuple[Instruction, ...], low: FloatArray, high: FloatArray, places: Places) -> float:
-    """Mean of a load in the middle of stretches, or of its bounds; finite in any case."""
+    """Compute the mean of a load in the middle of stretches, or of its bounds; finite in any case."""
     found = enclose(code, "t", low, high, places)
     middle = _finite(_middle(found, low), 0.0)
     width = high - low
@@ -167,7 +170,7 @@ def _sample_mean(code: tuple[Instruction, ...], low: FloatArray, high: FloatArra
 
 
 def _middle(found: Enclosure, like: FloatArray) -> FloatArray:
-    with np.errstate(all="ignore"):  # of a load that is endless somewhere, which is refused
+    with np.errstate(all="ignore"):  # for a load that is infinite somewhere, which is refused
         values = found.middle if found.is_common else 0.5 * (found.value.low + found.value.high)
     return _spread(values, like)
 
@@ -194,7 +197,7 @@ def _enclose(
         distance = np.maximum(np.maximum(least - mean, mean - most), 0.0)
         size = np.where(least > 0.0, least, np.where(most < 0.0, -most, 0.0))
         reach = np.maximum(np.abs(least - mean), np.abs(most - mean))
-        if found.is_common:  # the mean value theorem may know better
+        if found.is_common:  # the mean value theorem may give a closer bound
             reach = np.fmin(reach, np.abs(middle - mean) + 0.5 * width * _spread(found.slope.magnitude, low))
         bend = np.where(np.isfinite(bend), bend, 8.0 * difference / (width * width))
     return _Stretches(low, high, difference, bend, _finite(distance, 0.0), reach, size, middle)
@@ -206,7 +209,8 @@ def _conclude(found: _Stretches, mean: float, size: float, tolerance: float) -> 
     length = float(found.high[-1] - found.low[0])
     integral = float((np.abs(_finite(found.middle, mean) - mean) * width).sum())
     with np.errstate(all="ignore"):
-        longest = QUIET * tolerance * max(integral, size) / found.difference  # a step may carry one sample so far
+        # longest step for which one sample is accurate enough
+        longest = QUIET * tolerance * max(integral, size) / found.difference
         is_quiet = (found.difference == 0.0) | (longest >= length)
         root = np.cbrt(np.where(is_quiet, 0.0, _finite(found.bend, 0.0)))
         total = float((root * width).sum())

@@ -6,8 +6,8 @@ With films that are constant in time the balance of a linear problem is, over th
 
 b_j is the heat for each unit of one function of time: a table or an expression of time by itself, or one of the
 products of which an expression of place and time is made (`grid.engine.values.separation`). Expressions of time are
-followed by straight lines to a share of the tolerance (`grid.engine.values.tabulate`), so a method that knows the modes
-of a body integrates all loads exactly.
+approximated by straight lines to a share of the tolerance (`grid.engine.values.tabulate`), so a method that has the
+modes of a body integrates all loads exactly.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from grid.engine.space.space import Space
 
 SOURCE = "source_term"
-SHARE = 0.05  # of the tolerance: error of an expression that is followed by straight lines
+SHARE = 0.05  # [-] times the tolerance: error of an expression that is approximated by straight lines
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Load:
     """A load that changes in time, or one product of it.
 
     Args:
-        face: Where it acts; `source_term` for the source.
+        face: Face of the load; `source_term` for the source.
         name: Field of the face's law; empty for the source.
-        place: Its pattern.
+        place: Its function of place.
         signal: Its function of time.
     """
 
@@ -57,11 +57,11 @@ class Pattern:
     """Heat into cells for each unit of a load.
 
     Args:
-        load: Which it is.
-        patch: Index of the patch whose reference or imposed heat it is; None for the source.
+        load: Load of the pattern.
+        patch: Index of the patch with this reference or imposed heat; None for the source.
         cells: Flat indices of the cells, no cell twice.
-        heat: Heat into each of them [W per unit of the load].
-        reference: How much of a reference temperature one unit is, for each face; None where it is imposed heat.
+        heat: Heat into each of these cells [W per unit of the load].
+        reference: Reference temperature for one unit of the load, for each face; None where it is imposed heat.
     """
 
     load: Load
@@ -71,14 +71,14 @@ class Pattern:
     reference: FloatArray | None
 
     def spread(self, size: int) -> FloatArray:
-        """The heat into every cell [W per unit], flat."""
+        """Return the heat into every cell [W per unit], flat."""
         out = np.zeros(size)
         out[self.cells] = self.heat
         return out
 
 
 def list_changing(problem: HeatProblem) -> list[tuple[str, str, Value]]:
-    """Loads that depend on time: face (or `source_term`), field and value."""
+    """List the loads that depend on time: face (or `source_term`), field and value."""
     found = [(SOURCE, "", problem.source_term)] if "t" in problem.source_term.variables else []
     for face, law in problem.boundaries.items():
         found += [(face, name, value) for name, value in law.values.items() if "t" in value.variables]
@@ -86,12 +86,12 @@ def list_changing(problem: HeatProblem) -> list[tuple[str, str, Value]]:
 
 
 def split_loads(problem: HeatProblem, end: float, tolerance: float) -> tuple[Load, ...] | str:
-    """The loads that change in time as products; in words what cannot be one.
+    """Split the loads that change in time into products; or say in words which load cannot be split.
 
     Args:
-        problem: Linear.
-        end: Of the run [s].
-        tolerance: Of the run.
+        problem: Linear problem.
+        end: End of the run [s].
+        tolerance: Tolerance of the run.
     """
     found: list[Load] = []
     for face, name, value in list_changing(problem):
@@ -122,7 +122,7 @@ class Signals:
     Args:
         space: The discretised problem, linear, with films that are constant in time.
         loads: From `split_loads`.
-        end: Of the run [s].
+        end: End of the run [s].
     """
 
     space: "Space"
@@ -130,22 +130,22 @@ class Signals:
     end: float
 
     def begin(self, time: float) -> "Loads":
-        """The loads at the start of a run, from inside.
+        """Compute the loads at the start of a run, from inside.
 
         Raises:
-            FieldError: One is not finite there, or outside its limits.
+            FieldError: A load is not finite there, or outside its limits.
         """
         return self.space.loads(self.find_begin(time))
 
     def find_begin(self, time: float) -> float:
-        """The time at which a start is seen from inside [s]."""
+        """Choose the time at which the start of a run is evaluated from inside [s]."""
         if all(isinstance(value, Table) for _, _, value in list_changing(self.space.problem)):
-            return time  # tables hold to the right of a knot
+            return time  # a table has its value to the right of a knot there
         return time + max(1e-13 * (self.end - time), 4.0 * float(np.spacing(max(abs(time), self.end))))
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:
-        """One for each load and patch.
+        """Patterns of the loads, one for each load and patch.
 
         Raises:
             FieldError: A pattern is not finite.
@@ -180,7 +180,7 @@ class Signals:
         return np.unique(np.concatenate([[0.0], *inner, [self.end]]))
 
     def sample(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Values of the functions of all patterns at both ends of stretches, shape (patterns, stretches).
+        """Sample the functions of all patterns at both ends of stretches, shape (patterns, stretches).
 
         Args:
             times: Increasing, with all knots that lie between its ends [s].
@@ -194,7 +194,7 @@ class Signals:
 
 
 def _find_source(space: "Space", load: Load) -> FloatArray:
-    """The heat into each cell for each unit of a source [W per unit], as `Space.source_heat` takes it, flat."""
+    """Compute the heat into each cell for each unit of a source [W per unit], as `Space.source_heat` does, flat."""
     if isinstance(load.place, Constant):
         return np.full(space.capacity.size, load.place.value * cell_volume(space.problem.domain))
     alone = replace(space, problem=replace(space.problem, source_term=load.place), _constant_loads=None)
@@ -203,7 +203,7 @@ def _find_source(space: "Space", load: Load) -> FloatArray:
 
 
 def _find_unit(space: "Space", index: int, load: Load) -> FloatArray:
-    """A reference temperature or an imposed flux at the faces of a patch for each unit, as `Space.law` takes it."""
+    """Compute a reference temperature or imposed flux at the faces of a patch for each unit, as `Space.law` does."""
     patch, law = space.patches[index], space.boundaries[index]
     if isinstance(load.place, Constant):
         return np.full(patch.cells.shape, load.place.value)
