@@ -1,9 +1,9 @@
-"""How fast this machine carries out each kind of operation, beside the one that the cost model was measured on.
+"""Speed of this machine for each kind of operation, relative to the machine on which the cost model was measured.
 
 The planner compares methods by seconds (`grid.engine.costs.table`). On a machine with narrower vectors or slower memory
 these differ by another factor for compiled sweeps than for sparse factorisations, so that another method may be the
-fastest. A calibration holds one factor for each group of operations. It decides which method a plan takes and what is
-estimated, never the bytes of a method; a plan names the method, and `prepare(chosen=...)` takes it again.
+fastest. A calibration holds one factor for each group of operations. It influences the choice of a method and
+the estimates of a plan, never the bytes of a method; a plan names the method, and `prepare(chosen=...)` takes it again.
 
     calibration = measure()          # at most 2 s once its kernel is compiled
     save(calibration, find_folder())
@@ -24,27 +24,27 @@ from types import MappingProxyType
 from typing import Any
 
 VARIABLE, OFF = "GRID_CALIBRATION", "off"
-FORMAT = 1  # of the file, and of the kernels that are timed; another one is measured again
+FORMAT = 1  # [-] version of the file, and of the kernels that are timed; files of another version are measured again
 GROUPS = ("call", "array", "stencil", "memory", "dense", "sparse", "transform")
-LEAST, MOST = 0.05, 50.0  # factors outside are of a disturbed measurement or a damaged file
-LARGEST_FILE = 64 << 10  # bytes
+LEAST, MOST = 0.05, 50.0  # [-] factors outside belong to a disturbed measurement or a damaged file
+LARGEST_FILE = 64 << 10  # [bytes] size of a file beyond which it counts as damaged
 VECTORS = ("avx512f", "avx2", "avx", "sve", "asimd", "neon")  # named by the system, widest first
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Times that this machine takes over those of the machine of the cost model, for each group of operations.
+    """Times of this machine relative to those of the machine of the cost model, for each group of operations.
 
     Args:
         processor: Name of the processor that was measured; `reference` for the machine of the cost model.
-        factors: By the names of `GROUPS`; 1 for those that are not named.
+        factors: Factors by the names of `GROUPS`; 1 for those that are not named.
     """
 
     processor: str
     factors: Mapping[str, float]
 
     def factor(self, group: str) -> float:
-        """The factor of a group of operations."""
+        """Return the factor of a group of operations."""
         return self.factors.get(group, 1.0)
 
 
@@ -52,19 +52,19 @@ REFERENCE = Calibration("reference", MappingProxyType({}))
 
 
 class _Known:
-    """What this process has read or was told."""
+    """Calibration that this process has read or was given."""
 
     told: Calibration | None = None
     read: tuple[tuple[str, int], Calibration] | None = None
 
 
 def use(calibration: Calibration | None) -> None:
-    """Take a calibration in this process; None goes back to the file of this machine."""
+    """Use a calibration in this process; None returns to the file of this machine."""
     _Known.told = calibration
 
 
 def current() -> Calibration:
-    """The calibration that plans are made with: what `use` was told, else this machine's file, else the reference."""
+    """Return the calibration for plans: that given to `use`, else this machine's file, else the reference."""
     if _Known.told is not None:
         return _Known.told
     folder = find_folder()
@@ -73,7 +73,7 @@ def current() -> Calibration:
     file = find_file(folder)
     try:
         stamp = (str(file), file.stat().st_mtime_ns)
-    except OSError:  # none was made, or the folder is not ours
+    except OSError:  # there is no file, or the folder belongs to another user
         return REFERENCE
     if _Known.read is None or _Known.read[0] != stamp:
         _Known.read = stamp, load(file) or REFERENCE
@@ -81,7 +81,7 @@ def current() -> Calibration:
 
 
 def find_folder() -> Path | None:
-    """Where calibrations are kept: `GRID_CALIBRATION`, else the user's cache; None where that is switched off."""
+    """Find the folder of calibrations: `GRID_CALIBRATION`, else the user's cache; None where that is switched off."""
     asked = os.environ.get(VARIABLE, "")
     if asked == OFF:
         return None
@@ -95,20 +95,20 @@ def find_folder() -> Path | None:
 
 
 def find_file(folder: Path) -> Path:
-    """The file of this processor and this version of Grid in a folder."""
+    """Name the file of this processor and this version of Grid in a folder."""
     name = "".join(letter if letter.isalnum() else "-" for letter in find_processor().lower())
     return folder / f"{find_version()}-{name[:100]}.json"
 
 
 def is_missing() -> bool:
-    """Whether this machine was not measured yet with this version of Grid, and may be."""
+    """Tell whether this machine was not measured yet with this version of Grid, and may be."""
     folder = find_folder()
     return folder is not None and load(find_file(folder)) is None
 
 
 @cache
 def find_version() -> str:
-    """The version of Grid, with which the cost model changes."""
+    """Return the version of Grid, with which the cost model changes."""
     from grid import __version__
 
     return __version__
@@ -116,7 +116,7 @@ def find_version() -> str:
 
 @cache
 def find_processor() -> str:
-    """The name of the processor with its widest vectors, as far as the system tells; what kernels are compiled for."""
+    """Name the processor with its widest vectors, as far as the system reports them; kernels are compiled for it."""
     fields: dict[str, str] = {}
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -133,7 +133,7 @@ def find_processor() -> str:
 
 
 def load(file: Path) -> Calibration | None:
-    """The calibration in a file; None where it is damaged, or of another processor, version or format."""
+    """Read the calibration in a file; None where it is damaged, or of another processor, version or format."""
     try:
         if file.stat().st_size > LARGEST_FILE:
             return None
@@ -161,7 +161,7 @@ def _is_factor(value: object) -> bool:
 
 
 def save(calibration: Calibration, folder: Path) -> Path:
-    """Write a calibration of this processor; the file is the old one or the new one, never a part.
+    """Write a calibration of this processor; the file is always either the old one or the new one in full.
 
     Raises:
         OSError: The folder cannot be written.
@@ -181,7 +181,7 @@ def save(calibration: Calibration, folder: Path) -> Path:
 
 
 def measure() -> Calibration:
-    """Time small kernels of each group for some 2 s at most; the first time in a cache a kernel is compiled as well."""
+    """Time small kernels of each group, for some 2 s at most; the first time a kernel is compiled as well."""
     from grid.engine.costs.calibration_kernels import REFERENCE_SECONDS, time_groups
 
     found = time_groups()

@@ -1,9 +1,9 @@
-"""The kernels that a calibration times, one for each group of operations; importing this loads SciPy and Numba.
+"""Kernels that a calibration times, one for each group of operations; importing this loads SciPy and Numba.
 
-Each is what the engine spends its time with where that group counts: calls of NumPy on few cells, expressions over
-arrays, compiled sweeps over fields within the last cache and beyond it, products of small matrices, sparse factors with
-their solves, and transforms. None of them is part of a method, so a method that is made faster changes its own
-constants (`grid.engine.costs.table`) and not what a machine is compared by.
+Each resembles the operations that dominate the engine's time in its group: calls of NumPy on few cells, expressions
+over arrays, compiled sweeps over fields within the last cache and beyond it, products of small matrices, sparse factors
+with their solves, and transforms. None of them is part of a method, so a faster method changes its own constants
+(`grid.engine.costs.table`) and not the measure of a machine.
 """
 
 import time
@@ -16,15 +16,17 @@ from scipy.sparse.linalg import splu
 
 from grid.engine.values.operations import FloatArray
 
-ROUNDS, BUDGET = 12, 0.22  # times that each is run at most, and for how long [s]; the quickest run counts
-CALLS, FEW = 200, 16  # calls of NumPy in a run, and the cells of each
-ARRAY = 200_000  # cells: a few megabytes in all
-INSIDE, BEYOND = (48, 48, 48), (160, 160, 160)  # cells: 2 MB in all, and 66 MB
-MATRIX, PRODUCTS = 60, 60  # below the size from which products share threads
-PLANE = 56  # cells along each side of the plane that is factorised
-TRANSFORMED = (128, 128)
+ROUNDS, BUDGET = 12, 0.22  # [-], [s] most runs of each kernel, and time after which they end; the quickest run counts
+CALLS, FEW = 200, 16  # [-] calls of NumPy in a run, and the cells of each
+ARRAY = 200_000  # [-] cells of an array: a few megabytes in all
+# [-] cells of fields within the last cache and beyond it: 2 MB in all, and 66 MB
+INSIDE, BEYOND = (48, 48, 48), (160, 160, 160)
+# [-] rows of a matrix, below the size from which products share threads, and products in a run
+MATRIX, PRODUCTS = 60, 60
+PLANE = 56  # [-] cells along each side of the plane that is factorised
+TRANSFORMED = (128, 128)  # [-] cells of the field that is transformed
 
-# of one run on the machine of the cost model: one core of an AMD EPYC (Zen 4, 3.6 GHz), otherwise idle
+# [s] of one run on the machine of the cost model: one core of an AMD EPYC (Zen 4, 3.6 GHz), otherwise idle
 REFERENCE_SECONDS = {
     "call": 9.6e-4,
     "array": 2.4e-4,
@@ -37,7 +39,7 @@ REFERENCE_SECONDS = {
 
 
 def time_groups() -> dict[str, float]:
-    """Seconds of a run of each kernel, the quickest of several."""
+    """Time each kernel: seconds of the quickest of several runs."""
     return {
         "call": _find_least(_call),
         "array": _find_least(_make_arrays()),
@@ -50,14 +52,14 @@ def time_groups() -> dict[str, float]:
 
 
 def _find_least(run: Callable[[], object]) -> float:
-    """The least time of this thread that a run takes [s]; the first one warms up and does not count."""
+    """Find the least time of this thread that a run takes [s]; the first run is not counted."""
     run()
     least, begun = np.inf, time.perf_counter()
     for _ in range(ROUNDS):
         before = time.perf_counter(), time.thread_time()
         run()
         after = time.perf_counter(), time.thread_time()
-        # threads of the BLAS do not count in the time of this one, and others' work counts in that of the clock
+        # threads of the BLAS are not in the time of this one, and other processes' work is in the wall-clock time
         least = min(least, after[1] - before[1])
         if after[0] - begun > BUDGET:
             break
@@ -75,7 +77,7 @@ def _call() -> float:
 def _make_arrays() -> Callable[[], object]:
     one, other = np.linspace(1.0, 2.0, ARRAY), np.linspace(2.0, 3.0, ARRAY)
 
-    change, found = np.empty(ARRAY), np.empty(ARRAY)  # so that no pages are fetched in the measured time
+    change, found = np.empty(ARRAY), np.empty(ARRAY)  # reused by all runs, so no pages are fetched while timed
 
     def run() -> None:
         np.multiply(one, other, out=change)
@@ -89,7 +91,7 @@ def _make_arrays() -> Callable[[], object]:
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def sweep(field: FloatArray, out: FloatArray, weight: float) -> None:  # pragma: no cover - compiled
-    """One weighted sum of each inner cell and its six neighbours."""
+    """Compute one weighted sum of each inner cell and its six neighbours."""
     for i in range(1, field.shape[0] - 1):
         for j in range(1, field.shape[1] - 1):
             for k in range(1, field.shape[2] - 1):

@@ -16,30 +16,34 @@ from grid.engine.values.expression import Expression
 from grid.engine.values.operations import Operand
 from grid.engine.values.value import Constant, Value
 
-MASK_SAMPLES = 48  # places along each axis at which a mask is sampled
-SAMPLES = 12  # places along each axis at which an expression is sampled
+MASK_SAMPLES = 48  # [-] places along each axis at which a mask is sampled
+SAMPLES = 12  # [-] places along each axis at which an expression is sampled
 
-THREADED, THREADED_CELLS = 0.6, 100_000  # what two threads leave of a sweep, from so many cells on
-SAFETY = 0.4  # share of the stability limit that an explicit step takes, see grid.engine.methods.explicit.stepper
-EXPLICIT_REPORTS = 50  # how often a run is looked at, at most
-# entries of the factors of the cells of a body: for each cell and its logarithm, and by the cells of a cut
+# [-] time of a sweep with two threads relative to one, and cells from which threads share it
+THREADED, THREADED_CELLS = 0.6, 100_000
+SAFETY = 0.4  # [-] share of the stability limit that an explicit step takes, see grid.engine.methods.explicit.stepper
+EXPLICIT_REPORTS = 50  # [-] most reports of an explicit run
+# [-] entries of the factors of the cells of a body: for each cell and its logarithm, and by the cells of a cut
 FILL_CELL, FILL_CUT = 1.5, 4.0
-KRYLOV_ITERATIONS = 20  # of a conductivity tensor, each a solve without its off-diagonal part
-KRYLOV_FIELDS = 45.0  # the basis of these iterations and their products
-CG_ITERATIONS = 12  # typical for moderate contrasts
-MULTIGRID_CELLS, MULTIGRID_CELLS_ONCE = 200_000, 8_000  # of a plane, beyond which multigrid beats a factorisation
-MULTIGRID_ITERATIONS, MULTIGRID_ROUGH = 16, 6  # to the tolerance of a step, and where an iterate is corrected
-MULTIGRID_FIELDS = 24.0  # levels, vectors and the stages of a step
-EXPLICIT_FIELDS = (10.7, 7.3, 9.2)  # state, conductances and copies in 1D, 2D, 3D
-UNIFORM_FIELDS = (10.7, 4.6, 5.6)  # the same where one number stands for the conductances of all cells
-MASKED_FACTOR_SECONDS, FACTOR_SECONDS = 0.25, 0.05  # up to which the body of a mask, or a box, is factorised in 3D
-LARGE_CELLS = 50_000  # beyond it the implicit method holds fewer factorisations
-STEADY_TURNS = 5.0  # of Newton's method, about
-LOOKS = 18.0  # times of a run at which a source of place and time is looked at in full, about
+KRYLOV_ITERATIONS = 20  # [-] iterations for a conductivity tensor, each a solve without its off-diagonal part
+KRYLOV_FIELDS = 45.0  # [-] fields in the basis of these iterations and their products
+CG_ITERATIONS = 12  # [-] iterations of conjugate gradients, typical for moderate contrasts
+# [-] cells of a plane beyond which multigrid beats a factorisation: with many solves, and with one
+MULTIGRID_CELLS, MULTIGRID_CELLS_ONCE = 200_000, 8_000
+# [-] iterations of multigrid to the tolerance of a step, and where an iterate is corrected
+MULTIGRID_ITERATIONS, MULTIGRID_ROUGH = 16, 6
+MULTIGRID_FIELDS = 24.0  # [-] fields of multigrid: levels, vectors and the stages of a step
+EXPLICIT_FIELDS = (10.7, 7.3, 9.2)  # [-] fields of the explicit method: state, conductances and copies in 1D, 2D, 3D
+UNIFORM_FIELDS = (10.7, 4.6, 5.6)  # [-] the same where one number stands for the conductances of all cells
+# [s] factorisation up to which the body of a mask, or a box, is factorised in 3D
+MASKED_FACTOR_SECONDS, FACTOR_SECONDS = 0.25, 0.05
+LARGE_CELLS = 50_000  # [-] cells beyond which the implicit method holds fewer factorisations
+STEADY_TURNS = 5.0  # [-] typical turns of Newton's method in a steady state
+LOOKS = 18.0  # [-] typical number of times in a run at which a source of place and time is examined in full
 
 
 def count_body_cells(problem: HeatProblem) -> int:
-    """Cells of the body, about: those of the box in the share that a coarse sample of the mask finds."""
+    """Estimate the cells of a body: those of the box, in the share that a coarse sample of the mask finds."""
     domain = problem.domain
     if domain.active is None:
         return domain.cell_count
@@ -60,7 +64,7 @@ def _sample_places(domain: Domain, samples: int) -> dict[str, Operand]:
 
 
 def count_faces(problem: HeatProblem, body_cells: int) -> float:
-    """Faces of a body at which a law is given, about: those of the box, and inside it as many as of a cube."""
+    """Estimate the faces of a body with a law: those of the box, and inside it as many as of a cube."""
     cells, found = problem.domain.cells, 0.0
     for face, law in problem.boundaries.items():
         if law.values:
@@ -74,10 +78,10 @@ def count_faces(problem: HeatProblem, body_cells: int) -> float:
 
 
 def factor_work(shape: tuple[int, ...], cells: int) -> Work:
-    """A sparse factorisation of the cells of a body in a box.
+    """Work of a sparse factorisation of the cells of a body in a box.
 
-    Nested dissection cuts a body across its longest axis first; the cells of such a cut, in the body's share, are what
-    the dense part of the work is made of (A. George, SIAM J. Numer. Anal. 10, 1973).
+    Nested dissection cuts a body across its longest axis first; the cells of such a cut, in the body's share, determine
+    the dense part of the work (A. George, SIAM J. Numer. Anal. 10, 1973).
     """
     short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
     cut = short * middle * cells / math.prod(shape)
@@ -95,18 +99,18 @@ def factor_seconds(shape: tuple[int, ...], cells: int) -> float:
 
 
 def factor_entries(shape: tuple[int, ...], cells: int) -> float:
-    """Entries of one triangle of that factorisation."""
+    """Number of entries of one triangle of that factorisation."""
     short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
     cut = short * middle * cells / math.prod(shape)
     return cells * FILL_CELL * math.log2(max(cells, 2)) + (FILL_CUT * cut**2 * longest / middle if short > 1 else 0.0)
 
 
 def _sampled(value: Value, domain: Domain) -> tuple[float, float]:
-    """Smallest and largest of a value on a coarse sample of the domain; no field is made."""
+    """Smallest and largest value on a coarse sample of the domain; no field is made."""
     if isinstance(value, Constant):
         return value.value, value.value
     if "T" in value.variables:
-        return 1.0, 1.0  # never a problem of the explicit method, whose step this is for
+        return 1.0, 1.0  # never reached in a problem of the explicit method, whose step this serves
     places = _sample_places(domain, SAMPLES)
     result = np.asarray(value.evaluate({**places, "t": np.float64(0.0)}), np.float64)
     usable = result[np.isfinite(result) & (result > 0)]
@@ -122,7 +126,7 @@ def _capacity(material: Material, domain: Domain) -> float:
 
 
 def explicit_time_step(problem: HeatProblem) -> float:
-    """The step of the explicit method, from the extremes of the properties alone [s]; at most that of the real grid."""
+    """Estimate the step of the explicit method from the extremes of the properties [s], at most the true one."""
     domain = problem.domain
     smallest = math.inf
     for material in problem.materials:
@@ -135,7 +139,7 @@ def explicit_time_step(problem: HeatProblem) -> float:
 
 
 def explicit_work(problem: HeatProblem, steps: float) -> Work:
-    """The explicit method, whose kernels for homogeneous boxes take several steps in one pass."""
+    """Work of the explicit method, whose kernels for homogeneous boxes take several steps in one pass."""
     cells, dimension = problem.domain.cell_count, problem.dimension
     if _is_uniform(problem) and problem.source_term == Constant(0.0):
         threaded = THREADED if dimension > 1 and cells >= THREADED_CELLS else 1.0
@@ -146,13 +150,13 @@ def explicit_work(problem: HeatProblem, steps: float) -> Work:
 
 
 def loads_change(problem: HeatProblem) -> bool:
-    """Whether a boundary condition or the source depends on time."""
+    """Tell whether a boundary condition or the source depends on time."""
     values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
     return any("t" in value.variables for value in [problem.source_term, *values])
 
 
 def _loads_work(problem: HeatProblem) -> Work:
-    """Evaluating the loads that change in time once."""
+    """Work of one evaluation of the loads that change in time."""
     values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
     work = {"loads": 1.0 if any("t" in value.variables for value in values) else 0.0}
     if "t" in problem.source_term.variables:
@@ -161,7 +165,7 @@ def _loads_work(problem: HeatProblem) -> Work:
 
 
 def plan_work(problem: HeatProblem, outputs: int) -> Work:
-    """What every run has besides its method: reading, discretising, looking at the loads, keeping the asked fields."""
+    """Work of every run besides its method: reading, discretising, examining loads, storing the output fields."""
     cells = problem.domain.cell_count
     values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
     loads = sum("t" in value.variables for value in [problem.source_term, *values])
@@ -182,17 +186,17 @@ def plan_work(problem: HeatProblem, outputs: int) -> Work:
 
 
 def uses_iteration(shape: tuple[int, ...]) -> bool:
-    """Whether a grid is solved by conjugate gradients rather than by LU."""
+    """Tell whether a grid is solved by conjugate gradients rather than by LU."""
     return len(shape) == 3 and math.prod(shape) > LU_CELLS_3D
 
 
 def uses_multigrid(shape: tuple[int, ...], *, few_solves: bool, is_homogeneous: bool = False) -> bool:
-    """Whether multigrid is the fastest way to solve without a flow.
+    """Tell whether multigrid is the fastest way to solve without a flow.
 
     Args:
-        few_solves: Whether a matrix serves about one solve, so that a factorisation does not pay.
-        is_homogeneous: Whether conductances along an axis hardly differ, so that the nearest homogeneous box in 3D is
-            the better preconditioner.
+        few_solves: True where a matrix serves about one solve, so that a factorisation does not pay.
+        is_homogeneous: True where conductances along an axis hardly differ, so that the nearest homogeneous box in 3D
+            is the better preconditioner.
     """
     if len(shape) == 2:
         return math.prod(shape) > (MULTIGRID_CELLS_ONCE if few_solves else MULTIGRID_CELLS)
@@ -200,7 +204,7 @@ def uses_multigrid(shape: tuple[int, ...], *, few_solves: bool, is_homogeneous: 
 
 
 def _is_uniform(problem: HeatProblem) -> bool:
-    """Whether one material of constant conductivity fills a box without contacts."""
+    """Tell whether one material of constant conductivity fills a box without contacts."""
     if len(problem.materials) > 1 or problem.contacts or problem.domain.active is not None:
         return False
     return all(isinstance(value, Constant) for value in problem.materials[0].values)
@@ -213,7 +217,7 @@ def _is_multigrid(problem: HeatProblem) -> bool:
 
 
 def solver_work(problem: HeatProblem, body_cells: int) -> tuple[Work, Work]:
-    """Making a linear solver for an implicit stage or a steady state, and one solve."""
+    """Work of making a linear solver for an implicit stage or a steady state, and of one solve."""
     shape, cells = problem.domain.cells, problem.domain.cell_count
     solves = KRYLOV_ITERATIONS if problem.coupled_axes else 1
     if problem.dimension == 1:
@@ -233,7 +237,7 @@ def solver_work(problem: HeatProblem, body_cells: int) -> tuple[Work, Work]:
 
 
 def _is_factored(problem: HeatProblem, body_cells: int) -> bool:
-    """Whether the cells of a 3D body are factorised although a box of as many cells would be solved by iteration."""
+    """Tell whether the cells of a 3D body are factorised although a box of as many would be solved by iteration."""
     if problem.coupled_axes or problem.has_flow or not uses_iteration(problem.domain.cells):
         return False
     most = MASKED_FACTOR_SECONDS if problem.domain.active is not None else FACTOR_SECONDS
@@ -241,7 +245,7 @@ def _is_factored(problem: HeatProblem, body_cells: int) -> bool:
 
 
 def steady_work(problem: HeatProblem) -> Work:
-    """A steady state: a solver and two solves for each turn, of which there are some where it is not linear."""
+    """Work of a steady state: a solver and two solves for each turn; several turns where it is not linear."""
     body = count_body_cells(problem)
     make, solve = solver_work(problem, body)
     cells = problem.domain.cell_count
@@ -252,7 +256,7 @@ def steady_work(problem: HeatProblem) -> Work:
 
 
 def turn_work(problem: HeatProblem) -> Work:
-    """A turn of Newton's method without its linear solver; with derivatives where its matrix needs them."""
+    """Work of a turn of Newton's method without its linear solver; with derivatives where its matrix needs them."""
     cells, laws = problem.domain.cell_count, problem.boundaries.values()
     faces = sum(bool(law.values) for law in laws)
     work = {"newton": 1.0, "newton_face": faces, "newton_cell": cells}
@@ -264,9 +268,9 @@ def turn_work(problem: HeatProblem) -> Work:
 
 
 def memory_bytes(problem: HeatProblem, method: str, outputs: int) -> int:
-    """Peak memory of a run beyond the libraries [bytes], within 30 % of measured peaks of the resident set.
+    """Estimate the peak memory of a run beyond the libraries [bytes], within 30 % of measured peaks of resident memory.
 
-    A snapshot is held twice while the solution is put together; the rest was measured in units of one field.
+    A snapshot is stored twice while the solution is assembled; the rest was measured in units of one field.
     """
     cells = problem.domain.cell_count
     explicit_fields = UNIFORM_FIELDS if _is_uniform(problem) else EXPLICIT_FIELDS
@@ -277,7 +281,7 @@ def memory_bytes(problem: HeatProblem, method: str, outputs: int) -> int:
 
 
 def _implicit_fields(problem: HeatProblem, method: str) -> float:
-    """Fields that assembly and factorisations take; a step that is damped needs a second matrix for a while."""
+    """Fields of assembly and factorisations; a step that is damped needs a second matrix for a while."""
     cells, dimension = problem.domain.cell_count, problem.dimension
     bounded = all(boundary.is_bounded for boundary in problem.boundaries.values())
     may_damp = method == "implicit" and bounded and problem.source_term == Constant(0.0)

@@ -1,6 +1,6 @@
-"""The constants of the cost model: seconds of each operation that a run is made of, and what a machine scales it by.
+"""Constants of the cost model: seconds of each operation of a run, and the group by which a machine scales it.
 
-A method counts how often it carries out which operations (`Work`); `price` makes seconds of that. The constants are
+A method counts its operations (`Work`); `price` converts them to seconds. The constants are
 fitted to measured runs of random problems by `python -m benchmarks.engineers --only estimates --fit`, which prints this
 table (docs/performance.md). They are seconds on one core of an AMD EPYC (Zen 4, 3.6 GHz); on another machine a
 calibration scales each group of operations (`grid.engine.costs.calibration`).
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from grid.engine.costs.calibration import REFERENCE, Calibration
 
-Work = Mapping[str, float]  # how often each operation of the table is carried out
+Work = Mapping[str, float]  # number of times that each operation of the table is carried out
 
 
 class Operation(NamedTuple):
@@ -149,12 +149,12 @@ TABLE: dict[str, Operation] = {
 
 
 def price(work: Work, calibration: Calibration = REFERENCE) -> float:
-    """Seconds of some work on the machine of the cost model, or on one that was calibrated."""
+    """Compute the seconds of some work on the machine of the cost model, or on one that was calibrated."""
     return sum(count * TABLE[name].seconds * calibration.factor(TABLE[name].group) for name, count in work.items())
 
 
 def add(*parts: Work) -> dict[str, float]:
-    """All operations of several works."""
+    """Add the operations of several works."""
     total: dict[str, float] = {}
     for part in parts:
         for name, count in part.items():
@@ -163,5 +163,5 @@ def add(*parts: Work) -> dict[str, float]:
 
 
 def scale(work: Work, times: float) -> dict[str, float]:
-    """A work so many times."""
+    """Multiply a work by a number."""
     return {name: count * times for name, count in work.items()}
