@@ -1,9 +1,9 @@
-"""Means of a load over cells or faces, where its value at the centre stands for too little of it.
+"""Means of a load over cells or faces, where its value at the centre is not accurate enough.
 
 A source narrower than a cell, or one whose border cuts cells, is integrated: boxes are halved along every axis until
-two Gauss rules agree and the bounds of the expression over a box (`grid.engine.values.box_bounds`) leave nothing unseen
-between the points. Where the centres tell a load within `LOCAL` and its whole heat within `WHOLE`, they stand for it
-as they always did, and nothing here costs a step anything.
+two Gauss rules agree and the bounds of the expression over a box (`grid.engine.values.box_bounds`) exclude features
+between the points. Where the values at the centres give a load within `LOCAL` and its whole heat within `WHOLE`, they
+are used, at no cost in a step.
 """
 
 import math
@@ -25,21 +25,24 @@ from grid.engine.values.parser import Instruction
 from grid.engine.values.planes import find_start, find_surfaces, find_zeros
 
 Code = tuple[Instruction, ...]
-STEEP, FLAT = 0.2, 1e-4  # of the largest value: variation within a cell that asks for a second look, at all and there
-LOCAL, WHOLE = 0.1, 0.03  # of the heat: error of the centres, cell by cell and in sum, up to which they stand
-WHOLE_CUT = 1e-6  # the same in sum, of a load with a jump, whose error falls with the first power of the cell
-UNSEEN, DIFFERENT = 1e-4, 1e-6  # of the heat: what bounds may hide, and by how much two rules may differ
-PEAK = 1e-6  # of what bounds allow, below which the heat that was seen is no scale
-REACH = 4.0  # bounds wider than so many times the spread of the points may hide a peak
-MOST_BOXES = 60_000
-MOST_CELLS, SAMPLE_CELLS = (
-    200_000,
-    8_000,
-)  # that have points of their own, and of which it is told whether any need them
-POOR = 0.01  # of the heat: error with which a load is refused
-DEPTH = 40
+# [-] relative to the largest value: variation within some cell from which points are used, and in the cells that get
+# them
+STEEP, FLAT = 0.2, 1e-4
+# [-] relative to the heat: error of the centres, cell by cell and in sum, up to which they are used
+LOCAL, WHOLE = 0.1, 0.03
+WHOLE_CUT = 1e-6  # [-] the same in sum, for a load with a jump, whose error falls with the first power of the cell
+# [-] relative to the heat: heat that bounds leave possible between points, and difference of two rules
+UNSEEN, DIFFERENT = 1e-4, 1e-6
+PEAK = 1e-6  # [-] relative to the heat that bounds allow: heat found at points below which it is no scale of the errors
+REACH = 4.0  # [-] ratio of bounds to the spread of the points from which they may hide a peak
+MOST_BOXES = 60_000  # [-] most boxes of one load
+# [-] most cells with points of their own, and cells of the sample that decides whether any are needed
+MOST_CELLS, SAMPLE_CELLS = 200_000, 8_000
+POOR = 0.01  # [-] relative to the heat: error with which a load is refused
+DEPTH = 40  # [-] most halvings of a box
+# [-] nodes and weights of Gauss's rules on [-1, 1]
 GAUSS_2, GAUSS_3 = ((np.polynomial.legendre.leggauss(n)) for n in (2, 3))
-EDGE = 1e-7  # of a cell beside each face that is not looked at
+EDGE = 1e-7  # [-] relative to a cell: layer beside each face that bounds leave out
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ class Rule:
 
     Args:
         cells: Those cells, rising.
-        row: Of each point, its position in `cells`.
-        places: Of the points, by axis.
+        row: Position in `cells` of the cell of each point.
+        places: Coordinates of the points, by axis.
         weight: Share of the cell that each point stands for.
-        is_sample: Whether there are more cells that need points.
+        is_sample: True where there are more cells that need points.
     """
 
     cells: NDArray[np.intp]
@@ -61,7 +64,7 @@ class Rule:
     is_sample: bool = False
 
     def apply(self, code: Code, time: float, temperature: FloatArray | None) -> FloatArray:
-        """Means over the cells of the rule; temperatures are those of all cells."""
+        """Compute means over the cells of the rule; temperatures are those of all cells."""
         places: dict[str, Operand] = {**self.places, "t": np.float64(time)}
         if temperature is not None:
             places["T"] = temperature[self.cells][self.row]
@@ -72,14 +75,14 @@ class Rule:
 
 @dataclass
 class CellMeans:
-    """The means of one load of a problem over its cells or faces.
+    """Means of one load of a problem over its cells or faces.
 
     Args:
-        path: Of its field.
-        code: Of its expression.
+        path: Name of its field.
+        code: Code of its expression.
         pattern: Code of its factor that depends on place, if the others do not; else all of it. The points follow it.
         shapes: The cells of a grid, or the faces of a patch.
-        start: Temperatures at which the points are chosen, one for each; of an expression in T.
+        start: Temperatures at which the points are chosen, one for each; for an expression in T.
         used: Which of them belong to the body; None for all.
     """
 
@@ -96,7 +99,7 @@ class CellMeans:
         self.pattern = find_pattern(self.code) or self.code
 
     def correct(self, centre: FloatArray, time: float, temperature: FloatArray | None) -> FloatArray:
-        """The values at the centres with the means where these differ too much; all flat."""
+        """Replace the values at the centres by the means where these differ too much; all flat."""
         if not self.is_needed:
             return centre
         rule = self.find_rule(time)
@@ -107,7 +110,7 @@ class CellMeans:
         return out
 
     def find_rule(self, time: float) -> Rule | None:
-        """The points of a time; the same whenever it is asked for."""
+        """Choose the points of a time; the same at each call."""
         key = time if self._has("t") else 0.0
         if self._last is None or self._last[0] != key:
             self._last = key, self._make_rule(key, MOST_CELLS, is_sample=False)
@@ -115,14 +118,14 @@ class CellMeans:
 
     @property
     def has_moving_points(self) -> bool:
-        """Whether the points differ from time to time."""
+        """True where the points differ from time to time."""
         return self._has("t")
 
     def _has(self, name: str) -> bool:
         return ("variable", name) in self.pattern
 
     def decide(self, times: list[float]) -> None:
-        """Take the means for good if at one of some times the centres are not enough.
+        """Use the means from now on if at one of some times the centres are not enough.
 
         Raises:
             FieldError: The load is too rough to be integrated.
@@ -138,7 +141,7 @@ class CellMeans:
                 return
 
     def find_line(self, time: float) -> tuple[FloatArray, FloatArray]:
-        """Values at the centres, and means."""
+        """Compute values at the centres, and means."""
         centre, rule = self._centres(time), self.find_rule(time)
         mean = centre.copy()
         if rule is not None:
@@ -146,10 +149,10 @@ class CellMeans:
         return centre, mean
 
     def _is_smooth(self, time: float) -> bool:
-        """Whether bounds of its bends show that the centres are enough.
+        """Tell whether bounds of its second derivatives show that the centres are enough.
 
-        The mean over a cell is off by at most the sum over its axes of h^2/24 max abs(f''), as is seen by Taylor's
-        theorem along one axis after the other.
+        The error of a mean over a cell is at most the sum over its axes of h^2/24 max abs(f''), by Taylor's theorem
+        along one axis after the other.
         """
         start = {name: (at, at) for name, at in self._at_start().items()}
         places = {**self.shapes.ends, "t": (np.float64(time),) * 2, **start}
@@ -163,7 +166,7 @@ class CellMeans:
         return total <= WHOLE * (float(np.abs(self._centres(time)).sum()) - total)
 
     def _is_enough(self, rule: Rule, time: float) -> bool:
-        """Whether the centres tell the load in all cells, or in those of a rule for a sample of them."""
+        """Tell whether the centres are accurate enough in all cells, or in those of a rule for a sample of them."""
         centre = self._centres(time)
         own = rule.apply(self.pattern, time, self.start)
         away = own - centre[rule.cells]
@@ -184,7 +187,7 @@ class CellMeans:
         return {} if self.start is None else {"T": self.start.reshape(self.shapes.shape)}
 
     def bounds_over(self, boxes: Boxes, time: float) -> tuple[FloatArray, FloatArray]:
-        """The least and the largest value that the load may have in each box."""
+        """Compute the least and the largest value that the load may have in each box."""
         places = {AXES[axis]: (boxes.low[:, axis], boxes.high[:, axis]) for axis in range(boxes.low.shape[1])}
         if self.start is not None:
             places["T"] = (self.start[boxes.owner],) * 2
@@ -192,9 +195,9 @@ class CellMeans:
         return np.broadcast_to(low, boxes.owner.shape), np.broadcast_to(high, boxes.owner.shape)
 
     def _find_uneven(self, time: float) -> NDArray[np.intp]:
-        """The cells within which the load varies, if it varies much within any; none where centres are enough."""
+        """Find the cells within which the load varies, if it varies much within any; none where centres are enough."""
         start = {name: (at, at) for name, at in self._at_start().items()}
-        # a plane on a face cuts neither of its cells, and one that lies off it by its last digits no more
+        # a plane on a face cuts neither of its cells; one that is off it by rounding does not either
         inside = {name: (a + EDGE * (b - a), b - EDGE * (b - a)) for name, (a, b) in self.shapes.ends.items()}
         low, high = bound(self.pattern, {**inside, "t": (np.float64(time),) * 2, **start})
         width = np.broadcast_to(high - low, self.shapes.shape).reshape(-1)
@@ -206,10 +209,10 @@ class CellMeans:
         return np.flatnonzero(uneven if steep.any() else steep)
 
     def _make_rule(self, time: float, most: int, *, is_sample: bool) -> Rule | None:
-        """The points that the load needs at a time; None where the centres are all that there is to see.
+        """Make the points that the load needs at a time; None where the centres are enough.
 
         Raises:
-            FieldError: More than so many cells need them, unless a sample of them will do.
+            FieldError: More than `most` cells need them, unless a sample of them is enough.
         """
         cells = self._find_uneven(time)
         if not cells.size:
@@ -223,12 +226,12 @@ class CellMeans:
         return replace(_Refinement(self, time).run(boxes), is_sample=is_part)
 
     def refuse(self) -> FieldError:
-        """The error for a load whose means cannot be told."""
+        """Make the error for a load whose means cannot be computed."""
         limit = "a load whose heat in each cell can be told: it is too rough or too narrow for the grid, refine it"
         return FieldError(self.path, limit)
 
     def _split_at_planes(self, boxes: Boxes, time: float) -> Boxes:
-        """The boxes cut at the planes across an axis on which a comparison switches."""
+        """Cut the boxes at the planes across an axis on which a comparison switches."""
         code = tuple(("constant", time) if step == ("variable", "t") else step for step in self.pattern)
         for surface in find_surfaces(code):
             if len(surface.variables) != 1 or "T" in surface.variables:
@@ -245,18 +248,18 @@ class CellMeans:
 
 @dataclass
 class _Refinement:
-    """Halving of boxes until nothing of the heat is left unseen."""
+    """Halving of boxes until bounds and points agree on the heat."""
 
     means: CellMeans
     time: float
     done: list[Boxes] = field(default_factory=list)
-    seen: float = 0.0  # heat, without its sign
+    seen: float = 0.0  # absolute heat of the finished boxes
 
     def run(self, boxes: Boxes) -> Rule:
-        """The rule over all boxes, with three Gauss points along each axis of every part.
+        """Make the rule over all boxes, with three Gauss points along each axis of every part.
 
         Raises:
-            FieldError: So many parts do not do.
+            FieldError: `MOST_BOXES` parts are not enough.
         """
         count = boxes.owner.size
         for _ in range(DEPTH):
@@ -282,10 +285,10 @@ class _Refinement:
         return self._make_rule()
 
     def _conclude(self, left: Boxes, differs: FloatArray, hidden: FloatArray, heat: FloatArray) -> None:
-        """Take what is left as it is, if errors of so many parts make up little."""
+        """Accept the remaining boxes, if the sum of their errors is small."""
         total = self.seen + float(np.abs(heat).sum())
         error = 2.0 * float(np.sqrt((differs**2).sum())) + float(np.abs(differs).max(initial=0.0))
-        unseen = float(np.where(np.abs(heat) + differs > 0.0, 0.0, hidden).sum())  # where no point saw anything
+        unseen = float(np.where(np.abs(heat) + differs > 0.0, 0.0, hidden).sum())  # boxes with zero heat at all points
         if not (error <= POOR * total and unseen <= 10.0 * total):
             raise self.means.refuse()
         self.done.append(left)
@@ -295,7 +298,7 @@ class _Refinement:
         return int((boxes.high > boxes.low).any(axis=0).sum())
 
     def _integrate(self, boxes: Boxes) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Heat by three points along each axis, its difference to two points, and the spread of all values."""
+        """Compute heat by three points along each axis, its difference to two points, and the spread of all values."""
         found = []
         lowest, highest = np.full(boxes.owner.size, np.inf), np.full(boxes.owner.size, -np.inf)
         for nodes in (GAUSS_2, GAUSS_3):
@@ -330,7 +333,7 @@ class _Refinement:
 
 
 def _points(boxes: Boxes, nodes: tuple[FloatArray, FloatArray]) -> tuple[dict[str, FloatArray], FloatArray]:
-    """Gauss points of boxes by axis, shape (boxes, points), and their weights, which add up to 1."""
+    """Compute Gauss points of boxes by axis, shape (boxes, points), and their weights, which add up to 1."""
     at, weights = 0.5 * (nodes[0] + 1.0), 0.5 * nodes[1]
     long = [axis for axis in range(boxes.low.shape[1]) if (boxes.high[:, axis] > boxes.low[:, axis]).any()]
     grid = list(product(range(len(at)), repeat=len(long)))
@@ -344,7 +347,7 @@ def _points(boxes: Boxes, nodes: tuple[FloatArray, FloatArray]) -> tuple[dict[st
 
 
 def find_pattern(code: Code) -> Code | None:
-    """The code of the factor of a product that depends on place, without those of time and temperature alone.
+    """Extract the code of the factor of a product that depends on place, without those of time and temperature alone.
 
     Empty where nothing depends on place; None where a factor depends on place and on time or temperature.
     """

@@ -1,7 +1,7 @@
-"""Whether values at the centres of cells are enough for a load that is a product of functions of one coordinate each.
+"""Accuracy of values at the centres of cells for a load that is a product of functions of one coordinate each.
 
-The mean over a cell of such a product is the product of the means along the axes. So a few hundred cells in a row tell
-what a sample of all cells would be asked for, see `grid.engine.space.cell_means`.
+The mean over a cell of such a product is the product of the means along the axes. So a few hundred cells in a row
+decide what would otherwise need a sample of all cells, see `grid.engine.space.cell_means`.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Line = tuple[FloatArray, FloatArray]  # values at the centres of the cells along
 
 
 def find_lines(means: CellMeans) -> list[CellMeans] | None:
-    """The factors of a load along each axis, as loads of bodies of one dimension.
+    """Find the factors of a load along each axis, as loads of bodies of one dimension.
 
     None where it is no such product, jumps somewhere, or acts on part of a box alone.
     """
@@ -38,7 +38,7 @@ def find_lines(means: CellMeans) -> list[CellMeans] | None:
 
 
 def make_lines(path: str, product: Factors, domain: Domain) -> list[CellMeans]:
-    """The factors of a product along each axis, as loads of bodies of one dimension."""
+    """Make the factors of a product along each axis, as loads of bodies of one dimension."""
     found = []
     for axis in range(domain.dimension):
         code = _rename(product.get(AXES[axis], (("constant", 1.0),)), AXES[axis])
@@ -48,17 +48,17 @@ def make_lines(path: str, product: Factors, domain: Domain) -> list[CellMeans]:
 
 
 def _rename(code: Code, axis: str) -> Code:
-    """The same function of x."""
+    """Rename the axis to x in the code of a function."""
     return tuple(("variable", "x") if step == ("variable", axis) else step for step in code)
 
 
 def are_centres_enough(lines: Sequence[CellMeans], times: Sequence[float], local: float, whole: float) -> bool:
-    """Whether the values at the centres tell the heat of a product at some times.
+    """Tell whether the values at the centres give the heat of a product accurately enough at some times.
 
     Args:
         lines: From `find_lines`.
-        times: [s].
-        local, whole: Errors of the centres that are allowed, cell by cell and in sum [of the heat].
+        times: Times [s].
+        local, whole: Allowed errors of the centres, cell by cell and in sum, relative to the heat [-].
 
     Raises:
         FieldError: A factor is too rough to be integrated.

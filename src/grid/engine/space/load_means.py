@@ -1,4 +1,4 @@
-"""Which loads of a problem are integrated over cells or faces, see `grid.engine.space.cell_means`."""
+"""Loads of a problem that are integrated over cells or faces, see `grid.engine.space.cell_means`."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,12 @@ from grid.engine.values.expression import Expression
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.value import Value
 
-SAMPLES, FEW_SAMPLES, MANY_CELLS = 17, 7, 100_000  # times at which a load is looked at before a run
+# [-] times at which a load is examined before a run, on few and on many cells, and cells that count as many
+SAMPLES, FEW_SAMPLES, MANY_CELLS = 17, 7, 100_000
 
 
 def find_times(problem: ProblemFields) -> list[float]:
-    """Times at which loads are looked at before a run [s]."""
+    """Choose times at which loads are examined before a run [s]."""
     if problem.steady or problem.end_time is None:
         return [0.0]
     count = FEW_SAMPLES if problem.domain.cell_count > MANY_CELLS else SAMPLES
@@ -27,15 +28,15 @@ def find_times(problem: ProblemFields) -> list[float]:
 
 
 def is_patterned(value: object) -> bool:
-    """Whether a load is an expression that differs from place to place."""
+    """Tell whether a load is an expression that differs from place to place."""
     return isinstance(value, Expression) and bool(value.variables & set(AXES))
 
 
 def make_source_means(problem: ProblemFields, start: FloatArray, used: NDArray[np.bool_] | None) -> CellMeans | None:
-    """The means of the source of a problem; None where the centres are enough.
+    """Make the means of the source of a problem; None where the centres are enough.
 
     Args:
-        problem: Of which the source is taken.
+        problem: Problem of the source.
         start: Initial temperature, flat.
         used: Cells of a masked body, flat.
 
@@ -52,7 +53,7 @@ def make_source_means(problem: ProblemFields, start: FloatArray, used: NDArray[n
 
 
 def make_face_means(problem: ProblemFields, patch: Patch, value: Value) -> CellMeans | None:
-    """The means of a flux over the faces of a patch; None where their centres are enough.
+    """Make the means of a flux over the faces of a patch; None where their centres are enough.
 
     Raises:
         FieldError: The flux is too rough or too narrow to be integrated.
@@ -67,7 +68,7 @@ def make_face_means(problem: ProblemFields, patch: Patch, value: Value) -> CellM
 
 
 def _decide(means: CellMeans, times: list[float]) -> None:
-    """Take means for good if at one of some times the centres are not enough; by the factors of a product if it is one.
+    """Decide whether means are needed, from the centres at some times; by the factors of a product if it is one.
 
     Raises:
         FieldError: The load is too rough to be integrated.

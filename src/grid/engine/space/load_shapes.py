@@ -17,7 +17,7 @@ class Boxes:
 
     Args:
         low, high: Corners, shape (boxes, axes) [m].
-        owner: Index of the cell or face that each is a part of.
+        owner: Index of the cell or face that each box is a part of.
     """
 
     low: FloatArray
@@ -31,10 +31,12 @@ class Boxes:
         return np.asarray(np.prod(np.where(length > 0.0, length, 1.0), axis=1))
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> "Boxes":
+        """Select boxes by truth value or index."""
         return Boxes(self.low[which], self.high[which], self.owner[which])
 
 
 def cut_boxes(boxes: Boxes, which: NDArray[np.bool_], axis: int, at: FloatArray) -> Boxes:
+    """Cut some boxes in two at coordinates along an axis."""
     below, above = boxes.high.copy(), boxes.low[which].copy()
     below[which, axis] = at
     above[:, axis] = at
@@ -46,7 +48,7 @@ def cut_boxes(boxes: Boxes, which: NDArray[np.bool_], axis: int, at: FloatArray)
 
 
 def halve_boxes(boxes: Boxes) -> Boxes:
-    """Every box in two along each axis that has a length."""
+    """Halve every box along each axis that has a length."""
     for axis in range(boxes.low.shape[1]):
         long = boxes.high[:, axis] > boxes.low[:, axis]
         if long.any():
@@ -63,25 +65,27 @@ class CellShapes:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Cells along each axis."""
         return self.domain.cells
 
     @property
     def volume(self) -> float:
+        """Volume of a cell per unit of section [m3]."""
         return cell_volume(self.domain)
 
     @property
     def middle(self) -> dict[str, Operand]:
-        """Centres, as open coordinates."""
+        """Centres, as open coordinates [m]."""
         return open_places(self.domain)
 
     @property
     def ends(self) -> dict[str, Bounds]:
-        """Lowest and highest coordinates of the cells, open along each axis."""
+        """Lowest and highest coordinates of the cells, open along each axis [m]."""
         half = dict(zip(AXES, self.domain.spacing, strict=False))
         return {name: (at - 0.5 * half[name], at + 0.5 * half[name]) for name, at in self.middle.items()}
 
     def take(self, cells: NDArray[np.intp]) -> Boxes:
-        """Some cells as boxes."""
+        """Make boxes of some cells."""
         index = np.stack(np.unravel_index(cells, self.shape), axis=1)
         low = np.array(self.domain.origin) + index * np.array(self.domain.spacing)
         return Boxes(low, low + np.array(self.domain.spacing), cells)
@@ -89,27 +93,29 @@ class CellShapes:
 
 @dataclass(frozen=True)
 class FaceShapes:
-    """The faces of a patch."""
+    """Faces of a patch."""
 
     domain: Domain
     patch: Patch
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Number of faces."""
         return self.patch.cells.shape
 
     @property
     def volume(self) -> float:
+        """Area of a face per unit of section [m2]."""
         return self.patch.area
 
     @property
     def middle(self) -> dict[str, Operand]:
-        """Centres."""
+        """Centres of the faces [m]."""
         return {name: np.broadcast_to(at, self.shape) for name, at in self.patch.places.items()}
 
     @property
     def ends(self) -> dict[str, Bounds]:
-        """Lowest and highest coordinates of each face."""
+        """Lowest and highest coordinates of each face [m]."""
         out = {}
         for name, at in self.middle.items():
             axis = AXES.index(name)
@@ -118,7 +124,7 @@ class FaceShapes:
         return out
 
     def take(self, faces: NDArray[np.intp]) -> Boxes:
-        """Some faces as boxes."""
+        """Make boxes of some faces."""
         ends = [self.ends[name] for name in AXES[: self.domain.dimension]]
         low, high = (np.stack([end[side][faces] for end in ends], axis=1) for side in (0, 1))
         return Boxes(low, high, faces)
