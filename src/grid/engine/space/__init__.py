@@ -1,1 +1,1 @@
-"""The problem on its grid, by finite volumes: mesh, coefficients, loads and the balance of heat."""
+"""The problem on its grid, by finite volumes: mesh, coefficients, loads and heat balance."""

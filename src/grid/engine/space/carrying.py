@@ -9,10 +9,9 @@ Peclet number.
 
 - In transients the temperature of the face is that of the upwind cell and a limited difference to it
   (`grid.engine.space.limited_flow`), of second order at every cell Peclet number, of third in what is carried. The
-  matrix has a
-  part of that which makes no extremes: the mean of both cells, g = G - c/2, as long as abs(P) is at most 2, the upwind
-  cell without conduction beyond (the hybrid scheme, S. V. Patankar, Numerical Heat Transfer and Fluid Flow, 1980,
-  section 5.2-4). The rest is the correction.
+  matrix has the part of that which makes no extremes: the mean of both cells, g = G - c/2, as long as abs(P) is at most
+  2, and beyond that the upwind cell without conduction (the hybrid scheme, S. V. Patankar, Numerical Heat Transfer and
+  Fluid Flow, 1980, section 5.2-4). The rest is the correction.
 - In steady problems :math:`g = G B(P)`, B(x) = x/(exp(x) - 1), is fitted to the exponential profile between two cells,
   which is exact in 1D at any Peclet number (D. L. Scharfetter, H. K. Gummel, IEEE Trans. Electron Devices 16, 1969). In
   a transient it would add a diffusivity of (P/2 coth(P/2) - 1) times that of the medium.
@@ -33,27 +32,27 @@ from grid.engine.space.mesh import Patch
 from grid.engine.values.operations import FloatArray
 
 AnySpace = TypeVar("AnySpace", bound=SpaceFields)
-LEAST_SHARE = 1e-100  # of a conductance beside a flow: nothing, but with an inverse
+LEAST_SHARE = 1e-100  # [-] share of a conductance beside a flow: negligible, but with an inverse
 
 
 def make_correction(drawn: tuple[FloatArray | None, ...], *, is_strict: bool = False) -> Correction | None:
-    """The correction of all axes; None where there is no flow, or a steady one."""
+    """Make the correction of all axes; None where there is no flow, or a steady one."""
     return None if all(part is None for part in drawn) else Correction(drawn, is_strict)
 
 
 def make_strict(space: AnySpace) -> AnySpace:
-    """A space whose correction keeps local extremes from growing; itself where there is none."""
+    """Make a space whose correction does not let local extremes grow; the space itself where there is none."""
     return space if space.correction is None else replace(space, correction=replace(space.correction, is_strict=True))
 
 
 def carry(
     problem: HeatProblem, axis: int, conductance: FloatArray, area: float
 ) -> tuple[FloatArray, FloatArray | None]:
-    """g and what it has drawn from the conductances of the faces normal to an axis [W/K].
+    """Compute g and its difference from the conductances of the faces normal to an axis [W/K].
 
     Args:
         conductance: G [W/K]; zero where there is no face between two cells.
-        area: Of one face [m2].
+        area: Area of one face [m2].
     """
     carried = problem.carried(axis) * area
     if carried == 0.0:
@@ -68,7 +67,7 @@ def carry(
 
 
 def carry_half(problem: HeatProblem, patch: Patch, half: FloatArray) -> FloatArray:
-    """The coefficient of T_s - T_P beside the flow through the faces of a patch, from 2 k / d [W/(m2 K)]."""
+    """Compute the coefficient of T_s - T_P beside the flow through the faces of a patch, from 2 k / d [W/(m2 K)]."""
     carried = inflow(problem, patch)
     if carried == 0.0:
         return half
@@ -78,12 +77,12 @@ def carry_half(problem: HeatProblem, patch: Patch, half: FloatArray) -> FloatArr
 
 
 def inflow(problem: HeatProblem, patch: Patch) -> float:
-    """rho c v into the body through the faces of a patch [W/(m2 K)]."""
+    """Heat capacity flow rho c v into the body through the faces of a patch [W/(m2 K)]."""
     return problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0)
 
 
 def fit(peclet: FloatArray) -> FloatArray:
-    """B(x) = x / (exp(x) - 1), the share of a conductance that is left beside a flow of this cell Peclet number.
+    """Compute B(x) = x / (exp(x) - 1), the share of a conductance that remains beside a flow of cell Peclet number x.
 
     Never less than `LEAST_SHARE`, so that a half cell always has an inverse.
     """

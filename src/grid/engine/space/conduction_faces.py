@@ -1,6 +1,6 @@
-"""Which problems have a compiled heat flow, and their cells, neighbours and faces as the kernels read them.
+"""Problems with a compiled heat flow, and their cells, neighbours and faces in the form of the kernels.
 
-See `grid.engine.space.conduction_kernels` for what a potential is and what the arrays hold.
+See `grid.engine.space.conduction_kernels` for the potential and the arrays.
 """
 
 import itertools
@@ -34,12 +34,12 @@ class Joined:
 
 @dataclass(frozen=True)
 class Behind:
-    """The faces of the boundary, see `conduction_kernels.cross_faces`; faces of a cell under one law are one.
+    """Faces of the boundary, see `conduction_kernels.cross_faces`; faces of a cell under one law are one.
 
     Args:
         groups: For each face of the patches, one patch after the other, the face here that it is part of.
         firsts: For each face here the first of the patches' that is part of it.
-        pieces: Where the faces of each patch stand among all of the patches.
+        pieces: Range of the faces of each patch among those of all patches.
     """
 
     cells: Indices
@@ -53,33 +53,33 @@ class Behind:
 
 
 def is_compiled(space: Space) -> bool:
-    """Whether the heat flow of a problem that is not linear can be found by the compiled loops."""
+    """Tell whether the heat flow of a problem that is not linear can be found by the compiled loops."""
     return has_compiled_flow(space.problem)
 
 
 def find_space_curves(space: Space) -> tuple[Curves, list[int], list[int]] | None:
-    """`find_curves` around the initial temperatures."""
+    """Find curves around the initial temperatures, see `find_curves`."""
     around = float(np.mean(space.initial_temperature()[space.body_cells]))
     return find_curves(space.problem, around)
 
 
 def find_area(space: Space, axis: int) -> float:
-    """Of a face normal to an axis [m2 per unit of section]."""
+    """Compute the area of a face normal to an axis [m2 per unit of section]."""
     return cell_volume(space.problem.domain) / space.problem.domain.spacing[axis]
 
 
 def find_numbers(space: Space) -> Indices:
-    """Number of each cell of the grid among the cells of the body; -1 outside."""
+    """Number each cell of the grid among the cells of the body; -1 outside."""
     out = np.full(space.capacity.size, -1, np.int32)
     out[space.body_cells] = np.arange(space.body_cells.size, dtype=np.int32)
     return out
 
 
 def find_neighbours(space: Space, curves: Indices) -> tuple[Indices, Indices, FloatArray]:
-    """Starts, cells and weights of the neighbours to which a cell conducts by the difference of potentials.
+    """Find starts, cells and weights of the neighbours to which a cell conducts by the difference of potentials.
 
     Args:
-        curves: Of the conductivity of each cell of the body.
+        curves: Curve of the conductivity of each cell of the body.
     """
     from scipy import sparse
 
@@ -109,7 +109,7 @@ def find_neighbours(space: Space, curves: Indices) -> tuple[Indices, Indices, Fl
 
 
 def find_joined(space: Space, curves: Indices) -> Joined:
-    """The faces of all axes at which materials or contacts meet and a conductivity depends on temperature."""
+    """Find the faces of all axes at which materials or contacts meet and a conductivity depends on temperature."""
     none, nothing, number = np.zeros(0, np.int32), np.zeros(0), find_numbers(space)
     pairs = np.zeros((2, 0))
     parts: list[tuple[Any, ...]] = [(none, none, nothing, nothing, nothing, pairs.astype(curves.dtype), pairs)]
@@ -125,7 +125,7 @@ def find_joined(space: Space, curves: Indices) -> Joined:
 
 
 def find_behind(space: Space, curves: Indices) -> Behind:
-    """The faces of all patches."""
+    """Find the faces of all patches."""
     number, counts = find_numbers(space), [patch.cells.size for patch in space.patches]
     pieces = tuple(slice(int(a), int(b)) for a, b in itertools.pairwise(np.cumsum([0, *counts])))
     cells = np.concatenate([np.zeros(0, np.int32), *(number[patch.cells.ravel()] for patch in space.patches)])

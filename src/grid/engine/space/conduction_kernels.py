@@ -1,8 +1,8 @@
 r"""Compiled heat flow of a body whose conductivities depend on temperature.
 
-With the potential :math:`\Theta = \int k\,dT` of each material, what flows between two cells of it is
+With the potential :math:`\Theta = \int k\,dT` of each material, the heat between two cells of it is
 :math:`(A/d)(\Theta_j - \Theta_i)`. Where materials or a contact meet, and at the boundary, the temperature of the face
-follows from what both sides carry, by Newton's method within bounds; what it solves rises or falls everywhere.
+follows from the heat on both sides, by Newton's method within bounds; the imbalance is monotone.
 
 Curves are laid out by `grid.engine.space.property_curves`: `firsts`, `edges`, `origins` and `coefficients` of all
 pieces. The curve -1 stands for a constant conductivity, whose potential is k T.
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from grid.engine.values.operations import FloatArray
 
 Indices = NDArray[Any]
-EXACT, NEAR = 1e-13, 1e-8  # of the temperatures: a last step, and one after which a tangent is exact
-TURNS = 60
+# [-] relative to the temperatures: size of a last step, and of one after which a tangent is exact
+EXACT, NEAR = 1e-13, 1e-8
+TURNS = 60  # [-] most iterations of Newton's method at a face
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -26,7 +27,7 @@ def find_potential(
     temperature: float, curve: int, constant: float, firsts: Indices, edges: FloatArray, origins: FloatArray,
     coefficients: FloatArray,
 ) -> tuple[float, float]:  # fmt: skip
-    """The integral of a property up to a temperature, and the property there."""
+    """Compute the integral of a property up to a temperature, and the property there."""
     if curve < 0:
         return constant * temperature, constant
     low, high = firsts[curve], firsts[curve + 1] - 1
@@ -49,9 +50,9 @@ def find_potentials(
     temperature: FloatArray, curves: Indices, firsts: Indices, edges: FloatArray, origins: FloatArray,
     coefficients: FloatArray, potential: FloatArray, slope: FloatArray,
 ) -> tuple[float, float]:  # fmt: skip
-    """The integral of the property of each cell and its value; least and largest value where it depends on temperature.
+    """Compute potential and property of each cell; return least and largest value where it depends on temperature.
 
-    In a cell whose property does not, the temperature itself stands for the integral.
+    In a cell whose property does not depend on temperature, the potential is the temperature itself.
     """
     least, largest = np.inf, -np.inf
     for cell in range(temperature.size):
@@ -68,7 +69,7 @@ def find_potentials(
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
 def conduct(potential: FloatArray, starts: Indices, cells: Indices, weights: FloatArray, net: FloatArray) -> None:
-    """Net heat into each cell from neighbours of its own kind [W]."""
+    """Add the net heat into each cell from neighbours of its own kind [W]."""
     for cell in range(potential.size):
         own, heat = potential[cell], 0.0
         for entry in range(starts[cell], starts[cell + 1]):
@@ -82,13 +83,13 @@ def cross_joints(
     resistances: FloatArray, curves: Indices, constants: FloatArray, firsts: Indices, edges: FloatArray,
     origins: FloatArray, coefficients: FloatArray, net: FloatArray,
 ) -> bool:  # fmt: skip
-    """Add what flows where materials or contacts meet, see `grid.engine.space.joints`; False where that is not found.
+    """Add the heat where materials or contacts meet, see `grid.engine.space.joints`; False if that is not found.
 
     Args:
         low, high: Cells on both sides.
         factors: 2 / d [1/m].
-        areas, resistances: Of the faces [m2], [m2 K/W].
-        curves, constants: Of both materials, shape (2, faces).
+        areas, resistances: Areas [m2] and contact resistances [m2 K/W] of the faces.
+        curves, constants: Curves and constants of both materials, shape (2, faces).
     """
     for face in range(low.size):
         a, b = temperature[low[face]], temperature[high[face]]
@@ -175,9 +176,9 @@ def find_surface(
     own: float, theta: float, k_own: float, factor: float, law: tuple[float, float, float, float], offset: float,
     curve: int, constant: float, firsts: Indices, edges: FloatArray, origins: FloatArray, coefficients: FloatArray,
 ) -> tuple[float, float, bool]:  # fmt: skip
-    """Flux into a cell through a face [W/m2], what it falls by for each kelvin of the cell, and whether it is found.
+    """Find the flux into a cell through a face [W/m2], its decrease per kelvin of the cell, and whether it is found.
 
-    The surface temperature is that at which the half cell and the law agree; what is missing falls with it.
+    At the surface temperature the half cell and the law agree; their difference falls with it.
 
     Args:
         own, theta, k_own: Temperature of the cell, its potential and conductivity.
@@ -211,7 +212,7 @@ def find_surface(
         way = gap / (stiffness + factor * k_surface)
         following = surface + way
         if gap == 0.0 or abs(way) <= NEAR * max(abs(own), abs(following)):
-            found = factor * (value - theta + k_surface * way)  # what is left is of the square of the way
+            found = factor * (value - theta + k_surface * way)  # the remaining error is of second order in the step
             return found, stiffness * factor * k_own / (stiffness + factor * k_surface), True
         is_held = not (least <= following <= most) or abs(gap) > 0.5 * last_gap
         if is_held and least > -np.inf and most < np.inf:
@@ -227,17 +228,17 @@ def cross_faces(
     edges: FloatArray, origins: FloatArray, coefficients: FloatArray, net: FloatArray, heats: FloatArray,
     slopes: FloatArray,
 ) -> bool:  # fmt: skip
-    """Add what flows through the boundary; False where a surface temperature is not found.
+    """Add the heat through the boundary; False where a surface temperature is not found.
 
     Args:
-        potential, slope: Of the cells, see `find_potentials`.
-        cells: Behind the faces.
-        factors, areas: 2 / d [1/m], and of the faces [m2].
-        curves, constants: Of the materials behind.
+        potential, slope: Potentials and conductivities of the cells, see `find_potentials`.
+        cells: Cells behind the faces.
+        factors, areas: 2 / d [1/m], and areas of the faces [m2].
+        curves, constants: Curves and constants of the materials behind.
         laws: Film, reference, imposed flux and strength of radiation of each face, shape (4, faces):
             q = film (reference - T_s) + imposed - strength (T_s + offset)^4.
-        offset: What makes temperatures absolute.
-        heats, slopes: Heat through each face [W], and what it falls by for each kelvin of the cell [W/K]; written.
+        offset: Offset to absolute temperature.
+        heats, slopes: Heat through each face [W], and its decrease for each kelvin of the cell [W/K]; written.
     """
     for face in range(cells.size):
         cell, factor, area = cells[face], factors[face], areas[face]
@@ -271,12 +272,12 @@ def find_residual(
     capacity: FloatArray, curves: Indices, volume: float, firsts: Indices, edges: FloatArray, origins: FloatArray,
     coefficients: FloatArray, net: FloatArray, slope: FloatArray, out: FloatArray,
 ) -> tuple[float, float]:  # fmt: skip
-    """known + tau net - what is stored between two fields, for each cell [J]; least and largest heat capacity.
+    """Compute known + tau net - stored heat between two fields, for each cell [J]; return extreme heat capacities.
 
     Args:
-        base, contents: Temperatures where the storing begins, and the integral of their heat capacities there [J/m3].
-        capacity: Of cells whose heat capacity does not depend on temperature [J/K].
-        curves: Of the others' [J/(m3 K)]; -1 where there is none.
+        base, contents: Initial temperatures, and the integral of the heat capacities up to them [J/m3].
+        capacity: Heat capacity of cells in which it does not depend on temperature [J/K].
+        curves: Curves of the heat capacity of the other cells [J/(m3 K)]; -1 where there is none.
         slope: Heat capacity of each cell at its temperature [J/K]; written.
     """
     least, largest = np.inf, -np.inf

@@ -1,4 +1,4 @@
-"""How much of a body and of its regions the grid misses, and which regions are thinner than a cell."""
+"""Volume of a body and of its regions that the grid misses, and regions that are thinner than a cell."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ from grid.engine.space.fields import SpaceFields
 from grid.engine.space.mesh import open_places
 from grid.engine.space.regions import find_regions, material_cuts
 
-NOTABLE = 0.02  # of a volume: what the grid may miss of it without a word
-MOST_THIN = 8  # regions that are named
+NOTABLE = 0.02  # [-] share of a volume that the grid may miss without a warning
+MOST_THIN = 8  # [-] most regions that a warning names
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a grid misses of the geometry of its problem.
+    """Volumes that a grid misses of the geometry of its problem.
 
     Args:
         missed: Relative difference of volume between the cells and the geometry, by the path of the field.
@@ -33,17 +33,17 @@ class Coverage:
 
     @property
     def volume_missed(self) -> float:
-        """The largest of the relative differences."""
+        """Largest of the relative differences."""
         return max(self.missed.values(), default=0.0)
 
     @property
     def volume_astray(self) -> float:
-        """The largest share of a volume that is missed or lies elsewhere."""
+        """Largest share of a volume that is missed or lies elsewhere."""
         return max(self.volume_missed, *self.displaced.values(), 0.0)
 
 
 def find_coverage(problem: ProblemFields) -> Coverage | None:
-    """What the grid misses; None of a box of one material, of which it misses nothing."""
+    """Find the volumes that the grid misses; None for a box of one material, of which it misses nothing."""
     return problem.once(_find_coverage)
 
 
@@ -74,7 +74,7 @@ def _find_missed_body(problem: ProblemFields) -> tuple[float, float]:
 
 
 def _find_missed_regions(problem: ProblemFields) -> dict[str, tuple[float, float]]:
-    """The same of regions whose cells count by their centres."""
+    """The same for regions whose cells are assigned by their centres."""
     truths = [material.where for material in problem.materials if material.where is not None]
     paths = [f"material[{index}].where" for index in range(len(truths))]
     if not (problem.has_phase_change or problem.coupled_axes):
@@ -97,7 +97,7 @@ def _compare(cells: float, right: float) -> float:
 
 
 def _find_thin(problem: ProblemFields, cuts: Cuts) -> Iterable[tuple[str, str, float]]:
-    """Regions that are thinner than a cell along an axis in every cell that has some of them."""
+    """Find regions that are thinner than a cell along an axis in every cell that has some of them."""
     region = find_regions(problem)
     if region is None:
         return
@@ -106,7 +106,7 @@ def _find_thin(problem: ProblemFields, cuts: Cuts) -> Iterable[tuple[str, str, f
             line = (region == material).astype(np.float64)
             share = np.where(along.weight > 0.0, 0.5 * along.share[..., number].sum(axis=2), 0.0).max(axis=1)
             line.reshape(-1)[cuts.cells] = share
-            total = line.copy()  # of a cell and its two neighbours, in which a thin layer ends
+            total = line.copy()  # sum over a cell and its two neighbours, in which a thin layer ends
             after, before = (slice(None),) * axis + (slice(1, None),), (slice(None),) * axis + (slice(None, -1),)
             total[after] += line[before]
             total[before] += line[after]
@@ -116,7 +116,7 @@ def _find_thin(problem: ProblemFields, cuts: Cuts) -> Iterable[tuple[str, str, f
 
 
 def warn_of_coverage(space: SpaceFields) -> Iterable[str]:
-    """Warnings of volumes that the grid misses, and of regions that are thinner than a cell."""
+    """Warn of volumes that the grid misses, and of regions that are thinner than a cell."""
     coverage, problem = find_coverage(space.problem), space.problem
     if coverage is None:
         return

@@ -1,4 +1,4 @@
-"""Properties of cells that a border of regions cuts: each material's own at centre and temperature, mixed."""
+"""Properties of cells that a border of regions cuts: those of each material at centre and temperature, mixed."""
 
 from collections.abc import Callable
 
@@ -13,12 +13,12 @@ At = Callable[[int, Places, "NDArray[np.int16] | None"], FloatArray]
 
 
 def mix_conductivity(cuts: Cuts, found: FloatArray, axis: int, places: Places, at: At) -> FloatArray:
-    """A conductivity with that of the cut cells along an axis: in series along a column, columns in parallel.
+    """Mix the conductivity of the cut cells along an axis: in series along a column, columns in parallel.
 
     Args:
-        found: At the places, cut cells by their centre [W/(m K)].
-        axis: Along which heat is conducted.
-        places: All cells (open coordinates), or those that `cells` indexes; with a `side`, of this half of each cell.
+        found: Values at the places, in cut cells by their centre [W/(m K)].
+        axis: Axis along which heat is conducted.
+        places: All cells (open coordinates), or those that `cells` indexes; with a `side`, that half of each cell.
         at: The property of a material by its number, at places and where a region has this number.
     """
     where, rows = _find_cut(cuts, places)
@@ -32,7 +32,7 @@ def mix_conductivity(cuts: Cuts, found: FloatArray, axis: int, places: Places, a
 
 
 def mix_by_volume(cuts: Cuts, found: FloatArray, places: Places, at: At) -> FloatArray:
-    """A property for each volume with that of the cut cells, each material by its share."""
+    """Mix a property per volume in the cut cells, each material by its share."""
     where, rows = _find_cut(cuts, places)
     if not where.size:
         return found
@@ -41,7 +41,7 @@ def mix_by_volume(cuts: Cuts, found: FloatArray, places: Places, at: At) -> Floa
 
 
 def _find_cut(cuts: Cuts, places: Places) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which of the places are in cut cells, and in which."""
+    """Find the places that are in cut cells, and the cut cell of each."""
     if "cells" not in places:
         return cuts.cells, np.arange(cuts.cells.size)
     rows = cuts.number[np.ravel_multi_index(places["cells"], cuts.shape)]
@@ -50,7 +50,7 @@ def _find_cut(cuts: Cuts, places: Places) -> tuple[NDArray[np.intp], NDArray[np.
 
 
 def _own(cuts: Cuts, places: Places, where: NDArray[np.intp], rows: NDArray[np.intp], at: At) -> FloatArray:
-    """The property of every material in the cut cells among the places, shape (places, materials)."""
+    """Evaluate the property of every material in the cut cells among the places, shape (places, materials)."""
     index = np.unravel_index(cuts.cells[rows], cuts.shape)
     shape = (where.size,) if "cells" in places else cuts.shape
     inside: Places = {"cells": index}

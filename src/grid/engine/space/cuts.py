@@ -1,4 +1,4 @@
-r"""Cells that the border of a region cuts: how much of each half cell is of which material, along every axis.
+r"""Cells that the border of a region cuts: share of each material in each half cell, along every axis.
 
 A half cell is what lies between the centre of a cell and one of its faces. Along an axis it is a bundle of columns;
 in a column the materials follow each other, and columns conduct side by side. With s the share of the length of
@@ -27,22 +27,22 @@ from grid.engine.values.expression import Expression, run_code
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.planes import Surface, find_surfaces, find_zeros
 
-PARTS = {1: 1, 2: 8, 3: 4}  # columns along each other axis where a surface is curved or slanted
-FEWER_CELLS = 20_000  # in 3D, with more cut cells half as many columns
-NOTHING = 1e-6  # of a cell: what no region or two of them may cover by rounding
-CHUNK = 1 << 19  # pieces of columns that are looked at together
-MOST_SURFACES = 64  # on which columns are cut; with more of them the pieces between samples do
-TURNS = 4  # of regula falsi; the surfaces are nearly straight within a piece of a column
+PARTS = {1: 1, 2: 8, 3: 4}  # [-] columns along each other axis where a surface is curved or slanted, by dimension
+FEWER_CELLS = 20_000  # [-] cut cells in 3D beyond which half as many columns are made
+NOTHING = 1e-6  # [-] relative to a cell: part that no region or two of them may cover by rounding
+CHUNK = 1 << 19  # [-] pieces of columns that are processed at one time
+MOST_SURFACES = 64  # [-] surfaces on which columns are cut; more are represented by the pieces between samples
+TURNS = 4  # [-] iterations of regula falsi; the surfaces are nearly straight within a piece of a column
 Region = NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of the cut cells along one axis.
+    """Columns of the cut cells along one axis.
 
     Args:
         weight: Share of the face that each column has, shape (cells, columns).
-        share: Of the length of each half cell, shape (cells, columns, 2, materials); low half first.
+        share: Share of the length of each half cell, shape (cells, columns, 2, materials); low half first.
     """
 
     weight: FloatArray
@@ -51,7 +51,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Cuts:
-    """The cut cells of a grid.
+    """Cut cells of a grid.
 
     Args:
         cells: Their flat indices, rising.
@@ -69,8 +69,8 @@ class Cuts:
     def fraction(self) -> FloatArray:
         """Share of the volume of each cut cell, shape (cells, materials).
 
-        From the columns of the axis along which they differ least beside their mean, which is the nearest one to the
-        normal of the surface.
+        Taken from the columns of the axis along which they differ least relative to their mean, which is the nearest
+        one to the normal of the surface.
         """
         columns = [0.5 * along.share.sum(axis=2) for along in self.columns]
         means = np.stack(
@@ -81,28 +81,28 @@ class Cuts:
         )
         is_missed = means <= 0.0
         spread = np.where(is_missed, np.inf, squares / np.where(is_missed, 1.0, means) ** 2)
-        spread[:, is_missed.all(axis=0)] = 0.0  # of materials that the cell has not got
+        spread[:, is_missed.all(axis=0)] = 0.0  # materials that the cell does not have
         best = np.argmin(spread.max(axis=2), axis=0)
         found: FloatArray = means[best, np.arange(self.cells.size)]
         return found
 
     @cached_property
     def number(self) -> NDArray[np.int32]:
-        """Position of each cell of the grid in `cells`, flat; -1 of those that nothing cuts."""
+        """Position of each cell of the grid in `cells`, flat; -1 for those that nothing cuts."""
         out = np.full(math.prod(self.shape), -1, np.int32)
         out[self.cells] = np.arange(self.cells.size)
         return out
 
     def volume(self, region: Region, material: int) -> float:
-        """Cells that a region fills, cut ones by their share."""
+        """Volume that a region fills, in cells, cut ones by their share."""
         flat = region.reshape(-1)
         whole = float(np.count_nonzero(flat == material) - np.count_nonzero(flat[self.cells] == material))
         return whole + (float(self.fraction[:, self.present.index(material)].sum()) if material in self.present else 0)
 
     def displaced(self, region: Region, material: int) -> float:
-        """Cells by which a region lies elsewhere than where it is, if each cut cell is wholly of its region.
+        """Volume of a region that lies elsewhere, in cells, if each cut cell is wholly of its region.
 
-        Half of what it has there too much and too little, so that a shift counts once.
+        Half of the sum of surplus and deficit, so that a shift counts once.
         """
         share = self.fraction[:, self.present.index(material)] if material in self.present else 0.0
         return 0.5 * float(np.abs((region.reshape(-1)[self.cells] == material) - share).sum())
@@ -116,14 +116,14 @@ def find_cuts(
     *,
     axes: int | None = None,
 ) -> Cuts | None:
-    """The cells that hold more than one region; None where all borders lie on faces.
+    """Find the cells that hold more than one region; None where all borders lie on faces.
 
     Args:
         truths: The expression of place that is true in each region; where none is, region -1.
-        path: Of the field, for a refusal.
-        find_wanted: Region of each cell by its centre, if that is to fill what no expression covers within a cut cell;
-            cells with -1 are then left out. Asked for only where a cell may be cut.
-        axes: Along how many axes columns are made; one does for volumes. Default all.
+        path: Name of the field, for a refusal.
+        find_wanted: Returns the region of each cell by its centre, to fill the parts of a cut cell that no expression
+            covers; cells with -1 are then left out. Called only where a cell may be cut.
+        axes: Number of axes along which columns are made; one is enough for volumes. Default all.
 
     Raises:
         FieldError: Two regions overlap within a cell.
@@ -147,7 +147,7 @@ def find_cuts(
 
 
 def _sort(domain: Domain, surfaces: list[Surface]) -> tuple[list[list[tuple[int, float]]], list[Surface]]:
-    """Planes inside of cells by axis, each with the number of its layer of cells, and the surfaces that are none."""
+    """Sort surfaces: planes inside of cells by axis, each with the number of its layer of cells, and other surfaces."""
     planes: list[list[tuple[int, float]]] = [[] for _ in domain.cells]
     curved = []
     for surface in surfaces:
@@ -174,7 +174,7 @@ def _holds(truth: Expression, curved: list[Surface]) -> bool:
 
 
 def _undecided(domain: Domain, truths: list[Expression]) -> NDArray[np.bool_]:
-    """The cells in which an expression may be both true and false."""
+    """Find the cells in which an expression may be both true and false."""
     boxes = {}
     for axis, count in enumerate(domain.cells):
         shape = [1] * domain.dimension
@@ -200,7 +200,7 @@ class _Search:
 
 
 def _look(search: _Search, cells: NDArray[np.intp]) -> Cuts | None:
-    """Cut the cells into columns, and leave out those that prove to be of one region."""
+    """Cut the cells into columns, and leave out those that turn out to be of one region."""
     domain, dimension = search.domain, search.domain.dimension
     parts = PARTS[dimension] if search.curved else 1
     parts = max(parts // 2, 1) if dimension == 3 and (cells.size > FEWER_CELLS or search.axes == 1) else parts
@@ -223,14 +223,14 @@ def _look(search: _Search, cells: NDArray[np.intp]) -> Cuts | None:
 
 
 def _is_mixed(along: Columns) -> NDArray[np.bool_]:
-    """Whether a cell holds more of a second region than rounding makes."""
+    """Tell for each cell whether it holds more of a second region than rounding makes."""
     total = np.einsum("ic,ichm->im", along.weight, along.share)
     mixed: NDArray[np.bool_] = total.max(axis=1) < (1.0 - 1e-9) * total.sum(axis=1)
     return mixed
 
 
 def _columns(search: _Search, axis: int, cells: NDArray[np.intp], parts: int) -> Columns:
-    """The columns of some cells along an axis."""
+    """Make the columns of some cells along an axis."""
     domain = search.domain
     index = np.unravel_index(cells, domain.cells)
     others = [other for other in range(domain.dimension) if other != axis]
@@ -262,7 +262,7 @@ def _columns(search: _Search, axis: int, cells: NDArray[np.intp], parts: int) ->
 
 
 def _edges(search: _Search, axis: int, layer: NDArray[np.intp], parts: int) -> FloatArray:
-    """Where the cells of some layers are cut along an axis [m], their two faces included, shape (cells, cuts)."""
+    """Cuts of the cells of some layers along an axis [m], their two faces included, shape (cells, cuts)."""
     domain = search.domain
     low, spacing = domain.origin[axis] + layer * domain.spacing[axis], domain.spacing[axis]
     by_layer: dict[int, list[float]] = {}
@@ -278,18 +278,18 @@ def _edges(search: _Search, axis: int, layer: NDArray[np.intp], parts: int) -> F
 
 
 def _cut_columns(surfaces: list[Surface], name: str, places: dict[str, FloatArray], nodes: FloatArray) -> FloatArray:
-    """The nodes of columns and where surfaces cross them."""
+    """Nodes of columns and their crossings with surfaces."""
     found = [zeros for surface in surfaces if (zeros := _find_crossings(surface, name, places, nodes)) is not None]
     if not found:
         return nodes
-    zeros = np.sort(np.concatenate(found, axis=-1), axis=-1)  # endless where there is none
+    zeros = np.sort(np.concatenate(found, axis=-1), axis=-1)  # infinite where there is none
     most = int(np.isfinite(zeros).sum(axis=-1).max())
     zeros = np.minimum(zeros[..., :most], nodes[..., -1:])
     return np.sort(np.concatenate([nodes, zeros], axis=-1), axis=-1)
 
 
 def _find_crossings(surface: Surface, name: str, places: dict[str, FloatArray], nodes: FloatArray) -> FloatArray | None:
-    """Where a surface crosses each piece between two nodes, by regula falsi (Illinois rule); endless where it does not.
+    """Find where a surface crosses each piece between two nodes, by regula falsi (Illinois rule); infinite if nowhere.
 
     None where it crosses none.
     """
@@ -316,7 +316,7 @@ def _find_crossings(surface: Surface, name: str, places: dict[str, FloatArray], 
 
 @dataclass(frozen=True)
 class _Difference:
-    """The difference of the two sides of a comparison along columns."""
+    """Difference of the two sides of a comparison along columns."""
 
     surface: Surface
     name: str
@@ -329,7 +329,7 @@ class _Difference:
 def _region_at(
     search: _Search, places: dict[str, FloatArray], cells: NDArray[np.intp], volume: FloatArray
 ) -> NDArray[np.int16]:
-    """The region of each piece of a column; pieces without length count for nothing."""
+    """Find the region of each piece of a column; pieces without length are ignored."""
     count = np.zeros(volume.shape, np.int16)
     region = np.full(volume.shape, -1, np.int16)
     for number, truth in enumerate(search.truths):
@@ -341,7 +341,7 @@ def _region_at(
     wrong = count != 1
     if not wrong.any():
         return region
-    is_masked = bool((search.wanted < 0).any())  # outside of a body nothing need be covered
+    is_masked = bool((search.wanted < 0).any())  # outside of a body no region is required
     by_cell = np.where(count > 1 if is_masked else wrong, volume, 0.0).sum(axis=(1, 2))
     if (by_cell > NOTHING).any():
         worst = int(cells[int(by_cell.argmax())])

@@ -33,8 +33,8 @@ from grid.engine.values.operations import FloatArray, Operand
 from grid.engine.values.value import Value
 
 Places = dict[str, Operand]
-LEAST_CONDUCTIVITY = 1e-30  # W/(m K), stands for none where a conductivity falls to zero with temperature
-UNDERSHOOT = 1e-4  # share of the largest conductivity that an iterate may be below zero and count as zero
+LEAST_CONDUCTIVITY = 1e-30  # [W/(m K)] stands for zero where a conductivity falls to zero with temperature
+UNDERSHOOT = 1e-4  # [-] share of the largest conductivity by which an iterate may be below zero and count as zero
 
 
 def discretise(problem: HeatProblem) -> Space:
@@ -63,7 +63,7 @@ def discretise(problem: HeatProblem) -> Space:
     patches = tuple(patch for patch in patches if patch.cells.size)
     cells = problem.domain.cells
     sides = [(k, k) for k in conductivity]
-    if material_cuts(problem) is not None:  # then the two halves of a cell differ
+    if material_cuts(problem) is not None:  # the two halves of a cell differ then
         sides = [
             (conductivity_at(problem, axis, {**places, "side": 0}, region),
              conductivity_at(problem, axis, {**places, "side": 1}, region))
@@ -83,7 +83,7 @@ def discretise(problem: HeatProblem) -> Space:
 def _unvaried_conductance(
     problem: HeatProblem, axis: int, k_low: FloatArray, k_high: FloatArray, region: Region
 ) -> tuple[FloatArray, FloatArray | None]:
-    """G of all faces, and what of it a flow has drawn; where k does not vary the same memory stands for all."""
+    """Compute G of all faces and the part that a flow has drawn; where k does not vary, one number serves all."""
     cells = problem.domain.cells
     open_shape = (1,) * (len(cells) - k_low.ndim) + k_low.shape
     thin_shape = tuple(count if other == axis else open_shape[other] for other, count in enumerate(cells))
@@ -94,12 +94,12 @@ def _unvaried_conductance(
 
 
 def carry_through(problem: HeatProblem, axis: int, conductance: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-    """The part of conductances that stands in the matrix beside a flow, see `grid.engine.space.carrying.carry`."""
+    """Reduce conductances to their part in the matrix beside a flow, see `grid.engine.space.carrying.carry`."""
     return carry(problem, axis, conductance, cell_volume(problem.domain) / problem.domain.spacing[axis])
 
 
 def start_places(problem: HeatProblem) -> Places:
-    """Cell centres, with t = 0 and the initial temperature where a material asks for one."""
+    """Cell centres, with t = 0 and the initial temperature where a material depends on it."""
     places = {**open_places(problem.domain), "t": np.float64(0.0)}
     if any("T" in value.variables for material in problem.materials for value in material.values):
         start = problem.initial if problem.initial is not None and not problem.steady else problem.guess
@@ -110,13 +110,13 @@ def start_places(problem: HeatProblem) -> Places:
 def _property(
     problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, places: Places, region: Region
 ) -> FloatArray:
-    """A property at the places of its region; elsewhere it may be anything, so 1 stands there."""
+    """Evaluate a property at the places of its region; elsewhere it is 1."""
     path = f"material[{index}].{name}" if len(problem.materials) > 1 else f"material.{name}"
     result = np.asarray(value.evaluate(places), dtype=np.float64)
     if region is not None and result.ndim:
         result = np.where(region == index, result, 1.0)
     if "T" in value.variables and result.size and -UNDERSHOOT * result.max() <= result.min() <= limit.minimum:
-        result = np.maximum(result, LEAST_CONDUCTIVITY)  # vanishes with temperature, as a conductivity may
+        result = np.maximum(result, LEAST_CONDUCTIVITY)  # it vanishes with temperature, as a conductivity may
         limit = Limit(0.0, limit.maximum, limit.unit)
     if not (limit.allows(float(result.min())) and limit.allows(float(result.max()))):
         raise FieldError(path, f"everywhere {limit}")
@@ -138,9 +138,9 @@ def _by_region(region: Region, parts: list[FloatArray]) -> FloatArray:
 def conductivity_at(
     problem: HeatProblem, axis: int, places: Places, region: Region, materials: tuple[Material, ...] | None = None
 ) -> FloatArray:
-    """k along an axis [W/(m K)] at the given places, times and temperatures, of other `materials` if given.
+    """Compute k along an axis [W/(m K)] at the given places, times and temperatures, of other `materials` if given.
 
-    Of cells that a border of regions cuts it is that of the whole cell, or of the half on the `side` (0 low, 1 high)
+    In cells that a border of regions cuts it is that of the whole cell, or of the half on the `side` (0 low, 1 high)
     that the places name.
     """
     known = problem.materials if materials is None else materials
@@ -158,7 +158,7 @@ def conductivity_at(
 def couplings_at(
     problem: HeatProblem, conductivity: tuple[FloatArray, ...], places: Places, region: Region
 ) -> tuple[Coupling, ...]:
-    """The off-diagonal conductivities of all cells, beside those along the axes.
+    """Compute the off-diagonal conductivities of all cells, beside those along the axes.
 
     Raises:
         FieldError: Somewhere the tensor is not symmetric, or not positive definite (by its principal minors).
@@ -195,7 +195,7 @@ def _off_diagonal(problem: HeatProblem, row: int, column: int, places: Places, r
 def capacity_at(
     problem: HeatProblem, places: Places, region: Region, materials: tuple[Material, ...] | None = None
 ) -> FloatArray:
-    """rho c V [J/K] of every cell, flat, of other `materials` if given; 1 V where a steady problem gives none."""
+    """Compute rho c V [J/K] of every cell, flat, of other `materials` if given; V where a steady problem gives none."""
     known = problem.materials if materials is None else materials
 
     def at(index: int, places: Places, region: Region) -> FloatArray:
@@ -216,14 +216,14 @@ def capacity_at(
     values = found * cell_volume(problem.domain)
     full = np.broadcast_to(values, problem.domain.cells)
     if values.size == 1 and problem.domain.active is None:
-        return full.reshape(-1)  # one number in memory stands for all cells
+        return full.reshape(-1)  # one number in memory serves all cells
     if problem.domain.active is not None and region is not None:
         full = np.where(region >= 0, full, 0.0)
     return np.ascontiguousarray(full).reshape(-1)
 
 
 def half_conductance(problem: HeatProblem, patch: Patch, conductivity: FloatArray) -> FloatArray:
-    """2 k / d [W/(m2 K)] behind each face of a patch, from the conductivities of all cells."""
+    """Compute 2 k / d [W/(m2 K)] behind each face of a patch, from the conductivities of all cells."""
     half: FloatArray = 2.0 * conductivity.reshape(-1)[patch.cells] / problem.domain.spacing[patch.axis]
     return carry_half(problem, patch, half)
 
@@ -237,10 +237,10 @@ def patch_places(problem: HeatProblem, patch: Patch) -> Places:
 
 
 def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: FloatArray, region: Region) -> FloatArray:
-    """G [W/K] of all faces normal to an axis, one more than cells along it.
+    """Compute G [W/K] of all faces normal to an axis, one more than cells along it.
 
     Args:
-        k_high: Conductivity of each cell as its high face sees it, shape `cells` or open along other axes [W/(m K)].
+        k_high: Conductivity of each cell at its high face, shape `cells` or open along other axes [W/(m K)].
         k_low: The same for its low face; different only where it depends on temperature.
         region: Material of each cell; a cell outside the body (-1) conducts nothing.
     """

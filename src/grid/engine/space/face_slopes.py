@@ -1,4 +1,4 @@
-r"""How the heat through the faces between cells follows the temperatures of both, where conductivities depend on them.
+r"""Derivatives of the heat through faces by both cells' temperatures, where conductivities depend on temperature.
 
 The heat through a face is :math:`(A/d)\int_{T_i}^{T_j} k\,dT`, so its derivatives are k at the temperatures of the
 cells themselves: no difference of two evaluations is needed. Where the conductivity depends on the place as well, the
@@ -13,20 +13,20 @@ from grid.engine.values.operations import FloatArray
 
 
 def has_face_slopes(space: Space) -> bool:
-    """Whether they are known at once: with a flow the share of conduction depends on the conductivity too."""
+    """Tell whether the derivatives are known directly; with a flow the share of conduction depends on k too."""
     return bool(space.face_means) and not space.problem.has_flow
 
 
 def find_face_slopes(space: Space) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
-    r"""For each axis and face :math:`(T_{high} - T_{low})\,dG/dT` of the cells below and above [W/K].
+    r"""Compute for each axis and face :math:`(T_{high} - T_{low})\,dG/dT` of the cells below and above [W/K].
 
     Args:
-        space: With its coefficients at the temperatures.
+        space: Space with its coefficients at the temperatures.
     """
     lows, highs = list[FloatArray](), list[FloatArray]()
     for axis, (g, means) in enumerate(zip(space.conductances, space.face_means, strict=True)):
         own = np.broadcast_to(space.conductivity[axis], space.shape)
-        above, below = own / means.high, own / means.low  # of what each cell would carry at its own temperature
+        above, below = own / means.high, own / means.low  # ratios to the conduction of each cell at its own temperature
         low, high = np.zeros(g.shape), np.zeros(g.shape)
         low[inner(axis)], high[inner(axis)] = above[before_last(axis)], below[after_first(axis)]
         if space.problem.is_periodic[axis]:

@@ -1,4 +1,4 @@
-"""The data of a discretised problem: capacities, conductances, faces, and the field that it starts from."""
+"""Data of a discretised problem: capacities, conductances, faces, and the initial field."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,16 +25,16 @@ Found = TypeVar("Found")
 
 
 def _load_means(_problem: ProblemFields) -> dict[str, CellMeans | None]:
-    """Means of loads over cells and faces by their paths, filled as they are asked for."""
+    """Store of the means of loads over cells and faces by their paths, filled on demand."""
     return {}
 
 
 @dataclass
 class SpaceFields:
-    """The data of a problem on its grid, and what follows from them without a law of the boundary.
+    """Data of a problem on its grid, and properties that follow from them without a law of the boundary.
 
     Args:
-        problem: What is discretised.
+        problem: Problem that is discretised.
         capacity: rho c V [J/K], shape (cells in all,).
         conductivity: For each axis, k [W/(m K)], broadcastable to `cells`.
         region: Index of the material of each cell, shape `cells`; None for one material.
@@ -42,11 +42,11 @@ class SpaceFields:
             two outer faces unless the axis is periodic, where both hold the face that joins them.
         patches: Boundary faces with a law, in the order x_min, x_max, y_min, ...
         half_conductance: For each patch 2 k / d [W/(m2 K)], shape (faces,).
-        active: Which cells belong to a masked body, flat; None if all do. The others have no capacity and no
+        active: True in cells of a masked body, flat; None if all belong to it. The others have no capacity and no
             conductance.
         couplings: Off-diagonal entries of the conductivity tensor, see `grid.engine.space.tensor`.
         face_means: For each axis the mean conductivities beside its faces; empty where no conductivity varies.
-        correction: What the flow of a transient adds to the matrix, see `grid.engine.space.carrying`; None without one.
+        correction: Part of a transient's flow outside the matrix, see `grid.engine.space.carrying`; None without one.
     """
 
     problem: HeatProblem
@@ -62,19 +62,21 @@ class SpaceFields:
     correction: Correction | None = None
     _constant_loads: Loads | None = field(default=None, repr=False)
     _measured: tuple[ref[FloatArray], Measure] | None = field(default=None, repr=False)
-    matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # of a tensor that is constant, by films
-    found: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)  # by `once`
+    matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # matrices of a constant tensor, by films
+    found: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)  # results of `once`
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Cells along each axis."""
         return self.problem.domain.cells
 
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
+        """Condition of each patch."""
         return tuple(self.problem.boundary(patch.name) for patch in self.patches)
 
     def once(self, find: Callable[[Self], Found]) -> Found:
-        """What a function finds of this space and of all that are made of it by `replace`; found once."""
+        """Call a function with this space the first time, and return the same result for all copies by `replace`."""
         if find not in self.found:
             self.found[find] = find(self)
         found: Found = self.found[find]
@@ -82,6 +84,7 @@ class SpaceFields:
 
     @property
     def has_source(self) -> bool:
+        """True where there is a source."""
         return self.problem.source_term != Constant(0.0)
 
     @cached_property
@@ -91,7 +94,7 @@ class SpaceFields:
 
     @property
     def body_count(self) -> int:
-        """How many `body_cells` there are, without a list of them."""
+        """Number of `body_cells`, without a list of them."""
         return self.capacity.size if self.active is None else int(np.count_nonzero(self.active))
 
     @cached_property
@@ -101,7 +104,7 @@ class SpaceFields:
 
     @cached_property
     def common_capacity(self) -> float | None:
-        """C of a cell [J/K] where it is the same number for all of them in memory, else None."""
+        """C of a cell [J/K] where one number in memory serves all of them, else None."""
         return float(self.capacity[0]) if not any(self.capacity.strides) and self.capacity.size else None
 
     @cached_property
@@ -111,7 +114,7 @@ class SpaceFields:
         return float(self.capacity.sum()) if common is None else common * self.capacity.size
 
     def measure(self, temperature: FloatArray) -> Measure:
-        """Extremes, heat-weighted mean and heat of a flat field; NaN spreads to all."""
+        """Measure a flat field: extremes, heat-weighted mean and heat; NaN spreads to all."""
         if self._measured is not None and self._measured[0]() is temperature:
             return self._measured[1]
         common = self.common_capacity
@@ -122,7 +125,7 @@ class SpaceFields:
 
     @cached_property
     def pivot(self) -> float:
-        """The temperature above which the heat of a large field is summed, so that little is lost to rounding."""
+        """Temperature above which the heat of a large field is summed, which reduces rounding."""
         return float(self.initial_temperature()[0])
 
     def _measure_found(self, low: float, high: float, rise: float) -> Measure:
@@ -130,9 +133,9 @@ class SpaceFields:
         return Measure(low, high, self.pivot + rise / self.capacity.size, common * rise)
 
     def remember(self, temperature: FloatArray, low: float, high: float, rise: float) -> None:
-        """Keep what a method found of a large field while it made it: extremes, and the sum of its cells above `pivot`.
+        """Store results of a method for a large field: extremes, and the sum of its cells above `pivot`.
 
-        Good for as long as the array is the last one remembered, and lives.
+        Valid as long as the array is the last one remembered, and exists.
         """
         self.keep_measure(temperature, self._measure_found(low, high, rise))
 
@@ -149,13 +152,13 @@ class SpaceFields:
         return list(map(Measure, *(column.tolist() for column in columns)))
 
     def heat_content(self, temperature: FloatArray, beside: FloatArray | None = None) -> float:
-        """Sum of C T of a flat field [J], or of its difference to another; by blocks, without fields in between."""
+        """Sum C T of a flat field [J], or of its difference to another; by blocks, without intermediate fields."""
         common = self.common_capacity
         total = sum_up(temperature, beside, None if common is not None else self.capacity)
         return total if common is None else common * total
 
     def face_means_of(self, index: int) -> CellMeans | None:
-        """The means of a flux over the faces of a patch, found once for a problem; None where centres are enough."""
+        """Find the means of a flux over the faces of a patch, once for a problem; None where centres are enough."""
         known, key = self.problem.once(_load_means), f"patch {index}"
         if key not in known:
             known[key] = make_face_means(self.problem, self.patches[index], self.boundaries[index].flux_values[0])
@@ -163,11 +166,11 @@ class SpaceFields:
 
     @property
     def has_source_means(self) -> bool:
-        """Whether the source is integrated over cells, because its values at their centres are not enough."""
+        """True where the source is integrated over cells, because its values at their centres are not enough."""
         return self.source_means() is not None
 
     def source_means(self) -> CellMeans | None:
-        """The means of the source over cells, found once for a problem; None where the centres are enough."""
+        """Find the means of the source over cells, once for a problem; None where the centres are enough."""
         known = self.problem.once(_load_means)
         if "source_term" not in known:
             is_plain = not is_patterned(self.problem.source_term)
@@ -177,11 +180,11 @@ class SpaceFields:
         return known["source_term"]
 
     def carried(self, axis: int) -> float:
-        """rho c v A [W/K] along an axis: what the flow carries through one face for each kelvin."""
+        """Heat that the flow carries through one face for each kelvin, rho c v A [W/K] along an axis."""
         return self.problem.carried(axis) * cell_volume(self.problem.domain) / self.problem.domain.spacing[axis]
 
     def inflow(self, patch: Patch) -> float:
-        """rho c v into the body [W/(m2 K)]."""
+        """Heat capacity flow rho c v into the body [W/(m2 K)]."""
         return self.problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0)
 
     @cached_property
@@ -190,7 +193,7 @@ class SpaceFields:
         return self.measure(self.initial_temperature())
 
     def initial_temperature(self) -> FloatArray:
-        """The field at t = 0, or from which a steady state is sought; flat, and evaluated once.
+        """Evaluate the field at t = 0, or the guess of a steady state; flat, and evaluated once.
 
         Raises:
             FieldError: Not finite, or below absolute zero, somewhere.
@@ -204,24 +207,25 @@ class SpaceFields:
         limit = limits.temperature_limit(self.problem.temperature_unit)
         places = open_places(self.problem.domain)
         if isinstance(value, Gridded) and self.active is None:
-            field_ = value.evaluate(places)  # its cells were looked at when the problem was made
+            field_ = value.evaluate(places)  # its cells were checked when the problem was made
         else:
             field_ = evaluate_checked(name, value, places, limit, self.inside)
         return self.fill(np.ascontiguousarray(np.broadcast_to(field_, self.shape), np.float64).reshape(-1))
 
     @property
     def inside(self) -> NDArray[np.bool_] | None:
+        """The cells of a masked body, shape `cells`; None if all belong to it."""
         return None if self.active is None else self.active.reshape(self.shape)
 
     def fill(self, temperature: FloatArray) -> FloatArray:
-        """Give the cells outside a masked body its mean, which is never an extreme and keeps the field finite."""
+        """Set the cells outside a masked body to its mean, which is never an extreme and is finite."""
         if self.active is None:
             return temperature
         inside = temperature[self.active]
         return np.where(self.active, temperature, np.mean(inside))
 
     def spread(self, fields: FloatArray) -> FloatArray:
-        """Fields of the cells of the body, shape (fields, body cells), as fields of all cells, filled outside."""
+        """Extend fields of the cells of the body, shape (fields, body cells), to all cells, filled outside."""
         if self.active is None:
             return fields
         out = np.empty((len(fields), self.capacity.size))
@@ -231,7 +235,7 @@ class SpaceFields:
 
     @cached_property
     def rate(self) -> FloatArray:
-        """1 / C [K/J], flat; 0 outside a masked body."""
+        """Inverse of C [K/J], flat; 0 outside a masked body."""
         if self.active is None:
             return 1.0 / self.capacity
         return np.where(self.active, 1.0 / np.where(self.active, self.capacity, 1.0), 0.0)

@@ -18,22 +18,22 @@ from grid.engine.space.nonlinear import find_variation, stretch
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray, Operand
 
-MILD = 0.05  # share of the change of w up to which a correction is taken as it is
-EXPANSIONS, TURNS = 40, 60
-EXACT = 1e-2  # of the change of w
+MILD = 0.05  # [-] share of the change of w up to which a correction is taken unchanged
+EXPANSIONS, TURNS = 40, 60  # [-] most doublings of a bracket, and most iterations of regula falsi
+EXACT = 1e-2  # [-] relative to the change of w: error of the iteration
 
 
 def correct(
     space: Space, frozen: Space, temperature: FloatArray, correction: FloatArray, shift: float, tau: float, time: float
 ) -> FloatArray:
-    """The temperatures after a correction, flat.
+    """Compute the temperatures after a correction, flat.
 
     Args:
         space: The problem.
-        frozen: It with the coefficients at `temperature`.
+        frozen: The space with the coefficients at `temperature`.
         temperature, correction: Flat [K].
         shift, tau: Weights of heat content and heat flow in the balance.
-        time: [s].
+        time: Time of the coefficients [s].
     """
     plain = temperature + correction
     cells = np.arange(temperature.size) if space.active is None else np.flatnonzero(space.active)
@@ -69,7 +69,7 @@ def _find_left(
     target: FloatArray,
     stage: tuple[float, float, float],
 ) -> FloatArray:
-    """How far w of some cells still has to go, positive on the near side; not a number counts as too far."""
+    """Remaining change of w of some cells, positive on the near side; not a number counts as too far."""
     shift, tau, time = stage
     heat, conducted = integrate_unchecked(space, cells, ends[0][cells], ends[1][cells], time)
     change = shift * heat + tau * conducted if shift else tau * conducted
@@ -80,9 +80,9 @@ def _find_left(
 def integrate_unchecked(
     space: Space, cells: NDArray[np.intp], start: FloatArray, end: FloatArray, time: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Heat [J] between temperatures of some cells, and the integral of k dT times twice area over spacing [W].
+    """Integrate heat [J] between temperatures of some cells, and k dT times twice area over spacing [W].
 
-    Not a number where a property is not physical between them: what is asked of temperatures that are only tried.
+    Not a number where a property is not physical between them, as at trial temperatures.
     """
     problem, varies = space.problem, find_variation(space)
     index = np.unravel_index(cells, space.shape)
@@ -111,7 +111,7 @@ def _close_in(
     left: tuple[FloatArray, FloatArray],
     exact: FloatArray,
 ) -> FloatArray:
-    """The temperatures at which nothing is missing, between two: regula falsi with the halving of the Illinois rule."""
+    """Find the zeros of the remaining change between two temperatures by regula falsi with the Illinois rule."""
     (near, far), (left_near, left_far) = ends, left
     found = far
     for turn in range(TURNS):
@@ -130,7 +130,7 @@ def _close_in(
 
 
 def _slope(frozen: Space, shift: float, tau: float) -> FloatArray:
-    """dw/dT of each cell [J/K]."""
+    """Compute dw/dT of each cell [J/K]."""
     domain = frozen.problem.domain
     slope = shift * frozen.capacity
     for k, spacing in zip(frozen.conductivity, domain.spacing, strict=True):

@@ -21,12 +21,12 @@ from grid.engine.values.operations import FloatArray
 
 Index = tuple[slice | int, ...]
 
-STENCIL = 4  # nodes of a cubic
-REACH = 4  # nodes kept on either side of a point
-HILL = 2.0  # of the height that a parabola has between two points: what is left for other fields
-SMOOTH = 2.0  # ratio of the curvatures of neighbouring cells up to which a field counts as smooth
-SLACK = 1e-6  # of a cell: what is on an interface, where a side of it is asked for
-JUMP = 1.5  # ratio of neighbouring conductivities that counts as an interface even within one material
+STENCIL = 4  # [-] nodes of a cubic
+REACH = 4  # [-] nodes on either side of a point that are considered
+HILL = 2.0  # [-] multiple of a parabola's height between two points by which a value may exceed both
+SMOOTH = 2.0  # [-] ratio of the curvatures of neighbouring cells up to which a field counts as smooth
+SLACK = 1e-6  # [-] relative to a cell: distance of a point on an interface, where one side of it is specified
+JUMP = 1.5  # [-] ratio of neighbouring conductivities that counts as an interface even within one material
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Nodes:
 
 
 def make_nodes(space: Space, axis: int) -> Nodes:
-    """Surfaces and centres along an axis; ghost centres instead of surfaces where it is periodic."""
+    """Make surfaces and centres along an axis; ghost centres instead of surfaces where it is periodic."""
     domain = space.problem.domain
     middle = centres(domain, axis)
     ends = np.array([domain.origin[axis], domain.origin[axis] + domain.size[axis]])
@@ -49,7 +49,7 @@ def make_nodes(space: Space, axis: int) -> Nodes:
 
 
 def widen(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]) -> FloatArray:
-    """The field with one more layer on every side, shape (cells + 2 along each axis)."""
+    """Extend the field by one layer on every side, shape (cells + 2 along each axis)."""
     cells = space.shape
     field = temperature.reshape(cells)
     wide = np.zeros(tuple(count + 2 for count in cells))
@@ -71,11 +71,11 @@ def widen(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]) 
 
 
 def surface_temperature(space: Space, temperature: FloatArray, index: int, closure: Closure) -> FloatArray:
-    r"""Surface temperature behind each face of a patch [K], shape (faces,).
+    r"""Compute the surface temperature behind each face of a patch [K], shape (faces,).
 
     From the flux, T_s = T_P + q_n / g; where the next cell is of the same material, a parabola through both centres
     with the slope that the flux prescribes, which is exact for a uniform source. Where the curvature grows inwards, as
-    ahead of a front that the cells do not resolve, it counts for less, see `weigh_curvature`.
+    ahead of a front that the cells do not resolve, its weight is reduced, see `weigh_curvature`.
     """
     patch = space.patches[index]
     near = temperature[patch.cells]
@@ -92,11 +92,11 @@ def surface_temperature(space: Space, temperature: FloatArray, index: int, closu
 
 
 def _inward(space: Space, index: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether behind each face of a patch two cells are of one smooth material without contact, and whether three."""
+    """Tell for each face of a patch whether two, and three, cells behind are of one smooth material without contact."""
     patch, count = space.patches[index], space.shape[space.patches[index].axis]
     stride = int(np.prod(space.shape[patch.axis + 1 :])) * (1 if patch.side == 0 else -1)
     along = np.unravel_index(patch.cells, space.shape)[patch.axis]
-    left = count - 1 - along if patch.side == 0 else along  # cells farther in
+    left = count - 1 - along if patch.side == 0 else along  # number of cells farther in
     k = np.broadcast_to(space.conductivity[patch.axis], space.shape).reshape(-1)
     region = None if space.region is None else space.region.reshape(-1)
     resistance = contact_resistance(space.problem, patch.axis)
@@ -112,13 +112,13 @@ def _inward(space: Space, index: int) -> tuple[NDArray[np.bool_], NDArray[np.boo
 
 
 def weigh_curvature(curvature: FloatArray, inside: FloatArray, slope: FloatArray) -> FloatArray:
-    r"""Share of the curvature beside a surface that counts, 1 or less, from its ratio r to that of the cells behind.
+    r"""Weight of the curvature beside a surface, 1 or less, from its ratio r to that of the cells behind.
 
     The parabola through an even field cosh(s/L) goes below its least value where cells are longer than 2.3 L; with the
-    share :math:`2 / (c (1 + c)), 4 c^2 = r + 3`, it meets cosh exactly at any L, so the tail ahead of a front stays
-    above what is ahead of it. r is 1 but for the order of a cell where a field is smooth: up to `SMOOTH` all of the
-    parabola counts, and from twice that the share alone. All of it counts as well where it is a small part of the rise
-    that the law of the face prescribes.
+    weight :math:`2 / (c (1 + c)), 4 c^2 = r + 3`, it meets cosh exactly at any L, so the tail ahead of a front stays
+    above the field ahead of it. r is 1 up to the order of a cell where a field is smooth: up to `SMOOTH` the parabola
+    has full weight, and from twice that the weight above. It has full weight as well where it is a small part of the
+    rise that the law of the face prescribes.
 
     Args:
         curvature: Second difference beside the surface [K].
@@ -136,20 +136,20 @@ def weigh_curvature(curvature: FloatArray, inside: FloatArray, slope: FloatArray
 
 
 def is_smooth(k_a: FloatArray, k_b: FloatArray) -> NDArray[np.bool_]:
-    """Whether two neighbouring conductivities belong to one smooth material."""
+    """Tell whether two neighbouring conductivities belong to one smooth material."""
     return np.maximum(k_a, k_b) <= JUMP * np.minimum(k_a, k_b)
 
 
 @dataclass(frozen=True)
 class Law:
-    """A face as its edges see it: arrays over the other axes, each with one entry more at both ends.
+    """A face in the form that its edges need: arrays over the other axes, each with one more entry at both ends.
 
     Args:
-        is_held: Whether the face has a given temperature.
+        is_held: True where the face has a given temperature.
         near: Temperatures of the cells behind the face.
         slope: T_s - T_P of the half cells [K].
-        gain: How much less that is for each kelvin of T_P.
-        is_joined: Whether the two cells behind are of one smooth material.
+        gain: Decrease of the slope for each kelvin of T_P.
+        is_joined: True where the two cells behind are of one smooth material.
     """
 
     is_held: bool
@@ -173,7 +173,7 @@ def _make_law(space: Space, temperature: FloatArray, index: int, closure: Closur
 
 
 def _continue_all(values: FloatArray) -> FloatArray:
-    """Values with one entry more at both ends of each axis, half a cell away: straight on, level where not smooth."""
+    """Extend values by one entry at both ends of each axis, half a cell away: linearly, constant where not smooth."""
     out = np.pad(values, 1, mode="edge")
     for axis in range(out.ndim):
         lines = np.moveaxis(out, axis, 0)
@@ -185,10 +185,10 @@ def _continue_all(values: FloatArray) -> FloatArray:
 
 
 def _fill_edges(wide: FloatArray, laws: dict[tuple[int, int], Law]) -> None:
-    """Edges and corners from the faces that meet there.
+    """Fill edges and corners from the faces that meet there.
 
-    On an edge of two faces the values on one go on to the other by its law, as the field itself does; the mean of both
-    ways. Given temperatures go first, and are continued along their own face.
+    On an edge of two faces the values on one continue to the other by its law, as the field itself does; the mean of
+    both results. Given temperatures have priority, and are continued along their own face.
     """
     dimension = wide.ndim
     for count in range(2, dimension + 1):
@@ -235,7 +235,7 @@ def _meet(wide: FloatArray, index: Index, axis: int, law: Law) -> FloatArray:
 
 
 def _continue(wide: FloatArray, index: Index, axis: int) -> FloatArray:
-    """Value half a cell beyond a line of given values: a parabola, straight or level where they do not go smoothly."""
+    """Value half a cell beyond a line of given values: a parabola, linear or constant where they are not smooth."""
     line = _inner_line(wide, index, axis, 4)
     falls = [a - b for a, b in pairwise(line)]
     bends = [a - b for a, b in pairwise(falls)]
@@ -247,14 +247,14 @@ def _continue(wide: FloatArray, index: Index, axis: int) -> FloatArray:
 
 
 def _least(a: FloatArray, b: FloatArray) -> FloatArray:
-    """The smaller of two changes of one sign, else 0 (minmod)."""
+    """Smaller of two changes of one sign, else 0 (minmod)."""
     return np.where(a * b > 0.0, np.where(np.abs(a) < np.abs(b), a, b), 0.0)
 
 
 def interpolate(space: Space, wide: FloatArray, point: tuple[float, ...], side: str | None = None) -> float:
-    """The widened field at a point of the box, to third order in smooth places.
+    """Interpolate the extended field at a point of the box, to third order in smooth places.
 
-    On a contact, `side` says which limit is meant: `low` or `high` along its axis.
+    On a contact, `side` selects the limit: `low` or `high` along its axis.
     """
     values, materials, pieces, windows = wide, [], [], []
     for axis, coordinate in enumerate(point):
@@ -308,7 +308,7 @@ def _reduce(nodes: Line, values: FloatArray, k: FloatArray, regions: NDArray[np.
 
 
 def _line(line: Line, values: FloatArray, k: FloatArray, region: NDArray[np.int16], at: float) -> float:
-    """One line: cut it at interfaces, take the piece that holds the point, and its nearest nodes."""
+    """Interpolate on one line: cut it at interfaces, take the piece that holds the point, and its nearest nodes."""
     cut = (region[1:] != region[:-1]) | ~is_smooth(k[1:], k[:-1]) | (line.jumps > 0)
     low, high = 0, values.size
     head: list[tuple[float, float]] = []
@@ -329,7 +329,7 @@ def _line(line: Line, values: FloatArray, k: FloatArray, region: NDArray[np.int1
 
 
 def _allowed(nodes: list[tuple[float, float]], at: float) -> tuple[float, float]:
-    """The values beside a point, and beyond them twice the hill that the lesser curvature on both sides makes."""
+    """Range of the values beside a point, extended by twice the height of the parabola with the lesser curvature."""
     right = min(max(bisect_left(nodes, (at, -math.inf)), 1), len(nodes) - 1)
     if len(nodes) == 1:
         return nodes[0][1], nodes[0][1]

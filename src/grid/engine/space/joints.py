@@ -6,8 +6,8 @@ With the integrals :math:`\Theta = \int k\,dT` of both materials, the temperatur
     q = \frac{2}{d}(\Theta_a(T_a) - \Theta_a(s_a)) = \frac{s_a - s_b}{R}
       = \frac{2}{d}(\Theta_b(s_b) - \Theta_b(T_b)),
 
-R the resistance of a contact, without which both are one. What is missing falls with :math:`s_a`, so it is found
-between both cells' temperatures by Newton's method, and halving where that leaves the bounds.
+with the resistance R of a contact; without one :math:`s_a = s_b`. The imbalance falls with :math:`s_a`, so its zero is
+found between both cells' temperatures by Newton's method, and by halving where that leaves the bounds.
 """
 
 import numpy as np
@@ -21,12 +21,12 @@ from grid.engine.space.laws import Joints, JointSlopes
 from grid.engine.space.mesh import after_first, before_last, first, last, open_places
 from grid.engine.values.operations import FloatArray, Operand
 
-TURNS = 100
-EXACT = 1e-13  # of the temperatures
+TURNS = 100  # [-] most iterations of Newton's method
+EXACT = 1e-13  # [-] relative to the temperatures: last step of the iteration
 
 
 def find_joints(space: SpaceFields, axis: int) -> Joints | None:
-    """The faces of an axis at which a conductivity that depends on temperature ends; None if there are none."""
+    """Find the faces of an axis at which a conductivity that depends on temperature ends; None if there are none."""
     problem = space.problem
     varies = np.array([any("T" in value.variables for value in m.conductivity) for m in problem.materials])
     resistance = contact_resistance(problem, axis)
@@ -65,7 +65,7 @@ def _places(space: SpaceFields, cells: NDArray[np.intp]) -> dict[str, Operand]:
 def solve_joints(
     space: SpaceFields, joints: Joints, temperature: FloatArray, time: Operand, means: tuple[Material, ...]
 ) -> JointSlopes:
-    """Mean conductivities beside the faces, and the derivatives of what they carry, at a flat field.
+    """Compute mean conductivities beside the faces, and the derivatives of the heat through them, at a flat field.
 
     Args:
         means: The materials with their properties as means between two temperatures.
@@ -96,7 +96,7 @@ def solve_joints(
         low, high = np.where(gap >= 0.0, surface, low), np.where(gap <= 0.0, surface, high)
         following = surface + gap / (slope_a + slope_b * (1.0 + barrier * slope_a))
         is_settled = (np.abs(following - surface) <= exact) | (gap == 0.0)
-        if is_settled.all():  # before a gap that is all rounding is taken for one that does not shrink
+        if is_settled.all():  # checked first, so that a gap of rounding size does not count as one that fails to shrink
             break
         is_held = (following < low) | (following > high) | (np.abs(gap) > 0.5 * last_gap)
         following = np.where(is_held & ~is_settled, 0.5 * (low + high), following)
@@ -109,6 +109,6 @@ def solve_joints(
 def _ask(
     space: SpaceFields, joints: Joints, side: int, places: dict[str, Operand], materials: tuple[Material, ...] | None
 ) -> FloatArray:
-    places = {**places, "side": 1 - side}  # the half of the low cell that is beside its high face, and the other way
+    places = {**places, "side": 1 - side}  # the half of the low cell that is beside its high face, and vice versa
     k = conductivity_at(space.problem, joints.axis, places, joints.regions[side], materials)
     return np.broadcast_to(k, joints.low.shape)

@@ -1,4 +1,4 @@
-"""Parts of a discretised problem: the laws of its boundary faces, its loads, and what faces between cells hold."""
+"""Parts of a discretised problem: the laws of its boundary faces, its loads, and data of faces between cells."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ from grid.engine.values.value import Value
 
 @dataclass(frozen=True)
 class Closure:
-    """q_n = transmittance (reference - T_P) + imposed, for each face of a patch; each a scalar or shape (faces,)."""
+    """Law q_n = transmittance (reference - T_P) + imposed for each face of a patch; each a scalar or shape (faces,)."""
 
     transmittance: Operand  # U, W/(m2 K)
     reference: Operand  # R
     imposed: Operand  # F, W/m2
 
     def heat_flux(self, temperature: FloatArray) -> FloatArray:
-        """q_n [W/m2] into the body, from the temperatures of the cells behind the faces."""
+        """Compute q_n [W/m2] into the body, from the temperatures of the cells behind the faces."""
         flux: FloatArray = self.transmittance * (self.reference - temperature) + self.imposed
         return flux
 
@@ -33,7 +33,8 @@ class Loads:
     closures: tuple[Closure, ...]  # one for each patch
     source: FloatArray | None  # V q [W], shape (cells in all,)
     operator_key: bytes  # equal keys mean equal transmittances, hence equal matrices
-    prescribed: tuple[float, ...] = ()  # what loads that are given over time are, see `grid.engine.results.load_audit`
+    # values of the loads that are given over time, see `grid.engine.results.load_audit`
+    prescribed: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class HeatFlow:
     boundary_out: float
     generated: float
     faces: tuple[FloatArray, ...] = ()  # into the cells behind each patch, shape (faces,) each
-    prescribed: tuple[float, ...] = ()  # of the loads
+    prescribed: tuple[float, ...] = ()  # values of the loads, as in `Loads`
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,33 @@ class Coupling:
 
 @dataclass(frozen=True)
 class Correction:
-    """What the matrix lacks of the flow through faces.
+    """The part of the flow through faces that is not in the matrix.
 
     Args:
-        drawn: For each axis what the matrix takes from the conductance of every face, the lesser of G and abs(c)/2
-            [W/K]; one more than cells along the axis. None along an axis without flow.
-        is_strict: Whether no local extreme may grow, at first order there.
+        drawn: For each axis the part of the conductance of every face that the matrix omits, the lesser of G and
+            abs(c)/2 [W/K]; one more than cells along the axis. None along an axis without flow.
+        is_strict: True where no local extreme may grow, at first order there.
     """
 
     drawn: tuple[FloatArray | None, ...]
     is_strict: bool = False
 
     def find_conductance(self, axis: int, central: FloatArray, carried: float) -> FloatArray:
-        """G of the faces normal to an axis from g + c/2, which it is up to a cell Peclet number of 2 [W/K]."""
+        """Compute G of the faces normal to an axis from g + c/2, which it is up to a cell Peclet number of 2 [W/K]."""
         drawn = self.drawn[axis]
         return central if drawn is None else np.where(drawn < 0.5 * abs(carried), drawn, central)
 
 
 @dataclass(frozen=True)
 class Joints:
-    """The faces of one axis.
+    """Faces of one axis at which two materials meet, or a contact lies.
 
     Args:
-        axis: Normal to them.
+        axis: Axis normal to them.
         low, high: Flat indices of the cells on both sides, shape (faces,).
         places: Centres of these cells.
         regions: Materials of these cells; None where there is one.
-        resistance: Of the contact [m2 K/W], shape (faces,).
+        resistance: Resistance of the contact [m2 K/W], shape (faces,).
     """
 
     axis: int
@@ -98,12 +99,12 @@ class Joints:
 
 @dataclass(frozen=True)
 class JointSlopes:
-    """What a face between two materials carries.
+    """Conductivities and derivatives of the heat at faces between two materials.
 
     Args:
         joints: The faces.
         k_low, k_high: Mean conductivities of both half cells [W/(m K)].
-        low, high: Derivatives of the heat from the low to the high cell, by the temperature of either [W/K] over area.
+        low, high: Derivatives of the heat from the low to the high cell, by the temperature of each [W/K] over area.
     """
 
     joints: Joints
@@ -118,9 +119,9 @@ class FaceMeans:
     """Mean conductivities beside the faces of an axis [W/(m K)].
 
     Args:
-        high: Of each cell between its temperature and that beyond its high face, shape `cells`.
+        high: Mean of each cell between its temperature and that beyond its high face, shape `cells`.
         low: The same for the low face.
-        slopes: Of the faces at which materials or contacts meet.
+        slopes: Derivatives at the faces where materials or contacts meet.
     """
 
     high: FloatArray
@@ -129,7 +130,7 @@ class FaceMeans:
 
 
 def add_prescribed(before: tuple[float, ...], loads: Loads, step: float) -> tuple[float, ...]:
-    """Sums of the prescribed loads with one more step at which they were as they are [unit of the load times s]."""
+    """Add one step with constant prescribed loads to their time integrals [unit of the load times s]."""
     if not loads.prescribed:
         return ()
     return tuple(
@@ -143,13 +144,14 @@ def close(law: Robin, half: FloatArray) -> Closure:
     film = np.asarray(law.film, np.float64)
     endless = np.isinf(film)
     finite = np.where(endless, 0.0, film)
-    total = np.where(endless | (half + finite == 0.0), 1.0, half + finite)  # a strong inflow leaves no half cell
+    # with a strong inflow the half cell may conduct nothing
+    total = np.where(endless | (half + finite == 0.0), 1.0, half + finite)
     share = np.where(endless, 1.0, finite / total)
     return Closure(half * share, law.reference, law.imposed * (1.0 - share))
 
 
 def split_signs(heat: FloatArray) -> tuple[float, float]:
-    """Sum of what is positive, and minus the sum of what is negative."""
+    """Sum of the positive values, and minus the sum of the negative ones."""
     into = float(np.maximum(heat, 0.0).sum())
     return into, into - float(heat.sum())
 
@@ -157,7 +159,7 @@ def split_signs(heat: FloatArray) -> tuple[float, float]:
 def evaluate_checked(
     path: str, value: Value, places: dict[str, Operand], limit: Limit, used: NDArray[np.bool_] | None = None
 ) -> Operand:
-    """Evaluate a value where it is used; what is not finite or outside the limit is refused by name."""
+    """Evaluate a value where it is used; a value that is not finite or outside the limit is refused by name."""
     result = np.asarray(value.evaluate(places), dtype=np.float64)
     if used is not None and result.ndim:
         some = np.broadcast_to(result, used.shape)[np.unravel_index(int(used.argmax()), used.shape)]

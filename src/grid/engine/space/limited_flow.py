@@ -5,13 +5,13 @@ Through the face after the upwind cell j flows, along the flow,
 .. math:: |c|\,(T_j + \delta) - G\,(T_{j+1} - T_j), \qquad
           \delta = \tfrac13 (T_{j+1} - T_j) + \tfrac16 (T_j - T_{j-1}),
 
-of third order in what is carried (B. van Leer, J. Comput. Phys. 32, 1979, with kappa = 1/3). :math:`\delta` is kept
-within the interval of A. Suresh and H. T. Huynh (J. Comput. Phys. 136, 1997, equations 2.21 to 2.30), which keeps a
-monotone field monotone and leaves smooth extremes alone. The strict interval, between 0 and the smaller of both
-differences, lets no local extreme grow (A. Harten, J. Comput. Phys. 49, 1983). The correction is what of this is not in
-the matrix, see `grid.engine.space.carrying`.
+of third order in what is carried (B. van Leer, J. Comput. Phys. 32, 1979, with kappa = 1/3). :math:`\delta` is limited
+to the interval of A. Suresh and H. T. Huynh (J. Comput. Phys. 136, 1997, equations 2.21 to 2.30), which preserves a
+monotone field and does not change smooth extremes. The strict interval, between 0 and the smaller of both differences,
+lets no local extreme grow (A. Harten, J. Comput. Phys. 49, 1983). The correction is the part of this that is not in the
+matrix, see `grid.engine.space.carrying`.
 
-What enters one cell leaves the next, so heat is conserved to rounding.
+The heat that enters one cell leaves the next, so heat is conserved to rounding.
 """
 
 import math
@@ -26,7 +26,7 @@ from grid.engine.values.operations import FloatArray
 
 
 def add_correction(space: SpaceFields, correction: Correction, temperature: FloatArray, surfaces: Any) -> FloatArray:
-    """Net heat into each cell that the corrections of all axes carry [W], flat.
+    """Compute the net heat into each cell that the corrections of all axes carry [W], flat.
 
     Args:
         space: The discretised problem.

@@ -1,11 +1,11 @@
-"""The limited correction of a flow along one axis, compiled: see `grid.engine.space.limited_flow` for what it is."""
+"""Compiled limited correction of a flow along one axis, see `grid.engine.space.limited_flow` for the scheme."""
 
 import numpy as np
 from numba import njit
 
 from grid.engine.values.operations import FloatArray
 
-STEEPEST = 2.0  # differences with the cell behind that a face value may be ahead of its cell
+STEEPEST = 2.0  # [-] multiple of the difference with the cell behind by which a face value may exceed its cell
 
 
 @njit(cache=True, nogil=True)
@@ -17,11 +17,11 @@ def add_limited(
 
     Args:
         field: Temperature, shape ``(before, count, behind)`` with the axis in the middle [K].
-        drawn: What the matrix takes from each face, shape ``(before, count + 1, behind)`` [W/K].
+        drawn: Part of the conductance that the matrix omits at each face, shape ``(before, count + 1, behind)`` [W/K].
         low, high: Temperature of the surface at either end, shape ``(before, behind)`` [K]; unused on a ring.
         carried: rho c_p v A of the flow along the axis, not 0 [W/K].
-        is_periodic: Whether the last cell is joined to the first.
-        is_strict: Whether no local extreme may grow.
+        is_periodic: True where the last cell is joined to the first.
+        is_strict: True where no local extreme may grow.
         net: Shape of `field` [W].
     """
     count = field.shape[1]
@@ -49,7 +49,7 @@ def add_limited(
 
 @njit(cache=True, nogil=True, inline="always")
 def _minmod(a: float, b: float) -> float:
-    """The smaller of two numbers where they have one sign, else 0."""
+    """Smaller of two numbers where they have one sign, else 0."""
     if a > 0.0 and b > 0.0:
         return min(a, b)
     if a < 0.0 and b < 0.0:
@@ -59,18 +59,18 @@ def _minmod(a: float, b: float) -> float:
 
 @njit(cache=True, nogil=True, inline="always")
 def _join(a: float, b: float) -> float:
-    """The second difference of a face from those of its two cells, equation 2.27 of Suresh and Huynh."""
+    """Second difference of a face from those of its two cells, equation 2.27 of Suresh and Huynh."""
     return _minmod(_minmod(4.0 * a - b, 4.0 * b - a), _minmod(a, b))
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _limit(ahead: float, back: float, before: float, after: float, is_strict: bool) -> float:
-    """How far the temperature of a face is from that of its upwind cell [K].
+    """Limited difference of the temperature of a face from that of its upwind cell [K].
 
     Args:
         ahead, back: Differences with the next cell and with the one behind [K].
         before, after: Second differences of the faces of the cell [K].
-        is_strict: Whether no local extreme may grow.
+        is_strict: True where no local extreme may grow.
     """
     wanted = (2.0 * ahead + back) / 6.0
     if is_strict:
@@ -87,7 +87,7 @@ def _fill(
     field: FloatArray, low: float, high: float, carried: float, is_periodic: bool, before: int, behind: int,
     wide: FloatArray,
 ) -> None:  # fmt: skip
-    """A line in the order of the flow; beyond its ends go on the ring, or the straight line through the surface."""
+    """Fill a line in the order of the flow; beyond its ends the ring, or the straight line through the surface."""
     count = field.shape[1]
     is_along = carried > 0.0
     for at in range(count):

@@ -1,6 +1,6 @@
 """Extremes and sums of fields: by NumPy in pieces that stay in the cache, of large fields by compiled kernels.
 
-Which of the two depends on the number of cells and on whether weights are given, on nothing else.
+The choice between the two depends on the number of cells and on whether weights are given, on nothing else.
 """
 
 from typing import NamedTuple
@@ -10,17 +10,17 @@ import numpy as np
 from grid.engine.values.expression import MANY_CELLS
 from grid.engine.values.operations import FloatArray
 
-BLOCK = 1 << 15  # cells of a sum that is made in pieces
+BLOCK = 1 << 15  # [-] cells of a block of a sum
 
 
 class Measure(NamedTuple):
-    """What is known of the temperatures of a field.
+    """Measured values of the temperatures of a field.
 
     Args:
         lowest, highest: Extremes; both NaN where a temperature is.
         mean: Weighted with the heat capacity.
         rise: Heat of a large field of one capacity above a pivot that is the same for all fields of a run [J]; so two
-            of them tell the heat between, without another look at the fields.
+            values give the heat between fields without another pass over them.
     """
 
     lowest: float
@@ -30,12 +30,12 @@ class Measure(NamedTuple):
 
 
 def is_large(field: FloatArray) -> bool:
-    """Whether compiled kernels look through a field."""
+    """Tell whether compiled kernels process a field."""
     return field.size >= MANY_CELLS
 
 
 def survey(field: FloatArray, weights: FloatArray | None = None) -> tuple[float, float, float]:
-    """The smallest and the largest value of a flat field and its sum, weighted or not; NaN spreads to all three."""
+    """Find smallest and largest value of a flat field and its sum, weighted or not; NaN spreads to all three."""
     if field.size <= BLOCK:
         return float(field.min()), float(field.max()), float((field if weights is None else field * weights).sum())
     lows, highs, total = [], [], 0.0
@@ -48,7 +48,7 @@ def survey(field: FloatArray, weights: FloatArray | None = None) -> tuple[float,
 
 
 def survey_large(field: FloatArray, pivot: float) -> tuple[float, float, float]:
-    """The smallest and the largest value of a flat field, and the sum of all less the pivot each."""
+    """Find the smallest and the largest value of a flat field, and the sum of all less the pivot each."""
     from grid.engine.space.measure_kernels import survey_blocks
 
     found = make_table(field.size)
@@ -57,12 +57,12 @@ def survey_large(field: FloatArray, pivot: float) -> tuple[float, float, float]:
 
 
 def make_table(size: int) -> FloatArray:
-    """Where the kernels put what they find: lowest, highest and sum of each block."""
+    """Make the table of the kernels' results: lowest, highest and sum of each block."""
     return np.empty((3, -(-size // BLOCK)))
 
 
 def conclude(field: FloatArray, found: FloatArray) -> tuple[float, float, float]:
-    """Lowest, highest and sum of all blocks; NaN spreads to all three, which the kernels leave to the sum."""
+    """Combine lowest, highest and sum of all blocks; NaN spreads to all three, which the kernels leave to the sum."""
     total = float(found[2].sum())
     if np.isfinite(total):
         return float(found[0].min()), float(found[1].max()), total
@@ -70,7 +70,7 @@ def conclude(field: FloatArray, found: FloatArray) -> tuple[float, float, float]
 
 
 def sum_up(field: FloatArray, beside: FloatArray | None = None, weights: FloatArray | None = None) -> float:
-    """The sum of a flat field, or of its difference to another, weighted or not; without a field in between."""
+    """Sum a flat field, or its difference to another, weighted or not; without an intermediate field."""
     total = 0.0
     for low in range(0, field.size, BLOCK):
         part = slice(low, low + BLOCK)

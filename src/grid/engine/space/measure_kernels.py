@@ -1,8 +1,8 @@
 """One pass over a large field for its extremes and its sum above a pivot. Importing this module loads Numba.
 
-A field is cut into blocks of `BLOCK` cells, and a block into `LANES` lanes that are put together in pairs at its end,
-so that rounding grows within a block about as it does in NumPy's sums. Every block has a place of its own for what is
-found, so neither the blocks that one call takes nor their order changes a byte.
+A field is cut into blocks of `BLOCK` cells, and a block into `LANES` lanes that are combined in pairs at its end,
+so that rounding grows within a block about as it does in NumPy's sums. Every block has its own place for the results,
+so neither the blocks of one call nor their order change a byte.
 """
 
 from typing import Any
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-BLOCK = 1 << 15  # cells
-LANES = 512
+BLOCK = 1 << 15  # [-] cells of a block
+LANES = 512  # [-] partial sums of a block
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 
 
 @njit(cache=True, nogil=True)
 def _take_four(lows: Array, highs: Array, sums: Array, pivot: float, a: Array, b: Array, c: Array, d: Array) -> None:
-    """Take four rows of cells into the lanes; a NaN may be missing in the extremes, never in the sums."""
+    """Add four rows of cells to the lanes; a NaN may be missing in the extremes, never in the sums."""
     for j in range(a.size):
         p, q, r, s = a[j], b[j], c[j], d[j]
         sums[j] += ((p - pivot) + (q - pivot)) + ((r - pivot) + (s - pivot))
@@ -32,7 +32,7 @@ def _take_four(lows: Array, highs: Array, sums: Array, pivot: float, a: Array, b
 
 @njit(cache=True, nogil=True)
 def _take(lows: Array, highs: Array, sums: Array, pivot: float, low: Array, high: Array, total: Array) -> None:
-    """Take what was found in other lanes, or one row of cells."""
+    """Add the results of other lanes, or one row of cells."""
     for j in range(low.size):
         sums[j] += total[j] - pivot
         lows[j] = min(lows[j], low[j])
@@ -41,7 +41,7 @@ def _take(lows: Array, highs: Array, sums: Array, pivot: float, low: Array, high
 
 @njit(cache=True, nogil=True)
 def survey_blocks(field: Array, pivot: float, begin: int, end: int, found: Array) -> None:
-    """The smallest and the largest cell of blocks `begin` to `end` - 1, and the sum of all less the pivot each.
+    """Find the smallest and the largest cell of blocks `begin` to `end` - 1, and the sum of all less the pivot each.
 
     Args:
         found: Shape (3, blocks); the columns of these blocks are written.

@@ -16,7 +16,7 @@ from grid.engine.values.operations import FloatArray, Operand
 
 @dataclass(frozen=True)
 class Patch:
-    """Faces of cells on one boundary that look the same way; no cell occurs twice.
+    """Faces of cells on one boundary with the same outward direction; no cell occurs twice.
 
     Args:
         name: `x_min` ... `z_max`.
@@ -36,14 +36,14 @@ class Patch:
 
 
 def centres(domain: Domain, axis: int) -> FloatArray:
-    """Cell centres along an axis [m], shape (cells,)."""
+    """Compute cell centres along an axis [m], shape (cells,)."""
     spacing = domain.spacing[axis]
     middle: FloatArray = domain.origin[axis] + (np.arange(domain.cells[axis], dtype=np.float64) + 0.5) * spacing
     return middle
 
 
 def open_places(domain: Domain) -> dict[str, Operand]:
-    """Coordinates of the cell centres by name, each of full rank and open along its own axis."""
+    """Compute coordinates of the cell centres by name, each of full rank and open along its own axis."""
     places: dict[str, Operand] = {}
     for axis in range(domain.dimension):
         shape = [1] * domain.dimension
@@ -53,14 +53,14 @@ def open_places(domain: Domain) -> dict[str, Operand]:
 
 
 def cell_volume(domain: Domain) -> float:
-    """Volume of a cell per unit of section [m3]."""
+    """Compute the volume of a cell per unit of section [m3]."""
     return math.prod(domain.spacing)
 
 
 def make_inner_patch(
     domain: Domain, axis: int, side: int, active: NDArray[np.bool_], is_periodic: bool = False
 ) -> Patch:
-    """The faces of a masked body that look along an axis into cells outside it, round the ends of a periodic one."""
+    """Make the faces of a masked body towards cells outside along an axis, across the ends of a periodic one."""
     field = active.reshape(domain.cells)
     before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
     edge = np.zeros(domain.cells, bool)
@@ -79,7 +79,7 @@ def make_inner_patch(
 
 
 def make_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bool_] | None = None) -> Patch:
-    """The faces of the body on one side of the box, in C order over the other axes."""
+    """Make the faces of the body on one side of the box, in C order over the other axes."""
     faces = tuple(1 if other == axis else count for other, count in enumerate(domain.cells))
     open_to = [(1,) * other + (-1,) + (1,) * (len(faces) - other - 1) for other in range(len(faces))]
     cells = np.zeros(faces, np.intp)
@@ -105,21 +105,25 @@ def _along(axis: int, part: slice | int) -> tuple[slice | int, ...]:
 
 
 def inner(axis: int) -> tuple[slice | int, ...]:
-    """All but the first and the last layer along an axis."""
+    """Index all but the first and the last layer along an axis."""
     return _along(axis, slice(1, -1))
 
 
 def before_last(axis: int) -> tuple[slice | int, ...]:
+    """Index all but the last layer along an axis."""
     return _along(axis, slice(None, -1))
 
 
 def after_first(axis: int) -> tuple[slice | int, ...]:
+    """Index all but the first layer along an axis."""
     return _along(axis, slice(1, None))
 
 
 def first(axis: int) -> tuple[slice | int, ...]:
+    """Index the first layer along an axis."""
     return _along(axis, 0)
 
 
 def last(axis: int) -> tuple[slice | int, ...]:
+    """Index the last layer along an axis."""
     return _along(axis, -1)

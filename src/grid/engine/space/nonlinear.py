@@ -34,29 +34,29 @@ from grid.engine.space.space import Space
 from grid.engine.space.tensor import along_surface
 from grid.engine.values.operations import FloatArray, Operand
 
-SURFACE_ITERATIONS = 200
-SURFACE_TOLERANCE = 1e-13  # of the temperature
-SECANT_REACH = 100.0  # how far beyond the next value of a plain iteration a secant may point
+SURFACE_ITERATIONS = 200  # [-] most iterations for surface temperatures
+SURFACE_TOLERANCE = 1e-13  # [-] relative to the temperature: step at convergence
+SECANT_REACH = 100.0  # [-] largest step of a secant relative to that of a plain iteration
 
 
 @dataclass(frozen=True)
 class Variation:
-    """What of a problem depends on temperature or time, and the places at which that is asked; found once.
+    """Parts of a problem that depend on temperature or time, and the places of their evaluation; found once.
 
     Args:
-        capacity, conductivity: Whether they depend on temperature or time.
-        capacity_of_temperature, conductivity_of_temperature: Whether on temperature.
-        loads_of_temperature: Whether a source or a number in the law of a boundary does.
-        conductivity_places: Whether the conductivity depends on the place within a material.
+        capacity, conductivity: True where they depend on temperature or time.
+        capacity_of_temperature, conductivity_of_temperature: True where they depend on temperature.
+        loads_of_temperature: True where a source or a number in the law of a boundary depends on temperature.
+        conductivity_places: True where the conductivity depends on the place within a material.
         places: Open coordinates of the cell centres.
         behind: For each patch the centres of the cells behind its faces.
-        surfaces: For each patch what its surface temperatures follow from: `given` by the law, `plain` where neither
-            law nor half cell depends on them, else `sought`.
-        is_steep: Whether a property may jump or peak within a difference of temperatures.
+        surfaces: For each patch the origin of its surface temperatures: `given` by the law, `plain` where neither law
+            nor half cell depends on them, else `sought` by iteration.
+        is_steep: True where a property may jump or peak within a difference of temperatures.
         group: Patches whose surface temperatures are sought together.
-        all_conductivities_of_temperature: Whether the conductivity of every material depends on temperature.
-        is_isotropic: Whether every material has one conductivity for all axes, the same in both halves of a cell.
-        at_start: What `freeze_start` found.
+        all_conductivities_of_temperature: True where the conductivity of every material depends on temperature.
+        is_isotropic: True where every material has one conductivity for all axes, the same in both halves of a cell.
+        at_start: Result of `freeze_start`.
         means: The materials with their properties as means between two temperatures.
         joints: For each axis the faces between two materials, and those of contacts, across which a conductivity
             depends on temperature.
@@ -86,12 +86,12 @@ class Group:
 
     Args:
         patches: Their indices.
-        cells: Behind all faces, one patch after the other, flat.
-        ends: Where in them each patch but the last ends.
+        cells: Cells behind all faces, one patch after the other, flat.
+        ends: End of each patch but the last in these cells.
         spacing: Cell size along the normal of each face [m].
         region: Material behind each face; None where there is one.
         places: Centres of the cells.
-        known: The laws of all faces, once they were read; they are the same at all times.
+        known: Laws of all faces, once they were evaluated; they are the same at all times.
     """
 
     patches: tuple[int, ...]
@@ -104,12 +104,12 @@ class Group:
 
 
 def find_variation(space: Space) -> Variation:
-    """What varies in the problem of a space."""
+    """Find the parts of the problem of a space that vary."""
     return space.once(_find_variation)
 
 
 def with_variation(space: Space, variation: Variation) -> Space:
-    """A space in which something else varies, such as one whose capacity stands for a tie."""
+    """Make a space with another variation, such as one whose capacity represents a tie."""
     return replace(space, found={**space.found, _find_variation: variation})
 
 
@@ -144,7 +144,7 @@ def _find_variation(space: Space) -> Variation:
 
 
 def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, Loads]:
-    """The space and its loads with every coefficient taken at a flat field of temperatures and a time [s].
+    """Evaluate every coefficient and the loads at a flat field of temperatures and a time [s].
 
     Raises:
         NotConvergedError: A surface temperature is not found.
@@ -181,7 +181,7 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
 
 
 def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Space, Loads]:
-    """A space with other coefficients as they are, and its half cells and loads at a flat field and a time [s].
+    """Evaluate half cells and loads at a flat field and a time [s], with the other coefficients of a space unchanged.
 
     Raises:
         NotConvergedError: A surface temperature is not found.
@@ -202,7 +202,7 @@ def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Sp
 
 
 def freeze_start(space: Space) -> tuple[Space, Loads]:
-    """`freeze` at the initial field and t = 0, once for a space.
+    """Evaluate `freeze` at the initial field and t = 0, once for a space.
 
     Raises:
         NotConvergedError: A surface temperature is not found.
@@ -217,7 +217,7 @@ def freeze_start(space: Space) -> tuple[Space, Loads]:
 def _conductance(
     space: Space, field: FloatArray, places: dict[str, Operand], axis: int
 ) -> tuple[FloatArray, FaceMeans]:
-    """G [W/K] of all faces normal to an axis, and the mean conductivities beside them."""
+    """Compute G [W/K] of all faces normal to an axis, and the mean conductivities beside them."""
     varies = find_variation(space)
     beyond_high, beyond_low = (
         field.copy(),
@@ -243,18 +243,18 @@ def _conductance(
 
 
 def _mean_conductivity(space: Space, axis: int, places: dict[str, Operand]) -> FloatArray:
-    """k of each cell, as its mean over a stretch of temperatures [W/(m K)]."""
+    """Compute k of each cell, as its mean over a stretch of temperatures [W/(m K)]."""
     materials = find_variation(space).means.materials
     return np.broadcast_to(conductivity_at(space.problem, axis, places, space.region, materials), space.shape)
 
 
 def stretch(one: FloatArray, other: FloatArray) -> dict[str, Operand]:
-    """The temperatures that a stretch of material spans, and their mean."""
+    """Places of a stretch of material: both temperatures, and their mean."""
     return {"T": 0.5 * (one + other), "T_low": np.minimum(one, other), "T_high": np.maximum(one, other)}
 
 
 def _find_group(space: Space, surfaces: list[str]) -> Group | None:
-    """The patches whose surface temperatures can be sought together; None where there are not several."""
+    """Find the patches whose surface temperatures can be sought together; None where there are not several."""
     problem = space.problem
     if problem.coupled_axes or problem.has_flow or material_cuts(problem) is not None:
         return None
@@ -284,7 +284,7 @@ def _find_group(space: Space, surfaces: list[str]) -> Group | None:
 def _solve_group(
     space: Space, group: Group, temperature: FloatArray, time: float
 ) -> dict[int, tuple[Closure, FloatArray]]:
-    """Closures and half conductances of the patches of a group, see `_surface`.
+    """Find closures and half conductances of the patches of a group, see `_surface`.
 
     Raises:
         NotConvergedError: A surface temperature is not found.
@@ -306,7 +306,7 @@ def _solve_group(
 
 
 def _read_laws(space: Space, group: Group, time: float) -> Robin:
-    """The laws of all faces of a group."""
+    """Evaluate the laws of all faces of a group."""
     laws = [space.law(index, time)(0.0) for index in group.patches]
     sizes = [space.patches[index].cells.size for index in group.patches]
     film, reference, imposed = (
@@ -327,7 +327,7 @@ def _split_group(group: Group, closure: Closure, half: FloatArray) -> dict[int, 
 
 
 def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
-    """Closure and half conductance of a patch, at the surface temperatures that satisfy both.
+    """Find closure and half conductance of a patch, at the surface temperatures that satisfy both.
 
     Raises:
         NotConvergedError: They are not found.
@@ -354,35 +354,36 @@ def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> 
 
 
 def find_surface_kind(space: Space, index: int) -> str:
-    """What the surface temperatures of a patch follow from, see `Variation.surfaces`."""
+    """Tell how the surface temperatures of a patch are found, see `Variation.surfaces`."""
     return find_variation(space).surfaces[index]
 
 
 class _Search:
-    """Fixed points s = F(s), one for each face: secants between bounds, and halving where these leave them or creep.
+    """Search of fixed points s = F(s), one for each face: secants between bounds, halving where these leave or stall.
 
-    F is the surface temperature that a law, linear about s, and the half cell at s ask for, so its own value is the
+    F is the surface temperature at which a law, linear about s, and the half cell at s agree, so its own value is the
     first step. F(s) - s changes sign between the bounds; where F jumps, they close on the jump. The secant is that of
-    the heat that is missing, (F(s) - s) times what conducts it, which is a straight line in s for each phase of a
-    body that melts, where F itself is not.
+    the missing heat, (F(s) - s) times its conductance, which is a straight line in s for each phase of a body that
+    melts, where F itself is not.
     """
 
     def __init__(self, start: FloatArray) -> None:
         self.at = start
         self.step = self.tolerance = np.inf
-        self._rounding = max(4.0 * float(np.spacing(np.abs(start).max(initial=0.0))), 1e-300)  # F is known to no more
-        self.worst = 0  # face
+        # F has no finer resolution
+        self._rounding = max(4.0 * float(np.spacing(np.abs(start).max(initial=0.0))), 1e-300)
+        self.worst = 0  # number of the face with the largest step
         self._low = np.full(start.shape, -np.inf)
         self._high = np.full(start.shape, np.inf)
         self._last: tuple[FloatArray, FloatArray] | None = None
-        self._sizes = np.full((2, *start.shape), np.inf)  # of the missing heat one and two turns ago
+        self._sizes = np.full((2, *start.shape), np.inf)  # missing heat one and two turns ago
 
     def is_settled(self, answer: FloatArray, stiffness: FloatArray) -> bool:
-        """Take F(at) and move on, unless every face is at its fixed point to rounding.
+        """Take F(at) and go to the next point, unless every face is at its fixed point to rounding.
 
         Args:
             answer: F(at).
-            stiffness: Heat that is missing for each kelvin of F(at) - at [W/(m2 K)].
+            stiffness: Missing heat for each kelvin of F(at) - at [W/(m2 K)].
         """
         at, gap = self.at, answer - self.at
         self._low = np.where(gap > 0.0, np.maximum(self._low, at), self._low)
@@ -412,7 +413,7 @@ class _Search:
 
 
 def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatArray, FloatArray], FloatArray]:
-    """2 k / d [W/(m2 K)] behind each face of a patch, of the temperatures of its cells and surfaces."""
+    """Make the function 2 k / d [W/(m2 K)] behind each face of a patch, of temperatures of cells and surfaces."""
     problem, patch, varies = space.problem, space.patches[index], find_variation(space)
     if not varies.conductivity:
         return lambda _near, _surface: space.half_conductance[index]
@@ -430,7 +431,7 @@ def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatA
 
 
 def stored_between(space: Space, start: FloatArray, end: FloatArray, time: float = 0.0) -> FloatArray:
-    """Heat that takes each cell from one temperature to another [J], flat: the integral of rho c V dT."""
+    """Integrate the heat that takes each cell from one temperature to another, rho c V dT [J], flat."""
     varies = find_variation(space)
     heat: FloatArray
     if not varies.capacity_of_temperature:

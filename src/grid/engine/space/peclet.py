@@ -1,4 +1,4 @@
-"""The cell Peclet number of a flow, and the warning of a plan where the grid does not resolve what it carries."""
+"""Cell Peclet number of a flow, and the warning of a plan where the grid does not resolve the flow's layers."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ import numpy as np
 from grid.engine.problem.domain import AXES
 from grid.engine.space.fields import SpaceFields
 
-RESOLVED = 2.0  # largest cell Peclet number at which a front or a layer of its own width is seen by the grid
+RESOLVED = 2.0  # [-] largest cell Peclet number at which the grid resolves a front or a layer of its own width
 
 
 def find_cell_peclet(space: SpaceFields, axis: int) -> float:
-    """The largest rho c_p abs(v) d / k along an axis, with the conductivities of the start."""
+    """Find the largest rho c_p abs(v) d / k along an axis, with the conductivities of the start."""
     carried = abs(space.problem.carried(axis))
     if carried == 0.0:
         return 0.0
@@ -21,7 +21,7 @@ def find_cell_peclet(space: SpaceFields, axis: int) -> float:
 
 
 def warn_of_fast_flow(space: SpaceFields) -> Iterator[str]:
-    """One sentence for each axis along which the cell Peclet number is above 2."""
+    """Warn of each axis along which the cell Peclet number is above 2, in one sentence."""
     for axis in range(space.problem.dimension):
         found = find_cell_peclet(space, axis)
         if found > RESOLVED:

@@ -1,4 +1,4 @@
-"""Loads that are given as functions of time, as a method applies them: see the audit of the loads."""
+"""Loads that are given as functions of time, as a method applies them, for the audit of the loads."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from grid.engine.space.fields import SpaceFields
 from grid.engine.values.operations import FloatArray, Operand
 from grid.engine.values.value import Table, Value
 
-BLOCK = 1_000_000  # values at once
+BLOCK = 1_000_000  # [-] values that are computed at one time
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class PrescribedLoad:
 
     Args:
         path: Name of the field.
-        value: What it is.
-        places: Of the faces that it acts on, or of points within them; empty where it is the same everywhere.
-        is_absolute: Whether zero means nothing.
+        value: Value of the load.
+        places: Places of the faces that it acts on, or of points within them; empty where it is the same everywhere.
+        is_absolute: True where the value zero is the absence of the load.
         weights: Shares of the points, which add up to 1; None where all are alike.
     """
 
@@ -31,14 +31,14 @@ class PrescribedLoad:
     weights: FloatArray | None = None
 
     def at(self, time: float) -> float:
-        """Its mean over the faces at a time [s]."""
+        """Compute the mean over the faces at a time [s]."""
         if isinstance(self.value, Table):
             return float(self.sample(np.array([time]))[0])
         values = np.asarray(self.value.evaluate({**self.places, "t": np.float64(time)}), np.float64)
         return float(values.mean()) if self.weights is None else float(values @ self.weights)
 
     def sample(self, times: FloatArray) -> FloatArray:
-        """Its mean over the faces at many times, shape (times,)."""
+        """Compute the mean over the faces at many times, shape (times,)."""
         if isinstance(self.value, Table):
             knots, values = self.value.arrays
             if self.value.interpolation == "linear":
@@ -55,7 +55,7 @@ class PrescribedLoad:
 
 
 def find_prescribed(space: SpaceFields) -> tuple[PrescribedLoad, ...]:
-    """The loads of a space that are given as functions of time."""
+    """Find the loads of a space that are given as functions of time."""
     found = []
     for load in find_timed_loads(space.problem):
         names = load.value.variables
@@ -71,7 +71,7 @@ def find_prescribed(space: SpaceFields) -> tuple[PrescribedLoad, ...]:
 
 
 def _find_points(space: SpaceFields, index: int) -> tuple[dict[str, Operand], FloatArray | None] | None:
-    """The points at which the scheme takes a load of a patch, and their shares; None where they move."""
+    """Find the points at which the scheme takes a load of a patch, and their shares; None where they move."""
     patch = space.patches[index]
     places = {name: np.broadcast_to(place, patch.cells.shape) for name, place in patch.places.items()}
     means = space.face_means_of(index) if space.boundaries[index].has_fluxes else None

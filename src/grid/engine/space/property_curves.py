@@ -1,7 +1,7 @@
-"""Properties of temperature as chains of polynomials, with their integrals, in the form that kernels read.
+"""Properties of temperature as chains of polynomials, with their integrals, in the form that kernels need.
 
 A polynomial of temperature is one piece, a table that is linear between its points has one for each of its stretches.
-What has no such form, or jumps, has no curve; `make_curve` then returns None.
+A property without such a form, or with a jump, has no curve; `make_curve` then returns None.
 """
 
 import math
@@ -18,19 +18,20 @@ from grid.engine.values.operations import FloatArray
 from grid.engine.values.temperature_integral import find_degree
 from grid.engine.values.value import Table, Value
 
-ZERO = 273.15  # K, of degC
-MOST_DEGREE = 5  # of a polynomial: beyond, its coefficients lose digits far from the temperatures that they are made at
-LEAST_EXTENT = 0.25  # of the size of the temperatures: width of the places at which a polynomial is read
+ZERO = 273.15  # [K] 0 degC
+MOST_DEGREE = 5  # [-] degree of a polynomial; beyond it the coefficients lose digits far from their origin
+# [-] relative to the size of the temperatures: width of the interval at which a polynomial is sampled
+LEAST_EXTENT = 0.25
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The integral of a property over temperature.
+    """Integral of a property over temperature.
 
     Args:
-        edges: Lowest temperature of each piece, shape (pieces,); the first is endless.
-        origins: From which each piece counts its temperatures.
-        coefficients: Of the integral, by power of `T - origin`, shape (pieces, powers).
+        edges: Lowest temperature of each piece, shape (pieces,); the first is -infinity.
+        origins: Origin of the temperatures of each piece.
+        coefficients: Coefficients of the integral, by power of `T - origin`, shape (pieces, powers).
     """
 
     edges: FloatArray
@@ -46,7 +47,7 @@ class Curves:
     _curves: list[Curve] = field(default_factory=list)
 
     def add(self, factors: tuple[Value, ...], around: float, offset: float) -> int | None:
-        """The number of the curve of a product of properties; None where it has none.
+        """Return the number of the curve of a product of properties; None where it has none.
 
         Args:
             factors: Values that depend on temperature alone, or on nothing.
@@ -61,7 +62,7 @@ class Curves:
         return self._known[factors]
 
     def lay_out(self) -> tuple[NDArray[np.int64], FloatArray, FloatArray, FloatArray]:
-        """First piece of each curve and one more, edges, origins and coefficients of all pieces."""
+        """Concatenate: first piece of each curve and one more, edges, origins and coefficients of all pieces."""
         firsts = np.cumsum([0, *(curve.edges.size for curve in self._curves)]).astype(np.int64)
         if not self._curves:
             return firsts, np.zeros(0), np.zeros(0), np.zeros((0, 1))
@@ -74,12 +75,12 @@ class Curves:
 
 
 def make_curve(factors: tuple[Value, ...], around: float, offset: float) -> Curve | None:
-    """The integral of a product of properties of temperature; None where it is no chain of polynomials.
+    """Make the integral of a product of properties of temperature; None where it is no chain of polynomials.
 
     Args:
         factors: Values that depend on temperature alone, or on nothing.
         around: A temperature of the problem.
-        offset: What makes temperatures absolute, or a size of them.
+        offset: Offset to absolute temperature, or a size of the temperatures.
     """
     warm = [value for value in factors if "T" in value.variables]
     if any(value.variables - {"T"} for value in factors):
@@ -97,7 +98,7 @@ def make_curve(factors: tuple[Value, ...], around: float, offset: float) -> Curv
 
 
 def _of_polynomial(factors: tuple[Value, ...], degree: int, around: float, offset: float) -> Curve | None:
-    """One piece, from the values at Chebyshev's nodes around a temperature."""
+    """Make one piece, from the values at Chebyshev's nodes around a temperature."""
     extent = max(LEAST_EXTENT * abs(around + offset), 1.0)
     nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
     values = np.broadcast_to(Product(factors).evaluate({"T": around + extent * nodes}), nodes.shape)
@@ -110,7 +111,7 @@ def _of_polynomial(factors: tuple[Value, ...], degree: int, around: float, offse
 
 
 def _of_table(table: Table, share: float) -> Curve:
-    """A piece for each stretch, and one on either side, where the first and the last value hold."""
+    """Make a piece for each stretch, and one on either side, where the first and the last value hold."""
     points, values = np.array(table.points, np.float64), share * np.array(table.values, np.float64)
     slopes = np.diff(values) / np.diff(points)
     sums = np.concatenate([[0.0], np.cumsum(0.5 * (values[:-1] + values[1:]) * np.diff(points))])
@@ -122,7 +123,7 @@ def _of_table(table: Table, share: float) -> Curve:
 
 
 def has_compiled_flow(problem: HeatProblem) -> bool:
-    """Whether the heat flow of a problem that is not linear can be found by compiled loops.
+    """Tell whether the heat flow of a problem that is not linear can be found by compiled loops.
 
     Conductivities and heat capacities that depend on temperature depend on nothing else and have curves; loads may
     depend on time and place, radiation included.
@@ -143,7 +144,7 @@ def has_compiled_flow(problem: HeatProblem) -> bool:
 
 
 def find_curves(problem: HeatProblem, around: float) -> tuple[Curves, list[int], list[int]] | None:
-    """Curves, and for each material those of its conductivity and heat capacity, -1 where they do not vary.
+    """Find curves, and for each material those of its conductivity and heat capacity, -1 where they do not vary.
 
     None where a property that varies has no curve.
     """

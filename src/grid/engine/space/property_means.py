@@ -1,8 +1,8 @@
 """Properties as their means between two temperatures, for heat contents and for Kirchhoff's transformation.
 
-Where a property is a polynomial of temperature, Gauss's rule is exact; of one that is linear the mean is the value at
-the mean temperature. Other properties of temperature alone go by their antiderivative, and those that depend on the
-place as well by adaptive quadrature for each cell (`grid.engine.values.temperature_integral`).
+Where a property is a polynomial of temperature, Gauss's rule is exact; the mean of a linear one is the value at the
+mean temperature. Other properties of temperature alone are integrated by their antiderivative, and those that depend on
+the place as well by adaptive quadrature for each cell (`grid.engine.values.temperature_integral`).
 """
 
 import math
@@ -23,23 +23,26 @@ from grid.engine.values.table_integral import TableIntegral
 from grid.engine.values.temperature_integral import TemperatureIntegral
 from grid.engine.values.value import Constant, Table, Value
 
-MOST_NODES = 8  # of Gauss's rule: polynomials up to the 15th degree
-LEAST_SHARE, LEAST_EXTENT = 2.0**-6, 2.0**-10  # of the size of the temperatures, and in kelvin
-UNDERSHOOT = 1e-4  # share of the largest value that a property may be below zero and count as nothing
-LEAST_VALUE = 1e-30  # stands for nothing, as in `grid.engine.space.discretise`
+MOST_NODES = 8  # [-] nodes of Gauss's rule: polynomials up to the 15th degree
+# [-], [K] least extent of the temperatures: relative to their size, and absolute
+LEAST_SHARE, LEAST_EXTENT = 2.0**-6, 2.0**-10
+UNDERSHOOT = 1e-4  # [-] share of the largest value by which a property may be below zero and count as zero
+LEAST_VALUE = 1e-30  # [SI unit of the property] stands for zero, as in `grid.engine.space.discretise`
 
 
 @dataclass(frozen=True)
 class Product:
-    """The product of properties that depend on temperature."""
+    """Product of properties that depend on temperature."""
 
     factors: tuple[Value, ...]
 
     @property
     def variables(self) -> frozenset[str]:
+        """Variables of all factors."""
         return frozenset().union(*(factor.variables for factor in self.factors))
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
+        """Evaluate the product at the places."""
         return math.prod(factor.evaluate(places) for factor in self.factors)
 
 
@@ -48,10 +51,10 @@ class MeanValue:
     """A property as its mean between the temperatures `T_low` and `T_high` of the places; these may be in any order.
 
     Args:
-        factors: Those of the property that depend on temperature.
-        others: Those that do not.
-        nodes, weights: Of Gauss's rule on [-1, 1], for a polynomial.
-        integral: Of a property of temperature alone that is none.
+        factors: Factors that depend on temperature.
+        others: Factors that do not.
+        nodes, weights: Nodes and weights of Gauss's rule on [-1, 1], for a polynomial.
+        integral: Antiderivative of a property of temperature alone that is no polynomial.
     """
 
     factors: tuple[Value, ...]
@@ -62,13 +65,16 @@ class MeanValue:
 
     @property
     def variables(self) -> frozenset[str]:
+        """Variables of all factors."""
         return frozenset().union(*(value.variables for value in (*self.factors, *self.others)))
 
     @property
     def breakpoints(self) -> tuple[float, ...]:
+        """Empty: no times are listed."""
         return ()
 
     def evaluate(self, places: dict[str, Operand], /) -> Operand:
+        """Evaluate the mean between `T_low` and `T_high`, times the other factors."""
         low, high = (np.asarray(places[name], np.float64) for name in ("T_low", "T_high"))
         mean = self._mean(places, low, high)
         return math.prod((mean, *(value.evaluate(places) for value in self.others)))
@@ -87,7 +93,7 @@ class MeanValue:
 
 
 def _integrate_by_place(product: Product, places: dict[str, Operand], low: FloatArray, high: FloatArray) -> FloatArray:
-    """The mean of a property of place and temperature, by adaptive quadrature for each cell."""
+    """Compute the mean of a property of place and temperature, by adaptive quadrature for each cell."""
     from grid.engine.values.temperature_integral import integrate_adaptively
 
     names = sorted(product.variables - {"T"})
@@ -111,7 +117,7 @@ def _integrate_by_place(product: Product, places: dict[str, Operand], low: Float
 
 @lru_cache(maxsize=64)
 def _find_switches(product: Product, reach: float) -> FloatArray:
-    """Temperatures up to a size at which properties jump or bend everywhere alike."""
+    """Find temperatures up to a size at which properties jump or bend everywhere alike."""
     from grid.engine.values.switches import find_switches
 
     return np.unique([at for factor in product.factors for at in find_switches(factor, "T", -reach, reach)])
@@ -119,11 +125,11 @@ def _find_switches(product: Product, reach: float) -> FloatArray:
 
 @dataclass(frozen=True)
 class Means:
-    """The materials of a problem with their properties as means, made for one problem and kept with it.
+    """Materials of a problem with their properties as means, made once for a problem.
 
     Args:
-        problem: Whose materials they are.
-        anchor, extent: A temperature of the problem, and how far its temperatures are apart [K].
+        problem: Problem of the materials.
+        anchor, extent: A temperature of the problem, and the spread of its temperatures [K].
     """
 
     problem: HeatProblem
@@ -132,18 +138,18 @@ class Means:
 
     @cached_property
     def materials(self) -> tuple[Material, ...]:
-        """The materials with each property that depends on temperature as a `MeanValue`."""
+        """Materials with each property that depends on temperature as a `MeanValue`."""
         return tuple(self._wrap(material) for material in self.problem.materials)
 
     @cached_property
     def is_steep(self) -> bool:
-        """Whether a property is not a polynomial of temperature, so that it may jump or peak between two."""
+        """True where a property is not a polynomial of temperature, so that it may jump or peak between two."""
         values = [value for material in self.materials for value in material.values]
         return any(isinstance(value, MeanValue) and not value.nodes for value in values)
 
     @cached_property
     def is_curved(self) -> bool:
-        """Whether a property is not linear in temperature, so that a large correction leads astray."""
+        """True where a property is not linear in temperature, so that a large correction may diverge."""
         return any(isinstance(value, MeanValue) for material in self.materials for value in material.values)
 
     def _wrap(self, material: Material) -> Material:
@@ -161,7 +167,7 @@ class Means:
         )
 
     def _make_mean(self, factors: tuple[Value, ...], limit: Limit | None) -> Value:
-        """A property as its mean; itself where that is its value at the mean temperature, or it says so itself."""
+        """Make the mean of a property; itself where that is its value at the mean temperature, or its own result."""
         from grid.engine.values.temperature_integral import find_degree
 
         warm = tuple(factor for factor in factors if "T" in factor.variables)
@@ -199,17 +205,17 @@ class Means:
 
 
 def _is_physical(table: Table, limit: Limit | None) -> bool:
-    """Whether all values of a table are, and with them what lies between."""
+    """Tell whether all values of a table are physical, and with them those between."""
     return limit is None or (min(table.values) > limit.minimum and max(table.values) <= limit.maximum)
 
 
 def _knows_its_mean(value: Value) -> bool:
-    """Whether a value takes its own mean between `T_low` and `T_high`."""
+    """Tell whether a value computes its own mean between `T_low` and `T_high`."""
     return isinstance(value, ByPhase) and "T" not in value.solid.variables | value.liquid.variables
 
 
 def make_means(space: SpaceFields) -> Means:
-    """The means of a problem, around the temperatures of its start and of what its faces hold."""
+    """Make the means of a problem, around the temperatures of its start and of its faces."""
     start = space.initial_temperature()
     known = [float(start.min()), float(start.max())]
     for law in space.problem.boundaries.values():

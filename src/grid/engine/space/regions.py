@@ -1,4 +1,4 @@
-"""Which material each cell is of, and which cells the border of two regions cuts."""
+"""Material of each cell, and cells that the border of two regions cuts."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ Region = NDArray[np.int16] | None
 
 
 def material_cuts(problem: ProblemFields) -> Cuts | None:
-    """Cells that the border of two regions cuts; None where there are none, or where cells count by their centre.
+    """Find cells that the border of two regions cuts; None where there are none, or where cells are assigned by centre.
 
-    That they do where a material melts or a conductivity is a full tensor.
+    Cells are assigned by centre where a material melts or a conductivity is a full tensor.
     """
     return problem.once(_find_material_cuts)
 
@@ -27,10 +27,10 @@ def _find_material_cuts(problem: ProblemFields) -> Cuts | None:
 
 
 def find_regions(problem: ProblemFields) -> Region:
-    """Index of the material of each cell, -1 outside a masked body; None where there is one material everywhere.
+    """Find the material's index of each cell, -1 outside a masked body; None where there is one material everywhere.
 
     Raises:
-        FieldError: At some cell centre none or several `where` are true.
+        FieldError: At some cell centre no `where` or several are true.
     """
     mask = problem.domain.active
     if mask is None and all(material.where is None for material in problem.materials):

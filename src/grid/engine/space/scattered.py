@@ -1,7 +1,7 @@
 """Temperatures between the cells of a masked body, by moving least squares over centres and surface points nearby.
 
 A linear field is met exactly, a smooth one to third order where there are enough neighbours for a parabola.
-Neighbours are taken from the material of the nearest one, so a fit does not reach across an interface.
+Neighbours are taken from the material of the nearest one, so a fit does not extend across an interface.
 """
 
 import numpy as np
@@ -14,12 +14,13 @@ from grid.engine.space.mesh import open_places
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-HILL = 0.125  # of the range of the neighbours: what a smooth hill between them rises above them
-RADIUS = 2.3  # cells: enough for a parabola on the edge of a body
+# [-] relative to the range of the neighbours: height by which a smooth maximum between them may exceed them
+HILL = 0.125
+RADIUS = 2.3  # [-] cells to the farthest neighbour; enough for a parabola on the edge of a body
 
 
 def scatter(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]) -> tuple[FloatArray, FloatArray]:
-    """Points with a known temperature: positions and material, shape (n, dimension + 1), and values."""
+    """Collect points with a known temperature: positions and material, shape (n, dimension + 1), and values."""
     domain = space.problem.domain
     inside = np.ones(temperature.size, bool) if space.active is None else space.active
     region = np.zeros(temperature.size) if space.region is None else space.region.reshape(-1).astype(np.float64)
@@ -34,7 +35,7 @@ def scatter(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]
 
 
 def fit(positions: FloatArray, values: FloatArray, point: tuple[float, ...], spacing: tuple[float, ...]) -> float:
-    """The value at a point of a polynomial fitted to its neighbours, the nearer the heavier.
+    """Fit a polynomial to the neighbours of a point, nearer ones with more weight, and return its value there.
 
     Raises:
         FieldError: The point is farther than a cell from every point of the body.

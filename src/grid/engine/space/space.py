@@ -6,8 +6,8 @@ of area A, the balance that every method advances is
     C_i dT_i/dt = sum_j G_ij (T_j - T_i) + sum_faces A (U (R - T_i) + F) + V q_i
 
 G_ij is the series of two half cells, A / (d/(2 k_i) + d/(2 k_j)): the harmonic mean, exact for layers in 1D (S. V.
-Patankar, Numerical Heat Transfer and Fluid Flow, 1980, section 4.2-3). What leaves one cell enters the next to the
-last bit, so heat is conserved to rounding. U, R and F are the boundary law with the surface temperature eliminated
+Patankar, Numerical Heat Transfer and Fluid Flow, 1980, section 4.2-3). The heat that leaves one cell enters the next to
+the last bit, so heat is conserved to rounding. U, R and F are the boundary law with the surface temperature eliminated
 (grid.engine.problem.boundaries).
 """
 
@@ -28,7 +28,7 @@ from grid.engine.space.sums import conduct, sum_conductances
 from grid.engine.space.tensor import along_surface, cross_flux
 from grid.engine.values.operations import FloatArray, Operand
 
-CELSIUS_ZERO = 273.15  # K
+CELSIUS_ZERO = 273.15  # [K] 0 degC
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Space(SpaceFields):
     """A problem on its grid with its balance of heat. Made by `discretise`; nothing changes afterwards but caches."""
 
     def loads(self, time: float) -> Loads:
-        """The boundary closures and the source at a time [s].
+        """Compute the boundary closures and the source at a time [s].
 
         Raises:
             FieldError: A value that is used there is not finite or outside its limits.
@@ -51,27 +51,27 @@ class Space(SpaceFields):
         return loads
 
     def prescribed(self, time: float) -> tuple[float, ...]:
-        """Each load that is given as a function of time, as it is at a time; its mean over the faces of a patch."""
+        """Evaluate each load that is given as a function of time, at a time; its mean over the faces of a patch."""
         if not self.problem.has_timed_values:
             return ()
         return tuple(load.at(time) for load in self.prescribed_loads)
 
     @cached_property
     def prescribed_loads(self) -> tuple[PrescribedLoad, ...]:
-        """The loads of `prescribed`."""
+        """Loads of `prescribed`."""
         return find_prescribed(self)
 
     def closure(self, index: int, time: float) -> Closure:
-        """The closure of a patch at a time [s], of a law that does not depend on the surface temperature."""
+        """Compute the closure of a patch at a time [s], of a law that does not depend on the surface temperature."""
         law = self.robin(index, time, 0.0)
         return close(law, self.half_conductance[index])
 
     def robin(self, index: int, time: float, surface: Operand) -> Robin:
-        """The law of a patch at a time [s]; one that is not linear is taken at the surface temperatures given."""
+        """Evaluate the law of a patch at a time [s]; one that is not linear is linearised at `surface`."""
         return self.law(index, time)(surface)
 
     def law(self, index: int, time: float) -> Callable[[Operand], Robin]:
-        """The law of a patch at a time [s] as a function of its surface temperatures.
+        """Make the law of a patch at a time [s] as a function of its surface temperatures.
 
         Of its values only those that depend on temperature are evaluated again.
         """
@@ -104,7 +104,7 @@ class Space(SpaceFields):
         return robin
 
     def source_heat(self, time: float, temperature: Operand = 0.0) -> FloatArray | None:
-        """V q [W] at a time, flat; None where there is no source."""
+        """Compute V q [W] at a time, flat; None where there is no source."""
         if not self.has_source:
             return None
         places = {**open_places(self.problem.domain), "t": np.float64(time), "T": temperature}
@@ -119,7 +119,7 @@ class Space(SpaceFields):
         return np.ascontiguousarray(full).reshape(-1)
 
     def heat_flow(self, temperature: FloatArray, loads: Loads) -> HeatFlow:
-        """The right-hand side of the balance for a flat field of temperatures."""
+        """Compute the right-hand side of the balance for a flat field of temperatures."""
         net = self.conduct(temperature)
         total_in = total_out = 0.0
         surfaces: list[FloatArray] = []
@@ -146,7 +146,7 @@ class Space(SpaceFields):
         return HeatFlow(net, total_in, total_out, generated, tuple(faces), loads.prescribed)
 
     def boundary_flux(self, index: int, temperature: FloatArray, closure: Closure) -> tuple[FloatArray, FloatArray]:
-        """q_n [W/m2] into the body through each face of a patch, and T_s - T_P of the half cell behind it [K]."""
+        """Compute q_n [W/m2] into the body through each face of a patch, and T_s - T_P of its half cell [K]."""
         half = self.half_conductance[index]
         conducted = closure.heat_flux(temperature[self.patches[index].cells])
         if not self.couplings:
@@ -156,18 +156,18 @@ class Space(SpaceFields):
         return conducted, (conducted - along) / half
 
     def _cross_heat(self, temperature: FloatArray, surfaces: list[FloatArray]) -> FloatArray:
-        """Net heat into each cell that gradients along the faces drive [W], flat."""
+        """Compute the net heat into each cell that gradients along the faces drive [W], flat."""
         net = np.zeros(self.shape)
         for axis, flux in enumerate(cross_flux(self, temperature, surfaces)):
             net -= np.diff(flux, axis=axis) * cell_volume(self.problem.domain) / self.problem.domain.spacing[axis]
         return net.reshape(-1)
 
     def conduct(self, temperature: FloatArray) -> FloatArray:
-        """Net conducted heat into each cell from its neighbours [W], flat."""
+        """Compute the net conducted heat into each cell from its neighbours [W], flat."""
         return conduct(self, temperature)
 
     def diagonal(self, loads: Loads) -> FloatArray:
-        """Sum of all conductances of each cell [W/K], flat: what limits an explicit step."""
+        """Sum all conductances of each cell [W/K], flat; they limit an explicit step."""
         flat = sum_conductances(self)
         for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
             inflow = self.inflow(patch)
@@ -177,14 +177,14 @@ class Space(SpaceFields):
 
 
 def stable_time_step(space: Space, loads: Loads) -> float:
-    """The largest step that keeps the maximum principle [s]; infinite where nothing conducts."""
+    """Compute the largest step that satisfies the maximum principle [s]; infinite where nothing conducts."""
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         limit = np.divide(space.capacity, space.diagonal(loads))
     return float(np.min(limit if space.active is None else limit[space.active]))
 
 
 def box_bounds(space: Space, loads: Loads) -> tuple[float, float] | None:
-    """Of a homogeneous box, without making a field: the stable step [s] and Gershgorin's bound of C^-1 L [1/s].
+    """Bound a homogeneous box without making a field: the stable step [s] and Gershgorin's bound of C^-1 L [1/s].
 
     The largest diagonal entry is at most the sum of the largest of each axis, and just that where films are uniform.
     """

@@ -1,4 +1,4 @@
-r"""What a full conductivity tensor adds to the balance: heat along one axis driven by the gradient along another.
+r"""Terms of a full conductivity tensor in the balance: heat along one axis driven by the gradient along another.
 
 Through a face normal to a flows :math:`q_a = -K_{aa}\,\partial_a T - \sum_b K_{ab}\,\partial_b T`. The first term is
 the two-point flow of `grid.engine.space`; this module has the others. The gradient along the face is the difference of
@@ -31,12 +31,12 @@ from grid.engine.values.operations import FloatArray
 def along_surface(
     space: SpaceFields, index: int, temperature: FloatArray, closure: Closure | None = None
 ) -> FloatArray:
-    """c [W/m2]: the flux into the body behind each face of a patch that the gradient along the surface drives.
+    """Compute c [W/m2]: flux into the body behind each face of a patch that the gradient along the surface drives.
 
     Args:
         index: Number of the patch.
         temperature: Flat field.
-        closure: Closure of the patch; needed where it holds a temperature.
+        closure: Closure of the patch; required where it holds a temperature.
     """
     patch = space.patches[index]
     layer: FloatArray = temperature[patch.cells]
@@ -54,11 +54,11 @@ def along_surface(
 
 
 def cross_flux(space: SpaceFields, temperature: FloatArray, surfaces: list[FloatArray]) -> tuple[FloatArray, ...]:
-    """Flux along each axis that gradients along the others drive, through the faces inside the body [W/m2].
+    """Compute the flux along each axis that gradients along the others drive, through faces inside the body [W/m2].
 
     Args:
-        temperature: Flat field.
-        surfaces: Temperature behind each face of each patch.
+        temperature: Flat field [K].
+        surfaces: Temperature behind each face of each patch [K].
 
     Returns:
         For each axis an array of one more than `cells` along it; zero on the surface of the body.
@@ -76,7 +76,7 @@ def cross_flux(space: SpaceFields, temperature: FloatArray, surfaces: list[Float
 
 
 def _face_conductivity(space: SpaceFields, coupling: Coupling, axis: int) -> FloatArray:
-    """K_ab of the faces normal to an axis; zero on the surface of the body."""
+    """Compute K_ab of the faces normal to an axis; zero on the surface of the body."""
     across = np.broadcast_to(space.conductivity[axis], space.shape).swapaxes(axis, 0)
     along = coupling.conductivity.swapaxes(axis, 0)
     faces = np.zeros((across.shape[0] + 1, *across.shape[1:]))
@@ -92,7 +92,7 @@ def _common(k_low: FloatArray, k_high: FloatArray, low: FloatArray, high: FloatA
 
 
 def _edges(space: SpaceFields, coupling: Coupling, temperature: FloatArray, surfaces: list[FloatArray]) -> FloatArray:
-    """Temperatures on the edges parallel to neither axis of a pair: one more than cells along both."""
+    """Compute temperatures on the edges parallel to neither axis of a pair: one more than cells along both."""
     a, b = coupling.first, coupling.second
     field = temperature.reshape(space.shape)
     weight_a, weight_b = (np.broadcast_to(space.conductivity[axis], space.shape) for axis in (a, b))
@@ -114,7 +114,7 @@ def _edges(space: SpaceFields, coupling: Coupling, temperature: FloatArray, surf
 def _between(
     values: FloatArray, weights: FloatArray, axis: int, low: FloatArray | None, high: FloatArray | None
 ) -> FloatArray:
-    """Values between neighbours along an axis, weighted; the ends are given, or join where they are None (periodic)."""
+    """Weighted values between neighbours along an axis; the ends are given, or join where they are None (periodic)."""
     v, w = values.swapaxes(axis, 0), weights.swapaxes(axis, 0)
     out = np.empty((v.shape[0] + 1, *v.shape[1:]))
     out[1:-1] = (w[:-1] * v[:-1] + w[1:] * v[1:]) / (w[:-1] + w[1:])
@@ -149,7 +149,7 @@ def _corner(space: SpaceFields, a: int, side: int, b: int, end: int, surfaces: l
 
 
 def _extrapolate(values: FloatArray, axis: int, end: int) -> FloatArray:
-    """Half a cell beyond the last value, by the parabola through the nearest three (a line through two)."""
+    """Extrapolate half a cell beyond the last value, by the parabola through the nearest three (a line through two)."""
     v = values.swapaxes(axis, 0)[:: 1 if end == 0 else -1]
     weights = {1: (1.0,), 2: (1.5, -0.5)}.get(v.shape[0], (1.875, -1.25, 0.375))
     total: FloatArray = np.asarray(sum(weight * v[n : n + 1] for n, weight in enumerate(weights)))
@@ -157,7 +157,7 @@ def _extrapolate(values: FloatArray, axis: int, end: int) -> FloatArray:
 
 
 def _gradient(values: FloatArray, weights: FloatArray, space: SpaceFields, axis: int) -> FloatArray:
-    """Derivative along an axis at the cell centres, between values on both edges, second order up to the ends."""
+    """Compute the derivative along an axis at the cell centres from both edges, second order up to the ends."""
     ends: list[FloatArray | None] = [None, None]
     if not space.problem.is_periodic[axis]:
         ends = [_extrapolate(values, axis, end) for end in (0, 1)]

@@ -1,9 +1,9 @@
-"""The matrix of a full conductivity tensor, found by applying the scheme of `grid.engine.space.tensor` to a few fields.
+"""Matrix of a full conductivity tensor, found by applying the scheme of `grid.engine.space.tensor` to a few fields.
 
-A cell sees cells up to `REACH` away along each axis (that far only beside a corner, where surfaces are extrapolated),
-so fields that are one on cells far enough apart give all their columns at once (A. R. Curtis, M. J. D. Powell, J. K.
-Reid, On the estimation of sparse Jacobian matrices, J. Inst. Maths Applics 13, 1974). The matrix is that of the scheme
-to the last rounding, whatever the boundaries are.
+The balance of a cell depends on cells up to `REACH` away along each axis (that far only beside a corner, where
+surfaces are extrapolated), so fields that are one on cells far enough apart give all their columns at once (A. R.
+Curtis, M. J. D. Powell, J. K. Reid, On the estimation of sparse Jacobian matrices, J. Inst. Maths Applics 13, 1974).
+The matrix is that of the scheme to the last rounding, whatever the boundaries are.
 """
 
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ from grid.engine.space.laws import Closure, Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
-REACH = 3
-PERIOD = 2 * REACH + 1
+REACH = 3  # [-] cells along an axis to the farthest that a cell depends on, see above
+PERIOD = 2 * REACH + 1  # [-] distance of probed cells along an axis, so that no cell depends on two
 Index = NDArray[np.intp]
 
 
 def without_loads(loads: Loads) -> Loads:
-    """The same films with nothing that drives heat through them, which makes the scheme linear."""
+    """Make the same films with nothing that drives heat through them, which makes the scheme linear."""
     closures = tuple(Closure(closure.transmittance, 0.0, 0.0) for closure in loads.closures)
     return Loads(closures, None, loads.operator_key)
 
 
 def assemble_coupled(space: Space, loads: Loads) -> Any:
-    """The matrix L [W/K] with heat flow = known part - L T; CSR. Made once for the films of a constant operator."""
+    """Assemble L [W/K] with heat flow = known part - L T; CSR. Computed once for the films of a constant operator."""
     key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in loads.closures)
     if key not in space.matrices:
         space.matrices[key] = probe(space, without_loads(loads))
@@ -39,7 +39,7 @@ def assemble_coupled(space: Space, loads: Loads) -> Any:
 
 
 def probe(space: Space, homogeneous: Loads) -> Any:
-    """The matrix L [W/K] of a space as it is, whatever it was made for, without the correction of a flow; CSR."""
+    """Compute L [W/K] of a space as it is, whatever it was made for, without the correction of a flow; CSR."""
     space = replace(space, correction=None)  # which is not linear
     shape, count = space.shape, space.capacity.size
     lines = [list(_colours(n, space.problem.is_periodic[axis])) for axis, n in enumerate(shape)]
@@ -62,10 +62,10 @@ def probe(space: Space, homogeneous: Loads) -> Any:
 
 
 def _colours(count: int, is_periodic: bool) -> Iterator[tuple[Index, Index]]:
-    """Groups of places along an axis so far apart that no place sees two, and for each place the one it sees, or -1."""
+    """Groups of places along an axis of which no place depends on two, and for each place the one it uses, or -1."""
     main = count - count % PERIOD if is_periodic else count
     groups = [np.arange(start, main, PERIOD) for start in range(min(PERIOD, main))]
-    groups += [np.array([alone]) for alone in range(main, count)]  # around the joint of a ring
+    groups += [np.array([alone]) for alone in range(main, count)]  # around the closure of a ring
     for cells in groups:
         nearest = np.full(count, -1)
         for offset in range(-REACH, REACH + 1):
