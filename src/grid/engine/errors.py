@@ -46,11 +46,11 @@ class RunError(NumericsError):
 
     Args:
         step: Steps taken before it.
-        time_s: Where the refused step began [s].
+        time_s: Time at which the refused step began [s].
         cell: Flat index, or the index along each axis once it is placed.
     """
 
-    remedy: str  # what to do next
+    remedy: str  # recommended next step of the caller
 
     def __init__(
         self, *details: object, step: int | None = None, time_s: float | None = None, cell: Cell | None = None

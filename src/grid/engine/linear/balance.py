@@ -19,7 +19,7 @@ class Balance:
     flow: HeatFlow
     loads: Loads
     space: Space  # coefficients at this temperature
-    solver: LinearSolver  # of the last correction
+    solver: LinearSolver  # solver of the last correction
     iterations: int
     corrections: tuple[float, ...] = ()  # the largest of each turn [K]
 

@@ -183,7 +183,7 @@ class Signals:
         """Sample the functions of all patterns at both ends of stretches, shape (patterns, stretches).
 
         Args:
-            times: Increasing, with all knots that lie between its ends [s].
+            times: Increasing times, with all knots that lie between its ends [s].
         """
         known = {id(load): load.signal.sample(times) for load in self.loads}
         shape = (len(self.patterns), times.size - 1)

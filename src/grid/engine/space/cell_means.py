@@ -50,7 +50,7 @@ class Rule:
     """Points and weights whose sums are the means over some cells.
 
     Args:
-        cells: Those cells, rising.
+        cells: Indices of these cells, rising.
         row: Position in `cells` of the cell of each point.
         places: Coordinates of the points, by axis.
         weight: Share of the cell that each point stands for.
@@ -83,7 +83,7 @@ class CellMeans:
         pattern: Code of its factor that depends on place, if the others do not; else all of it. The points follow it.
         shapes: The cells of a grid, or the faces of a patch.
         start: Temperatures at which the points are chosen, one for each; for an expression in T.
-        used: Which of them belong to the body; None for all.
+        used: True for cells or faces of the body; None for all.
     """
 
     path: str

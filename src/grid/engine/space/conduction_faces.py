@@ -87,7 +87,7 @@ def find_neighbours(space: Space, curves: Indices) -> tuple[Indices, Indices, Fl
     rows, columns, values = list[Indices](), list[Indices](), list[FloatArray]()
     for axis, conductance in enumerate(space.conductances):
         weight = find_area(space, axis) / space.problem.domain.spacing[axis]
-        is_joint = np.zeros(space.capacity.size, bool)  # at the high face of a cell
+        is_joint = np.zeros(space.capacity.size, bool)  # True for a joint at the high face of a cell
         joints = find_variation(space).joints[axis]
         if joints is not None:
             is_joint[joints.low] = True

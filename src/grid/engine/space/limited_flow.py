@@ -30,7 +30,7 @@ def add_correction(space: SpaceFields, correction: Correction, temperature: Floa
 
     Args:
         space: The discretised problem.
-        correction: Of the space.
+        correction: Correction of the space.
         temperature: Flat field [K].
         surfaces: Temperature behind each face of each patch [K].
     """

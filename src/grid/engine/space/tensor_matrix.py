@@ -40,7 +40,7 @@ def assemble_coupled(space: Space, loads: Loads) -> Any:
 
 def probe(space: Space, homogeneous: Loads) -> Any:
     """Compute L [W/K] of a space as it is, whatever it was made for, without the correction of a flow; CSR."""
-    space = replace(space, correction=None)  # which is not linear
+    space = replace(space, correction=None)  # the correction is not linear
     shape, count = space.shape, space.capacity.size
     lines = [list(_colours(n, space.problem.is_periodic[axis])) for axis, n in enumerate(shape)]
     rows, columns, values = [], [], []

@@ -44,7 +44,7 @@ def find_axis_factors(code: Code) -> tuple[Factors, ...] | None:
     """Find the products whose sum an expression is, each a function of one coordinate (and time) for each axis.
 
     Args:
-        code: Of an expression that is a number.
+        code: Code of an expression that is a number.
 
     Returns:
         None where the expression depends on `T`, is no such sum, or has more than `MOST_PRODUCTS` products.

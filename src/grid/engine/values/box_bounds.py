@@ -71,7 +71,7 @@ def _subtract(a: Bounds, b: Bounds) -> Bounds:
 
 
 def _multiply(a: Bounds, b: Bounds) -> Bounds:
-    if np.ndim(b[0]) == 0 and b[0] == b[1]:  # by one number, the most frequent case
+    if np.ndim(b[0]) == 0 and b[0] == b[1]:  # a product with one number, the most frequent case
         one, other = a[0] * b[0], a[1] * b[0]
         return _known(*((one, other) if b[0] >= 0.0 else (other, one)))
     if np.ndim(a[0]) == 0 and a[0] == a[1]:

@@ -29,7 +29,7 @@ class TableIntegral:
         rise = np.diff(values) if is_linear else np.zeros_like(way)
         self._points, self._values = points, values
         self._slopes = np.append(rise / way, 0.0)
-        self._sums = np.concatenate([[0.0], np.cumsum((values[:-1] + 0.5 * rise) * way)])  # from the first point
+        self._sums = np.concatenate([[0.0], np.cumsum((values[:-1] + 0.5 * rise) * way)])  # sums from the first point
 
     def mean(self, one: FloatArray, other: FloatArray) -> FloatArray:
         """Compute the mean between two temperatures, element by element; the value where they are the same."""

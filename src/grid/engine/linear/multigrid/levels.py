@@ -128,7 +128,7 @@ def make_finest(conductances: tuple[FloatArray, ...], rest: FloatArray, factor: 
     """Make the first level, its matrix scaled to about one.
 
     Args:
-        conductances: Of the faces along three axes, of one more than cells along each; no more than (0, y, z) along an
+        conductances: Conductances of faces along three axes, one more than cells along each; shape (0, y, z) along an
             axis x of one cell. Those of a ring hold the joining face twice.
         rest: Diagonal without the conductances, shape of the cells.
         factor: Factor of the conductances in the matrix.
