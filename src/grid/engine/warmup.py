@@ -133,13 +133,13 @@ def _label_parts() -> None:
 
 
 def _look_at_bodies() -> None:
-    """Passes over all cells of large bodies of several materials, and of those that loads drive."""
+    """Run the passes over all cells of large bodies of several materials, and of bodies that loads drive."""
     import numpy as np
 
     from grid.engine.methods.driven.vector_kernels import take_out
     from grid.engine.space.sum_kernels import add_faces, conduct
 
-    gx, gy, gz = np.ones((3, 4)), np.ones((2, 6)), np.ones((2, 6))  # of the faces of eight cells
+    gx, gy, gz = np.ones((3, 4)), np.ones((2, 6)), np.ones((2, 6))  # conductances of the faces of eight cells
     for faces in (gx, gy, gz):
         faces.flags.writeable = False  # as those of a discretised body
     cells, ones = np.empty((2, 4)), np.ones((2, 4))

@@ -127,7 +127,7 @@ def _by_region(region: Region, parts: list[FloatArray]) -> FloatArray:
     if region is None:
         return parts[0]
     if all(part.ndim == 0 for part in parts):
-        return np.array([*parts, 1.0])[region]  # -1, outside of the body, is the last one
+        return np.array([*parts, 1.0])[region]  # -1, outside of the body, indexes the last one
     out = np.ones(region.shape)
     for index, part in enumerate(parts):
         inside = region == index

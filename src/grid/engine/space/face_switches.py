@@ -1,17 +1,17 @@
-"""Sources that are constant within each cell, told by their text."""
+"""Sources that are constant within each cell, recognised by their text."""
 
 from grid.engine.problem.domain import AXES, Domain
 from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY
 from grid.engine.values.planes import Code, find_start, find_zeros, take_apart
 
-ON_FACE = 1e-7  # [cells] a plane so near to a face lies on it
+ON_FACE = 1e-7  # [-] cells: distance from a face within which a plane lies on it
 
 
 def is_even_in_cells(code: Code, domain: Domain) -> bool:
-    """Whether an expression is constant within each cell at any time, because it depends on place by switches alone.
+    """Tell whether an expression is constant within each cell at any time, as it depends on place by switches alone.
 
     That is so where each comparison of a coordinate switches on planes across its axis that lie on faces of the grid,
-    and coordinates stand nowhere else. Found from the code, without a look at any cell; an expression in T is not even.
+    and coordinates occur nowhere else. Only the code is examined, no cell; an expression in T is not even.
     """
     uneven: list[bool] = []
     for place, (operation, argument) in enumerate(code):
@@ -28,7 +28,7 @@ def is_even_in_cells(code: Code, domain: Domain) -> bool:
 
 
 def _switches_on_faces(code: Code, place: int, domain: Domain) -> bool:
-    """Whether the comparison at a place of a code switches on planes of faces alone."""
+    """Tell whether the comparison at a place of a code switches on planes of faces alone."""
     right = find_start(code, place - 1)
     for part in take_apart(code[find_start(code, right - 1) : right], code[right:place]):
         names = {str(name) for kind, name in part if kind == "variable"}

@@ -99,7 +99,7 @@ class SpaceFields:
 
     @cached_property
     def parts(self) -> dict[float, NDArray[np.int32]]:
-        """Numbers of the parts of the body, by the conductance that joins them; as far as they were asked for."""
+        """Numbers of the parts of the body, by the conductance that joins them; filled on demand."""
         return {}
 
     @cached_property

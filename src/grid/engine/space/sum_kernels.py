@@ -1,6 +1,6 @@
 """Compiled passes over the cells of a large body, see `grid.engine.space`. Importing this module loads Numba.
 
-To the bytes of the array operations in whose place they stand: sums in the same order, no fused products.
+They have the bytes of the array operations that they replace: sums in the same order, no fused products.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ Array = Any  # Numba sees the real types; mypy has no stubs for compiled functio
 
 @njit(cache=True, nogil=True)
 def _conduct_along_first(net: Array, field: Array, g: Array, row: int) -> None:
-    """Heat through the faces between a plane of cells and those before and behind it."""
+    """Set the net heat through the faces between a plane of cells and those before and behind it."""
     own, last = field[row], field.shape[0] - 1
     if row < last:
         after, face = field[row + 1], g[row + 1]
@@ -28,7 +28,7 @@ def _conduct_along_first(net: Array, field: Array, g: Array, row: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _conduct_along_second(net: Array, own: Array, g: Array, width: int) -> None:
-    """Heat through the faces between rows of `width` cells of a plane."""
+    """Add the net heat through the faces between rows of `width` cells of a plane."""
     count = own.shape[0] - width
     low, high, face = own[:count], own[width:], g[width:]
     for c in range(count):
@@ -40,7 +40,7 @@ def _conduct_along_second(net: Array, own: Array, g: Array, width: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _conduct_along_last(net: Array, own: Array, g: Array, width: int) -> None:
-    """Heat through the faces between the cells of each row of a plane."""
+    """Add the net heat through the faces between the cells of each row of a plane."""
     for row in range(own.shape[0] // width):
         at, face = row * width, row * (width + 1) + 1
         for k in range(width - 1):
@@ -51,10 +51,10 @@ def _conduct_along_last(net: Array, own: Array, g: Array, width: int) -> None:
 
 @njit(cache=True, nogil=True)
 def conduct(net: Array, field: Array, gx: Array, gy: Array, gz: Array, width: int) -> None:
-    """Net conducted heat into each cell.
+    """Compute the net conducted heat into each cell [W].
 
     Args:
-        net: Filled, shape (cells along x, cells of a plane across it).
+        net: Result, shape (cells along x, cells of a plane across it).
         field: Temperatures, same shape.
         gx, gy, gz: Conductances of faces, shape (faces along x or cells, faces or cells of a plane).
         width: Cells along the last axis.
@@ -67,7 +67,7 @@ def conduct(net: Array, field: Array, gx: Array, gy: Array, gz: Array, width: in
 
 @njit(cache=True, nogil=True)
 def add_faces(total: Array, gx: Array, gy: Array, gz: Array, width: int) -> None:
-    """Fill in the sum of all conductances of each cell; shapes as in `conduct`."""
+    """Compute the sum of all conductances of each cell; shapes as in `conduct`."""
     for row in range(total.shape[0]):
         out, before, after, y, z = total[row], gx[row], gx[row + 1], gy[row], gz[row]
         for c in range(out.shape[0]):

@@ -1,4 +1,4 @@
-"""What all cells of a space exchange with their neighbours: by array operations, on large bodies by compiled passes.
+"""Exchange of all cells with their neighbours: by array operations, on large bodies by compiled passes.
 
 The two give the same bytes. Array operations are slow where there are many cells and the last axis is short, as in
 boards.
@@ -13,7 +13,7 @@ from grid.engine.values.operations import FloatArray
 
 
 def conduct(space: SpaceFields, temperature: FloatArray) -> FloatArray:
-    """Net conducted heat into each cell from its neighbours [W], flat; with what a flow carries."""
+    """Compute the net conducted heat into each cell from its neighbours [W], flat; with the heat of a flow."""
     if (planes := _find_planes(space)) is not None:
         from grid.engine.space.sum_kernels import conduct
 
@@ -39,7 +39,7 @@ def conduct(space: SpaceFields, temperature: FloatArray) -> FloatArray:
 
 
 def sum_conductances(space: SpaceFields) -> FloatArray:
-    """Sum of the conductances between each cell and others [W/K], flat; with what a flow carries."""
+    """Sum the conductances between each cell and others [W/K], flat; with those of a flow."""
     total = np.zeros(space.shape)
     if (planes := _find_planes(space)) is not None:
         from grid.engine.space.sum_kernels import add_faces
@@ -56,7 +56,7 @@ def sum_conductances(space: SpaceFields) -> FloatArray:
 
 
 def _find_planes(space: SpaceFields) -> tuple[FloatArray, ...] | None:
-    """The conductances for compiled passes, planes flat; None where array operations do."""
+    """Find the conductances for compiled passes, planes flat; None where array operations are used."""
     if len(space.shape) != 3 or space.capacity.size < MANY_CELLS or space.problem.has_flow:
         return None
     if any(space.problem.is_periodic) or not all(g.flags.c_contiguous for g in space.conductances):
