@@ -254,10 +254,10 @@ class BodyLU(BodyFactors):
 
 
 def make_body_factors(matrix: Any, space: Space) -> BodyFactors:
-    """Factors of a symmetric positive definite matrix over the cells of the body.
+    """Factorise a symmetric positive definite matrix over the cells of the body.
 
     Raises:
-        SingularError: It is not positive definite.
+        SingularError: The matrix is not positive definite.
     """
     from grid.engine.linear.cholesky import Cholesky, Elimination, find_places
 

@@ -96,7 +96,7 @@ class LoadAnalysis:
 
     @cached_property
     def bends(self) -> frozenset[float]:
-        """Those of the switches at which no load jumps [s]."""
+        """Switches at which no load jumps [s]."""
         return frozenset(self.switches) - self.jumps
 
     @property

@@ -138,13 +138,13 @@ def find_straight_surface(
     own: float, k_own: float, factor: float, film: float, drive: float, curve: int, firsts: Indices, edges: FloatArray,
     coefficients: FloatArray,
 ) -> tuple[float, float]:  # fmt: skip
-    """How much warmer a surface is than the cell, and the conductivity there, in closed form; NaN where there is none.
+    """Compute the rise of a surface above the cell and the conductivity there, in closed form; NaN where there is none.
 
-    There is one under a linear law where the conductivity is a straight line between both temperatures:
-    factor (k d + c d^2) = drive - film d, of whose roots the one counts that a constant conductivity has.
+    A closed form exists under a linear law where the conductivity is a straight line between both temperatures:
+    factor (k d + c d^2) = drive - film d, of whose roots that of a constant conductivity is taken.
 
     Args:
-        drive: Flux into the cell if its surface had its temperature [W/m2].
+        drive: Flux into the cell from a surface at its temperature [W/m2].
     """
     low, last, bend = 0, 0, 0.0
     if curve >= 0:

@@ -140,11 +140,11 @@ class SpaceFields:
         self.keep_measure(temperature, self._measure_found(low, high, rise))
 
     def keep_measure(self, temperature: FloatArray, measure: Measure) -> None:
-        """Keep the measure of a field, for as long as the array is the last one of which one is kept, and lives."""
+        """Store the measure of a field; valid as long as its array exists and is the last one stored."""
         self._measured = ref(temperature), measure
 
     def measure_all(self, fields: FloatArray) -> list[Measure]:
-        """The measures of several small fields, shape (fields, cells), to the same bytes as one by one."""
+        """Measure several small fields, shape (fields, cells), to the same bytes as one by one."""
         common = self.common_capacity
         heat = fields.sum(axis=1) if common is not None else (fields * self.capacity).sum(axis=1)
         mean = (heat if common is None else common * heat) / self.total_capacity

@@ -142,7 +142,7 @@ def widen(interval: Interval) -> Interval:
 
 
 def _fill_gaps(numbers: FloatArray, other: float) -> FloatArray:
-    """Numbers with another in the place of those that are none, of which there hardly are any."""
+    """Replace the entries that are not a number, of which there are few, by another number."""
     is_none = np.isnan(numbers)
     return np.where(is_none, other, numbers) if is_none.any() else numbers
 
@@ -178,18 +178,18 @@ def multiply(one: Interval, other: Interval) -> Interval:
 
 
 def _is_number(one: Interval) -> bool:
-    """Whether an interval is one number, neither zero nor endless, as that of a constant is."""
+    """Tell whether an interval is one number, neither zero nor infinite, as that of a constant is."""
     return one.low is one.high and not one.low.ndim and bool(np.isfinite(one.low) and one.low != 0.0)
 
 
 def _scale(one: Interval, factor: float) -> Interval:
-    """The product with a number that is neither zero nor endless."""
+    """Bounds of the product with a number that is neither zero nor infinite."""
     ends = (one.low, one.high) if factor > 0.0 else (one.high, one.low)
     return widen(Interval(factor * ends[0], factor * ends[1]))
 
 
 def _find_ends(corners: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Least and largest of four numbers, element by element; no number where one of them is none."""
+    """Least and largest of four numbers, element by element; NaN where one of them is."""
     low = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
     return low, np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
 
