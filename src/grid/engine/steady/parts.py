@@ -52,6 +52,12 @@ class Part:
 
 def label_parts(space: Space, least: float) -> NDArray[np.int32]:
     """Number of the part of each cell, flat; faces that conduct less than `least` [W/K] separate parts."""
+    if least not in space.parts:
+        space.parts[least] = _label_parts(space, least)
+    return space.parts[least]
+
+
+def _label_parts(space: Space, least: float) -> NDArray[np.int32]:
     above, labels = np.arange(space.capacity.size), np.empty(space.capacity.size, np.int32)
     for axis, conductance in enumerate(space.conductances):
         before, after = math.prod(space.shape[:axis]), math.prod(space.shape[axis + 1 :])

@@ -29,6 +29,7 @@ from grid.engine.values.value import Table, Value
 
 LOOKS = 17  # [-] times of a run at which its loads are evaluated in full
 BLOCK = 1 << 20  # [-] faces of several stretches, or cells of several fields, that are evaluated together
+FEW_CELLS = 2_048  # [-] cells of a field up to which several are measured together; larger ones are worth a call each
 
 MakeModes = Callable[[Space, Loads, FloatArray, Signals, Course], Modes]
 

@@ -43,6 +43,7 @@ Indices = NDArray[Any]
 TURNS, REFRESHED, MANY = 40, 4, 8.0
 # [-] ratio of successive corrections from which on a matrix is renewed, and that assumed where it is unknown
 SLOW, UNKNOWN = 0.5, 0.999
+ROUNDING = 1e-14  # [-] share of the largest entry by which both triangles of a symmetric matrix may differ
 ROUNDINGS = 8.0  # [-] error of a correction, in units in the last place of the largest temperature
 # [-] capacity over a diagonal from which on single precision is used; the share of an error that it leaves
 LEAST_TIE, ROUGH = 1e-4, 1e-3
