@@ -59,7 +59,7 @@ def _install(name: str) -> Environment:
 def _find_petsc() -> Environment:
     """PETSc with petsc4py as Debian packs it; it has no wheel."""
     python = shutil.which("python3", path=os.defpath)
-    places = sorted(Path("/usr/lib/petscdir").glob("petsc*/*-real/lib/python3/dist-packages/petsc4py"))
-    if python is None or not places:
+    coordinates = sorted(Path("/usr/lib/petscdir").glob("petsc*/*-real/lib/python3/dist-packages/petsc4py"))
+    if python is None or not coordinates:
         raise EnvironmentMissingError("PETSc is not here (Debian: apt-get install python3-petsc4py)")
-    return Environment(Path(python), {"PETSC_DIR": str(places[-1].parents[3])})
+    return Environment(Path(python), {"PETSC_DIR": str(coordinates[-1].parents[3])})

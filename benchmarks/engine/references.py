@@ -57,8 +57,12 @@ def stiff(cells: int = problems.STIFF_CELLS) -> FloatArray:
     width = float(np.abs(matrix).sum(axis=1).max())  # Gershgorin: eigenvalues are in [-width, 0]
     count = int(4 * np.sqrt(width * time)) + 64
     nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
-    places = time * width / 2 * (nodes - 1.0)
-    shape = np.where(np.abs(places) > 1e-8, np.expm1(places) / np.where(places == 0, 1.0, places), 1.0 + places / 2)
+    coordinates = time * width / 2 * (nodes - 1.0)
+    shape = np.where(
+        np.abs(coordinates) > 1e-8,
+        np.expm1(coordinates) / np.where(coordinates == 0, 1.0, coordinates),
+        1.0 + coordinates / 2,
+    )
     series = dct(shape, 2) / count
     series[0] /= 2
     used = int(np.flatnonzero(np.abs(series) > DAMPED_SHARE * np.abs(series).max())[-1]) + 1

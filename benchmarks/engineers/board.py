@@ -92,8 +92,8 @@ def _places() -> dict[str, tuple[Box, ...]]:
 
 def regions() -> dict[str, str]:
     """Where each material is, as expressions; exactly one is true at each cell of the body."""
-    places = _places()
-    everywhere = tuple(box for boxes in places.values() for box in boxes)
+    coordinates = _places()
+    everywhere = tuple(box for boxes in coordinates.values() for box in boxes)
     clear, traces, vias = _inside(CLEARANCES), _inside(TRACES), _inside(VIAS)
     plane, core, top = _between(0, 1), _between(1, 3), _between(3, 4)
     without = "where({}, 0, 1) > 0"
@@ -108,7 +108,7 @@ def regions() -> dict[str, str]:
         "copper": f"(({plane}) & ({without.format(clear)})) | (({top}) & {traces})",
         "vias": f"({core}) & {vias}",
         "solder": f"({_between(4, 5)}) & {_inside(everywhere)}",
-        **{material: f"({_between(5, 6)}) & {_inside(boxes)}" for material, boxes in places.items()},
+        **{material: f"({_between(5, 6)}) & {_inside(boxes)}" for material, boxes in coordinates.items()},
     }
 
 
@@ -177,8 +177,8 @@ def make_system(coarse: int = 1) -> System:
     size = tuple(length * MM for length in SIZE)
     x, y, z = fv.centres(size, cells)
     x, y, layer = x / MM, y / MM, np.floor(z / MM / LAYER).astype(int)
-    places = _places()
-    everywhere = tuple(box for boxes in places.values() for box in boxes)
+    coordinates = _places()
+    everywhere = tuple(box for boxes in coordinates.values() for box in boxes)
     parts = _mask(everywhere, x, y)
     active = (layer < 4) | parts
     clear, traces, vias = (_mask(boxes, x, y) for boxes in (CLEARANCES, TRACES, VIAS))
@@ -187,7 +187,7 @@ def make_system(coarse: int = 1) -> System:
     material[((layer == 0) & ~clear) | ((layer == 3) & traces)] = names.index("copper")
     material[((layer == 1) | (layer == 2)) & vias] = names.index("vias")
     material[layer == 4] = names.index("solder")
-    for name, boxes in places.items():
+    for name, boxes in coordinates.items():
         material[(layer == 5) & _mask(boxes, x, y)] = names.index(name)
     body, own = fv.make_body(active, size), material[active]
     tables = [np.broadcast_to(np.array(k), 3) for k, _, _ in MATERIALS.values()]

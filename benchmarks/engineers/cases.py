@@ -2,7 +2,7 @@
 
     problem, times, tolerance = problem("E1")
 
-Every time error is the largest over asked times and cells, as a share of the rise (of the span, where a problem has no
+Every time error is the largest over output times and cells, as a share of the rise (of the span, where a problem has no
 rise) of the reference, which solves the same finite-volume equations far more tightly.
 """
 
@@ -54,7 +54,7 @@ class Row:
         times: Asked for [s]; empty for a steady state.
         tolerance: Stated error, what the peers are converged to and what Grid is asked for.
         rise: What the error is a share of, from the reference [K].
-        reference: Makes the fields at the asked times, shape (times, cells of the body).
+        reference: Makes the fields at the output times, shape (times, cells of the body).
         peers: By name.
         least, aim: How many times as fast as its best peer Grid is to be.
         error: Of fields against the reference; the largest over times and cells as a share of the rise if None.
@@ -229,7 +229,7 @@ ROWS: dict[str, Row] = {
 
 
 def problem(name: str) -> "tuple[HeatProblem, tuple[float, ...], float]":
-    """The problem of a row for Grid, its asked times (empty for a steady state), and its tolerance."""
+    """The problem of a row for Grid, its output times (empty for a steady state), and its tolerance."""
     from grid.engine import HeatProblem
 
     row = ROWS[name]
@@ -237,7 +237,7 @@ def problem(name: str) -> "tuple[HeatProblem, tuple[float, ...], float]":
 
 
 def load_reference(name: str) -> FloatArray:
-    """The fields at the asked times, shape (times, cells of the body); made if nobody has made them yet."""
+    """The fields at the output times, shape (times, cells of the body); made if nobody has made them yet."""
     row = ROWS[name]
     made_by = getattr(row.reference, "func", row.reference).__module__
     modules = {Path(module.__file__ or "") for module in (finite_volumes, solvers, stepping)}
@@ -254,7 +254,7 @@ def load_reference(name: str) -> FloatArray:
 
 
 def error_of(name: str, fields: FloatArray) -> float:
-    """Largest error over asked times and cells, as a share of the rise."""
+    """Largest error over output times and cells, as a share of the rise."""
     reference, row = load_reference(name), ROWS[name]
     if row.error is not None:
         return row.error(fields, reference)

@@ -99,17 +99,17 @@ def find_work(number: int, method: str) -> Work:
     from grid.engine.costs.runs import plan_work, steady_work
     from grid.engine.costs.table import add
     from grid.engine.methods import METHODS
-    from grid.engine.run.choosing import estimate_cost, find_landings, make_facts
+    from grid.engine.run.choosing import estimate_cost, find_stop_times, make_inputs
 
     made = make(number)
     problem = HeatProblem.from_case(made.case)
     if problem.steady:
         return add(plan_work(problem, 1), steady_work(problem))
     outputs = (0.0, *made.times) if made.times else (0.0, problem.end_time or 0.0)
-    landings = find_landings(problem, outputs, made.tolerance)
-    facts = make_facts(problem, outputs, landings, None, made.tolerance, "double")
+    stop_times = find_stop_times(problem, outputs, made.tolerance)
+    inputs = make_inputs(problem, outputs, stop_times, None, made.tolerance, "double")
     [chosen] = [one for one in METHODS if one.name == method]
-    return estimate_cost(chosen, facts).work
+    return estimate_cost(chosen, inputs).work
 
 
 def fit(runs: Sequence[Run]) -> dict[str, float]:

@@ -41,7 +41,7 @@ class System:
 
 @dataclass(frozen=True)
 class Answer:
-    """Temperatures at the asked times, shape (times, cells), and in how many steps."""
+    """Temperatures at the output times, shape (times, cells), and in how many steps."""
 
     fields: FloatArray
     steps: int
@@ -67,10 +67,10 @@ class Interval:
 
 
 def make_intervals(knots: Sequence[float], times: Sequence[float], step: float) -> list[Interval]:
-    """Intervals from 0 to the last asked time, with steps of at most `step`."""
+    """Intervals from 0 to the last output time, with steps of at most `step`."""
     inside = [knot for knot in knots if 0.0 < knot < times[-1]]
-    landings = np.unique(np.round([0.0, *inside, *times], 9))
-    spans = itertools.pairwise(landings)
+    stop_times = np.unique(np.round([0.0, *inside, *times], 9))
+    spans = itertools.pairwise(stop_times)
     return [Interval(float(a), float(b), max(1, math.ceil((b - a) / step - 1e-9))) for a, b in spans]
 
 
@@ -93,7 +93,7 @@ class Solvers:
 def march(
     system: System, times: Sequence[float], step: float, make: MakeSolver, take: "Callable[..., FloatArray]"
 ) -> Answer:
-    """Take steps of one scheme, `tr_bdf2`, `crank_nicolson` or `sdirk4`, up to the last asked time."""
+    """Take steps of one scheme, `tr_bdf2`, `crank_nicolson` or `sdirk4`, up to the last output time."""
     solvers, asked = Solvers(system, make), {round(time, 9): index for index, time in enumerate(times)}
     temperature, steps = system.start, 0
     fields = np.empty((len(times), len(temperature)))

@@ -120,7 +120,7 @@ def processor_seconds(service: Service) -> float:
 
 
 def find_error(service: Service, answer: dict[str, Any], points: Sequence[Point]) -> float:
-    """Largest error of the fields at all asked times over the rise, of some points."""
+    """Largest error of the fields at all output times over the rise, of some points."""
     connection, worst = service.connect(), 0.0
     for index in CHECKED:
         path = f"/api/v1/jobs/{answer['jobs'][index]}/artifacts/temperature_field.npy"
@@ -142,7 +142,7 @@ def _reference(point: Point) -> tuple[FloatArray, Any]:
 
 
 def peer_error(points: Sequence[Point]) -> float:
-    """Largest error of the peer at the same points and all asked times."""
+    """Largest error of the peer at the same points and all output times."""
     worst = 0.0
     for index in CHECKED:
         point = points[index]

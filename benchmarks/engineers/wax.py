@@ -152,7 +152,7 @@ def stage(box: Box, known: FloatArray, guess: FloatArray, tau: float, time: floa
     raise RuntimeError("the temperatures of a stage did not settle")
 
 
-def _march(box: Box, step: float, advance: Callable[[FloatArray, Interval, int], FloatArray]) -> tuple[FloatArray, int]:
+def _loop(box: Box, step: float, advance: Callable[[FloatArray, Interval, int], FloatArray]) -> tuple[FloatArray, int]:
     asked, temperature, steps = {time: index for index, time in enumerate(TIMES)}, box.start, 0
     fields = np.empty((len(TIMES), len(temperature)))
     for interval in make_intervals(KNOTS, TIMES, step):
@@ -179,7 +179,7 @@ def peer(step: float = 20.0, scheme: str = "tr_bdf2", allowed: float = 0.1, coar
         known, _ = box.content(temperature)
         return stage(box, known, temperature, interval.step, interval.time(number + 1), allowed)
 
-    return Answer(*_march(box, step, tr_bdf2 if scheme == "tr_bdf2" else backward_euler))
+    return Answer(*_loop(box, step, tr_bdf2 if scheme == "tr_bdf2" else backward_euler))
 
 
 def reference(step: float = 0.75, allowed: float = 1e-7, coarse: int = 1) -> FloatArray:

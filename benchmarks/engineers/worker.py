@@ -1,6 +1,6 @@
 """One side of a row in a process of its own: `python -m benchmarks.engineers.worker E1 Grid` runs once for each line.
 
-What is measured goes from the case (Grid) or the numbers (peers) to the fields at the asked times; imports are not in
+What is measured goes from the case (Grid) or the numbers (peers) to the fields at the output times; imports are not in
 it, compilation is in the first run alone. The error is found outside of it.
 """
 
@@ -19,7 +19,7 @@ Found = tuple[FloatArray, dict[str, Any]]
 
 
 def run_grid(name: str) -> Found:
-    """Solve with default settings: fields of the body at the asked times, and what the plan says."""
+    """Solve with default settings: fields of the body at the output times, and what the plan says."""
     from grid.engine import solve
 
     case, times, tolerance = problem(name)

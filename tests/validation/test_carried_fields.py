@@ -19,8 +19,8 @@ def gauss(x, time, start, speed, diffusivity, width, length=None):
     """A hill exp(-(x - start)^2 / width) after a time, on an endless line or on a ring."""
     spread = width + 4.0 * diffusivity * time
     rounds = (0.0,) if length is None else np.arange(-6, 7) * length
-    places = [x - start - speed * time - shift for shift in rounds]
-    return math.sqrt(width / spread) * sum(np.exp(-(place**2) / spread) for place in places)
+    coordinates = [x - start - speed * time - shift for shift in rounds]
+    return math.sqrt(width / spread) * sum(np.exp(-(place**2) / spread) for place in coordinates)
 
 
 def central_matrix(cells, size, diffusivity, velocity, *, is_ring=False):

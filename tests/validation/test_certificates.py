@@ -33,9 +33,9 @@ def make_case(rng: np.random.Generator, **changes: Any) -> dict[str, Any]:
     def wave(low: float, high: float) -> dict[str, str]:
         """Between two positive numbers, unevenly over the body."""
         a, b = rng.uniform(1.0, 6.0, 2)
-        places = " + ".join(f"{rng.uniform(0.2, 1.0):.3f}*sin({a:.3f}*{axis} + {b:.3f})" for axis in axes)
+        terms = " + ".join(f"{rng.uniform(0.2, 1.0):.3f}*sin({a:.3f}*{axis} + {b:.3f})" for axis in axes)
         middle, half = 0.5 * (math.log(high) + math.log(low)), 0.5 * (math.log(high) - math.log(low))
-        return {"expression": f"exp({middle:.4f} + {half:.4f}*sin({places}))"}
+        return {"expression": f"exp({middle:.4f} + {half:.4f}*sin({terms}))"}
 
     film = 10.0 ** rng.uniform(-2.5, 0.5)
     faces = [f"{axis}_{end}" for axis in axes for end in ("min", "max")]
@@ -153,7 +153,7 @@ def check_c5(seed: int) -> None:
 
 def read_insulated(space: Space) -> Exact:
     case_loads = space.loads(0.0)
-    closed = tuple(type(closure)(0.0, 0.0, 0.0) for closure in case_loads.closures)
+    closed = tuple(type(face_law)(0.0, 0.0, 0.0) for face_law in case_loads.face_laws)
     return Exact(space, Loads(closed, None, b""))
 
 

@@ -9,7 +9,7 @@ from scipy.special import erf
 
 from grid.engine import HeatProblem, solve
 from grid.engine.errors import NotConvergedError
-from grid.engine.linear.iteration import balance
+from grid.engine.linear.iteration import solve_balance
 from grid.engine.space.discretise import discretise
 
 PEAK = {  # 100 kJ/kg of melting written as a box of the heat capacity, 2 K wide
@@ -161,7 +161,7 @@ def test_a_stalled_peak_names_the_enthalpy_and_that_advice_works():
     start = space.initial_temperature()
     heat = np.full(start.shape, 1e6 * 0.002)
     with pytest.raises(NotConvergedError, match="volumetric_enthalpy") as stalled:
-        balance(space, start, heat, start, shift=1.0, tau=4800.0, time=0.0, turns=1)
+        solve_balance(space, start, heat, start, shift=1.0, tau=4800.0, time=0.0, turns=1)
     table = [[20, 0], [27, 1.12e7], [29, 1.744e8], [80, 2.56e8]]
     material = {"conductivity": 0.2, "volumetric_enthalpy": {"table": table}}
     solution = run(PEAK | {"kind": "extension", "material": material})

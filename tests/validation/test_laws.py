@@ -85,7 +85,7 @@ def test_an_insulated_body_keeps_its_heat(method, case):
 
     scale = np.abs(solution.fields).max() * abs(solution._spaces[0].capacity.sum())
     assert abs(solution.metrics["stored_heat_change"]) <= 1e-12 * scale + 1e-300
-    assert solution.ledger.boundary_in == solution.ledger.boundary_out == 0.0
+    assert solution.heat_balance.boundary_in == solution.heat_balance.boundary_out == 0.0
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -12,7 +12,7 @@ from benchmarks.engine.own import building
 from benchmarks.engine.problems import FloatArray, relative_error
 from benchmarks.engine.references import load_reference
 from grid.engine import HeatProblem, Solution, solve
-from grid.engine.methods.facts import Precision
+from grid.engine.methods.inputs import Precision
 
 LADDER = (3e-2, 2e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5)
 CASES: dict[str, tuple[Callable[[], HeatProblem], Callable[[FloatArray], FloatArray], float]] = {

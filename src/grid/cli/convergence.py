@@ -66,11 +66,11 @@ def study_file(file: Path, case: str | None, levels: int, refine: Refined | None
         GridError: The file, the case, or what cannot be refined.
     """
     from grid.cli.solving import keep_kernels, read_problem_file
-    from grid.engine.problem.reader import Reader
+    from grid.engine.problem.reader import CaseReader
     from grid.engine.verification.convergence import study_case
 
     content = read_problem_file(file, case)
-    reader = Reader()
+    reader = CaseReader()
     reader.read_mapping("case", content, allowed=tuple(content) if isinstance(content, dict) else ())
     reader.finish()
     keep_kernels()

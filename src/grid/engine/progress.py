@@ -69,7 +69,7 @@ class Watch:
         self._clock = CompileClock.find()
         self._compiled = self._clock.seconds if self._clock is not None else 0.0
 
-    def tell(self, fraction: float, time_s: float, step: int) -> None:
+    def update(self, fraction: float, time_s: float, step: int) -> None:
         """Record the progress of the run; after a restart the fraction stays at its largest value so far."""
         self._at = max(fraction, self._at[0]), time_s, step
         self.tick()

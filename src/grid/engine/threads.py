@@ -13,7 +13,7 @@ from pathlib import Path
 RUNNING = Path("/proc/loadavg")  # its fourth field counts the threads that are ready to run, the caller's included
 
 
-def share(do: Callable[[int], None], parts: int) -> None:
+def parallel_for(do: Callable[[int], None], parts: int) -> None:
     """Call `do` with 0 to `parts` - 1, in several threads; it should release the interpreter's lock.
 
     The number of threads is what Numba is allowed, and at most the number of idle cores.

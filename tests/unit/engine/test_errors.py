@@ -8,8 +8,8 @@ import pytest
 from grid.core.errors import DivergedError
 from grid.engine import HeatProblem, NotConvergedError, SingularError, prepare, solve
 from grid.engine.errors import RunawayError, RunError, StepUnderflowError
-from grid.engine.linear.iteration import balance
-from grid.engine.run.time_loop import March, make_stepper
+from grid.engine.linear.iteration import solve_balance
+from grid.engine.run.time_loop import TimeLoop, make_stepper
 
 HELD = {"x_min": {"type": "temperature", "value": 1.0}}
 
@@ -69,12 +69,12 @@ def test_equal_implicit_steps_say_which_one_could_not_be_solved(make_problem, co
     with pytest.raises(
         NotConvergedError, match=r"step 2, t = .* s, cell \(6,\): a stage: .*; (refine the grid|take more steps)"
     ) as caught:
-        March(plan, stepper).run()
+        TimeLoop(plan, stepper).run()
     assert caught.value.time_s == pytest.approx(2 / 8 * plan.problem.end_time)
 
 
 def test_a_steady_state_that_stalls_names_the_cell(make_problem, monkeypatch):
-    monkeypatch.setattr("grid.engine.run.steady.balance", functools.partial(balance, turns=1))
+    monkeypatch.setattr("grid.engine.run.steady.balance", functools.partial(solve_balance, turns=1))
     monkeypatch.setattr("grid.engine.run.steady.RELAXATIONS", 0)
     problem = make_problem(
         steady=True,

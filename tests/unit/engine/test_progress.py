@@ -58,7 +58,7 @@ def test_it_reports_at_most_ten_times_a_second(clocks):
     watch = Watch("implicit", 100.0, seen.append)
     for number in range(1000):
         clocks.wall = clocks.processor = 0.01 * number
-        watch.tell(number / 1000, float(number), number)
+        watch.update(number / 1000, float(number), number)
 
     assert 95 <= len(seen) <= 100
     assert seen[50].elapsed == pytest.approx(clocks.wall / 2, rel=0.05)
@@ -70,7 +70,7 @@ def test_what_remains_goes_from_the_estimate_to_the_pace(clocks):
     watch = Watch("implicit", 10.0, seen.append)
     for step in range(101):
         clocks.wall = clocks.processor = 0.3 * step
-        watch.tell(step / 100, 0.0, step)
+        watch.update(step / 100, 0.0, step)
     off = [abs(one.remaining - (30.0 - one.elapsed)) for one in seen]
 
     assert off[0] == pytest.approx(20.0)
@@ -89,15 +89,15 @@ def test_time_of_others_does_not_count(clocks):
 def test_a_slow_run_is_said_once_with_estimate_time_and_share(clocks):
     watch = Watch("adi", 4.0)
     clocks.wall = clocks.processor = 11.9
-    watch.tell(0.2, 1.0, 5)
+    watch.update(0.2, 1.0, 5)
     assert not watch.warnings
     clocks.wall = clocks.processor = 12.5
     with pytest.warns(SlowRunWarning, match="adi was estimated at 4 s and has taken 12 s .* 25% of the simulated time"):
-        watch.tell(0.25, 1.0, 6)
+        watch.update(0.25, 1.0, 6)
     clocks.wall = clocks.processor = 40.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.tell(0.9, 1.0, 7)
+        watch.update(0.9, 1.0, 7)
 
     assert len(watch.warnings) == 1
 
@@ -107,13 +107,13 @@ def test_short_runs_and_compiling_are_no_reason_to_warn(clocks, monkeypatch):
     monkeypatch.setattr(CompileClock, "known", clock)
     watch = Watch("adi", 0.01)
     clocks.wall = clocks.processor = 1.9
-    watch.tell(0.5, 1.0, 1)
+    watch.update(0.5, 1.0, 1)
     clock.enter()
     clock.enter()  # a kernel within a kernel
     clocks.wall = clocks.processor = 50.0
     clock.leave()
     clock.leave()
-    watch.tell(0.6, 1.0, 2)
+    watch.update(0.6, 1.0, 2)
 
     assert clock.seconds == pytest.approx(48.1)
     assert not watch.warnings

@@ -7,7 +7,7 @@ from grid.core.errors import FieldError
 from grid.engine import HeatProblem, prepare
 from grid.engine.methods.explicit.box import Tiling, diffuse, find_tiling, is_homogeneous
 from grid.engine.methods.explicit.stepper import ExplicitStepper
-from grid.engine.methods.state import Bounds, Ledger, State
+from grid.engine.methods.state import Bounds, HeatBalance, State
 
 CELLS = {2: [37, 45], 3: [19, 14, 21]}
 MIXED = {
@@ -40,7 +40,7 @@ def some_problem(make_case, dimension, boundaries, **changes):
 
 
 def start_of(stepper):
-    return State(0.0, 0, stepper.space.initial_temperature(), Ledger(), Bounds(-1.0, 2.0))
+    return State(0.0, 0, stepper.space.initial_temperature(), HeatBalance(), Bounds(-1.0, 2.0))
 
 
 @pytest.mark.jit
@@ -118,8 +118,8 @@ def test_it_is_the_general_kernel_but_for_rounding(make_case, dimension, boundar
 
     assert is_homogeneous(problem)
     np.testing.assert_allclose(fast.temperature, general.temperature, rtol=1e-12, atol=1e-13)
-    assert fast.ledger.boundary_in == pytest.approx(general.ledger.boundary_in, rel=1e-11, abs=1e-13)
-    assert fast.ledger.boundary_out == pytest.approx(general.ledger.boundary_out, rel=1e-11, abs=1e-13)
+    assert fast.heat_balance.boundary_in == pytest.approx(general.heat_balance.boundary_in, rel=1e-11, abs=1e-13)
+    assert fast.heat_balance.boundary_out == pytest.approx(general.heat_balance.boundary_out, rel=1e-11, abs=1e-13)
     assert fast.bounds == general.bounds
 
 
@@ -133,20 +133,20 @@ def test_threads_change_neither_field_nor_ledger(make_case, dimension):
     one, two = (s.advance(start_of(s), segment, 0, segment.steps) for s in (serial, parallel))
 
     assert one.temperature.tobytes() == two.temperature.tobytes()
-    assert one.ledger == two.ledger
+    assert one.heat_balance == two.heat_balance
 
 
 @pytest.mark.jit
 def test_a_uniform_body_stays_so_to_the_last_bit_and_no_heat_is_made_up(make_case):
     uniform = prepare(some_problem(make_case, 2, {}), method="explicit").space
     stepper = ExplicitStepper(uniform, 1e-4)
-    state = State(0.0, 0, np.full(uniform.capacity.size, 293.15), Ledger(), Bounds(293.15, 293.15))
+    state = State(0.0, 0, np.full(uniform.capacity.size, 293.15), HeatBalance(), Bounds(293.15, 293.15))
     segment = stepper.make_segment(0.0, 0.01)
 
     done = stepper.advance(state, segment, 0, segment.steps)
 
     assert np.ptp(done.temperature) == 0.0
-    assert done.ledger == Ledger()
+    assert done.heat_balance == HeatBalance()
 
 
 def test_heat_closes_on_a_high_temperature_over_many_steps(make_case):

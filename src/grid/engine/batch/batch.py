@@ -12,12 +12,12 @@ from grid.core.errors import FieldError, GridError
 from grid.engine import limits
 from grid.engine.arguments import find_floats, require_kind, require_truth
 from grid.engine.methods.explicit.columns import (
-    Laws,
+    ColumnCoefficients,
     base_numbers,
     count_steps,
     heat_capacity,
     is_column,
-    make_laws,
+    make_coefficients,
     run,
 )
 from grid.engine.problem.problem import HeatProblem
@@ -231,17 +231,19 @@ class _Collector:
         if not usable.any():
             return
         part = {name: np.broadcast_to(value, (self.columns,))[usable] for name, value in numbers.items()}
-        laws = make_laws(self.plan.problem, part, int(usable.sum()))
+        laws = make_coefficients(self.plan.problem, part, int(usable.sum()))
         self._run_groups(np.flatnonzero(usable), laws, starts, is_parallel)
 
-    def _run_groups(self, columns: npt.NDArray[np.intp], laws: Laws, starts: FloatArray, is_parallel: bool) -> None:
+    def _run_groups(
+        self, columns: npt.NDArray[np.intp], laws: ColumnCoefficients, starts: FloatArray, is_parallel: bool
+    ) -> None:
         from grid.engine.batch.results import Group
         from grid.engine.run.column import make_schedule
 
-        facts = self.plan.facts
-        if facts is None or facts.landings[-1] not in self.plan.times:
+        inputs = self.plan.inputs
+        if inputs is None or inputs.stop_times[-1] not in self.plan.times:
             return
-        steps = count_steps(facts, laws.stable)
+        steps = count_steps(inputs, laws.stable)
         is_whole = columns.size == self.columns
         for counts, own in _group_equal(steps):
             if int(counts.sum()) > limits.MAX_STEPS:

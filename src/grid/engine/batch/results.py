@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.engine.methods.bounds import reason_without_bounds
-from grid.engine.methods.explicit.columns import Ran
-from grid.engine.methods.state import Bounds, Ledger
+from grid.engine.methods.explicit.columns import ColumnRun
+from grid.engine.methods.state import Bounds, HeatBalance
 from grid.engine.results.audits import (
     ENERGY_LIMIT,
     ESTIMATE_SLACK,
@@ -38,7 +38,7 @@ class Group:
     """
 
     plan: "Plan"
-    ran: Ran
+    ran: ColumnRun
     steps: int
     lowest: FloatArray
     highest: FloatArray
@@ -49,7 +49,9 @@ class Group:
         totals = self.ran.totals[index].tolist()
         reason = reason_without_bounds(self.plan.problem)
         fields, rows = self.ran.fields[index], self.ran.rows[index].tolist()
-        return make_audits(self.plan, reason, bounds, fields, rows, totals, self.steps, Ledger(totals[0], totals[1]))
+        return make_audits(
+            self.plan, reason, bounds, fields, rows, totals, self.steps, HeatBalance(totals[0], totals[1])
+        )
 
     def is_accepted(self) -> npt.NDArray[np.bool_]:
         """True where no audit failed, by the limits of `grid.engine.results.audits`."""

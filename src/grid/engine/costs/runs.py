@@ -53,14 +53,14 @@ def count_body_cells(problem: HeatProblem) -> int:
 
 def _sample_places(domain: Domain, samples: int) -> dict[str, Operand]:
     """Open coordinates of places spread evenly over a domain, at most so many along each axis."""
-    places = {}
+    coordinates = {}
     for axis in range(domain.dimension):
         shape = [1] * domain.dimension
         shape[axis] = -1
         count = min(domain.cells[axis], samples)
         inner = (np.arange(count) + 0.5) / count
-        places[AXES[axis]] = (domain.origin[axis] + domain.size[axis] * inner).reshape(shape)
-    return places
+        coordinates[AXES[axis]] = (domain.origin[axis] + domain.size[axis] * inner).reshape(shape)
+    return coordinates
 
 
 def count_faces(problem: HeatProblem, body_cells: int) -> float:
@@ -111,8 +111,8 @@ def _sampled(value: Value, domain: Domain) -> tuple[float, float]:
         return value.value, value.value
     if "T" in value.variables:
         return 1.0, 1.0  # never reached in a problem of the explicit method, whose step this serves
-    places = _sample_places(domain, SAMPLES)
-    result = np.asarray(value.evaluate({**places, "t": np.float64(0.0)}), np.float64)
+    coordinates = _sample_places(domain, SAMPLES)
+    result = np.asarray(value.evaluate({**coordinates, "t": np.float64(0.0)}), np.float64)
     usable = result[np.isfinite(result) & (result > 0)]
     return (float(usable.min()), float(usable.max())) if usable.size else (1.0, 1.0)
 

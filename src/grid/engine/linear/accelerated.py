@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from grid.engine.errors import NotConvergedError
-from grid.engine.linear.balance import Balance
+from grid.engine.linear.balance import BalanceSolution
 from grid.engine.linear.newton import find_largest, make_newton_solver
 from grid.engine.linear.systems import LinearSolver
 from grid.engine.space.nonlinear import freeze, stored_between
@@ -46,7 +46,7 @@ class Mixer:
         return mixed
 
 
-def balance_limited(
+def solve_limited_balance(
     space: Space,
     base: FloatArray,
     known: FloatArray,
@@ -57,7 +57,7 @@ def balance_limited(
     time: float,
     solver: LinearSolver | None = None,
     tolerance: float = TOLERANCE,
-) -> Balance:
+) -> BalanceSolution:
     """Find T with shift (heat stored from `base` to T) = known + tau (heat flow at T), see `iteration.balance`.
 
     Args:
@@ -84,7 +84,7 @@ def balance_limited(
         temperature = temperature + step if is_settled else mixer.mix(temperature, step)
         frozen, loads = freeze(space, temperature, time)
         if is_settled:
-            return Balance(temperature, frozen.heat_flow(temperature, loads), loads, frozen, solver, turn)
+            return BalanceSolution(temperature, frozen.heat_flow(temperature, loads), loads, frozen, solver, turn)
     cell = np.unravel_index(int(np.abs(step).argmax()), space.shape)
     what = "the limited flow; take more steps or smaller cells"
     raise NotConvergedError(what, TURNS, size / max(span, 1e-300), tolerance, cell=tuple(map(int, cell)))

@@ -12,7 +12,7 @@ KEPT = 0.03  # [-] ratio of two corrections up to which the matrix of the former
 
 
 @dataclass(frozen=True)
-class Balance:
+class BalanceSolution:
     """A field that satisfies the equation, with its heat flow, coefficients and solver."""
 
     temperature: FloatArray

@@ -50,16 +50,16 @@ class Elimination:
     highest: int
 
     @classmethod
-    def of(cls, matrix: Any, places: Indices) -> "Elimination":
+    def of(cls, matrix: Any, coordinates: Indices) -> "Elimination":
         """Make the elimination of matrices of a pattern.
 
         Args:
             matrix: Square, with a symmetric pattern, CSC.
             places: Places of its cells on the grid, shape (cells, axes).
         """
-        size = len(places)
+        size = len(coordinates)
         order, is_first = np.empty(size, np.int32), np.empty(size, np.bool_)
-        kernels.dissect(np.ascontiguousarray(places, np.int32), order, is_first)
+        kernels.dissect(np.ascontiguousarray(coordinates, np.int32), order, is_first)
         inverse = np.empty_like(order)
         inverse[order] = np.arange(size, dtype=np.int32)
         firsts = np.append(np.flatnonzero(is_first), size).astype(np.int64)

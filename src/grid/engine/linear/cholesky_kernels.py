@@ -22,19 +22,19 @@ LANES = 8  # [-] numbers in one vector of the processor
 
 
 @njit(cache=True, nogil=True)
-def _find_cut(places: Indices, order: Indices, low: int, high: int, counts: Indices) -> tuple[int, int]:
+def _find_cut(coordinates: Indices, order: Indices, low: int, high: int, counts: Indices) -> tuple[int, int]:
     """Find axis and plane that cut a part with fewest cells on the plane over the product of both sides; or -1."""
     best_axis, best_plane, least, total = -1, 0, np.inf, float(high - low)
-    for axis in range(places.shape[1]):
-        begin = end = places[order[low], axis]
+    for axis in range(coordinates.shape[1]):
+        begin = end = coordinates[order[low], axis]
         for at in range(low, high):
-            place = places[order[at], axis]
+            place = coordinates[order[at], axis]
             begin, end = min(begin, place), max(end, place)
         if end - begin < 2:
             continue
         counts[: end - begin + 1] = 0
         for at in range(low, high):
-            counts[places[order[at], axis] - begin] += 1
+            counts[coordinates[order[at], axis] - begin] += 1
         below = 0.0
         for plane in range(1, end - begin):
             below += counts[plane - 1]
@@ -46,13 +46,13 @@ def _find_cut(places: Indices, order: Indices, low: int, high: int, counts: Indi
 
 @njit(cache=True, nogil=True)
 def _part(
-    places: Indices, order: Indices, low: int, high: int, axis: int, plane: int, beside: Indices
+    coordinates: Indices, order: Indices, low: int, high: int, axis: int, plane: int, beside: Indices
 ) -> tuple[int, int]:
     """Put the cells of a part below a plane first and those on it last; return where those above it begin and end."""
     middle, above, on = low, 0, beside.size
     for at in range(low, high):
         cell = order[at]
-        place = places[cell, axis]
+        place = coordinates[cell, axis]
         if place < plane:
             order[middle] = cell
             middle += 1
@@ -71,7 +71,7 @@ def _part(
 
 
 @njit(cache=True, nogil=True)
-def dissect(places: Indices, order: Indices, is_first: Indices) -> None:
+def dissect(coordinates: Indices, order: Indices, is_first: Indices) -> None:
     """Order cells by nested dissection with planes across the axes (A. George, SIAM J. Numer. Anal. 10, 1973).
 
     Args:
@@ -83,7 +83,7 @@ def dissect(places: Indices, order: Indices, is_first: Indices) -> None:
     for at in range(size):
         order[at] = at
     is_first[:] = False
-    beside, counts = np.empty(size, order.dtype), np.empty(places.max() + 1, np.int64)
+    beside, counts = np.empty(size, order.dtype), np.empty(coordinates.max() + 1, np.int64)
     ends, top = np.empty((80, 2), np.int64), 1  # the smaller part first, so that few wait
     ends[0, 0], ends[0, 1] = 0, size
     while top > 0:
@@ -91,12 +91,12 @@ def dissect(places: Indices, order: Indices, is_first: Indices) -> None:
         low, high = ends[top, 0], ends[top, 1]
         axis, plane = -1, 0
         if high - low > LEAF:
-            axis, plane = _find_cut(places, order, low, high, counts)
+            axis, plane = _find_cut(coordinates, order, low, high, counts)
         if axis < 0:
             for at in range(low, high, WIDTH):
                 is_first[at] = True
             continue
-        middle, last = _part(places, order, low, high, axis, plane, beside)
+        middle, last = _part(coordinates, order, low, high, axis, plane, beside)
         for at in range(last, high, WIDTH):
             is_first[at] = True
         is_left_larger = middle - low > last - middle

@@ -13,8 +13,8 @@ import numpy as np
 
 from grid.core.errors import FieldError
 from grid.engine.errors import PHASE_CHANGE_REMEDY, NotConvergedError
-from grid.engine.linear.accelerated import balance_limited
-from grid.engine.linear.balance import KEPT, Balance
+from grid.engine.linear.accelerated import solve_limited_balance
+from grid.engine.linear.balance import KEPT, BalanceSolution
 from grid.engine.linear.newton import find_largest, make_newton_solver
 from grid.engine.linear.systems import LinearSolver, make_solver
 from grid.engine.progress import tick
@@ -55,12 +55,12 @@ def _freeze_near(space: Space, before: FloatArray, after: FloatArray, time: floa
 def _close(frozen: Space, loads: Loads, missing: FloatArray, shift: float, tau: float) -> float:
     """Compute the uniform rise of temperature that makes the missing heat zero [K]."""
     lost = shift * float(frozen.capacity.sum())
-    for patch, closure in zip(frozen.patches, loads.closures, strict=True):
-        lost += tau * patch.area * float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum())
+    for patch, face_law in zip(frozen.patches, loads.face_laws, strict=True):
+        lost += tau * patch.area * float(np.broadcast_to(face_law.transmittance, patch.cells.shape).sum())
     return float(missing.sum()) / lost if lost > 0.0 else 0.0
 
 
-def balance(
+def solve_balance(
     space: Space,
     base: FloatArray,
     known: FloatArray,
@@ -72,7 +72,7 @@ def balance(
     turns: int = ITERATIONS,
     solver: LinearSolver | None = None,
     tolerance: float = TOLERANCE,
-) -> Balance:
+) -> BalanceSolution:
     """Iterate from `guess` until the correction is below `TOLERANCE`; halve corrections that do not shrink.
 
     A matrix serves as long as each correction is small beside the one before, which costs a turn or two and saves
@@ -100,7 +100,7 @@ def balance(
     newton_turns = STEEP_TURNS if is_steep else NEWTON_TURNS
     frozen, loads = freeze(space, temperature, time)
     if frozen.correction is not None:
-        return balance_limited(space, base, known, guess, shift=shift, tau=tau, time=time, solver=solver)
+        return solve_limited_balance(space, base, known, guess, shift=shift, tau=tau, time=time, solver=solver)
     # for a field that ends at 0 no other number has the scale
     started = max(find_largest(guess, loads), float(np.abs(base).max()))
     for turn in range(1, turns + 1):
@@ -136,7 +136,7 @@ def balance(
                 missing = known + tau * flow.net - shift * stored_between(space, base, temperature, time)
                 temperature = temperature + _close(frozen, loads, missing, shift, tau)
                 flow = frozen.heat_flow(temperature, loads)
-            return Balance(temperature, flow, loads, frozen, solver, turn, tuple(corrections))
+            return BalanceSolution(temperature, flow, loads, frozen, solver, turn, tuple(corrections))
     left, cell = size / max(span, 1e-300), np.unravel_index(int(np.abs(correction).argmax()), space.shape)
     what, remedy = "temperature-dependent coefficients", None
     if shift and is_steep and find_variation(space).capacity_of_temperature:

@@ -21,7 +21,7 @@ from grid.engine.costs.runs import uses_iteration
 from grid.engine.errors import SingularError
 from grid.engine.linear.systems import BodyLU, LinearSolver, TridiagonalLU, assemble_body, make_solver, prefers_factors
 from grid.engine.space.face_slopes import find_face_slopes, has_face_slopes
-from grid.engine.space.laws import Closure, Loads
+from grid.engine.space.laws import FaceLaw, Loads
 from grid.engine.space.mesh import after_first, before_last, first, inner, last
 from grid.engine.space.nonlinear import find_variation, freeze, freeze_loads
 from grid.engine.space.space import Space
@@ -110,10 +110,10 @@ def _make_cooling_solver(
         cooling -= (after_loads.source - loads.source) / rises
     for index, patch in enumerate(frozen.patches):
         change = _patch_heat(after, after_loads, index, warmer) - _patch_heat(frozen, loads, index, temperature)
-        held = np.asarray(loads.closures[index].transmittance, np.float64) * patch.area
+        held = np.asarray(loads.face_laws[index].transmittance, np.float64) * patch.area
         cooling[patch.cells] -= change / rises[patch.cells] + held
     cooling = np.maximum(cooling, 0.0)
-    is_tied = any(np.any(closure.transmittance) for closure in loads.closures)
+    is_tied = any(np.any(face_law.transmittance) for face_law in loads.face_laws)
     if shift == 0.0 and not is_tied and not np.any(cooling > 0.0):
         raise SingularError(
             "the body exchanges heat with nothing that has a temperature, and no source falls as it warms",
@@ -210,13 +210,13 @@ def find_scale(space: Space, loads: Loads, temperature: FloatArray) -> float:
 
 def find_largest(temperature: FloatArray, loads: Loads) -> float:
     """Largest absolute temperature of the field and of those that it exchanges heat with."""
-    references = (closure.reference for closure in loads.closures)
+    references = (face_law.reference for face_law in loads.face_laws)
     return max(float(np.abs(values).max()) for values in (temperature, *references) if np.size(values))
 
 
 def _conduction_diagonal(space: Space, loads: Loads) -> FloatArray:
     """Sum of the conductances to neighbours and of the heat that the flow carries away, without the boundaries."""
-    insulated = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in loads.closures), None, b"")
+    insulated = Loads(tuple(FaceLaw(0.0, 0.0, 0.0) for _ in loads.face_laws), None, b"")
     diagonal = space.diagonal(insulated)
     for patch in space.patches:
         diagonal[patch.cells] += space.problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0) * patch.area
@@ -226,7 +226,7 @@ def _conduction_diagonal(space: Space, loads: Loads) -> FloatArray:
 def _patch_heat(space: Space, loads: Loads, index: int, temperature: FloatArray) -> FloatArray:
     """Heat into the cells behind a patch [W]."""
     patch = space.patches[index]
-    conducted, rise = space.boundary_flux(index, temperature, loads.closures[index])
+    conducted, rise = space.boundary_flux(index, temperature, loads.face_laws[index])
     inflow = space.problem.carried(patch.axis) * (1.0 if patch.side == 0 else -1.0)
     heat: FloatArray = (conducted + inflow * (temperature[patch.cells] + rise)) * patch.area
     return heat

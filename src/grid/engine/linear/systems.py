@@ -381,9 +381,9 @@ def _mean_operator(space: Space, loads: Loads, axis: int) -> FloatArray:
     if space.problem.is_periodic[axis] and count > 1:
         matrix[0, -1] -= g[0]
         matrix[-1, 0] -= g[0]
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
         if patch.axis == axis:
-            matrix[_end(patch), _end(patch)] += float(np.mean(closure.transmittance)) * patch.area
+            matrix[_end(patch), _end(patch)] += float(np.mean(face_law.transmittance)) * patch.area
     return matrix
 
 

@@ -151,7 +151,7 @@ def analyse_values(loads: Iterable[TimedLoad], start: float, end: float, toleran
 
     switches, jumps, courses, ends = [np.zeros(0)], set[float](), list["Course"](), dict[str, FloatArray]()
     for load in loads:
-        own = find_switches(load.value, "t", start, end, load.places, path=load.path)
+        own = find_switches(load.value, "t", start, end, load.coordinates, path=load.path)
         switches.append(np.array(own))
         if not (isinstance(load.value, Table) and load.value.interpolation == "linear"):
             jumps.update(own)
@@ -182,18 +182,18 @@ def _follow(value: Expression, load: TimedLoad, ends: FloatArray, tolerance: flo
         return
     found = [
         follow(value.code, ends, place, tolerance, load.path, is_absolute=load.is_absolute)
-        for place in _spread(load.places)
+        for place in _spread(load.coordinates)
     ]
     largest = max(course.integral for course in found)
     yield from (course for course in found if course.integral > FELT * largest)
     yield _follow_moving(value, load, ends, tolerance)
 
 
-def _spread(places: dict[str, tuple[float, float]]) -> Iterator[dict[str, tuple[float, float]]]:
+def _spread(coordinates: dict[str, tuple[float, float]]) -> Iterator[dict[str, tuple[float, float]]]:
     """Choose single places within ranges, spread evenly by multiples of irrational numbers."""
     for number in range(1, PLACES + 1):
         shares = [(0.5 + number * step) % 1.0 for step in GOLDEN]
-        ranges = zip(places.items(), shares, strict=False)
+        ranges = zip(coordinates.items(), shares, strict=False)
         points = {name: low + share * (high - low) for (name, (low, high)), share in ranges}
         yield {name: (point, point) for name, point in points.items()}
 
@@ -224,7 +224,7 @@ def _see_change(
     """Find stretches in which a load changes at some place, and those in which it is a straight line at every place."""
     from grid.engine.values.intervals import enclose
 
-    found, width = enclose(value.code, "t", low, high, load.places), high - low
+    found, width = enclose(value.code, "t", low, high, load.coordinates), high - low
     with np.errstate(all="ignore"):
         span = np.broadcast_to(found.value.high - found.value.low, low.shape)
         size = float(np.max(np.where(np.isfinite(found.value.magnitude), found.value.magnitude, 0.0), initial=0.0))

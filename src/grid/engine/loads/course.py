@@ -82,7 +82,7 @@ class _Stretches:
 def follow(
     code: tuple[Instruction, ...],
     ends: FloatArray,
-    places: Places,
+    coordinates: Places,
     tolerance: float,
     path: str,
     *,
@@ -103,11 +103,11 @@ def follow(
         FieldError: The load changes more often than a run can follow.
     """
     low, high = _cut(ends)
-    mean = _sample_mean(code, low, high, places)
+    mean = _sample_mean(code, low, high, coordinates)
     length, done, count = float(ends[-1] - ends[0]), list[_Stretches](), 0
     known, size, ripple = 0.0, 0.0, 0.0
     for _ in range(ROUNDS):
-        now = _enclose(code, low, high, places, mean)
+        now = _enclose(code, low, high, coordinates, mean)
         width = now.high - now.low
         integral = known + float((now.least * width).sum())
         nothing = NEGLIGIBLE * tolerance * integral * (width / length + 1.0 / SHARES)
@@ -161,9 +161,9 @@ def _cut(ends: FloatArray) -> tuple[FloatArray, FloatArray]:
     return grid[:, :-1].reshape(-1), grid[:, 1:].reshape(-1)
 
 
-def _sample_mean(code: tuple[Instruction, ...], low: FloatArray, high: FloatArray, places: Places) -> float:
+def _sample_mean(code: tuple[Instruction, ...], low: FloatArray, high: FloatArray, coordinates: Places) -> float:
     """Compute the mean of a load in the middle of stretches, or of its bounds; finite in any case."""
-    found = enclose(code, "t", low, high, places)
+    found = enclose(code, "t", low, high, coordinates)
     middle = _finite(_middle(found, low), 0.0)
     width = high - low
     return float((middle * width).sum() / width.sum())
@@ -184,9 +184,9 @@ def _finite(values: FloatArray, other: float) -> FloatArray:
 
 
 def _enclose(
-    code: tuple[Instruction, ...], low: FloatArray, high: FloatArray, places: Places, mean: float
+    code: tuple[Instruction, ...], low: FloatArray, high: FloatArray, coordinates: Places, mean: float
 ) -> _Stretches:
-    found = enclose(code, "t", low, high, places)
+    found = enclose(code, "t", low, high, coordinates)
     width = high - low
     least, most = _spread(found.value.low, low), _spread(found.value.high, low)
     middle = _middle(found, low)

@@ -159,17 +159,17 @@ class Signals:
                 heat = _find_source(space, load)
                 cells = space.body_cells[heat[space.body_cells] != 0.0]
                 yield Pattern(load, None, cells, _require_finite(load, heat[cells]), None)
-        closures = self.begin(0.0).closures if any(load.face != SOURCE for load in self.loads) else ()
-        for index, closure in enumerate(closures):
+        face_laws = self.begin(0.0).face_laws if any(load.face != SOURCE for load in self.loads) else ()
+        for index, face_law in enumerate(face_laws):
             patch = space.patches[index]
             for load in self.loads:
                 if load.face != patch.name:
                     continue
                 is_imposed = space.boundaries[index].has_fluxes
                 unit = _find_unit(space, index, load)
-                share: Operand = closure.transmittance
+                share: Operand = face_law.transmittance
                 if is_imposed:
-                    share = 1.0 - np.asarray(closure.transmittance) / space.half_conductance[index]
+                    share = 1.0 - np.asarray(face_law.transmittance) / space.half_conductance[index]
                 heat = _require_finite(load, share * unit * patch.area)
                 yield Pattern(load, index, patch.cells, heat, None if is_imposed else unit)
 
@@ -209,7 +209,7 @@ def _find_unit(space: "Space", index: int, load: Load) -> FloatArray:
         return np.full(patch.cells.shape, load.place.value)
     if not law.has_fluxes:
         with np.errstate(all="ignore"):
-            found: Operand = load.place.evaluate(patch.places)
+            found: Operand = load.place.evaluate(patch.coordinates)
     else:
         laws = {**space.problem.boundaries, load.face: replace(law, value=load.place)}  # type: ignore[call-arg]
         alone = replace(space, problem=replace(space.problem, boundaries=laws), _constant_loads=None)

@@ -125,14 +125,14 @@ class LumpedBody:
         Raises:
             FieldError: A load is not finite there.
         """
-        places: dict[str, Operand] = {"t": np.float64(time), "T": np.float64(temperature)}
-        heat = _finite("source", loads.source, places)
+        coordinates: dict[str, Operand] = {"t": np.float64(time), "T": np.float64(temperature)}
+        heat = _finite("source", loads.source, coordinates)
         if loads.coefficient is not None and loads.ambient is not None:
-            film = _finite("coefficient", loads.coefficient, places)
-            heat += film * self.area * (_finite("ambient", loads.ambient, places) - temperature)
+            film = _finite("coefficient", loads.coefficient, coordinates)
+            heat += film * self.area * (_finite("ambient", loads.ambient, coordinates) - temperature)
         if loads.emissivity is not None and loads.surroundings is not None:
-            strength = _finite("emissivity", loads.emissivity, places) * self.stefan_boltzmann * self.area
-            hot = _finite("surroundings", loads.surroundings, places) + self.offset
+            strength = _finite("emissivity", loads.emissivity, coordinates) * self.stefan_boltzmann * self.area
+            hot = _finite("surroundings", loads.surroundings, coordinates) + self.offset
             heat += strength * (hot**4 - max(temperature + self.offset, 0.0) ** 4)
         return heat
 
@@ -165,9 +165,9 @@ class LumpedBody:
         def heat(temperature: float) -> float:
             return self.heat_rate(self.loads, 0.0, temperature)
 
-        places: dict[str, Operand] = {"t": np.float64(0.0), "T": np.float64(0.0)}
+        coordinates: dict[str, Operand] = {"t": np.float64(0.0), "T": np.float64(0.0)}
         around = [
-            float(value.evaluate(places))
+            float(value.evaluate(coordinates))
             for value in (self.loads.ambient, self.loads.surroundings)
             if value is not None
         ]
@@ -220,8 +220,8 @@ class LumpedBody:
         loads = self.loads if self.loads.coefficient is not None or not self.phases else self.phases[0].loads
         if loads.coefficient is None:
             raise FieldError("lumped.coefficient", "required for a time constant or a Biot number")
-        places: dict[str, Operand] = {"t": np.float64(0.0), "T": np.float64(self.initial or 0.0)}
-        film = _finite("coefficient", loads.coefficient, places)
+        coordinates: dict[str, Operand] = {"t": np.float64(0.0), "T": np.float64(self.initial or 0.0)}
+        film = _finite("coefficient", loads.coefficient, coordinates)
         if not film > 0.0:
             raise FieldError("lumped.coefficient", "greater than 0 at the start for a time constant or a Biot number")
         return film
@@ -358,8 +358,8 @@ def _distance(target: float) -> Any:
     return lambda _time, values: float(values[0]) - target
 
 
-def _finite(name: str, value: Value, places: dict[str, Operand]) -> float:
-    number = float(value.evaluate(places))
+def _finite(name: str, value: Value, coordinates: dict[str, Operand]) -> float:
+    number = float(value.evaluate(coordinates))
     if not math.isfinite(number):
         raise FieldError(f"lumped.{name}", "a finite number throughout the run")
     return number

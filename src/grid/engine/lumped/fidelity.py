@@ -149,11 +149,11 @@ def mean_temperature(space: Space, temperature: FloatArray) -> float:
 def find_surfaces(space: Space, loads: Loads, temperature: FloatArray) -> list[FloatArray]:
     """Surface temperatures of each patch."""
     found = []
-    for index, (patch, closure) in enumerate(zip(space.patches, loads.closures, strict=True)):
+    for index, (patch, face_law) in enumerate(zip(space.patches, loads.face_laws, strict=True)):
         if space.active is None:
-            found.append(surface_temperature(space, temperature, index, closure))
+            found.append(surface_temperature(space, temperature, index, face_law))
         else:
-            found.append(temperature[patch.cells] + space.boundary_flux(index, temperature, closure)[1])
+            found.append(temperature[patch.cells] + space.boundary_flux(index, temperature, face_law)[1])
     return found
 
 
@@ -169,8 +169,8 @@ def compute_certificate(space: Space, loads: Loads, temperature: FloatArray, bou
     """|delta| over the span of temperatures: distance of the surface from the mean, weighted by exchange."""
     span = bounds.highest - bounds.lowest
     weights = total = 0.0
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
-        exchange = closure.transmittance * np.ones(patch.cells.shape) * patch.area
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        exchange = face_law.transmittance * np.ones(patch.cells.shape) * patch.area
         weights += float(exchange.sum())
         total += float((exchange * temperature[patch.cells]).sum())
     if not weights > 0.0 or not span > 0.0:

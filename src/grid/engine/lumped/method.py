@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from grid.core.errors import FieldError, UnsupportedError
 from grid.engine.costs.table import add
 from grid.engine.limits import MAX_STEPS
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost, Method
 from grid.engine.problem.problem import HeatProblem
 
@@ -86,14 +86,14 @@ class ModelMethod:
         """Reason for the choice, as the plan states it."""
         return REASONS.get(self.model, f"the lumped model as long as its limits allow, else {self.inner.name}")
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the model cannot solve a problem; None if it can."""
-        return self.inner.find_obstacle(facts) if self.model == "auto" else find_obstacle(facts.problem, self.model)
+        return self.inner.find_obstacle(inputs) if self.model == "auto" else find_obstacle(inputs.problem, self.model)
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate the cost of the diffusive method, which a run without a switch needs, and of all decisions."""
-        cost, step = self.inner.estimate(facts), decision_step(facts)
-        decisions = facts.duration / step
+        cost, step = self.inner.estimate(inputs), decision_step(inputs)
+        decisions = inputs.duration / step
         return replace(
             cost,
             steps=max(cost.steps, math.ceil(decisions)),
@@ -101,29 +101,36 @@ class ModelMethod:
             time_step=step,
         )
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper of the model, with that of the inner method where the run may leave the lumped model."""
         from grid.engine.lumped.fidelity import Rule
         from grid.engine.lumped.stepper import FidelityStepper
 
-        step, adaptive = decision_step(facts), facts.problem.adaptive
+        step, adaptive = decision_step(inputs), inputs.problem.adaptive
         if self.model != "auto":
             return FidelityStepper(
-                space, None, Rule(None, None), step, self.model == "lumped", self.model, facts.tolerance, facts.duration
+                space,
+                None,
+                Rule(None, None),
+                step,
+                self.model == "lumped",
+                self.model,
+                inputs.tolerance,
+                inputs.duration,
             )
         # a number of steps is that of the decisions: loads jump where the lumped model is left, so the error chooses
-        inner = self.inner.make_stepper(space, replace(facts, steps=None, tolerance=INNER_SHARE * facts.tolerance))
+        inner = self.inner.make_stepper(space, replace(inputs, steps=None, tolerance=INNER_SHARE * inputs.tolerance))
         if adaptive is not None:
             rule = Rule(adaptive, None, adaptive.return_fraction, adaptive.dwell)
         else:
             rule = Rule(None, self.tolerance, dwell=diffusion_time(space))
-        return FidelityStepper(space, inner, rule, step, tolerance=facts.tolerance, end=facts.duration)
+        return FidelityStepper(space, inner, rule, step, tolerance=inputs.tolerance, end=inputs.duration)
 
 
-def decision_step(facts: Facts) -> float:
+def decision_step(inputs: MethodInputs) -> float:
     """Time between two decisions [s]: from the steps of the problem, or from `DECISIONS`."""
-    steps = facts.steps or facts.problem.steps or DECISIONS
-    return (facts.problem.end_time or facts.duration) / min(steps, MAX_STEPS)
+    steps = inputs.steps or inputs.problem.steps or DECISIONS
+    return (inputs.problem.end_time or inputs.duration) / min(steps, MAX_STEPS)
 
 
 def diffusion_time(space: "Space") -> float:

@@ -211,8 +211,8 @@ class NetworkRun:
         heat = -(self._matrix @ temperatures)
         for source in self.network.sources:
             if source.control is None or self._on[source.control]:
-                places: dict[str, Operand] = {"t": np.float64(time), "T": np.float64(temperatures[source.node])}
-                heat[source.node] += _finite("sources.power", source.power, places)
+                coordinates: dict[str, Operand] = {"t": np.float64(time), "T": np.float64(temperatures[source.node])}
+                heat[source.node] += _finite("sources.power", source.power, coordinates)
         rates: FloatArray = heat[self._free] / self._capacity
         return rates
 
@@ -238,8 +238,8 @@ def _position(kind: str, name: str, names: list[str]) -> int:
     return names.index(name)
 
 
-def _finite(name: str, value: Value | None, places: dict[str, Operand]) -> float:
-    number = float(value.evaluate(places)) if value is not None else math.nan
+def _finite(name: str, value: Value | None, coordinates: dict[str, Operand]) -> float:
+    number = float(value.evaluate(coordinates)) if value is not None else math.nan
     if not math.isfinite(number):
         raise FieldError(f"lumped.{name}", "a finite number throughout the run")
     return number

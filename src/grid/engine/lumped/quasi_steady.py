@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 
 from grid.engine.linear.systems import LinearSolver, make_solver
-from grid.engine.space.laws import Closure, Loads
+from grid.engine.space.laws import FaceLaw, Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
@@ -167,12 +167,12 @@ def split_loads(space: Space, loads: Loads, reference: float) -> list[tuple[byte
     if space.couplings:
         return None
     parts: list[tuple[bytes, float, FloatArray]] = []
-    for index, (patch, closure) in enumerate(zip(space.patches, loads.closures, strict=True)):
-        imposed = np.asarray(closure.imposed, np.float64)
-        if np.ndim(closure.reference) or (imposed.size and float(np.ptp(imposed)) > 0.0):
+    for index, (patch, face_law) in enumerate(zip(space.patches, loads.face_laws, strict=True)):
+        imposed = np.asarray(face_law.imposed, np.float64)
+        if np.ndim(face_law.reference) or (imposed.size and float(np.ptp(imposed)) > 0.0):
             return None
-        strengths = (float(closure.reference) - reference, float(imposed.flat[0]) if imposed.size else 0.0)
-        for kind, strength, weight in zip((b"R", b"F"), strengths, (closure.transmittance, 1.0), strict=True):
+        strengths = (float(face_law.reference) - reference, float(imposed.flat[0]) if imposed.size else 0.0)
+        for kind, strength, weight in zip((b"R", b"F"), strengths, (face_law.transmittance, 1.0), strict=True):
             if strength != 0.0 and np.any(weight):
                 unit = np.zeros(space.capacity.size)
                 unit[patch.cells] = weight * patch.area
@@ -190,7 +190,7 @@ class Conduction:
     """
 
     def __init__(self, space: Space) -> None:
-        loads = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in space.patches), None, b"")
+        loads = Loads(tuple(FaceLaw(0.0, 0.0, 0.0) for _ in space.patches), None, b"")
         self._space = space
         fastest = fastest_rate(space, loads)
         self._solver = make_solver(space, loads, shift=SHIFT * fastest, tau=1.0) if fastest > 0.0 else None
@@ -212,8 +212,8 @@ class Conduction:
 def sum_films(space: Space, loads: Loads) -> FloatArray:
     """The conductance of each cell to what its faces exchange heat with [W/K], flat."""
     films = np.zeros_like(space.capacity)
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
-        films[patch.cells] += closure.transmittance * patch.area
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        films[patch.cells] += face_law.transmittance * patch.area
     return films
 
 
@@ -237,7 +237,7 @@ def centre(capacity: FloatArray, shape: FloatArray) -> FloatArray:
 def _key(loads: Loads) -> bytes:
     """Key of loads; equal for equal loads."""
     parts = [
-        np.asarray(part, np.float64) for closure in loads.closures for part in (closure.reference, closure.imposed)
+        np.asarray(part, np.float64) for face_law in loads.face_laws for part in (face_law.reference, face_law.imposed)
     ]
     if loads.source is not None:
         parts.append(loads.source)

@@ -9,7 +9,7 @@ from grid.engine.limits import Limit
 from grid.engine.lumped.body import LOAD_NAMES, Geometry, Loads, LumpedBody, Phase, Until, with_loads
 from grid.engine.lumped.network import Control, Link, LumpedNetwork, Node, Source
 from grid.engine.problem.limit_checks import value_errors
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.space.space import CELSIUS_ZERO
 from grid.engine.values.value import Constant, Value
 
@@ -38,7 +38,7 @@ SHAPES = {
 SHAPE_NUMBERS = ("diameter", "length", "thickness")
 
 
-class LumpedReader(Reader):
+class LumpedReader(CaseReader):
     """Reader with the unit of temperatures, which checks numbers against limits."""
 
     def __init__(self, unit: str) -> None:

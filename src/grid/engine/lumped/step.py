@@ -21,7 +21,7 @@ from grid.engine.lumped.fidelity import mean_temperature
 from grid.engine.lumped.heat_content import find_mean_capacity, level, scale_rates
 from grid.engine.lumped.quasi_steady import QuasiSteady, Response, inner_product
 from grid.engine.methods.bounds import reason_without_bounds
-from grid.engine.methods.state import Bounds, Ledger, State, include_references
+from grid.engine.methods.state import Bounds, HeatBalance, State, include_references
 from grid.engine.problem.timed_loads import find_timed_loads
 from grid.engine.space.laws import Loads, add_prescribed
 from grid.engine.space.nonlinear import find_variation, freeze, stored_between
@@ -106,14 +106,14 @@ class LumpedAdvance:
         temperature = self._limit(following, new.response.shape(following) + left, state.bounds, new.loads)
         temperature = self._level(state.temperature, temperature, heat, end)
         bounds = include_references(include_references(state.bounds, old.loads), new.loads)
-        ledger = _book(state, (old, new), (state.temperature, temperature), heat, duration)
+        heat_balance = _book(state, (old, new), (state.temperature, temperature), heat, duration)
         return replace(
             state,
             time=state.time + duration,
             step=state.step + 1,
             temperature=self.space.fill(temperature),
             bounds=bounds,
-            ledger=ledger,
+            heat_balance=heat_balance,
             error=None,
         )
 
@@ -203,8 +203,8 @@ class _Fading:
             return cls(past, 0.0, 0.0)
         conducted = -space.conduct(past)
         exchanged = 0.0
-        for patch, closure in zip(space.patches, loads.closures, strict=True):
-            heat = closure.transmittance * past[patch.cells] * patch.area
+        for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+            heat = face_law.transmittance * past[patch.cells] * patch.area
             conducted[patch.cells] += heat
             exchanged += float(np.sum(heat))
         rate = max(inner_product(past, conducted) / weight, 0.0)
@@ -234,7 +234,7 @@ def _phi_2(x: float) -> float:
 
 def _book(
     state: State, moments: tuple[Moment, Moment], fields: tuple[FloatArray, FloatArray], heat: float, duration: float
-) -> Ledger:
+) -> HeatBalance:
     """Enter the heat of a step: sources as they are, the rest through the boundary, in and out as at both ends."""
     flows = [moment.space.heat_flow(field_, moment.loads) for moment, field_ in zip(moments, fields, strict=True)]
     generated = 0.5 * duration * sum(flow.generated for flow in flows)
@@ -245,6 +245,6 @@ def _book(
         prescribed = add_prescribed(prescribed, moment.loads, 0.5 * duration)
     if net >= 0.0:
         into = max(into, net)
-        return state.ledger.add(into, into - net, generated, prescribed)
+        return state.heat_balance.add(into, into - net, generated, prescribed)
     out = max(out, -net)
-    return state.ledger.add(out + net, out, generated, prescribed)
+    return state.heat_balance.add(out + net, out, generated, prescribed)

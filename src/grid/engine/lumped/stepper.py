@@ -14,7 +14,7 @@ from grid.engine.lumped.grid_certificates import BodyShape
 from grid.engine.lumped.quasi_steady import Conduction
 from grid.engine.lumped.step import LumpedAdvance
 from grid.engine.methods.bounds import tolerance_scale
-from grid.engine.methods.facts import DEFAULT_TOLERANCE
+from grid.engine.methods.inputs import DEFAULT_TOLERANCE
 from grid.engine.methods.state import Segment, State, Stepper, include_references
 from grid.engine.problem.timed_loads import has_growing_loads
 from grid.engine.space.laws import Loads

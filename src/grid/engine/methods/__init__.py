@@ -3,9 +3,9 @@
 from grid.engine.methods.adi.method import AdiMethod
 from grid.engine.methods.explicit.method import ExplicitMethod
 from grid.engine.methods.exponential.method import ExponentialMethod
-from grid.engine.methods.facts import Facts
 from grid.engine.methods.forced.method import ForcedMethod
 from grid.engine.methods.implicit.method import ImplicitMethod
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.krylov.method import KrylovMethod
 from grid.engine.methods.method import Cost, Method
 from grid.engine.methods.modal.method import ModalMethod
@@ -24,4 +24,4 @@ METHODS: tuple[Method, ...] = (
     SpectralMethod(),
 )
 
-__all__ = ["METHODS", "Cost", "Facts", "Method"]
+__all__ = ["METHODS", "Cost", "Method", "MethodInputs"]

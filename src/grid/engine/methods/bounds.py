@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from grid.engine.methods.state import Bounds, Ledger
+from grid.engine.methods.state import Bounds, HeatBalance
 from grid.engine.problem.fields import ProblemFields
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
@@ -36,7 +36,9 @@ def reason_without_bounds(problem: ProblemFields) -> str | None:
     return TENSOR if problem.coupled_axes else None
 
 
-def keep_bounds(temperature: FloatArray, space: Space, bounds: Bounds, ledger: Ledger) -> tuple[FloatArray, Ledger]:
+def keep_bounds(
+    temperature: FloatArray, space: Space, bounds: Bounds, heat_balance: HeatBalance
+) -> tuple[FloatArray, HeatBalance]:
     """Cut off what is beyond the bounds; the field, and its ledger.
 
     The other cells take the heat of what is cut. What finds no room there is heat that the exact field does not have:
@@ -44,11 +46,11 @@ def keep_bounds(temperature: FloatArray, space: Space, bounds: Bounds, ledger: L
     """
     kept = keep_extremes(temperature, space.capacity, bounds)
     if kept is temperature:
-        return kept, ledger
+        return kept, heat_balance
     given = weigh(space.capacity, kept - temperature)
     if abs(given) > ROUNDINGS * weigh(space.capacity, np.abs(kept)):
-        ledger = ledger.add(max(given, 0.0), max(-given, 0.0), 0.0)
-    return kept, ledger
+        heat_balance = heat_balance.add(max(given, 0.0), max(-given, 0.0), 0.0)
+    return kept, heat_balance
 
 
 def weigh(capacity: FloatArray, values: FloatArray) -> float:

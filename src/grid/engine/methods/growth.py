@@ -39,8 +39,8 @@ def _find_slopes(frozen: Space, loads: Loads, temperature: FloatArray, time: flo
     for index, patch in enumerate(frozen.patches):
         if not frozen.boundaries[index].values:
             continue
-        before = frozen.boundary_flux(index, temperature, loads.closures[index])[0]
-        change = after.boundary_flux(index, temperature + rise, after_loads.closures[index])[0] - before
+        before = frozen.boundary_flux(index, temperature, loads.face_laws[index])[0]
+        change = after.boundary_flux(index, temperature + rise, after_loads.face_laws[index])[0] - before
         slope = np.zeros_like(temperature)
         slope[patch.cells] = change * patch.area / rise * rate[patch.cells]
         found[f"boundaries.{patch.name}"] = slope

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.engine.errors import NotConvergedError
-from grid.engine.methods.facts import analyse_facts
+from grid.engine.methods.inputs import analyse_inputs
 from grid.engine.space.nonlinear import freeze, freeze_start
 from grid.engine.values.operations import FloatArray
 
 if TYPE_CHECKING:
-    from grid.engine.methods.facts import Facts
-    from grid.engine.space.laws import Closure, Loads
+    from grid.engine.methods.inputs import MethodInputs
+    from grid.engine.space.laws import FaceLaw, Loads
     from grid.engine.space.space import Space
 
 SAMPLES = 96  # [-] samples of the loads over a run at most
@@ -49,9 +49,9 @@ class _Sample:
     lasting: float
 
 
-def estimate_span(space: "Space", facts: "Facts") -> float:
+def estimate_span(space: "Space", inputs: "MethodInputs") -> float:
     """Span that the loads of a run will make [K]; 0 where they have no effect, or it is not known."""
-    samples = list(_make_samples(facts))
+    samples = list(_make_samples(inputs))
     room = min(SAMPLES, max(4, SAMPLED_CELLS // max(space.capacity.size, 1)))
     if len(samples) > room:
         samples = _thin(samples, room)
@@ -61,17 +61,17 @@ def estimate_span(space: "Space", facts: "Facts") -> float:
         return 0.0
 
 
-def _make_samples(facts: "Facts") -> Iterator[_Sample]:
+def _make_samples(inputs: "MethodInputs") -> Iterator[_Sample]:
     """Times of the run: thirds of each interval between landings, more where a load changes within it."""
-    loads = analyse_facts(facts)
+    loads = analyse_inputs(inputs)
     if not loads.switches and not loads.zones:
-        if facts.problem.has_timed_values or facts.problem.breakpoints:
-            yield from _divide(0, 0.0, facts.duration, 3, math.inf)
+        if inputs.problem.has_timed_values or inputs.problem.breakpoints:
+            yield from _divide(0, 0.0, inputs.duration, 3, math.inf)
         else:
-            yield _Sample(0.5 * facts.duration, facts.duration, 0, math.inf)
+            yield _Sample(0.5 * inputs.duration, inputs.duration, 0, math.inf)
         return
-    marks = np.unique([0.0, *facts.problem.breakpoints, *loads.switches, *loads.marks, facts.duration])
-    marks = marks[marks <= facts.duration]
+    marks = np.unique([0.0, *inputs.problem.breakpoints, *loads.switches, *loads.marks, inputs.duration])
+    marks = marks[marks <= inputs.duration]
     starts = np.array([zone.start for zone in loads.zones])
     least = 3 if marks.size <= SAMPLES // 3 else 1
     for index, (start, end) in enumerate(zip(marks[:-1].tolist(), marks[1:].tolist(), strict=True)):
@@ -129,16 +129,16 @@ def _follow(frozen: "Space", loads: "Loads", time: float) -> tuple["Space", "Loa
     is_bent_in_time = any(one and other for one, other in zip(timed, bent, strict=True))
     if is_bent_in_time or any("t" in value.variables for value in properties):
         return freeze(frozen, frozen.initial_temperature(), time)
-    closures = [
-        frozen.closure(index, time) if is_timed else loads.closures[index] for index, is_timed in enumerate(timed)
+    face_laws = [
+        frozen.face_law(index, time) if is_timed else loads.face_laws[index] for index, is_timed in enumerate(timed)
     ]
     source, given = loads.source, problem.source_term
     if "t" in given.variables:
         source = frozen.source_heat(time, frozen.initial_temperature().reshape(frozen.shape))
-    return frozen, replace(loads, closures=tuple(closures), source=source)
+    return frozen, replace(loads, face_laws=tuple(face_laws), source=source)
 
 
-_Known = dict[int, tuple["Closure", FloatArray, float, float]]
+_Known = dict[int, tuple["FaceLaw", FloatArray, float, float]]
 
 
 def _heats(
@@ -157,14 +157,14 @@ def _heats(
     if loads.source is not None:
         given += loads.source
     difference, exchange, sides = 0.0, 0.0, [0] * len(space.shape)
-    for index, (patch, closure) in enumerate(zip(space.patches, loads.closures, strict=True)):
-        if index not in known or known[index][0] is not closure:
+    for index, (patch, face_law) in enumerate(zip(space.patches, loads.face_laws, strict=True)):
+        if index not in known or known[index][0] is not face_law:
             near, held = start[patch.cells], 0.0
-            is_exchanged = bool(np.any(closure.transmittance))
+            is_exchanged = bool(np.any(face_law.transmittance))
             if is_exchanged:
-                held = float(np.sum(closure.transmittance * np.ones(patch.cells.shape)) * patch.area)
-            reach = _find_reach(space, index, closure, near, time) if is_exchanged else 0.0
-            known[index] = closure, closure.heat_flux(near) * patch.area, reach, held
+                held = float(np.sum(face_law.transmittance * np.ones(patch.cells.shape)) * patch.area)
+            reach = _find_reach(space, index, face_law, near, time) if is_exchanged else 0.0
+            known[index] = face_law, face_law.heat_flux(near) * patch.area, reach, held
         _, heat, reach, held = known[index]
         (taken if held else given)[patch.cells] += heat
         if held:
@@ -181,16 +181,16 @@ def _heats(
     return given, taken, difference, inside + min(slabs)
 
 
-def _find_reach(space: "Space", index: int, closure: "Closure", start: FloatArray, time: float) -> float:
+def _find_reach(space: "Space", index: int, face_law: "FaceLaw", start: FloatArray, time: float) -> float:
     """Largest change of the cells behind a face from their temperature at the start that the face could cause [K]."""
     values, patch = space.boundaries[index].values, space.patches[index]
     around = values.get("surroundings")
     if around is None or "T" in around.variables:
-        share = np.where(closure.transmittance > 0.0, closure.transmittance, 1.0)
-        ends = [closure.reference + closure.imposed / share]
+        share = np.where(face_law.transmittance > 0.0, face_law.transmittance, 1.0)
+        ends = [face_law.reference + face_law.imposed / share]
     else:
-        ends = [around.evaluate({**patch.places, "t": np.float64(time)})]
-        ends += [closure.reference] if "ambient" in values else []
+        ends = [around.evaluate({**patch.coordinates, "t": np.float64(time)})]
+        ends += [face_law.reference] if "ambient" in values else []
     return max(float(np.abs(end - start).max(initial=0.0)) for end in ends)
 
 

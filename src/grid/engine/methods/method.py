@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from grid.engine.costs.table import Work, price
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 
 if TYPE_CHECKING:
     from grid.engine.methods.state import Stepper
@@ -41,22 +41,22 @@ class Cost:
         return price(self.work)
 
 
-def find_symmetry(facts: Facts) -> str | None:
+def find_symmetry(inputs: MethodInputs) -> str | None:
     """Reason why the operator is not symmetric, along the axes and constant in time; None if it is."""
-    if not facts.is_linear:
+    if not inputs.is_linear:
         return "the problem is not linear with coefficients that are constant in time"
-    if facts.problem.has_flow:
+    if inputs.problem.has_flow:
         return "there is a flow"
-    if facts.problem.coupled_axes:
+    if inputs.problem.coupled_axes:
         return "the conductivity is a full tensor"
-    return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
+    return None if math.isfinite(inputs.stiffness) else "the stiffness is not finite"
 
 
-def find_change(facts: Facts) -> str | None:
+def find_change(inputs: MethodInputs) -> str | None:
     """Reason why the equations are not constant in time with a symmetric operator along the axes; None if they are."""
-    if not facts.is_constant:
+    if not inputs.is_constant:
         return "the problem is not linear with coefficients and loads that are constant in time"
-    return find_symmetry(facts)
+    return find_symmetry(inputs)
 
 
 class Method(Protocol):
@@ -66,11 +66,11 @@ class Method(Protocol):
     def name(self) -> str:
         """Name of the method in `solve(method=...)`."""
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate the cost. Needs neither SciPy nor Numba, and no field."""
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper that carries it out."""

@@ -15,7 +15,7 @@ from grid.engine.values.operations import FloatArray
 
 
 @dataclass(frozen=True)
-class Ledger:
+class HeatBalance:
     """Heat moved since the start, as the scheme applied it [J per unit of section].
 
     Args:
@@ -71,9 +71,9 @@ class Bounds:
 
 def include_references(bounds: Bounds, loads: Loads) -> Bounds:
     """Widen the bounds of the maximum principle by the reference temperatures of faces that exchange heat with them."""
-    for closure in loads.closures:
-        if np.any(closure.transmittance):
-            bounds = bounds.include(closure.reference)
+    for face_law in loads.face_laws:
+        if np.any(face_law.transmittance):
+            bounds = bounds.include(face_law.reference)
     return bounds
 
 
@@ -133,7 +133,7 @@ class State:
     time: float
     step: int
     temperature: FloatArray
-    ledger: Ledger
+    heat_balance: HeatBalance
     bounds: Bounds
     error: FloatArray | None = field(default=None, repr=False)
     damped_steps: int = 0

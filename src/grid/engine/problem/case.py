@@ -13,7 +13,7 @@ from grid.engine.problem.case_phase_change import PHASE_FIELDS, phase_fields, re
 from grid.engine.problem.domain import AXES, FACES, Domain
 from grid.engine.problem.limit_checks import CAPACITY_LIMITS, ELASTIC_LIMITS
 from grid.engine.problem.material import Adaptive, Contact, Material, Pin
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.values.value import Value
 
 PROSE = frozenset(("id", "title", "source", "checked", "note", "other_codes", "expected", "level", "features"))
@@ -63,7 +63,7 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
         FieldError, InvalidFieldsError: Missing, unknown or badly typed fields.
         UnsupportedError: A kind or a field that this version does not support.
     """
-    reader = Reader()
+    reader = CaseReader()
     _require_known_kind(reader, case)
     raw = reader.read_mapping(
         "",
@@ -104,14 +104,14 @@ def read_problem(case: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def _require_known_kind(reader: Reader, case: object) -> None:
+def _require_known_kind(reader: CaseReader, case: object) -> None:
     kind = case.get("kind", "diffusion") if isinstance(case, Mapping) else "diffusion"
     if isinstance(kind, str) and kind in OTHER_KINDS:
         raise UnsupportedError(OTHER_KINDS[kind])
     reader.read_choice("kind", kind, (*KINDS, *OTHER_KINDS))
 
 
-def _require_dimension(reader: Reader, raw: Mapping[str, Any]) -> None:
+def _require_dimension(reader: CaseReader, raw: Mapping[str, Any]) -> None:
     if "dimension" not in raw:
         return
     dimension = reader.read_integer("dimension", raw["dimension"])
@@ -120,7 +120,7 @@ def _require_dimension(reader: Reader, raw: Mapping[str, Any]) -> None:
         reader.refuse("dimension", "the number of lengths in domain.size")
 
 
-def _domain(reader: Reader, raw: Mapping[str, Any]) -> Domain:
+def _domain(reader: CaseReader, raw: Mapping[str, Any]) -> Domain:
     fields = reader.read_mapping(
         "domain",
         raw.get("domain"),
@@ -135,14 +135,14 @@ def _domain(reader: Reader, raw: Mapping[str, Any]) -> Domain:
     return Domain(size or (1.0,), _cells(reader, raw.get("resolution")), origin or (), section or 0.0, active)
 
 
-def _cells(reader: Reader, resolution: object) -> tuple[int, ...]:
+def _cells(reader: CaseReader, resolution: object) -> tuple[int, ...]:
     raw = resolution.get("cells") if isinstance(resolution, Mapping) else None
     entries = reader.read_list("resolution.cells", raw)
     counts = [reader.read_integer("resolution.cells", entry) for entry in entries or ()]
     return tuple(count for count in counts if count is not None)
 
 
-def _resolution(reader: Reader, raw: Mapping[str, Any]) -> dict[str, Any]:
+def _resolution(reader: CaseReader, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Read `steps` and `end_time`; the other fields describe errors of the plain scheme and are ignored."""
     fields = reader.read_mapping(
         "resolution",
@@ -158,7 +158,7 @@ def _resolution(reader: Reader, raw: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _materials(reader: Reader, raw: object) -> tuple[Material, ...]:
+def _materials(reader: CaseReader, raw: object) -> tuple[Material, ...]:
     if isinstance(raw, Mapping):
         return (_material(reader, "material", raw),)
     entries = reader.read_list("material", raw, longest=MAX_MATERIALS)
@@ -169,7 +169,7 @@ def _materials(reader: Reader, raw: object) -> tuple[Material, ...]:
     )
 
 
-def _material(reader: Reader, path: str, raw: object) -> Material:
+def _material(reader: CaseReader, path: str, raw: object) -> Material:
     fields = reader.read_mapping(
         path, raw, allowed=("where", "conductivity", *CAPACITY_LIMITS, *ELASTIC_LIMITS, *PHASE_FIELDS)
     )
@@ -195,7 +195,7 @@ def _material(reader: Reader, path: str, raw: object) -> Material:
     return Material(where=where, **values, **numbers)
 
 
-def _conductivity(reader: Reader, path: str, fields: Mapping[str, Any]) -> tuple[Value, ...]:
+def _conductivity(reader: CaseReader, path: str, fields: Mapping[str, Any]) -> tuple[Value, ...]:
     """Read the conductivity of a material or a phase: a value, one for each axis, or a tensor."""
     path = f"{path}.conductivity"
     if "conductivity" not in fields:
@@ -212,7 +212,7 @@ def _conductivity(reader: Reader, path: str, fields: Mapping[str, Any]) -> tuple
     return tuple(value for value in values if value is not None)
 
 
-def _tensor(reader: Reader, path: str, rows: list[Any]) -> tuple[Value, ...]:
+def _tensor(reader: CaseReader, path: str, rows: list[Any]) -> tuple[Value, ...]:
     """Read a full tensor, row by row."""
     found: list[Value | None] = []
     for i, row in enumerate(rows):
@@ -224,7 +224,7 @@ def _tensor(reader: Reader, path: str, rows: list[Any]) -> tuple[Value, ...]:
     return tuple(value for value in found if value is not None)
 
 
-def _adaptive(reader: Reader, raw: object) -> Adaptive | None:
+def _adaptive(reader: CaseReader, raw: object) -> Adaptive | None:
     path, measures = "adaptive", ("surface_stress", "hottest_above_mean")
     names = ("measure", "face", "threshold", "return_fraction", "dwell")
     fields = reader.read_mapping(path, raw, allowed=names, required=("measure", "threshold"))
@@ -243,7 +243,7 @@ def _adaptive(reader: Reader, raw: object) -> Adaptive | None:
     )
 
 
-def _contacts(reader: Reader, raw: object) -> tuple[Contact, ...]:
+def _contacts(reader: CaseReader, raw: object) -> tuple[Contact, ...]:
     found = []
     for index, entry in enumerate(reader.read_list("contacts", raw, longest=MAX_CONTACTS) or ()):
         path, names = f"contacts[{index}]", ("axis", "position", "conductance")
@@ -256,7 +256,7 @@ def _contacts(reader: Reader, raw: object) -> tuple[Contact, ...]:
     return tuple(found)
 
 
-def _pins(reader: Reader, raw: object) -> tuple[Pin, ...]:
+def _pins(reader: CaseReader, raw: object) -> tuple[Pin, ...]:
     """Read one pin, or a list of them."""
     if isinstance(raw, Mapping):
         return (_pin(reader, "pin", raw),)
@@ -264,7 +264,7 @@ def _pins(reader: Reader, raw: object) -> tuple[Pin, ...]:
     return tuple(_pin(reader, f"pin[{n}]" if len(entries) > 1 else "pin", entry) for n, entry in enumerate(entries))
 
 
-def _pin(reader: Reader, path: str, raw: object) -> Pin:
+def _pin(reader: CaseReader, path: str, raw: object) -> Pin:
     names = ("temperature", "mean_temperature")
     fields = reader.read_mapping(path, raw, allowed=("at", *names))
     numbers = {name: reader.read_number(f"{path}.{name}", fields[name]) for name in names if name in fields}
@@ -277,7 +277,7 @@ def _pin(reader: Reader, path: str, raw: object) -> Pin:
     return Pin(**numbers, at=tuple(place.values()))
 
 
-def _boundaries(reader: Reader, raw: object) -> dict[str, Boundary]:
+def _boundaries(reader: CaseReader, raw: object) -> dict[str, Boundary]:
     fields = reader.read_mapping("boundaries", raw, allowed=(*FACES, "internal"))
     found: dict[str, Boundary] = {}
     for face, entry in fields.items():
@@ -287,7 +287,7 @@ def _boundaries(reader: Reader, raw: object) -> dict[str, Boundary]:
     return found
 
 
-def _boundary(reader: Reader, path: str, raw: object) -> Boundary | None:
+def _boundary(reader: CaseReader, path: str, raw: object) -> Boundary | None:
     if not isinstance(raw, Mapping):
         reader.refuse(path, "an object with a type")
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from grid.core.errors import UnsupportedError
 from grid.engine.limits import VOLUMETRIC_HEAT_CAPACITY, Limit
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.values.phase_change import ByPhase, Enthalpy, HeatCapacity
 from grid.engine.values.value import Constant, Table, Value
 
@@ -24,7 +24,7 @@ LATENT_HEAT = Limit(0.0, 1e18, "J/m3", exclusive_minimum=True)
 Conductivity = tuple[Value, ...]
 
 
-def read_enthalpy(reader: Reader, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+def read_enthalpy(reader: CaseReader, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Read the arguments of `Material` that follow from an enthalpy table."""
     if any(name in fields for name in (*CAPACITIES, *PHASE_FIELDS[:5])):
         reader.refuse(f"{path}.volumetric_enthalpy", "without another heat capacity or a melting temperature")
@@ -42,7 +42,7 @@ def read_enthalpy(reader: Reader, path: str, fields: Mapping[str, Any]) -> dict[
 
 
 def read_melting(
-    reader: Reader, path: str, fields: Mapping[str, Any], conductivities: tuple[Conductivity, Conductivity]
+    reader: CaseReader, path: str, fields: Mapping[str, Any], conductivities: tuple[Conductivity, Conductivity]
 ) -> dict[str, Any]:
     """Read the arguments of `Material` that follow from a melting temperature.
 
@@ -65,7 +65,7 @@ def read_melting(
     return {"conductivity": conductivity, **_capacity(reader, path, enthalpy)}
 
 
-def phase_fields(reader: Reader, path: str, fields: Mapping[str, Any], phase: str) -> dict[str, Any]:
+def phase_fields(reader: CaseReader, path: str, fields: Mapping[str, Any], phase: str) -> dict[str, Any]:
     """Read the properties of a phase; those that it lacks come from the material."""
     allowed = ("conductivity", *CAPACITIES)
     own = reader.read_mapping(f"{path}.{phase}", fields.get(phase, {}), allowed=allowed)
@@ -75,7 +75,7 @@ def phase_fields(reader: Reader, path: str, fields: Mapping[str, Any], phase: st
     return {**common, **own}
 
 
-def _capacity(reader: Reader, path: str, enthalpy: Enthalpy) -> dict[str, Any]:
+def _capacity(reader: CaseReader, path: str, enthalpy: Enthalpy) -> dict[str, Any]:
     pairs = list(zip(enthalpy.temperatures, enthalpy.contents, strict=True))
     slopes = [(h - g) / (t - s) for (s, g), (t, h) in itertools.pairwise(pairs) if t > s]
     if not all(VOLUMETRIC_HEAT_CAPACITY.allows(slope) for slope in slopes):
@@ -83,7 +83,7 @@ def _capacity(reader: Reader, path: str, enthalpy: Enthalpy) -> dict[str, Any]:
     return {"enthalpy": enthalpy, "volumetric_heat_capacity": HeatCapacity(enthalpy)}
 
 
-def _latent_heat(reader: Reader, path: str, fields: Mapping[str, Any]) -> float | None:
+def _latent_heat(reader: CaseReader, path: str, fields: Mapping[str, Any]) -> float | None:
     """Read the latent heat [J/m3], given by volume or by mass."""
     if ("latent_heat" in fields) == ("volumetric_latent_heat" in fields):
         reader.refuse(f"{path}.latent_heat", "either this (with density) or volumetric_latent_heat")
@@ -99,16 +99,16 @@ def _latent_heat(reader: Reader, path: str, fields: Mapping[str, Any]) -> float 
     return latent * factor
 
 
-def _capacity_of(reader: Reader, path: str, fields: Mapping[str, Any], phase: str) -> float | None:
+def _capacity_of(reader: CaseReader, path: str, fields: Mapping[str, Any], phase: str) -> float | None:
     """Read the volumetric heat capacity rho c of a phase [J/(m3 K)]."""
-    known = phase_fields(Reader(), path, fields, phase)
+    known = phase_fields(CaseReader(), path, fields, phase)
     if "volumetric_heat_capacity" in known:
         return _constant(reader, path, known, "volumetric_heat_capacity")
     density, heat = (_constant(reader, path, known, name) for name in ("density", "specific_heat"))
     return None if density is None or heat is None else density * heat
 
 
-def _constant(reader: Reader, path: str, fields: Mapping[str, Any], name: str) -> float | None:
+def _constant(reader: CaseReader, path: str, fields: Mapping[str, Any], name: str) -> float | None:
     if name not in fields:
         reader.refuse(f"{path}.{name}", "required with a melting temperature")
         return None

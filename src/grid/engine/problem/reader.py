@@ -15,7 +15,7 @@ from grid.engine.values.value import ARGUMENTS, Argument, Constant, Table, Value
 MAX_TABLE = 100_000  # [-] entries of a table in a case
 
 
-class Reader:
+class CaseReader:
     """Reader of parts of a case as typed values, which collects the errors.
 
     Every `read_` method returns None for a part that it cannot read, after it has noted the error.

@@ -30,7 +30,7 @@ class TimedLoad:
     path: str
     value: Value
     is_absolute: bool
-    places: dict[str, tuple[float, float]]
+    coordinates: dict[str, tuple[float, float]]
     patch: str = ""
     is_driving: bool = False
 
@@ -77,10 +77,10 @@ def _make(
     *,
     is_driving: bool = False,
 ) -> TimedLoad:
-    places = {name: box.get(name, (0.0, 0.0)) for name in value.variables - {"t", "T"}}
+    coordinates = {name: box.get(name, (0.0, 0.0)) for name in value.variables - {"t", "T"}}
     if "T" in value.variables:
-        places["T"] = find_temperatures(problem)
-    return TimedLoad(path, value, is_absolute, places, face, is_driving)
+        coordinates["T"] = find_temperatures(problem)
+    return TimedLoad(path, value, is_absolute, coordinates, face, is_driving)
 
 
 def _side(face: str, box: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
@@ -114,8 +114,8 @@ def has_growing_loads(problem: ProblemFields) -> bool:
             continue
         if not isinstance(value, Expression):
             return True
-        places = {**box, **_side(name, box), "t": (0.0, problem.end_time or 0.0)}
-        if not bool(np.all(enclose(value.code, "T", low, high, places, has_switches=True).slope.high <= 0.0)):
+        coordinates = {**box, **_side(name, box), "t": (0.0, problem.end_time or 0.0)}
+        if not bool(np.all(enclose(value.code, "T", low, high, coordinates, has_switches=True).slope.high <= 0.0)):
             return True
     return False
 

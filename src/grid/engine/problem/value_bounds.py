@@ -32,15 +32,15 @@ def find_temperature_bounds(problem: HeatProblem, end: float) -> Interval:
         problem: The problem.
         end: Last time that matters [s].
     """
-    places: dict[str, Interval] = {"t": (0.0, end), "T": ANYTHING}
+    coordinates: dict[str, Interval] = {"t": (0.0, end), "T": ANYTHING}
     for axis, low, length in zip(AXES, problem.domain.origin, problem.domain.size, strict=False):
-        places[axis] = (low, low + length)
-    heats, ties = [bound_value(problem.source_term, places)], []
+        coordinates[axis] = (low, low + length)
+    heats, ties = [bound_value(problem.source_term, coordinates)], []
     if not problem.steady and problem.initial is not None:
-        ties.append(bound_value(problem.initial, places))
+        ties.append(bound_value(problem.initial, coordinates))
     for law in problem.boundaries.values():
-        heats += [bound_value(value, places) for value in law.flux_values]
-        ties += [bound_value(value, places) for value in law.temperature_values]
+        heats += [bound_value(value, coordinates) for value in law.flux_values]
+        ties += [bound_value(value, coordinates) for value in law.temperature_values]
     heated, cooled = all(heat[0] >= 0.0 for heat in heats), all(heat[1] <= 0.0 for heat in heats)
     return (
         min(tie[0] for tie in ties) if ties and heated else -math.inf,
@@ -48,7 +48,7 @@ def find_temperature_bounds(problem: HeatProblem, end: float) -> Interval:
     )
 
 
-def bound_value(value: Value, places: Mapping[str, Interval]) -> Interval:
+def bound_value(value: Value, coordinates: Mapping[str, Interval]) -> Interval:
     """Find an interval that a value does not leave while its arguments are in theirs."""
     if isinstance(value, Constant):
         return value.value, value.value
@@ -58,18 +58,18 @@ def bound_value(value: Value, places: Mapping[str, Interval]) -> Interval:
         return float(value.cells.min()), float(value.cells.max())
     if isinstance(value, Expression):
         with np.errstate(all="ignore"):
-            return _run(value.code, places)
+            return _run(value.code, coordinates)
     return ANYTHING
 
 
-def _run(code: tuple[Instruction, ...], places: Mapping[str, Interval]) -> Interval:
+def _run(code: tuple[Instruction, ...], coordinates: Mapping[str, Interval]) -> Interval:
     """Run the code of an expression on a stack of intervals; truth values are intervals from 0 to 1."""
     stack: list[Interval] = []
     for operation, argument in code:
         if operation == "constant":
             stack.append((float(argument), float(argument)))
         elif operation == "variable":
-            stack.append(places[str(argument)])
+            stack.append(coordinates[str(argument)])
         elif operation == "negate":
             low, high = stack.pop()
             stack.append((-high, -low))

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 
 from grid.engine.methods.bounds import TENSOR, reason_without_bounds, tolerance_scale
-from grid.engine.methods.state import Bounds, Ledger
+from grid.engine.methods.state import Bounds, HeatBalance
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.values.operations import FloatArray
 
@@ -65,7 +65,7 @@ def allow_energy(limit: float, scale: Amount, steps: int, content: Amount, excha
 
 def audit_energy(
     stored: float,
-    ledger: Ledger,
+    heat_balance: HeatBalance,
     content: float,
     *,
     is_linear: bool = True,
@@ -90,8 +90,10 @@ def audit_energy(
         steps: How often the temperatures were stored.
         exchanged: Sum of D |T| of all cells, in all of the run [J].
     """
-    scale = max(ledger.boundary_in, ledger.boundary_out, ledger.generated_absolute, LEAST_SCALE * content)
-    residual = abs(stored - ledger.net) / scale if scale > 0 else 0.0
+    scale = max(
+        heat_balance.boundary_in, heat_balance.boundary_out, heat_balance.generated_absolute, LEAST_SCALE * content
+    )
+    residual = abs(stored - heat_balance.net) / scale if scale > 0 else 0.0
     limit = ENERGY_LIMIT if is_linear else ENERGY_LIMIT_NONLINEAR
     limit = allow_energy(limit, scale, steps, content, exchanged) / scale if scale > 0 else limit
     return _judge("energy_balance", residual, limit, "|stored - in + out - generated| over the heat moved")
@@ -131,4 +133,4 @@ def audit_step_error(error: float | None, span: float, tolerance: float | None =
         return Audit("step_error", "not_applicable", None, None, "a steady state has no time steps")
     relative = error / span if span > 0 else 0.0
     limit = STEP_ERROR_LIMIT if tolerance is None else ESTIMATE_SLACK * tolerance
-    return _judge("step_error", relative, limit, "largest estimated time error at the asked times, over the span")
+    return _judge("step_error", relative, limit, "largest estimated time error at the output times, over the span")

@@ -12,7 +12,7 @@ from grid.core.errors import FieldError
 from grid.engine.arguments import require_choice, require_list, require_number, require_place
 from grid.engine.lumped.certificates import Certificate
 from grid.engine.lumped.fidelity import find_surfaces, stress_factor
-from grid.engine.methods.state import Ledger
+from grid.engine.methods.state import HeatBalance
 from grid.engine.problem.domain import AXES
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.problem.type_checks import is_count
@@ -22,7 +22,7 @@ from grid.engine.results.summary import PlanSummary
 from grid.engine.space.interpolation import interpolate, widen
 from grid.engine.space.laws import Loads
 from grid.engine.space.mesh import centres
-from grid.engine.space.scattered import fit, scatter
+from grid.engine.space.scattered import moving_least_squares, scatter
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
@@ -50,7 +50,7 @@ class SolutionFields:
     metrics: dict[str, float]
     audits: tuple[Audit, ...]
     history: History
-    ledger: Ledger = field(repr=False)
+    heat_balance: HeatBalance = field(repr=False)
     _spaces: Sequence[Space] = field(repr=False)  # coefficients at each snapshot
     _loads: Sequence[Loads] = field(repr=False)
     _contents: tuple[FloatArray | None, ...] = field(repr=False)  # enthalpy of each cell [J], where a material melts
@@ -121,13 +121,13 @@ class SolutionFields:
         require_list("points", points, "a list of points")
         if side is not None:
             require_choice("side", side, ("low", "high"))
-        places, space = [self._point(point) for point in points], self._spaces[index]
+        coordinates, space = [self._point(point) for point in points], self._spaces[index]
         if space.active is not None:
             known = self.scattered_field(index)
-            found = [fit(*known, place, self.problem.domain.spacing) for place in places]
+            found = [moving_least_squares(*known, place, self.problem.domain.spacing) for place in coordinates]
         else:
             wide = self.widened_field(index)
-            found = [interpolate(space, wide, place, side) for place in places]
+            found = [interpolate(space, wide, place, side) for place in coordinates]
         return np.clip(np.array(found, np.float64), *self.allowed_temperatures(index))
 
     @property
@@ -189,12 +189,12 @@ class SolutionFields:
     def scattered_field(self, index: int) -> tuple[FloatArray, FloatArray]:
         """Centres and surface points: positions with the material last, shape (n, dimension + 1), and temperatures."""
         space = self._spaces[index]
-        positions, values = scatter(space, self.snapshots[index].reshape(-1), self._loads[index].closures)
+        positions, values = scatter(space, self.snapshots[index].reshape(-1), self._loads[index].face_laws)
         return positions, np.clip(values, *self.allowed_temperatures(index))
 
     def widened_field(self, index: int) -> FloatArray:
         """The field with a layer of surface temperatures on every side, shape (cells + 2 along each axis)."""
-        wide = widen(self._spaces[index], self.snapshots[index].reshape(-1), self._loads[index].closures)
+        wide = widen(self._spaces[index], self.snapshots[index].reshape(-1), self._loads[index].face_laws)
         low, high = self.allowed_temperatures(index)
         return np.clip(wide, low, high, out=wide) if math.isfinite(low) or math.isfinite(high) else wide
 

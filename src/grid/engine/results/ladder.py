@@ -28,7 +28,7 @@ from grid.engine.problem.domain import Domain
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.results.fields import SolutionFields
 from grid.engine.space.coverage import find_coverage
-from grid.engine.space.mesh import open_places
+from grid.engine.space.mesh import open_coordinates
 from grid.engine.space.peclet import RESOLVED, find_cell_peclet
 from grid.engine.space.regions import material_cuts
 from grid.engine.values.operations import FloatArray
@@ -159,7 +159,7 @@ def mean_initial(problem: HeatProblem, parts: int) -> float:
     while parts > 1 and finer.cell_count > MOST_SAMPLES:
         parts //= 2
         finer = with_cells(problem, float(parts)).domain
-    values = np.broadcast_to(problem.initial.evaluate(open_places(finer)), finer.cells) if problem.initial else 0.0
+    values = np.broadcast_to(problem.initial.evaluate(open_coordinates(finer)), finer.cells) if problem.initial else 0.0
     return float(np.mean(values))
 
 

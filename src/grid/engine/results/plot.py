@@ -174,12 +174,12 @@ def _draw_map(
         interpolation="nearest",
     )
     if min(values.shape) > 1 and np.nanmax(values) > np.nanmin(values):
-        places = [centres(domain, axis) for axis in across]
+        coordinates = [centres(domain, axis) for axis in across]
         levels = np.linspace(*limits, LEVELS + 2)[1:-1]
         inside = levels[(levels > np.nanmin(values)) & (levels < np.nanmax(values))]
         if inside.size:
             axes.contour(
-                *places, np.ma.masked_invalid(values.T), levels=inside, colors="white", linewidths=0.6, alpha=0.8
+                *coordinates, np.ma.masked_invalid(values.T), levels=inside, colors="white", linewidths=0.6, alpha=0.8
             )
     axes.set(xlabel=f"{AXES[across[0]]} [m]", ylabel=f"{AXES[across[1]]} [m]")
 

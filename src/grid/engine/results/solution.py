@@ -142,9 +142,9 @@ class Solution(SolutionFields):
             flux[(*before, 0)] = flux[(*before, -1)] = joint
         if space.couplings:
             flux += self._cross_flux(axis, index)
-        for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True)):
+        for number, (patch, face_law) in enumerate(zip(space.patches, self._loads[index].face_laws, strict=True)):
             if patch.axis == axis:
-                into, _ = space.boundary_flux(number, field_.reshape(-1), closure)
+                into, _ = space.boundary_flux(number, field_.reshape(-1), face_law)
                 faces = list(np.unravel_index(patch.cells, space.shape))
                 faces[axis] = faces[axis] + patch.side
                 flux[tuple(faces)] = into if patch.side == 0 else -into
@@ -154,8 +154,8 @@ class Solution(SolutionFields):
         """Contribution of gradients along the faces to the flux through them [W/m2]."""
         space, temperature = self._spaces[index], self.snapshots[index].reshape(-1)
         surfaces = [
-            temperature[patch.cells] + space.boundary_flux(number, temperature, closure)[1]
-            for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True))
+            temperature[patch.cells] + space.boundary_flux(number, temperature, face_law)[1]
+            for number, (patch, face_law) in enumerate(zip(space.patches, self._loads[index].face_laws, strict=True))
         ]
         return cross_flux(space, temperature, surfaces)[axis]
 
@@ -164,9 +164,9 @@ class Solution(SolutionFields):
         index = self.find_index(time)
         total, found = 0.0, False
         space = self._spaces[index]
-        for number, (patch, closure) in enumerate(zip(space.patches, self._loads[index].closures, strict=True)):
+        for number, (patch, face_law) in enumerate(zip(space.patches, self._loads[index].face_laws, strict=True)):
             if isinstance(boundary, str) and patch.name == boundary:
-                into, out = split_signs(space.boundary_flux(number, self.snapshots[index].reshape(-1), closure)[0])
+                into, out = split_signs(space.boundary_flux(number, self.snapshots[index].reshape(-1), face_law)[0])
                 total, found = total + (into - out) * patch.area, True
         if not found:
             raise FieldError("boundary", "a face of the body that is not periodic")

@@ -66,11 +66,11 @@ def probe(solution: "SolutionFields", points: Sequence["Point"]) -> "xr.DataArra
     values = np.stack([solution.temperatures_at(points, time) for time in solution.times])
     names = AXES[: solution.problem.dimension]
     rows = [[point[name] for name in names] if isinstance(point, Mapping) else list(point) for point in points]
-    places = {name: ("point", [row[axis] for row in rows], {"units": "m"}) for axis, name in enumerate(names)}
+    coordinates = {name: ("point", [row[axis] for row in rows], {"units": "m"}) for axis, name in enumerate(names)}
     return xr.DataArray(
         values,
         dims=("time", "point"),
-        coords={"time": make_coordinates(solution)["time"], **places},
+        coords={"time": make_coordinates(solution)["time"], **coordinates},
         name="temperature",
         attrs=temperature_attributes(solution.problem),
     )
@@ -98,11 +98,11 @@ def slice_plane(solution: "SolutionFields", axis: str, at: float, time: float | 
     index = solution.find_index(time)
     body = solution.body
     values = _plane(solution, index, number, at) if body is None else _masked_plane(solution, index, number, at)
-    places = {name: place for name, place in make_coordinates(solution, axis).items() if name != "time"}
+    coordinates = {name: place for name, place in make_coordinates(solution, axis).items() if name != "time"}
     return xr.DataArray(
         values,
         dims=[name for name in names if name != axis],
-        coords={**places, axis: ((), at, {"units": "m"}), "time": ((), solution.times[index], {"units": "s"})},
+        coords={**coordinates, axis: ((), at, {"units": "m"}), "time": ((), solution.times[index], {"units": "s"})},
         name="temperature",
         attrs=temperature_attributes(problem),
     )
@@ -155,9 +155,9 @@ def find_extrema(solution: "SolutionFields", time: float | None) -> Extrema:
     index = solution.find_index(time)
     names = AXES[: solution.problem.dimension]
     if solution.body is not None:
-        places, values = solution.scattered_field(index)
+        coordinates, values = solution.scattered_field(index)
         is_cell = np.arange(values.size) < np.count_nonzero(solution.body)
-        rows = [places[int(pick(values))][: len(names)] for pick in (np.argmin, np.argmax)]
+        rows = [coordinates[int(pick(values))][: len(names)] for pick in (np.argmin, np.argmax)]
     else:
         space = solution.space_at(index)
         # ghosts across a periodic joint are no places of the body

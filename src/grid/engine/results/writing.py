@@ -101,13 +101,13 @@ def _rows(solution: "SolutionFields") -> Iterator[str]:
     problem = solution.problem
     inside = slice(None) if solution.body is None else solution.body.reshape(-1)
     open_grid = np.meshgrid(*solution.coordinates.values(), indexing="ij")
-    places = [
+    coordinates = [
         ",".join(map(repr, row)) for row in zip(*(axis.reshape(-1)[inside].tolist() for axis in open_grid), strict=True)
     ]
     axes = ",".join(f"{axis}_m" for axis in AXES[: problem.dimension])
     yield f"time_s,{axes},temperature_{problem.temperature_unit}\n"
     for time, field in zip(solution.times, solution.fields, strict=True):
-        for place, value in zip(places, field.reshape(-1)[inside].tolist(), strict=True):
+        for place, value in zip(coordinates, field.reshape(-1)[inside].tolist(), strict=True):
             yield f"{time!r},{place},{value!r}\n"
 
 

@@ -164,7 +164,7 @@ def solve_rods(
             continue
         run = _Run(room, cut, float(ends), float(centre) - float(ends), out_final[column], out_snapshots[column])
         outcomes.append(run.solve(column, watch, on_rows))
-    watch.tell(len(columns), 1.0)
+    watch.update(len(columns), 1.0)
     return outcomes
 
 
@@ -183,9 +183,9 @@ class _Watch:
         self._cell_steps += cell_steps
         if self._cell_steps >= _CALL_CELL_STEPS / 4:
             self._cell_steps = 0.0
-            self.tell(column, fraction)
+            self.update(column, fraction)
 
-    def tell(self, column: int, fraction: float) -> None:
+    def update(self, column: int, fraction: float) -> None:
         if self._on_progress is not None:
             self._left_out |= self._on_progress(min(1.0, (column + fraction) / self._columns))
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grid.engine.errors import CheckpointError
-from grid.engine.methods.state import Bounds, Ledger, State
-from grid.engine.run.time_loop import March, Recorder
+from grid.engine.methods.state import Bounds, HeatBalance, State
+from grid.engine.run.time_loop import Recorder, TimeLoop
 from grid.engine.version import compute_numerics_version
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Checkpoint:
 def compute_plan_hash(plan: "RunSpec") -> str:
     """Hash of all that decides the bytes of a run: the problem, the output times and the method with its facts."""
     digest = hashlib.sha256()
-    for part in (plan.problem, plan.times, plan.method, plan.facts, plan.summary.model):
+    for part in (plan.problem, plan.times, plan.method, plan.inputs, plan.summary.model):
         _feed(digest, part)
     return digest.hexdigest()
 
@@ -86,7 +86,7 @@ def pack(checkpoint: Checkpoint, plan: "RunSpec") -> bytes:
     """A checkpoint as the bytes of its file."""
     state = checkpoint.state
     plain = {item.name: getattr(state, item.name) for item in fields(state) if item.name not in ARRAYS}
-    plain |= {name: vars(plain[name]) for name in ("ledger", "bounds")}
+    plain |= {name: vars(plain[name]) for name in ("heat_balance", "bounds")}
     header = {
         "format": FORMAT,
         "numerics_version": compute_numerics_version(),
@@ -126,8 +126,8 @@ def unpack(data: bytes, plan: "RunSpec") -> Checkpoint:
 
 def _read(header: dict[str, Any], arrays: dict[str, Any]) -> Checkpoint:
     plain = dict(header["state"])
-    ledger = plain["ledger"] | {"prescribed": tuple(plain["ledger"]["prescribed"])}
-    plain |= {"ledger": Ledger(**ledger), "bounds": Bounds(**plain["bounds"])}
+    heat_balance = plain["heat_balance"] | {"prescribed": tuple(plain["heat_balance"]["prescribed"])}
+    plain |= {"heat_balance": HeatBalance(**heat_balance), "bounds": Bounds(**plain["bounds"])}
     plain["controller"] = tuple(plain["controller"])
     state = State(**(plain | {name: arrays.get(name) for name in ARRAYS}))
     count = len(header["errors"])
@@ -178,7 +178,7 @@ class Keeper:
     every: float
     _last: float = field(default_factory=time.monotonic)
 
-    def __call__(self, march: March, state: State) -> None:
+    def __call__(self, march: TimeLoop, state: State) -> None:
         """Write a checkpoint if the last one is at least `every` seconds old."""
         if time.monotonic() - self._last < self.every:
             return
@@ -196,20 +196,20 @@ class Keeper:
         self._last = time.monotonic()
 
 
-def go_on(march: March, checkpoint: Checkpoint) -> State:
+def go_on(march: TimeLoop, checkpoint: Checkpoint) -> State:
     """Run from a checkpoint of the same plan to the end; returns the last state."""
     march.retries = checkpoint.retries
     return march.run(checkpoint.state, _restore(march, checkpoint))
 
 
-def _restore(march: March, checkpoint: Checkpoint) -> Recorder:
+def _restore(march: TimeLoop, checkpoint: Checkpoint) -> Recorder:
     """Recorder as it was recorded, with coefficients and loads evaluated again from the stored fields."""
     plan, recorder = march.plan, Recorder(march.plan.space)
     ends = [segment.inside(segment.end) for segment in march.segments if segment.end in plan.times]
     kept = zip(checkpoint.fields, checkpoint.contents, checkpoint.errors, checkpoint.prescribed, strict=True)
     for (temperature, content, error, sums), moment in zip(kept, [march.start_time, *ends], strict=False):
-        ledger = replace(checkpoint.state.ledger, prescribed=sums)
-        state = replace(checkpoint.state, temperature=temperature, content=content, ledger=ledger)
-        recorder.keep(state, moment, error)
+        heat_balance = replace(checkpoint.state.heat_balance, prescribed=sums)
+        state = replace(checkpoint.state, temperature=temperature, content=content, heat_balance=heat_balance)
+        recorder.save(state, moment, error)
     recorder.rows.extend(checkpoint.rows)
     return recorder

@@ -9,8 +9,8 @@ from grid.core.errors import FieldError, UnsupportedError
 from grid.engine.costs.calibration import Calibration, current
 from grid.engine.costs.runs import SAFETY, count_body_cells, explicit_time_step, plan_work
 from grid.engine.costs.table import add, price
-from grid.engine.methods import METHODS, Cost, Facts, Method
-from grid.engine.methods.facts import DEFAULT_TOLERANCE, Precision
+from grid.engine.methods import METHODS, Cost, Method, MethodInputs
+from grid.engine.methods.inputs import DEFAULT_TOLERANCE, Precision
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.results.summary import Alternative
 
@@ -30,7 +30,7 @@ class Choice:
     alternatives: tuple[Alternative, ...]
 
 
-def choose(facts: Facts, name: str = "auto", calibration: Calibration | None = None) -> Choice:
+def choose(inputs: MethodInputs, name: str = "auto", calibration: Calibration | None = None) -> Choice:
     """Choose the cheapest method without an obstacle, or the one that was requested by name.
 
     Args:
@@ -42,12 +42,12 @@ def choose(facts: Facts, name: str = "auto", calibration: Calibration | None = N
         UnsupportedError: No method, or not the one requested, can solve the problem.
     """
     asked = [method for method in METHODS if name in ("auto", method.name)]
-    obstacles = {method.name: method.find_obstacle(facts) for method in METHODS}
+    obstacles = {method.name: method.find_obstacle(inputs) for method in METHODS}
     able = [method for method in asked if obstacles[method.name] is None]
     if not able:
         why = "; ".join(f"{method.name}: {obstacles[method.name]}" for method in asked)
         raise UnsupportedError(f"the method {name} ({why})" if asked else f"the method {name} for a transient")
-    costs = {method.name: estimate_cost(method, facts) for method in METHODS if obstacles[method.name] is None}
+    costs = {method.name: estimate_cost(method, inputs) for method in METHODS if obstacles[method.name] is None}
     calibration = current() if calibration is None else calibration
     seconds = {one: price(cost.work, calibration) for one, cost in costs.items()}
     best = min(able, key=lambda method: seconds[method.name])
@@ -61,10 +61,10 @@ def choose(facts: Facts, name: str = "auto", calibration: Calibration | None = N
     return Choice(best, cost, own, reason, others)
 
 
-def estimate_cost(method: Method, facts: Facts) -> Cost:
+def estimate_cost(method: Method, inputs: MethodInputs) -> Cost:
     """Estimate the cost of a method, with that of the parts which every run needs."""
-    cost = method.estimate(facts)
-    return replace(cost, work=add(plan_work(facts.problem, len(facts.times) + 1), cost.work))
+    cost = method.estimate(inputs)
+    return replace(cost, work=add(plan_work(inputs.problem, len(inputs.times) + 1), cost.work))
 
 
 def _explain(best: Method, cost: Cost, own: float, others: tuple[Alternative, ...]) -> str:
@@ -78,7 +78,7 @@ def _explain(best: Method, cost: Cost, own: float, others: tuple[Alternative, ..
     return f"{taken}, {cheaper}{cannot}"
 
 
-def find_landings(
+def find_stop_times(
     problem: HeatProblem, outputs: tuple[float, ...], tolerance: float | None = None
 ) -> tuple[float, ...]:
     """Output times, breakpoints, and times that the loads need, up to the last output time, increasing [s].
@@ -107,15 +107,15 @@ def find_landings(
     return tuple(found)
 
 
-def make_facts(
+def make_inputs(
     problem: HeatProblem,
     outputs: tuple[float, ...],
-    landings: tuple[float, ...],
+    stop_times: tuple[float, ...],
     steps: int | None,
     tolerance: float | None,
     precision: Precision,
     space: "Space | None" = None,
-) -> Facts:
+) -> MethodInputs:
     """The facts of a transient: measured on its grid where there is one, else from the extremes of its properties."""
     if space is None:
         stable = explicit_time_step(problem) / SAFETY
@@ -125,7 +125,7 @@ def make_facts(
     wanted = DEFAULT_TOLERANCE if tolerance is None else tolerance
     times = tuple(time for time in outputs if time > 0.0)
     body = count_body_cells(problem) if space is None else space.body_count
-    return Facts(problem, times, landings, steps, wanted, float(stiffness), float(stable), precision, body)
+    return MethodInputs(problem, times, stop_times, steps, wanted, float(stiffness), float(stable), precision, body)
 
 
 def _measure(space: "Space") -> tuple[float, float]:
@@ -161,6 +161,6 @@ def _freeze(space: "Space") -> "tuple[Space, Loads]":
 
 
 def _insulated(loads: "Loads") -> "Loads":
-    from grid.engine.space.laws import Closure, Loads
+    from grid.engine.space.laws import FaceLaw, Loads
 
-    return Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in loads.closures), None, b"")
+    return Loads(tuple(FaceLaw(0.0, 0.0, 0.0) for _ in loads.face_laws), None, b"")

@@ -8,9 +8,16 @@ import numpy as np
 
 from grid.core.errors import DivergedError
 from grid.engine.methods.bounds import reason_without_bounds
-from grid.engine.methods.explicit.columns import Laws, Schedule, base_numbers, count_steps, is_column, make_laws
+from grid.engine.methods.explicit.columns import (
+    ColumnCoefficients,
+    Schedule,
+    base_numbers,
+    count_steps,
+    is_column,
+    make_coefficients,
+)
 from grid.engine.methods.explicit.method import ExplicitMethod
-from grid.engine.methods.state import Bounds, Ledger
+from grid.engine.methods.state import Bounds, HeatBalance
 from grid.engine.results.audits import (
     NO_TIMED_LOADS,
     Audit,
@@ -28,15 +35,15 @@ from grid.engine.values.operations import FloatArray
 if TYPE_CHECKING:
     from grid.engine.run.spec import RunSpec
 
-TOTALS = 5  # [-] numbers of a column besides its fields, see `grid.engine.methods.explicit.columns.Ran`
+TOTALS = 5  # [-] numbers of a column besides its fields, see `grid.engine.methods.explicit.columns.ColumnRun`
 
 
 @dataclass
-class Single:
+class ColumnPlan:
     """Plan of one column, with everything that does not change from run to run."""
 
     plan: "RunSpec"
-    laws: Laws
+    laws: ColumnCoefficients
     start: FloatArray
     schedule: Schedule
     bounds: Bounds
@@ -55,7 +62,7 @@ class Single:
         )
         self._before_totals = self._kept + 3 * rows
         self._arguments = (
-            np.ascontiguousarray(self.laws.law), schedule.landings, schedule.asked, schedule.counts, schedule.chunk,
+            np.ascontiguousarray(self.laws.law), schedule.stop_times, schedule.asked, schedule.counts, schedule.chunk,
             start, kept, rows,
         )  # fmt: skip
         self._steps = int(schedule.counts.sum())
@@ -83,7 +90,7 @@ class Single:
         self, fields: FloatArray, history: list[FloatArray], found: list[list[float]], totals: list[float]
     ) -> Solution:
         require_finite(found[1][-1], self._steps, self.plan.times[-1])
-        ledger = Ledger(totals[0], totals[1])
+        heat_balance = HeatBalance(totals[0], totals[1])
         solution = Solution.__new__(Solution)
         # a frozen dataclass sets its fields one by one, which takes as long as a tenth of the steps
         solution.__dict__.update(
@@ -92,9 +99,9 @@ class Single:
             metrics=make_metrics(
                 found[0][-1], found[1][-1], found[2][-1], totals[2], totals[0], totals[1], 0.0, self._steps
             ),
-            audits=make_audits(self.plan, self._reason, self.bounds, fields, found, totals, self._steps, ledger),
+            audits=make_audits(self.plan, self._reason, self.bounds, fields, found, totals, self._steps, heat_balance),
             history=History(self.row_times, *history),
-            ledger=ledger,
+            heat_balance=heat_balance,
         )
         return solution
 
@@ -117,7 +124,7 @@ def make_audits(
     rows: list[list[float]],
     totals: list[float],
     steps: int,
-    ledger: Ledger,
+    heat_balance: HeatBalance,
 ) -> tuple[Audit, ...]:
     """The verdicts on a run; `reason` is that of `reason_without_bounds`, `rows` are those of the history."""
     lowest, _, highest = rows
@@ -128,30 +135,30 @@ def make_audits(
         ends = [(float(fields.min()), float(fields.max()))]
     return (
         audit_finite([fields], ends),
-        audit_energy(totals[2], ledger, totals[3], steps=steps),
+        audit_energy(totals[2], heat_balance, totals[3], steps=steps),
         judge_extremes(reason, bounds, ends),
         audit_step_error(totals[4], span, plan.summary.tolerance),
         NO_TIMED_LOADS,
     )
 
 
-def find_single(plan: "RunSpec") -> Single | None:
+def find_column(plan: "RunSpec") -> ColumnPlan | None:
     """The plan as one column, if it is one."""
-    facts = plan.facts
-    if not isinstance(plan.method, ExplicitMethod) or facts is None or not is_column(plan.problem):
+    inputs = plan.inputs
+    if not isinstance(plan.method, ExplicitMethod) or inputs is None or not is_column(plan.problem):
         return None
-    if plan.summary.model != "diffusive" or facts.landings[-1] not in plan.times:
+    if plan.summary.model != "diffusive" or inputs.stop_times[-1] not in plan.times:
         return None
-    laws = make_laws(plan.problem, base_numbers(plan.problem), 1)
+    laws = make_coefficients(plan.problem, base_numbers(plan.problem), 1)
     start = plan.space.initial_temperature()
-    schedule = make_schedule(plan, count_steps(facts, laws.stable)[0])
+    schedule = make_schedule(plan, count_steps(inputs, laws.stable)[0])
     low = min(float(start.min()), float(laws.lowest[0]))
     high = max(float(start.max()), float(laws.highest[0]))
-    return Single(plan, laws, start[None], schedule, Bounds(low, high))
+    return ColumnPlan(plan, laws, start[None], schedule, Bounds(low, high))
 
 
 def make_schedule(plan: "RunSpec", counts: FloatArray) -> Schedule:
     """The schedule of a plan whose columns take `counts` steps between landings."""
-    landings = plan.facts.landings if plan.facts is not None else ()
-    asked = np.array([landing in plan.times for landing in landings])
-    return Schedule(np.array(landings), asked, np.asarray(counts, np.int64))
+    stop_times = plan.inputs.stop_times if plan.inputs is not None else ()
+    asked = np.array([stop_time in plan.times for stop_time in stop_times])
+    return Schedule(np.array(stop_times), asked, np.asarray(counts, np.int64))

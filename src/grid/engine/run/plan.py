@@ -12,7 +12,7 @@ from grid.engine import limits
 from grid.engine.arguments import require_function, require_number, require_path
 from grid.engine.progress import OnProgress, Watch, watching
 from grid.engine.results.solution import Solution
-from grid.engine.run.column import Single, find_single
+from grid.engine.run.column import ColumnPlan, find_column
 from grid.engine.run.progress_bar import showing
 from grid.engine.run.spec import OnStep, RunSpec
 from grid.engine.run.transient import resume_transient, solve_transient
@@ -27,7 +27,7 @@ ON_STEP = "a function of (fraction, step, time_s)"
 class Plan(RunSpec):
     """A problem with its method chosen and its coefficients evaluated; `solve` may be called many times.
 
-    `method` and `facts` are None for a steady state.
+    `method` and `inputs` are None for a steady state.
     """
 
     def solve(
@@ -102,8 +102,8 @@ class Plan(RunSpec):
         return Keeper(Path(path), every)
 
     @cached_property
-    def _column(self) -> Single | None:
-        return find_single(self)
+    def _column(self) -> ColumnPlan | None:
+        return find_column(self)
 
 
 def _end(watch: Watch, solution: Solution) -> Solution:

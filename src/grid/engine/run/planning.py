@@ -20,12 +20,12 @@ from grid.engine.costs.calibration import current
 from grid.engine.costs.runs import memory_bytes, plan_work, steady_work
 from grid.engine.costs.table import add, price
 from grid.engine.lumped.method import MODEL_TOLERANCE, MODELS, ModelMethod, find_method, find_model
-from grid.engine.methods import METHODS, Facts
-from grid.engine.methods.facts import Precision
+from grid.engine.methods import METHODS, MethodInputs
+from grid.engine.methods.inputs import Precision
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.problem.type_checks import is_count
 from grid.engine.results.summary import Estimate, PlanSummary
-from grid.engine.run.choosing import Choice, choose, estimate_cost, find_landings, make_facts
+from grid.engine.run.choosing import Choice, choose, estimate_cost, find_stop_times, make_inputs
 from grid.engine.run.plan import Plan
 from grid.engine.run.spec import STEADY
 from grid.engine.run.warnings import find_warnings
@@ -51,10 +51,10 @@ def estimate(
     outputs = _outputs(problem, times)
     if problem.steady or problem.end_time is None:
         return _steady_estimate(problem)
-    landings = find_landings(problem, outputs, tolerance)
+    stop_times = find_stop_times(problem, outputs, tolerance)
     fixed = _fixed_steps(problem, method, steps, tolerance)
-    facts, model = make_facts(problem, outputs, landings, fixed, tolerance, precision), find_model(problem, model)
-    return _transient_estimate(problem, choose(facts, find_method(problem, model, method)), outputs, facts, model)
+    inputs, model = make_inputs(problem, outputs, stop_times, fixed, tolerance, precision), find_model(problem, model)
+    return _transient_estimate(problem, choose(inputs, find_method(problem, model, method)), outputs, inputs, model)
 
 
 def prepare(
@@ -102,14 +102,14 @@ def prepare(
         reason = "the steady state is asked for: one direct solve"
         warnings = find_warnings(space)
         return Plan(problem, PlanSummary(STEADY, reason, None, needed, tolerance, warnings=warnings), outputs, space)
-    landings = find_landings(problem, outputs, tolerance)
+    stop_times = find_stop_times(problem, outputs, tolerance)
     fixed = _fixed_steps(problem, method, steps, tolerance)
-    facts = make_facts(problem, outputs, landings, fixed, tolerance, precision, space)
+    inputs = make_inputs(problem, outputs, stop_times, fixed, tolerance, precision, space)
     model = find_model(problem, model)
     again = _find_again(method, chosen)
-    choice = choose(facts, again or find_method(problem, model, method))
-    needed = _transient_estimate(problem, choice, outputs, facts, model)
-    controlled = None if fixed is not None else facts.tolerance
+    choice = choose(inputs, again or find_method(problem, model, method))
+    needed = _transient_estimate(problem, choice, outputs, inputs, model)
+    controlled = None if fixed is not None else inputs.tolerance
     taken, reason = choice.method, AGAIN if again else choice.reason
     if model != "diffusive":
         taken = ModelMethod(model, choice.method, model_tolerance)
@@ -118,7 +118,7 @@ def prepare(
         taken.name, reason, choice.cost.time_step, needed, controlled, choice.alternatives, model, find_warnings(space),
         current().processor,
     )  # fmt: skip
-    return Plan(problem, summary, outputs, space, taken, facts)
+    return Plan(problem, summary, outputs, space, taken, inputs)
 
 
 def _require_valid(problem: object, method: str, tolerance: float | None, precision: str, model: str | None) -> None:
@@ -190,11 +190,11 @@ def _steady_estimate(problem: HeatProblem) -> Estimate:
 
 
 def _transient_estimate(
-    problem: HeatProblem, choice: Choice, outputs: tuple[float, ...], facts: Facts, model: str
+    problem: HeatProblem, choice: Choice, outputs: tuple[float, ...], inputs: MethodInputs, model: str
 ) -> Estimate:
     cost, seconds, cells = choice.cost, choice.seconds, problem.domain.cell_count
     if model != "diffusive":
-        cost = estimate_cost(ModelMethod(model, choice.method), facts)
+        cost = estimate_cost(ModelMethod(model, choice.method), inputs)
         seconds = price(cost.work, current())
     if not cost.steps <= limits.MAX_STEPS:
         name = choice.method.name

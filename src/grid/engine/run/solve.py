@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from grid.engine.arguments import require_function, require_truth
 from grid.engine.lumped.method import MODEL_TOLERANCE
-from grid.engine.methods.facts import Precision
+from grid.engine.methods.inputs import Precision
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.progress import OnProgress
 from grid.engine.results.solution import Solution

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Method
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.results.summary import PlanSummary
@@ -17,7 +17,7 @@ STEADY = "steady"
 class RunSpec:
     """A problem with its method chosen and its coefficients evaluated.
 
-    `method` and `facts` are None for a steady state.
+    `method` and `inputs` are None for a steady state.
     """
 
     problem: HeatProblem
@@ -25,4 +25,4 @@ class RunSpec:
     times: tuple[float, ...]
     space: Space = field(repr=False)
     method: Method | None = field(default=None, repr=False)
-    facts: Facts | None = field(default=None, repr=False)
+    inputs: MethodInputs | None = field(default=None, repr=False)

@@ -8,12 +8,12 @@ import numpy as np
 from grid.core.errors import GridError
 from grid.engine.costs.runs import uses_iteration
 from grid.engine.errors import CancelledError, RunError, SingularError
-from grid.engine.linear.balance import Balance
-from grid.engine.linear.iteration import ROUNDINGS, balance
+from grid.engine.linear.balance import BalanceSolution
+from grid.engine.linear.iteration import ROUNDINGS, solve_balance
 from grid.engine.linear.newton import RISE, can_differentiate, find_largest
 from grid.engine.linear.systems import make_solver
 from grid.engine.methods.growth import explain_steady
-from grid.engine.methods.state import Bounds, Ledger, State, include_references
+from grid.engine.methods.state import Bounds, HeatBalance, State, include_references
 from grid.engine.results.audits import audit_energy, audit_extremes, audit_finite, audit_iteration
 from grid.engine.results.solution import Solution
 from grid.engine.run.spec import OnStep, RunSpec
@@ -25,7 +25,7 @@ from grid.engine.space.space import Space
 from grid.engine.steady.bounds import audit_bounds
 from grid.engine.steady.iteration import can_iterate, close_heat, find_steady
 from grid.engine.steady.parts import correct_levels, find_loose_parts, match_pins, refuse_part, require_levels
-from grid.engine.steady.pinning import balance_pinned
+from grid.engine.steady.pinning import solve_pinned_balance
 from grid.engine.values.operations import FloatArray
 
 RELAXATIONS, FAILURES = 100, 20  # [-] steps of relaxation at most, and how many of them may be too long
@@ -68,7 +68,7 @@ class _Settled:
     error: float | None = None
 
     @classmethod
-    def of(cls, done: Balance) -> "_Settled":
+    def of(cls, done: BalanceSolution) -> "_Settled":
         """Outcome of a direct solve or an iteration to rounding."""
         return cls(done.temperature, done.flow, done.loads, done.space)
 
@@ -92,28 +92,30 @@ def _conclude(plan: RunSpec, on_step: OnStep | None, done: _Settled) -> Solution
     )
     # and heat that the surface temperatures would exchange with nothing, to whose rounding fluxes are known
     carried += sum(
-        float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
-        for patch, closure in zip(space.patches, loads.closures, strict=True)
+        float(np.broadcast_to(face_law.transmittance, patch.cells.shape).sum()) * patch.area
+        for patch, face_law in zip(space.patches, loads.face_laws, strict=True)
     )
     carried += _source_slope(space, temperature)
     carried *= largest
     if loads.source is not None:  # what is made here and taken there
         carried += float(np.abs(loads.source).sum())
-    ledger = Ledger().add(after.boundary_in, after.boundary_out, after.generated)
-    state = State(0.0, 1, temperature, ledger, bounds)
+    heat_balance = HeatBalance().add(after.boundary_in, after.boundary_out, after.generated)
+    state = State(0.0, 1, temperature, heat_balance, bounds)
     recorder = Recorder(space)
-    recorder.keep(state, 0.0, done.error or 0.0)
-    recorder.note(state)
+    recorder.save(state, 0.0, done.error or 0.0)
+    recorder.record(state)
     if on_step is not None and on_step(1.0, 1, 0.0) is False:
         raise CancelledError(1, 0.0)
     audits = (
         audit_finite(recorder.fields, recorder.extremes),
-        audit_energy(0.0, ledger, 1e3 * carried if plan.problem.pins else carried, is_linear=plan.problem.is_linear),
+        audit_energy(
+            0.0, heat_balance, 1e3 * carried if plan.problem.pins else carried, is_linear=plan.problem.is_linear
+        ),
         audit_extremes(plan.problem, bounds, recorder.extremes),
         audit_iteration(done.error, recorder.extremes[0], plan.summary.tolerance),
         audit_bounds(space, loads, temperature, _reference_bounds(loads)),
     )
-    return make_solution(plan, recorder, ledger, 0.0, audits, state)
+    return make_solution(plan, recorder, heat_balance, 0.0, audits, state)
 
 
 def _source_slope(space: Space, temperature: FloatArray) -> float:
@@ -135,7 +137,7 @@ def _balance_steady(space: Space, tolerance: float | None) -> _Settled:
     frozen, loads = freeze(space, guess, 0.0)
     parts = find_loose_parts(frozen, loads)
     if parts or space.problem.pins:
-        return _Settled.of(balance_pinned(space, guess, match_pins(space, parts)))
+        return _Settled.of(solve_pinned_balance(space, guess, match_pins(space, parts)))
     if not space.problem.is_linear:
         if all(law.is_linear for law in space.boundaries) and not find_variation(space).loads_of_temperature:
             require_levels(frozen, loads, guess)  # else the ties are not those of the guess
@@ -159,7 +161,7 @@ def _balance_steady(space: Space, tolerance: float | None) -> _Settled:
     return _Settled(temperature, space.heat_flow(temperature, loads), loads, frozen)
 
 
-def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
+def _balance_nonlinear(space: Space, guess: FloatArray) -> BalanceSolution:
     """Newton's method from the guess; where it fails or ends at an unstable state, relaxation from there.
 
     Steps of implicit Euler grow twofold while they converge, so that the last ones are Newton's own (C. T. Kelley and
@@ -167,7 +169,7 @@ def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
     """
     nothing = np.zeros_like(guess)
     try:
-        found = balance(space, guess, nothing, guess, shift=0.0, tau=1.0, time=0.0)
+        found = solve_balance(space, guess, nothing, guess, shift=0.0, tau=1.0, time=0.0)
         if _is_stable(found):
             return found
         failure: GridError = SingularError("the state near the guess is not stable", "start from another guess")
@@ -177,7 +179,7 @@ def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
     step, failures = first, 0
     for _ in range(RELAXATIONS):
         try:
-            after = balance(
+            after = solve_balance(
                 space, temperature, nothing, temperature, shift=1.0, tau=step, time=0.0, turns=RELAXED_TURNS
             )
         except GridError:
@@ -187,13 +189,13 @@ def _balance_nonlinear(space: Space, guess: FloatArray) -> Balance:
             continue
         temperature, step = after.temperature, 2.0 * step
         if step > SETTLED * first:
-            found = balance(space, temperature, nothing, temperature, shift=0.0, tau=1.0, time=0.0)
+            found = solve_balance(space, temperature, nothing, temperature, shift=0.0, tau=1.0, time=0.0)
             if _is_stable(found):
                 return found
     raise explain_steady(space, temperature, failure)
 
 
-def _is_stable(found: Balance) -> bool:
+def _is_stable(found: BalanceSolution) -> bool:
     """Tell whether a small warming decays; assumed where Newton's whole matrix is not made.
 
     If a matrix has no positive entries beside its diagonal and its inverse keeps a positive vector positive, all its

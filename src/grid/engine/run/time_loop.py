@@ -13,7 +13,7 @@ import numpy as np
 
 from grid.core.errors import DivergedError, FieldError, GridError
 from grid.engine.errors import CancelledError, RunError, StepUnderflowError
-from grid.engine.methods.state import Bounds, ErrorControlled, Ledger, Segment, State, Stepper
+from grid.engine.methods.state import Bounds, ErrorControlled, HeatBalance, Segment, State, Stepper
 from grid.engine.progress import find_watch
 from grid.engine.results.snapshots import Kept, Snapshots
 from grid.engine.run.spec import OnStep, RunSpec
@@ -43,7 +43,7 @@ class Recorder:
     extremes: list[tuple[float, float]] = field(default_factory=list)  # of each snapshot
     means: list[float] = field(default_factory=list)
     rises: list[float | None] = field(default_factory=list)  # their heat, see `Measure`
-    prescribed: list[tuple[float, ...]] = field(default_factory=list)  # of the ledger, see `Ledger`
+    prescribed: list[tuple[float, ...]] = field(default_factory=list)  # of the ledger, see `HeatBalance`
     _measured: tuple[FloatArray, Measure] | None = None
 
     def __post_init__(self) -> None:
@@ -51,13 +51,13 @@ class Recorder:
         self.spaces = Kept[Space](self.snapshots, self.snapshots.find_space)
         self.loads = Kept[Loads](self.snapshots, self.snapshots.find_loads)
 
-    def keep(self, state: State, time: float, error: float) -> None:
+    def save(self, state: State, time: float, error: float) -> None:
         """A snapshot, for which coefficients and loads are known at its field and the given time."""
         self.snapshots.add(state.temperature, time)
         self.fields.append(state.temperature.reshape(self.space.shape))
         self.contents.append(state.content)
         self.errors.append(error)
-        self.prescribed.append(state.ledger.prescribed)
+        self.prescribed.append(state.heat_balance.prescribed)
         found = self._measure(state)
         self.extremes.append((found.lowest, found.highest))
         self.means.append(found.mean)
@@ -71,7 +71,7 @@ class Recorder:
             self._measured = state.temperature, found
         return self._measured[1]
 
-    def note(self, state: State) -> None:
+    def record(self, state: State) -> None:
         """A row of the history; the check that every temperature is finite comes with it.
 
         Raises:
@@ -91,30 +91,30 @@ class Recorder:
 
 def make_stepper(plan: RunSpec) -> Stepper:
     """The stepper of a transient, as its plan has it."""
-    if plan.method is None or plan.facts is None:
+    if plan.method is None or plan.inputs is None:
         raise ValueError("a steady state takes no steps")
-    return plan.method.make_stepper(plan.space, plan.facts)
+    return plan.method.make_stepper(plan.space, plan.inputs)
 
 
 def make_segments(plan: RunSpec, stepper: Stepper) -> Iterator[Segment]:
     """The run cut at output times, and at breakpoints and knots of tables where a stepper needs to land on them."""
-    if plan.facts is None:
+    if plan.inputs is None:
         return
     start, limits, factor = 0.0, None, 1.0
     if plan.problem.has_timed_values:
-        from grid.engine.methods.facts import analyse_facts
+        from grid.engine.methods.inputs import analyse_inputs
 
         if plan.summary.model != "diffusive":
-            limits = analyse_facts(plan.facts).limits
+            limits = analyse_inputs(plan.inputs).limits
         elif getattr(stepper, "time_step", None) is not None:  # equal steps, which are independent of the loads
-            limits, factor = analyse_facts(plan.facts).coarse_limits, EQUAL
-    for landing in getattr(stepper, "stops", plan.facts.landings):
-        segment = stepper.make_segment(start, landing)
+            limits, factor = analyse_inputs(plan.inputs).coarse_limits, EQUAL
+    for stop_time in getattr(stepper, "stops", plan.inputs.stop_times):
+        segment = stepper.make_segment(start, stop_time)
         if limits is not None:
-            least = math.ceil((landing - start) / (factor * limits.find(start)) * (1.0 - 1e-9))
+            least = math.ceil((stop_time - start) / (factor * limits.find(start)) * (1.0 - 1e-9))
             segment = replace(segment, steps=max(segment.steps, least))
         yield segment
-        start = landing
+        start = stop_time
 
 
 def make_start(plan: RunSpec) -> State:
@@ -122,20 +122,20 @@ def make_start(plan: RunSpec) -> State:
     temperature = plan.space.initial_temperature()
     measure = plan.space.initial_measure
     bounds = Bounds(measure.lowest, measure.highest)
-    return State(0.0, 0, temperature, Ledger(), bounds, content=initial_content(plan.space, temperature))
+    return State(0.0, 0, temperature, HeatBalance(), bounds, content=initial_content(plan.space, temperature))
 
 
 def initial_content(space: Space, temperature: FloatArray) -> FloatArray | None:
     """The enthalpies that a run starts with [J], where a material melts."""
     if not space.problem.has_phase_change:
         return None
-    from grid.engine.methods.implicit.phase_change_store import Store
+    from grid.engine.methods.implicit.phase_change_store import EnthalpyModel
 
-    return Store(space).content(temperature)
+    return EnthalpyModel(space).content(temperature)
 
 
 @dataclass
-class March:
+class TimeLoop:
     """One run of a plan.
 
     Args:
@@ -148,7 +148,7 @@ class March:
     plan: RunSpec
     stepper: Stepper
     on_step: OnStep | None = None
-    on_report: "Callable[[March, State], None] | None" = None
+    on_report: "Callable[[TimeLoop, State], None] | None" = None
     recorder: Recorder = field(init=False)
     retries: int = 0
     segments: list[Segment] = field(init=False)
@@ -192,7 +192,7 @@ class March:
         if recorder is None:
             if state.time == 0.0:
                 self._keep_start(state)
-            self.recorder.note(state)
+            self.recorder.record(state)
         progress, kept = _Progress(self, state), 1
         judge = self.stepper if isinstance(self.stepper, ErrorControlled) else None
         for segment in self.segments:
@@ -207,12 +207,12 @@ class March:
                     if retry is not None:
                         return state, retry
                 error = float(self.stepper.estimate_error(state).max())
-                self.recorder.keep(state, segment.inside(segment.end), error)
+                self.recorder.save(state, segment.inside(segment.end), error)
         return state, None
 
     def _keep_start(self, state: State) -> None:
         try:
-            self.recorder.keep(state, self.start_time, 0.0)
+            self.recorder.save(state, self.start_time, 0.0)
         except (RunError, FieldError) as error:
             cause = _explain(self.plan.space, state, error, self.segments[-1].end, is_adaptive=True)
             if cause is error:
@@ -224,9 +224,9 @@ class March:
         """Time at which the loads of the first step begin [s]."""
         return self.segments[0].inside(0.0) if self.segments else 0.0
 
-    def tell(self, state: State, fraction: float) -> None:
+    def report(self, state: State, fraction: float) -> None:
         """Add a row of the history and report; after a new beginning the fraction stays at its largest so far."""
-        self.recorder.note(state)
+        self.recorder.record(state)
         self._told = max(self._told, fraction)
         if self.on_step is not None and self.on_step(self._told, state.step, state.time) is False:
             raise CancelledError(state.step, state.time)
@@ -237,8 +237,8 @@ class March:
 class _Progress:
     """Schedule of the reports: about `REPORTS` times in a run."""
 
-    def __init__(self, march: March, state: State) -> None:
-        self._march, self._space = march, march.plan.space
+    def __init__(self, march: TimeLoop, state: State) -> None:
+        self._loop, self._space = march, march.plan.space
         segments = march.segments
         self._end = segments[-1].end if segments else 0.0
         self._total = sum(segment.steps for segment in segments)
@@ -271,14 +271,14 @@ class _Progress:
 
     def _advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         try:
-            state = self._march.stepper.advance(state, segment, first, count)
+            state = self._loop.stepper.advance(state, segment, first, count)
         except (RunError, FieldError) as error:
             cause = _explain(self._space, state, error, self._end, is_adaptive=segment.is_adaptive)
             if cause is error:
                 raise
             raise cause from error
         if self._watch is not None:
-            self._watch.tell(state.time / self._end, state.time, state.step)
+            self._watch.update(state.time / self._end, state.time, state.step)
         if self._is_filled:
             return state
         filled = self._space.fill(state.temperature)
@@ -291,7 +291,7 @@ class _Progress:
 
     def _report(self, state: State, fraction: float) -> None:
         self._since, self._last, self._reports = 0, state.time, self._reports + 1
-        self._march.tell(state, fraction)
+        self._loop.report(state, fraction)
 
 
 def _explain(space: Space, state: State, error: RunError | FieldError, end: float, *, is_adaptive: bool) -> GridError:

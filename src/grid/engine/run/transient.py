@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.engine.methods.bounds import tolerance_scale
-from grid.engine.methods.state import Ledger, State
+from grid.engine.methods.state import HeatBalance, State
 from grid.engine.results.audits import (
     NO_TIMED_LOADS,
     STEP_ERROR_LIMIT,
@@ -20,7 +20,7 @@ from grid.engine.results.metrics import make_metrics
 from grid.engine.results.solution import Solution
 from grid.engine.run.model_report import tell_models
 from grid.engine.run.spec import OnStep, RunSpec
-from grid.engine.run.time_loop import March, Recorder, make_stepper
+from grid.engine.run.time_loop import Recorder, TimeLoop, make_stepper
 from grid.engine.space.coverage import find_coverage
 from grid.engine.space.nonlinear import stored_between
 from grid.engine.space.peclet import find_cell_peclet
@@ -33,7 +33,7 @@ ROUNDING = 1e-11  # [-] difference over the largest temperature, below which its
 
 def solve_transient(plan: RunSpec, on_step: OnStep | None, keeper: "Keeper | None" = None) -> Solution:
     """Run from the initial field to the last output time; `keeper` writes checkpoints."""
-    march = March(plan, make_stepper(plan), on_step, keeper)
+    march = TimeLoop(plan, make_stepper(plan), on_step, keeper)
     state = march.run()
     return _conclude(plan, march.recorder, state)
 
@@ -42,13 +42,13 @@ def resume_transient(plan: RunSpec, checkpoint: "Checkpoint", on_step: OnStep | 
     """Run from a checkpoint of the plan to the last output time."""
     from grid.engine.run.checkpoint import go_on
 
-    march = March(plan, make_stepper(plan), on_step, keeper)
+    march = TimeLoop(plan, make_stepper(plan), on_step, keeper)
     state = go_on(march, checkpoint)
     return _conclude(plan, march.recorder, state)
 
 
 def _conclude(plan: RunSpec, recorder: Recorder, state: State) -> Solution:
-    space, ledger = plan.space, state.ledger
+    space, heat_balance = plan.space, state.heat_balance
     first, last = recorder.fields[0].reshape(-1), recorder.fields[-1].reshape(-1)
     before, after = recorder.contents[0], recorder.contents[-1]
     if before is not None and after is not None:
@@ -68,26 +68,26 @@ def _conclude(plan: RunSpec, recorder: Recorder, state: State) -> Solution:
         audit_step_error(max(recorder.errors), span, plan.summary.tolerance),
         _audit_loads(plan, recorder, state),
     )
-    return make_solution(plan, recorder, ledger, stored, audits, state)
+    return make_solution(plan, recorder, heat_balance, stored, audits, state)
 
 
 def _audit_loads(plan: RunSpec, recorder: Recorder, state: State) -> Audit:
     """Audit of the applied loads; to the end of the run where that is no output time."""
-    if plan.facts is None or not plan.problem.has_timed_values:
+    if plan.inputs is None or not plan.problem.has_timed_values:
         return NO_TIMED_LOADS
     from grid.engine.results.load_audit import audit_loads
 
     times, sums = plan.times, recorder.prescribed
     if times[-1] < state.time:
-        times, sums = (*times, state.time), [*sums, state.ledger.prescribed]
+        times, sums = (*times, state.time), [*sums, state.heat_balance.prescribed]
     tolerance = plan.summary.tolerance
-    return audit_loads(plan.space, plan.facts, times, sums, tolerance)
+    return audit_loads(plan.space, plan.inputs, times, sums, tolerance)
 
 
 def _audit_energy(plan: RunSpec, recorder: Recorder, state: State, stored: float, content: float) -> Audit:
     """The balance of heat; rounding of the flows is included where it may have decided."""
     is_linear, steps = plan.problem.is_linear, state.step
-    found = audit_energy(stored, state.ledger, content, is_linear=is_linear, steps=steps)
+    found = audit_energy(stored, state.heat_balance, content, is_linear=is_linear, steps=steps)
     if found.verdict == "passed":
         return found
     rates = [
@@ -95,7 +95,7 @@ def _audit_energy(plan: RunSpec, recorder: Recorder, state: State, stored: float
         for space, loads, field in zip(recorder.spaces, recorder.loads, recorder.fields, strict=True)
     ]
     exchanged = state.time * max(rates)
-    return audit_energy(stored, state.ledger, content, is_linear=is_linear, steps=steps, exchanged=exchanged)
+    return audit_energy(stored, state.heat_balance, content, is_linear=is_linear, steps=steps, exchanged=exchanged)
 
 
 def _content(recorder: Recorder, index: int) -> float:
@@ -108,12 +108,12 @@ def _content(recorder: Recorder, index: int) -> float:
 
 
 def make_solution(
-    plan: RunSpec, recorder: Recorder, ledger: Ledger, stored: float, audits: tuple[Audit, ...], state: State
+    plan: RunSpec, recorder: Recorder, heat_balance: HeatBalance, stored: float, audits: tuple[Audit, ...], state: State
 ) -> Solution:
     """Make the solution of a transient from its records, with metrics and audits."""
     _, low, mean, high = recorder.rows[-1]
     metrics = make_metrics(
-        low, mean, high, stored, ledger.boundary_in, ledger.boundary_out, ledger.generated,
+        low, mean, high, stored, heat_balance.boundary_in, heat_balance.boundary_out, heat_balance.generated,
         state.step, state.damped_steps, state.rejected_steps, state.iterations,
     )  # fmt: skip
     if (coverage := find_coverage(plan.problem)) is not None:
@@ -127,6 +127,6 @@ def make_solution(
     models = tell_models(plan, recorder, state)
     return Solution(
         plan.problem, plan.summary, times, tuple(recorder.fields), metrics | models.metrics,
-        (*audits, *models.audits), history, ledger,
+        (*audits, *models.audits), history, heat_balance,
         recorder.spaces, recorder.loads, tuple(recorder.contents), models,
     )  # fmt: skip

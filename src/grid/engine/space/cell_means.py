@@ -59,16 +59,16 @@ class Rule:
 
     cells: NDArray[np.intp]
     row: NDArray[np.intp]
-    places: dict[str, FloatArray]
+    coordinates: dict[str, FloatArray]
     weight: FloatArray
     is_sample: bool = False
 
     def apply(self, code: Code, time: float, temperature: FloatArray | None) -> FloatArray:
         """Compute means over the cells of the rule; temperatures are those of all cells."""
-        places: dict[str, Operand] = {**self.places, "t": np.float64(time)}
+        coordinates: dict[str, Operand] = {**self.coordinates, "t": np.float64(time)}
         if temperature is not None:
-            places["T"] = temperature[self.cells][self.row]
-        values = np.broadcast_to(run_code(code, places), self.weight.shape)
+            coordinates["T"] = temperature[self.cells][self.row]
+        values = np.broadcast_to(run_code(code, coordinates), self.weight.shape)
         sums = np.bincount(self.row, weights=self.weight * values, minlength=self.cells.size)
         return np.asarray(sums, np.float64)
 
@@ -155,11 +155,11 @@ class CellMeans:
         along one axis after the other.
         """
         start = {name: (at, at) for name, at in self._at_start().items()}
-        places = {**self.shapes.ends, "t": (np.float64(time),) * 2, **start}
+        coordinates = {**self.shapes.ends, "t": (np.float64(time),) * 2, **start}
         error = np.zeros(self.shapes.shape)
         for name, (low, high) in self.shapes.ends.items():
             if self._has(name):
-                bend = enclose(self.pattern, name, low, high, places, has_switches=True).bend.magnitude
+                bend = enclose(self.pattern, name, low, high, coordinates, has_switches=True).bend.magnitude
                 error = error + np.square(high - low) / 24.0 * np.where(np.isfinite(bend), bend, np.inf)
         error = error.reshape(-1) if self.used is None else error.reshape(-1)[self.used]
         total = float(error.sum())
@@ -188,10 +188,10 @@ class CellMeans:
 
     def bounds_over(self, boxes: Boxes, time: float) -> tuple[FloatArray, FloatArray]:
         """Compute the least and the largest value that the load may have in each box."""
-        places = {AXES[axis]: (boxes.low[:, axis], boxes.high[:, axis]) for axis in range(boxes.low.shape[1])}
+        coordinates = {AXES[axis]: (boxes.low[:, axis], boxes.high[:, axis]) for axis in range(boxes.low.shape[1])}
         if self.start is not None:
-            places["T"] = (self.start[boxes.owner],) * 2
-        low, high = bound(self.pattern, {**places, "t": (np.float64(time),) * 2})
+            coordinates["T"] = (self.start[boxes.owner],) * 2
+        low, high = bound(self.pattern, {**coordinates, "t": (np.float64(time),) * 2})
         return np.broadcast_to(low, boxes.owner.shape), np.broadcast_to(high, boxes.owner.shape)
 
     def _find_uneven(self, time: float) -> NDArray[np.intp]:
@@ -302,15 +302,15 @@ class _Refinement:
         found = []
         lowest, highest = np.full(boxes.owner.size, np.inf), np.full(boxes.owner.size, -np.inf)
         for nodes in (GAUSS_2, GAUSS_3):
-            places, weight = _points(boxes, nodes)
-            values = self._values(places, boxes.owner)
+            coordinates, weight = _points(boxes, nodes)
+            values = self._values(coordinates, boxes.owner)
             lowest, highest = np.minimum(lowest, values.min(axis=1)), np.maximum(highest, values.max(axis=1))
             found.append(values @ weight * boxes.volume)
         return found[1], np.abs(found[1] - found[0]), highest - lowest
 
-    def _values(self, places: dict[str, FloatArray], owner: NDArray[np.intp]) -> FloatArray:
-        shape = next(iter(places.values())).shape
-        own = {**places, "t": np.float64(self.time)}
+    def _values(self, coordinates: dict[str, FloatArray], owner: NDArray[np.intp]) -> FloatArray:
+        shape = next(iter(coordinates.values())).shape
+        own = {**coordinates, "t": np.float64(self.time)}
         if self.means.start is not None:
             own["T"] = self.means.start[owner][:, None]
         values = np.broadcast_to(run_code(self.means.pattern, own), shape)
@@ -325,10 +325,10 @@ class _Refinement:
             np.concatenate([part.owner for part in self.done]),
         )
         cells, row = np.unique(boxes.owner, return_inverse=True)
-        places, weight = _points(boxes, GAUSS_3)
+        coordinates, weight = _points(boxes, GAUSS_3)
         share = boxes.volume / self.means.shapes.volume
         full = share[:, None] * weight[None, :]
-        flat = {name: np.ascontiguousarray(at).reshape(-1) for name, at in places.items()}
+        flat = {name: np.ascontiguousarray(at).reshape(-1) for name, at in coordinates.items()}
         return Rule(cells, np.repeat(row.reshape(-1), weight.size), flat, full.reshape(-1))
 
 
@@ -338,12 +338,12 @@ def _points(boxes: Boxes, nodes: tuple[FloatArray, FloatArray]) -> tuple[dict[st
     long = [axis for axis in range(boxes.low.shape[1]) if (boxes.high[:, axis] > boxes.low[:, axis]).any()]
     grid = list(product(range(len(at)), repeat=len(long)))
     weight = np.array([math.prod(weights[i] for i in index) for index in grid])
-    places = {}
+    coordinates = {}
     for axis in range(boxes.low.shape[1]):
         low, high = boxes.low[:, axis : axis + 1], boxes.high[:, axis : axis + 1]
         share = np.array([at[index[long.index(axis)]] if axis in long else 0.0 for index in grid])
-        places[AXES[axis]] = low + (high - low) * share
-    return places, weight
+        coordinates[AXES[axis]] = low + (high - low) * share
+    return coordinates, weight
 
 
 def find_pattern(code: Code) -> Code | None:

@@ -9,7 +9,7 @@ from grid.engine.problem.domain import AXES
 from grid.engine.problem.fields import ProblemFields
 from grid.engine.space.cuts import Cuts, Region, find_cuts
 from grid.engine.space.fields import SpaceFields
-from grid.engine.space.mesh import open_places
+from grid.engine.space.mesh import open_coordinates
 from grid.engine.space.regions import find_regions, material_cuts
 
 NOTABLE = 0.02  # [-] share of a volume that the grid may miss without a warning
@@ -69,7 +69,7 @@ def _find_missed_body(problem: ProblemFields) -> tuple[float, float]:
     mask = problem.domain.active
     if mask is None or (cuts := find_cuts(problem.domain, [mask], "domain.active", axes=1)) is None:
         return 0.0, 0.0
-    inside = np.broadcast_to(mask.evaluate(open_places(problem.domain)), problem.domain.cells)
+    inside = np.broadcast_to(mask.evaluate(open_coordinates(problem.domain)), problem.domain.cells)
     return _weigh(cuts, np.where(inside, 0, -1).astype(np.int16), 0)
 
 

@@ -12,7 +12,7 @@ Places = dict[str, Operand]
 At = Callable[[int, Places, "NDArray[np.int16] | None"], FloatArray]
 
 
-def mix_conductivity(cuts: Cuts, found: FloatArray, axis: int, places: Places, at: At) -> FloatArray:
+def mix_conductivity(cuts: Cuts, found: FloatArray, axis: int, coordinates: Places, at: At) -> FloatArray:
     """Mix the conductivity of the cut cells along an axis: in series along a column, columns in parallel.
 
     Args:
@@ -21,42 +21,42 @@ def mix_conductivity(cuts: Cuts, found: FloatArray, axis: int, places: Places, a
         places: All cells (open coordinates), or those that `cells` indexes; with a `side`, that half of each cell.
         at: The property of a material by its number, at places and where a region has this number.
     """
-    where, rows = _find_cut(cuts, places)
+    where, rows = _find_cut(cuts, coordinates)
     if not where.size:
         return found
-    own = _own(cuts, places, where, rows, at)
-    columns, side = cuts.columns[axis], places.get("side")
+    own = _own(cuts, coordinates, where, rows, at)
+    columns, side = cuts.columns[axis], coordinates.get("side")
     share = 0.5 * columns.share[rows].sum(axis=2) if side is None else columns.share[rows][:, :, side]
     resistance = np.einsum("icm,im->ic", share, 1.0 / own)
-    return _put(found, places, cuts, where, (columns.weight[rows] / resistance).sum(axis=1))
+    return _put(found, coordinates, cuts, where, (columns.weight[rows] / resistance).sum(axis=1))
 
 
-def mix_by_volume(cuts: Cuts, found: FloatArray, places: Places, at: At) -> FloatArray:
+def mix_by_volume(cuts: Cuts, found: FloatArray, coordinates: Places, at: At) -> FloatArray:
     """Mix a property per volume in the cut cells, each material by its share."""
-    where, rows = _find_cut(cuts, places)
+    where, rows = _find_cut(cuts, coordinates)
     if not where.size:
         return found
-    own = _own(cuts, places, where, rows, at)
-    return _put(found, places, cuts, where, (cuts.fraction[rows] * own).sum(axis=1))
+    own = _own(cuts, coordinates, where, rows, at)
+    return _put(found, coordinates, cuts, where, (cuts.fraction[rows] * own).sum(axis=1))
 
 
-def _find_cut(cuts: Cuts, places: Places) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _find_cut(cuts: Cuts, coordinates: Places) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Find the places that are in cut cells, and the cut cell of each."""
-    if "cells" not in places:
+    if "cells" not in coordinates:
         return cuts.cells, np.arange(cuts.cells.size)
-    rows = cuts.number[np.ravel_multi_index(places["cells"], cuts.shape)]
+    rows = cuts.number[np.ravel_multi_index(coordinates["cells"], cuts.shape)]
     where = np.flatnonzero(rows >= 0)
     return where, rows[where].astype(np.intp)
 
 
-def _own(cuts: Cuts, places: Places, where: NDArray[np.intp], rows: NDArray[np.intp], at: At) -> FloatArray:
+def _own(cuts: Cuts, coordinates: Places, where: NDArray[np.intp], rows: NDArray[np.intp], at: At) -> FloatArray:
     """Evaluate the property of every material in the cut cells among the places, shape (places, materials)."""
     index = np.unravel_index(cuts.cells[rows], cuts.shape)
-    shape = (where.size,) if "cells" in places else cuts.shape
+    shape = (where.size,) if "cells" in coordinates else cuts.shape
     inside: Places = {"cells": index}
-    for name, value in places.items():
+    for name, value in coordinates.items():
         if name not in ("cells", "side"):
-            if np.ndim(value) and "cells" in places:
+            if np.ndim(value) and "cells" in coordinates:
                 inside[name] = np.asarray(value)[where]
             else:
                 inside[name] = np.broadcast_to(value, shape)[index] if np.ndim(value) else value
@@ -67,9 +67,9 @@ def _own(cuts: Cuts, places: Places, where: NDArray[np.intp], rows: NDArray[np.i
     return np.stack(columns, axis=1)
 
 
-def _put(found: FloatArray, places: Places, cuts: Cuts, where: NDArray[np.intp], values: FloatArray) -> FloatArray:
-    if "cells" in places:
-        out = np.broadcast_to(found, np.shape(places["cells"][0])).copy()
+def _put(found: FloatArray, coordinates: Places, cuts: Cuts, where: NDArray[np.intp], values: FloatArray) -> FloatArray:
+    if "cells" in coordinates:
+        out = np.broadcast_to(found, np.shape(coordinates["cells"][0])).copy()
     else:
         out = np.broadcast_to(found, cuts.shape).copy()
     out.reshape(-1)[where] = values

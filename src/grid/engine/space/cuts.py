@@ -234,7 +234,7 @@ def _columns(search: _Search, axis: int, cells: NDArray[np.intp], parts: int) ->
     domain = search.domain
     index = np.unravel_index(cells, domain.cells)
     others = [other for other in range(domain.dimension) if other != axis]
-    places: dict[str, FloatArray] = {}
+    coordinates: dict[str, FloatArray] = {}
     weight = np.ones((cells.size, 1))
     sides = {other: _edges(search, other, index[other], parts) for other in others}
     counts = [sides[other].shape[1] - 1 for other in others]
@@ -243,15 +243,15 @@ def _columns(search: _Search, axis: int, cells: NDArray[np.intp], parts: int) ->
         shape = (cells.size, *(counts[k] if k == number else 1 for k in range(len(others))))
         middle, width = 0.5 * (edges[:, 1:] + edges[:, :-1]), np.diff(edges, axis=1) / domain.spacing[other]
         full = (cells.size, *counts)
-        places[AXES[other]] = np.broadcast_to(middle.reshape(shape), full).reshape(cells.size, -1, 1)
+        coordinates[AXES[other]] = np.broadcast_to(middle.reshape(shape), full).reshape(cells.size, -1, 1)
         one = np.broadcast_to(width.reshape(shape), full).reshape(cells.size, -1)
         weight = weight * one
     centre = domain.origin[axis] + (index[axis] + 0.5) * domain.spacing[axis]
     nodes = np.sort(np.concatenate([_edges(search, axis, index[axis], parts), centre[:, None]], axis=1), axis=1)
     nodes = np.broadcast_to(nodes[:, None, :], (cells.size, weight.shape[1], nodes.shape[1]))
-    nodes = _cut_columns(search.curved[:MOST_SURFACES], AXES[axis], places, nodes)
+    nodes = _cut_columns(search.curved[:MOST_SURFACES], AXES[axis], coordinates, nodes)
     middle, length = 0.5 * (nodes[..., 1:] + nodes[..., :-1]), np.diff(nodes, axis=-1) / domain.spacing[axis]
-    region = _region_at(search, {**places, AXES[axis]: middle}, cells, length * weight[..., None])
+    region = _region_at(search, {**coordinates, AXES[axis]: middle}, cells, length * weight[..., None])
     share = np.zeros((cells.size, weight.shape[1], 2, len(search.truths) + 1))
     is_high = middle > centre[:, None, None]
     for number in range(share.shape[-1]):
@@ -277,9 +277,11 @@ def _edges(search: _Search, axis: int, layer: NDArray[np.intp], parts: int) -> F
     return np.sort(np.concatenate([uniform, np.where(np.isnan(found), low[:, None], found)], axis=1), axis=1)
 
 
-def _cut_columns(surfaces: list[Surface], name: str, places: dict[str, FloatArray], nodes: FloatArray) -> FloatArray:
+def _cut_columns(
+    surfaces: list[Surface], name: str, coordinates: dict[str, FloatArray], nodes: FloatArray
+) -> FloatArray:
     """Nodes of columns and their crossings with surfaces."""
-    found = [zeros for surface in surfaces if (zeros := _find_crossings(surface, name, places, nodes)) is not None]
+    found = [zeros for surface in surfaces if (zeros := _find_crossings(surface, name, coordinates, nodes)) is not None]
     if not found:
         return nodes
     zeros = np.sort(np.concatenate(found, axis=-1), axis=-1)  # infinite where there is none
@@ -288,12 +290,14 @@ def _cut_columns(surfaces: list[Surface], name: str, places: dict[str, FloatArra
     return np.sort(np.concatenate([nodes, zeros], axis=-1), axis=-1)
 
 
-def _find_crossings(surface: Surface, name: str, places: dict[str, FloatArray], nodes: FloatArray) -> FloatArray | None:
+def _find_crossings(
+    surface: Surface, name: str, coordinates: dict[str, FloatArray], nodes: FloatArray
+) -> FloatArray | None:
     """Find where a surface crosses each piece between two nodes, by regula falsi (Illinois rule); infinite if nowhere.
 
     None where it crosses none.
     """
-    function = _Difference(surface, name, places)
+    function = _Difference(surface, name, coordinates)
     values = function(nodes)
     low, high = nodes[..., :-1], nodes[..., 1:]
     a, b, at_a, at_b = low, high, values[..., :-1], values[..., 1:]
@@ -320,20 +324,20 @@ class _Difference:
 
     surface: Surface
     name: str
-    places: dict[str, FloatArray]
+    coordinates: dict[str, FloatArray]
 
     def __call__(self, along: FloatArray) -> FloatArray:
-        return np.broadcast_to(run_code(self.surface.code, {**self.places, self.name: along}), along.shape)
+        return np.broadcast_to(run_code(self.surface.code, {**self.coordinates, self.name: along}), along.shape)
 
 
 def _region_at(
-    search: _Search, places: dict[str, FloatArray], cells: NDArray[np.intp], volume: FloatArray
+    search: _Search, coordinates: dict[str, FloatArray], cells: NDArray[np.intp], volume: FloatArray
 ) -> NDArray[np.int16]:
     """Find the region of each piece of a column; pieces without length are ignored."""
     count = np.zeros(volume.shape, np.int16)
     region = np.full(volume.shape, -1, np.int16)
     for number, truth in enumerate(search.truths):
-        inside = np.broadcast_to(truth.evaluate(dict(places)), volume.shape)
+        inside = np.broadcast_to(truth.evaluate(dict(coordinates)), volume.shape)
         count += inside
         region[inside] = number
     if search.wanted is None:

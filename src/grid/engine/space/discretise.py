@@ -25,7 +25,7 @@ from grid.engine.space.mesh import (
     last,
     make_inner_patch,
     make_patch,
-    open_places,
+    open_coordinates,
 )
 from grid.engine.space.regions import Region, find_regions, material_cuts, require_seen
 from grid.engine.space.space import Space
@@ -45,9 +45,9 @@ def discretise(problem: HeatProblem) -> Space:
     """
     region = find_regions(problem)
     active = None if problem.domain.active is None or region is None else (region >= 0).reshape(-1)
-    places = start_places(problem)
+    coordinates = start_coordinates(problem)
     require_seen(problem, region)
-    conductivity = tuple(conductivity_at(problem, axis, places, region) for axis in range(problem.dimension))
+    conductivity = tuple(conductivity_at(problem, axis, coordinates, region) for axis in range(problem.dimension))
     patches = tuple(
         make_patch(problem.domain, axis, side, active)
         for axis in range(problem.dimension)
@@ -65,18 +65,18 @@ def discretise(problem: HeatProblem) -> Space:
     sides = [(k, k) for k in conductivity]
     if material_cuts(problem) is not None:  # the two halves of a cell differ then
         sides = [
-            (conductivity_at(problem, axis, {**places, "side": 0}, region),
-             conductivity_at(problem, axis, {**places, "side": 1}, region))
+            (conductivity_at(problem, axis, {**coordinates, "side": 0}, region),
+             conductivity_at(problem, axis, {**coordinates, "side": 1}, region))
             for axis in range(problem.dimension)
         ]  # fmt: skip
     half = tuple(
         half_conductance(problem, patch, np.broadcast_to(sides[patch.axis][patch.side], cells)) for patch in patches
     )
     faces = [_unvaried_conductance(problem, axis, *k, region) for axis, k in enumerate(sides)]
-    couplings = couplings_at(problem, conductivity, places, region)
+    couplings = couplings_at(problem, conductivity, coordinates, region)
     return Space(
-        problem, capacity_at(problem, places, region), conductivity, region, tuple(g for g, _ in faces), patches, half,
-        active, couplings, correction=make_correction(tuple(drawn for _, drawn in faces)),
+        problem, capacity_at(problem, coordinates, region), conductivity, region, tuple(g for g, _ in faces), patches,
+        half, active, couplings, correction=make_correction(tuple(drawn for _, drawn in faces)),
     )  # fmt: skip
 
 
@@ -98,21 +98,21 @@ def carry_through(problem: HeatProblem, axis: int, conductance: FloatArray) -> t
     return carry(problem, axis, conductance, cell_volume(problem.domain) / problem.domain.spacing[axis])
 
 
-def start_places(problem: HeatProblem) -> Places:
+def start_coordinates(problem: HeatProblem) -> Places:
     """Cell centres, with t = 0 and the initial temperature where a material depends on it."""
-    places = {**open_places(problem.domain), "t": np.float64(0.0)}
+    coordinates = {**open_coordinates(problem.domain), "t": np.float64(0.0)}
     if any("T" in value.variables for material in problem.materials for value in material.values):
         start = problem.initial if problem.initial is not None and not problem.steady else problem.guess
-        places["T"] = np.asarray(start.evaluate(places), np.float64)
-    return places
+        coordinates["T"] = np.asarray(start.evaluate(coordinates), np.float64)
+    return coordinates
 
 
 def _property(
-    problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, places: Places, region: Region
+    problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, coordinates: Places, region: Region
 ) -> FloatArray:
     """Evaluate a property at the places of its region; elsewhere it is 1."""
     path = f"material[{index}].{name}" if len(problem.materials) > 1 else f"material.{name}"
-    result = np.asarray(value.evaluate(places), dtype=np.float64)
+    result = np.asarray(value.evaluate(coordinates), dtype=np.float64)
     if region is not None and result.ndim:
         result = np.where(region == index, result, 1.0)
     if "T" in value.variables and result.size and -UNDERSHOOT * result.max() <= result.min() <= limit.minimum:
@@ -136,7 +136,7 @@ def _by_region(region: Region, parts: list[FloatArray]) -> FloatArray:
 
 
 def conductivity_at(
-    problem: HeatProblem, axis: int, places: Places, region: Region, materials: tuple[Material, ...] | None = None
+    problem: HeatProblem, axis: int, coordinates: Places, region: Region, materials: tuple[Material, ...] | None = None
 ) -> FloatArray:
     """Compute k along an axis [W/(m K)] at the given places, times and temperatures, of other `materials` if given.
 
@@ -145,18 +145,18 @@ def conductivity_at(
     """
     known = problem.materials if materials is None else materials
 
-    def at(index: int, places: Places, region: Region) -> FloatArray:
+    def at(index: int, coordinates: Places, region: Region) -> FloatArray:
         value = known[index].conductivity_entry(axis, axis, problem.dimension)
-        return _property(problem, index, "conductivity", value, limits.CONDUCTIVITY, places, region)
+        return _property(problem, index, "conductivity", value, limits.CONDUCTIVITY, coordinates, region)
 
-    found = _by_region(region, [at(index, places, region) for index in range(len(known))])
+    found = _by_region(region, [at(index, coordinates, region) for index in range(len(known))])
     if (cuts := material_cuts(problem)) is None:
         return found
-    return mix_conductivity(cuts, found, axis, places, at)
+    return mix_conductivity(cuts, found, axis, coordinates, at)
 
 
 def couplings_at(
-    problem: HeatProblem, conductivity: tuple[FloatArray, ...], places: Places, region: Region
+    problem: HeatProblem, conductivity: tuple[FloatArray, ...], coordinates: Places, region: Region
 ) -> tuple[Coupling, ...]:
     """Compute the off-diagonal conductivities of all cells, beside those along the axes.
 
@@ -165,7 +165,7 @@ def couplings_at(
     """
     found = []
     for a, b in problem.coupled_axes:
-        upper, lower = (_off_diagonal(problem, row, column, places, region) for row, column in ((a, b), (b, a)))
+        upper, lower = (_off_diagonal(problem, row, column, coordinates, region) for row, column in ((a, b), (b, a)))
         if np.any(np.abs(upper - lower) > 1e-12 * np.abs(upper)):
             raise FieldError("material.conductivity", "a symmetric tensor everywhere")
         found.append(Coupling(a, b, np.broadcast_to(upper, problem.domain.cells)))
@@ -184,35 +184,35 @@ def couplings_at(
     return tuple(found)
 
 
-def _off_diagonal(problem: HeatProblem, row: int, column: int, places: Places, region: Region) -> FloatArray:
+def _off_diagonal(problem: HeatProblem, row: int, column: int, coordinates: Places, region: Region) -> FloatArray:
     parts = []
     for index, material in enumerate(problem.materials):
         value = material.conductivity_entry(row, column, problem.dimension)
-        parts.append(_property(problem, index, "conductivity", value, limits.OFF_DIAGONAL, places, region))
+        parts.append(_property(problem, index, "conductivity", value, limits.OFF_DIAGONAL, coordinates, region))
     return _by_region(region, parts)
 
 
 def capacity_at(
-    problem: HeatProblem, places: Places, region: Region, materials: tuple[Material, ...] | None = None
+    problem: HeatProblem, coordinates: Places, region: Region, materials: tuple[Material, ...] | None = None
 ) -> FloatArray:
     """Compute rho c V [J/K] of every cell, flat, of other `materials` if given; V where a steady problem gives none."""
     known = problem.materials if materials is None else materials
 
-    def at(index: int, places: Places, region: Region) -> FloatArray:
+    def at(index: int, coordinates: Places, region: Region) -> FloatArray:
         material = known[index]
         if (value := material.volumetric_heat_capacity) is not None:
             limit = limits.VOLUMETRIC_HEAT_CAPACITY
-            return _property(problem, index, "volumetric_heat_capacity", value, limit, places, region)
+            return _property(problem, index, "volumetric_heat_capacity", value, limit, coordinates, region)
         if material.density is None or material.specific_heat is None:
             return np.ones(())
-        density = _property(problem, index, "density", material.density, limits.DENSITY, places, region)
+        density = _property(problem, index, "density", material.density, limits.DENSITY, coordinates, region)
         return density * _property(
-            problem, index, "specific_heat", material.specific_heat, limits.SPECIFIC_HEAT, places, region
+            problem, index, "specific_heat", material.specific_heat, limits.SPECIFIC_HEAT, coordinates, region
         )
 
-    found = _by_region(region, [at(index, places, region) for index in range(len(known))])
+    found = _by_region(region, [at(index, coordinates, region) for index in range(len(known))])
     if (cuts := material_cuts(problem)) is not None:
-        found = mix_by_volume(cuts, found, places, at)
+        found = mix_by_volume(cuts, found, coordinates, at)
     values = found * cell_volume(problem.domain)
     full = np.broadcast_to(values, problem.domain.cells)
     if values.size == 1 and problem.domain.active is None:
@@ -228,12 +228,12 @@ def half_conductance(problem: HeatProblem, patch: Patch, conductivity: FloatArra
     return carry_half(problem, patch, half)
 
 
-def patch_places(problem: HeatProblem, patch: Patch) -> Places:
+def patch_coordinates(problem: HeatProblem, patch: Patch) -> Places:
     """Centres of the cells behind the faces of a patch."""
     index = np.unravel_index(patch.cells, problem.domain.cells)
-    centre = open_places(problem.domain)
-    places: Places = {AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)}
-    return places | {"cells": index, "side": patch.side}
+    centre = open_coordinates(problem.domain)
+    coordinates: Places = {AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)}
+    return coordinates | {"cells": index, "side": patch.side}
 
 
 def conductance(problem: HeatProblem, axis: int, k_high: FloatArray, k_low: FloatArray, region: Region) -> FloatArray:

@@ -16,8 +16,8 @@ from grid.engine.problem.problem import HeatProblem
 from grid.engine.space.cell_means import CellMeans
 from grid.engine.space.laws import Correction, Coupling, FaceMeans, Loads, evaluate_checked
 from grid.engine.space.load_means import is_patterned, make_face_means, make_source_means
-from grid.engine.space.measure import Measure, is_large, sum_up, survey, survey_large
-from grid.engine.space.mesh import Patch, cell_volume, open_places
+from grid.engine.space.measure import Measure, is_large, measure_field, measure_large_field, weighted_sum
+from grid.engine.space.mesh import Patch, cell_volume, open_coordinates
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.value import Constant, Gridded
 
@@ -119,9 +119,9 @@ class SpaceFields:
             return self._measured[1]
         common = self.common_capacity
         if common is None or not is_large(temperature):
-            low, high, heat = survey(temperature, None if common is not None else self.capacity)
+            low, high, heat = measure_field(temperature, None if common is not None else self.capacity)
             return Measure(low, high, (heat if common is None else common * heat) / self.total_capacity)
-        return self._measure_found(*survey_large(temperature, self.pivot))
+        return self._measure_found(*measure_large_field(temperature, self.pivot))
 
     @cached_property
     def pivot(self) -> float:
@@ -154,7 +154,7 @@ class SpaceFields:
     def heat_content(self, temperature: FloatArray, beside: FloatArray | None = None) -> float:
         """Sum C T of a flat field [J], or of its difference to another; by blocks, without intermediate fields."""
         common = self.common_capacity
-        total = sum_up(temperature, beside, None if common is not None else self.capacity)
+        total = weighted_sum(temperature, beside, None if common is not None else self.capacity)
         return total if common is None else common * total
 
     def face_means_of(self, index: int) -> CellMeans | None:
@@ -205,11 +205,11 @@ class SpaceFields:
         start = None if self.problem.steady else self.problem.initial
         value, name = (start, "initial") if start is not None else (self.problem.guess, "guess")
         limit = limits.temperature_limit(self.problem.temperature_unit)
-        places = open_places(self.problem.domain)
+        coordinates = open_coordinates(self.problem.domain)
         if isinstance(value, Gridded) and self.active is None:
-            field_ = value.evaluate(places)  # its cells were checked when the problem was made
+            field_ = value.evaluate(coordinates)  # its cells were checked when the problem was made
         else:
-            field_ = evaluate_checked(name, value, places, limit, self.inside)
+            field_ = evaluate_checked(name, value, coordinates, limit, self.inside)
         return self.fill(np.ascontiguousarray(np.broadcast_to(field_, self.shape), np.float64).reshape(-1))
 
     @property

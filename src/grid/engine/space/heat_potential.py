@@ -86,10 +86,10 @@ def integrate_unchecked(
     """
     problem, varies = space.problem, find_variation(space)
     index = np.unravel_index(cells, space.shape)
-    places: dict[str, Operand] = {
-        name: np.ravel(varies.places[name])[part] for name, part in zip("xyz", index, strict=False)
+    coordinates: dict[str, Operand] = {
+        name: np.ravel(varies.coordinates[name])[part] for name, part in zip("xyz", index, strict=False)
     }
-    places |= {"cells": index, "t": np.float64(time), **stretch(start, end)}
+    coordinates |= {"cells": index, "t": np.float64(time), **stretch(start, end)}
     heat, conducted = np.ones(cells.shape), np.zeros(cells.shape)
     for number, material in enumerate(varies.means.materials):
         inside = np.ones(cells.shape, bool) if space.region is None else space.region.reshape(-1)[cells] == number
@@ -97,9 +97,9 @@ def integrate_unchecked(
         if not inside.any():
             continue
         if capacity is not None:
-            heat[inside] = np.broadcast_to(capacity.evaluate(places), cells.shape)[inside]
+            heat[inside] = np.broadcast_to(capacity.evaluate(coordinates), cells.shape)[inside]
         for axis, spacing in enumerate(problem.domain.spacing):
-            mean = material.conductivity_entry(axis, axis, problem.dimension).evaluate(places)
+            mean = material.conductivity_entry(axis, axis, problem.dimension).evaluate(coordinates)
             conducted[inside] += 2.0 / spacing**2 * np.broadcast_to(mean, cells.shape)[inside]
     rise = (end - start) * cell_volume(problem.domain)
     return heat * rise, conducted * rise

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.engine.space.discretise import contact_resistance
-from grid.engine.space.laws import Closure
+from grid.engine.space.laws import FaceLaw
 from grid.engine.space.mesh import centres
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
@@ -48,7 +48,7 @@ def make_nodes(space: Space, axis: int) -> Nodes:
     return Nodes(np.concatenate([ends[:1], middle, ends[1:]]), domain.spacing[axis])
 
 
-def widen(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]) -> FloatArray:
+def widen(space: Space, temperature: FloatArray, face_laws: tuple[FaceLaw, ...]) -> FloatArray:
     """Extend the field by one layer on every side, shape (cells + 2 along each axis)."""
     cells = space.shape
     field = temperature.reshape(cells)
@@ -56,11 +56,11 @@ def widen(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]) 
     core = (slice(1, -1),) * len(cells)
     wide[core] = field
     laws: dict[tuple[int, int], Law] = {}
-    for index, (patch, closure) in enumerate(zip(space.patches, closures, strict=True)):
+    for index, (patch, face_law) in enumerate(zip(space.patches, face_laws, strict=True)):
         layer: Index = (*core[: patch.axis], -patch.side, *core[patch.axis + 1 :])
-        surface = surface_temperature(space, temperature, index, closure)
+        surface = surface_temperature(space, temperature, index, face_law)
         wide[layer] = surface.reshape(wide[layer].shape)
-        laws[patch.axis, patch.side] = _make_law(space, temperature, index, closure)
+        laws[patch.axis, patch.side] = _make_law(space, temperature, index, face_law)
     for axis, periodic in enumerate(space.problem.is_periodic):
         if periodic:
             low: Index = (*core[:axis], 0, *core[axis + 1 :])
@@ -70,7 +70,7 @@ def widen(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]) 
     return wide
 
 
-def surface_temperature(space: Space, temperature: FloatArray, index: int, closure: Closure) -> FloatArray:
+def surface_temperature(space: Space, temperature: FloatArray, index: int, face_law: FaceLaw) -> FloatArray:
     r"""Compute the surface temperature behind each face of a patch [K], shape (faces,).
 
     From the flux, T_s = T_P + q_n / g; where the next cell is of the same material, a parabola through both centres
@@ -80,8 +80,8 @@ def surface_temperature(space: Space, temperature: FloatArray, index: int, closu
     patch = space.patches[index]
     near = temperature[patch.cells]
     if space.boundaries[index].holds_temperature:
-        return np.broadcast_to(np.asarray(closure.reference, np.float64), near.shape)
-    _, slope = space.boundary_flux(index, temperature, closure)  # T_s - T_P of the half cell: q_n d / (2 k)
+        return np.broadcast_to(np.asarray(face_law.reference, np.float64), near.shape)
+    _, slope = space.boundary_flux(index, temperature, face_law)  # T_s - T_P of the half cell: q_n d / (2 k)
     same, farther = _inward(space, index)
     stride = int(np.prod(space.shape[patch.axis + 1 :])) * (1 if patch.side == 0 else -1)
     one = temperature[np.where(same, patch.cells + stride, patch.cells)]
@@ -159,12 +159,12 @@ class Law:
     is_joined: NDArray[np.bool_]
 
 
-def _make_law(space: Space, temperature: FloatArray, index: int, closure: Closure) -> Law:
+def _make_law(space: Space, temperature: FloatArray, index: int, face_law: FaceLaw) -> Law:
     patch = space.patches[index]
     shape = (*space.shape[: patch.axis], *space.shape[patch.axis + 1 :])
     near = temperature[patch.cells]
-    gain = np.broadcast_to(closure.transmittance / space.half_conductance[index], near.shape)
-    _, slope = space.boundary_flux(index, temperature, closure)
+    gain = np.broadcast_to(face_law.transmittance / space.half_conductance[index], near.shape)
+    _, slope = space.boundary_flux(index, temperature, face_law)
     is_held = space.boundaries[index].holds_temperature
     return Law(
         is_held, _continue_all(near.reshape(shape)), _continue_all(slope.reshape(shape)),

@@ -18,7 +18,7 @@ from grid.engine.problem.material import Material
 from grid.engine.space.discretise import conductivity_at, contact_resistance
 from grid.engine.space.fields import SpaceFields
 from grid.engine.space.laws import Joints, JointSlopes
-from grid.engine.space.mesh import after_first, before_last, first, last, open_places
+from grid.engine.space.mesh import after_first, before_last, first, last, open_coordinates
 from grid.engine.values.operations import FloatArray, Operand
 
 TURNS = 100  # [-] most iterations of Newton's method
@@ -52,14 +52,16 @@ def find_joints(space: SpaceFields, axis: int) -> Joints | None:
     if not cells[0].size:
         return None
     regions = tuple(None if space.region is None else region.reshape(-1)[part] for part in cells)
-    places = tuple(_places(space, part) for part in cells)
-    return Joints(axis, *cells, (places[0], places[1]), (regions[0], regions[1]), np.concatenate(between))
+    coordinates = tuple(_places(space, part) for part in cells)
+    return Joints(axis, *cells, (coordinates[0], coordinates[1]), (regions[0], regions[1]), np.concatenate(between))
 
 
 def _places(space: SpaceFields, cells: NDArray[np.intp]) -> dict[str, Operand]:
-    index, centre = np.unravel_index(cells, space.shape), open_places(space.problem.domain)
-    places: dict[str, Operand] = {AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)}
-    return places | {"cells": index}
+    index, centre = np.unravel_index(cells, space.shape), open_coordinates(space.problem.domain)
+    coordinates: dict[str, Operand] = {
+        AXES[axis]: centre[AXES[axis]].reshape(-1)[part] for axis, part in enumerate(index)
+    }
+    return coordinates | {"cells": index}
 
 
 def solve_joints(
@@ -73,13 +75,13 @@ def solve_joints(
     a, b, factor = temperature[joints.low], temperature[joints.high], 2.0 / space.problem.domain.spacing[joints.axis]
 
     def at(side: int, surface: FloatArray) -> FloatArray:
-        places = {**joints.places[side], "t": time, "T": surface}
-        return _ask(space, joints, side, places, None)
+        coordinates = {**joints.coordinates[side], "t": time, "T": surface}
+        return _ask(space, joints, side, coordinates, None)
 
     def mean(side: int, near: FloatArray, surface: FloatArray) -> FloatArray:
         ends = {"T_low": np.minimum(near, surface), "T_high": np.maximum(near, surface)}
-        places = {**joints.places[side], "t": time, "T": 0.5 * (near + surface), **ends}
-        return _ask(space, joints, side, places, means)
+        coordinates = {**joints.coordinates[side], "t": time, "T": 0.5 * (near + surface), **ends}
+        return _ask(space, joints, side, coordinates, means)
 
     own_a, own_b, barrier = at(0, a), at(1, b), joints.resistance
     flux = (a - b) / (1.0 / (factor * own_a) + 1.0 / (factor * own_b) + barrier)
@@ -107,8 +109,15 @@ def solve_joints(
 
 
 def _ask(
-    space: SpaceFields, joints: Joints, side: int, places: dict[str, Operand], materials: tuple[Material, ...] | None
+    space: SpaceFields,
+    joints: Joints,
+    side: int,
+    coordinates: dict[str, Operand],
+    materials: tuple[Material, ...] | None,
 ) -> FloatArray:
-    places = {**places, "side": 1 - side}  # the half of the low cell that is beside its high face, and vice versa
-    k = conductivity_at(space.problem, joints.axis, places, joints.regions[side], materials)
+    coordinates = {
+        **coordinates,
+        "side": 1 - side,
+    }  # the half of the low cell that is beside its high face, and vice versa
+    k = conductivity_at(space.problem, joints.axis, coordinates, joints.regions[side], materials)
     return np.broadcast_to(k, joints.low.shape)

@@ -13,7 +13,7 @@ from grid.engine.values.value import Value
 
 
 @dataclass(frozen=True)
-class Closure:
+class FaceLaw:
     """Law q_n = transmittance (reference - T_P) + imposed for each face of a patch; each a scalar or shape (faces,)."""
 
     transmittance: Operand  # U, W/(m2 K)
@@ -30,7 +30,7 @@ class Closure:
 class Loads:
     """Everything that acts on the body at one time."""
 
-    closures: tuple[Closure, ...]  # one for each patch
+    face_laws: tuple[FaceLaw, ...]  # one for each patch
     source: FloatArray | None  # V q [W], shape (cells in all,)
     operator_key: bytes  # equal keys mean equal transmittances, hence equal matrices
     # values of the loads that are given over time, see `grid.engine.results.load_audit`
@@ -92,7 +92,7 @@ class Joints:
     axis: int
     low: NDArray[np.intp]
     high: NDArray[np.intp]
-    places: tuple[dict[str, Operand], dict[str, Operand]]
+    coordinates: tuple[dict[str, Operand], dict[str, Operand]]
     regions: tuple[NDArray[np.int16] | None, NDArray[np.int16] | None]
     resistance: FloatArray
 
@@ -139,7 +139,7 @@ def add_prescribed(before: tuple[float, ...], loads: Loads, step: float) -> tupl
     )
 
 
-def close(law: Robin, half: FloatArray) -> Closure:
+def eliminate_surface(law: Robin, half: FloatArray) -> FaceLaw:
     """Eliminate the surface temperature between a law and the half cell behind it."""
     film = np.asarray(law.film, np.float64)
     endless = np.isinf(film)
@@ -147,7 +147,7 @@ def close(law: Robin, half: FloatArray) -> Closure:
     # with a strong inflow the half cell may conduct nothing
     total = np.where(endless | (half + finite == 0.0), 1.0, half + finite)
     share = np.where(endless, 1.0, finite / total)
-    return Closure(half * share, law.reference, law.imposed * (1.0 - share))
+    return FaceLaw(half * share, law.reference, law.imposed * (1.0 - share))
 
 
 def split_signs(heat: FloatArray) -> tuple[float, float]:
@@ -157,10 +157,10 @@ def split_signs(heat: FloatArray) -> tuple[float, float]:
 
 
 def evaluate_checked(
-    path: str, value: Value, places: dict[str, Operand], limit: Limit, used: NDArray[np.bool_] | None = None
+    path: str, value: Value, coordinates: dict[str, Operand], limit: Limit, used: NDArray[np.bool_] | None = None
 ) -> Operand:
     """Evaluate a value where it is used; a value that is not finite or outside the limit is refused by name."""
-    result = np.asarray(value.evaluate(places), dtype=np.float64)
+    result = np.asarray(value.evaluate(coordinates), dtype=np.float64)
     if used is not None and result.ndim:
         some = np.broadcast_to(result, used.shape)[np.unravel_index(int(used.argmax()), used.shape)]
         result = np.where(used, result, some)  # elsewhere it is not used

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.engine.problem.domain import AXES, Domain
-from grid.engine.space.mesh import Patch, cell_volume, open_places
+from grid.engine.space.mesh import Patch, cell_volume, open_coordinates
 from grid.engine.values.box_bounds import Bounds
 from grid.engine.values.operations import FloatArray, Operand
 
@@ -76,7 +76,7 @@ class CellShapes:
     @property
     def middle(self) -> dict[str, Operand]:
         """Centres, as open coordinates [m]."""
-        return open_places(self.domain)
+        return open_coordinates(self.domain)
 
     @property
     def ends(self) -> dict[str, Bounds]:
@@ -111,7 +111,7 @@ class FaceShapes:
     @property
     def middle(self) -> dict[str, Operand]:
         """Centres of the faces [m]."""
-        return {name: np.broadcast_to(at, self.shape) for name, at in self.patch.places.items()}
+        return {name: np.broadcast_to(at, self.shape) for name, at in self.patch.coordinates.items()}
 
     @property
     def ends(self) -> dict[str, Bounds]:

@@ -34,7 +34,7 @@ def is_large(field: FloatArray) -> bool:
     return field.size >= MANY_CELLS
 
 
-def survey(field: FloatArray, weights: FloatArray | None = None) -> tuple[float, float, float]:
+def measure_field(field: FloatArray, weights: FloatArray | None = None) -> tuple[float, float, float]:
     """Find smallest and largest value of a flat field and its sum, weighted or not; NaN spreads to all three."""
     if field.size <= BLOCK:
         return float(field.min()), float(field.max()), float((field if weights is None else field * weights).sum())
@@ -47,13 +47,13 @@ def survey(field: FloatArray, weights: FloatArray | None = None) -> tuple[float,
     return float(np.min(lows)), float(np.max(highs)), total
 
 
-def survey_large(field: FloatArray, pivot: float) -> tuple[float, float, float]:
+def measure_large_field(field: FloatArray, pivot: float) -> tuple[float, float, float]:
     """Find the smallest and the largest value of a flat field, and the sum of all less the pivot each."""
-    from grid.engine.space.measure_kernels import survey_blocks
+    from grid.engine.space.measure_kernels import measure_blocks
 
     found = make_table(field.size)
-    survey_blocks(np.ascontiguousarray(field), pivot, 0, found.shape[1], found)
-    return conclude(field, found)
+    measure_blocks(np.ascontiguousarray(field), pivot, 0, found.shape[1], found)
+    return finish(field, found)
 
 
 def make_table(size: int) -> FloatArray:
@@ -61,7 +61,7 @@ def make_table(size: int) -> FloatArray:
     return np.empty((3, -(-size // BLOCK)))
 
 
-def conclude(field: FloatArray, found: FloatArray) -> tuple[float, float, float]:
+def finish(field: FloatArray, found: FloatArray) -> tuple[float, float, float]:
     """Combine lowest, highest and sum of all blocks; NaN spreads to all three, which the kernels leave to the sum."""
     total = float(found[2].sum())
     if np.isfinite(total):
@@ -69,7 +69,7 @@ def conclude(field: FloatArray, found: FloatArray) -> tuple[float, float, float]
     return float(field.min()), float(field.max()), total
 
 
-def sum_up(field: FloatArray, beside: FloatArray | None = None, weights: FloatArray | None = None) -> float:
+def weighted_sum(field: FloatArray, beside: FloatArray | None = None, weights: FloatArray | None = None) -> float:
     """Sum a flat field, or its difference to another, weighted or not; without an intermediate field."""
     total = 0.0
     for low in range(0, field.size, BLOCK):

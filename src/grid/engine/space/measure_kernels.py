@@ -40,7 +40,7 @@ def _take(lows: Array, highs: Array, sums: Array, pivot: float, low: Array, high
 
 
 @njit(cache=True, nogil=True)
-def survey_blocks(field: Array, pivot: float, begin: int, end: int, found: Array) -> None:
+def measure_blocks(field: Array, pivot: float, begin: int, end: int, found: Array) -> None:
     """Find the smallest and the largest cell of blocks `begin` to `end` - 1, and the sum of all less the pivot each.
 
     Args:

@@ -31,7 +31,7 @@ class Patch:
     axis: int
     side: int
     cells: NDArray[np.intp]
-    places: dict[str, Operand]
+    coordinates: dict[str, Operand]
     area: float
 
 
@@ -42,14 +42,14 @@ def centres(domain: Domain, axis: int) -> FloatArray:
     return middle
 
 
-def open_places(domain: Domain) -> dict[str, Operand]:
+def open_coordinates(domain: Domain) -> dict[str, Operand]:
     """Compute coordinates of the cell centres by name, each of full rank and open along its own axis."""
-    places: dict[str, Operand] = {}
+    coordinates: dict[str, Operand] = {}
     for axis in range(domain.dimension):
         shape = [1] * domain.dimension
         shape[axis] = domain.cells[axis]
-        places[AXES[axis]] = centres(domain, axis).reshape(shape)
-    return places
+        coordinates[AXES[axis]] = centres(domain, axis).reshape(shape)
+    return coordinates
 
 
 def cell_volume(domain: Domain) -> float:
@@ -73,9 +73,9 @@ def make_inner_patch(
         edge[near] = field[near] & ~field[far]
     cells = np.flatnonzero(edge)
     index = np.unravel_index(cells, domain.cells)
-    places: dict[str, Operand] = {AXES[other]: centres(domain, other)[part] for other, part in enumerate(index)}
-    places[AXES[axis]] = domain.origin[axis] + (index[axis] + side) * domain.spacing[axis]
-    return Patch(INTERNAL, axis, side, cells, places, cell_volume(domain) / domain.spacing[axis])
+    coordinates: dict[str, Operand] = {AXES[other]: centres(domain, other)[part] for other, part in enumerate(index)}
+    coordinates[AXES[axis]] = domain.origin[axis] + (index[axis] + side) * domain.spacing[axis]
+    return Patch(INTERNAL, axis, side, cells, coordinates, cell_volume(domain) / domain.spacing[axis])
 
 
 def make_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bool_] | None = None) -> Patch:
@@ -87,17 +87,17 @@ def make_patch(domain: Domain, axis: int, side: int, active: NDArray[np.bool_] |
         layers = np.arange(count) if other != axis else np.array([0 if side == 0 else count - 1])
         cells += (layers * math.prod(domain.cells[other + 1 :])).reshape(open_to[other])
     cells = cells.reshape(-1)
-    places: dict[str, Operand] = {
+    coordinates: dict[str, Operand] = {
         AXES[other]: np.broadcast_to(centres(domain, other).reshape(open_to[other]), faces).reshape(-1)
         for other in range(domain.dimension)
         if other != axis
     }
     if active is not None:
         inside = active[cells]
-        cells, places = cells[inside], {name: np.asarray(place)[inside] for name, place in places.items()}
-    places[AXES[axis]] = np.float64(domain.origin[axis] + side * domain.size[axis])
+        cells, coordinates = cells[inside], {name: np.asarray(place)[inside] for name, place in coordinates.items()}
+    coordinates[AXES[axis]] = np.float64(domain.origin[axis] + side * domain.size[axis])
     area = cell_volume(domain) / domain.spacing[axis]
-    return Patch(f"{AXES[axis]}_{'min' if side == 0 else 'max'}", axis, side, cells, places, area)
+    return Patch(f"{AXES[axis]}_{'min' if side == 0 else 'max'}", axis, side, cells, coordinates, area)
 
 
 def _along(axis: int, part: slice | int) -> tuple[slice | int, ...]:

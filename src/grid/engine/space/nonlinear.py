@@ -23,11 +23,11 @@ from grid.engine.space.discretise import (
     conductance,
     conductivity_at,
     couplings_at,
-    patch_places,
+    patch_coordinates,
 )
 from grid.engine.space.joints import find_joints, solve_joints
-from grid.engine.space.laws import Closure, FaceMeans, Joints, Loads, close
-from grid.engine.space.mesh import after_first, before_last, first, last, open_places
+from grid.engine.space.laws import FaceLaw, FaceMeans, Joints, Loads, eliminate_surface
+from grid.engine.space.mesh import after_first, before_last, first, last, open_coordinates
 from grid.engine.space.property_means import Means, make_means
 from grid.engine.space.regions import material_cuts
 from grid.engine.space.space import Space
@@ -68,7 +68,7 @@ class Variation:
     conductivity_of_temperature: bool
     loads_of_temperature: bool
     conductivity_places: bool
-    places: dict[str, Operand]
+    coordinates: dict[str, Operand]
     behind: tuple[dict[str, Operand], ...]
     surfaces: tuple[str, ...]
     is_steep: bool
@@ -99,7 +99,7 @@ class Group:
     ends: NDArray[np.intp]
     spacing: FloatArray
     region: NDArray[np.int16] | None
-    places: dict[str, Operand]
+    coordinates: dict[str, Operand]
     known: list[Robin] = field(default_factory=list)
 
 
@@ -131,8 +131,8 @@ def _find_variation(space: Space) -> Variation:
         "T" in conductivity,
         any("T" in value.variables for value in problem.loads),
         bool(conductivity & set("xyz")),
-        open_places(problem.domain),
-        tuple(patch_places(problem, patch) for patch in space.patches),
+        open_coordinates(problem.domain),
+        tuple(patch_coordinates(problem, patch) for patch in space.patches),
         tuple(surfaces),
         means.is_steep,
         means,
@@ -154,21 +154,21 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
         return space, space.loads(time)
     varies = find_variation(space)
     field = temperature.reshape(space.shape)
-    places = {**varies.places, "t": np.float64(time), "T": field}
+    coordinates = {**varies.coordinates, "t": np.float64(time), "T": field}
     problem, changes = space.problem, dict[str, Any]()
     if varies.capacity:
-        changes["capacity"] = capacity_at(problem, places, space.region)
+        changes["capacity"] = capacity_at(problem, coordinates, space.region)
     if varies.conductivity:
         axes = range(problem.dimension)
-        k = conductivity_at(problem, 0, places, space.region)
+        k = conductivity_at(problem, 0, coordinates, space.region)
         others = axes[1:]
         conductivity = (
             k,
-            *(k if varies.is_isotropic else conductivity_at(problem, a, places, space.region) for a in others),
+            *(k if varies.is_isotropic else conductivity_at(problem, a, coordinates, space.region) for a in others),
         )
         changes["conductivity"] = conductivity
-        changes["couplings"] = couplings_at(problem, conductivity, places, space.region)
-        found = tuple(_conductance(space, field, places, axis) for axis in axes)
+        changes["couplings"] = couplings_at(problem, conductivity, coordinates, space.region)
+        found = tuple(_conductance(space, field, coordinates, axis) for axis in axes)
         faces = [carry_through(problem, axis, g) for axis, (g, _) in enumerate(found)]
         changes["conductances"] = tuple(conductance for conductance, _ in faces)
         changes["face_means"] = tuple(means for _, means in found)
@@ -195,9 +195,9 @@ def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Sp
     if find_variation(space).conductivity:
         halves = tuple(solved[index][1] for index in range(len(space.patches)))
         space = replace(space, half_conductance=halves, _constant_loads=None)
-    closures = tuple(solved[index][0] for index in range(len(space.patches)))
+    face_laws = tuple(solved[index][0] for index in range(len(space.patches)))
     return space, Loads(
-        closures, space.source_heat(time, temperature.reshape(space.shape)), b"", space.prescribed(time)
+        face_laws, space.source_heat(time, temperature.reshape(space.shape)), b"", space.prescribed(time)
     )
 
 
@@ -215,7 +215,7 @@ def freeze_start(space: Space) -> tuple[Space, Loads]:
 
 
 def _conductance(
-    space: Space, field: FloatArray, places: dict[str, Operand], axis: int
+    space: Space, field: FloatArray, coordinates: dict[str, Operand], axis: int
 ) -> tuple[FloatArray, FaceMeans]:
     """Compute G [W/K] of all faces normal to an axis, and the mean conductivities beside them."""
     varies = find_variation(space)
@@ -226,26 +226,26 @@ def _conductance(
     beyond_high[before_last(axis)], beyond_low[after_first(axis)] = field[after_first(axis)], field[before_last(axis)]
     if space.problem.is_periodic[axis]:
         beyond_high[last(axis)], beyond_low[first(axis)] = field[first(axis)], field[last(axis)]
-    k_high = _mean_conductivity(space, axis, {**places, **stretch(field, beyond_high), "side": 1})
+    k_high = _mean_conductivity(space, axis, {**coordinates, **stretch(field, beyond_high), "side": 1})
     is_shared = space.region is None or (varies.all_conductivities_of_temperature and varies.joints[axis] is not None)
     if is_shared and not varies.conductivity_places and material_cuts(space.problem) is None:
         # both cells of a face have the same mean, or it is that of a joint
         k_low = np.empty(space.shape)
         k_low[after_first(axis)], k_low[first(axis)] = k_high[before_last(axis)], k_high[last(axis)]
     else:
-        k_low = _mean_conductivity(space, axis, {**places, **stretch(field, beyond_low), "side": 0})
+        k_low = _mean_conductivity(space, axis, {**coordinates, **stretch(field, beyond_low), "side": 0})
     joints, slopes = varies.joints[axis], None
     if joints is not None:
         k_high, k_low = np.array(k_high), np.array(k_low)
-        slopes = solve_joints(space, joints, field.reshape(-1), places["t"], varies.means.materials)
+        slopes = solve_joints(space, joints, field.reshape(-1), coordinates["t"], varies.means.materials)
         k_high.reshape(-1)[joints.low], k_low.reshape(-1)[joints.high] = slopes.k_low, slopes.k_high
     return conductance(space.problem, axis, k_high, k_low, space.region), FaceMeans(k_high, k_low, slopes)
 
 
-def _mean_conductivity(space: Space, axis: int, places: dict[str, Operand]) -> FloatArray:
+def _mean_conductivity(space: Space, axis: int, coordinates: dict[str, Operand]) -> FloatArray:
     """Compute k of each cell, as its mean over a stretch of temperatures [W/(m K)]."""
     materials = find_variation(space).means.materials
-    return np.broadcast_to(conductivity_at(space.problem, axis, places, space.region, materials), space.shape)
+    return np.broadcast_to(conductivity_at(space.problem, axis, coordinates, space.region, materials), space.shape)
 
 
 def stretch(one: FloatArray, other: FloatArray) -> dict[str, Operand]:
@@ -269,7 +269,7 @@ def _find_group(space: Space, surfaces: list[str]) -> Group | None:
         return None
     patches = [space.patches[index] for index in chosen]
     cells = np.concatenate([patch.cells for patch in patches])
-    places = patch_places(problem, replace(patches[0], cells=cells))
+    coordinates = patch_coordinates(problem, replace(patches[0], cells=cells))
     counts = [patch.cells.size for patch in patches]
     return Group(
         chosen,
@@ -277,13 +277,13 @@ def _find_group(space: Space, surfaces: list[str]) -> Group | None:
         np.cumsum(counts)[:-1],
         np.repeat([problem.domain.spacing[patch.axis] for patch in patches], counts),
         None if space.region is None else space.region.reshape(-1)[cells],
-        {name: place for name, place in places.items() if name != "side"},
+        {name: place for name, place in coordinates.items() if name != "side"},
     )
 
 
 def _solve_group(
     space: Space, group: Group, temperature: FloatArray, time: float
-) -> dict[int, tuple[Closure, FloatArray]]:
+) -> dict[int, tuple[FaceLaw, FloatArray]]:
     """Find closures and half conductances of the patches of a group, see `_surface`.
 
     Raises:
@@ -293,13 +293,13 @@ def _solve_group(
     if not group.known:
         group.known.append(_read_laws(space, group, time))
     law = group.known[0]
-    search, places = _Search(near), {**group.places, "t": np.float64(time)}
+    search, coordinates = _Search(near), {**group.coordinates, "t": np.float64(time)}
     for _ in range(SURFACE_ITERATIONS):
-        k = conductivity_at(problem, 0, {**places, **stretch(near, search.at)}, group.region, means)
+        k = conductivity_at(problem, 0, {**coordinates, **stretch(near, search.at)}, group.region, means)
         half: FloatArray = 2.0 * np.broadcast_to(k, near.shape) / group.spacing
-        closure = close(law, half)
-        if search.is_settled(near + closure.heat_flux(near) / half, half + law.film):
-            return _split_group(group, closure, half)
+        face_law = eliminate_surface(law, half)
+        if search.is_settled(near + face_law.heat_flux(near) / half, half + law.film):
+            return _split_group(group, face_law, half)
     name = f"surface temperature of {space.patches[group.patches[0]].name}"
     cell = np.unravel_index(int(group.cells[search.worst]), space.shape)
     raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
@@ -318,15 +318,17 @@ def _read_laws(space: Space, group: Group, time: float) -> Robin:
     return Robin(film, reference, imposed)
 
 
-def _split_group(group: Group, closure: Closure, half: FloatArray) -> dict[int, tuple[Closure, FloatArray]]:
-    parts = [np.split(part, group.ends) for part in (closure.transmittance, closure.reference, closure.imposed, half)]
+def _split_group(group: Group, face_law: FaceLaw, half: FloatArray) -> dict[int, tuple[FaceLaw, FloatArray]]:
+    parts = [
+        np.split(part, group.ends) for part in (face_law.transmittance, face_law.reference, face_law.imposed, half)
+    ]
     return {
-        index: (Closure(transmittance, reference, imposed), own)
+        index: (FaceLaw(transmittance, reference, imposed), own)
         for index, transmittance, reference, imposed, own in zip(group.patches, *parts, strict=True)
     }
 
 
-def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[Closure, FloatArray]:
+def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> tuple[FaceLaw, FloatArray]:
     """Find closure and half conductance of a patch, at the surface temperatures that satisfy both.
 
     Raises:
@@ -337,17 +339,17 @@ def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> 
     if kind != "sought":
         known = law(near)
         half = half_at(near, np.broadcast_to(known.reference, near.shape) if kind == "given" else near)
-        return close(known, half), half
+        return eliminate_surface(known, half), half
     along = along_surface(space, index, temperature) if space.couplings else 0.0
     is_given = space.boundaries[index].holds_temperature
     search = _Search(near)
     for _ in range(SURFACE_ITERATIONS):
         half, at = half_at(near, search.at), law(search.at)
-        closure = close(at, half)
-        held_back = 0.0 if is_given else along * (1.0 - closure.transmittance / half)
+        face_law = eliminate_surface(at, half)
+        held_back = 0.0 if is_given else along * (1.0 - face_law.transmittance / half)
         stiffness = half if is_given else half + at.film
-        if search.is_settled(near + (closure.heat_flux(near) - held_back) / half, stiffness):
-            return closure, half
+        if search.is_settled(near + (face_law.heat_flux(near) - held_back) / half, stiffness):
+            return face_law, half
     name = f"surface temperature of {space.patches[index].name}"
     cell = np.unravel_index(int(space.patches[index].cells.reshape(-1)[search.worst]), space.shape)
     raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
@@ -422,8 +424,10 @@ def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatA
     fixed = {**varies.behind[index], "t": np.float64(time)}
 
     def find(near: FloatArray, surface: FloatArray) -> FloatArray:
-        places = {**fixed, **stretch(near, surface)}
-        k = np.broadcast_to(conductivity_at(problem, patch.axis, places, region, varies.means.materials), near.shape)
+        coordinates = {**fixed, **stretch(near, surface)}
+        k = np.broadcast_to(
+            conductivity_at(problem, patch.axis, coordinates, region, varies.means.materials), near.shape
+        )
         half: FloatArray = 2.0 * k / spacing
         return carry_half(problem, patch, half)
 
@@ -437,6 +441,10 @@ def stored_between(space: Space, start: FloatArray, end: FloatArray, time: float
     if not varies.capacity_of_temperature:
         heat = space.capacity * (end - start)
         return heat
-    places = {**varies.places, "t": np.float64(time), **stretch(start.reshape(space.shape), end.reshape(space.shape))}
-    heat = capacity_at(space.problem, places, space.region, varies.means.materials) * (end - start)
+    coordinates = {
+        **varies.coordinates,
+        "t": np.float64(time),
+        **stretch(start.reshape(space.shape), end.reshape(space.shape)),
+    }
+    heat = capacity_at(space.problem, coordinates, space.region, varies.means.materials) * (end - start)
     return heat

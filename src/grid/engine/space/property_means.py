@@ -41,9 +41,9 @@ class Product:
         """Variables of all factors."""
         return frozenset().union(*(factor.variables for factor in self.factors))
 
-    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+    def evaluate(self, coordinates: dict[str, Operand], /) -> Operand:
         """Evaluate the product at the places."""
-        return math.prod(factor.evaluate(places) for factor in self.factors)
+        return math.prod(factor.evaluate(coordinates) for factor in self.factors)
 
 
 @dataclass(frozen=True)
@@ -73,32 +73,34 @@ class MeanValue:
         """Empty: no times are listed."""
         return ()
 
-    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+    def evaluate(self, coordinates: dict[str, Operand], /) -> Operand:
         """Evaluate the mean between `T_low` and `T_high`, times the other factors."""
-        low, high = (np.asarray(places[name], np.float64) for name in ("T_low", "T_high"))
-        mean = self._mean(places, low, high)
-        return math.prod((mean, *(value.evaluate(places) for value in self.others)))
+        low, high = (np.asarray(coordinates[name], np.float64) for name in ("T_low", "T_high"))
+        mean = self._mean(coordinates, low, high)
+        return math.prod((mean, *(value.evaluate(coordinates) for value in self.others)))
 
-    def _mean(self, places: dict[str, Operand], low: FloatArray, high: FloatArray) -> Operand:
+    def _mean(self, coordinates: dict[str, Operand], low: FloatArray, high: FloatArray) -> Operand:
         product = Product(self.factors)
         if self.nodes:
             parts = [
-                weight * product.evaluate({**places, "T": 0.5 * ((1.0 - node) * low + (1.0 + node) * high)})
+                weight * product.evaluate({**coordinates, "T": 0.5 * ((1.0 - node) * low + (1.0 + node) * high)})
                 for node, weight in zip(self.nodes, self.weights, strict=True)
             ]
             return 0.5 * np.sum(parts, axis=0)
         if self.integral is not None:
             return self.integral.mean(low, high)
-        return _integrate_by_place(product, places, low, high)
+        return _integrate_by_place(product, coordinates, low, high)
 
 
-def _integrate_by_place(product: Product, places: dict[str, Operand], low: FloatArray, high: FloatArray) -> FloatArray:
+def _integrate_by_place(
+    product: Product, coordinates: dict[str, Operand], low: FloatArray, high: FloatArray
+) -> FloatArray:
     """Compute the mean of a property of place and temperature, by adaptive quadrature for each cell."""
     from grid.engine.values.temperature_integral import integrate_adaptively
 
     names = sorted(product.variables - {"T"})
-    shape = np.broadcast_shapes(low.shape, high.shape, *(np.shape(places[name]) for name in names))
-    flat = {name: np.broadcast_to(places[name], shape).reshape(-1) for name in names}
+    shape = np.broadcast_shapes(low.shape, high.shape, *(np.shape(coordinates[name]) for name in names))
+    flat = {name: np.broadcast_to(coordinates[name], shape).reshape(-1) for name in names}
     start, end = (np.broadcast_to(ends, shape).reshape(-1) for ends in (low, high))
 
     def evaluate(temperature: FloatArray, number: Any) -> FloatArray:

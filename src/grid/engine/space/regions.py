@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from grid.core.errors import FieldError
 from grid.engine.problem.fields import ProblemFields
 from grid.engine.space.cuts import Cuts, find_cuts
-from grid.engine.space.mesh import open_places
+from grid.engine.space.mesh import open_coordinates
 
 Region = NDArray[np.int16] | None
 
@@ -37,13 +37,13 @@ def find_regions(problem: ProblemFields) -> Region:
         return None
     count = np.zeros(problem.domain.cells, np.int16)
     region = np.zeros(problem.domain.cells, np.int16)
-    places = open_places(problem.domain)
+    coordinates = open_coordinates(problem.domain)
     for index, material in enumerate(problem.materials):
-        inside = np.ones((), bool) if material.where is None else material.where.evaluate(places)
+        inside = np.ones((), bool) if material.where is None else material.where.evaluate(coordinates)
         count += inside
         np.copyto(region, np.int16(index), where=inside)
     if mask is not None:
-        outside = ~np.broadcast_to(mask.evaluate(places), region.shape)
+        outside = ~np.broadcast_to(mask.evaluate(coordinates), region.shape)
         if outside.all():
             raise FieldError("domain.active", "true at one cell centre at least")
         count[outside], region[outside] = 1, -1

@@ -9,8 +9,8 @@ import numpy as np
 from grid.core.errors import FieldError
 from grid.engine.problem.domain import AXES
 from grid.engine.space.interpolation import surface_temperature
-from grid.engine.space.laws import Closure
-from grid.engine.space.mesh import open_places
+from grid.engine.space.laws import FaceLaw
+from grid.engine.space.mesh import open_coordinates
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
@@ -19,22 +19,24 @@ HILL = 0.125
 RADIUS = 2.3  # [-] cells to the farthest neighbour; enough for a parabola on the edge of a body
 
 
-def scatter(space: Space, temperature: FloatArray, closures: tuple[Closure, ...]) -> tuple[FloatArray, FloatArray]:
+def scatter(space: Space, temperature: FloatArray, face_laws: tuple[FaceLaw, ...]) -> tuple[FloatArray, FloatArray]:
     """Collect points with a known temperature: positions and material, shape (n, dimension + 1), and values."""
     domain = space.problem.domain
     inside = np.ones(temperature.size, bool) if space.active is None else space.active
     region = np.zeros(temperature.size) if space.region is None else space.region.reshape(-1).astype(np.float64)
-    centre = open_places(domain)
+    centre = open_coordinates(domain)
     columns = [np.broadcast_to(centre[axis], domain.cells).reshape(-1)[inside] for axis in AXES[: domain.dimension]]
     positions, values = [np.stack([*columns, region[inside]], axis=1)], [temperature[inside]]
-    for index, (patch, closure) in enumerate(zip(space.patches, closures, strict=True)):
-        rows = [np.broadcast_to(patch.places[axis], patch.cells.shape) for axis in AXES[: domain.dimension]]
+    for index, (patch, face_law) in enumerate(zip(space.patches, face_laws, strict=True)):
+        rows = [np.broadcast_to(patch.coordinates[axis], patch.cells.shape) for axis in AXES[: domain.dimension]]
         positions.append(np.stack([*rows, region[patch.cells]], axis=1))
-        values.append(surface_temperature(space, temperature, index, closure))
+        values.append(surface_temperature(space, temperature, index, face_law))
     return np.concatenate(positions), np.concatenate(values)
 
 
-def fit(positions: FloatArray, values: FloatArray, point: tuple[float, ...], spacing: tuple[float, ...]) -> float:
+def moving_least_squares(
+    positions: FloatArray, values: FloatArray, point: tuple[float, ...], spacing: tuple[float, ...]
+) -> float:
     """Fit a polynomial to the neighbours of a point, nearer ones with more weight, and return its value there.
 
     Raises:

@@ -21,8 +21,8 @@ import numpy as np
 from grid.engine import limits
 from grid.engine.problem.boundaries import Robin
 from grid.engine.space.fields import SpaceFields
-from grid.engine.space.laws import Closure, HeatFlow, Loads, close, evaluate_checked, split_signs
-from grid.engine.space.mesh import cell_volume, open_places
+from grid.engine.space.laws import FaceLaw, HeatFlow, Loads, eliminate_surface, evaluate_checked, split_signs
+from grid.engine.space.mesh import cell_volume, open_coordinates
 from grid.engine.space.prescribed import PrescribedLoad, find_prescribed
 from grid.engine.space.sums import conduct, sum_conductances
 from grid.engine.space.tensor import along_surface, cross_flux
@@ -43,9 +43,9 @@ class Space(SpaceFields):
         """
         if self._constant_loads is not None:
             return self._constant_loads
-        closures = tuple(self.closure(index, time) for index in range(len(self.patches)))
-        key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in closures)
-        loads = Loads(closures, self.source_heat(time), key, self.prescribed(time))
+        face_laws = tuple(self.face_law(index, time) for index in range(len(self.patches)))
+        key = b"".join(np.asarray(face_law.transmittance, np.float64).tobytes() for face_law in face_laws)
+        loads = Loads(face_laws, self.source_heat(time), key, self.prescribed(time))
         if self.problem.has_constant_loads:
             self._constant_loads = loads
         return loads
@@ -61,10 +61,10 @@ class Space(SpaceFields):
         """Loads of `prescribed`."""
         return find_prescribed(self)
 
-    def closure(self, index: int, time: float) -> Closure:
+    def face_law(self, index: int, time: float) -> FaceLaw:
         """Compute the closure of a patch at a time [s], of a law that does not depend on the surface temperature."""
         law = self.robin(index, time, 0.0)
-        return close(law, self.half_conductance[index])
+        return eliminate_surface(law, self.half_conductance[index])
 
     def robin(self, index: int, time: float, surface: Operand) -> Robin:
         """Evaluate the law of a patch at a time [s]; one that is not linear is linearised at `surface`."""
@@ -76,7 +76,7 @@ class Space(SpaceFields):
         Of its values only those that depend on temperature are evaluated again.
         """
         patch, boundary = self.patches[index], self.boundaries[index]
-        places = {**patch.places, "t": np.float64(time)}
+        coordinates = {**patch.coordinates, "t": np.float64(time)}
         offset = CELSIUS_ZERO if self.problem.temperature_unit == "degC" else 0.0
         values, known = boundary.values, dict[str, Operand]()
 
@@ -87,7 +87,7 @@ class Space(SpaceFields):
             if limit == limits.TEMPERATURE:
                 limit = limits.temperature_limit(self.problem.temperature_unit)
             path = f"boundaries.{patch.name}.{name}"
-            found = evaluate_checked(path, values[name], {**places, "T": surface}, limit)
+            found = evaluate_checked(path, values[name], {**coordinates, "T": surface}, limit)
             if name in boundary.fluxes and (means := self.face_means_of(index)) is not None:
                 faces = patch.cells.shape
                 found = means.correct(np.broadcast_to(found, faces), time, np.broadcast_to(surface, faces))
@@ -107,8 +107,10 @@ class Space(SpaceFields):
         """Compute V q [W] at a time, flat; None where there is no source."""
         if not self.has_source:
             return None
-        places = {**open_places(self.problem.domain), "t": np.float64(time), "T": temperature}
-        density = evaluate_checked("source_term", self.problem.source_term, places, limits.HEAT_SOURCE, self.inside)
+        coordinates = {**open_coordinates(self.problem.domain), "t": np.float64(time), "T": temperature}
+        density = evaluate_checked(
+            "source_term", self.problem.source_term, coordinates, limits.HEAT_SOURCE, self.inside
+        )
         if (means := self.source_means()) is not None:
             centre = np.broadcast_to(density, self.shape).reshape(-1)
             at = np.broadcast_to(np.asarray(temperature, np.float64), self.shape).reshape(-1)
@@ -124,8 +126,8 @@ class Space(SpaceFields):
         total_in = total_out = 0.0
         surfaces: list[FloatArray] = []
         faces: list[FloatArray] = []
-        for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
-            conducted, rise = self.boundary_flux(index, temperature, closure)
+        for index, (patch, face_law) in enumerate(zip(self.patches, loads.face_laws, strict=True)):
+            conducted, rise = self.boundary_flux(index, temperature, face_law)
             surface = temperature[patch.cells] + rise
             surfaces.append(surface)
             heat = (conducted + self.inflow(patch) * surface) * patch.area
@@ -145,14 +147,14 @@ class Space(SpaceFields):
             generated = float(loads.source.sum())
         return HeatFlow(net, total_in, total_out, generated, tuple(faces), loads.prescribed)
 
-    def boundary_flux(self, index: int, temperature: FloatArray, closure: Closure) -> tuple[FloatArray, FloatArray]:
+    def boundary_flux(self, index: int, temperature: FloatArray, face_law: FaceLaw) -> tuple[FloatArray, FloatArray]:
         """Compute q_n [W/m2] into the body through each face of a patch, and T_s - T_P of its half cell [K]."""
         half = self.half_conductance[index]
-        conducted = closure.heat_flux(temperature[self.patches[index].cells])
+        conducted = face_law.heat_flux(temperature[self.patches[index].cells])
         if not self.couplings:
             return conducted, conducted / half
-        along = along_surface(self, index, temperature, closure)
-        conducted = conducted + closure.transmittance / half * along
+        along = along_surface(self, index, temperature, face_law)
+        conducted = conducted + face_law.transmittance / half * along
         return conducted, (conducted - along) / half
 
     def _cross_heat(self, temperature: FloatArray, surfaces: list[FloatArray]) -> FloatArray:
@@ -169,10 +171,10 @@ class Space(SpaceFields):
     def diagonal(self, loads: Loads) -> FloatArray:
         """Sum all conductances of each cell [W/K], flat; they limit an explicit step."""
         flat = sum_conductances(self)
-        for index, (patch, closure) in enumerate(zip(self.patches, loads.closures, strict=True)):
+        for index, (patch, face_law) in enumerate(zip(self.patches, loads.face_laws, strict=True)):
             inflow = self.inflow(patch)
             share = 1.0 + inflow / self.half_conductance[index]
-            flat[patch.cells] += (closure.transmittance * share - inflow) * patch.area
+            flat[patch.cells] += (face_law.transmittance * share - inflow) * patch.area
         return flat
 
 
@@ -197,8 +199,8 @@ def box_bounds(space: Space, loads: Loads) -> tuple[float, float] | None:
         line = space.conductances[axis][tuple(slice(None) if other == axis else 0 for other in axes)]
         inner_sum = line[:-1] + line[1:]
         total = inner_sum.copy()
-        for patch, closure in zip(space.patches, loads.closures, strict=True):
+        for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
             if patch.axis == axis:
-                total[0 if patch.side == 0 else -1] += float(np.max(closure.transmittance)) * patch.area
+                total[0 if patch.side == 0 else -1] += float(np.max(face_law.transmittance)) * patch.area
         whole, conducted = whole + float(total.max()), conducted + float(inner_sum.max())
     return common / whole if whole > 0.0 else math.inf, (whole + conducted) / common

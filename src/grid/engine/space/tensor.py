@@ -24,12 +24,12 @@ reported, not ruled out.
 import numpy as np
 
 from grid.engine.space.fields import SpaceFields
-from grid.engine.space.laws import Closure, Coupling
+from grid.engine.space.laws import Coupling, FaceLaw
 from grid.engine.values.operations import FloatArray
 
 
 def along_surface(
-    space: SpaceFields, index: int, temperature: FloatArray, closure: Closure | None = None
+    space: SpaceFields, index: int, temperature: FloatArray, face_law: FaceLaw | None = None
 ) -> FloatArray:
     """Compute c [W/m2]: flux into the body behind each face of a patch that the gradient along the surface drives.
 
@@ -40,8 +40,8 @@ def along_surface(
     """
     patch = space.patches[index]
     layer: FloatArray = temperature[patch.cells]
-    if closure is not None and space.boundaries[index].holds_temperature:
-        layer = np.broadcast_to(np.asarray(closure.reference, np.float64), patch.cells.shape)
+    if face_law is not None and space.boundaries[index].holds_temperature:
+        layer = np.broadcast_to(np.asarray(face_law.reference, np.float64), patch.cells.shape)
     shape = tuple(1 if axis == patch.axis else count for axis, count in enumerate(space.shape))
     total = np.zeros(shape)
     for coupling in space.couplings:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from grid.engine.space.laws import Closure, Loads
+from grid.engine.space.laws import FaceLaw, Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
@@ -26,13 +26,13 @@ Index = NDArray[np.intp]
 
 def without_loads(loads: Loads) -> Loads:
     """Make the same films with nothing that drives heat through them, which makes the scheme linear."""
-    closures = tuple(Closure(closure.transmittance, 0.0, 0.0) for closure in loads.closures)
-    return Loads(closures, None, loads.operator_key)
+    face_laws = tuple(FaceLaw(face_law.transmittance, 0.0, 0.0) for face_law in loads.face_laws)
+    return Loads(face_laws, None, loads.operator_key)
 
 
 def assemble_coupled(space: Space, loads: Loads) -> Any:
     """Assemble L [W/K] with heat flow = known part - L T; CSR. Computed once for the films of a constant operator."""
-    key = b"".join(np.asarray(closure.transmittance, np.float64).tobytes() for closure in loads.closures)
+    key = b"".join(np.asarray(face_law.transmittance, np.float64).tobytes() for face_law in loads.face_laws)
     if key not in space.matrices:
         space.matrices[key] = probe(space, without_loads(loads))
     return space.matrices[key]

@@ -78,8 +78,8 @@ def _find_path(space: Space, loads: Loads, cell: int) -> float:
             columns.append(other.ravel())
             values.append(g.ravel())
     ground = np.zeros(count)
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
-        ground[patch.cells] += np.broadcast_to(closure.transmittance, patch.cells.shape) * patch.area
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        ground[patch.cells] += np.broadcast_to(face_law.transmittance, patch.cells.shape) * patch.area
     rows.append(np.arange(count))
     columns.append(np.full(count, count))
     values.append(ground)

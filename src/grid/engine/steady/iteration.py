@@ -44,7 +44,7 @@ def can_iterate(space: Space, loads: Loads, tolerance: float | None) -> bool:
         return False
     if space.couplings or prefers_factors(space) or not is_for_multigrid(space, few_solves=True):
         return False
-    return any(bool(np.any(closure.transmittance)) for closure in loads.closures)
+    return any(bool(np.any(face_law.transmittance)) for face_law in loads.face_laws)
 
 
 def find_steady(space: Space, loads: Loads, start: FloatArray, tolerance: float) -> Found | None:
@@ -82,8 +82,8 @@ def find_steady(space: Space, loads: Loads, start: FloatArray, tolerance: float)
 def close_heat(space: Space, loads: Loads, temperature: FloatArray) -> FloatArray:
     """Field warmed as a whole by its imbalance over the conductance of its faces."""
     out = sum(
-        float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
-        for patch, closure in zip(space.patches, loads.closures, strict=True)
+        float(np.broadcast_to(face_law.transmittance, patch.cells.shape).sum()) * patch.area
+        for patch, face_law in zip(space.patches, loads.face_laws, strict=True)
     )
     missing = float(space.heat_flow(temperature, loads).net.sum())
     return temperature + missing / out

@@ -109,8 +109,8 @@ def _largest(space: Space, loads: Loads) -> float:
 def _find_ties(space: Space, loads: Loads) -> NDArray[np.bool_]:
     """Mask of the cells behind faces whose law contains a temperature, of a non-linear law anywhere in it; flat."""
     tied = np.zeros(space.capacity.size, bool)
-    for patch, law, closure in zip(space.patches, space.boundaries, loads.closures, strict=True):
-        holds = np.broadcast_to(np.asarray(closure.transmittance) > 0.0, patch.cells.shape)
+    for patch, law, face_law in zip(space.patches, space.boundaries, loads.face_laws, strict=True):
+        holds = np.broadcast_to(np.asarray(face_law.transmittance) > 0.0, patch.cells.shape)
         depends = any("T" in value.variables for value in law.values.values())
         tied[patch.cells[holds | depends | law.radiates]] = True
     return tied
@@ -120,8 +120,8 @@ def make_part(space: Space, loads: Loads, cells: NDArray[np.intp]) -> Part:
     """A part and the heat that is put into it, per unit of section."""
     heat = np.zeros(space.capacity.size) if loads.source is None else loads.source.copy()
     moved = np.abs(heat)
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
-        flux = np.broadcast_to(np.asarray(closure.imposed, np.float64), patch.cells.shape) * patch.area
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        flux = np.broadcast_to(np.asarray(face_law.imposed, np.float64), patch.cells.shape) * patch.area
         np.add.at(heat, patch.cells, flux)
         np.add.at(moved, patch.cells, np.abs(flux))
     return Part(cells, math.fsum(heat[cells].tolist()), float(moved[cells].sum()))
@@ -281,8 +281,8 @@ def _label_weak_parts(space: Space, loads: Loads) -> NDArray[np.int32] | None:
         return None
     least = WEAK * _largest(space, loads)
     total = sum(
-        float(np.broadcast_to(closure.transmittance, patch.cells.shape).sum()) * patch.area
-        for patch, closure in zip(space.patches, loads.closures, strict=True)
+        float(np.broadcast_to(face_law.transmittance, patch.cells.shape).sum()) * patch.area
+        for patch, face_law in zip(space.patches, loads.face_laws, strict=True)
     )
     is_weak = total <= least * space.capacity.size
     if not is_weak and not _is_parted(space, least):
@@ -316,13 +316,13 @@ def _join_parts(space: Space, loads: Loads, labels: NDArray[np.int32]) -> sparse
             values += [-part, -part]
             np.add.at(diagonal, low, part)
             np.add.at(diagonal, high, part)
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
-        held = np.broadcast_to(np.asarray(closure.transmittance, np.float64), patch.cells.shape) * patch.area
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        held = np.broadcast_to(np.asarray(face_law.transmittance, np.float64), patch.cells.shape) * patch.area
         np.add.at(diagonal, labels[patch.cells], held)
     everything = np.arange(count)
     entries = np.concatenate([np.where(diagonal > 0.0, diagonal, 1.0), *values])
-    places = np.concatenate([everything, *rows]), np.concatenate([everything, *columns])
-    return sparse.coo_matrix((entries, places), shape=(count, count)).tocsc()
+    coordinates = np.concatenate([everything, *rows]), np.concatenate([everything, *columns])
+    return sparse.coo_matrix((entries, coordinates), shape=(count, count)).tocsc()
 
 
 def _refuse_weak(space: Space, cells: NDArray[np.intp], temperature: FloatArray) -> SingularError:

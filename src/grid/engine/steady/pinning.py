@@ -10,13 +10,13 @@ import numpy as np
 
 from grid.core.errors import UnsupportedError
 from grid.engine.errors import NotConvergedError
-from grid.engine.linear.balance import Balance
-from grid.engine.linear.iteration import balance
+from grid.engine.linear.balance import BalanceSolution
+from grid.engine.linear.iteration import solve_balance
 from grid.engine.linear.systems import make_solver
 from grid.engine.space.interpolation import interpolate, widen
 from grid.engine.space.laws import Loads
 from grid.engine.space.nonlinear import find_variation, freeze, with_variation
-from grid.engine.space.scattered import fit, scatter
+from grid.engine.space.scattered import moving_least_squares, scatter
 from grid.engine.space.space import Space
 from grid.engine.steady.parts import Pinned
 from grid.engine.values.operations import FloatArray
@@ -27,7 +27,7 @@ SETTLED = 4e-15  # [-] error of a level over the largest temperature, at which c
 ROUNDING = 1e-12  # [-] largest error of a level after all turns, over the largest temperature
 
 
-def balance_pinned(space: Space, guess: FloatArray, pins: list[Pinned]) -> Balance:
+def solve_pinned_balance(space: Space, guess: FloatArray, pins: list[Pinned]) -> BalanceSolution:
     """The steady field with the temperatures of its pins.
 
     Raises:
@@ -54,7 +54,7 @@ def balance_pinned(space: Space, guess: FloatArray, pins: list[Pinned]) -> Balan
     raise NotConvergedError("level of a pinned part", LEVELS, max(map(abs, away)) / scale, ROUNDING, cell=pins[0].cell)
 
 
-def _shift(done: Balance, pins: list[Pinned], steps: list[float]) -> Balance:
+def _shift(done: BalanceSolution, pins: list[Pinned], steps: list[float]) -> BalanceSolution:
     """The field with every pinned part a little warmer, which changes no flow of a linear problem."""
     temperature = done.temperature.copy()
     for pin, step in zip(pins, steps, strict=True):
@@ -62,7 +62,7 @@ def _shift(done: Balance, pins: list[Pinned], steps: list[float]) -> Balance:
     return replace(done, temperature=temperature)
 
 
-def _balance_at(space: Space, guess: FloatArray, pins: list[Pinned], levels: list[float]) -> Balance:
+def _balance_at(space: Space, guess: FloatArray, pins: list[Pinned], levels: list[float]) -> BalanceSolution:
     """The field with a level in the cell of each pin."""
     cells = np.array([pin.cell for pin in pins])
     start = guess.copy()
@@ -75,7 +75,7 @@ def _balance_at(space: Space, guess: FloatArray, pins: list[Pinned], levels: lis
     fixed = replace(find_variation(space), capacity=False, capacity_of_temperature=False)
     tied = with_variation(replace(space, capacity=tie), fixed)
     if not space.problem.is_linear:
-        done = balance(tied, start, np.zeros_like(start), start, shift=1.0, tau=1.0, time=0.0)
+        done = solve_balance(tied, start, np.zeros_like(start), start, shift=1.0, tau=1.0, time=0.0)
         frozen, loads = freeze(space, done.temperature, 0.0)
         return replace(done, flow=frozen.heat_flow(done.temperature, loads), loads=loads, space=frozen)
     solver, base, temperature, previous = make_solver(tied, loads, shift=1.0, tau=1.0), start, start, np.inf
@@ -85,7 +85,7 @@ def _balance_at(space: Space, guess: FloatArray, pins: list[Pinned], levels: lis
         if not size < 0.5 * previous:
             break
         temperature, previous = temperature + step, size
-    return Balance(temperature, space.heat_flow(temperature, loads), loads, space, solver, 1)
+    return BalanceSolution(temperature, space.heat_flow(temperature, loads), loads, space, solver, 1)
 
 
 def _measure(space: Space, loads: Loads, temperature: FloatArray, pin: Pinned) -> float:
@@ -94,5 +94,7 @@ def _measure(space: Space, loads: Loads, temperature: FloatArray, pin: Pinned) -
         weight = space.capacity[pin.part.cells]
         return float(weight @ temperature[pin.part.cells] / weight.sum())
     if space.active is not None:
-        return fit(*scatter(space, temperature, loads.closures), pin.point, space.problem.domain.spacing)
-    return interpolate(space, widen(space, temperature, loads.closures), pin.point)
+        return moving_least_squares(
+            *scatter(space, temperature, loads.face_laws), pin.point, space.problem.domain.spacing
+        )
+    return interpolate(space, widen(space, temperature, loads.face_laws), pin.point)

@@ -81,7 +81,7 @@ class _Walk:
 
 
 def evaluate_blocks(
-    code: Sequence[Instruction], kind: Kind, places: dict[str, Operand], shape: tuple[int, ...]
+    code: Sequence[Instruction], kind: Kind, coordinates: dict[str, Operand], shape: tuple[int, ...]
 ) -> Operand:
     """Evaluate the code of an expression.
 
@@ -98,7 +98,7 @@ def evaluate_blocks(
             if operation == "constant":
                 walk.stack.append(np.float64(argument))
             elif operation == "variable":
-                walk.stack.append(places[name])
+                walk.stack.append(coordinates[name])
             elif operation == "negate":
                 walk.combine(machine.NEGATE, 1, np.negative)
             elif name == "**":
@@ -152,22 +152,22 @@ class _Inputs:
     size: int
     small: list[FloatArray] = field(default_factory=lambda: [np.zeros(1)])
     whole: list[FloatArray] = field(default_factory=list)
-    places: list[tuple[int, ...]] = field(default_factory=list)
+    coordinates: list[tuple[int, ...]] = field(default_factory=list)
     seen: dict[int, int] = field(default_factory=dict)
 
     def find(self, operand: Operand) -> int:
         """Return the number of an input; the same array has the same number."""
         if id(operand) not in self.seen:  # the code keeps it alive, so its identity is its own
-            self.seen[id(operand)] = len(self.places)
+            self.seen[id(operand)] = len(self.coordinates)
             array = np.asarray(operand, np.float64)
             array = array.reshape((1,) * (3 - array.ndim) + array.shape)
             if array.size == self.size and len(self.whole) < 2:
                 self.whole.append(np.ascontiguousarray(array).reshape(-1))
-                self.places.append((len(self.whole), 0, *_strides(array.shape)))
+                self.coordinates.append((len(self.whole), 0, *_strides(array.shape)))
             else:
                 start = sum(part.size for part in self.small)
                 self.small.append(array.reshape(-1))
-                self.places.append((0, start, *_strides(array.shape)))
+                self.coordinates.append((0, start, *_strides(array.shape)))
         return self.seen[id(operand)]
 
 
@@ -185,8 +185,8 @@ def _run(entry: Pending, shape: tuple[int, ...]) -> FloatArray:
             code[index, 1] = inputs.find(operand)
     small = np.concatenate(inputs.small)
     whole, other = [*inputs.whole, small, small][:2]
-    places = np.array(inputs.places or [(0,) * 5], np.int64)
-    machine.run_blocks(code, np.array(constants), small, whole, other, places, entry.depth, out)
+    coordinates = np.array(inputs.coordinates or [(0,) * 5], np.int64)
+    machine.run_blocks(code, np.array(constants), small, whole, other, coordinates, entry.depth, out)
     return out.reshape(shape)
 
 

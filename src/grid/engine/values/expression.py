@@ -43,20 +43,22 @@ class Expression:
         """Empty: the points at which an expression bends or jumps are not listed, see `grid.engine.values.switches`."""
         return ()
 
-    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+    def evaluate(self, coordinates: dict[str, Operand], /) -> Operand:
         """Run the code on a stack of arrays; values that are not finite in a branch that is not chosen do no harm.
 
         On many cells a compiled stack machine runs the operations at every cell, to the same bytes.
         """
-        shape = np.broadcast_shapes(*(np.shape(places[name]) for name in self.variables))
+        shape = np.broadcast_shapes(*(np.shape(coordinates[name]) for name in self.variables))
         if len(shape) <= 3 and math.prod(shape) >= MANY_CELLS:
             from grid.engine.values.blocks import evaluate_blocks
 
-            return evaluate_blocks(self.code, self.kind, places, shape)
-        return run_code(self.code, places)
+            return evaluate_blocks(self.code, self.kind, coordinates, shape)
+        return run_code(self.code, coordinates)
 
 
-def run_code(code: tuple[Instruction, ...], places: dict[str, Operand], *, compare_at: int | None = None) -> Operand:
+def run_code(
+    code: tuple[Instruction, ...], coordinates: dict[str, Operand], *, compare_at: int | None = None
+) -> Operand:
     """Evaluate postfix code on a stack of arrays.
 
     Args:
@@ -70,7 +72,7 @@ def run_code(code: tuple[Instruction, ...], places: dict[str, Operand], *, compa
             if operation == "constant":
                 stack.append(np.float64(argument))
             elif operation == "variable":
-                stack.append(places[str(argument)])
+                stack.append(coordinates[str(argument)])
             elif operation == "negate":
                 stack.append(np.negative(stack.pop()))
             elif operation == "binary":

@@ -68,7 +68,7 @@ def enclose(
     variable: str,
     low: FloatArray,
     high: FloatArray,
-    places: Mapping[str, tuple[Operand, Operand]],
+    coordinates: Mapping[str, tuple[Operand, Operand]],
     *,
     has_switches: bool = False,
 ) -> Enclosure:
@@ -81,7 +81,7 @@ def enclose(
         places: Least and greatest value of each other variable.
         has_switches: True where a condition or a corner may lie within a stretch; else its middle decides the side.
     """
-    stack = run(code, variable, low, high, places, has_switches=has_switches)
+    stack = run(code, variable, low, high, coordinates, has_switches=has_switches)
     return stack[-1]
 
 
@@ -90,7 +90,7 @@ def run(
     variable: str,
     low: FloatArray,
     high: FloatArray,
-    places: Mapping[str, tuple[Operand, Operand]],
+    coordinates: Mapping[str, tuple[Operand, Operand]],
     *,
     has_switches: bool = False,
 ) -> list[Enclosure]:
@@ -106,7 +106,7 @@ def run(
                     own = Interval(low, high)
                     stack.append(Enclosure(own, _exactly(1.0), ZERO, middle, is_common=not has_switches))
                 else:
-                    stack.append(_place(*places[str(argument)]))
+                    stack.append(_place(*coordinates[str(argument)]))
             elif operation == "negate":
                 stack.append(_negate(stack.pop()))
             elif operation == "binary":

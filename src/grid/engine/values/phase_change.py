@@ -83,9 +83,9 @@ class HeatCapacity:
         """Empty: it does not depend on time."""
         return ()
 
-    def evaluate(self, places: dict[str, Any], /) -> Any:
+    def evaluate(self, coordinates: dict[str, Any], /) -> Any:
         """Evaluate dH/dT [J/(m3 K)] at the temperatures of the places."""
-        return self.enthalpy.capacity_at(np.asarray(places["T"], np.float64))
+        return self.enthalpy.capacity_at(np.asarray(coordinates["T"], np.float64))
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,10 @@ class ByPhase:
         """Empty: no times are listed."""
         return ()
 
-    def evaluate(self, places: dict[str, Any], /) -> Any:
+    def evaluate(self, coordinates: dict[str, Any], /) -> Any:
         """Evaluate the property; across a stretch of temperatures its mean, weighted by the share of each phase."""
-        low, high = (np.asarray(places.get(name, places["T"]), np.float64) for name in ("T_low", "T_high"))
+        low, high = (np.asarray(coordinates.get(name, coordinates["T"]), np.float64) for name in ("T_low", "T_high"))
         span = high - low
         share = np.divide(high - self.melting_temperature, span, out=np.zeros_like(span), where=span > 0)
         liquid = np.where(span > 0, np.clip(share, 0.0, 1.0), low >= self.melting_temperature)
-        return liquid * self.liquid.evaluate(places) + (1.0 - liquid) * self.solid.evaluate(places)
+        return liquid * self.liquid.evaluate(coordinates) + (1.0 - liquid) * self.solid.evaluate(coordinates)

@@ -61,11 +61,11 @@ def separate(expression: Expression) -> tuple[Product, ...] | None:
 
 def _merge(products: Sequence[tuple[Text, Text]]) -> tuple[Product, ...] | None:
     """Merge products of the same function of time by adding up their functions of place."""
-    places: dict[str, Text] = {}
+    coordinates: dict[str, Text] = {}
     for place, time in products:
-        places[time[0]] = _binary("+", places[time[0]], place) if time[0] in places else place
+        coordinates[time[0]] = _binary("+", coordinates[time[0]], place) if time[0] in coordinates else place
     try:
-        return tuple(Product(Expression(place[0]), Expression(time)) for time, place in places.items())
+        return tuple(Product(Expression(place[0]), Expression(time)) for time, place in coordinates.items())
     except ExpressionError:  # longer than an expression may be
         return None
 

@@ -44,7 +44,7 @@ def find_switches(
     variable: str,
     low: float,
     high: float,
-    places: Places | None = None,
+    coordinates: Places | None = None,
     *,
     path: str = "value",
 ) -> tuple[float, ...]:
@@ -60,7 +60,7 @@ def find_switches(
     Raises:
         FieldError: There are more than `MAX_SWITCHES`.
     """
-    found = _find(value, variable, low, high, places or {}, path)
+    found = _find(value, variable, low, high, coordinates or {}, path)
     points = np.unique(np.asarray(found, np.float64))
     points = points[(points > low) & (points < high)]
     if points.size > 1 and not np.all(np.diff(points) > SAME * np.abs(points[1:])):
@@ -88,26 +88,26 @@ def _too_many(path: str) -> FieldError:
 
 
 def _find(
-    value: Value, variable: str, low: float, high: float, places: Places, path: str
+    value: Value, variable: str, low: float, high: float, coordinates: Places, path: str
 ) -> tuple[float, ...] | FloatArray:
     if isinstance(value, Table):
         return value.arrays[0] if value.of == variable else ()
     if isinstance(value, Expression):
-        return find_code_switches(value.code, variable, low, high, places, path)
+        return find_code_switches(value.code, variable, low, high, coordinates, path)
     if isinstance(value, HeatCapacity):
         return value.enthalpy.temperatures if variable == "T" else ()
     if isinstance(value, ByPhase):
         own = (value.melting_temperature,) if variable == "T" else ()
-        parts = (_find(part, variable, low, high, places, path) for part in (value.solid, value.liquid))
+        parts = (_find(part, variable, low, high, coordinates, path) for part in (value.solid, value.liquid))
         return (*own, *(float(point) for part in parts for point in part))
     return ()
 
 
 def find_code_switches(
-    code: Code, variable: str, low: float, high: float, places: Places, path: str = "value"
+    code: Code, variable: str, low: float, high: float, coordinates: Places, path: str = "value"
 ) -> FloatArray:
     """Find switches of parsed code as `find_switches` does; not merged."""
-    everywhere = dict.fromkeys("xyztT", (-math.inf, math.inf)) | dict(places)
+    everywhere = dict.fromkeys("xyztT", (-math.inf, math.inf)) | dict(coordinates)
     ends = np.array([low, high])
     if ("variable", variable) not in code:
         return ends[1:-1]
@@ -158,8 +158,8 @@ def _count_operands(operation: str, argument: str) -> int:
 class _Difference:
     """Difference of two sides, or one operand, as a function of the variable."""
 
-    def __init__(self, code: Code, count: int, variable: str, places: Places) -> None:
-        self._code, self._count, self._variable, self._places = code, count, variable, places
+    def __init__(self, code: Code, count: int, variable: str, coordinates: Places) -> None:
+        self._code, self._count, self._variable, self._places = code, count, variable, coordinates
 
     def enclose(self, low: FloatArray, high: FloatArray) -> tuple[Interval, Interval, FloatArray]:
         """Compute bounds of the difference and of its slope over stretches, and the size of its sides."""

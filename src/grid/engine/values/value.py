@@ -32,7 +32,7 @@ class Value(Protocol):
     def breakpoints(self) -> tuple[float, ...]:
         """Times at which the value bends or jumps, as far as they are listed [s]."""
 
-    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+    def evaluate(self, coordinates: dict[str, Operand], /) -> Operand:
         """Evaluate the value, element by element.
 
         Args:
@@ -143,9 +143,9 @@ class Table:
         """`points` and `values` as arrays, not to be written to."""
         return np.array(self.times, np.float64), np.array(self.values, np.float64)
 
-    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+    def evaluate(self, coordinates: dict[str, Operand], /) -> Operand:
         """Evaluate the table at any number of arguments, each on its own."""
-        at, (points, values) = places[self.of], self.arrays
+        at, (points, values) = coordinates[self.of], self.arrays
         if self.interpolation == "linear" and points.size > 1:  # NaN stays NaN, but not in `interp` of one point
             return np.interp(at, points, values)
         found = values[np.maximum(np.searchsorted(points, at, side="right") - 1, 0)]
@@ -184,7 +184,7 @@ class Gridded:
         """Empty: the numbers do not change in time."""
         return ()
 
-    def evaluate(self, places: dict[str, Operand], /) -> Operand:
+    def evaluate(self, coordinates: dict[str, Operand], /) -> Operand:
         """Return all cells, or those that `places["cells"]` indexes."""
-        index = places.get("cells")
+        index = coordinates.get("cells")
         return self.cells if index is None else self.cells[index]

@@ -14,7 +14,7 @@ from grid.core.errors import FieldError
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.results.solution import Solution
 from grid.engine.run.solve import solve
-from grid.engine.space.mesh import open_places
+from grid.engine.space.mesh import open_coordinates
 
 Entry = Mapping[str, Any]
 
@@ -73,8 +73,8 @@ def compute_rms_error(solution: Solution) -> float:
     exact = solution.problem.exact
     if exact is None:
         raise FieldError("exact", "required for an error")
-    places = {**open_places(solution.problem.domain), "t": np.float64(solution.times[-1])}
-    return float(np.sqrt(np.mean((solution.final - exact.evaluate(places)) ** 2)))
+    coordinates = {**open_coordinates(solution.problem.domain), "t": np.float64(solution.times[-1])}
+    return float(np.sqrt(np.mean((solution.final - exact.evaluate(coordinates)) ** 2)))
 
 
 def _relative_energy_change(solution: Solution, _entry: Entry) -> float:
@@ -82,8 +82,8 @@ def _relative_energy_change(solution: Solution, _entry: Entry) -> float:
 
 
 def _relative_energy_error(solution: Solution, _entry: Entry) -> float:
-    ledger = solution.ledger
-    moved = max(ledger.boundary_in + ledger.boundary_out, ledger.generated_absolute)
+    heat_balance = solution.heat_balance
+    moved = max(heat_balance.boundary_in + heat_balance.boundary_out, heat_balance.generated_absolute)
     return _share(abs(solution.metrics["heat_balance_residual"]), moved)
 
 
@@ -114,10 +114,10 @@ def _front_coefficient(solution: Solution, _entry: Entry) -> float:
     low, time = problem.domain.origin[0], solution.times[-1]
     wall = low if held[0] == "x_min" else low + problem.domain.size[0]
     way = abs(solution.melting_front("+x" if held[0] == "x_min" else "-x") - wall)
-    places = {"x": np.float64(wall), "t": np.float64(time)}
-    places["T"] = problem.boundary(held[0]).values["value"].evaluate(places)
-    conductivity = float(material.conductivity[0].evaluate(places))
-    capacity = float(law.capacity_at(np.asarray(places["T"])))
+    coordinates = {"x": np.float64(wall), "t": np.float64(time)}
+    coordinates["T"] = problem.boundary(held[0]).values["value"].evaluate(coordinates)
+    conductivity = float(material.conductivity[0].evaluate(coordinates))
+    capacity = float(law.capacity_at(np.asarray(coordinates["T"])))
     return way / (2.0 * math.sqrt(conductivity / capacity * time))
 
 

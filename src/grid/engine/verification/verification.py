@@ -15,7 +15,7 @@ from grid.core.errors import FieldError, GridError, UnsupportedError
 from grid.engine.lumped.method import find_model
 from grid.engine.problem.case import KINDS, OTHER_KINDS
 from grid.engine.problem.problem import HeatProblem
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.results.ladder import Ladder
 from grid.engine.results.solution import Solution
 from grid.engine.run.richardson import solve_on_ladder
@@ -93,7 +93,7 @@ def read_cases(document: object, *, case_id: str | None = None) -> list[Case]:
     Raises:
         FieldError, InvalidFieldsError: The file is not of the format, or has no such case.
     """
-    reader = Reader()
+    reader = CaseReader()
     fields = reader.read_mapping(
         "", document, allowed=("schema_version", "cases"), required=("schema_version", "cases")
     )
@@ -109,7 +109,7 @@ def read_cases(document: object, *, case_id: str | None = None) -> list[Case]:
     return found
 
 
-def _check_case(reader: Reader, path: str, case: object) -> None:
+def _check_case(reader: CaseReader, path: str, case: object) -> None:
     if not isinstance(case, Mapping):
         reader.refuse(path, "an object")
         return
@@ -124,7 +124,7 @@ def _check_case(reader: Reader, path: str, case: object) -> None:
         _check_entry(reader, f"{path}.expected[{index}]", entry)
 
 
-def _check_entry(reader: Reader, path: str, entry: object) -> None:
+def _check_entry(reader: CaseReader, path: str, entry: object) -> None:
     if not isinstance(entry, Mapping):
         reader.refuse(path, "an object")
         return
@@ -144,7 +144,7 @@ def _check_entry(reader: Reader, path: str, entry: object) -> None:
             _check_counts(reader, f"{path}.{name}", entry[name], longest)
 
 
-def _check_answer(reader: Reader, path: str, entry: Entry) -> None:
+def _check_answer(reader: CaseReader, path: str, entry: Entry) -> None:
     """`value` and `tolerance`: equality of words and truths, numbers and lists of numbers within a tolerance."""
     if "value" not in entry or "tolerance" not in entry:
         reader.refuse(path, "an object with value and tolerance")
@@ -158,7 +158,7 @@ def _check_answer(reader: Reader, path: str, entry: Entry) -> None:
         reader.read_number(f"{path}.value", number)
 
 
-def _check_counts(reader: Reader, path: str, raw: object, longest: int) -> None:
+def _check_counts(reader: CaseReader, path: str, raw: object, longest: int) -> None:
     """A list of counts, or of lists of up to `longest` counts."""
     for part in reader.read_list(path, raw, longest=100) or ():
         for count in (reader.read_list(path, part, longest=longest) or ()) if longest else (part,):

@@ -44,15 +44,15 @@ class _Batch:
         self._told_at = float("-inf")
         self._done = 0
 
-    def solve_nodes(self, nodes: int, places: Sequence[int]) -> None:
+    def solve_nodes(self, nodes: int, coordinates: Sequence[int]) -> None:
         """Solve rods with as many nodes; they come in the order of their numbers of results."""
-        records = np.zeros(len(places), dtype=record_dtype(nodes))
+        records = np.zeros(len(coordinates), dtype=record_dtype(nodes))
         solved: list[Any] = []
-        for time_steps, same_shape in groupby(places, key=lambda place: self._rods[place].time_steps):
+        for time_steps, same_shape in groupby(coordinates, key=lambda place: self._rods[place].time_steps):
             shape = list(same_shape)
             solved += self._solve_shape(nodes, time_steps, shape, records[len(solved) : len(solved) + len(shape)])
-        metrics = compute_metrics([self._rods[place] for place in places], records["final"])
-        for row, (place, rod) in enumerate(zip(places, solved, strict=True)):
+        metrics = compute_metrics([self._rods[place] for place in coordinates], records["final"])
+        for row, (place, rod) in enumerate(zip(coordinates, solved, strict=True)):
             if rod is None:
                 outcome = PointOutcome(Reason.CANCELLED_BY_USER)
             elif isinstance(rod, Exception):
@@ -63,37 +63,37 @@ class _Batch:
                 records[row] = np.zeros((), dtype=records.dtype)
             self._outcomes[place], self._rows[place] = outcome, records[row]
 
-    def _solve_shape(self, nodes: int, time_steps: int, places: Sequence[int], records: Records) -> list[Any]:
+    def _solve_shape(self, nodes: int, time_steps: int, coordinates: Sequence[int], records: Records) -> list[Any]:
         """Solve rods of one shape; records of those that are left out stay zero."""
-        self._tell(0.0, places)
-        if self._left_out.issuperset(places):
-            return [None] * len(places)
+        self._tell(0.0, coordinates)
+        if self._left_out.issuperset(coordinates):
+            return [None] * len(coordinates)
         solved = solve_rods(
-            *rod_columns([self._rods[place] for place in places]),
+            *rod_columns([self._rods[place] for place in coordinates]),
             time_steps=time_steps,
             spatial_steps=nodes,
-            on_progress=lambda fraction: self._tell(fraction, places),
+            on_progress=lambda fraction: self._tell(fraction, coordinates),
             out_final=records["final"],
             out_snapshots=records["snapshots"],
         )
         records["snapshot_index"] = snapshot_rows(time_steps)
-        self._done += len(places)
+        self._done += len(coordinates)
         return list(solved)
 
-    def _tell(self, fraction: float, places: Sequence[int]) -> frozenset[int]:
+    def _tell(self, fraction: float, coordinates: Sequence[int]) -> frozenset[int]:
         """Pass progress on, not too often; return which of these rods to leave out from now on."""
         now = time.monotonic()
         if now - self._told_at >= TELL_S:
             self._told_at = now
-            self._left_out |= self._progress((self._done + fraction * len(places)) / len(self._rods))
+            self._left_out |= self._progress((self._done + fraction * len(coordinates)) / len(self._rods))
         if not self._left_out:
             return self._left_out
-        return frozenset(row for row, place in enumerate(places) if place in self._left_out)
+        return frozenset(row for row, place in enumerate(coordinates) if place in self._left_out)
 
     def result(self) -> BatchResult:
         """Return everything in the order of the batch."""
-        places = range(len(self._rods))
-        outcomes, rows = [self._outcomes[place] for place in places], [self._rows[place] for place in places]
+        coordinates = range(len(self._rods))
+        outcomes, rows = [self._outcomes[place] for place in coordinates], [self._rows[place] for place in coordinates]
         if len({rod.spatial_steps for rod in self._rods}) > 1:
             return BatchResult(outcomes, rows)
         records = np.empty(len(rows), dtype=rows[0].dtype)

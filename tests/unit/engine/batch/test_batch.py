@@ -150,7 +150,7 @@ def test_bodies_of_few_cells_step_as_the_general_path(make_case, cells):
     """The law of the ends decides the step there."""
     problem = rod(make_case, resolution={"cells": [cells], "steps": 3, "end_time": 0.5})
     plan = prepare(problem, method="explicit")
-    general = plan.method.make_stepper(plan.space, plan.facts)
+    general = plan.method.make_stepper(plan.space, plan.inputs)
 
     solution = plan.solve()
 
@@ -159,7 +159,7 @@ def test_bodies_of_few_cells_step_as_the_general_path(make_case, cells):
     segment = general.make_segment(0.0, 0.5)
     done = general._advance_any(state, segment, 0, segment.steps)
     np.testing.assert_allclose(solution.final, done.temperature, rtol=1e-12)
-    assert solution.ledger.boundary_in == pytest.approx(done.ledger.boundary_in, rel=1e-11)
+    assert solution.heat_balance.boundary_in == pytest.approx(done.heat_balance.boundary_in, rel=1e-11)
 
 
 @pytest.mark.jit
@@ -173,24 +173,24 @@ def test_a_column_of_any_length_is_stepped_alike_alone_and_in_a_block(make_case,
     for column in (0, LANES - 1):
         require_alone(batch, column, method="explicit")
     plan = prepare(batch.column_problem(1), method="explicit")
-    general = plan.method.make_stepper(plan.space, plan.facts)
+    general = plan.method.make_stepper(plan.space, plan.inputs)
     segment = general.make_segment(0.0, 1e-4)
     done = general._advance_any(make_start(plan), segment, 0, segment.steps)
     np.testing.assert_allclose(batch.fields[1, -1], done.temperature, rtol=1e-12, atol=1e-12)
-    assert batch.metrics["heat_in"][1] == pytest.approx(done.ledger.boundary_in, rel=1e-11)
+    assert batch.metrics["heat_in"][1] == pytest.approx(done.heat_balance.boundary_in, rel=1e-11)
 
 
 @pytest.mark.parametrize("boundaries", [{}, {"x_min": {"type": "flux", "value": 5.0}}, BOUNDARIES])
 def test_the_kernels_of_columns_are_the_general_one_but_for_rounding(make_case, boundaries):
     plan = prepare(rod(make_case, boundaries=boundaries), method="explicit")
-    stepper = plan.method.make_stepper(plan.space, plan.facts)
+    stepper = plan.method.make_stepper(plan.space, plan.inputs)
     segment = stepper.make_segment(0.0, 0.01)
 
     general = stepper._advance_any(make_start(plan), segment, 0, segment.steps)
     solution = plan.solve()
 
     np.testing.assert_allclose(solution.final, general.temperature, rtol=1e-12)
-    assert solution.ledger.net == pytest.approx(general.ledger.net, rel=1e-9, abs=1e-13)
+    assert solution.heat_balance.net == pytest.approx(general.heat_balance.net, rel=1e-9, abs=1e-13)
     assert solution.is_accepted
     assert solution.history.time[[0, -1]].tolist() == [0.0, 0.01]
     assert np.all(np.diff(solution.history.time) > 0)

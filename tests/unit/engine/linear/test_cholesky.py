@@ -33,10 +33,10 @@ def conduct(shape, inside=None, *, ring=False, seed=0):
     return matrix.tocsc(), np.stack(np.nonzero(inside), axis=1)
 
 
-def check(matrix, places, dtype=np.float64, share=1e-11):
+def check(matrix, coordinates, dtype=np.float64, share=1e-11):
     """A solution leaves nothing of a right side but rounding, measured by what the matrix makes of it."""
     right = np.random.default_rng(1).standard_normal(matrix.shape[0])
-    found = Cholesky(matrix, Elimination.of(matrix, places), dtype).solve(right)
+    found = Cholesky(matrix, Elimination.of(matrix, coordinates), dtype).solve(right)
     scale = abs(matrix) @ np.abs(found) + np.abs(right)
     assert np.abs(matrix @ found - right).max() <= share * scale.max()
     expected = np.atleast_1d(spsolve(matrix, right))
@@ -62,8 +62,8 @@ def test_single_precision_has_its_digits():
 
 
 def test_a_right_side_of_any_size_is_solved_in_single_precision():
-    matrix, places = conduct((6, 5))
-    factors = Cholesky(1e-30 * matrix, Elimination.of(matrix, places), np.float32)
+    matrix, coordinates = conduct((6, 5))
+    factors = Cholesky(1e-30 * matrix, Elimination.of(matrix, coordinates), np.float32)
     right = np.random.default_rng(2).standard_normal(30)
 
     np.testing.assert_allclose(factors.solve(1e-60 * right), 1e-30 * spsolve(matrix, right), rtol=1e-4)
@@ -72,8 +72,8 @@ def test_a_right_side_of_any_size_is_solved_in_single_precision():
 
 
 def test_one_elimination_serves_all_matrices_of_a_pattern():
-    matrix, places = conduct((8, 7, 3))
-    elimination, right = Elimination.of(matrix, places), np.ones(matrix.shape[0])
+    matrix, coordinates = conduct((8, 7, 3))
+    elimination, right = Elimination.of(matrix, coordinates), np.ones(matrix.shape[0])
     for shift in (0.5, 20.0):
         other = (shift * matrix + sparse.eye(matrix.shape[0])).tocsc()
         found = Cholesky(other, elimination).solve(right)
@@ -83,8 +83,8 @@ def test_one_elimination_serves_all_matrices_of_a_pattern():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_elimination_has_every_cell_once_and_a_row_for_every_entry(shape):
     """The rows of a block hold its entries below, and those of blocks that it follows: what Cholesky's factor fills."""
-    matrix, places = conduct(shape)
-    found = Elimination.of(matrix, places)
+    matrix, coordinates = conduct(shape)
+    found = Elimination.of(matrix, coordinates)
     size, owners = matrix.shape[0], found.owners
 
     assert sorted(found.order) == list(range(size))
@@ -100,23 +100,23 @@ def test_an_elimination_has_every_cell_once_and_a_row_for_every_entry(shape):
 
 def test_a_plane_fills_as_nested_dissection_says():
     """31/4 n log2 n entries for n cells at leading order (A. George, 1973), which blocks may not pass by much."""
-    matrix, places = conduct((48, 48))
-    factors = Cholesky(matrix, Elimination.of(matrix, places))
+    matrix, coordinates = conduct((48, 48))
+    factors = Cholesky(matrix, Elimination.of(matrix, coordinates))
     assert factors.entries <= 31 / 4 * 48**2 * np.log2(48) * 1.5
 
 
 @pytest.mark.parametrize("change", [0.0, -1.0])
 def test_a_matrix_that_is_not_positive_definite_is_refused(change):
-    matrix, places = conduct((5, 4))
+    matrix, coordinates = conduct((5, 4))
     matrix = (matrix - sparse.diags(np.ravel(matrix.sum(axis=0)) - change)).tocsc()
     if change == 0.0:
         matrix = (matrix - 1e-9 * sparse.eye(20)).tocsc()
     with pytest.raises(SingularError):
-        Cholesky(matrix, Elimination.of(matrix, places))
+        Cholesky(matrix, Elimination.of(matrix, coordinates))
 
 
 def test_a_solution_has_the_same_bytes_every_time():
-    matrix, places = conduct((9, 8, 4))
+    matrix, coordinates = conduct((9, 8, 4))
     right = np.random.default_rng(5).standard_normal(matrix.shape[0])
-    first, second = (Cholesky(matrix, Elimination.of(matrix, places)).solve(right) for _ in range(2))
+    first, second = (Cholesky(matrix, Elimination.of(matrix, coordinates)).solve(right) for _ in range(2))
     assert first.tobytes() == second.tobytes()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grid.engine import HeatProblem, solve
 from grid.engine.linear.accelerated import PATIENCE
-from grid.engine.linear.iteration import NEWTON_TURNS, TOLERANCE, balance
+from grid.engine.linear.iteration import NEWTON_TURNS, TOLERANCE, solve_balance
 from grid.engine.space.discretise import discretise
 from grid.engine.space.nonlinear import stored_between
 
@@ -43,7 +43,7 @@ def advance(case, step, solver=None):
     """One step of backward Euler from the initial field; what is left over the heat stored and moved."""
     space = discretise(HeatProblem.from_case(case))
     start = space.initial_temperature()
-    done = balance(space, start, np.zeros_like(start), start, shift=1.0, tau=step, time=0.0, solver=solver)
+    done = solve_balance(space, start, np.zeros_like(start), start, shift=1.0, tau=step, time=0.0, solver=solver)
     stored = stored_between(space, start, done.temperature)
     exchanged = step * float(done.space.diagonal(done.loads).max() * np.ptp(done.temperature))
     return done, float(np.abs(step * done.flow.net - stored).max() / (np.abs(stored).max() + exchanged))

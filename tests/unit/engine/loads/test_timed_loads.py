@@ -271,10 +271,10 @@ def test_columns_of_a_batch_see_the_pulse_and_have_the_bytes_of_a_run_alone():
 
 def test_the_audit_fails_where_a_method_passes_over_a_load(monkeypatch):
     """Steps without limits, and a load whose analysis is hidden from the run."""
-    from grid.engine.methods import facts as planned
+    from grid.engine.methods import inputs as planned
     from grid.engine.results import load_audit
 
-    assert load_audit.analyse_facts is planned.analyse_facts  # the audit has its own name for it
+    assert load_audit.analyse_inputs is planned.analyse_inputs  # the audit has its own name for it
     problem = HeatProblem.from_case(ROD | {"boundaries": flux(hump(37.123, 0.05642))})
     plan = prepare(problem, method="implicit", steps=7)
     monkeypatch.setattr(planned, "analyse_facts", lambda _facts: analyse_loads(HeatProblem.from_case(ROD), END, 1.0))
@@ -291,7 +291,7 @@ def test_the_audit_looks_at_each_asked_interval():
 
     assert audit(solution).verdict == "passed"
     assert audit(solution).value <= 1e-12  # a straight line is integrated exactly
-    assert solution.ledger.prescribed == pytest.approx([1e4 * END**2 / 2], rel=1e-12)
+    assert solution.heat_balance.prescribed == pytest.approx([1e4 * END**2 / 2], rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_the_scale_of_the_audit_is_the_largest_heat_of_one_interval():
     plan = prepare(problem, method="implicit", times=np.linspace(10.0, END, 10))
     sums = [(5e4 * number - (100.0 if number > 4 else 0.0),) for number in range(11)]
 
-    found = audit_loads(plan.space, plan.facts, plan.times, sums, TOLERANCE)
+    found = audit_loads(plan.space, plan.inputs, plan.times, sums, TOLERANCE)
 
     assert found.value == pytest.approx(100.0 / 5e4, rel=1e-6)
     assert found.verdict == "failed"
@@ -361,7 +361,7 @@ def test_no_load_of_time_means_no_audit_and_no_analysis():
 
     assert audit(solution).verdict == "not_applicable"
     assert "_load_analyses" not in vars(problem)
-    assert solution.ledger.prescribed == ()
+    assert solution.heat_balance.prescribed == ()
 
 
 def test_asked_times_over_twelve_decades():

@@ -191,7 +191,7 @@ def test_no_step_and_no_switch_loses_heat():
     states = walk(SWITCHING)
     models = [Log.unpack(state.controller).model for state in states[1:]]
     heat = np.array([CAPACITY * 0.02 / 30 * state.temperature.sum() for state in states])
-    moved = np.array([state.ledger.net for state in states])
+    moved = np.array([state.heat_balance.net for state in states])
 
     assert {"lumped", "diffusive"} == set(models)
     assert np.abs((heat - heat[0]) - (moved - moved[0])).max() <= 1e-12 * np.abs(heat).max()

@@ -20,7 +20,7 @@ def span(boundaries, end, start=20.0, **changes):
         "resolution": {"cells": [40], "end_time": end},
     }
     plan = prepare(HeatProblem.from_case(case | changes), method="implicit")
-    return estimate_span(plan.space, plan.facts)
+    return estimate_span(plan.space, plan.inputs)
 
 
 def held(value):

@@ -31,9 +31,9 @@ def grow(part):
 @given(st.recursive(LEAVES, grow, max_leaves=6), st.floats(-3, 3), st.floats(0, 2), st.floats(0, 2))
 def test_no_value_of_an_expression_leaves_its_bounds(text, x, width, t):
     low, high = bound_value(Expression(text), {"x": (x, x + width), "t": (t, t + 1.0)})
-    places = {"x": np.linspace(x, x + width, 21), "t": np.linspace(t, t + 1.0, 21)[::-1]}
+    coordinates = {"x": np.linspace(x, x + width, 21), "t": np.linspace(t, t + 1.0, 21)[::-1]}
     with np.errstate(all="ignore"):
-        values = np.broadcast_to(Expression(text).evaluate(places), (21,))
+        values = np.broadcast_to(Expression(text).evaluate(coordinates), (21,))
     values = values[~np.isnan(values)]
 
     assert low <= high

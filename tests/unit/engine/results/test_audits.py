@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grid.engine import HeatProblem, solve
-from grid.engine.methods.state import Ledger
+from grid.engine.methods.state import HeatBalance
 from grid.engine.results.audits import EXCHANGES, UNIT_ROUNDING, audit_energy
 
 AIR = {"x_min": {"type": "convection", "coefficient": 1.0, "ambient": 300.3}}
@@ -14,7 +14,7 @@ AIR = {"x_min": {"type": "convection", "coefficient": 1.0, "ambient": 300.3}}
     ("missing", "verdict"), [(0.0, "passed"), (0.9e-10, "passed"), (1.1e-10, "failed"), (1e-6, "failed")]
 )
 def test_a_run_of_few_steps_may_miss_one_part_in_ten_thousand_million(missing, verdict):
-    audit = audit_energy(1.0 - missing, Ledger(boundary_in=1.0), 1.0, steps=10)
+    audit = audit_energy(1.0 - missing, HeatBalance(boundary_in=1.0), 1.0, steps=10)
 
     assert audit.verdict == verdict
 
@@ -24,7 +24,7 @@ def test_each_step_may_round_the_heat_of_the_body_and_each_second_what_it_exchan
     rounding = UNIT_ROUNDING * (steps * content + EXCHANGES * exchanged)
 
     for missing, verdict in ((0.99 * rounding, "passed"), (1.01 * rounding + 1e-9, "failed")):
-        audit = audit_energy(10.0 - missing, Ledger(10.0), content, steps=steps, exchanged=exchanged)
+        audit = audit_energy(10.0 - missing, HeatBalance(10.0), content, steps=steps, exchanged=exchanged)
         assert audit.verdict == verdict
 
 

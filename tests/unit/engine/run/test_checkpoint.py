@@ -48,7 +48,7 @@ def require_same(one, two):
     assert one.fields.tobytes() == two.fields.tobytes()
     assert one.metrics == two.metrics
     assert one.audits == two.audits
-    assert one.ledger == two.ledger
+    assert one.heat_balance == two.heat_balance
     for name in ("time", "minimum", "mean", "maximum"):
         assert getattr(one.history, name).tobytes() == getattr(two.history, name).tobytes()
 
@@ -82,7 +82,11 @@ def test_a_checkpoint_in_bytes_is_the_checkpoint(make_case, tmp_path):
     again = unpack(pack(kept, plan), plan)
 
     assert again.state.temperature.tobytes() == kept.state.temperature.tobytes()
-    assert (again.state.time, again.state.ledger, again.rows) == (kept.state.time, kept.state.ledger, kept.rows)
+    assert (again.state.time, again.state.heat_balance, again.rows) == (
+        kept.state.time,
+        kept.state.heat_balance,
+        kept.rows,
+    )
     assert [field.tobytes() for field in again.fields] == [field.tobytes() for field in kept.fields]
     assert list(tmp_path.iterdir()) == [path]  # no part of a file is left
 

@@ -7,7 +7,7 @@ import pytest
 
 from grid.core.errors import DivergedError, FieldError
 from grid.engine import CancelledError, SingularError, prepare, solve
-from grid.engine.methods.state import Bounds, Ledger, State
+from grid.engine.methods.state import Bounds, HeatBalance, State
 from grid.engine.run.time_loop import Recorder
 
 
@@ -92,10 +92,10 @@ def test_a_steady_body_that_exchanges_no_heat_is_singular(make_problem):
 def test_a_temperature_that_is_not_finite_ends_the_run_with_a_typed_error(make_problem):
     """No accepted input gets there, so the watch is shown a state that a broken stepper would have made."""
     plan = prepare(make_problem())
-    state = State(0.05, 7, np.array([1.0, np.nan] * 4), Ledger(), Bounds(0.0, 1.0))
+    state = State(0.05, 7, np.array([1.0, np.nan] * 4), HeatBalance(), Bounds(0.0, 1.0))
 
     with pytest.raises(DivergedError) as caught:
-        Recorder(plan.space).note(state)
+        Recorder(plan.space).record(state)
     assert (caught.value.step, caught.value.time_s) == (7, 0.05)
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from grid.engine import Constant, Domain, Gridded, HeatProblem, Material, prepare, solve
-from grid.engine.space.measure import survey_large
-from grid.engine.space.measure_kernels import BLOCK, LANES, survey_blocks
+from grid.engine.space.measure import measure_large_field
+from grid.engine.space.measure_kernels import BLOCK, LANES, measure_blocks
 
 
 @pytest.mark.parametrize("size", [1, LANES - 1, LANES + 3, 3 * LANES + 1, BLOCK, 2 * BLOCK + 4 * LANES + 7])
 def test_extremes_are_exact_and_the_sum_is_so_to_rounding(size):
     field = 300.0 + np.random.default_rng(size).normal(size=size)
 
-    low, high, rise = survey_large(field, 300.0)
+    low, high, rise = measure_large_field(field, 300.0)
 
     assert (low, high) == (field.min(), field.max())
     exact = math.fsum(field - 300.0)
@@ -27,7 +27,7 @@ def test_what_is_not_finite_is_seen_wherever_it_is(place, wrong):
     field = np.ones(BLOCK + 701)
     field[place] = wrong
 
-    low, high, rise = survey_large(field, 1.0)
+    low, high, rise = measure_large_field(field, 1.0)
 
     assert not math.isfinite(high)
     assert not math.isfinite(rise)
@@ -38,9 +38,9 @@ def test_the_blocks_of_a_call_do_not_change_what_is_found():
     field = np.random.default_rng(1).random(3 * BLOCK + 11)
     whole, parts = np.empty((3, 4)), np.empty((3, 4))
 
-    survey_blocks(field, 0.5, 0, 4, whole)
+    measure_blocks(field, 0.5, 0, 4, whole)
     for block in (2, 0, 3, 1):
-        survey_blocks(field, 0.5, block, block + 1, parts)
+        measure_blocks(field, 0.5, block, block + 1, parts)
 
     assert whole.tobytes() == parts.tobytes()
 

@@ -57,9 +57,9 @@ def test_a_body_between_two_smooth_walls_is_a_bar_between_them():
 
 def test_strains_that_overlap_add_up():
     one, other = (STRAIN, "x < 0.02"), (-2e-4, "y > 0.01")
-    places = [(0.005, 0.004), (0.01, 0.015), (0.033, 0.012)]
+    coordinates = [(0.005, 0.004), (0.01, 0.015), (0.033, 0.012)]
 
-    for x, y in places:
+    for x, y in coordinates:
         parts = ask(plane(one), "xx", x, y) + ask(plane(other), "xx", x, y)
         assert ask(plane(one, other), "xx", x, y) == pytest.approx(parts, abs=2e-3 * E * STRAIN)
 

@@ -21,14 +21,16 @@ PARTED = [
 WHOLE = ["exp(-x*y)", "sin(x + y)", "where(x > y, 1, 0)", "(x + y)**2", "1/(x + y)", "sqrt(x*y)", "maximum(x, y)"]
 
 
-def evaluate(code, places):
-    return np.broadcast_to(run_code(code, places), np.broadcast_shapes(*(np.shape(at) for at in places.values())))
+def evaluate(code, coordinates):
+    return np.broadcast_to(
+        run_code(code, coordinates), np.broadcast_shapes(*(np.shape(at) for at in coordinates.values()))
+    )
 
 
 @pytest.mark.parametrize("text", PARTED)
 def test_products_add_up_to_the_expression(text):
     rng = np.random.default_rng(7)
-    places = {name: rng.uniform(0.05, 1.0, 200) for name in "xyzt"}
+    coordinates = {name: rng.uniform(0.05, 1.0, 200) for name in "xyzt"}
     products = find_axis_factors(Expression(text).code)
 
     assert products is not None
@@ -36,8 +38,8 @@ def test_products_add_up_to_the_expression(text):
     for product in products:
         for axis, code in product.items():
             assert {str(name) for operation, name in code if operation == "variable"} <= {axis, "t"}
-        total += np.prod([evaluate(code, places) for code in product.values()], axis=0)
-    expected = evaluate(Expression(text).code, places)
+        total += np.prod([evaluate(code, coordinates) for code in product.values()], axis=0)
+    expected = evaluate(Expression(text).code, coordinates)
     np.testing.assert_allclose(total, expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max())
 
 

@@ -17,25 +17,25 @@ FUNCTIONS = ["sin", "cos", "tanh", "exp", "erf"]
 def make_places(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Open places like those of a grid, a temperature everywhere with all that is odd in it, and a time."""
     random = np.random.default_rng(len(shape))
-    places = {}
+    coordinates = {}
     for axis, name in zip(range(len(shape)), "xyz", strict=False):
         line = np.linspace(-1.0, 2.0, shape[axis])
-        places[name] = line.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        coordinates[name] = line.reshape([-1 if a == axis else 1 for a in range(len(shape))])
     temperature = random.normal(size=shape) * 10.0
     odd = EDGES[: temperature.size]
     temperature.reshape(-1)[: odd.size] = odd
-    return places | {"T": temperature, "t": np.float64(2.5)}
+    return coordinates | {"T": temperature, "t": np.float64(2.5)}
 
 
-def by_machine(text: str, places: dict[str, np.ndarray]) -> np.ndarray:
+def by_machine(text: str, coordinates: dict[str, np.ndarray]) -> np.ndarray:
     """Everything that can be on the machine, however little it is."""
     expression = Expression(text)
-    shape = np.broadcast_shapes(*(np.shape(places[name]) for name in expression.variables))
-    return expression_blocks.evaluate_blocks(expression.code, expression.kind, places, shape)
+    shape = np.broadcast_shapes(*(np.shape(coordinates[name]) for name in expression.variables))
+    return expression_blocks.evaluate_blocks(expression.code, expression.kind, coordinates, shape)
 
 
-def assert_same(text: str, places: dict[str, np.ndarray]) -> None:
-    expected, found = Expression(text).evaluate(places), by_machine(text, places)
+def assert_same(text: str, coordinates: dict[str, np.ndarray]) -> None:
+    expected, found = Expression(text).evaluate(coordinates), by_machine(text, coordinates)
 
     assert np.shape(found) == np.shape(expected)
     assert np.asarray(found).dtype == np.asarray(expected).dtype
@@ -93,21 +93,21 @@ def combine(children):
 @settings(max_examples=150, deadline=None)
 @given(st.recursive(leaves, combine, max_leaves=14))
 def test_a_random_expression_has_one_value_on_both(text):
-    places = make_places((4, 7))
+    coordinates = make_places((4, 7))
     if {"x", "y"} & Expression(text).variables or "T" in Expression(text).variables:
-        assert_same(text, places)
+        assert_same(text, coordinates)
 
 
 @pytest.mark.jit
 def test_an_expression_on_many_cells_goes_to_the_machine(monkeypatch):
-    places = make_places((3, 5))
-    expected = Expression("x*T + y").evaluate(places)
+    coordinates = make_places((3, 5))
+    expected = Expression("x*T + y").evaluate(coordinates)
     runs = []
     machine = expression_blocks.machine.run_blocks
     monkeypatch.setattr(expression_blocks.machine, "run_blocks", lambda *given: (runs.append(1), machine(*given)))
     monkeypatch.setattr(expression, "MANY_CELLS", 1)
 
-    np.testing.assert_array_equal(Expression("x*T + y").evaluate(places), expected)
+    np.testing.assert_array_equal(Expression("x*T + y").evaluate(coordinates), expected)
     assert runs
 
 

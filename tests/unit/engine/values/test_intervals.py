@@ -26,9 +26,9 @@ def sample(text, rng, widths):
     """Stretches, and the expression at 60 places and times within each."""
     low = rng.uniform(0.0, 10.0, widths.size)
     times = low + rng.uniform(0.0, 1.0, (60, 1)) * widths
-    places = rng.uniform(0.2, 0.9, (60, 1))
-    values = np.broadcast_to(Expression(text).evaluate({"t": times, "x": places}), times.shape)
-    return low, low + widths, values, times, places
+    coordinates = rng.uniform(0.2, 0.9, (60, 1))
+    values = np.broadcast_to(Expression(text).evaluate({"t": times, "x": coordinates}), times.shape)
+    return low, low + widths, values, times, coordinates
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -47,9 +47,9 @@ def test_bounds_of_slopes_hold_all_difference_quotients(text):
     """By the mean value theorem a difference quotient is a slope in between, the second one a second derivative."""
     rng = np.random.default_rng(4)
     expression, step = Expression(text), 1e-3
-    low, high, _, times, places = sample(text, rng, np.full(200, 0.3))
+    low, high, _, times, coordinates = sample(text, rng, np.full(200, 0.3))
     times = np.clip(times, low + step, high - step)
-    before, here, after = (expression.evaluate({"t": times + shift, "x": places}) for shift in (-step, 0.0, step))
+    before, here, after = (expression.evaluate({"t": times + shift, "x": coordinates}) for shift in (-step, 0.0, step))
 
     found = enclose(expression.code, "t", low, high, {"x": (0.2, 0.9)})
 

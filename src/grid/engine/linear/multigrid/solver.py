@@ -99,8 +99,8 @@ def make_operator(
     if len(faces) == 2:
         faces = (np.zeros((0, *shape[1:])), *(g[None] for g in faces))
     rest: FloatArray = shift * space.capacity + idle
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
-        np.add.at(rest, patch.cells, (tau * patch.area) * closure.transmittance)
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        np.add.at(rest, patch.cells, (tau * patch.area) * face_law.transmittance)
     return shape, faces, rest.reshape(shape)
 
 

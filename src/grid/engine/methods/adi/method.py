@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs.runs import loads_change
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ class AdiMethod:
 
     name: str = "adi"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        problem = facts.problem
-        if facts.precision != "double":
+        problem = inputs.problem
+        if inputs.precision != "double":
             return "it works in double precision only"
-        if facts.steps is None and facts.tolerance < LEAST_TOLERANCE:
+        if inputs.steps is None and inputs.tolerance < LEAST_TOLERANCE:
             return f"it keeps tolerances from {LEAST_TOLERANCE:g} on; below, it takes too many of its steps"
         if not problem.is_linear or problem.has_phase_change:
             return "coefficients depend on temperature or time"
@@ -43,40 +43,47 @@ class AdiMethod:
             return "there is a flow"
         if problem.coupled_axes:
             return "the conductivity is a full tensor"
-        if _is_rounded(facts):
+        if _is_rounded(inputs):
             return "steps that are so long beside the fastest cell leave rounding in the heat; take more of them"
         return "an axis is periodic" if any(problem.is_periodic) else None
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        steps = facts.steps or math.ceil(STEPS / math.sqrt(facts.tolerance)) * len(facts.landings)
-        work = {"adi_step": steps, "adi_cell": steps * facts.dimension * facts.cells}
-        if loads_change(facts.problem):
+        steps = inputs.steps or math.ceil(STEPS / math.sqrt(inputs.tolerance)) * len(inputs.stop_times)
+        work = {"adi_step": steps, "adi_cell": steps * inputs.dimension * inputs.cells}
+        if loads_change(inputs.problem):
             work["adi_loads"] = steps
-        fields = FIELDS + 2.0 * facts.dimension + 2.0 * (len(facts.times) + 1)
-        return Cost(steps, work, int(8 * facts.cells * fields) + 2_000_000, _find_step(facts))
+        fields = FIELDS + 2.0 * inputs.dimension + 2.0 * (len(inputs.times) + 1)
+        return Cost(steps, work, int(8 * inputs.cells * fields) + 2_000_000, _find_step(inputs))
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
         from grid.engine.methods.adi.stepper import AdiStepper
-        from grid.engine.methods.facts import analyse_facts, find_jumps
+        from grid.engine.methods.inputs import analyse_inputs, find_jumps
         from grid.engine.methods.load_scale import estimate_span
 
-        jumps, limits = frozenset((0.0, *find_jumps(facts))), analyse_facts(facts).limits
-        expected = 0.0 if facts.steps is not None else estimate_span(space, facts)
+        jumps, limits = frozenset((0.0, *find_jumps(inputs))), analyse_inputs(inputs).limits
+        expected = 0.0 if inputs.steps is not None else estimate_span(space, inputs)
         return AdiStepper(
-            space, _find_step(facts), facts.tolerance, len(facts.landings), facts.duration, jumps, limits, expected
+            space,
+            _find_step(inputs),
+            inputs.tolerance,
+            len(inputs.stop_times),
+            inputs.duration,
+            jumps,
+            limits,
+            expected,
         )
 
 
-def _is_rounded(facts: Facts) -> bool:
+def _is_rounded(inputs: MethodInputs) -> bool:
     """Tell whether a step multiplies the rounding of the temperatures by more than the heat balance allows."""
     steps, longest = (
-        (facts.steps, LONGEST) if facts.steps is not None else (STEPS / math.sqrt(facts.tolerance), ROUGHEST)
+        (inputs.steps, LONGEST) if inputs.steps is not None else (STEPS / math.sqrt(inputs.tolerance), ROUGHEST)
     )
-    return facts.stiffness * facts.duration / steps > longest
+    return inputs.stiffness * inputs.duration / steps > longest
 
 
-def _find_step(facts: Facts) -> float | None:
+def _find_step(inputs: MethodInputs) -> float | None:
     """The equal step that was requested [s]; None where the error is controlled."""
-    return None if facts.steps is None else (facts.problem.end_time or facts.duration) / facts.steps
+    return None if inputs.steps is None else (inputs.problem.end_time or inputs.duration) / inputs.steps

@@ -80,7 +80,7 @@ class AdiStepper:
     space: Space
     time_step: float | None
     tolerance: float
-    landings: int
+    stop_times: int
     duration: float
     jumps: frozenset[float]
     limits: StepLimits | None = None
@@ -121,7 +121,7 @@ class AdiStepper:
         steps = max(LEAST_STEPS, round(FIRST_STEPS * share / np.sqrt(self.tolerance)))
         if self.limits is not None:
             steps = max(steps, math.ceil((segment.end - segment.start) / self.limits.find(segment.start)))
-        budget = self.tolerance / self.landings
+        budget = self.tolerance / self.stop_times
         before, taken = self._go(state, segment, steps), 0
         for _ in range(HALVINGS):
             steps *= 2
@@ -154,9 +154,9 @@ class AdiStepper:
     def _finish(self, state: State, way: Way, time: float, steps: int, error: FloatArray | None) -> State:
         into, out = float(way.heat[way.heat > 0.0].sum()), -float(way.heat[way.heat < 0.0].sum())
         bounds = state.bounds.include([way.lowest, way.highest])
-        temperature, ledger = way.temperature, state.ledger.add(into, out, way.generated, way.prescribed)
+        temperature, heat_balance = way.temperature, state.heat_balance.add(into, out, way.generated, way.prescribed)
         if reason_without_bounds(self.space.problem) is None:
-            temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
+            temperature, heat_balance = keep_bounds(temperature, self.space, bounds, heat_balance)
         if error is not None and state.error is not None:
             error = np.abs(error) + state.error
         return replace(
@@ -164,7 +164,7 @@ class AdiStepper:
             time=time,
             step=state.step + steps,
             temperature=temperature,
-            ledger=ledger,
+            heat_balance=heat_balance,
             bounds=bounds,
             error=None if error is None else np.abs(error),
         )
@@ -182,8 +182,8 @@ class AdiStepper:
         factors = self._factors(0.5 * step, loads)
         change = self._heat_flow(way.temperature, loads)
         change *= step
-        for index, (patch, closure) in enumerate(zip(self.space.patches, loads.closures, strict=True)):
-            way.heat[index] += step * patch.area * float(closure.heat_flux(way.temperature[patch.cells]).sum())
+        for index, (patch, face_law) in enumerate(zip(self.space.patches, loads.face_laws, strict=True)):
+            way.heat[index] += step * patch.area * float(face_law.heat_flux(way.temperature[patch.cells]).sum())
         for axis in range(len(self.space.shape)):
             if axis:
                 change *= self._capacity
@@ -200,15 +200,15 @@ class AdiStepper:
             right = self._capacity * way.temperature
             if axis == 0 and loads.source is not None:
                 right += step * loads.source
-            for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+            for patch, face_law in zip(self.space.patches, loads.face_laws, strict=True):
                 if patch.axis == axis:
-                    gain = closure.transmittance * closure.reference + closure.imposed
+                    gain = face_law.transmittance * face_law.reference + face_law.imposed
                     right[patch.cells] += step * patch.area * gain
             self._sweep(right, axis, factors)
             way.temperature = right
-            for index, (patch, closure) in enumerate(zip(self.space.patches, loads.closures, strict=True)):
+            for index, (patch, face_law) in enumerate(zip(self.space.patches, loads.face_laws, strict=True)):
                 if patch.axis == axis:
-                    way.heat[index] += step * patch.area * float(closure.heat_flux(right[patch.cells]).sum())
+                    way.heat[index] += step * patch.area * float(face_law.heat_flux(right[patch.cells]).sum())
 
     def _loads(self, way: Way, time: float, step: float) -> Loads:
         """The loads of a step; what they generate and their temperatures are noted."""
@@ -216,10 +216,10 @@ class AdiStepper:
         way.prescribed = add_prescribed(way.prescribed, loads, step)
         if loads.source is not None:
             way.generated += step * float(loads.source.sum())
-        for closure in loads.closures:
-            if np.any(closure.transmittance):
-                way.lowest = min(way.lowest, float(np.min(closure.reference)))
-                way.highest = max(way.highest, float(np.max(closure.reference)))
+        for face_law in loads.face_laws:
+            if np.any(face_law.transmittance):
+                way.lowest = min(way.lowest, float(np.min(face_law.reference)))
+                way.highest = max(way.highest, float(np.max(face_law.reference)))
         return loads
 
     def _heat_flow(self, temperature: FloatArray, loads: Loads) -> FloatArray:
@@ -239,8 +239,8 @@ class AdiStepper:
         if self._constant_known is not None:
             return self._constant_known
         known = np.zeros_like(self.space.capacity) if loads.source is None else loads.source.copy()
-        for patch, closure in zip(self.space.patches, loads.closures, strict=True):
-            known[patch.cells] += patch.area * (closure.transmittance * closure.reference + closure.imposed)
+        for patch, face_law in zip(self.space.patches, loads.face_laws, strict=True):
+            known[patch.cells] += patch.area * (face_law.transmittance * face_law.reference + face_law.imposed)
         if self.space.problem.has_constant_loads:
             self._constant_known = known
         return known
@@ -248,9 +248,9 @@ class AdiStepper:
     def _losses(self, change: FloatArray, axis: int, loads: Loads) -> list[tuple[int, float]]:
         """Number of each patch normal to an axis, and its sum of U A d [W]."""
         found = []
-        for index, (patch, closure) in enumerate(zip(self.space.patches, loads.closures, strict=True)):
-            if patch.axis == axis and np.any(closure.transmittance):
-                found.append((index, patch.area * float(np.sum(closure.transmittance * change[patch.cells]))))
+        for index, (patch, face_law) in enumerate(zip(self.space.patches, loads.face_laws, strict=True)):
+            if patch.axis == axis and np.any(face_law.transmittance):
+                found.append((index, patch.area * float(np.sum(face_law.transmittance * change[patch.cells]))))
         return found
 
     def _sweep(self, right: FloatArray, axis: int, factors: Factors) -> None:
@@ -293,9 +293,9 @@ class AdiStepper:
                 diagonal = self._capacity.reshape(self.space.shape).copy()
                 diagonal += key[0] * (np.delete(g, -1, axis) + np.delete(g, 0, axis))
                 flat = diagonal.reshape(-1)
-                for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+                for patch, face_law in zip(self.space.patches, loads.face_laws, strict=True):
                     if patch.axis == axis:
-                        flat[patch.cells] += key[0] * patch.area * closure.transmittance
+                        flat[patch.cells] += key[0] * patch.area * face_law.transmittance
                 laid = self._lay_out(diagonal, axis)
                 pivots = np.empty_like(laid)
                 kernels.factorise(pivots, laid, self._faces[axis], key[0])

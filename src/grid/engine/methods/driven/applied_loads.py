@@ -44,4 +44,4 @@ def _mean_place(space: Space, pattern: Pattern) -> float:
     if isinstance(pattern.load.place, Constant) or pattern.patch is None:
         return float(np.mean(pattern.load.place.evaluate({})))
     patch = space.patches[pattern.patch]
-    return float(np.mean(np.broadcast_to(pattern.load.place.evaluate(dict(patch.places)), patch.cells.shape)))
+    return float(np.mean(np.broadcast_to(pattern.load.place.evaluate(dict(patch.coordinates)), patch.cells.shape)))

@@ -53,9 +53,9 @@ class Course:
     high: FloatArray
 
     @classmethod
-    def of(cls, signals: Signals, landings: Sequence[float], begin: float = 0.0) -> "Course":
+    def of(cls, signals: Signals, stop_times: Sequence[float], begin: float = 0.0) -> "Course":
         """The course of some loads from a time to the last landing; times count from there."""
-        ends = np.asarray(landings, np.float64)
+        ends = np.asarray(stop_times, np.float64)
         inner = signals.knots[(signals.knots > begin) & (signals.knots < ends[-1])]
         after = np.searchsorted(ends, inner)  # the landing after each knot, and the one before
         nearest = np.minimum(ends[after] - inner, np.abs(inner - ends[np.maximum(after - 1, 0)]))

@@ -19,7 +19,7 @@ from grid.engine.methods.driven.applied_loads import integrate_loads
 from grid.engine.methods.driven.course import Course, Modes
 from grid.engine.methods.driven.response import Motion
 from grid.engine.methods.run_marks import RunMarks
-from grid.engine.methods.state import Ledger, Segment, State
+from grid.engine.methods.state import HeatBalance, Segment, State
 from grid.engine.space.laws import Loads
 from grid.engine.space.measure import Measure
 from grid.engine.space.mesh import cell_volume
@@ -40,17 +40,17 @@ class Run:
 
     modes: Modes
     cells: int
-    landings: tuple[float, ...]
+    stop_times: tuple[float, ...]
     amplitudes: FloatArray  # shape (landings, modes)
-    ledgers: tuple[Ledger, ...]
+    heat_balances: tuple[HeatBalance, ...]
     references: tuple[tuple[float, float], ...]  # extremes of what faces exchange heat with until then
     _fields: tuple[int, FloatArray] | None = field(default=None, repr=False)  # of some landings, and the first of them
     _measures: list[Measure] = field(default_factory=list, repr=False)  # of these fields, where they are small
 
     def find(self, time: float) -> int | None:
         """The number of a landing; None if the run has no such landing."""
-        at = bisect_left(self.landings, time)
-        return at if at < len(self.landings) and self.landings[at] == time else None
+        at = bisect_left(self.stop_times, time)
+        return at if at < len(self.stop_times) and self.stop_times[at] == time else None
 
     def find_field(self, at: int) -> FloatArray:
         """The flat field at a landing; those of several are made together."""
@@ -88,7 +88,7 @@ class DrivenStepper:
     """
 
     space: Space
-    landings: tuple[float, ...]
+    stop_times: tuple[float, ...]
     loads: tuple[Load, ...]
     make_modes: MakeModes
     name: str
@@ -99,7 +99,7 @@ class DrivenStepper:
     @property
     def stops(self) -> tuple[float, ...]:
         """Times at which segments end: knots of the loads are none."""
-        return self.landings
+        return self.stop_times
 
     def make_segment(self, start: float, end: float) -> Segment:
         """Make a segment of one step."""
@@ -121,19 +121,19 @@ class DrivenStepper:
         run = self._run if at is not None else self._make_run(state.temperature, start, (end,))
         at = at or 0
         temperature = run.find_field(at)
-        ledger, before = run.ledgers[at], 0.0
+        heat_balance, before = run.heat_balances[at], 0.0
         if not is_known:
-            ledger, before = _add(state.ledger, ledger), float(self.estimate_error(state)[0])
+            heat_balance, before = _add(state.heat_balance, heat_balance), float(self.estimate_error(state)[0])
         bounds = state.bounds.widen(*run.references[at])
         if self._is_bounded:
             seen = run.measure(at, temperature, self.space)
             if not (bounds.lowest <= seen.lowest and seen.highest <= bounds.highest):
-                temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
+                temperature, heat_balance = keep_bounds(temperature, self.space, bounds, heat_balance)
         return State(  # in full, as `replace` takes three times as long and there may be thousands of landings
             time=end,
             step=state.step + 1,
             temperature=temperature,
-            ledger=ledger,
+            heat_balance=heat_balance,
             bounds=bounds,
             error=np.array([before + run.modes.estimate_error()]),
             damped_steps=state.damped_steps,
@@ -145,17 +145,17 @@ class DrivenStepper:
 
     @cached_property
     def _marks(self) -> RunMarks:
-        return RunMarks(self.space, self.landings[-1])
+        return RunMarks(self.space, self.stop_times[-1])
 
     @property
     def _run(self) -> Run:
         if self._known is None:
-            self._known = self._make_run(self.space.initial_temperature(), 0.0, self.landings)
+            self._known = self._make_run(self.space.initial_temperature(), 0.0, self.stop_times)
         return self._known
 
-    def _make_run(self, start: FloatArray, begin: float, landings: Sequence[float]) -> Run:
+    def _make_run(self, start: FloatArray, begin: float, stop_times: Sequence[float]) -> Run:
         """Carry the modes of a start through all stretches."""
-        course = Course.of(self._signals, landings, begin)
+        course = Course.of(self._signals, stop_times, begin)
         self._require_physical(course.times + begin)
         loads = self._loads if begin == 0.0 else self._signals.begin(begin)
         modes = self.make_modes(self.space, loads, start, self._signals, course)
@@ -163,14 +163,14 @@ class DrivenStepper:
         given = _integrate(course)[course.asked - 1]
         amplitudes = modes.close(motion.ends, motion.sums, given)
         booking = _Booking(self.space, loads, self._signals, course, modes, start)
-        ledgers, references = booking.book(motion)
+        heat_balances, references = booking.book(motion)
         if self.space.prescribed_loads:
             sums = integrate_loads(self.space, self._signals, begin, given)
-            ledgers = tuple(
-                Ledger(one.boundary_in, one.boundary_out, one.generated, one.generated_absolute, tuple(row))
-                for one, row in zip(ledgers, sums.tolist(), strict=True)
+            heat_balances = tuple(
+                HeatBalance(one.boundary_in, one.boundary_out, one.generated, one.generated_absolute, tuple(row))
+                for one, row in zip(heat_balances, sums.tolist(), strict=True)
             )
-        return Run(modes, start.size, tuple(landings), amplitudes, ledgers, references)
+        return Run(modes, start.size, tuple(stop_times), amplitudes, heat_balances, references)
 
     def _require_physical(self, times: FloatArray) -> None:
         """Evaluate the loads in full at some times of a run, in which only their functions of time are evaluated.
@@ -187,7 +187,7 @@ class DrivenStepper:
         some = range(count) if count <= LOOKS else np.linspace(0, count - 1, LOOKS).astype(int)
         for time in middle[list(some)].tolist():
             for number in patches:
-                space.closure(number, time)
+                space.face_law(number, time)
             if has_source:
                 space.source_heat(time)
         for face, law in self.space.problem.boundaries.items():
@@ -215,7 +215,7 @@ class DrivenStepper:
 
     @cached_property
     def _signals(self) -> Signals:
-        return Signals(self.space, self.loads, self.landings[-1])
+        return Signals(self.space, self.loads, self.stop_times[-1])
 
     @cached_property
     def _loads(self) -> Loads:
@@ -237,7 +237,7 @@ def _integrate(course: Course) -> FloatArray:
     return np.column_stack([course.times[1:], parts.cumsum(axis=0)])
 
 
-def _add(one: Ledger, other: Ledger) -> Ledger:
+def _add(one: HeatBalance, other: HeatBalance) -> HeatBalance:
     sums = one.add(other.boundary_in, other.boundary_out, other.generated, other.prescribed)
     return replace(sums, generated_absolute=one.generated_absolute + other.generated_absolute)
 
@@ -253,7 +253,7 @@ class _Booking:
     modes: Modes
     start: FloatArray
 
-    def book(self, motion: Motion) -> tuple[tuple[Ledger, ...], tuple[tuple[float, float], ...]]:
+    def book(self, motion: Motion) -> tuple[tuple[HeatBalance, ...], tuple[tuple[float, float], ...]]:
         """The ledger and the extremes of references at each landing."""
         course = self.course
         totals = np.zeros((4, course.lengths.size))
@@ -267,8 +267,8 @@ class _Booking:
         sums = np.add.reduceat(totals, begins, axis=1).cumsum(axis=1)
         low = np.minimum.accumulate(np.minimum.reduceat(extremes[0], begins))
         high = np.maximum.accumulate(np.maximum.reduceat(extremes[1], begins))
-        ledgers = tuple(Ledger(*column) for column in sums.T.tolist())
-        return ledgers, tuple(zip(low.tolist(), high.tolist(), strict=True))
+        heat_balances = tuple(HeatBalance(*column) for column in sums.T.tolist())
+        return heat_balances, tuple(zip(low.tolist(), high.tolist(), strict=True))
 
     def _pass(self, index: int, integrals: FloatArray, extremes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Heat in and out through a patch over each stretch [J], by the signs of its mean in each face.
@@ -277,8 +277,8 @@ class _Booking:
             integrals: Of the modes over each stretch [K s].
             extremes: Lowest and highest reference of each stretch, widened here.
         """
-        patch, closure, lengths = self.space.patches[index], self.loads.closures[index], self.course.lengths
-        exchanges, count = bool(np.any(closure.transmittance)), patch.cells.size
+        patch, face_law, lengths = self.space.patches[index], self.loads.face_laws[index], self.course.lengths
+        exchanges, count = bool(np.any(face_law.transmittance)), patch.cells.size
         reference, imposed = self._follow(index, extremes)
         into, out = np.zeros(lengths.size), np.zeros(lengths.size)
         if not exchanges and not np.any(imposed):
@@ -289,7 +289,7 @@ class _Booking:
             flux: FloatArray = _cut(imposed, part)
             if exchanges:
                 near = self.start[patch.cells] + self.modes.look(integrals[part], patch.cells) / lengths[part, None]
-                flux = flux + closure.transmittance * (_cut(reference, part) - near)
+                flux = flux + face_law.transmittance * (_cut(reference, part) - near)
             heat = np.broadcast_to(flux, (lengths[part].size, count)) * (lengths[part, None] * patch.area)
             into[part] = np.maximum(heat, 0.0).sum(axis=1)
             out[part] = into[part] - heat.sum(axis=1)
@@ -297,9 +297,9 @@ class _Booking:
 
     def _follow(self, index: int, extremes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean reference and mean imposed heat of a patch in each stretch, shape (1 or stretches, 1 or faces)."""
-        closure, patch, course = self.loads.closures[index], self.space.patches[index], self.course
+        face_law, patch, course = self.loads.face_laws[index], self.space.patches[index], self.course
         reference, imposed = (
-            np.atleast_1d(np.asarray(part, np.float64))[None] for part in (closure.reference, closure.imposed)
+            np.atleast_1d(np.asarray(part, np.float64))[None] for part in (face_law.reference, face_law.imposed)
         )
         low = high = reference
         for number, pattern in enumerate(self.signals.patterns):
@@ -311,7 +311,7 @@ class _Booking:
             else:
                 weight = pattern.reference if np.ptp(pattern.reference) else pattern.reference[:1]
                 low, high = low + ends[0] * weight, high + ends[1] * weight
-        if np.any(closure.transmittance):
+        if np.any(face_law.transmittance):
             extremes[0] = np.minimum(extremes[0], np.minimum(low, high).min(axis=1))
             extremes[1] = np.maximum(extremes[1], np.maximum(low, high).max(axis=1))
         return 0.5 * (low + high), imposed

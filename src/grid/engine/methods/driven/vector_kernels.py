@@ -127,14 +127,14 @@ def combine_all(out: Array, base: Array, vectors: Array, constants: Array, coeff
 
 
 @njit(cache=True, nogil=True)
-def combine_at(out: Array, vectors: Array, places: Array, constants: Array, coefficients: Array) -> None:
+def combine_at(out: Array, vectors: Array, coordinates: Array, constants: Array, coefficients: Array) -> None:
     """Compute out = constant + sum of vectors times their coefficients at some cells, of each row of coefficients."""
-    count, cells = vectors.shape[0], places.shape[0]
+    count, cells = vectors.shape[0], coordinates.shape[0]
     if cells <= FEWEST:
         turned = np.empty((cells, count))
         for i in range(cells):
             for j in range(count):
-                turned[i, j] = vectors[j, places[i]]
+                turned[i, j] = vectors[j, coordinates[i]]
         for row in range(out.shape[0]):
             for i in range(cells):
                 out[row, i] = constants[row] + _weigh(turned[i], coefficients[row])
@@ -144,7 +144,7 @@ def combine_at(out: Array, vectors: Array, places: Array, constants: Array, coef
         high = min(low + FEW, cells)
         for j in range(count):
             for i in range(low, high):
-                buffer[j, i - low] = vectors[j, places[i]]
+                buffer[j, i - low] = vectors[j, coordinates[i]]
         for row in range(out.shape[0]):
             _collect(out[row, low:high], buffer, constants[row], coefficients[row], 0)
 
@@ -191,6 +191,6 @@ def find_extremes(base: Array, vectors: Array, constants: Array, coefficients: A
 
 @njit(cache=True, nogil=True)
 def take_out(right: Array, capacity: Array, guess: Array, gamma: float, flow: Array) -> None:
-    """right -= capacity guess + gamma flow."""
+    """Compute `right -= capacity guess + gamma flow`."""
     for i in range(right.shape[0]):
         right[i] = (right[i] - capacity[i] * guess[i]) - gamma * flow[i]

@@ -165,10 +165,10 @@ class Box:
 
     def set_loads(self, faces: Sequence[FloatArray], loads: Loads) -> None:
         """Write slope and shift for the loads at one time."""
-        for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+        for patch, face_law in zip(self.space.patches, loads.face_laws, strict=True):
             face, conductance = faces[patch.axis][patch.side], self.conductance[patch.axis]
-            loss = np.broadcast_to(closure.transmittance * patch.area, patch.cells.shape)
-            gain = (closure.transmittance * closure.reference + closure.imposed) * patch.area
+            loss = np.broadcast_to(face_law.transmittance * patch.area, patch.cells.shape)
+            gain = (face_law.transmittance * face_law.reference + face_law.imposed) * patch.area
             face[0] = (1.0 - loss / conductance).reshape(face[0].shape)
             face[1] = np.broadcast_to(gain / conductance, patch.cells.shape).reshape(face[1].shape)
 

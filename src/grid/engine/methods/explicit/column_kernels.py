@@ -133,7 +133,7 @@ def watch(work: Array, law: Array, numbers: Array, cells: int, factor: float, wo
 
 @njit(cache=True, nogil=True)
 def run_block(
-    law: Array, landings: Array, asked: Array, counts: Array, chunk: int, fields: Array, rows: Array, totals: Array
+    law: Array, stop_times: Array, asked: Array, counts: Array, chunk: int, fields: Array, rows: Array, totals: Array
 ) -> None:
     """A block of `LANES` columns of equal steps, or one column, from `fields[:, 0]` on.
 
@@ -152,8 +152,8 @@ def run_block(
     worst, numbers = np.zeros((cells, lanes)), np.zeros(lanes)
     kept, noted, since, start = 1, 1, 0, 0.0
     note(work, cells, rows[0])
-    for s in range(landings.shape[0]):
-        length = (landings[s] - start) / counts[s]
+    for s in range(stop_times.shape[0]):
+        length = (stop_times[s] - start) / counts[s]
         for k in range(lanes):
             numbers[k] = length * law[CONDUCTANCE, k] / law[CAPACITY, k]
             heat[0, k], heat[1, k] = 0.0, 0.0
@@ -168,7 +168,7 @@ def run_block(
         for k in range(lanes):
             sums[0, k] += length * heat[0, k]
             sums[1, k] += length * heat[1, k]
-        start = landings[s]
+        start = stop_times[s]
         if asked[s]:
             keep(work, fields, kept)
             kept += 1
@@ -183,17 +183,17 @@ def run_block(
 
 @njit(cache=True, nogil=True)
 def run_blocks(
-    law: Array, landings: Array, asked: Array, counts: Array, chunk: int, fields: Array, rows: Array, totals: Array,
+    law: Array, stop_times: Array, asked: Array, counts: Array, chunk: int, fields: Array, rows: Array, totals: Array,
     begin: int, end: int,
 ) -> None:  # fmt: skip
     """Blocks begin <= b < end, each by `run_block`; the first axis of every array with lanes is that of the blocks."""
     for b in range(begin, end):
-        run_block(law[b], landings, asked, counts, chunk, fields[b], rows[b], totals[b])
+        run_block(law[b], stop_times, asked, counts, chunk, fields[b], rows[b], totals[b])
 
 
 @njit(cache=True, nogil=True)
 def run_column(
-    law: Array, landings: Array, asked: Array, counts: Array, chunk: int, start: Array, kept: int, rows: int,
+    law: Array, stop_times: Array, asked: Array, counts: Array, chunk: int, start: Array, kept: int, rows: int,
     numbers: Array,
 ) -> None:  # fmt: skip
     """One column, by `run_block`; all results go to one array, since each array argument costs time.
@@ -208,7 +208,7 @@ def run_column(
     end = kept * cells
     fields = numbers[:end].reshape((1, kept, cells))
     fields[0, 0] = start
-    run_block(law, landings, asked, counts, chunk, fields, history, numbers[end + 3 * rows :].reshape((5, 1)))
+    run_block(law, stop_times, asked, counts, chunk, fields, history, numbers[end + 3 * rows :].reshape((5, 1)))
     for figure in range(3):
         for row in range(rows):
             numbers[end + figure * rows + row] = history[row, figure, 0]

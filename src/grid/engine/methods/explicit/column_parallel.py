@@ -12,7 +12,7 @@ Array = Any
 
 @njit(cache=True, nogil=True, parallel=True)
 def run_parts(
-    law: Array, landings: Array, asked: Array, counts: Array, chunk: int, fields: Array, rows: Array, totals: Array,
+    law: Array, stop_times: Array, asked: Array, counts: Array, chunk: int, fields: Array, rows: Array, totals: Array,
     parts: int,
 ) -> None:  # fmt: skip
     """All blocks, in `parts` parts."""
@@ -20,4 +20,4 @@ def run_parts(
     for p in prange(parts):
         part = np.int64(p)  # a parallel index is unsigned, and unsigned with signed would make a float
         begin, end = blocks * part // parts, blocks * (part + 1) // parts
-        run_blocks(law, landings, asked, counts, chunk, fields, rows, totals, begin, end)
+        run_blocks(law, stop_times, asked, counts, chunk, fields, rows, totals, begin, end)

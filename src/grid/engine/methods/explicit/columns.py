@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from grid.engine.methods.explicit.limits import limit_step
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.problem.boundaries import Boundary
 from grid.engine.problem.problem import HeatProblem
-from grid.engine.space.laws import close
+from grid.engine.space.laws import eliminate_surface
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.value import Constant
 
@@ -69,7 +69,7 @@ def heat_capacity(numbers: Numbers) -> Any:
 
 
 @dataclass(frozen=True)
-class Laws:
+class ColumnCoefficients:
     """Coefficients and bounds of each column, as the kernels use them.
 
     Args:
@@ -84,7 +84,7 @@ class Laws:
     highest: FloatArray
 
 
-def make_laws(problem: HeatProblem, numbers: Numbers, columns: int) -> Laws:
+def make_coefficients(problem: HeatProblem, numbers: Numbers, columns: int) -> ColumnCoefficients:
     """The laws of `columns` columns whose numbers differ from the problem's."""
     spacing = problem.domain.spacing[0]
     conductivity = np.broadcast_to(np.asarray(numbers["material.conductivity"], np.float64), (columns,))
@@ -97,21 +97,21 @@ def make_laws(problem: HeatProblem, numbers: Numbers, columns: int) -> Laws:
     losses = np.zeros(columns)
     for face, row in (("x_min", LOW_SLOPE), ("x_max", HIGH_SLOPE)):
         robin = problem.boundary(face).robin(_reader(face, numbers))
-        closure = close(robin, half)
-        loss = closure.transmittance * np.ones(columns)
-        gain = closure.transmittance * closure.reference + closure.imposed
+        face_law = eliminate_surface(robin, half)
+        loss = face_law.transmittance * np.ones(columns)
+        gain = face_law.transmittance * face_law.reference + face_law.imposed
         law[row] = 1.0 - loss / law[CONDUCTANCE]
         law[row + 1] = gain / law[CONDUCTANCE]
         holds = loss != 0.0
-        lowest = np.where(holds, np.minimum(lowest, closure.reference), lowest)
-        highest = np.where(holds, np.maximum(highest, closure.reference), highest)
+        lowest = np.where(holds, np.minimum(lowest, face_law.reference), lowest)
+        highest = np.where(holds, np.maximum(highest, face_law.reference), highest)
         largest = np.maximum(largest, beside + loss)
         losses = losses + loss
     if problem.domain.cell_count == 1:
         largest = losses
     with np.errstate(divide="ignore"):
         stable = law[CAPACITY] / largest
-    return Laws(law, stable, lowest, highest)
+    return ColumnCoefficients(law, stable, lowest, highest)
 
 
 def _reader(face: str, numbers: Numbers) -> Any:
@@ -133,7 +133,7 @@ class Schedule:
         counts: Equal steps between landings.
     """
 
-    landings: FloatArray
+    stop_times: FloatArray
     asked: Any
     counts: Any
 
@@ -147,24 +147,24 @@ class Schedule:
         """Times of the rows of the history, the start and the end among them [s]."""
         total, chunk = int(self.counts.sum()), self.chunk
         marks = [*range(0, total, chunk), total]
-        starts = np.concatenate([[0.0], self.landings[:-1]])
+        starts = np.concatenate([[0.0], self.stop_times[:-1]])
         before = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
         place = np.searchsorted(before, marks, side="right") - 1
-        lengths = (self.landings - starts) / self.counts
+        lengths = (self.stop_times - starts) / self.counts
         times: FloatArray = starts[place] + lengths[place] * (np.array(marks) - before[place])
-        times[-1] = self.landings[-1]
+        times[-1] = self.stop_times[-1]
         return times
 
 
-def count_steps(facts: Facts, stable: FloatArray) -> Any:
+def count_steps(inputs: MethodInputs, stable: FloatArray) -> Any:
     """Steps between landings for each column, shape (columns, landings); as `ExplicitStepper.make_segment`."""
-    limit = limit_step(facts, stable)
-    lengths = np.diff(np.array([0.0, *facts.landings]))
+    limit = limit_step(inputs, stable)
+    lengths = np.diff(np.array([0.0, *inputs.stop_times]))
     return np.maximum(1, np.ceil(lengths / limit[:, None] * (1 - 1e-12))).astype(np.int64)
 
 
 @dataclass(frozen=True)
-class Ran:
+class ColumnRun:
     """Results of the kernels for columns that share their steps; the columns are the first axis.
 
     Args:
@@ -178,7 +178,7 @@ class Ran:
     totals: FloatArray
 
 
-def run(law: FloatArray, start: FloatArray, schedule: Schedule, *, is_parallel: bool) -> Ran:
+def run(law: FloatArray, start: FloatArray, schedule: Schedule, *, is_parallel: bool) -> ColumnRun:
     """Run columns of one schedule.
 
     Args:
@@ -204,14 +204,14 @@ def run(law: FloatArray, start: FloatArray, schedule: Schedule, *, is_parallel: 
     rows = np.empty((blocks, -(-int(schedule.counts.sum()) // chunk) + 1, 3, lanes))
     totals = np.empty((blocks, 5, lanes))
     blocked = fields.reshape(blocks, lanes, kept, cells)
-    arguments = (laws, schedule.landings, schedule.asked, schedule.counts, chunk, blocked, rows, totals)
+    arguments = (laws, schedule.stop_times, schedule.asked, schedule.counts, chunk, blocked, rows, totals)
     if is_parallel and columns * cells * int(schedule.counts.sum()) >= PARALLEL_STEPS:
         from grid.engine.methods.explicit.column_parallel import run_parts
 
         run_parts(*arguments, min(blocks, 8))
     else:
         batch_kernels.run_blocks(*arguments, 0, blocks)
-    return Ran(
+    return ColumnRun(
         fields[:columns],
         np.ascontiguousarray(rows.transpose(0, 3, 2, 1)).reshape(blocks * lanes, 3, -1)[:columns],
         totals.swapaxes(1, 2).reshape(blocks * lanes, 5)[:columns],

@@ -74,7 +74,7 @@ def _faces(
     loss: Array,
     gain: Array,
     step: float,
-    ledger: Array,
+    heat_balance: Array,
 ) -> None:
     """Add the heat of all boundary faces to their cells and to the ledger (into, out) [J]."""
     flat, out_flat, rate_flat = field.reshape(-1), out.reshape(-1), rate.reshape(-1)
@@ -86,8 +86,8 @@ def _faces(
             into += heat
         else:
             away -= heat
-    ledger[0] += step * into
-    ledger[1] += step * away
+    heat_balance[0] += step * into
+    heat_balance[1] += step * away
 
 
 @njit(cache=True, nogil=True)
@@ -129,7 +129,7 @@ def advance_2d(
     wrap_y: bool,
     step: float,
     count: int,
-    ledger: Array,
+    heat_balance: Array,
 ) -> None:
     """Advance by `count` steps of `step` seconds; the result is in `field` if `count` is even, else in `spare`."""
     a, b = field, spare
@@ -138,7 +138,7 @@ def advance_2d(
         _wrap_2d(a, wrap_x, wrap_y)
         for i in range(rate.shape[0]):
             _row(b[i + 1], a[i], a[i + 1], a[i + 2], rate[i], gx[i], gx[i + 1], gy[i], source[min(i, rows)], step)
-        _faces(a, b, rate, padded, cells, loss, gain, step, ledger)
+        _faces(a, b, rate, padded, cells, loss, gain, step, heat_balance)
         a, b = b, a
 
 
@@ -158,7 +158,7 @@ def advance_2d_parallel(
     wrap_y: bool,
     step: float,
     count: int,
-    ledger: Array,
+    heat_balance: Array,
 ) -> None:
     """`advance_2d` with the rows shared among threads; the same bytes."""
     rows = source.shape[0] - 1
@@ -168,7 +168,7 @@ def advance_2d_parallel(
         for i in prange(rate.shape[0]):
             row = np.int64(i)  # a parallel index is unsigned, and unsigned with signed would make a float
             _row(b[i + 1], a[i], a[i + 1], a[i + 2], rate[i], gx[i], gx[i + 1], gy[i], source[min(row, rows)], step)
-        _faces(a, b, rate, padded, cells, loss, gain, step, ledger)
+        _faces(a, b, rate, padded, cells, loss, gain, step, heat_balance)
 
 
 @njit(cache=True, nogil=True)
@@ -201,7 +201,7 @@ def advance_3d(
     wrap_z: bool,
     step: float,
     count: int,
-    ledger: Array,
+    heat_balance: Array,
 ) -> None:
     """Advance by `count` steps of `step` seconds; the result is in `field` if `count` is even, else in `spare`."""
     a, b = field, spare
@@ -209,7 +209,7 @@ def advance_3d(
         _wrap_3d(a, wrap_x, wrap_y, wrap_z)
         for i in range(rate.shape[0]):
             _plane(b, a, i, rate, gx, gy, gz, source, source.shape[0] - 1, step)
-        _faces(a, b, rate, padded, cells, loss, gain, step, ledger)
+        _faces(a, b, rate, padded, cells, loss, gain, step, heat_balance)
         a, b = b, a
 
 
@@ -231,7 +231,7 @@ def advance_3d_parallel(
     wrap_z: bool,
     step: float,
     count: int,
-    ledger: Array,
+    heat_balance: Array,
 ) -> None:
     """`advance_3d` with the planes shared among threads; the same bytes."""
     for turn in range(count):
@@ -239,4 +239,4 @@ def advance_3d_parallel(
         _wrap_3d(a, wrap_x, wrap_y, wrap_z)
         for i in prange(rate.shape[0]):
             _plane(b, a, np.int64(i), rate, gx, gy, gz, source, source.shape[0] - 1, step)  # type: ignore[arg-type]
-        _faces(a, b, rate, padded, cells, loss, gain, step, ledger)
+        _faces(a, b, rate, padded, cells, loss, gain, step, heat_balance)

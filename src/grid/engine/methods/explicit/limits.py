@@ -3,7 +3,7 @@
 import numpy as np
 
 from grid.engine.costs.runs import SAFETY
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.values.operations import FloatArray
 
 PARALLEL_CELLS = 100_000  # [-] cells below which two threads cost more time than they save
@@ -11,15 +11,15 @@ PARALLEL_CELLS = 100_000  # [-] cells below which two threads cost more time tha
 ROUGH_ERROR = 0.3
 
 
-def find_step(facts: Facts) -> float:
+def find_step(inputs: MethodInputs) -> float:
     """A share of the stability limit; short enough for the tolerance where one is given [s]."""
-    return float(limit_step(facts, facts.stable_step))
+    return float(limit_step(inputs, inputs.stable_step))
 
 
-def limit_step(facts: Facts, stable: float | FloatArray) -> FloatArray:
+def limit_step(inputs: MethodInputs, stable: float | FloatArray) -> FloatArray:
     """`find_step` for other stability limits, such as those of the columns of a batch [s]."""
-    step = np.minimum(SAFETY * np.asarray(stable), facts.duration)
-    if facts.steps is not None:
-        return np.minimum(step, facts.duration / facts.steps)
-    first = facts.times[0] if facts.times else facts.duration
-    return np.minimum(step, first * facts.tolerance / ROUGH_ERROR)
+    step = np.minimum(SAFETY * np.asarray(stable), inputs.duration)
+    if inputs.steps is not None:
+        return np.minimum(step, inputs.duration / inputs.steps)
+    first = inputs.times[0] if inputs.times else inputs.duration
+    return np.minimum(step, first * inputs.tolerance / ROUGH_ERROR)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from grid.engine.costs.runs import explicit_work, memory_bytes
 from grid.engine.methods.explicit.limits import PARALLEL_CELLS, find_step
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost
 
 if TYPE_CHECKING:
@@ -20,32 +20,32 @@ class ExplicitMethod:
 
     name: str = "explicit"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        problem = facts.problem
+        problem = inputs.problem
         if not problem.is_linear:
             return "coefficients depend on temperature or time"
         if problem.has_flow:
             return "there is a flow"
         if problem.coupled_axes:
             return "the conductivity is a full tensor"
-        if facts.precision != "double":
+        if inputs.precision != "double":
             return "it works in double precision only"
-        if facts.steps is None and not facts.is_constant:
+        if inputs.steps is None and not inputs.is_constant:
             return "loads change in time, which forward Euler follows to first order only"
         return None
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        step = find_step(facts)
-        steps = facts.duration / step + len(facts.landings) if step > 0 else math.inf
-        work = explicit_work(facts.problem, steps)
+        step = find_step(inputs)
+        steps = inputs.duration / step + len(inputs.stop_times) if step > 0 else math.inf
+        work = explicit_work(inputs.problem, steps)
         count = math.ceil(steps) if math.isfinite(steps) else 2**62
-        return Cost(count, work, memory_bytes(facts.problem, "explicit", len(facts.times) + 1), step)
+        return Cost(count, work, memory_bytes(inputs.problem, "explicit", len(inputs.times) + 1), step)
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
         from grid.engine.methods.explicit.stepper import ExplicitStepper
 
-        is_large = facts.dimension > 1 and facts.cells >= PARALLEL_CELLS
-        return ExplicitStepper(space, find_step(facts), is_parallel=is_large)
+        is_large = inputs.dimension > 1 and inputs.cells >= PARALLEL_CELLS
+        return ExplicitStepper(space, find_step(inputs), is_parallel=is_large)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from grid.engine.methods.explicit import box as homogeneous
 from grid.engine.methods.explicit.box import Box
-from grid.engine.methods.explicit.columns import base_numbers, is_column, make_laws
+from grid.engine.methods.explicit.columns import base_numbers, is_column, make_coefficients
 from grid.engine.methods.state import Segment, State, include_references
 from grid.engine.space.laws import Loads, add_prescribed
 from grid.engine.space.space import Space
@@ -104,7 +104,7 @@ class ExplicitStepper:
         """Advance a column as `grid.engine.run.column` does, to the same bytes."""
         from grid.engine.methods.explicit.column_kernels import advance, make_levels
 
-        laws = make_laws(self.space.problem, base_numbers(self.space.problem), 1)
+        laws = make_coefficients(self.space.problem, base_numbers(self.space.problem), 1)
         conductance, step = float(laws.law[1, 0]), segment.time_step
         cells, heat = state.temperature.size, np.zeros((2, 1))
         work = make_levels(state.temperature.reshape(1, 1, cells))
@@ -115,7 +115,7 @@ class ExplicitStepper:
             time=segment.time(first + count),
             step=state.step + count,
             temperature=work[0, :cells].copy(),
-            ledger=state.ledger.add(into, away, 0.0),
+            heat_balance=state.heat_balance.add(into, away, 0.0),
             bounds=include_references(state.bounds, self.space.loads(0.0)),
         )
 
@@ -147,7 +147,7 @@ class ExplicitStepper:
             time=segment.time(first + count),
             step=state.step + count,
             temperature=np.ascontiguousarray(field[(slice(1, -1),) * field.ndim]).reshape(-1),
-            ledger=state.ledger.add(into, away, 0.0, prescribed),
+            heat_balance=state.heat_balance.add(into, away, 0.0, prescribed),
             bounds=bounds,
         )
 
@@ -155,33 +155,33 @@ class ExplicitStepper:
         """All steps in one kernel call if the loads are constant, else one call a step, loads at its middle."""
         field = np.pad(state.temperature.reshape(self._shape), 1)
         spare = field.copy()  # ghosts included
-        ledger, bounds, generated, absolute = np.zeros(2), state.bounds, 0.0, 0.0
+        heat_balance, bounds, generated, absolute = np.zeros(2), state.bounds, 0.0, 0.0
         prescribed: tuple[float, ...] = ()
         group = count if self.space.problem.has_constant_loads else 1
         for step in range(first, first + count, group):
             middle = 0.5 * (segment.time(step) + segment.time(step + 1))
             loads = self.space.loads(segment.inside(middle))
             prescribed = add_prescribed(prescribed, loads, segment.time_step)
-            field, spare = self._run(field, spare, loads, segment.time_step, group, ledger)
+            field, spare = self._run(field, spare, loads, segment.time_step, group, heat_balance)
             if loads.source is not None:
                 heat = float(loads.source.sum()) * segment.time_step * group
                 generated, absolute = generated + heat, absolute + abs(heat)
             bounds = include_references(bounds, loads)
         core = (slice(1, -1),) * field.ndim
-        done = state.ledger.add(float(ledger[0]), float(ledger[1]), generated, prescribed)
-        done = replace(done, generated_absolute=state.ledger.generated_absolute + absolute)
+        done = state.heat_balance.add(float(heat_balance[0]), float(heat_balance[1]), generated, prescribed)
+        done = replace(done, generated_absolute=state.heat_balance.generated_absolute + absolute)
         temperature = np.ascontiguousarray(field[core]).reshape(-1)
         return replace(
             state,
             time=segment.time(first + count),
             step=state.step + count,
             temperature=temperature,
-            ledger=done,
+            heat_balance=done,
             bounds=bounds,
         )
 
     def _run(
-        self, field: FloatArray, spare: FloatArray, loads: Loads, step: float, count: int, ledger: FloatArray
+        self, field: FloatArray, spare: FloatArray, loads: Loads, step: float, count: int, heat_balance: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         source = np.zeros((1,) * (len(self._shape) - 1) + self._shape[-1:])
         if loads.source is not None:
@@ -203,18 +203,18 @@ class ExplicitStepper:
             *self._wrap,
             step,
             count,
-            ledger,
+            heat_balance,
         )
         return (field, spare) if count % 2 == 0 else (spare, field)
 
     def _face_terms(self, loads: Loads) -> tuple[FloatArray, FloatArray]:
         """Heat of a face = gain - loss * temperature [W], for all faces of all patches."""
         losses, gains = [np.zeros(0)], [np.zeros(0)]
-        for patch, closure in zip(self.space.patches, loads.closures, strict=True):
+        for patch, face_law in zip(self.space.patches, loads.face_laws, strict=True):
             shape = patch.cells.shape
-            losses.append(np.broadcast_to(closure.transmittance * patch.area, shape))
+            losses.append(np.broadcast_to(face_law.transmittance * patch.area, shape))
             gains.append(
-                np.broadcast_to((closure.transmittance * closure.reference + closure.imposed) * patch.area, shape)
+                np.broadcast_to((face_law.transmittance * face_law.reference + face_law.imposed) * patch.area, shape)
             )
         return np.concatenate(losses), np.concatenate(gains)
 

@@ -46,8 +46,8 @@ def _addresses(change: Array, grid: Array, total: Array) -> tuple[Address, ...]:
 
 @njit(cache=True, nogil=True)
 def _edge_addresses(edge: tuple[Array, ...]) -> tuple[Address, ...]:
-    begin, places, sums, means = edge
-    return (address_of(begin), address_of(places), address_of(sums), address_of(means))
+    begin, coordinates, sums, means = edge
+    return (address_of(begin), address_of(coordinates), address_of(sums), address_of(means))
 
 
 @njit(cache=True, nogil=True)
@@ -132,10 +132,10 @@ def _join(o: Address, depth: Address, zero: Number, sizes: tuple[int, ...]) -> N
 @njit(cache=True, nogil=True)
 def _add_means(o: Address, zero: Number, edge: tuple[Address, ...], low: int, high: int, k: int) -> None:
     """Add level k of some rows or planes to the sums of the cells behind boundaries."""
-    begin, places, sums, means = edge
+    begin, coordinates, sums, means = edge
     whole = np.int64(0)
     for e in range(read_number(begin, low, whole), read_number(begin, high, whole)):
-        value = read_number(o, read_number(places, e, whole), zero)
+        value = read_number(o, read_number(coordinates, e, whole), zero)
         write_number(sums, e, read_number(sums, e, 0.0) + read_number(means, k, 0.0) * value)
 
 

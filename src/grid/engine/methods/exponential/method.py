@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost, find_change
 
 if TYPE_CHECKING:
@@ -24,50 +24,50 @@ class ExponentialMethod:
 
     name: str = "exponential"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        if facts.stiffness == 0.0 and find_change(facts) is None:
+        if inputs.stiffness == 0.0 and find_change(inputs) is None:
             return "nothing conducts, so there is no series to sum"
-        return find_change(facts)
+        return find_change(inputs)
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        dimension, cells, columns = facts.dimension, facts.cells, facts.problem.domain.cells[-1]
+        dimension, cells, columns = inputs.dimension, inputs.cells, inputs.problem.domain.cells[-1]
         kind = f"product_{'cached' if cells <= CACHED_CELLS else 'spilled'}_{'3d' if dimension == 3 else '2d'}"
-        part = (SINGLE if _is_single(facts) else 1.0) * (THREADED if _is_large(facts) else 1.0)
-        products, before, landings = 0.0, 0.0, len(facts.landings)
-        for landing in facts.landings:
-            products += _count_products(facts.stiffness * (landing - before), facts.tolerance)
-            before = landing
+        part = (SINGLE if _is_single(inputs) else 1.0) * (THREADED if _is_large(inputs) else 1.0)
+        products, before, stop_times = 0.0, 0.0, len(inputs.stop_times)
+        for stop_time in inputs.stop_times:
+            products += _count_products(inputs.stiffness * (stop_time - before), inputs.tolerance)
+            before = stop_time
         work = {
-            "exponential": landings,
-            "exponential_cell": landings * cells,
+            "exponential": stop_times,
+            "exponential_cell": stop_times * cells,
             "product": products,
             "product_row": products * cells / columns,
             kind: products * cells * part,
         }
-        memory = int(8 * cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
-        return Cost(len(facts.landings), work, memory)
+        memory = int(8 * cells * (2 * (len(inputs.times) + 1) + FIELDS)) + 2_000_000
+        return Cost(len(inputs.stop_times), work, memory)
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
         from grid.engine.methods.exponential.stepper import ExponentialStepper
 
         threads = 1
-        if _is_large(facts):
+        if _is_large(inputs):
             import numba
 
             threads = numba.get_num_threads()
-        budget = facts.tolerance / len(facts.landings)
-        return ExponentialStepper(space, facts.stiffness, budget, is_single=_is_single(facts), threads=threads)
+        budget = inputs.tolerance / len(inputs.stop_times)
+        return ExponentialStepper(space, inputs.stiffness, budget, is_single=_is_single(inputs), threads=threads)
 
 
-def _is_single(facts: Facts) -> bool:
-    return facts.precision == "mixed" and facts.tolerance >= SINGLE_TOLERANCE
+def _is_single(inputs: MethodInputs) -> bool:
+    return inputs.precision == "mixed" and inputs.tolerance >= SINGLE_TOLERANCE
 
 
-def _is_large(facts: Facts) -> bool:
-    return facts.dimension > 1 and facts.cells >= PARALLEL_CELLS
+def _is_large(inputs: MethodInputs) -> bool:
+    return inputs.dimension > 1 and inputs.cells >= PARALLEL_CELLS
 
 
 def _count_products(z: float, tolerance: float) -> float:

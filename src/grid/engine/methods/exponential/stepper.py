@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine.methods.booking import Heat, count_heat
 from grid.engine.methods.bounds import keep_bounds, reason_without_bounds, weigh
 from grid.engine.methods.exponential import kernels
 from grid.engine.methods.exponential.series import bound_error, count_products, divide, find_coefficients
 from grid.engine.methods.padded.grid import Layout, closed_conductances
 from grid.engine.methods.state import Segment, State, include_references
+from grid.engine.methods.step_heat import Heat, count_heat
 from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
@@ -162,11 +162,11 @@ class ExponentialStepper:
             stored = weigh(capacity, temperature - state.temperature)
             rest = (heat.into - heat.out + heat.generated - stored) / float(capacity.sum())
             temperature, error = temperature + rest, error + abs(rest)
-        ledger = heat.book(state.ledger)
+        heat_balance = heat.book(state.heat_balance)
         if self._is_bounded:
-            temperature, ledger = keep_bounds(temperature, self.space, state.bounds, ledger)
+            temperature, heat_balance = keep_bounds(temperature, self.space, state.bounds, heat_balance)
         before = 0.0 if state.error is None else float(state.error[0])
-        return replace(state, temperature=temperature, ledger=ledger, error=np.array([before + error]))
+        return replace(state, temperature=temperature, heat_balance=heat_balance, error=np.array([before + error]))
 
     @cached_property
     def _loads(self) -> Loads:
@@ -181,8 +181,8 @@ class ExponentialStepper:
         """Cells behind faces that exchange heat with a temperature, sorted."""
         parts = [
             patch.cells
-            for patch, closure in zip(self.space.patches, self._loads.closures, strict=True)
-            if np.any(closure.transmittance)
+            for patch, face_law in zip(self.space.patches, self._loads.face_laws, strict=True)
+            if np.any(face_law.transmittance)
         ]
         return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.intp)
 
@@ -210,13 +210,13 @@ class ExponentialStepper:
         layout, shape, edge, coefficients = self._layout, self.space.shape, self._edge, series.coefficients
         weights = coefficients.astype(np.float32 if self.is_single else np.float64)
         means = divide(coefficients, series.z)
-        places = layout.places(edge)
+        coordinates = layout.coordinates(edge)
         u, v = layout.place(start.reshape(shape), slot=4), layout.zeros(5)
         change = layout.zeros(6) if self.is_single else None
         kernels.first_level(u, v, change, self._grid)
-        sums = means[0] * u[places] + means[1] * v[places]
+        sums = means[0] * u[coordinates] + means[1] * v[coordinates]
         total = layout.zeros(7, np.float64)
-        ends = (layout.starts(edge), places, sums, means)
+        ends = (layout.starts(edge), coordinates, sums, means)
         levels = min(self.levels or layout.levels_at_once, layout.levels_at_once)
         parts = max(1, min(self.threads, layout.units // (2 * levels + 2))) if self.threads > 1 else 1
         run = kernels.advance_levels if parts == 1 else kernels.advance_levels_parallel

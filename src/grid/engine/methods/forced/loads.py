@@ -62,8 +62,8 @@ class FactoredSource:
         code = self.products[number].get(name, ONE)
         if ("variable", "t") not in code:
             times = times[:1]
-        places = {"t": times[:, None], name: centres(domain, axis)[None, :]}
-        values = np.broadcast_to(run_code(code, places), (times.size, domain.cells[axis]))
+        coordinates = {"t": times[:, None], name: centres(domain, axis)[None, :]}
+        values = np.broadcast_to(run_code(code, coordinates), (times.size, domain.cells[axis]))
         if not self._lines:
             return values
         line = self._lines[number][axis]

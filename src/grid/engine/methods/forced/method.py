@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost
 from grid.engine.methods.spectral.method import find_variation
 from grid.engine.problem.domain import AXES
@@ -24,11 +24,11 @@ class ForcedMethod:
 
     name: str = "forced"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        problem = facts.problem
+        problem = inputs.problem
         source = problem.source_term
-        if not facts.is_linear or not isinstance(source, Expression) or "T" in source.variables:
+        if not inputs.is_linear or not isinstance(source, Expression) or "T" in source.variables:
             return "the problem is not linear with a source of place and time"
         if "t" not in source.variables:
             return "the source does not change in time"
@@ -38,23 +38,23 @@ class ForcedMethod:
 
         if any("t" in one.variables and one.variables & set(AXES) for one in find_surfaces(source.code)):
             return "the source jumps on a border that moves, which quadrature in time follows slowly"
-        if facts.tolerance < LEAST_TOLERANCE:
+        if inputs.tolerance < LEAST_TOLERANCE:
             return f"it keeps tolerances from {LEAST_TOLERANCE:g} on"
         return find_variation(problem)
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        from grid.engine.methods.facts import analyse_facts
         from grid.engine.methods.forced.loads import count_means
         from grid.engine.methods.forced.times import count_times
+        from grid.engine.methods.inputs import analyse_inputs
         from grid.engine.values.axis_factors import find_axis_factors
 
-        problem, cells, limits = facts.problem, facts.cells, analyse_facts(facts).coarse_limits
-        landings = facts.times or (facts.duration,)
+        problem, cells, limits = inputs.problem, inputs.cells, analyse_inputs(inputs).coarse_limits
+        stop_times = inputs.times or (inputs.duration,)
         times, before = 0.0, 0.0
-        for landing in landings:
-            times += count_times(before, landing, limits, facts.stiffness)
-            before = landing
+        for stop_time in stop_times:
+            times += count_times(before, stop_time, limits, inputs.stiffness)
+            before = stop_time
         source, axes = problem.source_term, problem.domain.cells
         products = find_axis_factors(source.code) if isinstance(source, Expression) else None
         transform = sum(axes) * cells
@@ -62,24 +62,24 @@ class ForcedMethod:
             "forced": 1.0,
             "forced_cell": cells,
             "forced_time": times,
-            "forced_landing": len(landings),
-            "forced_landing_cell": len(landings) * cells,
-            "forced_transform": len(landings) * transform,
+            "forced_landing": len(stop_times),
+            "forced_landing_cell": len(stop_times) * cells,
+            "forced_transform": len(stop_times) * transform,
         }
         if products is not None:
             work["forced_time_axis"] = times * sum(count**2 for count in axes)
             work["forced_time_cell"] = times * cells
-            work["forced_mean"] = times * count_means(products, problem.domain, facts.duration)
+            work["forced_mean"] = times * count_means(products, problem.domain, inputs.duration)
         else:
             work |= {"forced_whole_cell": times * cells, "forced_whole_transform": times * transform}
         block = min(BLOCK, MOST_TIMES * cells // axes[0]) if products is not None else 0
-        memory = int(8 * (cells * (2 * (len(landings) + 1) + FIELDS) + 2 * block)) + 2_000_000
-        return Cost(len(landings), work, memory)
+        memory = int(8 * (cells * (2 * (len(stop_times) + 1) + FIELDS) + 2 * block)) + 2_000_000
+        return Cost(len(stop_times), work, memory)
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
-        from grid.engine.methods.facts import analyse_facts
         from grid.engine.methods.forced.stepper import ForcedStepper
+        from grid.engine.methods.inputs import analyse_inputs
 
-        limits = analyse_facts(facts).coarse_limits
-        return ForcedStepper(space, facts.times or (facts.duration,), facts.landings, limits, facts.tolerance)
+        limits = analyse_inputs(inputs).coarse_limits
+        return ForcedStepper(space, inputs.times or (inputs.duration,), inputs.stop_times, limits, inputs.tolerance)

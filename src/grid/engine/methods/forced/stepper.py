@@ -77,7 +77,7 @@ class ForcedStepper:
     """
 
     space: Space
-    landings: tuple[float, ...]
+    stop_times: tuple[float, ...]
     marks: tuple[float, ...]
     limits: StepLimits | None
     tolerance: float
@@ -92,7 +92,7 @@ class ForcedStepper:
     @property
     def stops(self) -> tuple[float, ...]:
         """Times at which segments end."""
-        return self.landings
+        return self.stop_times
 
     def make_segment(self, start: float, end: float) -> Segment:
         """Make a segment of one step."""
@@ -125,7 +125,7 @@ class ForcedStepper:
     def _step(self, state: State, start: float, end: float) -> State:
         still = self._still.evolve(state.temperature, end - start)
         left_before, refinement = state.controller or (0.0, 1.0)
-        share = max((end - start) / self.landings[-1], LEAST_PART / len(self.landings))
+        share = max((end - start) / self.stop_times[-1], LEAST_PART / len(self.stop_times))
         span, error = self._span(state, state), 0.0
         for _ in range(MOST_ROUNDS):
             panels = make_panels(start, end, self.marks, self.limits, self._fastest, int(refinement))
@@ -287,13 +287,15 @@ class ForcedStepper:
             added = modes.backward(added, axis)
         moved = [base + one for base, one in zip(through, heat, strict=True)]
         into, away = sum(one for one in moved if one > 0.0), -sum(one for one in moved if one < 0.0)
-        ledger = state.ledger.add(into, away, response.given[0])
+        heat_balance = state.heat_balance.add(into, away, response.given[0])
         return replace(
             state,
             time=end,
             step=state.step + 1,
             temperature=temperature + added.reshape(-1),
-            ledger=replace(ledger, generated_absolute=state.ledger.generated_absolute + response.given[1]),
+            heat_balance=replace(
+                heat_balance, generated_absolute=state.heat_balance.generated_absolute + response.given[1]
+            ),
             bounds=include_references(state.bounds, self._still.loads),
         )
 

@@ -56,7 +56,7 @@ REUSE = 1e-10  # [-] relative difference of two steps that counts as rounding
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TrialStep:
     """One step, accepted or not.
 
     Args:
@@ -88,10 +88,10 @@ class Scheme(Protocol):
 
     share: float
 
-    def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
+    def try_step(self, state: State, segment: Segment, step: float) -> TrialStep:
         """One step over a segment; `step` is its length, but for rounding that of a step already factorised."""
 
-    def damp_step(self, state: State, segment: Segment, step: float) -> Attempt:
+    def damp_step(self, state: State, segment: Segment, step: float) -> TrialStep:
         """Two steps of backward Euler of d h each, from the start of a segment, with the matrices of `step`."""
 
     def breaks_bounds(self, state: State) -> bool:
@@ -212,7 +212,7 @@ class AdaptiveStepper:
             corner = None if share is None or share * step < control.wanted else state.time + share * step
             state = replace(state, rejected_steps=state.rejected_steps + 1)
 
-    def _attempt(self, state: State, segment: Segment, step: float) -> Attempt | None:
+    def _attempt(self, state: State, segment: Segment, step: float) -> TrialStep | None:
         """A step of the scheme, damped where it makes a new extreme or cannot be solved; None if that cannot either.
 
         Raises:
@@ -275,7 +275,7 @@ class AdaptiveStepper:
         return step, segment.end if parts == 1 else time + step
 
     def _judge(
-        self, state: State, attempt: Attempt, control: Controller, step: float, landing: float
+        self, state: State, attempt: TrialStep, control: Controller, step: float, stop_time: float
     ) -> tuple[Controller, float]:
         """The controller after an attempt, and the error of the attempt over what it may be."""
         done = attempt.state
@@ -285,7 +285,7 @@ class AdaptiveStepper:
         scale = max(tolerance_scale(*reach, self.tolerance), self.expected, 1e-300)
         allowed = control.aim * self.tolerance * scale
         felt = self._next_asked(done.time, strictly=False)
-        felt = min(felt, max(landing, done.time)) if self.has_timed_films else felt
+        felt = min(felt, max(stop_time, done.time)) if self.has_timed_films else felt
         excess = self._felt_error(attempt, done.time - state.time, felt, allowed) / allowed
         if not math.isfinite(excess):
             return replace(control, wanted=0.25 * step, taken=0.0), math.inf
@@ -297,7 +297,7 @@ class AdaptiveStepper:
         wanted = min(max(step, control.wanted) * ratio, RULE.growth * step)
         return Controller(wanted, step, control.aim, max(excess, 1e-3), low, high), excess
 
-    def _felt_error(self, attempt: Attempt, step: float, time: float, allowed: float) -> float:
+    def _felt_error(self, attempt: TrialStep, step: float, time: float, allowed: float) -> float:
         """Remaining local error at the next output time [K]."""
         heat = attempt.filter(attempt.local)
         size = self.scheme.measure(attempt.to_kelvin(heat))
@@ -313,7 +313,7 @@ class AdaptiveStepper:
         power = min(math.log(sizes[0] / sizes[1]) / math.log(1.5), largest, attempt.slowest_power)
         return max(float(sizes[1] * ((1.0 + ahead) / 3.0) ** -power), _mean_left(attempt, once, twice, ahead - 2.0))
 
-    def _keep(self, state: State, attempt: Attempt, control: Controller) -> State:
+    def _keep(self, state: State, attempt: TrialStep, control: Controller) -> State:
         heat = attempt.local if state.error is None else attempt.local + _advance_error(attempt, state.error)
         return replace(
             attempt.state,
@@ -348,7 +348,7 @@ class AdaptiveStepper:
         return StepUnderflowError(control.wanted, step=state.step, time_s=state.time, cell=cell)
 
 
-def _mean_left(attempt: Attempt, once: FloatArray, twice: FloatArray, steps: float) -> float:
+def _mean_left(attempt: TrialStep, once: FloatArray, twice: FloatArray, steps: float) -> float:
     """Remaining mean of an error after more steps [K]; it decays no faster than the body loses heat.
 
     Args:
@@ -362,12 +362,12 @@ def _mean_left(attempt: Attempt, once: FloatArray, twice: FloatArray, steps: flo
     return second / capacity * min(second / first, 1.0) ** steps if first > 0.0 and capacity > 0.0 else 0.0
 
 
-def carry(attempt: Attempt, heat: FloatArray) -> FloatArray:
+def carry(attempt: TrialStep, heat: FloatArray) -> FloatArray:
     """An error of heat after one more step like the attempt."""
     return attempt.filter(_advance_error(attempt, heat))
 
 
-def _advance_error(attempt: Attempt, heat: FloatArray) -> FloatArray:
+def _advance_error(attempt: TrialStep, heat: FloatArray) -> FloatArray:
     """Combine an error with its filtered value so that one more filter gives the error after the step."""
     once, twice = attempt.powers
     out: FloatArray = once * heat + twice * attempt.filter(heat)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from grid.engine import limits
 from grid.engine.limits import Limit
-from grid.engine.linear.balance import Balance
+from grid.engine.linear.balance import BalanceSolution
 from grid.engine.linear.cholesky import Cholesky, Elimination, find_places
 from grid.engine.linear.newton import find_body_matrix
 from grid.engine.linear.systems import BodyFactors, BodyLU, LinearSolver
@@ -32,7 +32,7 @@ from grid.engine.space.conduction_faces import (
     find_neighbours,
     find_space_curves,
 )
-from grid.engine.space.laws import Closure, HeatFlow, Loads, split_signs
+from grid.engine.space.laws import FaceLaw, HeatFlow, Loads, split_signs
 from grid.engine.space.mesh import cell_volume
 from grid.engine.space.nonlinear import freeze_start
 from grid.engine.space.space import CELSIUS_ZERO, Space
@@ -169,8 +169,8 @@ class ConductionBody:
         if space.has_source and (source is None or "t" in space.problem.source_term.variables):
             heat = space.source_heat(time)
             source = self._source = None if heat is None else heat[self.cells]
-        closures = (Closure(1.0, np.array([lowest, highest]), 0.0),) if lowest <= highest else ()
-        loads = Loads(closures, None, b"", space.prescribed(time))
+        face_laws = (FaceLaw(1.0, np.array([lowest, highest]), 0.0),) if lowest <= highest else ()
+        loads = Loads(face_laws, None, b"", space.prescribed(time))
         return Around(laws, loads, source, 0.0 if source is None else float(source.sum()))
 
     @cached_property
@@ -257,7 +257,7 @@ class ConductionBody:
     def settle(
         self, fields: tuple[FloatArray, FloatArray, FloatArray], tau: float, time: float,
         reference: tuple[LinearSolver, float], make_solver: Callable[[FloatArray], LinearSolver], tolerance: float,
-    ) -> Balance | None:  # fmt: skip
+    ) -> BalanceSolution | None:  # fmt: skip
         """Find the field T with (heat stored from `base` to T) = known + tau f(T).
 
         See `grid.engine.linear.iteration.balance`.
@@ -369,7 +369,7 @@ class ConductionBody:
     def _close(
         self, before: "Moment", correction: FloatArray, stage: tuple[FloatArray, FloatArray, FloatArray], tau: float,
         solver: LinearSolver, turns: int,
-    ) -> Balance | None:  # fmt: skip
+    ) -> BalanceSolution | None:  # fmt: skip
         """Field after the last correction, warmed as a whole so that the heat balance is closed.
 
         What flows into a cell is what it stored over tau, so that the equation of the stage holds to rounding; what
@@ -393,7 +393,7 @@ class ConductionBody:
         if self.has_capacities:
             space = replace(space, capacity=self.spread(capacity), _constant_loads=None)
         flow = HeatFlow(self.spread(net), *split_signs(heats), before.around.generated, (heats,), loads.prescribed)
-        return Balance(self.spread(own, float(own.mean())), flow, loads, space, solver, turns)
+        return BalanceSolution(self.spread(own, float(own.mean())), flow, loads, space, solver, turns)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from grid.engine.costs.runs import (
 )
 from grid.engine.costs.table import Work, add, scale
 from grid.engine.methods.bounds import reason_without_bounds
-from grid.engine.methods.facts import DEFAULT_TOLERANCE, Facts
+from grid.engine.methods.inputs import DEFAULT_TOLERANCE, MethodInputs
 from grid.engine.methods.method import Cost
 
 if TYPE_CHECKING:
@@ -64,49 +64,49 @@ class ImplicitMethod:
 
     name: str = "implicit"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        if facts.precision != "double":
+        if inputs.precision != "double":
             return "it works in double precision only"
-        least = find_least_tolerance(facts)
-        if facts.steps is None and facts.tolerance < least:
+        least = find_least_tolerance(inputs)
+        if inputs.steps is None and inputs.tolerance < least:
             return f"it keeps tolerances from {least:g} on; below, it takes too many of its steps"
         return None
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        steps = facts.steps + len(facts.landings) if facts.steps is not None else _guess_steps(facts)
-        memory = memory_bytes(facts.problem, "implicit", len(facts.times) + 1)
-        if _has_compiled_flow(facts):
-            few = facts.steps is None and facts.dimension > 1 and (facts.body_cells or facts.cells) > FEW_CELLS
+        steps = inputs.steps + len(inputs.stop_times) if inputs.steps is not None else _guess_steps(inputs)
+        memory = memory_bytes(inputs.problem, "implicit", len(inputs.times) + 1)
+        if _has_compiled_flow(inputs):
+            few = inputs.steps is None and inputs.dimension > 1 and (inputs.body_cells or inputs.cells) > FEW_CELLS
             steps = math.ceil(HALVED * steps) if few else steps
-            return Cost(steps, _count_compiled(facts, steps, FACTORED if few else steps), memory, find_step(facts))
-        return Cost(steps, _count_work(facts, steps), memory, find_step(facts))
+            return Cost(steps, _count_compiled(inputs, steps, FACTORED if few else steps), memory, find_step(inputs))
+        return Cost(steps, _count_work(inputs, steps), memory, find_step(inputs))
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
-        from grid.engine.methods.facts import analyse_facts, find_bends, find_jumps
         from grid.engine.methods.implicit.adaptive import AdaptiveStepper
         from grid.engine.methods.implicit.stepper import ImplicitStepper
+        from grid.engine.methods.inputs import analyse_inputs, find_bends, find_jumps
         from grid.engine.methods.load_scale import estimate_span
         from grid.engine.problem.timed_loads import find_timed_loads
 
-        scheme = _make_scheme(space, facts)
-        if facts.steps is not None:
+        scheme = _make_scheme(space, inputs)
+        if inputs.steps is not None:
             return scheme
         halves = isinstance(scheme, ImplicitStepper) and scheme.has_few_matrices
-        bends = find_bends(facts) if halves else frozenset()
+        bends = find_bends(inputs) if halves else frozenset()
         return AdaptiveStepper(
-            scheme, facts.times, facts.duration, find_jumps(facts), facts.tolerance, loads_change(facts.problem),
-            limits=analyse_facts(facts).limits, expected=estimate_span(space, facts), bends=bends, halves=halves,
-            has_timed_films=any(not load.is_driving for load in find_timed_loads(facts.problem)),
+            scheme, inputs.times, inputs.duration, find_jumps(inputs), inputs.tolerance, loads_change(inputs.problem),
+            limits=analyse_inputs(inputs).limits, expected=estimate_span(space, inputs), bends=bends, halves=halves,
+            has_timed_films=any(not load.is_driving for load in find_timed_loads(inputs.problem)),
         )  # fmt: skip
 
 
-def _count_work(facts: Facts, steps: float) -> Work:
+def _count_work(inputs: MethodInputs, steps: float) -> Work:
     """The operations of so many steps."""
-    problem, cells = facts.problem, facts.cells
-    make, solve = solver_work(problem, facts.body_cells or cells)
+    problem, cells = inputs.problem, inputs.cells
+    make, solve = solver_work(problem, inputs.body_cells or cells)
     changing = sum("t" in value.variables for law in problem.boundaries.values() for value in law.values.values())
     changing += "t" in problem.source_term.variables
     faces = sum(bool(law.values) for law in problem.boundaries.values())
@@ -116,61 +116,63 @@ def _count_work(facts: Facts, steps: float) -> Work:
     if problem.has_flow:
         every |= {"flow_turn": steps * FLOW_TURNS, "flow_turn_cell": steps * FLOW_TURNS * cells}
     if problem.is_linear and not problem.has_phase_change:
-        matrices = MATRICES if facts.steps is not None else min(MATRICES * len(facts.landings), steps)
+        matrices = MATRICES if inputs.steps is not None else min(MATRICES * len(inputs.stop_times), steps)
         once = add({"matrix": 1.0, "matrix_cell": cells}, make)
-        flows = {"implicit_cell": steps * cells * facts.dimension}
+        flows = {"implicit_cell": steps * cells * inputs.dimension}
         return add(every, flows, scale(solve, SOLVES * steps), scale(once, matrices))
     turns, matrices = steps * TURNS, steps * MATRICES_STEP
     if _has_compiled_turns(problem):
         return add(every, {"melting_turn": turns, "melting_cell": turns * cells})
     turn = turn_work(problem)
-    if facts.dimension == 1 or _is_factored(facts):
+    if inputs.dimension == 1 or _is_factored(inputs):
         return add(every, scale(add(turn, solve), turns), scale(make, matrices))
     return add(every, scale(turn, turns))
 
 
-def _is_factored(facts: Facts) -> bool:
+def _is_factored(inputs: MethodInputs) -> bool:
     """Tell whether Newton's matrix is factorised rather than solved by iteration."""
-    cells = facts.body_cells or facts.cells
-    return cells <= MOST_FACTORED and (facts.dimension < 3 or factor_seconds(facts.problem.domain.cells, cells) <= 0.3)
+    cells = inputs.body_cells or inputs.cells
+    return cells <= MOST_FACTORED and (
+        inputs.dimension < 3 or factor_seconds(inputs.problem.domain.cells, cells) <= 0.3
+    )
 
 
-def _has_compiled_flow(facts: Facts) -> bool:
+def _has_compiled_flow(inputs: MethodInputs) -> bool:
     """Tell whether stages are corrected on the body's cells, see `grid.engine.methods.implicit.conduction_body`."""
     from grid.engine.space.property_curves import has_compiled_flow
 
-    return (facts.dimension == 1 or _is_factored(facts)) and has_compiled_flow(facts.problem)
+    return (inputs.dimension == 1 or _is_factored(inputs)) and has_compiled_flow(inputs.problem)
 
 
-def _count_compiled(facts: Facts, steps: float, factored: float) -> Work:
+def _count_compiled(inputs: MethodInputs, steps: float, factored: float) -> Work:
     """The operations of steps whose stages are corrected on the cells of the body, with so many factorisations."""
-    cells, shape = facts.body_cells or facts.cells, facts.problem.domain.cells
-    entries = 4.0 * cells if facts.dimension == 1 else factor_entries(shape, cells)
+    cells, shape = inputs.body_cells or inputs.cells, inputs.problem.domain.cells
+    entries = 4.0 * cells if inputs.dimension == 1 else factor_entries(shape, cells)
     work = {
-        "compiled": facts.cells,
+        "compiled": inputs.cells,
         "compiled_step": steps,
-        "compiled_face": steps * COMPILED_FLOWS * facts.dimension * cells,
+        "compiled_face": steps * COMPILED_FLOWS * inputs.dimension * cells,
         "compiled_entry": steps * COMPILED_SOLVES * 2.0 * entries,
     }
-    factor = {"compiled_line": cells} if facts.dimension == 1 else factor_work(shape, cells)
+    factor = {"compiled_line": cells} if inputs.dimension == 1 else factor_work(shape, cells)
     return add(work, scale(factor, factored))
 
 
-def _make_scheme(space: "Space", facts: Facts) -> "ImplicitStepper | EnthalpyStepper":
-    step = find_step(facts) or facts.duration
-    keeps_bounds = reason_without_bounds(facts.problem) is None
-    if facts.problem.has_phase_change:
+def _make_scheme(space: "Space", inputs: MethodInputs) -> "ImplicitStepper | EnthalpyStepper":
+    step = find_step(inputs) or inputs.duration
+    keeps_bounds = reason_without_bounds(inputs.problem) is None
+    if inputs.problem.has_phase_change:
         from grid.engine.methods.implicit.phase_change import EnthalpyStepper
 
-        tolerance = facts.tolerance if facts.steps is None else EQUAL_TOLERANCE
+        tolerance = inputs.tolerance if inputs.steps is None else EQUAL_TOLERANCE
         return EnthalpyStepper(space, step, keeps_bounds=keeps_bounds, tolerance=tolerance)
     from grid.engine.methods.implicit.stepper import ImplicitStepper
 
-    if facts.steps is not None:
+    if inputs.steps is not None:
         return ImplicitStepper(space, step, keeps_bounds=keeps_bounds)
-    accuracy = max(min(ACCURACY * facts.tolerance, MOST_ACCURACY), 1e-10)
-    anchor = float(np.median(np.diff((0.0, *facts.landings))))
-    rough = max(min(COMPILED_ACCURACY * facts.tolerance, MOST_COMPILED), 1e-10)
+    accuracy = max(min(ACCURACY * inputs.tolerance, MOST_ACCURACY), 1e-10)
+    anchor = float(np.median(np.diff((0.0, *inputs.stop_times))))
+    rough = max(min(COMPILED_ACCURACY * inputs.tolerance, MOST_COMPILED), 1e-10)
     return ImplicitStepper(space, step, keeps_bounds=keeps_bounds, accuracy=accuracy, rough=rough, anchor=anchor)
 
 
@@ -187,40 +189,40 @@ def _has_compiled_turns(problem: "HeatProblem") -> bool:
     return is_plane and is_given and (is_constant or find_ratio(problem) is not None)
 
 
-def find_least_tolerance(facts: Facts) -> float:
+def find_least_tolerance(inputs: MethodInputs) -> float:
     """Least tolerance that its steps, of second order, keep at an acceptable number of them [-]."""
-    if facts.problem.has_phase_change:
+    if inputs.problem.has_phase_change:
         return LEAST_TOLERANCE_PHASES
-    return LEAST_TOLERANCE if facts.is_linear else LEAST_TOLERANCE_VARYING
+    return LEAST_TOLERANCE if inputs.is_linear else LEAST_TOLERANCE_VARYING
 
 
-def find_step(facts: Facts) -> float | None:
+def find_step(inputs: MethodInputs) -> float | None:
     """The equal step that was requested [s]; None where the error is controlled."""
-    if facts.steps is None:
+    if inputs.steps is None:
         return None
-    return (facts.problem.end_time or facts.duration) / facts.steps
+    return (inputs.problem.end_time or inputs.duration) / inputs.steps
 
 
-def _count_crossed(facts: Facts) -> float:
+def _count_crossed(inputs: MethodInputs) -> float:
     """Number of cells that a flow crosses through the body, or round a ring, until the end."""
-    domain, found = facts.problem.domain, 0.0
-    for axis, speed in enumerate(facts.problem.velocity):
-        crossed = abs(speed) * facts.duration / domain.spacing[axis]
-        found = max(found, crossed if facts.problem.is_periodic[axis] else min(crossed, domain.cells[axis]))
+    domain, found = inputs.problem.domain, 0.0
+    for axis, speed in enumerate(inputs.problem.velocity):
+        crossed = abs(speed) * inputs.duration / domain.spacing[axis]
+        found = max(found, crossed if inputs.problem.is_periodic[axis] else min(crossed, domain.cells[axis]))
     return found
 
 
-def _guess_steps(facts: Facts) -> int:
-    steps = LEAST_STEPS + STEPS / math.sqrt(facts.tolerance)
-    steps *= CHANGING if loads_change(facts.problem) else 1.0
-    steps += FLOW_STEPS * math.pow(DEFAULT_TOLERANCE / facts.tolerance, 1.0 / 3.0) * _count_crossed(facts)
-    landing = LANDING_CHANGING * facts.tolerance ** (-1.0 / 3.0) if loads_change(facts.problem) else LANDING
-    steps += landing * len(facts.landings)
-    if facts.problem.has_timed_values:
-        from grid.engine.methods.facts import analyse_facts
+def _guess_steps(inputs: MethodInputs) -> int:
+    steps = LEAST_STEPS + STEPS / math.sqrt(inputs.tolerance)
+    steps *= CHANGING if loads_change(inputs.problem) else 1.0
+    steps += FLOW_STEPS * math.pow(DEFAULT_TOLERANCE / inputs.tolerance, 1.0 / 3.0) * _count_crossed(inputs)
+    stop_time = LANDING_CHANGING * inputs.tolerance ** (-1.0 / 3.0) if loads_change(inputs.problem) else LANDING
+    steps += stop_time * len(inputs.stop_times)
+    if inputs.problem.has_timed_values:
+        from grid.engine.methods.inputs import analyse_inputs
 
-        steps += analyse_facts(facts).count_steps()
-    if facts.problem.has_phase_change and facts.dimension > 1:
-        crossed = FRONT_STEPS * math.pow(DEFAULT_TOLERANCE / facts.tolerance, 1.0 / 3.0)
-        steps = max(steps, crossed * max(facts.problem.domain.cells))
+        steps += analyse_inputs(inputs).count_steps()
+    if inputs.problem.has_phase_change and inputs.dimension > 1:
+        crossed = FRONT_STEPS * math.pow(DEFAULT_TOLERANCE / inputs.tolerance, 1.0 / 3.0)
+        steps = max(steps, crossed * max(inputs.problem.domain.cells))
     return math.ceil(steps)

@@ -33,10 +33,10 @@ from grid.engine.linear.newton import (
     must_differentiate,
 )
 from grid.engine.linear.systems import LinearSolver
-from grid.engine.methods.implicit.adaptive import CARRY, CARRY_DAMPED, Attempt
-from grid.engine.methods.implicit.phase_change_store import Store
+from grid.engine.methods.implicit.adaptive import CARRY, CARRY_DAMPED, TrialStep
+from grid.engine.methods.implicit.phase_change_store import EnthalpyModel
 from grid.engine.methods.implicit.phase_conduction import find_conduction
-from grid.engine.methods.implicit.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
+from grid.engine.methods.implicit.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, add_step_heat, combine
 from grid.engine.methods.state import Bounds, Segment, State, include_references
 from grid.engine.space.laws import HeatFlow, Loads
 from grid.engine.space.mesh import cell_volume
@@ -81,7 +81,7 @@ class Moment:
     space: Space
     loads: Loads
     flow: HeatFlow
-    store: Store
+    store: EnthalpyModel
     time: float
 
     def make_solver(self, tau: float, *, is_frozen: bool = False) -> LinearSolver:
@@ -102,8 +102,8 @@ class Moment:
     def surfaces(self) -> tuple[float, float]:
         """Extremes of the surface temperatures of all faces."""
         low, high = math.inf, -math.inf
-        for index, (patch, closure) in enumerate(zip(self.space.patches, self.loads.closures, strict=True)):
-            rise = self.space.boundary_flux(index, self.temperature, closure)[1]
+        for index, (patch, face_law) in enumerate(zip(self.space.patches, self.loads.face_laws, strict=True)):
+            rise = self.space.boundary_flux(index, self.temperature, face_law)[1]
             surface = self.temperature[patch.cells] + rise
             low, high = min(low, float(surface.min())), max(high, float(surface.max()))
         return low, high
@@ -121,11 +121,11 @@ class EnthalpyStepper(EqualSteps):
     """
 
     tolerance: float = 0.0
-    store: Store = field(init=False, repr=False)
+    store: EnthalpyModel = field(init=False, repr=False)
     body: "ConstantBody | None" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.store = Store(self.space)
+        self.store = EnthalpyModel(self.space)
         self.body = None
         if len(self.space.shape) > 1:
             self.share = SHARE_PLANE
@@ -222,7 +222,7 @@ class EnthalpyStepper(EqualSteps):
         done, local, last = self._take(state, segment, number)
         return replace(done, error=_carry(state, local, last, D * segment.time_step))
 
-    def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
+    def try_step(self, state: State, segment: Segment, step: float) -> TrialStep:
         """One step of TR-BDF2 over the whole of a segment, for a controller to judge."""
         done, local, last = self._take(state, segment, 0)
         return self._attempt(done, local, last, D * step, CARRY)
@@ -239,30 +239,35 @@ class EnthalpyStepper(EqualSteps):
         guess = middle.content + (1.0 / GAMMA - 1.0) * (middle.content - old)
         last = self._stage(old, known, guess, D * step, segment.inside(end))
         flows = (first.flow, middle.flow, last.flow)
-        local, ledger = step * combine(flows, LOCAL), book(state.ledger, step, flows, WEIGHTS)
+        local, heat_balance = step * combine(flows, LOCAL), add_step_heat(state.heat_balance, step, flows, WEIGHTS)
         bounds = state.bounds
         for moment in (first, middle, last):
             bounds = moment.include(bounds)
         done = replace(
-            state, time=end, temperature=last.temperature, content=last.content, ledger=ledger, bounds=bounds
+            state,
+            time=end,
+            temperature=last.temperature,
+            content=last.content,
+            heat_balance=heat_balance,
+            bounds=bounds,
         )
         return done, local, last
 
-    def damp_step(self, state: State, segment: Segment, step: float) -> Attempt:
+    def damp_step(self, state: State, segment: Segment, step: float) -> TrialStep:
         """Two steps of backward Euler of d h; their error is half of h^2 H_tt each."""
-        size, ledger, bounds, content = D * step, state.ledger, state.bounds, _content(state)
+        size, heat_balance, bounds, content = D * step, state.heat_balance, state.bounds, _content(state)
         before = self._begin(content, segment.inside(segment.start)).flow.net
         none = np.zeros_like(content)
         for part in (1, 2):
             done = self._stage(content, none, content, size, segment.inside(segment.start + part * size))
-            content, ledger = done.content, book(ledger, size, (done.flow,), (1.0,))
+            content, heat_balance = done.content, add_step_heat(heat_balance, size, (done.flow,), (1.0,))
             bounds = done.include(bounds)
         damped = replace(
             state,
             time=segment.start + 2.0 * size,
             temperature=done.temperature,
             content=content,
-            ledger=ledger,
+            heat_balance=heat_balance,
             bounds=bounds,
             damped_steps=state.damped_steps + 1,
         )
@@ -301,9 +306,9 @@ class EnthalpyStepper(EqualSteps):
 
     def _attempt(
         self, state: State, local: FloatArray, done: AnyMoment, tau: float, powers: tuple[float, float]
-    ) -> Attempt:
+    ) -> TrialStep:
         slope = self._weigh(state, done.slope)
-        return Attempt(state, local, done.make_solver(tau).solve, lambda heat: slope * heat, powers, done.surfaces())
+        return TrialStep(state, local, done.make_solver(tau).solve, lambda heat: slope * heat, powers, done.surfaces())
 
     def to_kelvin(self, state: State, heat: FloatArray) -> FloatArray:
         """Errors of enthalpy as temperatures, by what the body makes of enthalpy between the extremes of the run.
@@ -355,14 +360,19 @@ class EnthalpyStepper(EqualSteps):
         """Two steps of backward Euler, which make no new extreme; their distance to `attempt` counts as error."""
         half = 0.5 * segment.time_step
         start, end = segment.time(number), segment.time(number + 1)
-        content, ledger, none = _content(state), state.ledger, np.zeros_like(state.temperature)
+        content, heat_balance, none = _content(state), state.heat_balance, np.zeros_like(state.temperature)
         for time in (0.5 * (start + end), end):
             done = self._stage(content, none, content, half, segment.inside(time))
-            content, ledger = done.content, book(ledger, half, (done.flow,), (1.0,))
+            content, heat_balance = done.content, add_step_heat(heat_balance, half, (done.flow,), (1.0,))
         error = _carry(state, content - _content(attempt), done, half)
         damped = state.damped_steps + 1
         return replace(
-            attempt, temperature=done.temperature, content=content, ledger=ledger, error=error, damped_steps=damped
+            attempt,
+            temperature=done.temperature,
+            content=content,
+            heat_balance=heat_balance,
+            error=error,
+            damped_steps=damped,
         )
 
     def estimate_error(self, state: State) -> FloatArray:

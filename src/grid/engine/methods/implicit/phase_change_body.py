@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from grid.engine.linear.systems import assemble_body
 from grid.engine.methods.implicit import phase_change_kernels as kernels
-from grid.engine.methods.implicit.phase_change_store import Store
+from grid.engine.methods.implicit.phase_change_store import EnthalpyModel
 from grid.engine.methods.implicit.phase_conduction import Conduction
 from grid.engine.methods.state import Bounds
-from grid.engine.space.laws import Closure, HeatFlow, Loads, close, split_signs
+from grid.engine.space.laws import FaceLaw, HeatFlow, Loads, eliminate_surface, split_signs
 from grid.engine.space.mesh import cell_volume
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
@@ -84,7 +84,7 @@ class ConstantBody:
         tolerance: Of the run; a stage is solved to a share of it.
     """
 
-    store: Store
+    store: EnthalpyModel
     conduction: Conduction
     tolerance: float
     _patterns: dict[int, tuple[Indices, Indices]] = field(default_factory=dict, repr=False)
@@ -113,11 +113,11 @@ class ConstantBody:
     @cached_property
     def _uncoupled(self) -> Any:
         """Matrix L of the body without its surroundings; on its cells in their own order, CSC."""
-        nothing = Loads(tuple(Closure(0.0, 0.0, 0.0) for _ in self.space.patches), None, b"")
+        nothing = Loads(tuple(FaceLaw(0.0, 0.0, 0.0) for _ in self.space.patches), None, b"")
         return assemble_body(self.conduction.space, nothing)
 
     @cached_property
-    def places(self) -> Indices:
+    def coordinates(self) -> Indices:
         """Position of each cell of the grid in `order`; of no meaning outside the body."""
         out = np.zeros(self.space.capacity.size, np.int64)
         out[self.order] = np.arange(self.order.size)
@@ -187,7 +187,7 @@ class ConstantBody:
             areas.append(np.full(patch.cells.size, patch.area))
             halves.append(np.broadcast_to(half, patch.cells.shape).ravel())
         behind = np.concatenate(cells)
-        return behind, self.places[behind], np.concatenate(areas), np.concatenate(halves)
+        return behind, self.coordinates[behind], np.concatenate(areas), np.concatenate(halves)
 
     def surroundings(self, time: float) -> Surroundings:
         """The loads of a time; loads that do not depend on it are evaluated once."""
@@ -195,14 +195,14 @@ class ConstantBody:
         if space.problem.has_constant_loads:
             return known
         faces, references = tuple(part.copy() for part in known.faces), known.references.copy()
-        places, own, given, sources = self.boundary_faces[1], known.own, known.given, known.sources
+        coordinates, own, given, sources = self.boundary_faces[1], known.own, known.given, known.sources
         for index in self._changing:
             piece = self._pieces[index]
             parts, references[piece] = self._read(index, time)
             for whole, part in zip(faces, parts, strict=True):
                 whole[piece if whole.size else slice(0)] = part
-            own = own + np.bincount(places[piece], parts[0], own.size)
-            given = given + np.bincount(places[piece], parts[1], own.size)
+            own = own + np.bincount(coordinates[piece], parts[0], own.size)
+            given = given + np.bincount(coordinates[piece], parts[1], own.size)
         generated = known.generated
         if self._source_changes:
             sources, generated = self._read_source(time)
@@ -222,15 +222,15 @@ class ConstantBody:
     @cached_property
     def _unchanged(self) -> Surroundings:
         """The loads that do not depend on time; the other patches have nothing."""
-        places, count = self.boundary_faces[1], self.order.size
-        sizes = (places.size,) * 2 + (0 if self.conduction.ratio == 1.0 else places.size,) * 3
-        faces, references = tuple(np.zeros(size) for size in sizes), np.full(places.size, np.nan)
+        coordinates, count = self.boundary_faces[1], self.order.size
+        sizes = (coordinates.size,) * 2 + (0 if self.conduction.ratio == 1.0 else coordinates.size,) * 3
+        faces, references = tuple(np.zeros(size) for size in sizes), np.full(coordinates.size, np.nan)
         for index in set(range(len(self.space.patches))) - set(self._changing):
             piece = self._pieces[index]
             parts, references[piece] = self._read(index, 0.0)
             for whole, part in zip(faces, parts, strict=True):
                 whole[piece if whole.size else slice(0)] = part
-        own, given = (np.bincount(places, part, count).astype(np.float64) for part in faces[:2])
+        own, given = (np.bincount(coordinates, part, count).astype(np.float64) for part in faces[:2])
         sources, generated = (np.zeros(count), 0.0) if self._source_changes else self._read_source(0.0)
         return Surroundings(faces, references, own, given + sources, sources, generated, ())
 
@@ -242,11 +242,11 @@ class ConstantBody:
         """The parts of `Surroundings.faces` for a patch, and the temperatures around it."""
         conduction, patch = self.conduction, self.space.patches[index]
         law, half = conduction.space.robin(index, time, 0.0), conduction.space.half_conductance[index]
-        laws = [close(part, half) for part in conduction.transform(law)]
+        laws = [eliminate_surface(part, half) for part in conduction.transform(law)]
         parts = list[FloatArray](np.zeros((5, *half.shape)))
-        for number, closure in enumerate(laws):
-            parts[2 * number] += closure.transmittance * patch.area
-            parts[2 * number + 1] += (closure.transmittance * closure.reference + closure.imposed) * patch.area
+        for number, face_law in enumerate(laws):
+            parts[2 * number] += face_law.transmittance * patch.area
+            parts[2 * number + 1] += (face_law.transmittance * face_law.reference + face_law.imposed) * patch.area
         if len(laws) == 1:
             parts[2:] = list[FloatArray]([np.empty(0)]) * 3
         else:
@@ -355,10 +355,10 @@ class ConstantMoment:
 
     def surfaces(self) -> tuple[float, float]:
         """Extremes of the surface temperatures."""
-        _, places, areas, halves = self.body.boundary_faces
-        if not places.size:
+        _, coordinates, areas, halves = self.body.boundary_faces
+        if not coordinates.size:
             return math.inf, -math.inf
-        surface = self.body.conduction.restore(self.potential[places] + self.flow.faces[0] / (areas * halves))
+        surface = self.body.conduction.restore(self.potential[coordinates] + self.flow.faces[0] / (areas * halves))
         return float(surface.min()), float(surface.max())
 
     def make_solver(self, tau: float) -> "Filter":

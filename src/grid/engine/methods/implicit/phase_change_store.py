@@ -17,7 +17,7 @@ HOP = 1e-12  # [-] enthalpy below a corner at which a cell that cools ends, over
 
 
 @dataclass(frozen=True)
-class Store:
+class EnthalpyModel:
     """The enthalpies of the cells and the temperatures that belong to them."""
 
     space: Space

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from grid.engine.errors import RunError
-from grid.engine.methods.state import Ledger, Segment, State
+from grid.engine.methods.state import HeatBalance, Segment, State
 from grid.engine.space.laws import HeatFlow, split_signs
 from grid.engine.space.nonlinear import find_variation
 from grid.engine.space.space import Space
@@ -80,7 +80,9 @@ class EqualSteps(ABC):
         return find_longest_step(self.space, (before.temperature, after.temperature), after.time, step, D)
 
 
-def book(ledger: Ledger, step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> Ledger:
+def add_step_heat(
+    heat_balance: HeatBalance, step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]
+) -> HeatBalance:
     """Enter the heat of one step: the stage flows with the weights of the method, of each face by itself.
 
     A stage may overshoot what the step as a whole does: where a cell melts within a step, heat goes in at one stage and
@@ -95,7 +97,7 @@ def book(ledger: Ledger, step: float, flows: tuple[HeatFlow, ...], weights: tupl
         into, out = into + one, out + other
     generated = sum(weight * flow.generated for weight, flow in zip(weights, flows, strict=True))
     prescribed = _weigh(step, flows, weights) if flows[0].prescribed else ()
-    return ledger.add(step * into, step * out, step * generated, prescribed)
+    return heat_balance.add(step * into, step * out, step * generated, prescribed)
 
 
 def _weigh(step: float, flows: tuple[HeatFlow, ...], weights: tuple[float, ...]) -> tuple[float, ...]:

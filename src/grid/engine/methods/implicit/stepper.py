@@ -25,12 +25,12 @@ import numpy as np
 
 from grid.engine.costs.runs import LARGE_CELLS
 from grid.engine.errors import NotConvergedError
-from grid.engine.linear.balance import Balance
-from grid.engine.linear.iteration import TOLERANCE, balance
+from grid.engine.linear.balance import BalanceSolution
+from grid.engine.linear.iteration import TOLERANCE, solve_balance
 from grid.engine.linear.newton import can_differentiate, make_newton_solver
 from grid.engine.linear.systems import LinearSolver, make_solver
-from grid.engine.methods.implicit.adaptive import CARRY, CARRY_DAMPED, Attempt
-from grid.engine.methods.implicit.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, book, combine
+from grid.engine.methods.implicit.adaptive import CARRY, CARRY_DAMPED, TrialStep
+from grid.engine.methods.implicit.scheme import GAMMA, LOCAL, WEIGHTS, D, EqualSteps, W, add_step_heat, combine
 from grid.engine.methods.state import Segment, State, include_references
 from grid.engine.space.carrying import make_strict
 from grid.engine.space.laws import HeatFlow, Loads
@@ -114,10 +114,10 @@ class ImplicitStepper(EqualSteps):
         known: FloatArray,
         guess: FloatArray,
         stage: Stage,
-        before: Balance | None = None,
+        before: BalanceSolution | None = None,
         *,
         is_strict: bool = False,
-    ) -> Balance:
+    ) -> BalanceSolution:
         """The field T with C (T - base) = known + weight step f(T) at the time of a stage.
 
         Args:
@@ -138,7 +138,7 @@ class ImplicitStepper(EqualSteps):
         if not space.problem.is_linear:
             is_kept = before is not None and before.is_steady and self.body is None
             solver = before.solver if before is not None and is_kept else self._find_reference(tau)
-            done = balance(
+            done = solve_balance(
                 space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver, tolerance=self.accuracy
             )
             return done if self.body is None else replace(done, flow=self.body.join(done.flow))
@@ -146,16 +146,16 @@ class ImplicitStepper(EqualSteps):
         solver = self._solver(stage.step, stage.weight, loads)
         if space.correction is not None:
             from grid.engine.linear.accelerated import TOLERANCE as TOLERANCE_LIMITED
-            from grid.engine.linear.accelerated import balance_limited
+            from grid.engine.linear.accelerated import solve_limited_balance
 
             accuracy = max(TOLERANCE_LIMITED, self.accuracy)
-            return balance_limited(
+            return solve_limited_balance(
                 space, base, known, guess, shift=1.0, tau=tau, time=stage.time, solver=solver, tolerance=accuracy
             )
         temperature = base + solver.solve(known + tau * self.space.heat_flow(base, loads).net)
-        return Balance(temperature, self.space.heat_flow(temperature, loads), loads, self.space, solver, 1)
+        return BalanceSolution(temperature, self.space.heat_flow(temperature, loads), loads, self.space, solver, 1)
 
-    def _guess_last(self, old: FloatArray, middle: Balance) -> FloatArray:
+    def _guess_last(self, old: FloatArray, middle: BalanceSolution) -> FloatArray:
         """First guess of the last stage: the middle stage extrapolated to the end of the step.
 
         Within the extremes of both fields, for which properties are known to be physical.
@@ -236,14 +236,14 @@ class ImplicitStepper(EqualSteps):
         done, local, last = self._take_within(state, segment, number, step)
         return replace(done, error=self._carry(state, local, last))
 
-    def try_step(self, state: State, segment: Segment, step: float) -> Attempt:
+    def try_step(self, state: State, segment: Segment, step: float) -> TrialStep:
         """One step of TR-BDF2 over the whole of a segment, for a controller to judge."""
         done, local, last = self._take_within(state, segment, 0, step)
         return self._attempt(done, local, last, CARRY)
 
     def _take_within(
         self, state: State, segment: Segment, number: int, step: float
-    ) -> tuple[State, FloatArray, Balance]:
+    ) -> tuple[State, FloatArray, BalanceSolution]:
         """A step; of a limited flow that makes a new extreme the strict one, which lets the extremes of cells not grow.
 
         A smooth extreme between two cells is larger than both and would show when it reaches the next.
@@ -255,7 +255,7 @@ class ImplicitStepper(EqualSteps):
 
     def _take(
         self, state: State, segment: Segment, number: int, step: float, *, is_strict: bool = False
-    ) -> tuple[State, FloatArray, Balance]:
+    ) -> tuple[State, FloatArray, BalanceSolution]:
         """A step with its local error [J], not filtered, and its last stage."""
         space = self._strict_space if is_strict else self.space
         start, end = segment.time(number), segment.time(number + 1)
@@ -272,27 +272,29 @@ class ImplicitStepper(EqualSteps):
         bounds = state.bounds
         for load in (loads, middle.loads, last.loads):
             bounds = include_references(bounds, load)
-        ledger = book(state.ledger, step, flows, WEIGHTS)
+        heat_balance = add_step_heat(state.heat_balance, step, flows, WEIGHTS)
         turns = state.iterations + middle.iterations + last.iterations
-        done = replace(state, time=end, temperature=last.temperature, ledger=ledger, bounds=bounds, iterations=turns)
+        done = replace(
+            state, time=end, temperature=last.temperature, heat_balance=heat_balance, bounds=bounds, iterations=turns
+        )
         return done, local, last
 
-    def damp_step(self, state: State, segment: Segment, step: float) -> Attempt:
+    def damp_step(self, state: State, segment: Segment, step: float) -> TrialStep:
         """Two steps of backward Euler of d h, with the matrix of a step h; their error is half of h^2 T_tt each."""
-        size, ledger, bounds, temperature = D * step, state.ledger, state.bounds, state.temperature
+        size, heat_balance, bounds, temperature = D * step, state.heat_balance, state.bounds, state.temperature
         before, _ = self._find_flow(self.space, temperature, segment.inside(segment.start))
         none = np.zeros_like(temperature)
         turns = state.iterations
         for part in (1, 2):
             at = segment.inside(segment.start + part * size)
             done = self._stage(temperature, none, temperature, Stage(step, D, at), is_strict=True)
-            temperature, ledger = done.temperature, book(ledger, size, (done.flow,), (1.0,))
+            temperature, heat_balance = done.temperature, add_step_heat(heat_balance, size, (done.flow,), (1.0,))
             bounds, turns = include_references(bounds, done.loads), turns + done.iterations
         damped = replace(
             state,
             time=segment.start + 2.0 * size,
             temperature=temperature,
-            ledger=ledger,
+            heat_balance=heat_balance,
             bounds=bounds,
             damped_steps=state.damped_steps + 1,
             iterations=turns,
@@ -322,26 +324,30 @@ class ImplicitStepper(EqualSteps):
     def _damped_step(self, state: State, attempt: State, segment: Segment, number: int, step: float) -> State:
         """Two steps of backward Euler, which make no new extreme; their distance to `attempt` counts as error."""
         start, end = segment.time(number), segment.time(number + 1)
-        temperature, ledger, none = state.temperature, state.ledger, np.zeros_like(state.temperature)
+        temperature, heat_balance, none = state.temperature, state.heat_balance, np.zeros_like(state.temperature)
         for time in (0.5 * (start + end), end):
             done = self._stage(temperature, none, temperature, Stage(step, 0.5, segment.inside(time)), is_strict=True)
-            temperature, ledger = done.temperature, book(ledger, 0.5 * step, (done.flow,), (1.0,))
+            temperature, heat_balance = done.temperature, add_step_heat(heat_balance, 0.5 * step, (done.flow,), (1.0,))
         local = done.space.capacity * (temperature - attempt.temperature)
-        return replace(attempt, temperature=temperature, ledger=ledger, error=self._carry(state, local, done))
+        return replace(
+            attempt, temperature=temperature, heat_balance=heat_balance, error=self._carry(state, local, done)
+        )
 
     def estimate_error(self, state: State) -> FloatArray:
         """Estimate of the time error of each cell, flat [K]."""
         return np.abs(state.error) if state.error is not None else np.zeros_like(state.temperature)
 
-    def _capacity_of(self, done: Balance) -> FloatArray:
+    def _capacity_of(self, done: BalanceSolution) -> FloatArray:
         """Heat capacities in the matrix of a stage, with which its filter never makes an error grow [J/K]."""
         is_kept = any(done.solver is known for known in self._references.values())
         return freeze_start(self.space)[0].capacity if is_kept else done.space.capacity
 
-    def _attempt(self, state: State, local: FloatArray, done: Balance, powers: tuple[float, float]) -> Attempt:
+    def _attempt(
+        self, state: State, local: FloatArray, done: BalanceSolution, powers: tuple[float, float]
+    ) -> TrialStep:
         capacity, rate, solver = self._capacity_of(done), done.space.rate, done.solver
         slowest = math.inf if done.space.correction is None else SHIFTED
-        return Attempt(
+        return TrialStep(
             state,
             local,
             lambda heat: capacity * solver.solve(heat),
@@ -350,7 +356,7 @@ class ImplicitStepper(EqualSteps):
             slowest_power=slowest,
         )
 
-    def _carry(self, state: State, local: FloatArray, done: Balance) -> FloatArray:
+    def _carry(self, state: State, local: FloatArray, done: BalanceSolution) -> FloatArray:
         """Filter the local error [J] and carry the one so far along.
 
         One solve, backward Euler over the weight of the stage, which damps less than the equation does.

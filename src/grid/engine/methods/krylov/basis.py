@@ -68,15 +68,15 @@ class System:
             alone = _whiten(others)
             return np.vstack([np.zeros((1, alone.shape[1])), alone])
         besides = _whiten(others - np.multiply.outer(even, even))
-        places = np.zeros((1 + even.size, 1 + besides.shape[1]))
-        places[0, 0], places[0, 1:], places[1:, 1:] = 1.0, -(even @ besides), besides
-        return places
+        coordinates = np.zeros((1 + even.size, 1 + besides.shape[1]))
+        coordinates[0, 0], coordinates[0, 1:], coordinates[1:, 1:] = 1.0, -(even @ besides), besides
+        return coordinates
 
     @cached_property
     def _modes(self) -> tuple[FloatArray, FloatArray]:
         """Rates [1/s] and modes in the combinations of `_places`."""
-        places = self._places
-        rates, modes = np.linalg.eigh(places.T @ self.stiffness @ places)
+        coordinates = self._places
+        rates, modes = np.linalg.eigh(coordinates.T @ self.stiffness @ coordinates)
         return np.maximum(rates, 0.0), modes
 
     def find_modes(self) -> tuple[FloatArray, FloatArray]:
@@ -86,12 +86,12 @@ class System:
 
     def move(self, times: FloatArray) -> Motion:
         """The motion from rest to some times [s]."""
-        places, (rates, modes) = self._places, self._modes
-        inner = modes.T @ (places.T @ self.drive)
-        integral = places @ (modes @ (inner[:, None] * times**2 * phi_2(-np.multiply.outer(rates, times))))
+        coordinates, (rates, modes) = self._places, self._modes
+        inner = modes.T @ (coordinates.T @ self.drive)
+        integral = coordinates @ (modes @ (inner[:, None] * times**2 * phi_2(-np.multiply.outer(rates, times))))
         # the change from the integral, and its first row to the last rounding: the heat balance of the body
         rest = np.multiply.outer(self.drive, times) - self.stiffness @ integral
-        change = places @ np.linalg.solve(places.T @ self.mass @ places, places.T @ rest)
+        change = coordinates @ np.linalg.solve(coordinates.T @ self.mass @ coordinates, coordinates.T @ rest)
         change[0] += (rest[0] - self.mass[0] @ change) / self.mass[0, 0]
         return Motion(change, integral)
 
@@ -268,7 +268,7 @@ class Basis:
     def look(self, coefficients: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
         """Some changes at some cells, shape (changes, cells)."""
         out = np.empty((len(coefficients), cells.size))
-        kernels.combine_at(out, self.vectors, self._operator.places(cells), *self._part(coefficients))
+        kernels.combine_at(out, self.vectors, self._operator.coordinates(cells), *self._part(coefficients))
         return out
 
     def measure(self, coefficients: FloatArray) -> float:

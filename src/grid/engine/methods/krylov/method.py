@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from grid.engine.costs.runs import count_faces, factor_entries, factor_work
 from grid.engine.costs.table import Work, add, price, scale
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost, find_symmetry
 
 if TYPE_CHECKING:
@@ -42,80 +42,80 @@ class KrylovMethod:
 
     name: str = "krylov"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        found = find_symmetry(facts)
-        if found is None and isinstance(facts.changing_loads, str):
-            found = facts.changing_loads
-        if found is None and facts.stiffness == 0.0:
+        found = find_symmetry(inputs)
+        if found is None and isinstance(inputs.changing_loads, str):
+            found = inputs.changing_loads
+        if found is None and inputs.stiffness == 0.0:
             return "nothing conducts, so there is no matrix to invert"
-        if found is None and len(facts.changing_loads) > MOST_LOADS:
+        if found is None and len(inputs.changing_loads) > MOST_LOADS:
             return f"more than {MOST_LOADS} loads change in time"
         return found
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        if is_driven(facts):
-            return _estimate_driven(facts)
-        decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
+        if is_driven(inputs):
+            return _estimate_driven(inputs)
+        decades = max(math.log10(1e-3 / inputs.tolerance), -0.5)
         directions = DIRECTIONS + DIRECTIONS_DECADE * decades
-        windows, shared = _count_windows(facts)
+        windows, shared = _count_windows(inputs)
         many = directions + (DIRECTIONS_SHARED if shared else 0.0)
-        fields_found = len(facts.landings) * facts.cells
+        fields_found = len(inputs.stop_times) * inputs.cells
         work = add(
-            scale(_multigrid_work(facts, directions, many), windows),
-            {"direction_cell": windows * facts.cells * many},
+            scale(_multigrid_work(inputs, directions, many), windows),
+            {"direction_cell": windows * inputs.cells * many},
             {"landing_cell": fields_found, "field_cell": fields_found * many},
         )
-        fields = FIELDS_DOUBLE + many if facts.tolerance < SINGLE_TOLERANCE else FIELDS + 0.5 * many
+        fields = FIELDS_DOUBLE + many if inputs.tolerance < SINGLE_TOLERANCE else FIELDS + 0.5 * many
         fields *= GROWN if many > ROOM else 1.0
-        memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + fields)) + 2_000_000
-        return Cost(len(facts.landings), work, memory)
+        memory = int(8 * inputs.cells * (2 * (len(inputs.times) + 1) + fields)) + 2_000_000
+        return Cost(len(inputs.stop_times), work, memory)
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
         from grid.engine.methods.krylov.stepper import KrylovStepper
 
-        if is_driven(facts):
+        if is_driven(inputs):
             from grid.engine.methods.driven.stepper import DrivenStepper
 
-            loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
-            make = functools.partial(_make_modes, tolerance=facts.tolerance, is_direct=is_direct(facts))
-            return DrivenStepper(space, facts.times or (facts.duration,), loads, make, self.name)
-        return KrylovStepper(space, facts.landings, facts.tolerance)
+            loads = inputs.changing_loads if isinstance(inputs.changing_loads, tuple) else ()
+            make = functools.partial(_make_modes, tolerance=inputs.tolerance, is_direct=is_direct(inputs))
+            return DrivenStepper(space, inputs.times or (inputs.duration,), loads, make, self.name)
+        return KrylovStepper(space, inputs.stop_times, inputs.tolerance)
 
 
-def is_driven(facts: Facts) -> bool:
+def is_driven(inputs: MethodInputs) -> bool:
     """Tell whether modes of a Krylov space are driven by the loads, rather than fields found by windows of times."""
-    return not facts.is_constant or is_direct(facts)
+    return not inputs.is_constant or is_direct(inputs)
 
 
-def is_direct(facts: Facts) -> bool:
+def is_direct(inputs: MethodInputs) -> bool:
     """Tell whether systems are factorised on the body's cells rather than solved by multigrid on those of the box."""
-    many, shifts, _ = _count_directions(facts)
+    many, shifts, _ = _count_directions(inputs)
     # by the constants alone, so that no calibration changes the bytes of the method
-    return price(_direct_work(facts, many, shifts)) < price(_multigrid_work(facts, many, many))
+    return price(_direct_work(inputs, many, shifts)) < price(_multigrid_work(inputs, many, many))
 
 
-def _count_directions(facts: Facts) -> tuple[float, int, int]:
+def _count_directions(inputs: MethodInputs) -> tuple[float, int, int]:
     """Directions of driven modes, systems that they come from, and stretches of the loads."""
-    decades = max(math.log10(1e-3 / facts.tolerance), 0.0)
-    loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
-    before, shortest = 0.0, facts.duration
-    for time in facts.times or (facts.duration,):
+    decades = max(math.log10(1e-3 / inputs.tolerance), 0.0)
+    loads = inputs.changing_loads if isinstance(inputs.changing_loads, tuple) else ()
+    before, shortest = 0.0, inputs.duration
+    for time in inputs.times or (inputs.duration,):
         shortest, before = min(shortest, time - before), time
-    span = math.log10(facts.duration / shortest)
+    span = math.log10(inputs.duration / shortest)
     shifts = min(1 + math.ceil((span + 0.3) / DECADE), MOST_SHIFTS)
     rounds = ROUNDS + ROUNDS_DECADE * decades + ROUNDS_SPAN * span
-    return rounds * (1 + len(loads)), shifts, facts.knots + len(facts.times) + 1
+    return rounds * (1 + len(loads)), shifts, inputs.knots + len(inputs.times) + 1
 
 
-def _estimate_driven(facts: Facts) -> Cost:
-    many, shifts, stretches = _count_directions(facts)
-    direct, landings = is_direct(facts), len(facts.times) or 1
-    cells = facts.body_cells if direct else facts.cells
-    marched = (ROUNDS + many / (1 + facts.knots)) * stretches
-    faces = count_faces(facts.problem, facts.body_cells or cells)
+def _estimate_driven(inputs: MethodInputs) -> Cost:
+    many, shifts, stretches = _count_directions(inputs)
+    direct, stop_times = is_direct(inputs), len(inputs.times) or 1
+    cells = inputs.body_cells if direct else inputs.cells
+    marched = (ROUNDS + many / (1 + inputs.knots)) * stretches
+    faces = count_faces(inputs.problem, inputs.body_cells or cells)
     own = {
         "orthogonal_cell": cells * many**2,
         "direction": many,
@@ -123,20 +123,20 @@ def _estimate_driven(facts: Facts) -> Cost:
         "stretch_mode": marched * many,
         "booked_face": stretches * faces,
         "booked_face_mode": stretches * faces * many,
-        "landing": landings,
-        "landing_cell": landings * facts.cells,
-        "field_cell": landings * facts.cells * many,
+        "landing": stop_times,
+        "landing_cell": stop_times * inputs.cells,
+        "field_cell": stop_times * inputs.cells * many,
     }
-    work = add(_direct_work(facts, many, shifts) if direct else _multigrid_work(facts, many, many), own)
-    entries = shifts * factor_entries(facts.problem.domain.cells, cells) if direct else 0.0
-    fields = 2 * (landings + 1) * facts.cells + (many + FIELDS) * cells + 3.0 * entries + 4.0 * stretches * many
-    return Cost(landings, work, int(8 * fields) + 2_000_000)
+    work = add(_direct_work(inputs, many, shifts) if direct else _multigrid_work(inputs, many, many), own)
+    entries = shifts * factor_entries(inputs.problem.domain.cells, cells) if direct else 0.0
+    fields = 2 * (stop_times + 1) * inputs.cells + (many + FIELDS) * cells + 3.0 * entries + 4.0 * stretches * many
+    return Cost(stop_times, work, int(8 * fields) + 2_000_000)
 
 
-def _direct_work(facts: Facts, many: float, shifts: int) -> Work:
+def _direct_work(inputs: MethodInputs, many: float, shifts: int) -> Work:
     """Factorisations and solves."""
-    shape, cells = facts.problem.domain.cells, facts.body_cells or facts.cells
-    loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
+    shape, cells = inputs.problem.domain.cells, inputs.body_cells or inputs.cells
+    loads = inputs.changing_loads if isinstance(inputs.changing_loads, tuple) else ()
     late = min(max(many / (1 + len(loads)) - PATIENCE, 0.0) / shifts, 1.0)  # the middle shift alone serves at first
     factors = 1.0 + (shifts - 1) * late
     solves = {"solve_entry": 2.0 * many * factor_entries(shape, cells), "solve_cell": many * cells}
@@ -144,20 +144,20 @@ def _direct_work(facts: Facts, many: float, shifts: int) -> Work:
     return add(scale(add(factor_work(shape, cells), matrix), factors), solves)
 
 
-def _multigrid_work(facts: Facts, directions: float, many: float) -> Work:
+def _multigrid_work(inputs: MethodInputs, directions: float, many: float) -> Work:
     """Set-up and cycles of the systems for some directions, of which the first ones take more."""
-    decades = max(math.log10(1e-3 / facts.tolerance), -0.5)
+    decades = max(math.log10(1e-3 / inputs.tolerance), -0.5)
     cycles = (CYCLES + CYCLES_DECADE * decades) * many / directions
-    if not facts.is_constant:
+    if not inputs.is_constant:
         cycles = many * CYCLES_DIRECTION
-    kind = "" if facts.is_constant else "driven_"
-    cell = f"{kind}cycle_cell_3d" if facts.dimension == 3 else f"{kind}cycle_cell_2d"
-    double = DOUBLE if facts.tolerance < SINGLE_TOLERANCE else 1.0
+    kind = "" if inputs.is_constant else "driven_"
+    cell = f"{kind}cycle_cell_3d" if inputs.dimension == 3 else f"{kind}cycle_cell_2d"
+    double = DOUBLE if inputs.tolerance < SINGLE_TOLERANCE else 1.0
     return {
         "krylov": 1.0,
-        "krylov_cell": facts.cells,
+        "krylov_cell": inputs.cells,
         f"{kind}cycle_fixed": cycles,
-        cell: cycles * facts.cells * double,
+        cell: cycles * inputs.cells * double,
     }
 
 
@@ -170,7 +170,7 @@ def _make_modes(
     return ReducedModes(space, loads, start, signals, course, tolerance=tolerance, is_direct=is_direct)
 
 
-def _count_windows(facts: Facts) -> tuple[int, bool]:
+def _count_windows(inputs: MethodInputs) -> tuple[int, bool]:
     """Sets of directions that the landings need, and whether several landings share one."""
-    decades = [int(math.log(facts.landings[-1] / landing) / math.log(WINDOW)) for landing in facts.landings]
+    decades = [int(math.log(inputs.stop_times[-1] / stop_time) / math.log(WINDOW)) for stop_time in inputs.stop_times]
     return len(set(decades)), len(decades) > len(set(decades))

@@ -48,7 +48,7 @@ class Operator(Protocol):
     def unpack_all(self, fields: FloatArray) -> FloatArray:
         """Fields in the order of this operator as those of the box, shape (fields, cells); outside is their mean."""
 
-    def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+    def coordinates(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         """Positions of cells of the box in the order of this operator."""
 
 
@@ -103,7 +103,7 @@ class MultigridOperator:
             out[row] = self._space.fill(self._arrangement.unpack(field))
         return out
 
-    def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+    def coordinates(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         """Positions of cells of the box in the order of this operator."""
         if self._arrangement.is_natural:
             return cells
@@ -134,8 +134,8 @@ class DirectOperator:
         self._matrix = matrix.tocsr()
         self.capacity = np.ascontiguousarray(space.capacity[self._body])
         self.leak = np.zeros_like(self.capacity)
-        for patch, closure in zip(space.patches, loads.closures, strict=True):
-            np.add.at(self.leak, self.places(patch.cells), patch.area * closure.transmittance)
+        for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+            np.add.at(self.leak, self.coordinates(patch.cells), patch.area * face_law.transmittance)
         self._shifts, self._factors = tuple(shifts), dict[int, Factors]()
         self._own = sparse.diags(self.capacity)
 
@@ -160,7 +160,7 @@ class DirectOperator:
         """Spread fields over the box, shape (fields, cells); outside is their mean."""
         return self._space.spread(fields)
 
-    def places(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
+    def coordinates(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
         """Positions of cells of the box among those of the body."""
         return np.searchsorted(self._body, cells)
 

@@ -16,11 +16,11 @@ from functools import cached_property
 import numpy as np
 
 from grid.engine.errors import NotConvergedError
-from grid.engine.methods.booking import Heat, count_heat
 from grid.engine.methods.bounds import keep_bounds, reason_without_bounds, tolerance_scale
 from grid.engine.methods.krylov.basis import Basis, Motion
 from grid.engine.methods.run_marks import RunMarks
-from grid.engine.methods.state import Ledger, Segment, State, include_references
+from grid.engine.methods.state import HeatBalance, Segment, State, include_references
+from grid.engine.methods.step_heat import Heat, count_heat
 from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
@@ -63,7 +63,7 @@ class KrylovStepper:
     """
 
     space: Space
-    landings: Sequence[float]
+    stop_times: Sequence[float]
     tolerance: float
     name: str = "krylov"
     _kept: dict[tuple[float, bool], Window] = field(default_factory=dict, repr=False)
@@ -90,30 +90,32 @@ class KrylovStepper:
         motion = basis.system.move(np.array([end - base]))
         temperature = basis.find_fields(motion.change.T)[0]
         # the heat of a run is booked anew from its start, as other directions may have served the times before
-        ledger, before = (Ledger(), 0.0) if is_known else (state.ledger, float(self.estimate_error(state)[0]))
-        ledger = self._count(basis, motion, end - base).book(ledger)
+        heat_balance, before = (
+            (HeatBalance(), 0.0) if is_known else (state.heat_balance, float(self.estimate_error(state)[0]))
+        )
+        heat_balance = self._count(basis, motion, end - base).book(heat_balance)
         if self._is_bounded:
-            temperature, ledger = keep_bounds(temperature, self.space, bounds, ledger)
+            temperature, heat_balance = keep_bounds(temperature, self.space, bounds, heat_balance)
         return replace(
             state,
             time=end,
             step=state.step + 1,
             temperature=temperature,
             bounds=bounds,
-            ledger=ledger,
+            heat_balance=heat_balance,
             error=np.array([before + window.error(end - base)]),
             controller=self._marks.make(temperature, end) if is_known else (),
         )
 
     def _find_window(self, end: float) -> Window:
         """Directions for a time of the run, stored for later times; they follow from the plan alone."""
-        high, is_landing = self.landings[-1], end in self.landings
+        high, is_landing = self.stop_times[-1], end in self.stop_times
         while end <= high / WINDOW:
             high /= WINDOW
         if (high, is_landing) not in self._kept:
             for key in [key for key in self._kept if key[1] == is_landing]:
                 del self._kept[key]
-            times = np.array([time for time in self.landings if high / WINDOW < time <= high])
+            times = np.array([time for time in self.stop_times if high / WINDOW < time <= high])
             if not is_landing:
                 times = high * np.geomspace(1.0 / WINDOW, 1.0, SAMPLES)
             self._kept[high, is_landing] = self._build(self.space.initial_temperature(), times)
@@ -161,7 +163,7 @@ class KrylovStepper:
 
     @cached_property
     def _marks(self) -> RunMarks:
-        return RunMarks(self.space, self.landings[-1])
+        return RunMarks(self.space, self.stop_times[-1])
 
     @cached_property
     def _loads(self) -> Loads:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs.runs import count_faces
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost, find_symmetry
 
 if TYPE_CHECKING:
@@ -26,42 +26,42 @@ class ModalMethod:
 
     name: str = "modal"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        cells = facts.cells
-        if cells > (MOST_CELLS_1D if facts.dimension == 1 else MOST_CELLS):
+        cells = inputs.cells
+        if cells > (MOST_CELLS_1D if inputs.dimension == 1 else MOST_CELLS):
             return "the body has too many modes to find all of them"
-        found = find_symmetry(facts)
-        if found is None and isinstance(facts.changing_loads, str):
-            found = facts.changing_loads
-        if found is None and facts.stiffness * facts.duration * ROUNDING > SHARE * facts.tolerance:
+        found = find_symmetry(inputs)
+        if found is None and isinstance(inputs.changing_loads, str):
+            found = inputs.changing_loads
+        if found is None and inputs.stiffness * inputs.duration * ROUNDING > SHARE * inputs.tolerance:
             return "the slowest modes would be lost in the rounding of the fastest"
         return found
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        cells, landings = facts.cells, len(facts.times) or 1
-        stretches, modes = facts.knots + landings, facts.body_cells or cells
-        faces = count_faces(facts.problem, modes)
+        cells, stop_times = inputs.cells, len(inputs.times) or 1
+        stretches, modes = inputs.knots + stop_times, inputs.body_cells or cells
+        faces = count_faces(inputs.problem, modes)
         work = {
             "modal": 1.0,
-            "modal_square" if facts.dimension == 1 else "modal_cube": modes ** (2 if facts.dimension == 1 else 3),
+            "modal_square" if inputs.dimension == 1 else "modal_cube": modes ** (2 if inputs.dimension == 1 else 3),
             "stretch": stretches,
-            "stretch_mode": stretches * modes * (1 + len(facts.changing_loads)),
+            "stretch_mode": stretches * modes * (1 + len(inputs.changing_loads)),
             "booked_face": stretches * faces,
             "booked_face_mode": stretches * faces * modes,
-            "modal_landing": landings,
-            "modal_landing_cell_mode": landings * modes**2,
+            "modal_landing": stop_times,
+            "modal_landing_cell_mode": stop_times * modes**2,
         }
-        memory = int(8 * (3 * cells**2 + 4 * stretches * cells + 2 * (landings + 1) * cells)) + 2_000_000
-        return Cost(landings, work, memory)
+        memory = int(8 * (3 * cells**2 + 4 * stretches * cells + 2 * (stop_times + 1) * cells)) + 2_000_000
+        return Cost(stop_times, work, memory)
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
         from grid.engine.methods.driven.stepper import DrivenStepper
 
-        loads = facts.changing_loads if isinstance(facts.changing_loads, tuple) else ()
-        return DrivenStepper(space, facts.times or (facts.duration,), loads, _make_modes, self.name)
+        loads = inputs.changing_loads if isinstance(inputs.changing_loads, tuple) else ()
+        return DrivenStepper(space, inputs.times or (inputs.duration,), loads, _make_modes, self.name)
 
 
 def _make_modes(

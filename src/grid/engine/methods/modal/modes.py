@@ -38,8 +38,8 @@ class FullModes:
         self.drives = np.stack([one[self._body] for one in heat]) @ self._vectors.T
         self._given = np.array([float(one[self._body].sum()) for one in heat])
         leak = np.zeros(start.size)
-        for patch, closure in zip(space.patches, loads.closures, strict=True):
-            np.add.at(leak, patch.cells, patch.area * closure.transmittance)
+        for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+            np.add.at(leak, patch.cells, patch.area * face_law.transmittance)
         self._leak, self._heat = self._vectors @ leak[self._body], self._vectors @ space.capacity[self._body]
 
     def find_fields(self, amplitudes: FloatArray) -> FloatArray:
@@ -50,8 +50,8 @@ class FullModes:
 
     def look(self, amplitudes: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
         """Find some changes at some cells, shape (changes, cells)."""
-        out, places = np.empty((len(amplitudes), cells.size)), np.searchsorted(self._body, cells)
-        kernels.combine_at(out, self._vectors, places, np.zeros(len(amplitudes)), amplitudes)
+        out, coordinates = np.empty((len(amplitudes), cells.size)), np.searchsorted(self._body, cells)
+        kernels.combine_at(out, self._vectors, coordinates, np.zeros(len(amplitudes)), amplitudes)
         return out
 
     def close(self, amplitudes: FloatArray, integrals: FloatArray, given: FloatArray) -> FloatArray:

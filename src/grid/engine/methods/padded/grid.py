@@ -127,7 +127,7 @@ class Layout:
         cells: NDArray[np.floating] = padded.reshape(self.shape)[self.inside]
         return cells.reshape(-1)
 
-    def places(self, cells: NDArray[np.intp]) -> NDArray[np.int64]:
+    def coordinates(self, cells: NDArray[np.intp]) -> NDArray[np.int64]:
         """Flat padded indices of flat indices of cells."""
         plane, row, column = np.unravel_index(cells, self.full)
         _, _, _, stride, depth, _, first = self.sizes[:7]
@@ -143,9 +143,9 @@ class Layout:
 def closed_conductances(space: Space, loads: Loads) -> tuple[FloatArray, ...]:
     """G [W/K] of all faces, with U A of the boundary on the outer faces and on those of a masked body."""
     found = [conductance.copy() for conductance in space.conductances]
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
-        if np.any(closure.transmittance):
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        if np.any(face_law.transmittance):
             faces = list(np.unravel_index(patch.cells, space.shape))
             faces[patch.axis] = faces[patch.axis] + patch.side
-            found[patch.axis][tuple(faces)] = closure.transmittance * patch.area
+            found[patch.axis][tuple(faces)] = face_law.transmittance * patch.area
     return tuple(found)

@@ -94,11 +94,13 @@ def find_surface(near: float, half: float, face: tuple[float, ...], law: tuple[f
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _find_heat(f: int, x: Array, places: Array, half: Array, area: Array, laws: Array, law: tuple[float, ...]) -> float:
+def _find_heat(
+    f: int, x: Array, coordinates: Array, half: Array, area: Array, laws: Array, law: tuple[float, ...]
+) -> float:
     """Heat flow from a face of the boundary into its cell [W]."""
     if half[f] == 0.0:
         return area[f] * laws[f, 4]  # type: ignore[no-any-return]
-    near = x[places[f]]
+    near = x[coordinates[f]]
     face = (laws[f, 0], laws[f, 1], laws[f, 2], laws[f, 3], laws[f, 4], laws[f, 5], laws[f, 6])
     surface = find_surface(near, half[f], face, law)
     s = _find_mean(near, surface, law[0], law[1], law[2], law[3])
@@ -106,12 +108,12 @@ def _find_heat(f: int, x: Array, places: Array, half: Array, area: Array, laws: 
 
 
 @njit(cache=True, nogil=True)
-def _add_heats(out: Array, rate: Array, places: Array, heats: Array, forward: float, flows: Array) -> None:
+def _add_heats(out: Array, rate: Array, coordinates: Array, heats: Array, forward: float, flows: Array) -> None:
     """Add the heat of all faces to their cells, and the heat into and out of the body to `flows` [W]."""
     into, away = 0.0, 0.0
-    for f in range(places.shape[0]):
+    for f in range(coordinates.shape[0]):
         heat = heats[f]
-        out[places[f]] += forward * (rate[places[f]] * heat)
+        out[coordinates[f]] += forward * (rate[coordinates[f]] * heat)
         if heat > 0.0:
             into += heat
         else:
@@ -214,12 +216,12 @@ def advance_stage(
     else:
         for row in range(rows):
             _one_row(row, out, x, start, first, grid[0], grid, source, law, weights)
-    places, half, area, given = faces
-    count, shape = places.shape[0], (law[0], law[1], law[2], law[3])
+    coordinates, half, area, given = faces
+    count, shape = coordinates.shape[0], (law[0], law[1], law[2], law[3])
     heats = np.empty(count)
     for f in range(count):
-        heats[f] = _find_heat(f, x, places, half, area, given, shape)
-    _add_heats(out, grid[3], places, heats, weights[3], flows)
+        heats[f] = _find_heat(f, x, coordinates, half, area, given, shape)
+    _add_heats(out, grid[3], coordinates, heats, weights[3], flows)
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -228,8 +230,8 @@ def advance_stage_parallel(
     weights: Array, flows: Array, rows: int,
 ) -> None:  # fmt: skip
     """`advance_stage` with the rows shared among threads; the same bytes."""
-    places, half, area, given = faces
-    count, shape = places.shape[0], (law[0], law[1], law[2], law[3])
+    coordinates, half, area, given = faces
+    count, shape = coordinates.shape[0], (law[0], law[1], law[2], law[3])
     heats = np.empty(count)
     if law[2] == 0.0 and law[3] == 0.0:
         s, (blocks, arrays, parts) = grid[4], _prepare(out, x, start, first, grid, source, weights, rows)
@@ -238,11 +240,11 @@ def advance_stage_parallel(
             block: Any = np.int64(part)
             _linear_block(block, arrays, height, stride, plane, vectors, begin, parts, s0, half_s1)
             for f in range(block, count, blocks):  # faces of one side, which cost alike, to all threads
-                heats[f] = _find_heat(f, x, places, half, area, given, shape)
+                heats[f] = _find_heat(f, x, coordinates, half, area, given, shape)
     else:
         for part in prange(rows):
             row: Any = np.int64(part)
             _one_row(row, out, x, start, first, grid[0], grid, source, law, weights)
             for f in range(row, count, rows):
-                heats[f] = _find_heat(f, x, places, half, area, given, shape)
-    _add_heats(out, grid[3], places, heats, weights[3], flows)
+                heats[f] = _find_heat(f, x, coordinates, half, area, given, shape)
+    _add_heats(out, grid[3], coordinates, heats, weights[3], flows)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from grid.engine.costs.runs import loads_change
 from grid.engine.costs.table import scale
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ class Rkl2Method:
 
     name: str = "rkl2"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        problem = facts.problem
-        if facts.steps is not None:
+        problem = inputs.problem
+        if inputs.steps is not None:
             return "it chooses its steps by their error"
-        if facts.tolerance < LEAST_TOLERANCE:
+        if inputs.tolerance < LEAST_TOLERANCE:
             return f"it keeps tolerances from {LEAST_TOLERANCE:g} on; below, it takes too many of its steps"
         if problem.has_phase_change or any(
             value.variables & {"t", "T"} for material in problem.materials for value in material.capacity_values
@@ -51,25 +51,25 @@ class Rkl2Method:
             return "there is a flow"
         if problem.coupled_axes:
             return "the conductivity is a full tensor"
-        return None if math.isfinite(facts.stiffness) else "the stiffness is not finite"
+        return None if math.isfinite(inputs.stiffness) else "the stiffness is not finite"
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        steps = STEPS * facts.tolerance**-0.4 + STEPS * len(facts.landings)
-        stages = math.sqrt(2.0 * facts.stiffness * facts.duration * steps) + 3.0 * steps
-        if _is_scaled(facts):
-            threaded = THREADED if facts.dimension > 1 and facts.cells >= PARALLEL_CELLS else 1.0
-            work = {"stage": stages, "stage_cell": stages * facts.cells * threaded}
+        steps = STEPS * inputs.tolerance**-0.4 + STEPS * len(inputs.stop_times)
+        stages = math.sqrt(2.0 * inputs.stiffness * inputs.duration * steps) + 3.0 * steps
+        if _is_scaled(inputs):
+            threaded = THREADED if inputs.dimension > 1 and inputs.cells >= PARALLEL_CELLS else 1.0
+            work = {"stage": stages, "stage_cell": stages * inputs.cells * threaded}
         else:
-            work = {"space_stage": stages, "space_stage_cell": stages * facts.cells}
-        if _has_jumps(facts.problem):
+            work = {"space_stage": stages, "space_stage_cell": stages * inputs.cells}
+        if _has_jumps(inputs.problem):
             work = scale(work, JUMPS)
-        memory = int(8 * facts.cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
+        memory = int(8 * inputs.cells * (2 * (len(inputs.times) + 1) + FIELDS)) + 2_000_000
         return Cost(math.ceil(steps), work, memory)
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
-        from grid.engine.methods.facts import analyse_facts
+        from grid.engine.methods.inputs import analyse_inputs
         from grid.engine.methods.load_scale import estimate_span
         from grid.engine.methods.rkl2.rate import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures, widen
         from grid.engine.methods.rkl2.stepper import Rkl2Stepper
@@ -78,20 +78,20 @@ class Rkl2Method:
         law, general = find_scale(space.problem, low, high), SpaceFlow(space)
         chosen: Flow = general
         if law is not None:
-            is_large = facts.dimension > 1 and facts.cells >= PARALLEL_CELLS
+            is_large = inputs.dimension > 1 and inputs.cells >= PARALLEL_CELLS
             chosen = ScaledFlow(space, law, 0.5 * (low + high), widen(low, high), is_parallel=is_large)
-        first = FIRST * facts.tolerance ** (1.0 / 3.0) * facts.landings[0]
-        expected = estimate_span(space, facts)
+        first = FIRST * inputs.tolerance ** (1.0 / 3.0) * inputs.stop_times[0]
+        expected = estimate_span(space, inputs)
         return Rkl2Stepper(
             space,
             chosen,
             general,
-            facts.times,
-            facts.duration,
-            facts.tolerance,
+            inputs.times,
+            inputs.duration,
+            inputs.tolerance,
             first,
             expected,
-            analyse_facts(facts).limits,
+            analyse_inputs(inputs).limits,
         )
 
 
@@ -105,9 +105,9 @@ def _has_jumps(problem: "HeatProblem") -> bool:
     return any(find_degree(value) is None for value in values)
 
 
-def _is_scaled(facts: Facts) -> bool:
+def _is_scaled(inputs: MethodInputs) -> bool:
     """Tell whether the compiled stages are likely to apply; needs no field."""
-    problem = facts.problem
+    problem = inputs.problem
     return problem.domain.active is None and not problem.contacts and "T" not in problem.source_term.variables
 
 

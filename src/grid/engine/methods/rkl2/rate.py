@@ -17,7 +17,7 @@ from grid.engine.methods.rkl2 import kernels
 from grid.engine.problem.boundaries import Boundary
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.space.laws import Loads
-from grid.engine.space.mesh import open_places
+from grid.engine.space.mesh import open_coordinates
 from grid.engine.space.nonlinear import freeze
 from grid.engine.space.space import CELSIUS_ZERO, Space
 from grid.engine.values.expression import Expression
@@ -195,11 +195,11 @@ class ScaledFlow:
     @cached_property
     def _faces(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         patches = self.space.patches
-        places = [self._layout.places(patch.cells) for patch in patches]
+        coordinates = [self._layout.coordinates(patch.cells) for patch in patches]
         areas = [np.full(patch.cells.size, patch.area) for patch in patches]
         empty = np.zeros(0)
         return (
-            np.concatenate([empty.astype(np.int64), *places]),
+            np.concatenate([empty.astype(np.int64), *coordinates]),
             np.concatenate([empty, *self._half]),
             np.concatenate([empty, *areas]),
         )
@@ -246,8 +246,8 @@ def _tabulate(space: Space, index: int, count: int, time: float) -> FloatArray:
 def _strength(law: Boundary, space: Space, index: int, time: float) -> FloatArray:
     """Strength with which the faces radiate [W/(m2 K4)]."""
     patch = space.patches[index]
-    places = {**patch.places, "t": np.float64(time)}
-    product = math.prod(factor.evaluate(places) for factor in law.radiation)
+    coordinates = {**patch.coordinates, "t": np.float64(time)}
+    product = math.prod(factor.evaluate(coordinates) for factor in law.radiation)
     return np.broadcast_to(np.asarray(product, np.float64), (patch.cells.size,)).copy()
 
 
@@ -286,7 +286,9 @@ def _shape(problem: HeatProblem, value: Value, low: float, high: float) -> Float
     if degree is None or degree > 3:
         return None
     at = np.linspace(low, high, 33)
-    middle = {name: np.float64(np.ravel(axis)[axis.size // 2]) for name, axis in open_places(problem.domain).items()}
+    middle = {
+        name: np.float64(np.ravel(axis)[axis.size // 2]) for name, axis in open_coordinates(problem.domain).items()
+    }
     if value.variables - {"T"}:
         return None
     found = np.broadcast_to(value.evaluate({**middle, "T": at}), at.shape)

@@ -258,7 +258,7 @@ class Rkl2Stepper:
         return state if bounds is state.bounds else replace(state, bounds=bounds)
 
     def _book(self, state: State, temperature: FloatArray, heat: FloatArray, end: float) -> State:
-        ledger = state.ledger.add(float(heat[0]), float(heat[1]), float(heat[2]))
+        heat_balance = state.heat_balance.add(float(heat[0]), float(heat[1]), float(heat[2]))
         if self._is_bounded:
-            temperature, ledger = keep_bounds(temperature, self.space, state.bounds, ledger)
-        return replace(state, time=end, step=state.step + 1, temperature=temperature, ledger=ledger)
+            temperature, heat_balance = keep_bounds(temperature, self.space, state.bounds, heat_balance)
+        return replace(state, time=end, step=state.step + 1, temperature=temperature, heat_balance=heat_balance)

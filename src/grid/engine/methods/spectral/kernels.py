@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from grid.engine.space.measure_kernels import BLOCK, survey_blocks
+from grid.engine.space.measure_kernels import BLOCK, measure_blocks
 
 COLUMNS = 256  # [-] columns of a strip of coefficients that stays in the first-level cache
 MODES = 16  # [-] modes that are combined in one turn at most
@@ -127,7 +127,7 @@ def expand_and_survey(
     """`expand_pairs`, and a survey of each block of cells as soon as its rows are complete, while it is in the cache.
 
     Args:
-        pivot, found: See `survey_blocks`.
+        pivot, found: See `measure_blocks`.
         is_seen: For each block whether it was surveyed; one that reaches beyond these rows is not.
     """
     n, columns = out.shape
@@ -138,12 +138,12 @@ def expand_and_survey(
         stop = min(first + rows, end)
         expand_pairs(weights, coefficients, out, shift, first, stop)
         while (upper + 1) * BLOCK <= stop * columns:
-            survey_blocks(flat, pivot, upper, upper + 1, found)
+            measure_blocks(flat, pivot, upper, upper + 1, found)
             is_seen[upper] = True
             upper += 1
         while lower > upper and (lower - 1) * BLOCK >= (n - stop) * columns:
             lower -= 1
-            survey_blocks(flat, pivot, lower, lower + 1, found)
+            measure_blocks(flat, pivot, lower, lower + 1, found)
             is_seen[lower] = True
 
 
@@ -153,4 +153,4 @@ def survey_unseen(out: Array, pivot: float, found: Array, is_seen: Array) -> Non
     flat = out.reshape(-1)
     for block in range(is_seen.size):
         if not is_seen[block]:
-            survey_blocks(flat, pivot, block, block + 1, found)
+            measure_blocks(flat, pivot, block, block + 1, found)

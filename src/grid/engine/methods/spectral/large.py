@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from grid.engine.methods.spectral.modes import FULL_PRODUCT, AxisModes
-from grid.engine.space.measure import conclude, is_large, make_table
-from grid.engine.threads import share
+from grid.engine.space.measure import finish, is_large, make_table
+from grid.engine.threads import parallel_for
 from grid.engine.values.expression import MANY_CELLS
 from grid.engine.values.operations import FloatArray
 
@@ -33,7 +33,7 @@ def can_project(field: FloatArray, modes: AxisModes, many: int) -> bool:
 def project(field: FloatArray, modes: AxisModes, many: int, pivot: float) -> tuple[FloatArray, Seen]:
     """Coefficients of the first modes along the last axis, and the summary of the field."""
     from grid.engine.methods.spectral.kernels import project_rows
-    from grid.engine.space.measure_kernels import survey_blocks
+    from grid.engine.space.measure_kernels import measure_blocks
 
     rows = np.ascontiguousarray(field).reshape(-1, modes.count)
     flat, halves, out = rows.reshape(-1), modes.halves(many), np.empty((len(rows), many))
@@ -42,11 +42,11 @@ def project(field: FloatArray, modes: AxisModes, many: int, pivot: float) -> tup
     groups = _cut(-(-len(rows) // 4))
 
     def do(part: int) -> None:
-        survey_blocks(flat, pivot, blocks[part], blocks[part + 1], found)
+        measure_blocks(flat, pivot, blocks[part], blocks[part + 1], found)
         project_rows(rows, halves, out, 4 * groups[part], min(4 * groups[part + 1], len(rows)))
 
-    share(do, PARTS)
-    return out.reshape(*field.shape[:-1], many), Seen(*conclude(flat, found))
+    parallel_for(do, PARTS)
+    return out.reshape(*field.shape[:-1], many), Seen(*finish(flat, found))
 
 
 def can_expand(modes: AxisModes, size: int, many: int) -> bool:
@@ -75,9 +75,9 @@ def expand(coefficients: FloatArray, modes: AxisModes, shift: float, pivot: floa
     def do(part: int) -> None:
         expand_and_survey(weights, thin, out, shift, cut[part], cut[part + 1], pivot, found, is_seen)
 
-    share(do, PARTS)
+    parallel_for(do, PARTS)
     survey_unseen(out, pivot, found, is_seen)
-    return out.reshape(modes.count, *rest), Seen(*conclude(out.reshape(-1), found))
+    return out.reshape(modes.count, *rest), Seen(*finish(out.reshape(-1), found))
 
 
 def _cut(count: int) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs.table import Work, add, price
-from grid.engine.methods.facts import Facts
+from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost
 from grid.engine.problem.domain import AXES
 from grid.engine.problem.problem import HeatProblem
@@ -25,28 +25,31 @@ class SpectralMethod:
 
     name: str = "spectral"
 
-    def find_obstacle(self, facts: Facts) -> str | None:
+    def find_obstacle(self, inputs: MethodInputs) -> str | None:
         """Give the reason why the method cannot solve a problem, in words; None if it can."""
-        if not facts.is_constant:
+        if not inputs.is_constant:
             return "the problem is not linear with coefficients and loads that are constant in time"
-        return find_variation(facts.problem)
+        return find_variation(inputs.problem)
 
-    def estimate(self, facts: Facts) -> Cost:
+    def estimate(self, inputs: MethodInputs) -> Cost:
         """Estimate steps, work and memory of a run."""
-        cells, landings = facts.cells, len(facts.landings)
-        work, before = {"spectral": float(landings), "spectral_film": landings * _count_film_modes(facts.problem)}, 0.0
-        for landing in facts.landings:
-            work = add(work, _count_transforms(facts, landing - before))
-            before = landing
-        memory = int(8 * cells * (2 * (len(facts.times) + 1) + FIELDS)) + 2_000_000
-        return Cost(landings, work, memory, facts.duration)
+        cells, stop_times = inputs.cells, len(inputs.stop_times)
+        work, before = (
+            {"spectral": float(stop_times), "spectral_film": stop_times * _count_film_modes(inputs.problem)},
+            0.0,
+        )
+        for stop_time in inputs.stop_times:
+            work = add(work, _count_transforms(inputs, stop_time - before))
+            before = stop_time
+        memory = int(8 * cells * (2 * (len(inputs.times) + 1) + FIELDS)) + 2_000_000
+        return Cost(stop_times, work, memory, inputs.duration)
 
-    def make_stepper(self, space: "Space", facts: Facts) -> "Stepper":
+    def make_stepper(self, space: "Space", inputs: MethodInputs) -> "Stepper":
         """Make the stepper for a discretised problem."""
         from grid.engine.methods.spectral.stepper import SpectralStepper
 
         stepper = SpectralStepper(space)
-        stepper.begin(facts.landings[0])
+        stepper.begin(inputs.stop_times[0])
         return stepper
 
 
@@ -70,9 +73,9 @@ def find_variation(problem: HeatProblem) -> str | None:
     return None
 
 
-def _count_transforms(facts: Facts, duration: float) -> Work:
+def _count_transforms(inputs: MethodInputs, duration: float) -> Work:
     """The operations of a step: on each axis a thin product where few modes survive, else a transform."""
-    problem, transforms, modes = facts.problem, 0.0, 0.0
+    problem, transforms, modes = inputs.problem, 0.0, 0.0
     films = _film_axes(problem)
     k = max(_number(value) for value in problem.materials[0].conductivity)
     for axis, (size, count) in enumerate(zip(problem.domain.size, problem.domain.cells, strict=True)):
@@ -83,7 +86,7 @@ def _count_transforms(facts: Facts, duration: float) -> Work:
             modes += many
         else:
             transforms += 1.0
-    return {"transform_cell": transforms * facts.cells, "thin_cell_mode": modes * facts.cells}
+    return {"transform_cell": transforms * inputs.cells, "thin_cell_mode": modes * inputs.cells}
 
 
 def _film_axes(problem: HeatProblem) -> set[int]:

@@ -78,7 +78,7 @@ class SpectralStepper:
             time=segment.time(first + count),
             step=state.step + count,
             temperature=temperature,
-            ledger=state.ledger.add(into, out, generated),
+            heat_balance=state.heat_balance.add(into, out, generated),
             bounds=include_references(state.bounds, self.loads),
         )
 
@@ -114,16 +114,16 @@ class SpectralStepper:
     def _ends(self) -> FloatArray:
         """U A [W/K] of one face of each side of the box, shape (axes, 2)."""
         ends = np.zeros((len(self.space.shape), 2))
-        for patch, closure in zip(self.space.patches, self.loads.closures, strict=True):
-            ends[patch.axis, patch.side] = float(np.asarray(closure.transmittance).flat[0]) * patch.area
+        for patch, face_law in zip(self.space.patches, self.loads.face_laws, strict=True):
+            ends[patch.axis, patch.side] = float(np.asarray(face_law.transmittance).flat[0]) * patch.area
         return ends
 
     @cached_property
     def _reference(self) -> float:
         """A temperature near those that the faces exchange heat with; where it is all of them nothing else acts."""
         found = [
-            np.mean(closure.reference)
-            for closure, patch in zip(self.loads.closures, self.space.patches, strict=True)
+            np.mean(face_law.reference)
+            for face_law, patch in zip(self.loads.face_laws, self.space.patches, strict=True)
             if self._ends[patch.axis, patch.side] > 0.0
         ]
         return float(found[0]) if found else 0.0
@@ -139,8 +139,8 @@ class SpectralStepper:
         whole = (slice(None),) * len(shape)
         if self.loads.source is not None:
             parts.append((whole, self.loads.source.reshape(shape)))
-        for patch, closure in zip(self.space.patches, self.loads.closures, strict=True):
-            flux = closure.transmittance * (closure.reference - self._reference) + closure.imposed
+        for patch, face_law in zip(self.space.patches, self.loads.face_laws, strict=True):
+            flux = face_law.transmittance * (face_law.reference - self._reference) + face_law.imposed
             if np.any(flux):
                 edge = list(whole)
                 edge[patch.axis] = slice(0, 1) if patch.side == 0 else slice(-1, None)
@@ -291,11 +291,11 @@ class SpectralStepper:
         rates = self._rates(constant.shape)
         integrals = constant * np.divide(-np.expm1(-rates * duration), rates, where=rates > 0.0, out=rates)
         found = []
-        for patch, closure in zip(self.space.patches, self.loads.closures, strict=True):
+        for patch, face_law in zip(self.space.patches, self.loads.face_laws, strict=True):
             edge = list((slice(None),) * constant.ndim)
             edge[patch.axis] = slice(0, 1) if patch.side == 0 else slice(-1, None)
-            flux = closure.transmittance * (closure.reference - self._wide_steady(tuple(edge), patch.axis))
-            heat = float(np.sum((flux + closure.imposed) * np.ones(patch.cells.shape))) * patch.area * duration
+            flux = face_law.transmittance * (face_law.reference - self._wide_steady(tuple(edge), patch.axis))
+            heat = float(np.sum((flux + face_law.imposed) * np.ones(patch.cells.shape))) * patch.area * duration
             found.append(heat - self.sum_behind(patch, integrals))
         return found
 
@@ -309,8 +309,8 @@ class SpectralStepper:
         for axis, modes in enumerate(self.axes):
             change = modes.backward(change, axis)
         found = []
-        for patch, closure in zip(self.space.patches, self.loads.closures, strict=True):
-            flux = np.broadcast_to(closure.heat_flux(temperature[patch.cells]), patch.cells.shape)
+        for patch, face_law in zip(self.space.patches, self.loads.face_laws, strict=True):
+            flux = np.broadcast_to(face_law.heat_flux(temperature[patch.cells]), patch.cells.shape)
             found.append(float(np.sum(flux)) * patch.area * duration - self.sum_behind(patch, integrals))
         return temperature + change.reshape(-1), found
 

@@ -67,11 +67,11 @@ def find_largest(function: Function, low: float, high: float) -> float:
 
     A peak narrower than 1/4096 of the interval may be missed.
     """
-    places = np.linspace(low, high, SAMPLES)
-    values = function(places)
+    coordinates = np.linspace(low, high, SAMPLES)
+    values = function(coordinates)
     largest = float(values.max())
     for peak in np.argsort(values)[-3:]:  # rivals at the same height lie at different places
-        left, right = places[max(int(peak) - 1, 0)], places[min(int(peak) + 1, SAMPLES - 1)]
+        left, right = coordinates[max(int(peak) - 1, 0)], coordinates[min(int(peak) + 1, SAMPLES - 1)]
         for _ in range(LOOKS):
             closer = np.linspace(left, right, ZOOM)
             heights = function(closer)
@@ -83,13 +83,18 @@ def find_largest(function: Function, low: float, high: float) -> float:
 
 def find_sign_changes(function: Function, low: float, high: float) -> list[float]:
     """Coordinates at which the function changes sign, rising; a value that is zero to rounding has no sign."""
-    places = np.linspace(low, high, SAMPLES)
-    values = function(places)
+    coordinates = np.linspace(low, high, SAMPLES)
+    values = function(coordinates)
     noise = 1e-13 * float(np.abs(values).max())
     signed = np.flatnonzero(np.abs(values) > noise)
     changes = np.flatnonzero(np.sign(values[signed][1:]) != np.sign(values[signed][:-1]))
     return [
-        _bisect(function, float(places[signed[k]]), float(places[signed[k + 1]]), float(np.sign(values[signed[k]])))
+        _bisect(
+            function,
+            float(coordinates[signed[k]]),
+            float(coordinates[signed[k + 1]]),
+            float(np.sign(values[signed[k]])),
+        )
         for k in changes
     ]
 

@@ -71,23 +71,23 @@ def make_mesh(body: ElasticBody, cells: NDArray[np.intp], order: int) -> tuple[M
     used, elements = np.unique(whole, return_inverse=True)
     elements = elements.reshape(whole.shape)
     index = np.stack(np.unravel_index(used, shape), axis=1)
-    places = np.asarray(domain.origin) + index * np.asarray(domain.spacing) / order
+    coordinates = np.asarray(domain.origin) + index * np.asarray(domain.spacing) / order
     parts = find_parts(body.material >= 0).reshape(-1)[cells]
     part = np.zeros(used.size, dtype=np.intp)
     part[elements.reshape(-1)] = np.repeat(parts, elements.shape[1])
     numbers = np.full(int(np.prod(shape)), -1, dtype=np.intp)
     numbers[used] = np.arange(used.size)
-    return Mesh(places, elements, part), numbers
+    return Mesh(coordinates, elements, part), numbers
 
 
 def find_held(body: ElasticBody, mesh: Mesh) -> NDArray[np.bool_]:
     """Freedoms that the supports hold."""
-    held = np.zeros(mesh.places.shape, bool)
+    held = np.zeros(mesh.coordinates.shape, bool)
     domain = body.domain
     for face, support in body.supports.items():
         axis, end = AXES.index(face[0]), face[2:]
         plane = domain.origin[axis] + (domain.size[axis] if end == "max" else 0.0)
-        on_face = np.abs(mesh.places[:, axis] - plane) <= 1e-6 * domain.spacing[axis]
+        on_face = np.abs(mesh.coordinates[:, axis] - plane) <= 1e-6 * domain.spacing[axis]
         if support == "fixed":
             held[on_face] = True
         elif support == "symmetry":

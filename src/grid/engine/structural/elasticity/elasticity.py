@@ -70,7 +70,7 @@ class ElasticSystem:
         mesh, kind, modulus = self._mesh, self._kind, self._modulus
         loads, modes = _loads(self._element, self._stiffnesses, kind, strain)
         forces = (modulus[:, None] * loads).reshape(-1)
-        force = np.bincount(mesh.freedoms.reshape(-1), forces, mesh.places.size).astype(np.float64)
+        force = np.bincount(mesh.freedoms.reshape(-1), forces, mesh.coordinates.size).astype(np.float64)
         found = self._equations.solve(force)
         state = _State(self.body, self.cells, self._stiffnesses, kind, modulus, found[mesh.freedoms], modes, strain)
         return _measure(state, self.order, _displacement(self.body, self.order, self._node_numbers, found))

@@ -143,11 +143,11 @@ class RegionStrain:
 
     def sample(self, points: FloatArray, cells: NDArray[np.intp]) -> FloatArray:
         """Evaluate the strain at reference points in [-1, 1]^d of some cells, shape (cells, points)."""
-        places = self._places(points, cells)
+        coordinates = self._places(points, cells)
         total = np.zeros((cells.size, points.shape[0]))
         for number, (value, where) in enumerate(self._pieces):
-            strain = np.broadcast_to(np.asarray(value.evaluate(dict(places)), dtype=np.float64), total.shape)
-            used = np.ones(total.shape, bool) if where is None else self._inside(where, places)
+            strain = np.broadcast_to(np.asarray(value.evaluate(dict(coordinates)), dtype=np.float64), total.shape)
+            used = np.ones(total.shape, bool) if where is None else self._inside(where, coordinates)
             with np.errstate(invalid="ignore"):
                 is_allowed = np.abs(strain) <= MAX_STRAIN
             if not np.all(is_allowed | ~used):
@@ -165,6 +165,6 @@ class RegionStrain:
         }
 
     @staticmethod
-    def _inside(where: Expression, places: Mapping[str, FloatArray]) -> BoolArray:
-        shape = next(iter(places.values())).shape
-        return np.broadcast_to(np.asarray(where.evaluate(dict(places)), dtype=bool), shape)
+    def _inside(where: Expression, coordinates: Mapping[str, FloatArray]) -> BoolArray:
+        shape = next(iter(coordinates.values())).shape
+        return np.broadcast_to(np.asarray(where.evaluate(dict(coordinates)), dtype=bool), shape)

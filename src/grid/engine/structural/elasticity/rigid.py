@@ -24,18 +24,18 @@ def find_parts(active: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.asarray(parts, dtype=np.intp) - 1
 
 
-def make_rigid_modes(places: FloatArray, part: NDArray[np.intp]) -> FloatArray:
+def make_rigid_modes(coordinates: FloatArray, part: NDArray[np.intp]) -> FloatArray:
     """Translations and rotations of each part, orthonormal, shape (nodes d, parts d (d + 1) / 2).
 
     Args:
         places: Nodes, shape (nodes, d) [m].
         part: Part of each node.
     """
-    nodes, d = places.shape
+    nodes, d = coordinates.shape
     columns = []
     for number in range(int(part.max()) + 1):
         mine = (part == number).astype(np.float64)
-        local = (places - places[part == number].mean(axis=0)) * mine[:, None]
+        local = (coordinates - coordinates[part == number].mean(axis=0)) * mine[:, None]
         for axis in range(d):
             motion = np.zeros((nodes, d))
             motion[:, axis] = mine

@@ -29,14 +29,14 @@ class Mesh:
         part: Connected part of each node.
     """
 
-    places: FloatArray
+    coordinates: FloatArray
     elements: NDArray[np.intp]
     part: NDArray[np.intp]
 
     @property
     def dimension(self) -> int:
         """Number of axes."""
-        return int(self.places.shape[1])
+        return int(self.coordinates.shape[1])
 
     @property
     def freedoms(self) -> NDArray[np.intp]:
@@ -55,7 +55,7 @@ def assemble(mesh: Mesh, matrices: FloatArray, kind: NDArray[np.intp], scale: Fl
     """
     from scipy import sparse
 
-    size, freedoms = mesh.places.size, mesh.freedoms.astype(np.int32)
+    size, freedoms = mesh.coordinates.size, mesh.freedoms.astype(np.int32)
     n = freedoms.shape[1]
     total = sparse.csr_matrix((size, size))
     block = max(1, 8_000_000 // n**2)  # entries before duplicates are added, so that memory stays near the sum's
@@ -84,9 +84,9 @@ class Equations:
 
     def __init__(self, mesh: Mesh, matrix: Any, is_held: NDArray[np.bool_]) -> None:
         self._matrix, self._is_held = matrix, is_held
-        modes = make_rigid_modes(mesh.places, mesh.part)
+        modes = make_rigid_modes(mesh.coordinates, mesh.part)
         self._motions = find_free_motions(modes, is_held)
-        if mesh.places.size <= DIRECT_FREEDOMS[mesh.dimension]:
+        if mesh.coordinates.size <= DIRECT_FREEDOMS[mesh.dimension]:
             self._invert = self._factorise()
         else:
             self._invert = self._make_iteration(mesh.dimension, modes)

@@ -56,7 +56,7 @@ def compute_shakedown_limit(*, young_modulus: float, thermal_expansion: float, y
 
 @dataclass(frozen=True)
 class Fibres:
-    """Bundle of fibres with a common strain and, if `places` are given, a common curvature.
+    """Bundle of fibres with a common strain and, if `coordinates` are given, a common curvature.
 
     Args:
         areas: Of each fibre, shape (n,) [m2, or m of a plate's thickness].
@@ -67,13 +67,13 @@ class Fibres:
     areas: FloatArray
     young_modulus: ArrayLike
     yield_stress: ArrayLike
-    places: FloatArray | None = None
+    coordinates: FloatArray | None = None
 
     @property
     def modes(self) -> FloatArray:
         """Strains of each fibre for a unit of strain and of curvature, shape (n, 1 or 2)."""
         ones = np.ones_like(self.areas)
-        return ones[:, None] if self.places is None else np.stack([ones, self.places], axis=1)
+        return ones[:, None] if self.coordinates is None else np.stack([ones, self.coordinates], axis=1)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class FibreState:
     """A bundle after a step.
 
     Args:
-        strain: Of the bundle where `places` are 0.
+        strain: Of the bundle where `coordinates` are 0.
         curvature: [1/m]; 0 where bending is held.
         stress: Of each fibre [Pa].
         plastic_strain: Of each fibre.

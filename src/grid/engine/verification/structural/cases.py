@@ -6,7 +6,7 @@ The function is chosen by `kind` and `model` alone, and by `quantity` in each en
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.verification.structural import fatigue as fatigue_cases
 from grid.engine.verification.structural import integrity as integrity_cases
 from grid.engine.verification.structural import stress as stress_cases
@@ -26,7 +26,7 @@ def prepare_case(case: Mapping[str, Any]) -> Answer:
         FieldError, InvalidFieldsError: Fields are missing, unknown, of the wrong type or outside their limits.
         GridError: The mathematics refuses.
     """
-    reader = Reader()
+    reader = CaseReader()
     kind = reader.read_choice("kind", case.get("kind"), MODELS)
     reader.finish()
     models = MODELS[str(kind)]

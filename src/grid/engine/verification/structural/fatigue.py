@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from grid.core.errors import FieldError
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.structural.fatigue.laws import compute_blocks_to_failure, compute_damage
 from grid.engine.structural.fatigue.rainflow import count_cycles
 from grid.engine.structural.limits import CYCLES, HISTORY_VALUE, STRAIN_RANGE, TEMPERATURE_CHANGE
@@ -28,7 +28,7 @@ ELASTIC = ("young_modulus", "thermal_expansion")
 
 def prepare_history(case: Mapping[str, Any]) -> Answer:
     """A record, counted by rainflow; with a law, its damage."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("history",), allowed=("material", "fatigue"))
     fields = reader.read_mapping(
         "history", raw.get("history"), allowed=("type", "values", "scale"), required=("type", "values")
@@ -61,7 +61,7 @@ def prepare_history(case: Mapping[str, Any]) -> Answer:
 
 def prepare_strain_life(case: Mapping[str, Any]) -> Answer:
     """Cycles of given strain ranges."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("material", "fatigue"), allowed=("blocks",))
     optional = ("poisson_ratio", "yield_stress")
     material = read_material(reader, raw.get("material"), required=ELASTIC, optional=optional)
@@ -84,7 +84,7 @@ def prepare_strain_life(case: Mapping[str, Any]) -> Answer:
     return answer
 
 
-def _block(reader: Reader, path: str, raw: object) -> tuple[float, float]:
+def _block(reader: CaseReader, path: str, raw: object) -> tuple[float, float]:
     names = ("strain_range", "cycles")
     fields = reader.read_mapping(path, raw, allowed=names, required=names)
     return (

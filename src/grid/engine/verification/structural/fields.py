@@ -6,7 +6,7 @@ from typing import Any
 from grid.core.errors import FieldError
 from grid.engine.limits import Limit
 from grid.engine.problem.case import PROSE
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.structural.limits import MATERIAL_LIMITS
 from grid.engine.values.expression import Expression
 from grid.engine.values.value import Constant
@@ -16,13 +16,13 @@ SMALLEST_SHARE = 1e-15  # [-] stress over the yield stress, below which it is ro
 COMMON = (*PROSE, "kind", "model", "schema_version", "temperature_unit")
 
 
-def read_case(reader: Reader, case: object, *, allowed: Iterable[str] = (), required: Iterable[str] = ()) -> Entry:
+def read_case(reader: CaseReader, case: object, *, allowed: Iterable[str] = (), required: Iterable[str] = ()) -> Entry:
     """The fields of a case; prose and those of every case are allowed."""
     required = tuple(required)
     return reader.read_mapping("", case, allowed=(*COMMON, *allowed, *required), required=required)
 
 
-def read_limited(reader: Reader, path: str, raw: object, limit: Limit) -> float:
+def read_limited(reader: CaseReader, path: str, raw: object, limit: Limit) -> float:
     """A number within its limit; a stand-in within it where it is refused."""
     number = reader.read_number(path, raw)
     if number is not None and not limit.allows(number):
@@ -32,7 +32,7 @@ def read_limited(reader: Reader, path: str, raw: object, limit: Limit) -> float:
 
 
 def read_material(
-    reader: Reader, raw: object, *, required: Iterable[str], optional: Iterable[str] = (), path: str = "material"
+    reader: CaseReader, raw: object, *, required: Iterable[str], optional: Iterable[str] = (), path: str = "material"
 ) -> dict[str, float]:
     """Properties by name; those of a heat case beside them are let through, checked and not used."""
     required = tuple(required)
@@ -42,14 +42,14 @@ def read_material(
     }
 
 
-def read_choices(reader: Reader, path: str, raw: object, choices: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+def read_choices(reader: CaseReader, path: str, raw: object, choices: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """An object in which every field of `choices` is one of its words."""
     fields = reader.read_mapping(path, raw, allowed=choices, required=choices)
     found = {name: reader.read_choice(f"{path}.{name}", fields.get(name), words) for name, words in choices.items()}
     return {name: word if word is not None else choices[name][0] for name, word in found.items()}
 
 
-def read_profile(reader: Reader, path: str, raw: object, coordinate: str) -> Constant | Expression:
+def read_profile(reader: CaseReader, path: str, raw: object, coordinate: str) -> Constant | Expression:
     """A value that may use one coordinate and nothing else."""
     value = reader.read_value(path, raw)
     if isinstance(value, Expression):
@@ -67,7 +67,7 @@ def ask_number(entry: Entry, name: str, limit: Limit) -> float:
         FieldError: It is missing or outside its limit.
     """
     raw = entry.get(name)
-    reader = Reader()
+    reader = CaseReader()
     number = reader.read_number(name, raw)
     reader.finish()
     if number is None or not limit.allows(number):
@@ -81,7 +81,7 @@ def ask_place(entry: Entry, coordinate: str, low: float, high: float) -> float:
     Raises:
         FieldError: `at` is missing, names something else, or is outside the body.
     """
-    reader = Reader()
+    reader = CaseReader()
     at = reader.read_mapping("at", entry.get("at"), allowed=(coordinate,), required=(coordinate,))
     place = reader.read_number(f"at.{coordinate}", at.get(coordinate)) if at else None
     reader.finish()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from grid.core.errors import FieldError
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.structural.fatigue.laws import PowerLaw
 from grid.engine.structural.limits import PRIMARY_STRESS, REPEAT, ROUNDING, SECONDARY_STRESS, STRESS, TEMPERATURE_CHANGE
 from grid.engine.structural.strength.bree import compute_growth, find_regime
@@ -34,7 +34,7 @@ FIXED = {"x_min": ("fixed",), "x_max": ("fixed",)}
 
 def prepare_stress_state(case: Mapping[str, Any]) -> Answer:
     """One stress tensor."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("stress",), allowed=("material",))
     fields = reader.read_mapping("stress", raw.get("stress"), allowed=COMPONENTS, required=COMPONENTS)
     stress = np.array([read_limited(reader, f"stress.{name}", fields.get(name, 0.0), STRESS) for name in COMPONENTS])
@@ -58,7 +58,7 @@ def prepare_stress_state(case: Mapping[str, Any]) -> Answer:
 
 def prepare_cyclic_bar(case: Mapping[str, Any]) -> Answer:
     """A fixed bar under a history of temperature."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("material", "supports", "load"), allowed=("fatigue",))
     names = ("young_modulus", "thermal_expansion", "yield_stress")
     material = read_material(reader, raw.get("material"), required=names, optional=("poisson_ratio",))
@@ -83,7 +83,7 @@ def prepare_cyclic_bar(case: Mapping[str, Any]) -> Answer:
     return answer
 
 
-def _history(reader: Reader, raw: object) -> list[float]:
+def _history(reader: CaseReader, raw: object) -> list[float]:
     fields = reader.read_mapping(
         "load", raw, allowed=("type", "temperature_change", "repeat"), required=("type", "temperature_change")
     )
@@ -97,7 +97,7 @@ def _history(reader: Reader, raw: object) -> list[float]:
 
 
 def _step(entry: Entry, count: int) -> int:
-    reader = Reader()
+    reader = CaseReader()
     step = reader.read_integer("step", entry.get("step"))
     reader.finish()
     if step is None or not 0 <= step < count:
@@ -139,7 +139,7 @@ BAR_QUANTITIES: dict[str, Callable[[list[float], Mapping[str, float]], Any]] = {
 
 def prepare_bree(case: Mapping[str, Any]) -> Answer:
     """Points of Bree's diagram; X and Y stand in each entry."""
-    reader = Reader()
+    reader = CaseReader()
     read_case(reader, case)
     reader.finish()
 

@@ -3,23 +3,23 @@
 from collections.abc import Mapping
 
 from grid.engine.limits import YIELD_STRESS
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.structural.fatigue.laws import Life, PowerLaw, UniversalSlopes
 from grid.engine.structural.limits import DUCTILITY, EXPONENT
 from grid.engine.verification.structural.fields import read_limited
 
 
-def read_basquin(reader: Reader, raw: object) -> PowerLaw:
+def read_basquin(reader: CaseReader, raw: object) -> PowerLaw:
     """`strength_coefficient` [Pa] and `strength_exponent`."""
     return _power_law(reader, raw, "basquin", "strength")
 
 
-def read_coffin_manson(reader: Reader, raw: object) -> PowerLaw:
+def read_coffin_manson(reader: CaseReader, raw: object) -> PowerLaw:
     """`ductility_coefficient` and `ductility_exponent`."""
     return _power_law(reader, raw, "coffin_manson", "ductility")
 
 
-def read_strain_life(reader: Reader, raw: object, young_modulus: float) -> Life:
+def read_strain_life(reader: CaseReader, raw: object, young_modulus: float) -> Life:
     """`universal_slopes` or `coffin_manson`."""
     if isinstance(raw, Mapping) and raw.get("law") == "coffin_manson":
         return read_coffin_manson(reader, raw)
@@ -31,7 +31,7 @@ def read_strain_life(reader: Reader, raw: object, young_modulus: float) -> Life:
     return UniversalSlopes(young_modulus, strength, ductility)
 
 
-def _power_law(reader: Reader, raw: object, law: str, noun: str) -> PowerLaw:
+def _power_law(reader: CaseReader, raw: object, law: str, noun: str) -> PowerLaw:
     coefficient, exponent = f"{noun}_coefficient", f"{noun}_exponent"
     names = ("law", coefficient, exponent)
     fields = reader.read_mapping("fatigue", raw, allowed=names, required=names)

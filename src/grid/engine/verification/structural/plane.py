@@ -8,8 +8,8 @@ import numpy as np
 from grid.core.errors import FieldError
 from grid.engine.limits import LENGTH, MAX_CELLS, POSITION
 from grid.engine.problem.domain import Domain
-from grid.engine.problem.reader import Reader
-from grid.engine.space.mesh import open_places
+from grid.engine.problem.reader import CaseReader
+from grid.engine.space.mesh import open_coordinates
 from grid.engine.structural.elasticity.body import SUPPORTS, ElasticBody, Plane
 from grid.engine.structural.elasticity.elasticity import solve_elasticity
 from grid.engine.structural.elasticity.free_strain import MAX_STRAIN, RegionStrain
@@ -33,7 +33,7 @@ Piece = tuple[Constant | Expression, Expression | None]
 
 def prepare_plane(case: Mapping[str, Any]) -> Callable[[Entry], Any]:
     """A plane body, solved once; entries are probes."""
-    reader = Reader()
+    reader = CaseReader()
     names = ("dimension", "domain", "plane", "material", "supports", "eigenstrain")
     raw = read_case(reader, case, required=names, allowed=("resolution",))
     if raw.get("dimension") != 2:
@@ -69,7 +69,7 @@ def prepare_plane(case: Mapping[str, Any]) -> Callable[[Entry], Any]:
     return answer
 
 
-def _domain(reader: Reader, raw: object, resolution: object) -> Domain:
+def _domain(reader: CaseReader, raw: object, resolution: object) -> Domain:
     """The box and its grid; the grid is near square cells, 100 along the longer side, unless the case names one."""
     known = ("coordinates", "size", "origin", "section", "active")
     fields = reader.read_mapping("domain", raw, allowed=known, required=("coordinates", "size"))
@@ -95,7 +95,7 @@ def _domain(reader: Reader, raw: object, resolution: object) -> Domain:
     return Domain(size, cells, origin, 1.0, active)
 
 
-def _pair(reader: Reader, path: str, raw: object, limit: Any) -> tuple[float, float]:
+def _pair(reader: CaseReader, path: str, raw: object, limit: Any) -> tuple[float, float]:
     entries = reader.read_list(path, raw, longest=2) or []
     if len(entries) != 2:
         reader.refuse(path, "two lengths, along x and y [m]")
@@ -108,11 +108,11 @@ def _material_numbers(domain: Domain) -> Any:
     """0 in the body, -1 outside it."""
     if domain.active is None:
         return np.zeros(domain.cells, dtype=np.intp)
-    inside = np.asarray(domain.active.evaluate(dict(open_places(domain))), dtype=bool)
+    inside = np.asarray(domain.active.evaluate(dict(open_coordinates(domain))), dtype=bool)
     return np.where(np.broadcast_to(inside, domain.cells), 0, -1).astype(np.intp)
 
 
-def _piece(reader: Reader, path: str, raw: object) -> Piece:
+def _piece(reader: CaseReader, path: str, raw: object) -> Piece:
     fields = reader.read_mapping(path, raw, allowed=("where", "strain"), required=("strain",))
     strain = reader.read_value(f"{path}.strain", fields.get("strain", 0.0))
     if isinstance(strain, Expression) and (strain.kind != "number" or not strain.variables <= {"x", "y"}):

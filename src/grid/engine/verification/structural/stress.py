@@ -7,7 +7,7 @@ import numpy as np
 
 from grid.core.errors import FieldError
 from grid.engine.limits import CONDUCTIVITY, HEAT_FLUX, LENGTH, TEMPERATURE, THERMAL_EXPANSION, YOUNG_MODULUS
-from grid.engine.problem.reader import Reader
+from grid.engine.problem.reader import CaseReader
 from grid.engine.structural.closed_forms.cylinder import HollowCylinder
 from grid.engine.structural.closed_forms.layers import Layer, LayeredStrip
 from grid.engine.structural.closed_forms.profiles import Profile, compute_flux_temperature
@@ -38,7 +38,7 @@ MAX_LAYERS = 1000  # [-] layers of a strip at most
 
 def prepare_bar(case: Mapping[str, Any]) -> Answer:
     """Prepare a bar: xx = -E alpha temperature_change between two fixed ends, 0 with a free one."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("material", "supports", "load"))
     names = ("young_modulus", "thermal_expansion")
     material = read_material(reader, raw.get("material"), required=names, optional=("yield_stress", "poisson_ratio"))
@@ -61,7 +61,7 @@ def prepare_bar(case: Mapping[str, Any]) -> Answer:
 
 def prepare_plate(case: Mapping[str, Any]) -> Answer:
     """A plate with a temperature through its thickness."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("geometry", "material", "supports", "load"))
     thickness = _geometry(reader, raw.get("geometry"), "plate", "thickness")
     names = ("young_modulus", "poisson_ratio", "thermal_expansion")
@@ -83,7 +83,7 @@ def prepare_plate(case: Mapping[str, Any]) -> Answer:
 
 def prepare_strip(case: Mapping[str, Any]) -> Answer:
     """A strip in uniaxial stress with a temperature over its height."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("geometry", "material", "supports", "load"))
     half = _geometry(reader, raw.get("geometry"), "strip", "half_height")
     names = ("young_modulus", "thermal_expansion")
@@ -136,7 +136,7 @@ def _answer_margin(entry: Entry, largest: float, material: Mapping[str, float]) 
 
 def prepare_layered_strip(case: Mapping[str, Any]) -> Answer:
     """Bonded layers that stretch and bend."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("geometry", "supports", "load"))
     geometry = reader.read_mapping(
         "geometry", raw.get("geometry"), allowed=("shape", "layers", "length"), required=("shape", "layers")
@@ -157,7 +157,7 @@ def prepare_layered_strip(case: Mapping[str, Any]) -> Answer:
             return abs(strip.curvature)
         if quantity == "stress":
             ask_component(entry, ("xx",))
-            chosen = Reader()
+            chosen = CaseReader()
             layer = chosen.read_integer("layer", entry.get("layer"))
             chosen.finish()
             return strip.stress_at(ask_place(entry, "z", 0.0, strip.interfaces[-1]), layer or 0)
@@ -168,7 +168,7 @@ def prepare_layered_strip(case: Mapping[str, Any]) -> Answer:
     return answer
 
 
-def _layer(reader: Reader, path: str, raw: object) -> Layer:
+def _layer(reader: CaseReader, path: str, raw: object) -> Layer:
     limits = {"thickness": LENGTH, "young_modulus": YOUNG_MODULUS, "thermal_expansion": THERMAL_EXPANSION}
     fields = reader.read_mapping(path, raw, allowed=limits, required=limits)
     return Layer(*(read_limited(reader, f"{path}.{name}", fields.get(name, 1.0), limits[name]) for name in limits))
@@ -176,7 +176,7 @@ def _layer(reader: Reader, path: str, raw: object) -> Layer:
 
 def prepare_quenched_plate(case: Mapping[str, Any]) -> Answer:
     """A plate whose both faces meet a colder fluid."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("geometry", "material", "supports", "load"))
     _geometry(reader, raw.get("geometry"), "wall", "half_thickness")
     names = ("young_modulus", "poisson_ratio", "thermal_expansion", "conductivity", "volumetric_heat_capacity")
@@ -204,7 +204,7 @@ def prepare_quenched_plate(case: Mapping[str, Any]) -> Answer:
 
 def prepare_hollow_cylinder(case: Mapping[str, Any]) -> Answer:
     """A long tube, hot on one side."""
-    reader = Reader()
+    reader = CaseReader()
     raw = read_case(reader, case, required=("geometry", "material", "supports", "load"))
     radii = ("inner_radius", "outer_radius")
     geometry = reader.read_mapping(
@@ -232,19 +232,24 @@ def prepare_hollow_cylinder(case: Mapping[str, Any]) -> Answer:
     return answer
 
 
-def _geometry(reader: Reader, raw: object, shape: str, length: str) -> float:
+def _geometry(reader: CaseReader, raw: object, shape: str, length: str) -> float:
     """The one length of a shape [m]."""
     fields = reader.read_mapping("geometry", raw, allowed=("shape", length), required=("shape", length))
     reader.read_choice("geometry.shape", fields.get("shape"), (shape,))
     return read_limited(reader, f"geometry.{length}", fields.get(length, 1.0), LENGTH)
 
 
-def _through_thickness(reader: Reader, raw: object) -> dict[str, str]:
+def _through_thickness(reader: CaseReader, raw: object) -> dict[str, str]:
     return read_choices(reader, "supports", raw, {"expansion": HELD_OR_FREE, "bending": HELD_OR_FREE})
 
 
 def _load(
-    reader: Reader, raw: object, kind: str, required: tuple[str, ...], optional: tuple[str, ...] = (), known: str = ""
+    reader: CaseReader,
+    raw: object,
+    kind: str,
+    required: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+    known: str = "",
 ) -> dict[str, Any]:
     if not isinstance(raw, Mapping) or raw.get("type") != kind:
         reader.refuse("load.type", f"one of {known or kind}")
@@ -252,12 +257,12 @@ def _load(
     return reader.read_mapping("load", raw, allowed=("type", *required, *optional), required=required)
 
 
-def _uniform_load(reader: Reader, raw: object) -> float:
+def _uniform_load(reader: CaseReader, raw: object) -> float:
     load = _load(reader, raw, "uniform", ("temperature_change",))
     return read_limited(reader, "load.temperature_change", load.get("temperature_change", 0.0), TEMPERATURE_CHANGE)
 
 
-def _profile_load(reader: Reader, raw: object, coordinate: str, known: str) -> Callable[[FloatArray], FloatArray]:
+def _profile_load(reader: CaseReader, raw: object, coordinate: str, known: str) -> Callable[[FloatArray], FloatArray]:
     load = _load(reader, raw, "profile", ("temperature",), ("reference_temperature",), known)
     value = read_profile(reader, "load.temperature", load.get("temperature", 0.0), coordinate)
     reference = read_limited(reader, "load.reference_temperature", load.get("reference_temperature", 0.0), TEMPERATURE)
@@ -272,7 +277,7 @@ def _profile_load(reader: Reader, raw: object, coordinate: str, known: str) -> C
 
 
 def _flux_load(
-    reader: Reader, raw: object, thickness: float, material: Mapping[str, float]
+    reader: CaseReader, raw: object, thickness: float, material: Mapping[str, float]
 ) -> Callable[[FloatArray], FloatArray]:
     load = _load(reader, raw, "quasi_steady_flux", ("flux", "face"))
     flux = read_limited(reader, "load.flux", load.get("flux", 0.0), HEAT_FLUX)

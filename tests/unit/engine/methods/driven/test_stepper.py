@@ -155,10 +155,10 @@ def test_fields_and_heat_are_those_of_the_equations(followed, method, tolerance)
     audits = {audit.name: audit for audit in solution.audits}
     assert solution.is_accepted, solution.audits
     assert audits["energy_balance"].value <= 1e-9
-    net = solution.ledger.boundary_in - solution.ledger.boundary_out
+    net = solution.heat_balance.boundary_in - solution.heat_balance.boundary_out
     moved = float(discretise(problem).capacity.sum()) * span
     assert net == pytest.approx(entered[-1], abs=2.0 * tolerance * moved + 1e-9 * moved)
-    assert solution.ledger.generated == pytest.approx(generated[-1], abs=2.0 * tolerance * moved)
+    assert solution.heat_balance.generated == pytest.approx(generated[-1], abs=2.0 * tolerance * moved)
 
 
 @pytest.mark.parametrize("method", DRIVEN)
@@ -190,7 +190,11 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_bytes(tmp_path, method, name):
         if path.exists():
             again = plan.resume(path)
             assert again.fields.tobytes() == whole.fields.tobytes()
-            assert (again.ledger, again.metrics, again.audits) == (whole.ledger, whole.metrics, whole.audits)
+            assert (again.heat_balance, again.metrics, again.audits) == (
+                whole.heat_balance,
+                whole.metrics,
+                whole.audits,
+            )
     assert path.exists()
 
 
@@ -200,8 +204,8 @@ def test_an_insulated_body_keeps_its_heat_and_takes_up_that_of_its_source(method
     solution = solve(build(ROD, {}, pulse), method=method)
 
     assert solution.metrics["stored_heat_change"] == pytest.approx(1e6 * 1e-3 * 0.1, rel=1e-9)
-    assert solution.ledger.generated == pytest.approx(1e6 * 1e-3 * 0.1, rel=1e-9)
-    assert solution.ledger.boundary_in == solution.ledger.boundary_out == 0.0
+    assert solution.heat_balance.generated == pytest.approx(1e6 * 1e-3 * 0.1, rel=1e-9)
+    assert solution.heat_balance.boundary_in == solution.heat_balance.boundary_out == 0.0
 
 
 @pytest.mark.parametrize("method", DRIVEN)

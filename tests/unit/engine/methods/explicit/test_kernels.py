@@ -41,7 +41,7 @@ def test_threads_do_not_change_a_byte(make_case, dimension):
     one, two = (s.advance(state, segment, 0, segment.steps) for s in (serial, parallel))
 
     assert one.temperature.tobytes() == two.temperature.tobytes()
-    assert one.ledger == two.ledger
+    assert one.heat_balance == two.heat_balance
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
@@ -60,9 +60,9 @@ def test_a_run_cut_in_two_is_the_run_in_one(make_case, dimension):
 
 
 def _start(stepper):
-    from grid.engine.methods.state import Bounds, Ledger, State
+    from grid.engine.methods.state import Bounds, HeatBalance, State
 
-    return State(0.0, 0, stepper.space.initial_temperature(), Ledger(), Bounds(1.0, 1.0))
+    return State(0.0, 0, stepper.space.initial_temperature(), HeatBalance(), Bounds(1.0, 1.0))
 
 
 @pytest.mark.parametrize("dimension", [1, 2])

@@ -95,7 +95,7 @@ def test_a_tolerance_that_single_precision_cannot_hold_is_met_in_double(make_cas
 def test_slabs_and_waves_do_not_change_a_byte(make_case, periodic):
     case = some_case(make_case, 2, periodic, resolution={"cells": [40, 21], "steps": 1, "end_time": 0.05})
     plan = prepare(HeatProblem.from_case(case), method="exponential")
-    stiffness = plan.facts.stiffness
+    stiffness = plan.inputs.stiffness
     ends = [
         ExponentialStepper(plan.space, stiffness, 1e-6, threads=threads, levels=levels).advance(
             make_start(plan), Segment(0.0, 0.05, 1), 0, 1
@@ -104,7 +104,7 @@ def test_slabs_and_waves_do_not_change_a_byte(make_case, periodic):
     ]
 
     assert len({end.temperature.tobytes() for end in ends}) == 1
-    assert len({end.ledger for end in ends}) == 1
+    assert len({end.heat_balance for end in ends}) == 1
 
 
 def test_a_run_continued_from_a_state_is_the_run_in_one(make_case):
@@ -215,9 +215,9 @@ def test_padded_rows_begin_at_lines_of_the_cache_and_arrays_in_slots_of_their_ow
     layout = Layout(cells, (False,) * len(cells), size)
     arrays = [layout.zeros(slot) for slot in range(8)]
 
-    places = {array.ctypes.data % PAGE_BYTES for array in arrays}
-    assert len(places) == 8
-    assert all(place % VECTOR_BYTES == 0 for place in places)
+    coordinates = {array.ctypes.data % PAGE_BYTES for array in arrays}
+    assert len(coordinates) == 8
+    assert all(place % VECTOR_BYTES == 0 for place in coordinates)
     assert layout.sizes[3] * size % VECTOR_BYTES == 0
     assert layout.sizes[6] * size % VECTOR_BYTES == 0
     assert all(array.size == np.prod(layout.shape) and not array.any() for array in arrays)

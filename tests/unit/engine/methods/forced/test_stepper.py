@@ -57,18 +57,18 @@ def integrate(problem, faces, times, cuts=()):
     """The fields at some times, by SciPy; the source as it is at the centres of the cells."""
     shape, dimension = problem.domain.cells, problem.dimension
     laws = [*faces, *[NONE] * 6]
-    places, total, given = {}, 0.0, np.zeros(shape)
+    coordinates, total, given = {}, 0.0, np.zeros(shape)
     for axis, (count, length) in enumerate(zip(shape, problem.domain.size, strict=True)):
         matrix, ends = line(count, length / count, laws[2 * axis : 2 * axis + 2])
         parts = [matrix if other == axis else np.eye(n) for other, n in enumerate(shape)]
         total = total + reduce(np.kron, parts)
         span = [count if other == axis else 1 for other in range(dimension)]
         given = given + ends.reshape(span)
-        places["xyz"[axis]] = ((np.arange(count) + 0.5) * length / count).reshape(span)
-    start = np.broadcast_to(problem.initial.evaluate(places), shape).reshape(-1)
+        coordinates["xyz"[axis]] = ((np.arange(count) + 0.5) * length / count).reshape(span)
+    start = np.broadcast_to(problem.initial.evaluate(coordinates), shape).reshape(-1)
 
     def rate(time, field):
-        heat = problem.source_term.evaluate({**places, "t": np.float64(time)})
+        heat = problem.source_term.evaluate({**coordinates, "t": np.float64(time)})
         return total @ field + (np.broadcast_to(heat, shape) / C + given).reshape(-1)
 
     stops, found, at = sorted({*times, *cuts}), {}, 0.0
@@ -88,7 +88,7 @@ CASES = [
     (SPOT_2D, (HELD, FLUX, AIR), "x*(1 - y)"),
     (RIDGE, (AIR, HELD), 0.3),
     (RIDGE, (), "where(x > 0.5, 1, 0)"),
-    (f"{SPOT_2D}*exp(-((t - 0.37)/0.01)**2)", (HELD,), 0.0),  # a pulse of 1/100 s, far from every asked time
+    (f"{SPOT_2D}*exp(-((t - 0.37)/0.01)**2)", (HELD,), 0.0),  # a pulse of 1/100 s, far from every output time
     (f"{SPOT_2D} - 35*exp(-((x - 0.8 + 0.5*t)**2 + (y - 0.2)**2)/0.04)", (AIR,), 0.0),
     ("60*sin(9*t)*x*exp(-y) + t", (AIR, NONE, NONE, AIR), 1.0),
 ]
@@ -168,7 +168,7 @@ def test_a_moving_spot_narrower_than_a_cell_puts_in_its_whole_heat():
     problem = build(f"{1 / width**2}*exp(-((x - 0.3 - 0.4*t)**2 + (y - 0.41)**2)/{width**2})", cells=(20, 16, 1))
     plan = prepare(problem, method="forced", times=(1.0,), tolerance=1e-4)
     assert plan.space.has_source_means
-    solution, stepper = plan.solve(), plan.method.make_stepper(plan.space, plan.facts)
+    solution, stepper = plan.solve(), plan.method.make_stepper(plan.space, plan.inputs)
     stepper._factored = None
     whole = stepper.advance(make_start(plan), stepper.make_segment(0.0, 1.0), 0, 1)
 
@@ -201,7 +201,7 @@ def test_an_interrupted_run_gives_the_same_bytes(tmp_path):
     resumed = plan.resume(tmp_path / "run")
 
     assert [one.tobytes() for one in resumed.fields] == [one.tobytes() for one in whole.fields]
-    assert resumed.ledger == whole.ledger
+    assert resumed.heat_balance == whole.heat_balance
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from grid.engine import HeatProblem, NotConvergedError, prepare
 from grid.engine.errors import StepUnderflowError
 from grid.engine.methods.implicit.adaptive import AdaptiveStepper
-from grid.engine.run.time_loop import March, make_start, make_stepper
+from grid.engine.run.time_loop import TimeLoop, make_start, make_stepper
 
 HELD = {"x_min": {"type": "temperature", "value": 0.0}}
 NONLINEAR = {"conductivity": {"expression": "1 + T"}, "volumetric_heat_capacity": 1.0}
@@ -64,7 +64,7 @@ FINER = 20
 
 
 def find_excess(seed, tolerance, finer=FINER):
-    """Time error at the asked times over the tolerance, against a run at a small part of it."""
+    """Time error at the output times over the tolerance, against a run at a small part of it."""
     problem, times = random_problem(random.Random(seed))
     solution, exact = (solve_to(problem, part, times) for part in (tolerance, tolerance / finer))
     span = float(exact.fields.max() - exact.fields.min())
@@ -112,16 +112,20 @@ def test_the_estimated_error_is_the_error(make_problem, tolerance):
 def test_a_run_cut_at_any_step_and_continued_by_another_stepper_gives_the_same_bytes(make_problem, material):
     problem = make_problem(boundaries=HELD, material=material, resolution={"cells": [16], "end_time": 0.1})
     plan = prepare(problem, method="implicit", tolerance=1e-3, times=[0.02, 0.05, 0.1])
-    whole = March(plan, make_stepper(plan)).run()
+    whole = TimeLoop(plan, make_stepper(plan)).run()
     state, cuts = make_start(plan), 0
     stepper = make_stepper(plan)
-    for segment in March(plan, stepper).segments:
+    for segment in TimeLoop(plan, stepper).segments:
         while state.time < segment.end:
             state, cuts = stepper.advance(state, segment, 0, 1), cuts + 1
             if cuts % 7 == 3:
-                resumed = March(plan, make_stepper(plan)).run(state)
+                resumed = TimeLoop(plan, make_stepper(plan)).run(state)
                 assert resumed.temperature.tobytes() == whole.temperature.tobytes()
-                assert (resumed.step, resumed.time, resumed.ledger) == (whole.step, whole.time, whole.ledger)
+                assert (resumed.step, resumed.time, resumed.heat_balance) == (
+                    whole.step,
+                    whole.time,
+                    whole.heat_balance,
+                )
 
 
 def test_steps_land_on_breakpoints_and_start_short_after_them(make_problem):
@@ -156,7 +160,7 @@ def test_no_step_short_enough_is_an_error_with_step_time_and_remedy(make_problem
 
     stepper.scheme = Wild(stepper.scheme)
     with pytest.raises(StepUnderflowError, match="step 0, t = 0 s, cell") as caught:
-        March(plan, stepper).run()
+        TimeLoop(plan, stepper).run()
     assert "breakpoint" in str(caught.value)
 
 
@@ -180,7 +184,7 @@ def test_an_iteration_that_stalls_shortens_the_step(make_problem):
             return getattr(self._scheme, name)
 
     stepper.scheme = Stubborn(stepper.scheme)
-    reached = March(plan, stepper).run()
+    reached = TimeLoop(plan, stepper).run()
 
     assert reached.time == 0.1
     assert reached.step >= 100

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from grid.engine import HeatProblem, solve
-from grid.engine.linear.iteration import balance
+from grid.engine.linear.iteration import solve_balance
 from grid.engine.linear.newton import make_newton_solver
 from grid.engine.methods.implicit.adaptive import AdaptiveStepper, Controller
 from grid.engine.methods.implicit.conduction_body import ConductionBody
@@ -136,7 +136,7 @@ def test_a_stage_is_the_one_that_newtons_method_finds(slope, tau, nearby, growth
 
     reference = compiled.make_reference(nearby * tau), nearby * tau
     found = compiled.settle((base, none, base), tau, 7.0, reference, make_solver, 1e-9)
-    expected = balance(space, base, none, base, shift=1.0, tau=tau, time=7.0)
+    expected = solve_balance(space, base, none, base, shift=1.0, tau=tau, time=7.0)
 
     np.testing.assert_allclose(found.temperature[space.active], expected.temperature[space.active], atol=1e-6)
     stored = stored_between(space, base, found.temperature)[space.active]
@@ -238,8 +238,8 @@ def test_a_curve_is_the_integral_of_its_property():
         curve = make_curve(factors, 20.0, 273.15)
         ends = np.array([-30.0, 0.0, 20.0, 50.0, 65.0, 80.0, 130.0])  # with the points of the table among them
         for low, high in itertools.pairwise(ends):
-            places = 0.5 * (low + high) + 0.5 * (high - low) * nodes
-            values = math.prod(np.asarray(factor.evaluate({"T": places})) for factor in factors)
+            coordinates = 0.5 * (low + high) + 0.5 * (high - low) * nodes
+            values = math.prod(np.asarray(factor.evaluate({"T": coordinates})) for factor in factors)
             expected = 0.5 * (high - low) * float(weights @ np.broadcast_to(values, nodes.shape))
             assert integrate(curve, high) - integrate(curve, low) == pytest.approx(expected, rel=1e-11)
 

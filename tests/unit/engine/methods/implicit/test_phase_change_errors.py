@@ -55,7 +55,7 @@ def test_the_heat_of_a_cell_that_melts_counts_as_much_as_before_and_after():
     temperature[0] = 35.0
     content = start.content.reshape(8, 8).copy()
     content[4, 4], content[5, 5], content[0] = 0.5e8 * volume, (1e8 + 10.0 * 2e6) * volume, 35.0 * 3e6 * volume
-    state = type(start)(600.0, 1, temperature.ravel(), start.ledger, start.bounds, content=content.ravel())
+    state = type(start)(600.0, 1, temperature.ravel(), start.heat_balance, start.bounds, content=content.ravel())
     kelvin = stepper.to_kelvin(state, np.ones(64)).reshape(8, 8) * volume
 
     whole = 40.0 / (1e8 + 40.0 * 2e6)  # from -5 to 35 degrees

@@ -67,8 +67,8 @@ def test_a_load_that_nothing_feels_has_no_chain(drives):
 def test_many_loads_of_few_courses_are_solved_as_all_modes_say():
     """Five sources and a flux that are switched twice, all at once, on a plate of two materials."""
     steps = [f"where(t < 3, {a}e5, where(t < 6, {b}e5, {c}e5))" for a, b, c in ((2, 1, 0), (1, 4, 2), (0, 3, 1))]
-    places = ("x < 0.02", "(x > 0.04) & (y > 0.02)", "x > 0.08")
-    source = " + ".join(f"where({place}, {step}, 0)" for place, step in zip(places, steps, strict=True))
+    coordinates = ("x < 0.02", "(x > 0.04) & (y > 0.02)", "x > 0.08")
+    source = " + ".join(f"where({place}, {step}, 0)" for place, step in zip(coordinates, steps, strict=True))
     problem = HeatProblem.from_case(
         {
             "domain": {"size": [0.1, 0.06]},

@@ -180,7 +180,7 @@ def test_threads_do_not_change_a_byte(make_case):
     ends = [stepper.advance(make_start(plan), stepper.make_segment(0.0, 20.0), 0, 2) for stepper in (serial, parallel)]
 
     assert ends[0].temperature.tobytes() == ends[1].temperature.tobytes()
-    assert ends[0].ledger == ends[1].ledger
+    assert ends[0].heat_balance == ends[1].heat_balance
 
 
 def test_a_run_cut_in_two_is_the_run_in_one(make_case):

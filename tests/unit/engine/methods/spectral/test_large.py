@@ -11,8 +11,8 @@ from grid.engine.methods.spectral import large as spectral_large
 from grid.engine.methods.spectral.kernels import MODES
 from grid.engine.methods.spectral.modes import make_modes
 from grid.engine.space import measure as survey
-from grid.engine.space.measure import survey_large
-from grid.engine.threads import share
+from grid.engine.space.measure import measure_large_field
+from grid.engine.threads import parallel_for
 
 pytestmark = pytest.mark.jit
 ENDS = [(0.0, 0.0), (2.0, 2.0)]
@@ -27,7 +27,7 @@ def test_coefficients_are_products_with_the_modes(ends, rows, count, many):
     found, seen = spectral_large.project(field, modes, many, 0.25)
 
     np.testing.assert_allclose(found, field @ modes.vectors(many).T, atol=1e-14 * count)
-    assert seen == survey_large(field.reshape(-1), 0.25)
+    assert seen == measure_large_field(field.reshape(-1), 0.25)
 
 
 @pytest.mark.parametrize("ends", ENDS)
@@ -40,7 +40,7 @@ def test_a_field_is_the_sum_of_its_modes(ends, count, rest, many):
 
     expected = 300.0 + np.tensordot(modes.vectors(many).T, coefficients, axes=1)
     np.testing.assert_allclose(field, expected, rtol=1e-14)
-    assert seen == survey_large(field.reshape(-1), 299.0)
+    assert seen == measure_large_field(field.reshape(-1), 299.0)
 
 
 def test_every_cell_of_a_long_field_is_looked_at():
@@ -49,7 +49,7 @@ def test_every_cell_of_a_long_field_is_looked_at():
 
     field, seen = spectral_large.expand(coefficients, modes, 0.0, 0.5)
 
-    assert seen == survey_large(field.reshape(-1), 0.5)
+    assert seen == measure_large_field(field.reshape(-1), 0.5)
 
 
 def test_threads_do_not_change_a_byte():
@@ -107,7 +107,7 @@ def test_each_part_is_done_once_and_all_are_done_on_return():
         with lock:
             done.append(part)
 
-    share(do, 40)
+    parallel_for(do, 40)
 
     assert sorted(done) == list(range(40))
 
@@ -118,4 +118,4 @@ def test_what_goes_wrong_in_a_part_is_raised_wherever_it_ran():
             raise ArithmeticError(part)
 
     with pytest.raises(ArithmeticError):
-        share(do, 8)
+        parallel_for(do, 8)

@@ -9,7 +9,7 @@ from grid.engine import prepare, solve
 from grid.engine.linear import systems as linear
 from grid.engine.methods.spectral.modes import make_modes
 from grid.engine.methods.spectral.stepper import SpectralStepper
-from grid.engine.methods.state import Bounds, Ledger, Segment, State
+from grid.engine.methods.state import Bounds, HeatBalance, Segment, State
 from grid.engine.space.discretise import discretise
 
 ENDS = [(0.0, 0.0), (2.0, 2.0), (0.0, 2.0), (2.0, 0.0), (0.3, 0.0), (2.0, 0.001), (1.9, 1e-7)]
@@ -53,7 +53,7 @@ def test_modes_are_the_orthonormal_eigenvectors_of_an_axis(count, ends, is_perio
 def advance(problem, duration):
     space = discretise(problem)
     start = space.initial_temperature()
-    state = State(0.0, 0, start, Ledger(), Bounds(float(start.min()), float(start.max())))
+    state = State(0.0, 0, start, HeatBalance(), Bounds(float(start.min()), float(start.max())))
     return space, start, SpectralStepper(space).advance(state, Segment(0.0, duration, 1), 0, 1)
 
 
@@ -79,8 +79,13 @@ def test_a_step_is_the_exponential_of_the_matrix_and_its_ledger_closes(make_prob
     exact = (expm(duration * augmented) @ np.append(start, 1.0))[:-1]
 
     np.testing.assert_allclose(done.temperature, exact, rtol=1e-10)
-    moved = max(done.ledger.boundary_in, done.ledger.boundary_out, abs(done.ledger.generated), 1e-3 * start.sum())
-    assert abs(space.capacity @ (done.temperature - start) - done.ledger.net) <= 1e-12 * moved
+    moved = max(
+        done.heat_balance.boundary_in,
+        done.heat_balance.boundary_out,
+        abs(done.heat_balance.generated),
+        1e-3 * start.sum(),
+    )
+    assert abs(space.capacity @ (done.temperature - start) - done.heat_balance.net) <= 1e-12 * moved
 
 
 def test_a_box_with_a_loss_through_every_face_agrees_in_three_dimensions(make_problem):

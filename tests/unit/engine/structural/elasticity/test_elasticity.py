@@ -87,21 +87,21 @@ def test_elements_pass_the_patch_test(order, dimension):
     element = Element(order, (0.7, 1.3, 0.4)[:dimension], is_plane_stress=False)
     stiffness = element.stiffness(0.3)
     axes = [np.linspace(0, h, order + 1) for h in element.spacing]
-    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimension)
+    coordinates = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimension)
     gradient = np.random.default_rng(2).normal(size=(dimension, dimension))
     spin = gradient - gradient.T
     none = np.zeros((1, stiffness.inverse.shape[0]))
     points = gauss_points(3, dimension)[0]
 
-    stress = stiffness.stress(points, (places @ gradient.T).reshape(1, -1), none, np.zeros((1, len(points))))
-    turned = stiffness.stress(points, (places @ spin.T).reshape(1, -1), none, np.zeros((1, len(points))))
+    stress = stiffness.stress(points, (coordinates @ gradient.T).reshape(1, -1), none, np.zeros((1, len(points))))
+    turned = stiffness.stress(points, (coordinates @ spin.T).reshape(1, -1), none, np.zeros((1, len(points))))
 
     strain = [gradient[a, a] if a == b else gradient[a, b] + gradient[b, a] for a, b in _pairs(dimension)]
     expected = element.elasticity(0.3)[0] @ strain
     assert stress[:, 0] == pytest.approx(np.repeat(expected[:, None], len(points), axis=1))
     assert turned == pytest.approx(np.zeros_like(turned), abs=1e-12)
-    assert stiffness.matrix @ (places @ spin.T).reshape(-1) == pytest.approx(np.zeros(places.size), abs=1e-12)
-    assert np.linalg.matrix_rank(stiffness.matrix, tol=1e-9) == places.size - dimension * (dimension + 1) // 2
+    assert stiffness.matrix @ (coordinates @ spin.T).reshape(-1) == pytest.approx(np.zeros(coordinates.size), abs=1e-12)
+    assert np.linalg.matrix_rank(stiffness.matrix, tol=1e-9) == coordinates.size - dimension * (dimension + 1) // 2
 
 
 def _pairs(dimension):

@@ -73,23 +73,23 @@ def test_of_two_bars_the_smaller_yields_when_the_other_heats_and_keeps_a_residua
 @settings(max_examples=40, deadline=None)
 @given(thermal=st.lists(st.floats(-5e-3, 5e-3), min_size=12, max_size=12), force=st.floats(-0.9, 0.9))
 def test_free_fibres_balance_force_and_moment(thermal, force):
-    places = np.linspace(-1, 1, 12)
-    fibres = Fibres(np.full(12, 1 / 12), 2e11, 2.5e8, places)
+    coordinates = np.linspace(-1, 1, 12)
+    fibres = Fibres(np.full(12, 1 / 12), 2e11, 2.5e8, coordinates)
 
     state = step_free(fibres, make_rest(fibres), thermal, 0.5 * force * 2.5e8)
 
     assert fibres.areas @ state.stress == pytest.approx(0.5 * force * 2.5e8, abs=1e-3)
-    assert (fibres.areas * places) @ state.stress == pytest.approx(0.0, abs=1e-3)
+    assert (fibres.areas * coordinates) @ state.stress == pytest.approx(0.0, abs=1e-3)
     assert np.all(np.abs(state.stress) <= 2.5e8)
-    strain = state.strain + state.curvature * places - np.array(thermal) - state.plastic_strain
+    strain = state.strain + state.curvature * coordinates - np.array(thermal) - state.plastic_strain
     assert 2e11 * strain == pytest.approx(state.stress, abs=1.0)
 
 
 def test_a_linear_thermal_strain_leaves_a_bundle_that_may_bend_without_stress():
-    places = np.linspace(-1, 1, 9)
-    fibres = Fibres(np.full(9, 1 / 9), 2e11, 2.5e8, places)
+    coordinates = np.linspace(-1, 1, 9)
+    fibres = Fibres(np.full(9, 1 / 9), 2e11, 2.5e8, coordinates)
 
-    state = step_free(fibres, make_rest(fibres), 0.01 + 0.02 * places)
+    state = step_free(fibres, make_rest(fibres), 0.01 + 0.02 * coordinates)
 
     assert state.stress == pytest.approx(np.zeros(9), abs=1.0)
     assert (state.strain, state.curvature) == pytest.approx((0.01, 0.02))

@@ -13,7 +13,7 @@ DEFAULT_TOLERANCE = 1e-4  # [-] time error over the span of temperatures, where 
 
 
 @dataclass(frozen=True)
-class Facts:
+class MethodInputs:
     """Facts for the choice of a method.
 
     Args:
@@ -30,7 +30,7 @@ class Facts:
 
     problem: HeatProblem
     times: tuple[float, ...]
-    landings: tuple[float, ...]
+    stop_times: tuple[float, ...]
     steps: int | None
     tolerance: float
     stiffness: float
@@ -51,7 +51,7 @@ class Facts:
     @property
     def duration(self) -> float:
         """End of the run [s]."""
-        return self.landings[-1]
+        return self.stop_times[-1]
 
     @property
     def is_linear(self) -> bool:
@@ -77,20 +77,20 @@ class Facts:
         return self.is_linear and self.problem.has_constant_loads
 
 
-def analyse_facts(facts: Facts) -> LoadAnalysis:
+def analyse_inputs(inputs: MethodInputs) -> LoadAnalysis:
     """`analyse_loads` of a run as it is planned; nothing where no load depends on time."""
-    if not facts.problem.has_timed_values:
+    if not inputs.problem.has_timed_values:
         return LoadAnalysis()
-    return analyse_loads(facts.problem, facts.duration, facts.tolerance)
+    return analyse_loads(inputs.problem, inputs.duration, inputs.tolerance)
 
 
-def find_jumps(facts: Facts) -> frozenset[float]:
+def find_jumps(inputs: MethodInputs) -> frozenset[float]:
     """Landing times at which a load may jump or bend: breakpoints and switches, but not the ends of zones [s]."""
-    loads = analyse_facts(facts)
-    named = set(facts.landings) - set(facts.times) - set(loads.marks)
-    return frozenset((*facts.problem.breakpoints, *loads.switches, *named))
+    loads = analyse_inputs(inputs)
+    named = set(inputs.stop_times) - set(inputs.times) - set(loads.marks)
+    return frozenset((*inputs.problem.breakpoints, *loads.switches, *named))
 
 
-def find_bends(facts: Facts) -> frozenset[float]:
+def find_bends(inputs: MethodInputs) -> frozenset[float]:
     """Those of `find_jumps` at which loads are continuous [s]."""
-    return analyse_facts(facts).bends - frozenset(facts.problem.breakpoints)
+    return analyse_inputs(inputs).bends - frozenset(inputs.problem.breakpoints)

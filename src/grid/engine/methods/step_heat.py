@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from grid.engine.methods.state import Ledger
+from grid.engine.methods.state import HeatBalance
 from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
@@ -21,10 +21,10 @@ class Heat:
     generated: float
     absolute: float
 
-    def book(self, ledger: Ledger) -> Ledger:
+    def book(self, heat_balance: HeatBalance) -> HeatBalance:
         """Return the ledger with this heat added."""
-        after = ledger.add(self.into, self.out, self.generated)
-        return replace(after, generated_absolute=ledger.generated_absolute + self.absolute)
+        after = heat_balance.add(self.into, self.out, self.generated)
+        return replace(after, generated_absolute=heat_balance.generated_absolute + self.absolute)
 
 
 def count_heat(space: Space, loads: Loads, step: float, find_mean: Callable[[NDArray[np.intp]], FloatArray]) -> Heat:
@@ -37,9 +37,9 @@ def count_heat(space: Space, loads: Loads, step: float, find_mean: Callable[[NDA
         find_mean: Gives the mean temperatures of some cells [K]; called for cells behind faces that exchange heat only.
     """
     into = out = generated = absolute = 0.0
-    for patch, closure in zip(space.patches, loads.closures, strict=True):
-        near = find_mean(patch.cells) if np.any(closure.transmittance) else np.zeros(patch.cells.shape)
-        heat = closure.heat_flux(near) * (patch.area * step)
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        near = find_mean(patch.cells) if np.any(face_law.transmittance) else np.zeros(patch.cells.shape)
+        heat = face_law.heat_flux(near) * (patch.area * step)
         into += float(np.maximum(heat, 0.0).sum())
         out -= float(np.minimum(heat, 0.0).sum())
     if loads.source is not None:
