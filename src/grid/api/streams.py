@@ -23,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message, Receive, Scope, Send
 
 from grid.api.dependencies import FromDishka
-from grid.api.event_reader import EventReader
+from grid.api.job_events import JobEventFormatter
 from grid.core.errors import TooManyRequestsError, UnavailableError
 from grid.core.logging import get_logger
 from grid.database.uow import UnitOfWork
@@ -170,17 +170,17 @@ class JobStreams:
             expires_at: When the reader's token ends, on the monotonic clock; the stream ends with it.
             is_welcome: Asked with every ping's interval; where the reader's session has ended, so does the stream.
         """
-        reader = EventReader(last_event_id)
+        formatter = JobEventFormatter(last_event_id)
         yield f"retry: {RETRY_MS}\n\n".encode()
         while True:  # the past, page by page, at the reader's pace
-            news = await self._read_one(subscription.job_id, reader.cursor)
-            for event in reader.tell(news):
+            news = await self._read_one(subscription.job_id, formatter.cursor)
+            for event in formatter.format(news):
                 yield event
             if news.is_final:
                 return
             if not news.has_more:
                 break
-        self._joined(subscription.job_id, reader)
+        self._joined(subscription.job_id, formatter)
         next_check = time.monotonic() + PING_S
         while not subscription.is_overfull:
             left_s = expires_at - time.monotonic()
@@ -194,7 +194,7 @@ class JobStreams:
             if fresh is None:
                 yield KEEPALIVE_COMMENT
                 continue
-            for event in reader.tell(fresh):
+            for event in formatter.format(fresh):
                 yield event
             if fresh.is_final:
                 return
@@ -204,11 +204,11 @@ class JobStreams:
         news = await run_in_threadpool(self._read_news, {job_id: cursor}, limit=PAGE_CHUNKS)
         return news.get(job_id) or JobNews.gone(job_id, cursor)
 
-    def _joined(self, job_id: UUID, reader: EventReader) -> None:
+    def _joined(self, job_id: UUID, formatter: JobEventFormatter) -> None:
         """Let the tailer go on from where this reader is; others that are further drop what they know already."""
         topic = self._topics.get(job_id)
         if topic is not None:
-            topic.cursor = reader.cursor if topic.cursor is None else min(topic.cursor, reader.cursor)
+            topic.cursor = formatter.cursor if topic.cursor is None else min(topic.cursor, formatter.cursor)
 
     async def _tail(self) -> None:
         listener = self._listen() if self._listen is not None else None

@@ -30,7 +30,7 @@ AUDIENCE: Final = "grid-api"
 LIFETIME: Final = timedelta(minutes=15)  # a stolen token is of use no longer
 LEEWAY: Final = timedelta(seconds=30)  # by which clocks of two machines may differ
 MIN_KEY_BYTES: Final = 32  # as long as the hash (RFC 7518, section 3.2)
-MOST_REMEMBERED: Final = 1_000  # verified tokens
+MOST_VERIFIED: Final = 1_000  # tokens, whose check is not repeated while they are good
 MAX_TOKEN_LENGTH: Final = 2048  # ours have about 430
 REFRESH_PREFIX: Final = "grid_rt_"  # so that scanners for leaked secrets know one when they see it
 
@@ -116,7 +116,7 @@ class TokenSigner:
         claims = self._verified.get(digest)
         if claims is None:
             claims = self._check(token)
-            if len(self._verified) >= MOST_REMEMBERED:
+            if len(self._verified) >= MOST_VERIFIED:
                 self._verified.clear()
             self._verified[digest] = claims
         elif datetime.now(UTC) >= claims.expires_at + LEEWAY:

@@ -325,7 +325,7 @@ def test_a_good_token_says_nothing_for_one_that_differs_from_it(signer):
 
 
 def test_only_so_many_good_tokens_are_remembered(signer, monkeypatch):
-    monkeypatch.setattr("grid.core.tokens.MOST_REMEMBERED", 3)
+    monkeypatch.setattr("grid.core.tokens.MOST_VERIFIED", 3)
     tokens = [signer.issue(user_id=USER, session_id=SESSION).text for _ in range(7)]
     ids = [signer.verify(token).token_id for token in tokens]
 

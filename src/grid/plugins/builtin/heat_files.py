@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid.plugins.builtin.heat_picture import Picture, draw_heat
+from grid.plugins.builtin.heat_picture import HeatPicture, draw_heat
 from grid.plugins.builtin.heat_problem import hash_fields, make_plan, read_problem
 from grid.plugins.builtin.writing import write_csv, write_json
 from grid.schemas.jobs import JsonObject
@@ -74,12 +74,12 @@ def read_warnings(record: np.void) -> list[str]:
     return warnings
 
 
-def make_picture(params: "HeatParams", record: np.void) -> Picture:
+def make_picture(params: "HeatParams", record: np.void) -> HeatPicture:
     """Put together what is drawn."""
     problem = read_problem(params)
     summary = json.loads(bytes(record["summary"]))
     time, mean, highest, lowest = np.array(record["series"])
-    return Picture(
+    return HeatPicture(
         unit={"K": "K", "degC": "°C", "relative": "relative"}[problem.temperature_unit],
         size=problem.domain.size,
         origin=problem.domain.origin or (0.0,) * problem.dimension,

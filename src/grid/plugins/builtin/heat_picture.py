@@ -23,7 +23,7 @@ _COLOUR_OF = {"passed": "#1b7837", "failed": "#b2182b", "not_applicable": "#7777
 
 
 @dataclass(frozen=True)
-class Picture:
+class HeatPicture:
     """Data of the picture: coordinates in m, times in s, temperatures in `unit`."""
 
     unit: str
@@ -47,7 +47,7 @@ class Picture:
         return f"temperature [{self.unit}]"
 
 
-def draw_heat(path: Path, picture: Picture) -> None:
+def draw_heat(path: Path, picture: HeatPicture) -> None:
     """Write the picture as PNG."""
     figure = Figure(figsize=(11, 7.6), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
@@ -59,7 +59,7 @@ def draw_heat(path: Path, picture: Picture) -> None:
     figure.savefig(path, format="png", metadata={"Software": None})
 
 
-def _draw_1d(figure: Figure, panels: Mapping[str, Axes], picture: Picture) -> None:
+def _draw_1d(figure: Figure, panels: Mapping[str, Axes], picture: HeatPicture) -> None:
     _draw_profiles(figure, panels["a"], picture)
     if picture.is_steady:
         _draw_gradient(panels["b"], picture)
@@ -68,7 +68,7 @@ def _draw_1d(figure: Figure, panels: Mapping[str, Axes], picture: Picture) -> No
         _draw_history(panels["c"], picture)
 
 
-def _draw_2d(figure: Figure, panels: Mapping[str, Axes], picture: Picture) -> None:
+def _draw_2d(figure: Figure, panels: Mapping[str, Axes], picture: HeatPicture) -> None:
     _draw_plane(figure, panels["a"], picture, picture.final, (0, 1), f"Temperature {_when(picture)}")
     _draw_cuts(panels["b"], picture)
     if picture.is_steady:
@@ -77,7 +77,7 @@ def _draw_2d(figure: Figure, panels: Mapping[str, Axes], picture: Picture) -> No
         _draw_history(panels["c"], picture)
 
 
-def _draw_3d(figure: Figure, panels: Mapping[str, Axes], picture: Picture) -> None:
+def _draw_3d(figure: Figure, panels: Mapping[str, Axes], picture: HeatPicture) -> None:
     for panel, normal in (("a", 2), ("b", 1), ("c", 0)):
         across = [axis for axis in range(3) if axis != normal]
         middle = picture.final.take(picture.final.shape[normal] // 2, axis=normal)
@@ -85,17 +85,17 @@ def _draw_3d(figure: Figure, panels: Mapping[str, Axes], picture: Picture) -> No
         _draw_plane(figure, panels[panel], picture, middle, (across[0], across[1]), title)
 
 
-def _title(picture: Picture) -> str:
+def _title(picture: HeatPicture) -> str:
     cells = " x ".join(f"{count:,}" for count in picture.final.shape)
     size = " x ".join(f"{length:g}" for length in picture.size)
     return f"Heat conduction on a grid: {size} m, {cells} cells, {picture.method}"
 
 
-def _when(picture: Picture) -> str:
+def _when(picture: HeatPicture) -> str:
     return "of the steady state" if picture.is_steady else f"at {picture.time[-1]:g} s"
 
 
-def _centres(picture: Picture, axis: int) -> FloatArray:
+def _centres(picture: HeatPicture, axis: int) -> FloatArray:
     count = picture.final.shape[axis]
     centres: FloatArray = picture.origin[axis] + (np.arange(count) + 0.5) * picture.size[axis] / count
     return centres
@@ -107,7 +107,7 @@ def _style(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_profiles(figure: Figure, axes: Axes, picture: Picture) -> None:
+def _draw_profiles(figure: Figure, axes: Axes, picture: HeatPicture) -> None:
     place, end = _centres(picture, 0), float(picture.time[-1])
     scale = ScalarMappable(Normalize(0.0, end or 1.0), "viridis_r")
     for row in np.unique(np.round(np.linspace(0, len(picture.snapshots) - 1, _CURVES)).astype(int)):
@@ -119,7 +119,7 @@ def _draw_profiles(figure: Figure, axes: Axes, picture: Picture) -> None:
     _style(axes)
 
 
-def _draw_place_and_time(figure: Figure, axes: Axes, picture: Picture) -> None:
+def _draw_place_and_time(figure: Figure, axes: Axes, picture: HeatPicture) -> None:
     image = axes.pcolormesh(
         picture.snapshot_time,
         _centres(picture, 0)[:: _stride(picture.final.shape[0])],
@@ -132,7 +132,7 @@ def _draw_place_and_time(figure: Figure, axes: Axes, picture: Picture) -> None:
     axes.set(title="Temperature in place and time", xlabel="time [s]", ylabel="x [m]")
 
 
-def _draw_gradient(axes: Axes, picture: Picture) -> None:
+def _draw_gradient(axes: Axes, picture: HeatPicture) -> None:
     """Draw the slope of a steady profile: with equal materials, it is the heat flux but for a factor."""
     place = _centres(picture, 0)
     if len(place) > 1:
@@ -149,7 +149,7 @@ def _stride(count: int) -> int:
 
 
 def _draw_plane(
-    figure: Figure, axes: Axes, picture: Picture, field: FloatArray, across: tuple[int, int], title: str
+    figure: Figure, axes: Axes, picture: HeatPicture, field: FloatArray, across: tuple[int, int], title: str
 ) -> None:
     low = [picture.origin[axis] for axis in across]
     high = [picture.origin[axis] + picture.size[axis] for axis in across]
@@ -168,7 +168,7 @@ def _draw_plane(
     axes.set(title=title, xlabel=f"{_AXES[across[0]]} [m]", ylabel=f"{_AXES[across[1]]} [m]")
 
 
-def _draw_steepness(figure: Figure, axes: Axes, picture: Picture) -> None:
+def _draw_steepness(figure: Figure, axes: Axes, picture: HeatPicture) -> None:
     """Draw how steep the temperature is."""
     if min(picture.final.shape) < 2:  # a single row of cells has no slope across
         axes.set_axis_off()
@@ -187,7 +187,7 @@ def _draw_steepness(figure: Figure, axes: Axes, picture: Picture) -> None:
     axes.set(title="Steepness", xlabel="x [m]", ylabel="y [m]")
 
 
-def _draw_cuts(axes: Axes, picture: Picture) -> None:
+def _draw_cuts(axes: Axes, picture: HeatPicture) -> None:
     columns = picture.final.shape
     axes.plot(_centres(picture, 0), picture.final[:, columns[1] // 2], color="#b2182b", label="along x, middle of y")
     axes.plot(_centres(picture, 1), picture.final[columns[0] // 2, :], color="#2166ac", label="along y, middle of x")
@@ -196,7 +196,7 @@ def _draw_cuts(axes: Axes, picture: Picture) -> None:
     _style(axes)
 
 
-def _draw_history(axes: Axes, picture: Picture) -> None:
+def _draw_history(axes: Axes, picture: HeatPicture) -> None:
     curves = (
         (picture.highest, "#b2182b", "largest"),
         (picture.mean, _INK, "mean"),
@@ -209,7 +209,7 @@ def _draw_history(axes: Axes, picture: Picture) -> None:
     _style(axes)
 
 
-def _draw_verdicts(axes: Axes, picture: Picture) -> None:
+def _draw_verdicts(axes: Axes, picture: HeatPicture) -> None:
     """Write audits and key figures as text."""
     axes.set_axis_off()
     axes.set_title("Verdicts and key figures")
@@ -227,7 +227,7 @@ def _draw_verdicts(axes: Axes, picture: Picture) -> None:
         axes.text(0.48, height, text, color=colour, fontsize=10, va="top", transform=axes.transAxes)
 
 
-def _unit(name: str, picture: Picture) -> str:
+def _unit(name: str, picture: HeatPicture) -> str:
     if name.endswith("_temperature"):
         return f" {picture.unit}" if picture.unit != "relative" else ""
     if name == "hottest_above_mean":

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from grid.engine.rods.rods import Rod, find_sub_steps, snapshot_rows, solve_rods, start_shape
 from grid.plugins.builtin.rod_params import RodParams
-from grid.plugins.builtin.rod_picture import Picture, draw_rod
+from grid.plugins.builtin.rod_picture import RodPicture, draw_rod
 from grid.plugins.builtin.rod_results import compute_mean, compute_metrics
 from grid.plugins.builtin.writing import write_csv, write_json
 from grid.schemas.jobs import JsonObject
@@ -134,10 +134,10 @@ class Sample:
         low, high = np.searchsorted(self._rows, (first, first + len(rows)))
         self.field[low:high] = rows[np.ix_(self._rows[low:high] - first, self._nodes)]
 
-    def picture(self, series: Series, rod: Rod) -> Picture:
+    def picture(self, series: Series, rod: Rod) -> RodPicture:
         """Put together what is drawn."""
         params = self._params
-        return Picture(
+        return RodPicture(
             parameters=params.model_dump(),
             place=np.linspace(0.0, params.length, params.spatial_steps)[self._nodes],
             sample_time=series.time[self._rows],

@@ -19,7 +19,7 @@ _INK = "#333333"
 
 
 @dataclass(frozen=True)
-class Picture:
+class RodPicture:
     """Data of the picture: temperatures in degC, coordinates in m, times in s."""
 
     parameters: JsonObject
@@ -35,7 +35,7 @@ class Picture:
     mesh_fourier: float
 
 
-def draw_rod(path: Path, picture: Picture) -> None:
+def draw_rod(path: Path, picture: RodPicture) -> None:
     """Write the picture as PNG."""
     figure = Figure(figsize=(11, 7.6), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
@@ -51,7 +51,7 @@ def draw_rod(path: Path, picture: Picture) -> None:
     figure.savefig(path, format="png", metadata={"Software": None})
 
 
-def _title(picture: Picture) -> str:
+def _title(picture: RodPicture) -> str:
     rod = picture.parameters
     steps = "1 sub-step" if picture.sub_steps == 1 else f"{picture.sub_steps:,} sub-steps"
     return (
@@ -62,7 +62,7 @@ def _title(picture: Picture) -> str:
     )
 
 
-def _draw_profiles(figure: Figure, axes: Axes, picture: Picture) -> None:
+def _draw_profiles(figure: Figure, axes: Axes, picture: RodPicture) -> None:
     scale = ScalarMappable(Normalize(0.0, float(picture.time[-1])), "viridis_r")
     chosen = np.unique(np.round(np.linspace(0, len(picture.field) - 1, _CURVES)).astype(int))
     for row in chosen:
@@ -72,7 +72,7 @@ def _draw_profiles(figure: Figure, axes: Axes, picture: Picture) -> None:
     axes.margins(x=0)
 
 
-def _draw_plane(figure: Figure, axes: Axes, picture: Picture) -> None:
+def _draw_plane(figure: Figure, axes: Axes, picture: RodPicture) -> None:
     image = axes.imshow(
         picture.field.T,
         origin="lower",
@@ -85,7 +85,7 @@ def _draw_plane(figure: Figure, axes: Axes, picture: Picture) -> None:
     axes.set(title="Temperature in place and time", xlabel="time [s]", ylabel="place [m]")
 
 
-def _draw_history(axes: Axes, picture: Picture) -> None:
+def _draw_history(axes: Axes, picture: RodPicture) -> None:
     axes.plot(picture.time, picture.centre, color="#b2182b", linewidth=1.8, label="centre")
     axes.plot(picture.time, picture.mean, color="#2166ac", linewidth=1.8, label="mean")
     every = max(1, len(picture.time) // 16)
@@ -96,7 +96,7 @@ def _draw_history(axes: Axes, picture: Picture) -> None:
     axes.legend(frameon=False)
 
 
-def _draw_errors(axes: Axes, picture: Picture) -> None:
+def _draw_errors(axes: Axes, picture: RodPicture) -> None:
     axes.plot(picture.time, picture.error, color="#4d4d4d", linewidth=1.8)
     axes.set(title="Largest difference from the exact solution", xlabel="time [s]", ylabel="difference [K]")
     axes.margins(x=0)

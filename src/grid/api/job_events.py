@@ -1,4 +1,4 @@
-"""One reader of a job's stream: news of the ledger become server-sent events, each told once."""
+"""Server-sent events of a job: news of the ledger as one reader of its stream gets them, each once."""
 
 import json
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from fastapi.sse import format_sse_event
 from grid.services.logs import START, JobNews, LogCursor
 
 
-class EventReader:
-    """State of one reader: turns news into events and leaves out repeats."""
+class JobEventFormatter:
+    """Formats the news of one job for one reader, and leaves out what that reader has had."""
 
     def __init__(self, last_event_id: str | None) -> None:
         self.cursor, self.version = _parse_event_id(last_event_id)
 
-    def tell(self, news: JobNews) -> Iterator[bytes]:
+    def format(self, news: JobNews) -> Iterator[bytes]:
         """Yield the events that the reader has not had, each made when it is asked for."""
         for chunk in news.chunks:
             place = LogCursor(chunk.epoch, chunk.seq)
