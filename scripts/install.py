@@ -12,6 +12,7 @@ build would fetch build tools that no hash covers. A second run with unchanged l
 import hashlib
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -19,7 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 LOG = VENV / "install.log"
+SAY_EVERY_S = 15.0
 LOCKS = {"base": "base.txt", "dev": "dev.txt"}
+PIP = (BIN / "python", "-m", "pip", "install", "--quiet")
 
 
 def say(text: str) -> None:
@@ -34,16 +37,22 @@ def fingerprint(what: str) -> str:
     return digest.hexdigest()
 
 
-def run(*command: str | Path) -> None:
-    """Run a command; what it says goes into the log, and is shown only where it fails."""
+def run(*command: str | Path, doing: str = "") -> None:
+    """Run a command; what it says goes into the log, and is shown only where it fails. `doing` is said now and then."""
     with LOG.open("a", encoding="utf-8") as log:
-        place = log.tell()
+        place, started = log.tell(), time.monotonic()
         print("$", *command, file=log, flush=True)
         words = [str(part) for part in command]
-        done = subprocess.run(words, cwd=ROOT, check=False, stdout=log, stderr=subprocess.STDOUT)
-    if done.returncode:
+        with subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT) as process:
+            while True:
+                try:
+                    code = process.wait(SAY_EVERY_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    say(f"still {doing or Path(words[0]).name} ({time.monotonic() - started:.0f} s)")
+    if code:
         sys.stderr.write(LOG.read_text(encoding="utf-8", errors="replace")[place:])
-        raise subprocess.CalledProcessError(done.returncode, words)
+        raise subprocess.CalledProcessError(code, words)
 
 
 def is_installed(what: str) -> bool:
@@ -52,21 +61,23 @@ def is_installed(what: str) -> bool:
 
 
 def install(what: str) -> None:
-    if not (BIN / "python").exists():
+    if not ((BIN / "python").exists() and (BIN / "pip").exists()):  # or making it was ended before pip was there
         say("making .venv")
         venv.EnvBuilder(with_pip=True, clear=True).create(VENV)
     LOG.write_text("", encoding="utf-8")
     for stamp in VENV.glob(".installed-*"):
         stamp.unlink()
     bootstrap, lock = ROOT / "requirements" / "bootstrap.txt", ROOT / "requirements" / LOCKS[what]
-    run(BIN / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", bootstrap)
-    say(f"installing requirements/{lock.name}")
+    run(*PIP, "--require-hashes", "-r", bootstrap, doing="installing the installer")
+    doing = f"installing requirements/{lock.name}"
+    say(doing)
     try:
-        run(BIN / "uv", "pip", "sync", "--quiet", "--python", BIN / "python", "--require-hashes", lock, bootstrap)
+        sync = (BIN / "uv", "pip", "sync", "--quiet", "--python", BIN / "python", "--require-hashes", lock, bootstrap)
+        run(*sync, doing=doing)
     except (subprocess.CalledProcessError, OSError):
         say("uv did not manage; trying pip")
-        run(BIN / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock)
-    run(BIN / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+        run(*PIP, "--require-hashes", "-r", lock, doing=doing)
+    run(*PIP, "--no-deps", "--no-build-isolation", "--editable", ".", doing="installing Grid")
     (VENV / f".installed-{what}").write_text(fingerprint(what), encoding="ascii")
 
 

@@ -168,6 +168,8 @@ def reporting() -> Iterator[None]:
 
 def explain(error: Exception) -> str:
     """Say in one sentence what no command foresaw; a value of a setting, which may be a secret, is not repeated."""
+    if isinstance(error, TimeoutError):
+        return f"it took too long: {error}." if str(error) else "an answer took too long; try again."
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename is not None else ""
         return f"{place}{error.strerror}."

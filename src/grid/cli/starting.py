@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from grid.cli.waiting import Patience
 from grid.client import calls
 from grid.client.client import GridClient, address_of, find_address
 from grid.client.errors import ProblemError, ServerUnreachableError
@@ -20,10 +21,10 @@ from grid.core.errors import ConfigurationError, UnavailableError
 from grid.core.logging import turn_over
 from grid.core.settings import Settings
 from grid.runtime.home import Home, find_running, open_home, write_pid_file
+from grid.runtime.processes import find_descendants, find_start_time
 
 Say = Callable[[str], None]
 
-START_S = 60.0  # a cold start compiles the kernels in the worker
 STOP_S = 30.0  # a worker drains within 20 s
 # One arena of glibc's allocator for many threads, given back early: after a burst the processes shrink again.
 FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**20), "MALLOC_MMAP_THRESHOLD_": str(2**17)}
@@ -32,7 +33,7 @@ COMMANDS = {"server": ("-m", "grid.api"), "worker": ("-m", "grid.cli.main", "wor
 
 
 class StartError(UnavailableError):
-    """A process ended, or was not ready in time; the sentence names its log."""
+    """A process ended before it was ready; the sentence names its log."""
 
     code, title = "start-failed", "Grid did not start"
 
@@ -51,7 +52,8 @@ def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, An
     Raises:
         ConfigurationError: The port is taken, the data folder cannot be used, or its server runs elsewhere; one
             sentence says which.
-        StartError: A process ended at once, or is not ready after a minute.
+        StartError: A process ended before it was ready.
+        StalledError: Nothing happens any more, and it is not ready.
     """
     settings = settings or Settings()
     home = open_home(settings.grid_home)
@@ -123,22 +125,25 @@ def _start(role: str, home: Home) -> Started:
 
 
 def wait_until_ready(settings: Settings, started: Sequence[Started], *, say: Say, address: str | None = None) -> None:
-    """Wait for `/ready`; end early where a process that we started is gone."""
-    deadline = time.monotonic() + START_S
-    said = ""
+    """Wait for `/ready` as long as the processes work towards it; end early where one that we started is gone."""
+    patience = Patience(
+        say, lambda: find_service_processes(settings), find_hint=lambda: _last_words(settings.grid_home, "worker")
+    )
+    pause = 0.05
     with GridClient(address or find_address(settings)) as client:
-        while time.monotonic() < deadline:
+        while waiting_for := _missing_parts(client):
             for one in started:
                 if one.process.poll() is not None:
                     raise StartError(f"The {one.role} ended at once. {_last_words(settings.grid_home, one.role)}")
-            waiting_for = _missing_parts(client)
-            if not waiting_for:
-                return
-            if waiting_for != said:
-                said = waiting_for
-                say(f"waiting for {waiting_for}")
-            time.sleep(0.05)
-    raise StartError(f"Still waiting for {said} after {START_S:.0f} s. {_last_words(settings.grid_home, 'worker')}")
+            patience.look(waiting_for)
+            time.sleep(pause)
+            pause = min(1.0, pause * 1.1)
+
+
+def find_service_processes(settings: Settings) -> list[int]:
+    """Return the server, the worker and all that they started."""
+    roots = [pid for role in ROLES if (pid := find_running(Home(settings.grid_home), role)) is not None]
+    return [pid for root in roots for pid in (root, *find_descendants(root))]
 
 
 def _missing_parts(client: GridClient) -> str:
@@ -194,8 +199,6 @@ def _end(pid: int) -> None:
 
 def _is_gone(pid: int) -> bool:
     from contextlib import suppress
-
-    from grid.runtime.processes import find_start_time
 
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # where it is our own child, so that it does not stay as a zombie
