@@ -65,7 +65,7 @@ def study_file(file: Path, case: str | None, levels: int, refine: Refined | None
     Raises:
         GridError: The file, the case, or what cannot be refined.
     """
-    from grid.cli.solving import keep_kernels, read_problem_file
+    from grid.cli.solving import read_problem_file
     from grid.engine.problem.reader import CaseReader
     from grid.engine.verification.convergence import study_case
 
@@ -73,7 +73,6 @@ def study_file(file: Path, case: str | None, levels: int, refine: Refined | None
     reader = CaseReader()
     reader.read_mapping("case", content, allowed=tuple(content) if isinstance(content, dict) else ())
     reader.finish()
-    keep_kernels()
     directions: Any = {None: None, Refined.BOTH: ("space", "time")}.get(refine, (refine and refine.value,))
     with errors().status("refining"):
         return study_case(content, levels=levels, directions=directions)

@@ -128,7 +128,6 @@ def solve_file(
         from grid.engine.results.writing import require_writable
 
         require_writable(out)
-    keep_kernels()
     _require_heat(content)
     heat = HeatProblem.from_case(content)
     count = fields or (1 if out is None or out.suffix.lower() in SINGLE else FIELDS)
@@ -266,7 +265,6 @@ def solve_into_folder(
     if read_problem(params).steady:  # the service solves steady states to rounding
         _require_none(tolerance=tolerance, fields=fields)
     simulation.estimate(params)  # refuses what the engine cannot do before anything is allocated
-    keep_kernels()
     with _progress() as show, _quiet():
 
         def told(fraction: float) -> frozenset[int]:
@@ -301,21 +299,6 @@ def _named_as_typed() -> Iterator[None]:
         typed = ["fields" if name == "outputs" else name for name in names]
         limits = [one.limit for one in error.errors]
         raise InvalidFieldsError(tuple(map(FieldError, typed, limits))) from error
-
-
-def keep_kernels() -> None:
-    """Name the folder where Numba keeps compiled kernels: with the service's where there is one, else the user's."""
-    import os
-
-    if "NUMBA_CACHE_DIR" in os.environ:
-        return
-    from grid.core.home import find_home
-    from grid.runtime.environment import numba_cache_folder
-
-    home = Path(os.environ["GRID_HOME"]) if os.environ.get("GRID_HOME") else find_home()
-    if not home.is_dir():
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "grid"
-    os.environ["NUMBA_CACHE_DIR"] = str(numba_cache_folder(home))
 
 
 @contextmanager

@@ -59,12 +59,10 @@ def verify_file(file: Path, case_id: str | None, jobs: int = 1) -> "list[Row]":
     Raises:
         GridError: The file is not JSON or not of the format, or has no such case.
     """
-    from grid.cli.solving import keep_kernels
     from grid.core.strict_json import read_json
     from grid.engine.verification.verification import read_cases
 
     cases = read_cases(read_json(file.read_bytes()), case_id=case_id)
-    keep_kernels()
     found: dict[int, tuple[Row, ...]] = {}
     jobs = min(jobs, len(cases))
     ended = _verify_one_by_one(cases) if jobs == 1 else _verify_in_processes(cases, jobs)

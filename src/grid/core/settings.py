@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     grid_images: Names = Field(("sim:local",), description="Container images that jobs may name")
     grid_slots: int | None = Field(None, ge=1, le=256, description="Cores for simulations; unset: all of them")
     grid_compile_ahead: bool = Field(True, description="Compile kernels beside the work, once for each version")
+    grid_kernel_cache: str | None = Field(
+        None, description="Folder of compiled kernels, or off; unset: the user's cache"
+    )
     grid_calibration: str | None = Field(
         None, description="Folder of this machine's calibration, or off; unset: the user's cache"
     )

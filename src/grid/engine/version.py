@@ -15,14 +15,15 @@ from importlib.resources.abc import Traversable
 def compute_numerics_version() -> str:
     """Twelve hexadecimal digits over all Python sources of the package and its folders, in the order of their names."""
     digest = hashlib.sha256()
-    for name, entry in _sources("", resources.files("grid.engine")):
-        digest.update(name.encode() + b"\0" + entry.read_bytes() + b"\0")
+    for name, source in read_sources("", resources.files("grid.engine")):
+        digest.update(name.encode() + b"\0" + source + b"\0")
     return digest.hexdigest()[:12]
 
 
-def _sources(prefix: str, folder: Traversable) -> Iterator[tuple[str, Traversable]]:
+def read_sources(prefix: str, folder: Traversable) -> Iterator[tuple[str, bytes]]:
+    """Yield the name below the folder and the bytes of every Python source in it."""
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".py"):
-            yield prefix + entry.name, entry
+            yield prefix + entry.name, entry.read_bytes()
         elif entry.is_dir() and entry.name != "__pycache__":
-            yield from _sources(f"{prefix}{entry.name}/", entry)
+            yield from read_sources(f"{prefix}{entry.name}/", entry)

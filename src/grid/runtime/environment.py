@@ -3,36 +3,30 @@
 Nothing of the supervisor's environment that is not named here reaches a simulation: no database, no keys.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
-import grid
+from grid.utils.user_cache import KERNELS, OFF, find_kernel_root, find_user_cache
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 THREAD_PINS = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
-SOURCE_ROOMS = ("engine", "plugins")  # both hold kernels
 
 
-@cache
-def hash_engine_sources() -> str:
-    """Hash all sources that hold kernels. Numba itself does not notice a change in a helper of another module."""
-    digest = hashlib.sha256()
-    package = Path(grid.__file__).parent
-    for room in SOURCE_ROOMS:
-        for source in sorted((package / room).rglob("*.py")):
-            digest.update(f"{source.relative_to(package)}\0".encode())
-            digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+def plugin_kernel_folder(home: Path) -> Path:
+    """Return the folder where Numba keeps the compiled kernels of plugins; those of the engine are not there."""
+    return home / "cache" / "numba"
 
 
-def numba_cache_folder(home: Path) -> Path:
-    """Return the folder of compiled kernels that belongs to these very sources."""
-    return home / "cache" / f"numba-{hash_engine_sources()}"
+def find_kernel_cache(home: Path, asked: str | None = None) -> str:
+    """Return the folder of the engine's compiled kernels, or `off`: as it is set, else in the user's cache.
+
+    Children have a home of their own, so they are told; all workers of a user share one (`grid.engine.kernel_folder`).
+    A user whose cache cannot be written has one in the data folder.
+    """
+    return str(find_kernel_root(asked, instead=home / "cache" / "kernels") or OFF)
 
 
 def find_calibration(asked: str | None = None) -> str:
@@ -44,11 +38,8 @@ def find_calibration(asked: str | None = None) -> str:
     asked = asked or os.environ.get("GRID_CALIBRATION")
     if asked:
         return asked
-    try:
-        cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home
-        return "off"
-    return str(cache_folder / "grid" / "calibration")
+    user_cache = find_user_cache()
+    return OFF if user_cache is None else str(user_cache / "grid" / "calibration")
 
 
 def share_calibration(asked: str | None) -> None:
@@ -56,7 +47,9 @@ def share_calibration(asked: str | None) -> None:
     os.environ.setdefault("GRID_CALIBRATION", find_calibration(asked))
 
 
-def make_child_environment(home: Path, scratch: Path, *, threads: int = 1, calibration: str = "off") -> dict[str, str]:
+def make_child_environment(
+    home: Path, scratch: Path, *, threads: int = 1, kernels: str = OFF, calibration: str = OFF
+) -> dict[str, str]:
     """Return the whole environment of a child that works in `scratch` with so many threads."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     passed.setdefault("PATH", os.defpath)
@@ -66,7 +59,8 @@ def make_child_environment(home: Path, scratch: Path, *, threads: int = 1, calib
         **THREAD_PINS,
         "NUMBA_NUM_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
-        "NUMBA_CACHE_DIR": str(numba_cache_folder(home)),
+        "NUMBA_CACHE_DIR": str(plugin_kernel_folder(home)),
+        KERNELS: kernels,
         "MPLCONFIGDIR": str(home / "cache" / "matplotlib"),
         "MPLBACKEND": "Agg",
         "GRID_CALIBRATION": calibration,

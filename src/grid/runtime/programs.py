@@ -26,6 +26,7 @@ from grid.runtime.processes import find_descendants, find_start_time, is_same_pr
 from grid.runtime.program_outcome import ProgramOutcome
 from grid.runtime.scratch import make_scratch, remove_scratch
 from grid.schemas.jobs import FileEntry
+from grid.utils.user_cache import KERNELS
 
 SAMPLE = "sim:local"
 MESSAGE_BYTES = 256 << 10  # largest message of a watchdog
@@ -251,7 +252,8 @@ class ProgramRun:
     def _start_watchdog(self, argv: list[str], home: Path, control: int) -> "subprocess.Popen[bytes]":
         limits = self.limits
         environment = make_child_environment(home, self.folder / "home", threads=limits.threads)
-        del environment["NUMBA_CACHE_DIR"]  # Grid's own kernels are none of its business
+        for name in ("NUMBA_CACHE_DIR", KERNELS):  # Grid's own kernels are none of its business
+            del environment[name]
         config = {
             "module": "grid.runtime.watchdog",
             "path": [str(Path(grid.__file__).parent.parent)],

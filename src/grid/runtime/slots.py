@@ -23,7 +23,12 @@ from typing import Any, Literal
 import grid
 from grid.core.errors import UnavailableError
 from grid.core.settings import Settings
-from grid.runtime.environment import find_calibration, make_child_environment, numba_cache_folder
+from grid.runtime.environment import (
+    find_calibration,
+    find_kernel_cache,
+    make_child_environment,
+    plugin_kernel_folder,
+)
 from grid.runtime.forkserver import BOOT
 from grid.runtime.preload import DEFAULT_REGISTRY
 from grid.runtime.processes import (
@@ -187,12 +192,14 @@ class SlotFactory:
         memory_bytes: int | None = None,
         output_bytes: int = 1 << 30,
         compile_ahead: bool = False,
+        kernels: str | None = None,
         calibration: str = "off",
         extra_path: tuple[Path, ...] = (),
     ) -> None:
         self.home, self.artifacts, self.registry = home, artifacts, registry
         self.memory_bytes, self.output_bytes = memory_bytes, output_bytes
         self.compile_ahead, self.calibration = compile_ahead, calibration
+        self.kernels = find_kernel_cache(home, kernels)
         self._path = [str(Path(grid.__file__).parent.parent), *map(str, extra_path)]
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
@@ -209,6 +216,7 @@ class SlotFactory:
             memory_bytes=settings.grid_job_memory_mb << 20,
             output_bytes=settings.grid_output_mb << 20,
             compile_ahead=settings.grid_compile_ahead,
+            kernels=settings.grid_kernel_cache,
             calibration=find_calibration(settings.grid_calibration),
         )
 
@@ -224,7 +232,7 @@ class SlotFactory:
         threads = tokens if kind == "large" else 1
         request = {
             "kind": kind,
-            "environment": make_child_environment(self.home, scratch, threads=threads, calibration=self.calibration),
+            "environment": self._environment(scratch, threads=threads),
             "scratch": str(scratch),
             "artifacts": str(self.artifacts),
             "registry": self.registry,
@@ -261,6 +269,11 @@ class SlotFactory:
         with self._lock:
             self._stop_server()
 
+    def _environment(self, scratch: Path, *, threads: int = 1) -> dict[str, str]:
+        return make_child_environment(
+            self.home, scratch, threads=threads, kernels=self.kernels, calibration=self.calibration
+        )
+
     def _request(self, request: bytes, descriptors: list[int]) -> None:
         with self._lock:
             for _ in range(2):
@@ -278,7 +291,7 @@ class SlotFactory:
             self._stop_server()
         if self._control is None:
             scratch = self._server_scratch = make_scratch(self.home)
-            numba_cache_folder(self.home).mkdir(mode=0o700, parents=True, exist_ok=True)
+            plugin_kernel_folder(self.home).mkdir(mode=0o700, parents=True, exist_ok=True)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             config = {
                 "module": "grid.runtime.forkserver",
@@ -290,7 +303,7 @@ class SlotFactory:
             with theirs:
                 self._server = subprocess.Popen(
                     [sys.executable, "-I", "-c", BOOT, json.dumps(config)],
-                    env=make_child_environment(self.home, scratch, calibration=self.calibration),
+                    env=self._environment(scratch),
                     cwd=scratch,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

@@ -48,11 +48,12 @@ def test_a_small_homogeneous_body_is_solved_without_compiled_code():
     assert "numba" not in loaded_after(statement)
 
 
-def test_the_engine_imports_nothing_of_grid_but_errors():
+def test_the_engine_imports_nothing_of_grid_but_errors_and_the_place_of_caches():
+    shared = ("grid.core", "grid.core.errors", "grid.utils", "grid.utils.user_cache")
     code = "import sys, grid.engine\nprint('\\n'.join(n for n in sys.modules if n.startswith('grid.')))"
     names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
-    assert [n for n in names if not n.startswith("grid.engine") and n not in ("grid.core", "grid.core.errors")] == []
+    assert [n for n in names if not n.startswith("grid.engine") and n not in shared] == []
 
 
 def test_the_numerics_version_is_twelve_hexadecimal_digits_and_repeatable():

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from grid.utils.user_cache import find_user_cache
+
 VARIABLE, OFF = "GRID_CALIBRATION", "off"
 FORMAT = 1  # [-] version of the file, and of the kernels that are timed; files of another version are measured again
 GROUPS = ("call", "array", "stencil", "memory", "dense", "sparse", "transform")
@@ -87,11 +89,8 @@ def find_folder() -> Path | None:
         return None
     if asked:
         return Path(asked)
-    try:
-        cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home
-        return None
-    return cache_folder / "grid" / "calibration"
+    user_cache = find_user_cache()
+    return None if user_cache is None else user_cache / "grid" / "calibration"
 
 
 def find_file(folder: Path) -> Path:

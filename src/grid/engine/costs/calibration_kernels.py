@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from scipy import fft, sparse
 from scipy.sparse.linalg import splu
 
+from grid.engine.kernel_cache import njit
 from grid.engine.values.operations import FloatArray
 
 ROUNDS, BUDGET = 12, 0.22  # [-], [s] most runs of each kernel, and time after which they end; the quickest run counts

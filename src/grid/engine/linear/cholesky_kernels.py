@@ -9,9 +9,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from grid.engine.kernel_cache import njit
 from grid.engine.values.operations import FloatArray
 
 Indices = NDArray[Any]

@@ -6,7 +6,8 @@ which LLVM turns into vector instructions.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from grid.engine.kernel_cache import njit
 
 FloatArray = npt.NDArray[np.float64]
 

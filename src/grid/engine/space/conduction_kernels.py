@@ -11,9 +11,9 @@ pieces. The curve -1 stands for a constant conductivity, whose potential is k T.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from grid.engine.kernel_cache import njit
 from grid.engine.values.operations import FloatArray
 
 Indices = NDArray[Any]

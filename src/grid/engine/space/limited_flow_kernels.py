@@ -1,8 +1,8 @@
 """Compiled limited correction of a flow along one axis, see `grid.engine.space.limited_flow` for the scheme."""
 
 import numpy as np
-from numba import njit
 
+from grid.engine.kernel_cache import njit
 from grid.engine.values.operations import FloatArray
 
 STEEPEST = 2.0  # [-] multiple of the difference with the cell behind by which a face value may exceed its cell

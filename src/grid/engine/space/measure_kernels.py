@@ -8,7 +8,8 @@ so neither the blocks of one call nor their order change a byte.
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from grid.engine.kernel_cache import njit
 
 BLOCK = 1 << 15  # [-] cells of a block
 LANES = 512  # [-] partial sums of a block

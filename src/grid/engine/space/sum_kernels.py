@@ -5,7 +5,7 @@ They have the bytes of the array operations that they replace: sums in the same 
 
 from typing import Any
 
-from numba import njit
+from grid.engine.kernel_cache import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from numba import njit
+from grid.engine.kernel_cache import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 

@@ -8,7 +8,8 @@ the order of the expression and never contracted, so a result has exactly the by
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from grid.engine.kernel_cache import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 

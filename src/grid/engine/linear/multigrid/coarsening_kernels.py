@@ -7,7 +7,8 @@ along which two cells become one; a last cell that has no partner stays alone.
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from grid.engine.kernel_cache import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 

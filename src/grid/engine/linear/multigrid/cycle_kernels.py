@@ -11,8 +11,8 @@ process ran on the machine.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from grid.engine.kernel_cache import njit
 from grid.engine.linear.multigrid.sweep_kernels import ascend, descend, make_scratch, smooth
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions

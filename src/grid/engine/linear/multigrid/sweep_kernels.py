@@ -21,7 +21,8 @@ took most of the time on small levels.
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from grid.engine.kernel_cache import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 Place = Any  # an unsigned integer

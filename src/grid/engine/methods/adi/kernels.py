@@ -9,7 +9,8 @@ lines: those along the last axis are turned into a small buffer first.
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from grid.engine.kernel_cache import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 BLOCK = 64  # [-] lines side by side; they stay in the cache between the forward and the backward pass

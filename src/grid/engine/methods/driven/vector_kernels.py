@@ -7,7 +7,8 @@ one order, so their bytes depend on nothing but the vectors.
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from grid.engine.kernel_cache import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 BLOCK = 4096  # [-] cells that stay in the first-level cache while all vectors are read

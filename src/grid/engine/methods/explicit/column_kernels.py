@@ -11,8 +11,8 @@ operations in the same order, so its bytes do not depend on other columns.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from grid.engine.kernel_cache import njit
 from grid.engine.methods.explicit.column_lanes import LANES, make_advance, make_note
 from grid.engine.methods.explicit.column_rows import VECTOR, make_advance_row, make_note_row
 

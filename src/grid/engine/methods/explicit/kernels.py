@@ -14,7 +14,9 @@ independent of each other and sums are taken in a fixed order, so both give the 
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from grid.engine.kernel_cache import njit
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions
 

@@ -20,8 +20,7 @@ References:
 
 from typing import Any
 
-from numba import njit
-
+from grid.engine.kernel_cache import njit
 from grid.engine.methods.explicit.tiled_rows import JAM, VECTOR_BYTES, make_sweep
 
 Array = Any  # Numba sees the real types; mypy has no stubs for compiled functions

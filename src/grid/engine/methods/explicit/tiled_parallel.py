@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from grid.engine.kernel_cache import njit
 from grid.engine.methods.explicit.tiled_kernels import fill_2d, fill_3d, tile_2d, tile_3d, wrap
 
 Array = Any

@@ -13,9 +13,10 @@ operations, which took a quarter of the time of four rows.
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from grid.engine.methods.padded.rows import (
+from grid.engine.kernel_cache import njit
     ROW_BLOCK,
     address_of,
     advance_block,

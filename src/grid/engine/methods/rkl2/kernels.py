@@ -10,8 +10,9 @@ one core instead of 160.
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from grid.engine.kernel_cache import njit
 from grid.engine.methods.padded.rows import ROW_BLOCK, address_of
 from grid.engine.methods.rkl2.rows import advance_block, advance_row
 

@@ -11,8 +11,8 @@ sums. Each row is computed by the same operations whatever rows a call takes, so
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from grid.engine.kernel_cache import njit
 from grid.engine.space.measure_kernels import BLOCK, measure_blocks
 
 COLUMNS = 256  # [-] columns of a strip of coefficients that stays in the first-level cache

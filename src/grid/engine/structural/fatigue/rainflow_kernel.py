@@ -1,11 +1,10 @@
 """Compiled rainflow counting, for many histories at once."""
 
-import numba
-
+from grid.engine.kernel_cache import njit
 from grid.engine.values.operations import FloatArray
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def count_ranges(histories: FloatArray, ranges: FloatArray, counts: FloatArray) -> None:
     """Count cycles by rainflow, each history on its own (ASTM E1049-85, section 5.4.4).
 
