@@ -1,5 +1,6 @@
 """`grid doctor`: what an operator should know before others do."""
 
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ def examine(settings: Settings | None = None) -> list[Finding]:
         *_clock(settings),
         *_database(settings),
         *_sandbox(settings),
+        *_kernels(settings),
         *_speed(settings),
         *_versions(),
     ]
@@ -139,6 +141,26 @@ def _sandbox(settings: Settings) -> Iterator[Finding]:
     for socket in (Path("/var/run/docker.sock"), Path("/run/docker.sock")):
         if socket.exists() and not socket.is_symlink() and socket.stat().st_mode & stat.S_IWOTH:
             yield Finding("docker socket", "unsafe", f"{socket} is writable by everybody, which makes everybody root.")
+
+
+def _kernels(settings: Settings) -> Iterator[Finding]:
+    """Say where compiled kernels are kept, how many and how large, and what is left to be compiled."""
+    from grid.engine import kernel_folder, warmup
+    from grid.runtime.environment import find_kernel_cache
+    from grid.utils.user_cache import KERNELS, OFF
+
+    os.environ[KERNELS] = place = find_kernel_cache(settings.grid_home, settings.grid_kernel_cache)
+    folder = kernel_folder.find_folder()
+    if folder is None:
+        told = "is switched off" if place == OFF else f"cannot be used: {place} has to be yours alone to write"
+        yield Finding("kernels", "note", f"The cache of compiled kernels {told}; every process compiles what it needs.")
+        return
+    held, groups = kernel_folder.count(folder), warmup.list_groups()
+    missing, failed = warmup.find_missing(), warmup.find_failed()
+    words = f"{folder}: {held.kernels} compiled, {held.bytes / 1e6:.0f} MB; {len(groups) - len(missing)} of "
+    words += f"{len(groups)} groups" + (f"; not compiled yet: {'; '.join(missing)}" if missing else "")
+    words += f"; could not be compiled: {'; '.join(failed)}" if failed else ""
+    yield Finding("kernels", "note" if missing or failed else "good", f"{words}.")
 
 
 def _speed(settings: Settings) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from grid.cli import (
     audit,
     auth,
     calibrating,
+    compiling,
     convergence,
     db,
     jobs,
@@ -29,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for commands in (server, solving, verifying, convergence, calibrating):
+for commands in (server, solving, verifying, convergence, calibrating, compiling):
     commands.register(app)
 for group in (jobs, sweeps, simulations, auth, users, audit, db):
     app.add_typer(group.app)  # by the name that the module gives it

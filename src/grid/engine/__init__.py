@@ -31,7 +31,7 @@ from grid.engine.run.solve import solve
 from grid.engine.values.expression import Expression
 from grid.engine.values.value import Constant, Gridded, Table, Value
 from grid.engine.version import compute_numerics_version
-from grid.engine.warmup import compile_ahead, warm
+from grid.engine.warmup import compile_ahead, find_missing, is_warm, warm
 
 numerics_version: str = compute_numerics_version()
 
@@ -68,6 +68,8 @@ __all__ = [
     "compile_ahead",
     "compute_numerics_version",
     "estimate",
+    "find_missing",
+    "is_warm",
     "numerics_version",
     "prepare",
     "solve",

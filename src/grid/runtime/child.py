@@ -29,7 +29,7 @@ EXIT_GRACE_S = 0.2  # [s] in which an idle child sees end of file by itself and 
 def main(config: dict[str, Any]) -> None:
     """Run a child with threads, in the process that `_become_large` of the fork server made."""
     registry = load_registry(config["registry"])
-    warm_up(registry)
+    warm_up(registry, compiles=False)  # its one job compiles what it needs, and no more
     raise SystemExit(run(config, registry))
 
 

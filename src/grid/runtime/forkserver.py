@@ -19,12 +19,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import Any, NoReturn
 
 from grid.runtime import compiling
 from grid.runtime.environment import replace_environment
 from grid.runtime.preload import Registry, count_threads, load_registry, warm_up
-from grid.runtime.processes import die_with_parent, find_start_time, signal_group
+from grid.runtime.processes import die_with_parent, find_cpu_seconds, find_descendants, find_start_time, signal_group
 
 # Run as `python -I -c BOOT CONFIG`: isolated from the user's environment, with the paths that we name.
 BOOT = (
@@ -33,34 +34,25 @@ BOOT = (
     "from importlib import import_module; import_module(config['module']).main(config)"
 )
 REQUEST_BYTES = 16 << 10
+LOOK_S = 0.25  # between looks at what the others do, while kernels are compiled ahead
+STILL_S = 1.0
 
 
 def main(config: dict[str, Any]) -> NoReturn:
     """Preload, then fork on request until the supervisor hangs up."""
     control = socket.socket(fileno=config["control"])
     registry = load_registry(config["registry"])
-    warm_up(registry)
-    if count_threads() > 1:
-        sys.stderr.write("The fork server has threads after its warm-up: a plugin started them; forks are not safe.\n")
-    compiler = compiling.start(registry, BOOT, config) if config["compile_ahead"] else None
-    server = ForkServer(control, config, registry, compiler)
-    gc.collect()
-    gc.freeze()  # children share these pages for as long as nobody's collector writes into them
-    server.run()
+    ForkServer(control, config, registry).run()
 
 
 class ForkServer:
     """The loop: requests in, deaths out."""
 
-    def __init__(
-        self,
-        control: socket.socket,
-        config: dict[str, Any],
-        registry: Registry,
-        compiler: "subprocess.Popen[bytes] | None" = None,
-    ) -> None:
+    def __init__(self, control: socket.socket, config: dict[str, Any], registry: Registry) -> None:
         self.control, self.config, self.registry = control, config, registry
-        self.compiler = compiler  # it ends when its work is done, or with this process
+        self.compiler: subprocess.Popen[bytes] | None = None  # it ends when its work is done, or with this process
+        self.pauses = Pauses(os.getppid())
+        self.warm: list[str] = []
         self.status_pipes: dict[int, int] = {}  # pid -> writing end
         self.bell, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only the wake-up descriptor matters
@@ -68,21 +60,46 @@ class ForkServer:
 
     def run(self) -> NoReturn:
         """Serve until end of file, then take the children along."""
+        self.warm_up()
+        if self.config["compile_ahead"]:
+            self.compiler = compiling.start(self.registry, BOOT, self.config)
         with selectors.DefaultSelector() as selector:
             selector.register(self.control, selectors.EVENT_READ)
             selector.register(self.bell, selectors.EVENT_READ)
             is_open = True
             while is_open:
-                for key, _ in selector.select():
+                for key, _ in selector.select(LOOK_S if self.compiler is not None else None):
                     if key.fd == self.bell:
                         with contextlib.suppress(BlockingIOError):
                             os.read(self.bell, 4096)
                     else:
                         is_open = self.answer()
                 self.reap()
+                self.tend_compiler()
         for pid in self.status_pipes:
             signal_group(pid, signal.SIGKILL)
         os._exit(0)
+
+    def warm_up(self) -> None:
+        """Load what is compiled, so that children have it from birth; what is not, the compiler does first."""
+        fresh = warm_up(self.registry, self.warm, compiles=not self.config["compile_ahead"])
+        if not fresh:
+            return
+        self.warm += fresh
+        if count_threads() > 1:
+            sys.stderr.write("The fork server has threads after warming up, of a plugin; forks are not safe.\n")
+        gc.collect()
+        gc.freeze()  # children share these pages for as long as nobody's collector writes into them
+
+    def tend_compiler(self) -> None:
+        """Stop the compiler while others of the worker compute, and load what it has compiled."""
+        if self.compiler is None:
+            return
+        if self.compiler.poll() is not None:
+            self.compiler = None
+            self.warm_up()
+        elif self.pauses.look(self.compiler.pid):
+            self.warm_up()
 
     def answer(self) -> bool:
         """Fork one child for one request; False at end of file."""
@@ -117,6 +134,8 @@ class ForkServer:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            if self.compiler is not None and pid == self.compiler.pid:
+                self.compiler.returncode = os.waitstatus_to_exitcode(status)
             status_pipe = self.status_pipes.pop(pid, None)
             if status_pipe is not None:
                 _tell(status_pipe, {"status": status})
@@ -148,6 +167,38 @@ class ForkServer:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
+
+
+class Pauses:
+    """Stops the compiler while the worker's other processes compute, and lets it go on when they have been still.
+
+    Args:
+        worker: The process whose children these are: slot children by way of the fork server, and programs.
+    """
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
+        self.is_stopped = False
+        self._look_at = self._still_since = 0.0
+        self._used: dict[int, float] = {}
+
+    def look(self, compiler: int) -> bool:
+        """Look at the processor time of the others, every `LOOK_S`; return whether they have been still for a while."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_S
+        others = set(find_descendants(self.worker)) - {compiler, os.getpid()}
+        used = {pid: find_cpu_seconds(pid) for pid in others}
+        if any(seconds > self._used.get(pid, 0.0) for pid, seconds in used.items()):
+            self._still_since = now
+        self._used = used
+        is_still = now - self._still_since >= STILL_S
+        if is_still == self.is_stopped:
+            self.is_stopped = not is_still
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(compiler, signal.SIGSTOP if self.is_stopped else signal.SIGCONT)
+        return is_still
 
 
 def _become_large(request: dict[str, Any], connection: int) -> NoReturn:

@@ -57,6 +57,16 @@ def is_same_process(pid: int, start_time: int) -> bool:
     return find_start_time(pid) == start_time
 
 
+def find_cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used, in user and system mode; 0 where it is gone."""
+    try:
+        line = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return 0.0
+    fields = line[line.rindex(b")") + 2 :].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: fields 14 and 15 of proc(5)
+
+
 def find_rss_bytes(pid: int) -> int | None:
     """Return the resident memory of a process; None where it is gone."""
     try:

@@ -3,9 +3,11 @@
 A plugin returns such objects from the hook `grid_simulations` (`grid.plugins.hooks`). Everything but `solve` and
 `render` runs in the server and must stay light: importing, listing and describing load nothing heavier than pydantic;
 validating and pricing a point may load NumPy where the parameters cannot be read without it, never Numba or SciPy.
-`solve` and `render` are called in slot children only, after the optional method `warm_up()`, which compiles kernels.
-An optional `compile_ahead()` puts the others into the cache, in a process of its own, once for each version. After it
-`calibrate()` is called there, where an optional `needs_calibration()` says that nobody has measured this machine yet.
+`solve` and `render` are called in slot children only, after the optional method `warm_up()`, which compiles kernels;
+where that takes long, an optional `is_cold()` says so, and they may be called before it. An optional `compile_ahead()`
+puts kernels into the cache, in a process of its own, once for a data folder or, where there is `needs_compiling()`, in
+one after the other as long as that says so. After it `calibrate()` is called there, where an optional
+`needs_calibration()` says that nobody has measured this machine yet.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -181,7 +181,7 @@ def test_sources_of_kernels_are_those_that_define_them_and_what_these_import():
         "grid.engine.methods.explicit.column_lanes",
         "grid.engine.kernel_cache",
     } <= set(sources)
-    assert "grid.engine.run.planning" not in sources
+    assert "grid.engine.run.transient.planning" not in sources
     assert not any(b"from numba import njit" in text for text in sources.values())
 
 

@@ -26,6 +26,7 @@ _SUMMARY_BYTES = 8192  # of JSON in the record: plan, metrics, audits; `_fill` r
 _TOLD_SWITCHES = 100  # changes of model that the log names, of a run that may have thousands
 _WARNINGS, _WARNING_LENGTH = 8, 300  # warnings that a record keeps, and characters of each
 _LARGE_CELLS = 100_000  # from here on the engine's kernels use threads
+_COMPILER_BYTES = 400 << 20  # [B] of a process that compiles, after which a new one goes on: LLVM gives back nothing
 _LARGE_S = 5.0  # [s] of one core; a longer job gets a slot with threads
 _STORED_BYTES_PER_S = 1.5e8  # [B/s] of records, to the disk
 _POINT_S = 2e-3  # [s] of a point beside its steps: discretising, auditing
@@ -97,11 +98,23 @@ class Heat:
 
         warm(serial=True)
 
+    def is_cold(self) -> bool:
+        """Whether these are not in the cache of this machine and version."""
+        from grid.engine import is_warm
+
+        return not is_warm()
+
+    def needs_compiling(self) -> bool:
+        """Whether the cache of this machine and version lacks kernels."""
+        from grid.engine import find_missing
+
+        return bool(find_missing())
+
     def compile_ahead(self) -> None:
-        """Compile every kernel into the cache."""
+        """Compile kernels into the cache, until all are there or the process has grown large."""
         from grid.engine import compile_ahead
 
-        compile_ahead()
+        compile_ahead(most_bytes=_COMPILER_BYTES)
 
     def needs_calibration(self) -> bool:
         """Tell whether this machine was not measured yet, and may be."""

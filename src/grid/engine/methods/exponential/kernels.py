@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from grid.engine.methods.padded.rows import (
 from grid.engine.kernel_cache import njit
+from grid.engine.methods.padded.rows import (
     ROW_BLOCK,
     address_of,
     advance_block,
