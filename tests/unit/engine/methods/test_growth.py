@@ -60,11 +60,14 @@ def test_rkl2_leaves_sources_of_temperature_and_fluxes_that_rise_with_it_to_othe
         solve(make_problem(boundaries=rising), method="rkl2", tolerance=1e-4)
 
 
-@pytest.mark.parametrize("material", [{"conductivity": 1.0, "volumetric_heat_capacity": 1.0}, MELTING])
+@pytest.mark.parametrize(
+    ("material", "options"),
+    [({"conductivity": 1.0, "volumetric_heat_capacity": 1.0}, {}), (MELTING, {"tolerance": 0.01})],
+)
 @pytest.mark.parametrize("end", [2.0, 200.0])
-def test_growth_over_hundreds_of_e_folds_is_a_runaway_and_no_decay(make_problem, material, end):
+def test_growth_over_hundreds_of_e_folds_is_a_runaway_and_no_decay(make_problem, material, options, end):
     with pytest.raises(RunawayError, match="source_term rises with temperature") as caught:
-        solve(make_problem(material=material, source_term=e("50*T"), resolution=lasting(end)))
+        solve(make_problem(material=material, source_term=e("50*T"), resolution=lasting(end)), **options)
     assert caught.value.growth_s == pytest.approx(1 / 50, rel=1e-6)
     if material is not MELTING:
         assert caught.value.temperature == pytest.approx(math.exp(50 * caught.value.time_s), rel=0.1)
@@ -90,7 +93,7 @@ def test_a_runaway_tells_when_and_how_hot_and_what_it_advises_solves(make_proble
 
     shorter = solve(make_problem(source_term=e("T**2"), resolution=lasting(0.9)))
     np.testing.assert_allclose(shorter.final, 10.0, rtol=0.01)
-    limited = solve(make_problem(source_term=e("where(T < 100, T**2, 0)"), resolution=lasting(2.0)))
+    limited = solve(make_problem(source_term=e("where(T < 100, T**2, 0)"), resolution=lasting(2.0)), tolerance=0.01)
     np.testing.assert_allclose(limited.final, 100.0, rtol=0.05)
     cooled = solve(make_problem(source_term=e("T**2"), boundaries=COLD, resolution=lasting(2.0)))
     assert cooled.final.max() < 1e-3
@@ -105,7 +108,7 @@ def test_equal_steps_name_a_runaway_too(make_problem):
 def test_a_flux_that_rises_with_temperature_runs_away_by_name(make_problem):
     flux = {"x_min": {"type": "flux", "value": e("3*T")}}
     with pytest.raises(RunawayError, match=r"boundaries\.x_min rises with temperature"):
-        solve(make_problem(boundaries=flux, resolution=lasting(5.0)))
+        solve(make_problem(boundaries=flux, resolution=lasting(5.0)), tolerance=0.01)
 
 
 def test_a_flux_steeper_than_half_a_cell_conducts_asks_for_cells_that_do(make_problem):

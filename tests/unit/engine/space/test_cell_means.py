@@ -108,7 +108,7 @@ def test_a_moving_spot_puts_in_its_heat(width):
     source, _ = spot((0.2, 0.53), width)
     source = source.replace("(x - 0.2)", "(x - 0.2 - 0.5*t)")
 
-    assert stored(build(source, cells=12)) == pytest.approx(10.0, rel=1e-4)
+    assert stored(build(source, cells=12), tolerance=0.01) == pytest.approx(10.0, rel=1e-4)
 
 
 def test_a_source_that_falls_as_it_warms_puts_in_its_heat():
@@ -125,7 +125,7 @@ def test_a_flux_narrower_than_a_face_puts_in_its_heat(width, moves):
     law = {"type": "flux", "value": {"expression": f"3*exp(-(({path})/{width})**2)"}}
 
     heat = 3.0 * width * math.sqrt(math.pi)
-    assert stored(build(boundaries={"y_max": law}, cells=12)) == pytest.approx(heat, rel=1e-3)
+    assert stored(build(boundaries={"y_max": law}, cells=12), tolerance=0.01) == pytest.approx(heat, rel=1e-3)
 
 
 def test_a_patch_of_flux_whose_border_cuts_faces():
