@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help up down build test test-faults test-physics bench-engine bench-engineers check lint format migrate logs clean bench lock base dev
+.PHONY: help up down build test test-faults test-physics try-slow-start bench-engine bench-engineers check lint format migrate logs clean bench lock base dev
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ test-faults: dev ## The long form of the fault suite, on SQLite and PostgreSQL
 
 test-physics: dev ## The long form of the engine's suites: laws on random problems, certificates, fuzzed problems
 	@$(PYTEST) -m physics --timeout 3600 -n 2 --dist worksteal tests/unit/engine tests/validation
+
+try-slow-start: ## `make up` from two fresh clones as on a slow machine, with an empty cache (minutes to an hour)
+	@$(PYTHON) scripts/slow_start.py
 
 bench-engine: dev ## The engine beside its peers, each peer in an environment of its own
 	@$(BIN)/python -m benchmarks.engine

@@ -32,7 +32,7 @@ SUMS = """
             pass
 
     event.register("numba:compile", Listener())
-    from grid.engine.structural.cycles_kernel import count_ranges
+    from grid.engine.structural.fatigue.rainflow_kernel import count_ranges
 
     histories = np.array([[0.0, 3.0, 1.0, 5.0, 0.0]]).astype(sys.argv[1])
     ranges, counts = np.zeros_like(histories), np.zeros_like(histories)
@@ -181,7 +181,7 @@ def test_sources_of_kernels_are_those_that_define_them_and_what_these_import():
         "grid.engine.methods.explicit.column_lanes",
         "grid.engine.kernel_cache",
     } <= set(sources)
-    assert "grid.engine.run.transient.planning" not in sources
+    assert "grid.engine.run.planning" not in sources
     assert not any(b"from numba import njit" in text for text in sources.values())
 
 
