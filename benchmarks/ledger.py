@@ -9,19 +9,17 @@ seconds of this process, which tell how busy the machine was with other things.
 import argparse
 import json
 import platform
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import closing
 from uuid import UUID
 
 from tests.support.ledgers import MANIFEST, add_owner, claim, submit
-from tests.support.postgres import PostgresMissingError, start_postgres
+from tests.support.postgres import PostgresMissingError
 
+from benchmarks.databases import KINDS, open_databases
 from grid.core.ids import new_id
-from grid.database import migrate
-from grid.database.engine import Database, create_database
+from grid.database.engine import create_database
 from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import Claim
 from grid.services import ledger
@@ -48,29 +46,6 @@ class Figures:
         if not self._quiet:
             print(f"{self.kind:<11} {name:<34} {count:>6}  {wall:8.3f} s  {cpu:8.3f} s cpu  {row['per_s']:>8}/s")
         return result
-
-
-@contextmanager
-def sqlite() -> Iterator[Database]:
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder) / 'grid.db'}"
-        migrate.upgrade(url)
-        database = create_database(url)
-        yield database
-        database.close()
-
-
-@contextmanager
-def postgresql() -> Iterator[Database]:
-    server = start_postgres(durable=True)
-    try:
-        url = server.url(server.create())
-        migrate.upgrade(url)
-        database = create_database(url)
-        yield database
-        database.close()
-    finally:
-        server.stop()
 
 
 def measure_bulk(figures: Figures, uow: UnitOfWork, owner: UUID, count: int) -> None:
@@ -114,10 +89,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows: list[dict[str, object]] = []
-    for opened in (sqlite, postgresql):
-        figures = Figures(opened.__name__, quiet=options.json)
+    for kind in KINDS:
+        figures = Figures(kind, quiet=options.json)
         try:
-            with opened() as database:
+            with open_databases(kind) as databases, closing(create_database(databases.make_migrated())) as database:
                 uow = UnitOfWork(database)
                 owner = add_owner(uow)
                 measure_singles(figures, uow, owner, 20)  # compiles the statements

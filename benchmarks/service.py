@@ -13,27 +13,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.databases import Databases
+from benchmarks.load import Endpoint
+from benchmarks.processes import wait_until_quiet
+
 GRID = (sys.executable, "-m", "grid.cli.main")
+JOBS_PATH = "/api/v1/jobs"
 
 
 @dataclass(frozen=True)
 class Service:
-    """Where the service under test answers, and with which token."""
+    """Where the service under test answers, and where further databases of its kind are made."""
 
-    database: str
-    home: Path
+    databases: Databases
+    url: str  # of its database
     port: int
-    token: str
     environment: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        """Which database it has."""
+        return self.databases.kind
+
+    @property
+    def token(self) -> str:
+        """A token that is valid for some minutes from now; takes a command of the CLI each time."""
+        return self.grid("auth", "token").strip()
 
     def connect(self) -> "Connection":
         """Return one kept-alive connection."""
         return Connection(self.port, self.token)
 
+    def endpoint(self, body: bytes) -> Endpoint:
+        """Return where jobs are submitted."""
+        return Endpoint(self.port, JOBS_PATH, body, self.token)
+
     def pids(self) -> dict[str, int]:
         """Return the process ids of server and worker."""
-        document = json.loads(self.grid("status", "--json"))
-        return {role: int(pid) for role, pid in document["processes"].items()}
+        command = [
+            *GRID,
+            "status",
+            "--json",
+        ]  # its exit code says whether all parts are ready, which is not the question
+        done = subprocess.run(command, env=self.environment, check=False, capture_output=True, text=True)
+        return {role: int(pid) for role, pid in json.loads(done.stdout)["processes"].items()}
 
     def grid(self, *arguments: str) -> str:
         """Run a command of the CLI against this service."""
@@ -42,7 +65,7 @@ class Service:
 
 
 class Connection:
-    """A bare HTTP connection: the load generator should cost little on a machine that it shares with the service."""
+    """One kept-alive connection for requests of any kind."""
 
     def __init__(self, port: int, token: str) -> None:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -77,23 +100,24 @@ def find_free_port() -> int:
 
 
 @contextmanager
-def running_service(database: str, **settings: str) -> Iterator[Service]:
-    """Start a service on SQLite or PostgreSQL, with environment variables of its own, and stop it at the end."""
+def running_service(databases: Databases, **settings: str) -> Iterator[Service]:
+    """Start a service, wait until it has compiled what it compiles ahead of need, and stop it at the end.
+
+    Args:
+        databases: Where its database is made.
+        settings: Environment variables of its own.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="grid-bench-"))
-        home, port = Path(folder) / ".grid", find_free_port()
-        environment = {**os.environ, "GRID_HOME": str(home), "GRID_PORT": str(port), "LOG_LEVEL": "WARNING"}
-        environment |= settings
-        environment.pop("DATABASE_URL", None)
-        if database == "postgresql":
-            from tests.support.postgres import start_postgres
+        port, url = find_free_port(), databases.make()
+        environment = {**os.environ, "GRID_HOME": str(Path(folder) / ".grid"), "GRID_PORT": str(port)}
+        environment |= {"LOG_LEVEL": "WARNING", "DATABASE_URL": url, **settings}
 
-            server = start_postgres(durable=True)
-            stack.callback(server.stop)
-            environment["DATABASE_URL"] = server.url(server.create())
-        subprocess.run([*GRID, "up", "--no-sample"], env=environment, check=True, cwd=folder, stdout=subprocess.DEVNULL)
-        stack.callback(
-            subprocess.run, [*GRID, "down"], env=environment, check=False, cwd=folder, stdout=subprocess.DEVNULL
+        service = Service(databases, url, port, environment)
+        stack.callback(service.grid, "down")
+        service.grid("up", "--no-sample")
+        print(
+            f"{databases.kind}: waiting until kernels are compiled ahead and the service is idle ...", file=sys.stderr
         )
-        token = subprocess.run([*GRID, "auth", "token"], env=environment, check=True, capture_output=True, text=True)
-        yield Service(database, home, port, token.stdout.strip(), environment)
+        print(f"{databases.kind}: idle after {wait_until_quiet(service.pids()):.0f} s", file=sys.stderr, flush=True)
+        yield service

@@ -1,63 +1,63 @@
-"""How long the command line and the service take to be there, and what they weigh when idle."""
+"""How long the command line and the service take to be there, and what their processes weigh, beside bare ones."""
 
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
+from benchmarks.bare import running_bare
+from benchmarks.empty_cli import write_empty_cli
+from benchmarks.processes import find_descendants, measure_resident_mb, time_command, time_python
 from benchmarks.service import GRID, Service
-from benchmarks.table import Row
+from benchmarks.table import Bar, Row
 
-LIMITS_MB = {"server": 200, "worker": 150}
 SCRIPT = Path(sys.executable).with_name("grid")
+REST_S = 10  # after a load
+STARTS = 10  # of each side, in turn
+# What a worker and a slot child cannot do without: the database, and compiled kernels.
+BARE_WORKER = "import psycopg, pydantic, sqlalchemy.orm"
+BARE_CHILD = "import numba, numpy, pydantic, scipy.fft, scipy.sparse.linalg"
 
 
 def measure(service: Service, *, repeats: int) -> list[Row]:
-    """Measure `grid --help`, a second `grid up`, and resident memory after a rest."""
-    time.sleep(5)
-    helps = [_time([str(SCRIPT), "--help"], service) for _ in range(max(5, repeats))]
-    seconds = [_time([*GRID, "up", "--no-sample"], service) for _ in range(repeats)]
-    bare = [_time([sys.executable, "-c", "pass"], service) for _ in range(5)]
-    rows = [
-        Row("grid --help", helps, "s", "< 0.4 s", median(helps) < 0.4, f"bare Python: {median(bare):.3f} s"),
-        Row("second `grid up`", seconds, "s", "<= 5 s", median(seconds) <= 5),
+    """Measure `grid --help`, a second `grid up`, and resident memory of the idle service."""
+    helps, empty, python, ups = [], [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        program = write_empty_cli(Path(folder) / "empty_cli.py")
+        for _ in range(max(STARTS, repeats)):
+            helps.append(time_command([SCRIPT, "--help"], service.environment))
+            empty.append(time_command([sys.executable, program, "--help"], service.environment))
+        for _ in range(repeats):
+            ups.append(time_command([*GRID, "up", "--no-sample"], service.environment))
+            python.append(time_python())
+    return [
+        Row("grid --help", "s", helps, "the same commands in Typer, with empty bodies", empty, Bar("at most", 1.5)),
+        Row("grid up, where all runs already", "s", ups, "start and end of a bare Python", python),
+        *_weigh(service, "idle"),
     ]
-    return rows + _weigh(service, "idle")
 
 
 def measure_after(service: Service, *, repeats: int) -> list[Row]:  # noqa: ARG001 - the parts share one form
     """Measure resident memory once more, after the load of the other parts and a rest."""
-    time.sleep(10)
-    return _weigh(service, "at rest after all that,")
+    time.sleep(REST_S)
+    return _weigh(service, f"{REST_S} s after all other parts,")
 
 
 def _weigh(service: Service, when: str) -> list[Row]:
-    rows = []
     pids = service.pids()
-    for role, limit in LIMITS_MB.items():
-        weight = _rss_mb(pids[role])
-        rows.append(Row(f"{when} {role} ({service.database})", [weight], "MB", f"< {limit} MB", weight < limit))
-    children = [_rss_mb(pid) for pid in _descendants(pids["worker"])]
-    largest = max(children)
-    rows.append(Row(f"{when} largest slot child ({service.database})", [largest], "MB", "< 300 MB", largest < 300))
-    return rows
+    child = max(measure_resident_mb(pid) for pid in find_descendants(pids["worker"]))
+    with running_bare(service.databases) as bare:
+        beside = {
+            "server": ("the server of the bare route", measure_resident_mb(bare.pid)),
+            "worker": (f"Python after `{BARE_WORKER}`", _weigh_python(BARE_WORKER)),
+            "largest slot child": (f"Python after `{BARE_CHILD}`", _weigh_python(BARE_CHILD)),
+        }
+    own = {**{role: measure_resident_mb(pid) for role, pid in pids.items()}, "largest slot child": child}
+    return [Row(f"{when} {role}", "MB", [own[role]], peer, [weight]) for role, (peer, weight) in beside.items()]
 
 
-def _time(command: list[str], service: Service) -> float:
-    started = time.perf_counter()
-    subprocess.run(command, env=service.environment, check=True, capture_output=True)
-    return time.perf_counter() - started
-
-
-def _rss_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4096 / 1e6
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            found += [int(child), *_descendants(int(child))]
-    return found
+def _weigh_python(program: str) -> float:
+    weigh = "import os; from benchmarks.processes import measure_resident_mb; print(measure_resident_mb(os.getpid()))"
+    command = [sys.executable, "-c", f"{program}; {weigh}"]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from scipy.stats import qmc
 
-from benchmarks.service import Service
-from benchmarks.table import Row
+from benchmarks.bare import running_bare
+from benchmarks.service import JOBS_PATH, Connection, Service
+from benchmarks.table import Bar, Row
 
 POINTS = 10_000
 PEER_POINTS = 100
@@ -46,65 +47,61 @@ def make_hypercube(count: int, *, is_shaped: bool) -> list[dict[str, float]]:
     return [{**point, **shape} for point, shape in zip(points, shapes, strict=True)]
 
 
-def measure_shapes(service: Service, *, repeats: int) -> Row:
-    """Time sweeps in which whole numbers vary too, beside sweeps of one shape, in turn."""
-    ratios: list[float] = []
-    for _ in range(repeats):
-        seconds = []
-        for is_shaped in (False, True):
-            body = {"simulation": "heat-rod", "sweep": make_hypercube(SHAPED_POINTS, is_shaped=is_shaped)}
-            connection = service.connect()
-            started = time.perf_counter()
-            _wait(service, connection.json("POST", "/api/v1/jobs", body)["sweep"], SHAPED_POINTS)
-            seconds.append(time.perf_counter() - started)
-            connection.close()
-        ratios.append(seconds[1] / seconds[0])
-    median = sorted(ratios)[len(ratios) // 2]
-    return Row(
-        f"hypercube of all parameters beside equal steps ({service.database})", ratios, "x", "<= 1.5 x", median <= 1.5
-    )
-
-
 def measure(service: Service, *, repeats: int) -> list[Row]:
-    """Time submission and completion; time the peer; check single runs byte for byte."""
-    accepted, done = [], []
+    """Measure sweeps of one shape and of many."""
+    return [*measure_points(service, repeats=repeats), measure_shapes(service, repeats=repeats)]
+
+
+def measure_points(service: Service, *, repeats: int) -> list[Row]:
+    """Time acceptance and completion, each beside its peer; check single runs byte for byte."""
+    accepted, inserted, done, alone = [], [], [], []
     points = make_points(POINTS)
-    for _ in range(repeats):
-        started = time.perf_counter()
-        connection = service.connect()
-        answer = connection.json("POST", "/api/v1/jobs", {"simulation": "heat-rod", "sweep": points})
-        accepted.append(time.perf_counter() - started)
-        _wait(service, answer["sweep"], POINTS)
-        done.append(time.perf_counter() - started)
-        connection.close()
+    body = json.dumps({"simulation": "heat-rod", "sweep": points}).encode()
+    with running_bare(service.databases) as bare:
+        for _ in range(repeats):
+            connection, other = service.connect(), Connection(bare.port, "")
+            started = time.perf_counter()
+            answer = connection.json("POST", JOBS_PATH, body)
+            accepted.append(time.perf_counter() - started)
+            _wait(connection, answer["sweep"], POINTS)
+            done.append((time.perf_counter() - started) / POINTS * 1e3)
+            started = time.perf_counter()
+            other.json("POST", "/sweeps", body)
+            inserted.append(time.perf_counter() - started)
+            alone.append(_time_processes(points[:: POINTS // PEER_POINTS]) * 1e3)
+            connection.close()
+            other.close()
     _require_identical(service, answer, points)
-    peer = _time_peer(points[:: POINTS // PEER_POINTS])
-    ratio = peer / (min(done) / POINTS), peer / (sorted(done)[len(done) // 2] / POINTS)
-    beside = f"one process a point: {peer * 1e3:.0f} ms a point, {ratio[1]:.0f} x as long"
-    name = service.database
+    what = f"sweep of {POINTS:,} rods (101 nodes, 200 steps)"
     return [
-        Row(f"sweep of 10,000 accepted ({name})", accepted, "s", "<= 2 s", max(accepted) <= 2),
+        Row(f"{what} accepted", "s", accepted, "bare route, one insert of all", inserted),
         Row(
-            f"sweep of 10,000 done and queryable ({name})",
-            done,
-            "s",
-            "<= 12 s (aim 8)",
-            sorted(done)[len(done) // 2] <= 12,
-        ),
-        Row(
-            f"time per point ({name})",
-            [d / POINTS * 1e3 for d in done],
+            f"{what} done, stored, queryable: a point",
             "ms",
-            "peer >= 50 x (aim 100)",
-            ratio[1] >= 50,
-            beside,
+            done,
+            "a process a point",
+            alone,
+            Bar("at most", 0.02),
         ),
-        measure_shapes(service, repeats=repeats),
     ]
 
 
-def _wait(service: Service, sweep_id: str, points: int) -> None:
-    connection = service.connect()
+def measure_shapes(service: Service, *, repeats: int) -> Row:
+    """Time sweeps in which whole numbers vary too, beside sweeps of one shape, in turn."""
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(repeats):
+        for is_shaped, found in seconds.items():
+            body = {"simulation": "heat-rod", "sweep": make_hypercube(SHAPED_POINTS, is_shaped=is_shaped)}
+            connection = service.connect()
+            started = time.perf_counter()
+            _wait(connection, connection.json("POST", JOBS_PATH, body)["sweep"], SHAPED_POINTS)
+            found.append(time.perf_counter() - started)
+            connection.close()
+    what = f"Latin hypercube of {SHAPED_POINTS:,} rods over all parameters"
+    return Row(what, "s", seconds[True], "over all but the whole numbers", seconds[False], Bar("at most", 1.5))
+
+
+def _wait(connection: Connection, sweep_id: str, points: int) -> None:
     while True:
         sweep = connection.json("GET", f"/api/v1/sweeps/{sweep_id}?page=1&size=1")
         if sweep["is_finished"]:
@@ -115,18 +112,17 @@ def _wait(service: Service, sweep_id: str, points: int) -> None:
     last = connection.json("GET", f"/api/v1/sweeps/{sweep_id}?page={points // 100}&size=100")
     if len(last["rows"]) != 100 or any(row["metrics"] is None for row in last["rows"]):
         raise RuntimeError("the table of the sweep is not complete")
-    connection.close()
 
 
 def _require_identical(service: Service, answer: dict[str, list[str]], points: list[dict[str, float]]) -> None:
     """Run some points alone; the hashes of their full fields and their metrics must be those of the sweep."""
     connection = service.connect()
     for index in (0, POINTS // 3, POINTS - 1):
-        alone = connection.json("POST", "/api/v1/jobs", {"simulation": "heat-rod", "params": points[index]})["jobs"][0]
-        while (job := connection.json("GET", f"/api/v1/jobs/{alone}"))["finished_at"] is None:
+        alone = connection.json("POST", JOBS_PATH, {"simulation": "heat-rod", "params": points[index]})["jobs"][0]
+        while (job := connection.json("GET", f"{JOBS_PATH}/{alone}"))["finished_at"] is None:
             time.sleep(0.02)
         fields = [
-            connection.call("GET", f"/api/v1/jobs/{one}/artifacts/temperature_field.npy")
+            connection.call("GET", f"{JOBS_PATH}/{one}/artifacts/temperature_field.npy")
             for one in (alone, answer["jobs"][index])
         ]
         if fields[0] != fields[1] or fields[0][0] != 200 or job["metrics"] is None:
@@ -134,7 +130,7 @@ def _require_identical(service: Service, answer: dict[str, list[str]], points: l
     connection.close()
 
 
-def _time_peer(points: list[dict[str, float]]) -> float:
+def _time_processes(points: list[dict[str, float]]) -> float:
     """Return seconds per point of one process per point, two at a time on two cores."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()

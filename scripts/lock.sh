@@ -14,3 +14,4 @@ lock "$@" requirements/bootstrap.in -o requirements/bootstrap.txt
 for peer in devito fipy jax scipy; do  # of the benchmarks; pinned by hand, so that figures can be compared
   lock --no-deps --no-annotate "benchmarks/engine/peers/$peer.in" -o "benchmarks/engine/peers/$peer.txt"
 done
+lock --no-deps --no-annotate benchmarks/peers/procrastinate.in -o benchmarks/peers/procrastinate.txt

@@ -28,19 +28,18 @@ class Environment:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def prepare(name: str) -> Environment:
-    """Return the environment of that name, made if it is not there yet.
+def prepare(name: str, pins: Path = PINS) -> Environment:
+    """Return the environment of that name, made from its file of pins in that folder if it is not there yet.
 
     Raises:
         EnvironmentMissingError: It cannot be made.
     """
     if name == OWN:
         return Environment(Path(sys.executable), {"NUMBA_CACHE_DIR": str(PLACE / "numba")})
-    return _find_petsc() if name == PETSC else _install(name)
+    return _find_petsc() if name == PETSC else _install(name, pins / f"{name}.txt")
 
 
-def _install(name: str) -> Environment:
-    pins = PINS / f"{name}.txt"
+def _install(name: str, pins: Path) -> Environment:
     digest = hashlib.sha256(pins.read_bytes()).hexdigest()
     place = PLACE / "peers" / name
     python, stamp = place / "bin" / "python", place / "pins.sha256"

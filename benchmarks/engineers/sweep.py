@@ -16,17 +16,18 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from benchmarks.databases import open_databases
 from benchmarks.engine.table import seconds_text, verdict
 from benchmarks.engineers import heat_sink, stepping
 from benchmarks.engineers.finite_volumes import FloatArray
 from benchmarks.engineers.heat_sink import TIMES, TOLERANCE
 from benchmarks.engineers.solvers import factor_symmetric
+from benchmarks.processes import find_descendants, measure_processor_s
 from benchmarks.service import Service, running_service
 
 FINS, SCALES, FILMS = (6, 8, 10, 12), (0.5, 0.75, 1.0, 1.25, 1.5), (10.0, 20.0, 30.0, 50.0, 80.0)
@@ -84,8 +85,8 @@ def time_sweep(service: Service, points: Sequence[Point]) -> tuple[float, float,
     Raises:
         RuntimeError: A point did not succeed, or the sweep passes the limit.
     """
-    before, started = processor_seconds(service), time.perf_counter()
-    connection = service.connect()
+    connection, before = service.connect(), processor_seconds(service)
+    started = time.perf_counter()
     answer = connection.json("POST", "/api/v1/jobs", _body(points))
     while True:
         sweep = connection.json("GET", f"/api/v1/sweeps/{answer['sweep']}?page=1&size=1")
@@ -103,20 +104,7 @@ def time_sweep(service: Service, points: Sequence[Point]) -> tuple[float, float,
 
 def processor_seconds(service: Service) -> float:
     """User and system time of server, worker and all their children [s]."""
-    wanted, parents, times = set(service.pids().values()), dict[int, int](), dict[int, float]()
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            text = (folder / "stat").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            continue
-        fields = text[text.rindex(")") + 2 :].split()
-        parents[int(folder.name)] = int(fields[1])
-        times[int(folder.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # with children that ended
-    for _ in range(8):  # generations
-        wanted |= {process for process, parent in parents.items() if parent in wanted}
-    return sum(seconds for process, seconds in times.items() if process in wanted)
+    return measure_processor_s(each for pid in service.pids().values() for each in (pid, *find_descendants(pid)))
 
 
 def find_error(service: Service, answer: dict[str, Any], points: Sequence[Point]) -> float:
@@ -167,7 +155,7 @@ def measure(repeats: int, *, with_grid: bool = True) -> dict[str, Any]:
             return record
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
             del os.environ[name]
-        with running_service("sqlite", GRID_COMPILE_AHEAD="false") as service:
+        with open_databases("sqlite") as databases, running_service(databases, GRID_COMPILE_AHEAD="false") as service:
             record["grid"] = {"wall": [], "processor": []}
             time_sweep(service, make_points(-0.01)[::3])  # enough for a batch in each child
             for number in range(repeats):
