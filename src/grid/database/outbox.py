@@ -5,10 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Index, Integer, String, Table, UniqueConstraint, delete, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    FromClause,
+    Index,
+    Insert,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, Json
+from grid.database.base import Base, Json, UTCDateTime
 from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JsonObject
 
@@ -51,7 +66,28 @@ class StreamEventRow(Base):
 outbox: Table = OutboxRow.__table__  # type: ignore[assignment]
 stream_events: Table = StreamEventRow.__table__  # type: ignore[assignment]
 
-_ADD: Final = insert(outbox)  # made once: every transition runs it
+# Made once: making a statement costs more than running it, and every transition adds an event.
+_ADD: Final = insert(outbox)
+_RELAY_ALONE: Final = select(func.pg_try_advisory_xact_lock(RELAY_LOCK))
+_OLDEST: Final = select(outbox.c.id).order_by(outbox.c.id).limit(bindparam("limit"))
+_REMOVE: Final = delete(outbox).where(outbox.c.id.in_(_OLDEST))
+
+
+def _into_stream(source: FromClause, *, limit: BindParameter[int] | None = None) -> Insert:
+    """Copy events of `source` behind the newest one of the stream, in the order of their ids; return their numbers."""
+    last = func.coalesce(select(func.max(stream_events.c.stream_seq)).scalar_subquery(), 0)
+    values = {
+        "stream_seq": last + func.row_number().over(order_by=source.c.id),
+        **{name: source.c[name] for name in ("aggregate", "version", "kind", "payload", "created_at")},
+        "relayed_at": bindparam("now", type_=UTCDateTime()),
+    }
+    rows = select(*values.values()).order_by(source.c.id).limit(limit)
+    return insert(stream_events).from_select(list(values), rows).returning(stream_events.c.stream_seq)
+
+
+# SQLite has one writer, so that two statements see the same rows. On PostgreSQL events may be committed between two.
+_COPY: Final = _into_stream(outbox, limit=bindparam("limit"))
+_MOVE: Final = _into_stream(_REMOVE.returning(*outbox.c).cte("moved"))
 
 
 @dataclass(frozen=True)
@@ -100,28 +136,19 @@ class OutboxRepository:
                 ],
             )
 
-    def relay(self, *, limit: int) -> list[OutboxMessage]:
-        """Number up to `limit` committed events, the oldest first, and move them to the stream.
+    def relay(self, *, limit: int) -> range:
+        """Number up to `limit` committed events, the oldest first, and move them to the stream; return their numbers.
 
-        One relay at a time: where another one is at work, the answer is empty.
+        One relay at a time: where another one is at work, the answer is empty. The events do not leave the database.
         """
-        if self._tx.kind == "postgresql":
-            query = select(func.pg_try_advisory_xact_lock(RELAY_LOCK))
-            if not self._tx.connection.execute(query).scalar_one():
-                return []
-        connection = self._tx.connection
-        rows = connection.execute(select(*outbox.c).order_by(outbox.c.id).limit(limit)).all()
-        if not rows:
-            return []
-        last = self.last_seq()
-        messages = [
-            OutboxMessage(last + place, row.aggregate, row.version, row.kind, row.payload, row.created_at)
-            for place, row in enumerate(rows, start=1)
-        ]
-        now = self._tx.now()
-        connection.execute(insert(stream_events), [{**vars(message), "relayed_at": now} for message in messages])
-        connection.execute(delete(outbox).where(outbox.c.id.in_([row.id for row in rows])))
-        return messages
+        connection, is_postgresql = self._tx.connection, self._tx.kind == "postgresql"
+        if is_postgresql and not connection.execute(_RELAY_ALONE).scalar_one():
+            return range(0)
+        call = {"limit": limit, "now": self._tx.now()}
+        numbers = connection.execute(_MOVE if is_postgresql else _COPY, call).scalars().all()
+        if not is_postgresql and numbers:
+            connection.execute(_REMOVE, {"limit": limit})
+        return range(min(numbers), max(numbers) + 1) if numbers else range(0)
 
     def backlog(self) -> int:
         """Count the events that have not left yet."""
