@@ -1,6 +1,8 @@
 """The database of a process: one engine, one lock around writers, one thread that joins small writes."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +17,11 @@ from grid.database.base import DatabaseKind, dump_json
 from grid.database.writer import Writer
 from grid.utils.filesystems import find_network_file_system
 
+BUSY_S = 5.0  # that a connection waits for a lock
+LOOK_S = 0.0005
+SQLITE_BUSY = f"PRAGMA busy_timeout = {1000 * BUSY_S:.0f}"
 SQLITE_PRAGMAS = (
-    "PRAGMA busy_timeout = 5000",
+    SQLITE_BUSY,
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a 2xx answer means that the change is on the disk
     "PRAGMA foreign_keys = ON",
@@ -154,8 +159,31 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("grid_read", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("grid_read", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver: Any = connection.connection.driver_connection
+    deadline = time.monotonic() + BUSY_S
+    while not _try_to_write(driver) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+    if not driver.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises, as SQLAlchemy's callers know it
+
+
+def _try_to_write(driver: sqlite3.Connection) -> bool:
+    """Begin a transaction that writes; False where another process is writing.
+
+    SQLite's own way to wait looks again after 1, 2, 5, 10, 15, 20, 25, ... ms, so that of two processes that write all
+    the time one may find the lock taken again and again.
+    """
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY  # any other: the next try says what it is
+    finally:
+        driver.execute(SQLITE_BUSY)
+    return True
 
 
 def _writer_lock(url: URL) -> threading.Lock:

@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -99,6 +100,28 @@ def test_a_writer_that_waits_too_long_is_told_so(sqlite_uow, sqlite_database, mo
 
     with sqlite_database.writer_lock, pytest.raises(UnavailableError, match="busy"), sqlite_uow.begin():
         pass
+
+
+def test_a_write_follows_that_of_another_process_or_gives_up(sqlite_uow, sqlite_database, monkeypatch):
+    """Another connection holds the lock of the file, as another process would."""
+    with closing(sqlite3.connect(sqlite_database.engine.url.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr("grid.database.engine.LOOK_S", 0.0)
+        tries = iter([None, None, other.rollback])  # the third look finds the lock given up
+        monkeypatch.setattr("grid.database.engine.time.sleep", lambda _: (next(tries) or (lambda: None))())
+        with sqlite_uow.begin() as tx:
+            tx.workers.beat("worker-1", host="h", pid=1, details={})
+        assert next(tries, "none left") == "none left"
+
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.undo()
+        monkeypatch.setattr("grid.database.engine.BUSY_S", 0.01)
+        monkeypatch.setattr("grid.database.engine.SQLITE_BUSY", "PRAGMA busy_timeout = 10")
+        with pytest.raises(UnavailableError, match="busy"), sqlite_uow.begin():
+            pass
+        other.rollback()
+    with sqlite_uow.read() as tx:
+        assert [worker.id for worker in tx.workers.living(within=timedelta(days=1))] == ["worker-1"]
 
 
 def test_a_full_disk_stores_nothing_by_halves(sqlite_uow, sqlite_database):
