@@ -96,6 +96,10 @@ _COLUMNS: Final = (
     Render.failure,
     Render.code,
 )
+_WAITING: Final = (  # the first in turn; made once, since every claim of a worker looks for it
+    select(Render.id).where(Render.state == RenderState.REQUESTED).order_by(Render.requested_at, Render.id).limit(1)
+)
+_FREE: Final = _WAITING.with_for_update(skip_locked=True)  # SQLite has no row locks and leaves it out
 _NO_LEASE: Final = {"lease_owner": None, "lease_until": None}
 
 
@@ -131,18 +135,15 @@ class RenderRepository:
         self._tx.connection.execute(statement.values(requested_at=self._tx.now()))
         self._tx.connection.execute(statement.where(is_failed).values(**anew))
 
+    def has_waiting(self) -> bool:
+        """Return whether a request waits to be claimed."""
+        return self._tx.connection.execute(_WAITING).first() is not None
+
     def claim(self, worker_id: str, lease_s: float) -> RenderRecord | None:
         """Take the request that waits longest, under a new epoch."""
-        waiting = (
-            select(Render.id)
-            .where(Render.state == RenderState.REQUESTED)
-            .order_by(Render.requested_at, Render.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)  # SQLite has no row locks and leaves it out
-        )
         statement = (
             update(Render)
-            .where(Render.id == waiting.scalar_subquery(), Render.state == RenderState.REQUESTED)
+            .where(Render.id == _FREE.scalar_subquery(), Render.state == RenderState.REQUESTED)
             .values(
                 state=RenderState.RENDERING,
                 epoch=Render.epoch + 1,

@@ -82,7 +82,13 @@ def find_render(uow: UnitOfWork, render_id: UUID) -> RenderRecord | None:
 
 
 def claim_render(uow: UnitOfWork, worker_id: str, lease_s: float) -> ClaimedRender | None:
-    """Claim the request that waits longest, or None."""
+    """Claim the request that waits longest, or None.
+
+    It looks without writing first: a worker asks before every claim of jobs, and hardly ever does a request wait.
+    """
+    with uow.read() as tx:
+        if not tx.renders.has_waiting():
+            return None
     with uow.begin() as tx:
         record = tx.renders.claim(worker_id, lease_s)
         if record is None:
