@@ -36,6 +36,12 @@ class LogChunkRow(Base):
 
 job_log_chunks: Table = LogChunkRow.__table__  # type: ignore[assignment]
 
+# Made once: the end of every run that printed something adds its log.
+_ADD: Final = {
+    "sqlite": sqlite.insert(job_log_chunks).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(job_log_chunks).on_conflict_do_nothing(),
+}
+
 
 @dataclass(frozen=True)
 class LogRecord:
@@ -66,8 +72,7 @@ class LogRepository:
             if seq < CHUNKS_PER_ATTEMPT
         ]
         if rows:
-            insert = sqlite.insert if self._tx.kind == "sqlite" else postgresql.insert
-            self._tx.connection.execute(insert(job_log_chunks).on_conflict_do_nothing(), rows)
+            self._tx.connection.execute(_ADD[self._tx.kind], rows)
 
     def read(self, job_id: UUID, *, after: tuple[int, int] = (-1, -1), limit: int = 1000) -> list[LogRecord]:
         """Read chunks of a job in order, from behind `after` (epoch, seq) on."""
