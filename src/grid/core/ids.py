@@ -16,9 +16,10 @@ def new_id() -> UUID:
     6.2, method 2), which keeps the points of a sweep in the order of their making.
     """
     global _last  # noqa: PLW0603 - one sequence per process is what monotonic means
-    fresh = (time.time_ns() // 1_000_000) << 74 | int.from_bytes(os.urandom(9), "big")
+    now = time.time_ns() // 1_000_000
     with _lock:
-        _last = fresh if fresh >> 74 > _last >> 74 else _last + 1
+        # Entropy is a system call that lets another thread go first: it is asked for where a millisecond begins.
+        _last = now << 74 | int.from_bytes(os.urandom(9), "big") if now > _last >> 74 else _last + 1
         value = _last
     milliseconds, tail = value >> 74, value & ((1 << 74) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 62) << 64 | 0b10 << 62 | tail & ((1 << 62) - 1))
