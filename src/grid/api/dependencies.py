@@ -119,8 +119,7 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler."""
-        handle = super().get_route_handler()
-        known = self.known_query()
+        handle, known = self.make_handler(), self.known_query()
 
         async def handle_strictly(request: Request) -> Response:
             if known is not None and request.scope["query_string"]:
@@ -128,6 +127,10 @@ class StrictRoute(APIRoute):
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
+
+    def make_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what calls the endpoint: FastAPI's handler, which finds the values of all its parameters."""
+        return super().get_route_handler()
 
     def known_query(self) -> KnownQuery | None:
         """Return the names that the route reads from the query; None where it lets others pass."""
