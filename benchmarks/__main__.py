@@ -7,17 +7,15 @@
 
 import argparse
 import json
-import os
-import platform
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks import noop, startup, sweep
 from benchmarks.databases import KINDS, open_databases
+from benchmarks.runs import Run, print_earlier
 from benchmarks.service import running_service
 from benchmarks.table import Bar, Row, render_table
 
@@ -44,24 +42,18 @@ def main() -> int:
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these files and measure nothing")
     options = parser.parse_args()
     if options.table:
-        runs = [json.loads(path.read_text(encoding="utf-8")) for path in options.table]
-        print(render_table([row for run in runs for row in read_rows(run["rows"])]))
-        print("\n" + "\n".join(f"- {run['machine']}" for run in runs))
+        print_earlier(options.table, lambda records: render_table(read_rows(records)))
         return 0
     parts, kinds = options.only.split(","), options.database.split(",")
     if unknown := [name for name in parts if name not in PARTS] + [kind for kind in kinds if kind not in KINDS]:
         parser.error(f"unknown: {', '.join(unknown)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the service is stopped then, too
-    started, load = time.time(), os.getloadavg()[0]
+    run = Run()
     rows = [row for kind in kinds for row in measure(kind, parts, options.repeats)]
-    machine = (
-        f"{', '.join(kinds)}: {', '.join(parts)}: {os.cpu_count()} cores, {find_processor()}, Python "
-        f"{platform.python_version()}; load before {load:.2f}, after {os.getloadavg()[0]:.2f}; "
-        f"{time.time() - started:.0f} s in all."
-    )
+    machine = run.describe(f"{', '.join(kinds)}: {', '.join(parts)}")
     if options.json:
         options.json.write_text(
-            json.dumps({"machine": machine, "rows": [asdict(row) for row in rows]}), encoding="utf-8"
+            json.dumps({"machine": machine, "records": [asdict(row) for row in rows]}), encoding="utf-8"
         )
     print(f"{render_table(rows)}\n\n{machine}")
     return 0
@@ -79,13 +71,6 @@ def measure(kind: str, parts: Sequence[str], repeats: int) -> Iterable[Row]:
 def read_rows(records: Iterable[dict[str, object]]) -> list[Row]:
     """Return rows that `--json` has written."""
     return [Row(**{**record, "bar": Bar(**record["bar"]) if record["bar"] else None}) for record in records]  # type: ignore[arg-type]
-
-
-def find_processor() -> str:
-    """Name the processor."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

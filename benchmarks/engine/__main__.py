@@ -7,16 +7,14 @@ Each tool runs in a process and an environment of its own, one after the other, 
 
 import argparse
 import json
-import os
-import platform
 import sys
-import time
 from pathlib import Path
 
 from benchmarks.engine.planning import measure as measure_planning
 from benchmarks.engine.planning import render as render_planning
 from benchmarks.engine.table import render
 from benchmarks.engine.tools import GRID, PEERS, TOOLS, Record, run
+from benchmarks.runs import Run, print_earlier
 
 
 def main() -> int:
@@ -31,9 +29,7 @@ def main() -> int:
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these files and measure nothing")
     options = parser.parse_args()
     if options.table:
-        kept = [json.loads(path.read_text(encoding="utf-8")) for path in options.table]
-        print(render([record for part in kept for record in part["records"]]))
-        print("\n" + "\n".join(f"- {part['machine']}" for part in kept))
+        print_earlier(options.table, render)
         return 0
     if options.only == "planning":
         print(render_planning(list(measure_planning())))
@@ -43,18 +39,14 @@ def main() -> int:
     if unknown := [name for name in problems if name not in TOOLS]:
         parser.error(f"unknown: {', '.join(unknown)}")
     records: list[Record] = []
-    started, load = time.time(), os.getloadavg()[0]
+    run_now = Run()
     for problem in problems:
         for record in run(
             [tool for tool in TOOLS[problem] if tool.peer.casefold() in peers], options.repeats, options.threads
         ):
             print(json.dumps(record)[:200], file=sys.stderr, flush=True)
             records.append(record)
-    machine = (
-        f"{', '.join(problems)}: {os.cpu_count()} cores, {options.threads} threads, {platform.machine()}, "
-        f"Python {platform.python_version()}; load before {load:.2f}, after {os.getloadavg()[0]:.2f}; "
-        f"{time.time() - started:.0f} s in all."
-    )
+    machine = run_now.describe(f"{', '.join(problems)}, {options.threads} threads")
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, "records": records}, indent=1), encoding="utf-8")
     print(f"{render(records)}\n\n{machine}")

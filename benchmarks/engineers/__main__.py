@@ -11,10 +11,8 @@ sweep through the service. `--only estimates --fit` prints the constants of the 
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from benchmarks.engineers.random_problems import COUNT
 from benchmarks.engineers.sweep import measure as measure_sweep
 from benchmarks.engineers.sweep import render as render_sweep
 from benchmarks.engineers.table import render
+from benchmarks.runs import Run, print_earlier
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 EXTRA = ("E7", "estimates")
@@ -62,9 +61,7 @@ def main() -> int:
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these files and measure nothing")
     options = parser.parse_args()
     if options.table:
-        kept = [json.loads(path.read_text(encoding="utf-8")) for path in options.table]
-        print(render([record for part in kept for record in part["records"]]))
-        print("\n" + "\n".join(f"- {part['machine']}" for part in kept))
+        print_earlier(options.table, render)
         return 0
     rows = choose(options.only)
     if unknown := [name for name in options.only if name not in EXTRA and not choose([name])]:
@@ -83,16 +80,13 @@ def main() -> int:
     if options.fit:
         print(fit_estimates(options.count, options.json))
         return 0
-    started, load = time.time(), os.getloadavg()[0]
+    run = Run()
     records: list[dict[str, Any]] = []
     for row in rows:
         records += measure(row, options.repeats, options.limit, options.sides)
     sweep = measure_sweep(options.repeats) if "E7" in options.only else None
     estimates = list(measure_estimates(options.count)) if "estimates" in options.only else []
-    machine = (
-        f"{', '.join(options.only)}: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
-        f"load before {load:.2f}, after {os.getloadavg()[0]:.2f}; {time.time() - started:.0f} s in all."
-    )
+    machine = run.describe(", ".join(options.only))
     if options.json:
         options.json.write_text(
             json.dumps(
