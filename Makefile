@@ -60,7 +60,7 @@ migrate: base ## Bring the database to this version
 logs: ## Follow the logs of server and worker
 	@$(BIN)/grid logs --follow
 
-bench: dev ## Print the figures of README's performance table, beside a peer
+bench: dev ## Print the figures of README's performance table, each beside one of the same run
 	@$(BIN)/python -m benchmarks
 
 lock: dev ## Renew the hashed lock files
