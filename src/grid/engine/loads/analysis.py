@@ -222,7 +222,7 @@ def _see_change(
     value: Expression, load: TimedLoad, low: FloatArray, high: FloatArray, tolerance: float
 ) -> tuple[Mask, Mask]:
     """Find stretches in which a load changes at some place, and those in which it is a straight line at every place."""
-    from grid.engine.values.intervals import enclose
+    from grid.engine.values.enclosures import enclose
 
     found, width = enclose(value.code, "t", low, high, load.coordinates), high - low
     with np.errstate(all="ignore"):

@@ -1,6 +1,6 @@
 r"""Course of one load over a run: stretches of time on which short enough steps follow it.
 
-A load is enclosed over stretches of time (`grid.engine.values.intervals`) which are halved until each of them is
+A load is enclosed over stretches of time (`grid.engine.values.enclosures`) which are halved until each of them is
 resolved: with :math:`E = \min(h^2 |f''| / 8,\; f_{max} - f_{min})` the most by which the load can differ from a
 straight line between the ends of a stretch h, either E is a small share of the load's difference from its mean there,
 or E h is negligible beside the integral of that difference over the run. So a pulse is found however short it is,
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
-from grid.engine.values.intervals import Enclosure, enclose
+from grid.engine.values.enclosures import Enclosure, enclose
 from grid.engine.values.operations import FloatArray, Operand
 from grid.engine.values.parser import Instruction
 

@@ -104,7 +104,7 @@ def find_temperatures(problem: ProblemFields) -> tuple[float, float]:
 
 def has_growing_loads(problem: ProblemFields) -> bool:
     """Tell whether a source or a flux may rise with temperature, as far as its bounds show."""
-    from grid.engine.values.intervals import enclose
+    from grid.engine.values.enclosures import enclose
 
     box, (least, most) = _find_box(problem), find_temperatures(problem)
     low, high = np.array([least - FAR * (most - least)]), np.array([most + FAR * (most - least)])
@@ -129,7 +129,7 @@ def _find_bounds(value: Value, box: dict[str, tuple[float, float]]) -> tuple[flo
     if isinstance(value, Gridded):
         return float(value.cells.min()), float(value.cells.max())
     if isinstance(value, Expression) and value.variables <= set(box):
-        from grid.engine.values.intervals import enclose
+        from grid.engine.values.enclosures import enclose
 
         low, high = enclose(value.code, "t", np.zeros(1), np.zeros(1), box).value
         if np.isfinite(low).all() and np.isfinite(high).all():

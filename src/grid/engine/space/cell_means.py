@@ -18,8 +18,8 @@ from grid.engine.problem.domain import AXES
 from grid.engine.space.face_switches import is_even_in_cells
 from grid.engine.space.load_shapes import Boxes, CellShapes, FaceShapes, cut_boxes, halve_boxes
 from grid.engine.values.box_bounds import bound
+from grid.engine.values.enclosures import enclose
 from grid.engine.values.expression import run_code
-from grid.engine.values.intervals import enclose
 from grid.engine.values.operations import FloatArray, Operand
 from grid.engine.values.parser import Instruction
 from grid.engine.values.planes import find_start, find_surfaces, find_zeros

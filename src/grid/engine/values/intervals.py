@@ -1,30 +1,14 @@
-r"""Bounds of an expression and of its first two derivatives over stretches of one variable: interval arithmetic.
-
-Every operation returns an interval that holds all values which the operation can take on the intervals of its operands
-(R. E. Moore, R. B. Kearfott, M. J. Cloud, Introduction to Interval Analysis, SIAM 2009, ch. 2 and 5), widened by a few
-roundings; derivatives follow the chain rule with intervals (the same, ch. 6.4, automatic differentiation). So a value
-that the bounds exclude does not occur, even on a short part of a stretch that samples would miss.
-
-All stretches are treated at once: an entry of the stack holds one interval for each, or `ZERO` itself where a
-derivative vanishes. A quantity that depends on nothing but the variable has its value in the middle of each stretch as
-well, which decides comparisons: for a caller that cuts its stretches where a comparison changes
-(`grid.engine.values.switches`) every comparison is decided. Where a comparison depends on more, both branches count.
-"""
+"""Interval arithmetic on arrays, rounded outwards; see `grid.engine.values.enclosures` for what it is used for."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from grid.engine.values.operations import BINARY, FloatArray, Operand, apply_call, apply_power
-from grid.engine.values.parser import FUNCTION_ARITY, Instruction
+from grid.engine.values.operations import FloatArray, Operand
 
 # [-] relative widening of a computed bound for rounding: 8 half units in the last place of a double
 ROUNDINGS = 8.0 * 2.0**-53
-TWO_PI = 2.0 * math.pi  # [rad] period of the trigonometric functions
-SLOPE_OF_ERF = 2.0 / math.sqrt(math.pi)  # [-] slope of erf at 0
 
 
 class Interval(NamedTuple):
@@ -40,98 +24,14 @@ class Interval(NamedTuple):
         return out
 
 
-@dataclass(frozen=True)
-class Enclosure:
-    """Bounds of a quantity over each stretch.
-
-    Args:
-        value, slope, bend: Bounds of the quantity, and of its first and second derivative along the variable.
-        middle: Value in the middle of each stretch; a truth value for conditions.
-        is_common: True where the quantity depends on nothing but the variable, so that `middle` is its value.
-        possible: For a condition: whether it may be true, and whether it may be false.
-    """
-
-    value: Interval
-    slope: Interval
-    bend: Interval
-    middle: Operand
-    is_common: bool
-    possible: tuple[Operand, Operand] = field(default=(True, True))
-
-
 ZERO = Interval(np.zeros(()), np.zeros(()))
 ANY = Interval(np.full((), -np.inf), np.full((), np.inf))
 
 
-def enclose(
-    code: tuple[Instruction, ...],
-    variable: str,
-    low: FloatArray,
-    high: FloatArray,
-    coordinates: Mapping[str, tuple[Operand, Operand]],
-    *,
-    has_switches: bool = False,
-) -> Enclosure:
-    """Compute bounds of parsed code over the stretches from `low` to `high` of a variable.
-
-    Args:
-        code: Code of an `Expression`, or the part of it that leaves one operand.
-        variable: Variable along which the stretches lie and derivatives are taken.
-        low, high: Ends of the stretches, shape (stretches,).
-        places: Least and greatest value of each other variable.
-        has_switches: True where a condition or a corner may lie within a stretch; else its middle decides the side.
-    """
-    stack = run(code, variable, low, high, coordinates, has_switches=has_switches)
-    return stack[-1]
-
-
-def run(
-    code: tuple[Instruction, ...],
-    variable: str,
-    low: FloatArray,
-    high: FloatArray,
-    coordinates: Mapping[str, tuple[Operand, Operand]],
-    *,
-    has_switches: bool = False,
-) -> list[Enclosure]:
-    """Run code and return the stack that it leaves, see `enclose`."""
-    middle = 0.5 * (low + high)
-    stack: list[Enclosure] = []
-    with np.errstate(all="ignore"):  # values that are not finite are bounds like any other
-        for operation, argument in code:
-            if operation == "constant":
-                stack.append(_constant(float(argument)))
-            elif operation == "variable":
-                if argument == variable:
-                    own = Interval(low, high)
-                    stack.append(Enclosure(own, _exactly(1.0), ZERO, middle, is_common=not has_switches))
-                else:
-                    stack.append(_place(*coordinates[str(argument)]))
-            elif operation == "negate":
-                stack.append(_negate(stack.pop()))
-            elif operation == "binary":
-                right = stack.pop()
-                stack.append(_combine(str(argument), stack.pop(), right))
-            else:
-                count = FUNCTION_ARITY[str(argument)]
-                operands = stack[-count:]
-                del stack[-count:]
-                stack.append(_call(str(argument), operands))
-    return stack
-
-
-def _exactly(number: Operand) -> Interval:
+def exactly(number: Operand) -> Interval:
+    """Return the interval of one number, as it is."""
     array = np.asarray(number, np.float64)
     return Interval(array, array)
-
-
-def _constant(number: float) -> Enclosure:
-    return Enclosure(_exactly(number), ZERO, ZERO, np.float64(number), is_common=True)
-
-
-def _place(low: Operand, high: Operand) -> Enclosure:
-    value = _exactly(low) if low is high else Interval(np.asarray(low, np.float64), np.asarray(high, np.float64))
-    return Enclosure(value, ZERO, ZERO, np.float64(0.0), is_common=False)
 
 
 def widen(interval: Interval) -> Interval:
@@ -166,10 +66,10 @@ def multiply(one: Interval, other: Interval) -> Interval:
     """Bounds of the product; zero times infinity is zero, because a bound is a limit of finite values."""
     if one is ZERO or other is ZERO:
         return ZERO
-    if _is_number(one):
-        return _scale(other, float(one.low))
-    if _is_number(other):
-        return _scale(one, float(other.low))
+    if is_number(one):
+        return scale(other, float(one.low))
+    if is_number(other):
+        return scale(one, float(other.low))
     corners = [a * b for a in one for b in other]
     low, high = _find_ends(corners)
     if np.isnan(low).any():
@@ -177,12 +77,12 @@ def multiply(one: Interval, other: Interval) -> Interval:
     return widen(Interval(low, high))
 
 
-def _is_number(one: Interval) -> bool:
+def is_number(one: Interval) -> bool:
     """Tell whether an interval is one number, neither zero nor infinite, as that of a constant is."""
     return one.low is one.high and not one.low.ndim and bool(np.isfinite(one.low) and one.low != 0.0)
 
 
-def _scale(one: Interval, factor: float) -> Interval:
+def scale(one: Interval, factor: float) -> Interval:
     """Bounds of the product with a number that is neither zero nor infinite."""
     ends = (one.low, one.high) if factor > 0.0 else (one.high, one.low)
     return widen(Interval(factor * ends[0], factor * ends[1]))
@@ -226,90 +126,12 @@ def pick(is_first: Operand, one: Interval, other: Interval) -> Interval:
     return Interval(np.where(is_first, one.low, other.low), np.where(is_first, one.high, other.high))
 
 
-def _negate(one: Enclosure) -> Enclosure:
-    return Enclosure(negate(one.value), negate(one.slope), negate(one.bend), -one.middle, one.is_common)
-
-
-def _combine(sign: str, left: Enclosure, right: Enclosure) -> Enclosure:
-    if sign in ("+", "-", "*", "/"):
-        return _ARITHMETIC[sign](left, right)
-    if sign == "**":
-        return _power(left, right)
-    if sign in ("&", "|"):
-        return _join(sign, left, right)
-    return _compare(sign, left, right)
-
-
-def _common(sign: str, left: Enclosure, right: Enclosure) -> tuple[Operand, bool]:
-    return BINARY[sign](left.middle, right.middle), left.is_common and right.is_common
-
-
-def _sum(left: Enclosure, right: Enclosure) -> Enclosure:
-    value, slope, bend = (add(one, other) for one, other in zip(_parts(left), _parts(right), strict=True))
-    return Enclosure(value, slope, bend, *_common("+", left, right))
-
-
-def _difference(left: Enclosure, right: Enclosure) -> Enclosure:
-    value, slope, bend = (subtract(one, other) for one, other in zip(_parts(left), _parts(right), strict=True))
-    return Enclosure(value, slope, bend, *_common("-", left, right))
-
-
-def _product(left: Enclosure, right: Enclosure) -> Enclosure:
-    value = multiply(left.value, right.value)
-    slope = add(multiply(left.slope, right.value), multiply(left.value, right.slope))
-    crossed = multiply(_exactly(2.0), multiply(left.slope, right.slope))
-    bend = add(add(multiply(left.bend, right.value), multiply(left.value, right.bend)), crossed)
-    return Enclosure(value, slope, bend, *_common("*", left, right))
-
-
-def _quotient(left: Enclosure, right: Enclosure) -> Enclosure:
-    inverse = invert(right.value)
-    second = multiply(_exactly(2.0), multiply(inverse, square(inverse)))
-    turned = _chain(right, inverse, negate(square(inverse)), second, right.middle)
-    return Enclosure(*_parts(_product(left, turned)), *_common("/", left, right))
-
-
-_ARITHMETIC: dict[str, Callable[[Enclosure, Enclosure], Enclosure]] = {
-    "+": _sum,
-    "-": _difference,
-    "*": _product,
-    "/": _quotient,
-}
-
-
-def _parts(one: Enclosure) -> tuple[Interval, Interval, Interval]:
-    return one.value, one.slope, one.bend
-
-
-def _chain(inner: Enclosure, value: Interval, first: Interval, second: Interval, middle: Operand) -> Enclosure:
-    """Bounds of a function of a quantity, from those of the function and of its first two derivatives."""
-    slope = multiply(first, inner.slope)
-    bend = add(multiply(second, square(inner.slope)), multiply(first, inner.bend))
-    return Enclosure(value, slope, bend, middle, inner.is_common)
-
-
-def _power(base: Enclosure, exponent: Enclosure) -> Enclosure:
-    middle, is_common = apply_power(base.middle, exponent.middle), base.is_common and exponent.is_common
-    number = exponent.value
-    if not (exponent.is_common and np.ndim(exponent.middle) == 0):  # e^(b log a)
-        logarithm = _call("log", [base])
-        found = _call("exp", [_product(exponent, logarithm)])
-        is_open = base.value.low <= 0.0
-        value, slope, bend = (pick(is_open, ANY, part) for part in _parts(found))
-        return Enclosure(value, slope, bend, middle, is_common)
-    power = float(number.low)
-    value, first, second = (_monomial(base.value, power - order) for order in range(3))
-    scaled = multiply(_exactly(power), first)
-    twice = multiply(_exactly(power * (power - 1.0)), second)
-    return Enclosure(*_parts(_chain(base, value, scaled, twice, middle)), middle, is_common)
-
-
-def _monomial(base: Interval, power: float) -> Interval:
+def monomial(base: Interval, power: float) -> Interval:
     """Bounds of x**power for a constant power; for negative x only where the power is an integer."""
     if power == 0.0:
-        return _exactly(1.0)
+        return exactly(1.0)
     if power < 0.0:
-        return invert(_monomial(base, -power))
+        return invert(monomial(base, -power))
     is_whole = power == math.floor(power)
     if not is_whole:
         return widen(Interval(np.maximum(base.low, 0.0) ** power, np.maximum(base.high, 0.0) ** power))
@@ -317,211 +139,3 @@ def _monomial(base: Interval, power: float) -> Interval:
         return widen(Interval(base.low**power, base.high**power))
     least = np.where((base.low <= 0.0) & (base.high >= 0.0), 0.0, np.minimum(np.abs(base.low), np.abs(base.high)))
     return widen(Interval(least**power, base.magnitude**power))
-
-
-def _compare(sign: str, left: Enclosure, right: Enclosure) -> Enclosure:
-    middle, is_common = _common(sign, left, right)
-    if is_common:
-        possible = (middle, np.logical_not(middle))
-    else:
-        below, above = left.value.high < right.value.low, left.value.low > right.value.high
-        surely, never = {
-            "<": (below, left.value.low >= right.value.high),
-            "<=": (left.value.high <= right.value.low, above),
-            ">": (above, left.value.high <= right.value.low),
-            ">=": (left.value.low >= right.value.high, below),
-            "==": (np.zeros((), bool), below | above),
-            "!=": (below | above, np.zeros((), bool)),
-        }[sign]
-        possible = (np.logical_not(never), np.logical_not(surely))
-    return Enclosure(ZERO, ZERO, ZERO, middle, is_common, possible)
-
-
-def _join(sign: str, left: Enclosure, right: Enclosure) -> Enclosure:
-    middle, is_common = _common(sign, left, right)
-    (true_1, false_1), (true_2, false_2) = left.possible, right.possible
-    if sign == "&":
-        possible = (np.logical_and(true_1, true_2), np.logical_or(false_1, false_2))
-    else:
-        possible = (np.logical_or(true_1, true_2), np.logical_and(false_1, false_2))
-    return Enclosure(ZERO, ZERO, ZERO, middle, is_common, possible)
-
-
-def _call(name: str, operands: list[Enclosure]) -> Enclosure:
-    if name == "where":
-        return _where(*operands)
-    if name in ("minimum", "maximum"):
-        return _extreme(name, *operands)
-    inner = operands[0]
-    middle = apply_call(name, inner.middle) if inner.is_common and name not in _ERRORS else np.float64(0.0)
-    if name in _ERRORS and inner.is_common:
-        middle = _ERRORS[name](np.asarray(inner.middle))
-    if name == "abs":
-        return _absolute(inner, middle)
-    return _chain(inner, *_FUNCTIONS[name](inner.value), middle)
-
-
-def _where(condition: Enclosure, one: Enclosure, other: Enclosure) -> Enclosure:
-    """Choose a branch, or the hull of both where that is not known; a jump between places has no slope of its own."""
-    may_be, may_not_be = condition.possible
-    both = np.logical_and(may_be, may_not_be)
-    value, slope, bend = (
-        pick(both, hull(a, b), pick(may_be, a, b)) for a, b in zip(_parts(one), _parts(other), strict=True)
-    )
-    if not condition.is_common:  # the value at a place may jump within the stretch
-        slope, bend = pick(both, ANY, slope), pick(both, ANY, bend)
-    is_common = condition.is_common and one.is_common and other.is_common
-    possible = (
-        np.logical_or(np.logical_and(may_be, one.possible[0]), np.logical_and(may_not_be, other.possible[0])),
-        np.logical_or(np.logical_and(may_be, one.possible[1]), np.logical_and(may_not_be, other.possible[1])),
-    )
-    middle = np.where(condition.middle, one.middle, other.middle) if is_common else np.float64(0.0)
-    return Enclosure(value, slope, bend, middle, is_common, possible)
-
-
-def _extreme(name: str, one: Enclosure, other: Enclosure) -> Enclosure:
-    function = np.minimum if name == "minimum" else np.maximum
-    value = Interval(function(one.value.low, other.value.low), function(one.value.high, other.value.high))
-    is_common = one.is_common and other.is_common
-    middle = function(one.middle, other.middle) if is_common else np.float64(0.0)
-    is_least = name == "minimum"
-    if is_common:
-        is_first = np.less(one.middle, other.middle) == is_least
-        parts = [pick(is_first, a, b) for a, b in zip(_parts(one), _parts(other), strict=True)]
-        return Enclosure(parts[0], parts[1], parts[2], middle, is_common)
-    below, above = one.value.high < other.value.low, other.value.high < one.value.low
-    surely_one, surely_other = (below, above) if is_least else (above, below)
-    slope = pick(surely_one, one.slope, pick(surely_other, other.slope, hull(one.slope, other.slope)))
-    bend = pick(surely_one, one.bend, pick(surely_other, other.bend, ANY))
-    return Enclosure(value, slope, bend, middle, is_common)
-
-
-def _absolute(inner: Enclosure, middle: Operand) -> Enclosure:
-    low, high = inner.value
-    least = np.where((low <= 0.0) & (high >= 0.0), 0.0, np.minimum(np.abs(low), np.abs(high)))
-    value = Interval(least, inner.value.magnitude)
-    if inner.is_common:
-        is_negative, is_decided = np.less(inner.middle, 0.0), np.ones((), bool)
-    else:
-        is_negative, is_decided = high <= 0.0, (low >= 0.0) | (high <= 0.0)
-    slope = pick(is_negative, negate(inner.slope), inner.slope)
-    bend = pick(is_negative, negate(inner.bend), inner.bend)
-    slope = pick(is_decided, slope, hull(inner.slope, negate(inner.slope)))
-    return Enclosure(value, slope, pick(is_decided, bend, ANY), middle, inner.is_common)
-
-
-def _wave(inner: Interval, phase: float) -> Interval:
-    """Bounds of cos(x - phase): the ends, and the extremes in between."""
-    ends = np.cos(inner.low - phase), np.cos(inner.high - phase)
-    slack = 4.0 * ROUNDINGS * (1.0 + inner.magnitude)
-    first, last = (inner.low - phase - slack) / TWO_PI, (inner.high - phase + slack) / TWO_PI
-    has_top = np.floor(last) >= np.ceil(first)
-    has_bottom = np.floor(last - 0.5) >= np.ceil(first - 0.5)
-    low = np.where(has_bottom, -1.0, np.minimum(*ends) - slack)
-    high = np.where(has_top, 1.0, np.maximum(*ends) + slack)
-    unknown = ~np.isfinite(first) | ~np.isfinite(last)
-    return Interval(np.where(unknown, -1.0, np.maximum(low, -1.0)), np.where(unknown, 1.0, np.minimum(high, 1.0)))
-
-
-def _cos(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    value = _wave(inner, 0.0)
-    return value, negate(_wave(inner, 0.5 * math.pi)), negate(value)
-
-
-def _sin(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    value = _wave(inner, 0.5 * math.pi)
-    return value, _wave(inner, 0.0), negate(value)
-
-
-def _tan(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    branch = [np.floor(end / math.pi + 0.5) for end in (inner.low, inner.high)]
-    value = pick(branch[0] != branch[1], ANY, widen(Interval(np.tan(inner.low), np.tan(inner.high))))
-    first = add(_exactly(1.0), square(value))
-    return value, first, multiply(multiply(_exactly(2.0), value), first)
-
-
-def _rising(function: Callable[[FloatArray], FloatArray], inner: Interval) -> Interval:
-    return widen(Interval(function(inner.low), function(inner.high)))
-
-
-def _exp(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    value = _rising(np.exp, inner)
-    return value, value, value
-
-
-def _log(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    positive = Interval(np.maximum(inner.low, 0.0), np.maximum(inner.high, 0.0))
-    inverse = invert(positive)
-    return _rising(np.log, positive), inverse, negate(square(inverse))
-
-
-def _sqrt(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    positive = Interval(np.maximum(inner.low, 0.0), np.maximum(inner.high, 0.0))
-    value, inverse = _rising(np.sqrt, positive), invert(positive)
-    first = multiply(_exactly(0.5), multiply(value, inverse))
-    first = pick(positive.low > 0.0, multiply(_exactly(0.5), invert(value)), first)
-    return value, first, multiply(_exactly(-0.5), multiply(first, inverse))
-
-
-def _sinh(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    value = _rising(np.sinh, inner)
-    return value, _even_cosh(inner), value
-
-
-def _cosh(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    value = _even_cosh(inner)
-    return value, _rising(np.sinh, inner), value
-
-
-def _even_cosh(inner: Interval) -> Interval:
-    least = np.where((inner.low <= 0.0) & (inner.high >= 0.0), 0.0, np.minimum(*np.abs(inner)))
-    return widen(Interval(np.cosh(least), np.cosh(inner.magnitude)))
-
-
-def _tanh(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    value = _rising(np.tanh, inner)
-    inverse = invert(_even_cosh(inner))
-    first = square(inverse)
-    return value, first, multiply(multiply(_exactly(-2.0), value), first)
-
-
-def _elementwise(function: Callable[[float], float], values: FloatArray) -> FloatArray:
-    array = np.asarray(values, np.float64)
-    return np.array([function(value) for value in array.reshape(-1).tolist()]).reshape(array.shape)
-
-
-def _erf_value(values: FloatArray) -> FloatArray:
-    return _elementwise(math.erf, values)
-
-
-def _erfc_value(values: FloatArray) -> FloatArray:
-    return _elementwise(math.erfc, values)
-
-
-_ERRORS: dict[str, Callable[[FloatArray], FloatArray]] = {"erf": _erf_value, "erfc": _erfc_value}  # without SciPy
-
-
-def _erf(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    first = multiply(_exactly(SLOPE_OF_ERF), _rising(np.exp, negate(square(inner))))
-    return _rising(_erf_value, inner), first, multiply(multiply(_exactly(-2.0), inner), first)
-
-
-def _erfc(inner: Interval) -> tuple[Interval, Interval, Interval]:
-    _, first, second = _erf(inner)
-    value = widen(Interval(_erfc_value(inner.high), _erfc_value(inner.low)))
-    return value, negate(first), negate(second)
-
-
-_FUNCTIONS: dict[str, Callable[[Interval], tuple[Interval, Interval, Interval]]] = {
-    "sin": _sin,
-    "cos": _cos,
-    "tan": _tan,
-    "exp": _exp,
-    "log": _log,
-    "sqrt": _sqrt,
-    "sinh": _sinh,
-    "cosh": _cosh,
-    "tanh": _tanh,
-    "erf": _erf,
-    "erfc": _erfc,
-}

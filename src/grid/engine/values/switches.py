@@ -3,7 +3,7 @@
 They follow from the definition of a value and not from samples, so none is missed however short the stretch between
 two: tables have their knots, and an expression changes its form where the two sides of a comparison, of a `minimum` or
 `maximum`, or the argument of an `abs` and a root become equal. The difference of the sides is a function
-of the variable; stretches on which interval arithmetic (`grid.engine.values.intervals`) excludes a root are dropped,
+of the variable; stretches on which interval arithmetic (`grid.engine.values.enclosures`) excludes a root are dropped,
 those on which it excludes a turn of the function have one root at most, which bisection finds to rounding, and all
 others are halved. Conditions are treated from the inside to the outside, so that each is seen on stretches where those
 within it do not change.
@@ -18,8 +18,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from grid.core.errors import FieldError
+from grid.engine.values.enclosures import Enclosure, run
 from grid.engine.values.expression import Expression
-from grid.engine.values.intervals import Enclosure, Interval, run, subtract
+from grid.engine.values.intervals import Interval, subtract
 from grid.engine.values.operations import FloatArray, Operand
 from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY, Instruction
 from grid.engine.values.phase_change import ByPhase, HeatCapacity

@@ -1,7 +1,7 @@
 r"""Functions of time as tables: knots between which a load is linear, to a stated error that holds everywhere.
 
 Between two points h apart a function differs from its chord by at most :math:`h^2 \max |f''| / 8`. The bounds of the
-second derivative come from interval arithmetic (`grid.engine.values.intervals`) on stretches between the points where
+second derivative come from interval arithmetic (`grid.engine.values.enclosures`) on stretches between the points where
 the function jumps or bends (`grid.engine.values.switches`), so a pulse is found however short it is. That error stays
 small relative to the largest value, and relative to the function on the stretch or in the mean: the long flanks of a
 narrow peak have a share of its integral that the peak itself does not show.
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from grid.core.errors import FieldError
+from grid.engine.values.enclosures import Enclosure, enclose
 from grid.engine.values.expression import Expression, run_code
-from grid.engine.values.intervals import Enclosure, enclose
 from grid.engine.values.operations import FloatArray
 from grid.engine.values.switches import find_switches
 from grid.engine.values.value import Constant, Table, Value

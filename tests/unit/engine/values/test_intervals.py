@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from grid.engine.values.enclosures import enclose
 from grid.engine.values.expression import Expression
-from grid.engine.values.intervals import Interval, enclose, multiply
+from grid.engine.values.intervals import Interval, multiply
 
 TEXTS = (
     "sin(3*t)*exp(-((t-7)/0.5)**2)",
