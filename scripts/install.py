@@ -12,8 +12,11 @@ build would fetch build tools that no hash covers. A second run with unchanged l
 import hashlib
 import subprocess
 import sys
+import threading
 import time
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,22 +40,34 @@ def fingerprint(what: str) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def telling(doing: str) -> Iterator[None]:
+    """Say now and then that something is still being done, so that a slow machine is told from one that hangs."""
+    done, started = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not done.wait(SAY_EVERY_S):
+            say(f"still {doing} ({time.monotonic() - started:.0f} s)")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
+
+
 def run(*command: str | Path, doing: str = "") -> None:
     """Run a command; what it says goes into the log, and is shown only where it fails. `doing` is said now and then."""
-    with LOG.open("a", encoding="utf-8") as log:
-        place, started = log.tell(), time.monotonic()
+    words = [str(part) for part in command]
+    with LOG.open("a", encoding="utf-8") as log, telling(doing or Path(words[0]).name):
+        place = log.tell()
         print("$", *command, file=log, flush=True)
-        words = [str(part) for part in command]
-        with subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT) as process:
-            while True:
-                try:
-                    code = process.wait(SAY_EVERY_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    say(f"still {doing or Path(words[0]).name} ({time.monotonic() - started:.0f} s)")
-    if code:
+        done = subprocess.run(words, cwd=ROOT, check=False, stdout=log, stderr=subprocess.STDOUT)
+    if done.returncode:
         sys.stderr.write(LOG.read_text(encoding="utf-8", errors="replace")[place:])
-        raise subprocess.CalledProcessError(code, words)
+        raise subprocess.CalledProcessError(done.returncode, words)
 
 
 def is_installed(what: str) -> bool:
@@ -63,7 +78,8 @@ def is_installed(what: str) -> bool:
 def install(what: str) -> None:
     if not ((BIN / "python").exists() and (BIN / "pip").exists()):  # or making it was ended before pip was there
         say("making .venv")
-        venv.EnvBuilder(with_pip=True, clear=True).create(VENV)
+        with telling("making .venv"):
+            venv.EnvBuilder(with_pip=True, clear=True).create(VENV)
     LOG.write_text("", encoding="utf-8")
     for stamp in VENV.glob(".installed-*"):
         stamp.unlink()

@@ -38,3 +38,10 @@ def test_what_a_failing_command_said_is_shown_and_nothing_before_it(install, cap
     shown = capfd.readouterr().err
     assert "ERROR: no such hash" in shown
     assert "old news" not in shown
+
+
+def test_what_takes_long_is_said_now_and_then(install, capfd, monkeypatch):
+    monkeypatch.setattr(install, "SAY_EVERY_S", 0.05)
+    install.run(sys.executable, "-c", "import time; time.sleep(0.5)", doing="installing a thing")
+
+    assert capfd.readouterr().out.count("install: still installing a thing (") >= 2
