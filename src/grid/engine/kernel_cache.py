@@ -23,7 +23,7 @@ from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
-from grid.engine.kernel_folder import SUFFIX, hash_kernel_sources, open_folder
+from grid.engine.kernel_folder import SUFFIX, are_sources_edited, open_folder
 from grid.utils.user_cache import is_trusted
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,7 +86,7 @@ class KernelCache(_Cache):
         """Keep a compiled kernel, unless it is bound to this process or the sources were edited meanwhile."""
         file = self._file(self._key(sig, data.codegen))
         is_bound = any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals
-        if file is None or is_bound or hash_kernel_sources.__wrapped__() != hash_kernel_sources():
+        if file is None or is_bound or are_sources_edited():
             return
         parts = self._key(sig, data.codegen), data._reduce()  # noqa: SLF001 - as Numba's does
         _write(file, dumps(parts))  # type: ignore[no-untyped-call]

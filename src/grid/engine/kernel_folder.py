@@ -121,14 +121,34 @@ def hash_kernel_sources() -> str:
     Numba itself looks at the file of the outermost kernel alone; a change of one that it calls, or of a constant of
     another module, would go unnoticed. The other modules of the engine do not count: who edits them compiles nothing.
     """
+    stamp_sources()  # as they are when they are read first
     digest = hashlib.sha256()
     for name, source in sorted(find_kernel_sources().items()):
         digest.update(name.encode() + b"\0" + source + b"\0")
     return digest.hexdigest()[:12]
 
 
+@cache
+def stamp_sources() -> tuple[tuple[str, int, int], ...]:
+    """Return name, time of change and size of every source of the engine; nothing where it is in an archive."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+
+
+def are_sources_edited() -> bool:
+    """Whether a source has changed since they were hashed: what is compiled now may be of other sources."""
+    try:
+        return stamp_sources.__wrapped__() != stamp_sources()
+    except OSError:  # one was removed meanwhile
+        return True
+
+
 def find_kernel_sources() -> dict[str, bytes]:
-    """Return the sources of the modules of kernels, and of those of the engine that they import, by their names."""
+    """Return the sources of the modules of kernels, and of those of the engine that they import, by their names.
+
+    Followed are imports at the top of a module, where what a kernel names has to come from; of a module of kernels
+    those within functions as well, which may make kernels.
+    """
     sources = {_module(path): text for path, text in read_sources("", resources.files("grid.engine"))}
     wanted = [name for name, text in sources.items() if IS_KERNEL.search(text)]
     found: dict[str, bytes] = {}
@@ -136,7 +156,8 @@ def find_kernel_sources() -> dict[str, bytes]:
         name = wanted.pop()
         if name in sources and name not in found:
             found[name] = sources[name]
-            for module, names in IMPORTED.findall(sources[name]):
+            pattern = IMPORTED if IS_KERNEL.search(sources[name]) else IMPORTED_ON_TOP
+            for module, names in pattern.findall(sources[name]):
                 wanted.append(module.decode())
                 wanted += [f"{module.decode()}.{part.decode()}" for part in NAME.findall(names)]
     return found
@@ -144,6 +165,7 @@ def find_kernel_sources() -> dict[str, bytes]:
 
 IS_KERNEL = re.compile(rb"^\s*@(?:\w+\.)?(?:njit|intrinsic)\b", re.MULTILINE)
 IMPORTED = re.compile(rb"^\s*from (grid\.engine[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+IMPORTED_ON_TOP = re.compile(rb"^from (grid\.engine[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 NAME = re.compile(rb"\w+")
 
 

@@ -5,11 +5,8 @@ import resource
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from grid.engine.kernel_folder import find_folder, open_folder
 from grid.engine.values.expression import Expression
@@ -19,8 +16,7 @@ if TYPE_CHECKING:
     from grid.engine.problem.problem import HeatProblem
 
 NOTES = "groups"  # folder of one file for each group of kernels that is compiled
-LARGE = {1: 100_000, 2: 320, 3: 47}  # cells along each axis: beyond every size at which kernels share threads
-PLANE, BODY = 96, 17  # where a steady plane is left to multigrid, and a body to conjugate gradients
+PLANE, MANY = 96, 32  # cells along each axis, where steady planes and transients of bodies go by multigrid
 
 
 def warm(serial: bool = True) -> None:
@@ -64,8 +60,6 @@ def list_groups() -> tuple[Group, ...]:
         Group("steady", _run_steady),
         Group("many cells", _run_multigrid),
         Group("melting", _run_melting),
-        Group("expressions", _run_expression),
-        Group("boxes of one material", _run_boxes),
     )
 
 
@@ -148,27 +142,27 @@ def _solve(problem: "HeatProblem", method: str, tolerance: float = 0.05) -> None
 
 
 def _run_steady() -> None:
-    """Steady states by multigrid and conjugate gradients, and the implicit method on boxes of that size."""
+    """Steady planes by multigrid; bodies need no further kernels."""
     from grid.engine.space.discretise import discretise
     from grid.engine.steady.parts import label_parts
 
     label_parts(discretise(_box((6, 6), Constant(1.0), None)), 0.0)
-    laws: tuple[Value, ...] = (Constant(1.0), Expression("1 + x"), Expression("1 + T"))
-    for law, cells in product(laws, ((PLANE,) * 2, (BODY,) * 3)):
-        _solve(_box(cells, law, None), "auto")
-        _solve(_box(cells, law, 0.01), "implicit")
+    laws: tuple[Value, ...] = (Constant(1.0), Expression("1 + x"))
+    for law in laws:
+        _solve(_box((PLANE,) * 2, law, None), "auto")
 
 
 def _run_multigrid() -> None:
     """Krylov spaces and implicit steps on more cells than are factorised, and sums over all cells of boards."""
-    _look_at_bodies()
-    for cells in ((LARGE[2],) * 2, (LARGE[3],) * 3):
-        _solve(_box(cells, Expression("1 + x"), 1e-9), "krylov")
-        _solve(_box(cells, Expression("1 + x"), 1e-9), "implicit")
+    _run_sums()
+    for method in ("krylov", "implicit"):
+        _solve(_box((MANY,) * 3, Expression("1 + x"), 1e-9), method)
 
 
-def _look_at_bodies() -> None:
+def _run_sums() -> None:
     """Run the passes over all cells of large bodies of several materials, and of bodies that loads drive."""
+    import numpy as np
+
     from grid.engine.methods.driven.vector_kernels import take_out
     from grid.engine.space.sum_kernels import add_faces, conduct
 
@@ -179,11 +173,6 @@ def _look_at_bodies() -> None:
     conduct(cells, ones, gx, gy, gz, 2)
     add_faces(cells, gx, gy, gz, 2)
     take_out(cells[0], ones[0], ones[0], 1.0, ones[0])
-
-
-def _run_boxes() -> None:
-    """What is chosen for small boxes whose conductivity changes with temperature."""
-    _solve(_box((6, 6), Expression("1 + T"), 0.01), "rkl2")
 
 
 def _run_explicit() -> None:
@@ -233,10 +222,3 @@ def _run_melting() -> None:
     law = Enthalpy.melting(0.5, 1.0, 1.0, 1.0)
     material = Material((Constant(1.0),), volumetric_heat_capacity=HeatCapacity(law), enthalpy=law)
     _solve(replace(_box((6, 6), Constant(1.0), 0.01), materials=(material,)), "implicit")
-
-
-def _run_expression() -> None:
-    """The stack machine of expressions over a grid of many cells."""
-    law: Expression = Expression("1 + x*x + y*y + x*y + 2*x + 3*y")
-    line = np.linspace(0.0, 1.0, LARGE[2])
-    law.evaluate({"x": line[:, None], "y": line[None, :]})

@@ -10,14 +10,8 @@ from pathlib import Path
 import pytest
 
 from grid.engine import compile_ahead, warmup
-from grid.engine.methods.explicit.stepper import PARALLEL_CELLS
-from grid.engine.values.expression import MANY_CELLS
 
 ROOT = Path(__file__).parents[3]
-
-
-def test_large_boxes_are_beyond_every_size_at_which_kernels_change():
-    assert all(cells**dimension >= max(MANY_CELLS, PARALLEL_CELLS) for dimension, cells in warmup.LARGE.items())
 
 
 def test_groups_are_compiled_once_and_one_that_fails_is_told_and_stops_no_other(tmp_path, monkeypatch):
