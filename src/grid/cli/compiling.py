@@ -1,4 +1,4 @@
-"""`grid compile`: put every kernel into the cache now, as a worker does beside its work; no server needed."""
+"""`grid compile`: compile the kernels of most problems, as a worker does beside its work; no server needed."""
 
 import os
 from typing import Any
@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compile_kernels(as_json: JsonFlag = False) -> None:
-    """Compile the kernels that are not in the cache yet, for an image or an offline machine; a worker does it too."""
+    """Compile the kernels of most problems into the cache, for an image or an offline machine; a worker does it too."""
     with reporting():
         document = fill_cache(quiet=as_json)
         show(

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     grid_secret_key: SecretStr | None = Field(None, description="Signs tokens; unset: made and kept in $GRID_HOME")
     grid_images: Names = Field(("sim:local",), description="Container images that jobs may name")
     grid_slots: int | None = Field(None, ge=1, le=256, description="Cores for simulations; unset: all of them")
-    grid_compile_ahead: bool = Field(True, description="Compile kernels beside the work, once for each version")
+    grid_compile_ahead: bool = Field(True, description="Compile kernels of most jobs beside the work, before one asks")
     grid_kernel_cache: str | None = Field(
         None, description="Folder of compiled kernels, or off; unset: the user's cache"
     )
