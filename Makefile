@@ -42,8 +42,8 @@ bench-engine: dev ## The engine beside its peers, each peer in an environment of
 bench-engineers: dev ## Engineers' problems by solve() beside peers by hand, and estimates beside measured times
 	@$(BIN)/python -m benchmarks.engineers
 
-# Rooms whose tests on SQLite compile no kernel and start no process.
-QUICK := tests/unit/test_imports.py $(addprefix tests/unit/,client core database schemas services utils)
+# Packages whose tests on SQLite compile no kernel and start no process.
+QUICK := $(addprefix tests/unit/,test_docs_paths.py test_imports.py client core database schemas services utils)
 
 check: dev lint ## Lint, and the quick tests: what to run before each commit
 	@$(PYTEST) -q -n 2 --dist loadfile -m "not postgres" $(QUICK)
