@@ -1,7 +1,7 @@
 """A short version of the numerics that changes whenever a source file of the engine does.
 
-Results and compiled kernels are stored under it. Numba's own cache compares only the file of the outermost kernel and
-would miss a change in a kernel that this one calls.
+Results are stored under it. Compiled kernels lie in a folder that is named by fewer sources, see
+`grid.engine.kernel_folder`.
 """
 
 import hashlib

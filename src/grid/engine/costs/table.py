@@ -58,7 +58,7 @@ TABLE: dict[str, Operation] = {
     "tiled_cell_1d": Operation(5e-10, "stencil"),
     "tiled_cell_2d": Operation(5.5e-10, "stencil"),
     "tiled_cell_3d": Operation(1.3e-9, "stencil"),
-    # exponential: a landing; a product of the operator, its rows, and its cells within the last cache or beyond it
+    # exponential: a stop time; a product of the operator, its rows, and its cells within the last cache or beyond it
     "exponential": Operation(8.5e-4, "call"),
     "product": Operation(3e-7, "call"),
     "product_row": Operation(2e-8, "call"),
@@ -67,12 +67,12 @@ TABLE: dict[str, Operation] = {
     "product_cached_3d": Operation(9e-10, "stencil"),
     "product_spilled_2d": Operation(7.2e-10, "memory"),
     "product_spilled_3d": Operation(1.9e-9, "memory"),
-    # spectral: a landing; the modes of an axis with a film; transforms there and back, products of thin matrices
+    # spectral: a stop time; the modes of an axis with a film; transforms there and back, products of thin matrices
     "spectral": Operation(3e-4, "call"),
     "spectral_film": Operation(8e-8, "dense"),
     "thin_cell_mode": Operation(1e-10, "dense"),
     "transform_cell": Operation(1.6e-8, "transform"),
-    # forced: before the run, a landing, a time of the quadrature
+    # forced: before the run, a stop time, a time of the quadrature
     "forced": Operation(3e-2, "call"),
     "forced_landing": Operation(1.2e-3, "call"),
     "forced_time": Operation(1e-6, "call"),

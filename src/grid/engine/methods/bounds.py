@@ -39,7 +39,7 @@ def reason_without_bounds(problem: ProblemFields) -> str | None:
 def keep_bounds(
     temperature: FloatArray, space: Space, bounds: Bounds, heat_balance: HeatBalance
 ) -> tuple[FloatArray, HeatBalance]:
-    """Cut off what is beyond the bounds; the field, and its ledger.
+    """Cut off what is beyond the bounds; the field, and its heat balance.
 
     The other cells take the heat of what is cut. What finds no room there is heat that the exact field does not have:
     the faces were booked too much of it, by no more than the error of the run. It goes back through them and is booked.

@@ -19,7 +19,7 @@ class MethodInputs:
     Args:
         problem: What is to be solved; a transient.
         times: Times at which the field is requested, increasing, without 0 [s].
-        landings: Times on which a step must land: `times`, breakpoints and knots of tables; the last is the end [s].
+        stop_times: Times at which a step must end: `times`, breakpoints and knots of tables; the last is the end [s].
         steps: Requested number of equal steps from 0 to the end; None: control the error.
         tolerance: Time error at `times`, over the span of temperatures [-].
         stiffness: Gershgorin's bound of the spectral radius of C^-1 L at the start [1/s].
@@ -85,7 +85,7 @@ def analyse_inputs(inputs: MethodInputs) -> LoadAnalysis:
 
 
 def find_jumps(inputs: MethodInputs) -> frozenset[float]:
-    """Landing times at which a load may jump or bend: breakpoints and switches, but not the ends of zones [s]."""
+    """Stop times at which a load may jump or bend: breakpoints and switches, but not the ends of zones [s]."""
     loads = analyse_inputs(inputs)
     named = set(inputs.stop_times) - set(inputs.times) - set(loads.marks)
     return frozenset((*inputs.problem.breakpoints, *loads.switches, *named))

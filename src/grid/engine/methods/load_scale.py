@@ -62,7 +62,7 @@ def estimate_span(space: "Space", inputs: "MethodInputs") -> float:
 
 
 def _make_samples(inputs: "MethodInputs") -> Iterator[_Sample]:
-    """Times of the run: thirds of each interval between landings, more where a load changes within it."""
+    """Times of the run: thirds of each interval between stop times, more where a load changes within it."""
     loads = analyse_inputs(inputs)
     if not loads.switches and not loads.zones:
         if inputs.problem.has_timed_values or inputs.problem.breakpoints:

@@ -32,7 +32,7 @@ class HeatBalance:
     def add(
         self, boundary_in: float, boundary_out: float, generated: float, prescribed: tuple[float, ...] = ()
     ) -> Self:
-        """Return the ledger with the heat of a step added [J]."""
+        """Return the heat balance with the heat of a step added [J]."""
         if prescribed:
             before = self.prescribed or (0.0,) * len(prescribed)
             prescribed = tuple(one + other for one, other in zip(before, prescribed, strict=True))
@@ -79,7 +79,7 @@ def include_references(bounds: Bounds, loads: Loads) -> Bounds:
 
 @dataclass(frozen=True)
 class Segment:
-    """Interval between two times on which a step must land: equal steps, or steps that the stepper chooses.
+    """Interval between two times at which a step must end: equal steps, or steps that the stepper chooses.
 
     Args:
         start, end: [s].
@@ -119,7 +119,7 @@ class State:
         time: [s].
         step: Steps taken since the start.
         temperature: Flat field, C order.
-        ledger: Heat moved so far.
+        heat_balance: Heat moved so far.
         bounds: Extremes of initial and boundary temperatures so far.
         content: Enthalpy of each cell [J], flat, where a material melts.
         error: Estimate of the time error of each cell, flat, carried along by methods that have one; of its enthalpy
@@ -149,7 +149,7 @@ class Stepper(Protocol):
     name: str
 
     def make_segment(self, start: float, end: float) -> Segment:
-        """Cut the interval between two landing times into steps that the method can take."""
+        """Cut the interval between two stop times into steps that the method can take."""
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
         """Take steps number `first` to `first + count - 1` of a segment.

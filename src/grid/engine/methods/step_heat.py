@@ -22,7 +22,7 @@ class Heat:
     absolute: float
 
     def book(self, heat_balance: HeatBalance) -> HeatBalance:
-        """Return the ledger with this heat added."""
+        """Return the heat balance with this heat added."""
         after = heat_balance.add(self.into, self.out, self.generated)
         return replace(after, generated_absolute=heat_balance.generated_absolute + self.absolute)
 

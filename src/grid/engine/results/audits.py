@@ -84,7 +84,7 @@ def audit_energy(
 
     Args:
         stored: Heat at the end minus heat at the start [J].
-        ledger: Heat moved through boundaries and by sources.
+        heat_balance: Heat moved through boundaries and by sources.
         content: Sum of |heat| of all cells [J]; a thousandth of it is the least scale, below which rounding rules.
         is_linear: Whether no iteration was needed.
         steps: How often the temperatures were stored.

@@ -1,8 +1,8 @@
 """Audit of the loads: the heat or level that a method applied of each against its integral.
 
 A method samples its loads at points of its steps. The weighted sum of these samples, as the scheme used them, is kept
-in the ledger (`HeatBalance.prescribed`); here it is compared with the integral of the load over each interval between
-two output times, by Gauss's rule on stretches on which the load is known to be smooth (`grid.engine.loads.course`). The
+in the heat balance (`HeatBalance.prescribed`); here it is compared with the integral of the load over each interval
+between two output times, by Gauss's rule on stretches on which the load is smooth (`grid.engine.loads.course`). The
 scale is the largest integral of the load's size over one of these intervals, of a temperature that of its distance to
 its mean: a body with many output times keeps the heat of one interval, not of the whole run. Loads that depend on the
 temperature of the body have no integral that is known; neither has a source of place and time, nor a flux whose means

@@ -41,7 +41,7 @@ class Checkpoint:
         errors: Estimated time errors beside them.
         rows: History: time, lowest, mean and highest temperature of each report.
         retries: How often the run began again.
-        prescribed: The prescribed loads of the ledger beside the fields.
+        prescribed: The prescribed loads of the heat balance beside the fields.
     """
 
     state: State

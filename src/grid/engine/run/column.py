@@ -158,7 +158,7 @@ def find_column(plan: "RunSpec") -> ColumnPlan | None:
 
 
 def make_schedule(plan: "RunSpec", counts: FloatArray) -> Schedule:
-    """The schedule of a plan whose columns take `counts` steps between landings."""
+    """The schedule of a plan whose columns take `counts` steps between stop times."""
     stop_times = plan.inputs.stop_times if plan.inputs is not None else ()
     asked = np.array([stop_time in plan.times for stop_time in stop_times])
     return Schedule(np.array(stop_times), asked, np.asarray(counts, np.int64))

@@ -1,4 +1,4 @@
-"""The only loop in time: landing on the output times, recording, reporting, watching.
+"""The only loop in time: stopping at the output times, recording, reporting, watching.
 
 A stepper is independent of the outputs. A run may begin at any state of the same plan; cut anywhere and continued, it
 gives the same bytes. Where a stepper chooses its steps by their error and finds at an output time that the errors have
@@ -43,7 +43,7 @@ class Recorder:
     extremes: list[tuple[float, float]] = field(default_factory=list)  # of each snapshot
     means: list[float] = field(default_factory=list)
     rises: list[float | None] = field(default_factory=list)  # their heat, see `Measure`
-    prescribed: list[tuple[float, ...]] = field(default_factory=list)  # of the ledger, see `HeatBalance`
+    prescribed: list[tuple[float, ...]] = field(default_factory=list)  # of the heat balance, see `HeatBalance`
     _measured: tuple[FloatArray, Measure] | None = None
 
     def __post_init__(self) -> None:
@@ -161,7 +161,7 @@ class TimeLoop:
         self.recorder = Recorder(self.plan.space)
 
     def run(self, state: State | None = None, recorder: Recorder | None = None) -> State:
-        """Run from the start, or from a state of the same plan, to the last landing.
+        """Run from the start, or from a state of the same plan, to the last stop time.
 
         Args:
             state: Where to begin; with the record up to there, if the run is to be continued.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from grid.engine.methods.state import Stepper
     from grid.engine.space.space import Space
 
-STEPS = 10.0  # [-] steps for each landing times the square root of the tolerance; measured with contrasts
+STEPS = 10.0  # [-] steps for each stop time, times the square root of the tolerance; measured with contrasts
 FIELDS = 7.0  # [-] fields of working memory, besides two for each axis
 LEAST_TOLERANCE = 1e-8  # [-] least tolerance in time; there a run takes 40,000 steps
 

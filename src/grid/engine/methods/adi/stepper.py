@@ -10,9 +10,9 @@ second order and stable. It does not damp what is rough, so after a start or a j
 four of half the length by backward Euler along one axis after the other (N. N. Yanenko, The Method of Fractional Steps,
 1971), which makes no new extremes. The change after each solve shows the flux that the splitting applied at the faces:
 summed over the cells, solve a takes :math:`\tfrac{\Delta t}{2} U A\,d_a` from the heat through the faces normal to its
-axis. The ledger books just that, so the balance checks every solve.
+axis. The heat balance counts just that, so it checks every solve.
 
-Equal steps go from one landing time to the next; longer ones later, which other methods like, gain nothing, because the
+Equal steps go from one stop time to the next; longer ones later, which other methods like, gain nothing, because the
 error of the splitting counts most at the end. All are halved until the results of both differ by no more than the
 tolerance; half of the difference is the estimate of the error (a third where the order is two, the whole where it is
 one).
@@ -37,9 +37,9 @@ from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
 DAMPED_STEPS = 2  # [-] steps at the start that are each taken as two half steps of backward Euler
-HALVINGS = 9  # [-] attempts at the way to a landing, with smaller steps each, before the run fails
+HALVINGS = 9  # [-] attempts at the way to a stop time, with smaller steps each, before the run fails
 FIRST_STEPS = 2.0  # [-] steps of the whole run times the square root of the tolerance; a first guess, mostly too few
-LEAST_STEPS = 4  # [-] least number of steps to a landing time
+LEAST_STEPS = 4  # [-] least number of steps to a stop time
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Factors:
 
 @dataclass
 class Way:
-    """A run between two landing times: the field, and the heat of each patch and of the source so far [J]."""
+    """A run between two stop times: the field, and the heat of each patch and of the source so far [J]."""
 
     temperature: FloatArray
     heat: FloatArray
@@ -69,8 +69,8 @@ class AdiStepper:
     Args:
         space: The discretised problem, linear.
         time_step: The equal step that was requested [s]; None where the error is controlled.
-        tolerance: Share of the span of temperatures that the error of all landings may be [-].
-        landings: How many there are.
+        tolerance: Share of the span of temperatures that the error of all stop times may be [-].
+        stop_times: How many there are.
         duration: Of the run [s].
         jumps: Times at which loads may jump, 0 with them.
         limits: Longest steps with which the loads are followed; None where nothing limits them.
@@ -92,7 +92,7 @@ class AdiStepper:
     _constant_known: FloatArray | None = field(default=None, repr=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
-        """Cut the time between two landings into equal steps, or into one where the error controls them."""
+        """Cut the time between two stop times into equal steps, or into one where the error controls them."""
         if self.time_step is None:
             return Segment(start, end, 1)
         return Segment(start, end, max(1, int(np.ceil((end - start) / self.time_step * (1 - 1e-9)))))
@@ -112,7 +112,7 @@ class AdiStepper:
         return self._finish(state, way, segment.time(first + count), count, None)
 
     def _controlled(self, state: State, segment: Segment) -> State:
-        """Advance to the landing time, in steps halved until the tolerance is met.
+        """Advance to the stop time, in steps halved until the tolerance is met.
 
         Raises:
             NotConvergedError: They become too many.
@@ -138,7 +138,7 @@ class AdiStepper:
         raise NotConvergedError(what, HALVINGS, largest, allowed, cell=int(np.abs(error).argmax()))
 
     def _go(self, state: State, segment: Segment, steps: int) -> Way:
-        """Advance to the landing time in so many equal steps."""
+        """Advance to the stop time in so many equal steps."""
         way, piece = self._begin(state), Segment(segment.start, segment.end, steps)
         is_jump = segment.start in self.jumps
         for number in range(steps):

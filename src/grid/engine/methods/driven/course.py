@@ -43,7 +43,7 @@ class Course:
 
     Args:
         times: Ends of the stretches, with 0 first [s].
-        asked: For each landing time the number of stretches up to it.
+        asked: For each stop time the number of stretches up to it.
         low, high: Changes of the loads since the start at both ends of each stretch, shape (stretches, loads).
     """
 
@@ -54,10 +54,10 @@ class Course:
 
     @classmethod
     def of(cls, signals: Signals, stop_times: Sequence[float], begin: float = 0.0) -> "Course":
-        """The course of some loads from a time to the last landing; times count from there."""
+        """The course of some loads from a time to the last stop time; times count from there."""
         ends = np.asarray(stop_times, np.float64)
         inner = signals.knots[(signals.knots > begin) & (signals.knots < ends[-1])]
-        after = np.searchsorted(ends, inner)  # the landing after each knot, and the one before
+        after = np.searchsorted(ends, inner)  # the stop time after each knot, and the one before
         nearest = np.minimum(ends[after] - inner, np.abs(inner - ends[np.maximum(after - 1, 0)]))
         times = np.unique(np.concatenate([[begin], inner[nearest > 1e-12 * inner], ends]))
         low, high = signals.sample(times)

@@ -1,7 +1,7 @@
 """Linear problems whose loads are linear in time between knots, solved exactly in time mode by mode.
 
-One step from output time to output time; knots of the loads are no landings. Every field is found from the start of the
-run, as in `grid.engine.methods.krylov.stepper`, by modes that follow from the plan alone.
+One step from output time to output time; knots of the loads are no stop times. Every field is found from the start of
+the run, as in `grid.engine.methods.krylov.stepper`, by modes that follow from the plan alone.
 """
 
 from bisect import bisect_left
@@ -36,24 +36,24 @@ MakeModes = Callable[[Space, Loads, FloatArray, Signals, Course], Modes]
 
 @dataclass
 class Run:
-    """A run from a start: its modes, and at each landing their amplitudes and what moved until then."""
+    """A run from a start: its modes, and at each stop time their amplitudes and what moved until then."""
 
     modes: Modes
     cells: int
     stop_times: tuple[float, ...]
-    amplitudes: FloatArray  # shape (landings, modes)
+    amplitudes: FloatArray  # shape (stop times, modes)
     heat_balances: tuple[HeatBalance, ...]
     references: tuple[tuple[float, float], ...]  # extremes of what faces exchange heat with until then
-    _fields: tuple[int, FloatArray] | None = field(default=None, repr=False)  # of some landings, and the first of them
+    _fields: tuple[int, FloatArray] | None = field(default=None, repr=False)  # of some stop times, and the first
     _measures: list[Measure] = field(default_factory=list, repr=False)  # of these fields, where they are small
 
     def find(self, time: float) -> int | None:
-        """The number of a landing; None if the run has no such landing."""
+        """The number of a stop time; None if the run has no such time."""
         at = bisect_left(self.stop_times, time)
         return at if at < len(self.stop_times) and self.stop_times[at] == time else None
 
     def find_field(self, at: int) -> FloatArray:
-        """The flat field at a landing; those of several are made together."""
+        """The flat field at a stop time; those of several are made together."""
         if self._fields is None or not 0 <= at - self._fields[0] < len(self._fields[1]):
             many = max(1, BLOCK // self.cells)
             self._fields = at, self.modes.find_fields(self.amplitudes[at : at + many])
@@ -63,7 +63,7 @@ class Run:
         return found
 
     def measure(self, at: int, temperature: FloatArray, space: Space) -> Measure:
-        """Extremes and mean of the field at a landing, which is given; those of several small ones are found together.
+        """Extremes and mean of the given field at a stop time; those of several small ones are found together.
 
         Of these the space knows them as well, as its `remember` says.
         """
@@ -77,11 +77,11 @@ class Run:
 
 @dataclass
 class DrivenStepper:
-    """One step from landing to landing, each found from the start of the run.
+    """One step from stop time to stop time, each found from the start of the run.
 
     Args:
         space: The discretised problem, linear, with films that are constant in time.
-        landings: Times on which steps will end, increasing [s].
+        stop_times: Times at which steps will end, increasing [s].
         loads: Those that change in time.
         make_modes: Makes the modes of a start.
         name: Of the method.
@@ -129,7 +129,7 @@ class DrivenStepper:
             seen = run.measure(at, temperature, self.space)
             if not (bounds.lowest <= seen.lowest and seen.highest <= bounds.highest):
                 temperature, heat_balance = keep_bounds(temperature, self.space, bounds, heat_balance)
-        return State(  # in full, as `replace` takes three times as long and there may be thousands of landings
+        return State(  # in full, as `replace` takes three times as long and there may be thousands of stop times
             time=end,
             step=state.step + 1,
             temperature=temperature,
@@ -244,7 +244,7 @@ def _add(one: HeatBalance, other: HeatBalance) -> HeatBalance:
 
 @dataclass
 class _Booking:
-    """The heat that moves through each face and from sources until each landing."""
+    """The heat that moves through each face and from sources until each stop time."""
 
     space: Space
     loads: Loads
@@ -254,7 +254,7 @@ class _Booking:
     start: FloatArray
 
     def book(self, motion: Motion) -> tuple[tuple[HeatBalance, ...], tuple[tuple[float, float], ...]]:
-        """The ledger and the extremes of references at each landing."""
+        """The heat balance and the extremes of references at each stop time."""
         course = self.course
         totals = np.zeros((4, course.lengths.size))
         extremes = np.full((2, course.lengths.size), [[np.inf], [-np.inf]])

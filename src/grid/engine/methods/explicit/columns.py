@@ -128,9 +128,9 @@ class Schedule:
     """Steps of columns that share their steps.
 
     Args:
-        landings: Times on which a step ends [s].
+        stop_times: Times at which a step ends [s].
         asked: Whether the field is stored there.
-        counts: Equal steps between landings.
+        counts: Equal steps between stop times.
     """
 
     stop_times: FloatArray
@@ -157,7 +157,7 @@ class Schedule:
 
 
 def count_steps(inputs: MethodInputs, stable: FloatArray) -> Any:
-    """Steps between landings for each column, shape (columns, landings); as `ExplicitStepper.make_segment`."""
+    """Steps between stop times for each column, shape (columns, stop times); as `ExplicitStepper.make_segment`."""
     limit = limit_step(inputs, stable)
     lengths = np.diff(np.array([0.0, *inputs.stop_times]))
     return np.maximum(1, np.ceil(lengths / limit[:, None] * (1 - 1e-12))).astype(np.int64)

@@ -47,7 +47,7 @@ class ExplicitStepper:
         return homogeneous.LEVELS[len(self.space.shape)] if self._box is not None else 1
 
     def make_segment(self, start: float, end: float) -> Segment:
-        """Cut the time between two landings into equal steps within the stability limit."""
+        """Cut the time between two stop times into equal steps within the stability limit."""
         return Segment(start, end, max(1, int(np.ceil((end - start) / self.time_step * (1 - 1e-12)))))
 
     @cached_property

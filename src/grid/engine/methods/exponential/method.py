@@ -20,7 +20,7 @@ FIELDS = 16.0  # [-] fields of working memory
 
 @dataclass(frozen=True)
 class ExponentialMethod:
-    """One Chebyshev step between landing times; see `grid.engine.methods.exponential.stepper`."""
+    """One Chebyshev step between stop times; see `grid.engine.methods.exponential.stepper`."""
 
     name: str = "exponential"
 

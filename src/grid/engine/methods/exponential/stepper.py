@@ -7,8 +7,8 @@ with g the rate of change at the start, p a truncated Chebyshev series of :math:
 spectral radius (H. Tal-Ezer, SIAM J. Numer. Anal. 23, 1986). The error is the part of the series that is left out.
 Explicit steps would need about rho t / 2 products with the operator, this needs :math:`\sqrt{\rho t \ln(1/\epsilon)}`.
 
-The ledger books the heat that the mean temperatures over the step let through each boundary face. They come from a
-second series on the cells behind these faces alone, so the balance checks field, series and boundary in one.
+The heat balance counts the heat that the mean temperatures over the step let through each boundary face. They come
+from a second series on the cells behind these faces alone, so the balance checks field, series and boundary in one.
 
 In mixed precision the recurrence runs in single precision, after a first short part of the step in double: it smooths
 the rate of change, whose jumps would be rounded the same way in whole rows. What rounding leaves of the balance is
@@ -56,7 +56,7 @@ class Series:
 
 @dataclass
 class ExponentialStepper:
-    """One Chebyshev step between landing times.
+    """One Chebyshev step between stop times.
 
     Args:
         space: The discretised problem, linear, with constant loads.

@@ -70,7 +70,7 @@ class ForcedStepper:
 
     Args:
         space: The discretised problem, homogeneous, with boundary values that are constant in time.
-        landings: Times on which steps end, increasing [s].
+        stop_times: Times at which steps end, increasing [s].
         marks: Times within steps at which the source may jump or bend [s].
         limits: Longest steps with which the source is followed.
         tolerance: Of the run.
@@ -103,7 +103,7 @@ class ForcedStepper:
         return np.zeros(1) if state.error is None else state.error
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
-        """Take steps of a segment, each one from landing to landing."""
+        """Take steps of a segment, each one from stop time to stop time."""
         for number in range(first, first + count):
             state = self._step(state, segment.time(number), segment.time(number + 1))
         return state

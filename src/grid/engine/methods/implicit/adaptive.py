@@ -148,7 +148,7 @@ class AdaptiveStepper:
         limits: Longest steps with which the loads are followed; None where nothing limits them.
         expected: Span of temperatures that the loads will make [K], see `grid.engine.methods.load_scale`.
         bends: Those of them at which loads are continuous.
-        halves: Whether steps are halves, quarters, ... of the time between two landings, so that few lengths occur.
+        halves: Whether steps are halves, quarters, ... of the time between two stop times, so that few lengths occur.
         has_timed_films: Whether what carries errors away changes in time, films or conductivities: then they are taken
             to decay until the next landing only.
     """
@@ -256,7 +256,7 @@ class AdaptiveStepper:
         return float(self._asked[min(index, self._asked.size - 1)])
 
     def _cut(self, control: Controller, time: float, segment: Segment) -> tuple[float, float]:
-        """The step and its end: the interval to the landing in equal parts no longer than the wanted step.
+        """The step and its end: the interval to the stop time in equal parts no longer than the wanted step.
 
         Where steps are halves, quarters, ... of a segment, it is the longest of these that begins at this time.
         """

@@ -39,11 +39,11 @@ LEAST_STEPS, STEPS = 5.0, 0.35
 # at 1e-7 3,000 steps with the turns of their iterations.
 LEAST_TOLERANCE, LEAST_TOLERANCE_VARYING, LEAST_TOLERANCE_PHASES = 1e-8, 1e-7, 1e-6
 CHANGING = 3.0  # [-] factor on the number of steps where loads change in time
-# [-] steps for each landing: where loads are constant; where they change, over the cube root of the tolerance, as steps
-# are short after a knot and grow
+# [-] steps for each stop time: where loads are constant; where they change, over the cube root of the tolerance, as
+# steps are short after a knot and grow
 LANDING, LANDING_CHANGING = 1.5, 0.24
 SOLVES = 5.0  # [-] solves of a linear step: its stages, and the filters of its error
-MATRICES = 2.0  # [-] matrices for each landing: steps that end on one are of their own length
+MATRICES = 2.0  # [-] matrices for each stop time: steps that end on one are of their own length
 # [-] turns of an iteration in both stages of a step, and the matrices that are made for them
 TURNS, MATRICES_STEP = 4.0, 1.0
 # [-] where stages are corrected on the cells of the body: the share of steps where these are halved, the factorisations

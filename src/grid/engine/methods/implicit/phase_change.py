@@ -114,7 +114,7 @@ AnyMoment = Union[Moment, "ConstantMoment"]
 
 @dataclass
 class EnthalpyStepper(EqualSteps):
-    """TR-BDF2 in equal steps between landing times, with the enthalpy as unknown.
+    """TR-BDF2 in equal steps between stop times, with the enthalpy as unknown.
 
     Args:
         tolerance: Of the run; stages of a body that one potential conducts are solved to a share of it.

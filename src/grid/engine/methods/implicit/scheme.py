@@ -26,7 +26,7 @@ OVERSHOOT = 1e-6  # [-] excess over the bounds, over their span, from which on a
 
 @dataclass
 class EqualSteps(ABC):
-    """A one-step scheme in equal steps between landing times.
+    """A one-step scheme in equal steps between stop times.
 
     Args:
         space: The discretised problem.
@@ -41,7 +41,7 @@ class EqualSteps(ABC):
     share: float = field(default=SHARE, init=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
-        """Cut the time between two landings into equal steps no longer than `time_step`."""
+        """Cut the time between two stop times into equal steps no longer than `time_step`."""
         return Segment(start, end, max(1, math.ceil((end - start) / self.time_step * (1 - 1e-9))))
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:

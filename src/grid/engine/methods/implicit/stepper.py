@@ -60,7 +60,7 @@ class Stage:
 
 @dataclass
 class ImplicitStepper(EqualSteps):
-    """TR-BDF2 in equal steps between landing times; `grid.engine.methods.implicit.adaptive` takes its steps one by one.
+    """TR-BDF2 in equal steps between stop times; `grid.engine.methods.implicit.adaptive` takes its steps one by one.
 
     Args:
         accuracy: What an iteration may leave of a stage, over the span of temperatures.
@@ -77,7 +77,7 @@ class ImplicitStepper(EqualSteps):
     _solvers: OrderedDict[tuple[float, bytes], LinearSolver] = field(default_factory=OrderedDict, repr=False)
 
     def make_segment(self, start: float, end: float) -> Segment:
-        """Cut the time between two landings into equal steps, and record their length."""
+        """Cut the time between two stop times into equal steps, and record their length."""
         segment = super().make_segment(start, end)
         if not any(abs(known - segment.time_step) <= REUSE * known for known in self._steps):
             self._steps.append(segment.time_step)

@@ -171,6 +171,6 @@ def _make_modes(
 
 
 def _count_windows(inputs: MethodInputs) -> tuple[int, bool]:
-    """Sets of directions that the landings need, and whether several landings share one."""
+    """Sets of directions that the stop times need, and whether several stop times share one."""
     decades = [int(math.log(inputs.stop_times[-1] / stop_time) / math.log(WINDOW)) for stop_time in inputs.stop_times]
     return len(set(decades)), len(decades) > len(set(decades))

@@ -54,11 +54,11 @@ class Window:
 
 @dataclass
 class KrylovStepper:
-    """One step from landing to landing, each found from the start of the run.
+    """One step from stop time to stop time, each found from the start of the run.
 
     Args:
         space: The discretised problem, linear, with constant loads.
-        landings: Times on which steps will end, increasing [s].
+        stop_times: Times at which steps will end, increasing [s].
         tolerance: Largest error of a cell over the span of temperatures [-].
     """
 
@@ -73,7 +73,7 @@ class KrylovStepper:
         return Segment(start, end, 1)
 
     def advance(self, state: State, segment: Segment, first: int, count: int) -> State:
-        """Take steps of a segment, each one from landing to landing."""
+        """Take steps of a segment, each one from stop time to stop time."""
         for number in range(first, first + count):
             state = self._step(state, segment.time(number), segment.time(number + 1))
         return state

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # [-] cells below which two threads cost more time than they save; a stage has more to do than a step
 PARALLEL_CELLS = 50_000
 THREADED = 0.6  # [-] time of a stage with two threads over that with one
-STEPS = 3.0  # [-] approximate super-steps over the tolerance to the power of -0.4, and for each landing
-FIRST = 0.03  # [-] first step over the time to the first landing and the cube root of the tolerance
+STEPS = 3.0  # [-] approximate super-steps over the tolerance to the power of -0.4, and for each stop time
+FIRST = 0.03  # [-] first step over the time to the first stop time and the cube root of the tolerance
 LEAST_TOLERANCE = 1e-8  # [-] least tolerance; a rod from a sudden start takes 13,000 steps there
 JUMPS = 20.0  # [-] factor on the cost where a conductivity may jump with temperature; a rough allowance
 FIELDS = 16.0  # [-] fields of working memory

@@ -16,7 +16,7 @@ Verwer, J. Comput. Appl. Math. 88, 1998, RKC), in its largest cell. What counts 
 its heat spreads over a width that grows with the root of time, so along a face :math:`\sqrt{\tau/(\tau + t)}` of it is
 left after t. Where these errors add up to more than the tolerance, the run begins again with shorter steps. Super-steps
 grow as the solution gets smoother. The heat through the boundary and from sources goes through the same recurrence, so
-the ledger books what each stage applied, and the balance closes to rounding.
+the heat balance counts what each stage applied, and closes to rounding.
 """
 
 import math

@@ -38,7 +38,7 @@ SHORT, BARE = 0.05, 1e-6
 
 @dataclass
 class SpectralStepper:
-    """Exact in time; one step from each landing time to the next.
+    """Exact in time; one step from each stop time to the next.
 
     Args:
         space: The discretised problem, homogeneous and with loads that are constant in time.
