@@ -8,7 +8,7 @@ export COVERAGE_PROCESS_START="$PWD/pyproject.toml"
 rm -f .coverage .coverage.*
 workers=${GRID_TEST_WORKERS:-2}
 "$BIN/python" -m pytest -n "$workers" --dist loadfile --cov --cov-report= -m "not faults and not physics" "$@"
-NUMBA_DISABLE_JIT=1 "$BIN/python" -m pytest -q --no-header --cov --cov-append --cov-report= -m "jit and not physics" tests/unit/engine
+NUMBA_DISABLE_JIT=1 "$BIN/python" -m pytest -q --no-header -n "$workers" --dist loadfile --cov --cov-append --cov-report= -m "jit and not physics" tests/unit/engine
 "$BIN/coverage" combine --quiet --append 2>/dev/null || true
 "$BIN/coverage" report --fail-under=85 | tail -n 60
 "$BIN/coverage" report --include='src/grid/services/*,src/grid/tasks/*' --fail-under=90 >/dev/null ||

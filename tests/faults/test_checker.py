@@ -94,7 +94,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 state, kind, status = "cancelled", "ok", 202
                 ledger.cancel(service.uow, owner_id=service.alice, job_id=job_id, by=Reason.CANCELLED_BY_USER)
             except ConflictError as error:
-                state, kind, status = error.status.value, "fail", 409
+                state, kind, status = error.state.value, "fail", 409
             run.history.add(Entry(f"cancel:{job_id}", "cancel", kind, 0, status, (job_id,), None, state))
 
         submit("cancelled", 1)

@@ -74,7 +74,7 @@ def test_equal_implicit_steps_say_which_one_could_not_be_solved(make_problem, co
 
 
 def test_a_steady_state_that_stalls_names_the_cell(make_problem, monkeypatch):
-    monkeypatch.setattr("grid.engine.run.steady.balance", functools.partial(solve_balance, turns=1))
+    monkeypatch.setattr("grid.engine.run.steady.solve_balance", functools.partial(solve_balance, turns=1))
     monkeypatch.setattr("grid.engine.run.steady.RELAXATIONS", 0)
     problem = make_problem(
         steady=True,

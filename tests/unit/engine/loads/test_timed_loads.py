@@ -277,7 +277,7 @@ def test_the_audit_fails_where_a_method_passes_over_a_load(monkeypatch):
     assert load_audit.analyse_inputs is planned.analyse_inputs  # the audit has its own name for it
     problem = HeatProblem.from_case(ROD | {"boundaries": flux(hump(37.123, 0.05642))})
     plan = prepare(problem, method="implicit", steps=7)
-    monkeypatch.setattr(planned, "analyse_facts", lambda _facts: analyse_loads(HeatProblem.from_case(ROD), END, 1.0))
+    monkeypatch.setattr(planned, "analyse_inputs", lambda _inputs: analyse_loads(HeatProblem.from_case(ROD), END, 1.0))
 
     solution = plan.solve()
 
