@@ -19,7 +19,7 @@ class Tool:
 
     Args:
         peer: Name by which `--peers` chooses it; `Grid` always runs.
-        environment: See `grid.engine.environments.prepare`.
+        environment: See `benchmarks.engine.environments.prepare`.
         module: Run by `python -m`.
         arguments: After the module.
         seconds: After which it is stopped.

@@ -1,4 +1,4 @@
-"""Documents name files, modules and members that exist; they are looked up in the sources, and nothing is imported."""
+"""Documents and sources name files, modules and members that exist: looked up in the sources, nothing is imported."""
 
 import ast
 import re
@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "README.md")
+CODED = ("src", "tests", "benchmarks", "scripts")
+SOURCES = tuple(path for name in CODED for path in sorted((ROOT / name).rglob("*.py")))
 # A path in a document begins in one of these, so that `space/cuts.py` needs no more on a page about the engine.
 PLACES = tuple(ROOT / name for name in ("", "src/grid", "src/grid/engine"))
 FOLDERS = tuple(ROOT / name for name in ("src/grid", "tests", "benchmarks", "scripts", "sim", "docs"))  # of a bare name
@@ -33,6 +35,17 @@ def test_modules_and_members_that_documents_name_exist():
     assert sorted(pair for pair in named if not has_name(pair[1])) == []
 
 
+def test_files_and_names_in_docstrings_and_comments_exist():
+    named = set()
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        if path != Path(__file__) and "`" in text:
+            named.update((path.name, name) for name in find_names(text) if not has_name(name))
+            named.update((path.name, file) for file in find_files(text) if not has_file(file))
+
+    assert sorted(named) == []
+
+
 def test_names_are_found_in_code_and_in_imports_of_python_blocks():
     text = (
         "`engine/a.py` and `tests/b.py::test`, not plain c.py, `<noun>.py` or `database/notes.py`; `grid.core.x(1)`, "
@@ -50,6 +63,7 @@ def test_what_is_not_in_the_sources_is_told():
     assert not has_file("no_such_file.py")
     assert has_name("grid.engine.solve")
     assert has_name("grid.schemas.simulations.Simulation.solve")
+    assert has_name("grid.engine.Plan.solve")
     assert not has_name("grid.engine.plot")
     assert not has_name("grid.schemas.simulations.Simulation.no_such_member")
 
@@ -94,25 +108,34 @@ def has_name(name: str) -> bool:
         path = ROOT.joinpath("src", *parts[:length])
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if file.is_file():
-            return has_members(ast.parse(file.read_text(encoding="utf-8")).body, parts[length:])
+            return has_members(parse(file), parts[length:])
     return False
 
 
+@cache
+def parse(file: Path) -> list[ast.stmt]:
+    return ast.parse(file.read_text(encoding="utf-8")).body
+
+
 def has_members(body: list[ast.stmt], names: list[str]) -> bool:
-    """Whether the first name is defined by these statements, and the next one within it."""
+    """Whether the first name is defined or imported by these statements, and the next one within it."""
     if not names:
         return True
     for node in body:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == names[0]:
             return has_members(node.body, names[1:])
-        bound = [alias.asname or alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
-        bound += [target.id for target in find_targets(node) if isinstance(target, ast.Name)]
-        if names[0] in bound:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if names[0] == (alias.asname or alias.name):
+                    return len(names) == 1 or has_name(".".join([str(node.module), alias.name, *names[1:]]))
+        elif names[0] in find_targets(node):
             return len(names) == 1
     return False
 
 
-def find_targets(node: ast.stmt) -> list[ast.expr]:
-    if isinstance(node, ast.Assign):
-        return node.targets
-    return [node.target] if isinstance(node, ast.AnnAssign) else []
+def find_targets(node: ast.stmt) -> set[str]:
+    """Names that a statement assigns, also to several at once."""
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+    return set()

@@ -1,4 +1,4 @@
-"""Running a plan: landing times, reports, cancelling, divergence, choice of method, repeated use."""
+"""Running a plan: stop times, reports, cancelling, divergence, choice of method, repeated use."""
 
 import pickle
 

@@ -260,7 +260,7 @@ class ConductionBody:
     ) -> BalanceSolution | None:  # fmt: skip
         """Find the field T with (heat stored from `base` to T) = known + tau f(T).
 
-        See `grid.engine.linear.iteration.balance`.
+        See `grid.engine.linear.iteration.solve_balance`.
 
         Args:
             fields: `base`, `known` and the guess, flat [K], [J], [K].
