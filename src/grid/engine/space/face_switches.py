@@ -22,7 +22,9 @@ def is_even_in_cells(code: Code, domain: Domain) -> bool:
             is_uneven = any(uneven[-count:])
             del uneven[-count:]
             if is_uneven and operation == "binary" and argument in COMPARISONS:
-                is_uneven = argument in ("==", "!=") or not _switches_on_faces(code, place, domain)
+                if argument in ("==", "!=") or not _switches_on_faces(code, place, domain):
+                    return False  # a comparison around it is taken apart without the conditions within
+                is_uneven = False
             uneven.append(is_uneven)
     return not uneven[-1]
 

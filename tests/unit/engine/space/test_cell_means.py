@@ -97,6 +97,8 @@ def test_random_boxes_put_in_their_heat(seed):
         ("where(x + y < 0.77, 2.0, 0.0)", 2, 0.77**2),
         ("1/(1 + ((x - 0.3)/1e-3)**2)", 1, 1e-3 * (math.atan(700) + math.atan(300))),
         ("sin(400*pi*x)**2", 1, 0.5),
+        ("where(where(x > 0.33, 1, 0) > 0.5, 3.0, 0.0)", 1, 3.0 * 0.67),
+        ("where(maximum(where(x > 0.33, 2, 0), y) > 1.5, 3.0, 0.0)", 2, 3.0 * 0.67),
     ],
 )
 def test_other_rough_sources(source, dimension, heat):
@@ -232,6 +234,10 @@ ON_FACES = Domain((1.0, 2.0), (10, 8), origin=(-0.5, 0.0))  # cells of 0.1 and 0
         ("where(T > 5, 1, 0)", False),
         ("where(sin(100*x) > 0, 1, 0)", False),
         ("where(where(x > 0.1, y, 1) > 0.6, 1, 0)", False),
+        ("where(where(x > 0.15, 0, 1) > 0.5, 1, 2)", False),  # switches where the condition within does
+        ("where(minimum(where(y < 0.3, 1, 0), 2) < 0.5, 1, 0)", False),
+        ("where(where(x == 0.1, 1, 0) > 0.5, 1, 2)", False),
+        ("where(where(T > 5, 1, 0) > 0.5, 1, 2)", False),
     ],
 )
 def test_sources_that_switch_on_faces_alone_are_told_by_their_text(text, is_even):
@@ -249,6 +255,8 @@ def test_what_is_said_to_be_even_in_cells_has_one_value_in_each(seed):
         side = random.choice(["<", "<=", ">", ">="])
         if random.random() < 0.3:
             return f"(abs({name} - {place:g}) {side} {2 * spacing:g})"
+        if random.random() < 0.2:
+            return f"(where({name} {side} {place:g}, 1, 0) > where(t < 3, 0.5, 0.6))"
         return f"({name} {side} {place:g})"
 
     terms = []
