@@ -112,9 +112,10 @@ class CellMeans:
     def find_rule(self, time: float) -> Rule | None:
         """Choose the points of a time; the same at each call."""
         key = time if self._has("t") else 0.0
-        if self._last is None or self._last[0] != key:
-            self._last = key, self._make_rule(key, MOST_CELLS, is_sample=False)
-        return self._last[1]
+        last = self._last
+        if last is None or last[0] != key:  # another thread may look at another time meanwhile
+            last = self._last = key, self._make_rule(key, MOST_CELLS, is_sample=False)
+        return last[1]
 
     @property
     def has_moving_points(self) -> bool:

@@ -115,8 +115,9 @@ class SpaceFields:
 
     def measure(self, temperature: FloatArray) -> Measure:
         """Measure a flat field: extremes, heat-weighted mean and heat; NaN spreads to all."""
-        if self._measured is not None and self._measured[0]() is temperature:
-            return self._measured[1]
+        measured = self._measured  # another thread may store that of another field meanwhile
+        if measured is not None and measured[0]() is temperature:
+            return measured[1]
         common = self.common_capacity
         if common is None or not is_large(temperature):
             low, high, heat = measure_field(temperature, None if common is not None else self.capacity)

@@ -136,6 +136,20 @@ def test_a_patch_of_flux_whose_border_cuts_faces():
     assert stored(build(boundaries={"y_min": law}, dimension=3, cells=7)) == pytest.approx(3 * 0.123 * 0.51, rel=1e-9)
 
 
+def test_points_are_those_of_the_time_though_another_thread_asks_for_another():
+    class Disturbed(CellMeans):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name == "_last" and value is not None:
+                super().__setattr__(name, (2.0, None))
+
+    moving = Expression("where(x > 0.33 + 0.01*t, 1, 0)").code
+    rule = Disturbed("source_term", moving, CellShapes(Domain((1.0,), (20,))), is_needed=True).find_rule(1.0)
+
+    assert rule is not None
+    assert rule.cells.tolist() == [6]
+
+
 def test_a_source_too_rough_for_its_cells_is_refused_by_name():
     """Waves far shorter than a cell in three directions, whose heat no affordable number of points tells."""
     source = "where(sin(9e3*x + 7e3*y)*sin(8e3*y - 9.5e3*x) > 0.3, 1.0, 0.0)"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grid.engine import Constant, Domain, Gridded, HeatProblem, Material, prepare, solve
-from grid.engine.space.measure import measure_large_field
+from grid.engine.space.measure import Measure, measure_large_field
 from grid.engine.space.measure_kernels import BLOCK, LANES, measure_blocks
 
 
@@ -95,3 +95,15 @@ def test_small_fields_are_measured_together_as_they_are_one_by_one(cells, conduc
 
     for found, field in zip(together, fields, strict=True):
         np.testing.assert_array_equal(found[:3], space.measure(np.array(field))[:3])
+
+
+def test_a_measure_is_that_of_its_field_though_another_thread_measures_another():
+    space = prepare(make_plate(np.ones((4, 5))), method="explicit").space
+    field, other = np.full(20, 300.0), np.full(20, 900.0)
+
+    def look():  # the field whose measure is stored, found while another thread stores that of another
+        space.keep_measure(other, Measure(900.0, 900.0, 900.0))
+        return field
+
+    space._measured = look, Measure(300.0, 300.0, 300.0)
+    assert space.measure(field).mean == 300.0
