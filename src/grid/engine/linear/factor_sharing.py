@@ -1,7 +1,8 @@
 """Factorisations that runs of one batch share where their matrices are the same to the last byte.
 
 A sweep over powers, or over loads, leaves the matrix as it is. Factors computed within `share_factors` are stored for
-the runs that follow in the same context; a factorisation is a function of its matrix, so no result depends on it.
+the runs that follow in the same context; a factorisation is a function of its matrix and of the places of the cells,
+so no result depends on it.
 """
 
 import hashlib
@@ -57,7 +58,9 @@ def factorise(matrix: Any, space: "Space | None" = None) -> "SparseLU | Cholesky
     kept = _kept.get()
     if kept is None:
         return _factorise(matrix, space, None)
-    key = _digest(matrix.indptr, matrix.indices, matrix.data)
+    # the order of elimination follows from the places of the cells, and the roundings from the order
+    places = () if space is None else (np.array(space.shape), space.body_cells)
+    key = _digest(matrix.indptr, matrix.indices, matrix.data, *places)
     factors = kept.factors.pop(key, None) or _factorise(matrix, space, kept)
     kept.factors[key] = factors  # most recent last
     while sum(one.entries for one in kept.factors.values()) > MOST_ENTRIES:

@@ -8,6 +8,7 @@ from grid.engine import HeatProblem, solve
 from grid.engine.linear import cholesky, factor_sharing
 from grid.engine.linear import systems as linear
 from grid.engine.linear.factor_sharing import factorise, share_factors
+from grid.engine.space.discretise import discretise
 
 
 def board(power, film=20.0):
@@ -68,6 +69,38 @@ def test_another_matrix_has_other_factors_and_nothing_is_kept_after_the_batch(ma
     with share_factors():
         run(board(1e5))
     assert len(made) == 4 * each
+
+
+def chain(inside):
+    """A bar one cell wide through some cells of a grid, and its matrix, which is that of any bar of as many cells."""
+    space = discretise(
+        HeatProblem.from_case(
+            {
+                "domain": {"size": [1.0, 1.0], "active": {"expression": inside}},
+                "material": {"conductivity": 3.0, "volumetric_heat_capacity": 7.0},
+                "initial": 0.0,
+                "resolution": {"cells": [40, 40], "end_time": 1.0},
+            }
+        )
+    )
+    matrix = linear.assemble_body(space, space.loads(0.0))
+    return space, (matrix + sparse.diags(space.capacity[space.body_cells])).tocsc()
+
+
+def test_bodies_of_equal_matrices_and_other_places_have_the_bytes_that_they_have_alone():
+    """The order of elimination follows the places, and roundings follow the order."""
+    straight, matrix = chain("y < 0.025")
+    bent, other = chain("((x < 0.025) & (y < 0.5)) | ((y > 0.475) & (y < 0.5) & (x < 0.525))")
+    assert (matrix != other).nnz == 0
+    right = np.random.default_rng(3).standard_normal(40)
+    alone = [factorise(matrix, space).solve(right).tobytes() for space in (straight, bent)]
+    alone.append(factorise(matrix).solve(right).tobytes())
+    assert len(set(alone)) == 3
+
+    with share_factors():
+        shared = [factorise(matrix, space).solve(right).tobytes() for space in (straight, bent)]
+        shared.append(factorise(matrix).solve(right).tobytes())
+    assert shared == alone
 
 
 def test_the_factors_that_are_kept_are_the_last_ones_and_of_a_limited_size(made, monkeypatch):
