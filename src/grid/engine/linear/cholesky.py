@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from grid.engine.space.space import Space
 
 Indices = NDArray[Any]
+LEAST_SIZE = float(np.finfo(np.float64).tiny)  # [-] least number whose inverse is finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class Elimination:
 
         Args:
             matrix: Square, with a symmetric pattern, CSC.
-            places: Places of its cells on the grid, shape (cells, axes).
+            coordinates: Places of its cells on the grid, shape (cells, axes).
         """
         size = len(coordinates)
         order, is_first = np.empty(size, np.int32), np.empty(size, np.bool_)
@@ -95,8 +96,10 @@ class Cholesky:
 
     def __init__(self, matrix: Any, elimination: Elimination, dtype: type[np.floating[Any]] = np.float64) -> None:
         own = self._elimination = elimination
-        # a scale far from the ends of single precision
-        self._scale = 1.0 / float(np.abs(matrix.diagonal()).max(initial=0.0))
+        largest = float(np.abs(matrix.diagonal()).max(initial=0.0))
+        if not 0.0 < largest < np.inf:
+            raise SingularError("the body exchanges heat with nothing that has a temperature")
+        self._scale = 1.0 / largest  # far from the ends of single precision
         panels = np.zeros(int(own.panel_starts[-1]))
         failed = kernels.factorise(
             own.firsts, own.owners, own.order, own.inverse, matrix.indptr, matrix.indices, matrix.data * self._scale,
@@ -117,6 +120,7 @@ class Cholesky:
         size = float(np.abs(right).max(initial=0.0)) if dtype == np.float32 else 1.0
         if not size > 0.0:
             return np.zeros_like(out) if size == 0.0 else np.full_like(out, np.nan)
+        size = max(size, LEAST_SIZE)
         kernels.solve(
             right, out, 1.0 / size, size * self._scale, own.firsts, own.order, own.row_starts, own.rows,
             own.panel_starts, self._panels, np.empty(right.size + 1, dtype), np.empty(own.highest, dtype),

@@ -75,7 +75,7 @@ def dissect(coordinates: Indices, order: Indices, is_first: Indices) -> None:
     """Order cells by nested dissection with planes across the axes (A. George, SIAM J. Numer. Anal. 10, 1973).
 
     Args:
-        places: Places of the cells on the grid, not negative, shape (cells, axes).
+        coordinates: Places of the cells on the grid, not negative, shape (cells, axes).
         order: Cells in the order in which they are eliminated; written.
         is_first: True where a block begins; written.
     """

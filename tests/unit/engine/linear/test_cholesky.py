@@ -67,6 +67,7 @@ def test_a_right_side_of_any_size_is_solved_in_single_precision():
     right = np.random.default_rng(2).standard_normal(30)
 
     np.testing.assert_allclose(factors.solve(1e-60 * right), 1e-30 * spsolve(matrix, right), rtol=1e-4)
+    np.testing.assert_allclose(factors.solve(1e-310 * right), 1e-280 * spsolve(matrix, right), rtol=1e-4)
     assert not factors.solve(np.zeros(30)).any()
     assert np.isnan(factors.solve(np.where(np.arange(30) == 4, np.nan, right))).all()
 
@@ -111,6 +112,13 @@ def test_a_matrix_that_is_not_positive_definite_is_refused(change):
     matrix = (matrix - sparse.diags(np.ravel(matrix.sum(axis=0)) - change)).tocsc()
     if change == 0.0:
         matrix = (matrix - 1e-9 * sparse.eye(20)).tocsc()
+    with pytest.raises(SingularError):
+        Cholesky(matrix, Elimination.of(matrix, coordinates))
+
+
+@pytest.mark.parametrize("entry", [0.0, np.inf, np.nan])
+def test_a_matrix_without_a_finite_pivot_is_refused(entry):
+    matrix, coordinates = sparse.csc_matrix([[entry]]), np.zeros((1, 2), int)
     with pytest.raises(SingularError):
         Cholesky(matrix, Elimination.of(matrix, coordinates))
 
