@@ -12,9 +12,10 @@ import hashlib
 import os
 import pickle
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any, TypeVar, cast
 
 import numba
@@ -43,7 +44,7 @@ def njit(signature: str | None = None, *, cache: bool = True, **options: Any) ->
         compiled: Any = numba.njit(**options)(function)
         if isinstance(compiled, Dispatcher):  # with NUMBA_DISABLE_JIT it is the function itself
             if cache:  # as `Dispatcher.enable_caching` does
-                compiled._cache = KernelCache(function)  # type: ignore[attr-defined]  # noqa: SLF001
+                compiled._cache = KernelCache(function, options)  # type: ignore[attr-defined]  # noqa: SLF001
             if signature is not None:
                 compiled.compile(signature)
                 compiled.disable_compile()
@@ -58,10 +59,16 @@ def _folder() -> Path | None:
 
 
 class KernelCache(_Cache):
-    """The machine code of one kernel, by signature and processor; on disk nothing is touched before one is asked."""
+    """The machine code of one kernel, by signature and processor; on disk nothing is touched before one is asked.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    Args:
+        function: The kernel.
+        options: Those of `numba.njit` with which it is compiled.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any] | None = None) -> None:
         self._function, self._is_enabled = function, True
+        self._options = tuple(sorted((name, _describe(value)) for name, value in (options or {}).items()))
 
     @property
     def cache_path(self) -> str | None:
@@ -112,12 +119,16 @@ class KernelCache(_Cache):
         return name.replace("<locals>", "").replace("/", "_")
 
     def _key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        """What Numba's own index has as its key: types, processor, byte code, values that a closure holds."""
+        """What Numba's own index has as its key, types, processor, byte code and values that a closure holds; and more.
+
+        That is constants and names in the byte code, and options: two functions of one name may stand in one line.
+        """
         closure = self._function.__closure__ or ()
         held = tuple(cell.cell_contents for cell in closure)
         values = dumps(held) if held else b""  # type: ignore[no-untyped-call]
-        code = self._function.__code__.co_code
-        return sig, codegen.magic_tuple(), hashlib.sha256(code).digest(), hashlib.sha256(values).digest()
+        code = _describe(self._function.__code__).encode()
+        digests = hashlib.sha256(code).digest(), hashlib.sha256(values).digest()
+        return sig, codegen.magic_tuple(), *digests, self._options
 
     def _file(self, key: tuple[Any, ...]) -> Path | None:
         folder = _folder() if self._is_enabled else None
@@ -125,6 +136,17 @@ class KernelCache(_Cache):
             return None
         line = self._function.__code__.co_firstlineno
         return folder / f"{self._name}-{line}-{hashlib.sha256(repr(key).encode()).hexdigest()[:20]}{SUFFIX}"
+
+
+def _describe(part: Any) -> str:
+    """Describe byte code, a constant in it, or an option, by the same text in every process."""
+    if isinstance(part, CodeType):
+        return repr((part.co_code, part.co_names, part.co_varnames, [_describe(each) for each in part.co_consts]))
+    if isinstance(part, tuple):
+        return repr([_describe(each) for each in part])
+    if isinstance(part, set | frozenset):
+        return repr(sorted(_describe(each) for each in part))
+    return repr(part)
 
 
 def _read(file: Path) -> bytes | None:

@@ -37,6 +37,7 @@ MOST_FOLDERS = 8  # of other versions or processors, the longest unused are remo
 UNUSED_S = 30 * 86_400.0
 IN_USE_S = 6 * 3600.0  # one that was opened so lately is left alone, whatever the number
 TOUCH_S = 3600.0
+LOADED_NS = time.time_ns()  # [ns] a source that was changed later may be another one than the module in memory
 
 
 def find_root() -> Path | None:
@@ -136,11 +137,12 @@ def stamp_sources() -> tuple[tuple[str, int, int], ...]:
 
 
 def are_sources_edited() -> bool:
-    """Whether a source has changed since they were hashed: what is compiled now may be of other sources."""
+    """Whether a source has changed since they were loaded or hashed: what is compiled now may be of other sources."""
     try:
-        return stamp_sources.__wrapped__() != stamp_sources()
+        stamps = stamp_sources.__wrapped__()
     except OSError:  # one was removed meanwhile
         return True
+    return stamps != stamp_sources() or any(changed_ns > LOADED_NS for _, changed_ns, _ in stamps)
 
 
 def find_kernel_sources() -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """Compiled kernels are kept once for sources, versions and processor, whoever writes them at the same time."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -125,6 +126,49 @@ def test_functions_that_differ_in_what_they_hold_have_files_of_their_own(folder)
     cache = KernelCache(make(2).py_func)
     assert cache.cache_path == str(folder)
     cache.flush()
+    assert list(folder.glob("*.kernel")) == []
+
+
+@needs_jit
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (lambda x: 3 * x, lambda x: 4 * x),
+        (lambda x: math.sin(2 * x), lambda x: math.cos(2 * x)),
+        (lambda x: (x, 2.0)[1], lambda x: (x, 3.0)[1]),
+    ],
+    ids=["constants", "names", "tuples"],
+)
+def test_functions_of_one_name_and_line_differ_by_their_constants_and_names(folder, pair):
+    """They have the same byte code, which names its constants and globals by numbers."""
+    for find in (*pair, *pair):
+        assert njit(nogil=True)(find)(0.7) == find(0.7)
+    assert len(list(folder.glob("*.kernel"))) == 2
+
+
+@needs_jit
+def test_a_function_that_is_compiled_with_other_options_has_a_file_of_its_own(folder):
+    def invert(x):
+        return 1.0 / x
+
+    assert njit(error_model="numpy", fastmath={"contract", "nsz"})(invert)(0.0) == math.inf
+    with pytest.raises(ZeroDivisionError):
+        njit()(invert)(0.0)
+    assert njit(fastmath={"nsz", "contract"}, error_model="numpy")(invert)(0.0) == math.inf
+    assert len(list(folder.glob("*.kernel"))) == 2
+
+
+@needs_jit
+def test_nothing_is_kept_where_a_source_changed_before_it_was_hashed(folder, monkeypatch):
+    """The module in memory may be the one from before: its code would be kept in the name of the new source."""
+    changed_ns = max(changed for _, changed, _ in kernel_folder.stamp_sources())
+    monkeypatch.setattr(kernel_folder, "LOADED_NS", changed_ns - 1)
+
+    @njit(nogil=True)
+    def quadruple(x):
+        return 4 * x
+
+    assert quadruple(2) == 8
     assert list(folder.glob("*.kernel")) == []
 
 
