@@ -112,7 +112,8 @@ def _find_ties(space: Space, loads: Loads) -> NDArray[np.bool_]:
     for patch, law, face_law in zip(space.patches, space.boundaries, loads.face_laws, strict=True):
         holds = np.broadcast_to(np.asarray(face_law.transmittance) > 0.0, patch.cells.shape)
         depends = any("T" in value.variables for value in law.values.values())
-        tied[patch.cells[holds | depends | law.radiates]] = True
+        is_bent = law.radiates or not law.is_polynomial  # its tangent may be level at this field alone
+        tied[patch.cells[holds | depends | is_bent]] = True
     return tied
 
 

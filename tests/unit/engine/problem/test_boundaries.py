@@ -71,6 +71,19 @@ def test_a_law_of_its_own_is_solved_by_every_method_that_takes_it(method):
     assert np.abs(solution.fields[1:] - follow()).max() < 2e-5 * (START - AMBIENT)
 
 
+def test_its_steady_state_is_found_from_where_its_tangent_is_level():
+    """No heat leaves at first, nor for a little more temperature: the law ties the body all the same."""
+    problem = HeatProblem(
+        Domain((LENGTH,), (CELLS,)), (Material(CONDUCTIVITY),),
+        boundaries={"x_min": NaturalConvection(STRENGTH, AMBIENT), "x_max": Flux(800.0)}, steady=True, guess=AMBIENT,
+    )  # fmt: skip
+
+    solution = solve(problem)
+
+    assert solution.is_accepted
+    assert solution.temperature_at((0.0,)) - AMBIENT == pytest.approx((800.0 / STRENGTH) ** 0.8, rel=1e-9)
+
+
 @pytest.mark.parametrize("cells", [(CELLS,), (CELLS, 4)])
 def test_its_steady_state_has_the_surface_at_which_the_heat_leaves(cells):
     flux = 800.0
