@@ -27,6 +27,7 @@ from grid.engine.values.operations import FloatArray
 ITERATIONS = 500  # [-] most iterations of conjugate gradients
 # [-] cells of a last axis that counts as short, and ratio of another axis to it from which that one is put last
 SHORT, MUCH_LONGER = 24, 4
+ROUNDING = 4.0 * float(np.finfo(np.float32).eps)  # [-] rounding of a diagonal on the last level, over it
 DIRECT_CELLS = 64  # [-] cells of a last level up to which its matrix is inverted
 TWICE = 2  # [-] levels from which the next one is visited twice; with more, measurements showed no fewer iterations
 FIRST_RATE = 0.1  # [-] assumed ratio of the squared errors after and before the first turn of an iteration
@@ -75,11 +76,16 @@ class Hierarchy:
 
 
 def _invert(level: Level) -> FloatArray:
-    """Invert the matrix of a small level; no rows for a larger one, whose cells are hardly coupled."""
+    """Invert the matrix of a small level; no rows for a larger one, whose cells are hardly coupled.
+
+    The residual of an insulated body is known to single precision. Its even part would be returned times the inverse of
+    the smallest eigenvalue, however small, so the diagonal is raised by what rounding leaves of it.
+    """
     if level.rest.size > DIRECT_CELLS:
         return np.zeros((0, 0))
     matrix = level.assemble()
-    matrix[np.diag_indices_from(matrix)] += np.where(np.diag(matrix) > 0.0, 1e-14, 1.0)  # 1 for cells of nothing
+    own = np.diag(matrix)
+    matrix[np.diag_indices_from(matrix)] += np.where(own > 0.0, ROUNDING * own, 1.0)  # 1 for cells of nothing
     inverse = np.linalg.inv(matrix)
     symmetric: FloatArray = 0.5 * (inverse + inverse.T)
     return symmetric

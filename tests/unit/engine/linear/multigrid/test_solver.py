@@ -92,6 +92,28 @@ def test_what_stands_for_cells_outside_a_body_costs_no_turns(make_problem, outsi
     assert solver.iterations <= 20
 
 
+@pytest.mark.parametrize("inside", ["(x < 0.3) | (x > 0.5)", "(x - 0.4)**2 + (y - 0.55)**2 < 0.15"])
+@pytest.mark.parametrize("fourier", [1e6, 1e8, 1e9])
+def test_steps_of_any_length_of_insulated_bodies_take_few_turns(make_problem, inside, fourier):
+    """Beside the conductances, the heat capacities are below the rounding of single precision."""
+    domain, resolution = {"size": [1.0, 1.0], "active": {"expression": inside}}, {"cells": [45, 38], "end_time": 1.0}
+    problem = make_problem(
+        2, domain=domain, material={"conductivity": 1.0, "volumetric_heat_capacity": 1.0}, resolution=resolution
+    )
+    space, tau = discretise(problem), fourier / (45 * 38)
+    idle = np.where(space.active, 0.0, tau)
+    solver = MultigridSolver(space, space.loads(0.0), shift=1.0, tau=tau, idle=idle, tolerance=1e-10)
+    right = np.where(space.active, np.random.default_rng(1).standard_normal(space.capacity.size), 0.0)
+
+    found = solver.solve(right)
+
+    assert solver.iterations <= 30
+    labels = np.where(inside.startswith("(x <") & (np.arange(45 * 38) // 38 > 20), 1, 0)  # the part of each cell
+    for part in set(labels.tolist()):
+        own = space.active & (labels == part)
+        assert space.capacity[own] @ found[own] == pytest.approx(right[own].sum(), rel=1e-3)  # no heat leaves a part
+
+
 @pytest.mark.parametrize(("shift", "most"), [(1.0, 2), (0.0, 3)])
 @pytest.mark.parametrize("material", [{"conductivity": 1.0, "volumetric_heat_capacity": 1.0}, SPOTTED])
 def test_iterations_do_not_grow_with_the_grid(make_problem, material, shift, most):
