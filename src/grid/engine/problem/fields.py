@@ -71,6 +71,10 @@ class ProblemFields:
         found: Found = known[find]
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the results of `once`, for a pickle or a copy: they are large, and named by functions."""
+        return {name: value for name, value in self.__dict__.items() if name != "_found"}
+
     @property
     def has_flow(self) -> bool:
         """True where the medium moves."""

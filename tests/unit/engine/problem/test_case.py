@@ -1,11 +1,13 @@
 """Reading cases: every refusal is typed, names the field and its limit, and never repeats the value."""
 
+import copy
 import json
+import pickle
 
 import pytest
 
 from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnsupportedError
-from grid.engine import Expression, HeatProblem, Table
+from grid.engine import Expression, HeatProblem, Table, solve
 
 HUGE = 7 * (10**10_000 - 1) // 9  # ten thousand sevens
 
@@ -167,3 +169,27 @@ def test_a_case_that_went_through_json_is_the_same_problem(make_case):
     case = make_case(3, initial={"expression": "x*y*z"})
 
     assert HeatProblem.from_case(json.loads(json.dumps(case))) == HeatProblem.from_case(case)
+
+
+@pytest.mark.parametrize("copy_of", [lambda problem: pickle.loads(pickle.dumps(problem)), copy.copy])  # noqa: S301 made here
+def test_a_copy_of_a_solved_problem_is_equal_and_has_none_of_what_was_found(copy_of):
+    """What is found once for a problem may be larger than its fields."""
+    source = {"expression": "where((x - 0.3)**2 + y**2 < 0.02, 5, 0)"}
+    problem = HeatProblem.from_case(
+        {
+            "domain": {"size": [1.0, 1.0]},
+            "material": {"conductivity": 1.0, "volumetric_heat_capacity": 1.0},
+            "initial": 0.0,
+            "source_term": source,
+            "resolution": {"cells": [12, 9], "end_time": 1.0},
+        }
+    )
+    fresh = len(pickle.dumps(problem))
+    fields = solve(problem, method="implicit", tolerance=1e-2).fields
+
+    made = copy_of(problem)
+
+    assert made == problem
+    assert len(pickle.dumps(made)) < fresh + 500
+    assert made._found == {}
+    assert solve(made, method="implicit", tolerance=1e-2).fields.tobytes() == fields.tobytes()
