@@ -93,7 +93,7 @@ def follow(
     Args:
         code: Code of an expression, without comparisons that change between two `ends`.
         ends: 0, the switches of the load and the end of the run [s].
-        places: Least and greatest value of each other variable; equal for a single place.
+        coordinates: Least and greatest value of each other variable; equal for a single place.
         tolerance: Tolerance of the run.
         path: Name of the field.
         is_absolute: True where zero is the absence of the load, as for a heat; a ripple far below the mean size is then

@@ -22,7 +22,7 @@ class TimedLoad:
         path: Name of the field.
         value: Value of the load.
         is_absolute: True where the value zero is the absence of a load: heats, films and properties, not temperatures.
-        places: Least and greatest value of each other variable.
+        coordinates: Least and greatest value of each other variable.
         patch: Name of the face; empty for sources and properties.
         is_driving: True where it moves temperatures only: values other than films, emissivities and properties.
     """

@@ -47,7 +47,7 @@ def audit_loads(
 
     Args:
         space: What was solved.
-        facts: Of the plan.
+        inputs: Of the plan.
         times: Output times, with 0 first where the start is stored [s].
         sums: `HeatBalance.prescribed` at each of them.
         tolerance: That the steps were chosen for; None where they were given.

@@ -34,7 +34,7 @@ def choose(inputs: MethodInputs, name: str = "auto", calibration: Calibration | 
     """Choose the cheapest method without an obstacle, or the one that was requested by name.
 
     Args:
-        facts: What is to be solved.
+        inputs: What is to be solved.
         name: Of a method, or `auto`.
         calibration: Of the machine that it is to be the cheapest on; default the one in use.
 

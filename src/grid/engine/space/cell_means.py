@@ -52,7 +52,7 @@ class Rule:
     Args:
         cells: Indices of these cells, rising.
         row: Position in `cells` of the cell of each point.
-        places: Coordinates of the points, by axis.
+        coordinates: Coordinates of the points, by axis.
         weight: Share of the cell that each point stands for.
         is_sample: True where there are more cells that need points.
     """

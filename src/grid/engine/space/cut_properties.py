@@ -18,7 +18,7 @@ def mix_conductivity(cuts: Cuts, found: FloatArray, axis: int, coordinates: Plac
     Args:
         found: Values at the places, in cut cells by their centre [W/(m K)].
         axis: Axis along which heat is conducted.
-        places: All cells (open coordinates), or those that `cells` indexes; with a `side`, that half of each cell.
+        coordinates: All cells (open coordinates), or those that `cells` indexes; with a `side`, that half of each cell.
         at: The property of a material by its number, at places and where a region has this number.
     """
     where, rows = _find_cut(cuts, coordinates)

@@ -84,7 +84,7 @@ class Joints:
     Args:
         axis: Axis normal to them.
         low, high: Flat indices of the cells on both sides, shape (faces,).
-        places: Centres of these cells.
+        coordinates: Centres of these cells.
         regions: Materials of these cells; None where there is one.
         resistance: Resistance of the contact [m2 K/W], shape (faces,).
     """

@@ -23,7 +23,7 @@ class Patch:
         axis: Axis normal to the faces.
         side: 0 for the low side of the cell, 1 for the high side.
         cells: Flat indices of the cells (C order), shape (n,).
-        places: Coordinates of the face centres, each a scalar or shape (n,).
+        coordinates: Coordinates of the face centres, each a scalar or shape (n,).
         area: Area of one face, per unit of section [m2].
     """
 

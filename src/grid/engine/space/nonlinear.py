@@ -48,7 +48,7 @@ class Variation:
         capacity_of_temperature, conductivity_of_temperature: True where they depend on temperature.
         loads_of_temperature: True where a source or a number in the law of a boundary depends on temperature.
         conductivity_places: True where the conductivity depends on the place within a material.
-        places: Open coordinates of the cell centres.
+        coordinates: Open coordinates of the cell centres.
         behind: For each patch the centres of the cells behind its faces.
         surfaces: For each patch the origin of its surface temperatures: `given` by the law, `plain` where neither law
             nor half cell depends on them, else `sought` by iteration.
@@ -90,7 +90,7 @@ class Group:
         ends: End of each patch but the last in these cells.
         spacing: Cell size along the normal of each face [m].
         region: Material behind each face; None where there is one.
-        places: Centres of the cells.
+        coordinates: Centres of the cells.
         known: Laws of all faces, once they were evaluated; they are the same at all times.
     """
 

@@ -19,7 +19,8 @@ class PrescribedLoad:
     Args:
         path: Name of the field.
         value: Value of the load.
-        places: Places of the faces that it acts on, or of points within them; empty where it is the same everywhere.
+        coordinates: Those of the faces that it acts on, or of points within them; empty where it is the same
+            everywhere.
         is_absolute: True where the value zero is the absence of the load.
         weights: Shares of the points, which add up to 1; None where all are alike.
     """

@@ -36,7 +36,7 @@ def along_surface(
     Args:
         index: Number of the patch.
         temperature: Flat field.
-        closure: Closure of the patch; required where it holds a temperature.
+        face_law: Face law of the patch; required where it holds a temperature.
     """
     patch = space.patches[index]
     layer: FloatArray = temperature[patch.cells]

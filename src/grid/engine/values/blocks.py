@@ -88,7 +88,7 @@ def evaluate_blocks(
     Args:
         code: As `parse` returns it.
         kind: Kind of its value.
-        places: Values of its variables.
+        coordinates: Values of its variables.
         shape: Shape that the variables broadcast to; up to three axes.
     """
     walk = _Walk(shape)

@@ -70,7 +70,7 @@ def enclose(
         code: Code of an `Expression`, or the part of it that leaves one operand.
         variable: Variable along which the stretches lie and derivatives are taken.
         low, high: Ends of the stretches, shape (stretches,).
-        places: Least and greatest value of each other variable.
+        coordinates: Least and greatest value of each other variable.
         has_switches: True where a condition or a corner may lie within a stretch; else its middle decides the side.
     """
     stack = run(code, variable, low, high, coordinates, has_switches=has_switches)

@@ -63,7 +63,7 @@ def run_code(
 
     Args:
         code: Code of an expression.
-        places: Value of each variable.
+        coordinates: Value of each variable.
         compare_at: Index along the first axis at which comparisons are made for all; None where each is made.
     """
     stack: list[Operand] = []

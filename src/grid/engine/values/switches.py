@@ -55,7 +55,7 @@ def find_switches(
         value: Value of the case format.
         variable: `t`, `T`, `x`, `y` or `z`.
         low, high: Ends of the range; finite.
-        places: Least and greatest value of each other variable; by default unbounded.
+        coordinates: Least and greatest value of each other variable; by default unbounded.
         path: Name of the field, for the refusal.
 
     Raises:

@@ -36,8 +36,8 @@ class Value(Protocol):
         """Evaluate the value, element by element.
 
         Args:
-            places: Value of each variable by its name, scalars or arrays that broadcast; `cells` indexes the cells of
-                a `Gridded`.
+            coordinates: Value of each variable by its name, scalars or arrays that broadcast; `cells` indexes the
+                cells of a `Gridded`.
         """
 
 

@@ -139,9 +139,9 @@ def run_block(
 
     Args:
         law: See `CAPACITY`, shape (6, lanes).
-        landings: Times on which a step ends [s].
+        stop_times: Times on which a step ends [s].
         asked: Whether the field is stored there.
-        counts: Equal steps between landings.
+        counts: Equal steps between stop times.
         chunk: Steps between two rows of the history.
         fields: Stored fields, shape (lanes, 1 + asked, cells).
         rows: Lowest, mean and highest temperature at the start, each `chunk` steps and the end, shape (rows, 3, lanes).
@@ -199,7 +199,7 @@ def run_column(
     """One column, by `run_block`; all results go to one array, since each array argument costs time.
 
     Args:
-        law, landings, asked, counts, chunk: Of `run_block`.
+        law, stop_times, asked, counts, chunk: Of `run_block`.
         start: Field at the start, shape (cells,).
         kept, rows: Number of stored fields, and of rows of the history.
         numbers: Fields; lowest, mean and highest temperatures along the run; and totals, one after the other.

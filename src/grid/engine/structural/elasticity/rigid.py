@@ -28,7 +28,7 @@ def make_rigid_modes(coordinates: FloatArray, part: NDArray[np.intp]) -> FloatAr
     """Translations and rotations of each part, orthonormal, shape (nodes d, parts d (d + 1) / 2).
 
     Args:
-        places: Nodes, shape (nodes, d) [m].
+        coordinates: Nodes, shape (nodes, d) [m].
         part: Part of each node.
     """
     nodes, d = coordinates.shape

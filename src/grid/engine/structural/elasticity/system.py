@@ -24,7 +24,7 @@ class Mesh:
     """Nodes of the body.
 
     Args:
-        places: Shape (nodes, d) [m].
+        coordinates: Shape (nodes, d) [m].
         elements: Nodes of each element, shape (elements, nodes of one).
         part: Connected part of each node.
     """

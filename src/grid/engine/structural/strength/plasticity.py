@@ -61,7 +61,7 @@ class Fibres:
     Args:
         areas: Of each fibre, shape (n,) [m2, or m of a plate's thickness].
         young_modulus, yield_stress: One for all or one for each [Pa]. A plate in equal biaxial stress has E / (1 - nu).
-        places: Coordinates across the bundle, where its curvature is free [m].
+        coordinates: Coordinates across the bundle, where its curvature is free [m].
     """
 
     areas: FloatArray
