@@ -178,13 +178,6 @@ class Space(SpaceFields):
         return flat
 
 
-def stable_time_step(space: Space, loads: Loads) -> float:
-    """Compute the largest step that satisfies the maximum principle [s]; infinite where nothing conducts."""
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        limit = np.divide(space.capacity, space.diagonal(loads))
-    return float(np.min(limit if space.active is None else limit[space.active]))
-
-
 def box_bounds(space: Space, loads: Loads) -> tuple[float, float] | None:
     """Bound a homogeneous box without making a field: the stable step [s] and Gershgorin's bound of C^-1 L [1/s].
 

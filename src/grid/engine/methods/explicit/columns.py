@@ -13,7 +13,6 @@ import numpy as np
 
 from grid.engine.methods.explicit.limits import limit_step
 from grid.engine.methods.inputs import MethodInputs
-from grid.engine.problem.boundaries import Boundary
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.space.laws import eliminate_surface
 from grid.engine.values.operations import FloatArray
@@ -116,11 +115,6 @@ def make_coefficients(problem: HeatProblem, numbers: Numbers, columns: int) -> C
 
 def _reader(face: str, numbers: Numbers) -> Any:
     return lambda name: np.asarray(numbers[f"boundaries.{face}.{name}"], np.float64)
-
-
-def boundary_limits(law: Boundary) -> dict[str, Any]:
-    """Limits of each field of a boundary."""
-    return {name: law.limits[name] for name in law.values}
 
 
 @dataclass(frozen=True)
