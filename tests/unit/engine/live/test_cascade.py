@@ -61,6 +61,7 @@ def test_regions_that_fail_together_give_one_another_nothing():
     assert loads.loads.tolist() == [3.0, 0.0, 0.0, 12.0, 16.0]
 
 
+@pytest.mark.jit
 def test_without_a_surviving_neighbour_the_load_goes_to_the_nearest_ring_that_has_one():
     grid = make_grid(5, 5)
     first = redistribute(grid, RegionLoads.of(np.full(25, 1.0)), [6, 7, 8, 11, 13, 16, 17, 18], "local")
@@ -73,6 +74,7 @@ def test_without_a_surviving_neighbour_the_load_goes_to_the_nearest_ring_that_ha
     assert last.residual == 0.0
 
 
+@pytest.mark.jit
 def test_a_load_that_nothing_can_carry_is_shed():
     graph = RegionGraph.of_cells(np.array([0, 1, -1, 2]), 3)
     loads = redistribute(graph, RegionLoads.of([3.0, 5.0, 7.0]), [0, 1], "local")
@@ -112,6 +114,7 @@ def test_no_load_is_lost_to_the_last_bit_over_any_course_of_failures(rows, colum
         assert loads.loads.min() >= 0.0
 
 
+@pytest.mark.jit
 def test_the_order_of_failures_at_one_tick_is_of_no_matter():
     graph, rng = make_grid(8, 8), np.random.default_rng(3)
     units, failing = rng.integers(0, 10**6, 64), rng.permutation(64)[:20]

@@ -51,6 +51,7 @@ def find_steepest(space, field):
     return math.sqrt(total[body].max())
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("dimension", SIZES)
 @pytest.mark.parametrize("ghosts", [0, 2])
 @pytest.mark.parametrize("kind", ["plain", "layered", "masked"])
@@ -72,6 +73,7 @@ def test_a_look_agrees_with_numpy_cell_by_cell(dimension, ghosts, kind):
     assert look.gradient == pytest.approx(find_steepest(space, field), rel=1e-13)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("cells", [(1,), (3, 1), (1, 600), (2, 1, 1)])
 def test_a_look_takes_bodies_one_cell_thin(cells):
     space = make_space(cells)
@@ -83,6 +85,7 @@ def test_a_look_takes_bodies_one_cell_thin(cells):
     assert look.gradient == pytest.approx(find_steepest(space, field), rel=1e-13)
 
 
+@pytest.mark.jit
 def test_the_gradient_of_a_linear_field_is_exact_at_every_cell_and_of_its_mirror_image_the_same():
     space, window = make_space((16, 16)), Window.of_padded((16, 16))
     x, y = np.meshgrid(*((np.arange(16) + 0.5) * size / 16 for size in (0.5, 1.0)), indexing="ij")
