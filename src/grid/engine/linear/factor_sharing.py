@@ -1,4 +1,4 @@
-"""Factorisations that runs of one batch share where their matrices are the same to the last byte.
+"""Factorisations that runs of one batch share where their matrices are the same to the last byte, and their bodies.
 
 A sweep over powers, or over loads, leaves the matrix as it is. Factors computed within `share_factors` are stored for
 the runs that follow in the same context; a factorisation is a function of its matrix and of the places of the cells,
@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from grid.engine.space.body_sharing import share_bodies
 
 if TYPE_CHECKING:
     from grid.engine.linear.cholesky import Cholesky, Elimination
@@ -37,12 +39,28 @@ _kept: ContextVar[Kept | None] = ContextVar("factors", default=None)
 
 @contextmanager
 def share_factors() -> Iterator[None]:
-    """Store the last factorisations for the runs within, as long as they are not too large."""
+    """Store the last factorisations and bodies for the runs within, as long as they are not too large."""
     token = _kept.set(Kept())
     try:
-        yield
+        with share_bodies():
+            yield
     finally:
         _kept.reset(token)
+
+
+def find_key() -> bytes | None:
+    """Return the key of the factors that were used last; None outside `share_factors`."""
+    kept = _kept.get()
+    return None if kept is None else next(reversed(kept.factors), None)
+
+
+def recall(key: bytes | None) -> "SparseLU | Cholesky | None":
+    """Return the stored factors of a key of `find_key`; None where they are no longer stored."""
+    kept = _kept.get()
+    if kept is None or key not in kept.factors:
+        return None
+    kept.factors.move_to_end(key)
+    return kept.factors[key]
 
 
 def factorise(matrix: Any, space: "Space | None" = None) -> "SparseLU | Cholesky":

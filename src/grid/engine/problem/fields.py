@@ -71,6 +71,11 @@ class ProblemFields:
         found: Found = known[find]
         return found
 
+    def take(self, other: Self, find: "Callable[[Any], Any]") -> None:
+        """Take the result of a function from another problem that has it, for which it is the same."""
+        if find in other._found:
+            self._found[find] = other._found[find]
+
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the results of `once`, for a pickle or a copy: they are large, and named by functions."""
         return {name: value for name, value in self.__dict__.items() if name != "_found"}

@@ -22,7 +22,7 @@ from grid.engine.results.summary import PlanSummary
 from grid.engine.space.interpolation import interpolate, widen
 from grid.engine.space.laws import Loads
 from grid.engine.space.mesh import centres
-from grid.engine.space.scattered import moving_least_squares, scatter
+from grid.engine.space.scattered import moving_least_squares, scatter, scatter_surfaces
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
@@ -191,6 +191,11 @@ class SolutionFields:
         space = self._spaces[index]
         positions, values = scatter(space, self.snapshots[index].reshape(-1), self._loads[index].face_laws)
         return positions, np.clip(values, *self.allowed_temperatures(index))
+
+    def scattered_surfaces(self, index: int) -> FloatArray:
+        """Temperatures of the surface points of `scattered_field`, shape (points,)."""
+        values = scatter_surfaces(self._spaces[index], self.snapshots[index].reshape(-1), self._loads[index].face_laws)
+        return np.clip(values, *self.allowed_temperatures(index))
 
     def widened_field(self, index: int) -> FloatArray:
         """The field with a layer of surface temperatures on every side, shape (cells + 2 along each axis)."""

@@ -179,8 +179,11 @@ def find_extrema(solution: "SolutionFields", time: float | None) -> Extrema:
 
 def surface_metrics(solution: "SolutionFields") -> dict[str, float]:
     """Extremes of the surfaces at the end, beside those of the cells in `metrics`; NaN where every axis is periodic."""
-    found = find_extrema(solution, None)
-    peak, least = found.hottest_surface, found.coldest_surface
+    if solution.body is not None and (values := solution.scattered_surfaces(len(solution.times) - 1)).size:
+        peak, least = float(values.max()), float(values.min())
+    else:
+        found = find_extrema(solution, None)
+        peak, least = found.hottest_surface, found.coldest_surface
     return {"peak_surface_temperature": peak, "minimum_surface_temperature": least}
 
 

@@ -10,7 +10,7 @@ from grid.engine.problem.fields import ProblemFields
 from grid.engine.space.cuts import Cuts, Region, find_cuts
 from grid.engine.space.fields import SpaceFields
 from grid.engine.space.mesh import open_coordinates
-from grid.engine.space.regions import find_regions, material_cuts
+from grid.engine.space.regions import find_regions, material_cuts, share_cuts
 
 NOTABLE = 0.02  # [-] share of a volume that the grid may miss without a warning
 MOST_THIN = 8  # [-] most regions that a warning names
@@ -45,6 +45,12 @@ class Coverage:
 def find_coverage(problem: ProblemFields) -> Coverage | None:
     """Find the volumes that the grid misses; None for a box of one material, of which it misses nothing."""
     return problem.once(_find_coverage)
+
+
+def share_coverage(known: ProblemFields, problem: ProblemFields) -> None:
+    """Give a problem the cells that borders cut, and the coverage, of one with the same domain and materials."""
+    share_cuts(known, problem)
+    problem.take(known, _find_coverage)
 
 
 def _find_coverage(problem: ProblemFields) -> Coverage | None:

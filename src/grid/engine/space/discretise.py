@@ -12,6 +12,7 @@ from grid.engine.limits import Limit
 from grid.engine.problem.domain import AXES
 from grid.engine.problem.material import Material
 from grid.engine.problem.problem import HeatProblem
+from grid.engine.space.body_sharing import share_body
 from grid.engine.space.carrying import carry, carry_half, make_correction
 from grid.engine.space.cut_properties import mix_by_volume, mix_conductivity
 from grid.engine.space.laws import Coupling
@@ -43,6 +44,10 @@ def discretise(problem: HeatProblem) -> Space:
     Raises:
         FieldError: A property is not physical somewhere, or regions overlap or leave a cell out.
     """
+    return share_body(problem, _discretise)
+
+
+def _discretise(problem: HeatProblem) -> Space:
     region = find_regions(problem)
     active = None if problem.domain.active is None or region is None else (region >= 0).reshape(-1)
     coordinates = start_coordinates(problem)

@@ -64,6 +64,10 @@ class SpaceFields:
     _measured: tuple[ref[FloatArray], Measure] | None = field(default=None, repr=False)
     matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # matrices of a constant tensor, by films
     found: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)  # results of `once`
+    # results that follow from the body alone, and whether runs of a batch share them: see
+    # `grid.engine.space.body_sharing`
+    shared: dict[Any, Any] = field(default_factory=dict, repr=False)
+    is_shared: bool = field(default=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -93,6 +93,16 @@ def surface_temperature(space: Space, temperature: FloatArray, index: int, face_
 
 def _inward(space: Space, index: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell for each face of a patch whether two, and three, cells behind are of one smooth material without contact."""
+    if not space.problem.is_linear:
+        return _find_inward(space, index)
+    key = _find_inward, index
+    if key not in space.shared:
+        space.shared[key] = _find_inward(space, index)
+    found: tuple[NDArray[np.bool_], NDArray[np.bool_]] = space.shared[key]
+    return found
+
+
+def _find_inward(space: Space, index: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     patch, count = space.patches[index], space.shape[space.patches[index].axis]
     stride = int(np.prod(space.shape[patch.axis + 1 :])) * (1 if patch.side == 0 else -1)
     along = np.unravel_index(patch.cells, space.shape)[patch.axis]

@@ -19,6 +19,11 @@ def material_cuts(problem: ProblemFields) -> Cuts | None:
     return problem.once(_find_material_cuts)
 
 
+def share_cuts(known: ProblemFields, problem: ProblemFields) -> None:
+    """Give a problem the cells that borders cut of one with the same domain and materials."""
+    problem.take(known, _find_material_cuts)
+
+
 def _find_material_cuts(problem: ProblemFields) -> Cuts | None:
     if len(problem.materials) < 2 or problem.has_phase_change or problem.coupled_axes:
         return None

@@ -27,11 +27,16 @@ def scatter(space: Space, temperature: FloatArray, face_laws: tuple[FaceLaw, ...
     centre = open_coordinates(domain)
     columns = [np.broadcast_to(centre[axis], domain.cells).reshape(-1)[inside] for axis in AXES[: domain.dimension]]
     positions, values = [np.stack([*columns, region[inside]], axis=1)], [temperature[inside]]
-    for index, (patch, face_law) in enumerate(zip(space.patches, face_laws, strict=True)):
+    for patch in space.patches:
         rows = [np.broadcast_to(patch.coordinates[axis], patch.cells.shape) for axis in AXES[: domain.dimension]]
         positions.append(np.stack([*rows, region[patch.cells]], axis=1))
-        values.append(surface_temperature(space, temperature, index, face_law))
-    return np.concatenate(positions), np.concatenate(values)
+    return np.concatenate(positions), np.concatenate([*values, scatter_surfaces(space, temperature, face_laws)])
+
+
+def scatter_surfaces(space: Space, temperature: FloatArray, face_laws: tuple[FaceLaw, ...]) -> FloatArray:
+    """Compute the temperatures of all surface points, in the order of `scatter`."""
+    found = [surface_temperature(space, temperature, index, face_law) for index, face_law in enumerate(face_laws)]
+    return np.concatenate(found) if found else np.zeros(0)
 
 
 def moving_least_squares(

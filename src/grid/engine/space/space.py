@@ -43,12 +43,21 @@ class Space(SpaceFields):
         """
         if self._constant_loads is not None:
             return self._constant_loads
+        last = self._last_loads  # another thread may store others meanwhile
+        if last and last[-1][0] == time:
+            return last[-1][1]
         face_laws = tuple(self.face_law(index, time) for index in range(len(self.patches)))
         key = b"".join(np.asarray(face_law.transmittance, np.float64).tobytes() for face_law in face_laws)
         loads = Loads(face_laws, self.source_heat(time), key, self.prescribed(time))
         if self.problem.has_constant_loads:
             self._constant_loads = loads
+        last[:] = [(time, loads)]
         return loads
+
+    @cached_property
+    def _last_loads(self) -> list[tuple[float, Loads]]:
+        """The last loads with their time, as several parts of a run ask for those of the start; no copy takes them."""
+        return []
 
     def prescribed(self, time: float) -> tuple[float, ...]:
         """Evaluate each load that is given as a function of time, at a time; its mean over the faces of a patch."""

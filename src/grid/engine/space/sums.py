@@ -39,7 +39,16 @@ def conduct(space: SpaceFields, temperature: FloatArray) -> FloatArray:
 
 
 def sum_conductances(space: SpaceFields) -> FloatArray:
-    """Sum the conductances between each cell and others [W/K], flat; with those of a flow."""
+    """Sum the conductances between each cell and others [W/K], flat, a new array; with those of a flow."""
+    if not space.is_shared or not space.problem.is_linear:
+        return _sum_conductances(space)
+    if _sum_conductances not in space.shared:
+        space.shared[_sum_conductances] = _sum_conductances(space)
+    known: FloatArray = space.shared[_sum_conductances]
+    return known.copy()
+
+
+def _sum_conductances(space: SpaceFields) -> FloatArray:
     total = np.zeros(space.shape)
     if (planes := _find_planes(space)) is not None:
         from grid.engine.space.sum_kernels import add_faces

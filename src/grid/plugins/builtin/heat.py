@@ -211,17 +211,18 @@ def _record_dtype(solution: "Solution") -> "np.dtype[np.void]":
 def _fill(row: "np.ndarray[Any, Any]", solution: "Solution", outcome: PointOutcome) -> None:
     import numpy as np
 
-    fields, times = solution.fields, len(solution.times)
+    fields, times = solution.snapshots, len(solution.times)
     kept = row["snapshot_index"].shape[1]
     index = np.round(np.linspace(0, times - 1, kept)).astype(np.int64) if kept > 1 else np.array([times - 1])
     row["final"][0] = solution.final
-    row["snapshots"][0], row["snapshot_index"][0] = fields[index], index
-    space = tuple(range(1, fields.ndim))
+    row["snapshot_index"][0] = index
+    for place, at in enumerate(index.tolist()):
+        row["snapshots"][0, place] = fields[at]
     row["series"][0] = (
         solution.times,
         [solution.mean_temperature(time) for time in solution.times],
-        fields.max(axis=space),
-        fields.min(axis=space),
+        [field.max() for field in fields],
+        [field.min() for field in fields],
     )
     summary = {"plan": _describe_plan(solution), "metrics": dict(outcome.metrics), "audits": list(outcome.audits)}
     text = json.dumps(summary, allow_nan=False).encode()

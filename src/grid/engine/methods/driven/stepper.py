@@ -286,13 +286,19 @@ class _Booking:
         size = max(1, BLOCK // count)
         for low in range(0, lengths.size, size):
             part = slice(low, low + size)
-            flux: FloatArray = _cut(imposed, part)
-            if exchanges:
-                near = self.start[patch.cells] + self.modes.look(integrals[part], patch.cells) / lengths[part, None]
-                flux = flux + face_law.transmittance * (_cut(reference, part) - near)
-            heat = np.broadcast_to(flux, (lengths[part].size, count)) * (lengths[part, None] * patch.area)
-            into[part] = np.maximum(heat, 0.0).sum(axis=1)
-            out[part] = into[part] - heat.sum(axis=1)
+            flux: FloatArray = np.broadcast_to(_cut(imposed, part), (lengths[part].size, count))
+            if exchanges:  # in one array, as several of them would not stay in the cache
+                near = self.modes.look(integrals[part], patch.cells)
+                near /= lengths[part, None]
+                near += self.start[patch.cells]
+                np.subtract(_cut(reference, part), near, out=near)
+                near *= face_law.transmittance
+                near += flux
+                flux = near
+            heat = flux * (lengths[part, None] * patch.area)
+            both = heat.sum(axis=1)
+            into[part] = np.maximum(heat, 0.0, out=heat).sum(axis=1)
+            out[part] = into[part] - both
         return into, out
 
     def _follow(self, index: int, extremes: FloatArray) -> tuple[FloatArray, FloatArray]:

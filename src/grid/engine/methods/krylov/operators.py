@@ -5,7 +5,9 @@ by factorisations on the cells of the body alone, where it costs less: of a smal
 everywhere, such as fins and boards.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +20,7 @@ from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
 Field = NDArray[np.floating[Any]]
+MOST_FILMS = 8  # [-] films of a body whose matrices are stored for the runs of a batch
 
 
 class Operator(Protocol):
@@ -99,8 +102,8 @@ class MultigridOperator:
     def unpack_all(self, fields: FloatArray) -> FloatArray:
         """Order fields as those of the box, shape (fields, cells); outside is their mean."""
         out = fields if self._arrangement.is_natural else np.empty_like(fields)
-        for row, field in enumerate(fields):
-            out[row] = self._space.fill(self._arrangement.unpack(field))
+        for row, one in enumerate(fields):
+            out[row] = self._space.fill(self._arrangement.unpack(one))
         return out
 
     def coordinates(self, cells: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -118,6 +121,36 @@ class Factors(Protocol):
         """Solve for a right-hand side."""
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """Matrix L of a body with its films, CSR; what a field that is 1 everywhere loses; keys of factors by shifts."""
+
+    matrix: Any
+    leak: FloatArray
+    keys: dict[float, bytes] = field(default_factory=dict)
+
+
+def _find_parts(space: Space, loads: Loads) -> _Parts:
+    """Make the parts of a body with its films; runs of one batch with the same body and films share them."""
+    if not space.is_shared:
+        return _make_parts(space, loads)
+    known: OrderedDict[bytes, _Parts] = space.shared.setdefault(_make_parts, OrderedDict())
+    parts = known.pop(loads.operator_key, None) or _make_parts(space, loads)
+    known[loads.operator_key] = parts  # most recent last
+    while len(known) > MOST_FILMS:
+        known.popitem(last=False)
+    return parts
+
+
+def _make_parts(space: Space, loads: Loads) -> _Parts:
+    from grid.engine.linear.systems import assemble_body
+
+    leak, body = np.zeros(space.body_count), space.body_cells
+    for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
+        np.add.at(leak, np.searchsorted(body, patch.cells), patch.area * face_law.transmittance)
+    return _Parts(assemble_body(space, loads).tocsr(), leak)
+
+
 class DirectOperator:
     """The cells of the body, factorised once for each shift; see `MultigridOperator` for the arguments."""
 
@@ -125,19 +158,11 @@ class DirectOperator:
     iterations = 0
 
     def __init__(self, space: Space, loads: Loads, shifts: Sequence[float]) -> None:
-        from scipy import sparse
-
-        from grid.engine.linear.systems import assemble_body
-
         self._space, self._body = space, space.body_cells
-        matrix = assemble_body(space, loads)
-        self._matrix = matrix.tocsr()
         self.capacity = np.ascontiguousarray(space.capacity[self._body])
-        self.leak = np.zeros_like(self.capacity)
-        for patch, face_law in zip(space.patches, loads.face_laws, strict=True):
-            np.add.at(self.leak, self.coordinates(patch.cells), patch.area * face_law.transmittance)
+        self._parts = _find_parts(space, loads)
+        self._matrix, self.leak = self._parts.matrix, self._parts.leak
         self._shifts, self._factors = tuple(shifts), dict[int, Factors]()
-        self._own = sparse.diags(self.capacity)
 
     def apply(self, field: FloatArray) -> FloatArray:
         """Apply L to a field [W]."""
@@ -147,10 +172,22 @@ class DirectOperator:
     def solve(self, right: FloatArray, shift: int, energy: float) -> Field:  # noqa: ARG002 exact
         """Solve the system of a shift by its factorisation, made at the first call."""
         if shift not in self._factors:  # not before one is needed
-            from grid.engine.linear.factor_sharing import factorise
-
-            self._factors[shift] = factorise((self._own + self._shifts[shift] * self._matrix).tocsc(), self._space)
+            self._factors[shift] = self._factorise(self._shifts[shift])
         return self._factors[shift].solve(right)
+
+    def _factorise(self, gamma: float) -> Factors:
+        """Factorise C + gamma L, or recall the factors that another run of the batch has made of it."""
+        from scipy import sparse
+
+        from grid.engine.linear.factor_sharing import factorise, find_key, recall
+
+        if (found := recall(self._parts.keys.get(gamma))) is not None:
+            return found
+        matrix = (sparse.diags(self.capacity) + gamma * self._matrix).tocsc()
+        factors = factorise(matrix, self._space)
+        if (key := find_key()) is not None:
+            self._parts.keys[gamma] = key
+        return factors
 
     def pack(self, field: FloatArray) -> FloatArray:
         """Select the cells of the body from a flat field of the box."""
