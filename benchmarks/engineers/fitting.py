@@ -19,7 +19,7 @@ from grid.engine.costs.table import TABLE, Work
 HELD = 0.3  # weight of the logarithm of a constant over what it was, beside that of one run
 # of kernels that were timed alone, or on which methods decide: held as they are
 MEASURED = (
-    "factor", "solve_entry", "solve_cell", "product", "tiled", "cycle", "driven_cycle", "multigrid", "krylov_cell",
+    "factor", "cholesky", "solve_entry", "solve_cell", "product", "tiled", "cycle", "multigrid", "krylov_cell",
     "output", "orthogonal", "field_cell", "landing_cell",
 )  # fmt: skip
 HELD_MEASURED = 10.0

@@ -25,6 +25,7 @@ SAFETY = 0.4  # [-] share of the stability limit that an explicit step takes, se
 EXPLICIT_REPORTS = 50  # [-] most reports of an explicit run
 # [-] entries of the factors of the cells of a body: for each cell and its logarithm, and by the cells of a cut
 FILL_CELL, FILL_CUT = 1.5, 4.0
+CACHED_ENTRIES = 500_000  # [-] entries of factors that stay in the nearer caches
 KRYLOV_ITERATIONS = 20  # [-] iterations for a conductivity tensor, each a solve without its off-diagonal part
 KRYLOV_FIELDS = 45.0  # [-] fields in the basis of these iterations and their products
 CG_ITERATIONS = 12  # [-] iterations of conjugate gradients, typical for moderate contrasts
@@ -63,6 +64,17 @@ def _sample_places(domain: Domain, samples: int) -> dict[str, Operand]:
     return coordinates
 
 
+def count_patches(problem: HeatProblem, *, is_linear: bool = True) -> int:
+    """Count the sides of the body with a law: those of the box, and both ways along each axis inside it.
+
+    Args:
+        problem: The problem.
+        is_linear: False counts those with laws that are not linear alone.
+    """
+    laws = [(face, law) for face, law in problem.boundaries.items() if law.values and (is_linear or not law.is_linear)]
+    return sum(1 if face[0] in AXES else 2 * problem.dimension for face, _ in laws)
+
+
 def count_faces(problem: HeatProblem, body_cells: int) -> float:
     """Estimate the faces of a body with a law: those of the box, and inside it as many as of a cube."""
     cells, found = problem.domain.cells, 0.0
@@ -77,8 +89,8 @@ def count_faces(problem: HeatProblem, body_cells: int) -> float:
     return found
 
 
-def factor_work(shape: tuple[int, ...], cells: int) -> Work:
-    """Work of a sparse factorisation of the cells of a body in a box.
+def factor_work(shape: tuple[int, ...], cells: int, kind: str = "factor") -> Work:
+    """Work of a sparse factorisation of the cells of a body in a box, `factor` by SuperLU or `cholesky`.
 
     Nested dissection cuts a body across its longest axis first; the cells of such a cut, in the body's share, determine
     the dense part of the work (A. George, SIAM J. Numer. Anal. 10, 1973).
@@ -86,10 +98,10 @@ def factor_work(shape: tuple[int, ...], cells: int) -> Work:
     short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
     cut = short * middle * cells / math.prod(shape)
     return {
-        "factor": 1.0,
-        "factor_cell": cells,
-        "factor_cell_cut": cells * math.sqrt(cut),
-        "factor_cut": cut**3 * longest / middle,
+        kind: 1.0,
+        f"{kind}_cell": cells,
+        f"{kind}_cell_cut": cells * math.sqrt(cut),
+        f"{kind}_cut": cut**3 * longest / middle,
     }
 
 
@@ -103,6 +115,12 @@ def factor_entries(shape: tuple[int, ...], cells: int) -> float:
     short, middle, longest = sorted((1,) * (3 - len(shape)) + shape)
     cut = short * middle * cells / math.prod(shape)
     return cells * FILL_CELL * math.log2(max(cells, 2)) + (FILL_CUT * cut**2 * longest / middle if short > 1 else 0.0)
+
+
+def cholesky_solve_work(shape: tuple[int, ...], cells: int) -> Work:
+    """Work of a solution by Cholesky's factors: both triangles, of which those beyond the nearer caches cost more."""
+    entries = factor_entries(shape, cells)
+    return {"cholesky_entry": 2.0 * entries, "cholesky_spilled": 2.0 * max(entries - CACHED_ENTRIES, 0.0)}
 
 
 def _sampled(value: Value, domain: Domain) -> tuple[float, float]:
@@ -175,6 +193,7 @@ def plan_work(problem: HeatProblem, outputs: int) -> Work:
         rules = len(problem.source_term.code) * (LOOKS if "t" in problem.source_term.variables else 1.0)
     return {
         "plan": 1.0,
+        "plan_side": 2.0 * problem.dimension * (1.0 if problem.domain.active is None else 2.0),
         "plan_cell": cells,
         "plan_region_cell": regions * cells,
         "plan_load": loads,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.engine.costs.runs import (
+    count_patches,
     factor_entries,
     factor_seconds,
     factor_work,
@@ -151,10 +152,12 @@ def _count_compiled(inputs: MethodInputs, steps: float, factored: float) -> Work
     work = {
         "compiled": inputs.cells,
         "compiled_step": steps,
-        "compiled_face": steps * COMPILED_FLOWS * inputs.dimension * cells,
+        "compiled_patch": steps * count_patches(inputs.problem),
+        "compiled_radiation": steps * count_patches(inputs.problem, is_linear=False),
+        "compiled_flow": steps * COMPILED_FLOWS * cells,
         "compiled_entry": steps * COMPILED_SOLVES * 2.0 * entries,
     }
-    factor = {"compiled_line": cells} if inputs.dimension == 1 else factor_work(shape, cells)
+    factor = {"compiled_line": cells} if inputs.dimension == 1 else factor_work(shape, cells, "cholesky")
     return add(work, scale(factor, factored))
 
 

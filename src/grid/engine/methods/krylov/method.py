@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grid.engine.costs.runs import count_faces, factor_entries, factor_work
+from grid.engine.costs.runs import cholesky_solve_work, count_faces, factor_entries, factor_work
 from grid.engine.costs.table import Work, add, price, scale
 from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost, find_symmetry
@@ -139,9 +139,9 @@ def _direct_work(inputs: MethodInputs, many: float, shifts: int) -> Work:
     loads = inputs.changing_loads if isinstance(inputs.changing_loads, tuple) else ()
     late = min(max(many / (1 + len(loads)) - PATIENCE, 0.0) / shifts, 1.0)  # the middle shift alone serves at first
     factors = 1.0 + (shifts - 1) * late
-    solves = {"solve_entry": 2.0 * many * factor_entries(shape, cells), "solve_cell": many * cells}
+    solves = add(scale(cholesky_solve_work(shape, cells), many), {"solve_cell": many * cells})
     matrix = {"matrix": 1.0, "matrix_cell": cells}
-    return add(scale(add(factor_work(shape, cells), matrix), factors), solves)
+    return add(scale(add(factor_work(shape, cells, "cholesky"), matrix), factors), solves)
 
 
 def _multigrid_work(inputs: MethodInputs, directions: float, many: float) -> Work:
