@@ -72,6 +72,9 @@ def advance_rule(active: ActiveRule, state: RuleState, given: RuleInput) -> tupl
         return state, ()
     if state.rule != rule.name or (state.version != rule.version and given.kind != "revised"):
         raise FieldError("state", f"of rule {rule.name}, version {rule.version}; revise it first")
+    if _is_nothing_new(rule, state, given):
+        value = float(given.value)  # type: ignore[arg-type]  # it is a number where it was compared
+        return replace(state, last_clock=given.clock, last_tick=given.tick, last_value=value), ()
     kind = given.kind
     if kind == "sample" and (given.value is None or math.isnan(given.value)):
         kind = "no_data"
@@ -131,6 +134,16 @@ def revise_rules(
             transitions += changes
         after.append(state)
     return tuple(after), tuple(transitions)
+
+
+def _is_nothing_new(rule: Rule, state: RuleState, given: RuleInput) -> bool:
+    """True for a sample that only has to be noted, as nearly all of them are: calm while ok, or not cleared yet."""
+    value = given.value
+    if given.kind != "sample" or value is None or math.isnan(value) or state.cover is not None or state.has_gap:
+        return False
+    if state.value == "ok":
+        return not rule.is_breached(value)
+    return state.value == "firing" and not rule.is_cleared(value)
 
 
 class _Step:
