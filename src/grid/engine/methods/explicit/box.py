@@ -1,11 +1,12 @@
-r"""Boxes of one constant material without sources, for the tiled kernels: Fourier numbers and ghosts.
+r"""Boxes of one constant material, for the tiled kernels: Fourier numbers, ghosts, and gains from a source.
 
 The cell beside a face exchanges heat gain - loss T with what is beyond it (grid.engine.space). Seen as one more cell of
 conductance G behind the face, that is a ghost of temperature
 
 .. math:: T_{ghost} = (1 - loss / G)\, T + gain / G
 
-so that all cells obey one law. The heat that is booked is G (T_ghost - T), with the ghost as it was rounded.
+so that all cells obey one law. The heat that is booked is G (T_ghost - T), with the ghost as it was rounded. A source
+gives each cell the same in every step.
 """
 
 import math
@@ -34,10 +35,15 @@ PLANE_BYTES = 65_536  # [B] size of a plane of a block in 3D
 
 
 def is_homogeneous(problem: HeatProblem) -> bool:
-    """Tell whether the tiled kernels can solve a problem: a plain box of constants, conduction only, in 2D or 3D."""
+    """Tell whether the tiled kernels can solve a problem: a plain box in 2D or 3D, with a source constant in time."""
+    is_steady = "t" not in problem.source_term.variables
+    return problem.dimension > 1 and is_steady and problem.is_linear and is_plain_box(problem)
+
+
+def is_plain_box(problem: HeatProblem) -> bool:
+    """Tell whether one material of constants fills a box in which heat is conducted only; whatever acts on it."""
     return (
-        problem.dimension > 1
-        and len(problem.materials) == 1
+        len(problem.materials) == 1
         and problem.materials[0].where is None
         and all(isinstance(value, Constant) for value in problem.materials[0].values)
         and not problem.has_phase_change
@@ -45,8 +51,6 @@ def is_homogeneous(problem: HeatProblem) -> bool:
         and not problem.coupled_axes
         and not problem.contacts
         and problem.domain.active is None
-        and problem.source_term == Constant(0.0)
-        and problem.is_linear
     )
 
 
@@ -87,6 +91,7 @@ def advance(
     tiling: Tiling,
     *,
     is_parallel: bool,
+    source: FloatArray | None = None,
 ) -> Field:
     """Advance a field with ghosts; returns the one of `field` and `spare` that holds the result.
 
@@ -100,6 +105,7 @@ def advance(
         steps: Number of steps.
         tiling: How to cut the run.
         is_parallel: Share the slabs among threads.
+        source: What each cell gains in a step, over the last of `weights`, like `field`; None without a source.
     """
     kernels: Any
     if is_parallel:
@@ -109,31 +115,45 @@ def advance(
 
     dimension = field.ndim
     joined = np.array([*periodic, False, False][:3])
-    lawful = np.full(3, faces is not None) & ~joined
+    counts = np.array([*(weights * dimension)[:dimension], 0.0, 0.0][:3]) != 0.0  # neighbours of no weight have no law
+    lawful = (faces is not None) & counts & ~joined
     if faces is None:
         faces = (np.zeros((2, 4) + (1,) * (dimension - 1)),) * dimension
     typed = tuple(field.dtype.type(weight) for weight in weights)
     kernel = getattr(kernels, f"advance_{dimension}d")
-    kernel(field, spare, typed, faces, lawful, joined, steps, tiling.levels, tiling.width, tiling.slabs)
+    kernel(field, spare, source, typed, faces, lawful, joined, steps, tiling.levels, tiling.width, tiling.slabs)
     return field if steps % 2 == 0 else spare
 
 
 @dataclass
 class Box:
-    """Arrays of a homogeneous space for the tiled kernels."""
+    """Arrays of a homogeneous space for the tiled kernels; a rod is a plane of one row, without weight across it."""
 
     space: Space
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Cells along each axis of the kernels."""
+        shape = self.space.shape
+        return (1, *shape) if len(shape) == 1 else shape
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """For each axis of the kernels, whether its faces are joined."""
+        joined = self.space.problem.is_periodic
+        return (False, *joined) if len(joined) == 1 else joined
+
     @cached_property
     def conductance(self) -> tuple[float, ...]:
-        """G between neighbours along each axis [W/K]."""
+        """G between neighbours along each axis of the kernels [W/K]."""
         domain = self.space.problem.domain
         volume = cell_volume(domain)
         # a box of one material has one conductivity along an axis, wherever it is looked up
-        return tuple(
+        found = tuple(
             float(self.space.conductivity[axis].flat[0]) * volume / domain.spacing[axis] ** 2
             for axis in range(domain.dimension)
         )
+        return (0.0, *found) if len(found) == 1 else found
 
     def mesh_fourier(self, step: float) -> tuple[float, ...]:
         """Fo of each axis, or one if they are equal but for the rounding of sizes and spacings."""
@@ -143,18 +163,25 @@ class Box:
 
     def make_field(self, temperature: FloatArray) -> FloatArray:
         """A field with ghosts, on a boundary of cache lines, rows a whole number of them."""
-        shape = self.space.shape
-        padded = [count + 2 for count in shape]
+        padded = [count + 2 for count in self.shape]
         size = math.prod(padded)
         raw = np.empty(size + 8)
         skip = (-raw.ctypes.data // 8) % 8
         field = raw[skip : skip + size].reshape(padded)
-        field[(slice(1, -1),) * len(shape)] = temperature.reshape(shape)
+        if len(self.space.shape) == 1:
+            field[::2] = 0.0  # no law fills these ghosts
+        field[(slice(1, -1),) * field.ndim] = temperature.reshape(self.shape)
         return field
+
+    def make_gains(self, source: FloatArray) -> FloatArray:
+        """Gain of each cell in a step from a source [W], over the last of `mesh_fourier`, like a field [K]."""
+        # (step q / C) / (step G / C): the length of the step does not matter
+        last = self.conductance[len(self.mesh_fourier(1.0)) - 1]
+        return self.make_field(source / last)
 
     def make_faces(self, loads: Loads) -> tuple[FloatArray, ...]:
         """Slope and shift of the ghosts of every face, and zeros for the sums; insulated where there is no law."""
-        shape = self.space.shape
+        shape = self.shape
         faces = []
         for axis in range(len(shape)):
             face = np.zeros((2, 4, *shape[:axis], *shape[axis + 1 :]))
@@ -165,8 +192,9 @@ class Box:
 
     def set_loads(self, faces: Sequence[FloatArray], loads: Loads) -> None:
         """Write slope and shift for the loads at one time."""
+        first = len(self.shape) - len(self.space.shape)
         for patch, face_law in zip(self.space.patches, loads.face_laws, strict=True):
-            face, conductance = faces[patch.axis][patch.side], self.conductance[patch.axis]
+            face, conductance = faces[first + patch.axis][patch.side], self.conductance[first + patch.axis]
             loss = np.broadcast_to(face_law.transmittance * patch.area, patch.cells.shape)
             gain = (face_law.transmittance * face_law.reference + face_law.imposed) * patch.area
             face[0] = (1.0 - loss / conductance).reshape(face[0].shape)

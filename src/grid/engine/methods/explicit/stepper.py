@@ -5,7 +5,7 @@ is also stable (Gershgorin). Steps are limited to `SAFETY` of it: the errors of 
 cancel at one third of the limit, and are as large as the one of space alone at two thirds (modified equation, LeVeque
 2007, 9.4).
 
-A box of one constant material without sources goes through the tiled kernels
+A box of one constant material, with a source constant in time at most, goes through the tiled kernels
 (grid.engine.methods.explicit.tiled_kernels), several steps in one pass through memory; anything else through the
 general ones (grid.engine.methods.explicit.kernels), one step in a pass.
 """
@@ -121,12 +121,14 @@ class ExplicitStepper:
 
     def _advance_box(self, box: Box, state: State, segment: Segment, first: int, count: int) -> State:
         """All steps in one call if the loads are constant, else one call a step, loads at its middle."""
-        periodic, bounds, step = self.space.problem.is_periodic, state.bounds, segment.time_step
+        periodic, bounds, step = box.periodic, state.bounds, segment.time_step
         field, weights = box.make_field(state.temperature), box.mesh_fourier(step)
         spare = np.empty_like(field)
         threads = homogeneous.count_threads() if self.is_parallel else 1
         tiling = homogeneous.find_tiling(field.shape, 8, threads, is_periodic=any(periodic))
         faces: tuple[FloatArray, ...] | None = None
+        gains: FloatArray | None = None
+        generated = 0.0
         group = count if self.space.problem.has_constant_loads else 1
         prescribed: tuple[float, ...] = ()
         for number in range(first, first + count, group):
@@ -136,8 +138,11 @@ class ExplicitStepper:
                 faces = box.make_faces(loads)
             else:
                 box.set_loads(faces, loads)
+            if loads.source is not None:
+                gains = box.make_gains(loads.source) if gains is None else gains  # constant in time
+                generated += float(loads.source.sum()) * step * group
             done = homogeneous.advance(
-                field, spare, weights, faces, periodic, group, tiling, is_parallel=self.is_parallel
+                field, spare, weights, faces, periodic, group, tiling, is_parallel=self.is_parallel, source=gains
             )
             field, spare = (field, spare) if done is field else (spare, field)
             bounds = include_references(bounds, loads)
@@ -147,7 +152,7 @@ class ExplicitStepper:
             time=segment.time(first + count),
             step=state.step + count,
             temperature=np.ascontiguousarray(field[(slice(1, -1),) * field.ndim]).reshape(-1),
-            heat_balance=state.heat_balance.add(into, away, 0.0, prescribed),
+            heat_balance=state.heat_balance.add(into, away, generated, prescribed),
             bounds=bounds,
         )
 

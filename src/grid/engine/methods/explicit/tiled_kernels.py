@@ -94,7 +94,7 @@ def fill_3d(field: Array, faces: Array, lawful: Array, i0: int, i1: int, j0: int
 
 
 @njit(cache=True, nogil=True)
-def block_2d(out: Array, inp: Array, weights: Array, i0: int, i1: int, j0: int, j1: int) -> None:
+def block_2d(out: Array, inp: Array, source: Array, weights: Array, i0: int, i1: int, j0: int, j1: int) -> None:
     """Advance the cells i0 <= i < i1, j0 <= j < j1 by one step.
 
     Below every row that advances lies another one, so that a vector may be loaded from beyond its end.
@@ -102,31 +102,31 @@ def block_2d(out: Array, inp: Array, weights: Array, i0: int, i1: int, j0: int, 
     columns = inp.shape[1]
     i = i0
     while i + JAM <= i1:
-        sweep_many(out, inp, i * columns, columns, 0, j0, j1, 2 * columns, weights)
+        sweep_many(out, inp, source, i * columns, columns, 0, j0, j1, 2 * columns, weights)
         i += JAM
     while i < i1:
-        sweep_one(out, inp, i * columns, columns, 0, j0, j1, 2 * columns, weights)
+        sweep_one(out, inp, source, i * columns, columns, 0, j0, j1, 2 * columns, weights)
         i += 1
 
 
 @njit(cache=True, nogil=True)
-def block_3d(out: Array, inp: Array, weights: Array, i0: int, i1: int, j0: int, j1: int) -> None:
+def block_3d(out: Array, inp: Array, source: Array, weights: Array, i0: int, i1: int, j0: int, j1: int) -> None:
     """Advance the rows i0 <= i < i1, j0 <= j < j1 by one step."""
     _, rows, columns = inp.shape
     plane = rows * columns
     for i in range(i0, i1):
         j = j0
         while j + JAM <= j1:
-            sweep_many(out, inp, i * plane + j * columns, columns, plane, 1, columns - 1, 2 * columns, weights)
+            sweep_many(out, inp, source, i * plane + j * columns, columns, plane, 1, columns - 1, 2 * columns, weights)
             j += JAM
         while j < j1:
-            sweep_one(out, inp, i * plane + j * columns, columns, plane, 1, columns - 1, 2 * columns, weights)
+            sweep_one(out, inp, source, i * plane + j * columns, columns, plane, 1, columns - 1, 2 * columns, weights)
             j += 1
 
 
 @njit(cache=True, nogil=True)
 def tile_2d(
-    u: Array, v: Array, weights: Array, faces: Array, lawful: Array,
+    u: Array, v: Array, source: Array, weights: Array, faces: Array, lawful: Array,
     low: int, high: int, low_grows: int, high_grows: int, levels: int, width: int, fills: int,
 ) -> None:  # fmt: skip
     """Advance rows low + t low_grows <= i < high + t high_grows by level t, for all levels; even levels are in `u`.
@@ -142,14 +142,14 @@ def tile_2d(
                 j0, j1 = max(left - lanes * t, 1), min(left + width - lanes * t, columns - 1)
                 if i0 < i1 and j0 < j1:
                     out, inp = (v, u) if t % 2 == 0 else (u, v)
-                    block_2d(out, inp, weights, i0, i1, j0, j1)
+                    block_2d(out, inp, source, weights, i0, i1, j0, j1)
                     if t < fills:
                         fill_2d(out, faces, lawful, i0, i1, j0, j1)
 
 
 @njit(cache=True, nogil=True)
 def tile_3d(
-    u: Array, v: Array, weights: Array, faces: Array, lawful: Array,
+    u: Array, v: Array, source: Array, weights: Array, faces: Array, lawful: Array,
     low: int, high: int, low_grows: int, high_grows: int, levels: int, width: int, fills: int,
 ) -> None:  # fmt: skip
     """`tile_2d` for planes; blocks are of whole rows."""
@@ -162,7 +162,7 @@ def tile_3d(
                 j0, j1 = max(left - t, 1), min(left + width - t, rows - 1)
                 if low + t * low_grows <= i < high + t * high_grows and j0 < j1:
                     out, inp = (v, u) if t % 2 == 0 else (u, v)
-                    block_3d(out, inp, weights, i, i + 1, j0, j1)
+                    block_3d(out, inp, source, weights, i, i + 1, j0, j1)
                     if t < fills:
                         fill_3d(out, faces, lawful, i, i + 1, j0, j1)
 
@@ -183,7 +183,7 @@ def wrap(field: Array, periodic: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def advance_2d(
-    u: Array, v: Array, weights: Array, faces: Array, lawful: Array, periodic: Array,
+    u: Array, v: Array, source: Array, weights: Array, faces: Array, lawful: Array, periodic: Array,
     steps: int, levels: int, width: int, slabs: int,
 ) -> None:  # fmt: skip
     """Advance by `steps`; the result is in `u` if their number is even, else in `v`. One thread; slabs only to test."""
@@ -195,10 +195,12 @@ def advance_2d(
         fills = steps - done - 1
         for s in range(slabs):
             low, high = 1 + rows * s // slabs, 1 + rows * (s + 1) // slabs
-            tile_2d(a, b, weights, faces, lawful, low, high, int(s > 0), -int(s < slabs - 1), count, width, fills)
+            tile_2d(
+                a, b, source, weights, faces, lawful, low, high, int(s > 0), -int(s < slabs - 1), count, width, fills
+            )
         for s in range(1, slabs):
             middle = 1 + rows * s // slabs
-            tile_2d(a, b, weights, faces, lawful, middle, middle, -1, 1, count, u.shape[1] * 2, fills)
+            tile_2d(a, b, source, weights, faces, lawful, middle, middle, -1, 1, count, u.shape[1] * 2, fills)
         if count % 2:
             a, b = b, a
         wrap(a, periodic)
@@ -207,7 +209,7 @@ def advance_2d(
 
 @njit(cache=True, nogil=True)
 def advance_3d(
-    u: Array, v: Array, weights: Array, faces: Array, lawful: Array, periodic: Array,
+    u: Array, v: Array, source: Array, weights: Array, faces: Array, lawful: Array, periodic: Array,
     steps: int, levels: int, width: int, slabs: int,
 ) -> None:  # fmt: skip
     """`advance_2d` in 3D."""
@@ -219,10 +221,12 @@ def advance_3d(
         fills = steps - done - 1
         for s in range(slabs):
             low, high = 1 + planes * s // slabs, 1 + planes * (s + 1) // slabs
-            tile_3d(a, b, weights, faces, lawful, low, high, int(s > 0), -int(s < slabs - 1), count, width, fills)
+            tile_3d(
+                a, b, source, weights, faces, lawful, low, high, int(s > 0), -int(s < slabs - 1), count, width, fills
+            )
         for s in range(1, slabs):
             middle = 1 + planes * s // slabs
-            tile_3d(a, b, weights, faces, lawful, middle, middle, -1, 1, count, width, fills)
+            tile_3d(a, b, source, weights, faces, lawful, middle, middle, -1, 1, count, width, fills)
         if count % 2:
             a, b = b, a
         wrap(a, periodic)

@@ -13,37 +13,59 @@ Array = Any
 
 @njit(cache=True, nogil=True, parallel=True)
 def pass_2d(
-    a: Array, b: Array, weights: Array, faces: Array, lawful: Array, count: int, width: int, slabs: int, fills: int
+    a: Array,
+    b: Array,
+    source: Array,
+    weights: Array,
+    faces: Array,
+    lawful: Array,
+    count: int,
+    width: int,
+    slabs: int,
+    fills: int,
 ) -> None:
     """One pass of `count` levels over all slabs, and over the triangles between them."""
     rows = a.shape[0] - 2
     for s in prange(slabs):
         slab = np.int64(s)  # a parallel index is unsigned, and unsigned with signed would make a float
         low, high = 1 + rows * slab // slabs, 1 + rows * (slab + 1) // slabs
-        tile_2d(a, b, weights, faces, lawful, low, high, int(slab > 0), -int(slab < slabs - 1), count, width, fills)
+        tile_2d(
+            a, b, source, weights, faces, lawful, low, high, int(slab > 0), -int(slab < slabs - 1), count, width, fills
+        )
     for s in prange(1, slabs):
         middle = 1 + rows * np.int64(s) // slabs
-        tile_2d(a, b, weights, faces, lawful, middle, middle, -1, 1, count, a.shape[1] * 2, fills)
+        tile_2d(a, b, source, weights, faces, lawful, middle, middle, -1, 1, count, a.shape[1] * 2, fills)
 
 
 @njit(cache=True, nogil=True, parallel=True)
 def pass_3d(
-    a: Array, b: Array, weights: Array, faces: Array, lawful: Array, count: int, width: int, slabs: int, fills: int
+    a: Array,
+    b: Array,
+    source: Array,
+    weights: Array,
+    faces: Array,
+    lawful: Array,
+    count: int,
+    width: int,
+    slabs: int,
+    fills: int,
 ) -> None:
     """`pass_2d` in 3D."""
     planes = a.shape[0] - 2
     for s in prange(slabs):
         slab = np.int64(s)
         low, high = 1 + planes * slab // slabs, 1 + planes * (slab + 1) // slabs
-        tile_3d(a, b, weights, faces, lawful, low, high, int(slab > 0), -int(slab < slabs - 1), count, width, fills)
+        tile_3d(
+            a, b, source, weights, faces, lawful, low, high, int(slab > 0), -int(slab < slabs - 1), count, width, fills
+        )
     for s in prange(1, slabs):
         middle = 1 + planes * np.int64(s) // slabs
-        tile_3d(a, b, weights, faces, lawful, middle, middle, -1, 1, count, width, fills)
+        tile_3d(a, b, source, weights, faces, lawful, middle, middle, -1, 1, count, width, fills)
 
 
 @njit(cache=True, nogil=True)
 def advance_2d(
-    u: Array, v: Array, weights: Array, faces: Array, lawful: Array, periodic: Array,
+    u: Array, v: Array, source: Array, weights: Array, faces: Array, lawful: Array, periodic: Array,
     steps: int, levels: int, width: int, slabs: int,
 ) -> None:  # fmt: skip
     """Advance by `steps`; the result is in `u` if their number is even, else in `v`."""
@@ -52,7 +74,7 @@ def advance_2d(
     fill_2d(a, faces, lawful, 1, u.shape[0] - 1, 1, u.shape[1] - 1)
     while done < steps:
         count = min(levels, steps - done)
-        pass_2d(a, b, weights, faces, lawful, count, width, slabs, steps - done - 1)
+        pass_2d(a, b, source, weights, faces, lawful, count, width, slabs, steps - done - 1)
         if count % 2:
             a, b = b, a
         wrap(a, periodic)
@@ -61,7 +83,7 @@ def advance_2d(
 
 @njit(cache=True, nogil=True)
 def advance_3d(
-    u: Array, v: Array, weights: Array, faces: Array, lawful: Array, periodic: Array,
+    u: Array, v: Array, source: Array, weights: Array, faces: Array, lawful: Array, periodic: Array,
     steps: int, levels: int, width: int, slabs: int,
 ) -> None:  # fmt: skip
     """`advance_2d` in 3D."""
@@ -70,7 +92,7 @@ def advance_3d(
     fill_3d(a, faces, lawful, 1, u.shape[0] - 1, 1, u.shape[1] - 1)
     while done < steps:
         count = min(levels, steps - done)
-        pass_3d(a, b, weights, faces, lawful, count, width, slabs, steps - done - 1)
+        pass_3d(a, b, source, weights, faces, lawful, count, width, slabs, steps - done - 1)
         if count % 2:
             a, b = b, a
         wrap(a, periodic)

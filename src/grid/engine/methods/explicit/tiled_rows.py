@@ -2,10 +2,11 @@ r"""Machine code for a few neighbouring rows of a homogeneous box, advanced toge
 
 .. math:: T' = T + \sum_a Fo_a\,(T_{-a} - 2 T + T_{+a})
 
-with one mesh Fourier number for each axis, or one for all. Written in LLVM's vectors, through Numba's `intrinsic`,
-because compiled loops load every neighbour from memory again: here a vector of 64 bytes is loaded once, is the centre
-of its own row and the neighbour of the rows beside it, and its own neighbours along the row are shuffled out of the
-vectors before and after. That makes 1.5 loads for each vector of four rows in 2D instead of 5.
+with one mesh Fourier number for each axis, or one for all. What a source gives is added, over Fo, to the difference
+along the last axis, which rounds it to the size of the change and not of T. Written in LLVM's vectors, through Numba's
+`intrinsic`, because compiled loops load every neighbour from memory again: here a vector of 64 bytes is loaded once, is
+the centre of its own row and the neighbour of the rows beside it, and its own neighbours along the row are shuffled out
+of the vectors before and after. That makes 1.5 loads for each vector of four rows in 2D instead of 5.
 
 Each product and sum is one fused multiply-add or one addition, the same in vectors and in single cells, and nothing is
 reordered: the bytes do not depend on how a row is cut. Cells at the ends of a cut may be computed twice, from the same
@@ -33,32 +34,34 @@ SHORT = ir.IntType(32)  # type of lane numbers within a vector, 32 bits
 
 
 def make_sweep(rows: int) -> Callable[..., None]:
-    """Return `sweep(out, inp, first, row, plane, start, stop, limit, weights)`, callable from compiled code.
+    """Return `sweep(out, inp, source, first, row, plane, start, stop, limit, weights)`, callable from compiled code.
 
     It advances columns `start <= j < stop` of `rows` rows that lie `row` elements apart, the first of which begins at
     element `first` of the contiguous array `inp`, and writes to the same places of `out`. `limit` is the number of
     elements that may be read from the beginning of a row on; `plane` the distance of neighbours along the third axis,
-    not used in 2D. `weights` holds Fo for all axes, or one for each, slowest axis first.
+    not used in 2D. `weights` holds Fo for all axes, or one for each, slowest axis first. `source` holds what each cell
+    gains in a step over the last of them, at the same places; None where there is no source.
     """
     if getattr(config, "DISABLE_JIT", False):
         return _interpreted(rows)
 
     @intrinsic
     def sweep(  # what it takes must be named; the code is written from their types
-        _typing: Any, out: Any, inp: Any, _first: Any, _row: Any, _plane: Any, _start: Any, _stop: Any, _limit: Any,
-        weights: Any,
+        _typing: Any, out: Any, inp: Any, source: Any, _first: Any, _row: Any, _plane: Any, _start: Any, _stop: Any,
+        _limit: Any, weights: Any,
     ) -> Any:  # fmt: skip
         index = types.intp
-        signature = types.void(out, inp, index, index, index, index, index, index, weights)
+        signature = types.void(out, inp, source, index, index, index, index, index, index, weights)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             array, kind = signature.args[0], context.get_data_type(signature.args[0].dtype)
-            target, source = (
-                context.make_array(signature.args[n])(context, builder, arguments[n]).data for n in (0, 1)
+            target, field, gains = (
+                None if isinstance(kind_, types.NoneType) else context.make_array(kind_)(context, builder, value).data
+                for kind_, value in zip(signature.args[:3], arguments[:3], strict=True)
             )
-            _, _, first, row, plane, start, stop, limit, packed = arguments
+            _, _, _, first, row, plane, start, stop, limit, packed = arguments
             code = _Rows(
-                builder, kind, context.get_abi_sizeof(kind), rows, array.ndim, target, source, row, plane,
+                builder, kind, context.get_abi_sizeof(kind), rows, array.ndim, target, field, gains, row, plane,
                 cgutils.unpack_tuple(builder, packed),
             )  # fmt: skip
             code.sweep(first, start, stop, limit)
@@ -74,8 +77,9 @@ def _interpreted(rows: int) -> Callable[..., None]:
     """The same law in NumPy, for the interpreter; without fused products, so equal but for rounding."""
 
     def sweep(
-        out: Any, inp: Any, first: int, row: int, plane: int, start: int, stop: int, _limit: int, weights: Any
-    ) -> None:
+        out: Any, inp: Any, source: Any, first: int, row: int, plane: int, start: int, stop: int, _limit: int,
+        weights: Any,
+    ) -> None:  # fmt: skip
         flat, target = inp.reshape(-1), out.reshape(-1)
         strides = ([plane] if inp.ndim == 3 else []) + [row, 1]
         for base in range(first, first + rows * row, row):
@@ -85,6 +89,8 @@ def _interpreted(rows: int) -> Callable[..., None]:
             for axis, stride in enumerate(strides):
                 weight = weights[axis % len(weights)]
                 change += weight * (flat[cells - stride] - 2 * here + flat[cells + stride])
+            if source is not None:
+                change += weights[-1] * source.reshape(-1)[cells]
             target[cells] = here + change
 
     return sweep
@@ -100,7 +106,8 @@ class _Rows:
     rows: int
     dimension: int
     target: Any
-    source: Any
+    field: Any
+    gains: Any  # of the source; None without one
     row: Any
     plane: Any
     weights: list[Any]
@@ -124,7 +131,7 @@ class _Rows:
 
     def sweep_vectors(self, start: Any, stop: Any, limit: Any) -> None:
         b, lanes = self.builder, self.lanes
-        address = b.ptrtoint(b.gep(self.source, [b.add(self.bases[1], start)]), INDEX)
+        address = b.ptrtoint(b.gep(self.field, [b.add(self.bases[1], start)]), INDEX)
         skew = b.sub(_index(0), b.lshr(address, _index(self.size.bit_length() - 1)))
         head = b.and_(skew, _index(lanes - 1))  # cells before the first aligned vector
         begin = b.add(start, head)
@@ -188,12 +195,19 @@ class _Rows:
             for part in sums[1:]:
                 total = b.fadd(total, part)
             change = self.fused(self.number(-2.0 * len(sums), kind), here, total, kind)
+            change = self.add_gain(k, j, change, kind)
             return self.fused(self.spread(self.weights[0], kind), change, here, kind)
         result = here
         for weight, total in zip(reversed(self.weights), reversed(sums), strict=True):
             change = self.fused(self.number(-2.0, kind), here, total, kind)
+            if result is here:
+                change = self.add_gain(k, j, change, kind)
             result = self.fused(self.spread(weight, kind), change, result, kind)
         return result
+
+    def add_gain(self, k: int, j: Any, change: Any, kind: Any) -> Any:
+        """Add what a source gives to the difference along the last axis."""
+        return change if self.gains is None else self.builder.fadd(change, self.load_from(self.gains, k, j, kind))
 
     def fused(self, a: Any, x: Any, c: Any, kind: Any) -> Any:
         """Emit a x + c, rounded once."""
@@ -212,7 +226,10 @@ class _Rows:
         return self.builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(SHORT, self.lanes), [0] * self.lanes))
 
     def load(self, k: int, j: Any, kind: Any) -> Any:
-        place = self.builder.gep(self.source, [self.builder.add(self.bases[k + 1], j)])
+        return self.load_from(self.field, k, j, kind)
+
+    def load_from(self, array: Any, k: int, j: Any, kind: Any) -> Any:
+        place = self.builder.gep(array, [self.builder.add(self.bases[k + 1], j)])
         return self.builder.load(self.builder.bitcast(place, kind.as_pointer()), align=self.size)
 
     def store(self, k: int, j: Any, value: Any, kind: Any) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from grid.core.errors import FieldError
 from grid.engine import HeatProblem, prepare
-from grid.engine.methods.explicit.box import Tiling, diffuse, find_tiling, is_homogeneous
+from grid.engine.methods.explicit.box import Tiling, advance, diffuse, find_tiling, is_homogeneous
 from grid.engine.methods.explicit.stepper import ExplicitStepper
 from grid.engine.methods.state import Bounds, HeatBalance, State
 
@@ -105,9 +105,10 @@ def test_a_row_of_any_width_and_place_gives_the_same_bytes():
 
 @pytest.mark.jit
 @pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("source", [0.0, {"expression": "50*exp(-x*x)"}], ids=["quiet", "source"])
 @pytest.mark.parametrize("boundaries", [MIXED, JOINED, {}], ids=["mixed", "periodic", "insulated"])
-def test_it_is_the_general_kernel_but_for_rounding(make_case, dimension, boundaries):
-    problem = some_problem(make_case, dimension, boundaries, material={
+def test_it_is_the_general_kernel_but_for_rounding(make_case, dimension, source, boundaries):
+    problem = some_problem(make_case, dimension, boundaries, source_term=source, material={
         "conductivity": [1.0, 2.0, 0.5][:dimension], "volumetric_heat_capacity": 2.0,
     })  # fmt: skip
     stepper = ExplicitStepper(prepare(problem, method="explicit").space, 1e-4)
@@ -120,7 +121,29 @@ def test_it_is_the_general_kernel_but_for_rounding(make_case, dimension, boundar
     np.testing.assert_allclose(fast.temperature, general.temperature, rtol=1e-12, atol=1e-13)
     assert fast.heat_balance.boundary_in == pytest.approx(general.heat_balance.boundary_in, rel=1e-11, abs=1e-13)
     assert fast.heat_balance.boundary_out == pytest.approx(general.heat_balance.boundary_out, rel=1e-11, abs=1e-13)
+    assert fast.heat_balance.generated == pytest.approx(general.heat_balance.generated, rel=1e-13)
+    assert fast.heat_balance.generated_absolute == fast.heat_balance.generated
     assert fast.bounds == general.bounds
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("is_isotropic", [True, False])
+def test_a_source_of_nothing_changes_no_byte_and_tiles_none_with_a_source(dimension, is_isotropic):
+    shape = (41, 53) if dimension == 2 else (19, 13, 18)
+    random = np.random.default_rng(3)
+    start, gains = random.random(shape), random.random(shape)
+    weights = (0.15,) if is_isotropic else (0.15, 0.1, 0.05)[:dimension]
+
+    def run(source, cut):
+        return advance(
+            start.copy(), start.copy(), weights, None, (False,) * dimension, 11, cut, is_parallel=cut.slabs > 1,
+            source=source,
+        ).tobytes()  # fmt: skip
+
+    plain = Tiling(1, 10_000, 1)
+    assert run(np.zeros(shape), plain) == run(None, plain)
+    for levels, width, slabs in [(2, 64, 1), (5, 16, 1), (3, 9, 3)]:
+        assert run(gains, Tiling(levels, width, slabs)) == run(gains, plain)
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
@@ -167,13 +190,20 @@ def test_heat_closes_on_a_high_temperature_over_many_steps(make_case):
 def test_loads_that_change_in_time_are_followed_step_by_step(make_case):
     boundaries = {"x_min": {"type": "temperature", "value": {"expression": "t"}}, "y_max": JOINED["y_max"],
                   "y_min": JOINED["y_min"]}  # fmt: skip
-    stepper = ExplicitStepper(prepare(some_problem(make_case, 2, boundaries), method="explicit", steps=9).space, 1e-4)
+    problem = some_problem(make_case, 2, boundaries, source_term=5.0)
+    stepper = ExplicitStepper(prepare(problem, method="explicit", steps=9).space, 1e-4)
     segment = stepper.make_segment(0.0, 0.001)
 
     fast = stepper.advance(start_of(stepper), segment, 0, segment.steps)
     general = stepper._advance_any(start_of(stepper), segment, 0, segment.steps)
 
     np.testing.assert_allclose(fast.temperature, general.temperature, rtol=1e-12, atol=1e-13)
+    assert fast.heat_balance.generated == pytest.approx(general.heat_balance.generated, rel=1e-13)
+
+
+@pytest.mark.parametrize(("source", "is_tiled"), [("1 + x", True), ("1 + t", False), ("1 + T", False)])
+def test_a_source_that_is_constant_in_time_stays_in_the_tiles(make_case, source, is_tiled):
+    assert is_homogeneous(some_problem(make_case, 2, MIXED, source_term={"expression": source})) is is_tiled
 
 
 @pytest.mark.jit
