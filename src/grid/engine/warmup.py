@@ -60,6 +60,7 @@ def list_groups() -> tuple[Group, ...]:
         Group("steady", _run_steady),
         Group("many cells", _run_multigrid),
         Group("melting", _run_melting),
+        Group("live", _run_live),
     )
 
 
@@ -222,3 +223,23 @@ def _run_melting() -> None:
     law = Enthalpy.melting(0.5, 1.0, 1.0, 1.0)
     material = Material((Constant(1.0),), volumetric_heat_capacity=HeatCapacity(law), enthalpy=law)
     _solve(replace(_box((6, 6), Constant(1.0), 0.01), materials=(material,)), "implicit")
+
+
+def _run_live() -> None:
+    """A tick of a plate by each method of live runs, without and with a source, and of a plate of two materials."""
+    from grid.engine.live.explicit_tick import ExplicitTick
+    from grid.engine.live.rkl2_tick import Rkl2Tick
+    from grid.engine.live.stepping import TickStepper
+    from grid.engine.space.discretise import discretise
+
+    kinds: tuple[tuple[Value, Value], ...] = (
+        (Constant(1.0), Constant(0.0)), (Constant(1.0), Constant(1.0)), (Expression("1 + x"), Constant(1.0))
+    )  # fmt: skip
+    for conductivity, source in kinds:
+        space = discretise(replace(_box((6, 6), conductivity, 1.0), source_term=source))
+        steppers: list[TickStepper] = [Rkl2Tick(space, 1e-3, 1e3)]
+        if isinstance(conductivity, Constant):
+            steppers.append(ExplicitTick(space, 2))
+        for stepper in steppers:
+            start = stepper.wrap(space.initial_temperature())
+            stepper.advance(start, space.loads(0.0), 1e-3)

@@ -43,11 +43,14 @@ class TickField:
         values: Flat array that holds the cells at the places of the stepper's window, and ghosts between them [K].
         before: Array like it with the field one step earlier, where the method has it: the last change of each cell.
         rate: Rate of change of the cells at this field [K/s], in the form of the method, where it keeps one.
+        rate_of: The stepper and the loads for which `rate` holds; under others it is computed again, to the bytes that
+            it has for equal ones.
     """
 
     values: FloatArray
     before: FloatArray | None = None
     rate: FloatArray | None = None
+    rate_of: tuple[object, Loads] | None = None
 
 
 class TickHeat(NamedTuple):

@@ -19,12 +19,12 @@ do not add up to a drift of what is smooth.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -84,9 +84,10 @@ class Code:
         function: Any = cgutils.get_or_insert_function(self.builder.module, kind, name)  # type: ignore[no-untyped-call]
         return self.builder.call(function, [a, b, c])
 
-    def flow(self, conductance: Any, one: Any, other: Any) -> Any:
-        """Emit g (one - other), the heat flow into `other`."""
-        return self.builder.fmul(conductance, self.builder.fsub(one, other))
+    def flow(self, conductances: Any, index: Any, one: Any, other: Any) -> Any:
+        """Emit g (one - other), the heat flow into `other`, with g from an array; the difference alone without one."""
+        difference = self.builder.fsub(one, other)
+        return difference if conductances is None else self.builder.fmul(self.load(conductances, index), difference)
 
 
 def emit_rows(
@@ -97,9 +98,11 @@ def emit_rows(
     Args:
         code: Where the instructions go.
         given: Pointers to the conductances (`depth` None in 2D), and numbers: `start`, `stride`, `plane`, `vectors`.
+            Without `along` the flows are differences, and `depth` only tells whether there are planes.
         rows: At a time.
         load: Gives the vector of the field at an index.
-        finish: Takes the index of a vector of cells, its field, and the net flow into it.
+        finish: Takes the index of a vector of cells, its field, and the net flow into it; without conductances those
+            along rows, across them and across planes.
     """
     builder, step, start, stride = code.builder, code.step, given["start"], given["stride"]
     bases = [start]
@@ -109,9 +112,7 @@ def emit_rows(
     for row in range(rows):
         before = load(builder.sub(bases[row], step))
         here.append(load(bases[row]))
-        entering.append(
-            code.flow(code.load(given["along"], bases[row]), code.shift(before, here[row], code.lanes - 1), here[row])
-        )
+        entering.append(code.flow(given["along"], bases[row], code.shift(before, here[row], code.lanes - 1), here[row]))
     entry = builder.block
     loop, done = builder.append_basic_block("vectors"), builder.append_basic_block("done")
     builder.branch(loop)
@@ -124,18 +125,18 @@ def emit_rows(
     below = load(builder.add(bases[rows], j))
     column = [above, *x, below]
     across = [
-        code.flow(code.load(given["across"], builder.add(bases[face], j)), column[face], column[face + 1])
+        code.flow(given["across"], builder.add(bases[face], j), column[face], column[face + 1])
         for face in range(rows + 1)
     ]
     for row in range(rows):
         at, to = builder.add(bases[row], j), builder.add(bases[row], following)
         after = load(to)
-        leaving = code.flow(code.load(given["along"], to), code.shift(x[row], after, code.lanes - 1), after)
-        heat = builder.fsub(inflow[row], code.shift(inflow[row], leaving, 1))
-        heat = builder.fadd(heat, builder.fsub(across[row], across[row + 1]))
+        leaving = code.flow(given["along"], to, code.shift(x[row], after, code.lanes - 1), after)
+        parts = [builder.fsub(inflow[row], code.shift(inflow[row], leaving, 1))]
+        parts.append(builder.fsub(across[row], across[row + 1]))
         if given["depth"] is not None:
-            heat = builder.fadd(heat, _depth_flow(code, given, load, x[row], at))
-        finish(at, x[row], heat)
+            parts.append(_depth_flow(code, given, load, x[row], at))
+        finish(at, x[row], parts if given["along"] is None else reduce(builder.fadd, parts))
         for phi, first, next_ in ((x[row], here[row], after), (inflow[row], entering[row], leaving)):
             phi.add_incoming(first, entry)
             phi.add_incoming(next_, builder.block)
@@ -149,8 +150,9 @@ def _depth_flow(code: Code, given: dict[str, Any], load: Callable[[Any], Any], x
     """Net flow from the planes before and behind, in 3D."""
     builder, plane = code.builder, given["plane"]
     before, behind = builder.sub(at, plane), builder.add(at, plane)
-    enter = code.flow(code.load(given["depth"], at), load(before), x)
-    leave = code.flow(code.load(given["depth"], behind), x, load(behind))
+    conductances = given["depth"] if given["along"] is not None else None
+    enter = code.flow(conductances, at, load(before), x)
+    leave = code.flow(conductances, behind, x, load(behind))
     return builder.fsub(enter, leave)
 
 
@@ -242,3 +244,17 @@ def _write_number(_typing, _address, _index, value):  # type: ignore[no-untyped-
 address_of: Any = _address_of  # (array): where its elements begin; None of None
 read_number: Any = _read_number  # (address, index, like): the number there, of the type of `like`
 write_number: Any = _write_number  # (address, index, value)
+
+if getattr(config, "DISABLE_JIT", False):  # in the interpreter an array stands for its address
+
+    def address_of(array: Any) -> Any:
+        """Return the array."""
+        return array
+
+    def read_number(array: Any, index: int, _like: Any) -> Any:
+        """Return a number of the array."""
+        return array[index]
+
+    def write_number(array: Any, index: int, value: Any) -> None:
+        """Set a number of the array."""
+        array[index] = value

@@ -14,6 +14,7 @@ import numpy as np
 
 from grid.engine.methods.padded.grid import Layout
 from grid.engine.methods.rkl2 import kernels
+from grid.engine.methods.rkl2.stages import Weights
 from grid.engine.problem.boundaries import Boundary
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.space.laws import Loads
@@ -27,7 +28,6 @@ from grid.engine.values.value import Value
 
 EXACT = 1e-10  # [-] largest difference of a cubic from a conductivity, over the conductivity
 MARGIN = 1.05  # [-] factor on the spectral radius, for the change of coefficients during a step
-Weights = tuple[float, float, float, float, float]  # mu, nu, kappa, forward, backward
 
 
 @dataclass(frozen=True)

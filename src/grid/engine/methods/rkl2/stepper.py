@@ -21,14 +21,15 @@ the heat balance counts what each stage applied, and closes to rounding.
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
 from grid.engine.errors import StepUnderflowError
 from grid.engine.loads.analysis import StepLimits
 from grid.engine.methods.bounds import keep_bounds, reason_without_bounds, tolerance_scale
-from grid.engine.methods.rkl2.rate import Flow, Moved, Weights
+from grid.engine.methods.rkl2.rate import Flow, Moved
+from grid.engine.methods.rkl2.stages import Weights, count_stages, make_weights
 from grid.engine.methods.state import Segment, State
 from grid.engine.methods.step_control import StepRule, shrink_aim
 from grid.engine.space.space import Space
@@ -44,24 +45,6 @@ RULE = StepRule(safety=0.8, growth=3.0, shrinkage=0.1)  # [-] factors on the len
 ROUNDING = math.ulp(1.0)
 SHORTEST = 1e-13  # [-] shortest step over the end time of the segment
 NOTHING: Weights = (0.0, 0.0, 0.0, 1.0, 0.0)  # [-] weights of a stage that is the rate of change alone
-
-
-@lru_cache(maxsize=256)
-def make_weights(stages: int) -> tuple[Weights, ...]:
-    """mu, nu, 1 - mu - nu, mu~ and gamma~ of the stages 1, 2, ..., for a step of 1."""
-    b = [1.0 / 3.0] * 3 + [(j * j + j - 2) / (2.0 * j * (j + 1)) for j in range(3, stages + 1)]
-    w = 4.0 / (stages * stages + stages - 2)
-    found: list[Weights] = [(1.0, 0.0, 0.0, b[1] * w, 0.0)]
-    for j in range(2, stages + 1):
-        mu = (2 * j - 1) / j * b[j] / b[j - 1]
-        nu = -(j - 1) / j * b[j] / b[j - 2]
-        found.append((mu, nu, 1.0 - mu - nu, mu * w, -(1.0 - b[j - 1]) * mu * w))
-    return tuple(found)
-
-
-def count_stages(radius: float) -> int:
-    """The least odd number of stages, 3 at least, that is stable for tau rho."""
-    return max(3, math.ceil(0.5 * (math.sqrt(9.0 + 8.0 * radius) - 1.0)) | 1)
 
 
 @dataclass(frozen=True)

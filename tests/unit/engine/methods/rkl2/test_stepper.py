@@ -7,7 +7,7 @@ from grid.core.errors import UnsupportedError
 from grid.engine import Constant, HeatProblem, Temperature, prepare, solve
 from grid.engine.methods.rkl2 import stepper as rkl2
 from grid.engine.methods.rkl2.rate import ScaledFlow, SpaceFlow, find_scale
-from grid.engine.methods.rkl2.stepper import count_stages, make_weights
+from grid.engine.methods.rkl2.stages import count_stages, make_weights
 from grid.engine.problem.boundaries import Convection, Radiation
 from grid.engine.problem.domain import Domain
 from grid.engine.problem.material import Material
