@@ -163,6 +163,16 @@ class StepUnderflowError(RunError):
         return self._tell(f"a step of {self.step_s:.3g} s is still too long")
 
 
+class DivergedError(RunError):
+    """A live run has temperatures that are no finite numbers; the tick is not shown."""
+
+    code, title = "diverged", "A run has no finite temperatures any more"
+    remedy = "weaken the events or sources that act there, or choose a finer tick"
+
+    def __str__(self) -> str:
+        return self._tell("temperatures are no finite numbers")
+
+
 class RunawayError(RunError):
     """A load that rises with temperature heats a part of the body faster than heat leaves it.
 

@@ -17,14 +17,16 @@ nothing is, A has no inverse but to a few digits, and the films are added to the
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from grid.engine.linear.systems import LinearSolver, make_solver
 from grid.engine.space.laws import FaceLaw, Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
+
+if TYPE_CHECKING:
+    from grid.engine.linear.systems import LinearSolver
 
 Kept = TypeVar("Kept")
 KEPT, KEPT_UNITS = 4, 16  # [-] operators and responses stored at once; responses to a unit of one load
@@ -69,7 +71,7 @@ class QuasiSteady:
 
     space: Space
     reference: float
-    _operators: OrderedDict[bytes, tuple[LinearSolver, FloatArray]] = field(default_factory=OrderedDict, repr=False)
+    _operators: OrderedDict[bytes, "tuple[LinearSolver, FloatArray]"] = field(default_factory=OrderedDict, repr=False)
     _responses: OrderedDict[bytes, Response] = field(default_factory=OrderedDict, repr=False)
     _units: OrderedDict[bytes, FloatArray] = field(default_factory=OrderedDict, repr=False)
     _conduction: "Conduction | None" = field(default=None, init=False, repr=False)
@@ -137,7 +139,9 @@ class QuasiSteady:
             total += strength * self._units[key]
         return total
 
-    def _operator(self, frozen: Space, loads: Loads) -> tuple[LinearSolver, FloatArray]:
+    def _operator(self, frozen: Space, loads: Loads) -> "tuple[LinearSolver, FloatArray]":
+        from grid.engine.linear.systems import make_solver  # loads SciPy
+
         if not frozen.problem.is_linear:
             solver = make_solver(frozen, loads, shift=0.0, tau=1.0)
             return solver, solver.solve(np.array(frozen.capacity))
@@ -191,6 +195,8 @@ class Conduction:
 
     def __init__(self, space: Space) -> None:
         loads = Loads(tuple(FaceLaw(0.0, 0.0, 0.0) for _ in space.patches), None, b"")
+        from grid.engine.linear.systems import make_solver  # loads SciPy
+
         self._space = space
         fastest = fastest_rate(space, loads)
         self._solver = make_solver(space, loads, shift=SHIFT * fastest, tau=1.0) if fastest > 0.0 else None

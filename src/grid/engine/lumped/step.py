@@ -99,7 +99,7 @@ class LumpedAdvance:
         mean = mean_temperature(old.space, state.temperature)
         past = state.temperature - self.predict(old, mean)
         past = np.zeros_like(past) if self.is_plain else np.where(self.space.capacity > 0.0, past, 0.0)
-        fading = _Fading.of(old, past)
+        fading = Fading.of(old.space, old.loads, past)
         following, heat = self._follow(state.temperature, old, mean, fading, (start, end), duration)
         new = self.look(state.temperature + (following - mean), end)
         left = past * math.exp(-fading.rate * duration)
@@ -122,7 +122,7 @@ class LumpedAdvance:
         field_: FloatArray,
         old: Moment,
         mean: float,
-        fading: "_Fading",
+        fading: "Fading",
         times: tuple[float, float],
         duration: float,
     ) -> tuple[float, float]:
@@ -131,7 +131,7 @@ class LumpedAdvance:
         if self.space.problem.is_linear:
             new = self.look(old.space.capacity * 0.0 + mean, end)
             if new.loads.operator_key == old.loads.operator_key:
-                following = _integrate(old.response, new.response, mean, fading, duration)
+                following = integrate_mean(old.response, new.response, mean, fading, duration)
                 return following, float(old.space.capacity.sum()) * (following - mean)
         half, _ = self._follow_one(field_, old, mean, fading, start, 0.5 * duration)
         between = half + old.response.shape(half) + fading.past * math.exp(-0.5 * fading.rate * duration)
@@ -139,20 +139,20 @@ class LumpedAdvance:
         return self._follow_one(field_, middle, mean, fading, 0.5 * (start + end), duration)
 
     def _follow_one(
-        self, field_: FloatArray, moment: Moment, mean: float, fading: "_Fading", time: float, duration: float
+        self, field_: FloatArray, moment: Moment, mean: float, fading: "Fading", time: float, duration: float
     ) -> tuple[float, float]:
         """The mean after `duration` with the response of one moment, and the heat that it takes up [J]."""
         capacity = float(moment.space.capacity.sum())
 
         def find_rise(other: float) -> float:
             response, slower = scale_rates(moment.response, capacity / other), fading.scale(capacity / other)
-            return _integrate(response, response, mean, slower, duration) - mean
+            return integrate_mean(response, response, mean, slower, duration) - mean
 
         if find_variation(self.space).capacity_of_temperature:
             found = find_mean_capacity(self.space, field_, capacity, find_rise, time)
             rise = find_rise(found)
             return mean + rise, found * rise
-        following = _integrate(moment.response, moment.response, mean, fading, duration)
+        following = integrate_mean(moment.response, moment.response, mean, fading, duration)
         return following, capacity * (following - mean)
 
     def _limit(self, mean: float, shape: FloatArray, bounds: Bounds, loads: Loads) -> FloatArray:
@@ -184,20 +184,20 @@ class LumpedAdvance:
 
 
 @dataclass(frozen=True)
-class _Fading:
+class Fading:
     """Decaying part of the shape: d, its rate of decay [1/s] and the rate at which it changes the mean [K/s]."""
 
     past: FloatArray
     rate: float
     drive: float
 
-    def scale(self, share: float) -> "_Fading":
+    def scale(self, share: float) -> "Fading":
         """Scale the drive for another heat capacity of the body, whose mean changes at `share` of the rate."""
         return replace(self, drive=share * self.drive)
 
     @classmethod
-    def of(cls, moment: Moment, past: FloatArray) -> "_Fading":
-        space, loads = moment.space, moment.loads
+    def of(cls, space: Space, loads: Loads, past: FloatArray) -> "Fading":
+        """What is left of the past, with the rate of its Rayleigh quotient under the films of some loads."""
         weight = inner_product(space.capacity, past**2)
         if not weight > 0.0:
             return cls(past, 0.0, 0.0)
@@ -211,7 +211,7 @@ class _Fading:
         return cls(past, rate, -exchanged / float(space.capacity.sum()))
 
 
-def _integrate(old: Response, new: Response, mean: float, fading: _Fading, duration: float) -> float:
+def integrate_mean(old: Response, new: Response, mean: float, fading: Fading, duration: float) -> float:
     """The mean after `duration`, exact for a rate that changes linearly from one response to the other."""
     decay, u = old.decay, mean - old.reference
     x = decay * duration

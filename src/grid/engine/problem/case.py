@@ -281,13 +281,14 @@ def _boundaries(reader: CaseReader, raw: object) -> dict[str, Boundary]:
     fields = reader.read_mapping("boundaries", raw, allowed=(*FACES, "internal"))
     found: dict[str, Boundary] = {}
     for face, entry in fields.items():
-        boundary = _boundary(reader, f"boundaries.{face}", entry)
+        boundary = read_boundary(reader, f"boundaries.{face}", entry)
         if boundary is not None:
             found[face] = boundary
     return found
 
 
-def _boundary(reader: CaseReader, path: str, raw: object) -> Boundary | None:
+def read_boundary(reader: CaseReader, path: str, raw: object) -> Boundary | None:
+    """Read the condition of a face, an object with its type; errors are noted with the reader."""
     if not isinstance(raw, Mapping):
         reader.refuse(path, "an object with a type")
         return None

@@ -5,14 +5,12 @@ else, numbers written so that they read back exactly. It holds no code. A checkp
 of the numerics, and any other is refused: their bytes would differ.
 """
 
-import hashlib
 import io
 import json
 import os
 import time
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ import numpy as np
 from grid.engine.errors import CheckpointError
 from grid.engine.methods.state import Bounds, HeatBalance, State
 from grid.engine.run.time_loop import Recorder, TimeLoop
+from grid.engine.values.content_hash import hash_content
 from grid.engine.version import compute_numerics_version
 
 if TYPE_CHECKING:
@@ -55,31 +54,7 @@ class Checkpoint:
 
 def compute_plan_hash(plan: "RunSpec") -> str:
     """Hash of all that decides the bytes of a run: the problem, the output times and the method with its facts."""
-    digest = hashlib.sha256()
-    for part in (plan.problem, plan.times, plan.method, plan.inputs, plan.summary.model):
-        _feed(digest, part)
-    return digest.hexdigest()
-
-
-def _feed(digest: Any, value: Any) -> None:
-    """Add a value by its content: type, then parts in order."""
-    digest.update(type(value).__name__.encode() + b"\0")
-    if is_dataclass(value):
-        for item in fields(value):
-            digest.update(item.name.encode() + b"\0")
-            _feed(digest, getattr(value, item.name))
-    elif isinstance(value, Mapping):
-        for key in sorted(value, key=str):
-            digest.update(str(key).encode() + b"\0")
-            _feed(digest, value[key])
-    elif isinstance(value, (tuple, list)):
-        digest.update(str(len(value)).encode() + b"\0")
-        for part in value:
-            _feed(digest, part)
-    elif isinstance(value, np.ndarray):
-        digest.update(f"{value.dtype.str}{value.shape}".encode() + b"\0" + np.ascontiguousarray(value).tobytes())
-    else:
-        digest.update(repr(value).encode() + b"\0")
+    return hash_content(plan.problem, plan.times, plan.method, plan.inputs, plan.summary.model)
 
 
 def pack(checkpoint: Checkpoint, plan: "RunSpec") -> bytes:
