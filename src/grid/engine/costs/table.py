@@ -151,6 +151,15 @@ TABLE: dict[str, Operation] = {
     "slopes_cell": Operation(9.2e-7, "array"),
     "melting_cell": Operation(4e-7, "array"),
     "flow_turn_cell": Operation(2.5e-7, "array"),
+    # live runs: a tick, a look at a cell, explicit steps with a source, stages of super-steps, stress and cycles
+    "live_tick": Operation(2e-4, "call"),
+    "live_stage": Operation(5e-6, "call"),
+    "live_look_cell": Operation(3.5e-9, "stencil"),
+    "live_step_cell_1d": Operation(1.2e-9, "stencil"),
+    "live_step_cell_2d": Operation(8e-10, "stencil"),
+    "live_step_cell_3d": Operation(1.7e-9, "stencil"),
+    "live_stage_cell": Operation(2.8e-9, "stencil"),
+    "live_structure_cell": Operation(6e-9, "array"),
     # a steady state
     "steady": Operation(1.4e-3, "call"),
     "steady_cell": Operation(8.1e-8, "array"),

@@ -1,6 +1,5 @@
 """Regions of the body that changes name: everything, a box, a disc (ball in 3D), or a region of the scene."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
+from grid.engine.limits import find_number
 from grid.engine.problem.domain import AXES
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.problem.reader import CaseReader
@@ -50,7 +50,7 @@ class Box:
         found = np.ones(problem.domain.cells, bool)
         for axis, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
             at = centres(problem.domain, axis)
-            found &= ((low <= at) & (at <= high)).reshape(_along(axis, problem.dimension))
+            found &= ((low <= at) & (at <= high)).reshape(along(axis, problem.dimension))
         return found
 
 
@@ -103,7 +103,7 @@ def squared_distance(problem: HeatProblem, centre: tuple[float, ...]) -> NDArray
     """Squares of the distances of the cell centres from a point, shape `cells` [m2]."""
     total = np.zeros(problem.domain.cells)
     for axis, at in enumerate(centre):
-        total += ((centres(problem.domain, axis) - at) ** 2).reshape(_along(axis, problem.dimension))
+        total += ((centres(problem.domain, axis) - at) ** 2).reshape(along(axis, problem.dimension))
     return total
 
 
@@ -148,13 +148,17 @@ def require_inside(path: str, position: tuple[float, ...], problem: HeatProblem)
         FieldError: It has another number of coordinates, or one that is not finite or not within the box.
     """
     domain = problem.domain
+    if not isinstance(position, tuple):
+        raise FieldError(path, f"{domain.dimension} numbers, one for each axis")
     bounds = [(low, low + size) for low, size in zip(domain.origin, domain.size, strict=True)]
     if len(position) != len(bounds):
         raise FieldError(path, f"{len(bounds)} numbers, one for each axis")
     for axis, (at, (low, high)) in enumerate(zip(position, bounds, strict=True)):
-        if not (math.isfinite(at) and low <= at <= high):
+        number = find_number(at)
+        if number is None or not low <= number <= high:
             raise FieldError(f"{path}[{axis}]", f"within the box along {AXES[axis]}: {low:g} to {high:g} m")
 
 
-def _along(axis: int, dimension: int) -> tuple[int, ...]:
+def along(axis: int, dimension: int) -> tuple[int, ...]:
+    """Shape that lays a list out along one axis of a box."""
     return tuple(-1 if other == axis else 1 for other in range(dimension))

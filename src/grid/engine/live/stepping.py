@@ -71,7 +71,10 @@ class TickStepper(Protocol):
     """
 
     name: str
-    window: Window
+
+    @property
+    def window(self) -> Window:
+        """Places of the cells in the arrays of its fields."""
 
     def wrap(self, temperature: FloatArray) -> TickField:
         """A flat field in the form of the method; the array is copied."""

@@ -1,0 +1,102 @@
+"""Commands: what changes the physics of a live run, each with the tick at whose beginning it takes effect.
+
+The log of a run is its commands in order of `seq`. Together with scene, clock and seed it is the whole input of a
+replay, so nothing else may change physics.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from grid.core.errors import FieldError
+from grid.engine.live.changes import Effective
+from grid.engine.problem.reader import CaseReader
+
+Kind = Literal["event", "end-event", "model", "rules", "mode"]
+KINDS: tuple[Kind, ...] = ("event", "end-event", "model", "rules", "mode")
+MAX_COMMANDS = 10_000  # [-] commands of a run
+
+
+@dataclass(frozen=True)
+class Command:
+    """One entry of the log.
+
+    Args:
+        seq: Its number, from 1.
+        kind: One of `KINDS`.
+        payload: As JSON: the event; or `{"seq": n}` of the event to end.
+        tick: At whose beginning it takes effect.
+    """
+
+    seq: int
+    kind: Kind
+    payload: Mapping[str, Any]
+    tick: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The command as a line of the log."""
+        return {"seq": self.seq, "kind": self.kind, "payload": dict(self.payload), "tick": self.tick}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a command at its tick.
+
+    Args:
+        seq: Its number.
+        tick: When.
+        effective: What it did; None where it was refused.
+        reason: Why it was refused; None where it was not.
+    """
+
+    seq: int
+    tick: int
+    effective: Effective | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class LogHeader:
+    """First line of a log: what the commands belong to.
+
+    Args:
+        spec_hash: Hash of scene and clock.
+        tick_s: Length of a tick [s].
+        steps: Steps of a tick.
+        seed: Of random numbers.
+        numerics_version, platform: Where the bytes of the fields hold.
+    """
+
+    spec_hash: str
+    tick_s: float
+    steps: int
+    seed: int
+    numerics_version: str
+    platform: str
+
+
+def read_commands(raw: Iterable[object]) -> Iterator[Command]:
+    """Read the commands of a log.
+
+    Raises:
+        FieldError, InvalidFieldsError: A line is none, their numbers do not increase, or they are too many.
+    """
+    last = 0
+    for index, line in enumerate(raw):
+        if index >= MAX_COMMANDS:
+            raise FieldError("log", f"at most {MAX_COMMANDS} commands")
+        reader = CaseReader()
+        names = ("seq", "kind", "payload", "tick")
+        fields = reader.read_mapping(f"log[{index}]", line, allowed=names, required=names)
+        seq, tick = (reader.read_integer(f"log[{index}].{name}", fields.get(name)) for name in ("seq", "tick"))
+        kind = reader.read_choice(f"log[{index}].kind", fields.get("kind"), KINDS)
+        payload = fields.get("payload")
+        if not isinstance(payload, Mapping):
+            reader.refuse(f"log[{index}].payload", "an object")
+        reader.finish()
+        if seq is None or tick is None or kind is None or not isinstance(payload, Mapping):
+            raise FieldError(f"log[{index}]", "a command")
+        if seq <= last or tick < 0:
+            raise FieldError(f"log[{index}].seq", "above that of the line before, with a tick of 0 or more")
+        last = seq
+        yield Command(seq, next(known for known in KINDS if known == kind), payload, tick)
