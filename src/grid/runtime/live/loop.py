@@ -1,0 +1,270 @@
+"""The loop of a live run in its own process: commands, pace, ticks, and what is told of them.
+
+The wall clock decides when a tick is computed, never what: everything that changes physics is a command with a tick,
+and a command whose tick has come is waited for until the database has it (`Committed`). The pipe is looked at between
+ticks, at least every two of them.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Protocol, cast
+
+from grid.core.errors import GridError, InputError
+from grid.engine.errors import DivergedError
+from grid.engine.live.clock import Clock, plan_clock
+from grid.engine.live.commands import Command, Kind
+from grid.engine.live.errors import RefusedChangeError
+from grid.engine.live.rule_definition import Rule
+from grid.engine.live.scene import Scene
+from grid.engine.live.session import Session
+from grid.engine.live.summary import TickSummary
+from grid.runtime.live.messages import (
+    Committed,
+    Control,
+    EndReason,
+    LiveCommand,
+    LiveEvent,
+    Looked,
+    Origin,
+    Propose,
+    Proposed,
+    Refused,
+    RunEnded,
+    RunStarted,
+    Saved,
+    StartRun,
+)
+from grid.runtime.live.pacing import Pace, PaceWatch, Speed
+from grid.runtime.live.sampling import SampleBuilder
+
+LOOK_S = 0.1  # [s] between two samples and batches of events
+LEAST_WAIT_S = 1e-3  # [s] for which the pipe is waited for while events are to be told
+MOST_LEAD = 8  # [-] ticks ahead of the current one for a command
+
+
+class Channel(Protocol):
+    """The pipe to the supervisor."""
+
+    def receive(self, timeout: float) -> object | None:
+        """The next message; None if none comes in time [s].
+
+        Raises:
+            EOFError: The supervisor is gone.
+        """
+
+    def send(self, message: object) -> None:
+        """Send a message."""
+
+
+class LiveLoop:
+    """A run, its pace and its supervisor.
+
+    Args:
+        start: What to run.
+        channel: To the supervisor.
+        clock: Monotonic time [s].
+    """
+
+    def __init__(self, start: StartRun, channel: Channel, clock: Callable[[], float] = time.monotonic) -> None:
+        self._channel, self._now, self._start = channel, clock, start
+        scene = Scene.from_json(start.scene)
+        plan: Clock = plan_clock(scene, float(start.tick_s), method=start.method)
+        rules = [Rule.from_json(rule) for rule in start.rules]
+        self.session = (
+            Session(scene, plan, seed=start.seed, rules=rules, threads=start.threads)
+            if start.saved is None
+            else Session.load(start.saved, scene, plan, threads=start.threads)
+        )
+        self.pace = Pace.start(
+            clock(), tick_s=plan.tick, rate=start.rate, speed=start.speed, tick=self.session.tick,
+            is_paused=start.is_paused,
+        )  # fmt: skip
+        self._watch, self._samples = PaceWatch(), SampleBuilder()
+        self._events: list[LiveEvent] = []
+        self._uncommitted: dict[int, LiveCommand] = {}  # proposed, not in the database yet
+        self._last_proposed = 0
+        self._looked, self._processor = clock(), 0.0
+        self._stop: EndReason | None = None
+        self._switches = len(self.session.state.model.switches)
+
+    def run(self) -> RunEnded:
+        """Run until the run is stopped or diverges; the last message is returned, and has been sent."""
+        summary, session = self.session.summary, self.session
+        self._channel.send(
+            RunStarted(session.tick, session.clock.method, session.clock.steps, session.clock.price, _plain(summary))
+        )
+        message = ""
+        try:
+            self._catch_up()
+            while self._stop is None:
+                self._turn()
+        except DivergedError as error:
+            self._stop, message = "diverged", str(error)
+        self._tell(force=True)
+        saved = session.save()
+        ended = RunEnded(session.tick, self._stop or "ok", message, session.hash(), saved)
+        self._channel.send(ended)
+        return ended
+
+    def _catch_up(self) -> None:
+        """Take up the log beyond the saved state, and recompute to where viewers were, without pace."""
+        for command in self._start.log:
+            self._execute(command)
+        before = self.session.tick
+        while self.session.tick < self._start.until and self._stop is None:
+            self._advance()
+            self._drain(0.0)
+        if self._start.until > before:
+            self._note("resumed", "run", {"from_tick": before, "to_tick": self.session.tick}, "wall")
+        now = self._now()
+        self.pace = Pace.start(
+            now, tick_s=self.pace.tick_s, rate=self.pace.rate, speed=self.pace.speed, tick=self.session.tick,
+            is_paused=self.pace.is_paused,
+        )  # fmt: skip
+
+    def _turn(self) -> None:
+        """One decision of the pace, and what follows from it."""
+        self.pace, order = self.pace.decide(self._now())
+        if order.action == "wait":
+            self._drain(self._shorten(order.seconds))
+        elif order.action == "slip":
+            self._note("slip", "pace", {"slipped_s": order.seconds, "slips": self.pace.slips}, "wall")
+        elif self._is_held():
+            self._drain(LOOK_S)  # rule: the tick of a command is committed before that tick is computed
+        else:
+            self._advance()
+            self.pace = self.pace.finish()
+        self._tell()
+
+    def _shorten(self, seconds: float) -> float:
+        """A wait that does not outlast the next batch of events and samples."""
+        return min(seconds, max(LEAST_WAIT_S, self._looked + LOOK_S - self._now())) if self._events else seconds
+
+    def _is_held(self) -> bool:
+        """True while a command of the tick that comes next is not in the database yet."""
+        return any(command.tick == self.session.tick for command in self._uncommitted.values())
+
+    def _advance(self) -> None:
+        started = time.process_time()
+        self.session.advance()
+        self._processor = time.process_time() - started
+        self._note_tick(self.session.summary)
+
+    def _note_tick(self, summary: TickSummary) -> None:
+        """Gather what a tick shows, and note what happened at it."""
+        self._samples.add(summary)
+        for outcome in self.session.take_outcomes():
+            kind, payload = "applied", dict[str, Any](seq=outcome.seq)
+            if outcome.effective is None:
+                kind, payload["reason"] = "refused", outcome.reason
+            else:
+                payload["effective"] = asdict(outcome.effective)
+            self._note(kind, str(outcome.seq), payload, tick=outcome.tick)
+        switches = self.session.state.model.switches
+        for switch in switches[self._switches :]:
+            payload = asdict(switch) | {"bound": str(switch.bound)}
+            self._note("switch", switch.model, payload, tick=switch.tick)
+        self._switches = len(switches)
+        for change in self.session.take_transitions():
+            self._note("alert", f"{change.rule}-{change.alert}-{change.after}", change.to_json(), tick=change.tick)
+        for failure in self.session.take_failures():
+            self._note(failure.kind, failure.name, failure.payload, tick=failure.tick)
+
+    def _drain(self, seconds: float) -> None:
+        """Handle what is in the pipe; wait for the first message as long as allowed."""
+        message = self._channel.receive(seconds)
+        while message is not None:
+            self._handle(message)
+            message = self._channel.receive(0.0)
+
+    def _handle(self, message: object) -> None:
+        if isinstance(message, Propose):
+            ticks = {command.seq: self._propose(command, message.lead) for command in message.commands}
+            self._channel.send(Proposed(ticks))
+        elif isinstance(message, Committed):
+            for seq in message.seqs:
+                command = self._uncommitted.pop(seq, None)
+                if command is not None:
+                    self._execute(command)
+        elif isinstance(message, Refused):
+            for seq in message.seqs:
+                self._uncommitted.pop(seq, None)
+        elif isinstance(message, Control):
+            self._control(message.command)
+
+    def _propose(self, command: LiveCommand, lead: int) -> int:
+        """The tick of a command: `lead` ticks ahead, never before an earlier immediate one; or that of its time."""
+        current = self.session.tick
+        tick = max(current + min(max(lead, 1), MOST_LEAD), self._last_proposed)
+        if command.at_s is None:
+            self._last_proposed = tick
+        else:
+            tick = max(tick, self.session.find_tick(command.at_s))
+        self._uncommitted[command.seq] = LiveCommand(command.seq, command.kind, command.payload, tick)
+        return tick
+
+    def _execute(self, command: LiveCommand) -> None:
+        """Give a committed command to the session, which applies it at its tick."""
+        kind = cast("Kind", command.kind)
+        given = Command(command.seq, kind, command.payload, command.tick or 0)
+        try:
+            self.session.execute(given)
+        except (RefusedChangeError, InputError) as error:
+            payload = {"seq": command.seq, "reason": str(error)}
+            self._note("refused", str(command.seq), payload, tick=command.tick)
+
+    def _control(self, command: LiveCommand) -> None:
+        """Change the pace; a number outside its limits is told and changes nothing."""
+        now, payload = self._now(), command.payload
+        try:
+            if command.kind == "pause":
+                self.pace = self.pace.pause()
+            elif command.kind == "resume":
+                self.pace = self.pace.resume(now)
+            elif command.kind == "step":
+                self.pace = self.pace.step(int(payload["ticks"]))
+            elif command.kind == "speed":
+                self.pace = self.pace.change_speed(cast("Speed", payload["speed"]), now)
+            elif command.kind == "checkpoint":
+                data = self.session.save()
+                digest = hashlib.sha256(data).hexdigest()
+                self._channel.send(Saved(command.seq, self.session.tick, data, digest))
+            elif command.kind == "stop":
+                self._stop = "stopped_by_user"
+        except (GridError, KeyError, TypeError, ValueError) as error:
+            self._note("refused", str(command.seq), {"seq": command.seq, "reason": str(error)}, "wall")
+            return
+        state = {"seq": command.seq, "kind": command.kind, "paused": self.pace.is_paused, "speed": self.pace.speed}
+        self._note("state", str(command.seq), state, "wall")
+
+    def _note(
+        self, kind: str, key: str, payload: dict[str, Any], origin: Origin = "engine", *, tick: int | None = None
+    ) -> None:
+        clock, at = self.session.clock, self.session.tick if tick is None else tick
+        self._events.append(LiveEvent(at, at * clock.steps, clock.time(at), kind, key, payload, origin))
+
+    def _tell(self, *, force: bool = False) -> None:
+        """Send events and a sample, ten times a second at most."""
+        now = self._now()
+        if not force and now - self._looked < LOOK_S:
+            return
+        ratio = self.pace.find_ratio(now)
+        self._watch, news = self._watch.look(ratio, now)
+        if news is not None:
+            self._note(news, "pace", {"ratio": ratio, "simulated_rate": self.pace.find_simulated_rate(now)}, "wall")
+        shown = {
+            "ratio": ratio, "simulated_rate": self.pace.find_simulated_rate(now), "slips": float(self.pace.slips),
+            "slipped_s": self.pace.slipped_s, "processor_s": self._processor,
+        }  # fmt: skip
+        sample = self._samples.take(shown)
+        if self._events or sample is not None:
+            self._channel.send(Looked(tuple(self._events), sample))
+            self._events = []
+        self._looked = now
+
+
+def _plain(summary: TickSummary) -> dict[str, Any]:
+    """What a tick shows, as JSON."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in summary._asdict().items()}
