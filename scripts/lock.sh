@@ -15,3 +15,4 @@ for peer in devito fipy jax scipy; do  # of the benchmarks; pinned by hand, so t
   lock --no-deps --no-annotate "benchmarks/engine/peers/$peer.in" -o "benchmarks/engine/peers/$peer.txt"
 done
 lock --no-deps --no-annotate benchmarks/peers/procrastinate.in -o benchmarks/peers/procrastinate.txt
+lock --no-deps --no-annotate benchmarks/live/peers/pypde.in -o benchmarks/live/peers/pypde.txt
