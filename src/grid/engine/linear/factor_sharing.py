@@ -57,7 +57,7 @@ def find_key() -> bytes | None:
 def recall(key: bytes | None) -> "SparseLU | Cholesky | None":
     """Return the stored factors of a key of `find_key`; None where they are no longer stored."""
     kept = _kept.get()
-    if kept is None or key not in kept.factors:
+    if kept is None or key is None or key not in kept.factors:
         return None
     kept.factors.move_to_end(key)
     return kept.factors[key]

@@ -120,7 +120,8 @@ def find_strain(
 ) -> float:  # fmt: skip
     """Common strain of a free plate, from which no force remains; 0 where nothing is stiff; see `observe_cells`."""
     planes, rows_, columns, plane, row, start = window
-    rows, filled = make_rows(laws), np.int64(0)  # a plain 0 is a type of its own, and compiled once more
+    rows = make_rows(laws)
+    filled: Any = np.int64(0)  # a plain 0 is a type of its own, and compiled once more
     rows[FLOW, :], rows[WEIGHT, :] = 0.0, 0.0
     force, force_lost, stiff, stiff_lost = 0.0, 0.0, 0.0, 0.0
     for p in range(planes):
@@ -284,7 +285,8 @@ def observe_cells(
     """
     planes, rows_, columns, plane, row, start = window
     rates, starts, steps = creep
-    rows, filled = make_rows(laws), np.int64(0)  # a plain 0 is a type of its own, and compiled once more
+    rows = make_rows(laws)
+    filled: Any = np.int64(0)  # a plain 0 is a type of its own, and compiled once more
     single, gates = np.empty(STRIP, np.float32), np.empty(STRIP, np.float32)
     found[:] = 0.0
     found[USED] = -1.0
@@ -326,7 +328,8 @@ def read_cells(
 ) -> None:  # fmt: skip
     """Signed stress and utilisation of every cell, for pictures; arguments as those of `observe_cells`."""
     planes, rows_, columns, plane, row, start = window
-    rows, single, filled = make_rows(laws), np.empty(STRIP, np.float32), np.int64(0)
+    rows, single = make_rows(laws), np.empty(STRIP, np.float32)
+    filled: Any = np.int64(0)
     for p in range(planes):
         for r in range(rows_):
             for c in range(0, columns, STRIP):

@@ -95,18 +95,22 @@ class LiveLoop:
         self._channel.send(
             RunStarted(session.tick, session.clock.method, session.clock.steps, session.clock.price, _plain(summary))
         )
-        message = ""
+        reason, message = self._go_on()
+        self._tell(force=True)
+        saved = session.save()
+        ended = RunEnded(session.tick, reason, message, session.hash(), saved)
+        self._channel.send(ended)
+        return ended
+
+    def _go_on(self) -> tuple[EndReason, str]:
+        """Run to the end; why it ended, and one sentence where that is a failure."""
         try:
             self._catch_up()
             while self._stop is None:
                 self._turn()
         except DivergedError as error:
-            self._stop, message = "diverged", str(error)
-        self._tell(force=True)
-        saved = session.save()
-        ended = RunEnded(session.tick, self._stop or "ok", message, session.hash(), saved)
-        self._channel.send(ended)
-        return ended
+            return "diverged", str(error)
+        return self._stop, ""
 
     def _catch_up(self) -> None:
         """Take up the log beyond the saved state, and recompute to where viewers were, without pace."""

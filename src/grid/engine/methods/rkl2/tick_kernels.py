@@ -351,7 +351,7 @@ def advance_parallel(
             slab: Any = np.int64(part)
             _slab(places, faces, sizes, slab, parts, k, levels, last, numbers, scale, cells, largest, share)
         for part in prange(parts - 1):  # the cells between a slab and the one before it
-            middle = sizes[0] * (np.int64(part) + 1) // parts
+            middle: Any = sizes[0] * (np.int64(part) + 1) // parts
             for t in range(1, levels):
                 low: Any = middle - t
                 _level(k + t, last, places, faces, sizes, low, middle + t, numbers, scale, cells, largest, share)
