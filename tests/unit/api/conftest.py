@@ -3,7 +3,8 @@
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -49,13 +50,83 @@ def hasher() -> PasswordHasher:
     return PasswordHasher(memory_kib=8, passes=1)
 
 
-@pytest.fixture
-def settings(tmp_path, empty_database) -> Settings:
-    """A data folder of the test's own, and no `.env`."""
-    home = tmp_path / "home"
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """One event loop for all clients: a loop for each request would take most of a test's time."""
+    with start_blocking_portal() as opened:
+        yield opened
+
+
+def make_settings(folder: Path, empty_database: Path) -> Settings:
+    """A data folder in `folder`, and no `.env`."""
+    home = folder / "home"
     home.mkdir(mode=0o700)
     shutil.copy(empty_database, home / "grid.db")
     return Settings(_env_file=None, grid_home=home)
+
+
+@contextmanager
+def open_container(settings: Settings, bell: CountingBell, hasher: PasswordHasher) -> Iterator[Container]:
+    doubles = Provider(scope=Scope.APP)
+    doubles.provide(lambda: bell, provides=Doorbell)
+    doubles.provide(lambda: Catalogue(), provides=ImageCatalogue)  # noqa: PLW0108 - a class would be asked what it needs
+    doubles.provide(lambda: hasher, provides=PasswordHasher)
+    wiring = make_container(settings, doubles)
+    try:
+        yield wiring
+    finally:
+        wiring.close()
+
+
+@dataclass
+class Clients:
+    """Clients of an application."""
+
+    app: FastAPI
+    uow: UnitOfWork
+    hasher: PasswordHasher
+    portal: BlockingPortal
+    stack: ExitStack
+
+    def connect(self) -> TestClient:
+        """Make a client that nobody knows; answers 500 instead of raising, as a server does."""
+        client = TestClient(self.app, base_url=ADDRESS, raise_server_exceptions=False, follow_redirects=False)
+        client.portal = self.portal
+        self.stack.callback(client.close)
+        return client
+
+    def add_user(self, username: str, role: Role = Role.USER) -> UUID:
+        password_hash = self.hasher.hash(PASSWORD)
+        with self.uow.begin() as tx:
+            return tx.users.add(username=username, password_hash=password_hash, role=role, now=tx.now()).id
+
+    def log_in(self, username: str = "alice", role: Role = Role.USER) -> TestClient:
+        """Log in somebody new through the API."""
+        client = self.connect()
+        client.user_id = self.add_user(username, role)
+        answer = client.post("/api/v1/auth/login", json={"username": username, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return client
+
+
+@pytest.fixture(scope="session")
+def open_clients(empty_database, hasher, portal) -> Callable[[Path], AbstractContextManager[Clients]]:
+    """Open an application on a data folder in the folder given, for the tests of a module that change nothing in it."""
+
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Clients]:
+        settings = make_settings(folder, empty_database)
+        with open_container(settings, CountingBell(), hasher) as container, ExitStack() as stack:
+            yield Clients(create_app(container=container), container.get(UnitOfWork), hasher, portal, stack)
+
+    return opened
+
+
+@pytest.fixture
+def settings(tmp_path, empty_database) -> Settings:
+    """A data folder of the test's own, and no `.env`."""
+    return make_settings(tmp_path, empty_database)
 
 
 @pytest.fixture
@@ -67,13 +138,8 @@ def bell() -> CountingBell:
 @pytest.fixture
 def container(settings, bell, hasher) -> Iterator[Container]:
     """Grid's own wiring, but for the doorbell, the images and the price of a password."""
-    doubles = Provider(scope=Scope.APP)
-    doubles.provide(lambda: bell, provides=Doorbell)
-    doubles.provide(lambda: Catalogue(), provides=ImageCatalogue)  # noqa: PLW0108 - a class would be asked what it needs
-    doubles.provide(lambda: hasher, provides=PasswordHasher)
-    wiring = make_container(settings, doubles)
-    yield wiring
-    wiring.close()
+    with open_container(settings, bell, hasher) as wiring:
+        yield wiring
 
 
 @pytest.fixture
@@ -88,52 +154,29 @@ def app(container) -> FastAPI:
     return create_app(container=container)
 
 
-@pytest.fixture(scope="session")
-def portal() -> Iterator[BlockingPortal]:
-    """One event loop for all clients: a loop for each request would take most of a test's time."""
-    with start_blocking_portal() as opened:
-        yield opened
-
-
 @pytest.fixture
-def connect(app, portal) -> Iterator[Callable[[], TestClient]]:
-    """Make a client that nobody knows; answers 500 instead of raising, as a server does."""
+def clients(app, uow, hasher, portal) -> Iterator[Clients]:
+    """Makes clients of the application."""
     with ExitStack() as stack:
-
-        def make() -> TestClient:
-            client = TestClient(app, base_url=ADDRESS, raise_server_exceptions=False, follow_redirects=False)
-            client.portal = portal
-            stack.callback(client.close)
-            return client
-
-        yield make
+        yield Clients(app, uow, hasher, portal, stack)
 
 
 @pytest.fixture
-def add_user(uow, hasher) -> Callable[..., UUID]:
-    """Make a user: `add_user("carol", role=Role.ADMINISTRATORISTRATOR)`; all have `PASSWORD`."""
-
-    def add(username: str, role: Role = Role.USER) -> UUID:
-        password_hash = hasher.hash(PASSWORD)
-        with uow.begin() as tx:
-            return tx.users.add(username=username, password_hash=password_hash, role=role, now=tx.now()).id
-
-    return add
+def connect(clients) -> Callable[[], TestClient]:
+    """Make a client that nobody knows."""
+    return clients.connect
 
 
 @pytest.fixture
-def client_for(connect, add_user) -> ClientFor:
+def add_user(clients) -> Callable[..., UUID]:
+    """Make a user: `add_user("carol", role=Role.ADMINISTRATOR)`; all have `PASSWORD`."""
+    return clients.add_user
+
+
+@pytest.fixture
+def client_for(clients) -> ClientFor:
     """Log in somebody new through the API: `client_for("alice")`; `client.user_id` is the user's id."""
-
-    def log_in(username: str = "alice", role: Role = Role.USER) -> TestClient:
-        client = connect()
-        client.user_id = add_user(username, role)
-        answer = client.post("/api/v1/auth/login", json={"username": username, "password": PASSWORD})
-        assert answer.status_code == 200, answer.text
-        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        return client
-
-    return log_in
+    return clients.log_in
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from grid.database import schema
+from grid.database.users import Role
 
 JOBS = "/api/v1/jobs"
 JSON = {"Content-Type": "application/json"}
@@ -101,12 +102,29 @@ WRONG_SUBMISSIONS = {
 }
 
 
-@pytest.fixture
-def stored(uow):
+@pytest.fixture(scope="module")
+def clients(open_clients, tmp_path_factory):
+    """Clients of one application for all tests here, as nothing that they send may change it."""
+    with open_clients(tmp_path_factory.mktemp("refused")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def alice(clients):
+    return clients.log_in("alice")
+
+
+@pytest.fixture(scope="module")
+def administrator(clients):
+    return clients.log_in("root", Role.ADMINISTRATOR)
+
+
+@pytest.fixture(scope="module")
+def stored(clients):
     """Count what is in the tables that a submission could reach."""
 
     def count() -> dict[str, int]:
-        with uow.read() as tx:
+        with clients.uow.read() as tx:
             return {
                 name: tx.connection.execute(select(func.count()).select_from(schema.metadata.tables[name])).scalar_one()
                 for name in TABLES
