@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.support.databases import Maker, PostgresMaker, SqliteMaker, opened, start_or_leave_out
 from tests.support.postgres import PostgresServer
+from tests.support.tracing import pause_coverage
 
 from grid.database.engine import Database
 from grid.database.uow import UnitOfWork
@@ -25,6 +26,13 @@ os.environ["GRID_CALIBRATION"] = "off"
 def pytest_configure(config: pytest.Config) -> None:
     """Let runs take as long as they do: a machine that is busy is no fault of theirs."""
     config.addinivalue_line("filterwarnings", "ignore::grid.engine.progress.SlowRunWarning")
+
+
+@pytest.fixture
+def without_coverage() -> Iterator[None]:
+    """Count no lines in this process: for long tests of lines that shorter tests, or another process, cover."""
+    with pause_coverage():
+        yield
 
 
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]

@@ -342,6 +342,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(1800)  # 2,000 histories of the long form on a busy machine
+@pytest.mark.usefixtures("without_coverage")  # the tests of the ledger count its lines
 def test_the_ledger_behaves_as_its_model_in_every_history(database_maker, tmp_path):
     moves: Counter[tuple[JobStatus, JobStatus]] = Counter()
     clock = HandClock()

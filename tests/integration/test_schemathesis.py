@@ -95,6 +95,7 @@ def has_inputs(operation: APIOperation) -> bool:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("without_coverage")  # the lines to count are those of the server's process
 @pytest.mark.parametrize("role", ROLES)
 def test_no_answer_is_a_server_error_or_undocumented(service, role):
     every = operations(service)

@@ -10,6 +10,8 @@ from scipy.sparse.linalg import expm_multiply
 
 from grid.engine import HeatProblem, solve
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 
 def centres(cells, length=1.0):
     return (np.arange(cells) + 0.5) * length / cells

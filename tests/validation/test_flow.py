@@ -11,6 +11,8 @@ from grid.engine.linear.systems import assemble
 from grid.engine.space.discretise import discretise
 from grid.engine.verification.quantities import compute_rms_error
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 
 def channel(peclet, cells=12, **changes):
     """Flow of Peclet number v L / alpha between faces held at 0 and 1."""

@@ -6,6 +6,8 @@ import pytest
 from grid.core.errors import FieldError
 from grid.engine import HeatProblem, solve
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 SIGMA = 5.670374419e-8
 
 

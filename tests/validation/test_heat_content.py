@@ -12,6 +12,8 @@ from grid.engine.errors import NotConvergedError
 from grid.engine.linear.iteration import solve_balance
 from grid.engine.space.discretise import discretise
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 PEAK = {  # 100 kJ/kg of melting written as a box of the heat capacity, 2 K wide
     "dimension": 1,
     "temperature_unit": "degC",

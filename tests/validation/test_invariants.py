@@ -17,6 +17,8 @@ from grid.engine import HeatProblem, Solution, estimate, solve
 from grid.engine.methods import METHODS
 from grid.engine.verification.quantities import compute_rms_error
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 # `forced` takes no problem but one with a source of place and time, which none of these has
 NAMES = ("auto", *(method.name for method in METHODS if method.name != "forced"))
 TOLERANCE = 1e-4  # of the span, in time

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from grid.engine import HeatProblem, solve
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 METHODS = ("explicit", "implicit")
 random_problems = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -12,6 +12,8 @@ from grid.engine import HeatProblem, Solution, solve
 from grid.engine.verification.quantities import asked_times, compute_quantity
 from grid.engine.verification.verification import Row, verify_case
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 DATA = Path(__file__).parent / "data"
 SOURCES = Path(__file__).parents[2] / "src" / "grid"
 CASES: list[dict[str, Any]] = json.loads((DATA / "cases.json").read_text())["cases"]

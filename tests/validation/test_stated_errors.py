@@ -10,6 +10,8 @@ from grid.engine import HeatProblem, solve
 from grid.engine.results.ladder import UNSEEN, judge
 from grid.engine.run.warnings import find_warnings
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 RING = {"x_min": {"type": "periodic"}, "x_max": {"type": "periodic"}}
 HELD = {"x_min": {"type": "temperature", "value": 1.0}}
 

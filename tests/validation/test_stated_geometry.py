@@ -8,6 +8,8 @@ import pytest
 from grid.engine import HeatProblem, solve
 from grid.engine.space.coverage import find_coverage
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 CELLS, FINER = 12, 25  # an odd number of parts, so that the centres of cells are those of the reference
 
 

@@ -9,6 +9,8 @@ from grid.core.errors import FieldError, InputError, UnsupportedError
 from grid.engine import HeatProblem, solve
 from grid.engine.verification.quantities import compute_observed_order
 
+pytestmark = pytest.mark.usefixtures("without_coverage")
+
 SHEARED = {2: [[2.0, 0.7], [0.7, 1.0]], 3: [[2.0, 0.7, -0.3], [0.7, 1.0, 0.2], [-0.3, 0.2, 0.8]]}
 SLOPE = (3.0, -2.0, 1.5)
 

@@ -1,5 +1,6 @@
 """Short ways to write problems."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,13 @@ def build_case(dimension: int = 1, **changes: Any) -> dict[str, Any]:
         "resolution": {"cells": [8] * dimension, "steps": 20, "end_time": 0.1},
     }
     return case | changes
+
+
+@pytest.fixture(autouse=True)
+def count_compiled_kernels_elsewhere(request: pytest.FixtureRequest) -> None:
+    """The pass without compilation runs the tests marked `jit` again and counts their lines."""
+    if request.node.get_closest_marker("jit") and not os.environ.get("NUMBA_DISABLE_JIT"):
+        request.getfixturevalue("without_coverage")
 
 
 @pytest.fixture(scope="session")
