@@ -30,6 +30,7 @@ METHODS = (
     {"model": "corrected"},
     {"model": "auto"},
 )
+UNITS = ("degC", "K", "relative")
 
 
 def expression(text):
@@ -65,12 +66,21 @@ def audit(solution):
     return next(one for one in solution.audits if one.name == "load_integral")
 
 
-@pytest.mark.parametrize("options", METHODS, ids=str)
+@pytest.mark.usefixtures("without_coverage")
+@pytest.mark.parametrize(
+    ("options", "draws"),
+    [
+        *((options, 3) for options in METHODS[:2]),
+        *((options, 1) for options in METHODS[2:]),  # of 5,000 steps each, or with further runs
+        *(pytest.param(options, 3, marks=pytest.mark.physics) for options in METHODS[3:]),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("start", [0.0, 20.0])
-def test_pulses_of_random_place_and_width_put_in_their_heat(options, start):
+def test_pulses_of_random_place_and_width_put_in_their_heat(options, draws, start):
     """Boxes and Gaussians down to 1e-7 of the run: the mean rise is the integral over the capacity of the rod."""
     rng = np.random.default_rng(11)
-    for _ in range(1 if options.get("method") == "explicit" else 3):  # 5,000 steps each
+    for _ in range(draws):
         width, centre = float(END * 10.0 ** rng.uniform(-7, -1.5)), float(rng.uniform(20.0, 80.0))
         height = 1.0 / width * CAPACITY * LENGTH  # a rise of about one kelvin whatever the width
         height = min(height, 1e10)
@@ -112,6 +122,7 @@ def test_pulses_in_the_body_and_with_varying_properties(changes):
         assert rise(run(case, method="implicit", steps=30)) == pytest.approx(right, rel=0.05)
 
 
+@pytest.mark.usefixtures("without_coverage")
 def test_a_pulse_of_the_ambient_or_of_a_film_gives_the_heat_of_newtons_law():
     """One cell, h A dT << C dT/dt: T' = h (T_a - T) / (c L), by quadrature of the exact solution for a weak film."""
     width, film = 0.05, 0.5
@@ -193,8 +204,16 @@ def test_a_source_that_begins_while_a_body_is_uniform_is_solved_whatever_its_str
     assert rise(run(case)) == pytest.approx(amplitude * 1000.0 / 2e6, rel=1e-6)
 
 
-@pytest.mark.parametrize("options", [{}, {"method": "rkl2", "tolerance": 1e-4}, {"model": "auto"}], ids=str)
-@pytest.mark.parametrize("unit", ["relative", "K", "degC"])
+@pytest.mark.usefixtures("without_coverage")
+@pytest.mark.parametrize(
+    ("unit", "options"),
+    [
+        *((unit, options) for unit in UNITS for options in ({}, {"method": "rkl2", "tolerance": 1e-4})),
+        *((unit, {"model": "auto"}) for unit in UNITS[:1]),
+        *(pytest.param(unit, {"model": "auto"}, marks=pytest.mark.physics) for unit in UNITS[1:]),
+    ],
+    ids=str,
+)
 def test_the_level_of_a_uniform_start_changes_no_step(options, unit):
     """Loads move with the level; fields differ by the shift and by rounding."""
     found = []
@@ -229,6 +248,7 @@ def test_loads_of_place_and_time_are_not_passed_over():
         assert solution.metrics["heat_generated"] == pytest.approx(heat, rel=1e-3)
 
 
+@pytest.mark.usefixtures("without_coverage")
 def test_a_front_of_place_and_time_heats_what_it_has_passed():
     """q where x < v t over a rod of 20 cells: q L end / 2, on cells that switch one after another."""
     solution = run(ROD | {"source_term": expression("where(x < 0.0002*t, 1e5, 0)")})
@@ -407,6 +427,7 @@ def test_a_tolerance_that_cannot_be_kept_is_refused_before_the_run(method, toler
         prepare(HeatProblem.from_case(case), method=method, tolerance=tolerance)
 
 
+@pytest.mark.usefixtures("without_coverage")
 def test_the_least_tolerance_that_is_accepted_is_kept():
     """From a sudden start, against the matrix exponential of the same finite volumes."""
     cells = 10

@@ -93,7 +93,13 @@ def make_random_case(rng):
     }, direction
 
 
-@pytest.mark.parametrize("seed", range(40))
+LONG = (22, 26, 36, 39)  # take seconds each
+
+
+@pytest.mark.usefixtures("without_coverage")
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.physics if seed in LONG else ()) for seed in range(40)]
+)
 def test_readings_of_random_problems_stay_within_the_data(seed):
     rng = np.random.default_rng(seed)
     case, direction = make_random_case(rng)
