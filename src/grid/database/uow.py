@@ -1,6 +1,6 @@
 """The unit of work: one ledger transition is one transaction, written out as `with uow.begin() as tx:` in a service."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from grid.database.transaction import DatabaseTransaction
 from grid.database.transitions import TransitionRepository
 from grid.database.users import UserRepository
 from grid.database.workers import WorkerRepository
-from grid.database.writer import GroupWrite
+from grid.database.writer import GroupWrite, do_nothing
 
 WRITER_WAIT_S = 5.0  # [s] longest wait for the one writer of SQLite, as long as its own `busy_timeout`
 
@@ -137,19 +137,22 @@ class UnitOfWork:
         ):
             yield Transaction(connection, self.database.kind, self.database.clock)
 
-    def group(self, write: GroupWrite[Transaction, Item, T], item: Item) -> T:
-        """Have one thread write `item` together with those of other threads; return once it is durable.
+    def group(
+        self, write: GroupWrite[Transaction, Item, T], item: Item, after: Callable[[T], object] = do_nothing
+    ) -> T:
+        """Write `item` together with those of other threads, in one of them; return once it is durable.
 
         Args:
             write: Writes any number of items and returns for each its result, or the error that refused it alone.
                 Threads that pass the same function share its calls. What it raises concerns all its items: then each
                 is written again in a transaction of its own.
             item: What to write.
+            after: Called after the commit, once for all items of a transaction that share it, with a result of one.
 
         Raises:
             UnavailableError, StorageFullError: As `begin`; nothing of the group was stored.
         """
-        return self.database.writer.submit(self.begin, write, item)
+        return self.database.writer.submit(self.begin, write, item, after)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

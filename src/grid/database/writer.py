@@ -9,9 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from grid.core.errors import StorageFullError, UnavailableError
@@ -24,79 +22,108 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 Begin = Callable[[], AbstractContextManager[Tx]]  # opens a write transaction
 GroupWrite = Callable[[Tx, Sequence[Item]], Sequence[T | Exception]]
+After = Callable[[Any], object]
 
 
-@dataclass(eq=False)
+def do_nothing(_: Any) -> None:
+    """Do nothing after the commit."""
+
+
 class _Task:
-    """One item that a thread waits for."""
+    """One item that a thread waits for, until it is written or the thread has to write the next group itself."""
 
-    begin: Begin[Any]
-    write: GroupWrite[Any, Any, Any]
-    item: Any
-    future: Future[Any] = field(default_factory=Future)
+    def __init__(self, begin: Begin[Any], write: GroupWrite[Any, Any, Any], item: Any, after: After) -> None:
+        self.begin, self.write, self.item, self.after = begin, write, item, after
+        self.leads = False
+        self._answer: Any = None
+        self._changed = threading.Lock()  # held while there is nothing to hear
+        self._changed.acquire()
 
     def answer(self, value: Any) -> None:
         """Let the thread go on, with a result or an error."""
-        if isinstance(value, BaseException):
-            self.future.set_exception(value)
-        else:
-            self.future.set_result(value)
+        self._answer = value
+        self._changed.release()
+
+    def promote(self) -> None:
+        """Let the thread write the next group, which its item is in."""
+        self.leads = True
+        self._changed.release()
+
+    def wait(self) -> None:
+        """Wait for an answer, or until promoted."""
+        self._changed.acquire()
+
+    def result(self) -> Any:
+        """Return the answer, or raise it."""
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        return self._answer
 
 
 class Writer:
-    """One thread of a database that writes the items of others, up to `GROUP_LIMIT` in a transaction."""
+    """Joins the writes of threads, up to `GROUP_LIMIT` in a transaction; one thread at a time writes for all.
+
+    A thread that comes while nobody writes does so itself, so that a write that is alone waits for no other thread.
+    Whoever came meanwhile is in the next group, which the first of them writes.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[_Task] = deque()
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._is_writing = False
+        self._was_alone = True
         self._closed = False
 
-    def submit(self, begin: Begin[Tx], write: GroupWrite[Tx, Item, T], item: Item) -> T:
-        """Write `item` in the writer thread and return its result once the transaction is on the disk.
+    def submit(self, begin: Begin[Tx], write: GroupWrite[Tx, Item, T], item: Item, after: After = do_nothing) -> T:
+        """Write `item`, with those of other threads, and return its result once the transaction is on the disk.
 
         Args:
             begin: Opens a write transaction of this writer's database; a group is written in that of its first item.
             write: Writes items inside a transaction, as `grid.database.uow.UnitOfWork.group` says.
             item: The item to write.
+            after: Called once for all items of a group that share it, with the first one's result, after the commit.
 
         Raises:
             UnavailableError: The database is closed, or does not answer.
         """
-        task = _Task(begin, write, item)
+        task = _Task(begin, write, item, after)
         with self._changed:
             if self._closed:
                 raise UnavailableError("The database is closed.")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="grid-writer", daemon=True)
-                self._thread.start()
             self._waiting.append(task)
-            self._changed.notify()
-        value: T = task.future.result()
+            task.leads = not self._is_writing
+            self._is_writing = True
+        if not task.leads:
+            task.wait()
+        if task.leads:
+            self._lead(task)
+        value: T = task.result()
         return value
 
     def close(self) -> None:
-        """Finish what was submitted and stop the thread."""
+        """Wait until what was submitted is written; nothing is taken any more."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join()
+            self._changed.wait_for(lambda: not self._is_writing)
 
-    def _run(self) -> None:
-        was_alone = True
-        while True:
-            with self._changed:
-                while not self._waiting and not self._closed:
-                    self._changed.wait()
-                if not self._waiting:
-                    return
-            if not was_alone:
+    def _lead(self, task: _Task) -> None:
+        """Write the group of a task and let another thread write the next."""
+        try:
+            if not self._was_alone:
                 time.sleep(GATHER_S)
             with self._changed:
                 group = [self._waiting.popleft() for _ in range(min(GROUP_LIMIT, len(self._waiting)))]
+            self._was_alone = len(group) == 1
             self._commit(group)
-            was_alone = len(group) == 1
+        finally:
+            with self._changed:
+                if task in self._waiting:  # an interrupt came first
+                    self._waiting.remove(task)
+                self._is_writing = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].promote()
+                else:
+                    self._changed.notify_all()
 
     def _commit(self, group: Sequence[_Task]) -> None:
         try:
@@ -109,8 +136,13 @@ class Writer:
                     self._commit([task])
                 return
             answers = [(group[0], error)]
-        for task, value in answers:
-            task.answer(value)
+        stored = {task.after: value for task, value in reversed(answers) if not isinstance(value, BaseException)}
+        try:
+            for after, value in stored.items():
+                after(value)
+        finally:
+            for task, value in answers:
+                task.answer(value)
 
     def _write(self, group: Sequence[_Task]) -> list[tuple[_Task, Any]]:
         """Write a group in one transaction; return what to answer once it is on the disk."""

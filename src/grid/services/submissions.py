@@ -92,8 +92,10 @@ class SubmissionService:
         limits = QueueLimits(self.settings.grid_queue_limit, self.settings.grid_queue_limit_total)
         pending = PendingSubmission(owner_id, validated, limits, idempotency)
         is_grouped = len(validated.points) <= GROUPED_POINTS
-        result = self.uow.group(store_submissions, pending) if is_grouped else self._store_alone(pending)
-        self.doorbell.ring("work", result.job_ids[0])
+        if is_grouped:
+            return self.uow.group(store_submissions, pending, self._ring)
+        result = self._store_alone(pending)
+        self._ring(result)
         return result
 
     def validate(self, submission: SubmissionIn) -> ValidatedSubmission:
@@ -138,6 +140,10 @@ class SubmissionService:
             AdmittedPoint(point.params, point.spec_hash, None, "program", point.work_s)
             for point in admit_points(simulation, points, JobLimits.of(self.settings), runs=runs, root=root)
         ]
+
+    def _ring(self, result: SubmissionResult) -> None:
+        """Tell the workers that there are jobs; once for all that were stored together."""
+        self.doorbell.ring("work", result.job_ids[0])
 
     def _store_alone(self, pending: PendingSubmission) -> SubmissionResult:
         with self.uow.begin() as tx:
