@@ -1,16 +1,18 @@
-"""The database of a process: one engine, one lock around writers, one thread that joins small writes."""
+"""The database of a process: one engine, one lock around writers, and groups of small writes."""
 
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from grid.core.errors import ConfigurationError
 from grid.database.base import DatabaseKind, dump_json
@@ -19,6 +21,9 @@ from grid.utils.filesystems import find_network_file_system
 
 BUSY_S = 5.0  # that a connection waits for a lock
 LOOK_S = 0.0005
+# [s] A connection of PostgreSQL that rested longer is asked whether it lives, which is a round trip; within that time a
+# lost one is an `UnavailableError` to whoever gets it, as it always is to those that are at work.
+RESTED_S = 0.5
 SQLITE_BUSY = f"PRAGMA busy_timeout = {1000 * BUSY_S:.0f}"
 SQLITE_PRAGMAS = (
     SQLITE_BUSY,
@@ -54,7 +59,7 @@ _writer_locks_guard = threading.Lock()
 
 
 class Database:
-    """One database, open for this process. `close()` stops the writer thread and closes every connection."""
+    """One database, open for this process. `close()` waits for writes and closes every connection."""
 
     def __init__(self, engine: Engine, kind: DatabaseKind, clock: Callable[[], datetime] | None = None) -> None:
         self.engine = engine
@@ -115,6 +120,7 @@ def _sqlite_engine(url: URL, application: str) -> Engine:
         pool_size=size,
         max_overflow=overflow,
         pool_timeout=5,
+        pool_use_lifo=True,  # the one used last has its pages and its prepared statements at hand
         connect_args={"timeout": 5, "check_same_thread": False, "cached_statements": 256},
     )
     event.listen(engine, "connect", _prepare_sqlite)
@@ -126,15 +132,33 @@ def _postgresql_engine(url: URL, application: str) -> Engine:
     size, overflow = POOLS.get(application, POOLS["server"])
     given = url.query.get("options", "")
     options = f"{given} {POSTGRESQL_SESSION}" if isinstance(given, str) else POSTGRESQL_SESSION
-    return create_engine(
+    engine = create_engine(
         url.difference_update_query(["options"]),
         json_serializer=dump_json,
         pool_size=size,
         max_overflow=overflow,
         pool_timeout=5,
-        pool_pre_ping=True,
+        pool_use_lifo=True,  # the one used last has its pages and its prepared statements at hand
         connect_args={**POSTGRESQL_CONNECT, "options": options.strip(), "application_name": f"grid-{application}"},
     )
+    event.listen(engine, "connect", _note_use)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_require_alive, engine))
+    return engine
+
+
+def _note_use(_driver: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _require_alive(engine: Engine, driver: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Ask a connection that has rested whether it lives; where it does not, all are made anew."""
+    if time.monotonic() - record.info["used_at"] < RESTED_S:
+        return
+    try:
+        engine.dialect.do_ping(driver)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def sqlite_path(url: URL) -> Path:
@@ -163,9 +187,13 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
         return
     driver: Any = connection.connection.driver_connection
-    deadline = time.monotonic() + BUSY_S
-    while not _try_to_write(driver) and time.monotonic() < deadline:
-        time.sleep(LOOK_S)
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        deadline = time.monotonic() + BUSY_S
+        while not _try_to_write(driver) and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+    finally:
+        driver.execute(SQLITE_BUSY)
     if not driver.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises, as SQLAlchemy's callers know it
 
@@ -176,13 +204,10 @@ def _try_to_write(driver: sqlite3.Connection) -> bool:
     SQLite's own way to wait looks again after 1, 2, 5, 10, 15, 20, 25, ... ms, so that of two processes that write all
     the time one may find the lock taken again and again.
     """
-    driver.execute("PRAGMA busy_timeout = 0")
     try:
         driver.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
         return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY  # any other: the next try says what it is
-    finally:
-        driver.execute(SQLITE_BUSY)
     return True
 
 

@@ -238,3 +238,33 @@ def test_workers_are_heard_of_until_they_say_goodbye_or_fall_silent(database_mak
         with uow.begin() as tx:
             assert tx.workers.purge(older_than=timedelta(seconds=105)) == 2
     assert within == [["worker-3"], ["worker-1", "worker-3"]]
+
+
+@pytest.mark.postgres
+def test_a_lost_connection_that_has_rested_is_replaced_and_one_at_work_is_unavailable(
+    postgres_maker, tmp_path, monkeypatch
+):
+    with opened(postgres_maker, tmp_path) as database:
+        uow = UnitOfWork(database)
+        end = text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+
+        def lose():
+            with uow.read() as tx:
+                tx.now()
+            other = create_database(database.engine.url.render_as_string(hide_password=False))
+            with other.engine.connect() as connection:
+                connection.execute(end.bindparams())
+            other.close()
+
+        lose()
+        with pytest.raises(UnavailableError), uow.begin() as tx:
+            tx.queues.total_queued()
+        with uow.begin() as tx:
+            assert tx.queues.total_queued() == 0
+        monkeypatch.setattr("grid.database.engine.RESTED_S", 0.0)
+        lose()
+        with uow.begin() as tx:
+            assert tx.queues.total_queued() == 0
