@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
+from unittest.mock import patch
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
@@ -20,7 +21,9 @@ from tests.support.ledgers import add_owner, claim
 from benchmarks.bare import connect_postgresql, connect_sqlite
 from benchmarks.databases import Databases
 from grid.core.settings import Settings
+from grid.database import prepared
 from grid.database.engine import Database, create_database
+from grid.database.prepared import execute_on_driver
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import load_registry
 from grid.schemas.jobs import Claim, JsonObject, Manifest
@@ -206,18 +209,26 @@ class Recording:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._patch = patch.object(prepared, "execute_on_driver", self._execute)
         self.steps: list[Recorded] = []
 
     def __enter__(self) -> Self:
         event.listen(self._engine, "begin", self._begin)
         event.listen(self._engine, "before_cursor_execute", self._record)
         event.listen(self._engine, "commit", self._commit)
+        self._patch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         event.remove(self._engine, "begin", self._begin)
         event.remove(self._engine, "before_cursor_execute", self._record)
         event.remove(self._engine, "commit", self._commit)
+        self._patch.stop()
+
+    def _execute(self, driver: Any, sql: str, parameters: Any, *, many: bool = False) -> Any:
+        """Record what goes by the driver alone."""
+        self.steps.append((sql, parameters, many))
+        return execute_on_driver(driver, sql, parameters, many=many)
 
     def _begin(self, connection: Any) -> None:
         if connection.dialect.name == "sqlite":

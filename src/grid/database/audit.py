@@ -15,13 +15,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Integer, String, Table, Text, bindparam, event, insert, select, update
+from sqlalchemy import BigInteger, Connection, Integer, String, Table, Text, bindparam, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
-from grid.database.transaction import DatabaseTransaction
+from grid.database.prepared import Prepared
+from grid.database.row_insert import RowInsert
+from grid.database.transaction import Call, DatabaseTransaction
 
 CHAINS_ON_POSTGRESQL: Final = 16  # about as many as a server has connections
 GENESIS: Final = "0" * 64
@@ -155,10 +157,10 @@ _entries: Table = AuditEntry.__table__  # type: ignore[assignment]
 _heads: Table = AuditHead.__table__  # type: ignore[assignment]
 
 # Made once: every submission appends an entry, and making a statement costs more than running it.
-_ADD: Final = insert(_entries)
+_ADD: Final = RowInsert(_entries, [column.name for column in _entries.c])
 _HEAD: Final = select(_heads.c.chain, _heads.c.seq, _heads.c.hash).order_by(_heads.c.chain).limit(1)
-_FREE_HEAD: Final = _HEAD.with_for_update(skip_locked=True)
-_MOVE: Final = (
+_FREE_HEAD: Final = Prepared(_HEAD.with_for_update(skip_locked=True))  # SQLite has no row locks and leaves it out
+_MOVE: Final = Prepared(
     update(_heads)
     .where(_heads.c.chain == bindparam("of_chain"))
     .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
@@ -184,7 +186,7 @@ class AuditRepository:
     """Statements on `audit_entries` and `audit_heads`, inside the caller's transaction."""
 
     def __init__(self, tx: DatabaseTransaction) -> None:
-        self._connection = tx.connection
+        self._tx = tx
 
     def append(self, entries: Sequence[NewEntry], *, at: datetime) -> list[AuditRecord]:
         """Append entries, one behind the other, to a chain that is free, and move its head."""
@@ -196,9 +198,14 @@ class AuditRepository:
             seq += 1
             records.append(_seal(new, chain, seq, previous, at))
             previous = records[-1].hash
-        self._connection.execute(_ADD, [vars(record) for record in records])
-        self._connection.execute(_MOVE, {"of_chain": chain, "new_seq": seq, "new_hash": previous})
+        self._tx.insert_later(_ADD, [vars(record) for record in records])
+        self._tx.run_later(_MOVE, {"of_chain": chain, "new_seq": seq, "new_hash": previous})
         return records
+
+    @staticmethod
+    def calls_of_append() -> list[Call]:
+        """Return what `append` asks first, for `run_ahead`."""
+        return [(_FREE_HEAD, {})]
 
     def iterate(self, *, batch: int = 1000) -> Iterator[AuditRecord]:
         """Yield every entry, chain by chain, each in the order of its growth."""
@@ -207,7 +214,7 @@ class AuditRepository:
             chain, seq = position
             later = (AuditEntry.chain > chain) | ((AuditEntry.chain == chain) & (AuditEntry.seq > seq))
             query = select(*_ENTRY).where(later).order_by(AuditEntry.chain, AuditEntry.seq).limit(batch)
-            rows = self._connection.execute(query).mappings().all()
+            rows = self._tx.connection.execute(query).mappings().all()
             yield from (AuditRecord(**row) for row in rows)
             if len(rows) < batch:
                 return
@@ -216,24 +223,23 @@ class AuditRepository:
     def heads(self) -> dict[int, tuple[int, str]]:
         """Return the length and the last hash of each chain that has entries."""
         query = select(AuditHead.chain, AuditHead.seq, AuditHead.hash).where(AuditHead.seq > 0)
-        return {row.chain: (row.seq, row.hash) for row in self._connection.execute(query)}
+        return {row.chain: (row.seq, row.hash) for row in self._tx.connection.execute(query)}
 
     def _take_head(self) -> tuple[int, int, str]:
         """Lock the head of a chain nobody is growing; wait only if all are taken, or being made by the first entry."""
-        if self._connection.dialect.name != "postgresql":
-            row = self._connection.execute(_HEAD).one_or_none()
-            if row is None:
-                self._make_heads(1)
-                return 0, 0, GENESIS
-            return row.chain, row.seq, row.hash
-        row = self._connection.execute(_FREE_HEAD).one_or_none()
-        if row is None:
-            self._make_heads(CHAINS_ON_POSTGRESQL)
-            one = _HEAD.where(_heads.c.chain == secrets.randbelow(CHAINS_ON_POSTGRESQL))
-            row = self._connection.execute(one.with_for_update()).one()
+        rows = self._tx.run(_FREE_HEAD, {})
+        if rows:
+            chain, seq, digest = rows[0]
+            return chain, seq, digest
+        if self._tx.kind == "sqlite":
+            self._make_heads(1)
+            return 0, 0, GENESIS
+        self._make_heads(CHAINS_ON_POSTGRESQL)
+        one = _HEAD.where(_heads.c.chain == secrets.randbelow(CHAINS_ON_POSTGRESQL))
+        row = self._tx.connection.execute(one.with_for_update()).one()
         return row.chain, row.seq, row.hash
 
     def _make_heads(self, count: int) -> None:
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        dialect = postgresql if self._tx.kind == "postgresql" else sqlite
         rows = [{"chain": chain, "seq": 0, "hash": GENESIS} for chain in range(count)]
-        self._connection.execute(dialect.insert(AuditHead).values(rows).on_conflict_do_nothing())
+        self._tx.connection.execute(dialect.insert(AuditHead).values(rows).on_conflict_do_nothing())

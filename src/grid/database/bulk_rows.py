@@ -24,7 +24,7 @@ class BulkRows:
     `rows` is what a statement joins, with `rows.c` its columns; `bind` makes the parameters of one call.
     """
 
-    def __init__(self, kind: DatabaseKind, **columns: TypeEngine[Any]) -> None:
+    def __init__(self, kind: DatabaseKind, /, **columns: TypeEngine[Any]) -> None:
         self._kind = kind
         self._names = tuple(columns)
         self.rows: FromClause = _unnest(columns) if kind == "postgresql" else _json_each(columns)

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
-    Insert,
     Integer,
     SmallInteger,
     String,
@@ -31,6 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, DatabaseKind, Json, Key, dump_json, words
 from grid.database.bulk_rows import BulkRows
+from grid.database.prepared import Prepared
 from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JobStatus, JsonObject, Manifest, Reason, SlotKind
 
@@ -269,7 +269,7 @@ class JobRepository:
             "c_available_at": shared.available_at,
             "c_expires_at": shared.expires_at,
         }
-        self._tx.connection.execute(statement, {**bulk.bind(rows), **common})
+        self._tx.run_later(statement, {**bulk.bind(rows), **common})
 
     def find(self, job_id: UUID, owner_id: UUID | None = None) -> JobRecord | None:
         """Read one job; None where it does not exist, or is not the owner's where one is named."""
@@ -330,7 +330,7 @@ _NEW: dict[str, ColumnElement[Any]] = {  # what every job begins with
 
 
 @cache
-def _insert(kind: DatabaseKind) -> tuple[Insert, BulkRows]:
+def _insert(kind: DatabaseKind) -> tuple[Prepared, BulkRows]:
     """Build one statement for any number of points: what they share is sent once."""
     bulk = BulkRows(
         kind, id=Uuid(), sweep_index=Integer(), params=Text(), spec_hash=Text(), batch_key=Text(), work_s=Float()
@@ -339,4 +339,4 @@ def _insert(kind: DatabaseKind) -> tuple[Insert, BulkRows]:
     own["params"] = own["params"] if kind == "sqlite" else own["params"].cast(Json)
     common = {name: bindparam(f"c_{name}", type_=jobs.c[name].type) for name in _COMMON}
     values = {**own, **common, **_NEW}
-    return insert(jobs).from_select(list(values), select(*values.values())), bulk
+    return Prepared(insert(jobs).from_select(list(values), select(*values.values())).inline()), bulk

@@ -7,10 +7,10 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Table, Text, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, Key
+from grid.database.row_insert import RowInsert
 from grid.database.transaction import DatabaseTransaction
 
 CHUNK_BYTES: Final = 16 * 1024  # [B] of one row: an event of a stream stays small
@@ -37,10 +37,7 @@ class LogChunkRow(Base):
 job_log_chunks: Table = LogChunkRow.__table__  # type: ignore[assignment]
 
 # Made once: the end of every run that printed something adds its log.
-_ADD: Final = {
-    "sqlite": sqlite.insert(job_log_chunks).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(job_log_chunks).on_conflict_do_nothing(),
-}
+_ADD: Final = RowInsert(job_log_chunks, [column.name for column in job_log_chunks.c], keeps_known=True)
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class LogRepository:
             if seq < CHUNKS_PER_ATTEMPT
         ]
         if rows:
-            self._tx.connection.execute(_ADD[self._tx.kind], rows)
+            self._tx.insert_later(_ADD, rows)
 
     def read(self, job_id: UUID, *, after: tuple[int, int] = (-1, -1), limit: int = 1000) -> list[LogRecord]:
         """Read chunks of a job in order, from behind `after` (epoch, seq) on."""

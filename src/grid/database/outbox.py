@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, Json, UTCDateTime
+from grid.database.prepared import Prepared
+from grid.database.row_insert import RowInsert
 from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JsonObject
 
@@ -67,10 +69,12 @@ outbox: Table = OutboxRow.__table__  # type: ignore[assignment]
 stream_events: Table = StreamEventRow.__table__  # type: ignore[assignment]
 
 # Made once: making a statement costs more than running it, and every transition adds an event.
-_ADD: Final = insert(outbox)
-_RELAY_ALONE: Final = select(func.pg_try_advisory_xact_lock(RELAY_LOCK))
+_ADD: Final = RowInsert(outbox, ("aggregate", "version", "kind", "payload", "created_at"))
+_RELAY_ALONE: Final = Prepared(select(func.pg_try_advisory_xact_lock(RELAY_LOCK)))
 _OLDEST: Final = select(outbox.c.id).order_by(outbox.c.id).limit(bindparam("limit"))
 _REMOVE: Final = delete(outbox).where(outbox.c.id.in_(_OLDEST))
+_REMOVE_OLDEST: Final = Prepared(_REMOVE)
+_IS_WAITING: Final = Prepared(select(outbox.c.id).limit(1))
 
 
 def _into_stream(source: FromClause, *, limit: BindParameter[int] | None = None) -> Insert:
@@ -86,8 +90,8 @@ def _into_stream(source: FromClause, *, limit: BindParameter[int] | None = None)
 
 
 # SQLite has one writer, so that two statements see the same rows. On PostgreSQL events may be committed between two.
-_COPY: Final = _into_stream(outbox, limit=bindparam("limit"))
-_MOVE: Final = _into_stream(_REMOVE.returning(*outbox.c).cte("moved"))
+_COPY: Final = Prepared(_into_stream(outbox, limit=bindparam("limit")))
+_MOVE: Final = Prepared(_into_stream(_REMOVE.returning(*outbox.c).cte("moved")))
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class OutboxRepository:
         """Record events; they leave when the transaction is committed, and not otherwise."""
         if events:
             now = self._tx.now()
-            self._tx.connection.execute(
+            self._tx.insert_later(
                 _ADD,
                 [
                     {
@@ -141,18 +145,22 @@ class OutboxRepository:
 
         One relay at a time: where another one is at work, the answer is empty. The events do not leave the database.
         """
-        connection, is_postgresql = self._tx.connection, self._tx.kind == "postgresql"
-        if is_postgresql and not connection.execute(_RELAY_ALONE).scalar_one():
+        is_postgresql = self._tx.kind == "postgresql"
+        if is_postgresql and not self._tx.run(_RELAY_ALONE, {})[0][0]:
             return range(0)
         call = {"limit": limit, "now": self._tx.now()}
-        numbers = connection.execute(_MOVE if is_postgresql else _COPY, call).scalars().all()
+        numbers = [number for (number,) in self._tx.run(_MOVE if is_postgresql else _COPY, call)]
         if not is_postgresql and numbers:
-            connection.execute(_REMOVE, {"limit": limit})
+            self._tx.run_later(_REMOVE_OLDEST, {"limit": limit})
         return range(min(numbers), max(numbers) + 1) if numbers else range(0)
 
     def backlog(self) -> int:
         """Count the events that have not left yet."""
         return self._tx.connection.execute(select(func.count()).select_from(outbox)).scalar_one()
+
+    def is_waiting(self) -> bool:
+        """Return whether an event has not left yet."""
+        return bool(self._tx.run(_IS_WAITING, {}))
 
     def last_seq(self) -> int:
         """Return the number of the newest event of the stream; 0 where there is none."""

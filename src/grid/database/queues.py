@@ -1,6 +1,6 @@
 """The queue of each owner: how many jobs wait and run, how many may, and whose turn it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, Key, UTCDateTime
-from grid.database.transaction import DatabaseTransaction
+from grid.database.prepared import Prepared
+from grid.database.transaction import Call, DatabaseTransaction
 
 
 class OwnerQueue(Base):
@@ -36,16 +37,16 @@ owner_queues: Table = OwnerQueue.__table__  # type: ignore[assignment]
 
 # Made once: each submission and each claim runs them, and making a statement costs more than running it.
 _ONE: Final = select(*owner_queues.c).where(owner_queues.c.owner_id == bindparam("of_owner"))
-_ONE_LOCKED: Final = _ONE.with_for_update()
-_TOTAL: Final = select(func.sum(owner_queues.c.queued))
-_CHANGE: Final = (
+_ONE_LOCKED: Final = Prepared(_ONE.with_for_update())
+_TOTAL: Final = Prepared(select(func.sum(owner_queues.c.queued)))
+_CHANGE: Final = Prepared(
     update(owner_queues)
     .where(owner_queues.c.owner_id == bindparam("of_owner"))
     .values(
         queued=owner_queues.c.queued + bindparam("more_queued"), active=owner_queues.c.active + bindparam("more_active")
     )
 )
-_TAKE_TURN: Final = (
+_TAKE_TURN: Final = Prepared(
     update(owner_queues)
     .where(owner_queues.c.owner_id == bindparam("of_owner"))
     .values(last_claimed_at=bindparam("now", type_=UTCDateTime()))
@@ -82,14 +83,19 @@ class QueueRepository:
 
         Whoever adds jobs checks the quota under this lock.
         """
-        insert = sqlite.insert if self._tx.kind == "sqlite" else postgresql.insert
         call = {"of_owner": owner_id}
-        row = self._tx.connection.execute(_ONE_LOCKED, call).one_or_none()
-        if row is None:
+        rows = self._tx.run(_ONE_LOCKED, call)
+        if not rows:
+            insert = sqlite.insert if self._tx.kind == "sqlite" else postgresql.insert
             new = insert(owner_queues).values(owner_id=owner_id, queued=0, active=0).on_conflict_do_nothing()
             self._tx.connection.execute(new)
-            row = self._tx.connection.execute(_ONE_LOCKED, call).one()
-        return QueueRecord(*row)
+            rows = self._tx.run(_ONE_LOCKED, call)
+        return QueueRecord(*rows[0])
+
+    @staticmethod
+    def calls_of_lock(owner_ids: Sequence[UUID]) -> list[Call]:
+        """Return what `lock` of each owner and `total_queued` ask, for `run_ahead`."""
+        return [*((_ONE_LOCKED, {"of_owner": owner_id}) for owner_id in owner_ids), (_TOTAL, {})]
 
     def find(self, owner_id: UUID) -> QueueRecord | None:
         """Read the owner's counters."""
@@ -98,7 +104,7 @@ class QueueRepository:
 
     def total_queued(self) -> int:
         """Count the queued jobs of all owners."""
-        return int(self._tx.connection.execute(_TOTAL).scalar_one() or 0)
+        return int(self._tx.run(_TOTAL, {})[0][0] or 0)
 
     def set_limits(self, owner_id: UUID, *, queue_limit: int | None, active_limit: int | None) -> None:
         """Change what the owner may use; None for the default."""
@@ -115,8 +121,8 @@ class QueueRepository:
             delta = deltas[owner_id]
             if delta.queued or delta.active:
                 call = {"of_owner": owner_id, "more_queued": delta.queued, "more_active": delta.active}
-                self._tx.connection.execute(_CHANGE, call)
+                self._tx.run_later(_CHANGE, call)
 
     def take_turn(self, owner_id: UUID) -> None:
         """Send the owner to the end of the line."""
-        self._tx.connection.execute(_TAKE_TURN, {"of_owner": owner_id, "now": self._tx.now()})
+        self._tx.run_later(_TAKE_TURN, {"of_owner": owner_id, "now": self._tx.now()})

@@ -24,7 +24,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, Json, UTCDateTime, words
-from grid.database.transaction import DatabaseTransaction
+from grid.database.prepared import Prepared
+from grid.database.transaction import Call, DatabaseTransaction
 
 
 class RenderState(StrEnum):
@@ -96,9 +97,10 @@ _COLUMNS: Final = (
     Render.failure,
     Render.code,
 )
-_WAITING: Final = (  # the first in turn; made once, since every claim of a worker looks for it
+_WAITING: Final = (  # the first in turn
     select(Render.id).where(Render.state == RenderState.REQUESTED).order_by(Render.requested_at, Render.id).limit(1)
 )
+_IS_WAITING: Final = Prepared(_WAITING)  # every claim of a worker looks for it
 _FREE: Final = _WAITING.with_for_update(skip_locked=True)  # SQLite has no row locks and leaves it out
 _NO_LEASE: Final = {"lease_owner": None, "lease_until": None}
 
@@ -137,7 +139,12 @@ class RenderRepository:
 
     def has_waiting(self) -> bool:
         """Return whether a request waits to be claimed."""
-        return self._tx.connection.execute(_WAITING).first() is not None
+        return bool(self._tx.run(_IS_WAITING, {}))
+
+    @staticmethod
+    def calls_of_look() -> list[Call]:
+        """Return what `has_waiting` asks, for `run_ahead`."""
+        return [(_IS_WAITING, {})]
 
     def claim(self, worker_id: str, lease_s: float) -> RenderRecord | None:
         """Take the request that waits longest, under a new epoch."""

@@ -3,7 +3,6 @@
 A guard is in the statement itself: the epoch of the claim, and the states that it may leave.
 """
 
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -36,6 +35,7 @@ from grid.database.attempts import job_attempts
 from grid.database.base import DatabaseKind, Json, Key, UTCDateTime
 from grid.database.bulk_rows import BulkRows, seconds_after
 from grid.database.jobs import is_active, is_leased, is_queued, jobs
+from grid.database.prepared import prepared, prepared_with_rows
 from grid.database.queues import owner_queues
 from grid.database.sweeps import sweeps
 from grid.database.transition_rows import ClaimedJob, JobChange, LeasedRow, QueueHead
@@ -56,7 +56,8 @@ CHANGE = tuple(jobs.c[name] for name in JobChange._fields)
 HEAD = tuple(jobs.c[name] for name in QueueHead._fields)
 CLAIMED = tuple(jobs.c[name] for name in ClaimedJob._fields)
 
-_slots: BindParameter[Any] = bindparam("slots", expanding=True)
+SLOTS = tuple(f"of_slot_{place}" for place in range(3))  # parameters: as many as there are kinds of slot
+_slots: list[BindParameter[Any]] = [bindparam(name, type_=jobs.c.slot.type) for name in SLOTS]
 _runnable = and_(is_queued, jobs.c.available_at <= NOW, jobs.c.expires_at > NOW, jobs.c.slot.in_(_slots))
 _below_limit = or_(owner_queues.c.active_limit.is_(None), owner_queues.c.active < owner_queues.c.active_limit)
 
@@ -68,7 +69,7 @@ def _in_share(share: Share) -> ColumnElement[bool]:
     return true()
 
 
-@cache
+@prepared
 def owners_in_turn(share: Share) -> Select[Any]:
     """Return the owners with runnable jobs in a share, the longest since their last claim first."""
     # The first in order, not merely any: so the planner takes the small index of queued jobs, not the one of all jobs.
@@ -89,7 +90,7 @@ def owners_in_turn(share: Share) -> Select[Any]:
     )
 
 
-@cache
+@prepared
 def head_of(share: Share) -> Select[Any]:
     """Return the first runnable job of an owner, locked; jobs that another worker has locked are passed over."""
     return (
@@ -101,7 +102,7 @@ def head_of(share: Share) -> Select[Any]:
     )
 
 
-@cache
+@prepared
 def head_by_id() -> Select[Any]:
     """Return one job where it is runnable and its owner below the limit, locked."""
     allowed = select(1).where(owner_queues.c.owner_id == jobs.c.owner_id, _below_limit).exists()
@@ -112,7 +113,7 @@ def head_by_id() -> Select[Any]:
     )
 
 
-@cache
+@prepared
 def claim(kind: DatabaseKind, alone: bool, no_sweep: bool) -> Update:
     """Queued becomes starting: the head of the queue and, unless it goes `alone`, jobs of its shape."""
     head: Select[Any] = select(bindparam("head_id", type_=Key()).label("id"))
@@ -174,7 +175,7 @@ def _is_claim(bulk: BulkRows) -> ColumnElement[bool]:
     return and_(jobs.c.id == bulk.c.id, jobs.c.epoch == bulk.c.epoch)
 
 
-@cache
+@prepared_with_rows
 def open_attempts(kind: DatabaseKind) -> tuple[Insert, BulkRows]:
     """Insert a row for each new claim."""
     bulk = _claims(kind)
@@ -190,7 +191,7 @@ def open_attempts(kind: DatabaseKind) -> tuple[Insert, BulkRows]:
     return insert(job_attempts).from_select(names, values), bulk
 
 
-@cache
+@prepared
 def lock() -> Select[Any]:
     """Lock rows in the order of their ids, so that two transactions never wait in a circle (PostgreSQL)."""
     wanted = bindparam("ids", type_=ARRAY(Uuid()))
@@ -198,7 +199,7 @@ def lock() -> Select[Any]:
     return select(func.count()).select_from(held)
 
 
-@cache
+@prepared
 def lock_sweep() -> Select[Any]:
     """Lock the points of a sweep that wait or run, in the order of their ids (PostgreSQL)."""
     waiting = or_(is_queued, is_active)
@@ -206,7 +207,7 @@ def lock_sweep() -> Select[Any]:
     return select(func.count()).select_from(found.order_by(jobs.c.id).with_for_update().cte("held"))
 
 
-@cache
+@prepared_with_rows
 def begin(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     """Starting becomes running."""
     bulk = _claims(kind)
@@ -223,7 +224,7 @@ def begin(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     return statement, bulk
 
 
-@cache
+@prepared_with_rows
 def renew(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     """Prolong the leases that a worker still holds."""
     bulk = _claims(kind)
@@ -236,7 +237,7 @@ def renew(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     return statement, bulk
 
 
-@cache
+@prepared_with_rows
 def progress(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     """Raise the fraction done of running jobs; a lower one changes nothing."""
     bulk = _claims(kind, fraction=Float())
@@ -256,7 +257,7 @@ _HELD = (
 _with_sweep = jobs.outerjoin(sweeps, sweeps.c.id == jobs.c.sweep_id)
 
 
-@cache
+@prepared_with_rows
 def hold(kind: DatabaseKind) -> tuple[Select[Any], BulkRows]:
     """Return claimed jobs as a decision about them needs them, locked; claims that hold no longer are left out."""
     bulk = _claims(kind)
@@ -265,7 +266,7 @@ def hold(kind: DatabaseKind) -> tuple[Select[Any], BulkRows]:
     return statement.order_by(jobs.c.id).with_for_update(of=jobs), bulk
 
 
-@cache
+@prepared
 def lapsed() -> Select[Any]:
     """Return claimed jobs whose lease or deadline is past, or that stay in cancelling too long, locked."""
     overdue = and_(is_active, jobs.c.deadline_at <= NOW)
@@ -280,7 +281,7 @@ def lapsed() -> Select[Any]:
     )
 
 
-@cache
+@prepared_with_rows
 def finish(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     """Give claimed jobs the terminal state of their row, and close the lease.
 
@@ -300,11 +301,12 @@ def finish(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     )
     cancelling = jobs.c.state == JobStatus.CANCELLING
     begins = and_(jobs.c.state == JobStatus.STARTING, bulk.c.begun == 1)
+    fails = or_(bulk.c.state == JobStatus.FAILED.value, bulk.c.state == JobStatus.TIMED_OUT.value)
     won = and_(~cancelling, bulk.c.state == JobStatus.SUCCESS.value)
     allowed = or_(
         cancelling,
         and_(or_(jobs.c.state == JobStatus.RUNNING, begins), bulk.c.state != JobStatus.CANCELLED.value),
-        and_(jobs.c.state == JobStatus.STARTING, bulk.c.state.in_([JobStatus.FAILED.value, JobStatus.TIMED_OUT.value])),
+        and_(jobs.c.state == JobStatus.STARTING, fails),
     )
     manifest = bulk.c.manifest if kind == "sqlite" else bulk.c.manifest.cast(Json)
     statement = (
@@ -329,7 +331,7 @@ def finish(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     return statement, bulk
 
 
-@cache
+@prepared_with_rows
 def requeue(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     """Starting or running becomes queued, and the lease is given up."""
     bulk = _claims(
@@ -354,7 +356,7 @@ def requeue(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     return statement, bulk
 
 
-@cache
+@prepared_with_rows
 def begin_cancel(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     """Starting or running becomes cancelling."""
     bulk = _claims(kind)
@@ -372,7 +374,7 @@ def begin_cancel(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     return statement, bulk
 
 
-@cache
+@prepared_with_rows
 def close_attempts(kind: DatabaseKind) -> tuple[Update, BulkRows]:
     """End the open rows of claims, each with its outcome."""
     bulk = _claims(kind, outcome=Text(), exit_code=Integer(), oom=Boolean(), usage=Text())
@@ -408,19 +410,19 @@ def _cancelled_by_state() -> Update:
     )
 
 
-@cache
+@prepared
 def cancel() -> Update:
     """Cancel one job by its state."""
     return _cancelled_by_state().where(jobs.c.id == bindparam("of_id"))
 
 
-@cache
+@prepared
 def cancel_sweep() -> Update:
     """Cancel the points of a sweep, each by its state."""
     return _cancelled_by_state().where(jobs.c.sweep_id == bindparam("of_sweep_id"))
 
 
-@cache
+@prepared
 def expire() -> Update:
     """Queued becomes expired where nobody claimed the job in time, timed out where it had been claimed before."""
     late = (

@@ -7,14 +7,14 @@ in a circle; SQLite has one writer.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy import CursorResult, Executable
 
 from grid.database import statements
 from grid.database.base import dump_json
 from grid.database.bulk_rows import BulkRows
+from grid.database.prepared import Prepared, Row
 from grid.database.transaction import DatabaseTransaction
 from grid.database.transition_rows import AttemptEnd, ClaimedJob, Finish, JobChange, LeasedRow, QueueHead, Requeue
 from grid.schemas.jobs import Claim, JobStatus, Reason, Share, SlotKind
@@ -31,19 +31,19 @@ class TransitionRepository:
 
     def owners_in_turn(self, slots: Sequence[SlotKind], share: Share = "any") -> list[UUID]:
         """Return owners with work that can run now in one of these slots, the one who waits longest first."""
-        rows = self._run(statements.owners_in_turn(share), slots=list(slots), now=self._tx.now())
-        return [row.owner_id for row in rows]
+        rows = self._run(statements.owners_in_turn(share), **_bind_slots(slots), now=self._tx.now())
+        return [owner_id for (owner_id,) in rows]
 
     def head_of(self, owner_id: UUID, slots: Sequence[SlotKind], share: Share = "any") -> QueueHead | None:
         """Return the first job of an owner that can run now, locked; None where there is none."""
-        call = {"of_owner_id": owner_id, "slots": list(slots), "now": self._tx.now()}
-        row = self._run(statements.head_of(share), **call).one_or_none()
-        return QueueHead._make(row) if row is not None else None
+        call = {"of_owner_id": owner_id, **_bind_slots(slots), "now": self._tx.now()}
+        rows = self._run(statements.head_of(share), **call)
+        return QueueHead._make(rows[0]) if rows else None
 
     def head_by_id(self, job_id: UUID, slots: Sequence[SlotKind]) -> QueueHead | None:
         """Return that job, if it can run now."""
-        row = self._run(statements.head_by_id(), of_id=job_id, slots=list(slots), now=self._tx.now()).one_or_none()
-        return QueueHead._make(row) if row is not None else None
+        rows = self._run(statements.head_by_id(), of_id=job_id, **_bind_slots(slots), now=self._tx.now())
+        return QueueHead._make(rows[0]) if rows else None
 
     def claim(
         self,
@@ -77,14 +77,14 @@ class TransitionRepository:
         """Insert the rows of new claims."""
         statement, bulk = statements.open_attempts(self._kind)
         call = {"batch": batch_id, "worker": worker_id, "host": host, "now": self._tx.now()}
-        self._tx.connection.execute(statement, {**bulk.bind(claims), **call})
+        self._tx.run_later(statement, {**bulk.bind(claims), **call})
 
     # While a worker holds the job -----------------------------------------------------------------------------------
 
     def lock(self, job_ids: Iterable[UUID]) -> None:
         """Hold the rows until the end of the transaction, taken in the order of their ids."""
         if self._kind == "postgresql":
-            self._run(statements.lock(), ids=list(job_ids))
+            self._tx.run_later(statements.lock(), {"ids": list(job_ids)})
 
     def begin(self, claims: Sequence[Claim]) -> list[JobChange]:
         """Starting becomes running."""
@@ -96,8 +96,8 @@ class TransitionRepository:
         """Prolong leases; return the claims that still hold, with their state and deadline."""
         statement, bulk = statements.renew(self._kind)
         call = {"worker": worker_id, "new_lease_until": lease_until, "now": self._tx.now()}
-        rows = self._tx.connection.execute(statement, {**bulk.bind(claims), **call})
-        return [(Claim(row.id, row.epoch), row.state, row.deadline_at) for row in rows]
+        rows = self._tx.run(statement, {**bulk.bind(claims), **call})
+        return [(Claim(job_id, epoch), state, deadline_at) for job_id, epoch, state, deadline_at in rows]
 
     def progress(self, fractions: Iterable[tuple[Claim, float]]) -> list[JobChange]:
         """Raise the fraction done of running jobs; it never falls."""
@@ -110,7 +110,7 @@ class TransitionRepository:
         if not claims:
             return []
         statement, bulk = statements.hold(self._kind)
-        return [LeasedRow._make(row) for row in self._tx.connection.execute(statement, bulk.bind(claims))]
+        return [LeasedRow._make(row) for row in self._tx.run(statement, bulk.bind(claims))]
 
     def lapsed(self, *, limit: int, cancel_since: datetime) -> list[LeasedRow]:
         """Read and lock claimed jobs whose lease or deadline is past, or whose cancel was asked before that time."""
@@ -149,14 +149,14 @@ class TransitionRepository:
                  dump_json(each.usage) if each.usage is not None else None)
                 for each in endings
             ]  # fmt: skip
-            self._tx.connection.execute(statement, {**bulk.bind(rows), "now": self._tx.now()})
+            self._tx.run_later(statement, {**bulk.bind(rows), "now": self._tx.now()})
 
     # From outside ---------------------------------------------------------------------------------------------------
 
     def cancel(self, job_id: UUID, by: Reason) -> JobChange | None:
         """Cancel one job by its state: queued at once, held by its worker; None where its state allows neither."""
-        row = self._run(statements.cancel(), of_id=job_id, by=by, now=self._tx.now()).one_or_none()
-        return JobChange._make(row) if row is not None else None
+        rows = self._run(statements.cancel(), of_id=job_id, by=by, now=self._tx.now())
+        return JobChange._make(rows[0]) if rows else None
 
     def cancel_sweep(self, sweep_id: UUID, by: Reason) -> list[JobChange]:
         """Cancel all jobs of a sweep, each by its state."""
@@ -169,13 +169,18 @@ class TransitionRepository:
         """End jobs that waited too long: expired, or timed out where they had been claimed before."""
         return [JobChange._make(row) for row in self._run(statements.expire(), now=self._tx.now(), limit=limit)]
 
-    def _run(self, statement: Executable, **parameters: Any) -> CursorResult[Any]:
-        return self._tx.connection.execute(statement, parameters)
+    def _run(self, statement: Prepared, **values: Any) -> list[Row]:
+        return self._tx.run(statement, values)
 
     def _changes(
-        self, statement: Executable, bulk: BulkRows, rows: Sequence[Sequence[Any]], **parameters: Any
+        self, statement: Prepared, bulk: BulkRows, rows: Sequence[Sequence[Any]], **parameters: Any
     ) -> list[JobChange]:
         if not rows:
             return []
         call = {**bulk.bind(rows), **parameters, "now": self._tx.now()}
-        return [JobChange._make(row) for row in self._tx.connection.execute(statement, call)]
+        return [JobChange._make(row) for row in self._tx.run(statement, call)]
+
+
+def _bind_slots(slots: Sequence[SlotKind]) -> dict[str, SlotKind]:
+    """Return the parameters that carry kinds of slot, one of them again where there are fewer."""
+    return dict(zip(statements.SLOTS, chain(slots, repeat(slots[0])), strict=False))

@@ -116,7 +116,9 @@ class UnitOfWork:
             StorageFullError: The disk is full.
         """
         with self._writing(), translated(), self.database.engine.begin() as connection:
-            yield Transaction(connection, self.database.kind, self.database.clock)
+            tx = Transaction(connection, self.database.kind, self.database.clock)
+            yield tx
+            tx.finish()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -81,4 +81,4 @@ def make_outbox_relay(
 
 def _has_events(uow: UnitOfWork) -> bool:
     with uow.read() as tx:
-        return tx.outbox.backlog() > 0
+        return tx.outbox.is_waiting()

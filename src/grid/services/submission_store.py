@@ -152,6 +152,7 @@ def store_submissions(tx: Transaction, submissions: Sequence[PendingSubmission])
     are.
     """
     owners = sorted({pending.owner_id for pending in submissions})
+    tx.run_ahead([*tx.queues.calls_of_lock(owners), *tx.audit.calls_of_append()])
     queues = {owner_id: tx.queues.lock(owner_id) for owner_id in owners}
     counts = _QueueCounts(queues, tx.queues.total_queued())
     answers: list[SubmissionResult | GridError] = []
