@@ -34,8 +34,10 @@ class MemoryLedger:
         self.shares: list[tuple[Share, ...]] = []
         self.renders_kept: frozenset[RenderClaim] | None = None
 
-    def claim(self, shares: Sequence[Share] = ("any",)) -> ClaimedBatch | None:
+    def claim(self, shares: Sequence[Share] = ("any",)) -> ClaimedRender | ClaimedBatch | None:
         self._trouble()
+        if self.renders:
+            return self.renders.popleft()
         self.shares.append(tuple(shares))
         return self.batches.popleft() if self.batches else None
 

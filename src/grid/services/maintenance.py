@@ -21,7 +21,7 @@ REAP_LIMIT = 100  # jobs of one transaction
 RELAY_LIMIT = 200  # events of one transaction
 RELAY_EVERY_S = 0.25  # [s] in the server, whose own writes do not trigger the relay: the delay of live news
 RELAY_TRIGGERED_EVERY_S = 1.0  # [s] in a worker, which triggers the relay after each write
-RELAY_LEAST_GAP_S = 0.05  # [s] between two turns of a triggered relay: 20 transactions a second at most
+RELAY_LEAST_GAP_S = 0.1  # [s] between two turns of a triggered relay: 10 transactions a second at most
 
 
 def make_reaper(

@@ -7,7 +7,7 @@ from grid.database.uow import UnitOfWork
 from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim, Share, SlotKind
 from grid.services import ledger, renders
-from grid.services.ledger import ClaimedBatch, LogChunk, Outcome, Renewal
+from grid.services.ledger import ClaimedBatch, LogChunk, Outcome, RendersWaitingError, Renewal
 from grid.services.renders import ClaimedRender, RenderClaim, RenderReturned
 
 SLOTS: tuple[SlotKind, ...] = ("small", "large", "program")
@@ -19,7 +19,8 @@ BATCH_WORK_S = 2.0  # [s] a claim is sized to about this much work, so that a lo
 class WorkerLedger:
     """Calls of a worker to the ledger; each is one transaction, and may come from any thread."""
 
-    claim: Callable[[Sequence[Share]], ClaimedBatch | None]  # of any kind of slot; None where nothing can run
+    # A request for files, else jobs for any kind of slot; None where nothing can run.
+    claim: Callable[[Sequence[Share]], ClaimedRender | ClaimedBatch | None]
     claim_render: Callable[[], ClaimedRender | None]
     conclude: Callable[[Sequence[Outcome], Sequence[LogChunk], Sequence[Claim]], frozenset[Claim]]
     conclude_render: Callable[[RenderClaim, RenderFinished | RenderReturned], bool]  # False where it was lost
@@ -31,8 +32,9 @@ class WorkerLedger:
 
 def bind_ledger(uow: UnitOfWork, *, worker_id: str, host: str, lease_s: float) -> WorkerLedger:
     """Return the calls of one worker, each with a transaction of its own on `uow`."""
-    return WorkerLedger(
-        claim=lambda shares: ledger.claim(
+
+    def claim_jobs(shares: Sequence[Share], *, yields_to_renders: bool) -> ClaimedBatch | None:
+        return ledger.claim(
             uow,
             worker_id=worker_id,
             host=host,
@@ -41,7 +43,18 @@ def bind_ledger(uow: UnitOfWork, *, worker_id: str, host: str, lease_s: float) -
             work_budget_s=BATCH_WORK_S,
             lease_s=lease_s,
             shares=shares,
-        ),
+            yields_to_renders=yields_to_renders,
+        )
+
+    def claim(shares: Sequence[Share]) -> ClaimedRender | ClaimedBatch | None:
+        try:
+            return claim_jobs(shares, yields_to_renders=True)
+        except RendersWaitingError:
+            render = renders.claim_render(uow, worker_id, lease_s)  # None where another worker was faster
+            return render if render is not None else claim_jobs(shares, yields_to_renders=False)
+
+    return WorkerLedger(
+        claim=claim,
         claim_render=lambda: renders.claim_render(uow, worker_id, lease_s),
         conclude=lambda outcomes, logs, begun: ledger.conclude(uow, outcomes, logs, begun),
         conclude_render=lambda claim, end: renders.conclude_render(uow, claim, end),

@@ -16,7 +16,7 @@ from grid.core.logging import get_logger
 from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim
 from grid.services.ledger import LogChunk, Outcome, Returned, Succeeded
-from grid.services.renders import RenderClaim, RenderReturned
+from grid.services.renders import ClaimedRender, RenderClaim, RenderReturned
 from grid.tasks.events import ClaimReply, ClaimRequest, JobsRequeued, ThreadDied, WorkerEvent
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import WorkerLedger
@@ -244,19 +244,19 @@ class LedgerWriter(threading.Thread):
     def _claim(self, request: ClaimRequest, asked_at: float) -> ClaimReply:
         """Claim a request for files, else a batch; nothing where the ledger is unavailable (the loop asks again)."""
         try:
-            render = self._ledger.claim_render()
-            batch = None if render is not None or request.only_renders else self._ledger.claim(request.shares)
+            work = self._ledger.claim_render() if request.only_renders else self._ledger.claim(request.shares)
         except GridError as error:
             self._report_unavailable(error)
             return ClaimReply(request, asked_at)
         self._recover()
         self._has_polled = True
-        if render is not None:
-            self._leases.hold_render(render.claim)
-        if batch is not None:
-            self._leases.hold(Claim(job.id, job.epoch) for job in batch.jobs)
+        if isinstance(work, ClaimedRender):
+            self._leases.hold_render(work.claim)
+            return ClaimReply(request, asked_at, render=work)
+        if work is not None:
+            self._leases.hold(Claim(job.id, job.epoch) for job in work.jobs)
             self._on_written()
-        return ClaimReply(request, asked_at, batch, render)
+        return ClaimReply(request, asked_at, batch=work)
 
     def _wait_out(self, error: GridError) -> bool:
         """Pause after a refusal, longer each time; False once the time to finish is over."""

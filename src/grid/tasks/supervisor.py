@@ -191,7 +191,8 @@ class Supervisor:
                 self._may_have_extra = False
         else:
             self._open_requests -= 1
-            if event.is_empty and is_latest:
+            is_last = event.batch is not None and event.batch.is_last
+            if (event.is_empty or is_last) and is_latest:
                 self._may_have_jobs = False
         if event.render is None and is_latest:  # every request claims files first
             self._may_have_renders = False

@@ -1,13 +1,16 @@
 from uuid import uuid4
 
 import pytest
+from tests.doubles.bells import MemoryDoorbell
 from tests.support.databases import HandClock, opened
-from tests.support.ledgers import add_owner, claim, get_job, submit
+from tests.support.ledgers import MANIFEST, add_owner, claim, get_job, submit
 
 from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import Claim, JobStatus
-from grid.services import ledger
-from grid.services.ledger import Returned
+from grid.services import ledger, renders
+from grid.services.ledger import ClaimedBatch, Returned, Succeeded
+from grid.services.renders import ClaimedRender
+from grid.tasks.ledger import bind_ledger
 
 
 def counters(uow, owner):
@@ -46,6 +49,36 @@ def test_a_claimed_job_is_not_claimed_again(uow):
 
     assert claim(uow) is not None
     assert claim(uow) is None
+
+
+def test_a_claim_says_when_it_took_all_that_was_queued(uow):
+    """Jobs of another owner, of another shape, or not yet to be started are still queued."""
+    ada, bob = add_owner(uow), add_owner(uow, "bob")
+    submit(uow, ada, 3)
+    submit(uow, bob)
+
+    assert [claim(uow).is_last for _ in range(2)] == [False, True]
+    (job,) = submit(uow, ada)
+    assert claim(uow).is_last
+    ledger.conclude(uow, [Returned(Claim(job, 1), "infra")])  # queued again, after a pause
+    submit(uow, bob)
+    assert not claim(uow).is_last
+
+
+def test_a_claim_of_jobs_can_let_a_request_for_files_go_first(uow):
+    owner = add_owner(uow)
+    (done,) = submit(uow, owner)
+    (job,) = claim(uow).jobs
+    ledger.conclude(uow, [Succeeded(job.claim, MANIFEST)], begun=[job.claim])
+    submit(uow, owner)
+    renders.request_render(uow, MemoryDoorbell(), done, ["a.csv"])
+
+    bound = bind_ledger(uow, worker_id="worker-1", host="host-1", lease_s=30.0)
+    first, second = bound.claim(("any",)), bound.claim(("any",))
+
+    assert isinstance(first, ClaimedRender)
+    assert isinstance(second, ClaimedBatch)
+    assert bound.claim(("any",)) is None
 
 
 def test_points_of_one_sweep_come_together_in_their_order(uow):

@@ -4,6 +4,7 @@ import selectors
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from tests.doubles.bells import MemoryDoorbell
@@ -129,6 +130,22 @@ def test_work_left_in_the_ledger_is_fetched_without_another_ring(harness: Superv
         wait_until(lambda count=count: len(harness.sent(Solve)) == count, f"batch {count} was handed to the child")
         harness.factory.children[0].solve()
     wait_until(lambda: harness.leases.count() == 0, "the ends were written")
+
+
+def test_a_claim_that_took_all_that_was_queued_is_followed_by_none_until_a_ring(harness: SupervisorHarness):
+    """An empty claim would take the lock of the database, which whoever submits waits for."""
+    harness.open()
+    wait_until(lambda: harness.ledger.shares, "it looked at its start")
+    harness.ledger.shares.clear()
+    for count in (1, 2):
+        harness.ledger.batches.append(replace(make_batch(), is_last=True))
+        harness.bell.ring("work")
+        wait_until(lambda count=count: len(harness.sent(Solve)) == count, "the batch was handed to the child")
+        harness.factory.children[0].solve()
+        wait_until(lambda: harness.leases.count() == 0, "its end was written")
+        wait_until(lambda: harness.dispatcher.is_quiet, "nothing is left")
+
+    assert len(harness.ledger.shares) == 2  # one claim for each ring
 
 
 def test_files_that_somebody_waits_for_wait_for_no_batch(harness: SupervisorHarness):

@@ -39,7 +39,7 @@ every outcome with an older epoch are dropped.
 
 from grid.database.transition_rows import ClaimedJob
 from grid.services.ledger.cancellation import JobFinishedError, cancel, cancel_sweep
-from grid.services.ledger.claims import ClaimedBatch, claim
+from grid.services.ledger.claims import ClaimedBatch, RendersWaitingError, claim
 from grid.services.ledger.conclusion import conclude
 from grid.services.ledger.leases import Renewal, append_logs, renew, report_progress
 from grid.services.ledger.outcomes import Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
@@ -51,6 +51,7 @@ __all__ = [
     "JobFinishedError",
     "LogChunk",
     "Outcome",
+    "RendersWaitingError",
     "Renewal",
     "Returned",
     "Stopped",

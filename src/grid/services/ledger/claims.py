@@ -25,6 +25,11 @@ class ClaimedBatch:
     jobs: tuple[ClaimedJob, ...]
     lease_s: float
     share: Share = "any"
+    is_last: bool = False  # no other job was queued when it was claimed; whoever adds one rings
+
+
+class RendersWaitingError(Exception):
+    """A request for files waits, which is to be claimed before jobs."""
 
 
 def claim(
@@ -38,6 +43,7 @@ def claim(
     lease_s: float,
     hint: UUID | None = None,
     shares: Sequence[Share] = ("any",),
+    yields_to_renders: bool = False,
 ) -> ClaimedBatch | None:
     """Claim the next batch for one of `slots`; None where nothing can run now.
 
@@ -45,10 +51,17 @@ def claim(
     Then the head of the owner's queue, and with it jobs of the same sweep and batch key while their estimated work
     fills `work_budget_s`. Programs, and jobs that lost a worker before, go alone. `hint`, a job that was rung for,
     is tried first. `shares` are tried in their order.
+
+    Raises:
+        RendersWaitingError: With `yields_to_renders`, where a request for files waits; nothing is claimed.
     """
     if not slots or max_jobs < 1:
         return None
     with uow.begin() as tx:
+        tx.run_ahead([*tx.queues.calls_of_lock(()), *tx.renders.calls_of_look()])
+        if tx.renders.has_waiting() and yields_to_renders:
+            raise RendersWaitingError
+        queued = tx.queues.total_queued()
         head, share = _find_head(tx, slots, hint, shares)
         if head is None:
             return None
@@ -79,6 +92,7 @@ def claim(
         jobs=tuple(claimed),
         lease_s=lease_s,
         share=share,
+        is_last=queued == len(claimed),
     )
 
 
