@@ -9,6 +9,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from grid.core.errors import FieldError
 from grid.engine.arguments import require_number
@@ -62,7 +63,7 @@ class LarsonMiller:
         stress, parameter = np.array(self.table).T
         return float(np.interp(np.log10(self.load), np.log10(stress), parameter))
 
-    def rupture_time(self, temperature: FloatArray) -> FloatArray:
+    def rupture_time(self, temperature: ArrayLike) -> FloatArray:
         """Time to rupture [s] at absolute temperatures [K]."""
         out: FloatArray = HOUR * 10.0 ** (self.parameter / np.asarray(temperature, np.float64) - self.constant)
         return out

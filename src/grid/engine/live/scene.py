@@ -90,9 +90,9 @@ class Scene:
         return None if region is None else region >= 0
 
     @cached_property
-    def regions(self) -> dict[str, Mask]:
-        """Cells of each region that the structure names, shape `cells`."""
-        return {} if self.structure is None else dict(self.structure.masks(self.problem))
+    def regions(self) -> Mapping[str, Mask]:
+        """Cells of each region that the structure names, shape `cells`; made when they are asked for."""
+        return {} if self.structure is None else self.structure.masks(self.problem)
 
     @property
     def section(self) -> float:

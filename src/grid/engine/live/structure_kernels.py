@@ -40,11 +40,11 @@ REFERENCE, STRAIN, TICK, KELVIN = range(4)  # [-] entries of the numbers: [tempe
 
 @njit(cache=True, nogil=True)
 def make_rows(laws: Array) -> Any:
-    """Numbers of a strip of the first material, all cells sound, shape (ROWS, STRIP)."""
+    """Numbers of a strip of the first material, all sound, shape (ROWS, STRIP), and its index for `_fill_laws`."""
     rows = np.ones((ROWS, STRIP))
     for law in range(LAWS):
         rows[law, :] = laws[0, law]
-    return rows
+    return rows, np.int64(0)  # a plain 0 would be a type of its own, for which everything is compiled once more
 
 
 @njit(cache=True, nogil=True)
@@ -120,8 +120,7 @@ def find_strain(
 ) -> float:  # fmt: skip
     """Common strain of a free plate, from which no force remains; 0 where nothing is stiff; see `observe_cells`."""
     planes, rows_, columns, plane, row, start = window
-    rows = make_rows(laws)
-    filled: Any = np.int64(0)  # a plain 0 is a type of its own, and compiled once more
+    rows, filled = make_rows(laws)
     rows[FLOW, :], rows[WEIGHT, :] = 0.0, 0.0
     force, force_lost, stiff, stiff_lost = 0.0, 0.0, 0.0, 0.0
     for p in range(planes):
@@ -285,8 +284,7 @@ def observe_cells(
     """
     planes, rows_, columns, plane, row, start = window
     rates, starts, steps = creep
-    rows = make_rows(laws)
-    filled: Any = np.int64(0)  # a plain 0 is a type of its own, and compiled once more
+    rows, filled = make_rows(laws)
     single, gates = np.empty(STRIP, np.float32), np.empty(STRIP, np.float32)
     found[:] = 0.0
     found[USED] = -1.0
@@ -328,8 +326,7 @@ def read_cells(
 ) -> None:  # fmt: skip
     """Signed stress and utilisation of every cell, for pictures; arguments as those of `observe_cells`."""
     planes, rows_, columns, plane, row, start = window
-    rows, single = make_rows(laws), np.empty(STRIP, np.float32)
-    filled: Any = np.int64(0)
+    (rows, filled), single = make_rows(laws), np.empty(STRIP, np.float32)
     for p in range(planes):
         for r in range(rows_):
             for c in range(0, columns, STRIP):
