@@ -6,11 +6,12 @@ A plugin is a module or object with functions marked by `hookimpl`, named by an 
     [project.entry-points."grid.plugins"]
     my-rods = "my_rods.plugin"
 
-The built-in simulations come through the same hooks (`grid.plugins.builtin.plugin`).
+The built-in simulations and scenarios come through the same hooks (`grid.plugins.builtin.plugin`).
 """
 
 import pluggy
 
+from grid.schemas.scenarios import Scenario
 from grid.schemas.simulations import Simulation
 
 PROJECT = "grid"
@@ -24,4 +25,13 @@ def grid_simulations() -> list[Simulation]:  # type: ignore[empty-body]
 
     Called once when a process starts, in the server and the worker too: importing the plugin and calling this must
     stay light (no NumPy, no Numba). `grid.schemas.simulations.Simulation` says what each object promises.
+    """
+
+
+@hookspec
+def grid_scenarios() -> list[Scenario]:  # type: ignore[empty-body]
+    """Return scenarios to offer, each with a name of its own.
+
+    Called once when a process starts, and as light as `grid_simulations`. `grid.schemas.scenarios.Scenario` says what
+    each object promises.
     """
