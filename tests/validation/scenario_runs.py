@@ -1,0 +1,128 @@
+"""Runs of scenarios through a session, with what their expectations ask for."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from grid.engine.live.clock import plan_clock
+from grid.engine.live.rules import Rule, activate, evaluate, start_rule
+from grid.engine.live.scene import Scene
+from grid.engine.live.session import Session
+from grid.engine.live.summary import TickSummary
+from grid.engine.space.interpolation import interpolate, widen
+from grid.schemas.scenarios import Expectation, Scenario
+
+
+@dataclass
+class ScenarioRun:
+    """A finished run.
+
+    Args:
+        session: At its end.
+        summaries: Of every tick.
+        fired: Tick at which each rule fired first.
+        places: Temperatures at places, by place and tick [degC].
+    """
+
+    session: Session
+    summaries: list[TickSummary]
+    fired: dict[str, int] = field(default_factory=dict)
+    places: dict[tuple[tuple[float, ...], int], float] = field(default_factory=dict)
+    found: list[tuple[Expectation, float | str | None]] = field(default_factory=list)
+
+
+def run_scenario(
+    scenario: Scenario,
+    params: BaseModel,
+    cells: tuple[int, ...],
+    *,
+    on_tick: Callable[[Session], None] | None = None,
+) -> ScenarioRun:
+    """Run a scenario from its begin to its end, and find what its expectations ask for.
+
+    Args:
+        scenario: From the registry.
+        params: Of its model.
+        cells: Of the grid.
+        on_tick: Called after every tick.
+    """
+    scene, timing = Scene.from_json(scenario.scene(params, cells)), scenario.timing(params)
+    session = Session(scene, plan_clock(scene, timing.tick_s))
+    for event in scenario.events(params):
+        session.apply(event["event"], at_s=event["at_s"])
+    expected = scenario.expected(params)
+    run, wanted = ScenarioRun(session, [session.summary]), collect_places(expected, session.clock.tick)
+    rules = [activate(Rule.from_json(rule), session.clock.tick) for rule in scenario.rules(params)]
+    states = tuple(start_rule(rule) for rule in rules)
+    for _ in range(timing.ticks):
+        summary = session.advance()
+        run.summaries.append(summary)
+        metrics = {rule.rule.key: getattr(summary, rule.rule.metric) for rule in rules}
+        states, changes = evaluate(rules, states, metrics, summary.tick, summary.time)
+        for change in changes:
+            if change.after == "firing":
+                run.fired.setdefault(change.rule, summary.tick)
+        for place in wanted[summary.tick]:
+            run.places[(place, summary.tick)] = find_temperature(session, place)
+        if on_tick is not None:
+            on_tick(session)
+    run.found = [(each, find(run, each)) for each in expected]
+    return run
+
+
+def find_tick(time: float, tick: float) -> int:
+    """The first boundary at or after a time."""
+    return math.ceil(time / tick * (1.0 - 1e-12))
+
+
+def collect_places(expected: Sequence[Expectation], tick: float) -> dict[int, set[tuple[float, ...]]]:
+    """Places whose temperatures are needed, by tick."""
+    found: dict[int, set[tuple[float, ...]]] = defaultdict(set)
+    for each in expected:
+        if each.at:
+            found[find_tick(each.time_s, tick)].add(each.at)
+            if each.measure == "decay_rate":
+                found[find_tick(each.from_s, tick)].add(each.at)
+    return found
+
+
+def find_temperature(session: Session, place: tuple[float, ...]) -> float:
+    """Temperature at a place, interpolated to third order; a place has as many numbers as the body, or fewer."""
+    space = session.plan.space
+    size = space.problem.domain.size
+    whole = (*place, *(0.5 * length for length in size[len(place) :]))
+    loads = session.plan.loads(session.tick)
+    wide = widen(space, session.field().reshape(-1), loads.face_laws)
+    return interpolate(space, wide, whole)
+
+
+def find(run: ScenarioRun, expected: Expectation) -> float | str | None:
+    """What a run has for an expectation; None for what never happens."""
+    tick = run.session.clock.tick
+    last, first = find_tick(expected.time_s, tick), find_tick(expected.from_s, tick)
+
+    def read(at: int) -> float | str:
+        if expected.at:
+            return run.places[(expected.at, at)]
+        value = getattr(run.summaries[at], expected.quantity)
+        assert value is not None
+        return value  # type: ignore[no-any-return]
+
+    if expected.quantity == "firing":
+        fired = run.fired.get(str(expected.level))
+        return None if fired is None or fired > last else run.session.clock.time(fired)
+    if expected.measure == "value":
+        return read(last)
+    if expected.measure == "average":  # of the tick boundaries; both ends count half
+        values = [float(read(at)) for at in range(first, last + 1)]
+        return (sum(values) - 0.5 * (values[0] + values[-1])) / (last - first)
+    level = float(expected.level)  # type: ignore[arg-type]
+    if expected.measure == "first_time":
+        reached = (at for at in range(last + 1) if float(read(at)) >= level)
+        at = next(reached, None)
+        return None if at is None else run.session.clock.time(at)
+    rates = [math.log(abs(float(read(at)) - level)) for at in (first, last)]
+    return (rates[0] - rates[1]) / ((last - first) * tick)
