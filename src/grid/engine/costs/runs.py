@@ -197,6 +197,7 @@ def plan_work(problem: HeatProblem, outputs: int) -> Work:
         "plan": 1.0,
         "plan_side": 2.0 * problem.dimension * (1.0 if problem.domain.active is None else 2.0),
         "plan_cell": cells,
+        "plan_region": regions,
         "plan_region_cell": regions * cells,
         "plan_load": loads,
         kind: rules,

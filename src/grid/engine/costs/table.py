@@ -22,19 +22,21 @@ class Operation(NamedTuple):
 
 
 TABLE: dict[str, Operation] = {
-    # every run: reading and discretising, for each cell, each cell and region, each load that changes; a rule of points
-    # for each word of a source of place; a field that is kept
+    # every run: reading and discretising, for each side of the body, each cell, each region and its cells, each load
+    # that changes; a rule of points for each word of a source of place; a field that is kept
     "plan": Operation(4.9e-4, "call"),
     "plan_side": Operation(4.1e-4, "call"),
+    "plan_region": Operation(1.5e-4, "call"),
     "plan_load": Operation(5.5e-4, "call"),
     "source_rule": Operation(3.2e-5, "call"),
     "source_line": Operation(1.9e-4, "call"),
     "output": Operation(1.8e-5, "call"),
     "plan_cell": Operation(1.8e-8, "array"),
-    "plan_region_cell": Operation(6.5e-8, "array"),
+    "plan_region_cell": Operation(1.5e-8, "array"),
     "source_rule_cell": Operation(1.6e-10, "array"),
     "output_cell": Operation(9.3e-9, "array"),
-    # linear solvers: a factorisation by the cells of a body and of a cut, a solve by the entries of its factors
+    # linear solvers: a factorisation by the cells of a body and of a cut, by SuperLU or by own Cholesky factors; a
+    # solve by the entries of its factors, which cost more beyond the nearer caches
     "solve": Operation(3.5e-6, "call"),
     "tridiagonal": Operation(1.2e-5, "call"),
     "multigrid": Operation(2e-3, "call"),
@@ -126,8 +128,8 @@ TABLE: dict[str, Operation] = {
     "stage_cell": Operation(2.6e-9, "stencil"),
     "space_stage_cell": Operation(3e-7, "array"),
     # implicit: a step, its loads, a matrix that is put together; a turn of Newton's method, compiled where cells melt
-    # implicit where stages are corrected on the cells of a body: its lists, a step, flows through faces, entries of
-    # factors, factors in 1D
+    # implicit where stages are corrected on the cells of a body: its lists, a step, for each side with a law and each
+    # with one that is not linear, flows into cells, entries of factors, factors in 1D
     "compiled": Operation(2e-6, "array"),
     "compiled_step": Operation(8.1e-4, "call"),
     "compiled_patch": Operation(6.2e-5, "call"),

@@ -29,7 +29,7 @@ DOUBLE = 1.5  # [-] factor on the work where directions are in double precision
 # [-] modes that loads drive: rounds of directions, one for each load (constant, for each decade of the tolerance and of
 # the times), and decades between shifts, shifts and patience as in grid.engine.methods.krylov.reduced_modes
 ROUNDS, ROUNDS_DECADE, ROUNDS_SPAN, DECADE, MOST_SHIFTS, PATIENCE = 5.0, 7.5, 1.0, 1.2, 4, 5
-CYCLES_DIRECTION = 7.0  # [-] multigrid cycles for each direction of modes that loads drive
+CYCLES_DIRECTION = 8.5  # [-] multigrid cycles for each direction of modes that loads drive
 # [-] fields of working memory besides the directions, in single and in double precision
 FIELDS, FIELDS_DOUBLE = 19.0, 31.0
 # [-] directions for which memory is allocated at first; factor on the memory when it is enlarged

@@ -26,7 +26,7 @@ DIRECTIONS = 240  # [-] directions at most
 # [-] least number of rounds; the factors on errors, see grid.engine.methods.krylov.stepper
 LEAST_ROUNDS, MARGIN, LARGEST_OF_MEAN = 2, 2.0, 5.0
 # [-] error of a direction solved by iteration: tolerance over the remaining change times this, and at most
-ENERGY, LOOSEST = 0.01, 0.01
+ENERGY, LOOSEST = 0.005, 0.01
 SINGLE_TOLERANCE = 2e-5  # [-] tolerance below which the directions are in double precision
 LOST = 0.01  # [-] rounding of slow modes over the tolerance, below which it is no error
 # [-] heat of a cell that is rounding, in units in the last place; error of each rate over the fastest

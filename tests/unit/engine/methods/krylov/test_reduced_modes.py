@@ -41,5 +41,6 @@ def test_directions_of_rough_solves_keep_the_tolerance(monkeypatch, fins, film):
         found.append(solve(problem, method="krylov", times=TIMES, tolerance=TOLERANCE))
 
     exact, rough = found
+    [told] = [audit.value for audit in rough.audits if audit.name == "step_error"]
     assert rough.is_accepted
-    assert np.abs(rough.fields - exact.fields).max() <= TOLERANCE * np.ptp(exact.fields)
+    assert np.abs(rough.fields - exact.fields).max() <= min(told, TOLERANCE) * np.ptp(exact.fields)
