@@ -12,6 +12,12 @@ from grid.database.engine import Database
 from grid.database.errors import BUSY, translated
 from grid.database.idempotency import IdempotencyRepository
 from grid.database.jobs import JobRepository
+from grid.database.live_commands import LiveCommandRepository
+from grid.database.live_events import LiveEventRepository
+from grid.database.live_leases import LiveLeaseRepository
+from grid.database.live_runs import LiveRunRepository
+from grid.database.live_samples import LiveSampleRepository
+from grid.database.live_snapshots import LiveSnapshotRepository
 from grid.database.logs import LogRepository
 from grid.database.outbox import OutboxRepository
 from grid.database.queues import QueueRepository
@@ -92,6 +98,36 @@ class Transaction(DatabaseTransaction):
     def sessions(self) -> SessionRepository:
         """Sessions and their refresh tokens."""
         return SessionRepository(self)
+
+    @cached_property
+    def live_runs(self) -> LiveRunRepository:
+        """Live runs: added, read, held and changed."""
+        return LiveRunRepository(self)
+
+    @cached_property
+    def live_leases(self) -> LiveLeaseRepository:
+        """Live runs: leases, turns and progress."""
+        return LiveLeaseRepository(self)
+
+    @cached_property
+    def live_commands(self) -> LiveCommandRepository:
+        """Commands to live runs."""
+        return LiveCommandRepository(self)
+
+    @cached_property
+    def live_events(self) -> LiveEventRepository:
+        """Events of live runs."""
+        return LiveEventRepository(self)
+
+    @cached_property
+    def live_samples(self) -> LiveSampleRepository:
+        """Metrics of live runs."""
+        return LiveSampleRepository(self)
+
+    @cached_property
+    def live_snapshots(self) -> LiveSnapshotRepository:
+        """Snapshots of live runs."""
+        return LiveSnapshotRepository(self)
 
     @cached_property
     def audit(self) -> AuditRepository:
