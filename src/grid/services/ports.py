@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
+from grid.schemas.jobs import JsonObject
+from grid.schemas.live import CommandKind, PlannedRun, RunSpec
+
 
 class Doorbell(Protocol):
     """Announces that the database may hold news. A ring may be lost or come twice: only latency changes."""
@@ -89,4 +92,25 @@ class ImageCatalogue(Protocol):
 
     def kind_of(self, image: str) -> str | None:
         """Return `program` or `docker`; None where no sandbox that may run this listed image is available."""
+        ...
+
+
+class RunPlanner(Protocol):
+    """Knows scenes, scenarios and the engine; services know them through it alone."""
+
+    def plan(self, spec: RunSpec) -> PlannedRun:
+        """Validate a specification and price it.
+
+        Raises:
+            FieldError, InvalidFieldsError: A field is missing, unknown or outside its limits.
+            UnsupportedError: No live method computes it.
+        """
+        ...
+
+    def check_command(self, scene: JsonObject, kind: CommandKind, payload: JsonObject) -> None:
+        """Check a command that changes physics against the scene of its run (`PlannedRun.scene`).
+
+        Raises:
+            FieldError, InvalidFieldsError: A field is missing, unknown or outside the scene or its limits.
+        """
         ...

@@ -1,0 +1,240 @@
+"""Live runs of an owner: read, list, export, remove. `owner_id` is None only for an administrator who asked for all."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from grid.core.errors import GridError, NotFoundError
+from grid.core.logging import get_logger
+from grid.database.job_queries import Count
+from grid.database.live_commands import LiveCommandRecord
+from grid.database.live_events import LiveEventRecord
+from grid.database.live_runs import LiveRunRecord
+from grid.database.live_samples import Sample
+from grid.database.uow import Transaction, UnitOfWork
+from grid.database.windows import Window
+from grid.schemas.jobs import JsonObject
+from grid.schemas.live import RunState
+from grid.services import audit
+from grid.services.jobs import Page
+from grid.services.live.commands import RunStateError
+from grid.services.ports import ArtifactStore
+
+log = get_logger(__name__)
+
+READ_AT_ONCE = 500  # rows of one transaction of an export
+
+
+@dataclass(frozen=True)
+class MetricHistory:
+    """Rows of one level of a run's samples, the coarsest that has as many as were asked for."""
+
+    level: int
+    samples: tuple[Sample, ...]
+
+
+def describe_run(run: LiveRunRecord, *, position: int | None = None) -> str:
+    """Return the state of a run as one sentence."""
+    if run.message:
+        return run.message
+    if run.state.is_terminal and run.reason is not None:
+        return run.reason.sentence
+    if position is not None and run.state is RunState.QUEUED:
+        return f"{run.state.sentence} It is number {position} of those that wait."
+    return run.state.sentence
+
+
+def get_run(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> tuple[LiveRunRecord, int | None]:
+    """Read one run, and its place among those that wait where it waits.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+    """
+    with uow.read() as tx:
+        run = _find(tx, owner_id, run_id)
+        return run, tx.live_runs.position(run) if run.state is RunState.QUEUED else None
+
+
+def list_runs(
+    uow: UnitOfWork, window: Window[UUID], *, owner_id: UUID | None, states: Sequence[RunState] = ()
+) -> Page[LiveRunRecord]:
+    """Read a part of the list of runs, newest first."""
+    with uow.read() as tx:
+        items, following = tx.live_runs.read_window(window, owner_id=owner_id, states=states)
+        total = tx.live_runs.count(owner_id=owner_id, states=states)
+    return Page(items, window, Count(total, True), following)
+
+
+def read_commands(
+    uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID, after: int = 0, limit: int = READ_AT_ONCE
+) -> list[LiveCommandRecord]:
+    """Read commands of a run in the order of their numbers.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+    """
+    with uow.read() as tx:
+        _find(tx, owner_id, run_id)
+        return tx.live_commands.read(run_id, after=after, limit=limit)
+
+
+def get_command(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID, seq: int) -> LiveCommandRecord:
+    """Read one command of a run.
+
+    Raises:
+        NotFoundError: There is no such run, or no such command, for this owner.
+    """
+    with uow.read() as tx:
+        _find(tx, owner_id, run_id)
+        command = tx.live_commands.find(run_id, seq)
+    if command is None:
+        raise NotFoundError("command")
+    return command
+
+
+def read_events(
+    uow: UnitOfWork,
+    *,
+    owner_id: UUID | None,
+    run_id: UUID,
+    after: int = 0,
+    limit: int = READ_AT_ONCE,
+    kinds: Sequence[str] = (),
+) -> list[LiveEventRecord]:
+    """Read events of a run in the order of their numbers.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+    """
+    with uow.read() as tx:
+        _find(tx, owner_id, run_id)
+        return tx.live_events.read(run_id, after=after, limit=limit, kinds=kinds)
+
+
+def export_log(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> Iterator[str]:
+    """Yield the lines of a run's log, the whole input of a replay: a header, the commands, an end where there is one.
+
+    The commands are those that change physics, each with its tick.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+    """
+    run, _ = get_run(uow, owner_id=owner_id, run_id=run_id)
+    return _export(uow, run)
+
+
+def read_history(
+    uow: UnitOfWork,
+    *,
+    owner_id: UUID | None,
+    run_id: UUID,
+    points: int,
+    first_tick: int = 0,
+    last_tick: int | None = None,
+) -> MetricHistory:
+    """Read metrics over a span of ticks, from the coarsest level with `points` rows in it, else from the finest.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+    """
+    with uow.read() as tx:
+        _find(tx, owner_id, run_id)
+        extents = tx.live_samples.extents(run_id, first_tick=first_tick, last_tick=last_tick)
+        if not extents:
+            return MetricHistory(0, ())
+        enough = [extent for extent in extents if extent.rows >= points]
+        chosen = enough[-1] if enough else max(extents, key=lambda extent: (extent.rows, extent.level))
+        rows = tx.live_samples.read(run_id, chosen.level, first_tick=first_tick, last_tick=last_tick)
+    return MetricHistory(chosen.level, tuple(rows))
+
+
+def purge_run(uow: UnitOfWork, store: ArtifactStore, *, actor_id: UUID, owner_id: UUID | None, run_id: UUID) -> None:
+    """Remove a run that has ended, with its commands, events, samples, snapshots and files.
+
+    Files go after the commit: where the process dies between the two, `find_unknown_files` names them.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+        RunStateError: It has not ended.
+    """
+    with uow.begin() as tx:
+        run = _find(tx, owner_id, run_id)
+        keys = [snapshot.key for snapshot in tx.live_snapshots.of_run(run_id)]
+        keys += _result_keys(run)
+        if not run.state.is_terminal or not tx.live_runs.remove(run_id):
+            raise RunStateError(run.state, "stop it first, then remove it")
+        audit.record(tx, actor_id=actor_id, action="run.purge", subject=f"run:{run_id}")
+    for key in keys:
+        try:
+            with suppress(NotFoundError):
+                store.delete(key)
+        except GridError as error:
+            log.warning("purge_left_files", run_id=str(run_id), reason=str(error))
+
+
+def find_unknown_files(uow: UnitOfWork, keys: Sequence[str]) -> set[str]:
+    """Return those of the keys `live/<run>/...` that neither a snapshot nor a result refers to.
+
+    A file is there before its row: the caller asks about files that are older than any transaction.
+    """
+    run_ids = {run_id for key in keys if (run_id := _run_of(key)) is not None}
+    with uow.read() as tx:
+        known = tx.live_snapshots.known_keys(keys)
+        for run_id in sorted(run_ids):
+            run = tx.live_runs.find(run_id)
+            known |= set(_result_keys(run)) if run is not None else set()
+    return {key for key in keys if _run_of(key) is not None} - known
+
+
+def _result_keys(run: LiveRunRecord) -> list[str]:
+    manifest = run.result_manifest or {}
+    return [entry["key"] for entry in (*manifest.get("files", ()), *filter(None, (manifest.get("pack"),)))]
+
+
+def _run_of(key: str) -> UUID | None:
+    """`live/<run>/...`."""
+    parts = key.split("/")
+    try:
+        return UUID(parts[1]) if parts[0] == "live" and len(parts) > 2 else None
+    except ValueError:
+        return None
+
+
+def _find(tx: Transaction, owner_id: UUID | None, run_id: UUID) -> LiveRunRecord:
+    run = tx.live_runs.find(run_id, owner_id)
+    if run is None:
+        raise NotFoundError("live run")
+    return run
+
+
+def _export(uow: UnitOfWork, run: LiveRunRecord) -> Iterator[str]:
+    yield _line(
+        {
+            "spec_hash": run.spec_hash,
+            "tick_s": run.tick_s,
+            "steps": run.steps_per_tick,
+            "seed": run.seed,
+            "numerics_version": run.numerics_version,
+            "platform": run.platform,
+        }
+    )
+    after = 0
+    while True:
+        with uow.read() as tx:
+            commands = tx.live_commands.read(run.id, after=after, limit=READ_AT_ONCE)
+        for command in commands:
+            if command.kind.is_physical and command.tick is not None:
+                entry = {"seq": command.seq, "kind": command.kind.value, "payload": command.payload}
+                yield _line({**entry, "tick": command.tick})
+        if len(commands) < READ_AT_ONCE:
+            break
+        after = commands[-1].seq
+    if run.state.is_terminal:
+        sha256 = (run.result_manifest or {}).get("field_sha256")
+        yield _line({"end": {"tick": run.tick, "field_sha256": sha256}})
+
+
+def _line(document: JsonObject) -> str:
+    return json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n"
