@@ -40,6 +40,8 @@ from grid.core.errors import (
 )
 from grid.core.logging import get_logger
 from grid.schemas.jobs import JobStatus
+from grid.schemas.live import RunState
+from grid.services.live import PayloadTooLargeError
 
 log = get_logger(__name__)
 
@@ -49,6 +51,7 @@ MOST_ERRORS = 100  # of one answer; a sweep could have ten thousand
 RETRY_AFTER_S = 2  # for an answer that says "try again" and does not know when
 
 STATUS_BY_ERROR: dict[type[GridError], int] = {
+    PayloadTooLargeError: 413,
     InputError: 422,
     AdmissionError: 422,
     NumericsError: 422,
@@ -107,6 +110,7 @@ class Problem(BaseModel):
     instance: str = Field(description="The path that was asked for")
     request_id: str = Field(description="The key to the server's log")
     job_status: JobStatus | None = Field(None, description="The state of the job, where it is what stands in the way")
+    run_status: RunState | None = Field(None, description="The state of the live run, likewise")
     errors: list[FieldProblem] | None = Field(None, description="The fields that are not valid, where any are named")
 
 
@@ -135,7 +139,7 @@ def problem_of(error: GridError, scope: Scope) -> JSONResponse:
         title=error.title,
         detail=str(error) or error.title + ".",
         errors=_fields_of(error),
-        job_status=_job_status_of(error),
+        status_of_subject=_status_of_subject(error),
         headers=_headers_of(error, status),
     )
 
@@ -148,7 +152,7 @@ def problem(
     title: str | None = None,
     detail: str | None = None,
     errors: Iterable[FieldError] | None = None,
-    job_status: JobStatus | None = None,
+    status_of_subject: JobStatus | RunState | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Make the answer; what is left out follows from the status."""
@@ -161,8 +165,9 @@ def problem(
         "instance": quote(scope["path"][:LONGEST_PATH], safe="/:@!$&'()*+,;=~-._"),
         "request_id": str(scope.get("state", {}).get("request_id", "")),
     }
-    if job_status is not None:
-        content["job_status"] = job_status.value
+    if status_of_subject is not None:
+        name = "job_status" if isinstance(status_of_subject, JobStatus) else "run_status"
+        content[name] = status_of_subject.value
     if errors is not None:
         content["errors"] = [
             {"field": error.field, "limit": error.limit, "unit": getattr(error, "unit", None) or unit_of(error.field)}
@@ -212,9 +217,10 @@ def _fields_of(error: GridError) -> Iterable[FieldError] | None:
     return (error,) if isinstance(error, FieldError) else None
 
 
-def _job_status_of(error: GridError) -> JobStatus | None:
+def _status_of_subject(error: GridError) -> JobStatus | RunState | None:
+    """Return the state that an error names: of the job, or of the live run, which it speaks of."""
     state = getattr(error, "state", None)
-    return state if isinstance(state, JobStatus) else None
+    return state if isinstance(state, JobStatus | RunState) else None
 
 
 def _headers_of(error: GridError, status: int) -> dict[str, str]:

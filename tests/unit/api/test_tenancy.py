@@ -10,17 +10,24 @@ from uuid import uuid4
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from tests.support import live_runs
+from tests.support.live_runs import BURST
 
 from grid.database.users import Role
 
 PREFIX = "/api/v1"
-BODIES = {("PATCH", "/users/{user_id}"): {"disabled": True}}
+BODIES = {
+    ("PATCH", "/users/{user_id}"): {"disabled": True},
+    ("POST", "/engine/runs/{run_id}/step"): {"ticks": 1},
+    ("PUT", "/engine/runs/{run_id}/speed"): {"speed": 2.0},
+    ("POST", "/engine/runs/{run_id}/events"): BURST,
+}
 # Paths whose only parameter is a public name, the same for everybody.
 PUBLIC_NAMES = {"/simulations/{name}", "/docs/assets/{name}"}
 # For administrators alone: everybody else gets one and the same 403, whether there is such an object or not.
 ADMINISTRATIVE = {("PATCH", "/users/{user_id}")}
 # Other names of a path that follow an id.
-NAMES = {"name": "result.csv"}
+NAMES = {"name": "result.csv", "seq": 1}
 OWN_HEADERS = {"x-request-id", "date"}
 
 
@@ -53,7 +60,7 @@ def operations_of(app):
 
 
 @pytest.fixture
-def foreign(bob, administrator):
+def foreign(bob, administrator, uow):
     """What others own, by the name of the path's parameter: each kind of object, in every shape it can have."""
 
     def submit(client, **body):
@@ -73,7 +80,10 @@ def foreign(bob, administrator):
     assert bob.delete(f"{PREFIX}/jobs/{cancelled}").status_code < 300
     points = submit(bob, simulation="heat-rod", sweep=[{"length": 1.0}, {"length": 2.0}])
     sweep = bob.get(f"{PREFIX}/jobs/{points[0]}").json()["sweep_id"]
+    ticking, waiting = live_runs.start(uow, bob.user_id).run_id, live_runs.submit(uow, administrator.user_id).id
+    live_runs.send(uow, ticking)
     return {
+        "run_id": [ticking, waiting],
         "job_id": [queued, cancelled, program, of_administrator, points[0]],
         "sweep_id": [sweep],
         "user_id": [bob.user_id, administrator.user_id],
