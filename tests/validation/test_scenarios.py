@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.validation.scenario_runs import ScenarioRun, run_scenario
 
 from grid.engine.live.session import Session
 from grid.plugins.registry import load_registry
+from grid.runtime.live.scenario_run import ScenarioRun, run_scenario
 
 SCENARIOS = dict(load_registry().scenarios())
 GRIDS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {

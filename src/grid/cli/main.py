@@ -12,6 +12,7 @@ from grid.cli import (
     convergence,
     db,
     jobs,
+    scenarios,
     server,
     simulations,
     solving,
@@ -32,7 +33,7 @@ app = typer.Typer(
 
 for commands in (server, solving, verifying, convergence, calibrating, compiling):
     commands.register(app)
-for group in (jobs, sweeps, simulations, auth, users, audit, db):
+for group in (jobs, sweeps, simulations, scenarios, auth, users, audit, db):
     app.add_typer(group.app)  # by the name that the module gives it
 
 

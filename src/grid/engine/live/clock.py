@@ -17,6 +17,7 @@ from grid.engine.costs.runs import SAFETY
 from grid.engine.costs.table import price
 from grid.engine.live.scene import Scene
 from grid.engine.methods.explicit.box import is_homogeneous
+from grid.engine.methods.rkl2.stages import count_stages
 from grid.engine.space.discretise import discretise
 from grid.engine.space.space import Space
 from grid.engine.space.sums import sum_conductances
@@ -83,9 +84,10 @@ def plan_clock(scene: Scene, tick: float, *, method: str = "auto", tolerance: fl
     require_live(scene)
     space = discretise(scene.problem)
     stable, stiffness = find_limits(space)
+    stiffness *= MARGIN
     ratio = tick / (SAFETY * stable) if math.isfinite(stable) else 0.0
     steps = 1 << max(0, math.ceil(math.log2(ratio) - 1e-12)) if ratio > 1.0 else 1
-    stages = count_stages(MARGIN * tick * stiffness)
+    stages = count_stages(tick * stiffness)
     prices = {
         "explicit": price(count_work(scene, "explicit", steps)) if is_plain_box(scene) else math.inf,
         "rkl2": price(count_work(scene, "rkl2", stages)),
@@ -94,7 +96,7 @@ def plan_clock(scene: Scene, tick: float, *, method: str = "auto", tolerance: fl
     if chosen == "explicit" and steps > MAX_STEPS:
         raise FieldError("tick_s", f"at most {tick * MAX_STEPS / ratio:.4g} s with explicit steps")
     if chosen == "rkl2" and stages > LARGEST_STAGES:
-        longest = (LARGEST_STAGES**2 + LARGEST_STAGES - 2) / (2.0 * MARGIN * stiffness)
+        longest = (LARGEST_STAGES**2 + LARGEST_STAGES - 2) / (2.0 * stiffness)
         raise FieldError("tick_s", f"at most {longest:.4g} s on this grid")
     return Clock(
         tick, steps, chosen, stages if chosen == "rkl2" else 0, stiffness, tolerance,
@@ -141,11 +143,6 @@ def find_limits(space: Space) -> tuple[float, float]:
         np.add.at(outer, patch.cells, half * patch.area)
     fastest = float(np.max((inner + outer) * space.rate))
     return (1.0 / fastest if fastest > 0.0 else math.inf), float(np.max((2.0 * inner + outer) * space.rate))
-
-
-def count_stages(extent: float) -> int:
-    """The least odd number of stages, 3 at least, that is stable for tick times spectral radius."""
-    return max(3, math.ceil(0.5 * (math.sqrt(9.0 + 8.0 * extent) - 1.0)) | 1)
 
 
 def count_work(scene: Scene, method: LiveMethod, count: int) -> dict[str, float]:

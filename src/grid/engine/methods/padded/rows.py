@@ -241,20 +241,23 @@ def _write_number(_typing, _address, _index, value):  # type: ignore[no-untyped-
     return types.void(types.int64, types.int64, value), codegen
 
 
-address_of: Any = _address_of  # (array): where its elements begin; None of None
-read_number: Any = _read_number  # (address, index, like): the number there, of the type of `like`
-write_number: Any = _write_number  # (address, index, value)
+def _array_itself(array: Any) -> Any:
+    """In the interpreter an array stands for its address."""
+    return array
 
-if getattr(config, "DISABLE_JIT", False):  # in the interpreter an array stands for its address
 
-    def address_of(array: Any) -> Any:
-        """Return the array."""
-        return array
+def _get(array: Any, index: int, _like: Any) -> Any:
+    return array[index]
 
-    def read_number(array: Any, index: int, _like: Any) -> Any:
-        """Return a number of the array."""
-        return array[index]
 
-    def write_number(array: Any, index: int, value: Any) -> None:
-        """Set a number of the array."""
-        array[index] = value
+def _set(array: Any, index: int, value: Any) -> None:
+    array[index] = value
+
+
+IS_INTERPRETED = bool(getattr(config, "DISABLE_JIT", False))
+# takes an array, gives where its elements begin; None of None
+address_of: Any = _array_itself if IS_INTERPRETED else _address_of
+# takes an address, an index and a number, and gives the number there, of the type of that one
+read_number: Any = _get if IS_INTERPRETED else _read_number
+# takes an address, an index and the number to write
+write_number: Any = _set if IS_INTERPRETED else _write_number

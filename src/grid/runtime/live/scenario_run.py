@@ -1,4 +1,8 @@
-"""Runs of scenarios through a session, with what their expectations ask for."""
+"""A scenario through a session, from its begin to its end, beside the course that it is expected to take.
+
+run = run_scenario(scenario, scenario.params_model(), (64, 64))
+[(expected.quantity, found) for expected, found in run.found if not expected.is_met(found)]
+"""
 
 import math
 from collections import defaultdict
@@ -8,7 +12,8 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from grid.engine.live.clock import plan_clock
-from grid.engine.live.rules import Rule, activate, evaluate, start_rule
+from grid.engine.live.rule_definition import Rule
+from grid.engine.live.rule_state import Transition
 from grid.engine.live.scene import Scene
 from grid.engine.live.session import Session
 from grid.engine.live.summary import TickSummary
@@ -23,12 +28,15 @@ class ScenarioRun:
     Args:
         session: At its end.
         summaries: Of every tick.
+        transitions: What the alert rules decided, in order.
         fired: Tick at which each rule fired first.
-        places: Temperatures at places, by place and tick [degC].
+        places: Temperatures at places, by place and tick, in the unit of the scene.
+        found: What was expected, and what there was; None for what never happened.
     """
 
     session: Session
     summaries: list[TickSummary]
+    transitions: list[Transition] = field(default_factory=list)
     fired: dict[str, int] = field(default_factory=dict)
     places: dict[tuple[tuple[float, ...], int], float] = field(default_factory=dict)
     found: list[tuple[Expectation, float | str | None]] = field(default_factory=list)
@@ -39,6 +47,7 @@ def run_scenario(
     params: BaseModel,
     cells: tuple[int, ...],
     *,
+    method: str = "auto",
     on_tick: Callable[[Session], None] | None = None,
 ) -> ScenarioRun:
     """Run a scenario from its begin to its end, and find what its expectations ask for.
@@ -47,21 +56,25 @@ def run_scenario(
         scenario: From the registry.
         params: Of its model.
         cells: Of the grid.
+        method: Of `plan_clock`.
         on_tick: Called after every tick.
+
+    Raises:
+        FieldError: The scenario has no such grid.
+        DivergedError: A temperature is no finite number.
     """
     scene, timing = Scene.from_json(scenario.scene(params, cells)), scenario.timing(params)
-    session = Session(scene, plan_clock(scene, timing.tick_s))
+    rules = [Rule.from_json(rule) for rule in scenario.rules(params)]
+    session = Session(scene, plan_clock(scene, timing.tick_s, method=method), rules=rules)
     for event in scenario.events(params):
         session.apply(event["event"], at_s=event["at_s"])
     expected = scenario.expected(params)
     run, wanted = ScenarioRun(session, [session.summary]), collect_places(expected, session.clock.tick)
-    rules = [activate(Rule.from_json(rule), session.clock.tick) for rule in scenario.rules(params)]
-    states = tuple(start_rule(rule) for rule in rules)
     for _ in range(timing.ticks):
         summary = session.advance()
         run.summaries.append(summary)
-        metrics = {rule.rule.key: getattr(summary, rule.rule.metric) for rule in rules}
-        states, changes = evaluate(rules, states, metrics, summary.tick, summary.time)
+        changes = session.take_transitions()
+        run.transitions += changes
         for change in changes:
             if change.after == "firing":
                 run.fired.setdefault(change.rule, summary.tick)
@@ -108,8 +121,9 @@ def find(run: ScenarioRun, expected: Expectation) -> float | str | None:
         if expected.at:
             return run.places[(expected.at, at)]
         value = getattr(run.summaries[at], expected.quantity)
-        assert value is not None
-        return value  # type: ignore[no-any-return]
+        if not isinstance(value, (str, float, int)):
+            raise TypeError(f"{expected.quantity} is no number")
+        return value if isinstance(value, str) else float(value)
 
     if expected.quantity == "firing":
         fired = run.fired.get(str(expected.level))
