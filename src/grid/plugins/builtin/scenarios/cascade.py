@@ -16,7 +16,6 @@ TICKS = 200.0  # [-] ticks of the time constant at least
 CONSTANTS = 4.0  # [-] time constants of the show
 CALM = 10  # [-] ticks before the overload
 FACTOR = 3.0  # [-] load of the overloaded module in all, over its own
-LONGER = 1.05  # [-] length of the overload over the time that it takes until the module fails
 CRITICAL = 1.25  # [-] capacity above which the four neighbours survive: each gets a quarter of a load more
 TOLERANCE = 0.05  # [-] of the time from the first failure to those of the neighbours
 NEARLY = 0.06  # [-] distance of the capacity from the critical one within which nothing is expected
@@ -85,18 +84,13 @@ class CascadeScenario:
         return Timing(round_tick(constant / TICKS), RATE, CONSTANTS * constant)
 
     def events(self, params: BaseModel) -> Sequence[Json]:
-        """Heat on top of the load of the module in the middle, until it has failed.
-
-        It is given by a box, so it belongs to no load and goes to no neighbour.
-        """
+        """Heat on top of the load of the module in the middle, which ends when the module fails and moves nowhere."""
         cascade, timing = cast("CascadeParams", params), self.timing(params)
-        width, middle = SIDE / cascade.regions, cascade.regions // 2
-        low, high = middle * width, (middle + 1) * width
+        middle = cascade.regions // 2
         event = {
             "kind": "overload",
             "power_w": (FACTOR - 1.0) * cascade.power,
-            "region": {"box": {"from_m": [0.0, low, low], "to_m": [cascade.thickness, high, high]}},
-            "duration_s": max(timing.tick_s, LONGER * find_first_failure(cascade)),
+            "region": {"name": f"tile-0-{middle}-{middle}"},
         }
         return [{"event": event, "at_s": CALM * timing.tick_s}]
 
