@@ -11,6 +11,7 @@ from grid.engine.live.fidelity import (
     LEAST_DWELL,
     Facts,
     FidelityController,
+    Lumped,
     ModelState,
     Shapes,
     advance_lumped,
@@ -34,6 +35,7 @@ from grid.engine.values.operations import FloatArray
 
 MOST_SUBSTEPS = 4  # [-] super-steps of a tick
 CALM = 0.1  # [-] share of the tolerance below which a tick takes fewer super-steps again
+FADED = 0.05  # [-] change of what is left of the past after which the field of a lumped model is looked at again
 LUMPED_LOOK = 16  # [-] ticks between two looks at the field of a lumped model
 
 
@@ -212,25 +214,38 @@ def _advance_lumped(
         state, tick=after, model=model, heat=state.heat.add(heat.boundary_in, heat.boundary_out, heat.generated)
     )
     seen = None
-    if after % LUMPED_LOOK == 0:
+    if after % LUMPED_LOOK == 0 or abs(lumped.amplitude - lumped.seen) > FADED:
         field = plan.stepper.wrap(find_field(plan, new))
         found = look_at(plan.space, plan.stepper.window, field.values, plan.space.pivot)
         if not found.is_finite:
             raise _diverged(plan, after, found.hottest)
         seen = _observe(plan, new, parts, field.values, found, after - state.observed)
         plan.stepper.release(field)
-        new = replace(new, look=found, looked=after, observed=after)
+        model = replace(model, lumped=replace(lumped, bounds=lumped.find_bounds(), seen=lumped.amplitude))
+        new = replace(new, model=model, look=found, looked=after, observed=after)
         if seen is not None:
             new = replace(new, shown=show_structure(seen, plan.space.shape))
         shown = found
     else:
-        rise = lumped.mean - look.mean
-        shown = look._replace(
-            lowest=look.lowest + rise, highest=look.highest + rise, mean=lumped.mean,
-            rise=look.rise + plan.space.total_capacity * rise,
-        )  # fmt: skip
+        shown = _follow_look(look, lumped, plan.space.total_capacity)
     new = replace(new, lowest=min(state.lowest, shown.lowest), highest=max(state.highest, shown.highest))
     return new, _summarise(plan, new, shown, heat), seen
+
+
+def _follow_look(look: FieldLook, lumped: Lumped, capacity: float) -> FieldLook:
+    """What a look at the field of a lumped model would show, from an earlier one.
+
+    Distances from the mean change as their bounds do; exact where one of the shapes outweighs the others.
+    """
+    low, high = lumped.find_bounds()
+    low_before, high_before = lumped.bounds
+    above, below = look.highest - look.mean, look.lowest - look.mean
+    above *= high / high_before if high > 0.0 and high_before > 0.0 else 1.0
+    below *= low / low_before if low < 0.0 and low_before < 0.0 else 1.0
+    return look._replace(
+        lowest=lumped.mean + below, highest=lumped.mean + above, mean=lumped.mean,
+        rise=look.rise + capacity * (lumped.mean - look.mean),
+    )  # fmt: skip
 
 
 def _observe(

@@ -130,6 +130,8 @@ class Lumped:
         key: Of the loads in force.
         shape: Of them.
         measured: Extremes and exchange-weighted mean of d [K].
+        bounds: Bounds of the distance of a temperature from the mean when the field was last looked at [K].
+        seen: Amplitude then; 2 where the field has not been looked at since d was found.
     """
 
     mean: float
@@ -138,6 +140,13 @@ class Lumped:
     key: Key
     shape: Shape
     measured: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    bounds: tuple[float, float] = (0.0, 0.0)
+    seen: float = 2.0
+
+    def find_bounds(self) -> tuple[float, float]:
+        """Bounds of the distance of a temperature from the mean now, below and above [K]."""
+        low, high, _ = _scale_past(self)
+        return self.shape.bound(self.mean - self.shape.response.reference, (low, high))
 
 
 @dataclass(frozen=True)
@@ -173,7 +182,7 @@ def pack_model(state: ModelState) -> dict[str, Any]:
     if lumped is not None:
         fading = [lumped.fading.rate, lumped.fading.drive]
         kept = {"mean": lumped.mean, "amplitude": lumped.amplitude, "fading": fading, "key": lumped.key}
-        kept["measured"] = lumped.measured
+        kept["measured"], kept["bounds"], kept["seen"] = lumped.measured, lumped.bounds, lumped.seen
         response = lumped.shape.response
         kept["response"] = [response.reference, response.rate_0, response.decay]
     switches = [asdict(switch) | {"bound": float(switch.bound).hex()} for switch in state.switches]
@@ -205,7 +214,9 @@ def unpack_model(raw: dict[str, Any], arrays: Mapping[str, FloatArray], space: S
         response = Response(reference, rate_0, decay, arrays["shape_0"], arrays["shape_1"])
         shape = Shape(space, find(key), response)
         fading = Fading(arrays["past"], rate, drive)
-        lumped = Lumped(kept["mean"], kept["amplitude"], fading, key, shape, tuple(kept["measured"]))
+        lumped = Lumped(
+            kept["mean"], kept["amplitude"], fading, key, shape, tuple(kept["measured"]), tuple(kept["bounds"])
+        )
     requested = tuple((tuple(key), int(ready)) for key, ready in raw["requested"])
     switches = tuple(Switch(**{**switch, "bound": float.fromhex(switch["bound"])}) for switch in raw["switches"])
     return ModelState(**{name: raw[name] for name in PLAIN}, lumped=lumped, requested=requested, switches=switches)
@@ -472,7 +483,8 @@ def begin_lumped(space: Space, shape: Shape, temperature: FloatArray, key: Key) 
     mean = float(np.einsum("i,i->", space.capacity, temperature) / space.total_capacity)
     past = temperature - mean - shape.response.shape(mean)
     past = np.where(space.capacity > 0.0, past, 0.0)
-    return Lumped(mean, 1.0, Fading.of(space, shape.loads, past), key, shape, measure_past(space, shape, past))
+    fading = Fading.of(space, shape.loads, past)
+    return Lumped(mean, 1.0, fading, key, shape, measure_past(space, shape, past))
 
 
 def advance_lumped(lumped: Lumped, tick: float) -> Lumped:

@@ -109,6 +109,22 @@ def test_no_temperature_changes_at_a_switch() -> None:
     assert len(session.state.model.switches) == 2
 
 
+def test_extremes_of_a_lumped_run_are_those_of_its_field_between_two_looks_too() -> None:
+    session = start()
+    session.apply(Burst((0.1, 0.09), 0.01, 20.0, energy=4e4), at_s=20.0)
+    session.apply(Overload(30.0), at_s=300.0)
+    worst = 0.0
+    for _ in range(300):
+        session.advance()
+        field, summary = session.field(), session.summary
+        if summary.model == "lumped":
+            spread = max(float(field.max() - field.min()), 1e-3)
+            off = max(abs(summary.highest - float(field.max())), abs(summary.lowest - float(field.min())))
+            worst = max(worst, off / spread)
+    assert session.state.model.lumped_ticks > 100
+    assert worst < 0.1
+
+
 def scatter(seed: int) -> list[tuple[Any, float]]:
     """Random events with the times at which they begin."""
     random = np.random.default_rng(seed)
