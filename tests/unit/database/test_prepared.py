@@ -122,33 +122,33 @@ def test_a_list_of_values_is_refused_when_it_is_prepared(uow):
 
 
 @pytest.mark.postgres
-def test_postgresql_gets_changes_of_different_tables_as_one_statement_and_all_with_the_commit(uow, monkeypatch):
+def test_postgresql_gets_changes_of_tables_as_one_statement_with_the_commit(postgres_maker, tmp_path, monkeypatch):
     """No statement waits for the answer to the one before it; a table is changed in the order of the calls."""
-    if uow.database.kind == "sqlite":
-        pytest.skip("SQLite is no server")
-    owner, handed = add_owner(uow), []
-    with uow.begin() as tx:
-        tx.queues.lock(owner)
-    execute = prepared.execute_on_driver
+    with opened(postgres_maker, tmp_path) as database:
+        uow = UnitOfWork(database)
+        owner, handed = add_owner(uow), []
+        with uow.begin() as tx:
+            tx.queues.lock(owner)
+        execute = prepared.execute_on_driver
 
-    def record(driver, sql, parameters, *, many=False):
-        handed.append((driver.info.pipeline_status.name, [sql.count(name) for name in ("INSERT", "UPDATE")]))
-        return execute(driver, sql, parameters, many=many)
+        def record(driver, sql, parameters, *, many=False):
+            handed.append((driver.info.pipeline_status.name, [sql.count(name) for name in ("INSERT", "UPDATE")]))
+            return execute(driver, sql, parameters, many=many)
 
-    with uow.begin() as tx:
-        rows = [make_event(tx, version) for version in (1, 2)]
-        monkeypatch.setattr(prepared, "execute_on_driver", record)
-        tx.run_later(ADD, rows[0])
-        tx.queues.change({owner: Delta(queued=2)})
-        tx.queues.change({owner: Delta(queued=3)})
-        tx.run_later(ADD, rows[1])
-        assert handed == []
+        with uow.begin() as tx:
+            rows = [make_event(tx, version) for version in (1, 2)]
+            monkeypatch.setattr(prepared, "execute_on_driver", record)
+            tx.run_later(ADD, rows[0])
+            tx.queues.change({owner: Delta(queued=2)})
+            tx.queues.change({owner: Delta(queued=3)})
+            tx.run_later(ADD, rows[1])
+            assert handed == []
 
-    assert handed == [("ON", [1, 1]), ("ON", [1, 1])]
-    monkeypatch.undo()
-    with uow.read() as tx:
-        assert tx.connection.execute(select(outbox.c.version).order_by(outbox.c.id)).scalars().all() == [1, 2]
-        assert tx.queues.find(owner).queued == 5
+        assert handed == [("ON", [1, 1]), ("ON", [1, 1])]
+        monkeypatch.undo()
+        with uow.read() as tx:
+            assert tx.connection.execute(select(outbox.c.version).order_by(outbox.c.id)).scalars().all() == [1, 2]
+            assert tx.queues.find(owner).queued == 5
 
 
 @pytest.mark.postgres
