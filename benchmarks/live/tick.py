@@ -30,6 +30,7 @@ STEEL = {
     "thermal_expansion": 1.2e-5, "yield_stress": 3.5e8,
 }  # fmt: skip
 STEPS, SAFETY = 64, 0.4
+AGREEMENT = 1e-3  # of the rise: the error of 64 steps of forward Euler a tick
 INITIAL, THICKNESS, RADIUS, POWER = 293.15, 0.01, 0.03, 2e4
 
 
@@ -107,7 +108,7 @@ def run_pypde(cells: int, tick: float, ticks: int) -> list[float]:
 
     Raises:
         EnvironmentMissingError: It cannot be installed.
-        AssertionError: Its field differs from that of explicit steps by more than rounding.
+        AssertionError: Its field differs from that of a live run by more than the error of its steps.
     """
     environment = prepare("pypde", PEERS)
     scene = make_scene(cells, with_structure=False)
@@ -130,7 +131,7 @@ def run_pypde(cells: int, tick: float, ticks: int) -> list[float]:
     ours = session.field()
     rise = float(ours.max()) - INITIAL
     worst = float(np.abs(ours - theirs).max()) / rise
-    assert worst < 1e-9, f"fields differ by {worst:.2e} of the rise"
+    assert worst < AGREEMENT, f"fields differ by {worst:.2e} of the rise"
     found: list[float] = json.loads(done.stdout.splitlines()[-1])["processor"]
     return found
 
