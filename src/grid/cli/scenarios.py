@@ -176,7 +176,7 @@ def print_run(done: "ScenarioRun") -> None:
     for switch in session.state.model.switches:
         bound = "" if switch.bound == float("inf") else f" ({switch.bound:.3g} of its limit)"
         time = session.clock.time(switch.tick)
-        console().print(f"t = {time:g} s, tick {switch.tick}: {switch.model}, {switch.reason}{bound}")
+        console().print(f"t = {time:g} s, tick {switch.tick}: {switch.model}, {switch.text}{bound}")
     for change in done.transitions:
         if change.after in ("firing", "ok"):
             value = "" if change.value is None else f" at {change.value:.6g}"

@@ -11,16 +11,14 @@ from grid.engine.live.fidelity import (
     LEAST_DWELL,
     Facts,
     FidelityController,
-    Lumped,
     ModelState,
-    Shapes,
-    advance_lumped,
     decide,
-    lumped_field,
 )
 from grid.engine.live.fidelity_limits import Fidelity
 from grid.engine.live.integrity import StructureLook, make_state, observe
 from grid.engine.live.look import FieldLook, look_at
+from grid.engine.live.lumped_model import Lumped, advance_lumped, lumped_field
+from grid.engine.live.lumped_shapes import Shapes
 from grid.engine.live.plan import LivePlan
 from grid.engine.live.potential import PotentialStress
 from grid.engine.live.potential_task import PotentialTask
@@ -91,8 +89,8 @@ def find_dwell(plan: LivePlan) -> int:
     return max(LEAST_DWELL, math.ceil(min(times) / plan.clock.tick))
 
 
-def start_state(plan: LivePlan, parts: Parts) -> tuple[LiveState, TickSummary]:
-    """The state at tick 0, and what it shows.
+def start_state(plan: LivePlan, parts: Parts) -> tuple[LiveState, TickSummary, StructureLook | None]:
+    """The state at tick 0, what it shows, and what the structure does at the initial field; None without one.
 
     Raises:
         FieldError: The initial field is outside its limits somewhere.
@@ -109,9 +107,8 @@ def start_state(plan: LivePlan, parts: Parts) -> tuple[LiveState, TickSummary]:
     seen = None
     if parts.body is not None and structure is not None:
         seen = observe(parts.body, structure, plan.stepper.window, field.values, look, 0.0)
-    if seen is not None:
-        state = replace(state, shown=show_structure(seen, plan.space.shape))
-    return state, _summarise(plan, state, look, TickHeat(0.0, 0.0, 0.0, 0.0))
+    state = _keep_shown(state, seen, plan.space.shape)
+    return state, _summarise(plan, state, look, TickHeat(0.0, 0.0, 0.0, 0.0)), seen
 
 
 def advance_tick(
@@ -158,10 +155,7 @@ def advance_tick(
     if task is not None and parts.body is not None and after - task.begun >= parts.body.structure.stress_ticks:
         potential, new = task.solve(), replace(new, potential=None)
     seen = _observe(plan, new, parts, field.values, look, after - state.observed, potential)
-    if seen is not None:
-        peak = state.shown.get("peak_by_potential") if potential is None else potential.peak
-        new = replace(new, shown=show_structure(seen, plan.space.shape) | {"peak_by_potential": peak})
-        new = replace(new, has_yielded=state.has_yielded or seen.yielding_cells > 0)
+    new = _keep_shown(new, seen, plan.space.shape, potential)
     return new, _summarise(plan, new, look, heat), seen
 
 
@@ -223,8 +217,7 @@ def _advance_lumped(
         plan.stepper.release(field)
         model = replace(model, lumped=replace(lumped, bounds=lumped.find_bounds(), seen=lumped.amplitude))
         new = replace(new, model=model, look=found, looked=after, observed=after)
-        if seen is not None:
-            new = replace(new, shown=show_structure(seen, plan.space.shape))
+        new = _keep_shown(new, seen, plan.space.shape)
         shown = found
     else:
         shown = _follow_look(look, lumped, plan.space.total_capacity)
@@ -292,6 +285,17 @@ def _summarise(plan: LivePlan, state: LiveState, look: FieldLook, heat: TickHeat
         balance_residual=abs(stored - state.heat.net) / scale if scale > 0.0 else 0.0, time_error=heat.error,
         substeps=heat.substeps, model=model.model, certificate=model.certificate, share=model.share, **state.shown,
     )  # fmt: skip
+
+
+def _keep_shown(
+    state: LiveState, seen: StructureLook | None, shape: tuple[int, ...], potential: PotentialStress | None = None
+) -> LiveState:
+    """The state with what a look at the structure showed; the same where nobody looked."""
+    if seen is None:
+        return state
+    peak = state.shown.get("peak_by_potential") if potential is None else potential.peak
+    shown = show_structure(seen, shape) | {"peak_by_potential": peak}
+    return replace(state, shown=shown, has_yielded=state.has_yielded or seen.yielding_cells > 0)
 
 
 def show_structure(seen: StructureLook, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -59,6 +59,11 @@ class Clock:
     memory_bytes: int
     reason: str
 
+    @property
+    def course(self) -> tuple[float, int, str, int, float, float]:
+        """What decides the bytes of a run: all but price, memory and reason, which another calibration changes."""
+        return self.tick, self.steps, self.method, self.stages, self.stiffness, self.tolerance
+
     def time(self, tick: int) -> float:
         """Simulated time at the beginning of a tick [s]: one multiplication, never a sum."""
         return tick * self.tick

@@ -4,13 +4,20 @@ The log of a run is its commands in order of `seq`. Together with scene, clock a
 replay, so nothing else may change physics.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from grid.core.errors import FieldError
+from grid.engine.kernel_folder import describe_environment
 from grid.engine.live.changes import Effective
+from grid.engine.live.clock import Clock
+from grid.engine.live.scene import Scene
 from grid.engine.problem.reader import CaseReader
+from grid.engine.values.content_hash import hash_content
+from grid.engine.version import compute_numerics_version
 
 Kind = Literal["event", "end-event", "model", "rules", "mode"]
 KINDS: tuple[Kind, ...] = ("event", "end-event", "model", "rules", "mode")
@@ -60,7 +67,7 @@ class LogHeader:
     """First line of a log: what the commands belong to.
 
     Args:
-        spec_hash: Hash of scene and clock.
+        spec_hash: Hash of scene, tick and method.
         tick_s: Length of a tick [s].
         steps: Steps of a tick.
         seed: Of random numbers.
@@ -73,6 +80,18 @@ class LogHeader:
     seed: int
     numerics_version: str
     platform: str
+
+
+def make_header(scene: Scene, clock: Clock, seed: int) -> LogHeader:
+    """First line of the log of a run."""
+    spec = hash_content(scene, clock.course)
+    return LogHeader(spec, clock.tick, clock.steps, seed, compute_numerics_version(), find_platform())
+
+
+def find_platform() -> str:
+    """Twelve hexadecimal digits over what decides the machine code of kernels: where the bytes of fields hold."""
+    environment = json.dumps(describe_environment(), sort_keys=True)
+    return hashlib.sha256(environment.encode()).hexdigest()[:12]
 
 
 def read_commands(raw: Iterable[object]) -> Iterator[Command]:

@@ -16,16 +16,18 @@ takes effect a fixed number of ticks later, whatever it took, so that a replay d
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from grid.engine.live.fidelity_limits import Fidelity, Policy
+from grid.engine.live.lumped_model import Lumped, begin_lumped, scale_past
+from grid.engine.live.lumped_shapes import Key, Shape, Shapes
 from grid.engine.live.plan import LivePlan
-from grid.engine.lumped.quasi_steady import QuasiSteady, Response
-from grid.engine.lumped.step import Fading, integrate_mean
+from grid.engine.lumped.quasi_steady import Response
+from grid.engine.lumped.step import Fading
 from grid.engine.space.laws import Loads
 from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
@@ -37,10 +39,8 @@ RETURN = 0.5  # [-] share of the limits below which the lumped model is taken up
 RETURN_TICKS = 8  # [-] ticks between two looks at whether to return, which read the whole field
 LEAST_DWELL = 8  # [-] ticks between a switch and the return to the lumped model at least
 MOST_SWITCHES = 200  # [-] switches that a state holds; older ones are in the events of the run
-PROPORTIONAL = 1e-12  # [-] deviation from a source proportional to the heat capacity, over its largest value
 PLAIN = ("model", "policy", "switched", "lumped_ticks", "certificate", "share")  # fields of a state that JSON holds
 FindLoads = Callable[[tuple[int, ...]], Loads]
-Key = tuple[int, ...]  # generation of the plan, then the numbers of the changes in force
 REASONS = {
     "loads": "loads begin whose shape is not known",
     "measure": "the predicted non-uniformity exceeds its limit",
@@ -69,84 +69,10 @@ class Switch:
     bound: float
     energy_change: float
 
-
-class Shape:
-    """Shapes of one set of loads, and what bounds a field that is made of them.
-
-    Args:
-        space: The body.
-        loads: The set.
-        response: From `QuasiSteady`.
-    """
-
-    def __init__(self, space: Space, loads: Loads, response: Response) -> None:
-        self.loads, self.response = loads, response
-        inside = slice(None) if space.active is None else space.active
-        zero, one = response.shape_0[inside], response.shape_1[inside]
-        self.extremes = (float(zero.min()), float(zero.max()), float(one.min()), float(one.max()))
-        self.exchange = exchange_weights(space, loads)
-        self.surface = tuple(weigh_surface(self.exchange, part) for part in (response.shape_0, response.shape_1))
-        self.generated = 0.0 if loads.source is None else float(loads.source.sum())
-
-    def bound(self, u: float, past: tuple[float, float]) -> tuple[float, float]:
-        """Bounds of the distance of a temperature from the mean, below and above [K].
-
-        Args:
-            u: Mean less reference [K].
-            past: Extremes of what is left of the past [K].
-        """
-        low_0, high_0, low_1, high_1 = self.extremes
-        low, high = (u * low_1, u * high_1) if u >= 0.0 else (u * high_1, u * low_1)
-        return low_0 + low + past[0], high_0 + high + past[1]
-
-    def delta(self, u: float, past: float) -> float:
-        """Exchange-weighted mean of the surface less the mean of the body [K] (certificate C3)."""
-        return self.surface[0] + u * self.surface[1] + past
-
-
-def exchange_weights(space: Space, loads: Loads) -> tuple[tuple[Any, FloatArray], ...]:
-    """Cells behind the faces that exchange heat, and their shares of the exchange."""
-    found, total = [], 0.0
-    for patch, law in zip(space.patches, loads.face_laws, strict=True):
-        exchange = np.broadcast_to(np.asarray(law.transmittance, np.float64), patch.cells.shape) * patch.area
-        total += float(exchange.sum())
-        found.append((patch.cells, exchange))
-    return tuple((cells, exchange / total) for cells, exchange in found) if total > 0.0 else ()
-
-
-def weigh_surface(exchange: tuple[tuple[Any, FloatArray], ...], values: FloatArray) -> float:
-    """Exchange-weighted mean of flat values at the surface; 0 without exchange."""
-    return sum(float((weights * values[cells]).sum()) for cells, weights in exchange)
-
-
-@dataclass(frozen=True)
-class Lumped:
-    """What a lumped model carries from tick to tick.
-
-    Args:
-        mean: Heat-weighted mean temperature.
-        amplitude: What is left of d [-].
-        fading: d itself, the rate at which it decays and its drive on the mean at amplitude 1.
-        key: Of the loads in force.
-        shape: Of them.
-        measured: Extremes and exchange-weighted mean of d [K].
-        bounds: Bounds of the distance of a temperature from the mean when the field was last looked at [K].
-        seen: Amplitude then; 2 where the field has not been looked at since d was found.
-    """
-
-    mean: float
-    amplitude: float
-    fading: Fading
-    key: Key
-    shape: Shape
-    measured: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    bounds: tuple[float, float] = (0.0, 0.0)
-    seen: float = 2.0
-
-    def find_bounds(self) -> tuple[float, float]:
-        """Bounds of the distance of a temperature from the mean now, below and above [K]."""
-        low, high, _ = _scale_past(self)
-        return self.shape.bound(self.mean - self.shape.response.reference, (low, high))
+    @property
+    def text(self) -> str:
+        """The reason in words."""
+        return REASONS[self.reason]
 
 
 @dataclass(frozen=True)
@@ -214,57 +140,11 @@ def unpack_model(raw: dict[str, Any], arrays: Mapping[str, FloatArray], space: S
         response = Response(reference, rate_0, decay, arrays["shape_0"], arrays["shape_1"])
         shape = Shape(space, find(key), response)
         fading = Fading(arrays["past"], rate, drive)
-        lumped = Lumped(
-            kept["mean"], kept["amplitude"], fading, key, shape, tuple(kept["measured"]), tuple(kept["bounds"])
-        )
+        measured, bounds = tuple(kept["measured"]), tuple(kept["bounds"])
+        lumped = Lumped(kept["mean"], kept["amplitude"], fading, key, shape, measured, bounds, kept["seen"])
     requested = tuple((tuple(key), int(ready)) for key, ready in raw["requested"])
     switches = tuple(Switch(**{**switch, "bound": float.fromhex(switch["bound"])}) for switch in raw["switches"])
     return ModelState(**{name: raw[name] for name in PLAIN}, lumped=lumped, requested=requested, switches=switches)
-
-
-@dataclass
-class Shapes:
-    """Shapes that are known, by the loads that they belong to. A cache: what it holds follows from plan and requests.
-
-    Args:
-        reference: Temperature from which means are counted.
-    """
-
-    reference: float
-    known: dict[Key, Shape] = field(default_factory=dict)
-    _solvers: dict[int, QuasiSteady] = field(default_factory=dict)
-
-    def find(self, key: Key, plan: LivePlan, loads: Loads) -> Shape:
-        """The shape of the loads of a plan, solved for the first time."""
-        if key not in self.known:
-            generation = key[0]
-            if generation not in self._solvers:
-                self._solvers = {generation: QuasiSteady(plan.space, self.reference)}  # those of damaged bodies go
-            response = self._solvers[generation].respond(plan.space, loads)
-            self.known[key] = Shape(plan.space, loads, response)
-        return self.known[key]
-
-    def derive(self, plan: LivePlan, loads: Loads, near: Shape) -> Shape | None:
-        """The shape of loads that differ from known ones by a source proportional to the heat capacity; None if not.
-
-        Such a source warms the body evenly: the rate grows, the shape stays.
-        """
-        if not _same_faces(near.loads, loads):
-            return None
-        before = np.zeros(()) if near.loads.source is None else near.loads.source
-        after = np.zeros(()) if loads.source is None else loads.source
-        change = np.broadcast_to(np.asarray(after - before, np.float64), plan.space.capacity.shape)
-        rate = float(change.sum()) / plan.space.total_capacity
-        if np.abs(change - rate * plan.space.capacity).max() > PROPORTIONAL * np.abs(change).max():
-            return None
-        return Shape(plan.space, loads, replace(near.response, rate_0=near.response.rate_0 + rate))
-
-
-def _same_faces(one: Loads, other: Loads) -> bool:
-    pairs = zip(one.face_laws, other.face_laws, strict=True)
-    return one.operator_key == other.operator_key and all(
-        np.array_equal(a.reference, b.reference) and np.array_equal(a.imposed, b.imposed) for a, b in pairs
-    )
 
 
 @dataclass
@@ -406,7 +286,7 @@ def _stay_or_leave(
     key = plan.key(tick)
     if key != lumped.key and key is not None:  # other loads: what differs becomes the past
         lumped = begin_lumped(plan.space, shape, facts.read(), key)
-    past = _scale_past(lumped)
+    past = scale_past(lumped)
     share, cause, certificate = controller.weigh(shape, lumped.mean, past, facts.span)
     if share > 1.0 and state.policy != "lumped":
         return _leave(plan, state, tick, facts, cause, share)
@@ -435,7 +315,7 @@ def _stay_or_return(
     key = plan.key(tick)
     assert key is not None  # noqa: S101 - a shape has one
     lumped = begin_lumped(plan.space, shape, facts.read(), key)
-    past = _scale_past(lumped)
+    past = scale_past(lumped)
     share, _, certificate = controller.weigh(shape, lumped.mean, past, facts.span)
     share = max(share, facts.spread / controller.deviation)
     limit = 1.0 if not state.switches and tick == 0 else RETURN
@@ -449,47 +329,3 @@ def _stay_or_return(
             state, model="lumped", switched=tick, lumped=lumped, switches=switches, certificate=certificate, share=share
         )
     )
-
-
-def _scale_past(lumped: Lumped) -> tuple[float, float, float]:
-    """Extremes and exchange-weighted mean of what is left of the past [K]."""
-    low, high, surface = lumped.measured
-    return lumped.amplitude * low, lumped.amplitude * high, lumped.amplitude * surface
-
-
-def measure_past(space: Space, shape: Shape, past: FloatArray) -> tuple[float, float, float]:
-    """Extremes and exchange-weighted mean of d [K]."""
-    inside = past if space.active is None else past[space.active]
-    return float(inside.min()), float(inside.max()), weigh_surface(shape.exchange, past)
-
-
-def lumped_field(space: Space, lumped: Lumped) -> FloatArray:
-    """The field of a lumped model, flat."""
-    response = lumped.shape.response
-    u = lumped.mean - response.reference
-    out = lumped.mean + (response.shape_0 + u * response.shape_1) + lumped.amplitude * lumped.fading.past
-    return space.fill(out)
-
-
-def begin_lumped(space: Space, shape: Shape, temperature: FloatArray, key: Key) -> Lumped:
-    """The lumped model of a field: what differs from the shape is the past. No temperature changes.
-
-    Args:
-        space: The body.
-        shape: Of the loads.
-        temperature: Flat.
-        key: Of the shape.
-    """
-    mean = float(np.einsum("i,i->", space.capacity, temperature) / space.total_capacity)
-    past = temperature - mean - shape.response.shape(mean)
-    past = np.where(space.capacity > 0.0, past, 0.0)
-    fading = Fading.of(space, shape.loads, past)
-    return Lumped(mean, 1.0, fading, key, shape, measure_past(space, shape, past))
-
-
-def advance_lumped(lumped: Lumped, tick: float) -> Lumped:
-    """The lumped model after a tick [s] of constant loads: exact for the mean, given shapes and decay."""
-    response = lumped.shape.response
-    fading = replace(lumped.fading, drive=lumped.fading.drive * lumped.amplitude)
-    mean = integrate_mean(response, response, lumped.mean, fading, tick)
-    return replace(lumped, mean=mean, amplitude=lumped.amplitude * math.exp(-lumped.fading.rate * tick))

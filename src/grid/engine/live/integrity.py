@@ -323,3 +323,13 @@ def read_states(state: StructureState, utilisation: FloatArray) -> NDArray[np.ui
     states = np.where(utilisation > 1.0, YIELDING, SOUND).astype(np.uint8)
     states[state.failed > 0] = FAILED
     return states
+
+
+def read_field(name: str, body: StructureBody, state: StructureState, window: Window, values: FloatArray) -> FloatArray:
+    """Signed `stress` [Pa], `utilisation`, `damage` or `state` (0, 1, 2) of each cell, flat."""
+    if name == "damage":
+        return state.damage.copy()
+    stress, use = read_stress(body, state, window, values)
+    if name == "state":
+        return read_states(state, use).astype(np.float64)
+    return stress if name == "stress" else use

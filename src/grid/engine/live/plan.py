@@ -24,6 +24,7 @@ from grid.engine.space.laws import FaceLaw, Loads, eliminate_surface
 from grid.engine.space.space import CELSIUS_ZERO, Space
 from grid.engine.values.operations import FloatArray
 
+MOST_SETS = 64  # [-] sets of changes whose laws of faces are kept
 SURFACE_TURNS = 3  # [-] turns of the iteration for the surface temperature of a face that radiates
 
 
@@ -55,6 +56,7 @@ class LivePlan:
     generation: int = 0
     _shares: dict[int, FloatArray] = field(default_factory=dict, repr=False)
     _loads: dict[tuple[int, ...], Loads] = field(default_factory=dict, repr=False)
+    _spaces: dict[tuple[int, ...], Space] = field(default_factory=dict, repr=False)
 
     @classmethod
     def make(cls, scene: Scene, clock: Clock, *, threads: int = 1) -> "LivePlan":
@@ -69,7 +71,7 @@ class LivePlan:
         """The plan with changes added or, where one of their number is there, replaced; in order of `seq`."""
         found = {change.seq: change for change in self.changes}
         found |= {change.seq: change for change in changes}
-        return replace(self, changes=tuple(found[seq] for seq in sorted(found)), _loads={})
+        return replace(self, changes=tuple(found[seq] for seq in sorted(found)), _loads={}, _spaces={})
 
     def at(self, tick: int) -> "LivePlan":
         """The plan without the changes that have ended before a tick, and with damage that begins there."""
@@ -78,7 +80,7 @@ class LivePlan:
         if len(kept) == len(self.changes) and not begun:
             return self
         shares = {change.seq: self._shares[change.seq] for change in kept if change.seq in self._shares}
-        plan = replace(self, changes=kept, _shares=shares, _loads={})
+        plan = replace(self, changes=kept, _shares=shares, _loads={}, _spaces={})
         for change in begun:
             hit = change.event.damage(self.scene)
             if hit is not None and hit.conductivity_factor < 1.0:
@@ -96,13 +98,13 @@ class LivePlan:
         space = weaken(self._intact, factors)
         stepper = _make_stepper(self.clock, space, self.threads, is_whole=False)
         number = self.generation + 1
-        return replace(self, space=space, stepper=stepper, factors=factors, generation=number, _loads={})
+        return replace(self, space=space, stepper=stepper, factors=factors, generation=number, _loads={}, _spaces={})
 
     def with_failed(self, cells: NDArray[np.intp]) -> "LivePlan":
         """The plan with cells that have failed: they emit no source, and conduct what the structure says."""
         failed = np.zeros(self.space.capacity.size, bool) if self.failed is None else self.failed.copy()
         failed[cells] = True
-        plan = replace(self, failed=failed, generation=self.generation + 1, _loads={})
+        plan = replace(self, failed=failed, generation=self.generation + 1, _loads={}, _spaces={})
         left = 1.0 if self.scene.structure is None else self.scene.structure.conductivity_factor
         if left < 1.0:
             lost = np.zeros(failed.size, bool)
@@ -112,7 +114,7 @@ class LivePlan:
 
     def with_regions(self, regions: RegionLoads) -> "LivePlan":
         """The plan with the loads of regions moved."""
-        return replace(self, regions=regions, generation=self.generation + 1, _loads={})
+        return replace(self, regions=regions, generation=self.generation + 1, _loads={}, _spaces={})
 
     @property
     def _intact(self) -> Space:
@@ -169,7 +171,15 @@ class LivePlan:
         return self._space_in_force(self.acting(tick)).problem.boundary(face)
 
     def _space_in_force(self, acting: Sequence[Change]) -> Space:
-        """The space with the laws of the faces that the changes leave."""
+        """The space with the laws of the faces that the changes leave; made once for a set of changes."""
+        key = tuple(change.seq for change in acting)
+        if key not in self._spaces:
+            if len(self._spaces) >= MOST_SETS:
+                self._spaces.clear()
+            self._spaces[key] = self._make_space(acting)
+        return self._spaces[key]
+
+    def _make_space(self, acting: Sequence[Change]) -> Space:
         laws: dict[str, Boundary] = dict(self.scene.problem.boundaries)
         for change in acting:
             for name in {patch.name for patch in self.space.patches}:

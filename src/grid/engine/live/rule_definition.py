@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from grid.core.errors import FieldError
-from grid.engine.arguments import require_choice, require_number
+from grid.engine.arguments import require_choice, require_kind, require_number
 from grid.engine.limits import Limit
 
 Operator = Literal[">", "<"]
@@ -26,6 +26,7 @@ WAIT = Limit(0.0, 1e9, "s", exclusive_minimum=True)
 MAX_SAMPLES = 1_000_000  # [-] breaches that a rule may wait for
 MAX_TEXT = 1_000  # characters of a summary or of a runbook's name
 MAX_LABELS = 32
+MAX_RULES = 50  # [-] rules of a run
 WALL_COUNT_S = 1e-3  # [s] the clock of rules in wall time counts milliseconds
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,99}")
@@ -191,6 +192,25 @@ def activate(rule: Rule, tick: float) -> ActiveRule:
     """
     length = require_number("tick", tick, WAIT) if rule.clock == "sim" else WALL_COUNT_S
     return ActiveRule(rule, count_spans(rule.hold, length), count_spans(rule.keep_firing_for, length))
+
+
+def require_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Rules of a run, in simulation time, each with a name of its own.
+
+    Raises:
+        FieldError: Too many, two of one name, one in wall time, or something else than a rule.
+    """
+    if len(rules) > MAX_RULES:
+        raise FieldError("rules", f"at most {MAX_RULES}")
+    names = set[str]()
+    for index, rule in enumerate(rules):
+        require_kind(f"rules[{index}]", rule, Rule, "a Rule")
+        if rule.clock != "sim":
+            raise FieldError(f"rules[{index}].clock", "sim: rules in wall time are not the run's")
+        if rule.name in names:
+            raise FieldError(f"rules[{index}].name", "a name of its own")
+        names.add(rule.name)
+    return tuple(rules)
 
 
 def count_spans(duration: float, length: float) -> int:

@@ -9,65 +9,38 @@ A session is not safe for several threads. Arrays that it hands out are read-onl
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
 from grid.core.errors import FieldError, InputError
 from grid.engine.arguments import require_choice, require_kind
-from grid.engine.errors import CheckpointError
-from grid.engine.kernel_folder import describe_environment
 from grid.engine.live.advance import Parts, advance_tick, find_field, start_state
 from grid.engine.live.changes import Change, Effective, describe, find_start, make_change
 from grid.engine.live.clock import Clock
-from grid.engine.live.commands import Command, LogHeader, Outcome
+from grid.engine.live.commands import Command, LogHeader, Outcome, make_header
 from grid.engine.live.errors import RefusedChangeError
 from grid.engine.live.events import Burst, Damage, Event
 from grid.engine.live.events_json import event_json, read_event
-from grid.engine.live.fidelity import model_arrays, pack_model, unpack_model
+from grid.engine.live.failures import Failure, list_failures
 from grid.engine.live.fidelity_limits import POLICIES, Policy
-from grid.engine.live.integrity import REASONS, StructureLook, StructureState, read_states, read_stress, weaken
-from grid.engine.live.look import FieldLook
+from grid.engine.live.integrity import StructureLook, read_field, weaken
 from grid.engine.live.plan import LivePlan
-from grid.engine.live.rule_definition import Rule, activate
+from grid.engine.live.restoring import restore, take_snapshot
+from grid.engine.live.rule_definition import Rule, activate, require_rules
 from grid.engine.live.rule_state import Transition
 from grid.engine.live.rules import evaluate, revise_rules, start_rule
-from grid.engine.live.saving import SavedRun, pack, unpack
+from grid.engine.live.saving import pack, unpack
 from grid.engine.live.scene import Scene
 from grid.engine.live.state import LiveState
-from grid.engine.live.stepping import Window
-from grid.engine.live.structure_body import StructureBody
 from grid.engine.live.summary import TickSummary
-from grid.engine.space.laws import Loads
-from grid.engine.values.content_hash import hash_content
 from grid.engine.values.operations import FloatArray
-from grid.engine.version import compute_numerics_version
 
 FieldName = Literal["temperature", "stress", "utilisation", "damage", "state"]
 FIELDS: tuple[FieldName, ...] = ("temperature", "stress", "utilisation", "damage", "state")
 MAX_ACTIVE = 64  # [-] events in force or to come
-MAX_RULES = 50  # [-] rules of a run
-MOST_FAILURES = 20  # [-] cells of a tick that are named when they fail
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Something that failed or began to yield at the end of a tick.
-
-    Args:
-        kind: `failed-cell`, `failed-region` or `yield`.
-        name: Cell or region.
-        payload: As JSON.
-        tick: Number of the tick that begins then.
-    """
-
-    kind: str
-    name: str
-    payload: dict[str, Any]
-    tick: int
 
 
 class Session:
@@ -89,16 +62,17 @@ class Session:
         self.scene, self.clock, self.seed = scene, clock, seed
         self.plan = LivePlan.make(scene, clock, threads=threads)
         self.parts = Parts.make(self.plan)
-        self._state, self.summary = start_state(self.plan, self.parts)
+        self._state, self.summary, seen = start_state(self.plan, self.parts)
         self.commands: list[Command] = []
         self.waiting: list[Command] = []
         self._outcomes: list[Outcome] = []
         self._failures: list[Failure] = []
         self._transitions: list[Transition] = []
-        self.rules = tuple(activate(rule, clock.tick) for rule in _require_rules(rules))
+        self.rules = tuple(activate(rule, clock.tick) for rule in require_rules(rules))
         self._state = replace(self._state, alerts=tuple(start_rule(active) for active in self.rules))
         self._foreseen: tuple[LivePlan, tuple[int, ...], LivePlan] | None = None
         self._is_shared = True  # whether others may hold the field of the state
+        self._follow(seen, has_yielded=False)
 
     @property
     def state(self) -> LiveState:
@@ -237,21 +211,10 @@ class Session:
         elif self.parts.body is None or self._state.structure is None:
             raise FieldError("field", "temperature: the scene has no structure")
         else:
-            found = self._read_structure(name, self.parts.body, self._state.structure, temperature)
+            found = read_field(name, self.parts.body, self._state.structure, self.parts.window, temperature)
         shaped: FloatArray = found.reshape(self.plan.space.shape)
         shaped.setflags(write=False)
         return shaped
-
-    def _read_structure(
-        self, name: FieldName, body: StructureBody, state: StructureState, temperature: FloatArray
-    ) -> FloatArray:
-        """A field of the structure, flat."""
-        if name == "damage":
-            return state.damage.copy()
-        stress, use = read_stress(body, state, Window.of_padded(self.plan.space.shape), temperature)
-        if name == "state":
-            return read_states(state, use).astype(np.float64)
-        return stress if name == "stress" else use
 
     def hash(self) -> str:
         """SHA-256 of the temperatures, as little-endian doubles in C order."""
@@ -261,41 +224,13 @@ class Session:
     @property
     def header(self) -> LogHeader:
         """First line of the log of this run."""
-        return LogHeader(
-            hash_content(self.scene, self.clock), self.clock.tick, self.clock.steps, self.seed,
-            compute_numerics_version(), find_platform(),
-        )  # fmt: skip
+        return make_header(self.scene, self.clock, self.seed)
 
     def save(self) -> bytes:
         """The whole run at this tick, from which `load` goes on to the same bytes."""
-        state, plan = self._state, self.plan
+        rules = [active.rule for active in self.rules]
         return pack(
-            SavedRun(
-                log=self.header,
-                tick=state.tick,
-                temperature=plan.stepper.unwrap(state.temperatures),
-                heat=state.heat,
-                extremes=(state.lowest, state.highest),
-                substeps=state.substeps,
-                start_rise=state.start_rise,
-                summary=self.summary,
-                model=pack_model(state.model),
-                model_arrays=model_arrays(state.model),
-                look=(self._look, state.looked),
-                observed=(state.observed, state.shown),
-                has_yielded=state.has_yielded,
-                rules=tuple(active.rule for active in self.rules),
-                alerts=state.alerts,
-                changes=plan.changes,
-                commands=tuple(self.commands),
-                waiting=tuple(command.seq for command in self.waiting),
-                generation=plan.generation,
-                potential=None if state.potential is None else state.potential.begun,
-                potential_field=None if state.potential is None else state.potential.values,
-                factors=plan.factors,
-                failed=plan.failed,
-                structure=None if state.structure is None else state.structure.pack(),
-            )
+            take_snapshot(self.header, self.plan, self._state, self.summary, rules, self.commands, self.waiting)
         )
 
     @classmethod
@@ -309,44 +244,11 @@ class Session:
         run = unpack(data, session.header, scene)
         session.seed, session.summary = run.log.seed, run.summary
         session.rules = tuple(activate(rule, clock.tick) for rule in run.rules)
-        plan = session.plan if run.factors is None else session.plan.weakened(run.factors)
-        structure = None if run.structure is None else StructureState.unpack(run.structure)
-        session.plan = replace(plan, failed=run.failed, generation=run.generation).with_changes(run.changes)
-        if structure is not None and structure.loads is not None:
-            session.plan = replace(session.plan, regions=structure.loads)
-        space, find = session.plan.space, session._find_loads(run.tick)
-        session._state = LiveState(
-            tick=run.tick,
-            temperatures=session.plan.stepper.wrap(run.temperature),
-            heat=run.heat,
-            lowest=run.extremes[0],
-            highest=run.extremes[1],
-            substeps=run.substeps,
-            structure=structure,
-            start_rise=run.start_rise,
-            model=unpack_model(run.model, run.model_arrays, space, find),
-            look=run.look[0],
-            looked=run.look[1],
-            observed=run.observed[0],
-            shown=run.observed[1],
-            has_yielded=run.has_yielded,
-            alerts=run.alerts,
-            potential=session.parts.restore_potential(run.potential, run.potential_field),
-        )
+        session.plan, session._state = restore(run, session.plan, session.parts)
+        session._failures = []
         session.commands = list(run.commands)
         session.waiting = [command for command in run.commands if command.seq in set(run.waiting)]
         return session
-
-    def _find_loads(self, boundary: int) -> Callable[[tuple[int, ...]], Loads]:
-        """A function that gives the loads of the tick before or after a boundary by their key."""
-
-        def find(key: tuple[int, ...]) -> Loads:
-            for tick in (boundary - 1, boundary):
-                if self.plan.key(tick) == key:
-                    return self.plan.loads(tick)
-            raise CheckpointError("it is of another plan")
-
-        return find
 
     def fork(self) -> "Session":
         """Another session at the same tick with the same log; both go on alone."""
@@ -383,17 +285,24 @@ class Session:
                 self.plan.stepper.release(before.temperatures)
             self._is_shared = False
         self._state, self.summary = after, summary
-        if seen is not None:
-            self._note_failures(seen, before)
         if self.rules:
             metrics = summary.metrics()
             alerts, transitions = evaluate(self.rules, self._state.alerts, metrics, self.tick, self.time)
             self._state = replace(self._state, alerts=alerts)
             self._transitions += transitions
-        if seen is not None and seen.new_failures.size:
+        self._follow(seen, has_yielded=before.has_yielded)
+
+    def _follow(self, seen: StructureLook | None, *, has_yielded: bool) -> None:
+        """Note what has failed at a boundary, and go on with a plan in which it has."""
+        if seen is None:
+            return
+        body, structure = self.parts.body, self._state.structure
+        names = () if body is None or body.regions is None else body.regions.names
+        self._failures += list_failures(seen, self.tick, self.plan.space.shape, names, has_yielded=has_yielded)
+        if seen.new_failures.size:
             self._use(self.plan.with_failed(seen.new_failures))
-        if seen is not None and seen.new_regions and after.structure is not None and after.structure.loads is not None:
-            self._use(self.plan.with_regions(after.structure.loads))
+        if seen.new_regions and structure is not None and structure.loads is not None:
+            self._use(self.plan.with_regions(structure.loads))
 
     def _foresee_plan(self) -> LivePlan:
         """The plan with the events that are scheduled, as far as is known now."""
@@ -405,24 +314,6 @@ class Session:
             self._foreseen = (self.plan, numbers, self.plan.with_changes(changes))
         return self._foreseen[2]
 
-    def _note_failures(self, seen: StructureLook, before: LiveState) -> None:
-        """Note what has failed at this tick: some cells by themselves, the others by their number."""
-        tick, shape = self.tick, self.plan.space.shape
-        cells = list(zip(seen.new_failures.tolist(), seen.reasons.tolist(), strict=True))
-        for cell, reason in cells[:MOST_FAILURES]:
-            place = [int(part) for part in np.unravel_index(cell, shape)]
-            self._failures.append(Failure("failed-cell", str(cell), {"cell": place, "reason": REASONS[reason]}, tick))
-        if len(cells) > MOST_FAILURES:
-            count = {"cells": len(cells) - MOST_FAILURES}
-            self._failures.append(Failure("failed-cell", "others", count, tick))
-        names = () if self.parts.body is None or self.parts.body.regions is None else self.parts.body.regions.names
-        for number in seen.new_regions:
-            payload = {"region": names[number], "shed_w": seen.shed}
-            self._failures.append(Failure("failed-region", names[number], payload, tick))
-        if seen.yielding_cells and not before.has_yielded:
-            place = [int(part) for part in np.unravel_index(seen.weakest, shape)]
-            self._failures.append(Failure("yield", "first", {"cell": place, "utilisation": seen.utilisation}, tick))
-
     def _use(self, plan: LivePlan) -> None:
         """Go on with another plan; the field takes the form of its method."""
         if plan.stepper is not self.plan.stepper:
@@ -430,11 +321,6 @@ class Session:
             self._state = replace(self._state, temperatures=plan.stepper.wrap(flat))
             self._is_shared = False
         self.plan = plan
-
-    @property
-    def _look(self) -> FieldLook:
-        assert self._state.look is not None  # noqa: S101 - set at the start
-        return self._state.look
 
     def _carry_out(self, command: Command) -> Effective:
         """Change the plan by a command at its tick."""
@@ -481,7 +367,7 @@ class Session:
         raw = command.payload.get("rules")
         if not isinstance(raw, (list, tuple)):
             raise FieldError("payload.rules", "a list of rules")
-        rules = _require_rules([Rule.from_json(rule) for rule in raw])
+        rules = require_rules([Rule.from_json(rule) for rule in raw])
         self.rules = tuple(activate(rule, self.clock.tick) for rule in rules)
         alerts, transitions = revise_rules(self.rules, self._state.alerts, self.tick, self.time)
         self._state = replace(self._state, alerts=alerts)
@@ -512,31 +398,6 @@ class Session:
                     raise RefusedChangeError(f"event {wanted} is {change.event.kind}, which nothing ends")
                 return replace(change, end=max(self.tick, change.start))
         raise RefusedChangeError(f"no event {wanted} is in force or to come")
-
-
-def _require_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Rules of simulation time, each with a name of its own.
-
-    Raises:
-        FieldError: Too many, two of one name, or one in wall time.
-    """
-    if len(rules) > MAX_RULES:
-        raise FieldError("rules", f"at most {MAX_RULES}")
-    for index, rule in enumerate(rules):
-        require_kind(f"rules[{index}]", rule, Rule, "a Rule")
-    names = [rule.name for rule in rules]
-    for index, rule in enumerate(rules):
-        if rule.clock != "sim":
-            raise FieldError(f"rules[{index}].clock", "sim: rules in wall time are not the run's")
-        if names.index(rule.name) != index:
-            raise FieldError(f"rules[{index}].name", "a name of its own")
-    return tuple(rules)
-
-
-def find_platform() -> str:
-    """Twelve hexadecimal digits over what decides the machine code of kernels: where the bytes of fields hold."""
-    environment = json.dumps(describe_environment(), sort_keys=True)
-    return hashlib.sha256(environment.encode()).hexdigest()[:12]
 
 
 def replay(

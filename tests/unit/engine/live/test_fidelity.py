@@ -187,17 +187,65 @@ def test_a_run_with_switches_goes_on_to_the_same_bytes(seed: int) -> None:
         return session
 
     session = make()
-    hashes = [session.hash()]
-    session.advance(160, lambda _: hashes.append(session.hash()))
+    hashes, summaries = [session.hash()], [session.summary]
+    for _ in range(160):
+        summaries.append(session.advance())
+        hashes.append(session.hash())
     other = make()
     for tick in range(0, 160, 3):
         resumed = Session.load(other.save(), other.scene, other.clock)
         assert resumed.hash() == hashes[tick]
         resumed.advance(min(5, 160 - tick))
         assert resumed.hash() == hashes[resumed.tick]
+        assert resumed.summary == summaries[resumed.tick]
         assert resumed.state.model.switches == session.state.model.switches[: len(resumed.state.model.switches)]
         other.advance(3)
     assert replay(session.scene, session.clock, session.commands, 160).hash() == hashes[-1]
+
+
+def test_a_lumped_run_with_a_structure_goes_on_to_the_same_numbers_from_every_tick() -> None:
+    case = {
+        "domain": {"size": [0.2, 0.18], "section": 0.01},
+        "material": {**ALUMINIUM, "young_modulus": 7e10, "poisson_ratio": 0.3, "thermal_expansion": 2.3e-5,
+                     "yield_stress": 2e8},
+        "initial": 300.0,
+        "boundaries": dict.fromkeys(ALL, FILM),
+        "resolution": {"cells": [12, 10]},
+        "temperature_unit": "K",
+    }  # fmt: skip
+    life = {"coefficient_pa": 9e8, "exponent": -0.09}
+    structure = {"reference_temperature": 290.0, "support": "held", "life": life}
+    scene = Scene.from_json({"case": case, "structure": structure, "fidelity": {"deviation_k": 3.0}})
+
+    def make() -> Session:
+        session = Session(scene, plan_clock(scene, TICK))
+        session.apply(Burst((0.1, 0.09), 0.01, 20.0, energy=2e4), at_s=40.0)
+        session.apply(Overload(-60.0, duration=60.0), at_s=520.0)
+        return session
+
+    session, other = make(), make()
+    seen = [(session.advance(), session.hash()) for _ in range(330)]
+    assert {summary.model for summary, _ in seen[-100:]} == {"lumped"}  # back after its dwell
+    for tick in range(0, 330, 3):
+        resumed = Session.load(other.save(), scene, other.clock)
+        resumed.advance(min(19, 330 - tick))
+        assert (resumed.summary, resumed.hash()) == seen[resumed.tick - 1]
+        other.advance(3)
+    np.testing.assert_array_equal(other.field("damage"), session.field("damage"))
+
+
+def test_shapes_are_forgotten_and_found_again_to_the_same_bytes() -> None:
+    session, again = start(), start()
+    for run in (session, again):
+        for number in range(12):
+            run.apply(Flow("x_min", 100.0 + number, 20.0), at_s=100.0 + 60.0 * number)
+    session.advance(400)
+    for _ in range(400):
+        again.parts.controller.shapes.known.clear()
+        again.advance()
+    assert session.hash() == again.hash()
+    assert session.summary == again.summary
+    assert len(session.parts.controller.shapes.known) <= 8
 
 
 def test_work_that_another_thread_has_done_changes_no_byte() -> None:

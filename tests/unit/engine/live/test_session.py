@@ -246,6 +246,16 @@ def test_a_saved_run_belongs_to_its_scene_and_clock() -> None:
         Session.load(session.save(), session.scene, plan_clock(session.scene, 0.25))
 
 
+def test_a_saved_run_does_not_depend_on_what_a_tick_is_priced_at() -> None:
+    session = start("box")
+    session.advance(3)
+    dearer = dataclasses.replace(session.clock, price=7.0, reason="another calibration", memory_bytes=1)
+    other = Session.load(session.save(), session.scene, dearer)
+    session.advance(5)
+    other.advance(5)
+    assert other.hash() == session.hash()
+
+
 @pytest.mark.parametrize(
     "line",
     [None, {}, {"seq": 1}, {"seq": "1", "kind": "event", "payload": {}, "tick": 0},

@@ -139,3 +139,27 @@ def test_a_cascade_goes_on_to_the_same_bytes_and_sheds_at_last() -> None:
         other.advance(3)
     regions = [failure for failure in session.take_failures() if failure.kind == "failed-region"]
     assert len(regions) == 9
+
+
+def test_what_fails_at_the_initial_field_is_told_and_emits_no_source() -> None:
+    case = {
+        "domain": {"size": [0.2], "section": 0.01},
+        "material": {**STEEL, **ELASTIC},
+        "initial": {"expression": "500.0 - 1000.0*x"},
+        "source_term": 1e5,
+        "resolution": {"cells": [16]},
+        "temperature_unit": "K",
+    }
+    scene = Scene.from_json({"case": case, "structure": {**STRUCTURE, "ultimate_ratio": 50.0}})
+    session = Session(scene, plan_clock(scene, 0.5))
+    failed = int((session.field() >= 420.0).sum())
+    assert session.summary.failed_cells == failed > 0
+    assert [failure.kind for failure in session.take_failures()].count("failed-cell") == failed
+    session.advance()
+    generated = session.state.heat.generated.value
+    assert generated == pytest.approx(1e5 * 0.2 * (16 - failed) / 16 * 0.5, rel=1e-12)
+    resumed = Session.load(session.save(), scene, session.clock)
+    assert resumed.take_failures() == []
+    session.advance(5)
+    resumed.advance(5)
+    assert resumed.summary == session.summary
