@@ -84,7 +84,8 @@ class LiveLoop:
         self._watch, self._samples = PaceWatch(), SampleBuilder()
         self._events: list[LiveEvent] = []
         self._uncommitted: dict[int, LiveCommand] = {}  # proposed, not in the database yet
-        self._last_proposed = 0
+        near = start.until + MOST_LEAD  # later ones of the log were scheduled, and let others pass
+        self._last_proposed = max((tick for one in start.log if (tick := one.tick or 0) <= near), default=0)
         self._looked, self._processor = clock(), 0.0
         self._stop: EndReason | None = None
         self._switches = len(self.session.state.model.switches)
@@ -168,7 +169,7 @@ class LiveLoop:
             self._note(kind, str(outcome.seq), payload, tick=outcome.tick)
         switches = self.session.state.model.switches
         for switch in switches[self._switches :]:
-            payload = asdict(switch) | {"bound": str(switch.bound)}
+            payload = asdict(switch) | {"bound": str(switch.bound), "text": switch.text}
             self._note("switch", switch.model, payload, tick=switch.tick)
         self._switches = len(switches)
         for change in self.session.take_transitions():
@@ -199,8 +200,11 @@ class LiveLoop:
             self._control(message.command)
 
     def _propose(self, command: LiveCommand, lead: int) -> int:
-        """The tick of a command: `lead` ticks ahead, never before an earlier immediate one; or that of its time."""
-        current = self.session.tick
+        """The tick of a command: `lead` ticks ahead, or that of its time.
+
+        Never before an earlier immediate one, nor before a tick that was shown before the run went on.
+        """
+        current = max(self.session.tick, self._start.until)
         tick = max(current + min(max(lead, 1), MOST_LEAD), self._last_proposed)
         if command.at_s is None:
             self._last_proposed = tick

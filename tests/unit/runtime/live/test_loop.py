@@ -195,6 +195,21 @@ def test_a_run_goes_on_from_a_checkpoint_and_its_log_to_the_same_bytes() -> None
     assert resumed.origin == "wall"
 
 
+def test_a_command_that_comes_while_a_run_catches_up_takes_effect_at_no_tick_that_was_shown() -> None:
+    first, channel = run([(0.2, control(1, "checkpoint")), (0.5, propose(2, OVERLOAD)), (2.0, control(3, "stop"))])
+    (saved,) = [message for message in channel.sent if isinstance(message, Saved)]
+    log = (
+        LiveCommand(2, "event", OVERLOAD, channel.proposed[2]),
+        LiveCommand(4, "event", BURST, first.tick + 5),  # had its tick, and was not reached
+        LiveCommand(5, "event", OVERLOAD, 90_000),  # scheduled for much later
+    )
+    script = [(0.0, propose(6, BURST)), (3.0, control(7, "stop"))]
+    ended, other = run(script, saved=saved.data, log=log, until=first.tick)
+    assert first.tick + 5 <= other.proposed[6] <= first.tick + 8
+    assert ended.tick > other.proposed[6]
+    assert [event.payload["seq"] for event in other.events("applied")] == [2, 4, 6]
+
+
 def test_what_the_state_refuses_is_told_and_changes_nothing() -> None:
     script = [
         (0.2, Propose((LiveCommand(1, "end-event", {"seq": 77}),))), (0.4, control(2, "step", ticks=3)),
