@@ -1,7 +1,7 @@
 """Common base of all tables: names of constraints, aware times in UTC, JSON, and states stored by value."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -81,6 +81,11 @@ Words = TypeVar("Words", bound=StrEnum)
 def words(kind: type[Words], length: int = 32) -> Enum:
     """Return the column type of a closed list of words, stored by value; a CHECK of the table keeps the list."""
     return Enum(kind, native_enum=False, length=length, values_callable=lambda enum: [word.value for word in enum])
+
+
+def one_of(column: str, values: Sequence[str]) -> str:
+    """Condition of a CHECK that a column holds one of some words of the program's own."""
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
 class Base(DeclarativeBase):

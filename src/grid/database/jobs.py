@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, DatabaseKind, Json, Key, dump_json, words
+from grid.database.base import Base, DatabaseKind, Json, Key, dump_json, one_of, words
 from grid.database.bulk_rows import BulkRows
 from grid.database.prepared import Prepared
 from grid.database.transaction import DatabaseTransaction
@@ -41,17 +41,13 @@ LEASED: Final = "state IN ('starting', 'running', 'cancelling')"
 IN_SWEEP: Final = "sweep_id IS NOT NULL"
 
 
-def _one_of(column: str, values: Sequence[str]) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
-
-
 class Job(Base):
     """One execution of a simulation. What it computes never changes after creation, nor does a terminal state."""
 
     __tablename__ = "jobs"
     __table_args__ = (
-        CheckConstraint(_one_of("state", list(JobStatus)), name="state_known"),
-        CheckConstraint(_one_of("reason", list(Reason)), name="reason_known"),
+        CheckConstraint(one_of("state", list(JobStatus)), name="state_known"),
+        CheckConstraint(one_of("reason", list(Reason)), name="reason_known"),
         CheckConstraint("slot IN ('small', 'large', 'program')", name="slot_known"),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress_fraction"),
         CheckConstraint("(simulation IS NULL) <> (image IS NULL)", name="simulation_or_image"),

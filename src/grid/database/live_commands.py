@@ -25,16 +25,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from grid.database.base import Base, Json, Key, UTCDateTime, words
+from grid.database.base import Base, Json, Key, UTCDateTime, one_of, words
 from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import PHYSICAL, CommandKind, CommandOutcome
 
 UNPROPOSED: Final = "tick IS NULL"
-
-
-def _one_of(column: str, values: Sequence[str]) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
 class LiveCommand(Base):
@@ -43,7 +39,7 @@ class LiveCommand(Base):
     __tablename__ = "live_commands"
     __table_args__ = (
         UniqueConstraint("run_id", "client_id"),
-        CheckConstraint(_one_of("kind", list(CommandKind)), name="kind_known"),
+        CheckConstraint(one_of("kind", list(CommandKind)), name="kind_known"),
         CheckConstraint("outcome IN ('applied', 'refused')", name="outcome_known"),
         CheckConstraint("seq >= 1 AND (tick IS NULL OR tick >= 0)", name="numbers_sane"),
         CheckConstraint("(outcome IS NULL) = (applied_at IS NULL)", name="time_when_settled"),

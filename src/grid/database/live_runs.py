@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from grid.database.base import Base, Json, Key, words
+from grid.database.base import Base, Json, Key, one_of, words
 from grid.database.transaction import DatabaseTransaction
 from grid.database.windows import Window
 from grid.schemas.jobs import JsonObject
@@ -39,17 +39,13 @@ LIVE_ENDED: Final = "state IN ('stopped', 'failed')"
 SUBMISSION_LOCK: Final = 0x67726966  # "grif": the key of PostgreSQL's advisory lock around submissions of live runs
 
 
-def _one_of(column: str, values: Sequence[str]) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
-
-
 class LiveRun(Base):
     """One live run. What it computes never changes after creation, nor does a terminal state."""
 
     __tablename__ = "live_runs"
     __table_args__ = (
-        CheckConstraint(_one_of("state", list(RunState)), name="state_known"),
-        CheckConstraint(_one_of("reason", list(RunReason)), name="reason_known"),
+        CheckConstraint(one_of("state", list(RunState)), name="state_known"),
+        CheckConstraint(one_of("reason", list(RunReason)), name="reason_known"),
         CheckConstraint("wanted IN ('run', 'pause', 'stop')", name="wanted_known"),
         CheckConstraint("model_policy IN ('auto', 'lumped', 'diffusive')", name="model_policy_known"),
         CheckConstraint(
