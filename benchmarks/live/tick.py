@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engine.environments import EnvironmentMissingError, prepare
+from grid.engine.live.advance import LUMPED_LOOK
 from grid.engine.live.clock import plan_clock
-from grid.engine.live.events import Burst
+from grid.engine.live.events import Burst, Overload
+from grid.engine.live.fidelity_limits import Fidelity
 from grid.engine.live.scene import Scene
 from grid.engine.live.session import Session
 from grid.engine.methods.explicit.stepper import ExplicitStepper
@@ -72,16 +74,27 @@ def measure(cells: int, repeats: int, *, with_pypde: bool) -> dict[str, Any]:
         session.apply(make_burst(tick))
         session.advance(3)  # compiles
         sides[name], methods[name] = session.advance, f"{clock.method}, {clock.steps} steps, {clock.stages} stages"
+    sides["lumped model, even overload"] = advance_lumped(cells, tick)
     sides["plain explicit steps"] = plain_steps(cells, tick)
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, advance in sides.items():
             started = time.process_time()
             advance()
-            seconds[name].append(time.process_time() - started)
+            seconds[name].append((time.process_time() - started) / (LUMPED_LOOK if "lumped" in name else 1))
     if with_pypde:
         seconds["py-pde"] = run_pypde(cells, tick, max(3, repeats // 3))
     return {"cells": cells, "seconds": seconds, "methods": methods}
+
+
+def advance_lumped(cells: int, tick: float) -> Callable[[], Any]:
+    """As many ticks of the lumped model as lie between two looks at its field."""
+    scene = replace(make_scene(cells, with_structure=False), fidelity=Fidelity(deviation=5.0))
+    session = Session(scene, plan_clock(scene, tick))
+    session.apply(Overload(500.0))
+    session.advance(2 * LUMPED_LOOK)
+    assert session.summary.model == "lumped"
+    return lambda: session.advance(LUMPED_LOOK)
 
 
 def plain_steps(cells: int, tick: float) -> Callable[[], Any]:
