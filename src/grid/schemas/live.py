@@ -141,6 +141,15 @@ PHYSICAL: Final = frozenset(
 )
 CommandOutcome = Literal["applied", "refused"]
 
+# Metrics of a sample, in the order of its row: what a tick shows, then what the wall clock knows. Only appended to.
+TICK_METRICS: Final = (
+    "lowest", "highest", "mean", "gradient", "stored_heat", "balance_residual", "time_error", "substeps", "peak_stress",
+    "peak_by_potential", "utilisation", "safety_factor", "damage", "failed_cells", "failed_regions", "shed_w",
+    "certificate", "share", "is_lumped",
+)  # fmt: skip
+PACE_METRICS: Final = ("ratio", "simulated_rate", "slips", "slipped_s", "processor_s")
+SAMPLE_METRICS: Final = TICK_METRICS + PACE_METRICS
+
 
 class EventOrigin(StrEnum):
     """Origin of an event: `engine` follows from the log and is compared in a replay, the others are not."""

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grid.engine.live.summary import METRICS, TickSummary
+from grid.engine.live.summary import TickSummary
 from grid.runtime.live.messages import Sample
+from grid.schemas.live import TICK_METRICS
 
 
 @dataclass
@@ -36,7 +37,7 @@ class SampleBuilder:
         if self._last is None or self._first is None:
             return None
         known = {name: (row[0], row[1], row[2] / row[4], row[3]) for name, row in self._rows.items()}
-        values = {name: known.get(name) for name in (*METRICS, "is_lumped")}
+        values = {name: known.get(name) for name in TICK_METRICS}
         sample = Sample(self._first, self._last.tick, self._last.time, values, dict(pace))
         self._rows, self._first, self._last = {}, None, None
         return sample
