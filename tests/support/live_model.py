@@ -8,7 +8,7 @@ from uuid import UUID
 from grid.schemas.live import RUN_LEASED, RUN_TERMINAL, RUN_TRANSITIONS, RunClaim, RunReason, RunState
 
 S = RunState
-LEASE_S, START_S, HEALTHY_S = 10.0, 90.0, 600.0
+LEASE_S, START_S, HEALTHY_S = 10.0, 360.0, 600.0
 
 
 @dataclass

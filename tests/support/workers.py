@@ -77,6 +77,7 @@ def working(
         launcher=launcher or NoPrograms(),
         doorbell=bell,
         bell=bell.listen("work"),
+        live_bell=bell.listen("live"),
         run_folder=home / "run",
     )
     supervisor = assemble(Settings(_env_file=None, grid_home=home, **chosen), dependencies)

@@ -18,7 +18,7 @@ from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
 from grid.runtime.home import Home, InstanceLock, write_pid_file
 from grid.services.container import ServerKey
-from grid.services.maintenance import make_outbox_relay, make_reaper
+from grid.services.maintenance import make_live_reaper, make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.reaper import ReapReport
 from grid.services.users import ensure_administrator
@@ -70,6 +70,7 @@ def start(app: FastAPI, stack: ExitStack) -> None:
     doorbell, on_reaped = container.get(Doorbell), _counter(app.state.metrics)
     for task in (
         make_reaper(uow, doorbell, on_reaped=on_reaped, longest_pause_s=LONGEST_PAUSE_S),
+        make_live_reaper(uow, doorbell, longest_pause_s=LONGEST_PAUSE_S),
         make_outbox_relay(uow, doorbell, longest_pause_s=LONGEST_PAUSE_S),
     ):
         task.start()

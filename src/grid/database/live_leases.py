@@ -88,6 +88,10 @@ class LiveLeaseRepository:
         row = self._tx.connection.execute(_next(), {"now": self._tx.now(), "most": most_cores}).one_or_none()
         return LiveRunRecord(*row) if row is not None else None
 
+    def is_any_claimable(self) -> bool:
+        """Return whether a run waits for a worker, whatever it needs; it holds nothing."""
+        return bool(self._tx.connection.execute(_is_any(), {"now": self._tx.now()}).scalar_one())
+
     def lock(self, claims: Sequence[RunClaim]) -> None:
         """Hold the rows of claims until the end of the transaction, in the order of their ids."""
         if self._kind == "postgresql":
@@ -130,6 +134,12 @@ def _next() -> Any:
         .limit(1)
         .with_for_update(skip_locked=True, of=live_runs)
     )
+
+
+@cache
+def _is_any() -> Any:
+    waits = select(live_runs.c.id).where(_is_waiting, live_runs.c.available_at <= _NOW)
+    return select(waits.where(or_(live_runs.c.state != RunState.PARKED, live_runs.c.wanted == "run")).exists())
 
 
 @cache

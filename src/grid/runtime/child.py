@@ -12,10 +12,12 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from grid.runtime.live.messages import StartRun
 from grid.runtime.messages import CancelPoints, ChildReady, Render, Solve
 from grid.runtime.preload import Registry, load_registry, warm_up
 from grid.runtime.processes import limit_resource
@@ -23,6 +25,8 @@ from grid.runtime.rendering import render
 from grid.runtime.solving import solve
 from grid.runtime.store import LocalArtifactStore
 
+JOB_NICE = 5  # of children with jobs, so that a live run, which has a pace to keep, goes before them
+LIVE = "grid.runtime.live.child"
 EXIT_GRACE_S = 0.2  # [s] in which an idle child sees end of file by itself and exits with code 0
 
 
@@ -36,6 +40,9 @@ def main(config: dict[str, Any]) -> None:
 def run(config: dict[str, Any], registry: Registry) -> int:
     """Set the process up and serve until the supervisor closes the pipe; return the exit code."""
     limit_resource(resource.RLIMIT_CORE, 0)
+    if config["kind"] != "live":
+        with suppress(OSError):
+            os.nice(JOB_NICE)
     limit_resource(resource.RLIMIT_NOFILE, config["open_files"])
     os.umask(0o077)
     os.chdir(config["scratch"])
@@ -58,6 +65,10 @@ def serve(connection: Connection, registry: Registry, store: LocalArtifactStore,
                 channel.send(solve(message, registry, store, channel))
             elif isinstance(message, Render):
                 channel.send(render(message, registry, store, output_bytes=output_bytes))
+            elif isinstance(message, StartRun):
+                # by name, because the supervisor, which imports this room, loads no numerics
+                import_module(LIVE).run_live(message, connection, channel.take_waiting(), store)
+                return
 
 
 class SupervisorChannel:
@@ -74,6 +85,11 @@ class SupervisorChannel:
     def receive(self) -> object:
         """Return the next message, in order."""
         return self._waiting.popleft() if self._waiting else self.connection.recv()
+
+    def take_waiting(self) -> deque[object]:
+        """Return the messages that came early, in order."""
+        taken, self._waiting = self._waiting, deque()
+        return taken
 
     def take_cancellations(self) -> list[CancelPoints]:
         """Return the `CancelPoints` messages that came, without waiting; other messages stay in order."""

@@ -39,7 +39,7 @@ from grid.runtime.processes import (
 )
 from grid.runtime.scratch import make_scratch, remove_orphaned_scratch
 
-ChildKind = Literal["small", "large"]
+ChildKind = Literal["small", "large", "live"]
 START_LIMIT_S = 120.0  # [s] a cold fork server compiles the serial kernels first
 OPEN_FILES = 512  # RLIMIT_NOFILE of a child
 

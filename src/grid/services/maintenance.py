@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from grid.core.logging import get_logger
 from grid.database.uow import UnitOfWork
+from grid.services.live import reap_runs
 from grid.services.outbox import relay
 from grid.services.periodic import PeriodicTask
 from grid.services.ports import Doorbell
@@ -17,6 +18,7 @@ from grid.services.renders import requeue_expired_renders
 log = get_logger(__name__)
 
 REAP_EVERY_S = 5.0  # [s] a sixth of the usual lease of 30 s
+REAP_LIVE_EVERY_S = 1.0  # [s] a tenth of the usual lease of a live run, which a person watches
 REAP_LIMIT = 100  # jobs of one transaction
 RELAY_LIMIT = 200  # events of one transaction
 RELAY_EVERY_S = 0.25  # [s] in the server, whose own writes do not trigger the relay: the delay of live news
@@ -51,6 +53,26 @@ def make_reaper(
                 return
 
     task = PeriodicTask("reaper", act, every_s=REAP_EVERY_S, longest_pause_s=longest_pause_s)
+    return task
+
+
+def make_live_reaper(uow: UnitOfWork, doorbell: Doorbell, *, longest_pause_s: float | None = None) -> PeriodicTask:
+    """Return the task that takes live runs back whose worker is silent, so that another one goes on with them."""
+
+    def act() -> None:
+        while True:
+            report = reap_runs(uow, limit=REAP_LIMIT)
+            if report.total:
+                log.info(
+                    "live_runs_reaped",
+                    interrupted=report.interrupted, poisoned=report.poisoned, timed_out=report.timed_out,
+                )  # fmt: skip
+            if report.interrupted:
+                doorbell.ring("live")
+            if report.total < REAP_LIMIT or task.is_finishing:
+                return
+
+    task = PeriodicTask("live-reaper", act, every_s=REAP_LIVE_EVERY_S, longest_pause_s=longest_pause_s)
     return task
 
 

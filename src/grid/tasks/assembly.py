@@ -16,11 +16,12 @@ from grid.core.settings import Settings
 from grid.database.engine import create_database
 from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener, UnixDoorbell
-from grid.runtime.home import open_home
+from grid.runtime.home import find_live_socket, open_home
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotFactory
 from grid.runtime.store import LocalArtifactStore
-from grid.services.maintenance import RELAY_TRIGGERED_EVERY_S, make_outbox_relay, make_reaper
+from grid.schemas.live import RunClaim
+from grid.services.maintenance import RELAY_TRIGGERED_EVERY_S, make_live_reaper, make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.children import Child, Children, Factory
 from grid.tasks.dispatcher import Dispatcher, WorkerLimits
@@ -30,6 +31,8 @@ from grid.tasks.housekeeping import GarbageCollector, make_storage_probe
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import bind_ledger
 from grid.tasks.ledger_writer import LedgerWriter
+from grid.tasks.live.ledger import LiveLedger
+from grid.tasks.live.supervisor import LiveSupervisor
 from grid.tasks.orphans import ChildRegister, end_orphans
 from grid.tasks.programs import Launcher, ProgramLauncher, Programs
 from grid.tasks.supervisor import Supervisor
@@ -47,7 +50,11 @@ class WorkerDependencies:
     launcher: Launcher
     doorbell: Doorbell
     bell: BellListener
+    live_bell: BellListener
     run_folder: Path
+
+
+LEAST_LIVE_CORES = 0.5  # of a worker with one core; with more all but one, which is for jobs
 
 
 def count_cores() -> int:
@@ -88,15 +95,25 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
         on_readable=lambda slot: dispatcher.on_readable(slot),  # noqa: PLW0108 - the dispatcher is made below
         on_change=write_children,
     )
+    live = make_live(settings, dependencies, worker_id, tokens, on_written=written)
     programs = Programs(dependencies.launcher, selector, writer, dependencies.store, events.put)
-    dispatcher = Dispatcher(children, programs, writer, leases, limits, on_storage_full=lambda: on_storage_full())  # noqa: PLW0108 - defined below
+    dispatcher = Dispatcher(
+        children,
+        programs,
+        writer,
+        leases,
+        limits,
+        on_storage_full=lambda: on_storage_full(),  # noqa: PLW0108 - defined below
+        live_cores=(lambda: live.cores) if live is not None else (lambda: 0.0),
+    )
 
     def on_storage_full() -> None:
         supervisor.storage_is_full()
         probe.trigger()
 
     def sign_in() -> None:
-        details = {"slots": tokens, "busy": dispatcher.busy, "simulations": children.versions}
+        runs = live.runs if live is not None else 0
+        details = {"slots": tokens, "busy": dispatcher.busy, "live_runs": runs, "simulations": children.versions}
         with dependencies.uow.begin() as tx:
             tx.workers.beat(worker_id, host=host, pid=os.getpid(), details=details, polled=writer.polled_lately())
 
@@ -113,12 +130,56 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
         children=children,
         writer=writer,
         heartbeat=heartbeat,
-        tasks=(make_reaper(dependencies.uow, dependencies.doorbell), relay, probe, garbage.task),
+        tasks=(
+            make_reaper(dependencies.uow, dependencies.doorbell),
+            make_live_reaper(dependencies.uow, dependencies.doorbell),
+            relay,
+            probe,
+            garbage.task,
+        ),
         bell=dependencies.bell,
+        live=live,
         sign_out=sign_out,
         poll_s=settings.grid_poll_s,
     )
     return supervisor
+
+
+def make_live(
+    settings: Settings,
+    dependencies: WorkerDependencies,
+    worker_id: str,
+    tokens: int,
+    *,
+    on_written: Callable[[], None],
+) -> LiveSupervisor | None:
+    """Return the live runs of a worker; None where it takes none."""
+    if settings.grid_live_runs == 0:
+        return None
+    cores = float(tokens - 1) if tokens > 1 else LEAST_LIVE_CORES
+    ledger = LiveLedger(
+        dependencies.uow, dependencies.store, worker_id, cores, settings.grid_live_lease_s, settings.grid_live_runs
+    )
+    register = ChildRegister(dependencies.run_folder, "live")
+
+    def record(children: list[Child]) -> None:
+        if children:
+            register.write([child.pid for child in children])
+        else:
+            register.remove()
+
+    def socket_of(claim: RunClaim) -> str:
+        return str(find_live_socket(dependencies.run_folder, claim.run_id, claim.epoch))
+
+    return LiveSupervisor(
+        ledger,
+        dependencies.factory,
+        dependencies.live_bell,
+        socket_of=socket_of,
+        heartbeat_s=settings.grid_live_heartbeat_s,
+        on_change=record,
+        on_written=on_written,
+    )
 
 
 def require_migrated(url: str) -> None:
@@ -155,6 +216,7 @@ def run_worker(settings: Settings) -> int:
             launcher=ProgramLauncher.from_settings(settings),
             doorbell=UnixDoorbell(home.run),
             bell=UnixBellListener(home.run, "work"),
+            live_bell=UnixBellListener(home.run, "live"),
             run_folder=home.run,
         )
         worker = assemble(settings, dependencies)

@@ -1,5 +1,6 @@
 """The dispatcher: queue of claimed batches, assignment to slots, and ends of runs. All calls come from the loop."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,6 +27,7 @@ READY_LIMIT_S = 20.0  # [s] a claimed batch that waited so long for a child is r
 LARGE_WAIT_S = 10.0  # [s] a large job that waited so long starts with the tokens that are free
 PROGRESS_S = 1.0  # [s] between two writes of the progress of a batch
 LARGE_TOKENS = 2  # core tokens of a large job, and threads of its child
+ROUNDING = 1e-6  # [cores] of a sum of shares
 GUEST_AFTER_S = 3.0  # [s] a claimed batch of an owner without a running job then starts without a core token
 
 
@@ -48,6 +50,7 @@ class Dispatcher:
         leases: Where claims that were dropped without an outcome are released.
         limits: Tokens and times.
         on_storage_full: Called when a child could not store its results because the disk is full.
+        live_cores: Cores that the live runs of this worker take; whole ones are kept from jobs, all but one.
     """
 
     def __init__(
@@ -59,7 +62,9 @@ class Dispatcher:
         limits: WorkerLimits,
         *,
         on_storage_full: Callable[[], None] = lambda: None,
+        live_cores: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        self._live_cores = live_cores
         self._children, self._programs, self._writer, self._leases = children, programs, writer, leases
         self._limits, self._on_storage_full = limits, on_storage_full
         self._terminator = RunTerminator(children, writer, leases, lease_s=limits.lease_s, start_s=limits.start_s)
@@ -73,8 +78,9 @@ class Dispatcher:
 
     @property
     def busy(self) -> int:
-        """Core tokens in use."""
-        return self._children.tokens_used + self._programs.tokens_used
+        """Core tokens in use, by jobs and by live runs; one token is for jobs always."""
+        live = min(self._limits.tokens - 1, math.ceil(self._live_cores() - ROUNDING))
+        return self._children.tokens_used + self._programs.tokens_used + max(0, live)
 
     @property
     def wants_renders(self) -> bool:

@@ -20,10 +20,15 @@ PREFIX = "children-"
 
 
 class ChildRegister:
-    """The file that names this worker and its children."""
+    """The file that names this worker and its children.
 
-    def __init__(self, run_folder: Path) -> None:
-        self._path = run_folder / f"{PREFIX}{os.getpid()}.json"
+    Args:
+        run_folder: Where it lies.
+        kind: Of the children; each kind has a file of its own.
+    """
+
+    def __init__(self, run_folder: Path, kind: str = "jobs") -> None:
+        self._path = run_folder / f"{PREFIX}{kind}-{os.getpid()}.json"
         self._owner = [os.getpid(), find_start_time(os.getpid())]
 
     def write(self, pids: Iterable[int]) -> None:

@@ -28,6 +28,7 @@ from grid.tasks.events import (
 )
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.ledger_writer import LedgerWriter
+from grid.tasks.live.supervisor import LiveSupervisor
 
 log = get_logger(__name__)
 
@@ -35,6 +36,7 @@ TICK_S = 0.1  # [s] between two checks of the timers while there is work
 QUIET_TICK_S = 0.5  # [s] the same while there is none
 RENDER_GAP_S = 0.05  # [s] between two claims of requests for files while every child is busy
 WRITER_TIMEOUT_S = 4.0  # [s] at the end, for what is still to be written; the rest is dropped and its leases lapse
+LIVE_TIMEOUT_S = 10.0  # [s] at the end, for the last snapshots of live runs
 THREAD_TIMEOUT_S = 2.0  # [s] at the end, for a thread to finish its turn
 
 
@@ -50,6 +52,7 @@ class Supervisor:
         heartbeat: Renews.
         tasks: Further threads, started and ended here.
         bell: Rings when there may be something in the database.
+        live: Live runs, beside the jobs; None where the worker takes none.
         sign_out: Called at the very end, to mark the worker as stopped.
         poll_s: How often to look without a ring.
         drain_s: How long work may go on after `stop`.
@@ -66,13 +69,14 @@ class Supervisor:
         heartbeat: Heartbeat,
         tasks: Sequence[PeriodicTask],
         bell: BellListener,
+        live: LiveSupervisor | None = None,
         sign_out: Callable[[], object] = lambda: None,
         poll_s: float = 2.0,
         drain_s: float = 10.0,
     ) -> None:
         self._selector, self._events, self._dispatcher, self._children = selector, events, dispatcher, children
         self._writer, self._heartbeat, self._tasks, self._bell = writer, heartbeat, tasks, bell
-        self._poll_s, self._drain_s, self._sign_out = poll_s, drain_s, sign_out
+        self._poll_s, self._drain_s, self._sign_out, self._live = poll_s, drain_s, sign_out, live
         self._generation = 0  # counts the reasons to look: rings and polls
         self._may_have_jobs = True  # there may be jobs
         self._may_have_renders = True  # there may be requests for files
@@ -107,6 +111,8 @@ class Supervisor:
         self._selector.register(self._bell, selectors.EVENT_READ, self._on_bell)
         self._writer.start()
         self._heartbeat.start()
+        if self._live is not None:
+            self._live.start()
         for task in self._tasks:
             task.start()
 
@@ -210,6 +216,8 @@ class Supervisor:
         if self._drain_until is None:
             log.info("worker.draining", busy=self._dispatcher.busy)
             self._drain_until = now + self._drain_s
+            if self._live is not None:
+                self._live.drain()
         self._dispatcher.return_waiting()
         if now >= self._drain_until:
             self._dispatcher.return_running()
@@ -219,12 +227,17 @@ class Supervisor:
             return True
         if self._drain_until is None or not self._dispatcher.is_quiet:
             return False
+        if self._live is not None and not self._live.is_over and time.monotonic() < self._drain_until:
+            return False
         return self._open_requests == 0 or time.monotonic() >= self._drain_until + THREAD_TIMEOUT_S
 
     def _end(self) -> None:
         """End children and threads; flush pending writes."""
         if not self._dispatcher.is_quiet:  # a defect: running work is dropped, and its leases lapse
             self._dispatcher.return_running()
+        if self._live is not None:
+            self._live.drain()
+            self._live.join(LIVE_TIMEOUT_S)  # before the fork server, which takes its children along
         self._children.close()
         for task in self._tasks:
             task.finish()

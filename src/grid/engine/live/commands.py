@@ -31,7 +31,7 @@ class Command:
     Args:
         seq: Its number, from 1.
         kind: One of `KINDS`.
-        payload: As JSON: the event; or `{"seq": n}` of the event to end.
+        payload: As JSON: the event; `{"seq": n}` of the event to end; `{"model": policy}`; or `{"rules": [...]}`.
         tick: At whose beginning it takes effect.
     """
 

@@ -125,7 +125,7 @@ class Session:
             FieldError: Another word.
             RefusedChangeError: Lumped, where a face is held or radiates, or a source moves.
         """
-        return self.execute(Command(self._last_seq + 1, "model", {"policy": policy}, self.tick))
+        return self.execute(Command(self._last_seq + 1, "model", {"model": policy}, self.tick))
 
     def pending(self) -> list[Callable[[], object]]:
         """Work that another thread may do before its tick: shapes of the lumped model, stress by potential.
@@ -151,6 +151,7 @@ class Session:
         if any(known.seq == command.seq for known in self.commands):
             raise FieldError("seq", "a number that no command has yet")
         if command.tick == self.tick:
+            self._carry_out_due()  # those that waited have smaller numbers
             found = self._carry_out(command)  # raises before anything has changed
             self._note(command)
             return found
@@ -269,7 +270,8 @@ class Session:
         self.commands.append(command)
         self.commands.sort(key=lambda known: known.seq)
 
-    def _advance_one(self) -> None:
+    def _carry_out_due(self) -> None:
+        """Carry out what has waited for this tick."""
         due = sorted((one for one in self.waiting if one.tick == self.tick), key=lambda command: command.seq)
         self.waiting = [one for one in self.waiting if one.tick > self.tick]
         for command in due:
@@ -277,6 +279,9 @@ class Session:
                 self._carry_out(command)
             except (RefusedChangeError, InputError) as error:
                 self._outcomes.append(Outcome(command.seq, self.tick, None, str(error)))
+
+    def _advance_one(self) -> None:
+        self._carry_out_due()
         self._use(self.plan.at(self.tick))
         before = self._state
         after, summary, seen = advance_tick(self.plan, before, self.parts, self._foresee_plan())
@@ -350,7 +355,7 @@ class Session:
         return Effective(command.tick, command.tick * self.clock.steps, self.clock.time(command.tick))
 
     def _choose_model(self, command: Command) -> Effective:
-        policy = require_choice("payload.policy", command.payload.get("policy"), POLICIES)
+        policy = require_choice("payload.model", command.payload.get("model"), POLICIES)
         plan = self.plan.at(self.tick)
         if policy == "lumped" and self.scene.problem.domain.cell_count > 1:
             if any(plan.boundary(self.tick, patch.name).holds_temperature for patch in plan.space.patches):

@@ -14,13 +14,14 @@ from typing import Any, Protocol, cast
 from grid.core.errors import GridError, InputError
 from grid.engine.errors import DivergedError
 from grid.engine.live.clock import Clock, plan_clock
-from grid.engine.live.commands import Command, Kind
+from grid.engine.live.commands import Command, Kind, find_platform
 from grid.engine.live.errors import RefusedChangeError
 from grid.engine.live.rule_definition import Rule
 from grid.engine.live.scene import Scene
 from grid.engine.live.session import Session
 from grid.engine.live.summary import TickSummary
 from grid.runtime.live.messages import (
+    CaughtUp,
     Committed,
     Control,
     EndReason,
@@ -34,10 +35,12 @@ from grid.runtime.live.messages import (
     RunEnded,
     RunStarted,
     Saved,
+    Snapshotted,
     StartRun,
+    StoredFile,
 )
 from grid.runtime.live.pacing import Pace, PaceWatch, Speed
-from grid.runtime.live.sampling import SampleBuilder
+from grid.runtime.live.sampling import RowBuilder, SampleBuilder
 
 LOOK_S = 0.1  # [s] between two samples and batches of events
 LEAST_WAIT_S = 1e-3  # [s] for which the pipe is waited for while events are to be told
@@ -58,6 +61,44 @@ class Channel(Protocol):
         """Send a message."""
 
 
+class SnapshotKeeper(Protocol):
+    """Stores states of a run, without holding up its ticks."""
+
+    def is_due(self, now: float, /) -> bool:
+        """Whether a state is to be kept now, without anybody asking."""
+
+    def keep(self, session: Session, seq: int) -> None:
+        """Take the state at this boundary; it is stored later, and told to the supervisor.
+
+        Args:
+            session: At the boundary; it goes on.
+            seq: Number of the command that asks for it; 0 for none.
+        """
+
+    def finish(self, session: Session, /, *, is_result: bool) -> tuple[tuple[StoredFile, ...], Snapshotted | None]:
+        """Store the last state and, for a result, its fields; return what is stored."""
+
+
+class InlineKeeper:
+    """Sends states to the supervisor, and takes none by itself."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def is_due(self, _now: float) -> bool:
+        """Never."""
+        return False
+
+    def keep(self, session: Session, seq: int) -> None:
+        """Send the state."""
+        data = session.save()
+        self._channel.send(Saved(seq, session.tick, data, hashlib.sha256(data).hexdigest()))
+
+    def finish(self, _session: Session, *, is_result: bool) -> tuple[tuple[StoredFile, ...], Snapshotted | None]:  # noqa: ARG002
+        """Store nothing."""
+        return (), None
+
+
 class LiveLoop:
     """A run, its pace and its supervisor.
 
@@ -65,10 +106,18 @@ class LiveLoop:
         start: What to run.
         channel: To the supervisor.
         clock: Monotonic time [s].
+        keeper: Stores states; None: they are sent where somebody asks.
     """
 
-    def __init__(self, start: StartRun, channel: Channel, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        start: StartRun,
+        channel: Channel,
+        clock: Callable[[], float] = time.monotonic,
+        keeper: SnapshotKeeper | None = None,
+    ) -> None:
         self._channel, self._now, self._start = channel, clock, start
+        self._keeper = keeper if keeper is not None else InlineKeeper(channel)
         scene = Scene.from_json(start.scene)
         plan: Clock = plan_clock(scene, float(start.tick_s), method=start.method)
         rules = [Rule.from_json(rule) for rule in start.rules]
@@ -81,7 +130,8 @@ class LiveLoop:
             clock(), tick_s=plan.tick, rate=start.rate, speed=start.speed, tick=self.session.tick,
             is_paused=start.is_paused,
         )  # fmt: skip
-        self._watch, self._samples = PaceWatch(), SampleBuilder()
+        self._watch, self._samples, self._rows = PaceWatch(), SampleBuilder(), RowBuilder()
+        self._shown: dict[str, float | None] = {}
         self._events: list[LiveEvent] = []
         self._uncommitted: dict[int, LiveCommand] = {}  # proposed, not in the database yet
         near = start.until + MOST_LEAD  # later ones of the log were scheduled, and let others pass
@@ -93,15 +143,21 @@ class LiveLoop:
     def run(self) -> RunEnded:
         """Run until the run is stopped or diverges; the last message is returned, and has been sent."""
         summary, session = self.session.summary, self.session
+        clock = session.clock
         self._channel.send(
-            RunStarted(session.tick, session.clock.method, session.clock.steps, session.clock.price, _plain(summary))
+            RunStarted(session.tick, clock.method, clock.steps, clock.price, _plain(summary), find_platform())
         )
         reason, message = self._go_on()
+        self._rows.finish()
         self._tell(force=True)
-        saved = session.save()
-        ended = RunEnded(session.tick, reason, message, session.hash(), saved)
+        files, snapshot = self._keeper.finish(session, is_result=reason in {"ok", "stopped_by_user"})
+        ended = RunEnded(session.tick, reason, message, session.hash(), files, snapshot)
         self._channel.send(ended)
         return ended
+
+    def note_wall(self, kind: str, key: str, payload: dict[str, Any]) -> None:
+        """Note something that no replay finds again."""
+        self._note(kind, key, payload, "wall")
 
     def _go_on(self) -> tuple[EndReason, str]:
         """Run to the end; why it ended, and one sentence where that is a failure."""
@@ -115,19 +171,24 @@ class LiveLoop:
 
     def _catch_up(self) -> None:
         """Take up the log beyond the saved state, and recompute to where viewers were, without pace."""
+        before, known = self.session.tick, {command.seq for command in self.session.commands}
         for command in self._start.log:
-            self._execute(command)
-        before = self.session.tick
+            if command.seq not in known and (command.tick or 0) >= before:
+                self._execute(command)
         while self.session.tick < self._start.until and self._stop is None:
-            self._advance()
+            self._advance(is_paced=False)
             self._drain(0.0)
-        if self._start.until > before:
+            self._tell()
+        if self._start.epoch > 1 or self._start.until > before:
             self._note("resumed", "run", {"from_tick": before, "to_tick": self.session.tick}, "wall")
         now = self._now()
         self.pace = Pace.start(
             now, tick_s=self.pace.tick_s, rate=self.pace.rate, speed=self.pace.speed, tick=self.session.tick,
             is_paused=self.pace.is_paused,
         )  # fmt: skip
+        self._channel.send(CaughtUp(self.session.tick, self.pace.is_paused))
+        if self._start.waiting:
+            self._channel.send(Proposed({command.seq: self._propose(command, 0) for command in self._start.waiting}))
 
     def _turn(self) -> None:
         """One decision of the pace, and what follows from it."""
@@ -141,7 +202,15 @@ class LiveLoop:
         else:
             self._advance()
             self.pace = self.pace.finish()
+            if self._keeper.is_due(self._now()):
+                self._keep(0)
         self._tell()
+
+    def _keep(self, seq: int) -> None:
+        """Have the state stored; whatever the run has said up to it is told before."""
+        self._note_outcomes()
+        self._tell(force=True)
+        self._keeper.keep(self.session, seq)
 
     def _shorten(self, seconds: float) -> float:
         """A wait that does not outlast the next batch of events and samples."""
@@ -151,15 +220,14 @@ class LiveLoop:
         """True while a command of the tick that comes next is not in the database yet."""
         return any(command.tick == self.session.tick for command in self._uncommitted.values())
 
-    def _advance(self) -> None:
-        started = time.process_time()
+    def _advance(self, *, is_paced: bool = True) -> None:
+        started = time.thread_time()
         self.session.advance()
-        self._processor = time.process_time() - started
+        self._processor = time.thread_time() - started
+        self._rows.add(self.session.summary, self._shown, self._now(), adapts=is_paced)
         self._note_tick(self.session.summary)
 
-    def _note_tick(self, summary: TickSummary) -> None:
-        """Gather what a tick shows, and note what happened at it."""
-        self._samples.add(summary)
+    def _note_outcomes(self) -> None:
         for outcome in self.session.take_outcomes():
             kind, payload = "applied", dict[str, Any](seq=outcome.seq)
             if outcome.effective is None:
@@ -167,6 +235,11 @@ class LiveLoop:
             else:
                 payload["effective"] = asdict(outcome.effective)
             self._note(kind, str(outcome.seq), payload, tick=outcome.tick)
+
+    def _note_tick(self, summary: TickSummary) -> None:
+        """Gather what a tick shows, and note what happened at it."""
+        self._samples.add(summary)
+        self._note_outcomes()
         switches = self.session.state.model.switches
         for switch in switches[self._switches :]:
             payload = asdict(switch) | {"bound": str(switch.bound), "text": switch.text}
@@ -200,12 +273,13 @@ class LiveLoop:
             self._control(message.command)
 
     def _propose(self, command: LiveCommand, lead: int) -> int:
-        """The tick of a command: `lead` ticks ahead, or that of its time.
+        """The tick of a command: `lead` ticks ahead, or that of its time; in a pause the tick that comes next.
 
         Never before an earlier immediate one, nor before a tick that was shown before the run went on.
         """
         current = max(self.session.tick, self._start.until)
-        tick = max(current + min(max(lead, 1), MOST_LEAD), self._last_proposed)
+        least = 0 if lead == 0 or (self.pace.is_paused and not self.pace.steps) else 1
+        tick = max(current + min(max(lead * least, least), MOST_LEAD), self._last_proposed)
         if command.at_s is None:
             self._last_proposed = tick
         else:
@@ -222,6 +296,7 @@ class LiveLoop:
         except (RefusedChangeError, InputError) as error:
             payload = {"seq": command.seq, "reason": str(error)}
             self._note("refused", str(command.seq), payload, tick=command.tick)
+        self._note_outcomes()  # of what took effect at this boundary: in a pause no tick may follow for long
 
     def _control(self, command: LiveCommand) -> None:
         """Change the pace; a number outside its limits is told and changes nothing."""
@@ -236,9 +311,7 @@ class LiveLoop:
             elif command.kind == "speed":
                 self.pace = self.pace.change_speed(cast("Speed", payload["speed"]), now)
             elif command.kind == "checkpoint":
-                data = self.session.save()
-                digest = hashlib.sha256(data).hexdigest()
-                self._channel.send(Saved(command.seq, self.session.tick, data, digest))
+                self._keep(command.seq)
             elif command.kind == "stop":
                 self._stop = "stopped_by_user"
         except (GridError, KeyError, TypeError, ValueError) as error:
@@ -262,13 +335,13 @@ class LiveLoop:
         self._watch, news = self._watch.look(ratio, now)
         if news is not None:
             self._note(news, "pace", {"ratio": ratio, "simulated_rate": self.pace.find_simulated_rate(now)}, "wall")
-        shown = {
+        self._shown = {
             "ratio": ratio, "simulated_rate": self.pace.find_simulated_rate(now), "slips": float(self.pace.slips),
             "slipped_s": self.pace.slipped_s, "processor_s": self._processor,
         }  # fmt: skip
-        sample = self._samples.take(shown)
-        if self._events or sample is not None:
-            self._channel.send(Looked(tuple(self._events), sample))
+        sample, rows = self._samples.take(self._shown), self._rows.take()
+        if self._events or rows or sample is not None:
+            self._channel.send(Looked(tuple(self._events), sample, rows))
             self._events = []
         self._looked = now
 

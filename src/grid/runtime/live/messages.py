@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import UUID
 
 Origin = Literal["engine", "operator", "wall"]
-EndReason = Literal["ok", "stopped_by_user", "diverged", "bad_input"]
+EndReason = Literal["ok", "stopped_by_user", "diverged", "bad_input", "other_numerics", "storage_full"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,15 @@ class LiveCommand:
 
 
 @dataclass(frozen=True)
+class SnapshotFile:
+    """A stored state that a run may go on from."""
+
+    key: str
+    tick: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class StartRun:
     """Everything that a child needs to go on with a run.
 
@@ -39,11 +49,17 @@ class StartRun:
         method: `auto`, `explicit` or `rkl2`.
         seed: Of random numbers.
         saved: State to go on from; None for tick 0.
-        log: Commands with their ticks that the state does not hold yet.
+        log: Commands with their ticks; those that the state holds already are passed over.
+        waiting: Commands without a tick that were there at the start: they get theirs before the first tick.
         until: Tick to catch up to without pace, where viewers were; 0 for none.
         is_paused: Begin in a pause.
         threads: Threads of the method.
         rules: Alert rules in simulation time, as JSON; those of a saved state are in it.
+        run_id, epoch: Of the claim: keys of files are made of them.
+        steps_per_tick: Steps that the run has in the ledger; 0 for whichever.
+        numerics_version: Of the run's ticks so far; empty for whichever.
+        snapshots: Stored states, the newest first: the child reads `saved` from the first that is whole.
+        socket: Path at which viewers' servers are answered; empty for none.
     """
 
     scene: Mapping[str, Any]
@@ -58,6 +74,13 @@ class StartRun:
     is_paused: bool = False
     threads: int = 1
     rules: tuple[Mapping[str, Any], ...] = ()
+    waiting: tuple[LiveCommand, ...] = ()
+    run_id: UUID | None = None
+    epoch: int = 0
+    steps_per_tick: int = 0
+    numerics_version: str = ""
+    snapshots: tuple[SnapshotFile, ...] = ()
+    socket: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +126,15 @@ class RunStarted:
     steps_per_tick: int
     price_s: float
     summary: Mapping[str, Any]
+    platform: str = ""
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """The run stands where it was when its owner went, or at its begin; from now on it has a pace."""
+
+    tick: int
+    is_paused: bool
 
 
 @dataclass(frozen=True)
@@ -153,21 +185,66 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class SampleRow:
+    """Metrics over the ticks of one place of the pyramid of samples.
+
+    Args:
+        level, place: It covers the ticks [place 2^level, (place + 1) 2^level).
+        values: Least, largest, mean and last of each of `grid.schemas.live.SAMPLE_METRICS`; NaN where not known.
+    """
+
+    level: int
+    place: int
+    values: tuple[tuple[float, float, float, float], ...]
+
+
+@dataclass(frozen=True)
 class Looked:
-    """Events and a sample since the last message, in order."""
+    """Events, a sample and rows of samples since the last message, in order."""
 
     events: tuple[LiveEvent, ...]
     sample: Sample | None
+    rows: tuple[SampleRow, ...] = ()
 
 
 @dataclass(frozen=True)
 class Saved:
-    """The state at a tick, on request or at the end."""
+    """The state at a tick, on request."""
 
     seq: int
     tick: int
     data: bytes
     sha256: str
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that was stored: a snapshot, or a field of the result."""
+
+    name: str
+    key: str
+    bytes: int
+    sha256: str
+    media_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Snapshotted:
+    """A snapshot was stored.
+
+    Args:
+        seq: Number of the command that asked for it; 0 for one that the child takes by itself.
+        tick: At whose beginning it stands.
+        applied_seq: Largest number of a command in it; 0 for none.
+        file: Where it lies; None where it could not be stored.
+        failure: Why not, in one sentence.
+    """
+
+    seq: int
+    tick: int
+    applied_seq: int
+    file: StoredFile | None
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,11 +256,13 @@ class RunEnded:
         reason: Why it ended.
         message: One sentence where it is not `ok` or `stopped_by_user`.
         field_sha256: Of the last good field.
-        saved: The state there.
+        files: Fields of the result, stored.
+        snapshot: The state there, stored; None where it could not be.
     """
 
     tick: int
     reason: EndReason
     message: str
     field_sha256: str
-    saved: bytes
+    files: tuple[StoredFile, ...] = ()
+    snapshot: Snapshotted | None = None

@@ -30,7 +30,7 @@ held                 the child ends                                `restart_run`
 held                 the lease ends                                `reap_runs`         interrupted
 held                 the third loss within 10 healthy minutes      `restart_run`,      failed (`poison`)
                                                                    `reap_runs`
-starting             90 s                                          `reap_runs`         failed (`start_timeout`)
+starting             6 min                                         `reap_runs`         failed (`start_timeout`)
 stopped, failed      anything                                      any                 the same; nothing is written
 ==================== ============================================= =================== =============================
 
@@ -38,7 +38,7 @@ A run that was being stopped when its owner went is still wanted stopped: its ne
 that have not taken effect when a run ends are refused.
 """
 
-from grid.services.live.claims import ClaimedRun, claim_run, restart_run
+from grid.services.live.claims import ClaimedRun, claim_run, is_any_waiting, restart_run
 from grid.services.live.commands import (
     AcceptedCommand,
     ClientIdReusedError,
@@ -117,6 +117,7 @@ __all__ = [
     "get_command",
     "get_run",
     "hand_back_runs",
+    "is_any_waiting",
     "list_runs",
     "list_snapshots",
     "park_run",

@@ -34,6 +34,12 @@ class ClaimedRun:
         return self.run.claim
 
 
+def is_any_waiting(uow: UnitOfWork) -> bool:
+    """Return whether a run may be there to claim, without taking a lock; a parked one counts where it is wanted."""
+    with uow.read() as tx:
+        return tx.live_leases.is_any_claimable()
+
+
 def claim_run(
     uow: UnitOfWork, *, worker_id: str, cores: float, lease_s: float, most_runs: int = MOST_CHILDREN
 ) -> ClaimedRun | None:

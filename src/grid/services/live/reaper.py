@@ -15,7 +15,7 @@ from grid.schemas.live import RunReason, RunState
 from grid.services.live.effects import fail, move
 from grid.services.live.losses import take_loss
 
-START_LIMIT: Final = timedelta(seconds=90)  # the worker ends a start after 60 s; this is for one that does not
+START_LIMIT: Final = timedelta(minutes=6)  # the worker ends a start after 5 min; this is for one that does not
 
 
 @dataclass(frozen=True)

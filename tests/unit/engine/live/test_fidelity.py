@@ -182,8 +182,8 @@ def test_a_run_with_switches_goes_on_to_the_same_bytes(seed: int) -> None:
         session = start()
         for event, at in scatter(seed):
             session.apply(event, at_s=at / 2.0)
-        session.execute(Command(90, "model", {"policy": "diffusive"}, 70))
-        session.execute(Command(91, "model", {"policy": "auto"}, 80))
+        session.execute(Command(90, "model", {"model": "diffusive"}, 70))
+        session.execute(Command(91, "model", {"model": "auto"}, 80))
         return session
 
     session = make()
@@ -297,7 +297,7 @@ def test_the_lumped_model_is_refused_where_a_face_is_held_or_radiates() -> None:
     radiating = Session(scene, plan_clock(scene, 1.0))
     with pytest.raises(RefusedChangeError, match="radiates"):
         radiating.choose_model("lumped")
-    with pytest.raises(FieldError, match="policy"):
+    with pytest.raises(FieldError, match="model"):
         radiating.choose_model("best")  # type: ignore[arg-type]
     held = Scene.from_json({"case": {**case, "boundaries": {"x_min": HELD}}, "fidelity": {"deviation_k": 1.0}})
     session = Session(held, plan_clock(held, 1.0))

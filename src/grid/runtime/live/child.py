@@ -1,0 +1,98 @@
+"""A live run in its slot child: its files, its pipe, and the loop between them."""
+
+import os
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+
+from grid.core.errors import GridError, InputError, StorageFullError
+from grid.engine.errors import CheckpointError
+from grid.engine.version import compute_numerics_version
+from grid.runtime.live.loop import LiveLoop
+from grid.runtime.live.messages import EndReason, RunEnded, StartRun
+from grid.runtime.live.snapshots import SnapshotWriter, read_state
+from grid.runtime.store import LocalArtifactStore
+
+UNPACED_NICE = 10  # of a run without a pace: it takes what others leave
+
+
+class LockedChannel:
+    """The pipe to the supervisor; several threads of the child send.
+
+    Args:
+        connection: The pipe.
+        early: Messages that were read from it already, in order.
+    """
+
+    def __init__(self, connection: Connection, early: deque[object]) -> None:
+        self._connection, self._early, self._lock = connection, early, threading.Lock()
+
+    def receive(self, timeout: float) -> object | None:
+        """The next message; None if none comes in time [s].
+
+        Raises:
+            EOFError: The supervisor is gone.
+        """
+        if self._early:
+            return self._early.popleft()
+        try:
+            if not self._connection.poll(timeout):
+                return None
+            message: object = self._connection.recv()
+        except OSError as error:
+            raise EOFError from error
+        return message
+
+    def send(self, message: object) -> None:
+        """Send a message."""
+        with self._lock:
+            self._connection.send(message)
+
+
+def run_live(start: StartRun, connection: Connection, early: deque[object], store: LocalArtifactStore) -> None:
+    """Carry a run on until it ends; the last message is `RunEnded`.
+
+    Args:
+        start: What to run.
+        connection: The pipe to the supervisor.
+        early: Messages that were read from it already, in order.
+        store: Where snapshots and results lie.
+
+    Raises:
+        EOFError, ConnectionError: The supervisor is gone.
+    """
+    channel = LockedChannel(connection, early)
+    if start.speed == "max":
+        with suppress(OSError):
+            os.nice(UNPACED_NICE)
+    version = compute_numerics_version()
+    if start.numerics_version not in {"", version}:
+        words = f"The run was computed by numerics {start.numerics_version}, and this worker has {version}."
+        _end(channel, "other_numerics", words)
+        return
+    saved, wrong = read_state(store, start.snapshots)
+    try:
+        keeper = None if start.run_id is None else SnapshotWriter(store, start.run_id, start.epoch, channel)
+        loop = LiveLoop(replace(start, saved=saved), channel, keeper=keeper)
+    except CheckpointError as error:
+        _end(channel, "other_numerics", str(error))
+        return
+    except (InputError, GridError) as error:
+        _end(channel, "bad_input", str(error))
+        return
+    if start.steps_per_tick not in {0, loop.session.clock.steps}:
+        words = f"A tick has {loop.session.clock.steps} steps here, and {start.steps_per_tick} in the ledger."
+        _end(channel, "other_numerics", words)
+        return
+    for words in wrong:
+        loop.note_wall("note", "snapshot", {"text": words})
+    try:
+        loop.run()
+    except StorageFullError as error:
+        _end(channel, "storage_full", str(error), tick=loop.session.tick)
+
+
+def _end(channel: LockedChannel, reason: EndReason, message: str, *, tick: int = 0) -> None:
+    channel.send(RunEnded(tick, reason, message, ""))

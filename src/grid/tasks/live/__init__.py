@@ -1,0 +1,1 @@
+"""Live runs of a worker: claimed, started, steered, resumed, and given back."""

@@ -1,0 +1,152 @@
+"""A live run that this worker holds: its claim, its child, and what is on its way to the ledger."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grid.database.live_commands import CommandSettlement, LiveCommandRecord
+from grid.database.live_events import NewLiveEvent
+from grid.database.live_samples import Sample
+from grid.runtime.live.messages import LiveCommand, LiveEvent, SampleRow, SnapshotFile, StartRun
+from grid.schemas.live import EventOrigin, RunClaim
+from grid.services.live import ClaimedRun, ResumeLog
+from grid.services.live.pyramid import MetricSpan, pack_spans
+from grid.tasks.children import Child
+
+COMMITS = 50  # of the last ticks of commands, whose durations decide the lead
+MOST_LEAD = 8  # ticks
+FROZEN_S, FROZEN_PRICES, FROZEN_INTERVALS = 5.0, 20.0, 3.0  # without a tick
+LOAD_EVERY_S = 5.0  # [s] between two measurements of the load
+LOAD_WINDOW_S = 60.0  # [s] over which it is averaged
+
+
+@dataclass(eq=False)
+class HeldRun:
+    """One run on this worker.
+
+    Args:
+        claimed: As the ledger gave it.
+        lease_ok_at: When the last renewal that was answered was sent (monotonic) [s].
+        started_at: When its child was asked for (monotonic) [s].
+    """
+
+    claimed: ClaimedRun
+    lease_ok_at: float
+    started_at: float
+    child: Child | None = None
+    is_ready: bool = False
+    start: StartRun | None = None
+    is_started: bool = False  # the first look was seen
+    is_caught_up: bool = False
+    is_paused: bool = False
+    has_ended: bool = False  # its last message has come
+    is_parking: bool = False
+    paused_at: float = 0.0
+    platform: str = ""
+    tick: int = 0
+    heard_at: float = 0.0
+    sent: set[int] = field(default_factory=set)  # numbers of commands that the child has
+    proposed: int = 0  # answers of ticks that are being committed
+    commits: deque[float] = field(default_factory=lambda: deque(maxlen=COMMITS))
+    events: list[NewLiveEvent] = field(default_factory=list)
+    settlements: list[CommandSettlement] = field(default_factory=list)
+    rows: list[Sample] = field(default_factory=list)
+    is_recording: bool = False
+    is_reading: bool = False  # its commands are being read
+    must_read: bool = False  # and are to be read again
+    load: float | None = None  # [cores], measured
+    measured: tuple[float, float] | None = None  # wall and processor time of the last measurement [s]
+    load_at: float = 0.0
+    written: int = -1  # the last tick that the row was given
+
+    @property
+    def claim(self) -> RunClaim:
+        """The fencing token of this run."""
+        return self.claimed.claim
+
+    @property
+    def lead(self) -> int:
+        """Ticks ahead at which commands take effect: one more than a commit lasts."""
+        run = self.claimed.run
+        if not self.commits or run.speed is None:
+            return 1
+        ordered = sorted(self.commits)
+        slow = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+        return min(MOST_LEAD, 1 + int(-(-slow * run.rate * run.speed // 1)))
+
+    def frozen_s(self) -> float:
+        """How long the child may be silent while it ticks [s]."""
+        run = self.claimed.run
+        interval = 0.0 if run.speed is None else 1.0 / (run.rate * run.speed)
+        return max(FROZEN_S, FROZEN_PRICES * run.price_s, FROZEN_INTERVALS * interval)
+
+    def measure(self, now: float, processor_s: float) -> None:
+        """Take up the processor time of the child, for its share of a core."""
+        if self.measured is None or self.is_paused:
+            self.measured = (now, processor_s)
+            return
+        wall, used = now - self.measured[0], processor_s - self.measured[1]
+        if wall < LOAD_EVERY_S:
+            return
+        share, weight = max(0.0, used / wall), min(1.0, wall / LOAD_WINDOW_S)
+        self.load = share if self.load is None else (1.0 - weight) * self.load + weight * share
+        self.measured = (now, processor_s)
+
+
+def make_start(claimed: ClaimedRun, log: ResumeLog, waiting: Sequence[LiveCommandRecord], socket: str) -> StartRun:
+    """What the child needs to go on with a run.
+
+    Args:
+        claimed: The run.
+        log: Its commands with ticks.
+        waiting: Its commands without, those that change physics and others.
+        socket: Where the child answers servers of viewers.
+    """
+    run = claimed.run
+    return StartRun(
+        scene=claimed.spec.scene,
+        tick_s=run.tick_s,
+        rate=run.rate,
+        speed="max" if run.speed is None else run.speed,
+        method=run.method,
+        seed=run.seed,
+        log=tuple(make_command(command) for command in log.commands),
+        waiting=tuple(make_command(command) for command in waiting if command.kind.is_physical),
+        until=log.shown_tick,
+        is_paused=run.wanted == "pause",
+        threads=run.threads,
+        run_id=run.id,
+        epoch=run.epoch,
+        steps_per_tick=run.steps_per_tick,
+        numerics_version=run.numerics_version,
+        snapshots=tuple(SnapshotFile(one.key, one.tick, one.sha256) for one in claimed.snapshots),
+        socket=socket,
+    )
+
+
+def make_command(record: LiveCommandRecord) -> LiveCommand:
+    """A command as the child reads it."""
+    return LiveCommand(record.seq, record.kind.value, record.payload, record.tick, record.at_s)
+
+
+def make_sample(row: SampleRow) -> Sample:
+    """A row of samples as the ledger stores it."""
+    return Sample(row.level, row.place, pack_spans([MetricSpan(*span) for span in row.values]))
+
+
+def make_settlement(event: LiveEvent) -> CommandSettlement | None:
+    """The outcome of a command that an event tells; None where it tells none."""
+    seq = event.payload.get("seq")
+    if event.kind not in {"applied", "refused", "state"} or not isinstance(seq, int) or seq < 1:
+        return None
+    if event.kind == "refused":
+        return CommandSettlement(seq, event.tick, "refused", reason=str(event.payload["reason"]))
+    found: dict[str, Any] = dict(event.payload["effective"]) if event.kind == "applied" else dict(event.payload)
+    return CommandSettlement(seq, event.tick, "applied", effective=found)
+
+
+def make_event(event: LiveEvent) -> NewLiveEvent:
+    """An event as the ledger stores it."""
+    payload = {**event.payload, "time_s": event.time_s}
+    return NewLiveEvent(event.tick, event.step, event.kind, payload, event.key, EventOrigin(event.origin))

@@ -1,0 +1,407 @@
+"""What is done about the runs that a worker holds: children, their messages, commands, events, snapshots and ends.
+
+All calls come from the loop of `LiveSupervisor`; what the ledger answers comes back there.
+"""
+
+import selectors
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from grid.core.errors import UnavailableError
+from grid.core.ids import new_id
+from grid.core.logging import get_logger
+from grid.core.storable import storable_text
+from grid.database.live_snapshots import NewSnapshot
+from grid.runtime.live.messages import (
+    CaughtUp,
+    Committed,
+    Control,
+    LiveCommand,
+    Looked,
+    Propose,
+    Proposed,
+    RunEnded,
+    RunStarted,
+    Snapshotted,
+    StoredFile,
+)
+from grid.runtime.messages import ChildReady
+from grid.schemas.jobs import JsonObject
+from grid.schemas.live import RunClaim, RunReason
+from grid.services.live import ClaimedRun, EventConflictError
+from grid.tasks.children import Child, Factory
+from grid.tasks.live.ledger import LiveLedger
+from grid.tasks.live.run import HeldRun, make_command, make_event, make_sample, make_settlement, make_start
+from grid.tasks.live.writer import LiveWriter
+
+log = get_logger(__name__)
+
+MARGIN_S = 2.0  # [s] before the end of a lease at which its holder gives up
+START_LIMIT_S = 300.0  # [s] for the first look: on a cold machine kernels are compiled
+PARK_AFTER_S = 600.0  # [s] a paused run then gives its process back
+MOST_ROWS = 10_000  # of samples that wait for the database; the oldest go then
+
+END_REASONS: Final = {
+    "diverged": RunReason.DIVERGED,
+    "bad_input": RunReason.INFRA,
+    "other_numerics": RunReason.INFRA,
+    "storage_full": RunReason.STORAGE_FULL,
+}
+
+
+class LiveRuns:
+    """The runs of a worker, each with its child.
+
+    Args:
+        ledger: Its calls.
+        writer: Makes them.
+        factory: Starts children.
+        selector: Each child's descriptor is registered here with a callable for when it is readable.
+        socket_of: Path at which a run's child answers servers of viewers.
+        on_change: Called with the living children after each start and end, to record them.
+        on_written: Called after what others wait for was written, to ring and relay; never blocks.
+        on_room: Called when a run has gone and another may be claimed.
+    """
+
+    def __init__(
+        self,
+        ledger: LiveLedger,
+        writer: LiveWriter,
+        factory: Factory,
+        selector: selectors.BaseSelector,
+        *,
+        socket_of: Callable[[RunClaim], str],
+        on_change: Callable[[list[Child]], None],
+        on_written: Callable[[], None],
+        on_room: Callable[[], None],
+    ) -> None:
+        self._ledger, self._writer, self._factory, self._selector = ledger, writer, factory, selector
+        self._socket_of, self._on_change, self._on_written, self._on_room = socket_of, on_change, on_written, on_room
+        self._runs: dict[RunClaim, HeldRun] = {}
+        self.claims: frozenset[RunClaim] = frozenset()  # of them, for any thread
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def all(self) -> list[HeldRun]:
+        """Return the runs that are held now."""
+        return list(self._runs.values())
+
+    def find(self, claim: RunClaim) -> HeldRun | None:
+        """Return the run of a claim; None where it is not held."""
+        return self._runs.get(claim)
+
+    def hold(self, claimed: ClaimedRun) -> None:
+        """Take a claimed run up: start its child, and read what the child needs."""
+        now = time.monotonic()
+        run = HeldRun(claimed, lease_ok_at=now, started_at=now, heard_at=now, tick=claimed.run.tick)
+        run.is_paused = claimed.run.wanted == "pause"
+        run.paused_at = now
+        self._runs[run.claim] = run
+        self.claims = frozenset(self._runs)
+        try:
+            child = self._factory.start("live")
+        except (UnavailableError, OSError) as error:
+            log.warning("live.child_not_started", run_id=str(run.claim.run_id), error=str(error))
+            self._restart(run)
+            return
+        run.child = child
+        self._selector.register(child.fileno(), selectors.EVENT_READ, lambda: self._on_readable(run))
+        self._call(run, lambda: self._ledger.read_start(run.claim), lambda found: self._on_start_read(run, *found))
+
+    def _on_start_read(self, run: HeldRun, resume: Any, waiting: Any) -> None:
+        run.start = make_start(run.claimed, resume, waiting, self._socket_of(run.claim))
+        run.sent |= {command.seq for command in run.start.waiting}
+        self._send_start(run)
+
+    def _send_start(self, run: HeldRun) -> None:
+        if run.is_ready and run.start is not None and run.child is not None and not run.has_ended:
+            run.child.send(run.start)
+            run.start = None
+            self.read_commands(run)
+
+    def _on_readable(self, run: HeldRun) -> None:
+        child = run.child
+        if child is None:
+            return
+        try:
+            while child.poll():
+                self._on_message(run, child.receive())
+                if run.child is not child:
+                    return
+        except (EOFError, OSError):
+            self._on_child_ended(run)
+
+    def _on_message(self, run: HeldRun, message: object) -> None:
+        run.heard_at = time.monotonic()
+        if isinstance(message, ChildReady):
+            run.is_ready = True
+            self._changed()
+            self._send_start(run)
+        elif isinstance(message, RunStarted):
+            run.is_started, run.platform, run.tick = True, message.platform, message.tick
+        elif isinstance(message, CaughtUp):
+            run.is_caught_up, run.tick = True, message.tick
+            self._call(
+                run, lambda: self._ledger.begin(run.claim, platform=run.platform, is_paused=message.is_paused),
+                lambda _: self._on_written(),
+            )  # fmt: skip
+        elif isinstance(message, Proposed):
+            self._commit(run, dict(message.ticks))
+        elif isinstance(message, Looked):
+            self._on_looked(run, message)
+        elif isinstance(message, Snapshotted):
+            self._on_snapshot(run, message)
+        elif isinstance(message, RunEnded):
+            self._on_ended(run, message)
+        else:
+            log.warning("live.unknown_message", kind=type(message).__name__)
+
+    def _call(
+        self,
+        run: HeldRun,
+        call: Callable[[], Any],
+        then: Callable[[Any], None] = lambda _: None,
+        *,
+        is_urgent: bool = False,
+    ) -> None:
+        """Call the ledger about a run; an error that no repetition mends ends it here, and the lease lapses."""
+
+        def answer(result: Any) -> None:
+            if self._runs.get(run.claim) is run:
+                then(result)
+
+        def fail(error: Exception) -> None:
+            log.error("live.call_failed", run_id=str(run.claim.run_id), exc_info=error)
+            if self._runs.get(run.claim) is run:
+                if not isinstance(error, EventConflictError):  # that one has failed the run itself
+                    words = storable_text(str(error), 500) or type(error).__name__
+                    self._writer.submit(lambda: self._ledger.fail(run.claim, RunReason.INFRA, words))
+                self.drop(run)
+
+        self._writer.submit(call, answer, fail, is_urgent=is_urgent)
+
+    # -- commands ----------------------------------------------------------------------------------------------------
+
+    def read_commands(self, run: HeldRun) -> None:
+        """Read the commands that wait, unless they are being read: then once more afterwards."""
+        if run.child is None or not run.is_ready or run.start is not None or run.has_ended:
+            return
+        if run.is_reading:
+            run.must_read = True
+            return
+        run.is_reading, run.must_read = True, False
+        self._call(
+            run, lambda: self._ledger.read_waiting(run.claim), lambda found: self._deliver(run, found), is_urgent=True
+        )
+
+    def _deliver(self, run: HeldRun, found: Any) -> None:
+        """Hand commands to the child that it does not have: physical ones get their ticks there."""
+        run.is_reading = False
+        new = [command for command in found if command.seq not in run.sent]
+        run.sent |= {command.seq for command in new}
+        physical = tuple(make_command(command) for command in new if command.kind.is_physical)
+        if run.child is not None:
+            if physical:
+                run.child.send(Propose(physical, run.lead))
+            for command in new:
+                if not command.kind.is_physical:
+                    run.child.send(Control(make_command(command)))
+        if run.must_read:
+            self.read_commands(run)
+
+    def _commit(self, run: HeldRun, ticks: dict[int, int]) -> None:
+        started = time.monotonic()
+        run.proposed += 1
+
+        def done(written: dict[int, int] | None) -> None:
+            run.proposed -= 1
+            run.commits.append(time.monotonic() - started)
+            if written is None:
+                self.drop(run)
+            elif run.child is not None:
+                run.child.send(Committed(tuple(sorted(ticks))))
+
+        self._call(run, lambda: self._ledger.commit_ticks(run.claim, ticks), done, is_urgent=True)
+
+    # -- events, samples, snapshots ----------------------------------------------------------------------------------
+
+    def _on_looked(self, run: HeldRun, looked: Looked) -> None:
+        if looked.sample is not None:
+            run.tick = max(run.tick, looked.sample.last)
+        was_paused = run.is_paused
+        for event in looked.events:
+            settlement = make_settlement(event)
+            if settlement is not None:
+                run.settlements.append(settlement)
+            if event.kind == "state":
+                run.is_paused = bool(event.payload.get("paused"))
+            elif settlement is None:
+                run.events.append(make_event(event))
+        run.rows += [make_sample(row) for row in looked.rows]
+        del run.rows[:-MOST_ROWS]
+        self._record(run)
+        if run.is_paused != was_paused:
+            run.paused_at = time.monotonic()
+            move = self._ledger.pause if run.is_paused else self._ledger.go_on
+            self._call(run, lambda: move(run.claim), lambda _: self._on_written())
+
+    def _record(self, run: HeldRun) -> None:
+        """Write events and outcomes, all that wait in one transaction, one transaction at a time."""
+        if run.is_recording or not (run.events or run.settlements):
+            return
+        run.is_recording = True
+        events, run.events = run.events, []
+        settlements, run.settlements = run.settlements, []
+
+        def done(recorded: object) -> None:
+            run.is_recording = False
+            if recorded is None:
+                self.drop(run)
+                return
+            self._on_written()
+            self._record(run)
+
+        self._call(run, lambda: self._ledger.record(run.claim, events, settlements), done)
+
+    def _on_snapshot(self, run: HeldRun, message: Snapshotted) -> None:
+        if message.file is None:
+            log.warning("live.snapshot_failed", run_id=str(run.claim.run_id), reason=message.failure)
+            return
+        self._add_snapshot(run, message, kind="user" if message.seq else "auto")
+        if run.is_parking and message.seq == 0:
+            self._call(run, lambda: self._ledger.park(run.claim), lambda parked: self._on_parked(run, parked))
+
+    def _add_snapshot(self, run: HeldRun, message: Snapshotted, kind: Any) -> None:
+        if message.file is None:
+            return
+        row = NewSnapshot(
+            new_id(), message.tick, message.applied_seq, message.file.key, message.file.bytes, message.file.sha256,
+            kind=kind, pinned=kind in {"user", "final"},
+        )  # fmt: skip
+        self._call(run, lambda: self._ledger.add_snapshot(run.claim, row))
+
+    def _on_parked(self, run: HeldRun, parked: bool) -> None:
+        run.is_parking = False
+        if parked:
+            self.drop(run)
+            self._on_written()
+
+    # -- ends --------------------------------------------------------------------------------------------------------
+
+    def _on_ended(self, run: HeldRun, message: RunEnded) -> None:
+        """Write the end of a run whose child has said its last word."""
+        run.has_ended, run.tick = True, max(run.tick, message.tick)
+        if message.snapshot is not None:
+            self._add_snapshot(run, message.snapshot, kind="final")
+        reason = END_REASONS.get(message.reason)
+        if reason is not None:
+            self._call(run, lambda: self._ledger.fail(run.claim, reason, message.message), lambda _: self._over(run))
+            return
+        manifest = make_manifest(message)
+
+        def conclude() -> bool:
+            self._ledger.begin_stop(run.claim)  # where nobody has asked for the stop
+            return self._ledger.conclude(run.claim, manifest, message.tick)
+
+        self._call(run, conclude, lambda _: self._over(run))
+
+    def _over(self, run: HeldRun) -> None:
+        self.drop(run)
+        self._on_written()
+        self._on_room()
+
+    def _on_child_ended(self, run: HeldRun) -> None:
+        """The child is gone: a run that has not ended goes on in a new one."""
+        child = run.child
+        if child is None:
+            return
+        reason = child.exit_reason()
+        self.close(run)
+        if run.has_ended:
+            return
+        log.warning(
+            "live.child_ended", run_id=str(run.claim.run_id), tick=run.tick,
+            reason=reason.sentence if reason is not None else None,
+        )  # fmt: skip
+        if reason is not None and reason.is_oom:
+            self._call(run, lambda: self._ledger.fail(run.claim, RunReason.OOM, ""), lambda _: self._over(run))
+            return
+        self._restart(run)
+
+    def _restart(self, run: HeldRun) -> None:
+        """Claim the run anew for a new child."""
+
+        def done(claimed: ClaimedRun | None) -> None:
+            self.drop(run)
+            self._on_written()
+            if claimed is not None:
+                self.hold(claimed)
+
+        self._call(run, lambda: self._ledger.restart(run.claim, run.tick), done)
+
+    def check(self, run: HeldRun, now: float) -> None:
+        """End what is past its time."""
+        if run.has_ended:
+            return
+        if now > run.lease_ok_at + self._ledger.lease_s - MARGIN_S:
+            log.error("live.fenced", run_id=str(run.claim.run_id), ledger_away_s=round(self._writer.away_s, 1))
+            self.drop(run)
+        elif not run.is_started and now - run.started_at > START_LIMIT_S:
+            self.close(run)
+            run.has_ended = True
+            self._call(
+                run, lambda: self._ledger.fail(run.claim, RunReason.START_TIMEOUT, ""), lambda _: self._over(run)
+            )
+        elif run.child is not None and run.is_ready and run.child.is_over_memory():
+            self.close(run, is_oom=True)
+            run.has_ended = True
+            self._call(run, lambda: self._ledger.fail(run.claim, RunReason.OOM, ""), lambda _: self._over(run))
+        elif self._is_frozen(run, now):
+            log.error("live.frozen", run_id=str(run.claim.run_id), tick=run.tick)
+            self.close(run)
+            self._restart(run)
+        elif run.is_paused and run.is_caught_up and not run.is_parking and now - run.paused_at > PARK_AFTER_S:
+            self.ask_for_snapshot(run)
+            run.is_parking = True
+
+    def _is_frozen(self, run: HeldRun, now: float) -> bool:
+        is_due = run.is_caught_up and not run.is_paused and not run.proposed and run.child is not None
+        return is_due and now - run.heard_at > run.frozen_s()
+
+    def ask_for_snapshot(self, run: HeldRun) -> None:
+        """Have the child store its state."""
+        if run.child is not None:
+            run.child.send(Control(LiveCommand(0, "checkpoint", {})))
+
+    def close(self, run: HeldRun, *, is_oom: bool = False) -> None:
+        """End the child of a run."""
+        child, run.child = run.child, None
+        if child is not None:
+            with suppress(KeyError, ValueError):
+                self._selector.unregister(child.fileno())
+            child.kill(is_oom=is_oom)
+            self._changed()
+
+    def drop(self, run: HeldRun) -> None:
+        """Let a run go: its child ends, and nothing is written about it any more."""
+        self.close(run)
+        self._runs.pop(run.claim, None)
+        self.claims = frozenset(self._runs)
+
+    def _changed(self) -> None:
+        self._on_change([run.child for run in self._runs.values() if run.child is not None and run.is_ready])
+
+
+def make_manifest(ended: RunEnded) -> JsonObject:
+    """What a run leaves, as the ledger keeps it."""
+    files = [_describe(file) for file in ended.files]
+    return {"files": files, "field_sha256": ended.field_sha256, "tick": ended.tick}
+
+
+def _describe(file: StoredFile) -> JsonObject:
+    return {
+        "name": file.name, "key": file.key, "bytes": file.bytes, "sha256": file.sha256, "media_type": file.media_type,
+    }  # fmt: skip

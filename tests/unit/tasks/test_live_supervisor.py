@@ -1,0 +1,294 @@
+"""Live runs of a worker whose children live in the test: ends, deaths, leases, and what reaches the ledger."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from tests.doubles.artifacts import MemoryArtifactStore
+from tests.doubles.bells import MemoryDoorbell
+from tests.doubles.children import MemoryChild, MemoryFactory
+from tests.support import live_runs as words
+from tests.support.ledgers import add_owner
+from tests.support.workers import wait_until
+
+from grid.core.errors import UnavailableError
+from grid.database.live_runs import LiveRunRecord
+from grid.database.uow import UnitOfWork
+from grid.runtime.live.messages import (
+    CaughtUp,
+    Committed,
+    Control,
+    LiveEvent,
+    Looked,
+    Propose,
+    Proposed,
+    RunEnded,
+    RunStarted,
+    Sample,
+    SampleRow,
+    StartRun,
+)
+from grid.runtime.processes import ExitReason
+from grid.schemas.live import SAMPLE_METRICS, CommandKind, RunReason, RunState
+from grid.services import live
+from grid.services.live import CommandRequest
+from grid.tasks.live import runs as live_runs
+from grid.tasks.live import supervisor
+from grid.tasks.live.ledger import LiveLedger
+from grid.tasks.live.supervisor import LiveSupervisor
+
+
+class Worker:
+    """A supervisor of live runs with children in memory."""
+
+    def __init__(self, uow: UnitOfWork, *, lease_s: float = 10.0, heartbeat_s: float = 0.2) -> None:
+        self.uow, self.bell, self.factory = uow, MemoryDoorbell(), MemoryFactory()
+        self.ledger = LiveLedger(uow, MemoryArtifactStore(), "worker-1", 4.0, lease_s, 8)
+        self.supervisor = LiveSupervisor(
+            self.ledger, self.factory, self.bell.listen("live"), socket_of=lambda _: "", heartbeat_s=heartbeat_s
+        )
+        self.owner = add_owner(uow)
+        self.run = words.submit(uow, self.owner)
+
+    def row(self) -> LiveRunRecord:
+        with self.uow.read() as tx:
+            found = tx.live_runs.find(self.run.id)
+        assert found is not None
+        return found
+
+    def child(self, number: int = 0) -> MemoryChild:
+        wait_until(lambda: len(self.factory.children) > number, f"child {number} was started")
+        return self.factory.children[number]
+
+    def told(self, child: MemoryChild, kind: type) -> list[Any]:
+        return [message for message in child.sent if isinstance(message, kind)]
+
+    def begin(self, number: int = 0) -> MemoryChild:
+        """Let a child come up to its first tick."""
+        child = self.child(number)
+        child.be_ready()
+        wait_until(lambda: self.told(child, StartRun), "the child was told what to run")
+        child.say(RunStarted(0, "rkl2", 64, 0.01, {}, "cpu-1"), CaughtUp(0, False))
+        wait_until(lambda: self.row().state is RunState.RUNNING, "the run ran")
+        return child
+
+    def send(self, kind: CommandKind, payload: dict[str, Any] | None = None) -> int:
+        service = words.commands(self.uow)
+        request = CommandRequest(kind, payload or {})
+        (answer,) = service.accept([request], actor_id=self.owner, owner_id=self.owner, run_id=self.run.id)
+        self.bell.ring("live", self.run.id)
+        return answer.seq
+
+    def wait_for(self, state: RunState) -> LiveRunRecord:
+        wait_until(lambda: self.row().state is state, f"the run was {state}")
+        return self.row()
+
+
+@pytest.fixture(autouse=True)
+def without_last_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for what these children never store."""
+    monkeypatch.setattr(supervisor, "SNAPSHOT_TIMEOUT_S", 0.05)
+
+
+@pytest.fixture
+def worker(sqlite_uow: UnitOfWork) -> Iterator[Worker]:
+    with working(sqlite_uow) as found:
+        yield found
+
+
+@contextmanager
+def working(uow: UnitOfWork, **settings: float) -> Iterator[Worker]:
+    worker = Worker(uow, **settings)
+    worker.supervisor.start()
+    try:
+        yield worker
+    finally:
+        worker.supervisor.drain()
+        worker.supervisor.join(5.0)
+        assert worker.supervisor.is_over
+
+
+def test_a_physical_command_gets_its_tick_committed_before_the_child_may_use_it(worker: Worker):
+    child = worker.begin()
+    seq = worker.send(CommandKind.EVENT, words.BURST)
+    wait_until(lambda: worker.told(child, Propose), "the command was proposed")
+    child.say(Proposed({seq: 7}))
+    wait_until(lambda: worker.told(child, Committed), "its tick was committed")
+    assert live.get_command(worker.uow, owner_id=None, run_id=worker.run.id, seq=seq).tick == 7
+    worker.bell.ring("live")
+    worker.bell.ring("live")
+    time.sleep(0.1)
+    assert len(worker.told(child, Propose)) == 1  # what a child has it is not given again
+
+
+def test_what_a_child_says_is_stored_once_in_order_with_outcomes_and_samples(worker: Worker):
+    child = worker.begin()
+    seq = worker.send(CommandKind.PAUSE)
+    wait_until(lambda: worker.told(child, Control), "the pause was handed on")
+    state = {"seq": seq, "kind": "pause", "paused": True, "speed": 1.0}
+    switch = LiveEvent(3, 192, 0.1, "switch", "diffusive", {"reason": "stress"})
+    values = tuple((1.0, 2.0, 1.5, 2.0) for _ in SAMPLE_METRICS)
+    sample = Sample(1, 4, 0.125, {}, {})
+    child.say(
+        Looked((switch, LiveEvent(4, 256, 0.125, "state", str(seq), state, "wall")), sample, (SampleRow(2, 0, values),))
+    )
+    worker.wait_for(RunState.PAUSED)
+    wait_until(lambda: worker.row().tick == 4, "its tick was written")
+    command = live.get_command(worker.uow, owner_id=None, run_id=worker.run.id, seq=seq)
+    assert (command.outcome, command.tick) == ("applied", 4)
+    kinds = [event.kind for event in live.read_events(worker.uow, owner_id=None, run_id=worker.run.id)]
+    assert kinds.count("switch") == 1
+    history = live.read_history(worker.uow, owner_id=None, run_id=worker.run.id, points=1)
+    assert [sample.place for sample in history.samples] == [0]
+    child.say(Looked((switch,), None))  # a tick that was computed again
+    child.say(Looked((LiveEvent(5, 320, 0.156, "note", "a", {}, "wall"),), None))
+    wait_until(lambda: "note" in _kinds(worker), "later events were stored")
+    assert _kinds(worker).count("switch") == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("diverged", RunReason.DIVERGED), ("bad_input", RunReason.INFRA), ("storage_full", RunReason.STORAGE_FULL)],
+)
+def test_a_run_that_cannot_go_on_fails_with_its_reason(worker: Worker, reason: Any, expected: RunReason):
+    child = worker.begin()
+    child.say(RunEnded(9, reason, "It is so.", "ab"))
+    row = worker.wait_for(RunState.FAILED)
+    assert (row.reason, row.message) == (expected, "It is so.")
+
+
+def test_a_tick_that_says_something_else_than_before_fails_the_run(worker: Worker):
+    child = worker.begin()
+    for reason in ("stress", "another"):
+        child.say(Looked((LiveEvent(3, 192, 0.1, "switch", "diffusive", {"reason": reason}),), None))
+    row = worker.wait_for(RunState.FAILED)
+    assert row.reason is RunReason.INFRA
+    wait_until(lambda: child.was_killed, "its child was ended")
+
+
+def test_a_child_that_dies_is_replaced_under_the_next_epoch_and_the_third_death_is_the_last(worker: Worker):
+    for death in range(3):
+        child = worker.begin(death)
+        assert worker.row().epoch == death + 1
+        child.die(ExitReason(signal=11))
+        if death < 2:
+            start = _start_of(worker, death + 1)
+            assert start.epoch == death + 2
+    row = worker.wait_for(RunState.FAILED)
+    assert (row.reason, row.losses) == (RunReason.POISON, 3)
+
+
+def test_a_child_over_its_memory_is_ended_and_the_run_fails(worker: Worker):
+    child = worker.begin()
+    child.is_over_limit = True
+    assert worker.wait_for(RunState.FAILED).reason is RunReason.OOM
+    assert child.was_killed
+
+
+def test_a_child_that_the_kernel_ended_for_memory_fails_the_run(worker: Worker):
+    worker.begin().die(ExitReason(signal=9, is_oom=True))
+    assert worker.wait_for(RunState.FAILED).reason is RunReason.OOM
+
+
+def test_a_silent_child_is_taken_for_frozen_and_replaced_but_not_in_a_pause(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.3)
+    monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
+    child = worker.begin()
+    wait_until(lambda: len(worker.factory.children) == 2, "another child was started")
+    assert child.was_killed
+    again = worker.begin(1)
+    seq = worker.send(CommandKind.PAUSE)
+    again.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), {"seq": seq, "paused": True}, "wall"),), None))
+    worker.wait_for(RunState.PAUSED)
+    time.sleep(0.8)
+    assert not again.was_killed
+
+
+def test_a_start_has_a_limit(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live_runs, "START_LIMIT_S", 0.2)
+    worker.child().be_ready()
+    assert worker.wait_for(RunState.FAILED).reason is RunReason.START_TIMEOUT
+
+
+def test_a_pause_that_lasts_gives_the_process_back(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    from grid.runtime.live.messages import Snapshotted, StoredFile
+
+    monkeypatch.setattr(live_runs, "PARK_AFTER_S", 0.2)
+    child = worker.begin()
+    seq = worker.send(CommandKind.PAUSE)
+    child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), {"seq": seq, "paused": True}, "wall"),), None))
+    wait_until(lambda: _asked_for_snapshot(child), "its state was asked for")
+    file = StoredFile("state-4", f"live/{worker.run.id}/1/1-state-4", 10, "ab" * 32)
+    child.say(Snapshotted(0, 4, seq, file))
+    worker.wait_for(RunState.PARKED)
+    wait_until(lambda: child.was_killed, "its child was ended")
+    worker.send(CommandKind.RESUME)
+    start = _start_of(worker, 1)
+    assert [one.tick for one in start.snapshots] == [4]
+
+
+def test_a_worker_that_cannot_renew_its_lease_ends_its_children_before_the_lease_does(
+    sqlite_uow: UnitOfWork, monkeypatch: pytest.MonkeyPatch
+):
+    with working(sqlite_uow, lease_s=4.0) as worker:
+        child = worker.begin()
+
+        def fail(*_: object) -> None:
+            raise UnavailableError("The database is away.")
+
+        monkeypatch.setattr(LiveLedger, "renew", fail)
+        began = time.monotonic()
+        wait_until(lambda: child.was_killed, "its child was ended")
+        assert time.monotonic() - began < 4.0
+        assert worker.supervisor.runs == 0
+    assert worker.row().state is RunState.RUNNING  # the reaper takes it back
+
+
+def test_a_run_that_another_took_is_let_go(worker: Worker):
+    child = worker.begin()
+    with worker.uow.begin() as tx:
+        run = tx.live_runs.find(worker.run.id)
+        assert run is not None
+        tx.live_runs.change(run, lease_owner="worker-2")
+    wait_until(lambda: child.was_killed, "its child was ended")
+    assert worker.row().lease_owner == "worker-2"
+
+
+def test_a_command_waits_while_the_database_is_away_and_is_committed_when_it_is_back(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    child = worker.begin()
+    real, failures = LiveLedger.commit_ticks, [UnavailableError("It is away."), UnavailableError("It is away.")]
+
+    def commit(self: LiveLedger, claim: Any, ticks: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(self, claim, ticks)
+
+    monkeypatch.setattr(LiveLedger, "commit_ticks", commit)
+    seq = worker.send(CommandKind.EVENT, words.BURST)
+    wait_until(lambda: worker.told(child, Propose), "the command was proposed")
+    child.say(Proposed({seq: 7}))
+    wait_until(lambda: worker.told(child, Committed), "its tick was committed")
+    assert failures == []
+
+
+def _kinds(worker: Worker) -> list[str]:
+    return [event.kind for event in live.read_events(worker.uow, owner_id=None, run_id=worker.run.id)]
+
+
+def _start_of(worker: Worker, number: int) -> StartRun:
+    child = worker.child(number)
+    if not worker.told(child, StartRun):
+        child.be_ready()
+    wait_until(lambda: worker.told(child, StartRun), "the child was told what to run")
+    found: StartRun = worker.told(child, StartRun)[0]
+    return found
+
+
+def _asked_for_snapshot(child: MemoryChild) -> bool:
+    return any(isinstance(one, Control) and one.command.kind == "checkpoint" for one in child.sent)
