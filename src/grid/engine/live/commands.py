@@ -84,8 +84,13 @@ class LogHeader:
 
 def make_header(scene: Scene, clock: Clock, seed: int) -> LogHeader:
     """First line of the log of a run."""
-    spec = hash_content(scene, clock.course)
+    spec = compute_spec_hash(scene, clock)
     return LogHeader(spec, clock.tick, clock.steps, seed, compute_numerics_version(), find_platform())
+
+
+def compute_spec_hash(scene: Scene, clock: Clock) -> str:
+    """SHA-256 of scene, tick and method, hexadecimal; the same on every platform."""
+    return hash_content(scene, clock.course)
 
 
 def find_platform() -> str:
