@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,33 +10,25 @@ from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from grid.core.errors import AdmissionError, FieldError, InvalidFieldsError
 from grid.core.settings import Settings
 from grid.schemas.jobs import JsonObject, SlotKind
+from grid.schemas.parameter_errors import (
+    MAX_ERRORS,
+    PLAIN_NAME,
+    SPARE_NAMES,
+    describe_error,
+    move_error,
+)
 from grid.schemas.simulations import Estimate, Simulation
 
-MAX_ERRORS = 20  # of one answer
 MAX_CELL_STEPS = 1e12  # of one job: half an hour of one core at half a nanosecond each
 MEMORY_FRACTION = 0.6  # of a job's memory; the rest is for the interpreter and its libraries
 MAX_PROGRAM_PARAMS_BYTES = 64 * 1024  # of one point, as JSON
 MAX_POINT_BYTES = 4 * 2**20  # of one point, as JSON
 _CHUNK = 500  # points checked in one call, so that a sweep of mistakes is refused early
-_SPARE_NAMES = 16  # beyond those that a simulation knows: each unknown one is named in an error, but not thousands
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}")
-
-
-class ParameterError(FieldError):
-    """A parameter outside its limits, in the unit that the simulation declares for it."""
-
-    def __init__(self, field: str, limit: str, unit: str | None = None) -> None:
-        Exception.__init__(self, field, limit, unit)
-        self.field, self.limit, self.unit = field, limit, unit
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.limit}" + (f" (unit: {self.unit})" if self.unit else "")
 
 
 @dataclass(frozen=True)
@@ -107,15 +98,11 @@ def _named(where: str) -> Iterator[None]:
     try:
         yield
     except InvalidFieldsError as error:
-        raise InvalidFieldsError(tuple(_moved(one, where) for one in error.errors[:MAX_ERRORS])) from error
+        raise InvalidFieldsError(tuple(move_error(one, where) for one in error.errors[:MAX_ERRORS])) from error
     except FieldError as error:
-        raise InvalidFieldsError((_moved(error, where),)) from error
+        raise InvalidFieldsError((move_error(error, where),)) from error
     except AdmissionError as error:
         raise AdmissionError(f"{error.resource} of {where}", error.estimate, error.limit, error.unit) from error
-
-
-def _moved(error: FieldError, where: str) -> ParameterError:
-    return ParameterError(f"{where}.{error.field}", error.limit, getattr(error, "unit", None))
 
 
 @cache
@@ -147,7 +134,7 @@ def _iterate_valid(
     """
     adapter = _adapter(model)
     errors: list[FieldError] = []
-    for start, chunk in _chunks(points, len(model.model_fields) + _SPARE_NAMES, root=root):
+    for start, chunk in _chunks(points, len(model.model_fields) + SPARE_NAMES, root=root):
         try:
             models = adapter.validate_json(chunk)
         except ValidationError as error:
@@ -195,25 +182,7 @@ def field_errors(
     for detail in details[:room]:
         index, *path = detail["loc"]
         place = _place(root, offset + int(index))
-        field = place + "".join(_step(part) for part in path)
-        yield ParameterError(field, _limit(detail), find_unit(model, path))
-
-
-def find_unit(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
-    """Find the unit that the schema declares for a field, following nested models."""
-    unit = None
-    current: Any = model
-    for part in path:
-        fields = getattr(current, "model_fields", None)
-        if fields is None and isinstance(part, int):
-            continue  # an element of a list is in the list's unit
-        if fields is None or part not in fields:
-            return None
-        info = fields[part]
-        extra = info.json_schema_extra
-        unit = extra.get("unit") if isinstance(extra, dict) else None
-        current = info.annotation
-    return str(unit) if unit is not None else None
+        yield describe_error(detail, model, path, place)
 
 
 def require_affordable(estimate: Estimate, limits: JobLimits, *, where: str) -> None:
@@ -243,7 +212,7 @@ def hash_spec(runs: str, params: JsonObject) -> str:
 
 def _program_errors(point: JsonObject, place: str) -> Iterator[FieldError]:
     for name, value in point.items():
-        if not _NAME.fullmatch(name):
+        if not PLAIN_NAME.fullmatch(name):
             yield FieldError(place, "a parameter's name is a letter or _, then at most 63 letters, digits, _ or -")
         elif not isinstance(value, str | int | float | bool):
             yield FieldError(f"{place}.{name}", "should be a string, a number or a boolean")
@@ -253,20 +222,3 @@ def _program_errors(point: JsonObject, place: str) -> Iterator[FieldError]:
 
 def _place(root: str, index: int) -> str:
     return root if root == "params" else f"{root}[{index}]"
-
-
-def _step(part: str | int) -> str:
-    """Return one step of a path; a name that a caller made up and that is not a plain one is not repeated."""
-    if isinstance(part, int):
-        return f"[{part}]"
-    return f".{part}" if _NAME.fullmatch(part) else ".(unnamed)"
-
-
-def _limit(detail: ErrorDetails) -> str:
-    """Return the limit of the parameter; a message about unparsable text may quote it, and is not used."""
-    if detail["type"] == "extra_forbidden":
-        return "is not a parameter of this simulation"
-    if detail["type"].endswith("_parsing"):
-        return "is not valid"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return "is required" if detail["type"] == "missing" else message

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 from grid.core.errors import AdmissionError, FieldError, InvalidFieldsError
 from grid.schemas.jobs import JsonObject
+from grid.schemas.parameter_errors import MAX_ERRORS, ParameterError
 from grid.schemas.paths import is_path, merge_point
 from grid.schemas.wire import SubmissionIn
-from grid.services.admission import MAX_ERRORS, ParameterError
 
 MAX_COMMON_BYTES = 32 * 2**20  # of common parameters, written once for each point: twice the largest body
 

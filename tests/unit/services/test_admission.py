@@ -6,8 +6,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from grid.core.errors import AdmissionError, FieldError, InvalidFieldsError, UnsupportedError
+from grid.schemas.parameter_errors import find_unit
 from grid.schemas.simulations import Estimate
-from grid.services.admission import JobLimits, admit_points, find_unit, hash_spec
+from grid.services.admission import JobLimits, admit_points, hash_spec
 
 LIMITS = JobLimits(memory_bytes=1e6, output_bytes=1e6, cell_steps=1e6)
 CHEAP = Estimate(memory_bytes=10, cell_steps=10.0, output_bytes=10, work_s=0.1)
