@@ -45,8 +45,8 @@ class Planner:
     def plan(self, spec: RunSpec) -> PlannedRun:
         return replace(self.planned, rate=spec.rate or self.planned.rate)
 
-    def check_command(self, scene, kind, payload) -> None:
-        assert scene == self.planned.scene
+    def check_command(self, scene, kind, payload, *, tick_s) -> None:
+        assert (scene, tick_s) == (self.planned.scene, self.planned.tick_s)
         self.checked.append(kind)
         if any(not 0 <= place <= 1 for place in payload.get("position_m", ())):
             raise FieldError("position_m", "must be in the box")

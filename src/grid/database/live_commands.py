@@ -72,7 +72,7 @@ live_commands: Table = LiveCommand.__table__  # type: ignore[assignment]
 
 @dataclass(frozen=True)
 class NewLiveCommand:
-    """A validated command, not yet stored."""
+    """A validated command, not yet stored; its tick only where it is known before the run begins."""
 
     client_id: str
     fingerprint: str
@@ -80,6 +80,7 @@ class NewLiveCommand:
     payload: JsonObject
     actor_id: UUID | None
     at_s: float | None = None
+    tick: int | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ _OPEN_EVENTS: Final = (
     select(func.count())
     .select_from(live_commands)
     .where(_command.run_id == bindparam("of_run"), _command.kind == CommandKind.EVENT, _command.outcome.is_(None))
+    .where(_command.actor_id.is_not(None))
 )
 _IMMEDIATE_TICK: Final = select(func.max(_command.tick)).where(
     _command.run_id == bindparam("of_run"),
@@ -198,7 +200,7 @@ class LiveCommandRepository:
         return [LiveCommandRecord(*row) for row in rows]
 
     def count_open_events(self, run_id: UUID) -> int:
-        """Count events that were accepted and have not taken effect yet."""
+        """Count events of people that have not taken effect yet: those of a scenario are no reason to refuse theirs."""
         return int(self._tx.connection.execute(_OPEN_EVENTS, {"of_run": run_id}).scalar_one())
 
     def last_immediate_tick(self, run_id: UUID, *, before: int) -> int | None:

@@ -203,11 +203,19 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class PlannedCommand:
-    """A command that a scenario brings along, first in the log."""
+    """A command that a scenario brings along, first in the log.
+
+    Args:
+        kind: Its kind.
+        payload: As JSON.
+        at_s: Simulated time for which it is scheduled [s]; None: as soon as can be.
+        tick: At whose beginning it takes effect; None: the run's owner decides.
+    """
 
     kind: CommandKind
     payload: JsonObject
     at_s: float | None = None
+    tick: int | None = None
 
 
 @dataclass(frozen=True)

@@ -107,10 +107,11 @@ class RunPlanner(Protocol):
         """
         ...
 
-    def check_command(self, scene: JsonObject, kind: CommandKind, payload: JsonObject) -> None:
-        """Check a command that changes physics against the scene of its run (`PlannedRun.scene`).
+    def check_command(self, scene: JsonObject, kind: CommandKind, payload: JsonObject, *, tick_s: str) -> None:
+        """Check a command that changes physics against the scene and the tick of its run (those of `PlannedRun`).
 
         Raises:
             FieldError, InvalidFieldsError: A field is missing, unknown or outside the scene or its limits.
+            ConflictError: The scene rules it out.
         """
         ...

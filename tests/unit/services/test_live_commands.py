@@ -304,11 +304,11 @@ def test_a_run_takes_fifty_commands_a_second_and_a_hundred_at_once(database_make
 def test_a_run_has_so_many_commands_and_events_that_wait(uow, owner):
     run_id = words.start(uow, owner).run_id
     few = LiveLimits(commands=4, open_events=2)
-    send(uow, run_id, limits=few)
-    send(uow, run_id, limits=few)
+    send(uow, run_id, actor=owner, limits=few)
+    send(uow, run_id, actor=owner, limits=few)
 
     with pytest.raises(CommandLimitError, match="2 events"):
-        send(uow, run_id, limits=few)
+        send(uow, run_id, actor=owner, limits=few)
     send(uow, run_id, K.PAUSE, limits=few)
     send(uow, run_id, K.RESUME, limits=few)
     with pytest.raises(CommandLimitError, match="4 commands"):

@@ -43,6 +43,19 @@ def test_a_run_waits_with_its_first_commands_event_and_audit_entry(uow, owner):
     assert service.doorbell.rings == [("live", run.id)]
 
 
+def test_first_commands_have_their_ticks_before_the_run_is_claimed_and_leave_room_for_those_of_people(uow, owner):
+    first = PlannedCommand(CommandKind.EVENT, words.BURST, 1.5, tick=48)
+    run = submissions(uow, commands=(first, first)).submit(owner, SPEC)
+    claim = words.claim(uow).claim
+
+    assert live.read_waiting(uow, claim) == []
+    log = live.read_resume_log(uow, claim, from_tick=0)
+    assert [(one.seq, one.tick, one.at_s) for one in log.commands] == [(1, 48, 1.5), (2, 48, 1.5)]
+    assert log.first_free_tick == 1
+    one = LiveLimits(open_events=1)
+    assert words.send(uow, run.id, actor=owner, limits=one) == 3
+
+
 def test_a_run_that_begins_paused_is_wanted_paused(uow, owner):
     assert words.submit(uow, owner, is_paused=True).wanted == "pause"
 

@@ -171,7 +171,7 @@ class LiveCommandService:
             return [AcceptedCommand(run_id, known[one.client_id].seq, one.client_id, True) for one in checked]
         for one in checked:
             if spec is not None and one.request.kind.is_physical and one.client_id not in known:
-                self.planner.check_command(spec.scene, one.request.kind, one.request.payload)
+                self.planner.check_command(spec.scene, one.request.kind, one.request.payload, tick_s=run.tick_s)
         answers = self._store(checked, actor_id=actor_id, owner_id=owner_id, run_id=run_id)
         self.doorbell.ring("live", run_id)
         return answers

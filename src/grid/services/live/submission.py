@@ -177,6 +177,7 @@ def _store(tx: Transaction, new: NewLiveRun, planned: PlannedRun) -> LiveRunReco
             payload=one.payload,
             actor_id=None,
             at_s=one.at_s,
+            tick=one.tick,
         )
         for index, one in enumerate(planned.commands)
     ]
