@@ -81,6 +81,23 @@ def make_jobs(service: Service, role: str) -> list[str]:
     return ids
 
 
+def make_runs(service: Service, role: str) -> list[str]:
+    """Start two live runs and stop one, where the role has no other: ids for paths, as above."""
+    url, headers = f"{service.server.url}/api/v1/engine/runs", service.tokens[role]
+    answer = httpx.get(url, params={"status": ["queued", "stopped"]}, headers=headers)
+    if answer.status_code != 200:
+        return []
+    known = {run["status"]: run["id"] for run in answer.json()["items"]}
+    for status in ("stopped", "queued"):
+        if status not in known:
+            answer = httpx.post(url, json={"scenario": "burst", "cells": [16, 16]}, headers=headers)
+            assert answer.status_code == 202, answer.text
+            known[status] = answer.json()["id"]
+            if status == "stopped":
+                assert httpx.delete(f"{url}/{known[status]}", headers=headers).status_code == 202
+    return [known["stopped"], known["queued"]]
+
+
 def operations(service: Service) -> list[APIOperation]:
     generation = GenerationConfig(modes=list(MODES), allow_x00=True, codec=None)
     config = SchemathesisConfig()
@@ -106,7 +123,7 @@ def test_no_answer_is_a_server_error_or_undocumented(service, role):
         # Logging out ends the session: what follows would only ever be a 401.
         is_last = operation.definition.raw["operationId"] == "log_out"
         headers = {"Authorization": "Bearer of.no.use"} if is_last and role != "anonymous" else service.tokens[role]
-        ids = make_jobs(service, role)
+        ids = {"job_id": make_jobs(service, role), "run_id": make_runs(service, role)}
         for mode in MODES if has_inputs(operation) else MODES[:1]:
             try:
                 ask(service, role, operation, mode, share, ids, headers)
@@ -123,7 +140,7 @@ def ask(
     operation: APIOperation,
     mode: GenerationMode,
     examples: int,
-    ids: list[str],
+    ids: dict[str, list[str]],
     headers: dict[str, str],
 ) -> None:
     """Ask one operation `examples` times."""
@@ -140,9 +157,10 @@ def ask(
     @given(case=operation.as_strategy(generation_mode=mode), place=st.sampled_from([0, 0, 1, None]))
     def run(case: Case, place: int | None) -> None:
         next(number)
-        if ids and place is not None and "job_id" in (case.path_parameters or {}):
-            is_stream = operation.path.endswith("/stream")  # of a job that has ended, so that it ends as well
-            case.path_parameters["job_id"] = ids[0 if is_stream else place]
+        for name, known in ids.items():
+            if known and place is not None and name in (case.path_parameters or {}):
+                is_stream = operation.path.endswith("/stream")  # of what has ended, so that it ends as well
+                case.path_parameters[name] = known[0 if is_stream else place]
         answer = case.call(base_url=service.server.url, headers=headers, timeout=TIMEOUT_S)
         checks = CHECKS[1:] if operation.definition.raw["operationId"] in WITHOUT_A_WORKER else CHECKS
         case.validate_response(answer, checks=checks)

@@ -19,7 +19,8 @@ from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry, load_registry
 from grid.runtime.home import Home, open_home
 from grid.services.identity import IdentityService
-from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, ImageCatalogue
+from grid.services.live import LiveCommandService, LiveSubmissionService
+from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, ImageCatalogue, RunPlanner
 from grid.services.sessions import SessionDirectory
 from grid.services.submissions import SubmissionService
 from grid.services.throttle import LoginThrottle
@@ -52,7 +53,7 @@ class Foundation(Provider):
 
     @provide
     def registry(self) -> Registry:
-        """The installed simulations."""
+        """The installed simulations and scenarios."""
         return load_registry()
 
 
@@ -110,6 +111,29 @@ class Jobs(Provider):
         return SubmissionService(uow, registry, images, settings, doorbell)
 
 
+class LiveRuns(Provider):
+    """Submission of live runs, and commands to them."""
+
+    scope = Scope.APP
+
+    @provide
+    def planner(self, registry: Registry) -> RunPlanner:
+        """Reads scenes and prices ticks; the engine is loaded with the first run."""
+        from grid.runtime.live.planning import LivePlanner
+
+        return LivePlanner(registry)
+
+    @provide
+    def live_submissions(self, uow: UnitOfWork, planner: RunPlanner, doorbell: Doorbell) -> LiveSubmissionService:
+        """Checks, prices and stores live runs."""
+        return LiveSubmissionService(uow, planner, doorbell)
+
+    @provide
+    def live_commands(self, uow: UnitOfWork, planner: RunPlanner, doorbell: Doorbell) -> LiveCommandService:
+        """Checks, numbers and stores commands."""
+        return LiveCommandService(uow, planner, doorbell)
+
+
 class Machine(Provider):
     """The adapters of one machine: local sockets, a local folder, listed local programs."""
 
@@ -152,4 +176,6 @@ def make_container(settings: Settings, *overrides: Provider) -> Container:
         settings: What the operator set.
         overrides: Providers that win over Grid's own, as tests use them.
     """
-    return make_dishka_container(Foundation(), Identity(), Jobs(), Machine(), *overrides, context={Settings: settings})
+    return make_dishka_container(
+        Foundation(), Identity(), Jobs(), LiveRuns(), Machine(), *overrides, context={Settings: settings}
+    )

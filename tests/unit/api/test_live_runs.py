@@ -1,4 +1,4 @@
-"""Live runs over HTTP, with a planner that knows one scene: the router is mounted here, not yet in the application."""
+"""Live runs over HTTP, with a planner that knows one scene."""
 
 import json
 from uuid import uuid4
@@ -10,16 +10,11 @@ from tests.support.live_runs import BURST, Planner
 from tests.support.service import Catalogue
 from tests.unit.api.test_tenancy import BODIES, PREFIX, compared, operations_of
 
-from grid.api import routes
-from grid.api.app import create_app
-from grid.api.routes import live_runs
 from grid.core.passwords import PasswordHasher
-from grid.database.uow import UnitOfWork
 from grid.schemas.live import RunState
 from grid.services import live
 from grid.services.container import make_container
-from grid.services.live import LiveCommandService, LiveSubmissionService
-from grid.services.ports import Doorbell, ImageCatalogue
+from grid.services.ports import Doorbell, ImageCatalogue, RunPlanner
 
 RUNS = f"{PREFIX}/engine/runs"
 SCENE = {"scene": {"case": {"name": "plate"}}, "tick_s": "0.03125", "rate": 30.0}
@@ -32,24 +27,10 @@ def container(settings, bell, hasher):
     doubles.provide(lambda: Catalogue(), provides=ImageCatalogue)  # noqa: PLW0108 - a class would be asked what it needs
     doubles.provide(lambda: hasher, provides=PasswordHasher)
 
-    def submissions(uow: UnitOfWork) -> LiveSubmissionService:
-        return LiveSubmissionService(uow, Planner(), bell)
-
-    def commands(uow: UnitOfWork) -> LiveCommandService:
-        return LiveCommandService(uow, Planner(), bell)
-
-    doubles.provide(submissions)
-    doubles.provide(commands)
+    doubles.provide(lambda: Planner(), provides=RunPlanner)  # noqa: PLW0108 - likewise
     wiring = make_container(settings, doubles)
     yield wiring
     wiring.close()
-
-
-@pytest.fixture
-def app(container, monkeypatch):
-    if live_runs.router not in routes.API_ROUTERS:
-        monkeypatch.setattr(routes, "API_ROUTERS", (*routes.API_ROUTERS, live_runs.router))
-    return create_app(container=container)
 
 
 @pytest.fixture

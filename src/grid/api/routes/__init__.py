@@ -2,7 +2,7 @@
 
 from grid.api import docs
 from grid.api.dependencies import Router
-from grid.api.routes import auth, health, jobs, metrics, results, simulations, sweeps, users
+from grid.api.routes import auth, health, jobs, live_runs, metrics, results, simulations, sweeps, users
 
 # Under `/api/v1`, in the order in which the documentation shows them.
 API_ROUTERS: tuple[Router, ...] = (
@@ -10,6 +10,7 @@ API_ROUTERS: tuple[Router, ...] = (
     results.router,
     sweeps.router,
     simulations.router,
+    live_runs.router,
     auth.router,
     users.router,
 )
