@@ -5,11 +5,14 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from grid.api.presenting import API
 from grid.core.errors import FieldError
 from grid.database.live_commands import LiveCommandRecord
 from grid.database.live_events import LiveEventRecord
 from grid.database.live_runs import LiveRunRecord
+from grid.database.live_snapshots import SnapshotRecord
 from grid.schemas.live import CommandKind, RunSpec
+from grid.schemas.scenarios import Scenario
 from grid.schemas.wire.live import (
     MAX_EVENTS,
     AcceptedOut,
@@ -19,6 +22,8 @@ from grid.schemas.wire.live import (
     LiveRunOut,
     PricedRunOut,
 )
+from grid.schemas.wire.live_metrics import CheckpointOut
+from grid.schemas.wire.scenarios import ExpectationOut, ScenarioOut, ScenarioSummary
 from grid.services.live import AcceptedCommand, CommandRequest, PricedRun, describe_run
 
 EventBody = dict[str, JsonValue] | list[dict[str, JsonValue]]
@@ -115,3 +120,39 @@ def present_event(event: LiveEventRecord) -> LiveEventOut:
 def present_accepted(run_id: UUID, answer: AcceptedCommand) -> AcceptedOut:
     """Return the answer to a command."""
     return AcceptedOut(run=run_id, seq=answer.seq, client_id=answer.client_id)
+
+
+def present_checkpoint(run: LiveRunRecord, snapshot: SnapshotRecord) -> CheckpointOut:
+    """Return a snapshot as the run's owner sees it."""
+    names = ("id", "tick", "kind", "pinned", "bytes", "sha256", "created_at")
+    values: dict[str, Any] = {name: getattr(snapshot, name) for name in names}
+    return CheckpointOut(**values, time_s=snapshot.tick * float(run.tick_s))
+
+
+def summarise_scenario(scenario: Scenario) -> ScenarioSummary:
+    """Return one line of the list."""
+    return ScenarioSummary(
+        name=scenario.name,
+        title=scenario.title,
+        axes=list(scenario.axes),
+        cells=list(scenario.cells),
+        link=f"{API}/scenarios/{scenario.name}",
+    )
+
+
+def present_scenario(scenario: Scenario) -> ScenarioOut:
+    """Return a scenario with its parameter schema, and what it shows with their defaults."""
+    params, timing = scenario.params_model(), scenario.timing(scenario.params_model())
+    return ScenarioOut(
+        **summarise_scenario(scenario).model_dump(),
+        description=scenario.description,
+        picture=f"{scenario.name}.png",
+        parameters=scenario.params_model.model_json_schema(),
+        defaults=params.model_dump(mode="json"),
+        tick_s=timing.tick_s,
+        rate=timing.rate,
+        length_s=timing.length_s,
+        events=list(scenario.events(params)),
+        rules=list(scenario.rules(params)),
+        expected=[ExpectationOut(**{**vars(one), "at": list(one.at)}) for one in scenario.expected(params)],
+    )

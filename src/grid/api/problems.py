@@ -41,7 +41,7 @@ from grid.core.errors import (
 from grid.core.logging import get_logger
 from grid.schemas.jobs import JobStatus
 from grid.schemas.live import RunState
-from grid.services.live import PayloadTooLargeError
+from grid.services.live import PayloadTooLargeError, RulesVersionError
 
 log = get_logger(__name__)
 
@@ -51,6 +51,7 @@ MOST_ERRORS = 100  # of one answer; a sweep could have ten thousand
 RETRY_AFTER_S = 2  # for an answer that says "try again" and does not know when
 
 STATUS_BY_ERROR: dict[type[GridError], int] = {
+    RulesVersionError: 412,
     PayloadTooLargeError: 413,
     InputError: 422,
     AdmissionError: 422,
@@ -78,6 +79,7 @@ DETAILS = {
     408: "The request did not arrive in time.",
     409: "The current state does not allow this.",
     410: "It existed, and cannot be had any more.",
+    412: "It was changed meanwhile: read it again.",
     413: "The request's body is larger than this address takes.",
     414: "The address is too long.",
     415: "Send JSON, uncompressed, with Content-Type: application/json.",

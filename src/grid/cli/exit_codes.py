@@ -26,6 +26,7 @@ def exit_code_for_status(status: int) -> ExitCode:
         404: ExitCode.NOT_FOUND,
         409: ExitCode.CONFLICT,
         410: ExitCode.NOT_FOUND,
+        412: ExitCode.CONFLICT,
         429: ExitCode.UNAVAILABLE,
     }
     if status in by_status:

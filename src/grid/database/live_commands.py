@@ -199,6 +199,13 @@ class LiveCommandRepository:
         rows = self._tx.connection.execute(_WAITING, {"of_run": run_id, "most": limit})
         return [LiveCommandRecord(*row) for row in rows]
 
+    def last_rules(self, run_id: UUID) -> LiveCommandRecord | None:
+        """Read the command that brought the alert rules of a run: the last one that was not refused."""
+        query = select(*_COLUMNS).where(_command.run_id == run_id, _command.kind == CommandKind.RULES)
+        query = query.where(func.coalesce(_command.outcome, "applied") == "applied")
+        found = self._records(query.order_by(_command.seq.desc()).limit(1))
+        return found[0] if found else None
+
     def count_open_events(self, run_id: UUID) -> int:
         """Count events of people that have not taken effect yet: those of a scenario are no reason to refuse theirs."""
         return int(self._tx.connection.execute(_OPEN_EVENTS, {"of_run": run_id}).scalar_one())

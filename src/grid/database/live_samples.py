@@ -11,9 +11,12 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     Table,
+    bindparam,
     delete,
     func,
+    literal,
     select,
+    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
@@ -78,6 +81,20 @@ def _upsert(insert: Any) -> Any:
 _PUT: Final = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
 
 
+def _last_places() -> Any:
+    """Select the last place of every level there may be: a look at the key for each, however many rows there are."""
+    last = func.max(_sample.place)
+    levels = (
+        select(literal(level), select(last).where(_sample.run_id == bindparam("of_run"), _sample.level == level)
+               .scalar_subquery())
+        for level in range(MOST_LEVEL + 1)
+    )  # fmt: skip
+    return union_all(*levels)
+
+
+_LAST_PLACES: Final = _last_places()
+
+
 class LiveSampleRepository:
     """Writes and reads samples. A row that is there already is written anew: ticks may be computed again."""
 
@@ -96,6 +113,15 @@ class LiveSampleRepository:
             _sample.run_id == run_id, _sample.level == level, _sample.place.in_(list(places))
         )
         return [Sample(*row) for row in self._tx.connection.execute(query.order_by(_sample.place))]
+
+    def newest(self, run_id: UUID) -> Sample | None:
+        """Read the row that ends last, the finest of those; None where there is none."""
+        rows = self._tx.connection.execute(_LAST_PLACES, {"of_run": run_id})
+        ends = [((place + 1) << level, -level, place) for level, place in rows if place is not None]
+        if not ends:
+            return None
+        _, level, place = max(ends)
+        return next(iter(self.find(run_id, -level, [place])), None)
 
     def extents(self, run_id: UUID, *, first_tick: int = 0, last_tick: int | None = None) -> list[LevelExtent]:
         """Return the levels that have rows within a span of ticks, the finest first."""

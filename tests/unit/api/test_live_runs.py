@@ -118,7 +118,7 @@ def test_several_events_are_stored_together(alice, run_id):
     assert [one["seq"] for one in answer.json()] == [1, 2, 3]
 
     bad = alice.post(f"{RUNS}/{run_id}/events", json=[BURST, {**BURST, "position_m": [7.0]}])
-    assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "position_m")
+    assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "events[1].position_m")
     for body in ([], [BURST] * 51, {**BURST, "at_s": "soon"}, {**BURST, "client_id": 7}, {**BURST, "at_s": -1}):
         assert alice.post(f"{RUNS}/{run_id}/events", json=body).status_code == 422
     page = alice.get(f"{RUNS}/{run_id}/commands", params={"limit": 2}).json()
@@ -255,4 +255,5 @@ def test_nobody_gets_anything_without_a_login(app, anonymous):
 def test_the_matrix_knows_bodies_of_every_operation_that_takes_one():
     assert {path for _, path in BODIES if path.startswith("/engine")} == {
         "/engine/runs/{run_id}/step", "/engine/runs/{run_id}/speed", "/engine/runs/{run_id}/events",
+        "/engine/runs/{run_id}/model", "/engine/runs/{run_id}/rules",
     }  # fmt: skip

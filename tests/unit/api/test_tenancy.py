@@ -20,10 +20,12 @@ BODIES = {
     ("PATCH", "/users/{user_id}"): {"disabled": True},
     ("POST", "/engine/runs/{run_id}/step"): {"ticks": 1},
     ("PUT", "/engine/runs/{run_id}/speed"): {"speed": 2.0},
+    ("PUT", "/engine/runs/{run_id}/model"): {"model": "diffusive"},
+    ("PUT", "/engine/runs/{run_id}/rules"): {"rules": []},
     ("POST", "/engine/runs/{run_id}/events"): BURST,
 }
 # Paths whose only parameter is a public name, the same for everybody.
-PUBLIC_NAMES = {"/simulations/{name}", "/docs/assets/{name}"}
+PUBLIC_NAMES = {"/simulations/{name}", "/scenarios/{name}", "/docs/assets/{name}"}
 # For administrators alone: everybody else gets one and the same 403, whether there is such an object or not.
 ADMINISTRATIVE = {("PATCH", "/users/{user_id}")}
 # Other names of a path that follow an id.

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from tests.support import live_runs as words
@@ -8,6 +9,7 @@ from tests.support.live_runs import BURST, commands, send
 
 from grid.core.errors import FieldError, NotFoundError, TooManyRequestsError
 from grid.core.ids import new_id
+from grid.database.live_commands import CommandSettlement
 from grid.database.uow import UnitOfWork
 from grid.schemas.live import RUN_COMMANDABLE, CommandKind, RunReason, RunState
 from grid.services import audit, live
@@ -340,3 +342,36 @@ def test_the_log_is_a_header_the_physical_commands_and_an_end(uow, owner):
     assert lines()[-1] == {"end": {"tick": 40, "field_sha256": "ef" * 32}}
     with pytest.raises(NotFoundError):
         live.export_log(uow, owner_id=add_owner(uow, "bob"), run_id=claim.run_id)
+
+
+def test_rules_of_a_run_are_those_that_were_asked_for_last_and_not_refused(uow, owner):
+    claim = words.start(uow, owner)
+
+    def read():
+        found = live.read_rules(uow, owner_id=owner, run_id=claim.run_id)
+        return found.version, [rule["name"] for rule in found.rules]
+
+    assert read() == (0, [])
+    first, second = (send(uow, claim.run_id, K.RULES, {"rules": [{"name": name}]}) for name in ("a", "b"))
+    assert read() == (2, ["b"])
+    live.commit_ticks(uow, claim, {first: 4, second: 4})
+    refused = CommandSettlement(second, 4, "refused", reason="no")
+    live.record_events(uow, claim, [], settlements=[refused])
+    assert read() == (2, ["a"])
+    with pytest.raises(NotFoundError):
+        live.read_rules(uow, owner_id=add_owner(uow, "bob"), run_id=claim.run_id)
+
+
+def test_a_command_that_is_refused_by_itself_names_its_place_among_several(uow, owner):
+    run_id = words.start(uow, owner).run_id
+    good, far, odd = (CommandRequest(K.EVENT, {**BURST, **change}) for change in ({}, {"position_m": [7.0]}, {"x": 1}))
+
+    with pytest.raises(FieldError) as caught:
+        accept(uow, run_id, good, far)
+    assert caught.value.field == "events[1].position_m"
+    with pytest.raises(FieldError) as caught:
+        accept(uow, run_id, far)
+    assert caught.value.field == "position_m"
+    with pytest.raises(FieldError) as caught:
+        accept(uow, run_id, good, odd, replace(odd, client_id="a b"))
+    assert caught.value.field == "events[2].client_id"

@@ -143,3 +143,23 @@ def test_history_comes_from_the_coarsest_level_with_as_many_points(uow, owner, c
 
 def test_a_sample_covers_its_ticks():
     assert Sample(3, 2, b"").ticks == range(16, 24)
+
+
+def test_the_newest_row_is_the_one_that_ends_last_and_the_finest_of_those(uow, owner, claim):
+    def newest():
+        return live.read_newest(uow, owner_id=owner, run_id=claim.run_id)
+
+    assert (newest().sample, newest().age_s) == (None, None)
+    live.write_looks(uow, [Look(claim, tick=8, samples=(sample(0, 6), sample(0, 7)))])
+
+    found = newest()
+    assert found.sample is not None
+    assert (found.sample.level, found.sample.place) == (0, 7)
+    assert found.age_s is not None
+    assert found.age_s >= 0.0
+    live.write_looks(uow, [Look(claim, tick=48, samples=(sample(4, 2),))])
+    later = newest().sample
+    assert later is not None
+    assert (later.level, later.ticks) == (4, range(32, 48))
+    with pytest.raises(NotFoundError):
+        live.read_newest(uow, owner_id=add_owner(uow, "bob"), run_id=claim.run_id)

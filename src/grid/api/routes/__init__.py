@@ -2,7 +2,21 @@
 
 from grid.api import docs
 from grid.api.dependencies import Router
-from grid.api.routes import auth, health, jobs, live_runs, metrics, results, simulations, sweeps, users
+from grid.api.routes import (
+    auth,
+    health,
+    jobs,
+    live_checkpoints,
+    live_metrics,
+    live_rules,
+    live_runs,
+    metrics,
+    results,
+    scenarios,
+    simulations,
+    sweeps,
+    users,
+)
 
 # Under `/api/v1`, in the order in which the documentation shows them.
 API_ROUTERS: tuple[Router, ...] = (
@@ -10,7 +24,11 @@ API_ROUTERS: tuple[Router, ...] = (
     results.router,
     sweeps.router,
     simulations.router,
+    scenarios.router,
     live_runs.router,
+    live_metrics.router,
+    live_checkpoints.router,
+    live_rules.router,
     auth.router,
     users.router,
 )

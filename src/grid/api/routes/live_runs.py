@@ -1,19 +1,18 @@
 """Live runs: start, list, show, steer, and the commands and events of each."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Body, Header, Path, Query, Response
+from fastapi import Body, Path, Query, Response
 from fastapi import status as http_status
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from grid.api.dependencies import FromDishka, Router
 from grid.api.listing import ById
+from grid.api.live_commands import COMMAND_PROBLEMS, Commands, Key
 from grid.api.live_presenting import (
     EventBody,
-    present_accepted,
     present_command,
     present_event,
     present_price,
@@ -26,7 +25,6 @@ from grid.api.problems import problems
 from grid.api.scope import Owner
 from grid.api.security import CurrentUser
 from grid.database.uow import UnitOfWork
-from grid.schemas.jobs import JsonObject
 from grid.schemas.live import CommandKind, RunState
 from grid.schemas.wire.live import (
     AcceptedOut,
@@ -36,26 +34,24 @@ from grid.schemas.wire.live import (
     LiveRunIn,
     LiveRunOut,
     LiveRunPage,
+    ModelIn,
     PricedRunOut,
     SpeedIn,
     StepIn,
 )
 from grid.services import live
-from grid.services.live import AcceptedCommand, CommandRequest, LiveCommandService, LiveSubmissionService
+from grid.services.live import LiveSubmissionService
 from grid.services.ports import ArtifactStore
-from grid.services.sessions import Principal
 from grid.services.submission_store import IdempotencyKey
 
 router = Router(prefix="/engine/runs", tags=["live runs"], about="Simulations that run in real time")
 
 MOST_ROWS = 500  # of one answer
 ACCEPTED = http_status.HTTP_202_ACCEPTED
-Key = Annotated[str | None, Header(description="A key of your own; the same request under the same key acts once")]
 Rows = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Most rows")]
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Rows behind this number")]
 Seq = Annotated[int, Path(ge=1, lt=2**31)]
 _NDJSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
-_COMMAND = problems(403, 404, 409, 413, 422, 429, 507)
 
 
 @router.post(
@@ -98,93 +94,65 @@ def get_run(run_id: UUID, owner_id: Owner, uow: FromDishka[UnitOfWork]) -> LiveR
     return present_run(*live.get_run(uow, owner_id=owner_id, run_id=run_id))
 
 
-@router.delete("/{run_id}", status_code=ACCEPTED, responses=_COMMAND)
-def cancel_run(
-    run_id: UUID,
-    user: CurrentUser,
-    owner_id: Owner,
-    service: FromDishka[LiveCommandService],
-    response: Response,
-    idempotency_key: Key = None,
-) -> AcceptedOut:
+@router.delete("/{run_id}", status_code=ACCEPTED, responses=COMMAND_PROBLEMS)
+def cancel_run(run_id: UUID, commands: Commands) -> AcceptedOut:
     """Stop a run, as `POST /engine/runs/{id}/stop` does."""
-    return _send(service, CommandKind.STOP, {}, user, owner_id, run_id, response, idempotency_key)
+    return commands.send(run_id, CommandKind.STOP)
 
 
-@router.post("/{run_id}/stop", status_code=ACCEPTED, responses=_COMMAND)
-def stop_run(
-    run_id: UUID, user: CurrentUser, owner_id: Owner, service: FromDishka[LiveCommandService], response: Response,
-    idempotency_key: Key = None,
-) -> AcceptedOut:  # fmt: skip
+@router.post("/{run_id}/stop", status_code=ACCEPTED, responses=COMMAND_PROBLEMS)
+def stop_run(run_id: UUID, commands: Commands) -> AcceptedOut:
     """Stop a run: at once where no worker has it, else at the next boundary, with its result. 409 where it ends."""
-    return _send(service, CommandKind.STOP, {}, user, owner_id, run_id, response, idempotency_key)
+    return commands.send(run_id, CommandKind.STOP)
 
 
-@router.post("/{run_id}/pause", status_code=ACCEPTED, responses=_COMMAND)
-def pause_run(
-    run_id: UUID, user: CurrentUser, owner_id: Owner, service: FromDishka[LiveCommandService], response: Response,
-    idempotency_key: Key = None,
-) -> AcceptedOut:  # fmt: skip
+@router.post("/{run_id}/pause", status_code=ACCEPTED, responses=COMMAND_PROBLEMS)
+def pause_run(run_id: UUID, commands: Commands) -> AcceptedOut:
     """Pause a run at the next boundary."""
-    return _send(service, CommandKind.PAUSE, {}, user, owner_id, run_id, response, idempotency_key)
+    return commands.send(run_id, CommandKind.PAUSE)
 
 
-@router.post("/{run_id}/resume", status_code=ACCEPTED, responses=_COMMAND)
-def resume_run(
-    run_id: UUID, user: CurrentUser, owner_id: Owner, service: FromDishka[LiveCommandService], response: Response,
-    idempotency_key: Key = None,
-) -> AcceptedOut:  # fmt: skip
+@router.post("/{run_id}/resume", status_code=ACCEPTED, responses=COMMAND_PROBLEMS)
+def resume_run(run_id: UUID, commands: Commands) -> AcceptedOut:
     """Let a paused run go on; a parked one waits for a worker first."""
-    return _send(service, CommandKind.RESUME, {}, user, owner_id, run_id, response, idempotency_key)
+    return commands.send(run_id, CommandKind.RESUME)
 
 
-@router.post("/{run_id}/step", status_code=ACCEPTED, responses=_COMMAND)
-def step_run(
-    run_id: UUID, body: StepIn, user: CurrentUser, owner_id: Owner, service: FromDishka[LiveCommandService],
-    response: Response, idempotency_key: Key = None,
-) -> AcceptedOut:  # fmt: skip
+@router.post("/{run_id}/step", status_code=ACCEPTED, responses=COMMAND_PROBLEMS)
+def step_run(run_id: UUID, body: StepIn, commands: Commands) -> AcceptedOut:
     """Advance a paused run by so many ticks; then it is paused again."""
-    payload = {"ticks": body.ticks}
-    return _send(service, CommandKind.STEP, payload, user, owner_id, run_id, response, idempotency_key)
+    return commands.send(run_id, CommandKind.STEP, {"ticks": body.ticks})
 
 
-@router.put("/{run_id}/speed", status_code=ACCEPTED, responses=_COMMAND)
-def set_speed(
-    run_id: UUID, body: SpeedIn, user: CurrentUser, owner_id: Owner, service: FromDishka[LiveCommandService],
-    response: Response, idempotency_key: Key = None,
-) -> AcceptedOut:  # fmt: skip
+@router.put("/{run_id}/speed", status_code=ACCEPTED, responses=COMMAND_PROBLEMS)
+def set_speed(run_id: UUID, body: SpeedIn, commands: Commands) -> AcceptedOut:
     """Change how fast a run goes; its physics does not depend on it."""
-    payload = {"speed": body.speed}
-    return _send(service, CommandKind.SPEED, payload, user, owner_id, run_id, response, idempotency_key)
+    return commands.send(run_id, CommandKind.SPEED, {"speed": body.speed})
+
+
+@router.put("/{run_id}/model", status_code=ACCEPTED, responses=COMMAND_PROBLEMS)
+def set_model(run_id: UUID, body: ModelIn, commands: Commands) -> AcceptedOut:
+    """Choose the model, or let the run choose; 409 for the lumped one where the scene holds a face at a temperature."""
+    return commands.send(run_id, CommandKind.MODEL, {"model": body.model})
 
 
 @router.post(
-    "/{run_id}/events", status_code=ACCEPTED, response_model=AcceptedOut | list[AcceptedOut], responses=_COMMAND
+    "/{run_id}/events", status_code=ACCEPTED, response_model=AcceptedOut | list[AcceptedOut], responses=COMMAND_PROBLEMS
 )
 def inject_events(
     run_id: UUID,
     body: Annotated[EventBody, Body(description="One event or up to 50, each with `client_id` and `at_s` if wanted")],
-    user: CurrentUser,
-    owner_id: Owner,
-    service: FromDishka[LiveCommandService],
-    response: Response,
-    idempotency_key: Key = None,
+    commands: Commands,
 ) -> AcceptedOut | list[AcceptedOut]:
     """Inject an event, such as a burst, or several: all of them or none. Accepted means stored, in this order."""
-    requests = read_events(body, idempotency_key)
-    answers = service.accept(requests, actor_id=user.id, owner_id=owner_id, run_id=run_id)
-    _mark(response, answers)
-    found = [present_accepted(run_id, answer) for answer in answers]
-    return found if isinstance(body, list) else found[0]
+    answers = commands.send_all(run_id, read_events(body, commands.key))
+    return answers if isinstance(body, list) else answers[0]
 
 
-@router.delete("/{run_id}/events/{seq}", status_code=ACCEPTED, responses=_COMMAND)
-def end_event(
-    run_id: UUID, seq: Seq, user: CurrentUser, owner_id: Owner,
-    service: FromDishka[LiveCommandService], response: Response, idempotency_key: Key = None,
-) -> AcceptedOut:  # fmt: skip
+@router.delete("/{run_id}/events/{seq}", status_code=ACCEPTED, responses=COMMAND_PROBLEMS)
+def end_event(run_id: UUID, seq: Seq, commands: Commands) -> AcceptedOut:
     """End an event at the next boundary."""
-    return _send(service, CommandKind.END_EVENT, {"seq": seq}, user, owner_id, run_id, response, idempotency_key)
+    return commands.send(run_id, CommandKind.END_EVENT, {"seq": seq})
 
 
 @router.get("/{run_id}/events", responses=problems(403, 404))
@@ -229,18 +197,3 @@ def purge_run(
 ) -> None:
     """Remove a run that has ended, with its commands, events, samples and snapshots. This cannot be undone."""
     live.purge_run(uow, store, actor_id=user.id, owner_id=owner_id, run_id=run_id)
-
-
-def _send(
-    service: LiveCommandService, kind: CommandKind, payload: JsonObject, user: Principal, owner_id: UUID | None,
-    run_id: UUID, response: Response, name: str | None,
-) -> AcceptedOut:  # fmt: skip
-    answers = service.accept([CommandRequest(kind, payload, name)], actor_id=user.id, owner_id=owner_id, run_id=run_id)
-    _mark(response, answers)
-    return present_accepted(run_id, answers[0])
-
-
-def _mark(response: Response, answers: Sequence[AcceptedCommand]) -> None:
-    """Say where nothing was stored because everything had been stored before."""
-    if all(answer.is_repeated for answer in answers):
-        response.headers["Idempotent-Replayed"] = "true"

@@ -163,3 +163,9 @@ class SpeedIn(_Strict):
     """How fast a run goes."""
 
     speed: Speed
+
+
+class ModelIn(_Strict):
+    """Who chooses between the lumped and the diffusive model."""
+
+    model: ModelPolicy

@@ -64,6 +64,8 @@ from grid.services.live.lifecycle import (
 from grid.services.live.limits import CommandLimitError, LiveLimits, RunTooDearError, TooManyRunsError
 from grid.services.live.queries import (
     MetricHistory,
+    NewestSample,
+    RunRules,
     describe_run,
     export_log,
     find_unknown_files,
@@ -74,6 +76,8 @@ from grid.services.live.queries import (
     read_commands,
     read_events,
     read_history,
+    read_newest,
+    read_rules,
 )
 from grid.services.live.reaper import LiveReapReport, reap_runs
 from grid.services.live.snapshots import StoredSnapshot, add_snapshot, list_snapshots, pin_snapshot
@@ -94,11 +98,13 @@ __all__ = [
     "LiveSubmissionService",
     "Look",
     "MetricHistory",
+    "NewestSample",
     "PayloadTooLargeError",
     "PricedRun",
     "RecordedEvents",
     "ResumeLog",
     "RulesVersionError",
+    "RunRules",
     "RunStateError",
     "RunTooDearError",
     "StoredSnapshot",
@@ -127,7 +133,9 @@ __all__ = [
     "read_commands",
     "read_events",
     "read_history",
+    "read_newest",
     "read_resume_log",
+    "read_rules",
     "read_waiting",
     "reap_runs",
     "record_events",

@@ -7,18 +7,27 @@ one number, and one effect.
 import math
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from grid.core.errors import ConflictError, FieldError, InputError, NotFoundError, TooManyRequestsError
+from grid.core.errors import (
+    ConflictError,
+    FieldError,
+    InputError,
+    InvalidFieldsError,
+    NotFoundError,
+    TooManyRequestsError,
+)
 from grid.database.live_commands import CommandSettlement, LiveCommandRecord, NewLiveCommand
 from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import Transaction, UnitOfWork
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import RUN_CLAIMABLE, RUN_COMMANDABLE, CommandKind, RunReason, RunState
+from grid.schemas.parameter_errors import move_error
 from grid.services import audit
 from grid.services.live.effects import move
 from grid.services.live.fingerprints import compute_fingerprint, dump_payload
@@ -158,7 +167,10 @@ class LiveCommandService:
         """
         if not 1 <= len(requests) <= MOST_COMMANDS:
             raise FieldError("commands", f"must be 1 to {MOST_COMMANDS}")
-        checked = [self._check(request, actor_id) for request in requests]
+        checked = []
+        for index, request in enumerate(requests):
+            with naming(index, len(requests)):
+                checked.append(self._check(request, actor_id))
         with self.uow.read() as tx:
             run = tx.live_runs.find(run_id, owner_id)
             if run is None:
@@ -169,9 +181,10 @@ class LiveCommandService:
                 spec = tx.live_runs.find_spec(run_id)
         if len(known) == len({one.client_id for one in checked}):
             return [AcceptedCommand(run_id, known[one.client_id].seq, one.client_id, True) for one in checked]
-        for one in checked:
+        for index, one in enumerate(checked):
             if spec is not None and one.request.kind.is_physical and one.client_id not in known:
-                self.planner.check_command(spec.scene, one.request.kind, one.request.payload, tick_s=run.tick_s)
+                with naming(index, len(checked)):
+                    self.planner.check_command(spec.scene, one.request.kind, one.request.payload, tick_s=run.tick_s)
         answers = self._store(checked, actor_id=actor_id, owner_id=owner_id, run_id=run_id)
         self.doorbell.ring("live", run_id)
         return answers
@@ -291,6 +304,21 @@ class LiveCommandService:
             case CommandKind.RULES:
                 return {"rules_version": run.rules_version + 1}
         return {}
+
+
+@contextmanager
+def naming(index: int, count: int) -> Iterator[None]:
+    """Let errors about one of several commands name its place among them."""
+    try:
+        yield
+    except InvalidFieldsError as error:
+        if count == 1:
+            raise
+        raise InvalidFieldsError(tuple(move_error(one, f"events[{index}]") for one in error.errors)) from None
+    except FieldError as error:
+        if count == 1:
+            raise
+        raise move_error(error, f"events[{index}]") from None
 
 
 def read_speed(payload: Mapping[str, Any]) -> float | None:

@@ -28,6 +28,29 @@ READ_AT_ONCE = 500  # rows of one transaction of an export
 
 
 @dataclass(frozen=True)
+class NewestSample:
+    """The newest sample of a run, none where it has none, and how old what is known of it is.
+
+    Args:
+        run: The run.
+        sample: Its newest row.
+        age_s: Time since the run was sampled, by the clock of the database [s]; None where it never was.
+    """
+
+    run: LiveRunRecord
+    sample: Sample | None
+    age_s: float | None
+
+
+@dataclass(frozen=True)
+class RunRules:
+    """Alert rules of a run, as they were asked for last; `version` is what a change names."""
+
+    version: int
+    rules: tuple[JsonObject, ...]
+
+
+@dataclass(frozen=True)
 class MetricHistory:
     """Rows of one level of a run's samples, the coarsest that has as many as were asked for."""
 
@@ -123,6 +146,31 @@ def export_log(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> Itera
     """
     run, _ = get_run(uow, owner_id=owner_id, run_id=run_id)
     return _export(uow, run)
+
+
+def read_rules(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> RunRules:
+    """Read the alert rules of a run: those of its scenario, or of the last command `rules` that was not refused.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+    """
+    with uow.read() as tx:
+        run = _find(tx, owner_id, run_id)
+        command = tx.live_commands.last_rules(run_id)
+    return RunRules(run.rules_version, tuple(command.payload["rules"]) if command is not None else ())
+
+
+def read_newest(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> NewestSample:
+    """Read the newest metrics of a run.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+    """
+    with uow.read() as tx:
+        run = _find(tx, owner_id, run_id)
+        sample, now = tx.live_samples.newest(run_id), tx.now()
+    age = None if run.sampled_at is None else max(0.0, (now - run.sampled_at).total_seconds())
+    return NewestSample(run, sample, age)
 
 
 def read_history(
