@@ -20,7 +20,7 @@ from grid.plugins.registry import Registry, load_registry
 from grid.runtime.home import Home, open_home
 from grid.services.identity import IdentityService
 from grid.services.live import LiveCommandService, LiveSubmissionService
-from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, ImageCatalogue, RunPlanner
+from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, FrameBus, ImageCatalogue, RunPlanner
 from grid.services.sessions import SessionDirectory
 from grid.services.submissions import SubmissionService
 from grid.services.throttle import LoginThrottle
@@ -160,6 +160,13 @@ class Machine(Provider):
         from grid.runtime.bus import UnixBellListener
 
         return partial(UnixBellListener, home.run)
+
+    @provide
+    def frames(self, home: Home) -> FrameBus:
+        """Finds the sockets of live runs in the data folder."""
+        from grid.runtime.live.frame_bus import UnixFrameBus
+
+        return UnixFrameBus(home.run)
 
     @provide
     def images(self, settings: Settings) -> ImageCatalogue:

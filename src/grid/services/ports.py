@@ -3,11 +3,12 @@
 Each port has an in-memory double in `tests/doubles/`, and one set of contract tests that every adapter passes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
+from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import CommandKind, PlannedRun, RunSpec
 
@@ -41,6 +42,61 @@ class BellListenerFactory(Protocol):
 
     def __call__(self, topic: str) -> BellListener:
         """Return a new listener to `topic`; the caller closes it."""
+        ...
+
+
+class RunListener(Protocol):
+    """What is told about a live run while it is followed; every call comes from the event loop."""
+
+    def on_connected(self, epoch: int) -> None:
+        """The run's owner of this epoch is there: what comes is its. Frames of earlier ones are void."""
+        ...
+
+    def on_frame(self, request: FrameRequest, data: bytes) -> None:
+        """A frame that was asked for; the same bytes for everybody."""
+        ...
+
+    def on_same(self, request: FrameRequest, tick: int, computed_ms: int) -> None:
+        """The run goes on, and its picture is that of the last frame."""
+        ...
+
+    def on_refused(self, request: FrameRequest, reason: str) -> None:
+        """There will be no such frames; the reason begins with the name of the field that is to blame."""
+        ...
+
+    def on_sample(self, sample: JsonObject) -> None:
+        """A sample, ten a second at most: `grid.runtime.live.messages.Sample` as JSON."""
+        ...
+
+    def on_events(self) -> None:
+        """There are events, or will be before long: the database has them."""
+        ...
+
+    def on_lost(self, *, is_final: bool) -> None:
+        """The owner is gone; `is_final` where it said that the run has come to its end."""
+        ...
+
+
+class RunFeed(Protocol):
+    """A run that is followed."""
+
+    def want(self, frames: Mapping[FrameRequest, float], *, samples: bool = False, events: bool = False) -> None:
+        """Ask for frames, each with its largest rate [1/s], and whether for samples and news of events.
+
+        It replaces what was asked for before, and holds over changes of the owner.
+        """
+        ...
+
+    def close(self) -> None:
+        """Follow the run no longer; nothing is told afterwards. Twice is harmless."""
+        ...
+
+
+class FrameBus(Protocol):
+    """Carries frames, samples and news of events from the owners of live runs; it may lose any of them."""
+
+    def follow(self, run_id: UUID, listener: RunListener) -> RunFeed:
+        """Follow a run from epoch to epoch until the feed is closed. Called on the event loop; it never blocks."""
         ...
 
 

@@ -21,7 +21,7 @@ from grid.core.errors import FieldError, InputError
 from grid.schemas.frame_requests import FrameRequest, read_rate
 
 HEADER: Final = struct.Struct("<IBBH")
-MOMENT: Final = struct.Struct("<Qd")  # tick, Unix time [ms] of a picture that shows the same as the one before
+MOMENT: Final = struct.Struct("<QQ")  # tick, Unix time [ms] of a picture that shows the same as the one before
 VERSION: Final = 1
 MOST_WANTS: Final = 64  # of a connection
 MOST_LINE: Final = 64 * 1024  # [B] of a server's line
