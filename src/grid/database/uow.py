@@ -6,11 +6,14 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from grid.core.errors import UnavailableError
+from grid.database.alert_rules import AlertRuleRepository
+from grid.database.alerts import AlertRepository
 from grid.database.attempts import AttemptRepository
 from grid.database.audit import AuditRepository
 from grid.database.engine import Database
 from grid.database.errors import BUSY, translated
 from grid.database.idempotency import IdempotencyRepository
+from grid.database.incidents import IncidentRepository
 from grid.database.jobs import JobRepository
 from grid.database.live_commands import LiveCommandRepository
 from grid.database.live_events import LiveEventRepository
@@ -19,10 +22,13 @@ from grid.database.live_runs import LiveRunRepository
 from grid.database.live_samples import LiveSampleRepository
 from grid.database.live_snapshots import LiveSnapshotRepository
 from grid.database.logs import LogRepository
+from grid.database.mode_states import ModeRepository
+from grid.database.notices import NoticeRepository
 from grid.database.outbox import OutboxRepository
 from grid.database.queues import QueueRepository
 from grid.database.renders import RenderRepository
 from grid.database.sessions import SessionRepository
+from grid.database.silences import SilenceRepository
 from grid.database.sweeps import SweepRepository
 from grid.database.transaction import DatabaseTransaction
 from grid.database.transitions import TransitionRepository
@@ -128,6 +134,36 @@ class Transaction(DatabaseTransaction):
     def live_snapshots(self) -> LiveSnapshotRepository:
         """Snapshots of live runs."""
         return LiveSnapshotRepository(self)
+
+    @cached_property
+    def alert_rules(self) -> AlertRuleRepository:
+        """Alert rules of owners, and states of rules in live runs."""
+        return AlertRuleRepository(self)
+
+    @cached_property
+    def alerts(self) -> AlertRepository:
+        """Alerts and transitions of their rules."""
+        return AlertRepository(self)
+
+    @cached_property
+    def silences(self) -> SilenceRepository:
+        """Silences of alerts."""
+        return SilenceRepository(self)
+
+    @cached_property
+    def notices(self) -> NoticeRepository:
+        """Groups of alerts, and notices on their way."""
+        return NoticeRepository(self)
+
+    @cached_property
+    def incidents(self) -> IncidentRepository:
+        """Incidents and their entries."""
+        return IncidentRepository(self)
+
+    @cached_property
+    def modes(self) -> ModeRepository:
+        """Modes of the service's parts."""
+        return ModeRepository(self)
 
     @cached_property
     def audit(self) -> AuditRepository:

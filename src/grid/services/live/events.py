@@ -13,6 +13,7 @@ from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import Transaction, UnitOfWork
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import EventOrigin, RunClaim, RunReason
+from grid.services.alerts.recording import record_alert_events
 from grid.services.live.effects import fail
 from grid.services.live.limits import LiveLimits
 
@@ -82,6 +83,7 @@ def record_events(
             fail(tx, run, RunReason.INFRA, str(error))
             conflict = error
         else:
+            record_alert_events(tx, run, new)
             return _store(tx, run, new, limits or LiveLimits())
     raise conflict
 
