@@ -1,13 +1,16 @@
 """Small words for tests of alerts: transitions as a run tells of them, and what is stored of them."""
 
+import math
 from typing import Any
 
 from grid.database.alerts import AlertRecord
 from grid.database.live_events import NewLiveEvent
+from grid.database.live_samples import Sample
 from grid.database.uow import UnitOfWork
 from grid.database.windows import Window
-from grid.schemas.live import RunClaim
+from grid.schemas.live import SAMPLE_METRICS, RunClaim
 from grid.services import live
+from grid.services.live.pyramid import MetricSpan, pack_spans
 
 TICK_S = 0.03125
 
@@ -36,3 +39,16 @@ def alerts_of(uow: UnitOfWork, held: RunClaim) -> list[AlertRecord]:
     with uow.read() as tx:
         items, _, _ = tx.alerts.read_window(Window(size=200), owner_id=None, run_id=held.run_id)
     return items[::-1]
+
+
+def rule_of(uow: UnitOfWork, held: RunClaim, rule: str):
+    """What is known of a rule in a run."""
+    with uow.read() as tx:
+        return tx.alert_rules.find_state(held.run_id, rule)
+
+
+def sample_row(level: int, place: int, **metrics: float) -> Sample:
+    """A row of samples with some metrics, each of one value all over its ticks."""
+    nothing = MetricSpan(*[math.nan] * 4)
+    spans = [MetricSpan(*[metrics[name]] * 4) if name in metrics else nothing for name in SAMPLE_METRICS]
+    return Sample(level, place, pack_spans(spans))

@@ -64,6 +64,7 @@ class RuleStateRow(Base):
     metric_cover: Mapped[str | None] = mapped_column(String(16))  # the metric itself has no value
     cover: Mapped[str | None] = mapped_column(String(16))
     beneath: Mapped[str | None] = mapped_column(String(16))  # the cover to which the end of a pause returns
+    counted_from: Mapped[datetime | None]  # end of the last pause: missing samples count from there
     alert: Mapped[int]  # number of its last alert; 0: none
     machine: Mapped[dict[str, Any] | None] = mapped_column(Json)  # of rules in wall time, as `RuleState.pack` writes it
     next_n: Mapped[int]  # number of its next transition
@@ -102,6 +103,7 @@ class RuleStateRecord:
     metric_cover: str | None
     cover: str | None
     beneath: str | None
+    counted_from: datetime | None
     alert: int
     machine: JsonObject | None
     next_n: int

@@ -81,7 +81,7 @@ class AlertTransition(Base):
         CheckConstraint("part IN ('value', 'cover')", name="part_known"),
         CheckConstraint("actor IN ('engine', 'service')", name="actor_known"),
         Index(
-            "uq_alert_transitions_engine", "run_id", "rule", "tick", "alert", "before", "after", unique=True,
+            "uq_alert_transitions_engine", "run_id", "rule", "tick", "before", "after", unique=True,
             sqlite_where=text("actor = 'engine'"), postgresql_where=text("actor = 'engine'"),
         ),
     )  # fmt: skip
@@ -202,9 +202,11 @@ class AlertRepository:
         """Read one alert of an owner, or of anybody."""
         return self._alerts.find(_alert.id == alert_id, *_owned(owner_id), is_held=is_held)
 
-    def find_number(self, run_id: UUID, rule: str, number: int) -> AlertRecord | None:
-        """Read one alert of a rule of a run."""
-        return self._alerts.find(_alert.run_id == run_id, _alert.rule == rule, _alert.number == number)
+    def find_last(self, run_id: UUID, rule: str) -> AlertRecord | None:
+        """Read the newest alert of a rule of a run."""
+        of_rule = (_alert.run_id == run_id, _alert.rule == rule)
+        found = self._alerts.read(*of_rule, order=(_alert.number.desc(),), limit=1)
+        return found[0] if found else None
 
     def change(self, alert_id: UUID, **values: Any) -> None:
         """Change an alert."""

@@ -127,6 +127,10 @@ class NoticeRepository:
         """Note what became of a notice that has not arrived before."""
         self._rows.change(_notice.id == notice_id, *_waits, **values)
 
+    def all_of_run(self, run_id: UUID) -> list[NoticeRecord]:
+        """Read the notices about a run, in order."""
+        return self._rows.read(_notice.group_key.startswith(f"{run_id}:"), order=(_notice.created_at, _notice.version))
+
     def is_due(self) -> bool:
         """Tell whether a notice waits to be sent now."""
         return self._rows.count(*_waits, _notice.next_at <= self._tx.now()) > 0

@@ -13,9 +13,9 @@ from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import Transaction, UnitOfWork
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import EventOrigin, RunClaim, RunReason
-from grid.services.alerts.recording import record_alert_events
 from grid.services.live.effects import fail
 from grid.services.live.limits import LiveLimits
+from grid.services.live.rule_transitions import record_alert_events
 
 # Stored however many events a run has.
 ALWAYS_STORED: Final = frozenset(

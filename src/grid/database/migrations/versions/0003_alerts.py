@@ -182,7 +182,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_alert_transitions_engine",
         "alert_transitions",
-        ["run_id", "rule", "tick", "alert", "before", "after"],
+        ["run_id", "rule", "tick", "before", "after"],
         unique=True,
         sqlite_where=sa.text("actor = 'engine'"),
         postgresql_where=sa.text("actor = 'engine'"),
@@ -292,6 +292,7 @@ def upgrade() -> None:
         sa.Column("metric_cover", sa.String(length=16), nullable=True),
         sa.Column("cover", sa.String(length=16), nullable=True),
         sa.Column("beneath", sa.String(length=16), nullable=True),
+        sa.Column("counted_from", UTCDateTime(), nullable=True),
         sa.Column("alert", sa.Integer(), nullable=False),
         sa.Column("machine", Json, nullable=True),
         sa.Column("next_n", sa.Integer(), nullable=False),

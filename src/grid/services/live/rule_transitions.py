@@ -18,6 +18,7 @@ from grid.schemas.alerts import COVERS, VALUE_STATES, AlertState
 from grid.schemas.live import EventOrigin
 
 ALERT_EVENT: Final = "alert"  # kind of the event by which a run tells of a transition
+DEFAULT_SEVERITY: Final = "medium"  # of a rule that names none
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,19 @@ def record_alert_events(tx: Transaction, run: LiveRunRecord, events: Iterable[Ne
 
 def record_engine_change(tx: Transaction, run: LiveRunRecord, change: Change) -> bool:
     """Store a transition that the engine has decided; False where it has been stored before."""
-    state = find_or_start(tx, run, change.rule, change.rule_version)
+    state, last = find_or_start(tx, run, change.rule, change.rule_version), tx.alerts.find_last(run.id, change.rule)
+    number = find_number(change, last)
     part = "cover" if change.after in COVERS or change.before in COVERS else "value"
-    if not _add(tx, run, change, state, part, "engine"):
+    if not _add(tx, run, change, state, number, part, "engine"):
         return False
-    values: dict[str, Any] = {"version": change.rule_version, "alert": max(state.alert, change.alert)}
+    values: dict[str, Any] = {"version": change.rule_version, "alert": number}
     if change.after in COVERS:
         values["metric_cover"] = change.after
     else:
         values["value"] = change.after
         if change.before in COVERS:
             values["metric_cover"] = None
-    _advance(tx, state, change, **values)
-    _follow(tx, run, change)
+    _follow(tx, run, _advance(tx, state, change, **values), change, last)
     return True
 
 
@@ -109,10 +110,25 @@ def record_service_change(
         part: `value` of a rule in wall time, or `cover` of any.
         values: Further columns of the state.
     """
-    _add(tx, run, change, state, part, "service")
-    after = _advance(tx, state, change, **values)
-    _follow(tx, run, change)
+    last = tx.alerts.find_last(run.id, change.rule)
+    number = find_number(change, last)
+    _add(tx, run, change, state, number, part, "service")
+    after = _advance(tx, state, change, **values, alert=number)
+    _follow(tx, run, after, change, last)
     return after
+
+
+def find_number(change: Change, last: AlertRecord | None) -> int:
+    """Return the number of the alert that a transition is about.
+
+    The engine counts anew where a rule was removed and comes back; alerts of a rule of a run are counted on.
+    """
+    return (last.number if last is not None else 0) + (1 if is_new_alert(change) else 0)
+
+
+def is_new_alert(change: Change) -> bool:
+    """True where a rule fires, and not again after it held."""
+    return change.after == "firing" and change.before in ("ok", "pending")
 
 
 def find_or_start(tx: Transaction, run: LiveRunRecord, rule: str, version: int) -> RuleStateRecord:
@@ -121,16 +137,20 @@ def find_or_start(tx: Transaction, run: LiveRunRecord, rule: str, version: int) 
     if state is not None:
         return state
     state = RuleStateRecord(
-        run.id, rule, version, None, None, "ok", None, None, None, 0, None, 1, tx.now(), run.tick
+        run_id=run.id, rule=rule, version=version, definition=None, origin=None, value="ok", metric_cover=None,
+        cover=None, beneath=None, counted_from=None, alert=0, machine=None, next_n=1, changed_at=tx.now(),
+        tick=run.tick,
     )  # fmt: skip
     tx.alert_rules.states.add([vars(state)])
     return state
 
 
-def _add(tx: Transaction, run: LiveRunRecord, change: Change, state: RuleStateRecord, part: str, actor: str) -> bool:
+def _add(
+    tx: Transaction, run: LiveRunRecord, change: Change, state: RuleStateRecord, number: int, part: str, actor: str
+) -> bool:
     return tx.alerts.add_transition(
         TransitionRecord(
-            run.id, change.rule, state.next_n, change.tick, change.time_s, tx.now(), change.alert, part, change.before,
+            run.id, change.rule, state.next_n, change.tick, change.time_s, tx.now(), number, part, change.before,
             change.after, change.cause, change.value, change.value_hex, change.threshold, change.rule_version, actor,
         )
     )  # fmt: skip
@@ -142,29 +162,30 @@ def _advance(tx: Transaction, state: RuleStateRecord, change: Change, **values: 
     return replace(state, **values)
 
 
-def _follow(tx: Transaction, run: LiveRunRecord, change: Change) -> None:
+def _follow(
+    tx: Transaction, run: LiveRunRecord, state: RuleStateRecord, change: Change, last: AlertRecord | None
+) -> None:
     """Raise, change or end the alert of a rule."""
-    known = tx.alerts.find_number(run.id, change.rule, change.alert) if change.alert else None
-    if change.after == "firing" and known is None and change.alert:
-        _raise_alert(tx, run, change)
-    elif known is not None and known.state.is_active:
-        _change_alert(tx, known, change)
+    if is_new_alert(change):
+        _raise_alert(tx, run, state, change)
+    elif last is not None and last.state.is_active:
+        _change_alert(tx, last, change)
 
 
-def _raise_alert(tx: Transaction, run: LiveRunRecord, change: Change) -> None:
-    state = tx.alert_rules.find_state(run.id, change.rule)
-    definition = state.definition if state is not None and state.version == change.rule_version else None
+def _raise_alert(tx: Transaction, run: LiveRunRecord, state: RuleStateRecord, change: Change) -> None:
+    definition = state.definition
+    if definition is not None and definition.get("version", 1) != change.rule_version:
+        definition = None  # another version fired than the one that is known; the loop looks it up
     alert = AlertRecord(
-        id=new_id(), run_id=run.id, owner_id=run.owner_id, rule=change.rule, number=change.alert,
-        rule_version=change.rule_version, definition=definition, severity=(definition or {}).get("severity"),
+        id=new_id(), run_id=run.id, owner_id=run.owner_id, rule=change.rule, number=state.alert,
+        rule_version=change.rule_version, definition=definition,
+        severity=None if definition is None else definition.get("severity", DEFAULT_SEVERITY),
         region=(definition or {}).get("region"), state=AlertState.FIRING, cover=None, value=change.value,
         threshold=change.threshold, first_tick=change.first_tick, first_value=change.first_value,
         fired_tick=change.tick, fired_time_s=change.time_s, fired_at=tx.now(), ended_tick=None, ended_at=None,
         ended_by=None, acknowledged_by=None, acknowledged_at=None, note=None, inhibited_by=None, silence_id=None,
         incident_id=None,
     )  # fmt: skip
-    if definition is not None and alert.severity is None:  # a default that `Rule.to_json` leaves out
-        alert = replace(alert, severity="medium")
     tx.alerts.add(dict(vars(alert)))
 
 

@@ -12,7 +12,7 @@ from tests.support.ledgers import add_owner
 from grid.schemas.alerts import AlertState
 from grid.schemas.live import RunReason
 from grid.services import live
-from grid.services.alerts.recording import Change
+from grid.services.live.rule_transitions import Change
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_ticks_that_are_computed_again_add_nothing(uow, held):
     for _ in range(3):
         live.record_events(uow, held, events)
         with uow.begin() as tx:  # even where the event itself was dropped, and comes as a new one
-            from grid.services.alerts.recording import record_alert_events
+            from grid.services.live.rule_transitions import record_alert_events
 
             record_alert_events(tx, tx.live_runs.hold(held.run_id), events)
 
