@@ -33,9 +33,11 @@ MIN_KEY_BYTES: Final = 32  # as long as the hash (RFC 7518, section 3.2)
 MOST_VERIFIED: Final = 1_000  # tokens, whose check is not repeated while they are good
 MAX_TOKEN_LENGTH: Final = 2048  # ours have about 430
 REFRESH_PREFIX: Final = "grid_rt_"  # so that scanners for leaked secrets know one when they see it
+TICKET_PREFIX: Final = "grid_st_"
 
 _SEGMENTS: Final = re.compile(r"[A-Za-z0-9_-]{1,1500}\.[A-Za-z0-9_-]{1,1500}\.[A-Za-z0-9_-]{43}", re.ASCII)
 _REFRESH: Final = re.compile(REFRESH_PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
+_TICKET: Final = re.compile(TICKET_PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
 _HEADER_KEYS: Final = frozenset({"alg", "typ", "kid"})
 _CLAIMS: Final = frozenset({"typ", "iss", "aud", "sub", "exp", "nbf", "iat", "jti", "sid"})
 
@@ -195,6 +197,18 @@ def make_refresh_token() -> str:
 
 def digest_refresh_token(token: str) -> str | None:
     """Return the SHA-256 that stands for a refresh token, hexadecimal; None if it cannot be one of ours."""
-    if _REFRESH.fullmatch(token) is None:
-        return None
+    return _digest(token) if _REFRESH.fullmatch(token) else None
+
+
+def make_stream_ticket() -> str:
+    """Make an opaque ticket with 256 random bits."""
+    return TICKET_PREFIX + secrets.token_urlsafe(32)
+
+
+def digest_stream_ticket(ticket: str) -> str | None:
+    """Return the SHA-256 that stands for a ticket, hexadecimal; None if it cannot be one of ours."""
+    return _digest(ticket) if _TICKET.fullmatch(ticket) else None
+
+
+def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("ascii")).hexdigest()

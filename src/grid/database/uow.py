@@ -30,6 +30,7 @@ from grid.database.renders import RenderRepository
 from grid.database.sessions import SessionRepository
 from grid.database.silences import SilenceRepository
 from grid.database.sweeps import SweepRepository
+from grid.database.tickets import TicketRepository
 from grid.database.transaction import DatabaseTransaction
 from grid.database.transitions import TransitionRepository
 from grid.database.users import UserRepository
@@ -104,6 +105,11 @@ class Transaction(DatabaseTransaction):
     def sessions(self) -> SessionRepository:
         """Sessions and their refresh tokens."""
         return SessionRepository(self)
+
+    @cached_property
+    def tickets(self) -> TicketRepository:
+        """Tickets of streams."""
+        return TicketRepository(self)
 
     @cached_property
     def live_runs(self) -> LiveRunRepository:

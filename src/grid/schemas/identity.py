@@ -67,6 +67,17 @@ class MeOut(BaseModel):
     session_id: UUID
 
 
+class TicketIn(_In):
+    """A request for a ticket; it has no members yet."""
+
+
+class TicketOut(BaseModel):
+    """A ticket that opens one stream, once."""
+
+    ticket: str
+    expires_in: int = Field(description="Seconds in which it can be used")
+
+
 class UserOut(BaseModel):
     """A user, as an administrator sees them."""
 

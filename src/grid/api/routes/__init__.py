@@ -15,6 +15,7 @@ from grid.api.routes import (
     scenarios,
     simulations,
     sweeps,
+    tickets,
     users,
 )
 
@@ -31,5 +32,6 @@ API_ROUTERS: tuple[Router, ...] = (
     live_rules.router,
     auth.router,
     users.router,
+    tickets.router,
 )
 ROOT_ROUTERS: tuple[Router, ...] = (health.router, metrics.router, docs.router)  # for probes and browsers
