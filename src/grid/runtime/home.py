@@ -7,7 +7,6 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from uuid import UUID
 
 from grid.core.errors import ConfigurationError
 from grid.runtime.processes import find_start_time, is_same_process
@@ -186,8 +185,3 @@ def _read_json(path: Path) -> dict[str, object]:
     except (OSError, ValueError):
         return {}
     return words if isinstance(words, dict) else {}
-
-
-def find_live_socket(run_folder: Path, run_id: UUID, epoch: int) -> Path:
-    """Return the path at which the child of a live run answers servers that have viewers of it."""
-    return run_folder / f"live-{run_id.hex}-{epoch}.sock"

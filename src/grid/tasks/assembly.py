@@ -16,7 +16,8 @@ from grid.core.settings import Settings
 from grid.database.engine import create_database
 from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener, UnixDoorbell
-from grid.runtime.home import find_live_socket, open_home
+from grid.runtime.home import open_home
+from grid.runtime.live.bus_wire import name_socket
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotFactory
 from grid.runtime.store import LocalArtifactStore
@@ -169,7 +170,7 @@ def make_live(
             register.remove()
 
     def socket_of(claim: RunClaim) -> str:
-        return str(find_live_socket(dependencies.run_folder, claim.run_id, claim.epoch))
+        return str(dependencies.run_folder / name_socket(claim.run_id, claim.epoch))
 
     return LiveSupervisor(
         ledger,

@@ -143,13 +143,13 @@ def pack_json(kind: Kind, document: Mapping[str, Any]) -> bytes:
 
 def name_socket(run_id: UUID, epoch: int) -> str:
     """The name of a run's socket in the folder of sockets."""
-    return f"live-{run_id}-{epoch}.sock"
+    return f"frames-{run_id}-{epoch}.sock"
 
 
 def find_socket(folder: Path, run_id: UUID) -> tuple[int, Path] | None:
     """The newest epoch of a run that has a socket, and the socket; None where there is none."""
     found = []
-    for path in folder.glob(f"live-{run_id}-*.sock"):
+    for path in folder.glob(f"frames-{run_id}-*.sock"):
         epoch = path.stem.rpartition("-")[2]
         if epoch.isascii() and epoch.isdecimal():
             found.append((int(epoch), path))

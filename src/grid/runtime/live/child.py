@@ -6,14 +6,19 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from grid.core.errors import GridError, InputError, StorageFullError
+from grid.core.logging import get_logger
 from grid.engine.errors import CheckpointError
 from grid.engine.version import compute_numerics_version
 from grid.runtime.live.loop import LiveLoop
 from grid.runtime.live.messages import EndReason, RunEnded, StartRun
+from grid.runtime.live.publisher import FramePublisher
 from grid.runtime.live.snapshots import SnapshotWriter, read_state
 from grid.runtime.store import LocalArtifactStore
+
+log = get_logger(__name__)
 
 UNPACED_NICE = 10  # of a run without a pace: it takes what others leave
 
@@ -75,7 +80,8 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
     saved, wrong = read_state(store, start.snapshots)
     try:
         keeper = None if start.run_id is None else SnapshotWriter(store, start.run_id, start.epoch, channel)
-        loop = LiveLoop(replace(start, saved=saved), channel, keeper=keeper)
+        viewers = _open_viewers(start)
+        loop = LiveLoop(replace(start, saved=saved), channel, keeper=keeper, viewers=viewers)
     except CheckpointError as error:
         _end(channel, "other_numerics", str(error))
         return
@@ -92,6 +98,22 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
         loop.run()
     except StorageFullError as error:
         _end(channel, "storage_full", str(error), tick=loop.session.tick)
+    finally:
+        if viewers is not None:
+            viewers.close(is_final=True)
+
+
+def _open_viewers(start: StartRun) -> FramePublisher | None:
+    """Listen for servers with viewers; without a socket the run goes on unseen."""
+    if not start.socket or start.run_id is None:
+        return None
+    publisher = FramePublisher(Path(start.socket), start.run_id, start.epoch)
+    try:
+        publisher.start()
+    except OSError as error:
+        log.warning("live.no_pictures", reason=str(error))
+        return None
+    return publisher
 
 
 def _end(channel: LockedChannel, reason: EndReason, message: str, *, tick: int = 0) -> None:

@@ -6,10 +6,13 @@ ticks, at least every two of them.
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol, cast
+
+import numpy as np
 
 from grid.core.errors import GridError, InputError
 from grid.engine.errors import DivergedError
@@ -18,8 +21,10 @@ from grid.engine.live.commands import Command, Kind, find_platform
 from grid.engine.live.errors import RefusedChangeError
 from grid.engine.live.rule_definition import Rule
 from grid.engine.live.scene import Scene
-from grid.engine.live.session import Session
+from grid.engine.live.session import FIELDS, FieldName, Session
 from grid.engine.live.summary import TickSummary
+from grid.engine.values.operations import FloatArray
+from grid.runtime.live.frame_cache import Picture
 from grid.runtime.live.messages import (
     CaughtUp,
     Committed,
@@ -34,6 +39,7 @@ from grid.runtime.live.messages import (
     Refused,
     RunEnded,
     RunStarted,
+    Sample,
     Saved,
     Snapshotted,
     StartRun,
@@ -41,8 +47,10 @@ from grid.runtime.live.messages import (
 )
 from grid.runtime.live.pacing import Pace, PaceWatch, Speed
 from grid.runtime.live.sampling import RowBuilder, SampleBuilder
+from grid.schemas.frames import FrameFlag
 
 LOOK_S = 0.1  # [s] between two samples and batches of events
+SHOW_S = 0.25  # [s] for which a viewer who comes in a pause waits for a picture
 LEAST_WAIT_S = 1e-3  # [s] for which the pipe is waited for while events are to be told
 MOST_LEAD = 8  # [-] ticks ahead of the current one for a command
 
@@ -99,6 +107,39 @@ class InlineKeeper:
         return (), None
 
 
+class Viewers(Protocol):
+    """Servers that show a run to people (`grid.runtime.live.publisher.FramePublisher`)."""
+
+    def wanted(self, now: float, tick: int | None = None, /) -> tuple[FieldName, ...]:
+        """Fields of which a picture is due."""
+
+    def offer(self, picture: Picture, /) -> None:
+        """Take a picture; never blocks."""
+
+    def offer_sample(self, sample: Sample, /) -> None:
+        """Take a sample; never blocks."""
+
+    def offer_events(self, *events: LiveEvent) -> None:
+        """Take note of events; never blocks."""
+
+
+class NoViewers:
+    """Nobody looks."""
+
+    def wanted(self, _now: float, _tick: int | None = None) -> tuple[FieldName, ...]:
+        """Nothing."""
+        return ()
+
+    def offer(self, _picture: Picture) -> None:
+        """Drop it."""
+
+    def offer_sample(self, _sample: Sample) -> None:
+        """Drop it."""
+
+    def offer_events(self, *_events: LiveEvent) -> None:
+        """Drop them."""
+
+
 class LiveLoop:
     """A run, its pace and its supervisor.
 
@@ -107,6 +148,7 @@ class LiveLoop:
         channel: To the supervisor.
         clock: Monotonic time [s].
         keeper: Stores states; None: they are sent where somebody asks.
+        viewers: Who gets pictures; None: nobody.
     """
 
     def __init__(
@@ -115,8 +157,11 @@ class LiveLoop:
         channel: Channel,
         clock: Callable[[], float] = time.monotonic,
         keeper: SnapshotKeeper | None = None,
+        viewers: Viewers | None = None,
     ) -> None:
         self._channel, self._now, self._start = channel, clock, start
+        self._viewers = viewers if viewers is not None else NoViewers()
+        self._is_catching_up = True
         self._keeper = keeper if keeper is not None else InlineKeeper(channel)
         scene = Scene.from_json(start.scene)
         plan: Clock = plan_clock(scene, float(start.tick_s), method=start.method)
@@ -179,6 +224,8 @@ class LiveLoop:
             self._advance(is_paced=False)
             self._drain(0.0)
             self._tell()
+            self._show()
+        self._is_catching_up = False
         if self._start.epoch > 1 or self._start.until > before:
             self._note("resumed", "run", {"from_tick": before, "to_tick": self.session.tick}, "wall")
         now = self._now()
@@ -205,6 +252,20 @@ class LiveLoop:
             if self._keeper.is_due(self._now()):
                 self._keep(0)
         self._tell()
+        self._show()
+
+    def _show(self) -> None:
+        """Hand over the fields of which a picture is due."""
+        session = self.session
+        names = self._viewers.wanted(self._now(), session.tick)
+        if not names:
+            return
+        known = FIELDS if session.scene.structure is not None else FIELDS[:1]
+        fields = {name: _without_outside(session, session.field(name)) for name in names if name in known}
+        flags = FrameFlag.LUMPED if session.summary.model == "lumped" else FrameFlag(0)
+        flags |= FrameFlag.CATCHING_UP if self._is_catching_up else FrameFlag(0)
+        flags |= FrameFlag.PAUSED if self.pace.is_paused else FrameFlag(0)
+        self._viewers.offer(Picture(session.tick, session.time, int(flags), time.time_ns() // 1_000_000, fields))
 
     def _keep(self, seq: int) -> None:
         """Have the state stored; whatever the run has said up to it is told before."""
@@ -213,8 +274,10 @@ class LiveLoop:
         self._keeper.keep(self.session, seq)
 
     def _shorten(self, seconds: float) -> float:
-        """A wait that does not outlast the next batch of events and samples."""
-        return min(seconds, max(LEAST_WAIT_S, self._looked + LOOK_S - self._now())) if self._events else seconds
+        """A wait that does not outlast the next batch of events and samples, nor a viewer's patience in a pause."""
+        if self._events:
+            seconds = min(seconds, max(LEAST_WAIT_S, self._looked + LOOK_S - self._now()))
+        return min(seconds, SHOW_S)
 
     def _is_held(self) -> bool:
         """True while a command of the tick that comes next is not in the database yet."""
@@ -342,8 +405,20 @@ class LiveLoop:
         sample, rows = self._samples.take(self._shown), self._rows.take()
         if self._events or rows or sample is not None:
             self._channel.send(Looked(tuple(self._events), sample, rows))
+            self._viewers.offer_events(*self._events)
             self._events = []
+        if sample is not None:
+            self._viewers.offer_sample(sample)
         self._looked = now
+
+
+def _without_outside(session: Session, field: FloatArray) -> FloatArray:
+    """A field with no value in the cells that are no part of the body."""
+    inside = session.plan.space.inside
+    if inside is None:
+        return field
+    shown: FloatArray = np.where(inside.reshape(field.shape), field, math.nan)
+    return shown
 
 
 def _plain(summary: TickSummary) -> dict[str, Any]:

@@ -300,7 +300,7 @@ def test_the_end_is_told_and_the_socket_removed(publisher, connect, is_final):
 def test_the_socket_is_private_found_by_its_run_and_rung_by_no_bell(publisher):
     assert publisher.path.stat().st_mode & 0o777 == 0o600
     assert publisher.path.parent.stat().st_mode & 0o777 == 0o700
-    (publisher.path.parent / f"live-{RUN}-x.sock").touch()
+    (publisher.path.parent / f"frames-{RUN}-x.sock").touch()
     (publisher.path.parent / name_socket(RUN, EPOCH - 1)).touch()
     assert find_socket(publisher.path.parent, RUN) == (EPOCH, publisher.path)
     UnixDoorbell(publisher.path.parent).ring("live")
