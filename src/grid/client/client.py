@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
@@ -11,12 +12,14 @@ from uuid import UUID, uuid4
 import httpx
 
 from grid.client import calls
+from grid.client.async_engine import AsyncEngine
 from grid.client.calls import API, Call, Id, JobFilters, Submission, require_success
 from grid.client.credentials import LocalCredential
+from grid.client.engine import Engine
 from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError, SweepUnsuccessfulError
 from grid.client.events import Event, EventReader
 from grid.client.folder import read_address
-from grid.client.sender import TIMEOUT, UNAUTHORIZED, Sender, TokenSource, name_cause, no_token
+from grid.client.sender import LONG, TIMEOUT, UNAUTHORIZED, Sender, TokenSource, name_cause, no_token
 from grid.core.settings import Settings
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import JobOut, SubmissionOut, SweepOut, SweepRow
@@ -28,7 +31,6 @@ T = TypeVar("T")
 
 PART = 200  # rows of one answer where a whole list is read: the most that the service gives at once
 POINTS = 1000  # points of a sweep in one answer, likewise
-LONG = httpx.Timeout(120.0, connect=3.0)  # [s] results are made when they are asked for
 STREAM = httpx.Timeout(45.0, connect=3.0)  # [s] three pings late is dead
 
 
@@ -66,6 +68,11 @@ class GridClient(Sender):
         client._prove = credential.proven
         return client
 
+    @cached_property
+    def engine(self) -> Engine:
+        """Verbs of live runs."""
+        return Engine(self)
+
     # The verbs that are more than one call; every other is `client.send(calls.VERB(...))`, with a short form below.
 
     def submit(self, **submission: Unpack[Submission]) -> SubmissionOut:
@@ -74,13 +81,7 @@ class GridClient(Sender):
         A key of its own goes along, so that a submission that is sent again after a lost answer is not made twice.
         """
         submission.setdefault("idempotency_key", str(uuid4()))
-        call = calls.submit(**submission)
-        try:
-            return self.send(call, timeout=LONG)
-        except ServerUnreachableError as error:
-            if not isinstance(error.__cause__, httpx.ReadError | httpx.RemoteProtocolError | httpx.ReadTimeout):
-                raise
-            return self.send(call, timeout=LONG)
+        return self.send_surely(calls.submit(**submission), timeout=LONG)
 
     def get_job(self, job_id: Id) -> JobOut:
         """Show one job."""
@@ -236,6 +237,11 @@ class AsyncGridClient:
         self.address = address.rstrip("/")
         self._token = token or no_token
         self._http = httpx.AsyncClient(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
+
+    @cached_property
+    def engine(self) -> AsyncEngine:
+        """Verbs of live runs."""
+        return AsyncEngine(self)
 
     async def __aenter__(self) -> Self:
         return self

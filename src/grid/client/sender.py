@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 UNAUTHORIZED = 401  # HTTP status: the token is not, or no longer, taken
 TIMEOUT = httpx.Timeout(30.0, connect=3.0)  # [s] of a call that only reads or writes the database
+LONG = httpx.Timeout(120.0, connect=3.0)  # [s] results are made when they are asked for
 
 
 class TokenSource(Protocol):
@@ -76,6 +77,15 @@ class Sender:
             if response.status_code != UNAUTHORIZED or call.is_open:
                 break  # else the session was ended or the keys changed: one try with a new token
         return call.read(require_success(response))
+
+    def send_surely(self, call: Call[T], *, timeout: httpx.Timeout = TIMEOUT) -> T:
+        """Send a call that acts once however often it is sent, and send it again where its answer was lost."""
+        try:
+            return self.send(call, timeout=timeout)
+        except ServerUnreachableError as error:
+            if not isinstance(error.__cause__, httpx.ReadError | httpx.RemoteProtocolError | httpx.ReadTimeout):
+                raise
+            return self.send(call, timeout=timeout)
 
     def _authorization(self, *, renew: bool = False) -> dict[str, str]:
         token = self._token(renew=renew)
