@@ -6,7 +6,6 @@ from typing import Any
 from grid.database.alert_rules import RuleStateRecord
 from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import Transaction
-from grid.plugins.registry import Registry
 from grid.schemas.alerts import AlertState
 from grid.services.alerts.covers import Covered, Sighting, apply_input, list_inputs
 from grid.services.alerts.definitions import Definition, find_definitions
@@ -35,12 +34,11 @@ class _Step:
     values: dict[str, Any]
 
 
-def evaluate_run(tx: Transaction, registry: Registry, run: LiveRunRecord, *, writes: bool) -> bool:
+def evaluate_run(tx: Transaction, run: LiveRunRecord, *, writes: bool) -> bool:
     """Evaluate the rules of a run; return whether anything is new.
 
     Args:
         tx: A transaction; one that may write where `writes`.
-        registry: Brings the rules of scenarios.
         run: As it was read in this transaction.
         writes: Hold the run and store what is new; else only tell whether there is anything.
     """
@@ -49,7 +47,7 @@ def evaluate_run(tx: Transaction, registry: Registry, run: LiveRunRecord, *, wri
         if held is None:
             return False
         run = held
-    definitions, states = find_definitions(tx, registry, run), {s.rule: s for s in tx.alert_rules.states_of([run.id])}
+    definitions, states = find_definitions(tx, run), {s.rule: s for s in tx.alert_rules.states_of([run.id])}
     seen, metrics = Sighting.of(run, tx.now()), read_run_metrics(tx, run)
     if seen.phase == "waits" and not states:
         return False

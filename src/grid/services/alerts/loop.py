@@ -21,7 +21,6 @@ from grid.database.notices import NoticeGroupRecord
 from grid.database.silences import SilenceRecord
 from grid.database.uow import Transaction, UnitOfWork
 from grid.database.windows import Window
-from grid.plugins.registry import Registry
 from grid.schemas.alerts import IncidentState
 from grid.schemas.live import RUN_TERMINAL, RunState
 from grid.services.alerts.evaluation import evaluate_run
@@ -48,7 +47,6 @@ class AlertLoop:
 
     Args:
         uow: Where everything is.
-        registry: Brings the rules of scenarios.
         notifiers: Names of those that get notices.
         pace: Times of notices.
         follow: Called with the active alerts in the transaction that has evaluated them: incidents.
@@ -56,7 +54,6 @@ class AlertLoop:
     """
 
     uow: UnitOfWork
-    registry: Registry
     notifiers: Sequence[str] = ("log",)
     pace: NoticePace = field(default_factory=NoticePace)
     follow: Follow = lambda tx, alerts: None  # noqa: ARG005 - nothing follows
@@ -86,11 +83,11 @@ class AlertLoop:
     def _evaluate(self, run_id: UUID) -> None:
         with self.uow.read() as tx:
             run = tx.live_runs.find(run_id)
-            if run is None or not evaluate_run(tx, self.registry, run, writes=False):
+            if run is None or not evaluate_run(tx, run, writes=False):
                 return
         with self.uow.begin() as tx:
             if take_lock(tx) and (held := tx.live_runs.hold(run_id)) is not None:
-                evaluate_run(tx, self.registry, held, writes=True)
+                evaluate_run(tx, held, writes=True)
 
     def _judge(self, tx: Transaction) -> None:
         """Find what is covered, and tell what is not."""
