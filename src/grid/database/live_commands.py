@@ -102,6 +102,11 @@ class LiveCommandRecord:
     effective: JsonObject | None
     applied_at: datetime | None
 
+    @property
+    def known(self) -> int | None:
+        """Tick from which on the run prepares for it: 0 for what its scenario scheduled, None for what came later."""
+        return 0 if self.actor_id is None and self.at_s is not None else None
+
 
 @dataclass(frozen=True)
 class CommandSettlement:

@@ -30,9 +30,9 @@ def test_a_run_waits_with_its_first_commands_event_and_audit_entry(uow, owner):
     assert (run.load_share, run.wanted, run.time_s) == (pytest.approx(0.6), "run", 0.0)
     assert words.get(uow, run.id) == run
     with uow.read() as tx:
-        assert [(one.seq, one.at_s, one.tick) for one in tx.live_commands.read(run.id)] == [
-            (1, 1.5, None),
-            (2, 3.0, None),
+        assert [(one.seq, one.at_s, one.tick, one.known) for one in tx.live_commands.read(run.id)] == [
+            (1, 1.5, None, 0),
+            (2, 3.0, None, 0),
         ]
         assert [(one.n, one.kind, one.payload["state"]) for one in tx.live_events.read(run.id)] == [
             (1, "state", "queued")

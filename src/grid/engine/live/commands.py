@@ -33,16 +33,20 @@ class Command:
         kind: One of `KINDS`.
         payload: As JSON: the event; `{"seq": n}` of the event to end; `{"model": policy}`; or `{"rules": [...]}`.
         tick: At whose beginning it takes effect.
+        known: Tick from which on the run prepares for it, as the lumped model does for scheduled loads; None: it does
+            not. What a run prepares for changes its physics, so it must not follow from when the command was heard of.
     """
 
     seq: int
     kind: Kind
     payload: Mapping[str, Any]
     tick: int
+    known: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The command as a line of the log."""
-        return {"seq": self.seq, "kind": self.kind, "payload": dict(self.payload), "tick": self.tick}
+        line = {"seq": self.seq, "kind": self.kind, "payload": dict(self.payload), "tick": self.tick}
+        return line if self.known is None else {**line, "known": self.known}
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,10 @@ def read_commands(raw: Iterable[object]) -> Iterator[Command]:
             raise FieldError("log", f"at most {MAX_COMMANDS} commands")
         reader = CaseReader()
         names = ("seq", "kind", "payload", "tick")
-        fields = reader.read_mapping(f"log[{index}]", line, allowed=names, required=names)
+        fields = reader.read_mapping(f"log[{index}]", line, allowed=(*names, "known"), required=names)
         seq, tick = (reader.read_integer(f"log[{index}].{name}", fields.get(name)) for name in ("seq", "tick"))
         kind = reader.read_choice(f"log[{index}].kind", fields.get("kind"), KINDS)
+        known = reader.read_integer(f"log[{index}].known", fields["known"]) if "known" in fields else None
         payload = fields.get("payload")
         if not isinstance(payload, Mapping):
             reader.refuse(f"log[{index}].payload", "an object")
@@ -122,5 +127,7 @@ def read_commands(raw: Iterable[object]) -> Iterator[Command]:
             raise FieldError(f"log[{index}]", "a command")
         if seq <= last or tick < 0:
             raise FieldError(f"log[{index}].seq", "above that of the line before, with a tick of 0 or more")
+        if known is not None and not 0 <= known <= tick:
+            raise FieldError(f"log[{index}].known", "0 to the tick of the command")
         last = seq
-        yield Command(seq, next(known for known in KINDS if known == kind), payload, tick)
+        yield Command(seq, next(each for each in KINDS if each == kind), payload, tick, known)

@@ -104,8 +104,9 @@ class Session:
         found = read_event(event, self.scene) if isinstance(event, Mapping) else event
         require_kind("event", found, Event, "an event, such as Burst")
         found.check(self.scene)
-        command = Command(self._last_seq + 1, "event", event_json(found), find_start(at_s, self.tick, self.clock))
-        return self.execute(command)
+        tick = find_start(at_s, self.tick, self.clock)
+        known = self.tick if tick > self.tick else None
+        return self.execute(Command(self._last_seq + 1, "event", event_json(found), tick, known))
 
     def end(self, seq: int) -> Effective:
         """End an event at the beginning of the next tick.
@@ -310,12 +311,15 @@ class Session:
             self._use(self.plan.with_regions(structure.loads))
 
     def _foresee_plan(self) -> LivePlan:
-        """The plan with the events that are scheduled, as far as is known now."""
-        numbers = tuple(command.seq for command in self.waiting)
+        """The plan with the scheduled events that the run prepares for now, as their commands say."""
+        known = [
+            one for one in self.waiting if one.kind == "event" and one.known is not None and one.known <= self.tick
+        ]
+        numbers = tuple(command.seq for command in known)
         if not numbers:
             return self.plan
         if self._foreseen is None or self._foreseen[0] is not self.plan or self._foreseen[1] != numbers:
-            changes = [self._make_change(command) for command in self.waiting if command.kind == "event"]
+            changes = [self._make_change(command) for command in known]
             self._foreseen = (self.plan, numbers, self.plan.with_changes(changes))
         return self._foreseen[2]
 

@@ -353,7 +353,7 @@ class LiveLoop:
     def _execute(self, command: LiveCommand) -> None:
         """Give a committed command to the session, which applies it at its tick."""
         kind = cast("Kind", command.kind)
-        given = Command(command.seq, kind, command.payload, command.tick or 0)
+        given = Command(command.seq, kind, command.payload, command.tick or 0, command.known)
         try:
             self.session.execute(given)
         except (RefusedChangeError, InputError) as error:

@@ -19,6 +19,7 @@ class LiveCommand:
         payload: As JSON.
         tick: At whose beginning it takes effect; None where the child proposes it.
         at_s: Simulated time for which it is scheduled [s]; None for as soon as may be.
+        known: Tick from which on the run prepares for it; None where it does not (`grid.engine.live.Command`).
     """
 
     seq: int
@@ -26,6 +27,7 @@ class LiveCommand:
     payload: Mapping[str, Any]
     tick: int | None = None
     at_s: float | None = None
+    known: int | None = None
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def make_start(claimed: ClaimedRun, log: ResumeLog, waiting: Sequence[LiveComman
 
 def make_command(record: LiveCommandRecord) -> LiveCommand:
     """A command as the child reads it."""
-    return LiveCommand(record.seq, record.kind.value, record.payload, record.tick, record.at_s)
+    return LiveCommand(record.seq, record.kind.value, record.payload, record.tick, record.at_s, record.known)
 
 
 def make_sample(row: SampleRow) -> Sample:

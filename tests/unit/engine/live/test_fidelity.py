@@ -1,5 +1,6 @@
 """Models of a live run: leave before a burst, return with hysteresis, and what the lumped model is off by."""
 
+import json
 import math
 from typing import Any
 
@@ -11,9 +12,10 @@ from tests.unit.engine.live.scenes import FILM, HELD, RADIATING
 
 from grid.core.errors import FieldError
 from grid.engine.live.clock import plan_clock
-from grid.engine.live.commands import Command
+from grid.engine.live.commands import Command, read_commands
 from grid.engine.live.errors import RefusedChangeError
 from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Flow, Overload
+from grid.engine.live.events_json import event_json
 from grid.engine.live.fidelity import SHAPE_TICKS
 from grid.engine.live.scene import Scene
 from grid.engine.live.session import Session, replay
@@ -232,6 +234,37 @@ def test_a_lumped_run_with_a_structure_goes_on_to_the_same_numbers_from_every_ti
         assert (resumed.summary, resumed.hash()) == seen[resumed.tick - 1]
         other.advance(3)
     np.testing.assert_array_equal(other.field("damage"), session.field("damage"))
+
+
+@pytest.mark.parametrize("at_s", [None, 250.0])
+@pytest.mark.parametrize("heat_flux", [20.0, 2e4])
+def test_a_replay_prepares_for_a_load_no_earlier_than_the_run_did(heat_flux: float, at_s: float | None) -> None:
+    """A weak load that comes without notice finds the lumped model without its shape; with notice it stays lumped."""
+    session = start()
+    session.advance(100)
+    session.apply(Flow("x_min", heat_flux, 100.0), at_s=at_s)
+    session.advance(100)
+    log = [json.loads(json.dumps(command.to_json())) for command in session.commands]
+    again = replay(session.scene, session.clock, read_commands(log), 200)
+    assert session.state.model.switches[0].reason == "loads"
+    assert again.state.model.switches == session.state.model.switches
+    assert again.hash() == session.hash()
+
+
+def test_nothing_prepares_for_a_command_that_does_not_say_when_it_was_known() -> None:
+    told, silent = start(), start()
+    event = event_json(Flow("x_min", 20.0, 100.0))
+    told.execute(Command(1, "event", event, 80, known=0))
+    silent.execute(Command(1, "event", event, 80))
+    for session in (told, silent):
+        session.advance(100)
+    assert not told.state.model.switches
+    assert [switch.tick for switch in silent.state.model.switches][:1] == [80]
+
+
+def test_a_command_is_known_at_its_tick_or_before() -> None:
+    with pytest.raises(FieldError, match="known"):
+        list(read_commands([{"seq": 1, "kind": "end-event", "payload": {"seq": 1}, "tick": 3, "known": 4}]))
 
 
 def test_shapes_are_forgotten_and_found_again_to_the_same_bytes() -> None:

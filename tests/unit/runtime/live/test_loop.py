@@ -253,3 +253,20 @@ def test_a_scene_that_is_none_is_refused_before_anything_is_told() -> None:
     with pytest.raises(Exception, match="required"):
         make()
     assert channel.sent == []
+
+
+def test_a_lumped_run_prepares_for_what_its_scenario_schedules_and_for_nothing_else_that_is_to_come() -> None:
+    """A weak load finds the lumped model where its scenario has scheduled it; one that somebody injects does not."""
+    film = {"type": "convection", "coefficient": 0.5, "ambient": 290.0}
+    scene = {"case": {**CASE, "boundaries": {"x_min": film}}, "fidelity": {"deviation_k": 5.0}}
+    weak = {"kind": "flow", "face": "x_min", "heat_flux_w_m2": 5.0, "duration_s": 5.0}
+    planned = LiveCommand(1, "event", weak, tick=40, at_s=10.0, known=0)
+    channel = FakeChannel([(5.0, propose(2, {**weak, "face": "x_max"}, at_s=40.0)), (12.0, control(3, "stop"))])
+    start = StartRun(scene, TICK, rate=RATE, log=(planned,))
+    ended = LiveLoop(start, channel, channel.clock).run()
+    assert [event.tick for event in channel.events("switch")] == [channel.proposed[2]]
+    log = [Command(1, "event", weak, 40, 0), Command(2, "event", {**weak, "face": "x_max"}, channel.proposed[2])]
+    built = Scene.from_json(scene)
+    again = replay(built, plan_clock(built, float(TICK)), log, ended.tick)
+    assert again.hash() == ended.field_sha256
+    assert [switch.tick for switch in again.state.model.switches] == [channel.proposed[2]]

@@ -85,7 +85,7 @@ def test_commands_of_a_scenario_lead_to_the_bytes_of_the_scenario(planner):
     from grid.engine.live import Command
 
     for seq, one in enumerate(planned.commands, start=1):
-        session.execute(Command(seq, one.kind.value, one.payload, one.tick))
+        session.execute(Command(seq, one.kind.value, one.payload, one.tick, None if one.at_s is None else 0))
     session.advance(expected.tick)
 
     assert session.hash() == expected.hash()
