@@ -8,7 +8,7 @@ import pytest
 
 from grid.engine.live.session import Session
 from grid.plugins.registry import load_registry
-from grid.runtime.live.scenario_run import ScenarioRun, run_scenario
+from grid.plugins.scenario_run import ScenarioRun, run_scenario
 
 SCENARIOS = dict(load_registry().scenarios())
 GRIDS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -106,7 +106,7 @@ def test_the_loads_of_a_cascade_add_up_at_every_tick(capacity: float) -> None:
     total = 16 * 100.0
     sums, survivors = [], []
 
-    def note(session: Session) -> None:
+    def note(session: Session, _changes: object) -> None:
         structure = session.state.structure
         assert structure is not None
         assert structure.loads is not None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from grid.engine.live.session import Session
     from grid.engine.live.summary import TickSummary
-    from grid.runtime.live.scenario_run import ScenarioRun
+    from grid.plugins.scenario_run import ScenarioRun
     from grid.schemas.scenarios import Scenario
 
 app = typer.Typer(name="scenarios", no_args_is_help=True, help="Scenarios of live runs, and their expected courses.")
@@ -132,13 +132,13 @@ def carry_out(
     """Run a scenario, with a bar where somebody looks."""
     from rich.progress import Progress
 
-    from grid.runtime.live.scenario_run import run_scenario
+    from grid.plugins.scenario_run import run_scenario
 
     ticks = scenario.timing(params).ticks
     with Progress(console=errors(), transient=True, disable=is_quiet or not errors().is_terminal) as progress:
         bar = progress.add_task(scenario.name, total=ticks)
 
-        def on_tick(session: "Session") -> None:
+        def on_tick(session: "Session", _changes: object) -> None:
             if session.tick % 16 == 0:
                 progress.update(bar, completed=session.tick)
 

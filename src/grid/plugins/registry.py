@@ -35,6 +35,10 @@ class Registry:
         """
         self._by_name = _by_name("simulation", simulations)
         self._scenarios = _by_name("scenario", scenarios)
+        for simulation in self._by_name.values():
+            use_scenarios = getattr(simulation, "use_scenarios", None)
+            if use_scenarios is not None and self._scenarios:
+                use_scenarios(self._scenarios)
 
     def simulations(self) -> Mapping[str, Simulation]:
         """All simulations by name."""

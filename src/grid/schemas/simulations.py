@@ -7,7 +7,8 @@ validating and pricing a point may load NumPy where the parameters cannot be rea
 where that takes long, an optional `is_cold()` says so, and they may be called before it. An optional `compile_ahead()`
 puts kernels into the cache, in a process of its own, once for a data folder or, where there is `needs_compiling()`, in
 one after the other as long as that says so. After it `calibrate()` is called there, where an optional
-`needs_calibration()` says that nobody has measured this machine yet.
+`needs_calibration()` says that nobody has measured this machine yet. An optional `use_scenarios(scenarios)` is
+called by the registry with the scenarios that are installed, by name.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -27,7 +27,7 @@ import sys
 from grid.plugins.registry import load_registry
 for simulation in load_registry().simulations().values():
     simulation.params_model.model_json_schema()
-    if simulation.name != "heat":
+    if simulation.name not in {"heat", "live"}:
         params = simulation.params_model()
         simulation.estimate(params), simulation.batch_key(params), simulation.numerics_version
 print(sorted(set(sys.modules) & {"numpy", "numba", "scipy", "matplotlib"}))

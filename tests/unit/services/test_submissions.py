@@ -441,3 +441,14 @@ def test_submissions_stored_together_are_what_they_are_alone_and_only_the_bad_on
     assert events == [result.subject for result in stored]
     assert [entry["subject"] for entry in audit.export(service.uow)] == events
     assert audit.verify(service.uow).is_intact
+
+
+def test_a_sweep_over_a_parameter_of_a_live_scenario_has_a_point_for_each_value(service):
+    body = {"simulation": "live", "params": {"scenario": "burst", "cells": [8, 8], "until_s": 50.0}}
+
+    result = service.submit(**body, sweep=[{"params.power": power} for power in (300.0, 600.0)])
+
+    found = [read_job(service, job_id).params for job_id in result.job_ids]
+    assert [(one["scenario"], one["params"]) for one in found] == [("burst", {"power": p}) for p in (300.0, 600.0)]
+    with pytest.raises(InvalidFieldsError, match=r"sweep\[1\]\.params\.power"):
+        service.submit(**body, sweep=[{"params.power": power} for power in (300.0, -1.0)])

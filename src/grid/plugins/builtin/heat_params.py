@@ -35,8 +35,12 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _PATH = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-def require_plain_json(problem: dict[str, Any]) -> None:
+def require_plain_json(problem: dict[str, Any], *, most_entries: int = MAX_ENTRIES) -> None:
     """Refuse what no database should keep, whatever it means: depth, size, numbers that are not finite, lone halves.
+
+    Args:
+        problem: JSON that somebody has sent.
+        most_entries: Values in all.
 
     Raises:
         FieldError: With a path of `problem`; the first trouble only.
@@ -48,8 +52,8 @@ def require_plain_json(problem: dict[str, Any]) -> None:
         seen += 1
         if depth > MAX_DEPTH:
             raise FieldError("", f"at most {MAX_DEPTH} levels deep")
-        if seen > MAX_ENTRIES:
-            raise FieldError("", f"at most {MAX_ENTRIES} entries in all")
+        if seen > most_entries:
+            raise FieldError("", f"at most {most_entries} entries in all")
         if isinstance(value, dict):
             for name in value:
                 _require_text(name)

@@ -1,6 +1,7 @@
 """The simulations and scenarios that come with Grid, brought through the hook that every plugin uses."""
 
 from grid.plugins.builtin.heat import Heat
+from grid.plugins.builtin.live import Live
 from grid.plugins.builtin.noop import Noop
 from grid.plugins.builtin.rod import HeatRod
 from grid.plugins.builtin.scenarios import (
@@ -21,7 +22,7 @@ from grid.schemas.simulations import Simulation
 @hookimpl
 def grid_simulations() -> list[Simulation]:
     """Return the built-in simulations, the most used first."""
-    return [HeatRod(), Heat(), Noop()]
+    return [HeatRod(), Heat(), Live(grid_scenarios()), Noop()]
 
 
 @hookimpl

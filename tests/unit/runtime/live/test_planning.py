@@ -13,9 +13,9 @@ from grid.engine.live import Session, plan_clock
 from grid.engine.live.commands import make_header
 from grid.engine.live.scene import Scene
 from grid.plugins.registry import load_registry
+from grid.plugins.scenario_run import run_scenario
 from grid.runtime.live.command_checks import HeldFaceError
 from grid.runtime.live.planning import LivePlanner
-from grid.runtime.live.scenario_run import run_scenario
 from grid.schemas.live import CommandKind, RunSpec
 
 CASE = {

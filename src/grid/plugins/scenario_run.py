@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from grid.engine.live.clock import plan_clock
+from grid.engine.live.fidelity_limits import Policy
 from grid.engine.live.rule_definition import Rule
 from grid.engine.live.rule_state import Transition
 from grid.engine.live.scene import Scene
 from grid.engine.live.session import Session
 from grid.engine.live.summary import TickSummary
 from grid.engine.space.interpolation import interpolate, widen
-from grid.schemas.scenarios import Expectation, Scenario
+from grid.schemas.scenarios import Expectation, Json, Scenario
 
 
 @dataclass
@@ -32,6 +33,7 @@ class ScenarioRun:
         fired: Tick at which each rule fired first.
         places: Temperatures at places, by place and tick, in the unit of the scene.
         found: What was expected, and what there was; None for what never happened.
+        beyond: What is expected after the end of the run.
     """
 
     session: Session
@@ -40,6 +42,11 @@ class ScenarioRun:
     fired: dict[str, int] = field(default_factory=dict)
     places: dict[tuple[tuple[float, ...], int], float] = field(default_factory=dict)
     found: list[tuple[Expectation, float | str | None]] = field(default_factory=list)
+    beyond: list[Expectation] = field(default_factory=list)
+
+
+# Called after every tick, with what the alert rules decided at it; False stops the run.
+OnTick = Callable[[Session, Sequence[Transition]], object]
 
 
 def run_scenario(
@@ -48,29 +55,33 @@ def run_scenario(
     cells: tuple[int, ...],
     *,
     method: str = "auto",
-    on_tick: Callable[[Session], None] | None = None,
+    model: Policy | None = None,
+    ticks: int | None = None,
+    on_begin: Callable[[Session], object] | None = None,
+    on_tick: OnTick | None = None,
 ) -> ScenarioRun:
-    """Run a scenario from its begin to its end, and find what its expectations ask for.
+    """Run a scenario from its begin, and find what its expectations ask for.
 
     Args:
         scenario: From the registry.
         params: Of its model.
         cells: Of the grid.
         method: Of `plan_clock`.
+        model: Who chooses between the lumped and the diffusive model; None: as the scenario has it.
+        ticks: How many; None: to the end of the scenario.
+        on_begin: Called before the first tick.
         on_tick: Called after every tick.
 
     Raises:
         FieldError: The scenario has no such grid.
         DivergedError: A temperature is no finite number.
     """
-    scene, timing = Scene.from_json(scenario.scene(params, cells)), scenario.timing(params)
-    rules = [Rule.from_json(rule) for rule in scenario.rules(params)]
-    session = Session(scene, plan_clock(scene, timing.tick_s, method=method), rules=rules)
-    for event in scenario.events(params):
-        session.apply(event["event"], at_s=event["at_s"])
+    session = start_scenario(scenario, params, cells, method=method, model=model)
+    if on_begin is not None:
+        on_begin(session)
     expected = scenario.expected(params)
     run, wanted = ScenarioRun(session, [session.summary]), collect_places(expected, session.clock.tick)
-    for _ in range(timing.ticks):
+    for _ in range(scenario.timing(params).ticks if ticks is None else ticks):
         summary = session.advance()
         run.summaries.append(summary)
         changes = session.take_transitions()
@@ -80,10 +91,37 @@ def run_scenario(
                 run.fired.setdefault(change.rule, summary.tick)
         for place in wanted[summary.tick]:
             run.places[(place, summary.tick)] = find_temperature(session, place)
-        if on_tick is not None:
-            on_tick(session)
-    run.found = [(each, find(run, each)) for each in expected]
+        if on_tick is not None and on_tick(session, changes) is False:
+            break
+    reached = [find_tick(each.time_s, session.clock.tick) <= session.tick for each in expected]
+    run.found = [(each, find(run, each)) for each, is_there in zip(expected, reached, strict=True) if is_there]
+    run.beyond = [each for each, is_there in zip(expected, reached, strict=True) if not is_there]
     return run
+
+
+def start_scenario(
+    scenario: Scenario, params: BaseModel, cells: tuple[int, ...], *, method: str = "auto", model: Policy | None = None
+) -> Session:
+    """A session at the begin of a scenario, with its rules, and its events scheduled.
+
+    Raises:
+        FieldError: The scenario has no such grid.
+    """
+    scene = Scene.from_json(choose_policy(scenario.scene(params, cells), model))
+    rules = [Rule.from_json(rule) for rule in scenario.rules(params)]
+    clock = plan_clock(scene, scenario.timing(params).tick_s, method=method)
+    session = Session(scene, clock, rules=rules)
+    for event in scenario.events(params):
+        session.apply(event["event"], at_s=event["at_s"])
+    return session
+
+
+def choose_policy(scene: Json, model: Policy | None) -> Json:
+    """The scene with another choice between the models; without a choice the scene itself."""
+    given = scene.get("fidelity")
+    if model is None or (given is None and model == "auto"):  # without limits there is nothing to choose by
+        return scene
+    return {**scene, "fidelity": {**(given or {}), "policy": model}}
 
 
 def find_tick(time: float, tick: float) -> int:
