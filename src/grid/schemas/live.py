@@ -147,7 +147,9 @@ TICK_METRICS: Final = (
     "peak_by_potential", "utilisation", "safety_factor", "damage", "failed_cells", "failed_regions", "shed_w",
     "certificate", "share", "is_lumped",
 )  # fmt: skip
-PACE_METRICS: Final = ("ratio", "simulated_rate", "slips", "slipped_s", "processor_s")
+PACE_METRICS: Final = (
+    "ratio", "simulated_rate", "slips", "slipped_s", "processor_s", "wall_s", "lag_s", "jitter_s",
+)  # fmt: skip
 SAMPLE_METRICS: Final = TICK_METRICS + PACE_METRICS
 
 

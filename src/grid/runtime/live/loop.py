@@ -5,12 +5,12 @@ and a command whose tick has come is waited for until the database has it (`Comm
 ticks, at least every two of them.
 """
 
-import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,10 +21,11 @@ from grid.engine.live.commands import Command, Kind, find_platform
 from grid.engine.live.errors import RefusedChangeError
 from grid.engine.live.rule_definition import Rule
 from grid.engine.live.scene import Scene
-from grid.engine.live.session import FIELDS, FieldName, Session
+from grid.engine.live.session import FIELDS, Session
 from grid.engine.live.summary import TickSummary
 from grid.engine.values.operations import FloatArray
 from grid.runtime.live.frame_cache import Picture
+from grid.runtime.live.loop_ports import Channel, InlineKeeper, NoViewers, SnapshotKeeper, Viewers
 from grid.runtime.live.messages import (
     CaughtUp,
     Committed,
@@ -39,11 +40,7 @@ from grid.runtime.live.messages import (
     Refused,
     RunEnded,
     RunStarted,
-    Sample,
-    Saved,
-    Snapshotted,
     StartRun,
-    StoredFile,
 )
 from grid.runtime.live.pacing import Pace, PaceWatch, Speed
 from grid.runtime.live.sampling import RowBuilder, SampleBuilder
@@ -52,92 +49,8 @@ from grid.schemas.frames import FrameFlag
 LOOK_S = 0.1  # [s] between two samples and batches of events
 SHOW_S = 0.25  # [s] for which a viewer who comes in a pause waits for a picture
 LEAST_WAIT_S = 1e-3  # [s] for which the pipe is waited for while events are to be told
+MOST_LAGS = 1000  # [-] ticks whose lags make the jitter
 MOST_LEAD = 8  # [-] ticks ahead of the current one for a command
-
-
-class Channel(Protocol):
-    """The pipe to the supervisor."""
-
-    def receive(self, timeout: float) -> object | None:
-        """The next message; None if none comes in time [s].
-
-        Raises:
-            EOFError: The supervisor is gone.
-        """
-
-    def send(self, message: object) -> None:
-        """Send a message."""
-
-
-class SnapshotKeeper(Protocol):
-    """Stores states of a run, without holding up its ticks."""
-
-    def is_due(self, now: float, /) -> bool:
-        """Whether a state is to be kept now, without anybody asking."""
-
-    def keep(self, session: Session, seq: int) -> None:
-        """Take the state at this boundary; it is stored later, and told to the supervisor.
-
-        Args:
-            session: At the boundary; it goes on.
-            seq: Number of the command that asks for it; 0 for none.
-        """
-
-    def finish(self, session: Session, /, *, is_result: bool) -> tuple[tuple[StoredFile, ...], Snapshotted | None]:
-        """Store the last state and, for a result, its fields; return what is stored."""
-
-
-class InlineKeeper:
-    """Sends states to the supervisor, and takes none by itself."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def is_due(self, _now: float) -> bool:
-        """Never."""
-        return False
-
-    def keep(self, session: Session, seq: int) -> None:
-        """Send the state."""
-        data = session.save()
-        self._channel.send(Saved(seq, session.tick, data, hashlib.sha256(data).hexdigest()))
-
-    def finish(self, _session: Session, *, is_result: bool) -> tuple[tuple[StoredFile, ...], Snapshotted | None]:  # noqa: ARG002
-        """Store nothing."""
-        return (), None
-
-
-class Viewers(Protocol):
-    """Servers that show a run to people (`grid.runtime.live.publisher.FramePublisher`)."""
-
-    def wanted(self, now: float, tick: int | None = None, /) -> tuple[FieldName, ...]:
-        """Fields of which a picture is due."""
-
-    def offer(self, picture: Picture, /) -> None:
-        """Take a picture; never blocks."""
-
-    def offer_sample(self, sample: Sample, /) -> None:
-        """Take a sample; never blocks."""
-
-    def offer_events(self, *events: LiveEvent) -> None:
-        """Take note of events; never blocks."""
-
-
-class NoViewers:
-    """Nobody looks."""
-
-    def wanted(self, _now: float, _tick: int | None = None) -> tuple[FieldName, ...]:
-        """Nothing."""
-        return ()
-
-    def offer(self, _picture: Picture) -> None:
-        """Drop it."""
-
-    def offer_sample(self, _sample: Sample) -> None:
-        """Drop it."""
-
-    def offer_events(self, *_events: LiveEvent) -> None:
-        """Drop them."""
 
 
 class LiveLoop:
@@ -181,7 +94,8 @@ class LiveLoop:
         self._uncommitted: dict[int, LiveCommand] = {}  # proposed, not in the database yet
         near = start.until + MOST_LEAD  # later ones of the log were scheduled, and let others pass
         self._last_proposed = max((tick for one in start.log if (tick := one.tick or 0) <= near), default=0)
-        self._looked, self._processor = clock(), 0.0
+        self._looked = clock()
+        self._lags: deque[float] = deque(maxlen=MOST_LAGS)
         self._stop: EndReason | None = None
         self._switches = len(self.session.state.model.switches)
 
@@ -221,7 +135,7 @@ class LiveLoop:
             if command.seq not in known and (command.tick or 0) >= before:
                 self._execute(command)
         while self.session.tick < self._start.until and self._stop is None:
-            self._advance(is_paced=False)
+            self._advance()
             self._drain(0.0)
             self._tell()
             self._show()
@@ -243,11 +157,13 @@ class LiveLoop:
         if order.action == "wait":
             self._drain(self._shorten(order.seconds))
         elif order.action == "slip":
+            self._lags.append(order.seconds)
             self._note("slip", "pace", {"slipped_s": order.seconds, "slips": self.pace.slips}, "wall")
         elif self._is_held():
             self._drain(LOOK_S)  # rule: the tick of a command is committed before that tick is computed
         else:
-            self._advance()
+            self._lags.append(order.seconds)
+            self._advance(lag=order.seconds)
             self.pace = self.pace.finish()
             if self._keeper.is_due(self._now()):
                 self._keep(0)
@@ -283,11 +199,13 @@ class LiveLoop:
         """True while a command of the tick that comes next is not in the database yet."""
         return any(command.tick == self.session.tick for command in self._uncommitted.values())
 
-    def _advance(self, *, is_paced: bool = True) -> None:
-        started = time.thread_time()
+    def _advance(self, *, lag: float | None = None) -> None:
+        """Compute one tick; without a lag it is one that is computed again, and has no pace."""
+        began, started = time.perf_counter(), time.thread_time()
         self.session.advance()
-        self._processor = time.thread_time() - started
-        self._rows.add(self.session.summary, self._shown, self._now(), adapts=is_paced)
+        spent = {"processor_s": time.thread_time() - started, "wall_s": time.perf_counter() - began, "lag_s": lag}
+        self._shown = {**self._shown, **spent}
+        self._rows.add(self.session.summary, self._shown, self._now(), adapts=lag is not None)
         self._note_tick(self.session.summary)
 
     def _note_outcomes(self) -> None:
@@ -400,7 +318,8 @@ class LiveLoop:
             self._note(news, "pace", {"ratio": ratio, "simulated_rate": self.pace.find_simulated_rate(now)}, "wall")
         self._shown = {
             "ratio": ratio, "simulated_rate": self.pace.find_simulated_rate(now), "slips": float(self.pace.slips),
-            "slipped_s": self.pace.slipped_s, "processor_s": self._processor,
+            "slipped_s": self.pace.slipped_s, "jitter_s": find_jitter(self._lags),
+            **{name: self._shown.get(name) for name in ("processor_s", "wall_s", "lag_s")},
         }  # fmt: skip
         sample, rows = self._samples.take(self._shown), self._rows.take()
         if self._events or rows or sample is not None:
@@ -410,6 +329,11 @@ class LiveLoop:
         if sample is not None:
             self._viewers.offer_sample(sample)
         self._looked = now
+
+
+def find_jitter(lags: Sequence[float]) -> float | None:
+    """The lag that 99 of 100 of the last ticks did not exceed [s]; None where there are none."""
+    return sorted(lags)[math.ceil(0.99 * len(lags)) - 1] if lags else None
 
 
 def _without_outside(session: Session, field: FloatArray) -> FloatArray:
