@@ -160,7 +160,7 @@ def count_work(scene: Scene, method: LiveMethod, count: int) -> dict[str, float]
     else:
         work |= {"live_stage": float(count), "live_stage_cell": cells * (count + 1)}
     if scene.structure is not None:
-        work["live_structure_cell"] = cells
+        work |= {"live_structure": 1.0, "live_structure_cell": cells}
     return work
 
 
