@@ -1,11 +1,15 @@
-"""Events as JSON: `{"kind": "burst", "position_m": [0.4, 0.5], ...}`, read with types, names and units checked."""
+"""Events as JSON: `{"kind": "burst", "position_m": [0.4, 0.5], ...}`, read with types, names and units checked.
+
+A position has a number for each axis, or for each of more than one cell: two in a plate, whatever its thickness.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from grid.core.errors import FieldError
 from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Event, Flow, Overload
-from grid.engine.live.regions import Everything, read_region
+from grid.engine.live.regions import Everything, complete, read_region
 from grid.engine.live.scene import Scene
 from grid.engine.problem.case import read_boundary
 from grid.engine.problem.reader import CaseReader
@@ -28,8 +32,23 @@ def read_event(raw: object, scene: Scene) -> Event:
     reader.finish()
     if event is None:
         raise FieldError("kind", "an event whose fields can be read")
+    if isinstance(event, Burst):
+        event = complete_burst(event, scene)
     event.check(scene)
     return event
+
+
+def complete_burst(burst: Burst, scene: Scene) -> Burst:
+    """A burst whose centre lies in the middle of the axes that its position leaves out, and does not move along them.
+
+    Axes may be left out along which the body has one cell.
+    """
+    problem = scene.problem
+    middle = tuple(low + 0.5 * size for low, size in zip(problem.domain.origin, problem.domain.size, strict=True))
+    still = (0.0,) * problem.dimension
+    position = complete(burst.position, middle, problem)
+    velocity = complete(burst.velocity, still, problem) if burst.velocity else ()
+    return replace(burst, position=position, velocity=velocity)
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -159,6 +159,25 @@ def require_inside(path: str, position: tuple[float, ...], problem: HeatProblem)
             raise FieldError(f"{path}[{axis}]", f"within the box along {AXES[axis]}: {low:g} to {high:g} m")
 
 
+def complete(numbers: tuple[float, ...], rest: tuple[float, ...], problem: HeatProblem) -> tuple[float, ...]:
+    """Numbers along all axes, from those along the axes of more than one cell; others are returned as they are.
+
+    So a place in a plate of one cell through its thickness needs two numbers.
+
+    Args:
+        numbers: Along each axis, or along those of more than one cell.
+        rest: Along each axis, for those that are left out.
+        problem: With the grid.
+    """
+    wide = [axis for axis, count in enumerate(problem.domain.cells) if count > 1]
+    if not len(numbers) == len(wide) < problem.dimension:
+        return numbers
+    found = list(rest)
+    for axis, number in zip(wide, numbers, strict=True):
+        found[axis] = number
+    return tuple(found)
+
+
 def along(axis: int, dimension: int) -> tuple[int, ...]:
     """Shape that lays a list out along one axis of a box."""
     return tuple(-1 if other == axis else 1 for other in range(dimension))

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.engine.live.scenes import FILM, HELD, make_plate, make_two_materials
+from tests.unit.engine.live.scenes import FILM, HELD, STEEL, make_plate, make_two_materials
 
 from grid.core.errors import FieldError, InputError
 from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Event, Flow, Overload
 from grid.engine.live.events_json import event_json, read_event
 from grid.engine.live.regions import Box, Disc, Everything, Named
+from grid.engine.live.scene import Scene
 from grid.engine.live.shapes import disc_shares, gauss_shares
 from grid.engine.problem.boundaries import Convection, Temperature
 from grid.engine.values.expression import Expression
@@ -153,3 +154,22 @@ PYTHON: list[Event] = [
 def test_an_event_made_in_python_of_wrong_types_is_refused_by_name(event: Event) -> None:
     with pytest.raises(FieldError):
         event.check(PLATE)
+
+
+def test_a_place_in_a_plate_needs_no_number_along_its_thickness() -> None:
+    plate = Scene.from_json({
+        "case": {
+            "domain": {"size": [0.01, 1.0, 0.8], "origin": [0.5, 0.0, 0.0]}, "material": STEEL, "initial": 300.0,
+            "dimension": 3, "resolution": {"cells": [1, 24, 20]}, "temperature_unit": "K",
+        }
+    })  # fmt: skip
+    given = {"kind": "burst", "radius_m": 0.05, "power_w": 1.0, "duration_s": 1.0}
+
+    short = read_event({**given, "position_m": [0.4, 0.5], "velocity_m_s": [0.1, 0.0]}, plate)
+
+    assert short == read_event({**given, "position_m": [0.505, 0.4, 0.5], "velocity_m_s": [0.0, 0.1, 0.0]}, plate)
+    for wrong in ([0.4], [0.4, 7.0], [0.1, 0.2, 0.3, 0.4]):
+        with pytest.raises(FieldError, match="position_m"):
+            read_event({**given, "position_m": wrong}, plate)
+    with pytest.raises(FieldError, match="position_m"):
+        read_event({**given, "position_m": [0.4, 0.5]}, make_plate((24, 20, 4)))
