@@ -11,7 +11,11 @@ from grid.cli import (
     compiling,
     convergence,
     db,
+    engine,
+    injecting,
     jobs,
+    live_metrics,
+    model,
     scenarios,
     server,
     simulations,
@@ -31,9 +35,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for commands in (server, solving, verifying, convergence, calibrating, compiling):
+for commands in (server, solving, verifying, convergence, calibrating, compiling, live_metrics, injecting):
     commands.register(app)
-for group in (jobs, sweeps, simulations, scenarios, auth, users, audit, db):
+for group in (jobs, sweeps, simulations, scenarios, engine, model, auth, users, audit, db):
     app.add_typer(group.app)  # by the name that the module gives it
 
 
