@@ -162,6 +162,10 @@ class OutboxRepository:
         """Return whether an event has not left yet."""
         return bool(self._tx.run(_IS_WAITING, {}))
 
+    def oldest(self) -> datetime | None:
+        """Return when the oldest event that has not left was recorded."""
+        return self._tx.connection.execute(select(func.min(outbox.c.created_at))).scalar_one_or_none()
+
     def last_seq(self) -> int:
         """Return the number of the newest event of the stream; 0 where there is none."""
         return int(self._tx.connection.execute(select(func.max(stream_events.c.stream_seq))).scalar_one() or 0)
