@@ -40,13 +40,16 @@ from grid.runtime.live.messages import (
     Refused,
     RunEnded,
     RunStarted,
+    Sample,
+    SampleRow,
     StartRun,
 )
 from grid.runtime.live.pacing import Pace, PaceWatch, Speed
 from grid.runtime.live.sampling import RowBuilder, SampleBuilder
 from grid.schemas.frames import FrameFlag
 
-LOOK_S = 0.1  # [s] between two samples and batches of events
+LOOK_S = 0.1  # [s] between two samples
+EVENT_S = 0.02  # [s] between two batches of events
 SHOW_S = 0.25  # [s] for which a viewer who comes in a pause waits for a picture
 LEAST_WAIT_S = 1e-3  # [s] for which the pipe is waited for while events are to be told
 MOST_LAGS = 1000  # [-] ticks whose lags make the jitter
@@ -94,7 +97,7 @@ class LiveLoop:
         self._uncommitted: dict[int, LiveCommand] = {}  # proposed, not in the database yet
         near = start.until + MOST_LEAD  # later ones of the log were scheduled, and let others pass
         self._last_proposed = max((tick for one in start.log if (tick := one.tick or 0) <= near), default=0)
-        self._looked = clock()
+        self._looked = self._told = clock()
         self._lags: deque[float] = deque(maxlen=MOST_LAGS)
         self._stop: EndReason | None = None
         self._switches = len(self.session.state.model.switches)
@@ -192,7 +195,7 @@ class LiveLoop:
     def _shorten(self, seconds: float) -> float:
         """A wait that does not outlast the next batch of events and samples, nor a viewer's patience in a pause."""
         if self._events:
-            seconds = min(seconds, max(LEAST_WAIT_S, self._looked + LOOK_S - self._now()))
+            seconds = min(seconds, max(LEAST_WAIT_S, self._told + EVENT_S - self._now()))
         return min(seconds, SHOW_S)
 
     def _is_held(self) -> bool:
@@ -308,9 +311,11 @@ class LiveLoop:
         self._events.append(LiveEvent(at, at * clock.steps, clock.time(at), kind, key, payload, origin))
 
     def _tell(self, *, force: bool = False) -> None:
-        """Send events and a sample, ten times a second at most."""
+        """Send a sample ten times a second at most, and events soon after they were noted."""
         now = self._now()
         if not force and now - self._looked < LOOK_S:
+            if self._events and now - self._told >= EVENT_S:
+                self._send(now, None, ())
             return
         ratio = self.pace.find_ratio(now)
         self._watch, news = self._watch.look(ratio, now)
@@ -323,12 +328,15 @@ class LiveLoop:
         }  # fmt: skip
         sample, rows = self._samples.take(self._shown), self._rows.take()
         if self._events or rows or sample is not None:
-            self._channel.send(Looked(tuple(self._events), sample, rows))
-            self._viewers.offer_events(*self._events)
-            self._events = []
+            self._send(now, sample, rows)
+        self._looked = now
+
+    def _send(self, now: float, sample: Sample | None, rows: tuple[SampleRow, ...]) -> None:
+        self._channel.send(Looked(tuple(self._events), sample, rows))
+        self._viewers.offer_events(*self._events)
         if sample is not None:
             self._viewers.offer_sample(sample)
-        self._looked = now
+        self._events, self._told = [], now
 
 
 def find_jitter(lags: Sequence[float]) -> float | None:
