@@ -9,7 +9,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,8 @@ class SavedRun:
     structure: dict[str, NDArray[Any]] | None = None
 
 
-def pack(run: SavedRun) -> bytes:
-    """The bytes of a run."""
+def write(run: SavedRun, file: BinaryIO) -> None:
+    """Write the bytes of a run to a file, array by array, so that other threads go on between them."""
     header = {
         "format": FORMAT,
         "log": asdict(run.log),
@@ -114,9 +114,7 @@ def pack(run: SavedRun) -> bytes:
     arrays = {name: array for name, array in given.items() if array is not None}
     arrays |= {MODEL + name: array for name, array in run.model_arrays.items()}
     arrays |= {STRUCTURE + name: array for name, array in (run.structure or {}).items()}
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-    return buffer.getvalue()
+    np.savez(file, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
 
 
 def unpack(data: bytes, expected: LogHeader, scene: Scene) -> SavedRun:

@@ -9,9 +9,10 @@ A session is not safe for several threads. Arrays that it hands out are read-onl
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from grid.engine.live.restoring import restore, take_snapshot
 from grid.engine.live.rule_definition import Rule, activate, require_rules
 from grid.engine.live.rule_state import Transition
 from grid.engine.live.rules import evaluate, revise_rules, start_rule
-from grid.engine.live.saving import pack, unpack
+from grid.engine.live.saving import unpack, write
 from grid.engine.live.scene import Scene
 from grid.engine.live.state import LiveState
 from grid.engine.live.summary import TickSummary
@@ -230,10 +231,15 @@ class Session:
 
     def save(self) -> bytes:
         """The whole run at this tick, from which `load` goes on to the same bytes."""
+        buffer = io.BytesIO()
+        self.write(buffer)
+        return buffer.getvalue()
+
+    def write(self, file: BinaryIO) -> None:
+        """Write what `save` returns to a file that is open for writing."""
         rules = [active.rule for active in self.rules]
-        return pack(
-            take_snapshot(self.header, self.plan, self._state, self.summary, rules, self.commands, self.waiting)
-        )
+        taken = take_snapshot(self.header, self.plan, self._state, self.summary, rules, self.commands, self.waiting)
+        write(taken, file)
 
     @classmethod
     def load(cls, data: bytes, scene: Scene, clock: Clock, *, threads: int = 1) -> "Session":

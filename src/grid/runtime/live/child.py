@@ -1,6 +1,8 @@
 """A live run in its slot child: its files, its pipe, and the loop between them."""
 
 import os
+import select
+import sys
 import threading
 from collections import deque
 from contextlib import suppress
@@ -10,7 +12,8 @@ from pathlib import Path
 
 from grid.core.errors import GridError, InputError, StorageFullError
 from grid.core.logging import get_logger
-from grid.engine.errors import CheckpointError
+from grid.engine.errors import CheckpointError, DivergedError
+from grid.engine.live.session import Session
 from grid.engine.version import compute_numerics_version
 from grid.runtime.live.loop import LiveLoop
 from grid.runtime.live.messages import EndReason, RunEnded, StartRun
@@ -20,6 +23,8 @@ from grid.runtime.store import LocalArtifactStore
 
 log = get_logger(__name__)
 
+SWITCH_S = 5e-4  # [s] after which a thread that encodes or stores lets the loop go on: a tenth of Python's own
+WARM_TICKS = 2  # [-] the second of them releases what the first took
 UNPACED_NICE = 10  # of a run without a pace: it takes what others leave
 
 
@@ -43,10 +48,10 @@ class LockedChannel:
         if self._early:
             return self._early.popleft()
         try:
-            if not self._connection.poll(timeout):
+            if not select.select([self._connection], [], [], timeout)[0]:  # poll() would round up to a millisecond
                 return None
             message: object = self._connection.recv()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise EOFError from error
         return message
 
@@ -69,6 +74,7 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
         EOFError, ConnectionError: The supervisor is gone.
     """
     channel = LockedChannel(connection, early)
+    sys.setswitchinterval(SWITCH_S)
     if start.speed == "max":
         with suppress(OSError):
             os.nice(UNPACED_NICE)
@@ -92,6 +98,7 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
         words = f"A tick has {loop.session.clock.steps} steps here, and {start.steps_per_tick} in the ledger."
         _end(channel, "other_numerics", words)
         return
+    _warm_up(loop.session)
     for words in wrong:
         loop.note_wall("note", "snapshot", {"text": words})
     try:
@@ -101,6 +108,12 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
     finally:
         if viewers is not None:
             viewers.close(is_final=True)
+
+
+def _warm_up(session: Session) -> None:
+    """Load what ticks need, on a fork that is dropped: else the first ones are late, and on a cold machine by far."""
+    with suppress(DivergedError):  # the run says so itself
+        session.fork().advance(WARM_TICKS)
 
 
 def _open_viewers(start: StartRun) -> FramePublisher | None:

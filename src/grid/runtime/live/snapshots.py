@@ -5,13 +5,12 @@ a time; an automatic one every few seconds, and more rarely where writing takes 
 """
 
 import hashlib
-import io
 import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from grid.core.errors import GridError, StorageFullError
 from grid.engine.live.session import FIELDS, FieldName, Session
 from grid.runtime.live.messages import SnapshotFile, Snapshotted, StoredFile
-from grid.runtime.store import LocalArtifactStore
+from grid.runtime.store import LocalArtifactStore, storage_errors
 
 EVERY_S: Final = 5.0  # [s] between two automatic snapshots, at least
 SHARE: Final = 0.02  # [-] of the wall time that writing them may take
@@ -105,21 +104,28 @@ class SnapshotWriter:
     def _write(self, session: Session, seq: int) -> Snapshotted:
         applied = max((command.seq for command in session.commands), default=0)
         try:
-            file = self._put(f"state-{session.tick}", session.save(), "application/octet-stream")
+            file = self._put(f"state-{session.tick}", session.write, "application/octet-stream")
         except (GridError, OSError) as error:
             return Snapshotted(seq, session.tick, applied, None, str(error) or type(error).__name__)
         return Snapshotted(seq, session.tick, applied, file)
 
     def _write_field(self, session: Session, name: FieldName) -> StoredFile:
-        buffer = io.BytesIO()
-        np.save(buffer, np.ascontiguousarray(session.field(name)), allow_pickle=False)
-        return self._put(FIELD_FILES[name], buffer.getvalue(), NPY)
+        field = np.ascontiguousarray(session.field(name))
+        return self._put(FIELD_FILES[name], lambda file: np.save(file, field, allow_pickle=False), NPY)
 
-    def _put(self, name: str, data: bytes, media_type: str) -> StoredFile:
+    def _put(self, name: str, write: Callable[[BinaryIO], None], media_type: str) -> StoredFile:
+        """Have a file written and store it: not by way of memory, where a copy would hold up the loop."""
         self._count += 1
-        key = f"{self._folder}/{self._count}-{os.path.basename(name)}"  # noqa: PTH119 - a name of our own
-        size, sha256 = self._store.put(key, io.BytesIO(data))
-        return StoredFile(name, key, size, sha256, media_type)
+        key = f"{self._folder}/{self._count}-{name}"
+        with storage_errors(), self._store.draft() as path:
+            with path.open("xb") as file:
+                path.chmod(0o600)
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            return StoredFile(name, key, self._store.adopt(key, path), sha256, media_type)
 
 
 def read_state(store: LocalArtifactStore, snapshots: Sequence[SnapshotFile]) -> tuple[bytes | None, list[str]]:

@@ -67,13 +67,16 @@ class HeldRun:
 
     @property
     def lead(self) -> int:
-        """Ticks ahead at which commands take effect: one more than a commit lasts."""
+        """Ticks ahead at which commands take effect: one, and as many as a commit lasts in full.
+
+        The tick after the next begins an interval from now at least, so a commit that is shorter holds no tick.
+        """
         run = self.claimed.run
         if not self.commits or run.speed is None:
             return 1
         ordered = sorted(self.commits)
         slow = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
-        return min(MOST_LEAD, 1 + int(-(-slow * run.rate * run.speed // 1)))
+        return min(MOST_LEAD, 1 + int(slow * run.rate * run.speed))
 
     def frozen_s(self) -> float:
         """How long the child may be silent while it ticks [s]."""
