@@ -160,6 +160,7 @@ class RunPlanner(Protocol):
         Raises:
             FieldError, InvalidFieldsError: A field is missing, unknown or outside its limits.
             UnsupportedError: No live method computes it.
+            UnavailableError: It cannot be priced now.
         """
         ...
 

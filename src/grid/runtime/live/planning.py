@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from threading import BoundedSemaphore, Semaphore
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from grid.core.errors import FieldError, InvalidFieldsError
+from grid.core.errors import FieldError, InvalidFieldsError, UnavailableError
 from grid.plugins.registry import Registry
 from grid.runtime.live.scene_cache import SceneCache
 from grid.schemas.jobs import JsonObject
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 RATE = 30.0  # [1/s] ticks of wall time where a scene is given without
 MOST_TICK_TEXT = 32  # characters
+SMALL_CELLS = 65_536  # which take some 15 MB to plan; a million takes 250
+LARGE_AT_ONCE, TURN_TIMEOUT_S = 2, 10.0
 SCENE_PARTS = frozenset({"case", "structure", "fidelity"})
 
 
@@ -58,10 +61,12 @@ class LivePlanner:
     Args:
         registry: The installed scenarios.
         scenes: Those read last.
+        turns: Of planning large scenes.
     """
 
     registry: Registry
     scenes: SceneCache = field(default_factory=SceneCache)
+    turns: Semaphore = field(default_factory=lambda: BoundedSemaphore(LARGE_AT_ONCE))
 
     def plan(self, spec: RunSpec) -> PlannedRun:
         """Validate a specification and price it.
@@ -69,6 +74,7 @@ class LivePlanner:
         Raises:
             FieldError, InvalidFieldsError: A field is missing, unknown or outside its limits.
             UnsupportedError: No live method computes it.
+            UnavailableError: Too many large ones are being planned.
         """
         from grid.engine.live.clock import plan_clock
         from grid.engine.live.commands import compute_spec_hash
@@ -80,10 +86,11 @@ class LivePlanner:
         cells = scene.problem.domain.cell_count
         if not LEAST_CELLS <= cells <= MOST_CELLS:
             raise FieldError("scene.case.resolution.cells", f"must be {LEAST_CELLS} to {MOST_CELLS} cells in all")
-        clock = plan_clock(scene, read_tick(draft.tick_s), method=spec.method)
         _require_model(scene, spec.model)
-        if spec.scenario is None:
-            _require_start(scene)
+        with self._turn(cells):
+            clock = plan_clock(scene, read_tick(draft.tick_s), method=spec.method)
+            if spec.scenario is None:
+                _require_start(scene)
         return PlannedRun(
             scene=draft.scene,
             tick_s=draft.tick_s,
@@ -114,6 +121,23 @@ class LivePlanner:
             check_model(payload, self.scenes.read(scene))
         elif kind is CommandKind.RULES:
             check_rules(payload)
+
+    @contextmanager
+    def _turn(self, cells: int) -> Iterator[None]:
+        """Have few large scenes discretised at once, each of which takes memory and time.
+
+        Raises:
+            UnavailableError: Others are at it for too long.
+        """
+        if cells <= SMALL_CELLS:
+            yield
+            return
+        if not self.turns.acquire(timeout=TURN_TIMEOUT_S):
+            raise UnavailableError("Large live runs are being planned; try again.")
+        try:
+            yield
+        finally:
+            self.turns.release()
 
     def _draft(self, spec: RunSpec) -> Draft:
         draft = self._draft_scenario(spec) if spec.scenario is not None else _draft_scene(spec)

@@ -5,15 +5,18 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from threading import Semaphore
 
 import pytest
+from tests.support import live_runs as words
 
-from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnsupportedError
+from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnavailableError, UnsupportedError
 from grid.engine.live import Session, plan_clock
 from grid.engine.live.commands import make_header
 from grid.engine.live.scene import Scene
 from grid.plugins.registry import load_registry
 from grid.plugins.scenario_run import run_scenario
+from grid.runtime.live import planning
 from grid.runtime.live.command_checks import HeldFaceError
 from grid.runtime.live.planning import LivePlanner
 from grid.schemas.live import CommandKind, RunSpec
@@ -236,6 +239,50 @@ def test_a_scene_is_read_once_for_many_commands(planner, monkeypatch):
     monkeypatch.setattr(Scene, "from_json", None)
 
     planner.check_command(json.loads(json.dumps(scene)), CommandKind.EVENT, BURST, tick_s="0.1")
+
+
+def test_large_scenes_wait_for_their_turn_and_small_ones_do_not(monkeypatch):
+    monkeypatch.setattr(planning, "TURN_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(planning, "SMALL_CELLS", 256)
+    busy = LivePlanner(load_registry(), turns=Semaphore(0))
+
+    assert busy.plan(SPEC).cells == 256
+    with pytest.raises(UnavailableError, match="try again"):
+        busy.plan(RunSpec(scenario="burst", cells=(16, 17)))
+    free = LivePlanner(load_registry(), turns=Semaphore(1))
+    for _ in range(2):  # a turn is given back, after a refusal as well
+        with pytest.raises(FieldError):
+            free.plan(RunSpec(scenario="burst", cells=(16, 17), tick_s="1e9"))
+        assert free.plan(RunSpec(scenario="burst", cells=(16, 17))).cells == 272
+
+
+@pytest.fixture(params=["adapter", "double"])
+def port(request, planner):
+    """Every planner there is, with a specification that it plans."""
+    return (planner, SPEC) if request.param == "adapter" else (words.Planner(), words.SPEC)
+
+
+def test_a_planner_returns_what_can_be_stored_and_takes_the_rate(port):
+    made, spec = port
+
+    planned = made.plan(replace(spec, rate=7.0))
+
+    assert (planned.rate, planned.tick_s) == (7.0, spec.tick_s)
+    assert json.loads(json.dumps(planned.scene, allow_nan=False)) == planned.scene
+    assert planned.steps_per_tick & (planned.steps_per_tick - 1) == 0
+    assert min(planned.price_s, planned.memory_bytes, planned.cells) > 0
+    assert len(planned.spec_hash) == 64
+    assert planned == made.plan(replace(spec, rate=7.0))
+
+
+def test_a_planner_refuses_an_event_outside_its_scene_by_field(port):
+    made, spec = port
+    planned = made.plan(spec)
+
+    made.check_command(planned.scene, CommandKind.EVENT, BURST, tick_s=planned.tick_s)
+    with pytest.raises(FieldError) as caught:
+        made.check_command(planned.scene, CommandKind.EVENT, {**BURST, "position_m": [7.0, 7.0]}, tick_s=planned.tick_s)
+    assert caught.value.field.startswith("position_m")
 
 
 def test_planning_loads_no_numba_and_importing_it_no_numpy():
