@@ -11,7 +11,8 @@ from grid.api.dependencies import Router
 from grid.api.problems import DETAILS, MEDIA_TYPE, SCHEMA, Problem
 
 TITLE = "Grid"
-DESCRIPTION = """A simulation-native backend: submit a heat problem or a sweep of them, follow it, fetch the result.
+DESCRIPTION = """A simulation-native backend: submit a heat problem or a sweep of them, follow it, fetch the result; or
+start a live run, push on it while it ticks, and read what it shows.
 
 Log in at `/api/v1/auth/login` (or run `grid auth token`) and send `Authorization: Bearer <token>`. Every error is a
 problem (RFC 9457) with a `request_id` that the server's log knows. Temperatures, lengths and times have their units in
