@@ -66,7 +66,12 @@ class Settings(BaseSettings):
     grid_job_memory_mb: int = Field(2048, ge=64, description="Memory of one job")
     grid_output_mb: int = Field(1024, ge=1, description="Output of one job")
 
-    @field_validator("grid_allowed_hosts", "grid_allowed_origins", "grid_images", mode="before")
+    grid_notifiers: Names = Field(("log",), description="Ways by which notices of alerts leave, comma-separated")
+    grid_webhook_url: SecretStr | None = Field(None, description="Address of the notifier webhook; https")
+    grid_webhook_secret: SecretStr | None = Field(None, description="Signs notices of the webhook; 32 characters")
+    grid_webhook_loopback: bool = Field(False, description="Let the webhook be on this machine, and by http")
+
+    @field_validator("grid_allowed_hosts", "grid_allowed_origins", "grid_images", "grid_notifiers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return _comma_separated(value)

@@ -11,6 +11,7 @@ The built-in simulations and scenarios come through the same hooks (`grid.plugin
 
 import pluggy
 
+from grid.schemas.alerts import Notifier
 from grid.schemas.scenarios import Scenario
 from grid.schemas.simulations import Simulation
 
@@ -34,4 +35,13 @@ def grid_scenarios() -> list[Scenario]:  # type: ignore[empty-body]
 
     Called once when a process starts, and as light as `grid_simulations`. `grid.schemas.scenarios.Scenario` says what
     each object promises.
+    """
+
+
+@hookspec
+def grid_notifiers() -> list[Notifier]:  # type: ignore[empty-body]
+    """Return notifiers to offer: ways by which notices of alerts leave, each with a name of its own.
+
+    Called once when a process starts, and as light as `grid_simulations`. A notifier does nothing unless GRID_NOTIFIERS
+    names it. `grid.schemas.alerts.Notifier` says what each object promises.
     """

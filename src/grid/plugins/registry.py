@@ -10,6 +10,7 @@ import pluggy
 from grid.core.errors import ConfigurationError, NotFoundError
 from grid.plugins import hooks
 from grid.plugins.builtin import plugin as builtin
+from grid.schemas.alerts import Notifier
 from grid.schemas.scenarios import Scenario
 from grid.schemas.simulations import Simulation
 
@@ -25,16 +26,22 @@ Named = TypeVar("Named", bound=_HasName)
 
 
 class Registry:
-    """An unchanging set of simulations and scenarios."""
+    """An unchanging set of simulations, scenarios and notifiers."""
 
-    def __init__(self, simulations: Iterable[Simulation], scenarios: Iterable[Scenario] = ()) -> None:
-        """Take simulations and scenarios, in the order in which they are listed.
+    def __init__(
+        self,
+        simulations: Iterable[Simulation],
+        scenarios: Iterable[Scenario] = (),
+        notifiers: Iterable[Notifier] = (),
+    ) -> None:
+        """Take simulations, scenarios and notifiers, in the order in which they are listed.
 
         Raises:
             ConfigurationError: Two of a kind have the same name, or a name is not lower-case words joined by hyphens.
         """
         self._by_name = _by_name("simulation", simulations)
         self._scenarios = _by_name("scenario", scenarios)
+        self._notifiers = _by_name("notifier", notifiers)
         for simulation in self._by_name.values():
             use_scenarios = getattr(simulation, "use_scenarios", None)
             if use_scenarios is not None and self._scenarios:
@@ -58,6 +65,10 @@ class Registry:
     def scenarios(self) -> Mapping[str, Scenario]:
         """All scenarios by name."""
         return self._scenarios
+
+    def notifiers(self) -> Mapping[str, Notifier]:
+        """All notifiers by name."""
+        return self._notifiers
 
     def get_scenario(self, name: str) -> Scenario:
         """Return one scenario.
@@ -88,7 +99,7 @@ def _by_name(kind: str, brought: Iterable[Named]) -> Mapping[str, Named]:
 
 
 def load_registry() -> Registry:
-    """Collect the built-in simulations and scenarios, then those of installed plugins, in a stable order.
+    """Collect the built-in simulations, scenarios and notifiers, then those of installed plugins, in a stable order.
 
     Raises:
         ConfigurationError: A plugin cannot be loaded, or two of a kind have one name.
@@ -104,4 +115,5 @@ def load_registry() -> Registry:
     return Registry(
         (simulation for brought in manager.hook.grid_simulations() for simulation in brought),
         (scenario for brought in manager.hook.grid_scenarios() for scenario in brought),
+        (notifier for brought in manager.hook.grid_notifiers() for notifier in brought),
     )

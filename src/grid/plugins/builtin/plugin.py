@@ -3,6 +3,7 @@
 from grid.plugins.builtin.heat import Heat
 from grid.plugins.builtin.live import Live
 from grid.plugins.builtin.noop import Noop
+from grid.plugins.builtin.notifiers import LogNotifier, WebhookNotifier
 from grid.plugins.builtin.rod import HeatRod
 from grid.plugins.builtin.scenarios import (
     BurstScenario,
@@ -15,6 +16,7 @@ from grid.plugins.builtin.scenarios import (
     ThermalCyclingScenario,
 )
 from grid.plugins.hooks import hookimpl
+from grid.schemas.alerts import Notifier
 from grid.schemas.scenarios import Scenario
 from grid.schemas.simulations import Simulation
 
@@ -38,3 +40,9 @@ def grid_scenarios() -> list[Scenario]:
         CascadeScenario(),
         ThermalCyclingScenario(),
     ]
+
+
+@hookimpl
+def grid_notifiers() -> list[Notifier]:
+    """Return the built-in notifiers."""
+    return [LogNotifier(), WebhookNotifier()]
