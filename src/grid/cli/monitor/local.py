@@ -224,7 +224,7 @@ class LocalSource(Streams):
         """Choose the model."""
         if policy not in POLICIES:
             raise FieldError("model", f"one of {', '.join(POLICIES)}")
-        return self._propose("model", {"policy": policy}, f"model {policy} is sent")
+        return self._propose("model", {"model": policy}, f"model {policy} is sent")
 
     async def pause(self) -> Answer:
         """Pause the run."""
@@ -362,7 +362,7 @@ class LocalSource(Streams):
             speed = payload["speed"]
             self._tell(state="paused" if payload["paused"] else "running", speed=None if speed == "max" else speed)
         elif event.kind == "applied" and command is not None and command["kind"] == "model":
-            self._tell(model=command["payload"]["policy"])
+            self._tell(model=command["payload"]["model"])
         elif event.kind == "alert" and self._alerts_now.note(payload):
             self._alerts.put(self._alerts_now.listed)
 

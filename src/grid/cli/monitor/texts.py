@@ -104,7 +104,7 @@ def command_text(command: Json | None) -> str:
     if kind == "event":
         return event_text(payload)
     if kind == "model":
-        return f"model {payload.get('policy', '')}"
+        return f"model {payload.get('model', '')}"
     if kind == "end-event":
         return f"end of event #{payload.get('seq', '')}"
     if kind == "speed":
@@ -216,6 +216,8 @@ _TELLERS: Final[dict[str, Callable[[Happening], str]]] = {
     "yield": _yield,
     "slip": _slip,
     "behind": _behind,
+    "slow": lambda one: f"slow link: level {one.payload.get('level')}, {one.payload.get('max_hz')} pictures a second",
+    "not-shown": lambda one: f"NOT SHOWN: {one.payload.get('reason', '')}",
     "on-time": lambda _one: "on time again",
     "resumed": _resumed,
     "gap": lambda one: f"GAP: {one.payload.get('events', 'some')} events are not shown here",

@@ -64,7 +64,7 @@ def tell(kind, command=None, **payload):
 
 def test_events_say_what_happened():
     assert tell("applied", {"kind": "event", "payload": BURST}, seq=7) == "#7 burst 20 kW for 2 s at (0.4, 0.5) m"
-    assert tell("refused", {"kind": "model", "payload": {"policy": "lumped"}}, seq=8, reason="a face is held") == (
+    assert tell("refused", {"kind": "model", "payload": {"model": "lumped"}}, seq=8, reason="a face is held") == (
         "#8 REFUSED model lumped: a face is held"
     )
     assert tell("switch", model="diffusive", bound="1.4", text="") == "switch → diffusive at 1.40 of its limit"
