@@ -84,11 +84,12 @@ def claim(
     slots: Sequence[SlotKind] = SLOTS,
     hint: UUID | None = None,
     shares: Sequence[Share] = ("any",),
+    parts: int = 1,
 ) -> ClaimedBatch | None:
     """Claim with the usual limits."""
     return ledger.claim(
         uow, worker_id=worker_id, host="host-1", slots=slots, max_jobs=max_jobs, work_budget_s=work_budget_s,
-        lease_s=lease_s, hint=hint, shares=shares,
+        lease_s=lease_s, hint=hint, shares=shares, parts=parts,
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
     worker_id, host = make_worker_id(), socket.gethostname()
     tokens = settings.grid_slots or count_cores()
     limits = WorkerLimits(tokens, lease_s=settings.grid_lease_s)
-    ledger = bind_ledger(dependencies.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s)
+    ledger = bind_ledger(dependencies.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s, tokens=tokens)
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
     relay = make_outbox_relay(dependencies.uow, dependencies.doorbell, every_s=RELAY_TRIGGERED_EVERY_S)

@@ -12,6 +12,7 @@ from grid.services.renders import ClaimedRender, RenderClaim, RenderReturned
 
 SLOTS: tuple[SlotKind, ...] = ("small", "large", "program")
 BATCH_JOBS = 2_500  # points of one claim at most: one pack of results, one transaction to conclude
+PARTS_A_TOKEN = 2  # of the queued work, of which a claim takes one at most
 BATCH_WORK_S = 2.0  # [s] a claim is sized to about this much work, so that a lost or cancelled one costs little
 
 
@@ -30,7 +31,7 @@ class WorkerLedger:
     renew_renders: Callable[[Sequence[RenderClaim]], frozenset[RenderClaim]]  # those still held
 
 
-def bind_ledger(uow: UnitOfWork, *, worker_id: str, host: str, lease_s: float) -> WorkerLedger:
+def bind_ledger(uow: UnitOfWork, *, worker_id: str, host: str, lease_s: float, tokens: int = 1) -> WorkerLedger:
     """Return the calls of one worker, each with a transaction of its own on `uow`."""
 
     def claim_jobs(shares: Sequence[Share], *, yields_to_renders: bool) -> ClaimedBatch | None:
@@ -44,6 +45,7 @@ def bind_ledger(uow: UnitOfWork, *, worker_id: str, host: str, lease_s: float) -
             lease_s=lease_s,
             shares=shares,
             yields_to_renders=yields_to_renders,
+            parts=PARTS_A_TOKEN * tokens,
         )
 
     def claim(shares: Sequence[Share]) -> ClaimedRender | ClaimedBatch | None:

@@ -97,6 +97,19 @@ def test_a_claim_stops_where_the_work_fills_the_budget(uow):
     assert [len(claim(uow, work_budget_s=2.0).jobs) for _ in range(3)] == [4, 4, 4]
 
 
+def test_claims_become_smaller_towards_the_end_of_the_queue_but_never_tiny(uow):
+    submit(uow, add_owner(uow), 32, is_sweep=True, work_s=0.1)
+
+    sizes = []
+    while (batch := claim(uow, work_budget_s=2.0, parts=4)) is not None:
+        sizes.append(len(batch.jobs))
+
+    assert sum(sizes) == 32
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] <= 32 / 4 + 1
+    assert min(sizes[:-1]) >= 2  # of 0.2 s
+
+
 def test_a_job_larger_than_the_budget_is_claimed_alone(uow):
     submit(uow, add_owner(uow), 3, is_sweep=True, work_s=100.0)
 

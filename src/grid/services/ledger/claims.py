@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from grid.core.ids import new_id
@@ -28,6 +29,9 @@ class ClaimedBatch:
     is_last: bool = False  # no other job was queued when it was claimed; whoever adds one rings
 
 
+LEAST_WORK_S: Final = 0.2  # [s] of a claim: a smaller one costs more to claim and to conclude than it evens out
+
+
 class RendersWaitingError(Exception):
     """A request for files waits, which is to be claimed before jobs."""
 
@@ -44,13 +48,16 @@ def claim(
     hint: UUID | None = None,
     shares: Sequence[Share] = ("any",),
     yields_to_renders: bool = False,
+    parts: int = 1,
 ) -> ClaimedBatch | None:
     """Claim the next batch for one of `slots`; None where nothing can run now.
 
     The owner is chosen first, the one whose last claim is longest ago, so that no large sweep starves other owners.
     Then the head of the owner's queue, and with it jobs of the same sweep and batch key while their estimated work
     fills `work_budget_s`. Programs, and jobs that lost a worker before, go alone. `hint`, a job that was rung for,
-    is tried first. `shares` are tried in their order.
+    is tried first. `shares` are tried in their order. A claim takes at most one of so many `parts` of the work that is
+    queued, so that the last batches are small and every slot is busy to the end (Polychronopoulos and Kuck, "Guided
+    self-scheduling", IEEE Trans. Comput. C-36, 1987).
 
     Raises:
         RendersWaitingError: With `yields_to_renders`, where a request for files waits; nothing is claimed.
@@ -76,7 +83,7 @@ def claim(
             worker_id=worker_id,
             lease_until=tx.now() + timedelta(seconds=lease_s),
             max_jobs=1 if _goes_alone(head) else room,
-            work_budget_s=work_budget_s,
+            work_budget_s=min(work_budget_s, max(LEAST_WORK_S, head.work_s * queued / max(1, parts))),
         )
         claims = [job.claim for job in claimed]
         tx.transitions.open_attempts(claims, batch_id=batch_id, worker_id=worker_id, host=host)
