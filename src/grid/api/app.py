@@ -13,12 +13,16 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from grid.api import middleware, openapi, problems, routes
+from grid.api.live_collector import LiveCollector
 from grid.api.metrics import Metrics
+from grid.api.mode_header import ModeHeader
 from grid.api.routes import health
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.services.container import make_container
 from grid.services.health import read_figures
+from grid.services.live_figures import read_live_figures
+from grid.services.mode_board import ModeBoard
 
 PREFIX = "/api/v1"
 
@@ -50,6 +54,8 @@ def create_app(settings: Settings | None = None, container: Container | None = N
     openapi.install(app, routes.API_ROUTERS + routes.ROOT_ROUTERS)
     problems.install(app)
     middleware.install(app, settings, app.state.metrics)
+    app.state.metrics.registry.register(LiveCollector(lambda: read_live_figures(wiring.get(UnitOfWork))))
+    app.add_middleware(ModeHeader, find_board=lambda: wiring.get(ModeBoard))
     return app
 
 

@@ -7,6 +7,7 @@ import anyio.to_thread
 from dishka import Container
 from fastapi import FastAPI
 
+from grid.api.live_tasks import make_live_tasks
 from grid.api.metrics import Metrics
 from grid.core.logging import get_logger
 from grid.core.passwords import PasswordHasher
@@ -72,6 +73,7 @@ def start(app: FastAPI, stack: ExitStack) -> None:
         make_reaper(uow, doorbell, on_reaped=on_reaped, longest_pause_s=LONGEST_PAUSE_S),
         make_live_reaper(uow, doorbell, longest_pause_s=LONGEST_PAUSE_S),
         make_outbox_relay(uow, doorbell, longest_pause_s=LONGEST_PAUSE_S),
+        *make_live_tasks(container, LONGEST_PAUSE_S),
     ):
         task.start()
         stack.callback(task.stop, STOP_TIMEOUT_S)

@@ -41,6 +41,7 @@ from grid.core.errors import (
 from grid.core.logging import get_logger
 from grid.schemas.jobs import JobStatus
 from grid.schemas.live import RunState
+from grid.services.alerts.rules import RuleVersionError
 from grid.services.live import PayloadTooLargeError, RulesVersionError
 
 log = get_logger(__name__)
@@ -52,6 +53,7 @@ RETRY_AFTER_S = 2  # for an answer that says "try again" and does not know when
 
 STATUS_BY_ERROR: dict[type[GridError], int] = {
     RulesVersionError: 412,
+    RuleVersionError: 412,
     PayloadTooLargeError: 413,
     InputError: 422,
     AdmissionError: 422,

@@ -18,8 +18,12 @@ from grid.database.engine import Database, create_database
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry, load_registry
 from grid.runtime.home import Home, open_home
+from grid.services.alerts.rules import RuleService
 from grid.services.identity import IdentityService
+from grid.services.incidents.runbooks import RunbookFolder
+from grid.services.incidents.working import IncidentService
 from grid.services.live import LiveCommandService, LiveSubmissionService
+from grid.services.mode_board import ModeBoard
 from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, FrameBus, ImageCatalogue, RunPlanner
 from grid.services.sessions import SessionDirectory
 from grid.services.submissions import SubmissionService
@@ -134,6 +138,28 @@ class LiveRuns(Provider):
         return LiveCommandService(uow, planner, doorbell)
 
 
+class Alerts(Provider):
+    """Alert rules, incidents and modes."""
+
+    scope = Scope.APP
+    rules = provide(RuleService, scope=Scope.APP)
+
+    @provide
+    def modes(self, uow: UnitOfWork) -> ModeBoard:
+        """Shows the modes of all parts."""
+        return ModeBoard(uow)
+
+    @provide
+    def runbooks(self, home: Home) -> RunbookFolder:
+        """Runbooks of the administrator, in the data folder."""
+        return RunbookFolder(home.root / "runbooks")
+
+    @provide
+    def incidents(self, uow: UnitOfWork, commands: LiveCommandService, runbooks: RunbookFolder) -> IncidentService:
+        """Works on incidents."""
+        return IncidentService(uow, commands, runbooks)
+
+
 class Machine(Provider):
     """The adapters of one machine: local sockets, a local folder, listed local programs."""
 
@@ -184,5 +210,5 @@ def make_container(settings: Settings, *overrides: Provider) -> Container:
         overrides: Providers that win over Grid's own, as tests use them.
     """
     return make_dishka_container(
-        Foundation(), Identity(), Jobs(), LiveRuns(), Machine(), *overrides, context={Settings: settings}
+        Foundation(), Identity(), Jobs(), LiveRuns(), Alerts(), Machine(), *overrides, context={Settings: settings}
     )

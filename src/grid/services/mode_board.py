@@ -87,9 +87,24 @@ class ModeBoard:
         self._refresh()
         return [self._records[key] for key in sorted(self._records, key=lambda key: (key[1], key[0]))]
 
-    def describe(self, run_id: UUID | None = None) -> str:
-        """Return the value of the header `Grid-Mode`: of the service, and of one run."""
+    @property
+    def is_fresh(self) -> bool:
+        """True where `describe` needs no look at the database."""
+        return time.monotonic() - self._read_at <= FRESH_S
+
+    def refresh(self) -> None:
+        """Read the rows, unless what is known is fresh."""
         self._refresh()
+
+    def describe(self, run_id: UUID | None = None, *, refreshes: bool = True) -> str:
+        """Return the value of the header `Grid-Mode`: of the service, and of one run.
+
+        Args:
+            run_id: The run; None: the service alone.
+            refreshes: Look at the database where what is known is old.
+        """
+        if refreshes:
+            self._refresh()
         scopes = {SERVICE} if run_id is None else {SERVICE, str(run_id)}
         return describe_modes(state for (_, scope), state in list(self._states.items()) if scope in scopes)
 
@@ -209,6 +224,13 @@ class ModeLoop:
 def make_mode_loop(loop: ModeLoop, *, longest_pause_s: float | None = None) -> PeriodicTask:
     """Return the task that looks at the signals once a second."""
     return PeriodicTask("modes", loop.take_turn, every_s=LOOK_EVERY_S, longest_pause_s=longest_pause_s)
+
+
+def list_own_runs(uow: UnitOfWork, owner_id: UUID | None) -> set[str]:
+    """Return the scopes of the open runs of an owner, or of everybody."""
+    with uow.read() as tx:
+        runs, _ = tx.live_runs.read_window(Window(size=MOST_RUNS), owner_id=owner_id, states=_OPEN)
+    return {str(run.id) for run in runs}
 
 
 def is_folder_usable(folder: Path) -> bool:

@@ -6,16 +6,20 @@ nothing here knows how to make an object for fails the test instead of passing i
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from fastapi.routing import iter_route_contexts
 from tests.support import live_runs
+from tests.support.alert_words import alert_event
 from tests.support.live_runs import BURST
 
 from grid.database.users import Role
+from grid.services.live.rule_transitions import record_alert_events
 
 PREFIX = "/api/v1"
+RULE = {"name": "warm", "metric": "data_age_s", "raise": 9.0, "clear": 5.0, "clock": "wall"}
 BODIES = {
     ("PATCH", "/users/{user_id}"): {"disabled": True},
     ("POST", "/engine/runs/{run_id}/step"): {"ticks": 1},
@@ -23,13 +27,17 @@ BODIES = {
     ("PUT", "/engine/runs/{run_id}/model"): {"model": "diffusive"},
     ("PUT", "/engine/runs/{run_id}/rules"): {"rules": []},
     ("POST", "/engine/runs/{run_id}/events"): BURST,
+    ("PUT", "/alert-rules/{rule_id}"): {"rule": RULE},
+    ("POST", "/incidents/{incident_id}/notes"): {"text": "mine"},
+    ("POST", "/incidents/{incident_id}/assign"): {"to": "me"},
+    ("POST", "/incidents/{incident_id}/resolve"): {"reason": "none"},
 }
 # Paths whose only parameter is a public name, the same for everybody.
 PUBLIC_NAMES = {"/simulations/{name}", "/scenarios/{name}", "/docs/assets/{name}"}
 # For administrators alone: everybody else gets one and the same 403, whether there is such an object or not.
 ADMINISTRATIVE = {("PATCH", "/users/{user_id}")}
 # Other names of a path that follow an id.
-NAMES = {"name": "result.csv", "seq": 1}
+NAMES = {"name": "result.csv", "seq": 1, "number": 1}
 OWN_HEADERS = {"x-request-id", "date"}
 
 
@@ -84,12 +92,33 @@ def foreign(bob, administrator, uow):
     sweep = bob.get(f"{PREFIX}/jobs/{points[0]}").json()["sweep_id"]
     ticking, waiting = live_runs.start(uow, bob.user_id).run_id, live_runs.submit(uow, administrator.user_id).id
     live_runs.send(uow, ticking)
+    alerts = make_alerts(uow, bob, ticking)
     return {
+        **alerts,
         "run_id": [ticking, waiting],
         "job_id": [queued, cancelled, program, of_administrator, points[0]],
         "sweep_id": [sweep],
         "user_id": [bob.user_id, administrator.user_id],
     }
+
+
+def make_alerts(uow, client, run_id):
+    """An alert, a rule, a silence and an incident of a user whose run ticks."""
+    with uow.begin() as tx:
+        run = tx.live_runs.hold(run_id)
+        record_alert_events(tx, run, [alert_event("ok", "firing", tick=1, value=1.0)])
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    bodies = {
+        "rule_id": ("/alert-rules", {"rule": RULE}),
+        "silence_id": (
+            "/silences", {"matchers": [{"name": "rule", "value": "hot"}], "reason": "x", "until": until},
+        ),
+        "incident_id": ("/incidents", {"run": str(run_id), "title": "x"}),
+    }  # fmt: skip
+    made = {name: client.post(f"{PREFIX}{path}", json=body) for name, (path, body) in bodies.items()}
+    assert {answer.status_code for answer in made.values()} == {201}, [answer.text for answer in made.values()]
+    (alert,) = client.get(f"{PREFIX}/alerts").json()["items"]
+    return {"alert_id": [alert["id"]], **{name: [answer.json()["id"]] for name, answer in made.items()}}
 
 
 def compared(answer, ids):
@@ -176,6 +205,8 @@ def test_a_disabled_user_gets_nothing_at_all(app, client_for, administrator, for
 def test_lists_and_counts_hold_nothing_of_others(alice):
     assert alice.get(f"{PREFIX}/jobs").json()["total"] == 0
     assert alice.get(f"{PREFIX}/sweeps").json()["total"] == 0
+    for path in ("/alerts", "/alert-rules", "/silences", "/incidents"):
+        assert alice.get(f"{PREFIX}{path}").json()["total"] == 0
     assert alice.get(f"{PREFIX}/jobs/stats").json()["total"] == 0
 
 

@@ -76,14 +76,16 @@ def _is_unregistered(definition: Definition | None, state: RuleStateRecord | Non
 def _register(tx: Transaction, run: LiveRunRecord, definition: Definition) -> RuleStateRecord:
     """Store the definition of a rule, and give it to alerts that were raised before it was known."""
     state = find_or_start(tx, run, definition.name, definition.version)
-    tx.alert_rules.change_state(run.id, definition.name, definition=definition.rule, origin=definition.origin)
+    # What an owner has kept once is known as such, so that it goes when the owner removes it.
+    origin = "owner" if state.origin == "owner" else definition.origin
+    tx.alert_rules.change_state(run.id, definition.name, definition=definition.rule, origin=origin)
     last = tx.alerts.find_last(run.id, definition.name)
     if last is not None and last.severity is None:
         tx.alerts.change(
             last.id, definition=definition.rule, severity=definition.rule.get("severity", DEFAULT_SEVERITY),
             region=definition.rule.get("region"),
         )  # fmt: skip
-    return replace(state, definition=definition.rule, origin=definition.origin)
+    return replace(state, definition=definition.rule, origin=origin)
 
 
 def _judge(

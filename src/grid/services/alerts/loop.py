@@ -49,6 +49,7 @@ class AlertLoop:
         uow: Where everything is.
         notifiers: Names of those that get notices.
         pace: Times of notices.
+        bring: Called with each open run before its evaluation: rules of its owner that it does not have.
         follow: Called with the active alerts in the transaction that has evaluated them: incidents.
         started_at: Of the loop, by the database's clock; None before its first turn.
     """
@@ -56,6 +57,7 @@ class AlertLoop:
     uow: UnitOfWork
     notifiers: Sequence[str] = ("log",)
     pace: NoticePace = field(default_factory=NoticePace)
+    bring: Callable[[LiveRunRecord], object] = lambda run: None  # noqa: ARG005 - nothing is brought
     follow: Follow = lambda tx, alerts: None  # noqa: ARG005 - nothing follows
     started_at: datetime | None = None
 
@@ -81,6 +83,11 @@ class AlertLoop:
             return sorted({run.id for run in open_runs} | set(tx.alert_rules.open_runs()))
 
     def _evaluate(self, run_id: UUID) -> None:
+        with self.uow.read() as tx:
+            run = tx.live_runs.find(run_id)
+            if run is None:
+                return
+        self.bring(run)
         with self.uow.read() as tx:
             run = tx.live_runs.find(run_id)
             if run is None or not evaluate_run(tx, run, writes=False):

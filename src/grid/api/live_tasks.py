@@ -1,0 +1,46 @@
+"""Periodic tasks about live runs that only the server has: alerts, notices, modes."""
+
+from datetime import timedelta
+
+from dishka import Container
+
+from grid.core.settings import Settings
+from grid.database.uow import UnitOfWork
+from grid.plugins.registry import Registry
+from grid.runtime.home import Home
+from grid.services.alerts.loop import AlertLoop, make_alert_loop
+from grid.services.alerts.notices import NoticeSender, make_notice_sender
+from grid.services.alerts.notifiers import connect_notifiers
+from grid.services.alerts.rules import RuleService
+from grid.services.incidents.following import IncidentFollower
+from grid.services.incidents.runbooks import RunbookFolder
+from grid.services.mode_board import ModeBoard, ModeLoop, is_folder_usable, make_mode_loop
+from grid.services.periodic import PeriodicTask
+
+
+def make_live_tasks(container: Container, longest_pause_s: float) -> tuple[PeriodicTask, ...]:
+    """Return the tasks that evaluate alerts, send notices, and look at the modes.
+
+    Raises:
+        ConfigurationError: A notifier is not known, or cannot be connected.
+    """
+    settings, uow, home = container.get(Settings), container.get(UnitOfWork), container.get(Home)
+    notifiers = connect_notifiers(container.get(Registry), settings.grid_notifiers, settings)
+    alerts = AlertLoop(
+        uow,
+        notifiers=tuple(notifiers),
+        bring=container.get(RuleService).bring_to,
+        follow=IncidentFollower(container.get(RunbookFolder)),
+    )
+    modes = ModeLoop(
+        uow,
+        container.get(ModeBoard),
+        home.root,
+        does_ring=lambda: is_folder_usable(home.run),
+        heard_within=timedelta(seconds=3 * settings.grid_heartbeat_s + 5),
+    )
+    return (
+        make_alert_loop(alerts, longest_pause_s=longest_pause_s),
+        make_notice_sender(NoticeSender(uow, notifiers), longest_pause_s=longest_pause_s),
+        make_mode_loop(modes, longest_pause_s=longest_pause_s),
+    )
