@@ -25,6 +25,7 @@ from grid.cli import (
     verifying,
 )
 from grid.cli.exit_codes import ExitCode
+from grid.cli.monitor import command as monitor
 from grid.cli.output import explain
 
 app = typer.Typer(
@@ -35,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for commands in (server, solving, verifying, convergence, calibrating, compiling, live_metrics, injecting):
+for commands in (server, solving, verifying, convergence, calibrating, compiling, live_metrics, injecting, monitor):
     commands.register(app)
 for group in (jobs, sweeps, simulations, scenarios, engine, model, auth, users, audit, db):
     app.add_typer(group.app)  # by the name that the module gives it

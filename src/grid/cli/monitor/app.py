@@ -15,11 +15,11 @@ from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 from textual.geometry import Size
 
-from grid.cli.monitor import forms, views
+from grid.cli.monitor import forms, layout, views
 from grid.cli.monitor.dialogs import Choice, FormDialog, HelpDialog
 from grid.cli.monitor.field import FieldView
 from grid.cli.monitor.lines import LinesView
-from grid.cli.monitor.picture import CURSOR, ISO, MARKS, WORST, Picture, View, draw
+from grid.cli.monitor.picture import Picture, View, draw
 from grid.cli.monitor.source import PICTURES_A_SECOND, Answer, MonitorSource, Status, Want
 from grid.cli.monitor.state import MonitorState
 from grid.client.frames import FrameError, decode_frame
@@ -30,28 +30,6 @@ LEAST_WIDTH, LEAST_HEIGHT = 100, 30  # below, a list is shown
 TREND_S = 0.25
 MESSAGE_S = 8.0  # for which an answer is shown
 STEP, LEAP = 1, 10  # characters that an arrow moves the cursor
-
-HELP_KEYS = (
-    ("i", "inject an event at the cursor, else at the centre; the dialog shows what it will do"),
-    ("m", "choose the model: auto, lumped, diffusive"),
-    ("space", "hold the picture alone; the run goes on, and the frame says NOT LIVE"),
-    ("p", "pause or resume the run"),
-    (".", "let a paused run take some ticks"),
-    ("s", "change the speed"),
-    ("a", "acknowledge the worst alert that nobody has seen"),
-    ("f", "next field: temperature, stress, utilisation, damage, state"),
-    ("b", "branch at the present tick"),
-    ("r", "replay the log and compare the bytes"),
-    ("arrows", "move a cursor that reads the field, with shift by ten; Esc removes it"),
-    ("q", "quit; a run of the service goes on"),
-)
-HELP_SIGNS = (
-    (MARKS[WORST], "the worst cell"),
-    (MARKS[ISO], "iso-line of the lowest threshold of an alert rule"),
-    (MARKS[CURSOR], "the cursor"),
-    ("■! ▲ ◆ ●", "critical, high, medium, low"),
-    ("◌ ~", "pending, stale or suspended; silenced or inhibited"),
-)
 
 
 class MonitorApp(App[None]):
@@ -64,21 +42,7 @@ class MonitorApp(App[None]):
 
     TITLE = "grid monitor"
     ENABLE_COMMAND_PALETTE = False
-    CSS: ClassVar[str] = """
-    Screen { background: #14171a; color: #e4e7ea; layers: base; }
-    #main { height: 1fr; }
-    #picture { width: 1fr; height: 1fr; border: round #78828c; border-title-color: #98a1aa; }
-    #picture.held { border: dashed #ffa657; border-title-color: #ffa657; border-title-style: bold; }
-    #picture.offline { border: dashed #ff7a6e; border-title-color: #ff7a6e; border-title-style: bold; }
-    #side { width: 38%; min-width: 42; max-width: 64; height: 1fr; }
-    .list { border: round #78828c; border-title-color: #98a1aa; border-subtitle-color: #d9a7e6; }
-    #alerts { height: 8; }
-    #timeline { height: 1fr; }
-    #compact { display: none; height: 1fr; }
-    .small #main, .small #trends { display: none; }
-    .small #header { display: none; }
-    .small #compact { display: block; }
-    """
+    CSS = layout.CSS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "inject", "inject"),
         Binding("m", "model", "model"),
@@ -382,7 +346,8 @@ class MonitorApp(App[None]):
         if self.picture is not None and self.picture.probed is not None and run.size:
             place = self.picture.probed[1]
         else:
-            place = tuple(start + 0.5 * side for start, side in zip(run.origin, run.size, strict=False))
+            middle = tuple(start + 0.5 * side for start, side in zip(run.origin, run.size, strict=False))
+            place = run.proposal or middle
         self._ask("inject", forms.make_injections(self.source, run, place, self._tick))
 
     def action_model(self) -> None:
@@ -435,7 +400,7 @@ class MonitorApp(App[None]):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.push_screen(HelpDialog(HELP_KEYS, HELP_SIGNS))
+        self.push_screen(HelpDialog(layout.HELP_KEYS, layout.HELP_SIGNS))
 
     def _ask(self, title: str, choices: list[Choice], chosen: int = 0) -> None:
         if len(self.screen_stack) == 1:

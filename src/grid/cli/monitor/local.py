@@ -8,7 +8,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, cast
 from uuid import uuid4
@@ -165,6 +165,9 @@ class LocalSource(Streams):
         is_paused: bool = False,
     ) -> None:
         super().__init__()
+        low, high = SPEED_LIMITS
+        if speed != "max" and not low <= speed <= high:
+            raise FieldError("speed", f"{low:g} to {high:g}, or max")
         raw, timing = scenario.scene(params, cells), scenario.timing(params)
         self._scene: Scene = Scene.from_json(raw)
         self._clock: Clock = plan_clock(self._scene, timing.tick_s)
@@ -266,7 +269,7 @@ class LocalSource(Streams):
         saved = await self._save()
         self._trunk = self._current
         self._trunk.want(Want(None))
-        self._trunk.put(Control(LiveCommand(self._next(), "pause", {})))
+        self._trunk.put(Control(self._number("pause", {})))
         start = replace(self._start, saved=saved.data, log=(), is_paused=False, speed=self._status.speed or "max")
         branch = LocalRun(start, self._post, self._id.bytes[:8])
         self._take_over(branch, replace(self._run, name=f"{self._run.name} branch@{saved.tick:,}"), is_paused=False)
@@ -297,26 +300,26 @@ class LocalSource(Streams):
             raise NotOfferedError("The run has ended")
         if self._saved is None or self._saved.done():
             self._saved = self._events.create_future()
-            self._current.put(Control(LiveCommand(self._next(), "checkpoint", {})))
+            self._current.put(Control(self._number("checkpoint", {})))
         return await asyncio.shield(self._saved)
 
-    def _next(self) -> int:
+    def _number(self, kind: str, payload: Json) -> LiveCommand:
+        """A command with the next number, remembered for the events about it."""
         self._seq += 1
-        return self._seq
+        self._commands[self._seq] = {"kind": kind, "payload": payload}
+        return LiveCommand(self._seq, kind, payload)
 
     def _propose(self, kind: str, payload: Json, text: str) -> Answer:
         self._require_running()
-        seq = self._next()
-        self._commands[seq] = {"kind": kind, "payload": payload}
-        self._current.put(Propose((LiveCommand(seq, kind, payload),)))
-        return Answer(f"{text} as #{seq}", seq)
+        command = self._number(kind, payload)
+        self._current.put(Propose((command,)))
+        return Answer(f"{text} as #{command.seq}", command.seq)
 
-    def _control(self, kind: str, payload: Mapping[str, Any], text: str) -> Answer:
+    def _control(self, kind: str, payload: Json, text: str) -> Answer:
         self._require_running()
-        seq = self._next()
-        self._commands[seq] = {"kind": kind, "payload": payload}
-        self._current.put(Control(LiveCommand(seq, kind, payload)))
-        return Answer(f"{text} as #{seq}", seq)
+        command = self._number(kind, payload)
+        self._current.put(Control(command))
+        return Answer(f"{text} as #{command.seq}", command.seq)
 
     def _require_running(self) -> None:
         if self._status.link == "over":

@@ -40,6 +40,7 @@ class Run:
         origin, size: Of the body along each axis [m]; empty where they are not known.
         fields: Names of fields that can be shown.
         thresholds: Lowest threshold of the alert rules by metric.
+        proposal: Where a burst is proposed [m]; empty for the middle of the body.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Run:
     size: tuple[float, ...] = ()
     fields: tuple[str, ...] = ("temperature",)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    proposal: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

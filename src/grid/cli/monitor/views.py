@@ -21,7 +21,7 @@ from grid.cli.monitor.texts import (
 
 GAP: Final[Span] = ("  ", "")
 STATE_STYLES: Final = {"running": "good", "paused": "medium", "failed": "bad", "stopped": "dim"}
-ALARMS: Final = frozenset({"refused", "failed-cell", "failed-region", "behind", "gap"})
+ALARMS: Final = frozenset({"refused", "failed-cell", "failed-region", "behind", "gap", "not-shown"})
 STYLE_OF_KIND: Final = {"switch": "accent", "yield": "high", "slip": "medium"}
 BAR: Final = 16  # characters of the bar of the range
 LABEL: Final = 5  # characters of a trend's name

@@ -1,0 +1,56 @@
+"""Calls of the monitor beside those of `grid.client.live_calls`, as values."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from grid.client.calls import API, Call, Id, model
+from grid.client.live_calls import RUNS
+from grid.schemas.wire.live import LiveRunOut
+
+
+def issue_ticket() -> Call[str]:
+    """A ticket, which opens one WebSocket within 30 seconds."""
+    return Call("POST", f"{API}/streams/tickets", lambda response: str(response.json()["ticket"]), body={})
+
+
+def get_alerts(run_id: Id) -> Call[Sequence[Mapping[str, Any]]]:
+    """The alerts of a run that are not over."""
+    return Call("GET", f"{API}/alerts", _items, query={"run": str(run_id), "limit": 100})
+
+
+def acknowledge_alert(alert_id: Id) -> Call[None]:
+    """Say that somebody has seen an alert."""
+    return Call("POST", f"{API}/alerts/{alert_id}/acknowledge", lambda _response: None, body={})
+
+
+def look_at_run(run_id: Id) -> Call[tuple[LiveRunOut, str]]:
+    """A run's row, and the degraded mode of the service, which the header of the answer tells: `full` without one."""
+    read = model(LiveRunOut)
+    return Call("GET", f"{RUNS}/{run_id}", lambda response: (read(response), response.headers.get("Grid-Mode", "full")))
+
+
+def branch_run(run_id: Id, tick: int) -> Call[str]:
+    """Begin another run with the state of a tick; the answer is its id."""
+    return Call(
+        "POST", f"{RUNS}/{run_id}/branches", lambda response: _find_id(response, "run", "id"), body={"tick": tick}
+    )
+
+
+def replay_run(run_id: Id) -> Call[str]:
+    """Submit a replay of a run's log; the answer is the job's id."""
+    return Call("POST", f"{RUNS}/{run_id}/replays", lambda response: _find_id(response, "job", "id"), body={})
+
+
+def _items(response: httpx.Response) -> Sequence[Mapping[str, Any]]:
+    found = response.json()
+    return found["items"] if isinstance(found, dict) else found  # type: ignore[no-any-return]
+
+
+def _find_id(response: httpx.Response, *names: str) -> str:
+    """The id of what was made, in the first of some members that there is."""
+    found = response.json()
+    if "jobs" in found:
+        return str(found["jobs"][0])
+    return next(str(found[name]) for name in names if name in found)

@@ -1,0 +1,68 @@
+"""What the service tells of a run, as the monitor has it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from grid.cli.monitor.source import Alert, Happening, Json, Reading, Run
+from grid.schemas.wire.live import LiveRunOut
+
+FIELDS: Final = ("temperature", "stress", "utilisation", "damage", "state")
+NAME: Final = 8  # characters of an id that stand for a run without a name
+
+
+def read_run(row: LiveRunOut, rules: Sequence[Mapping[str, Any]]) -> Run:
+    """What does not change of a run, and the thresholds of its rules."""
+    thresholds: dict[str, float] = {}
+    for rule in rules:
+        metric, at = str(rule.get("metric")), rule.get("raise")
+        if isinstance(at, (int, float)):
+            thresholds[metric] = min(float(at), thresholds.get(metric, float(at)))
+    name = row.name or f"{row.scenario or 'run'}-{str(row.id)[:NAME]}"
+    return Run(str(row.id), name, row.scenario, float(row.tick_s), row.rate, row.method, thresholds=thresholds)
+
+
+def find_place(commands: Collection[Json]) -> tuple[float, ...]:
+    """Position of the newest burst of a log [m]; empty without one."""
+    for command in reversed(list(commands)):
+        position = command["payload"].get("position_m") if command["kind"] == "event" else None
+        if isinstance(position, (list, tuple)):
+            return tuple(float(part) for part in position)
+    return ()
+
+
+def read_sample(data: Mapping[str, Any], taken_s: float) -> Reading:
+    """A sample: least, largest, mean and last value of each metric."""
+    spans = {str(name): span for name, span in data["metrics"].items()}
+    last = {name: None if span is None else float(span[3]) for name, span in spans.items()}
+    most = {name: None if span is None else float(span[1]) for name, span in spans.items()}
+    return Reading(int(data["end_tick"]), float(data["time_s"]), last, most, taken_s)
+
+
+def read_happening(data: Mapping[str, Any], commands: Mapping[int, Json]) -> Happening:
+    """An event of a run, with the command that it is about where that is known."""
+    payload = data.get("payload")
+    known = payload if isinstance(payload, Mapping) else {}
+    seq = known.get("seq")
+    return Happening(int(data["tick"]), str(data["kind"]), known, commands.get(seq) if isinstance(seq, int) else None)
+
+
+def read_alert(row: Mapping[str, Any]) -> Alert:
+    """An alert of the list."""
+    rule = row.get("definition") if isinstance(row.get("definition"), Mapping) else {}
+    hidden = (
+        "silenced" if row.get("silence_id") or row.get("silenced") else "inhibited" if row.get("inhibited_by") else ""
+    )
+    threshold = row.get("threshold")
+    return Alert(
+        str(row["id"]),
+        str(row["rule"]),
+        str(row.get("severity") or "medium"),
+        str(row.get("cover") or row["state"]),
+        str(row.get("metric") or (rule or {}).get("metric") or ""),
+        str((rule or {}).get("op") or ">"),
+        row.get("value"),
+        float("nan") if threshold is None else float(threshold),
+        int(row.get("fired_tick") or row.get("tick") or 0),
+        row.get("acknowledged_at") is not None,
+        hidden,
+    )
