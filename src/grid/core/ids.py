@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import UTC, datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -23,3 +24,8 @@ def new_id() -> UUID:
         value = _last
     milliseconds, tail = value >> 74, value & ((1 << 74) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (tail >> 62) << 64 | 0b10 << 62 | tail & ((1 << 62) - 1))
+
+
+def find_creation(identifier: UUID) -> datetime:
+    """Return when a UUIDv7 was made: its first 48 bits are milliseconds since 1970."""
+    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)

@@ -1,4 +1,4 @@
-"""Garbage collection: packs, program outputs and rendered files that nobody refers to, because their claims lost.
+"""Garbage collection: packs, outputs, rendered files and snapshots that nobody refers to, because their claims lost.
 
 Whether something is garbage is asked of the ledger at the moment of its removal, and only of what is older than a day:
 a worker that was thought dead may still be writing. Keys that are not of Grid's making are left alone.
@@ -11,11 +11,13 @@ from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
+from grid.core.ids import find_creation
 from grid.core.logging import get_logger
 from grid.database.garbage import ReferenceRepository
 from grid.database.uow import UnitOfWork
 from grid.schemas.jobs import Claim
 from grid.services.ledger import Succeeded
+from grid.services.live import find_unknown_files
 from grid.services.ports import ArtifactStore
 
 log = get_logger(__name__)
@@ -31,6 +33,7 @@ def collect_garbage(uow: UnitOfWork, store: ArtifactStore, *, kept_for: timedelt
     removed = _collect(store, "packs/", _batch_of_pack, lambda ids: _garbage_packs(uow, ids, kept_for))
     removed += _collect(store, "jobs/", _claim_of_output, lambda claims: _garbage_outputs(uow, claims, kept_for))
     removed += _collect(store, "renders/", _request_of_file, lambda ids: _garbage_renders(uow, ids, kept_for))
+    removed += _collect_live(uow, store, kept_for)
     removed += store.remove_leftovers(kept_for.total_seconds())
     with uow.begin() as tx:
         rows = ReferenceRepository(tx).remove_losing_logs(older_than=kept_for)
@@ -79,6 +82,15 @@ def _collect(
     return removed
 
 
+def _collect_live(uow: UnitOfWork, store: ArtifactStore, kept_for: timedelta) -> int:
+    removed = 0
+    for keys in _groups(store.keys("live/")):
+        for key in find_unknown_files(uow, keys, older_than=kept_for):
+            store.delete(key)
+            removed += 1
+    return removed
+
+
 def _garbage_packs(uow: UnitOfWork, batches: Sequence[UUID], kept_for: timedelta) -> set[UUID]:
     old = [batch for batch in batches if _age_s(batch) > kept_for.total_seconds()]
     if not old:
@@ -106,8 +118,7 @@ def _garbage_renders(uow: UnitOfWork, requests: Sequence[UUID], kept_for: timede
 
 
 def _age_s(identifier: UUID) -> float:
-    """Return the age of a UUIDv7, whose first 48 bits are milliseconds since 1970."""
-    return time.time() - (identifier.int >> 80) / 1000
+    return time.time() - find_creation(identifier).timestamp()
 
 
 def _batch_of_pack(key: str) -> UUID | None:

@@ -138,6 +138,16 @@ def test_files_without_a_row_are_named(uow, owner):
     assert found == set(lost)
 
 
+def test_a_file_of_a_run_that_lives_is_not_taken_for_lost_before_another_owner_had_the_run_for_a_while(uow, owner):
+    claim = words.start(uow, owner)
+    key = f"live/{claim.run_id}/1/1-state-5"
+    assert live.find_unknown_files(uow, [key]) == set()  # its row may be on its way
+    again = live.restart_run(uow, claim, worker_id="worker-1", lease_s=10.0)
+    assert again is not None
+    assert live.find_unknown_files(uow, [key]) == {key}
+    assert live.find_unknown_files(uow, [key], older_than=timedelta(hours=1)) == set()
+
+
 def test_a_pin_holds_until_it_is_released(uow, owner):
     claim = words.start(uow, owner)
     one, _ = words.snapshot(uow, claim)

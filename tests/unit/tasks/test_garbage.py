@@ -9,12 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from tests.doubles.artifacts import MemoryArtifactStore
 from tests.doubles.bells import MemoryDoorbell
+from tests.support import live_runs as live_words
 from tests.support.ledgers import MANIFEST, add_owner, claim, submit
 
 from grid.database.uow import UnitOfWork
 from grid.runtime.messages import RenderFinished
 from grid.schemas.jobs import Claim, FileEntry, Manifest
-from grid.services import ledger, renders
+from grid.schemas.live import RunReason
+from grid.services import ledger, live, renders
 from grid.services.ledger import ClaimedBatch, LogChunk, Returned, Succeeded
 from grid.tasks.events import StorageChecked
 from grid.tasks.garbage import collect_garbage, discard
@@ -172,3 +174,20 @@ def test_rendered_files_stay_while_their_request_is_known(sqlite_uow: UnitOfWork
     assert renders.forget_old_renders(uow, store) == 1
     assert set(store.keys()) == {"renders/stray"}
     assert renders.find_render(uow, request) is None
+
+
+def test_snapshots_that_no_row_names_go_once_the_run_has_ended(sqlite_uow: UnitOfWork):
+    owner, store = add_owner(sqlite_uow), MemoryArtifactStore()
+    claim = live_words.start(sqlite_uow, owner)
+    kept = live_words.new_snapshot(claim)
+    live.add_snapshot(sqlite_uow, claim, kept)
+    lost = f"live/{claim.run_id}/1/9-state-7"
+    for key in (kept.key, lost):
+        store.put(key, io.BytesIO(b"state"))
+
+    assert collect_garbage(sqlite_uow, store, kept_for=AT_ONCE) == 0  # it lives
+
+    live.fail_run(sqlite_uow, claim, RunReason.DIVERGED)
+    assert collect_garbage(sqlite_uow, store) == 0  # a worker thought dead may still be writing
+    assert collect_garbage(sqlite_uow, store, kept_for=AT_ONCE) == 1
+    assert list(store.keys()) == [kept.key]

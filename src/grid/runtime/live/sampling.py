@@ -56,7 +56,7 @@ class RowBuilder:
     def __init__(self) -> None:
         self.level = 0
         self._next: int | None = None  # the tick that continues the row
-        self._begun = 0.0
+        self._begun = self._seen = 0.0  # when the row began, and when the last tick was seen [s]
         self._ticks: list[list[float]] = []
         self._ready: list[SampleRow] = []
 
@@ -71,13 +71,13 @@ class RowBuilder:
         """
         tick = summary.tick - 1
         if tick != self._next:
-            self._ticks = []
-        self._next = tick + 1
+            self._ticks, self._seen = [], now
+        self._next, before, self._seen = tick + 1, self._seen, now
         size = 1 << self.level
         if not self._ticks:
             if tick % size:
                 return  # the row has begun without us
-            self._begun = now
+            self._begun = before
         found = summary.metrics()
         values = [found[name] for name in TICK_METRICS] + [pace.get(name) for name in PACE_METRICS]
         self._ticks.append([math.nan if value is None else value for value in values])

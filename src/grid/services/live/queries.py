@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from grid.core.errors import GridError, NotFoundError
+from grid.core.ids import find_creation
 from grid.core.logging import get_logger
 from grid.database.job_queries import Count
 from grid.database.live_commands import LiveCommandRecord
@@ -222,18 +224,36 @@ def purge_run(uow: UnitOfWork, store: ArtifactStore, *, actor_id: UUID, owner_id
             log.warning("purge_left_files", run_id=str(run_id), reason=str(error))
 
 
-def find_unknown_files(uow: UnitOfWork, keys: Sequence[str]) -> set[str]:
-    """Return those of the keys `live/<run>/...` that neither a snapshot nor a result refers to.
+def find_unknown_files(uow: UnitOfWork, keys: Sequence[str], *, older_than: timedelta = timedelta(0)) -> set[str]:
+    """Return those of the keys `live/<run>/<epoch>/...` that neither a snapshot nor a result refers to.
 
-    A file is there before its row: the caller asks about files that are older than any transaction.
+    A file is there before its row, so a run that lives may refer to those of its epoch yet: of them none is returned.
+
+    Args:
+        uow: Opens the transaction.
+        keys: Of files.
+        older_than: How long ago a run has to have ended, or to have been claimed by another owner than the file's; and
+            the age of a run that is not there any more.
     """
-    run_ids = {run_id for key in keys if (run_id := _run_of(key)) is not None}
+    parts = {key: found for key in keys if (found := _owner_of(key)) is not None}
     with uow.read() as tx:
-        known = tx.live_snapshots.known_keys(keys)
-        for run_id in sorted(run_ids):
-            run = tx.live_runs.find(run_id)
-            known |= set(_result_keys(run)) if run is not None else set()
-    return {key for key in keys if _run_of(key) is not None} - known
+        known = tx.live_snapshots.known_keys(list(parts))
+        before = tx.now() - older_than
+        done: dict[UUID, LiveRunRecord | None] = {
+            run_id: tx.live_runs.find(run_id) for run_id in {run_id for run_id, _ in parts.values()}
+        }
+    for run in done.values():
+        known |= set(_result_keys(run)) if run is not None else set()
+    return {key for key, (run_id, epoch) in parts.items() if _is_past(done[run_id], run_id, epoch, before)} - known
+
+
+def _is_past(run: LiveRunRecord | None, run_id: UUID, epoch: int, before: datetime) -> bool:
+    """Whether nothing can refer to an owner's file any more, if nothing did before a moment."""
+    if run is None:
+        return find_creation(run_id) <= before
+    if run.finished_at is not None:
+        return run.finished_at <= before
+    return epoch < run.epoch and run.claimed_at is not None and run.claimed_at <= before
 
 
 def _result_keys(run: LiveRunRecord) -> list[str]:
@@ -241,11 +261,11 @@ def _result_keys(run: LiveRunRecord) -> list[str]:
     return [entry["key"] for entry in (*manifest.get("files", ()), *filter(None, (manifest.get("pack"),)))]
 
 
-def _run_of(key: str) -> UUID | None:
-    """`live/<run>/...`."""
+def _owner_of(key: str) -> tuple[UUID, int] | None:
+    """Run and epoch of `live/<run>/<epoch>/...`."""
     parts = key.split("/")
     try:
-        return UUID(parts[1]) if parts[0] == "live" and len(parts) > 2 else None
+        return (UUID(parts[1]), int(parts[2])) if parts[0] == "live" and len(parts) > 3 else None
     except ValueError:
         return None
 

@@ -291,3 +291,20 @@ def test_frozen_values_cannot_be_written_to() -> None:
         session.state.tick = 5  # type: ignore[misc]
     assert CoolingLoss(("x_min",), 0.5).length is None
     assert Box((0.0,), (1.0,)).to_json() == {"box": {"from_m": [0.0], "to_m": [1.0]}}
+
+
+def test_an_immediate_command_takes_effect_behind_those_that_waited_for_its_tick() -> None:
+    """In the order of their numbers, as a run that goes on from an earlier state carries them out."""
+    scene, overload = SCENES["box"], {"kind": "overload", "power_w": 200.0}
+    live = Session(scene, plan_clock(scene, 0.5))
+    live.execute(Command(1, "event", overload, 4))
+    live.advance(4)
+    live.execute(Command(2, "event", overload, 4))
+    again = Session(scene, plan_clock(scene, 0.5))
+    again.execute(Command(1, "event", overload, 4))
+    again.execute(Command(2, "event", overload, 4))
+    again.advance(5)
+    live.advance(1)
+    assert [outcome.seq for outcome in live.take_outcomes()] == [1, 2]
+    assert [outcome.seq for outcome in again.take_outcomes()] == [1, 2]
+    assert live.hash() == again.hash()
