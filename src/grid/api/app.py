@@ -17,6 +17,7 @@ from grid.api.live_collector import LiveCollector
 from grid.api.metrics import Metrics
 from grid.api.mode_header import ModeHeader
 from grid.api.routes import health
+from grid.api.stream_places import StreamPlaces
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.services.container import make_container
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None, container: Container | None = N
     )
     app.state.settings, app.state.container = settings, wiring
     app.state.metrics = Metrics(lambda: read_figures(wiring.get(UnitOfWork), settings))
+    app.state.stream_places = StreamPlaces()
     app.state.watch = health.make_watch(wiring)
     _include_routes(app)
     openapi.install(app, routes.API_ROUTERS + routes.ROOT_ROUTERS)

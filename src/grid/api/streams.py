@@ -9,7 +9,7 @@ that a reader that comes back names its place in the log. Delivery is at least o
 import asyncio
 import contextlib
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +24,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from grid.api.dependencies import FromDishka
 from grid.api.job_events import JobEventFormatter
-from grid.core.errors import TooManyRequestsError, UnavailableError
+from grid.api.stream_places import StreamPlaces, find_places
+from grid.core.errors import UnavailableError
 from grid.core.logging import get_logger
 from grid.database.uow import UnitOfWork
 from grid.services.logs import JobNews, LogCursor, read_news
@@ -32,8 +33,6 @@ from grid.services.ports import BellListener, BellListenerFactory
 
 log = get_logger(__name__)
 
-MAX_STREAMS = 1_000  # open at once: with 128 KiB each they hold 125 MiB at the very most
-MAX_STREAMS_PER_USER = 10  # open at once: one user leaves room for others
 QUEUE_MESSAGES = 256  # events that wait for a slow reader, before it has to come back
 QUEUE_BYTES = 128 * 1024  # [B] of memory that they may hold
 PAGE_CHUNKS = 1  # of the past, read at once for one stream: a reader that takes nothing holds them meanwhile
@@ -103,14 +102,19 @@ class JobStreams:
     """All open streams of this process, and the task that feeds them while there are any."""
 
     def __init__(
-        self, read_news: ReadNews, listen: Callable[[], BellListener] | None = None, *, poll_s: float = POLL_S
+        self,
+        read_news: ReadNews,
+        listen: Callable[[], BellListener] | None = None,
+        *,
+        poll_s: float = POLL_S,
+        places: StreamPlaces | None = None,
     ) -> None:
-        """Take what reads the tables, and what begins to listen for changes while there are streams."""
+        """Take what reads the tables, what begins to listen for changes while there are streams, and their places."""
         self._read_news = read_news
         self._listen = listen
         self._poll_s = poll_s
         self._topics: dict[UUID, _Topic] = {}
-        self._open: Counter[UUID] = Counter()
+        self._places = places or StreamPlaces()
         self._tailer: asyncio.Task[None] | None = None
 
     def open(self, user_id: UUID, job_id: UUID) -> Subscription:
@@ -119,12 +123,8 @@ class JobStreams:
         Raises:
             TooManyRequestsError: The user, or all users together, have as many streams as they may.
         """
-        if self._open[user_id] >= MAX_STREAMS_PER_USER:
-            raise TooManyRequestsError(f"You have {MAX_STREAMS_PER_USER} open streams", PING_S)
-        if self._open.total() >= MAX_STREAMS:
-            raise TooManyRequestsError("The server has as many open streams as it serves", PING_S)
+        self._places.take(user_id)
         subscription = Subscription(user_id, job_id)
-        self._open[user_id] += 1
         self._topics.setdefault(job_id, _Topic()).subscriptions.add(subscription)
         if self._tailer is None or self._tailer.done():
             self._tailer = asyncio.create_task(self._tail(), name="job-streams")
@@ -138,9 +138,7 @@ class JobStreams:
         topic.subscriptions.remove(subscription)
         if not topic.subscriptions:
             del self._topics[subscription.job_id]
-        self._open[subscription.user_id] -= 1
-        if self._open[subscription.user_id] <= 0:
-            del self._open[subscription.user_id]
+        self._places.give_back(subscription.user_id)
         if not self._topics and self._tailer is not None:
             self._tailer.cancel()
 
@@ -266,12 +264,17 @@ class _StalledError(Exception):
     """The reader takes nothing."""
 
 
-class JobStreamResponse(EventSourceResponse):
-    """A stream that leaves the fan-out however it ends, and drops a reader that takes nothing."""
+class StreamResponse(EventSourceResponse):
+    """A stream of events that drops a reader that takes nothing.
 
-    def __init__(self, streams: JobStreams, subscription: Subscription, events: AsyncIterator[bytes]) -> None:
+    Args:
+        events: As they are sent.
+        leave: Called at the end, however it comes.
+    """
+
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
         super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._streams, self._subscription = streams, subscription
+        self._leave = leave
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
@@ -287,7 +290,14 @@ class JobStreamResponse(EventSourceResponse):
             with contextlib.suppress(_StalledError):  # the server closes a connection whose answer has no end
                 await super().__call__(scope, receive, send_soon)
         finally:
-            self._streams.leave(self._subscription)
+            self._leave()
+
+
+class JobStreamResponse(StreamResponse):
+    """A stream of a job, which leaves the fan-out at its end."""
+
+    def __init__(self, streams: JobStreams, subscription: Subscription, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, partial(streams.leave, subscription))
 
 
 async def open_streams(
@@ -296,7 +306,8 @@ async def open_streams(
     """Return the streams of this process, made at first use (on the event loop, so never twice)."""
     state = connection.app.state
     if not hasattr(state, "job_streams"):
-        state.job_streams = JobStreams(partial(read_news, uow), partial(listen, "changes"))
+        places = find_places(connection)
+        state.job_streams = JobStreams(partial(read_news, uow), partial(listen, "changes"), places=places)
     streams: JobStreams = state.job_streams
     return streams
 

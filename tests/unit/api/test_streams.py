@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 from tests.support.worker import HandWorker
 
+from grid.api import stream_places
 from grid.api import streams as streams_module
-from grid.api.streams import MAX_STREAMS_PER_USER, QUEUE_MESSAGES, JobStreamResponse, JobStreams
+from grid.api.stream_places import MAX_STREAMS_PER_USER
+from grid.api.streams import QUEUE_MESSAGES, JobStreamResponse, JobStreams
 from grid.core.errors import TooManyRequestsError, UnavailableError
 from grid.database.logs import LogRecord
 from grid.services.logs import JobNews, LogCursor
@@ -192,7 +194,7 @@ def test_streams_of_a_user_are_limited_and_places_are_given_back():
 
 
 def test_all_streams_together_are_limited(monkeypatch):
-    monkeypatch.setattr(streams_module, "MAX_STREAMS", 3)
+    monkeypatch.setattr(stream_places, "MAX_STREAMS", 3)
 
     async def scenario():
         streams = JobStreams(Tables().read)
