@@ -62,6 +62,7 @@ from grid.services.live.lifecycle import (
     resume_stop,
 )
 from grid.services.live.limits import CommandLimitError, LiveLimits, RunTooDearError, TooManyRunsError
+from grid.services.live.news import EVENTS_AT_ONCE, RecentSamples, RunNews, read_news, read_recent_samples
 from grid.services.live.queries import (
     MetricHistory,
     NewestSample,
@@ -85,6 +86,7 @@ from grid.services.live.submission import LiveSubmissionService, PricedRun
 from grid.services.live.ticks import ResumeLog, commit_ticks, read_resume_log, read_waiting
 
 __all__ = [
+    "EVENTS_AT_ONCE",
     "AcceptedCommand",
     "ClaimedRun",
     "ClientIdReusedError",
@@ -101,9 +103,11 @@ __all__ = [
     "NewestSample",
     "PayloadTooLargeError",
     "PricedRun",
+    "RecentSamples",
     "RecordedEvents",
     "ResumeLog",
     "RulesVersionError",
+    "RunNews",
     "RunRules",
     "RunStateError",
     "RunTooDearError",
@@ -134,6 +138,8 @@ __all__ = [
     "read_events",
     "read_history",
     "read_newest",
+    "read_news",
+    "read_recent_samples",
     "read_resume_log",
     "read_rules",
     "read_waiting",
