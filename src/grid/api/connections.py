@@ -104,6 +104,17 @@ class Connection(H11Protocol):
         else:
             self._stop_waiting()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand over to the WebSocket's protocol, which has limits of its own."""
+        self._stop_waiting()
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+        super().handle_websocket_upgrade(event)
+
+    def _should_upgrade(self) -> bool:
+        """Upgrade where there is room for another connection; the answer says so elsewhere."""
+        return len(self.connections) <= CONNECTIONS and super()._should_upgrade()
+
     def on_response_complete(self) -> None:
         """Begin with the next request."""
         self._heard = 0  # the middleware has counted what it had

@@ -54,13 +54,8 @@ class FrontDoor:
 
     def refusal(self, scope: Scope) -> int | None:
         """Return the status to refuse with; None where nothing speaks against the request."""
-        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > URL_BYTES:
-            return HTTPStatus.REQUEST_URI_TOO_LONG
-        size = sum(len(name) + len(value) for name, value in scope["headers"])
-        if size > HEADER_BYTES or len(scope["headers"]) > HEADER_COUNT:
-            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         headers = Headers(scope=scope)
-        return self._host_refusal(headers) or self._site_refusal(scope, headers) or _body_refusal(scope, headers)
+        return self._handshake_refusal(scope) or _body_refusal(scope, headers)
 
     def _host_refusal(self, headers: Headers) -> int | None:
         hosts = headers.getlist("host")
@@ -82,7 +77,7 @@ class FrontDoor:
 
     def _handshake_refusal(self, scope: Scope) -> int | None:
         headers = Headers(scope=scope)
-        return self._host_refusal(headers) or self._site_refusal(scope, headers)
+        return _size_refusal(scope) or self._host_refusal(headers) or self._site_refusal(scope, headers)
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
@@ -90,6 +85,15 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     own = settings.grid_host.lower()
     named = () if own in _WILDCARDS else (f"[{own}]" if ":" in own else own,)
     return _LOOPBACK | frozenset(named) | frozenset(host.lower() for host in settings.grid_allowed_hosts)
+
+
+def _size_refusal(scope: Scope) -> int | None:
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > URL_BYTES:
+        return HTTPStatus.REQUEST_URI_TOO_LONG
+    size = sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > HEADER_BYTES or len(scope["headers"]) > HEADER_COUNT:
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    return None
 
 
 def _is_stream(scope: Scope, headers: Headers) -> bool:

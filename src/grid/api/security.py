@@ -15,7 +15,7 @@ from fastapi.security import HTTPBearer
 
 from grid.api.anonymous import mark_known
 from grid.api.dependencies import find_part
-from grid.core.errors import AuthenticationError, ForbiddenError
+from grid.core.errors import AuthenticationError, ForbiddenError, UnavailableError
 from grid.core.tokens import MAX_TOKEN_LENGTH, Claims, TokenSigner
 from grid.services.sessions import Principal, SessionDirectory
 
@@ -59,6 +59,17 @@ async def get_fresh_user(connection: HTTPConnection, claims: Claims) -> Principa
     user = await _look_up(claims, find_part(connection, SessionDirectory))
     mark_known(connection.scope)
     return user
+
+
+async def is_welcome(sessions: SessionDirectory, claims: Claims) -> bool:
+    """Tell whether a stream's reader may read on: its session is alive, as far as the database answers."""
+    try:
+        await run_sync(sessions.get, claims)
+    except AuthenticationError:
+        return False
+    except UnavailableError:
+        return True  # the database is away for a moment
+    return True
 
 
 async def _look_up(claims: Claims, sessions: SessionDirectory) -> Principal:

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from grid.api.app import create_app
 from grid.api.connections import CONNECTIONS, Connection
 from grid.api.lifespan import start
+from grid.api.live.hub import LiveHub
 from grid.api.streams import JobStreams
+from grid.api.upgraded import MESSAGE_BYTES, PING_S, UpgradedConnection
 from grid.core.errors import ConfigurationError, GridError
 from grid.core.logging import configure, get_logger
 from grid.core.settings import Settings
@@ -134,7 +136,11 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
         h11_max_incomplete_event_size=HEADER_BYTES,
-        ws="none",
+        ws=UpgradedConnection,
+        ws_max_size=MESSAGE_BYTES,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=2 * PING_S,
+        ws_per_message_deflate=False,  # frames are compressed; it would hold 316 KiB for each connection
     )
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again at its end; ours is to clean up
         signal.signal(number, lambda *_: None)
@@ -153,6 +159,9 @@ class Server(uvicorn.Server):
         streams: JobStreams | None = getattr(self.app.state, "job_streams", None)
         if streams is not None:
             await streams.close()
+        hub: LiveHub | None = getattr(self.app.state, "live_hub", None)
+        if hub is not None:
+            await hub.close()
         await super().shutdown(sockets)
 
 

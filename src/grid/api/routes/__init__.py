@@ -13,6 +13,8 @@ from grid.api.routes import (
     live_metrics,
     live_rules,
     live_runs,
+    live_socket,
+    live_streams,
     metrics,
     modes,
     results,
@@ -43,5 +45,7 @@ API_ROUTERS: tuple[Router, ...] = (
     auth.router,
     users.router,
     tickets.router,
+    live_socket.router,
+    live_streams.router,
 )
 ROOT_ROUTERS: tuple[Router, ...] = (health.router, metrics.router, docs.router)  # for probes and browsers

@@ -17,9 +17,9 @@ from grid.api.files import PARTIAL, FileResponse, Responses, choose_span, cut, f
 from grid.api.presenting import present_artifact
 from grid.api.problems import problems
 from grid.api.scope import Owner
-from grid.api.security import FreshUser, get_claims
+from grid.api.security import FreshUser, get_claims, is_welcome
 from grid.api.streams import JobStreamResponse, OpenStreams
-from grid.core.errors import AuthenticationError, UnavailableError
+from grid.core.errors import UnavailableError
 from grid.core.settings import Settings
 from grid.core.tokens import Claims
 from grid.database.uow import UnitOfWork
@@ -73,7 +73,7 @@ async def stream_job_logs(
         subscription,
         last_event_id=last_event_id,
         expires_at=time.monotonic() + (user.expires_at - datetime.now(UTC)).total_seconds(),
-        is_welcome=partial(_is_welcome, sessions, claims),
+        is_welcome=partial(is_welcome, sessions, claims),
     )
     return JobStreamResponse(streams, subscription, events)
 
@@ -174,13 +174,3 @@ async def _wait_for_files(
         await asyncio.sleep(pause_s)
         pause_s = min(1.4 * pause_s, LONGEST_LOOK_S)
     raise UnavailableError("The files are still being made; ask again in a moment. Is a worker running?")
-
-
-async def _is_welcome(sessions: SessionDirectory, claims: Claims) -> bool:
-    try:
-        await run_in_threadpool(sessions.get, claims)
-    except AuthenticationError:
-        return False
-    except UnavailableError:
-        return True  # the database is away for a moment
-    return True

@@ -1,0 +1,1 @@
+"""Streams of live runs: frames by credit, metrics by rate, events complete."""
