@@ -15,6 +15,7 @@ from grid.database.errors import BUSY, translated
 from grid.database.idempotency import IdempotencyRepository
 from grid.database.incidents import IncidentRepository
 from grid.database.jobs import JobRepository
+from grid.database.live_branches import LiveBranchRepository
 from grid.database.live_commands import LiveCommandRepository
 from grid.database.live_events import LiveEventRepository
 from grid.database.live_leases import LiveLeaseRepository
@@ -135,6 +136,11 @@ class Transaction(DatabaseTransaction):
     def live_samples(self) -> LiveSampleRepository:
         """Metrics of live runs."""
         return LiveSampleRepository(self)
+
+    @cached_property
+    def live_branches(self) -> LiveBranchRepository:
+        """What branches of live runs take over from their parents."""
+        return LiveBranchRepository(self)
 
     @cached_property
     def live_snapshots(self) -> LiveSnapshotRepository:

@@ -35,8 +35,19 @@ def digest_event(kind: str, payload: Mapping[str, Any]) -> str:
         said = {name: payload.get(name) for name in ("seq", "effective", "reason") if payload.get(name) is not None}
     else:
         said = {name: value for name, value in payload.items() if name not in _PLACES}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_plain(said), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST]
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON in which equal numbers look alike: a database may give 1e+22 back as a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Mapping | list | tuple):
+        return value
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return float(value)
 
 
 def is_before(kind: str, tick: int, end: int) -> bool:

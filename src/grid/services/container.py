@@ -22,7 +22,8 @@ from grid.services.alerts.rules import RuleService
 from grid.services.identity import IdentityService
 from grid.services.incidents.runbooks import RunbookFolder
 from grid.services.incidents.working import IncidentService
-from grid.services.live import LiveCommandService, LiveSubmissionService
+from grid.services.live import LiveBranchService, LiveCommandService, LiveSubmissionService
+from grid.services.live.replays import LiveReplayService
 from grid.services.mode_board import ModeBoard
 from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, FrameBus, ImageCatalogue, RunPlanner
 from grid.services.sessions import SessionDirectory
@@ -160,6 +161,22 @@ class Alerts(Provider):
         return IncidentService(uow, commands, runbooks)
 
 
+class LiveReplays(Provider):
+    """Branches of live runs, and replays of them as jobs."""
+
+    scope = Scope.APP
+
+    @provide
+    def live_branches(self, uow: UnitOfWork, store: ArtifactStore, doorbell: Doorbell) -> LiveBranchService:
+        """Stores branches with all that they take over."""
+        return LiveBranchService(uow, store, doorbell)
+
+    @provide
+    def live_replays(self, uow: UnitOfWork, submissions: SubmissionService) -> LiveReplayService:
+        """Submits logs as jobs."""
+        return LiveReplayService(uow, submissions)
+
+
 class Machine(Provider):
     """The adapters of one machine: local sockets, a local folder, listed local programs."""
 
@@ -210,5 +227,13 @@ def make_container(settings: Settings, *overrides: Provider) -> Container:
         overrides: Providers that win over Grid's own, as tests use them.
     """
     return make_dishka_container(
-        Foundation(), Identity(), Jobs(), LiveRuns(), Alerts(), Machine(), *overrides, context={Settings: settings}
+        Foundation(),
+        Identity(),
+        Jobs(),
+        LiveRuns(),
+        LiveReplays(),
+        Alerts(),
+        Machine(),
+        *overrides,
+        context={Settings: settings},
     )

@@ -31,6 +31,8 @@ BODIES = {
     ("POST", "/incidents/{incident_id}/notes"): {"text": "mine"},
     ("POST", "/incidents/{incident_id}/assign"): {"to": "me"},
     ("POST", "/incidents/{incident_id}/resolve"): {"reason": "none"},
+    ("POST", "/engine/runs/{run_id}/freeze"): {"from_s": 0.0, "to_s": 1.0},
+    ("POST", "/engine/runs/{run_id}/branches"): {},
 }
 # Paths whose only parameter is a public name, the same for everybody.
 PUBLIC_NAMES = {"/simulations/{name}", "/scenarios/{name}", "/docs/assets/{name}"}

@@ -12,6 +12,7 @@ from grid.core.ids import new_id
 from grid.database.live_commands import CommandSettlement
 from grid.database.uow import UnitOfWork
 from grid.schemas.live import RUN_COMMANDABLE, CommandKind, RunReason, RunState
+from grid.schemas.live_log import COMPARED_KINDS
 from grid.services import audit, live
 from grid.services.live import (
     ClientIdReusedError,
@@ -329,8 +330,9 @@ def test_the_log_is_a_header_the_physical_commands_and_an_end(uow, owner):
 
     header, *log = lines()
     assert header == {
-        "spec_hash": "ab" * 32, "tick_s": "0.03125", "steps": 64, "seed": 0, "numerics_version": "1",
-        "platform": "cpu-1",
+        "format": 1, "run": str(claim.run_id), "scenario": None, "params": {}, "scene": words.PLANNED.scene,
+        "spec_hash": "ab" * 32, "tick_s": "0.03125", "steps": 64, "method": "explicit", "seed": 0, "rules": [],
+        "numerics_version": "1", "platform": "cpu-1", "event_kinds": list(COMPARED_KINDS),
     }  # fmt: skip
     assert log == [
         {"seq": burst, "kind": "event", "payload": BURST, "tick": 4},

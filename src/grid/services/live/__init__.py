@@ -38,6 +38,7 @@ A run that was being stopped when its owner went is still wanted stopped: its ne
 that have not taken effect when a run ends are refused.
 """
 
+from grid.services.live.branches import BranchRequest, LiveBranchService
 from grid.services.live.claims import ClaimedRun, claim_run, is_any_waiting, restart_run
 from grid.services.live.commands import (
     AcceptedCommand,
@@ -62,13 +63,13 @@ from grid.services.live.lifecycle import (
     resume_stop,
 )
 from grid.services.live.limits import CommandLimitError, LiveLimits, RunTooDearError, TooManyRunsError
+from grid.services.live.log_export import LogCut, export_log, read_log
 from grid.services.live.news import EVENTS_AT_ONCE, RecentSamples, RunNews, read_news, read_recent_samples
 from grid.services.live.queries import (
     MetricHistory,
     NewestSample,
     RunRules,
     describe_run,
-    export_log,
     find_unknown_files,
     get_command,
     get_run,
@@ -88,16 +89,19 @@ from grid.services.live.ticks import ResumeLog, commit_ticks, read_resume_log, r
 __all__ = [
     "EVENTS_AT_ONCE",
     "AcceptedCommand",
+    "BranchRequest",
     "ClaimedRun",
     "ClientIdReusedError",
     "CommandLimitError",
     "CommandRequest",
     "EventConflictError",
+    "LiveBranchService",
     "LiveCommandService",
     "LiveLimits",
     "LiveReapReport",
     "LiveRenewal",
     "LiveSubmissionService",
+    "LogCut",
     "Look",
     "MetricHistory",
     "NewestSample",
@@ -137,6 +141,7 @@ __all__ = [
     "read_commands",
     "read_events",
     "read_history",
+    "read_log",
     "read_newest",
     "read_news",
     "read_recent_samples",

@@ -17,6 +17,7 @@ class LiveLimits:
     Args:
         runs_of_owner: Runs of one owner that have not ended.
         waiting_runs: Runs of all owners that wait for a worker.
+        branches: Of one run that have not ended; an owner may have so many runs more where they are branches.
         cores: Of one run at the rate that is asked for.
         memory_bytes: Of one run.
         commands: Of one run, in all.
@@ -33,6 +34,7 @@ class LiveLimits:
 
     runs_of_owner: int = 2
     waiting_runs: int = 5
+    branches: int = 4
     cores: float = 0.7
     memory_bytes: int = 2 * 1024**3
     commands: int = 10_000

@@ -1,7 +1,6 @@
 """Live runs of an owner: read, list, export, remove. `owner_id` is None only for an administrator who asked for all."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -138,18 +137,6 @@ def read_events(
         return tx.live_events.read(run_id, after=after, limit=limit, kinds=kinds)
 
 
-def export_log(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> Iterator[str]:
-    """Yield the lines of a run's log, the whole input of a replay: a header, the commands, an end where there is one.
-
-    The commands are those that change physics, each with its tick.
-
-    Raises:
-        NotFoundError: There is no such run for this owner.
-    """
-    run, _ = get_run(uow, owner_id=owner_id, run_id=run_id)
-    return _export(uow, run)
-
-
 def read_rules(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> RunRules:
     """Read the alert rules of a run: those of its scenario, or of the last command `rules` that was not refused.
 
@@ -275,34 +262,3 @@ def _find(tx: Transaction, owner_id: UUID | None, run_id: UUID) -> LiveRunRecord
     if run is None:
         raise NotFoundError("live run")
     return run
-
-
-def _export(uow: UnitOfWork, run: LiveRunRecord) -> Iterator[str]:
-    yield _line(
-        {
-            "spec_hash": run.spec_hash,
-            "tick_s": run.tick_s,
-            "steps": run.steps_per_tick,
-            "seed": run.seed,
-            "numerics_version": run.numerics_version,
-            "platform": run.platform,
-        }
-    )
-    after = 0
-    while True:
-        with uow.read() as tx:
-            commands = tx.live_commands.read(run.id, after=after, limit=READ_AT_ONCE)
-        for command in commands:
-            if command.kind.is_physical and command.tick is not None:
-                entry = {"seq": command.seq, "kind": command.kind.value, "payload": command.payload}
-                yield _line({**entry, "tick": command.tick})
-        if len(commands) < READ_AT_ONCE:
-            break
-        after = commands[-1].seq
-    if run.state.is_terminal:
-        sha256 = (run.result_manifest or {}).get("field_sha256")
-        yield _line({"end": {"tick": run.tick, "field_sha256": sha256}})
-
-
-def _line(document: JsonObject) -> str:
-    return json.dumps(document, separators=(",", ":"), allow_nan=False) + "\n"

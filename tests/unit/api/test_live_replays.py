@@ -1,0 +1,91 @@
+"""Replays, frozen spans and branches of live runs over HTTP, with the engine behind them."""
+
+import pytest
+from tests.doubles.artifacts import MemoryArtifactStore
+from tests.support import live_runs as words
+from tests.support.live_carrier import Carrier
+from tests.unit.api.test_tenancy import PREFIX
+
+from grid.plugins.registry import load_registry
+from grid.schemas.live_log import read_lines
+
+RUNS = f"{PREFIX}/engine/runs"
+LIVE = load_registry().get("live")
+
+
+@pytest.fixture
+def run_id(alice, uow):
+    """A run of a scenario that has ended."""
+    answer = alice.post(RUNS, json={"scenario": "overload", "cells": [64], "speed": 10.0})
+    assert answer.status_code == 202, answer.text
+    claimed = words.claim(uow)
+    Carrier(uow, MemoryArtifactStore(), claimed, until=20).run()
+    return answer.json()["id"]
+
+
+def params_of(client, answer):
+    assert answer.status_code == 202, answer.text
+    (job,) = answer.json()["jobs"]
+    return client.get(f"{PREFIX}/jobs/{job}").json()["params"]
+
+
+def test_the_exported_log_is_the_whole_input_of_a_replay(alice, run_id):
+    text = alice.get(f"{RUNS}/{run_id}/commands", params={"format": "ndjson"}).text
+    log = read_lines(text.splitlines())
+    assert (log["header"]["scenario"], log["commands"][0]["kind"]) == ("overload", "rules")
+
+    (outcome,) = LIVE.solve([LIVE.params_model.model_validate({"log": log})], lambda _: frozenset()).outcomes
+
+    assert outcome.metrics["verdict"] == "identical"
+
+
+def test_a_run_is_replayed_once_under_one_key(alice, run_id):
+    keyed = {"Idempotency-Key": "again"}
+    first = alice.post(f"{RUNS}/{run_id}/replays", headers=keyed)
+    again = alice.post(f"{RUNS}/{run_id}/replays", headers=keyed)
+    assert params_of(alice, first)["log"]["header"]["run"] == run_id
+    assert first.json() == again.json()
+    assert alice.post(f"{RUNS}/{run_id}/replays").json() != first.json()
+
+
+def test_a_span_is_frozen_and_a_wrong_one_refused(alice, run_id):
+    tick_s = float(alice.get(f"{RUNS}/{run_id}").json()["tick_s"])
+    params = params_of(alice, alice.post(f"{RUNS}/{run_id}/freeze", json={"from_s": 2 * tick_s, "to_s": 9 * tick_s}))
+    assert (params["from_s"], params["log"]["end"]["tick"]) == (2 * tick_s, 9)
+    for body, field in (
+        ({"from_s": 1e9}, "from_s"), ({"from_s": 0, "to_s": 1e9}, "to_s"), ({}, "from_s"),
+        ({"from_s": -1}, "from_s"), ({"from_s": 0, "of": 1}, "of"),
+    ):  # fmt: skip
+        answer = alice.post(f"{RUNS}/{run_id}/freeze", json=body)
+        assert answer.status_code == 422
+        assert field in answer.text
+
+
+def test_a_branch_is_a_run_of_its_own_and_the_fifth_is_refused(alice, run_id):
+    body = {"at_tick": 10, "keep_commands": False, "paused": True, "name": "what if", "speed": "max"}
+    answer = alice.post(f"{RUNS}/{run_id}/branches", json=body)
+    assert answer.status_code == 202, answer.text
+    made = answer.json()
+    assert (made["parent_id"], made["parent_tick"], made["tick"], made["name"]) == (run_id, 10, 10, "what if")
+    assert (made["wanted"], made["speed"], made["status"]) == ("pause", None, "queued")
+    for _ in range(3):
+        assert alice.post(f"{RUNS}/{run_id}/branches", json={}).status_code == 202
+    fifth = alice.post(f"{RUNS}/{run_id}/branches", json={})
+    assert (fifth.status_code, fifth.json()["type"]) == (429, "/problems/too-many-runs")
+    assert "4 branches of 4" in fifth.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"at_tick": 10**6}, 422), ({"at_tick": -1}, 422), ({"at_tick": 1.5}, 422), ({"speed": 1000.0}, 422),
+     ({"snapshot": "no"}, 422), ({"snapshot": "01a22d30-ef92-70db-8264-d9368e90898b"}, 404), ({"tick": 1}, 422)],
+)  # fmt: skip
+def test_a_branch_that_cannot_be_is_refused(alice, run_id, body, status):
+    assert alice.post(f"{RUNS}/{run_id}/branches", json=body).status_code == status
+
+
+def test_a_run_that_has_not_ticked_has_nothing_to_replay(alice):
+    run = alice.post(RUNS, json={"scenario": "flow", "cells": [64]}).json()["id"]
+    for path, body in (("replays", None), ("freeze", {"from_s": 0.0}), ("branches", {})):
+        answer = alice.post(f"{RUNS}/{run}/{path}", json=body)
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/run-state")
