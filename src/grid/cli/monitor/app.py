@@ -98,7 +98,6 @@ class MonitorApp(App[None]):
         """Begin to watch."""
         self._lines("alerts").border_title, self._lines("timeline").border_title = "alerts", "timeline"
         self._room = self.size
-        self._lines("keys").show([views.keys()])
         self._draw_texts()
         self._arrange()
         self.set_interval(TREND_S, self._draw_texts)
@@ -181,6 +180,7 @@ class MonitorApp(App[None]):
         self.state.take_status(status, self._clock())
         if status.link != was:
             self.query_one(FieldView).turn_grey(is_grey=status.link != "live")
+            self._draw_range()
             self._name_picture()
         if status.reason and status.link != "live":
             self._say(status.reason)
@@ -204,12 +204,17 @@ class MonitorApp(App[None]):
             self.picture = picture
             self.pictures += 1
             self.query_one(FieldView).show(picture, is_grey=self.state.status.link != "live")
-            unit = self._unit
-            self._lines("range").show([views.range_line(picture, unit)])
-            is_known = bool(self.state.run is not None and self.state.run.size)
-            self._lines("worst").show([views.worst_line(picture, unit, is_known=is_known)])
+            self._draw_range()
             self.state.take_frame(picture.tick, picture.time_s, picture.computed_ms)
             self._name_picture()
+
+    def _draw_range(self) -> None:
+        """Draw the lines above and below the picture."""
+        picture, run = self.picture, self.state.run
+        if picture is not None and run is not None:
+            is_grey = self.state.status.link != "live"
+            self._lines("range").show([views.range_line(picture, run.unit, is_grey=is_grey)])
+            self._lines("worst").show([views.worst_line(picture, run.unit, is_known=bool(run.size))])
 
     def _redraw(self) -> None:
         """Draw the newest frame again, for another view."""
@@ -268,13 +273,10 @@ class MonitorApp(App[None]):
     def _lines(self, name: str) -> LinesView:
         return self.screen_stack[0].query_one(f"#{name}", LinesView)
 
-    @property
-    def _unit(self) -> str:
-        return "" if self.state.run is None else self.state.run.unit
-
     def _arrange(self) -> None:
         """Show the picture, or a list where there is no room for it."""
         self.screen_stack[0].set_class(self.is_small, "small")
+        self._lines("keys").show([views.keys(self._room.width)])
         self._draw_texts()
         self._draw_timeline()
         self.call_later(self._update_want)

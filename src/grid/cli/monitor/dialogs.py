@@ -66,7 +66,8 @@ class FormDialog(ModalScreen[Answer | None]):
     }
     FormDialog Static { height: auto; }
     FormDialog .label { color: $text-muted; margin-top: 0; }
-    FormDialog Input { height: 1; border: none; padding: 0 1; margin-bottom: 1; }
+    FormDialog Input, FormDialog Input:focus { height: 1; border: none; padding: 0 1; margin-bottom: 1; }
+    FormDialog Input:focus { background: $primary-darken-2; }
     FormDialog #choices, FormDialog #sentence { margin-bottom: 1; }
     FormDialog #refusal { color: $error-lighten-2; text-style: bold; }
     """
@@ -195,7 +196,7 @@ class HelpDialog(ModalScreen[None]):
 
     DEFAULT_CSS: ClassVar[str] = """
     HelpDialog { align: center middle; }
-    HelpDialog > Static { width: 78; max-width: 96%; height: auto; padding: 1 2; border: round $accent;
+    HelpDialog > Static { width: 98; max-width: 96%; height: auto; padding: 1 2; border: round $accent;
         background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter,space", "close", "close")]
@@ -206,8 +207,8 @@ class HelpDialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The text."""
-        lines = [f"{key:<8}{text}" for key, text in self._rows]
-        lines += ["", *(f"{sign:<8}{text}" for sign, text in self._signs)]
+        lines = [f"{key:<12}{text}" for key, text in self._rows]
+        lines += ["", *(f"{sign:<12}{text}" for sign, text in self._signs)]
         box = Static("\n".join(lines), id="help", markup=False)
         box.border_title, box.border_subtitle = "keys", "Esc closes"
         yield box

@@ -6,6 +6,7 @@ from grid.cli.monitor.picture import CURSOR, ISO, MARKS, WORST
 
 CSS: Final = """
 Screen { background: #14171a; color: #e4e7ea; layers: base; }
+ModalScreen { background: #14171a 55%; }
 #main { height: 1fr; }
 #picture { width: 1fr; height: 1fr; border: round #78828c; border-title-color: #98a1aa; }
 #picture.held { border: dashed #ffa657; border-title-color: #ffa657; border-title-style: bold; }
@@ -21,9 +22,9 @@ Screen { background: #14171a; color: #e4e7ea; layers: base; }
 """
 
 HELP_KEYS: Final = (
-    ("i", "inject an event at the cursor, else at the centre; the dialog shows what it will do"),
+    ("i", "inject an event at the cursor, else where the last burst was or in the middle"),
     ("m", "choose the model: auto, lumped, diffusive"),
-    ("space", "hold the picture alone; the run goes on, and the frame says NOT LIVE"),
+    ("space", "hold the picture alone; the run goes on, the frame says NOT LIVE"),
     ("p", "pause or resume the run"),
     (".", "let a paused run take some ticks"),
     ("s", "change the speed"),
@@ -31,7 +32,7 @@ HELP_KEYS: Final = (
     ("f", "next field: temperature, stress, utilisation, damage, state"),
     ("b", "branch at the present tick"),
     ("r", "replay the log and compare the bytes"),
-    ("arrows", "move a cursor that reads the field, with shift by ten; Esc removes it"),
+    ("arrows", "move a cursor that reads the field, shift: by ten; Esc: remove it"),
     ("q", "quit; a run of the service goes on"),
 )
 HELP_SIGNS: Final = (

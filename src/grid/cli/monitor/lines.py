@@ -56,16 +56,17 @@ def find_regions(lines: Sequence[int], width: int) -> list[Region]:
 
 def cut(line: Line, width: int) -> Line:
     """A line of at most so many columns; three dots where something is left out."""
+    if sum(cell_len(text) for text, _ in line) <= width:
+        return line
     kept: list[Span] = []
-    left = width
+    left = width - 1
     for text, style in line:
-        length = cell_len(text)
-        if length > left:
-            kept.append((set_cell_size(text, max(0, left - 1)) + "…" if left > 0 else "", style))
+        shown = set_cell_size(text, min(left, cell_len(text)))
+        left -= cell_len(shown)
+        kept.append((shown if left > 0 else shown + "…", style))
+        if left <= 0:
             break
-        kept.append((text, style))
-        left -= length
-    return tuple(span for span in kept if span[0])
+    return tuple(kept)
 
 
 class LinesView(Widget):

@@ -25,6 +25,7 @@ ALARMS: Final = frozenset({"refused", "failed-cell", "failed-region", "behind", 
 STYLE_OF_KIND: Final = {"switch": "accent", "yield": "high", "slip": "medium"}
 BAR: Final = 16  # characters of the bar of the range
 LABEL: Final = 5  # characters of a trend's name
+COMPACT: Final = 48  # columns of a trend in a list
 VALUE: Final = 10  # characters of its newest value
 KEYS: Final = (
     ("i", "nject"), ("m", "odel"), ("space", " hold"), ("p", "ause"), (".", " step"), ("s", "peed"), ("a", "ck"),
@@ -82,14 +83,14 @@ def age_span(state: MonitorState, now: float) -> Span:
     return f"age {age_text(age)}", "bad" if state.is_stale(now) else "dim"
 
 
-def range_line(picture: Picture, unit: str) -> Line:
+def range_line(picture: Picture, unit: str, *, is_grey: bool = False) -> Line:
     """Field, unit, range of the colours, and the worst value with its place."""
     low, high = (field_value(picture.field, value, unit) for value in (picture.low, picture.high))
     spans: list[Span] = [(f"{picture.field} ", "strong")]
     if picture.is_even:
         spans.append((f"even at {field_value(picture.field, 0.5 * (picture.low + picture.high), unit)}", ""))
     else:
-        table = colours(MAP_OF_FIELD.get(picture.field, "viridis"))
+        table = colours(MAP_OF_FIELD.get(picture.field, "viridis"), is_grey=is_grey)
         spans += [(f"{low} ", ""), ("▕", "dim")]
         spans += [("█", f"#{table[at * (STEPS - 1) // (BAR - 1)]}") for at in range(BAR)]
         spans += [("▏", "dim"), (high, "")]
@@ -162,8 +163,10 @@ def timeline(state: MonitorState, most: int) -> list[Line]:
     return lines
 
 
-def keys() -> Line:
-    """The keys."""
+def keys(width: int) -> Line:
+    """The keys, without their words where there is no room for these."""
+    if width < sum(len(key) + len(text) + 3 for key, text in KEYS):
+        return ((" keys: ", "dim"), (" ".join(key for key, _ in KEYS), "accent"), ("; ? says what they do", "dim"))
     spans: list[Span] = []
     for key, text in KEYS:
         spans += [(" [", "dim"), (key, "accent"), ("]" + text, "dim")]
@@ -173,10 +176,10 @@ def keys() -> Line:
 def compact(state: MonitorState, now: float, width: int, height: int) -> list[Line]:
     """Everything as a list, for a small terminal."""
     head = header(state, now)
-    lines: list[Line] = [head[:2], (head[-1],)]
+    lines: list[Line] = [(*head[:2], GAP, head[-1])]
     lines.append(((f" t {number(state.time_s)} s, tick {state.tick:,}, {ratio_text(state)}", ""),))
     lines.append(((f" {model_text(state)}, MODE {clean(state.status.mode)}", ""),))
-    lines += [tuple(trend_spans(state, trend, max(LABEL + VALUE + 4, width))) for trend in TRENDS]
+    lines += [tuple(trend_spans(state, trend, max(LABEL + VALUE + 4, min(width, COMPACT)))) for trend in TRENDS]
     lines += [((" ", ""), *line) for line in alerts(state)]
     lines += timeline(state, max(0, height - len(lines)))
     return lines
