@@ -192,3 +192,27 @@ def test_a_closed_database_takes_no_further_group_writes(sqlite_uow, sqlite_data
 
     with pytest.raises(UnavailableError, match="closed"):
         sqlite_uow.group(write, 2)
+
+
+@pytest.mark.parametrize("change", ["cancel", "cancel_sweep", "conclude", "reap"])
+def test_whoever_counts_for_owner_and_sweep_takes_the_row_of_the_owner_first(uow, change):
+    """As a claim does: held up at the owner's row, it holds no sweep, and the claim goes on."""
+    owner = add_owner(uow)
+    first, *_, last = submit(uow, owner, 6, is_sweep=True)
+    sweep = get_job(uow, first).sweep_id
+    batch = claim(uow, max_jobs=2, lease_s=0.0 if change == "reap" else 30.0)
+    held = [job.claim for job in batch.jobs]
+    calls = {
+        "cancel": lambda: ledger.cancel(uow, owner_id=owner, job_id=last, by=Reason.CANCELLED_BY_USER),
+        "cancel_sweep": lambda: ledger.cancel_sweep(uow, owner_id=owner, sweep_id=sweep, by=Reason.CANCELLED_BY_USER),
+        "conclude": lambda: ledger.conclude(uow, [Succeeded(one, MANIFEST) for one in held], begun=held),
+        "reap": lambda: reap(uow),
+    }
+    with uow.begin() as tx:
+        tx.queues.lock(owner)
+        thread = threading.Thread(target=calls[change])
+        thread.start()
+        thread.join(0.3)  # until it stands at the row of the owner
+        tx.sweeps.count({sweep: Counter()})  # as the claim's own transaction goes on
+    thread.join(10.0)
+    assert not thread.is_alive()

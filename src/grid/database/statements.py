@@ -200,6 +200,16 @@ def lock() -> Select[Any]:
 
 
 @prepared
+def lock_queues() -> Select[Any]:
+    """Lock the counters of the owners of points of sweeps, in the order of their ids (PostgreSQL)."""
+    wanted = bindparam("ids", type_=ARRAY(Uuid()))
+    owners = select(jobs.c.owner_id).where(jobs.c.id == func.any(wanted), jobs.c.sweep_id.is_not(None))
+    queue = owner_queues.c
+    held = select(queue.owner_id).where(queue.owner_id.in_(owners)).order_by(queue.owner_id)
+    return select(func.count()).select_from(held.with_for_update().cte("held"))
+
+
+@prepared
 def lock_sweep() -> Select[Any]:
     """Lock the points of a sweep that wait or run, in the order of their ids (PostgreSQL)."""
     waiting = or_(is_queued, is_active)

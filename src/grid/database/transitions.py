@@ -86,6 +86,16 @@ class TransitionRepository:
         if self._kind == "postgresql":
             self._tx.run_later(statements.lock(), {"ids": list(job_ids)})
 
+    def lock_queues(self, job_ids: Iterable[UUID]) -> None:
+        """Hold the counters of the owners of those that are points of sweeps.
+
+        For whoever changes counters of owners and of sweeps: a claim takes those of its owner first, so all have to, or
+        two transactions wait for each other.
+        """
+        ids = list(job_ids)
+        if ids and self._kind == "postgresql":
+            self._tx.run_later(statements.lock_queues(), {"ids": ids})
+
     def begin(self, claims: Sequence[Claim]) -> list[JobChange]:
         """Starting becomes running."""
         return self._changes(*statements.begin(self._kind), claims)

@@ -38,8 +38,9 @@ def reap(uow: UnitOfWork, *, limit: int = 100) -> ReapReport:
     """Move up to `limit` held jobs whose lease or deadline is past, and `limit` queued ones whose time is over."""
     with uow.begin() as tx:
         held = tx.transitions.lapsed(limit=limit, cancel_since=tx.now() - CANCEL_LIMIT)
-        ends = carry_out(tx, [decide_lapsed(job, tx.now()) for job in held], {})
         late = tx.transitions.expire(limit=limit)
+        tx.transitions.lock_queues([job.id for job in (*held, *late)])
+        ends = carry_out(tx, [decide_lapsed(job, tx.now()) for job in held], {})
         settle(tx, late, queued=-1)
     states = Counter(change.state for change in (*ends, *late))
     return ReapReport(

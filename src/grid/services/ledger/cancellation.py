@@ -38,6 +38,7 @@ def cancel(
             raise NotFoundError("job")
         change = tx.transitions.cancel(job_id, by)
         if change is not None:
+            tx.transitions.lock_queues([change.id])
             settle(tx, [change], queued=-1 if change.state is JobStatus.CANCELLED else 0)
             if actor_id is not None:
                 audit.record(tx, actor_id=actor_id, action="job.cancel", subject=f"job:{job_id}")
@@ -62,9 +63,10 @@ def cancel_sweep(
         if tx.sweeps.find(sweep_id, owner_id) is None:
             raise NotFoundError("sweep")
         changes = tx.transitions.cancel_sweep(sweep_id, by)
-        tx.sweeps.request_cancel(sweep_id, by)
+        tx.transitions.lock_queues(change.id for change in changes[:1])  # all of one owner
         settle(tx, [change for change in changes if change.state is JobStatus.CANCELLED], queued=-1)
         settle(tx, [change for change in changes if change.state is not JobStatus.CANCELLED])
+        tx.sweeps.request_cancel(sweep_id, by)
         if actor_id is not None and changes:
             details = {"jobs": len(changes)}
             audit.record(tx, actor_id=actor_id, action="sweep.cancel", subject=f"sweep:{sweep_id}", details=details)

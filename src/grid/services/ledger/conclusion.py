@@ -31,7 +31,9 @@ def conclude(
     outcomes = [make_storable(outcome) for outcome in outcomes]
     by_claim = {outcome.claim: outcome for outcome in outcomes}
     with uow.begin() as tx:
-        tx.transitions.lock({claim.job_id for claim in (*by_claim, *begun)})
+        job_ids = {claim.job_id for claim in (*by_claim, *begun)}
+        tx.transitions.lock(job_ids)
+        tx.transitions.lock_queues(job_ids)
         final = [_make_finish(outcome) for outcome in outcomes if not _depends_on_history(outcome)]
         # These begin and end in one statement: `finish` may leave `starting`, and counts two versions.
         begin_and_end = {one.claim for one in final if one.state is not JobStatus.CANCELLED}.intersection(begun)

@@ -17,6 +17,8 @@ IDS_IN_EVENT = 100  # of more jobs an event only gives the counts: readers look 
 def settle(tx: Transaction, changes: Sequence[JobChange], *, queued: int = 0, active: int = 0) -> None:
     """Count `changes` for their owners and sweeps and announce them.
 
+    Where it changes counters of owners, the caller holds those of owners of sweeps already (`lock_queues`).
+
     Args:
         tx: The transaction that made the changes.
         changes: Jobs after one statement, each moved the same way.
