@@ -372,10 +372,11 @@ class CoolingLoss(Event):
         """Refuse faces that have no film, or a share or time outside the limits."""
         require_number("remaining", self.remaining, SHARE)
         require_duration(self.duration)
+        for index, face in enumerate(self.faces):
+            require_free_face(f"faces[{index}]", face, scene)  # a name before all else: what is none may have no hash
         if not self.faces or len(set(self.faces)) != len(self.faces):
             raise FieldError("faces", "the name of one face at least, each once")
         for index, face in enumerate(self.faces):
-            require_free_face(f"faces[{index}]", face, scene)
             law = scene.problem.boundary(face)
             if not law.films and not law.radiates:
                 raise FieldError(f"faces[{index}]", "a face with a film or radiation")

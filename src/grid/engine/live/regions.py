@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
+from grid.engine import limits
 from grid.engine.limits import find_number
 from grid.engine.problem.domain import AXES
 from grid.engine.problem.problem import HeatProblem
@@ -126,19 +127,27 @@ def read_region(reader: CaseReader, path: str, raw: object, dimension: int) -> R
     first = reader.read_numbers(f"{path}.{kind}.{names[0]}", fields.get(names[0]))
     if kind == "box":
         last = reader.read_numbers(f"{path}.box.to_m", fields.get("to_m"))
-        if first is None or last is None:
+        if first is None or last is None or not _are_places(reader, f"{path}.box", (*first, *last)):
             return None
         if not len(first) == len(last) == dimension or not all(a < b for a, b in zip(first, last, strict=True)):
             reader.refuse(f"{path}.box", f"two corners of {dimension} numbers, each of to_m above that of from_m")
             return None
         return Box(first, last)
     radius = reader.read_number(f"{path}.disc.radius_m", fields.get("radius_m"))
-    if first is None or radius is None:
+    if first is None or radius is None or not _are_places(reader, f"{path}.disc", (*first, radius)):
         return None
     if len(first) != dimension or not radius > 0.0:
         reader.refuse(f"{path}.disc", f"a centre of {dimension} numbers, and a radius above 0")
         return None
     return Disc(first, radius)
+
+
+def _are_places(reader: CaseReader, path: str, numbers: tuple[float, ...]) -> bool:
+    """Tell whether numbers are within the limits of places, whose squares are finite; else that is noted."""
+    if all(map(limits.POSITION.allows, numbers)):
+        return True
+    reader.refuse(path, f"numbers, each of them {limits.POSITION}")
+    return False
 
 
 def require_inside(path: str, position: tuple[float, ...], problem: HeatProblem) -> None:

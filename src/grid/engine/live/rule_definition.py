@@ -148,7 +148,8 @@ class Rule:
         names = {_WIRE_NAMES.get(each.name, each.name): each.name for each in fields(cls)}
         for name in raw:
             if name not in names:
-                raise FieldError(str(name)[:100], f"unknown; the fields of a rule are {', '.join(names)}")
+                is_plain = isinstance(name, str) and _LABEL.fullmatch(name) is not None
+                raise FieldError(name if is_plain else "rule", f"unknown; the fields of a rule are {', '.join(names)}")
         for name in ("name", "metric", "raise", "clear"):
             if name not in raw:
                 raise FieldError(name, "required")

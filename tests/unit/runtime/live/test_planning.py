@@ -1,7 +1,9 @@
 """The planner of live runs: what it takes, what it says of it, and each refusal by its field and limit."""
 
+import copy
 import json
 import math
+import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +11,7 @@ from threading import Semaphore
 
 import pytest
 from tests.support import live_runs as words
+from tests.support.fuzzing import NASTY, find_places
 
 from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnavailableError, UnsupportedError
 from grid.engine.live import Session, plan_clock
@@ -208,6 +211,37 @@ def test_events_are_held_to_the_scene(planner, event, field):
     with pytest.raises(FieldError) as caught:
         planner.check_command(scene, CommandKind.EVENT, event, tick_s="0.1")
     assert caught.value.field.startswith(field)
+
+
+EVENTS = [
+    {**BURST, "shape": "disc", "velocity_m_s": [0.0, 0.01]},
+    {"kind": "flow", "face": "y_min", "from_m": [0.02], "to_m": [0.05], "heat_flux_w_m2": 10.0, "duration_s": 3.0},
+    {"kind": "overload", "region": {"disc": {"centre_m": [0.05, 0.05], "radius_m": 0.02}}, "power_w": 5.0},
+    {"kind": "overload", "region": {"box": {"from_m": [0.0, 0.0], "to_m": [0.05, 0.05]}}, "power_w": 5.0},
+    {"kind": "boundary", "face": "y_max", "law": {"type": "convection", "coefficient": 10.0, "ambient": 300.0}},
+    {"kind": "cooling-loss", "faces": ["x_max"], "remaining": 0.5, "duration_s": 1.0},
+    {"kind": "damage", "region": "all", "conductivity_factor": 0.5},
+]
+
+
+def test_events_that_were_bent_at_random_are_taken_or_refused_and_nothing_else(planner):
+    film = {"x_max": {"type": "convection", "coefficient": 10.0, "ambient": 300.0}}
+    scene, rng, taken = planner.plan(changed(boundaries=film)).scene, random.Random(7), 0
+    for event in EVENTS:
+        planner.check_command(scene, CommandKind.EVENT, event, tick_s="0.1")
+    for _ in range(600):
+        event = copy.deepcopy(rng.choice(EVENTS))
+        *path, last = rng.choice(find_places(event))
+        place = event
+        for key in path:
+            place = place[key]
+        place[last] = copy.deepcopy(rng.choice([*NASTY, 0.01, "all", "x_max"]))
+        try:
+            planner.check_command(scene, CommandKind.EVENT, event, tick_s="0.1")
+            taken += 1
+        except InputError:
+            continue
+    assert 0 < taken < 600
 
 
 @pytest.mark.parametrize(
