@@ -23,13 +23,12 @@ from grid.services.live.pyramid import MetricSpan, pack_spans
 BURST = ("--at", "0.4,0.5", "--radius", "0.05", "--power", "100", "--duration", "5")
 
 
-@pytest.fixture
-def grid(alice, monkeypatch):
-    """Runs a command line as alice; returns what it printed as JSON where that was asked for."""
-    token = alice.headers["Authorization"].removeprefix("Bearer ")
+def make_grid(client, monkeypatch):
+    """Return what runs a command line as somebody, and returns what it printed: as JSON where that was asked for."""
+    token = client.headers["Authorization"].removeprefix("Bearer ")
 
     def from_settings(*_):
-        return GridClient("http://127.0.0.1:8000", lambda **_: token, transport=AppTransport(alice))
+        return GridClient("http://127.0.0.1:8000", lambda **_: token, transport=AppTransport(client))
 
     monkeypatch.setattr(GridClient, "from_settings", from_settings)
 
@@ -39,6 +38,20 @@ def grid(alice, monkeypatch):
         return json.loads(done.stdout) if "--json" in arguments and code in {0, 5} and done.stdout else done.output
 
     return run
+
+
+@pytest.fixture
+def grid(alice, monkeypatch):
+    return make_grid(alice, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def carol(open_clients, tmp_path_factory):
+    """A user with one run, whose commands are all refused, so that one application does for them."""
+    with open_clients(tmp_path_factory.mktemp("refused")) as opened:
+        client = opened.log_in("carol")
+        assert client.post("/api/v1/engine/runs", json={"scenario": "burst", "cells": [16, 16]}).status_code == 202
+        yield client
 
 
 @pytest.fixture
@@ -99,7 +112,6 @@ def test_a_scene_is_started_from_a_file(grid, tmp_path):
     assert "--scene" in grid("engine", "start", "--scene", path, "--tick", "0.1", code=3)
 
 
-@pytest.mark.usefixtures("run_id")
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
@@ -125,8 +137,8 @@ def test_a_scene_is_started_from_a_file(grid, tmp_path):
         (("metrics", "--history", "mood"), 3, "metric"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_and_an_exit_status(grid, arguments, code, word):
-    assert word in grid(*arguments, code=code)
+def test_what_is_wrong_is_one_sentence_and_an_exit_status(carol, monkeypatch, arguments, code, word):
+    assert word in make_grid(carol, monkeypatch)(*arguments, code=code)
 
 
 def test_the_run_is_named_where_several_live(grid, run_id):
