@@ -16,6 +16,7 @@ from grid.schemas.jobs import JsonObject
 from grid.schemas.live import CommandKind
 from grid.schemas.wire.live import AcceptedOut
 from grid.services.live import AcceptedCommand, CommandRequest, LiveCommandService
+from grid.services.submission_store import require_key
 
 Key = Annotated[str | None, Header(description="A key of your own; the same request under the same key acts once")]
 COMMAND_PROBLEMS = problems(403, 404, 409, 413, 422, 429, 507)
@@ -65,7 +66,13 @@ async def make_sender(
     response: Response,
     idempotency_key: Key = None,
 ) -> CommandSender:
-    """Return what sends the commands of this request."""
+    """Return what sends the commands of this request.
+
+    Raises:
+        FieldError: The key is none.
+    """
+    if idempotency_key is not None:
+        require_key(idempotency_key)
     return CommandSender(service, user.id, owner_id, response, idempotency_key)
 
 

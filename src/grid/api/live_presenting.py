@@ -1,5 +1,6 @@
 """Records of live runs as the wire models of the answer, and bodies of requests as commands."""
 
+import hashlib
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,9 @@ from grid.schemas.wire.live import (
 from grid.schemas.wire.live_metrics import CheckpointOut
 from grid.schemas.wire.scenarios import ExpectationOut, ScenarioOut, ScenarioSummary
 from grid.services.live import AcceptedCommand, CommandRequest, PricedRun, describe_run
+from grid.services.live.commands import naming
 
+LONGEST_KEY = 250  # characters that leave room for the place of an event in a client id
 EventBody = dict[str, JsonValue] | list[dict[str, JsonValue]]
 
 
@@ -49,7 +52,7 @@ def read_spec(body: LiveRunIn) -> RunSpec:
 
 
 def read_events(body: EventBody, idempotency_key: str | None) -> list[CommandRequest]:
-    """Return one event, or several, as commands; a key is the client id of a single one.
+    """Return one event, or several, as commands. An event without a client id is named by the key of the request.
 
     Raises:
         FieldError: Their number, or a name or time beside an event, is outside its limits.
@@ -57,7 +60,20 @@ def read_events(body: EventBody, idempotency_key: str | None) -> list[CommandReq
     events = body if isinstance(body, list) else [body]
     if not 1 <= len(events) <= MAX_EVENTS:
         raise FieldError("events", f"must be 1 to {MAX_EVENTS}")
-    return [_read_event(event, idempotency_key if len(events) == 1 else None) for event in events]
+    if not isinstance(body, list) or idempotency_key is None:
+        names = [idempotency_key] * len(events)
+    else:
+        key = (
+            idempotency_key
+            if len(idempotency_key) <= LONGEST_KEY
+            else hashlib.sha256(idempotency_key.encode()).hexdigest()
+        )
+        names = [f"{key}:{index}" for index in range(len(events))]
+    found = []
+    for index, (event, name) in enumerate(zip(events, names, strict=True)):
+        with naming(index, len(events)):
+            found.append(_read_event(event, name))
+    return found
 
 
 def _read_event(event: dict[str, JsonValue], name: str | None) -> CommandRequest:

@@ -64,9 +64,18 @@ class IdempotencyKey:
         Raises:
             FieldError: The key is not 1 to 255 visible ASCII characters.
         """
-        if not _KEY.fullmatch(key):
-            raise FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+        require_key(key)
         return cls(key, hashlib.sha256(body).hexdigest())
+
+
+def require_key(key: str) -> None:
+    """Refuse a key that is not 1 to 255 visible ASCII characters.
+
+    Raises:
+        FieldError: It is not.
+    """
+    if not _KEY.fullmatch(key):
+        raise FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
 
 
 @dataclass(frozen=True)

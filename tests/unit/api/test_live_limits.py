@@ -155,6 +155,7 @@ def test_a_request_has_fifty_events_of_sixteen_kibibytes(alice, run_id):
     assert fields == {"events": "must be 1 to 50"}
     for size in (16 * 1024, 10_000_000):
         problem(alice.post(events, json={**BURST, "shape": "x" * size}), 413)
+    assert list(problem(alice.post(events, json=[BURST, {**BURST, "at_s": "soon"}]), 422)[1]) == ["events[1].at_s"]
     bad = alice.post(events, json=[BURST, {**BURST, "power_w": "much"}])
     assert list(problem(bad, 422)[1]) == ["events[1].power_w"]
 
@@ -183,6 +184,18 @@ def test_one_id_a_hundred_times_is_one_effect(alice, run_id):
     assert alice.get(f"{RUNS}/{run_id}").json()["commands"] == 3
     keyed = [alice.post(f"{RUNS}/{run_id}/pause", headers={"Idempotency-Key": "p"}).json() for _ in range(3)]
     assert {one["seq"] for one in keyed} == {4}
+
+
+def test_several_events_under_one_key_act_once(alice, run_id):
+    def send(key, count=3):
+        answer = alice.post(f"{RUNS}/{run_id}/events", json=[BURST] * count, headers={"Idempotency-Key": key})
+        return [one["seq"] for one in answer.json()] if answer.status_code == 202 else problem(answer, 422)
+
+    assert send("k") == send("k") == [3, 4, 5]
+    assert send("x" * 255) == send("x" * 255) == [6, 7, 8]
+    assert send("k", count=1) == [3]
+    assert send("no key")[1] == {"Idempotency-Key": "must be 1 to 255 visible ASCII characters"}
+    assert alice.get(f"{RUNS}/{run_id}").json()["commands"] == 8
 
 
 def test_nothing_is_sent_to_a_run_that_has_ended(alice, run_id):
