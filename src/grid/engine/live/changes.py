@@ -7,7 +7,8 @@ from typing import Any
 
 from grid.core.errors import FieldError
 from grid.engine.live.clock import Clock
-from grid.engine.live.events import Burst, Event
+from grid.engine.live.event import Event
+from grid.engine.live.events import Burst
 from grid.engine.live.events_json import event_json, read_event
 from grid.engine.live.scene import Scene
 from grid.engine.problem.reader import CaseReader

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from grid.core.errors import FieldError
-from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Event, Flow, Overload
+from grid.engine.live.event import Event
+from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Flow, Overload
 from grid.engine.live.regions import Everything, complete, read_region
 from grid.engine.live.scene import Scene
 from grid.engine.problem.case import read_boundary

@@ -23,7 +23,8 @@ from grid.engine.live.changes import Change, Effective, describe, find_start, ma
 from grid.engine.live.clock import Clock
 from grid.engine.live.commands import Command, LogHeader, Outcome, make_header
 from grid.engine.live.errors import RefusedChangeError
-from grid.engine.live.events import Burst, Damage, Event
+from grid.engine.live.event import Event
+from grid.engine.live.events import Burst, Damage
 from grid.engine.live.events_json import event_json, read_event
 from grid.engine.live.failures import Failure, list_failures
 from grid.engine.live.fidelity_limits import POLICIES, Policy

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.engine.live.scenes import FILM, HELD, STEEL, make_plate, make_two_materials
 
 from grid.core.errors import FieldError, InputError
-from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Event, Flow, Overload
+from grid.engine.live.event import Event
+from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Flow, Overload
 from grid.engine.live.events_json import event_json, read_event
 from grid.engine.live.regions import Box, Disc, Everything, Named
 from grid.engine.live.scene import Scene

@@ -10,7 +10,8 @@ from grid.core.errors import FieldError, UnsupportedError
 from grid.engine import HeatProblem
 from grid.engine.live.changes import Change, count_ticks, describe, find_start, make_change
 from grid.engine.live.clock import find_limits, plan_clock
-from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Event, Flow, Overload
+from grid.engine.live.event import Event
+from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Flow, Overload
 from grid.engine.live.plan import LivePlan, weaken
 from grid.engine.live.regions import Box
 from grid.engine.live.scene import Scene
