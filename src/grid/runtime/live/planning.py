@@ -251,11 +251,15 @@ def _below_scene(error: FieldError) -> FieldError:
 
 
 def _require_start(scene: "Scene") -> None:
-    """Refuse an initial field that is not physical somewhere; those of scenarios are constant."""
+    """Refuse an initial field, a source or a law of a face that is not physical somewhere; scenarios have constants."""
     from grid.engine.space.discretise import discretise
 
     with naming_scene():
-        discretise(scene.problem).initial_temperature()
+        space = discretise(scene.problem)
+        temperature = space.initial_temperature()
+        space.source_heat(0.0)
+        for index, patch in enumerate(space.patches):
+            space.robin(index, 0.0, temperature[patch.cells])
 
 
 def _require_model(scene: "Scene", model: ModelPolicy) -> None:

@@ -148,6 +148,16 @@ def test_the_model_is_part_of_the_scene_and_its_hash(planner, model):
         (changed(initial=math.nan), "scene", "finite"),
         (changed(initial={"expression": "1/(x-x)"}), "scene.case.initial", "finite"),
         (changed(initial=-5.0), "scene.case.initial", "at least"),
+        (changed(source_term={"expression": "1e3/(x-x)"}), "scene.case.source_term", "finite"),
+        (changed(source_term={"expression": "x*1e300"}), "scene.case.source_term", "at most"),
+        (
+            changed(boundaries={"y_min": {"type": "flux", "value": {"expression": "log(x-1)"}}}),
+            "scene.case.boundaries.y_min.value", "finite",
+        ),
+        (
+            changed(boundaries={"y_min": {"type": "convection", "coefficient": {"expression": "-T"}, "ambient": 9.0}}),
+            "scene.case.boundaries.y_min.coefficient", "at least 0",
+        ),
         (changed(domain={"size": [-1.0, 0.1]}), "scene.case.domain.size[0]", "at least"),
         (changed(resolution={"cells": [4, 4]}), "scene.case.resolution.cells", "64 to 1048576"),
         (changed(resolution={"cells": [2000, 2000]}), "scene.case.resolution.cells", "1048576"),
