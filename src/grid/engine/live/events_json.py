@@ -27,7 +27,7 @@ def read_event(raw: object, scene: Scene) -> Event:
     kind = raw.get("kind") if isinstance(raw, Mapping) else None
     if not isinstance(raw, Mapping) or not isinstance(kind, str) or kind not in READERS:
         raise FieldError("kind", f"one of {', '.join(READERS)}")
-    reader = CaseReader()
+    reader = CaseReader("event")
     fields = {name: value for name, value in raw.items() if name != "kind"}
     event = READERS[kind](reader, fields, scene.problem.dimension)
     reader.finish()

@@ -19,10 +19,14 @@ class CaseReader:
     """Reader of parts of a case as typed values, which collects the errors.
 
     Every `read_` method returns None for a part that it cannot read, after it has noted the error.
+
+    Args:
+        root: Name of the whole, for errors that no path leads to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, root: str = "case") -> None:
         self.errors: list[FieldError] = []
+        self.root = root
 
     def refuse(self, path: str, limit: str) -> None:
         """Note an error, up to `MAX_ERRORS`."""
@@ -38,12 +42,12 @@ class CaseReader:
     ) -> dict[str, Any]:
         """Read a JSON object with known fields; fields that are missing or unknown are refused."""
         if not isinstance(raw, Mapping):
-            self.refuse(path or "case", "an object")
+            self.refuse(path or self.root, "an object")
             return {}
         allowed, prefix = set(allowed), f"{path}." if path else ""
         if any(not isinstance(key, str) or key not in allowed for key in raw):
             # the unknown name is the caller's text, so it is not repeated
-            self.refuse(path or "case", f"an unknown field; known are {', '.join(sorted(allowed))}")
+            self.refuse(path or self.root, f"an unknown field; known are {', '.join(sorted(allowed))}")
         for name in required:
             if name not in raw:
                 self.refuse(f"{prefix}{name}", "required")

@@ -204,7 +204,7 @@ def test_what_no_live_method_solves_is_refused_by_name(planner, case, feature):
         ({**BURST, "position_m": [0.05]}, "position_m"),
         ({**BURST, "power_w": math.nan}, "power_w"),
         ({**BURST, "duration_s": -1.0}, "duration_s"),
-        ({**BURST, "mood": 1}, ""),
+        ({**BURST, "mood": 1}, "event"),
         ({**BURST, "velocity_m_s": [0.04, 0.0]}, "velocity_m_s[0]"),
         ({"kind": "earthquake"}, "kind"),
         ({"kind": "flow", "face": "z_min", "heat_flux_w_m2": 1.0, "duration_s": 1.0}, "face"),
