@@ -1,6 +1,6 @@
 """Run the benchmarks of live runs and print their tables.
 
-`python -m benchmarks.live [--only tick,pace,commands,kills] [--cells 512 1024] [--database sqlite]`
+`python -m benchmarks.live [--only tick,pace,commands,kills,viewers] [--cells 512 1024] [--database sqlite]`
 """
 
 import argparse
@@ -9,12 +9,12 @@ import statistics
 import sys
 
 from benchmarks.databases import KINDS, open_databases
-from benchmarks.live import commands, kills, pace, tick
+from benchmarks.live import commands, kills, pace, tick, viewers
 from benchmarks.live.commands import find_percentile
 from benchmarks.runs import Run
 from benchmarks.service import Service, running_service
 
-PARTS = ("tick", "pace", "commands", "kills")
+PARTS = ("tick", "pace", "commands", "kills", "viewers")
 SHARES = {512: (30.0, 1.5), 1024: (10.0, 2.1)}  # ticks a second at most, and over the time of a tick by plain steps
 
 
@@ -51,6 +51,8 @@ def run_service(service: Service, chosen: list[str], options: argparse.Namespace
             print_pace(cells, found)
     if "commands" in chosen:
         print_commands(commands.measure(service, cells=512, rate=30.0))
+    if "viewers" in chosen:
+        viewers.print_viewers(viewers.measure(service, seconds=options.seconds))
     if "kills" in chosen:
         children, workers = options.kills
         print_kills(kills.measure(service, children=children, workers=workers))

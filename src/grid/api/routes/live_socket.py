@@ -22,7 +22,7 @@ router = Router(tags=["streams"])
 async def open_live(
     socket: WebSocket, hub: Hub, uow: FromDishka[UnitOfWork], sessions: FromDishka[SessionDirectory]
 ) -> None:
-    """Serve a viewer; see `docs/live_streams.md`."""
+    """Serve a viewer; see `docs/live-streams.md`."""
     refusal = _find_refusal(socket)
     if refusal is not None:
         await socket.send_denial_response(refusal)
