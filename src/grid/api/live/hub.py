@@ -92,8 +92,8 @@ class RunTopic:
         self._tailer, self._read_samples, self._on_empty = tailer, read_samples, on_empty
         self._groups: dict[FrameRequest, _Group] = {}
         self._takers: list[SampleTaker] = []
-        self._holders = 0
-        self._is_connected, self._is_asking = False, False
+        self._holders = self._followers = 0
+        self.is_connected, self._is_asking = False, False
         self._rows: asyncio.Task[None] | None = None
         self._feed = bus.follow(run_id, self)
 
@@ -108,6 +108,11 @@ class RunTopic:
         if self._holders == 0:
             self.close()
             self._on_empty()
+
+    def follow_events(self, by: int = 1) -> None:
+        """Count somebody who reads events, or -1 for one who does no longer: without them no news are asked for."""
+        self._followers += by
+        self._ask_soon()
 
     def close(self) -> None:
         """Follow the run no longer."""
@@ -154,7 +159,7 @@ class RunTopic:
 
     def on_connected(self, epoch: int) -> None:
         """Its owner is there."""
-        self._is_connected, self.epoch = True, epoch
+        self.is_connected, self.epoch = True, epoch
 
     def on_frame(self, request: FrameRequest, data: bytes) -> None:
         """Hold a frame for all who asked for it, and tell them."""
@@ -189,7 +194,7 @@ class RunTopic:
 
     def on_lost(self, *, is_final: bool) -> None:
         """Its owner is gone: the database tells what follows."""
-        self._is_connected = False
+        self.is_connected = False
         if is_final:
             self._tailer.hint()
 
@@ -211,13 +216,13 @@ class RunTopic:
     def _ask(self) -> None:
         self._is_asking = False
         rates = {request: max(group.viewers.values()) for request, group in self._groups.items()}
-        self._feed.want(rates, samples=bool(self._takers), events=self._holders > 0)
+        self._feed.want(rates, samples=bool(self._takers), events=self._followers > 0)
 
     async def _follow_rows(self) -> None:
         """Give samples from rows while nobody brings them by the bus."""
         while self._takers:
             await asyncio.sleep(ROWS_S)
-            if self._is_connected:
+            if self.is_connected:
                 continue
             try:
                 found = await run_in_threadpool(self._read_samples, self.run_id, self.last_tick)

@@ -67,6 +67,7 @@ async def stream_events(topic: RunTopic, hub: LiveHub, *, after: int, welcome: W
     """
     changed, tailer = hub.make_event(), hub.tailer
     reader = EventReader(topic.run_id, after, changed.set)
+    topic.follow_events()
     try:
         yield RETRY
         has_more = True
@@ -88,6 +89,7 @@ async def stream_events(topic: RunTopic, hub: LiveHub, *, after: int, welcome: W
             if not await welcome.wait(changed):
                 yield KEEPALIVE_COMMENT
     finally:
+        topic.follow_events(-1)
         tailer.leave(topic.run_id, reader)
         hub.drop_event(changed)
 

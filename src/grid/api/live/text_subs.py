@@ -35,6 +35,7 @@ class EventSub:
         self._reader = EventReader(topic.run_id, after, wake)
         self._drained = asyncio.Event()
         self._told = after
+        topic.follow_events()
         self._past = asyncio.get_running_loop().create_task(self._read_past(), name="live-events-past")
 
     def next(self, now: float) -> str | None:  # noqa: ARG002 - as every subscription
@@ -61,6 +62,7 @@ class EventSub:
         if not self._is_closed:
             self._is_closed = True
             self._past.cancel()
+            self._topic.follow_events(-1)
             self._hub.tailer.leave(self._topic.run_id, self._reader)
             self._topic.release()
 

@@ -10,6 +10,7 @@ from grid.api.routes import (
     incidents,
     jobs,
     live_checkpoints,
+    live_fields,
     live_metrics,
     live_replays,
     live_rules,
@@ -49,5 +50,6 @@ API_ROUTERS: tuple[Router, ...] = (
     tickets.router,
     live_socket.router,
     live_streams.router,
+    live_fields.router,
 )
 ROOT_ROUTERS: tuple[Router, ...] = (health.router, metrics.router, docs.router)  # for probes and browsers

@@ -81,6 +81,19 @@ def get_run(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> tuple[Li
         return run, tx.live_runs.position(run) if run.state is RunState.QUEUED else None
 
 
+def get_scene(uow: UnitOfWork, *, owner_id: UUID | None, run_id: UUID) -> tuple[LiveRunRecord, JsonObject]:
+    """Read one run and its scene.
+
+    Raises:
+        NotFoundError: There is no such run for this owner.
+    """
+    with uow.read() as tx:
+        run, spec = _find(tx, owner_id, run_id), tx.live_runs.find_spec(run_id)
+    if spec is None:
+        raise NotFoundError("live run")
+    return run, spec.scene
+
+
 def list_runs(
     uow: UnitOfWork, window: Window[UUID], *, owner_id: UUID | None, states: Sequence[RunState] = ()
 ) -> Page[LiveRunRecord]:

@@ -14,7 +14,7 @@ from tests.support import live_runs
 from tests.support.service import Catalogue
 
 from grid.core.passwords import PasswordHasher
-from grid.runtime.live.frames import FrameEncoder, Stamp
+from grid.runtime.live.frame_cache import FrameCache, Picture
 from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.frames import decode_frame
 from grid.schemas.live import RunClaim
@@ -53,7 +53,7 @@ class Owner:
 
     def __init__(self, bus: MemoryFrameBus, portal, run_id: UUID) -> None:
         self.bus, self.portal, self.run_id = bus, portal, run_id
-        self.encoders: dict[FrameRequest, FrameEncoder] = {}
+        self.cache = FrameCache(bytes(8), 1)
         portal.call(bus.connect, run_id)
 
     @property
@@ -68,12 +68,13 @@ class Owner:
             assert time.monotonic() < end, self.wanted
             time.sleep(0.002)
 
-    def show(self, tick: int, cells: int = 16) -> None:
+    def show(self, tick: int, values: np.ndarray | None = None) -> None:
         """Send what is wanted of a tick."""
+        shown = np.full((16, 16), float(tick)) if values is None else values
         for request in self.wanted:
-            encoder = self.encoders.setdefault(request, FrameEncoder(request.field, request.level))
-            frame = encoder.quantise(np.full((cells, cells), float(tick)), Stamp(tick, tick / 30.0))
-            self.portal.call(self.bus.show, self.run_id, request, frame.pack("none"))
+            picture = Picture(tick, tick / 32.0, 0, 1_000 + tick, {request.field: shown})
+            frame = self.cache.encode(request, picture, 0.0)
+            self.portal.call(self.bus.show, self.run_id, request, frame.data)
 
     def tell(self, method: str, *given) -> None:
         """Call a method of the listeners."""

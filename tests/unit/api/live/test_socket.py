@@ -300,6 +300,24 @@ def test_the_run_is_followed_no_longer_once_nobody_looks(alice, view, owner, bus
         time.sleep(0.002)
 
 
+def test_news_of_events_are_asked_for_only_while_somebody_reads_events(alice, view, owner, bus, portal):
+    def is_asked():
+        return [feed.events for feed in portal.call(bus.of_run, owner.run_id)]
+
+    with view(alice) as viewer:
+        viewer.sub(owner.run_id, "frames")
+        owner.wait_for(FrameRequest())
+        assert is_asked() == [False]
+        viewer.sub(owner.run_id, "events", "b")
+        viewer.hear("event")
+        assert is_asked() == [True]
+        viewer.say("unsub", id="b")
+        viewer.say("ping")
+        viewer.hear("pong")
+        portal.call(lambda: None)
+        assert is_asked() == [False]
+
+
 # --- events and metrics
 
 
