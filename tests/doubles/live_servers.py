@@ -38,11 +38,15 @@ def make_command(seq: int = 1, **changes) -> dict:
     }  # fmt: skip
 
 
-def make_alert_row(**changes) -> dict:
+def make_alert_row(number: int = 1, **changes) -> dict:
     """An alert as the list tells it."""
     return {
-        "id": "a1", "rule": "hot", "severity": "high", "state": "firing", "cover": None, "metric": "highest",
-        "value": 60.0, "threshold": 52.0, "fired_tick": 5, "acknowledged_at": None, "inhibited_by": None, **changes,
+        "id": str(UUID(int=number)), "run": str(RUN_ID), "rule": "hot", "number": 1, "rule_version": 1,
+        "severity": "high", "state": "firing", "cover": None, "metric": "highest", "region": None, "value": 60.0,
+        "threshold": 52.0, "first_tick": 4, "first_value": 53.0, "fired_tick": 5, "fired_time_s": 5.0,
+        "fired_at": datetime.now(UTC).isoformat(), "ended_tick": None, "ended_at": None, "ended_by": None,
+        "acknowledged_at": None, "acknowledged_by": None, "note": None, "inhibited_by": None, "silence": None,
+        "incident": None, "summary": "", "labels": {}, "runbook": None, **changes,
     }  # fmt: skip
 
 
@@ -138,8 +142,9 @@ class LiveServer:
             ("GET", f"{run}/rules"): lambda: {"version": 1, "rules": self.rules},
             ("GET", f"{run}/commands"): lambda: {"items": self.commands, "next": None},
             ("GET", f"{run}/commands/2"): lambda: make_command(2, kind="model", payload={"model": "lumped"}),
-            ("GET", "/alerts"): lambda: {"items": self.alerts, "next": None},
-            ("POST", "/alerts/a1/acknowledge"): dict,
+            ("GET", "/alerts"): lambda: {"items": self.alerts, "total": len(self.alerts), "total_is_exact": True,
+                                         "page": None, "size": 100, "pages": None, "next": None},
+            ("POST", f"/alerts/{UUID(int=1)}/acknowledge"): dict,
             ("POST", f"{run}/branches"): lambda: make_row(id=str(UUID(int=5))),
             ("POST", f"{run}/replays"): lambda: {"jobs": [str(UUID(int=6))]},
         }.get((method, path))  # fmt: skip

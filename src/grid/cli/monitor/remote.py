@@ -63,6 +63,7 @@ class RemoteSource(Streams):
         self._frames_sub = self._events_sub = self._samples_sub = 0
         self._last_event, self._last_tick, self._epoch = 0, None, 0
         self._commands: dict[int, Json] = {}
+        self._rules: dict[str, Mapping[str, Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._look_now = asyncio.Event()
 
@@ -87,7 +88,8 @@ class RemoteSource(Streams):
         rules = await self._try(engine.rules(row.id))
         commands = [command async for command in engine.commands(row.id)]
         self._commands = {one.seq: {"kind": str(one.kind), "payload": one.payload} for one in commands}
-        self._run = read_run(row, () if rules is None else rules.rules)
+        self._rules = {} if rules is None else {str(rule["name"]): rule for rule in rules.rules}
+        self._run = read_run(row, list(self._rules.values()))
         self._run = replace(self._run, proposal=find_place(self._commands.values()))
         self._take_row(row)
         for task in (self._hold_link(), self._look()):
@@ -303,7 +305,7 @@ class RemoteSource(Streams):
                     self.on_lost(str(error))
             found = await self._try(self._client.send(get_alerts(self._run.id)))
             if found is not None:
-                self._alerts.put(tuple(read_alert(one) for one in found))
+                self._alerts.put(tuple(read_alert(one, self._rules) for one in found.items))
             self._look_now.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):

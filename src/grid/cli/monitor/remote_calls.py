@@ -1,13 +1,14 @@
 """Calls of the monitor beside those of `grid.client.live_calls`, as values."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import httpx
 
 from grid.client.calls import API, Call, Id, model
 from grid.client.live_calls import RUNS
+from grid.schemas.alerts import ALERT_ACTIVE
+from grid.schemas.wire.alerts import AlertPage
 from grid.schemas.wire.live import LiveRunOut
+
+MOST_ALERTS = 100  # that are shown
 
 
 def issue_ticket() -> Call[str]:
@@ -15,9 +16,10 @@ def issue_ticket() -> Call[str]:
     return Call("POST", f"{API}/streams/tickets", lambda response: str(response.json()["ticket"]), body={})
 
 
-def get_alerts(run_id: Id) -> Call[Sequence[Mapping[str, Any]]]:
+def get_alerts(run_id: Id) -> Call[AlertPage]:
     """The alerts of a run that are not over."""
-    return Call("GET", f"{API}/alerts", _items, query={"run": str(run_id), "limit": 100})
+    query = {"run": str(run_id), "state": [str(state) for state in sorted(ALERT_ACTIVE)], "limit": MOST_ALERTS}
+    return Call("GET", f"{API}/alerts", model(AlertPage), query=query)
 
 
 def acknowledge_alert(alert_id: Id) -> Call[None]:
@@ -34,18 +36,13 @@ def look_at_run(run_id: Id) -> Call[tuple[LiveRunOut, str]]:
 def branch_run(run_id: Id, tick: int) -> Call[str]:
     """Begin another run with the state of a tick; the answer is its id."""
     return Call(
-        "POST", f"{RUNS}/{run_id}/branches", lambda response: _find_id(response, "run", "id"), body={"tick": tick}
+        "POST", f"{RUNS}/{run_id}/branches", lambda response: _find_id(response, "run", "id"), body={"at_tick": tick}
     )
 
 
 def replay_run(run_id: Id) -> Call[str]:
     """Submit a replay of a run's log; the answer is the job's id."""
     return Call("POST", f"{RUNS}/{run_id}/replays", lambda response: _find_id(response, "job", "id"), body={})
-
-
-def _items(response: httpx.Response) -> Sequence[Mapping[str, Any]]:
-    found = response.json()
-    return found["items"] if isinstance(found, dict) else found  # type: ignore[no-any-return]
 
 
 def _find_id(response: httpx.Response, *names: str) -> str:

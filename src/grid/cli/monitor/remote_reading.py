@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from grid.cli.monitor.source import Alert, Happening, Json, Reading, Run
+from grid.schemas.wire.alerts import AlertOut
 from grid.schemas.wire.live import LiveRunOut
 
 FIELDS: Final = ("temperature", "stress", "utilisation", "damage", "state")
@@ -46,23 +47,21 @@ def read_happening(data: Mapping[str, Any], commands: Mapping[int, Json]) -> Hap
     return Happening(int(data["tick"]), str(data["kind"]), known, commands.get(seq) if isinstance(seq, int) else None)
 
 
-def read_alert(row: Mapping[str, Any]) -> Alert:
-    """An alert of the list."""
-    rule = row.get("definition") if isinstance(row.get("definition"), Mapping) else {}
-    hidden = (
-        "silenced" if row.get("silence_id") or row.get("silenced") else "inhibited" if row.get("inhibited_by") else ""
-    )
-    threshold = row.get("threshold")
+def read_alert(row: AlertOut, rules: Mapping[str, Mapping[str, Any]]) -> Alert:
+    """An alert of the list, with the rule of its name where the run has one."""
+    hidden = "silenced" if row.silence is not None else "inhibited" if row.inhibited_by is not None else ""
+    rule = rules.get(row.rule, {})
+    threshold = rule.get("raise") if row.threshold is None else row.threshold
     return Alert(
-        str(row["id"]),
-        str(row["rule"]),
-        str(row.get("severity") or "medium"),
-        str(row.get("cover") or row["state"]),
-        str(row.get("metric") or (rule or {}).get("metric") or ""),
-        str((rule or {}).get("op") or ">"),
-        row.get("value"),
+        str(row.id),
+        row.rule,
+        row.severity or "medium",
+        row.cover or str(row.state),
+        row.metric,
+        str(rule.get("op", ">")),
+        row.value,
         float("nan") if threshold is None else float(threshold),
-        int(row.get("fired_tick") or row.get("tick") or 0),
-        row.get("acknowledged_at") is not None,
+        row.fired_tick,
+        row.acknowledged_at is not None,
         hidden,
     )

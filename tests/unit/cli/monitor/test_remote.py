@@ -233,17 +233,16 @@ async def test_the_clocks_are_told_apart(server):
 
 
 async def test_alerts_and_the_degraded_mode_are_looked_at(server):
-    server.alerts = [make_alert_row(), make_alert_row(id="a2", rule="cold", silence_id="s", cover="stale")]
+    server.rules[0]["op"] = "<"
+    server.alerts = [make_alert_row(), make_alert_row(2, rule="cold", silence=str(UUID(int=7)), cover="stale")]
     server.mode = "degraded; physics=1"
     async with opened(server) as source:
-        alerts = await first(source.alerts(), lambda one: len(one) > 0)
-        assert [(one.id, one.state, one.hidden) for one in alerts] == [
-            ("a1", "firing", ""),
-            ("a2", "stale", "silenced"),
-        ]
+        hot, cold = await first(source.alerts(), lambda one: len(one) > 0)
+        assert (hot.id, hot.state, hot.op, hot.tick, hot.hidden) == (str(UUID(int=1)), "firing", "<", 5, "")
+        assert (cold.state, cold.op, cold.hidden) == ("stale", ">", "silenced")
         await first(source.statuses(), lambda one: one.mode == "degraded; physics=1")
-        await source.acknowledge(alerts[0])
-    assert ("POST", "/alerts/a1/acknowledge", {}) in server.requests
+        await source.acknowledge(hot)
+    assert ("POST", f"/alerts/{UUID(int=1)}/acknowledge", {}) in server.requests
 
 
 async def test_every_command_has_its_route(server):
@@ -262,6 +261,7 @@ async def test_every_command_has_its_route(server):
     assert bodies[("POST", f"{run}/step")] == {"ticks": 4}
     assert [body for _, path, body in server.requests if path == f"{run}/speed"] == [{"speed": 2.5}, {"speed": "max"}]
     assert {("POST", f"{run}/pause"), ("POST", f"{run}/resume")} <= set(bodies)
+    assert "at_tick" in bodies[("POST", f"{run}/branches")]
     assert str(UUID(int=5)) in branch.text
     assert str(UUID(int=6)) in replay.text
 
