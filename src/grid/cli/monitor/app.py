@@ -73,6 +73,7 @@ class MonitorApp(App[None]):
         self._cursor: tuple[float, float] | None = None
         self._draw_lock = asyncio.Lock()
         self._message, self._message_until = "", 0.0
+        self._counts = self._picture_name = ""
         self.pictures = 0  # drawn, ever
         self._room = Size(LEAST_WIDTH, LEAST_HEIGHT)
 
@@ -244,7 +245,9 @@ class MonitorApp(App[None]):
     def _draw_alerts(self) -> None:
         view = self._lines("alerts")
         view.show(views.alerts(self.state))
-        view.border_subtitle = views.alert_counts(self.state)
+        counts = views.alert_counts(self.state)
+        if self._counts != counts:  # a border is drawn again by being named
+            self._counts = view.border_subtitle = counts
 
     def _draw_timeline(self) -> None:
         view = self._lines("timeline")
@@ -257,13 +260,14 @@ class MonitorApp(App[None]):
         box.set_class(link == "lost", "offline")
         tick = "" if self.picture is None else f", tick {self.picture.tick:,}"
         if link == "lost":
-            box.border_title = f"OFFLINE: last picture{tick}"
+            name = f"OFFLINE: last picture{tick}"
         elif self.is_held:
-            box.border_title = f"HELD: NOT LIVE{tick}"
-        elif link == "over":
-            box.border_title = f"ended: last picture{tick}"
+            name = f"HELD: NOT LIVE{tick}"
         else:
-            box.border_title = self.field
+            name = self.field if link == "live" else f"ended: last picture{tick}"
+        if self._picture_name != name:
+            self._picture_name = name
+            box.border_title = name
 
     def _say(self, text: str) -> None:
         self._message, self._message_until = text, self._clock() + MESSAGE_S

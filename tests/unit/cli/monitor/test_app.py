@@ -426,3 +426,28 @@ async def test_pictures_come_ten_times_a_second_at_most():
         drawn, spent = app.pictures - before, loop.time() - began
         assert 1 <= drawn <= spent * 10.0 + 2  # one at the begin, one that was due
         await settle(pilot, lambda: app.picture.tick == 59)  # the newest comes in the end
+
+
+async def test_what_does_not_change_is_not_drawn_again():
+    app = make_app()
+    async with app.run_test(size=SIZE) as pilot:
+        app.source.send(frame=make_frame(), reading=make_reading(10), alerts=(make_alert(),))
+        await settle(pilot, lambda: app.pictures > 0 and app.state.tick == 10 and bool(app.state.alerts))
+        await pilot.pause(0.1)
+        drawn, pictures = [], app.pictures
+        for name in ("alerts", "timeline", "range", "field", "keys"):
+            widget = app.query_one(f"#{name}")
+            widget.render_line = lambda y, name=name, render=widget.render_line: drawn.append(name) or render(y)
+        for _ in range(3):
+            app._draw_texts()
+            await pilot.pause()
+        app.source.send(frame=make_frame(tick=11))  # the same field, a tick later
+        await settle(pilot, lambda: app.pictures > pictures)
+        await pilot.pause()
+        assert drawn == []
+
+        app.source.send(alerts=(make_alert(), make_alert(id="b", rule="cold", hidden="silenced")))
+        await settle(pilot, lambda: len(app.state.alerts) == 2)
+        await pilot.pause()
+        assert set(drawn) == {"alerts"}
+        assert app.query_one("#alerts").border_subtitle == "1 silenced"
