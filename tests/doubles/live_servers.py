@@ -54,7 +54,7 @@ class LiveServer:
     """What a test tells the monitor, and what the monitor asked."""
 
     def __init__(self) -> None:
-        self.row, self.rows = make_row(), None
+        self.row = make_row()
         self.rules = [{"name": "hot", "metric": "highest", "raise": 52.0, "clear": 40.0}]
         self.commands = [make_command()]
         self.alerts: list[dict] = []
@@ -136,8 +136,6 @@ class LiveServer:
         run = f"/engine/runs/{RUN_ID}"
         made = {"run": str(RUN_ID), "seq": 9, "client_id": "c", "state": "committed"}
         found = {
-            ("GET", "/engine/runs"): lambda: {"items": self.rows if self.rows is not None else [self.row], "total": 1,
-                                              "total_is_exact": True, "page": 1, "size": 10, "pages": 1, "next": None},
             ("GET", run): lambda: self.row,
             ("GET", f"{run}/rules"): lambda: {"version": 1, "rules": self.rules},
             ("GET", f"{run}/commands"): lambda: {"items": self.commands, "next": None},

@@ -29,6 +29,10 @@ from grid.schemas.frames import FIELDS, LEVELS
 LEAST_WIDTH, LEAST_HEIGHT = 100, 30  # below, a list is shown
 TREND_S = 0.25
 MESSAGE_S = 8.0  # for which an answer is shown
+PARTS = {  # of lines, with their classes
+    "header": "", "range": "", "worst": "", "alerts": "list", "timeline": "list", "compact": "", "trends": "",
+    "message": "", "keys": "",
+}  # fmt: skip
 STEP, LEAP = 1, 10  # characters that an arrow moves the cursor
 
 
@@ -74,6 +78,10 @@ class MonitorApp(App[None]):
         self._draw_lock = asyncio.Lock()
         self._message, self._message_until = "", 0.0
         self._counts = self._picture_name = ""
+        # Held here, since tasks may draw while the screen is being taken apart, and would find nothing there.
+        self.view = FieldView(id="field", has_colours=not self.no_color)
+        self._box = Vertical(id="picture")
+        self._views = {name: LinesView(id=name, classes=classes) for name, classes in PARTS.items()}
         self.pictures = 0  # drawn, ever
         self._room = Size(LEAST_WIDTH, LEAST_HEIGHT)
 
@@ -81,19 +89,17 @@ class MonitorApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """The parts of the screen."""
-        yield LinesView(id="header")
+        yield self._lines("header")
         with Horizontal(id="main"):
-            with Vertical(id="picture"):
-                yield LinesView(id="range")
-                yield FieldView(id="field", has_colours=not self.no_color)
-                yield LinesView(id="worst")
+            with self._box:
+                yield self._lines("range")
+                yield self.view
+                yield self._lines("worst")
             with Vertical(id="side"):
-                yield LinesView(id="alerts", classes="list")
-                yield LinesView(id="timeline", classes="list")
-        yield LinesView(id="compact")
-        yield LinesView(id="trends")
-        yield LinesView(id="message")
-        yield LinesView(id="keys")
+                yield self._lines("alerts")
+                yield self._lines("timeline")
+        for name in ("compact", "trends", "message", "keys"):
+            yield self._lines(name)
 
     def on_mount(self) -> None:
         """Begin to watch."""
@@ -180,7 +186,7 @@ class MonitorApp(App[None]):
         was = self.state.status.link
         self.state.take_status(status, self._clock())
         if status.link != was:
-            self.query_one(FieldView).turn_grey(is_grey=status.link != "live")
+            self.view.turn_grey(is_grey=status.link != "live")
             self._draw_range()
             self._name_picture()
         if status.reason and status.link != "live":
@@ -204,7 +210,7 @@ class MonitorApp(App[None]):
                 return  # another field is wanted meanwhile
             self.picture = picture
             self.pictures += 1
-            self.query_one(FieldView).show(picture, is_grey=self.state.status.link != "live")
+            self.view.show(picture, is_grey=self.state.status.link != "live")
             self._draw_range()
             self.state.take_frame(picture.tick, picture.time_s, picture.computed_ms)
             self._name_picture()
@@ -223,7 +229,7 @@ class MonitorApp(App[None]):
             self.run_worker(self._draw(), group="draw", exclusive=True)
 
     def _view(self) -> View | None:
-        size, run = self.query_one(FieldView).content_size, self.state.run
+        size, run = self.view.content_size, self.state.run
         if run is None or size.width < 2 or size.height < 1:
             return None
         threshold = self.state.find_threshold(self.field)
@@ -232,7 +238,7 @@ class MonitorApp(App[None]):
     def _draw_texts(self) -> None:
         """Draw what changes with time."""
         now = self._clock()
-        message = self.query_one("#message", LinesView)
+        message = self._lines("message")
         message.show([((f" {self._message}", "accent"),)] if now < self._message_until else [])
         if self.is_small:
             view = self._lines("compact")
@@ -255,7 +261,7 @@ class MonitorApp(App[None]):
 
     def _name_picture(self) -> None:
         """Say in the frame of the picture what is not as usual."""
-        box, link = self.query_one("#picture"), self.state.status.link
+        box, link = self._box, self.state.status.link
         box.set_class(self.is_held and link == "live", "held")
         box.set_class(link == "lost", "offline")
         tick = "" if self.picture is None else f", tick {self.picture.tick:,}"
@@ -275,7 +281,7 @@ class MonitorApp(App[None]):
             self._lines("message").show([((f" {text}", "accent"),)])
 
     def _lines(self, name: str) -> LinesView:
-        return self.screen_stack[0].query_one(f"#{name}", LinesView)
+        return self._views[name]
 
     def _arrange(self) -> None:
         """Show the picture, or a list where there is no room for it."""
@@ -300,7 +306,7 @@ class MonitorApp(App[None]):
 
     def _find_level(self) -> int:
         """The coarsest level that has a cell for each column and row of the picture."""
-        size, run = self.query_one(FieldView).content_size, self.state.run
+        size, run = self.view.content_size, self.state.run
         if run is None or not run.cells:
             return 0
         cells = sorted(run.cells)[-2:]
@@ -333,7 +339,7 @@ class MonitorApp(App[None]):
 
     def action_move(self, right: int, up: int) -> None:
         """Move the cursor by characters."""
-        size = self.query_one(FieldView).content_size
+        size = self.view.content_size
         x, y = self._cursor or (0.5, 0.5)
         x, y = x + right / max(1, size.width), y + up / max(1, size.height)
         self._cursor = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grid.cli.live_runs import Run
 from grid.cli.output import fail, reporting
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def monitor(
-    run: Annotated[
-        str | None, typer.Argument(help="A live run of the service; may be left out where one runs.")
-    ] = None,
+    run: Run = None,
     scenario: Annotated[
         str | None, typer.Option(help="Run this scenario here and now, without a service, and watch it.")
     ] = None,
@@ -66,6 +65,10 @@ def _make_scenario(
 
 
 def _find_run(run: str | None) -> "MonitorSource":
+    from grid.cli.connection import connected
+    from grid.cli.live_runs import find_run
     from grid.cli.monitor.remote import RemoteSource
 
-    return RemoteSource.from_settings(run)
+    with connected() as client:
+        found = find_run(client, run)
+    return RemoteSource.from_settings(found)

@@ -23,16 +23,16 @@ from grid.cli.monitor.streams import Streams
 from grid.client.client import AsyncGridClient, find_address
 from grid.client.credentials import LocalCredential
 from grid.client.frames import FrameError, FrameHeader
-from grid.core.errors import FieldError, GridError, NotFoundError
+from grid.core.errors import GridError, NotFoundError
 from grid.core.settings import Settings
-from grid.schemas.live import RUN_TERMINAL, RunState
+from grid.schemas.live import RUN_TERMINAL
 from grid.schemas.wire.live import AcceptedOut, LiveRunOut
 
-LIVING: Final = tuple(state for state in RunState if not state.is_terminal)
 POLL_S: Final = 5.0  # between two looks at the run's row, its alerts and the degraded mode
 SAMPLES_HZ: Final = 10.0
 AGAIN_S: Final = 1.0  # after which a subscription that was not possible is tried again
 NOT_FOUND: Final = 404  # HTTP status
+SHORT: Final = 13  # characters of an id by which a command finds a run
 LEAST_SKEW_S: Final = 0.005  # below, the way there and back decides
 
 
@@ -41,7 +41,7 @@ class RemoteSource(Streams):
 
     Args:
         client: Of the server.
-        run: Id of the run; None: the one that lives.
+        run: Id of the run.
         poll_s: Time between two looks at the run's row [s].
         pauses: First and longest pause before a lost link is tried again [s].
     """
@@ -51,13 +51,13 @@ class RemoteSource(Streams):
     def __init__(
         self,
         client: AsyncGridClient,
-        run: str | None,
+        run: UUID,
         *,
         poll_s: float = POLL_S,
         pauses: tuple[float, float] = (FIRST_PAUSE_S, LONGEST_PAUSE_S),
     ) -> None:
         super().__init__()
-        self._client, self._wanted_run, self._poll_s = client, run, poll_s
+        self._client, self._id, self._poll_s = client, run, poll_s
         self._socket = LiveSocket(client.address, self._get_ticket, self, pauses=pauses)
         self._status, self._want = Status(), Want(None)
         self._frames_sub = self._events_sub = self._samples_sub = 0
@@ -70,7 +70,7 @@ class RemoteSource(Streams):
     _last_tick: int | None
 
     @classmethod
-    def from_settings(cls, run: str | None, settings: Settings | None = None) -> Self:
+    def from_settings(cls, run: UUID, settings: Settings | None = None) -> Self:
         """The source of a run of the configured server."""
         settings = settings or Settings()
         address = find_address(settings)
@@ -80,11 +80,11 @@ class RemoteSource(Streams):
         """Find the run, and begin to listen.
 
         Raises:
-            FieldError: No run was named, and not one lives.
-            NotFoundError: There is no such run.
+            ProblemError: There is no such run.
+            ServerUnreachableError: Nobody answers.
         """
-        row = await self._find_run()
         engine = self._client.engine
+        row = await engine.show(self._id)
         rules = await self._try(engine.rules(row.id))
         commands = [command async for command in engine.commands(row.id)]
         self._commands = {one.seq: {"kind": str(one.kind), "payload": one.payload} for one in commands}
@@ -160,12 +160,12 @@ class RemoteSource(Streams):
     async def branch(self) -> Answer:
         """Begin another run at the present tick; this one is watched on."""
         branched = await self._client.send(branch_run(self._run.id, self._status.tick))
-        return Answer(f"Run {branched} branches off here; watch it by `grid monitor {branched}`")
+        return Answer(f"Run {branched} branches off here; `grid monitor {branched[:SHORT]}` watches it")
 
     async def replay(self) -> Answer:
         """Submit a replay of the log; the job says whether the bytes are the same."""
         job = await self._client.send(replay_run(self._run.id))
-        return Answer(f"Job {job} replays the log; `grid jobs watch {job}` shows its verdict")
+        return Answer(f"Job {job} replays the log; `grid jobs watch` with its id shows the verdict")
 
     # What the socket tells.
 
@@ -191,7 +191,7 @@ class RemoteSource(Streams):
             header = FrameHeader.unpack(data)
         except FrameError:
             return
-        if header.run == UUID(self._run.id).bytes[:8] and header.epoch >= self._epoch:
+        if header.run == self._id.bytes[:8] and header.epoch >= self._epoch:
             self._epoch = header.epoch
             self._frames.put(data)
 
@@ -216,6 +216,8 @@ class RemoteSource(Streams):
     def _take_event(self, data: Mapping[str, Any]) -> None:
         self._last_event = max(self._last_event, int(data.get("n", 0)))
         happening = read_happening(data, self._commands)
+        if happening.kind == "alert" and "suspended" in (happening.payload.get("from"), happening.payload.get("to")):
+            return  # of every rule, at each pause: the run's own state tells it
         seq = happening.payload.get("seq")
         if happening.command is None and isinstance(seq, int):
             self._start(self._complete(happening, seq))
@@ -310,22 +312,6 @@ class RemoteSource(Streams):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._look_now.wait()
-
-    async def _find_run(self) -> LiveRunOut:
-        if self._wanted_run is not None:
-            try:
-                return await self._client.engine.show(UUID(self._wanted_run))
-            except ValueError:
-                raise FieldError("run", "the id of a live run, as `grid engine list` shows it") from None
-        living = (await self._client.engine.list(status=LIVING, limit=10)).items
-        if not living:
-            raise FieldError(
-                "run",
-                "none lives; `grid engine start burst` starts one, `grid monitor --scenario burst` needs no service",
-            )
-        if len(living) > 1:
-            raise FieldError("run", "one of " + ", ".join(f"{one.id} ({one.scenario or one.name})" for one in living))
-        return living[0]
 
     def _take_row(self, row: LiveRunOut) -> None:
         """Take what the row says; while data come by the socket, those are newer."""

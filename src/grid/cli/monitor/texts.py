@@ -137,7 +137,9 @@ def alert_text(alert: Alert, value: float | None) -> str:
         notes.insert(0, "holding")
     scale, unit = (1e-6, " MPa") if alert.metric in ("peak_stress", "peak_by_potential") else (1.0, "")
     shown = NOTHING if value is None else number(value * scale)
-    limit = f"{shown} {alert.op} {number(alert.threshold * scale)}{unit}"
+    is_beyond = value is not None and (value > alert.threshold if alert.op == ">" else value < alert.threshold)
+    was = "" if is_beyond or value is None else ", was"  # it fires until it is back at the other threshold
+    limit = f"{shown}{was} {alert.op} {number(alert.threshold * scale)}{unit}"
     return clean(f"{word} {alert.rule} {limit}" + (f" ({', '.join(notes)})" if notes else ""))
 
 
@@ -165,6 +167,9 @@ def _switch(one: Happening) -> str:
 
 
 def _alert(one: Happening) -> str:
+    if one.payload.get("part") == "cover":
+        told = _COVERS.get(str(one.payload.get("to")), "is judged by its samples again")
+        return f"alert {one.payload.get('rule', '')} {told}"
     value = one.payload.get("value")
     shown = f" at {number(value)}" if isinstance(value, (int, float)) else ""
     after = one.payload.get("to")
@@ -172,6 +177,9 @@ def _alert(one: Happening) -> str:
 
 
 def _state(one: Happening) -> str:
+    if "state" in one.payload:
+        reason = one.payload.get("reason")
+        return f"{one.payload['state']}" + (f": {reason}" if reason else "")
     kind = str(one.payload.get("kind") or "")
     word = "paused" if one.payload.get("paused") else "running"
     asked = command_text(one.command) if one.command is not None else kind
@@ -205,6 +213,7 @@ def _resumed(one: Happening) -> str:
     return f"resumed: ticks {first} to {last} computed again"
 
 
+_COVERS: Final = {"stale": "is stale", "no_data": "has no data", "suspended": "waits", "closed": "is closed"}
 _TELLERS: Final[dict[str, Callable[[Happening], str]]] = {
     "applied": _applied,
     "refused": _refused,

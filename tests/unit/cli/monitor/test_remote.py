@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
-from tests.doubles.live_servers import RUN_ID, LiveServer, make_alert_row, make_row
+from tests.doubles.live_servers import RUN_ID, LiveServer, make_alert_row
 from tests.doubles.monitor_sources import make_field
 
 from grid.cli.monitor.app import MonitorApp
@@ -15,7 +15,7 @@ from grid.cli.monitor.remote import RemoteSource
 from grid.cli.monitor.source import Want
 from grid.client.errors import ProblemError
 from grid.client.frames import decode_frame
-from grid.core.errors import FieldError, GridError
+from grid.core.errors import GridError
 from grid.runtime.live.frames import FrameEncoder, Stamp
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ async def server():
 
 
 @asynccontextmanager
-async def opened(server: LiveServer, run: str | None = str(RUN_ID), **options):
+async def opened(server: LiveServer, run: UUID = RUN_ID, **options):
     source = RemoteSource(server.client(), run, pauses=PAUSES, **{"poll_s": 0.05, **options})
     await source.open()
     try:
@@ -77,33 +77,9 @@ async def test_the_run_is_found_with_its_thresholds_and_a_place_for_a_burst(serv
         assert run.proposal == (0.1, 0.2)
 
 
-async def test_the_one_living_run_is_meant_where_none_is_named(server):
-    async with opened(server, None) as source:
-        assert source._run.id == str(RUN_ID)
-    assert ("GET", "/engine/runs", None) in server.requests
-
-
-@pytest.mark.parametrize(
-    ("rows", "told"),
-    [
-        ([], "run: none lives; `grid engine start burst`"),
-        ([make_row(), make_row(id=str(UUID(int=3)))], "run: one of 0b2f"),
-    ],
-)
-async def test_without_one_living_run_the_refusal_says_what_to_do(server, rows, told):
-    server.rows = rows
-    with pytest.raises(FieldError) as refused:
-        async with opened(server, None):
-            pass
-    assert str(refused.value).startswith(told)
-
-
-async def test_a_name_that_is_no_id_and_a_run_that_is_not_there_are_refused(server):
-    with pytest.raises(FieldError, match="run: the id of a live run"):
-        async with opened(server, "burst"):
-            pass
+async def test_a_run_that_is_not_there_is_refused(server):
     with pytest.raises(ProblemError, match="No such thing"):
-        async with opened(server, str(UUID(int=9))):
+        async with opened(server, UUID(int=9)):
             pass
 
 
@@ -156,6 +132,18 @@ async def test_samples_and_events_are_told(server):
         await server.tell({"type": "event", "sub": events, "id": 5, "data": {**event, "n": 5, "payload": {"seq": 2}}})
         told = await first(source.happenings())  # a command of somebody else is looked up
         assert told.command == {"kind": "model", "payload": {"model": "lumped"}}
+
+
+async def test_rules_that_wait_in_a_pause_are_not_told_one_by_one(server):
+    async with opened(server) as source:
+        events, _ = await subscribed(server)
+        cover = {"rule": "hot", "part": "cover", "from": "ok", "to": "suspended", "cause": "paused", "value": None}
+        event = {"n": 4, "tick": 9, "step": 36, "kind": "alert", "payload": cover, "origin": "wall"}
+        await server.tell({"type": "event", "sub": events, "id": 4, "data": event})
+        stale = {**event, "n": 5, "payload": {**cover, "to": "stale"}}
+        await server.tell({"type": "event", "sub": events, "id": 5, "data": stale})
+        assert (await first(source.happenings())).payload["to"] == "stale"
+        assert source._last_event == 5
 
 
 async def test_other_fields_are_offered_once_a_structure_is_seen(server):
@@ -278,7 +266,7 @@ async def test_a_refusal_names_field_and_limit(server):
 
 
 async def test_the_monitor_shows_a_run_of_the_service(server):
-    app = MonitorApp(RemoteSource(server.client(), None, pauses=PAUSES, poll_s=0.05))
+    app = MonitorApp(RemoteSource(server.client(), RUN_ID, pauses=PAUSES, poll_s=0.05))
     async with app.run_test(size=(120, 36)) as pilot:
         _, samples = await subscribed(server)
         await server.wait_for("sub", topic=f"{TOPIC}:frames")

@@ -73,6 +73,10 @@ def test_events_say_what_happened():
     assert tell("alert", rule="over-temperature", to="ok", value=400.0).endswith("resolved at 400.0")
     assert tell("state", {"kind": "pause", "payload": {}}, seq=9, paused=True, speed=1.0) == "#9 pause: paused"
     assert tell("state", {"kind": "speed", "payload": {"speed": "max"}}, seq=9, paused=False).startswith("#9 speed max")
+    assert tell("state", state="stopped", reason="ok") == "stopped: ok"
+    assert tell("state", state="running", reason=None) == "running"
+    assert tell("alert", rule="hot", part="cover", to="no_data") == "alert hot has no data"
+    assert tell("alert", rule="hot", part="cover", to="ok") == "alert hot is judged by its samples again"
     assert tell("failed-cell", cell=[1, 2], reason="stress") == "FAILED cell 1,2 stress"
     assert tell("failed-cell", cells=12) == "FAILED 12 more cells"
     assert tell("failed-region", region="r3", shed_w=0.0) == "FAILED region r3"
@@ -108,5 +112,5 @@ def test_alerts_say_value_limit_and_what_hides_them():
     assert alert_text(make_alert(), 538.0) == "HIGH hot 538.0 > 520.0"
     assert alert_text(make_alert(is_acknowledged=True), 538.0).endswith("(seen)")
     assert alert_text(make_alert(hidden="inhibited"), None) == "firing hot \u2013 > 520.0 (inhibited)"
-    assert alert_text(make_alert(state="holding"), 500.0) == "HIGH hot 500.0 > 520.0 (holding)"
+    assert alert_text(make_alert(state="holding"), 500.0) == "HIGH hot 500.0, was > 520.0 (holding)"
     assert alert_text(make_alert(metric="peak_stress", threshold=8e7), 1e8) == "HIGH hot 100.0 > 80.00 MPa"
