@@ -244,7 +244,7 @@ class MonitorApp(App[None]):
             view = self._lines("compact")
             view.show(views.compact(self.state, now, self._room.width, view.content_size.height))
             return
-        self._lines("header").show([views.header(self.state, now)])
+        self._lines("header").show([views.header(self.state, now, self._room.width)])
         self._lines("trends").show([views.trends(self.state, self._room.width)])
         self._draw_alerts()  # their values; only lines that changed are drawn
 

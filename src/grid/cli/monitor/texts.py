@@ -208,6 +208,11 @@ def _behind(one: Happening) -> str:
     return f"BEHIND, ratio {number(ratio, 3) if isinstance(ratio, (int, float)) else NOTHING}"
 
 
+def _mode(one: Happening) -> str:
+    part, rung, reason = (one.payload.get(name) for name in ("part", "rung", "reason"))
+    return f"mode {part} full again" if rung == 0 else f"MODE {part} {rung}" + (f": {reason}" if reason else "")
+
+
 def _resumed(one: Happening) -> str:
     first, last = (one.payload.get(name, NOTHING) for name in ("from_tick", "to_tick"))
     return f"resumed: ticks {first} to {last} computed again"
@@ -229,6 +234,7 @@ _TELLERS: Final[dict[str, Callable[[Happening], str]]] = {
     "not-shown": lambda one: f"NOT SHOWN: {one.payload.get('reason', '')}",
     "on-time": lambda _one: "on time again",
     "resumed": _resumed,
+    "mode": _mode,
     "gap": lambda one: f"GAP: {one.payload.get('events', 'some')} events are not shown here",
 }
 

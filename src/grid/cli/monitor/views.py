@@ -22,7 +22,7 @@ from grid.cli.monitor.texts import (
 GAP: Final[Span] = ("  ", "")
 STATE_STYLES: Final = {"running": "good", "paused": "medium", "failed": "bad", "stopped": "dim"}
 ALARMS: Final = frozenset({"refused", "failed-cell", "failed-region", "behind", "gap", "not-shown"})
-STYLE_OF_KIND: Final = {"switch": "accent", "yield": "high", "slip": "medium"}
+STYLE_OF_KIND: Final = {"switch": "accent", "yield": "high", "slip": "medium", "mode": "high"}
 BAR: Final = 16  # characters of the bar of the range
 LABEL: Final = 5  # characters of a trend's name
 COMPACT: Final = 48  # columns of a trend in a list
@@ -33,16 +33,35 @@ KEYS: Final = (
 )  # fmt: skip
 
 
-def header(state: MonitorState, now: float) -> Line:
-    """The line at the top: run, state, time, tick, ratio, model, mode, alerts, age of the data."""
+def header(state: MonitorState, now: float, width: int = 0) -> Line:
+    """The line at the top: run, state, time, tick, ratio, model, mode, alerts, age of the data.
+
+    Where they do not fit a width, the least important ones are left out, the age of the data never.
+    """
     run, status = state.run, state.status
     name = "…" if run is None else clean(run.name)
-    spans: list[Span] = [(f" {name} ", "strong"), (status.state.upper(), STATE_STYLES.get(status.state, "accent"))]
-    spans += [GAP, (f"t {number(state.time_s)} s", ""), GAP, (f"tick {state.tick:,}", "")]
-    spans += [GAP, (ratio_text(state), ""), GAP, (model_text(state), "")]
-    spans += [GAP, (f"MODE {clean(status.mode)}", "dim" if status.mode == "full" else "high")]
-    spans += [GAP, alert_span(state), GAP, age_span(state, now)]
+    degraded = mode_text(status.mode)
+    parts: list[tuple[int, Span]] = [  # the larger the number, the sooner it is left out
+        (0, (f"{name} ", "strong")), (0, (status.state.upper(), STATE_STYLES.get(status.state, "accent"))),
+        (5, (f"t {number(state.time_s)} s", "")), (2, (f"tick {state.tick:,}", "")), (4, (ratio_text(state), "")),
+        (3, (model_text(state), "")),
+        (1 if degraded else 7, (f"MODE {degraded or 'full'}", "high" if degraded else "dim")),
+        (1 if any(one.is_firing for one in state.alerts) else 6, alert_span(state)), (0, age_span(state, now)),
+    ]  # fmt: skip
+    while width and sum(len(text) + len(GAP[0]) for _, (text, _) in parts) > width and max(parts)[0] > 0:
+        parts.remove(max(parts, key=lambda part: part[0]))
+    (_, first), *others = parts
+    spans: list[Span] = [(" ", ""), first, others[0][1]]
+    for _, span in others[1:]:
+        spans += [GAP, span]
     return tuple(spans)
+
+
+def mode_text(mode: str) -> str:
+    """The degraded mode in short, `physics 3, workers 2`; empty where everything works."""
+    parts = [part.strip().replace("=", " ") for part in clean(mode).split(";")]
+    shown = [part for part in parts if part not in ("degraded", "full", "")]
+    return ", ".join(shown) or ("" if mode == "full" else clean(mode))
 
 
 def ratio_text(state: MonitorState) -> str:
@@ -176,9 +195,9 @@ def keys(width: int) -> Line:
 def compact(state: MonitorState, now: float, width: int, height: int) -> list[Line]:
     """Everything as a list, for a small terminal."""
     head = header(state, now)
-    lines: list[Line] = [(*head[:2], GAP, head[-1])]
+    lines: list[Line] = [(*head[:3], GAP, head[-1])]
     lines.append(((f" t {number(state.time_s)} s, tick {state.tick:,}, {ratio_text(state)}", ""),))
-    lines.append(((f" {model_text(state)}, MODE {clean(state.status.mode)}", ""),))
+    lines.append(((f" {model_text(state)}, MODE {mode_text(state.status.mode) or 'full'}", ""),))
     lines += [tuple(trend_spans(state, trend, max(LABEL + VALUE + 4, min(width, COMPACT)))) for trend in TRENDS]
     lines += [((" ", ""), *line) for line in alerts(state)]
     lines += timeline(state, max(0, height - len(lines)))

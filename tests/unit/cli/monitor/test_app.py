@@ -7,10 +7,12 @@ import pytest
 from tests.doubles.monitor_sources import RUN, ScriptedSource, make_alert, make_frame, make_reading
 from textual.widgets import Input
 
+from grid.cli.monitor import views
 from grid.cli.monitor.app import MonitorApp
 from grid.cli.monitor.dialogs import FormDialog, HelpDialog
 from grid.cli.monitor.field import FieldView
 from grid.cli.monitor.source import Happening, Status, Want
+from grid.cli.monitor.state import MonitorState
 from grid.core.errors import FieldError, NotFoundError
 
 pytestmark = pytest.mark.anyio
@@ -451,3 +453,18 @@ async def test_what_does_not_change_is_not_drawn_again():
         await pilot.pause()
         assert set(drawn) == {"alerts"}
         assert app.query_one("#alerts").border_subtitle == "1 silenced"
+
+
+@pytest.mark.parametrize("width", [100, 110, 120, 160])
+def test_the_age_of_the_data_is_never_cut_from_the_first_line(width):
+    state = MonitorState()
+    state.take_run(replace(RUN, name="burst-01a22d4d branch@123,456"))
+    state.take_status(Status("interrupted", mode="degraded; physics=3; workers=2", link="lost"), 1000.0)
+    state.take_reading(make_reading(4_788))
+    text = "".join(part for part, _ in views.header(state, 1123.0, width))
+
+    assert len(text) <= width
+    assert text.endswith("OFFLINE age 2 min 3 s")
+    assert "INTERRUPTED" in text
+    assert "MODE physics 3, workers 2" in text
+    assert ("DIFFUSIVE" in text) == (width == 160)

@@ -77,6 +77,8 @@ def test_events_say_what_happened():
     assert tell("state", state="running", reason=None) == "running"
     assert tell("alert", rule="hot", part="cover", to="no_data") == "alert hot has no data"
     assert tell("alert", rule="hot", part="cover", to="ok") == "alert hot is judged by its samples again"
+    assert tell("mode", part="physics", rung=3, reason="no tick is finished") == "MODE physics 3: no tick is finished"
+    assert tell("mode", part="physics", rung=0, reason="") == "mode physics full again"
     assert tell("failed-cell", cell=[1, 2], reason="stress") == "FAILED cell 1,2 stress"
     assert tell("failed-cell", cells=12) == "FAILED 12 more cells"
     assert tell("failed-region", region="r3", shed_w=0.0) == "FAILED region r3"
