@@ -60,6 +60,7 @@ class LiveServer:
         self.alerts: list[dict] = []
         self.mode = "full"
         self.is_away = False
+        self.grid: dict | None = None  # of a picture as JSON
         self.refusal: tuple[int, dict] | None = None
         self.requests: list[tuple[str, str, dict | None]] = []
         self.messages: list[dict] = []
@@ -146,6 +147,8 @@ class LiveServer:
             ("POST", f"{run}/branches"): lambda: make_row(id=str(UUID(int=5))),
             ("POST", f"{run}/replays"): lambda: {"jobs": [str(UUID(int=6))]},
         }.get((method, path))  # fmt: skip
+        if path == f"{run}/field" and self.grid is not None:
+            return httpx.Response(200, json=self.grid)
         if path == "/streams/tickets":
             self.tickets += 1
             return httpx.Response(201, json={"ticket": f"ticket-{self.tickets}", "expires_in": 30})

@@ -13,6 +13,7 @@ from grid.cli.monitor.remote_calls import (
     acknowledge_alert,
     branch_run,
     get_alerts,
+    get_grid,
     issue_ticket,
     look_at_run,
     replay_run,
@@ -32,6 +33,7 @@ POLL_S: Final = 5.0  # between two looks at the run's row, its alerts and the de
 SAMPLES_HZ: Final = 10.0
 AGAIN_S: Final = 1.0  # after which a subscription that was not possible is tried again
 NOT_FOUND: Final = 404  # HTTP status
+COARSEST: Final = 2  # level of a picture
 SHORT: Final = 13  # characters of an id by which a command finds a run
 LEAST_SKEW_S: Final = 0.005  # below, the way there and back decides
 
@@ -308,10 +310,21 @@ class RemoteSource(Streams):
             found = await self._try(self._client.send(get_alerts(self._run.id)))
             if found is not None:
                 self._alerts.put(tuple(read_alert(one, self._rules) for one in found.items))
+            if not self._run.cells:
+                await self._learn_grid()
             self._look_now.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._look_now.wait()
+
+    async def _learn_grid(self) -> None:
+        """Take size and place of the body from a picture: as many cells as the service gives, else fewer."""
+        for level in (0, COARSEST):
+            found = await self._try(self._client.send(get_grid(self._run.id, level)))
+            if found is not None:
+                self._run = replace(self._run, cells=found.cells, origin=found.origin, size=found.size)
+                self._runs.put(self._run)
+                return
 
     def _take_row(self, row: LiveRunOut) -> None:
         """Take what the row says; while data come by the socket, those are newer."""
@@ -332,7 +345,7 @@ class RemoteSource(Streams):
         """The answer of a call that the monitor can do without; None where the server has no such route, or is away."""
         try:
             return await call
-        except GridError:
+        except (GridError, KeyError, TypeError, ValueError):  # refused, or not what it should be
             return None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -2,6 +2,7 @@
 
 import httpx
 
+from grid.cli.monitor.remote_reading import Grid, read_grid
 from grid.client.calls import API, Call, Id, model
 from grid.client.live_calls import RUNS
 from grid.schemas.alerts import ALERT_ACTIVE
@@ -31,6 +32,12 @@ def look_at_run(run_id: Id) -> Call[tuple[LiveRunOut, str]]:
     """A run's row, and the degraded mode of the service, which the header of the answer tells: `full` without one."""
     read = model(LiveRunOut)
     return Call("GET", f"{RUNS}/{run_id}", lambda response: (read(response), response.headers.get("Grid-Mode", "full")))
+
+
+def get_grid(run_id: Id, level: int) -> Call[Grid]:
+    """Place and cells of the newest picture of a run, at a level; the values come along, 65,536 at most."""
+    query = {"field": "temperature", "level": level, "format": "json"}
+    return Call("GET", f"{RUNS}/{run_id}/field", lambda response: read_grid(response.json()), query=query)
 
 
 def branch_run(run_id: Id, tick: int) -> Call[str]:

@@ -1,14 +1,38 @@
 """What the service tells of a run, as the monitor has it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from grid.cli.monitor.source import Alert, Happening, Json, Reading, Run
 from grid.schemas.wire.alerts import AlertOut
 from grid.schemas.wire.live import LiveRunOut
 
 FIELDS: Final = ("temperature", "stress", "utilisation", "damage", "state")
+LEVELS: Final = (1, 2, 4)  # cells of the full grid along an axis for one at each level
 NAME: Final = 8  # characters of an id that stand for a run without a name
+
+
+class Grid(NamedTuple):
+    """Cells of a body along each axis, its origin and its size [m]."""
+
+    cells: tuple[int, ...]
+    origin: tuple[float, ...]
+    size: tuple[float, ...]
+
+
+def read_grid(document: Mapping[str, Any]) -> Grid:
+    """The grid of a picture. From a reduced one it is known to a block; one block across counts as a plate's one cell.
+
+    Raises:
+        KeyError, TypeError, ValueError: The document is none.
+    """
+    factor = LEVELS[int(document["level"])]
+    origin = tuple(float(part) for part in document["origin_m"])
+    spacing = tuple(float(part) / factor for part in document["spacing_m"])
+    shape = [int(part) for part in document["shape"]]
+    shape += [1] * (len(spacing) - len(shape))  # trailing axes of one cell are left out
+    cells = tuple(1 if blocks == 1 else blocks * factor for blocks in shape)
+    return Grid(cells, origin, tuple(step * count for step, count in zip(spacing, cells, strict=True)))
 
 
 def read_run(row: LiveRunOut, rules: Sequence[Mapping[str, Any]]) -> Run:

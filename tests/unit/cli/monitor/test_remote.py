@@ -233,6 +233,30 @@ async def test_alerts_and_the_degraded_mode_are_looked_at(server):
     assert ("POST", f"/alerts/{UUID(int=1)}/acknowledge", {}) in server.requests
 
 
+@pytest.mark.parametrize(
+    ("level", "shape", "cells"),
+    [(0, [1, 128, 96], (1, 128, 96)), (2, [1, 32, 24], (1, 128, 96)), (0, [128], (128,)), (0, [8, 6], (8, 6, 1))],
+)
+async def test_the_body_is_learnt_from_a_picture(server, level, shape, cells):
+    factor = (1, 2, 4)[level]
+    spacing = [0.01 * factor] * len(cells)
+    server.grid = {"level": level, "shape": shape, "origin_m": [0.5] * len(cells), "spacing_m": spacing}
+    async with opened(server) as source:
+        run = await first(source.runs(), lambda one: bool(one.cells))
+        assert run.cells == cells
+        assert run.origin == (0.5,) * len(cells)
+        assert run.size == pytest.approx([0.01 * count for count in cells])
+
+
+async def test_a_picture_without_a_place_is_done_without(server):
+    server.grid = {"level": 0, "shape": [4, 4]}
+    async with opened(server) as source:
+        await subscribed(server)
+        server.mode = "degraded; store=1"
+        await first(source.statuses(), lambda one: one.mode == server.mode)  # it looks on
+        assert source._run.cells == ()
+
+
 async def test_every_command_has_its_route(server):
     run = f"/engine/runs/{RUN_ID}"
     event = {"kind": "overload", "power_w": 1.0, "duration_s": 1.0}
