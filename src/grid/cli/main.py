@@ -16,6 +16,7 @@ from grid.cli import (
     jobs,
     live_metrics,
     model,
+    replaying,
     scenarios,
     server,
     simulations,
@@ -36,7 +37,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for commands in (server, solving, verifying, convergence, calibrating, compiling, live_metrics, injecting, monitor):
+for commands in (
+    server,
+    solving,
+    verifying,
+    convergence,
+    calibrating,
+    compiling,
+    live_metrics,
+    injecting,
+    monitor,
+    replaying,
+):
     commands.register(app)
 for group in (jobs, sweeps, simulations, scenarios, engine, model, auth, users, audit, db):
     app.add_typer(group.app)  # by the name that the module gives it

@@ -38,8 +38,9 @@ def register(app: typer.Typer) -> None:
 
 def solve(
     problem: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="A problem in the case format (docs/case-format.md).")
-    ],
+        Path | None,
+        typer.Argument(exists=True, dir_okay=False, help="A problem in the case format (docs/case-format.md)."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -69,10 +70,27 @@ def solve(
         bool, typer.Option("--richardson", help="Solve on half the cells too, and print the space error.")
     ] = False,
     case: Annotated[str | None, typer.Option(help="Of a file of cases, the one with this id.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="A live scenario (`grid scenarios list`), in place of a problem.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="Of a scenario: name=value; may be given again.")
+    ] = None,
+    cells: Annotated[str | None, typer.Option(help="Of a scenario: cells along each axis, such as 128x128.")] = None,
+    until_s: Annotated[
+        float | None, typer.Option("--until-s", help="Of a scenario: simulated time of its end, seconds.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Solve a heat problem here and now. Exit 3 where the problem is refused, 8 where the result is rejected."""
+    """Solve a heat problem, or a live scenario, here and now. Exit 3 where it is refused, 8 where it is rejected."""
     with reporting():
+        if problem is None or scenario is not None:
+            _require_scenario(problem, scenario, tolerance=tolerance, fields=fields, case=case, richardson=richardson)
+            from grid.cli.live_solving import solve_scenario
+
+            solve_scenario(scenario or "", param, cells, until_s, out, method, model, as_json=as_json)
+            return
+        _require_no_scenario(param=param, cells=cells, until_s=until_s)
         content = read_problem_file(problem, case)
         if out is not None and not out.suffix:
             _require_no_ladder(richardson)
@@ -82,6 +100,26 @@ def solve(
         for warning in document["warnings"]:
             errors().print(f"warning: {warning}", markup=False, soft_wrap=True)
         print_json(document) if as_json else _print(document)
+
+
+def _require_scenario(problem: Path | None, scenario: str | None, **others: object) -> None:
+    from grid.core.errors import FieldError
+
+    if scenario is None:
+        raise FieldError("problem", "a file, or --scenario the name of one")
+    if problem is not None:
+        raise FieldError("--scenario", "goes without a problem")
+    for name, value in others.items():
+        if value not in (None, False):
+            raise FieldError(f"--{name}", "goes without --scenario")
+
+
+def _require_no_scenario(**options: object) -> None:
+    from grid.core.errors import FieldError
+
+    for name, value in options.items():
+        if value:
+            raise FieldError(f"--{name.replace('_', '-')}", "only with --scenario")
 
 
 def read_problem_file(file: Path, case: str | None) -> dict[str, Any]:

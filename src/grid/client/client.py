@@ -19,6 +19,7 @@ from grid.client.engine import Engine
 from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError, SweepUnsuccessfulError
 from grid.client.events import Event, EventReader
 from grid.client.folder import read_address
+from grid.client.replays import AsyncReplays, Replays
 from grid.client.sender import LONG, TIMEOUT, UNAUTHORIZED, Sender, TokenSource, name_cause, no_token
 from grid.core.settings import Settings
 from grid.schemas.jobs import JobStatus
@@ -72,6 +73,11 @@ class GridClient(Sender):
     def engine(self) -> Engine:
         """Verbs of live runs."""
         return Engine(self)
+
+    @cached_property
+    def replays(self) -> Replays:
+        """Verbs for replays and branches of live runs."""
+        return Replays(self)
 
     # The verbs that are more than one call; every other is `client.send(calls.VERB(...))`, with a short form below.
 
@@ -242,6 +248,11 @@ class AsyncGridClient:
     def engine(self) -> AsyncEngine:
         """Verbs of live runs."""
         return AsyncEngine(self)
+
+    @cached_property
+    def replays(self) -> AsyncReplays:
+        """Verbs for replays and branches of live runs."""
+        return AsyncReplays(self)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,11 +1,19 @@
 """Replays, frozen spans and branches of live runs over HTTP, with the engine behind them."""
 
+import asyncio
+import json
+
 import pytest
 from tests.doubles.artifacts import MemoryArtifactStore
 from tests.support import live_runs as words
 from tests.support.live_carrier import Carrier
+from tests.unit.api.test_client import AppTransport
+from tests.unit.api.test_live_client import ADDRESS, AsyncTransport
 from tests.unit.api.test_tenancy import PREFIX
+from typer.testing import CliRunner
 
+from grid.cli.main import app as commands
+from grid.client.client import AsyncGridClient, GridClient
 from grid.plugins.registry import load_registry
 from grid.schemas.live_log import read_lines
 
@@ -89,3 +97,51 @@ def test_a_run_that_has_not_ticked_has_nothing_to_replay(alice):
     for path, body in (("replays", None), ("freeze", {"from_s": 0.0}), ("branches", {})):
         answer = alice.post(f"{RUNS}/{run}/{path}", json=body)
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/run-state")
+
+
+@pytest.fixture(params=["waits", "awaits"])
+def replays(request, alice):
+    """The verbs of the client, and those of the client that is awaited."""
+    token = alice.headers["Authorization"].removeprefix("Bearer ")
+    if request.param == "waits":
+        return GridClient(ADDRESS, lambda **_: token, transport=AppTransport(alice)).replays
+    found = AsyncGridClient(ADDRESS, lambda **_: token, transport=AsyncTransport(alice)).replays
+
+    class Awaited:
+        def __getattr__(self, verb):
+            return lambda *args, **options: asyncio.run(getattr(found, verb)(*args, **options))
+
+    return Awaited()
+
+
+def test_the_client_replays_freezes_and_branches(alice, replays, run_id):
+    tick_s = float(alice.get(f"{RUNS}/{run_id}").json()["tick_s"])
+    jobs = [replays.replay(run_id), replays.freeze(run_id, tick_s, 5 * tick_s)]
+    found = [alice.get(f"{PREFIX}/jobs/{job}").json() for job in jobs]
+    assert [job["metadata"]["kind"] for job in found] == ["replay", "freeze"]
+    assert found[1]["params"]["log"]["end"]["tick"] == 5
+    made = replays.branch(run_id, at_tick=7, keep_commands=False, paused=True, speed="max", name="other")
+    assert (str(made.parent_id), made.parent_tick, made.wanted, made.name) == (run_id, 7, "pause", "other")
+
+
+def test_the_command_line_branches_at_the_boundary_at_or_before_a_time(alice, run_id, monkeypatch):
+    token = alice.headers["Authorization"].removeprefix("Bearer ")
+
+    def from_settings(*_):
+        return GridClient(ADDRESS, lambda **_: token, transport=AppTransport(alice))
+
+    monkeypatch.setattr(GridClient, "from_settings", from_settings)
+    tick_s = float(alice.get(f"{RUNS}/{run_id}").json()["tick_s"])
+
+    def grid(*arguments, code=0):
+        done = CliRunner().invoke(commands, ["branch", run_id, *map(str, arguments)])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    made = json.loads(grid("--at-s", 7.5 * tick_s, "--drop-commands", "--paused", "--json"))
+    assert (made["parent_tick"], made["wanted"]) == (7, "pause")
+    assert "from tick 3 of run" in grid("--at-tick", 3)
+    assert "at_tick" in grid("--at-s", 1e6, code=3)
+    assert "--at-s" in grid("--at-s", 1.0, "--at-tick", 3, code=3)
+    assert "--at-s" in grid("--at-s", "nan", code=3)
+    assert "--speed" in grid("--speed", "fast", code=3)

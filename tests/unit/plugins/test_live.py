@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -330,3 +332,12 @@ def test_a_simulation_without_a_registry_knows_what_it_was_given() -> None:
     alone = Live([SCENARIOS["flow"]])
     with pytest.raises(FieldError, match="one of flow"):
         alone.estimate(alone.params_model(scenario="burst"))
+
+
+def test_the_page_on_replays_runs_as_it_stands() -> None:
+    page = Path(__file__).parents[3] / "docs" / "replay.md"
+    (cell,) = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(cell, "docs/replay.md", "exec"), names)  # noqa: S102 - our own document
+    assert names["outcome"].metrics["verdict"] == "identical"
+    assert names["session"].summary.stored_heat == pytest.approx(1.2e4)

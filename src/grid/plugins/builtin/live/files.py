@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grid.plugins.builtin.heat_picture import HeatPicture, draw_heat
 from grid.plugins.builtin.live.params import LiveParams
+from grid.plugins.builtin.live.picture import FloatArray, LivePicture, draw_live
 from grid.plugins.builtin.live.record import LiveRecord, read_row
 from grid.plugins.builtin.writing import write_csv, write_json
 from grid.schemas.jobs import JsonObject
@@ -16,7 +16,13 @@ from grid.schemas.live_log import write_lines
 
 UNITS = {"K": "K", "degC": "°C", "relative": "relative"}
 WORDS = ("min", "max", "mean", "last")
-MOST_AUDITS = 8  # that a picture has room for
+OTHERS_NAMES = {
+    "utilisation": "Largest stress over the yield stress [-]",
+    "share": "Largest measure of the choice of model, over its limit [-]",
+    "gradient": "Largest gradient [K/m]",
+}
+OTHERS = tuple(OTHERS_NAMES)  # the first of them that is known is drawn
+FIGURES = ("highest", "mean", "ticks", "lumped_ticks", "switches", "alerts", "failed_cells", "failed_regions")
 
 
 def render(names: Sequence[str], params: LiveParams, row: "np.void", folder: Path, version: str) -> None:
@@ -31,7 +37,7 @@ def render(names: Sequence[str], params: LiveParams, row: "np.void", folder: Pat
     if "meta.json" in names:
         write_json(folder / "meta.json", make_meta(params, record, version))
     if "simulation_results.png" in names:
-        draw_heat(folder / "simulation_results.png", make_picture(record))
+        draw_live(folder / "simulation_results.png", make_picture(record))
     if "temperature.npy" in names:
         np.save(folder / "temperature.npy", np.ascontiguousarray(record.final, dtype="<f8"), allow_pickle=False)
 
@@ -76,30 +82,38 @@ def make_meta(params: LiveParams, record: LiveRecord, version: str) -> JsonObjec
     }
 
 
-def make_picture(record: LiveRecord) -> HeatPicture:
-    """Put together what is drawn: the last field without axes of one cell, and the course of the temperatures."""
+def make_picture(record: LiveRecord) -> LivePicture:
+    """Put together what is drawn."""
     document = record.document
-    domain = document["log"]["header"]["scene"]["case"]["domain"]
-    size = tuple(float(length) for length in domain["size"])
+    header, verdict = document["log"]["header"], document["verdict"]
+    domain = header["scene"]["case"]["domain"]
     axes = [axis for axis, cells in enumerate(record.final.shape) if cells > 1] or [0]
-    final = record.final.reshape([record.final.shape[axis] for axis in axes])
-    time = (record.place + np.arange(len(record.history))) * (1 << record.level) * document["tick_s"]
-    mean, highest, lowest = (
-        record.history[:, TICK_METRICS.index(name), side] for name, side in (("mean", 2), ("highest", 1), ("lowest", 0))
-    )
-    return HeatPicture(
+
+    def column(name: str, side: int = 3) -> FloatArray:
+        return record.history[:, TICK_METRICS.index(name), side]
+
+    tick_s, metrics = document["tick_s"], document["metrics"]
+    other = next((name for name in OTHERS if np.isfinite(column(name, 1)).any()), OTHERS[-1])
+    named = [(name.replace("_", " "), metrics.get(name)) for name in FIGURES]
+    figures = [
+        (name, value if isinstance(value, str) else f"{value:.6g}") for name, value in named if value is not None
+    ]
+    what = header.get("scenario") or "live run"
+    return LivePicture(
+        title=f"{what}: {' x '.join(map(str, record.final.shape))} cells, {document['method']}"
+        + (f", {verdict['word']}" if verdict else ""),
         unit=UNITS[document["unit"]],
-        size=tuple(size[axis] for axis in axes),
-        origin=tuple(float(domain.get("origin", [0.0] * len(size))[axis]) for axis in axes),
-        final=final,
-        snapshots=np.stack([final, final]),
-        snapshot_time=np.array([time[0], max(time[-1], time[0] + document["tick_s"])]),
-        is_steady=False,
-        time=time,
-        mean=mean,
-        highest=highest,
-        lowest=lowest,
-        method=document["method"],
-        metrics=document["metrics"],
-        audits=document["audits"][:MOST_AUDITS],
+        final=record.final.reshape([record.final.shape[axis] for axis in axes]),
+        axes="".join("xyz"[axis] for axis in axes),
+        size=tuple(float(domain["size"][axis]) for axis in axes),
+        origin=tuple(float((domain.get("origin") or [0.0] * 3)[axis]) for axis in axes),
+        time=(record.place + np.arange(len(record.history))) * (1 << record.level) * tick_s,
+        mean=column("mean", 2),
+        highest=column("highest", 1),
+        lowest=column("lowest", 0),
+        other=(OTHERS_NAMES[other], column(other, 1)),
+        is_lumped=column("is_lumped", 2),
+        switches=[one["tick"] * tick_s for one in document["switches"]],
+        audits=document["audits"],
+        figures=figures,
     )

@@ -48,7 +48,6 @@ class Live:
             "engine",
             "plugins/builtin/live",
             "plugins/builtin/scenarios",
-            "plugins/builtin/heat_picture.py",
             "plugins/scenario_run.py",
             "schemas/live.py",
             "schemas/live_log.py",
