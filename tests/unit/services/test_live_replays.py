@@ -180,6 +180,22 @@ def test_a_branch_with_another_log_goes_its_own_way(uow, owner, store, keeps):
     assert words.get(uow, made.id).name == "what if"
 
 
+def test_an_alert_that_fires_at_a_branch_fires_in_it(uow, owner, store):
+    run_id = submit(uow, owner, "burst", cells=(16, 16))  # its rule `hot-spot` fires while the burst lasts
+    carry(uow, store, 110, (90, CHECKPOINT))
+    before, after = (branch(uow, store, owner, run_id, at_tick=tick).id for tick in (45, 95))
+    with uow.read() as tx:
+        last = {run: tx.alerts.find_last(run, "hot-spot") for run in (run_id, before, after)}
+    assert last[before] is None
+    assert (last[after].state, last[after].fired_tick) == (last[run_id].state, last[run_id].fired_tick)
+    carry(uow, store, 110)
+    _, carrier = carry(uow, store, 110)
+    assert carrier.begun_at > 89  # alerts of ticks that are computed again are stored once
+    with uow.read() as tx:
+        assert tx.alerts.find_last(before, "hot-spot").fired_tick == last[run_id].fired_tick
+        assert tx.alerts.find_last(after, "hot-spot").number == 1
+
+
 def test_a_snapshot_that_holds_a_dropped_command_is_no_beginning(uow, owner, store):
     run_id = submit(uow, owner, "burst", cells=(8, 8))  # its burst is scheduled for tick 40
     carry(uow, store, 60, (10, CHECKPOINT))

@@ -2,7 +2,7 @@
 
 The row of a branch carries all that its worker needs, as any run that is taken up again: a copy of a snapshot of the
 parent, and copies of the parent's commands. So a branch outlives its parent, and a parent is not touched by it. What
-the engine said of the parent up to there is copied as well, and the log of a branch is a whole one.
+the engine said of the parent up to there is copied as well, alerts among it, and the log of a branch is a whole one.
 
 A snapshot holds commands that are scheduled for later ticks. Where those are not to be taken over, an earlier snapshot
 is taken that does not hold them, or none: the branch is then computed from tick 0 on.
@@ -16,6 +16,7 @@ from uuid import UUID
 from grid.core.errors import FieldError, NotFoundError
 from grid.core.ids import new_id
 from grid.core.logging import get_logger
+from grid.database.live_events import NewLiveEvent
 from grid.database.live_runs import LiveRunRecord, LiveSpec, NewLiveRun
 from grid.database.live_snapshots import NewSnapshot, SnapshotRecord
 from grid.database.uow import Transaction, UnitOfWork
@@ -24,7 +25,8 @@ from grid.services import audit
 from grid.services.live.commands import RunStateError
 from grid.services.live.effects import make_announcement, make_state_event
 from grid.services.live.limits import LiveLimits, TooManyRunsError, require_affordable
-from grid.services.live.log_export import find_end
+from grid.services.live.log_export import READ_AT_ONCE, find_end
+from grid.services.live.rule_transitions import ALERT_EVENT, record_alert_events
 from grid.services.live.submission import MOST_NAME, RETRY_AFTER_S, require_speed
 from grid.services.ports import ArtifactStore, Doorbell
 
@@ -182,6 +184,7 @@ class LiveBranchService:
             tx.live_snapshots.add(run.id, COPIED_EPOCH, snapshot)
             values["snapshot_id"] = snapshot.id
         run = tx.live_runs.change(run, **values)
+        _record_alerts(tx, run)
         tx.live_events.add(run.id, events + 1, [make_state_event(run)])
         tx.outbox.add([make_announcement(run)])
         details = {"parent": str(held.id), "tick": parent.tick, "snapshot": snapshot.tick if snapshot else None}
@@ -200,6 +203,15 @@ class LiveBranchService:
         waiting = tx.live_runs.count(states=(RunState.QUEUED,))
         if waiting >= self.limits.waiting_runs:
             raise TooManyRunsError(f"{waiting} live runs wait for a worker already", RETRY_AFTER_S)
+
+
+def _record_alerts(tx: Transaction, run: LiveRunRecord) -> None:
+    """Store the alerts that follow from the copied events: what fires in the parent there fires in the branch."""
+    after = 0
+    while copied := tx.live_events.read(run.id, after=after, limit=READ_AT_ONCE, kinds=(ALERT_EVENT,)):
+        told = [NewLiveEvent(one.tick, one.step, one.kind, one.payload, one.key, one.origin) for one in copied]
+        record_alert_events(tx, run, told)
+        after = copied[-1].n
 
 
 def _make_run(parent: _Parent, request: BranchRequest) -> NewLiveRun:
