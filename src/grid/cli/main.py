@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from grid.cli import (
+    alerts,
     audit,
     auth,
     calibrating,
@@ -12,6 +13,7 @@ from grid.cli import (
     convergence,
     db,
     engine,
+    incidents,
     injecting,
     jobs,
     live_metrics,
@@ -19,6 +21,7 @@ from grid.cli import (
     replaying,
     scenarios,
     server,
+    silences,
     simulations,
     solving,
     sweeps,
@@ -50,7 +53,7 @@ for commands in (
     replaying,
 ):
     commands.register(app)
-for group in (jobs, sweeps, simulations, scenarios, engine, model, auth, users, audit, db):
+for group in (jobs, sweeps, simulations, scenarios, engine, model, alerts, silences, incidents, auth, users, audit, db):
     app.add_typer(group.app)  # by the name that the module gives it
 
 

@@ -1,5 +1,7 @@
 """Notices: written with the change that they tell, and sent until they arrive, at least once."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +21,7 @@ from grid.services.periodic import PeriodicTask
 log = get_logger(__name__)
 
 SEND_EVERY_S: Final = 1.0  # [s]
+PURGE_EVERY_S: Final = 3600.0  # [s]
 AT_ONCE: Final = 20  # notices of one turn
 FIRST_RETRY: Final = timedelta(seconds=10)  # longer than one delivery may take
 LONGEST_RETRY: Final = timedelta(minutes=10)
@@ -47,6 +50,11 @@ class NoticeSender:
         with self.uow.begin() as tx:
             due = tx.notices.take(limit=AT_ONCE, retry_after=FIRST_RETRY)
         return sum(self._send(one) for one in due)
+
+    def forget_old(self) -> int:
+        """Remove notices that arrived, or were given up, a month ago; return how many."""
+        with self.uow.begin() as tx:
+            return tx.notices.purge(older_than=KEPT_FOR)
 
     def _send(self, row: NoticeRecord) -> bool:
         deliver = self.notifiers.get(row.notifier)
@@ -78,10 +86,15 @@ class NoticeSender:
 
 def make_notice_sender(sender: NoticeSender, *, longest_pause_s: float | None = None) -> PeriodicTask:
     """Return the task that sends notices; a turn that was full is followed by the next at once."""
+    purged_at = -math.inf
 
     def act() -> None:
+        nonlocal purged_at
         while sender.send_due() >= AT_ONCE and not task.is_finishing:
             pass
+        if time.monotonic() - purged_at > PURGE_EVERY_S:
+            purged_at = time.monotonic()
+            sender.forget_old()
 
     task = PeriodicTask("notice-sender", act, every_s=SEND_EVERY_S, longest_pause_s=longest_pause_s)
     return task
