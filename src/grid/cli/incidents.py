@@ -150,7 +150,7 @@ def replay(incident: IncidentId, as_json: JsonFlag = False) -> None:
         lines = client.engine.log(found.run).splitlines()
     from grid.cli.alert_trials import open_log
 
-    session, until = open_log(lines, max(one.tick for one in expected))
+    session, until = open_log(lines, max(one.tick for one in expected) + 1)  # a change of rules acts within its tick
     session.advance(until)
     rule = _alert_of(found)["rule"]
     seen = {(one.tick, one.before, one.after): one for one in session.take_transitions() if one.rule == rule}

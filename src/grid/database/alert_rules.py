@@ -39,7 +39,7 @@ class AlertRule(Base):
     run_id: Mapped[UUID | None] = mapped_column(Key(), ForeignKey("live_runs.id", ondelete="CASCADE"))  # None: all runs
     name: Mapped[str] = mapped_column(String(100))
     version: Mapped[int]
-    definition: Mapped[dict[str, Any]] = mapped_column(Json)  # as `Rule.to_json` writes it
+    definition: Mapped[dict[str, Any]] = mapped_column(Json)  # as it was written, with its version
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -136,7 +136,7 @@ def test_rules_of_a_file_are_kept_replaced_and_removed(grid, incident, tmp_path)
     file = tmp_path / "rules.yaml"
     file.write_text("rules: [{name: late, metric: data_age_s, clock: wall, raise: 1 min, clear: 30 s}]")
     (made,) = grid("alerts", "rules", "apply", file, "--json")
-    assert (made["version"], made["rule"]["raise"]) == (1, 60.0)
+    assert (made["version"], made["rule"]["raise"]) == (1, "1 min")
     (again,) = grid("alerts", "rules", "apply", file, "--json")
     assert (again["id"], again["version"]) == (made["id"], 2)
     assert "late" in grid("alerts", "rules", "list")

@@ -1,6 +1,7 @@
 """Alerts, rules, silences, incidents and modes over HTTP."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from tests.support import live_runs as words
@@ -76,36 +77,53 @@ def test_an_alert_that_has_ended_is_not_acknowledged(uow, alice, alert, held):
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/alert-state")
 
 
-def test_a_rule_with_units_is_kept_changed_brought_and_removed(uow, alice, held, loop):
+def test_a_rule_with_units_is_kept_changed_brought_and_removed(uow, alice, loop):
+    answer = alice.post(f"{PREFIX}/engine/runs", json={"scenario": "overload", "cells": [32, 4]})
+    run_id = UUID(answer.json()["id"])  # its temperatures are in degrees Celsius
     rule = {
-        "name": "warm", "metric": "highest", "raise": "247 degC", "clear": "240 degC", "for": "2 s", "severity": "low",
+        "name": "warm", "metric": "highest", "raise": "520.15 K", "clear": "240 degC", "for": "2 s", "severity": "low",
         "no_data": {"after": "1 min", "then": "fire"},
     }  # fmt: skip
     made = alice.post(f"{PREFIX}/alert-rules", json={"rule": rule})
     assert made.status_code == 201, made.text
-    assert made.json()["rule"]["raise"] == pytest.approx(520.15)
-    assert (made.json()["rule"]["for_s"], made.json()["rule"]["no_data_after_s"]) == (2.0, 60.0)
+    assert made.json()["rule"] == {**rule, "version": 1}
     assert made.headers["etag"] == '"1"'
 
     def brought():
         with uow.read() as tx:
-            return tx.alert_rules.find_sent_rules(held.run_id)
+            return {one["name"]: one for one in tx.alert_rules.find_sent_rules(run_id)}
 
-    assert [one["name"] for one in brought()] == ["warm"]
+    assert list(brought()) == ["over-temperature", "warm"]
+    warm = brought()["warm"]
+    assert (warm["raise"], warm["clear"]) == (pytest.approx(247.0), 240.0)
+    assert (warm["for_s"], warm["no_data_after_s"], warm["no_data"]) == (2.0, 60.0, "fire")
     assert alice.post(f"{PREFIX}/alert-rules", json={"rule": rule}).json()["type"] == "/problems/rule-exists"
 
     path = f"{PREFIX}/alert-rules/{made.json()['id']}"
     changed = alice.put(path, json={"rule": {**rule, "raise": "300 degC"}}, headers={"If-Match": '"1"'})
     assert (changed.status_code, changed.json()["version"]) == (200, 2)
-    assert brought()[0]["version"] == 2
+    assert (brought()["warm"]["version"], brought()["warm"]["raise"]) == (2, 300.0)
     stale = alice.put(path, json={"rule": rule}, headers={"If-Match": '"1"'})
     assert (stale.status_code, stale.json()["type"]) == (412, "/problems/rule-changed")
     assert alice.put(path, json={"rule": {**rule, "name": "other"}}).status_code == 422
+    words.begin(uow, words.claim(uow).claim)
     loop.take_turn()
 
     assert alice.delete(path).status_code == 204
-    assert brought() == []
+    assert list(brought()) == ["over-temperature"]
     assert alice.get(path).status_code == 404
+
+
+def test_a_rule_with_a_unit_is_not_for_a_run_without_one(uow, alice, held, loop):
+    rule = {"name": "warm", "metric": "highest", "raise": "247 degC", "clear": "240 degC"}
+    assert alice.post(f"{PREFIX}/alert-rules", json={"rule": rule}).status_code == 201
+    refused = alice.post(f"{PREFIX}/alert-rules", json={"rule": {**rule, "name": "x"}, "run": str(held.run_id)})
+    plain = {**rule, "name": "plain", "raise": 247.0, "clear": 240.0}
+    assert alice.post(f"{PREFIX}/alert-rules", json={"rule": plain}).status_code == 201
+
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "rule.raise")
+    with uow.read() as tx:
+        assert [one["name"] for one in tx.alert_rules.find_sent_rules(held.run_id)] == ["plain"]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +228,22 @@ def test_an_incident_is_worked_verified_and_exported(alice, alert):
     assert document["is_intact"]
     assert document["entries"][-1]["hash"] == document["head"]
     assert alice.post(f"{path}/steps/1").status_code == 404
+    replay = alice.post(f"{path}/replay")
+    assert (replay.status_code, replay.json()["type"]) == (422, "/problems/invalid-fields")  # its scene is none
+
+
+def test_the_replay_of_an_incident_is_a_job(uow, alice):
+    answer = alice.post(f"{PREFIX}/engine/runs", json={"scenario": "overload", "cells": [32, 4]})
+    claim = words.claim(uow).claim
+    words.begin(uow, claim)
+    live.write_looks(uow, [Look(claim, 64)])
+    made = alice.post(f"{PREFIX}/incidents", json={"run": answer.json()["id"], "title": "odd"}).json()
+
+    replay = alice.post(f"{PREFIX}/incidents/{made['id']}/replay")
+
+    assert replay.status_code == 202, replay.text
+    job = alice.get(f"{PREFIX}/jobs/{replay.json()['jobs'][0]}").json()
+    assert (job["simulation"], job["metadata"]["kind"]) == ("live", "incident")
 
 
 def test_an_incident_is_opened_by_hand(alice, held):

@@ -16,6 +16,7 @@ from grid.api.scope import Owner
 from grid.api.security import CurrentUser
 from grid.database.uow import UnitOfWork
 from grid.schemas.alerts import IncidentState
+from grid.schemas.wire import SubmissionOut
 from grid.schemas.wire.incidents import (
     AssignIn,
     IncidentAcknowledgeIn,
@@ -30,7 +31,9 @@ from grid.schemas.wire.incidents import (
 )
 from grid.services.incidents.curve import read_curve
 from grid.services.incidents.proof import export_json, export_markdown, verify_incident
+from grid.services.incidents.replaying import replay_incident
 from grid.services.incidents.working import IncidentService
+from grid.services.live.replays import LiveReplayService
 
 router = Router(prefix="/incidents", tags=["incidents"], about="What went wrong, and what was done about it")
 
@@ -123,6 +126,20 @@ def take_step(
         is_confirmed=body is not None and body.confirm,
     )  # fmt: skip
     return StepTakenOut(is_done=outcome.is_done, entry=present_entry(outcome.entry))
+
+
+@router.post(
+    "/{incident_id}/replay",
+    status_code=http_status.HTTP_202_ACCEPTED,
+    responses=problems(403, 404, 409, 413, 422, 429, 507),
+)
+def replay(
+    incident_id: UUID, user: CurrentUser, owner_id: Owner, uow: FromDishka[UnitOfWork],
+    replays: FromDishka[LiveReplayService],
+) -> SubmissionOut:  # fmt: skip
+    """Submit a job that carries out the run again up to the alert, and compares every event: `verdict` says how."""
+    result = replay_incident(uow, replays, actor_id=user.id, owner_id=owner_id, incident_id=incident_id)
+    return SubmissionOut(jobs=list(result.job_ids), sweep_mapping=None)
 
 
 @router.get("/{incident_id}/verify", responses=problems(403, 404))

@@ -109,7 +109,7 @@ class AlertRuleOut(BaseModel):
     run: UUID | None
     name: str
     version: int = Field(description="Its `ETag`")
-    rule: dict[str, JsonValue] = Field(description="Thresholds in the unit of the metric, times in seconds")
+    rule: dict[str, JsonValue] = Field(description="As it was written; each run has it in the units of its scene")
     created_at: datetime
     updated_at: datetime
 

@@ -8,6 +8,7 @@ from grid.database.uow import Transaction
 from grid.schemas.alerts import RuleOrigin
 from grid.schemas.jobs import JsonObject
 from grid.services.alerts.builtin_rules import BUILTIN_RULES, make_no_data_rule
+from grid.services.alerts.rule_reading import find_temperature_unit, resolve_rule
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Definition:
 
 def find_definitions(tx: Transaction, run: LiveRunRecord) -> dict[str, Definition]:
     """Return the rules of a run by name; an owner's rule takes the place of one of Grid's own."""
-    standing = {rule.name: rule.definition for rule in tx.alert_rules.of_run(run.owner_id, run.id)}
+    standing = find_standing(tx, run)
     found = {str(rule["name"]): Definition(rule, "builtin") for rule in BUILTIN_RULES}
     for rule in read_sim_rules(tx, run):
         name = str(rule.get("name"))
@@ -46,6 +47,17 @@ def find_definitions(tx: Transaction, run: LiveRunRecord) -> dict[str, Definitio
         if rule.get("clock", "sim") == "wall":
             found[str(rule["name"])] = Definition(rule, "owner")
     return found
+
+
+def find_standing(tx: Transaction, run: LiveRunRecord) -> dict[str, JsonObject]:
+    """Return the rules that its owner keeps for a run, by name, in the units of its scene."""
+    kept = tx.alert_rules.of_run(run.owner_id, run.id)
+    if not kept:
+        return {}
+    spec = tx.live_runs.find_spec(run.id)
+    unit = find_temperature_unit(spec.scene) if spec is not None else "relative"
+    rules = ((rule.name, resolve_rule(rule.definition, unit)) for rule in kept)
+    return {name: rule for name, rule in rules if rule is not None}
 
 
 def read_sim_rules(tx: Transaction, run: LiveRunRecord) -> list[JsonObject]:

@@ -165,7 +165,8 @@ def _store(
     state = record_service_change(tx, run, state, step.change, part=step.part, **values)
     if ends or returns:
         _settle_without_data(tx, state, ends=ends)
-    if not run.state.is_terminal:
+    is_news = step.part == "value" or state.value in ("firing", "holding")  # that a calm rule is stale is none
+    if is_news and not run.state.is_terminal:
         run = _tell(tx, run, state, step)
     return state, run
 

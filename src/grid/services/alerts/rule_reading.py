@@ -1,7 +1,8 @@
 """Rules as people write them: thresholds and times may have a unit, as `raise: 247 degC` and `for: 2 s`.
 
 Everything ends as `grid.engine.live.rule_definition.Rule` reads it: thresholds in the unit of the metric, times in
-seconds. A temperature counts in kelvin, or in the unit of the scene that a rule is for.
+seconds. Temperatures of a run are in the unit of its scene: a threshold with a unit is converted to it, a plain number is
+in it already. So a rule is kept as it was written, and read for each run.
 """
 
 import math
@@ -105,6 +106,14 @@ def read_rule(raw: object, *, where: str = "rule", temperature_unit: str = "K") 
         return Rule.from_json(rule).to_json()
     except FieldError as error:
         raise FieldError(f"{where}.{error.field}", error.limit) from error
+
+
+def resolve_rule(raw: JsonObject, temperature_unit: str) -> JsonObject | None:
+    """Return a kept rule as a run of a unit has it; None where a threshold has a unit that the run's scene has not."""
+    try:
+        return read_rule(raw, temperature_unit=temperature_unit)
+    except FieldError:
+        return None
 
 
 def read_rules(raw: object, *, temperature_unit: str = "K") -> list[JsonObject]:

@@ -20,7 +20,7 @@ from grid.database.windows import Window
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import RUN_COMMANDABLE, CommandKind
 from grid.services import audit
-from grid.services.alerts.definitions import merge_rules, read_sim_rules
+from grid.services.alerts.definitions import find_standing, merge_rules, read_sim_rules
 from grid.services.alerts.rule_reading import MOST_RULES, find_temperature_unit, read_rule
 from grid.services.jobs import Page
 from grid.services.live.commands import CommandRequest, LiveCommandService
@@ -75,14 +75,15 @@ class RuleService:
         """
         with self.uow.read() as tx:
             unit = _find_unit(tx, owner_id, run_id)
-        rule = read_rule({**raw, "version": 1}, temperature_unit=unit)
+        name = str(read_rule({**raw, "version": 1}, temperature_unit=unit)["name"])
+        rule: JsonObject = {**raw, "version": 1}
         with self.uow.begin() as tx:
             if run_id is not None and tx.live_runs.find(run_id, owner_id) is None:
                 raise NotFoundError("live run")
             if tx.alert_rules.count(owner_id) >= MOST_RULES:
                 raise FieldError("rules", f"must be at most {MOST_RULES}: remove one first")
             now = tx.now()
-            record = AlertRuleRecord(new_id(), owner_id, run_id, str(rule["name"]), 1, rule, now, now)
+            record = AlertRuleRecord(new_id(), owner_id, run_id, name, 1, rule, now, now)
             if not tx.alert_rules.add(record):
                 raise RuleNameTakenError
             audit.record(tx, actor_id=owner_id, action="rule.add", subject=f"rule:{record.id}", details={"rule": rule})
@@ -110,14 +111,13 @@ class RuleService:
         with self.uow.read() as tx:
             known = _find(tx, rule_id, owner_id)
             unit = _find_unit(tx, known.owner_id, known.run_id)
-        rule = read_rule({**raw, "version": 1}, temperature_unit=unit)
-        if rule["name"] != known.name:
+        if read_rule({**raw, "version": 1}, temperature_unit=unit)["name"] != known.name:
             raise FieldError("rule.name", "must stay: add another rule instead")
         with self.uow.begin() as tx:
             record = _find(tx, rule_id, owner_id, is_held=True)
             if version is not None and version != record.version:
                 raise RuleVersionError(record.version)
-            rule["version"] = record.version + 1
+            rule: JsonObject = {**raw, "version": record.version + 1}
             tx.alert_rules.change(rule_id, version=record.version + 1, definition=rule, updated_at=tx.now())
             audit.record(tx, actor_id=actor_id, action="rule.change", subject=f"rule:{rule_id}", details={"rule": rule})
             changed = replace(record, version=record.version + 1, definition=rule, updated_at=tx.now())
@@ -178,7 +178,7 @@ class RuleService:
 
 def find_wanted(tx: Transaction, run: LiveRunRecord) -> list[JsonObject] | None:
     """Return the rules in simulation time that a run should have; None where it has them."""
-    standing = {rule.name: rule.definition for rule in tx.alert_rules.of_run(run.owner_id, run.id)}
+    standing = find_standing(tx, run)
     states = tx.alert_rules.states_of([run.id])
     owned = {state.rule for state in states if state.origin == "owner"}
     if not standing and not owned:
@@ -196,7 +196,7 @@ def _find(tx: Transaction, rule_id: UUID, owner_id: UUID | None, *, is_held: boo
 
 
 def _find_unit(tx: Transaction, owner_id: UUID, run_id: UUID | None) -> str:
-    """Return the unit of temperatures of the run that a rule is for; kelvin where it is for all."""
+    """Return the unit of temperatures of the run that a rule is for; where it is for all, one that has units."""
     if run_id is None:
         return "K"
     if tx.live_runs.find(run_id, owner_id) is None:
