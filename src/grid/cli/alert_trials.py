@@ -65,23 +65,24 @@ def try_scenario(
     return total
 
 
-def try_log(lines: Iterable[str], text: str, truth: str | None) -> Scores:
+def try_log(lines: Iterable[str], text: str, truth: str | None, until: int | None = None) -> Scores:
     """Try rules on the run of a log, which is computed again.
 
     Args:
         lines: Of the log, as `GET /engine/runs/{id}/commands?format=ndjson` gives it.
         text: The rules, YAML.
         truth: What they should warn of; None: the first failed cell.
+        until: Tick at which to end; None: where the log does.
 
     Raises:
         FieldError, InvalidFieldsError: A rule, the truth or the log is none.
     """
     from grid.services.alerts.backtest import Trial
 
-    session, until = open_log(lines)
+    session, end = open_log(lines, until)
     unit = session.scene.problem.temperature_unit
     trial = Trial(read(text, unit), session.clock.tick, read_wanted(truth, unit))
-    while session.tick < until:
+    while session.tick < end:
         session.advance()
         trial.see(session.tick, session.summary.metrics())
     total: Scores = {}

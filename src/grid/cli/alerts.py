@@ -12,6 +12,8 @@ from grid.cli.live_runs import find_run
 from grid.cli.output import JsonFlag, console, errors, list_title, print_json, reporting, show, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from grid.cli.alert_trials import Scores
     from grid.schemas.wire.alerts import AlertOut, AlertPage, ExplainedAlertOut
 
@@ -126,8 +128,9 @@ def back_test(
         for name in scenario or ():
             found = alert_trials.try_scenario(name, text, truth, count, grid, seed, tell)
             alert_trials.add_scores(total, found.values())
-        for lines in [path.read_text(encoding="utf-8").splitlines() for path in log or ()] + _read_logs(run or ()):
-            alert_trials.add_scores(total, alert_trials.try_log(lines, text, truth).values())
+        logs = [(path.read_text(encoding="utf-8").splitlines(), None) for path in log or ()]
+        for lines, until in [*logs, *_read_logs(run or ())]:
+            alert_trials.add_scores(total, alert_trials.try_log(lines, text, truth, until).values())
         limits = {"false_alarms": max_false, "missed": max_missed, "flaps": max_flaps, "delay_s": max_delay}
         failures = alert_trials.find_failures(total.values(), limits)
         if as_json:
@@ -200,11 +203,15 @@ def remove_rule(rule: RuleId) -> None:
         client.send(alert_calls.remove_rule(rule))
 
 
-def _read_logs(runs: "tuple[str, ...] | list[str]") -> list[list[str]]:
+def _read_logs(runs: "Sequence[str]") -> "list[tuple[list[str], int | None]]":
+    """Return the log of each run with the tick at which it is now, where it goes on."""
     if not runs:
         return []
     with connected() as client:
-        return [client.engine.log(find_run(client, run)).splitlines() for run in runs]
+        shown = [client.engine.show(find_run(client, run)) for run in runs]
+        return [
+            (client.engine.log(one.id).splitlines(), one.tick if one.finished_at is None else None) for one in shown
+        ]
 
 
 def _list_table(found: "AlertPage") -> Any:

@@ -131,6 +131,9 @@ def test_a_recorded_run_is_tried_with_rules_that_see_every_tick(grid, incident, 
     assert (score["fired"], score["false_alarms"], score["missed"]) == (1, 0, 0)
     assert score["warning_s"] > 60.0
 
+    (again,) = grid("alerts", "test", file, "--run", incident["run"], "--truth", "mean > 150 degC", "--json")["scores"]
+    assert (again["fired"], again["length_s"]) == (0, 126.0)  # the run is at tick 64, and goes on
+
 
 def test_rules_of_a_file_are_kept_replaced_and_removed(grid, incident, tmp_path):
     file = tmp_path / "rules.yaml"

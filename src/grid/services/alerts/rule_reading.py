@@ -1,8 +1,8 @@
 """Rules as people write them: thresholds and times may have a unit, as `raise: 247 degC` and `for: 2 s`.
 
 Everything ends as `grid.engine.live.rule_definition.Rule` reads it: thresholds in the unit of the metric, times in
-seconds. Temperatures of a run are in the unit of its scene: a threshold with a unit is converted to it, a plain number is
-in it already. So a rule is kept as it was written, and read for each run.
+seconds. Temperatures of a run are in the unit of its scene: a threshold with a unit is converted to it, a plain number
+is in it already. So a rule is kept as it was written, and read for each run.
 """
 
 import math
