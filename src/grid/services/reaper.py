@@ -39,7 +39,7 @@ def reap(uow: UnitOfWork, *, limit: int = 100) -> ReapReport:
     with uow.begin() as tx:
         held = tx.transitions.lapsed(limit=limit, cancel_since=tx.now() - CANCEL_LIMIT)
         late = tx.transitions.expire(limit=limit)
-        tx.transitions.lock_queues([job.id for job in (*held, *late)])
+        tx.transitions.lock_queues([*(job.id for job in held), *(job.id for job in late)])
         ends = carry_out(tx, [decide_lapsed(job, tx.now()) for job in held], {})
         settle(tx, late, queued=-1)
     states = Counter(change.state for change in (*ends, *late))
