@@ -22,11 +22,14 @@ from grid.client.folder import read_address
 from grid.client.replays import AsyncReplays, Replays
 from grid.client.sender import LONG, TIMEOUT, UNAUTHORIZED, Sender, TokenSource, name_cause, no_token
 from grid.core.settings import Settings
+from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import JobOut, SubmissionOut, SweepOut, SweepRow
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]  # it ships no types
+
+    from grid.client.frames import Frame
 
 T = TypeVar("T")
 
@@ -217,11 +220,28 @@ class GridClient(Sender):
 
     def stream_logs(self, job_id: Id, *, last_event_id: str | None = None) -> Iterator[Event]:
         """Yield the events of a job's log as they come, until the job has ended; resumes by itself."""
+        return self._stream(f"{API}/jobs/{job_id}/logs/stream", last_event_id)
+
+    def follow_run(self, run: Id, *, after: int = 0) -> Iterator[Event]:
+        """Yield the events of a live run behind a number, as they come, until it has ended; resumes by itself.
+
+        The `id` of an event is its number, its `data` a `LiveEventOut` as JSON; the last is `end`.
+        """
+        return self._stream(f"{API}/engine/runs/{run}/events/stream", str(after))
+
+    def follow_metrics(self, run: Id, *, hz: float = 2.0, after: int | None = None) -> Iterator[Event]:
+        """Yield samples of a live run as they come, so many a second, until it has ended; resumes by itself.
+
+        The `id` of a `sample` is the tick behind the last that it covers; one that is named is gone on behind.
+        """
+        last = None if after is None else str(after)
+        return self._stream(f"{API}/engine/runs/{run}/metrics/stream?hz={hz:g}", last)
+
+    def _stream(self, path: str, last_event_id: str | None) -> Iterator[Event]:
         reader = EventReader(last_event_id)
         while not reader.is_over:
             with self._reaching():
                 headers = {**self._authorization(), **reader.headers()}
-                path = f"{API}/jobs/{job_id}/logs/stream"
                 with self._http.stream("GET", path, headers=headers, timeout=STREAM) as response:
                     if not response.is_success:
                         response.read()
@@ -334,10 +354,40 @@ class AsyncGridClient:
 
     async def stream_logs(self, job_id: Id, *, last_event_id: str | None = None) -> AsyncIterator[Event]:
         """Yield the events of a job's log as they come, until the job has ended; resumes by itself."""
+        async for event in self._stream(f"{API}/jobs/{job_id}/logs/stream", last_event_id):
+            yield event
+
+    async def follow_run(self, run: Id, *, after: int = 0) -> AsyncIterator[Event]:
+        """Yield the events of a live run; see `GridClient.follow_run`."""
+        async for event in self._stream(f"{API}/engine/runs/{run}/events/stream", str(after)):
+            yield event
+
+    async def follow_metrics(self, run: Id, *, hz: float = 2.0, after: int | None = None) -> AsyncIterator[Event]:
+        """Yield samples of a live run; see `GridClient.follow_metrics`."""
+        last = None if after is None else str(after)
+        async for event in self._stream(f"{API}/engine/runs/{run}/metrics/stream?hz={hz:g}", last):
+            yield event
+
+    async def frames(
+        self, run: Id, request: FrameRequest | None = None, *, max_hz: float = 30.0
+    ) -> AsyncIterator["Frame"]:
+        """Yield frames of a live run as they come, decoded, until it has ended; see `grid.client.live_frames`.
+
+        Args:
+            run: The run.
+            request: Which frames; default: the temperature, full resolution, zstd.
+            max_hz: At most so many a second; a reader that takes longer for each gets fewer, never older ones.
+        """
+        from grid.client.live_frames import issue_ticket, stream_frames
+
+        wanted = request or FrameRequest(codec="zstd")
+        async for frame in stream_frames(self.address, lambda: self.send(issue_ticket()), run, wanted, max_hz=max_hz):
+            yield frame
+
+    async def _stream(self, path: str, last_event_id: str | None) -> AsyncIterator[Event]:
         reader = EventReader(last_event_id)
         while not reader.is_over:
             headers = {**await self._authorization(), **reader.headers()}
-            path = f"{API}/jobs/{job_id}/logs/stream"
             try:
                 async with self._http.stream("GET", path, headers=headers, timeout=STREAM) as response:
                     if not response.is_success:
