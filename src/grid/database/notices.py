@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Table, Text, func, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Table, Text, cast, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, Json, Key
@@ -99,9 +99,15 @@ class NoticeRepository:
         self._groups: RecordTable[NoticeGroupRecord] = RecordTable(tx, notice_groups, NoticeGroupRecord)
         self._rows: RecordTable[NoticeRecord] = RecordTable(tx, notices, NoticeRecord)
 
-    def groups(self) -> dict[str, NoticeGroupRecord]:
+    def open_groups(self) -> dict[str, NoticeGroupRecord]:
         """Read the groups that have something to tell, or told of alerts that fire."""
-        return {group.key: group for group in self._groups.read(order=(_group.key,))}
+        is_told = func.length(cast(_group.told, Text)) > len("[]")
+        found = self._groups.read(is_told | _group.changed_at.is_not(None), order=(_group.key,))
+        return {group.key: group for group in found}
+
+    def find_group(self, key: str) -> NoticeGroupRecord | None:
+        """Read one group."""
+        return self._groups.find(_group.key == key)
 
     def add_group(self, group: NoticeGroupRecord) -> None:
         """Insert a group."""

@@ -1,6 +1,7 @@
 """`grid alerts`, `grid silences`, `grid incidents` against the application, as people type them."""
 
 import json
+from functools import cache
 
 import pytest
 from tests.support import live_runs as words
@@ -56,6 +57,13 @@ def loop(uow, tmp_path):
     return AlertLoop(uow, follow=IncidentFollower(RunbookFolder(tmp_path / "books")))
 
 
+@cache
+def run_overload():
+    """What the rules of the scenario say of it."""
+    scenario = load_registry().get_scenario("overload")
+    return tuple(run_scenario(scenario, scenario.params_model(), (32, 4)).transitions)
+
+
 @pytest.fixture
 def incident(uow, alice, grid, loop):
     """The incident of a run of `overload`, whose rule has told what the same run tells here."""
@@ -70,11 +78,9 @@ def incident(uow, alice, grid, loop):
     assert live.commit_ticks(uow, held, {put.json()["seq"]: 1}) is not None
     live.write_looks(uow, [Look(held, 64, samples=(sample_row(5, 0, mean=100.0), sample_row(5, 1, mean=150.0)))])
     loop.take_turn()
-    scenario = load_registry().get_scenario("overload")
-    done = run_scenario(scenario, scenario.params_model(), (32, 4))
     events = [
         NewLiveEvent(one.tick, one.tick, "alert", one.to_json(), f"{one.rule}-{one.alert}-{one.after}")
-        for one in done.transitions
+        for one in run_overload()
     ]
     assert live.record_events(uow, held, events)
     loop.take_turn()

@@ -1,6 +1,7 @@
 """Incidents: opened by a critical alert or by hand, worked by people, and proven unchanged."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -48,10 +49,23 @@ def books(tmp_path):
     return RunbookFolder(folder)
 
 
-@pytest.fixture
-def stage(database_maker, tmp_path, books):
-    with staged(database_maker, tmp_path, follow=IncidentFollower(books)) as one:
+@contextmanager
+def worked(maker, tmp_path, books):
+    with staged(maker, tmp_path, follow=IncidentFollower(books)) as one:
         one.service = IncidentService(one.uow, words.commands(one.uow), books)
+        yield one
+
+
+@pytest.fixture
+def stage(sqlite_maker, tmp_path, books):
+    with worked(sqlite_maker, tmp_path, books) as one:
+        yield one
+
+
+@pytest.fixture
+def stage_anywhere(database_maker, tmp_path, books):
+    """The same on either database, for what asks it the most."""
+    with worked(database_maker, tmp_path, books) as one:
         yield one
 
 
@@ -77,7 +91,8 @@ def do(stage, verb, incident_id, **more):
     return call(actor_id=stage.owner, owner_id=stage.owner, incident_id=incident_id, **more)
 
 
-def test_a_critical_alert_opens_an_incident_and_pins_the_snapshot_before_its_breach(stage):
+def test_a_critical_alert_opens_an_incident_and_pins_the_snapshot_before_its_breach(stage_anywhere):
+    stage = stage_anywhere
     fire(stage)
     (incident,) = incidents(stage)
 
@@ -110,7 +125,8 @@ def test_the_timeline_takes_up_what_happens_in_the_run(stage):
     assert told == [(140, "holding"), (150, "ok")]
 
 
-def test_it_is_acknowledged_assigned_noted_and_resolved_and_its_times_are_measured(stage):
+def test_it_is_acknowledged_assigned_noted_and_resolved_and_its_times_are_measured(stage_anywhere):
+    stage = stage_anywhere
     fire(stage)
     (incident,) = incidents(stage)
     stage.clock.advance(30.0)
@@ -207,7 +223,8 @@ def test_one_is_opened_by_hand(stage):
             stage.service.open(actor_id=stage.owner, owner_id=stage.owner, run_id=stage.held.run_id, **wrong)
 
 
-def test_the_database_refuses_changes_of_entries(stage):
+def test_the_database_refuses_changes_of_entries(stage_anywhere):
+    stage = stage_anywhere
     fire(stage)
     for statement in ("UPDATE incident_entries SET payload = '{}'", "DELETE FROM incident_entries"):
         with pytest.raises(IntegrityError, match="append-only"), stage.uow.begin() as tx:

@@ -52,7 +52,14 @@ class Service:
 
 
 @pytest.fixture
-def service(database_maker, tmp_path):
+def service(sqlite_maker, tmp_path):
+    with staged(sqlite_maker, tmp_path, follow=IncidentFollower(RunbookFolder(tmp_path))) as stage:
+        yield Service(stage, tmp_path)
+
+
+@pytest.fixture
+def service_anywhere(database_maker, tmp_path):
+    """The same on either database, for what asks it the most."""
     with staged(database_maker, tmp_path, follow=IncidentFollower(RunbookFolder(tmp_path))) as stage:
         yield Service(stage, tmp_path)
 
@@ -65,7 +72,8 @@ def test_full_service_is_full(service):
     assert {one.part for one in service.board.records()} == {"store", "workers", "bell", "notices", "physics"}
 
 
-def test_a_slow_run_is_its_own_and_comes_back_later(service):
+def test_a_slow_run_is_its_own_and_comes_back_later(service_anywhere):
+    service = service_anywhere
     run_id = service.stage.held.run_id
     service.turn(2, ratio=1.0)
     service.turn(5, ratio=0.6)
@@ -130,7 +138,8 @@ def test_runs_that_wait_say_that_workers_are_full(service):
     assert service.rung("workers") == 1
 
 
-def test_timers_survive_a_restart(service):
+def test_timers_survive_a_restart(service_anywhere):
+    service = service_anywhere
     run_id = str(service.stage.held.run_id)
     service.turn(2, ratio=1.0)
     for _ in range(4):

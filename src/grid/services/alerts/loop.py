@@ -99,11 +99,10 @@ class AlertLoop:
     def _judge(self, tx: Transaction) -> None:
         """Find what is covered, and tell what is not."""
         active, silences = tx.alerts.active(), tx.silences.living()
-        told = tx.notices.groups()
-        groups = {key: group for key, group in told.items() if group.told or group.changed_at}
+        groups = tx.notices.open_groups()
         if active or silences or groups:
             loud = self._cover(tx, active, silences)
-            self._tell(tx, loud, told)
+            self._tell(tx, loud, groups)
         self.follow(tx, active)
 
     def _cover(
@@ -140,7 +139,7 @@ class AlertLoop:
         assert self.started_at is not None  # noqa: S101 - set by the turn
         for key in sorted(by_group.keys() | known.keys()):
             alerts = by_group.get(key, [])
-            group = known.get(key)
+            group = known.get(key) or tx.notices.find_group(key)
             if group is None:
                 group = NoticeGroupRecord(key, alerts[0].run_id, 0, [], None, None)
                 tx.notices.add_group(group)
@@ -168,11 +167,10 @@ def take_lock(tx: Transaction) -> bool:
 
 def _is_needed(tx: Transaction) -> bool:
     """True where a turn may have something to write beyond the rules of runs."""
-    groups = tx.notices.groups().values()
     return bool(
         tx.alerts.active()
         or tx.silences.living()
-        or any(group.told or group.changed_at for group in groups)
+        or tx.notices.open_groups()
         or tx.incidents.in_states(IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.RESOLVED)
     )
 
