@@ -36,6 +36,7 @@ from grid.services.periodic import PeriodicTask
 log = get_logger(__name__)
 
 LOOK_EVERY_S: Final = 1.0  # [s]
+MODE_LOCK: Final = 0x67726968  # "grih": the key of PostgreSQL's advisory lock around a look
 FRESH_S: Final = 1.0  # [s] for which what was read is shown without a look at the database
 PROBE_EVERY_S: Final = 10.0  # [s] between two commits that measure the database while nothing runs
 QUEUED_TOO_LONG: Final = timedelta(seconds=3)  # after which a run waits because workers are full
@@ -151,7 +152,7 @@ class ModeLoop:
         try:
             self._measure_commit()
             with self.uow.begin() as tx:
-                if not take_lock(tx):
+                if not take_lock(tx, MODE_LOCK):
                     return
                 known = {_key(record): record for record in _read(tx)}
                 after = self._advance(tx, known)

@@ -177,7 +177,8 @@ def test_a_silence_is_made_shown_and_ended(alice, alert, loop):
     assert alice.get(f"{PREFIX}/alerts/{alert['id']}").json()["silence"] is None
 
 
-def test_a_silence_that_is_none_is_refused_by_its_field(alice):
+def test_a_silence_that_is_none_is_refused_by_its_field(alice, held):
+    of_run = {"name": "run", "value": str(held.run_id)}
     for change, field in (
         ({"until": until(days=8)}, "until"),
         ({"until": until(seconds=-1)}, "until"),
@@ -188,6 +189,7 @@ def test_a_silence_that_is_none_is_refused_by_its_field(alice):
         ({"matchers": [{"name": "run", "value": "x"}]}, "matchers"),
         ({"reason": " "}, "reason"),
         ({"until_below": {"metric": "highest", "value": 1.0}}, "until_below"),
+        ({"until_below": {"metric": "hotness", "value": 1.0}, "matchers": [of_run]}, "until_below.metric"),
     ):
         body = {"matchers": [{"name": "rule", "value": "hot"}], "reason": "x", "until": until(hours=1), **change}
         answer = alice.post(f"{PREFIX}/silences", json=body)

@@ -158,11 +158,11 @@ def make_alert_loop(loop: AlertLoop, *, longest_pause_s: float | None = None) ->
     return PeriodicTask("alerts", loop.take_turn, every_s=EVALUATE_EVERY_S, longest_pause_s=longest_pause_s)
 
 
-def take_lock(tx: Transaction) -> bool:
-    """Let no other server evaluate until the end of the transaction; False where one does."""
+def take_lock(tx: Transaction, key: int = LOOP_LOCK) -> bool:
+    """Let no other server do what the key stands for until the end of the transaction; False where one does."""
     if tx.kind == "sqlite":  # its writer is alone already
         return True
-    return bool(tx.connection.execute(select(func.pg_try_advisory_xact_lock(LOOP_LOCK))).scalar_one())
+    return bool(tx.connection.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one())
 
 
 def _is_needed(tx: Transaction) -> bool:

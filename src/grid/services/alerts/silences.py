@@ -17,6 +17,7 @@ from grid.database.windows import Window
 from grid.schemas.jobs import JsonObject
 from grid.services import audit
 from grid.services.alerts.matching import find_run_matched, require_matchers
+from grid.services.alerts.rule_reading import WALL_METRICS
 from grid.services.jobs import Page
 
 LONGEST: Final = timedelta(days=7)
@@ -70,6 +71,8 @@ def add_silence(uow: UnitOfWork, *, owner_id: UUID, new: NewSilence) -> SilenceR
     run = find_run_matched(matchers)
     if new.until_below is not None and run is None:
         raise FieldError("until_below", "goes with a matcher run = ID")
+    if new.until_below is not None and new.until_below["metric"] not in WALL_METRICS:
+        raise FieldError("until_below.metric", f"must be one of {', '.join(WALL_METRICS)}")
     with uow.begin() as tx:
         now = tx.now()
         if not now + SHORTEST <= new.until <= now + LONGEST:
