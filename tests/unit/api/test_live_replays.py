@@ -83,13 +83,12 @@ def test_a_branch_is_a_run_of_its_own_and_the_fifth_is_refused(alice, run_id):
     assert "4 branches of 4" in fifth.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [({"at_tick": 10**6}, 422), ({"at_tick": -1}, 422), ({"at_tick": 1.5}, 422), ({"speed": 1000.0}, 422),
-     ({"snapshot": "no"}, 422), ({"snapshot": "01a22d30-ef92-70db-8264-d9368e90898b"}, 404), ({"tick": 1}, 422)],
-)  # fmt: skip
-def test_a_branch_that_cannot_be_is_refused(alice, run_id, body, status):
-    assert alice.post(f"{RUNS}/{run_id}/branches", json=body).status_code == status
+def test_a_branch_that_cannot_be_is_refused(alice, run_id):
+    for body, status in (
+        ({"at_tick": 10**6}, 422), ({"at_tick": -1}, 422), ({"at_tick": 1.5}, 422), ({"speed": 1000.0}, 422),
+        ({"snapshot": "no"}, 422), ({"snapshot": "01a22d30-ef92-70db-8264-d9368e90898b"}, 404), ({"tick": 1}, 422),
+    ):  # fmt: skip
+        assert alice.post(f"{RUNS}/{run_id}/branches", json=body).status_code == status, body
 
 
 def test_a_run_that_has_not_ticked_has_nothing_to_replay(alice):

@@ -11,8 +11,7 @@ import pytest
 
 from grid.core.errors import FieldError, InvalidFieldsError, UnsupportedError
 from grid.engine.live import Rule, Scene, Session, plan_clock
-from grid.plugins.builtin.live import Live
-from grid.plugins.builtin.live.course import MOST_ROWS
+from grid.plugins.builtin.live import Live, course
 from grid.plugins.builtin.live.record import read_row
 from grid.plugins.builtin.live.verdict import TOLERANCE
 from grid.plugins.registry import load_registry
@@ -222,19 +221,19 @@ def test_a_span_keeps_the_metrics_and_events_within_it(whole: dict[str, Any]) ->
     assert outcome.metrics["verdict"] == "identical"
 
 
-def test_long_runs_have_a_coarser_history_in_which_no_peak_is_lost() -> None:
-    params = {"scenario": "overload", "cells": [64], "model": "lumped"}
+def test_long_runs_have_a_coarser_history_in_which_no_peak_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "MOST_ROWS", 128)
+    params = {"scenario": "overload", "cells": [64]}
     tick = SCENARIOS["overload"].timing(SCENARIOS["overload"].params_model()).tick_s
-    fine = read_row(solve(**params, until_s=4000 * tick)[1])
-    coarse = read_row(solve(**params, until_s=4200 * tick)[1])
-    assert (fine.level, len(fine.history), coarse.level, len(coarse.history)) == (0, 4001, 1, 2101)
-    assert len(coarse.history) <= MOST_ROWS
-    pairs = fine.history[:4000].reshape(2000, 2, len(TICK_METRICS), 4)
-    np.testing.assert_array_equal(coarse.history[:2000, :, 0], np.fmin.reduce(pairs[..., 0], axis=1))
-    np.testing.assert_array_equal(coarse.history[:2000, :, 1], np.fmax.reduce(pairs[..., 1], axis=1))
-    np.testing.assert_array_equal(coarse.history[:2000, :, 3], pairs[:, 1, :, 3])
+    fine = read_row(solve(**params, until_s=120 * tick)[1])
+    coarse = read_row(solve(**params, until_s=140 * tick)[1])
+    assert (fine.level, len(fine.history), coarse.level, len(coarse.history)) == (0, 121, 1, 71)
+    pairs = fine.history[:120].reshape(60, 2, len(TICK_METRICS), 4)
+    np.testing.assert_array_equal(coarse.history[:60, :, 0], np.fmin.reduce(pairs[..., 0], axis=1))
+    np.testing.assert_array_equal(coarse.history[:60, :, 1], np.fmax.reduce(pairs[..., 1], axis=1))
+    np.testing.assert_array_equal(coarse.history[:60, :, 3], pairs[:, 1, :, 3])
     mean = TICK_METRICS.index("mean")
-    np.testing.assert_allclose(coarse.history[:2000, mean, 2], pairs[:, :, mean, 2].mean(axis=1), rtol=1e-15)
+    np.testing.assert_allclose(coarse.history[:60, mean, 2], pairs[:, :, mean, 2].mean(axis=1), rtol=1e-15)
 
 
 def test_points_are_priced_by_ticks_and_cells() -> None:

@@ -85,7 +85,8 @@ def test_the_exported_log_of_a_run_with_bursts_damage_cascade_and_switches_is_re
     assert outcome.field_sha256 == ended.field_sha256
 
 
-def test_a_cascade_under_way_is_replayed_up_to_now(uow, owner, store):
+def test_a_cascade_under_way_is_replayed_up_to_now(sqlite_uow, store):
+    uow, owner = sqlite_uow, add_owner(sqlite_uow)
     run_id = submit(uow, owner, "cascade", **CASCADE)
     seen = []
 
@@ -196,7 +197,8 @@ def test_an_alert_that_fires_at_a_branch_fires_in_it(uow, owner, store):
         assert tx.alerts.find_last(after, "hot-spot").number == 1
 
 
-def test_a_snapshot_that_holds_a_dropped_command_is_no_beginning(uow, owner, store):
+def test_a_snapshot_that_holds_a_dropped_command_is_no_beginning(sqlite_uow, store):
+    uow, owner = sqlite_uow, add_owner(sqlite_uow)
     run_id = submit(uow, owner, "burst", cells=(8, 8))  # its burst is scheduled for tick 40
     carry(uow, store, 60, (10, CHECKPOINT))
     made = branch(uow, store, owner, run_id, at_tick=30, keeps_commands=False)
@@ -208,7 +210,8 @@ def test_a_snapshot_that_holds_a_dropped_command_is_no_beginning(uow, owner, sto
     assert verdict_of(uow, owner, made.id)[0] == "identical"
 
 
-def test_a_damaged_or_missing_snapshot_is_passed_over(uow, owner, store):
+def test_a_damaged_or_missing_snapshot_is_passed_over(sqlite_uow, store):
+    uow, owner = sqlite_uow, add_owner(sqlite_uow)
     run_id = submit(uow, owner, "cascade", **CASCADE)
     carry(uow, store, 60, (10, CHECKPOINT), (20, CHECKPOINT), (30, CHECKPOINT))
     newest, middle, oldest = live.list_snapshots(uow, owner_id=owner, run_id=run_id)
@@ -222,7 +225,8 @@ def test_a_damaged_or_missing_snapshot_is_passed_over(uow, owner, store):
     assert live.find_unknown_files(uow, [copied.key]) == set()
 
 
-def test_a_branch_from_a_checkpoint_begins_there(uow, owner, store):
+def test_a_branch_from_a_checkpoint_begins_there(sqlite_uow, store):
+    uow, owner = sqlite_uow, add_owner(sqlite_uow)
     run_id = submit(uow, owner, "cascade", **CASCADE)
     carry(uow, store, 40, (10, CHECKPOINT))
     (snapshot,) = live.list_snapshots(uow, owner_id=owner, run_id=run_id)
