@@ -100,7 +100,7 @@ class LiveLoop:
         self._looked = self._told = clock()
         self._lags: deque[float] = deque(maxlen=MOST_LAGS)
         self._stop: EndReason | None = None
-        self._switches = len(self.session.state.model.switches)
+        self._switched = max((switch.tick for switch in self.session.state.model.switches), default=-1)
 
     def run(self) -> RunEnded:
         """Run until the run is stopped or diverges; the last message is returned, and has been sent."""
@@ -224,11 +224,11 @@ class LiveLoop:
         """Gather what a tick shows, and note what happened at it."""
         self._samples.add(summary)
         self._note_outcomes()
-        switches = self.session.state.model.switches
-        for switch in switches[self._switches :]:
+        latest = self.session.state.model.switches  # of the last ones only: a state holds so many
+        for switch in [each for each in latest if each.tick > self._switched]:
             payload = asdict(switch) | {"bound": str(switch.bound), "text": switch.text}
             self._note("switch", switch.model, payload, tick=switch.tick)
-        self._switches = len(switches)
+            self._switched = switch.tick
         for change in self.session.take_transitions():
             self._note("alert", f"{change.rule}-{change.alert}-{change.after}", change.to_json(), tick=change.tick)
         for failure in self.session.take_failures():

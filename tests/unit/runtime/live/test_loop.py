@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grid.engine.live import Command, Scene, plan_clock, replay
+from grid.engine.live import Command, Scene, fidelity, plan_clock, replay
 from grid.runtime.live.loop import LiveLoop
 from grid.runtime.live.messages import (
     Committed,
@@ -253,6 +253,19 @@ def test_a_scene_that_is_none_is_refused_before_anything_is_told() -> None:
     with pytest.raises(Exception, match="required"):
         make()
     assert channel.sent == []
+
+
+def test_every_switch_is_told_where_a_state_holds_the_last_few_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fidelity, "MOST_SWITCHES", 2)
+    film = {"type": "convection", "coefficient": 0.5, "ambient": 290.0}
+    scene = {"case": {**CASE, "boundaries": {"x_min": film}}, "fidelity": {"deviation_k": 5.0}}
+    words = ("diffusive", "lumped", "diffusive", "lumped", "diffusive")
+    log = tuple(LiveCommand(1 + n, "model", {"model": word}, 20 * (n + 1)) for n, word in enumerate(words))
+    channel = FakeChannel([(8.0, control(9, "stop"))])
+    LiveLoop(StartRun(scene, TICK, rate=RATE, log=log), channel, channel.clock).run()
+    assert [(event.tick, event.key) for event in channel.events("switch")] == [
+        (20 * (n + 1), word) for n, word in enumerate(words)
+    ]
 
 
 def test_a_lumped_run_prepares_for_what_its_scenario_schedules_and_for_nothing_else_that_is_to_come() -> None:
