@@ -9,12 +9,12 @@ import statistics
 import sys
 
 from benchmarks.databases import KINDS, open_databases
-from benchmarks.live import commands, kills, pace, tick, viewers
+from benchmarks.live import commands, company, determinism, kills, pace, tick, viewers
 from benchmarks.live.commands import find_percentile
 from benchmarks.runs import Run
 from benchmarks.service import Service, running_service
 
-PARTS = ("tick", "pace", "commands", "kills", "viewers")
+PARTS = ("tick", "pace", "commands", "viewers", "company", "determinism", "kills")
 SHARES = {512: (30.0, 1.5), 1024: (10.0, 2.1)}  # ticks a second at most, and over the time of a tick by plain steps
 
 
@@ -36,7 +36,10 @@ def main() -> int:
         for cells in options.cells:
             print_ticks(tick.measure(cells, options.repeats, with_pypde=cells <= 512 and not options.no_peers))
     if set(chosen) - {"tick"}:
-        with open_databases(options.database) as databases, running_service(databases) as service:
+        with (
+            open_databases(options.database) as databases,
+            running_service(databases, GRID_LIVE_RUNS_OF_USER="10") as service,
+        ):
             run_service(service, chosen, options)
     print(f"\n{run.describe(f'{options.only}: {options.cells}')}; load {os.getloadavg()[0]:.2f}")
     return 0
@@ -53,6 +56,15 @@ def run_service(service: Service, chosen: list[str], options: argparse.Namespace
         print_commands(commands.measure(service, cells=512, rate=30.0))
     if "viewers" in chosen:
         viewers.print_viewers(viewers.measure(service, seconds=options.seconds))
+    if "company" in chosen:
+        plain = pace.time_plain(512, tick.find_tick(512))
+        rate = min(30.0, 1.5 / plain)
+        print_company("a sweep in every other slot", company.measure_beside_sweep(service, cells=512, rate=rate), rate)
+        print_company("four of 128 x 128 and one without a pace", company.measure_four(service, seconds=20.0), 30.0)
+        print_company("a storm of events", company.measure_storm(service, cells=512, rate=rate), rate)
+    if "determinism" in chosen:
+        hashes = determinism.measure(service)
+        print(f"\n{len(set(hashes.values()))} hash of {len(hashes)} ways: {', '.join(hashes)}")
     if "kills" in chosen:
         children, workers = options.kills
         print_kills(kills.measure(service, children=children, workers=workers))
@@ -96,6 +108,24 @@ def print_kills(found: kills.Killed) -> None:
         if values:
             print(f"- {name}: on again after {statistics.median(values):.2f} s, at most {max(values):.2f} s")
     print(f"- {found.equal} of {found.runs} fields equal the replay; {found.lost} commands without an outcome")
+
+
+def print_company(what: str, found: company.Together, rate: float) -> None:
+    """Print how runs fared beside others."""
+    print(f"\n{what}, {rate:.3g} ticks a second:")
+    print(
+        f"- real-time ratios {', '.join(f'{ratio:.3f}' for ratio in found.ratios)}; slips {sum(found.slips):.0f}; ",
+        end="",
+    )
+    print(f"jitter {max(found.jitters_s) * 1e3:.1f} ms ({max(found.jitters_s) * rate:.0%} of a tick)")
+    if found.calls_s:
+        print(f"- requests 95 % {find_percentile(found.calls_s, 0.95) * 1e3:.1f} ms")
+    if found.sweep_s:
+        alone, beside = found.sweep_s
+        print(f"- the sweep takes {alone:.1f} s alone on both cores, {beside:.1f} s beside the run")
+    if found.answers:
+        effects = found.answers.pop(0)
+        print(f"- answers {dict(sorted(found.answers.items()))}; one event sent many times had {effects} effect")
 
 
 def print_ticks(found: dict[str, object]) -> None:

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     grid_lease_s: float = Field(30.0, ge=2.0, le=600.0, description="Life of a claim without a heartbeat")
     grid_heartbeat_s: float = Field(5.0, ge=0.2, le=60.0, description="How often a worker renews its claims")
     grid_live_runs: int = Field(8, ge=0, le=64, description="Live runs of a worker at once; 0: it takes none")
+    grid_live_runs_of_user: int = Field(2, ge=1, le=64, description="Live runs of a user that have not ended")
     grid_live_lease_s: float = Field(10.0, ge=4.0, le=600.0, description="Life of a live run's claim without heartbeat")
     grid_live_heartbeat_s: float = Field(2.0, ge=0.2, le=60.0, description="How often a worker renews its live runs")
     grid_poll_s: float = Field(2.0, ge=0.05, le=60.0, description="How often a worker looks without being rung")

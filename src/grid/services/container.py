@@ -22,7 +22,7 @@ from grid.services.alerts.rules import RuleService
 from grid.services.identity import IdentityService
 from grid.services.incidents.runbooks import RunbookFolder
 from grid.services.incidents.working import IncidentService
-from grid.services.live import LiveBranchService, LiveCommandService, LiveSubmissionService
+from grid.services.live import LiveBranchService, LiveCommandService, LiveLimits, LiveSubmissionService
 from grid.services.live.replays import LiveReplayService
 from grid.services.mode_board import ModeBoard
 from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, FrameBus, ImageCatalogue, RunPlanner
@@ -129,9 +129,16 @@ class LiveRuns(Provider):
         return LivePlanner(registry)
 
     @provide
-    def live_submissions(self, uow: UnitOfWork, planner: RunPlanner, doorbell: Doorbell) -> LiveSubmissionService:
+    def live_limits(self, settings: Settings) -> LiveLimits:
+        """Largest numbers, of which an operator sets some."""
+        return LiveLimits(runs_of_owner=settings.grid_live_runs_of_user)
+
+    @provide
+    def live_submissions(
+        self, uow: UnitOfWork, planner: RunPlanner, doorbell: Doorbell, limits: LiveLimits
+    ) -> LiveSubmissionService:
         """Checks, prices and stores live runs."""
-        return LiveSubmissionService(uow, planner, doorbell)
+        return LiveSubmissionService(uow, planner, doorbell, limits)
 
     @provide
     def live_commands(self, uow: UnitOfWork, planner: RunPlanner, doorbell: Doorbell) -> LiveCommandService:
@@ -167,9 +174,11 @@ class LiveReplays(Provider):
     scope = Scope.APP
 
     @provide
-    def live_branches(self, uow: UnitOfWork, store: ArtifactStore, doorbell: Doorbell) -> LiveBranchService:
+    def live_branches(
+        self, uow: UnitOfWork, store: ArtifactStore, doorbell: Doorbell, limits: LiveLimits
+    ) -> LiveBranchService:
         """Stores branches with all that they take over."""
-        return LiveBranchService(uow, store, doorbell)
+        return LiveBranchService(uow, store, doorbell, limits)
 
     @provide
     def live_replays(self, uow: UnitOfWork, submissions: SubmissionService) -> LiveReplayService:
