@@ -313,7 +313,7 @@ def _read_run(tx: Transaction, run: LiveRunRecord, now: datetime) -> Signals:
 
 def _tell(tx: Transaction, told: list[ModeRecord], runs: dict[str, LiveRunRecord]) -> None:
     """Tell readers of the stream, the run, and the incidents that are open."""
-    for record in told:
+    for record in sorted(told, key=lambda one: one.scope):  # runs are held in the order of their ids
         payload = {
             "part": record.part, "scope": record.scope, "rung": record.rung, "reason": record.reason,
             "evidence": record.evidence, "since": record.since.isoformat(),

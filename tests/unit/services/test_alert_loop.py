@@ -1,5 +1,6 @@
 """Evaluation of alerts by a clock that the test turns: covers, rules in wall time, inhibition, silences, notices."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.alert_words import tell
 from grid.schemas.alerts import AlertState
 from grid.schemas.live import CommandKind, RunReason
 from grid.services import live
+from grid.services.alerts.loop import take_lock
 from grid.services.alerts.silences import NewSilence, add_silence
 
 
@@ -299,6 +301,43 @@ def test_a_silence_that_matches_nothing_for_an_hour_ends(stage):
     stage.ticks(1, ratio=1.0)
     with stage.uow.read() as tx:
         assert tx.silences.find(made.id).end_reason == "unmatched"
+
+
+@pytest.mark.postgres
+def test_of_two_servers_one_evaluates_at_a_time(postgres_maker, tmp_path):
+    with staged(postgres_maker, tmp_path) as stage:
+        stage.sample(ratio=1.0)
+        with stage.uow.begin() as tx:
+            assert take_lock(tx)
+            stage.turn()
+            assert stage.state("behind") is None
+        stage.turn()
+        assert stage.state("behind") is not None
+
+
+@pytest.mark.postgres
+def test_workers_and_the_loop_hold_runs_and_alerts_in_one_order(postgres_maker, tmp_path):
+    """A worker that tells of alerts beside a loop that covers them: none of them is undone by the database."""
+    with staged(postgres_maker, tmp_path) as stage:
+        fire_hot(stage, severity="critical", runbook="none")
+        silence(stage)
+        failures = []
+
+        def tell_on():
+            try:
+                for number in range(8):
+                    tell(stage.uow, stage.held, "firing", "ok", tick=200 + 2 * number, value=1.0)
+                    tell(stage.uow, stage.held, "ok", "firing", tick=201 + 2 * number, value=9.0, first_tick=201)
+            except Exception as error:  # noqa: BLE001 - it is raised below
+                failures.append(error)
+
+        thread = threading.Thread(target=tell_on)
+        thread.start()
+        while thread.is_alive():
+            stage.loop.take_turn()
+        thread.join()
+        assert failures == []
+        assert stage.alerts()["hot"].number == 9
 
 
 MOMENTS = st.lists(st.sampled_from(["sample", "silent", "pause", "resume", "turn", "restart"]), min_size=5, max_size=30)

@@ -17,6 +17,7 @@ from grid.core.ids import new_id
 from grid.database.windows import Window
 from grid.schemas.alerts import IncidentState
 from grid.schemas.live import CommandKind
+from grid.services import live
 from grid.services.alerts.notices import describe_alert
 from grid.services.incidents.following import IncidentFollower
 from grid.services.incidents.proof import export_json, export_markdown, verify_incident
@@ -144,6 +145,8 @@ def test_it_is_acknowledged_assigned_noted_and_resolved_and_its_times_are_measur
     assert (view.record.state, view.record.assigned_to, view.resolved_s) == (IncidentState.RESOLVED, "ada", 90.0)
     with pytest.raises(IncidentStateError):
         do(stage, "resolve", incident.id, reason="twice")
+    events = live.read_events(stage.uow, owner_id=None, run_id=stage.held.run_id, kinds=("incident",))
+    assert [event.payload["state"] for event in events] == ["open", "acknowledged", "resolved"]
     assert verify_incident(stage.uow, owner_id=stage.owner, incident_id=incident.id).is_intact
 
 

@@ -6,7 +6,7 @@ reads first, and writes only where something is new. Where several servers run, 
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -101,14 +101,17 @@ class AlertLoop:
         active, silences = tx.alerts.active(), tx.silences.living()
         groups = tx.notices.open_groups()
         if active or silences or groups:
-            loud = self._cover(tx, active, silences)
-            self._tell(tx, loud, groups)
+            active = self._cover(tx, active, silences)
+            self._tell(tx, [alert for alert in active if alert.is_loud], groups)
         self.follow(tx, active)
 
     def _cover(
         self, tx: Transaction, active: Sequence[AlertRecord], silences: Sequence[SilenceRecord]
     ) -> list[AlertRecord]:
-        """Store what inhibits and silences each alert; return those that nothing does."""
+        """Store what inhibits and silences each alert, and return them as they are then.
+
+        Runs are held before their alerts, in the order of their ids, as everybody does who holds both.
+        """
         now, by_run = tx.now(), defaultdict[UUID, list[AlertRecord]](list)
         for alert in active:
             by_run[alert.run_id].append(alert)
@@ -116,19 +119,20 @@ class AlertLoop:
         for run_id, of_run in by_run.items():
             inhibited |= find_inhibitions(of_run, _failed_regions(tx, run_id, of_run))
         living = [silence for silence in silences if silence.until > now]
-        hidden, loud = defaultdict[UUID, list[UUID]](list), list[AlertRecord]()
+        hidden, after = defaultdict[UUID, list[UUID]](list), list[AlertRecord]()
         for alert in active:
             silence, inhibitor = find_silence(living, alert), inhibited.get(alert.id)
-            silence_id = silence.id if silence is not None else None
             if silence is not None:
                 hidden[silence.id].append(alert.id)
-            if (inhibitor, silence_id) != (alert.inhibited_by, alert.silence_id):
-                tx.alerts.change(alert.id, inhibited_by=inhibitor, silence_id=silence_id)
-            if silence is None and inhibitor is None:
-                loud.append(alert)
+            silence_id = silence.id if silence is not None else None
+            after.append(replace(alert, inhibited_by=inhibitor, silence_id=silence_id))
+        changed = [now for before, now in zip(active, after, strict=True) if now != before]
+        _hold_runs(tx, {alert.run_id for alert in changed} | _runs_of_news(after))
+        for alert in changed:
+            tx.alerts.change(alert.id, inhibited_by=alert.inhibited_by, silence_id=alert.silence_id)
         if hidden or any(s.until_below is not None or is_anything_due(s, now) for s in silences):
             advance_silences(tx, _read_limits(tx, silences), hidden)
-        return loud
+        return after
 
     def _tell(self, tx: Transaction, loud: Sequence[AlertRecord], known: dict[str, NoticeGroupRecord]) -> None:
         """Write the notices that are due."""
@@ -173,6 +177,18 @@ def _is_needed(tx: Transaction) -> bool:
         or tx.notices.open_groups()
         or tx.incidents.in_states(IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.RESOLVED)
     )
+
+
+def _hold_runs(tx: Transaction, run_ids: set[UUID]) -> None:
+    for run_id in sorted(run_ids):
+        tx.live_runs.hold(run_id)
+
+
+def _runs_of_news(alerts: Sequence[AlertRecord]) -> set[UUID]:
+    """Return the runs whose alerts may open or join an incident."""
+    return {
+        alert.run_id for alert in alerts if alert.severity == "critical" and alert.incident_id is None and alert.is_loud
+    }
 
 
 def _failed_regions(tx: Transaction, run_id: UUID, alerts: Sequence[AlertRecord]) -> set[str]:

@@ -10,7 +10,6 @@ from grid.core.ids import new_id
 from grid.core.storable import storable_text
 from grid.database.alerts import AlertRecord
 from grid.database.incidents import IncidentRecord, NewIncidentEntry
-from grid.database.live_events import NewLiveEvent
 from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import Transaction
 from grid.schemas.alerts import IncidentState
@@ -61,6 +60,7 @@ class IncidentFollower:
         elif last is not None and last.state is IncidentState.RESOLVED:  # closed ten minutes after it was resolved
             tx.incidents.append(last.id, [NewIncidentEntry("reopened", told, alert.fired_tick)])
             tx.incidents.change(last.id, state=IncidentState.OPEN, resolved_at=None)
+            announce(tx, tx.live_runs.hold(last.run_id), last, IncidentState.OPEN)
         else:
             last = self._open(tx, alert, told)
         if last is not None:
@@ -101,11 +101,18 @@ def open_incident(
     tx.incidents.add(incident)
     pinned = NewIncidentEntry("snapshot", snapshot or {"none": "the run had no snapshot at or before the breach"})
     tx.incidents.append(incident.id, [cause, pinned])
-    if not run.state.is_terminal:
-        payload = {"id": str(incident.id), "state": "open", "title": incident.title}
-        tx.live_events.add(run.id, run.next_event, [_incident_event(run, incident, payload)])
-        tx.live_runs.change(run, next_event=run.next_event + 1)
+    announce(tx, run, incident, IncidentState.OPEN)
     return incident
+
+
+def announce(tx: Transaction, run: LiveRunRecord | None, incident: IncidentRecord, state: IncidentState) -> None:
+    """Write a change of an incident as an event of its run, which is held; one that has ended takes no more events."""
+    if run is None or run.state.is_terminal:
+        return
+    payload = {"id": str(incident.id), "state": state.value, "title": incident.title}
+    event = make_wall_event(run, "incident", str(incident.id), payload)
+    tx.live_events.add(run.id, run.next_event, [event])
+    tx.live_runs.change(run, next_event=run.next_event + 1)
 
 
 def fill_timeline(tx: Transaction, incident: IncidentRecord) -> None:
@@ -139,7 +146,3 @@ def _pin(tx: Transaction, run: LiveRunRecord, first_tick: int | None) -> JsonObj
     snapshot = before[0]
     tx.live_snapshots.pin(run.id, snapshot.id, pinned=True)
     return {"id": str(snapshot.id), "tick": snapshot.tick, "sha256": snapshot.sha256}
-
-
-def _incident_event(run: LiveRunRecord, incident: IncidentRecord, payload: JsonObject) -> NewLiveEvent:
-    return make_wall_event(run, "incident", str(incident.id), payload)

@@ -15,7 +15,7 @@ from grid.schemas.jobs import JsonObject
 from grid.schemas.live import CommandKind
 from grid.services import audit
 from grid.services.alerts.metrics import read_run_metrics
-from grid.services.incidents.following import IncidentFollower, open_incident
+from grid.services.incidents.following import IncidentFollower, announce, open_incident
 from grid.services.incidents.runbooks import RunbookFolder, is_met
 from grid.services.jobs import Page
 from grid.services.live.commands import CommandRequest, LiveCommandService
@@ -146,17 +146,20 @@ class IncidentService:
             NotFoundError: There is no such incident for this owner.
             IncidentStateError: It is resolved or closed.
         """
-        with self.uow.begin() as tx:
+        content: JsonObject = {} if note is None else {"text": _require_text("note", note)}
+        with self.uow.begin() as tx:  # run, alerts, incident: everybody who holds several holds them in this order
+            run = tx.live_runs.hold(_find(tx, owner_id, incident_id).run_id)
+            alerts = [tx.alerts.find(one.id, is_held=True) for one in tx.alerts.of_incident(incident_id)]
             incident = self._hold(tx, owner_id, incident_id)
             if not incident.state.is_living:
                 raise IncidentStateError(incident.state.value, "only an open one is acknowledged")
             if incident.state is IncidentState.OPEN:
-                content: JsonObject = {} if note is None else {"text": _require_text("note", note)}
                 tx.incidents.append(incident_id, [NewIncidentEntry("acknowledge", content, actor=str(actor_id))])
                 tx.incidents.change(incident_id, state=IncidentState.ACKNOWLEDGED)
-                for alert in tx.alerts.of_incident(incident_id):
-                    if alert.acknowledged_at is None:
+                for alert in alerts:
+                    if alert is not None and alert.acknowledged_at is None:
                         tx.alerts.change(alert.id, acknowledged_by=actor_id, acknowledged_at=tx.now())
+                announce(tx, run, incident, IncidentState.ACKNOWLEDGED)
                 audit.record(tx, actor_id=actor_id, action="incident.acknowledge", subject=f"incident:{incident_id}")
         return self.get(owner_id=owner_id, incident_id=incident_id)
 
@@ -185,6 +188,7 @@ class IncidentService:
             IncidentStateError: It is resolved or closed, or an alert fires and there is no reason.
         """
         with self.uow.begin() as tx:
+            run = tx.live_runs.hold(_find(tx, owner_id, incident_id).run_id)
             incident = self._hold(tx, owner_id, incident_id)
             if not incident.state.is_living:
                 raise IncidentStateError(incident.state.value, "only an open one is resolved")
@@ -195,6 +199,7 @@ class IncidentService:
             content |= {"reason": _require_text("reason", reason)} if reason is not None else {}
             tx.incidents.append(incident_id, [NewIncidentEntry("resolve", content, actor=str(actor_id))])
             tx.incidents.change(incident_id, state=IncidentState.RESOLVED, resolved_at=tx.now())
+            announce(tx, run, incident, IncidentState.RESOLVED)
             audit.record(tx, actor_id=actor_id, action="incident.resolve", subject=f"incident:{incident_id}")
         return self.get(owner_id=owner_id, incident_id=incident_id)
 
