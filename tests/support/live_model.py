@@ -178,7 +178,7 @@ class LiveModel:
                     self._go(run, S.INTERRUPTED)
                     run.available = now
                 ends["poison" if run.state is S.FAILED else "interrupted"] += 1
-            elif run.state is S.STARTING and run.claimed < now - timedelta(seconds=START_S):
+            elif run.state is S.STARTING and run.tick == 0 and run.claimed < now - timedelta(seconds=START_S):
                 run.reason = RunReason.START_TIMEOUT
                 self._go(run, S.FAILED)
                 ends["start_timeout"] += 1

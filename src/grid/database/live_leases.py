@@ -190,7 +190,10 @@ def _progress(kind: DatabaseKind) -> tuple[Update, BulkRows]:
 @cache
 def _lapsed() -> Any:
     run = live_runs.c
-    is_late = and_(run.state == RunState.STARTING, run.claimed_at < bindparam("before", type_=UTCDateTime()))
+    # A branch begins with the ticks of its parent, which may take longer; its worker sees whether they come.
+    is_late = and_(
+        run.state == RunState.STARTING, run.tick == 0, run.claimed_at < bindparam("before", type_=UTCDateTime())
+    )
     return (
         select(*_COLUMNS)
         .where(_is_leased, or_(run.lease_until < _NOW, is_late))

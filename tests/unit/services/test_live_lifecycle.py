@@ -266,7 +266,7 @@ def test_a_silent_worker_loses_its_runs(timed, clock):
 def test_a_run_that_does_not_start_fails(timed, clock):
     submit(timed, add_owner(timed))
     held = claim(timed).claim
-    for _ in range(10):
+    for _ in range(40):
         clock.advance(9.5)
         assert live.renew_leases(timed, [held], worker_id="worker-1", lease_s=LEASE_S).held
 
@@ -387,3 +387,14 @@ def test_a_clock_that_is_turned_is_the_only_one(timed, clock):
 
     assert run.created_at == clock.time
     assert run.available_at - clock.time == timedelta(0)
+
+
+def test_a_branch_may_take_long_to_compute_the_ticks_of_its_parent(timed, clock):
+    submit(timed, add_owner(timed))
+    held = claim(timed).claim
+    live.write_looks(timed, [live.Look(held, 90_000)])
+    for _ in range(40):
+        clock.advance(9.5)
+        assert live.renew_leases(timed, [held], worker_id="worker-1", lease_s=LEASE_S).held
+
+    assert live.reap_runs(timed).total == 0
