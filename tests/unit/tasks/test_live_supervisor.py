@@ -292,3 +292,20 @@ def _start_of(worker: Worker, number: int) -> StartRun:
 
 def _asked_for_snapshot(child: MemoryChild) -> bool:
     return any(isinstance(one, Control) and one.command.kind == "checkpoint" for one in child.sent)
+
+
+def test_a_run_without_a_pace_counts_for_a_fixed_share_and_a_paused_one_for_none(worker: Worker):
+    child = worker.begin()
+    (held,) = worker.supervisor._held.all()
+    assert worker.supervisor.cores == held.claimed.run.load_share
+    held.measure(10.0, 1.0)
+    held.measure(70.0, 31.0)
+    assert worker.supervisor.cores == 0.5
+    worker.send(CommandKind.SPEED, {"speed": "max"})
+    wait_until(lambda: held.speed is None, "the next heartbeat told the speed")
+    held.measure(130.0, 91.0)
+    assert worker.supervisor.cores == 0.25
+    seq = worker.send(CommandKind.PAUSE)
+    child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), {"seq": seq, "paused": True}, "wall"),), None))
+    worker.wait_for(RunState.PAUSED)
+    assert worker.supervisor.cores == 0.0

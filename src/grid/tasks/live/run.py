@@ -11,6 +11,7 @@ from grid.database.live_samples import Sample
 from grid.runtime.live.messages import LiveCommand, LiveEvent, SampleRow, SnapshotFile, StartRun
 from grid.schemas.live import EventOrigin, RunClaim
 from grid.services.live import ClaimedRun, ResumeLog
+from grid.services.live.limits import UNPACED_SHARE
 from grid.services.live.pyramid import MetricSpan, pack_spans
 from grid.tasks.children import Child
 
@@ -29,11 +30,13 @@ class HeldRun:
         claimed: As the ledger gave it.
         lease_ok_at: When the last renewal that was answered was sent (monotonic) [s].
         started_at: When its child was asked for (monotonic) [s].
+        speed: Factor on the rate as the row has it now; None: as fast as can be.
     """
 
     claimed: ClaimedRun
     lease_ok_at: float
     started_at: float
+    speed: float | None
     child: Child | None = None
     is_ready: bool = False
     start: StartRun | None = None
@@ -71,23 +74,31 @@ class HeldRun:
 
         The tick after the next begins an interval from now at least, so a commit that is shorter holds no tick.
         """
-        run = self.claimed.run
-        if not self.commits or run.speed is None:
+        if not self.commits or self.speed is None:
             return 1
         ordered = sorted(self.commits)
         slow = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
-        return min(MOST_LEAD, 1 + int(slow * run.rate * run.speed))
+        return min(MOST_LEAD, 1 + int(slow * self.claimed.run.rate * self.speed))
 
     def frozen_s(self) -> float:
         """How long the child may be silent while it ticks [s]."""
         run = self.claimed.run
-        interval = 0.0 if run.speed is None else 1.0 / (run.rate * run.speed)
+        interval = 0.0 if self.speed is None else 1.0 / (run.rate * self.speed)
         return max(FROZEN_S, FROZEN_PRICES * run.price_s, FROZEN_INTERVALS * interval)
+
+    @property
+    def cores(self) -> float:
+        """Share of a core that it counts for: none in a pause, a fixed one where it takes what others leave."""
+        if self.is_paused:
+            return 0.0
+        if self.speed is None:
+            return UNPACED_SHARE
+        return self.claimed.run.load_share if self.load is None else self.load
 
     def measure(self, now: float, processor_s: float) -> None:
         """Take up the processor time of the child, for its share of a core."""
-        if self.measured is None or self.is_paused:
-            self.measured = (now, processor_s)
+        if self.measured is None or self.is_paused or self.speed is None:
+            self.measured, self.load = (now, processor_s), None if self.speed is None else self.load
             return
         wall, used = now - self.measured[0], processor_s - self.measured[1]
         if wall < LOAD_EVERY_S:

@@ -96,7 +96,7 @@ class LiveRuns:
     def hold(self, claimed: ClaimedRun) -> None:
         """Take a claimed run up: start its child, and read what the child needs."""
         now = time.monotonic()
-        run = HeldRun(claimed, lease_ok_at=now, started_at=now, heard_at=now, tick=claimed.run.tick)
+        run = HeldRun(claimed, now, now, claimed.run.speed, heard_at=now, tick=claimed.run.tick)
         run.is_paused = claimed.run.wanted == "pause"
         run.paused_at = now
         self._runs[run.claim] = run
@@ -269,6 +269,7 @@ class LiveRuns:
     def _on_snapshot(self, run: HeldRun, message: Snapshotted) -> None:
         if message.file is None:
             log.warning("live.snapshot_failed", run_id=str(run.claim.run_id), reason=message.failure)
+            run.is_parking, run.paused_at = False, time.monotonic()  # parked later, when there may be room
             return
         self._add_snapshot(run, message, kind="user" if message.seq else "auto")
         if run.is_parking and message.seq == 0:

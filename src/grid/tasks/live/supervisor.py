@@ -110,9 +110,8 @@ class LiveSupervisor:
 
     @property
     def cores(self) -> float:
-        """Cores that runs which tick take: measured, or as they were priced."""
-        shares = (run.load or run.claimed.run.load_share for run in self._held.all() if not run.is_paused)
-        return math.fsum(shares)
+        """Cores that its runs take: measured, or as they were priced."""
+        return math.fsum(run.cores for run in self._held.all())
 
     @property
     def runs(self) -> int:
@@ -196,9 +195,9 @@ class LiveSupervisor:
             if (run := self._held.find(claim)) is not None and not run.has_ended:
                 log.warning("live.run_lost", run_id=str(claim.run_id), epoch=claim.epoch)
                 self._held.drop(run)
-        for claim in event.renewal.held:
+        for claim, row in event.renewal.held.items():
             if (run := self._held.find(claim)) is not None:
-                run.lease_ok_at = max(run.lease_ok_at, event.sent_at)
+                run.lease_ok_at, run.speed = max(run.lease_ok_at, event.sent_at), row.speed
 
     def _write_looks(self, now: float) -> None:
         """Write ticks and samples of all runs in one transaction."""
