@@ -4,17 +4,21 @@ import threading
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import live_runs as words
 from tests.support.alert_stage import staged
-from tests.support.alert_words import tell
+from tests.support.alert_words import alert_event, tell
 
 from grid.schemas.alerts import AlertState
 from grid.schemas.live import CommandKind, RunReason
 from grid.services import live
 from grid.services.alerts.loop import take_lock
 from grid.services.alerts.silences import NewSilence, add_silence
+from grid.services.incidents.following import IncidentFollower
+from grid.services.incidents.runbooks import RunbookFolder
+from grid.services.live.rule_transitions import record_alert_events
 
 
 @pytest.fixture
@@ -316,28 +320,34 @@ def test_of_two_servers_one_evaluates_at_a_time(postgres_maker, tmp_path):
 
 
 @pytest.mark.postgres
-def test_workers_and_the_loop_hold_runs_and_alerts_in_one_order(postgres_maker, tmp_path):
-    """A worker that tells of alerts beside a loop that covers them: none of them is undone by the database."""
-    with staged(postgres_maker, tmp_path) as stage:
-        fire_hot(stage, severity="critical", runbook="none")
-        silence(stage)
-        failures = []
-
-        def tell_on():
-            try:
-                for number in range(8):
-                    tell(stage.uow, stage.held, "firing", "ok", tick=200 + 2 * number, value=1.0)
-                    tell(stage.uow, stage.held, "ok", "firing", tick=201 + 2 * number, value=9.0, first_tick=201)
-            except Exception as error:  # noqa: BLE001 - it is raised below
-                failures.append(error)
-
-        thread = threading.Thread(target=tell_on)
-        thread.start()
-        while thread.is_alive():
-            stage.loop.take_turn()
+def test_the_loop_holds_a_run_before_its_alerts_as_a_worker_does(postgres_maker, tmp_path):
+    """A worker has the run and is about to change an alert while the loop covers it: the loop waits without it."""
+    follow = IncidentFollower(RunbookFolder(tmp_path))
+    with staged(postgres_maker, tmp_path, follow=follow) as stage:
+        run_id, limits = stage.held.run_id, {"metric": "highest", "raise": 500.0, "clear": 490.0}
+        rules = [
+            {"name": "warm", **limits, "severity": "low"},
+            {"name": "hot", **limits, "severity": "critical", "runbook": "x"},
+        ]
+        words.send(stage.uow, run_id, CommandKind.RULES, {"rules": rules})
+        stage.ticks(1, ratio=1.0)
+        for rule in ("warm", "hot"):
+            tell(stage.uow, stage.held, "ok", "firing", rule=rule, tick=100, value=9.0, first_tick=100)
+        thread = threading.Thread(target=stage.loop.take_turn)
+        with stage.uow.begin() as tx:
+            run = tx.live_runs.hold(run_id)
+            thread.start()
+            waits = "wait_event_type = 'Lock' AND datname = current_database()"
+            waiting = sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waits}")
+            while thread.is_alive() and not tx.connection.execute(waiting).scalar_one():
+                tx.connection.execute(sa.text("SELECT pg_sleep(0.01), pg_stat_clear_snapshot()"))
+            assert thread.is_alive()  # it waits for the run
+            record_alert_events(tx, run, [alert_event("firing", "ok", rule="warm", tick=101, value=1.0)])
         thread.join()
-        assert failures == []
-        assert stage.alerts()["hot"].number == 9
+
+        alerts = stage.alerts()
+        assert alerts["warm"].state is AlertState.RESOLVED
+        assert alerts["hot"].incident_id is not None
 
 
 MOMENTS = st.lists(st.sampled_from(["sample", "silent", "pause", "resume", "turn", "restart"]), min_size=5, max_size=30)

@@ -10,7 +10,7 @@ from grid.core.ids import new_id
 from grid.database.alerts import AlertRecord
 from grid.database.silences import SilenceRecord
 from grid.schemas.alerts import AlertState
-from grid.services.alerts.matching import MATCHED, does_match, find_silence
+from grid.services.alerts.matching import MATCHED, does_match, find_inhibitions, find_silence
 from grid.services.alerts.silences import UNMATCHED, find_due
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,3 +94,21 @@ def test_a_silence_ends_at_the_first_of_its_three_ends_and_not_before(until_s, l
         if does_hide:
             matched = now
             one = replace(one, matched_at=BEGIN + timedelta(seconds=now))
+
+
+def test_what_inhibits_an_alert_is_named_by_health_region_severity_and_label():
+    def of(rule, **more):
+        labels, metric = more.pop("labels", {}), more.pop("metric", rule)
+        return alert(id=new_id(), rule=rule, definition={"metric": metric, "labels": labels}, **more)
+
+    fan = of("fan", labels={"inhibits": "hot, odd"})
+    hot, odd, calm = of("hot"), of("odd", labels={"inhibits": "fan"}), of("calm", region="r9")
+    low, high = of("low", metric="mean", severity="low"), of("high", metric="mean")
+    lost, stale = of("worker-lost", region=None), of("run-stale", region=None)
+    values = [fan, hot, odd, calm, low, high]
+
+    assert find_inhibitions(values) == {hot.id: "fan", low.id: "high"}  # fan and odd name each other: neither
+    assert find_inhibitions(values, {"r9"})[calm.id] == "region r9"
+    covered = find_inhibitions([stale, *values, lost])
+    assert set(covered) == {one.id for one in (stale, *values)}
+    assert set(covered.values()) == {"worker-lost"}

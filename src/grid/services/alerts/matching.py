@@ -14,6 +14,7 @@ MATCHED = ("rule", "run", "severity", "metric", "region")  # or `label.NAME`
 OPERATORS = ("=", "!=")
 MOST_MATCHERS = 10
 MOST_VALUE = 1000  # characters
+INHIBITS = "inhibits"  # label with the names of rules, divided by commas, whose alerts a rule inhibits
 
 
 def require_matchers(matchers: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -59,7 +60,7 @@ def find_inhibitions(alerts: Sequence[AlertRecord], failed_regions: AbstractSet[
     """Return for each alert of a run that is inhibited the rule, or the region, that does it.
 
     A run that is not heard of inhibits all alerts of its values; a region that has failed those in it; a higher
-    severity the lower ones of the same metric and region.
+    severity the lower ones of the same metric and region; a rule those that its label `inhibits` names.
 
     Args:
         alerts: Those of one run that are active.
@@ -75,8 +76,8 @@ def find_inhibitions(alerts: Sequence[AlertRecord], failed_regions: AbstractSet[
             continue
         elif alert.region is not None and alert.region in failed_regions:
             found[alert.id] = f"region {alert.region[:100]}"
-        elif (higher := _find_higher(alert, alerts)) is not None:
-            found[alert.id] = higher.rule
+        elif (other := _find_higher(alert, alerts) or _find_named(alert, alerts)) is not None:
+            found[alert.id] = other.rule
     return found
 
 
@@ -91,6 +92,18 @@ def _find_higher(alert: AlertRecord, alerts: Sequence[AlertRecord]) -> AlertReco
         and _rank(other.severity) > _rank(alert.severity)
     ]
     return max(above, key=lambda other: _rank(other.severity), default=None)
+
+
+def _find_named(alert: AlertRecord, alerts: Sequence[AlertRecord]) -> AlertRecord | None:
+    """Return the first alert whose rule names this one's, and which this one's does not name in its turn."""
+    for other in alerts:
+        if alert.rule in _named_by(other) and other.rule not in _named_by(alert):
+            return other
+    return None
+
+
+def _named_by(alert: AlertRecord) -> list[str]:
+    return [name.strip() for name in alert.labels.get(INHIBITS, "").split(",")]
 
 
 def _rank(severity: str | None) -> int:
