@@ -249,13 +249,12 @@ def test_over_http_a_run_is_followed_from_its_first_event_to_its_end(alice, uow,
     assert [event[0] for event in resumed] == ["end"]
 
 
-@pytest.mark.parametrize("last", ["", "nonsense", "-1", "1.5", "\u0663", "9" * 40])
-def test_an_id_that_is_not_ours_starts_at_the_beginning(alice, uow, claim, last):
+def test_an_id_that_is_not_ours_starts_at_the_beginning(alice, uow, claim):
     live.fail_run(uow, claim, live_runs.RunReason.DIVERGED)
-    headers = {"Last-Event-ID": last.encode()}
-
-    events = parse(alice.get(f"{RUNS}/{claim.run_id}/events/stream", headers=headers).text)
-    assert events[0][2] == "1"
+    for last in ("", "nonsense", "-1", "1.5", "\u0663", "9" * 40):
+        headers = {"Last-Event-ID": last.encode()}
+        events = parse(alice.get(f"{RUNS}/{claim.run_id}/events/stream", headers=headers).text)
+        assert events[0][2] == "1", last
 
 
 def test_over_http_metrics_come_as_they_are_sampled_and_what_was_missed_from_rows(alice, uow, claim, owner):
@@ -289,12 +288,10 @@ def test_metrics_of_which_nothing_is_left_begin_with_a_gap(alice, uow, claim):
     assert json.loads(events[0][1]) == {"after": 100, "next": 224}
 
 
-@pytest.mark.parametrize("hz", ["0", "11", "nan", "fast"])
-def test_a_rate_outside_its_limits_is_refused(alice, claim, hz):
-    answer = alice.get(f"{RUNS}/{claim.run_id}/metrics/stream", params={"hz": hz})
-
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "hz"
+def test_a_rate_outside_its_limits_is_refused(alice, claim):
+    for hz in ("0", "11", "nan", "fast"):
+        answer = alice.get(f"{RUNS}/{claim.run_id}/metrics/stream", params={"hz": hz})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "hz"), hz
 
 
 def test_streams_of_every_kind_are_counted_together(alice, uow, claim, view, monkeypatch):
