@@ -61,6 +61,7 @@ class LiveServer:
         self.mode = "full"
         self.is_away = False
         self.grid: dict | None = None  # of a picture as JSON
+        self.newest: dict | None = None  # the stored metrics
         self.refusal: tuple[int, dict] | None = None
         self.requests: list[tuple[str, str, dict | None]] = []
         self.messages: list[dict] = []
@@ -149,6 +150,8 @@ class LiveServer:
         }.get((method, path))  # fmt: skip
         if path == f"{run}/field" and self.grid is not None:
             return httpx.Response(200, json=self.grid)
+        if path == f"{run}/metrics" and self.newest is not None:
+            return httpx.Response(200, json=self.newest)
         if path == "/streams/tickets":
             self.tickets += 1
             return httpx.Response(201, json={"ticket": f"ticket-{self.tickets}", "expires_in": 30})

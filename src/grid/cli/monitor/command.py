@@ -11,6 +11,8 @@ from grid.cli.output import fail, reporting
 if TYPE_CHECKING:
     from grid.cli.monitor.source import MonitorSource
 
+FIRST_TICKS = 30  # of a scenario before the one look at it
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -31,18 +33,40 @@ def monitor(
     params_file: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A JSON object of the scenario's parameters.")
     ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Print one picture with its numbers, alerts and last events; no terminal.")
+    ] = False,
+    ticks: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="With --scenario --once: ticks that it runs first; else 30.")
+    ] = None,
 ) -> None:
     """Watch a live run in the terminal, and steer it: field, trends, alerts, timeline. `?` shows the keys."""
     with reporting():
+        if ticks is not None and (scenario is None or not once):
+            fail("--ticks goes with --scenario and --once")
         if scenario is None:
             source = _find_run(run)
         elif run is not None:
             fail("name a run of the service or a scenario, not both")
         else:
-            source = _make_scenario(scenario, param or [], params_file, cells, speed, is_paused=paused)
+            source = _make_scenario(scenario, param or [], params_file, cells, speed, is_paused=paused or once)
+        if once:
+            _print_once(source, 0 if scenario is None else ticks or FIRST_TICKS)
+            return
         from grid.cli.monitor.app import run_monitor
 
         run_monitor(source)
+
+
+def _print_once(source: "MonitorSource", ticks: int) -> None:
+    import asyncio
+    import time
+
+    from grid.cli.monitor.looking import look_once
+    from grid.cli.monitor.printing import print_look
+    from grid.cli.output import console
+
+    print_look(asyncio.run(look_once(source, ticks=ticks)), console(), time.time())
 
 
 def _make_scenario(

@@ -4,18 +4,15 @@ from typing import ClassVar
 
 import numpy as np
 from rich.segment import Segment
-from rich.style import Style
 from textual.events import Resize
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from grid.cli.monitor.characters import PictureStyle, style_line
 from grid.cli.monitor.lines import find_regions
-from grid.cli.monitor.palette import MAP_OF_FIELD, OUTSIDE, SHADES, STEPS, MapName, mark_style, pair_style
-from grid.cli.monitor.picture import MARKS, NO_MARK, Key, Keys, Picture, find_runs
-
-PLAIN = Style()
-SPACE = " "
+from grid.cli.monitor.palette import MAP_OF_FIELD, MapName
+from grid.cli.monitor.picture import Keys, Picture
 
 
 class FieldView(Widget):
@@ -60,27 +57,10 @@ class FieldView(Widget):
         width = self.content_size.width
         if y >= self.keys.shape[0]:
             return Strip.blank(width, self.rich_style)
-        segments = [self._segment(key, length) for key, length in find_runs(self.keys[y])]
+        look = PictureStyle(self.map, self.is_grey, self.has_colours)
+        segments = [Segment(text, style) for text, style in style_line(self.keys[y], look)]
         return Strip(segments, self.keys.shape[1]).adjust_cell_length(width, self.rich_style)
-
-    def _segment(self, number: int, length: int) -> Segment:
-        mark, upper, lower = Key.of(number)
-        if not self.has_colours:
-            return Segment(MARKS[mark] * length if mark != NO_MARK else find_shade(upper, lower) * length, PLAIN)
-        if mark != NO_MARK:
-            ground = lower if upper == OUTSIDE else upper
-            return Segment(MARKS[mark] * length, mark_style(self.map, ground, is_grey=self.is_grey))
-        sign = SPACE if upper == lower else MARKS[NO_MARK]
-        return Segment(sign * length, pair_style(self.map, upper, lower, is_grey=self.is_grey))
 
     def on_resize(self, _event: Resize) -> None:
         """Tell that a picture of another size is needed."""
         self.post_message(self.Resized())
-
-
-def find_shade(upper: int, lower: int) -> str:
-    """The shade of a character whose halves have two codes, where there are no colours."""
-    known = [code for code in (upper, lower) if code != OUTSIDE]
-    if not known:
-        return SPACE
-    return SHADES[min(len(SHADES) - 1, sum(known) * len(SHADES) // (len(known) * STEPS))]

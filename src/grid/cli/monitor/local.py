@@ -202,6 +202,7 @@ class LocalSource(Streams):
         """Start the run."""
         self._events = asyncio.get_running_loop()
         self._current = LocalRun(self._start, self._post, self._id.bytes[:8])
+        self._alerts.put(self._alerts_now.listed)
         return self._run
 
     async def close(self) -> None:

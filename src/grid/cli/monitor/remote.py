@@ -18,7 +18,15 @@ from grid.cli.monitor.remote_calls import (
     look_at_run,
     replay_run,
 )
-from grid.cli.monitor.remote_reading import FIELDS, find_place, read_alert, read_happening, read_run, read_sample
+from grid.cli.monitor.remote_reading import (
+    FIELDS,
+    find_place,
+    read_alert,
+    read_happening,
+    read_newest,
+    read_run,
+    read_sample,
+)
 from grid.cli.monitor.source import Alert, Answer, Happening, Json, Run, Status, Want
 from grid.cli.monitor.streams import Streams
 from grid.client.client import AsyncGridClient, find_address
@@ -94,6 +102,9 @@ class RemoteSource(Streams):
         self._run = read_run(row, list(self._rules.values()))
         self._run = replace(self._run, proposal=find_place(self._commands.values()))
         self._take_row(row)
+        newest = await self._try(engine.metrics(row.id))
+        if newest is not None and (reading := read_newest(newest, time.time())) is not None:
+            self._readings.put(reading)  # of a run that is paused no other will come
         for task in (self._hold_link(), self._look()):
             self._start(task)
         return self._run

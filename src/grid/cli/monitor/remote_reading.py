@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from grid.cli.monitor.source import Alert, Happening, Json, Reading, Run
 from grid.schemas.wire.alerts import AlertOut
 from grid.schemas.wire.live import LiveRunOut
+from grid.schemas.wire.live_metrics import MetricsOut
 
 FIELDS: Final = ("temperature", "stress", "utilisation", "damage", "state")
 LEVELS: Final = (1, 2, 4)  # cells of the full grid along an axis for one at each level
@@ -61,6 +62,18 @@ def read_sample(data: Mapping[str, Any], taken_s: float) -> Reading:
     last = {name: None if span is None else float(span[3]) for name, span in spans.items()}
     most = {name: None if span is None else float(span[1]) for name, span in spans.items()}
     return Reading(int(data["end_tick"]), float(data["time_s"]), last, most, taken_s)
+
+
+def read_newest(row: MetricsOut, now: float) -> Reading | None:
+    """The stored sample of a run that is looked at, which may be paused or over; None before the first.
+
+    Args:
+        row: As the service tells it.
+        now: Unix time by the clock of the run's machine [s].
+    """
+    if row.end_tick is None or row.time_s is None:
+        return None
+    return Reading(row.end_tick, row.time_s, row.metrics, row.metrics, now - (row.age_s or 0.0))
 
 
 def read_happening(data: Mapping[str, Any], commands: Mapping[int, Json]) -> Happening:

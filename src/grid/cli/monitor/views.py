@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from grid.cli.monitor.lines import Line, Span
 from grid.cli.monitor.palette import MAP_OF_FIELD, STEPS, colours
 from grid.cli.monitor.picture import CURSOR, MARKS, WORST, Picture
+from grid.cli.monitor.spans import Line, Span
 from grid.cli.monitor.state import TRENDS, MonitorState, Trend
 from grid.cli.monitor.texts import (
     NOTHING,

@@ -6,10 +6,12 @@ from rich.color import Color
 from tests.doubles.monitor_sources import make_frame
 from textual.app import App
 
-from grid.cli.monitor.field import FieldView, find_shade
-from grid.cli.monitor.lines import LinesView, cut, find_changes, find_regions
+from grid.cli.monitor.characters import find_shade
+from grid.cli.monitor.field import FieldView
+from grid.cli.monitor.lines import LinesView, find_changes, find_regions
 from grid.cli.monitor.palette import MAPS, OUTSIDE, STEPS
 from grid.cli.monitor.picture import View, draw, find_runs
+from grid.cli.monitor.spans import cut
 from grid.client.frames import decode_frame
 
 

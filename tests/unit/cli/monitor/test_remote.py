@@ -134,6 +134,17 @@ async def test_samples_and_events_are_told(server):
         assert told.command == {"kind": "model", "payload": {"model": "lumped"}}
 
 
+async def test_the_stored_sample_is_told_first(server):
+    server.newest = {
+        "run": str(RUN_ID), "status": "paused", "message": "The run is paused.", "model": "lumped", "policy": "auto",
+        "tick": 40, "tick_s": "1.0", "first_tick": 39, "end_tick": 40, "time_s": 40.0,
+        "sampled_at": "2026-01-01T00:00:00Z", "age_s": 3.0, "metrics": {"highest": 61.0, "ratio": None},
+    }  # fmt: skip
+    async with opened(server) as source:
+        reading = await first(source.readings())
+        assert (reading.tick, reading.last["highest"], reading.most["ratio"]) == (40, 61.0, None)
+
+
 async def test_rules_that_wait_in_a_pause_are_not_told_one_by_one(server):
     async with opened(server) as source:
         events, _ = await subscribed(server)
