@@ -8,6 +8,7 @@ import typer
 
 from grid.cli.connection import connected
 from grid.cli.live_runs import LIVING, Run, WaitFlag, describe_line, find_run, settle
+from grid.cli.live_waiting import wait as wait_for_run
 from grid.cli.output import JsonFlag, list_title, show, table
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from grid.schemas.wire.live import AcceptedOut, LiveRunOut, LiveRunPage, PricedRunOut
 
 app = typer.Typer(name="engine", no_args_is_help=True, help="Live runs: start them, look at them, steer them.")
+app.command("wait")(wait_for_run)
 
 ParamOption = Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value; may be given again.")]
 FileOption = Annotated[

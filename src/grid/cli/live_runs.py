@@ -27,14 +27,17 @@ TIMEOUT_S = 300.0  # for a command to take effect, of a run that may have to wai
 def find_run(client: "GridClient", text: str | None) -> UUID:
     """Return the run that somebody means; without a text the only one that has not ended.
 
+    A name means the run of that name that lives, and where none does the newest that has ended.
+
     Ends with exit status 4 where there is none, and 2 where there are several.
     """
     if text is not None and (found := _read_id(text)) is not None:
         return found
     runs = client.engine.list(status=LIVING if text is None else None, limit=MOST_RUNS).items
     if text is not None:
-        named = [run for run in runs if run.name == text and run.status in LIVING]
-        runs = named or [run for run in runs if run.name == text or str(run.id).startswith(text.lower())]
+        named = [run for run in runs if run.name == text]  # the newest first
+        living = [run for run in named if run.status in LIVING]
+        runs = living or named[:1] or [run for run in runs if str(run.id).startswith(text.lower())]
     if len(runs) != 1:
         _refuse(runs, text)
     return runs[0].id

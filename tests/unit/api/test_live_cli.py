@@ -95,6 +95,21 @@ def test_a_run_is_priced_started_listed_and_shown(grid):
     assert "max" in grid("engine", "show")
 
 
+def test_a_run_is_waited_for_and_a_name_means_the_one_that_lives_else_the_newest(grid, uow, run_id):
+    claim = hold(uow)
+    assert "is running at tick 0" in grid("engine", "wait", "--tick", "0", "--state", "running")
+    grid("engine", "stop")
+    live.conclude_run(uow, claim, {"files": []}, tick=100)
+    assert grid("engine", "wait", "plate", "--state", "stopped", "--json")["status"] == "stopped"
+    said = grid("engine", "wait", "plate", "--tick", "900", "--alert", "hot-spot", code=8)
+    assert "ended before tick 900 and an alert hot-spot" in said.replace("\n", " ")
+
+    second = grid("engine", "start", "burst", "--cells", "16x16", "--name", "plate", "--json")["id"]
+    assert grid("engine", "show", "plate", "--json")["id"] == second
+    grid("engine", "stop")
+    assert grid("engine", "show", "plate", "--json")["id"] == second
+
+
 def test_a_scene_is_started_from_a_file(grid, tmp_path):
     path = tmp_path / "scene.json"
     case = {
@@ -126,6 +141,9 @@ def test_a_scene_is_started_from_a_file(grid, tmp_path):
         (("engine", "speed", "1000"), 3, "speed"),
         (("engine", "show", "nobody"), 4, "no live run of that name"),
         (("engine", "show", "01a22d1e-99e6-706e-8e52-54c31d8ae845"), 4, "no such live run"),
+        (("engine", "wait"), 2, "--tick, --state or --alert"),
+        (("engine", "wait", "--state", "happy"), 3, "--state: one of"),
+        (("engine", "wait", "--tick", "-1"), 2, "--tick"),
         (("inject", "burst", "--at", "here"), 3, "--at"),
         (("inject", "burst", "--at", "nan,1"), 3, "--at"),
         (("inject", "burst", "--at", "7,7", "--radius", "1", "--power", "1", "--duration", "1"), 3, "position_m"),
