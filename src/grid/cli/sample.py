@@ -171,6 +171,7 @@ def sample_view(document: dict[str, Any]) -> Iterator[Any]:
     yield f"Address  {document['address']}  (its pages: {document['address']}/docs)"
     yield 'Log in   commands do it by themselves; curl: -H "Authorization: Bearer $(.venv/bin/grid auth token)"'
     yield "Next     .venv/bin/grid jobs submit --sim heat-rod --param diffusivity=0.02 --wait"
+    yield "Live     .venv/bin/grid engine start burst && .venv/bin/grid monitor"
 
 
 def _pick(values: dict[str, Any] | None, names: list[str]) -> list[Any]:
