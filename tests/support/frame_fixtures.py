@@ -5,6 +5,7 @@
 Each `NAME.bin` has a `NAME.json`: the header, the codes and the values (null: no value), or the reason of a refusal.
 """
 
+import io
 import json
 import math
 import struct
@@ -15,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from grid.runtime.field_frames import encode_field
 from grid.runtime.live.frames import FrameEncoder, Stamp
+from grid.runtime.records import RecordReader
+from grid.schemas.fields import FieldAxis, FieldPart, FieldRequest, RecordField
 from grid.schemas.frames import HEADER, Frame, FrameError, decode_frame
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "frames"
@@ -71,6 +75,26 @@ def make_frame(name: str) -> bytes:
     return FrameEncoder(field, **options).quantise(values, STAMP, mask).pack(codec)
 
 
+REQUESTED = {  # of a finished job: shape, whether the body is masked, request
+    "requested-plane-16-deflate": ((4, 5, 6), False, FieldRequest(axis="y", index=3)),
+    "requested-means-12-none": ((20, 13), True, FieldRequest(max_cells=12, bits=12, codec="none")),
+    "requested-rod-16-zstd": ((11,), False, FieldRequest(codec="zstd")),
+}
+
+
+def make_requested(name: str) -> bytes:
+    """The frame of a field of a finished job."""
+    shape, masked, request = REQUESTED[name]
+    record = np.zeros((), [("final", "<f8", shape)])
+    record["final"] = make_values("temperature", shape)
+    axes = tuple(FieldAxis(axis, "m", "cell", count, 0.0, 0.5) for axis, count in zip("xyz", shape, strict=False))
+    body = (lambda first, stop: make_mask(shape, masked)[first:stop]) if masked else None
+    part = FieldPart(60.0, "final")
+    field = RecordField("temperature", "T", "K", "cividis", axes, (part,), is_complete=True, body=body)
+    reader = RecordReader(io.BytesIO(record.tobytes()), 0, record.dtype)
+    return encode_field(reader, field, request, run=STAMP.run, computed_ms=STAMP.computed_ms)
+
+
 def make_broken() -> dict[str, bytes]:
     """Bytes that no decoder may take."""
     whole = make_frame("planar-12-none")
@@ -110,7 +134,8 @@ def describe_cells(frame: Frame) -> dict[str, Any]:
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, data in ({name: make_frame(name) for name in CASES} | make_broken()).items():
+    frames = {name: make_frame(name) for name in CASES} | {name: make_requested(name) for name in REQUESTED}
+    for name, data in (frames | make_broken()).items():
         (FOLDER / f"{name}.bin").write_bytes(data)
         (FOLDER / f"{name}.json").write_text(json.dumps(describe(data)) + "\n", encoding="utf-8")
 

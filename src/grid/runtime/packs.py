@@ -120,7 +120,7 @@ def read_record(blobs: Blobs, entry: PackEntry) -> "np.void":
     with blobs.open(entry["key"]) as file:
         file.seek(entry.get("block", 0))
         try:
-            dtype = _read_dtype(file)
+            dtype = read_dtype(file)
         except (ValueError, EOFError, SyntaxError) as error:
             raise PackCorruptError(entry["key"], entry["index"]) from error
         file.seek(entry["offset"])
@@ -131,7 +131,12 @@ def read_record(blobs: Blobs, entry: PackEntry) -> "np.void":
     return record
 
 
-def _read_dtype(file: BinaryIO) -> "np.dtype[Any]":
+def read_dtype(file: BinaryIO) -> "np.dtype[Any]":
+    """Read the dtype of the NPY array whose header begins here.
+
+    Raises:
+        ValueError, EOFError, SyntaxError: There is none, or one that may hold Python objects.
+    """
     from numpy.lib import format as npy
 
     version = npy.read_magic(file)

@@ -33,6 +33,7 @@ MAX_SIZE = 2**16 - 1  # cells along an axis
 FIELDS = ("requested", "temperature", "stress", "utilisation", "damage", "state")
 CODECS = ("none", "deflate", "zstd")
 LEVELS = (1, 2, 4)  # cells of the full grid along an axis for one of the frame
+MOST_LEVEL = 12  # of a field that a request names: 2^level cells
 BITS = (8, 12, 16)
 HEADER = struct.Struct("<4sBBBBHBB3H3HQdddIIQIIIf8s")
 Codes = NDArray[np.uint16]
@@ -72,7 +73,7 @@ class FrameHeader:
         filter: 1 where the codes are predicted, else 0.
         bits: Of a code.
         flags: Bits of `FrameFlag`.
-        level: Index in `LEVELS`.
+        level: 2^level cells of the full grid along an axis for one of the frame; above 2 in requested fields only.
         size: Cells of the frame along x, y and z, 1 where there is no such axis.
         origin: Its first cell in the full grid.
         tick, time_s: Of the run; simulated [s].
@@ -145,7 +146,7 @@ class FrameHeader:
             and self.codec < len(CODECS)
             and self.filter <= 1
             and self.bits in BITS
-            and self.level < len(LEVELS)
+            and self.level <= (MOST_LEVEL if self.field == 0 else len(LEVELS) - 1)
         )
         if not known:
             raise FrameError("The header names a field, codec, filter, code or level that is not known")

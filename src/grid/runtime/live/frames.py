@@ -11,14 +11,13 @@ a new one is taken when a value leaves it, or when the values span less than a q
 import math
 import zlib
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine.arguments import require_choice
-from grid.runtime.live.frame_kernels import predict, quantise, reduce
 from grid.schemas.frames import (
     BITS,
     CODECS,
@@ -31,7 +30,10 @@ from grid.schemas.frames import (
     find_planes,
 )
 
-__all__ = ["FrameEncoder", "FrameRange", "QuantisedFrame", "Stamp", "decode_frame", "encode_frame", "reduce_field"]
+__all__ = [
+    "FrameEncoder", "FramePasses", "FrameRange", "QuantisedFrame", "Stamp", "decode_frame", "encode_frame",
+    "reduce_field",
+]  # fmt: skip
 
 FieldName = Literal["requested", "temperature", "stress", "utilisation", "damage", "state"]
 Codec = Literal["none", "deflate", "zstd"]
@@ -136,6 +138,20 @@ class QuantisedFrame:
         return header.pack() + payload
 
 
+class FramePasses(Protocol):
+    """The two passes over a field that make its codes: `frame_kernels`, or `frame_passes` without Numba."""
+
+    def quantise(
+        self, values: FloatArray, offset: float, inverse: float, missing: int, codes: Any, extremes: FloatArray, /
+    ) -> None:
+        """Write the code of every cell, and find the extremes."""
+        ...
+
+    def predict(self, codes: Any, out: Any, /) -> None:
+        """Write the differences of codes from their prediction."""
+        ...
+
+
 class FrameEncoder:
     """Makes the frames of one field, level and region of a run; holds their range and numbers. For one thread.
 
@@ -146,6 +162,7 @@ class FrameEncoder:
         filtered: False leaves the codes as they are.
         origin: First cell of the region in the full grid.
         headroom: Share of the values' span by which a new range is wider.
+        passes: Over the field; None for the compiled ones.
 
     Raises:
         FieldError: An argument is outside its limits.
@@ -160,6 +177,7 @@ class FrameEncoder:
         filtered: bool = True,
         origin: tuple[int, ...] = (0, 0, 0),
         headroom: float = HEADROOM,
+        passes: FramePasses | None = None,
     ) -> None:
         require_choice("field", name, FIELDS)
         if level not in range(len(LEVELS)):
@@ -175,6 +193,7 @@ class FrameEncoder:
         self.number = 0
         self.range = FrameRange(0.0, float(self.steps)) if name == "state" else None
         self.headroom, self._is_fixed = headroom, name == "state"
+        self._passes = passes or _compiled_passes()
         self._last: tuple[FrameRange, bytes] | None = None
         self._codes = np.empty((0, 0), np.uint16)
 
@@ -225,14 +244,15 @@ class FrameEncoder:
         if self._codes.shape != rows.shape:
             self._codes = np.empty(rows.shape, np.uint16)
         extremes = np.empty(2)
-        quantise(rows, held.low, self.steps / (held.high - held.low), self.steps + 1, self._codes, extremes)
+        inverse = self.steps / (held.high - held.low)
+        self._passes.quantise(rows, held.low, inverse, self.steps + 1, self._codes, extremes)
         return float(extremes[0]), float(extremes[1])
 
     def _filter(self, planes: tuple[int, int, int]) -> bytes:
         if not self.filtered:
             return self._codes.astype(np.uint8 if self.bits == 8 else "<u2").tobytes()
         out = np.empty((2, *planes), np.uint8)
-        predict(self._codes.reshape(planes), out)
+        self._passes.predict(self._codes.reshape(planes), out)
         return out.tobytes()
 
     def _describe(self, shape: tuple[int, ...], raw_bytes: int, held: FrameRange, stamp: Stamp) -> FrameHeader:
@@ -289,11 +309,19 @@ def reduce_field(values: FloatArray, name: FieldName, level: int, mask: NDArray[
         array = np.where(mask, array, np.nan)
     if level == 0:
         return array
+    from grid.runtime.live.frame_kernels import reduce
+
     factor = LEVELS[level]
     out = np.empty([-(-cells // factor) for cells in array.shape])
     planes = find_planes(array.shape)
     reduce(array.reshape(planes), factor, _REDUCTIONS[name], out.reshape([-(-cells // factor) for cells in planes]))
     return out
+
+
+def _compiled_passes() -> FramePasses:
+    from grid.runtime.live import frame_kernels
+
+    return frame_kernels
 
 
 def _compress(raw: bytes, codec: Codec) -> bytes:
