@@ -23,6 +23,7 @@ def make_row(**changes) -> dict:
         "scenario": "burst", "wanted": "run", "speed": 1.0, "model": "auto", "rules_version": 1, "tick": 7,
         "time_s": 7.0, "tick_s": "1.0", "rate": 15.0, "steps_per_tick": 4, "method": "explicit", "price_s": 0.001,
         "load_share": 0.1, "seed": 0, "spec_hash": "a", "numerics_version": "b", "platform": "c", "parent_id": None,
+        "temperature_unit": "degC", "cells": [64, 64], "has_structure": False,
         "parent_tick": None, "commands": 1, "events": 0, "dropped_events": 0, "losses": 0, "epoch": 1,
         "created_at": now, "started_at": now, "finished_at": None, "sampled_at": now, **changes,
     }  # fmt: skip

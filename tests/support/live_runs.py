@@ -12,7 +12,7 @@ from grid.database.live_runs import LiveRunRecord
 from grid.database.live_samples import Sample
 from grid.database.live_snapshots import NewSnapshot
 from grid.database.uow import UnitOfWork
-from grid.schemas.live import CommandKind, PlannedRun, RunClaim, RunReason, RunSpec, RunState
+from grid.schemas.live import CommandKind, PlannedRun, RunBody, RunClaim, RunReason, RunSpec, RunState
 from grid.services import live
 from grid.services.live import ClaimedRun, CommandRequest, LiveCommandService, LiveLimits, LiveSubmissionService
 from grid.services.live.pyramid import MetricSpan, pack_spans
@@ -27,6 +27,7 @@ PLANNED = PlannedRun(
     price_s=0.01,
     memory_bytes=10_000_000,
     cells=4096,
+    body=RunBody("K", (64, 64), has_structure=False),
     spec_hash="ab" * 32,
     numerics_version="1",
 )

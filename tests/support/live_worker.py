@@ -21,7 +21,7 @@ from grid.engine.live.scene import Scene
 from grid.engine.live.session import replay
 from grid.engine.version import compute_numerics_version
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import CommandKind, PlannedCommand, PlannedRun, RunSpec, RunState
+from grid.schemas.live import CommandKind, PlannedCommand, PlannedRun, RunBody, RunSpec, RunState
 from grid.services import live
 from grid.services.live import CommandRequest, LiveCommandService, LiveLimits, LiveSubmissionService
 
@@ -61,6 +61,9 @@ class ScenePlanner:
             price_s=clock.price,
             memory_bytes=clock.memory_bytes,
             cells=scene.problem.domain.cell_count,
+            body=RunBody(
+                scene.problem.temperature_unit, scene.problem.domain.cells, has_structure=scene.structure is not None
+            ),
             spec_hash=header.spec_hash,
             numerics_version=self.numerics_version or compute_numerics_version(),
             commands=self.commands,

@@ -97,6 +97,7 @@ def present_run(run: LiveRunRecord, position: int | None = None) -> LiveRunOut:
     values: dict[str, Any] = {name: getattr(run, name) for name in names}
     return LiveRunOut(
         **values,
+        **(run.body or {}),
         status=run.state,
         message=describe_run(run, position=position),
         model=run.model_policy,

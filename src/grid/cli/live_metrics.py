@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 EVERY_S = 1.0  # between two looks: a run stores a sample a second
 ENDED = ("stopped", "failed")
 WATCHED = ("highest", "mean", "peak_stress", "utilisation", "damage", "ratio")  # columns of a line
+TEMPERATURES = ("lowest", "highest", "mean")  # in the unit of the scene
 UNITS = {
     "gradient": "K/m", "stored_heat": "J", "time_error": "K", "peak_stress": "Pa", "peak_by_potential": "Pa",
-    "shed_w": "W", "simulated_rate": "s/s", "slipped_s": "s", "processor_s": "s",
+    "shed_w": "W", "simulated_rate": "s/s", "slipped_s": "s", "processor_s": "s", "wall_s": "s", "lag_s": "s",
+    "jitter_s": "s",
 }  # fmt: skip
 
 
@@ -55,7 +57,8 @@ def metrics(
             follow(client, found, as_json=as_json)
         else:
             newest = client.engine.metrics(found)
-            show(newest.model_dump(mode="json"), as_json=as_json, view=lambda: _metrics_table(newest))
+            unit = None if as_json else client.engine.show(found).temperature_unit
+            show(newest.model_dump(mode="json"), as_json=as_json, view=lambda: _metrics_table(newest, unit))
 
 
 def follow(client: "GridClient", run: "UUID", *, as_json: bool, every_s: float = EVERY_S) -> None:
@@ -90,7 +93,9 @@ def describe_age(newest: "MetricsOut") -> str:
     return f"{newest.age_s:.1f} s"
 
 
-def _metrics_table(newest: "MetricsOut") -> Any:
+def _metrics_table(newest: "MetricsOut", temperature_unit: str | None) -> Any:
+    temperature = "" if temperature_unit in (None, "relative") else str(temperature_unit)
+    units = {**UNITS, **dict.fromkeys(TEMPERATURES, temperature)}
     rows: list[tuple[str, object, str]] = [
         ("status", newest.message, ""),
         ("tick", newest.tick, ""),
@@ -99,7 +104,7 @@ def _metrics_table(newest: "MetricsOut") -> Any:
         ("age of the data", newest.age_s, "s"),
     ]
     known = [(name, value) for name, value in newest.metrics.items() if value is not None and name != "is_lumped"]
-    rows += [(name, value, UNITS.get(name, "")) for name, value in known]
+    rows += [(name, value, units.get(name, "")) for name, value in known]
     return table("what", "value", "unit", rows=rows)
 
 

@@ -93,6 +93,7 @@ class LiveRun(Base):
     scenario: Mapped[str | None] = mapped_column(String(64))
     params: Mapped[dict[str, Any]] = mapped_column(Json)
     scene: Mapped[dict[str, Any]] = mapped_column(Json)
+    body: Mapped[dict[str, Any] | None] = mapped_column(Json)  # of the scene, for lists: `RunBody`
     tick_s: Mapped[str] = mapped_column(String(32))  # [s], as text: read once, never through a database's float
     steps_per_tick: Mapped[int]
     method: Mapped[str] = mapped_column(String(16))
@@ -172,6 +173,7 @@ class NewLiveRun:
     speed: float | None
     model_policy: ModelPolicy
     load_share: float
+    body: JsonObject | None = None
     parent_id: UUID | None = None
     parent_tick: int | None = None
 
@@ -185,6 +187,7 @@ class LiveRunRecord:
     name: str
     created_at: datetime
     scenario: str | None
+    body: JsonObject | None
     tick_s: str
     steps_per_tick: int
     method: str

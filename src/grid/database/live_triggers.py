@@ -60,6 +60,8 @@ _RULES: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     ("live_events_final", "live_events", "", "", "an event never changes"),
     ("live_snapshots_final", "live_snapshots", _SNAPSHOT, "", "of a snapshot only the pin changes"),
 )
+# Of a column that came later.
+_BODY: Final = ("live_runs_body_final", "live_runs", "body", "", "what a live run computes never changes")
 _FUNCTION: Final = (
     "CREATE FUNCTION refuse_live_change() RETURNS trigger LANGUAGE plpgsql AS "
     "$$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation'; END $$"
@@ -91,6 +93,18 @@ def install(connection: Connection) -> None:
     """Make every trigger; the tables are there."""
     for statement in LIVE[connection.dialect.name]:
         connection.exec_driver_sql(statement.replace("'%'", "'%%'"))
+
+
+def install_body(connection: Connection) -> None:
+    """Make the trigger of the column `body`; the others are there."""
+    make = _sqlite if connection.dialect.name == "sqlite" else _postgresql
+    connection.exec_driver_sql(make(*_BODY))
+
+
+def remove_body(connection: Connection) -> None:
+    """Remove the trigger of the column `body`."""
+    table = "" if connection.dialect.name == "sqlite" else f" ON {_BODY[1]}"
+    connection.exec_driver_sql(f"DROP TRIGGER {_BODY[0]}{table}")
 
 
 def remove(connection: Connection) -> None:

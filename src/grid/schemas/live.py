@@ -221,6 +221,27 @@ class PlannedCommand:
 
 
 @dataclass(frozen=True)
+class RunBody:
+    """What is told of the body of a scene where the whole scene would be too much.
+
+    Args:
+        temperature_unit: `degC`, `K` or `relative`.
+        cells: Along each axis.
+        has_structure: Whether stress and strength are computed.
+    """
+
+    temperature_unit: str
+    cells: tuple[int, ...]
+    has_structure: bool
+
+    def to_json(self) -> JsonObject:
+        """The body as it is stored."""
+        return {
+            "temperature_unit": self.temperature_unit, "cells": list(self.cells), "has_structure": self.has_structure,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
 class PlannedRun:
     """A specification that was validated and priced; what `services.ports.RunPlanner` returns.
 
@@ -234,6 +255,7 @@ class PlannedRun:
         price_s: Processor time of a tick [s].
         memory_bytes: At the peak, beyond the libraries.
         cells: Number of cells.
+        body: What lists tell of the scene.
         spec_hash: Hash of scene and clock.
         numerics_version: Of the sources that the bytes depend on.
         commands: First entries of the log.
@@ -247,6 +269,7 @@ class PlannedRun:
     price_s: float
     memory_bytes: int
     cells: int
+    body: RunBody
     spec_hash: str
     numerics_version: str
     params: JsonObject = field(default_factory=dict)

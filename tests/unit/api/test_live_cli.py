@@ -87,6 +87,7 @@ def test_a_run_is_priced_started_listed_and_shown(grid):
     )
 
     (listed,) = grid("engine", "list", "--json")["items"]
+    assert (listed["temperature_unit"], listed["cells"], listed["has_structure"]) == ("degC", [1, 16, 16], True)
     assert (listed["name"], listed["speed"], listed["wanted"]) == ("a", None, "pause")
     assert "burst" in grid("engine", "list")
     shown = grid("engine", "show", "--json")
@@ -286,6 +287,11 @@ def test_metrics_are_shown_once_and_over_all_ticks(grid):
     said = grid("metrics", "plate")
     assert "highest" in said
     assert "K/m" in said
+    assert next(line for line in said.splitlines() if line.split()[:1] == ["highest"]).split() == [
+        "highest",
+        "2.5",
+        "degC",
+    ]
 
     span = grid("metrics", "--history", "highest", "--points", "4", "--json")
     assert (span["first_tick"], list(span["metrics"])) == ([0, 1, 2, 3], ["highest"])

@@ -321,7 +321,7 @@ class RemoteSource(Streams):
             found = await self._try(self._client.send(get_alerts(self._run.id)))
             if found is not None:
                 self._alerts.put(tuple(read_alert(one, self._rules) for one in found.items))
-            if not self._run.cells:
+            if not self._run.size:
                 await self._learn_grid()
             self._look_now.clear()
             with contextlib.suppress(TimeoutError):
@@ -329,11 +329,13 @@ class RemoteSource(Streams):
                     await self._look_now.wait()
 
     async def _learn_grid(self) -> None:
-        """Take size and place of the body from a picture: as many cells as the service gives, else fewer."""
+        """Take place and size of the body from a picture: as many cells as the service gives, else fewer."""
         for level in (0, COARSEST):
             found = await self._try(self._client.send(get_grid(self._run.id, level)))
             if found is not None:
-                self._run = replace(self._run, cells=found.cells, origin=found.origin, size=found.size)
+                self._run = replace(
+                    self._run, cells=self._run.cells or found.cells, origin=found.origin, size=found.size
+                )
                 self._runs.put(self._run)
                 return
 

@@ -9,6 +9,7 @@ from grid.schemas.wire.live import LiveRunOut
 from grid.schemas.wire.live_metrics import MetricsOut
 
 FIELDS: Final = ("temperature", "stress", "utilisation", "damage", "state")
+UNITS: Final = {"degC": "°C", "K": "K"}  # signs of units of temperature; relative ones have none
 LEVELS: Final = (1, 2, 4)  # cells of the full grid along an axis for one at each level
 NAME: Final = 8  # characters of an id that stand for a run without a name
 
@@ -44,7 +45,11 @@ def read_run(row: LiveRunOut, rules: Sequence[Mapping[str, Any]]) -> Run:
         if isinstance(at, (int, float)):
             thresholds[metric] = min(float(at), thresholds.get(metric, float(at)))
     name = row.name or f"{row.scenario or 'run'}-{str(row.id)[:NAME]}"
-    return Run(str(row.id), name, row.scenario, float(row.tick_s), row.rate, row.method, thresholds=thresholds)
+    return Run(
+        str(row.id), name, row.scenario, float(row.tick_s), row.rate, row.method,
+        UNITS.get(row.temperature_unit or "", ""), tuple(row.cells or ()),
+        fields=FIELDS if row.has_structure else FIELDS[:1], thresholds=thresholds,
+    )  # fmt: skip
 
 
 def find_place(commands: Collection[Json]) -> tuple[float, ...]:

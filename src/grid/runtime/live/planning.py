@@ -18,7 +18,7 @@ from grid.core.errors import FieldError, InvalidFieldsError, UnavailableError
 from grid.plugins.registry import Registry
 from grid.runtime.live.scene_cache import SceneCache
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import CommandKind, ModelPolicy, PlannedCommand, PlannedRun, RunSpec
+from grid.schemas.live import CommandKind, ModelPolicy, PlannedCommand, PlannedRun, RunBody, RunSpec
 from grid.schemas.parameter_errors import MAX_ERRORS, SPARE_NAMES, list_errors, move_error
 from grid.schemas.scenarios import LEAST_CELLS, MOST_CELLS, Json, Scenario
 
@@ -100,6 +100,9 @@ class LivePlanner:
             price_s=clock.price,
             memory_bytes=clock.memory_bytes,
             cells=cells,
+            body=RunBody(
+                scene.problem.temperature_unit, scene.problem.domain.cells, has_structure=scene.structure is not None
+            ),
             spec_hash=compute_spec_hash(scene, clock),
             numerics_version=compute_numerics_version(),
             params=draft.params,

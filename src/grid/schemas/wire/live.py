@@ -50,6 +50,11 @@ class LiveRunOut(BaseModel):
     reason: RunReason | None = Field(description="Why it ends as it does; null until then")
     message: str = Field(description="The state in one sentence")
     scenario: str | None
+    temperature_unit: Literal["degC", "K", "relative"] | None = Field(
+        None, description="Of temperatures of its metrics and pictures; null for runs of an earlier version"
+    )
+    cells: list[int] | None = Field(None, description="Cells along each axis; null for runs of an earlier version")
+    has_structure: bool | None = Field(None, description="Whether stress is computed; null as above")
     wanted: Wanted
     speed: float | None = Field(description="Factor on the rate; null: as fast as can be")
     model: ModelPolicy

@@ -223,6 +223,7 @@ def _make_run(parent: _Parent, request: BranchRequest) -> NewLiveRun:
         scenario=run.scenario,
         params=parent.spec.params,
         scene=parent.spec.scene,
+        body=run.body,
         tick_s=run.tick_s,
         steps_per_tick=run.steps_per_tick,
         method=run.method,

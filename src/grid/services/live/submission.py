@@ -150,6 +150,7 @@ def _make_run(owner_id: UUID, spec: RunSpec, planned: PlannedRun, share: float) 
         scenario=spec.scenario,
         params=planned.params,
         scene=planned.scene,
+        body=planned.body.to_json(),
         tick_s=planned.tick_s,
         steps_per_tick=planned.steps_per_tick,
         method=planned.method,

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
-from tests.doubles.live_servers import RUN_ID, LiveServer, make_alert_row
+from tests.doubles.live_servers import RUN_ID, LiveServer, make_alert_row, make_row
 from tests.doubles.monitor_sources import make_field
 
 from grid.cli.monitor.app import MonitorApp
@@ -245,11 +245,28 @@ async def test_alerts_and_the_degraded_mode_are_looked_at(server):
 
 
 @pytest.mark.parametrize(
+    ("told", "unit", "fields"),
+    [
+        ({"has_structure": True}, "°C", ("temperature", "stress", "utilisation", "damage", "state")),
+        ({"temperature_unit": "K"}, "K", ("temperature",)),
+        ({"temperature_unit": "relative"}, "", ("temperature",)),
+        ({"temperature_unit": None, "cells": None, "has_structure": None}, "", ("temperature",)),
+    ],
+)
+async def test_unit_cells_and_fields_come_with_the_run(server, told, unit, fields):
+    server.row = make_row(**told)
+    async with opened(server) as source:
+        assert (source._run.unit, source._run.fields) == (unit, fields)
+        assert source._run.cells == (tuple(server.row["cells"]) if server.row["cells"] else ())
+
+
+@pytest.mark.parametrize(
     ("level", "shape", "cells"),
     [(0, [1, 128, 96], (1, 128, 96)), (2, [1, 32, 24], (1, 128, 96)), (0, [128], (128,)), (0, [8, 6], (8, 6, 1))],
 )
 async def test_the_body_is_learnt_from_a_picture(server, level, shape, cells):
     factor = (1, 2, 4)[level]
+    server.row = make_row(cells=None)  # of a run of an earlier version
     spacing = [0.01 * factor] * len(cells)
     server.grid = {"level": level, "shape": shape, "origin_m": [0.5] * len(cells), "spacing_m": spacing}
     async with opened(server) as source:
@@ -265,7 +282,7 @@ async def test_a_picture_without_a_place_is_done_without(server):
         await subscribed(server)
         server.mode = "degraded; store=1"
         await first(source.statuses(), lambda one: one.mode == server.mode)  # it looks on
-        assert source._run.cells == ()
+        assert source._run.size == ()
 
 
 async def test_every_command_has_its_route(server):
