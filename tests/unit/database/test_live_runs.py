@@ -57,7 +57,8 @@ def test_what_a_run_computes_never_changes(uow, owner):
 
     for values in (
         {"scene": {}}, {"body": {}}, {"params": {"x": 1}}, {"tick_s": "1"}, {"steps_per_tick": 1}, {"method": "rkl2"},
-        {"seed": 1}, {"rate": 1.0}, {"spec_hash": "0"}, {"numerics_version": "2"}, {"threads": 2}, {"scenario": "burst"},
+        {"seed": 1}, {"rate": 1.0}, {"spec_hash": "0"}, {"numerics_version": "2"}, {"threads": 2},
+        {"scenario": "burst"},
     ):  # fmt: skip
         with pytest.raises(IntegrityError):
             change(uow, run_id, **values)

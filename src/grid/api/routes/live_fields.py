@@ -1,4 +1,4 @@
-"""The newest picture of a live run as a file: array, numbers, image, heat map; and one value of it."""
+"""The newest picture of a live run as a file, or its last: array, numbers, image, heat map; and one value of it."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from grid.schemas.frame_requests import MOST_LEVEL, FrameRequest, LiveField
 from grid.schemas.jobs import JsonObject
 from grid.schemas.media_types import MEDIA_TYPES
 from grid.services import live
+from grid.services.ports import ArtifactStore
 
 router = Router(prefix="/engine/runs", tags=["live runs"])
 
@@ -58,13 +59,14 @@ async def get_field(
     uow: FromDishka[UnitOfWork],
     hub: Hub,
     places: Places,
+    store: FromDishka[ArtifactStore],
     field: Annotated[LiveField, Query(description="Name of the field")] = "temperature",
     level: Annotated[int, Query(ge=0, le=MOST_LEVEL, description="0 for all cells, 1 for half along each axis")] = 0,
     format: Annotated[str, Query(pattern="^(npy|json|vti)$", description="npy, json or vti")] = "json",  # noqa: A002
 ) -> Response:
     """Return the newest picture of a field, with the tick that it shows; at most 65,536 cells as JSON."""
     run, scene = await _find(uow, owner_id, run_id)
-    data = await _ask(hub, places, user.id, run, _request(field, level))
+    data = await _ask(hub, places, store, user.id, run, _request(field, level))
     return await run_in_threadpool(_write, data, scene, format)
 
 
@@ -78,12 +80,13 @@ async def get_heatmap(
     uow: FromDishka[UnitOfWork],
     hub: Hub,
     places: Places,
+    store: FromDishka[ArtifactStore],
     field: Annotated[LiveField, Query(description="Name of the field")] = "temperature",
     width: Annotated[int, Query(ge=16, le=MOST_WIDTH, description="Pixels")] = 512,
 ) -> Response:
     """Draw the newest picture of a field: x to the right, y upwards, the middle plane of a body."""
     run, _ = await _find(uow, owner_id, run_id)
-    data = await _ask(hub, places, user.id, run, _request(field, 0))
+    data = await _ask(hub, places, store, user.id, run, _request(field, 0))
     return await run_in_threadpool(_draw, data, width)
 
 
@@ -95,6 +98,7 @@ async def probe(
     uow: FromDishka[UnitOfWork],
     hub: Hub,
     places: Places,
+    store: FromDishka[ArtifactStore],
     x: Place | None = None,
     y: Place | None = None,
     z: Place | None = None,
@@ -104,16 +108,27 @@ async def probe(
     run, scene = await _find(uow, owner_id, run_id)
     position = tuple(place for place in (x, y, z) if place is not None)
     request = await run_in_threadpool(_aim, scene, position, field)
-    data = await _ask(hub, places, user.id, run, request)
+    data = await _ask(hub, places, store, user.id, run, request)
     return await run_in_threadpool(_probe, data, request)
 
 
-async def _ask(hub: Hub, places: StreamPlaces, user_id: UUID, run: LiveRunRecord, request: FrameRequest) -> bytes:
+async def _ask(
+    hub: Hub, places: StreamPlaces, store: ArtifactStore, user_id: UUID, run: LiveRunRecord, request: FrameRequest
+) -> bytes:
+    """The newest frame of a run, or the last of one that has ended with a result."""
+    if run.result_manifest is not None:
+        return await run_in_threadpool(_encode_result, store, run, request)
     places.take(user_id)  # it holds the run's owner up as a stream does
     try:
         return await ask_frame(hub, run, request)
     finally:
         places.give_back(user_id)
+
+
+def _encode_result(store: ArtifactStore, run: LiveRunRecord, request: FrameRequest) -> bytes:
+    from grid.runtime.live.result_frames import encode_result
+
+    return encode_result(store.open, run.result_manifest or {}, request, run_id=run.id, time_s=run.time_s)
 
 
 def _request(field: LiveField, level: int) -> FrameRequest:

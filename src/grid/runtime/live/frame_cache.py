@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
-from grid.runtime.live.frames import FrameEncoder, QuantisedFrame, Stamp
+from grid.runtime.live.frames import FrameEncoder, FramePasses, QuantisedFrame, Stamp
 from grid.schemas.frame_requests import FrameRequest, LiveField
 from grid.schemas.frames import LEVELS, MAX_RAW_BYTES
 
@@ -61,10 +61,12 @@ class FrameCache:
     Args:
         run: First 8 bytes of the run's id.
         epoch: Of the run's owner.
+        passes: Over a field; None for the compiled ones.
     """
 
     run: bytes
     epoch: int
+    passes: FramePasses | None = None
     made: int = 0  # frames that were quantised
     spent_s: float = 0.0  # processor time of it
     _encoders: dict[FrameRequest, _Encoded] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class FrameCache:
             if len(self._encoders) >= MOST_ENCODERS:
                 del self._encoders[min(self._encoders, key=lambda one: self._encoders[one].asked_at)]
             origin = tuple(first for first, _ in request.region or ())
-            encoder = FrameEncoder(request.field, request.level, bits=request.bits, origin=origin)
+            encoder = FrameEncoder(request.field, request.level, bits=request.bits, origin=origin, passes=self.passes)
             encoded = self._encoders[key] = _Encoded(encoder, now)
         encoded.asked_at = now
         return encoded

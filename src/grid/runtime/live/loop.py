@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
-import numpy as np
-
 from grid.core.errors import GridError, InputError
 from grid.engine.errors import DivergedError
 from grid.engine.live.clock import Clock, plan_clock
@@ -23,7 +21,6 @@ from grid.engine.live.rule_definition import Rule
 from grid.engine.live.scene import Scene
 from grid.engine.live.session import FIELDS, Session
 from grid.engine.live.summary import TickSummary
-from grid.engine.values.operations import FloatArray
 from grid.runtime.live.frame_cache import Picture
 from grid.runtime.live.loop_ports import Channel, InlineKeeper, NoViewers, SnapshotKeeper, Viewers
 from grid.runtime.live.messages import (
@@ -44,6 +41,7 @@ from grid.runtime.live.messages import (
     SampleRow,
     StartRun,
 )
+from grid.runtime.live.outside import blank_outside
 from grid.runtime.live.pacing import Pace, PaceWatch, Speed
 from grid.runtime.live.sampling import RowBuilder, SampleBuilder
 from grid.schemas.frames import FrameFlag
@@ -180,7 +178,7 @@ class LiveLoop:
         if not names:
             return
         known = FIELDS if session.scene.structure is not None else FIELDS[:1]
-        fields = {name: _without_outside(session, session.field(name)) for name in names if name in known}
+        fields = {name: blank_outside(session, session.field(name)) for name in names if name in known}
         flags = FrameFlag.LUMPED if session.summary.model == "lumped" else FrameFlag(0)
         flags |= FrameFlag.CATCHING_UP if self._is_catching_up else FrameFlag(0)
         flags |= FrameFlag.PAUSED if self.pace.is_paused else FrameFlag(0)
@@ -342,15 +340,6 @@ class LiveLoop:
 def find_jitter(lags: Sequence[float]) -> float | None:
     """The lag that 99 of 100 of the last ticks did not exceed [s]; None where there are none."""
     return sorted(lags)[math.ceil(0.99 * len(lags)) - 1] if lags else None
-
-
-def _without_outside(session: Session, field: FloatArray) -> FloatArray:
-    """A field with no value in the cells that are no part of the body."""
-    inside = session.plan.space.inside
-    if inside is None:
-        return field
-    shown: FloatArray = np.where(inside.reshape(field.shape), field, math.nan)
-    return shown
 
 
 def _plain(summary: TickSummary) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from grid.core.errors import GridError, StorageFullError
 from grid.engine.live.session import FIELDS, FieldName, Session
 from grid.runtime.live.messages import SnapshotFile, Snapshotted, StoredFile
+from grid.runtime.live.outside import blank_outside
 from grid.runtime.store import LocalArtifactStore, storage_errors
 
 EVERY_S: Final = 5.0  # [s] between two automatic snapshots, at least
@@ -110,7 +111,7 @@ class SnapshotWriter:
         return Snapshotted(seq, session.tick, applied, file)
 
     def _write_field(self, session: Session, name: FieldName) -> StoredFile:
-        field = np.ascontiguousarray(session.field(name))
+        field = np.ascontiguousarray(blank_outside(session, session.field(name)))
         return self._put(FIELD_FILES[name], lambda file: np.save(file, field, allow_pickle=False), NPY)
 
     def _put(self, name: str, write: Callable[[BinaryIO], None], media_type: str) -> StoredFile:

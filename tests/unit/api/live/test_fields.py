@@ -14,9 +14,10 @@ from tests.support import live_runs
 from grid.api.live import asking
 from grid.runtime.live.field_files import find_cell, write_png
 from grid.runtime.live.frames import Stamp, encode_frame
+from grid.runtime.store import LocalArtifactStore
 from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.frames import decode_frame
-from grid.schemas.live import RunReason
+from grid.schemas.live import CommandKind, RunReason
 from grid.services import live
 
 pytestmark = pytest.mark.jit
@@ -192,3 +193,28 @@ def test_a_field_that_the_run_does_not_have_is_refused(alice, owner):
     answer = alice.get(f"{RUNS}/{owner.run_id}/heatmap.png", params={"field": "stress"})
     thread.join()
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "field")
+
+
+def test_a_run_that_has_ended_shows_the_fields_of_its_result(alice, uow, claim, settings):
+    hollow = np.where(VALUES == 0, np.nan, VALUES)
+    content = io.BytesIO()
+    np.save(content, hollow)
+    key = f"live/{claim.run_id}/1/1-temperature.npy"
+    store = LocalArtifactStore(settings.resolved_artifacts_path)
+    content.seek(0)
+    store.put(key, content)
+    live_runs.send(uow, claim.run_id, CommandKind.STOP)
+    manifest = {"files": [{"name": "temperature.npy", "key": key}], "field_sha256": "ab", "tick": 96}
+    assert live.conclude_run(uow, claim, manifest, tick=96)
+    path = f"{RUNS}/{claim.run_id}"
+
+    answer = alice.get(f"{path}/field", params={"format": "npy"})
+
+    assert (answer.status_code, answer.headers["grid-tick"], answer.headers["grid-time"]) == (200, "96", "3.0")
+    values = np.load(io.BytesIO(answer.content))
+    assert np.isnan(values[0, 0])
+    assert np.nanmax(np.abs(values - hollow)) <= float(answer.headers["grid-error"])
+    assert alice.get(f"{path}/heatmap.png").content.startswith(b"\x89PNG")
+    assert alice.get(f"{path}/probe", params={"x": 0.9, "y": 0.9}).json()["value"] == pytest.approx(961.0, abs=0.01)
+    other = alice.get(f"{path}/field", params={"field": "damage"})
+    assert (other.status_code, "temperature" in other.text) == (422, True)
