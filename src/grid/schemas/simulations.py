@@ -8,7 +8,8 @@ where that takes long, an optional `is_cold()` says so, and they may be called b
 puts kernels into the cache, in a process of its own, once for a data folder or, where there is `needs_compiling()`, in
 one after the other as long as that says so. After it `calibrate()` is called there, where an optional
 `needs_calibration()` says that nobody has measured this machine yet. An optional `use_scenarios(scenarios)` is
-called by the registry with the scenarios that are installed, by name.
+called by the registry with the scenarios that are installed, by name. An optional `describe_fields(params, record)`
+names the fields that its records hold (`grid.schemas.fields`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

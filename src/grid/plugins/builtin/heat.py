@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from grid.engine import Plan, Solution
+    from grid.schemas.fields import RecordField, StoredRecord
 
 _SNAPSHOTS = 16  # fields that a record keeps, at most: enough for a picture of place and time
 _SNAPSHOT_CELLS = 1_000_000  # cells of all snapshots together: a record stays small enough to be kept for every job
@@ -172,6 +173,12 @@ class Heat:
         from grid.plugins.builtin import heat_files
 
         return heat_files.render(names, cast("HeatParams", params), record, folder, self.numerics_version)
+
+    def describe_fields(self, params: BaseModel, record: "StoredRecord") -> "Sequence[RecordField]":
+        """Return the temperature of the body."""
+        from grid.plugins.builtin.heat_fields import describe_fields
+
+        return describe_fields(cast("HeatParams", params), record)
 
 
 class _Watch:

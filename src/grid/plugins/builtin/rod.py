@@ -13,6 +13,8 @@ from grid.schemas.simulations import BatchResult, Estimate, Progress
 if TYPE_CHECKING:
     import numpy as np
 
+    from grid.schemas.fields import RecordField, StoredRecord
+
 _SNAPSHOTS = 16  # of the profile, that a record keeps: as `grid.engine.rods.rods.SNAPSHOTS`, without NumPy
 # Measured on one core of an EPYC server, rounded down; a claim is sized by them, nothing else depends on them.
 _CELL_STEPS_PER_S = 2e9  # [1/s] of the explicit kernel
@@ -77,3 +79,9 @@ class HeatRod:
         from grid.plugins.builtin import rod_files
 
         return rod_files.render(names, cast("RodParams", params), record, folder, self.numerics_version)
+
+    def describe_fields(self, params: BaseModel, record: "StoredRecord") -> "Sequence[RecordField]":
+        """Return the temperature of the rod."""
+        from grid.plugins.builtin.rod_fields import describe_fields
+
+        return describe_fields(cast("RodParams", params), record)

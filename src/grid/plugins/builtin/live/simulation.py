@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from grid.plugins.builtin.live.course import Course
     from grid.plugins.builtin.live.verdict import Verdict
+    from grid.schemas.fields import RecordField, StoredRecord
 
 _DOCUMENT_BYTES = 200_000  # of a record beside its arrays, compressed; a guess on the safe side
 _POINT_S = 0.1  # [s] of a point beside its ticks: scene, plan, first look
@@ -152,6 +153,12 @@ class Live:
 
         files.render(names, cast("LiveParams", params), record, folder, self.numerics_version)
         return None
+
+    def describe_fields(self, params: BaseModel, record: "StoredRecord") -> "Sequence[RecordField]":  # noqa: ARG002
+        """Return the temperature at the end."""
+        from grid.plugins.builtin.live.fields import describe_fields
+
+        return describe_fields(record)
 
 
 class _Watch:
