@@ -1,4 +1,4 @@
-"""`grid jobs`: submit, list, show, logs, watch, cancel, result, stats."""
+"""`grid jobs`: submit, list, show, logs, watch, cancel, result, fields, stats."""
 
 import sys
 from pathlib import Path
@@ -14,6 +14,7 @@ from grid.cli.output import JsonFlag, console, errors, label_text, list_title, p
 if TYPE_CHECKING:
     from grid.client.calls import Filters, JobFilters
     from grid.client.client import GridClient
+    from grid.client.fields import FrameQuery
     from grid.schemas.wire import JobOut, JobPage, JobSummaryOut, JobSummaryPage
 
 app = typer.Typer(name="jobs", no_args_is_help=True, help="Submit jobs and fetch their results.")
@@ -181,6 +182,28 @@ def result(
         path = client.download_result(job_id, out or Path(f"{job_id}.zip"))
         document = {"id": str(job_id), "file": str(path), "bytes": path.stat().st_size}
         show(document, as_json=as_json, view=lambda: f"{path} ({document['bytes']} bytes)")
+
+
+@app.command()
+def fields(
+    job_id: JobId,
+    name: Annotated[str | None, typer.Argument(help="A field; without it, all are listed.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File for the array, as NumPy reads it.")] = None,
+    time: Annotated[str, typer.Option(help="last, all, or a place in the list of times.")] = "last",
+    axis: Annotated[str | None, typer.Option(help="Only the plane normal to x, y or z.")] = None,
+    index: Annotated[int | None, typer.Option(min=0, help="Place of the plane; default the middle.")] = None,
+    max_cells: Annotated[int | None, typer.Option(min=1, help="Reduce to so many values by means; 262,144.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the fields of a job's result, or read one: from what is stored, without solving again."""
+    from grid.cli.job_fields import list_fields, read_field
+
+    with connected() as client:
+        if name is None:
+            list_fields(client, job_id, as_json=as_json)
+        else:
+            query: FrameQuery = {"time": time, "axis": axis, "index": index, "max_cells": max_cells}
+            read_field(client, job_id, name, query, out, as_json=as_json)
 
 
 @app.command()

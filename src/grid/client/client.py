@@ -18,6 +18,7 @@ from grid.client.credentials import LocalCredential
 from grid.client.engine import Engine
 from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError, SweepUnsuccessfulError
 from grid.client.events import Event, EventReader
+from grid.client.fields import AsyncFields, Fields
 from grid.client.folder import read_address
 from grid.client.replays import AsyncReplays, Replays
 from grid.client.sender import LONG, TIMEOUT, UNAUTHORIZED, Sender, TokenSource, name_cause, no_token
@@ -81,6 +82,11 @@ class GridClient(Sender):
     def replays(self) -> Replays:
         """Verbs for replays and branches of live runs."""
         return Replays(self)
+
+    @cached_property
+    def fields(self) -> Fields:
+        """Verbs for the fields of finished jobs."""
+        return Fields(self)
 
     # The verbs that are more than one call; every other is `client.send(calls.VERB(...))`, with a short form below.
 
@@ -273,6 +279,11 @@ class AsyncGridClient:
     def replays(self) -> AsyncReplays:
         """Verbs for replays and branches of live runs."""
         return AsyncReplays(self)
+
+    @cached_property
+    def fields(self) -> AsyncFields:
+        """Verbs for the fields of finished jobs."""
+        return AsyncFields(self)
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".txt": "text/plain; charset=utf-8",
     ".vti": "application/x-vti",
 }
+FRAMES_MEDIA_TYPE = "application/vnd.grid.frames"  # of answers, never of files
 OTHER_MEDIA_TYPE = "application/octet-stream"
 
 

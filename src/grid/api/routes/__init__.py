@@ -6,6 +6,7 @@ from grid.api.routes import (
     alert_rules,
     alerts,
     auth,
+    fields,
     health,
     incidents,
     jobs,
@@ -32,6 +33,7 @@ from grid.api.routes import (
 API_ROUTERS: tuple[Router, ...] = (
     jobs.router,
     results.router,
+    fields.router,
     sweeps.router,
     simulations.router,
     scenarios.router,

@@ -1,5 +1,6 @@
 """The wire models of the job service, shared by the API that answers with them and the client that reads them."""
 
+from grid.schemas.wire.fields import FieldAxisOut, FieldList, FieldOut
 from grid.schemas.wire.jobs import (
     ArtifactList,
     ArtifactOut,
@@ -30,6 +31,9 @@ __all__ = [
     "ArtifactList",
     "ArtifactOut",
     "AuditOut",
+    "FieldAxisOut",
+    "FieldList",
+    "FieldOut",
     "JobLinks",
     "JobOut",
     "JobPage",
