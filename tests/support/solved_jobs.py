@@ -40,12 +40,19 @@ BLOCK = {
     "domain": {"coordinates": "cartesian", "size": [0.1, 0.04, 0.02], "origin": [1.0, 2.0, 3.0]},
     "resolution": {"cells": [8, 4, 3], "steps": 10, "end_time": 30.0},
 }
+STEADY = {
+    **WALL,
+    "steady": True,
+    "temperature_unit": "relative",
+    "boundaries": {"x_min": {"type": "temperature", "value": 1.0}, "x_max": {"type": "temperature", "value": 0.0}},
+}
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "rod": ("heat-rod", {"time_steps": 5, "spatial_steps": 21}),
     "wall": ("heat", {"problem": WALL, "outputs": 2}),
     "plate": ("heat", {"problem": PLATE, "outputs": 3}),
     "masked": ("heat", {"problem": MASKED, "outputs": 3}),
     "block": ("heat", {"problem": BLOCK, "outputs": 2}),
+    "steady": ("heat", {"problem": STEADY}),
     "live": ("live", {"scenario": "overload", "cells": [64], "until_s": 2.0}),
     "noop": ("noop", {"payload_bytes": 8}),
 }

@@ -79,6 +79,14 @@ def test_the_body_is_that_of_the_engine_in_any_rows(read):
     assert read("plate")[0].body is None
 
 
+def test_a_steady_state_has_one_time_and_a_relative_temperature_says_so(read):
+    field, values = read("steady")
+
+    assert ([part.time_s for part in field.parts], field.is_complete) == ([0.0], True)
+    assert (field.title, field.unit) == ("Temperature from any zero", "K")
+    np.testing.assert_allclose(values[0], np.linspace(1.0, 0.0, 19)[1::2], atol=1e-9)
+
+
 def test_a_live_point_has_its_last_field(read):
     field, values = read("live")
     kept = read_row(solve("live").record)
