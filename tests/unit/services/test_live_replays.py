@@ -146,6 +146,7 @@ def test_a_branch_leaves_its_parent_alone_and_is_identical_where_nothing_is_chan
 
     row = words.get(uow, made[0].id)
     assert (row.parent_id, row.state, row.tick) == (run_id, RunState.QUEUED, row.parent_tick)
+    assert row.body == words.get(uow, run_id).body is not None
     assert 40 < row.parent_tick <= 61
     child, carrier = carry(uow, store, parent.tick)
 

@@ -221,7 +221,7 @@ class MonitorApp(App[None]):
         if picture is not None and run is not None:
             is_grey = self.state.status.link != "live"
             self._lines("range").show([views.range_line(picture, run.unit, is_grey=is_grey)])
-            self._lines("worst").show([views.worst_line(picture, run.unit, is_known=bool(run.size))])
+            self._lines("worst").show([views.worst_line(picture, run)])
 
     def _redraw(self) -> None:
         """Draw the newest frame again, for another view."""

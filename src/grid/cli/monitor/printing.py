@@ -123,7 +123,7 @@ def _print_picture(look: Look, printer: _Printer) -> None:
     printer.line(_range(picture, run.unit, has_colours=printer.has_colours, is_grey=style.is_grey))
     for line in trim(picture.keys):
         printer.texts(list(characters.style_line(line, style)))
-    worst = views.worst_line(picture, run.unit, is_known=bool(run.size))
+    worst = views.worst_line(picture, run)
     if not printer.has_colours:
         worst = tuple((text.replace(MARKS[WORST], PLAIN_MARKS[WORST]), name) for text, name in worst)
     printer.line(worst)

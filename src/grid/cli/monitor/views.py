@@ -1,9 +1,11 @@
 """Lines of the monitor's parts, from what is known of the run."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from grid.cli.monitor.palette import MAP_OF_FIELD, STEPS, colours
 from grid.cli.monitor.picture import CURSOR, MARKS, WORST, Picture
+from grid.cli.monitor.source import Run
 from grid.cli.monitor.spans import Line, Span
 from grid.cli.monitor.state import TRENDS, MonitorState, Trend
 from grid.cli.monitor.texts import (
@@ -116,21 +118,29 @@ def range_line(picture: Picture, unit: str, *, is_grey: bool = False) -> Line:
     return tuple(spans)
 
 
-def worst_line(picture: Picture, unit: str, *, is_known: bool) -> Line:
-    """The worst value and the one at the cursor, with their places."""
+def worst_line(picture: Picture, run: Run) -> Line:
+    """The worst value and the one at the cursor, with their places along the axes of more than one cell."""
+
+    def tell(mark: int, value: float, place: Sequence[float]) -> str:
+        where = place_text(find_shown(place, run.cells), is_known=bool(run.size))
+        return f"{MARKS[mark]} {field_value(picture.field, value, run.unit)} @ {where}"
+
     spans: list[Span] = []
     if picture.worst is not None and not picture.is_even:
-        value, place = picture.worst
-        spans.append(
-            (f"{MARKS[WORST]} {field_value(picture.field, value, unit)} @ {place_text(place, is_known=is_known)}", "")
-        )
+        spans.append((tell(WORST, *picture.worst), ""))
     if picture.probed is not None:
-        value, place = picture.probed
-        text = f"{MARKS[CURSOR]} {field_value(picture.field, value, unit)} @ {place_text(place, is_known=is_known)}"
+        text = tell(CURSOR, *picture.probed)
         spans += [GAP, (text, "accent")] if spans else [(text, "accent")]
     if picture.note:
         spans += [GAP, (picture.note, "dim")]
     return tuple(spans)
+
+
+def find_shown(place: Sequence[float], cells: Sequence[int]) -> tuple[float, ...]:
+    """A place along the axes that have more than one cell; all of it where the cells are not known."""
+    if len(cells) < len(place):
+        return tuple(place)
+    return tuple(part for part, count in zip(place, cells, strict=False) if count > 1) or tuple(place)
 
 
 def trends(state: MonitorState, width: int) -> Line:
