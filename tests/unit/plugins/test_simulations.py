@@ -1,9 +1,11 @@
 """What every simulation promises, tried on each one that is installed."""
 
 import importlib.util
+import io
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 
 import jsonschema
@@ -12,8 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.doubles.artifacts import MemoryArtifactStore
 
 from grid.plugins.registry import Registry, load_registry
+from grid.runtime.field_frames import measure_field, require_readable
+from grid.runtime.packs import write_pack
+from grid.runtime.records import open_record
+from grid.schemas.fields import DescribesFields
 from grid.schemas.jobs import Reason
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "plugin" / "cooling_cup.py"
@@ -154,6 +161,31 @@ def test_render_makes_every_file_and_only_what_was_asked_for(simulation, tmp_pat
         assert sorted(path.name for path in folder.iterdir()) == sorted(names)
         assert all(path.stat().st_size > 0 for path in folder.iterdir())
         assert sha256 in {None, solved.outcomes[0].field_sha256}
+
+
+def test_fields_are_in_the_record_as_they_are_described(simulation, tmp_path):
+    """Finite in the body, of rising times, with axes in their order; and described without their values."""
+    if not isinstance(simulation, DescribesFields):
+        return
+    point = points_of(simulation)[1]
+    solved = simulation.solve([point], keep_all)
+    records = solved.records if isinstance(solved.records, np.ndarray) else np.array([solved.records[0]])
+    path = tmp_path / "pack.npy"
+    (entry,) = write_pack(path, "pack.npy", records)
+    store = MemoryArtifactStore()
+    store.put("pack.npy", io.BytesIO(path.read_bytes()))
+    with open_record(store, entry) as record:
+        fields = simulation.describe_fields(point, record)
+        assert len({field.name for field in fields}) == len(fields) >= 1
+        for field in fields:
+            require_readable(record, field)
+            times = [part.time_s for part in field.parts]
+            assert times == sorted(set(times))
+            assert all(math.isfinite(time) for time in times)
+            assert [axis.name for axis in field.axes] == list("xyz"[: len(field.axes)])
+            assert re.fullmatch("[a-z][a-z0-9_-]{0,63}", field.name)
+            figures = measure_field(record, field)
+            assert figures.low <= figures.high
 
 
 def test_rendered_files_are_well_formed(simulation, tmp_path):
