@@ -23,6 +23,7 @@ from benchmarks.live.service import (
 from benchmarks.service import Service
 from grid.client.client import GridClient
 from grid.client.engine import Engine
+from grid.core.errors import GridError
 
 CELLS, RATE = 64, 30.0
 KILLS_A_RUN = 2
@@ -56,7 +57,12 @@ def measure(service: Service, *, children: int, workers: int, seed: int = 1) -> 
         with connected(service) as client:
             for victim, kills in (("child", children), ("worker", workers)):
                 for done in range(0, kills, KILLS_A_RUN):
-                    _kill_one(service, client, found, draw, victim, min(kills - done, KILLS_A_RUN))
+                    try:
+                        _kill_one(service, client, found, draw, victim, min(kills - done, KILLS_A_RUN))
+                    except (GridError, TimeoutError) as error:  # say what the service knows of it
+                        (newest,) = client.engine.list(limit=1).items
+                        events = [f"{one.tick} {one.kind} {one.payload}" for one in client.engine.events(newest.id)]
+                        raise RuntimeError(f"{victim} {done}: {newest}\n" + "\n".join(events[-30:])) from error
     finally:
         for spare in found.spares:
             spare.terminate()

@@ -93,8 +93,8 @@ class LiveLoop:
         self._shown: dict[str, float | None] = {}
         self._events: list[LiveEvent] = []
         self._uncommitted: dict[int, LiveCommand] = {}  # proposed, not in the database yet
-        near = start.until + MOST_LEAD  # later ones of the log were scheduled, and let others pass
-        self._last_proposed = max((tick for one in start.log if (tick := one.tick or 0) <= near), default=0)
+        # Those that were scheduled for a time let others pass; all others keep their order, however far ahead they are.
+        self._last_proposed = max((one.tick or 0 for one in start.log if one.at_s is None), default=0)
         self._looked = self._told = clock()
         self._lags: deque[float] = deque(maxlen=MOST_LAGS)
         self._stop: EndReason | None = None

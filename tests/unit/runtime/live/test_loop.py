@@ -201,13 +201,23 @@ def test_a_command_that_comes_while_a_run_catches_up_takes_effect_at_no_tick_tha
     log = (
         LiveCommand(2, "event", OVERLOAD, channel.proposed[2]),
         LiveCommand(4, "event", BURST, first.tick + 5),  # had its tick, and was not reached
-        LiveCommand(5, "event", OVERLOAD, 90_000),  # scheduled for much later
+        LiveCommand(5, "event", OVERLOAD, 90_000, at_s=22_500.0),  # scheduled for much later
     )
     script = [(0.0, propose(6, BURST)), (3.0, control(7, "stop"))]
     ended, other = run(script, saved=saved.data, log=log, until=first.tick)
     assert first.tick + 5 <= other.proposed[6] <= first.tick + 8
     assert ended.tick > other.proposed[6]
     assert [event.payload["seq"] for event in other.events("applied")] == [2, 4, 6]
+
+
+def test_a_command_keeps_its_order_behind_one_whose_tick_was_far_ahead_of_what_was_shown() -> None:
+    """As where commits were slow when the owner before went: its last ticks were not told, and its lead was long."""
+    first, channel = run([(0.2, control(1, "checkpoint")), (1.0, control(3, "stop"))])
+    (saved,) = [message for message in channel.sent if isinstance(message, Saved)]
+    log = (LiveCommand(2, "event", OVERLOAD, first.tick + 30),)
+    _, other = run([(0.0, propose(6, BURST)), (4.0, control(7, "stop"))], saved=saved.data, log=log, until=first.tick)
+    assert other.proposed[6] >= first.tick + 30
+    assert [event.payload["seq"] for event in other.events("applied")] == [2, 6]
 
 
 def test_what_the_state_refuses_is_told_and_changes_nothing() -> None:
