@@ -1,4 +1,4 @@
-"""The passes of `frame_kernels` that make codes, in NumPy and to the same bytes, for processes that load no Numba."""
+"""The passes of `frame_kernels` in NumPy, for processes that load no Numba; codes are the same bytes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,3 +35,27 @@ def predict(codes: Codes, out: NDArray[np.uint8]) -> None:
         folded = ((signed << 1) ^ (signed >> 15)).view(np.uint16)
         low[...] = folded & 0xFF
         high[...] = folded >> 8
+
+
+def reduce(values: FloatArray, factor: int, kind: int, out: FloatArray) -> None:
+    """Write one value for each block of cells; see `frame_kernels.reduce`.
+
+    Means may differ in their last bits; of two values of largest magnitude the positive one is taken.
+    """
+    if kind == 0:
+        known = ~np.isnan(values)
+        counts = _fold(np.add, known.astype(np.float64), factor)
+        counts[counts == 0.0] = np.nan
+        np.divide(_fold(np.add, np.where(known, values, 0.0), factor), counts, out=out)
+        return
+    out[...] = _fold(np.fmax, values, factor)
+    if kind == 2:
+        low = _fold(np.fmin, values, factor)
+        np.copyto(out, low, where=-low > out)
+
+
+def _fold(combine: np.ufunc, values: FloatArray, factor: int) -> FloatArray:
+    """Combine the values of each block of `factor` cells along each axis."""
+    for axis, cells in enumerate(values.shape):
+        values = combine.reduceat(values, np.arange(0, cells, factor), axis=axis)
+    return values

@@ -139,7 +139,7 @@ class QuantisedFrame:
 
 
 class FramePasses(Protocol):
-    """The two passes over a field that make its codes: `frame_kernels`, or `frame_passes` without Numba."""
+    """The passes over a field that make its codes: `frame_kernels`, or `frame_passes` without Numba."""
 
     def quantise(
         self, values: FloatArray, offset: float, inverse: float, missing: int, codes: Any, extremes: FloatArray, /
@@ -149,6 +149,10 @@ class FramePasses(Protocol):
 
     def predict(self, codes: Any, out: Any, /) -> None:
         """Write the differences of codes from their prediction."""
+        ...
+
+    def reduce(self, values: FloatArray, factor: int, kind: int, out: FloatArray, /) -> None:
+        """Write one value for each block of cells."""
         ...
 
 
@@ -209,7 +213,7 @@ class FrameEncoder:
             FieldError: A value is infinite or above 1e30, not a state where states are shown, or the frame is larger
                 than 8 MiB or than 65,535 cells along an axis.
         """
-        shown = reduce_field(values, self.name, self.level, mask)
+        shown = reduce_field(values, self.name, self.level, mask, self._passes)
         planes = find_planes(shown.shape)
         if max(shown.shape) > MAX_SIZE or 2 * shown.size > MAX_RAW_BYTES:
             raise FieldError("values", f"at most {MAX_SIZE} cells an axis, {MAX_RAW_BYTES // 2} in all, in a frame")
@@ -288,7 +292,13 @@ def encode_frame(
     return encoder.quantise(values, stamp, mask).pack(codec)
 
 
-def reduce_field(values: FloatArray, name: FieldName, level: int, mask: NDArray[np.bool_] | None = None) -> FloatArray:
+def reduce_field(
+    values: FloatArray,
+    name: FieldName,
+    level: int,
+    mask: NDArray[np.bool_] | None = None,
+    passes: FramePasses | None = None,
+) -> FloatArray:
     """Reduce a field to a level: temperatures by mean, stress by the value of largest magnitude, others by maximum.
 
     Args:
@@ -296,6 +306,7 @@ def reduce_field(values: FloatArray, name: FieldName, level: int, mask: NDArray[
         name: Name of the field.
         level: 0, 1 or 2: blocks of 1, 2 or 4 cells along each axis; those at the end may be smaller.
         mask: True in cells that have a value; a block without one is NaN.
+        passes: Over the field; None for the compiled ones.
 
     Raises:
         FieldError: The values or the mask are of another shape.
@@ -309,12 +320,11 @@ def reduce_field(values: FloatArray, name: FieldName, level: int, mask: NDArray[
         array = np.where(mask, array, np.nan)
     if level == 0:
         return array
-    from grid.runtime.live.frame_kernels import reduce
-
     factor = LEVELS[level]
     out = np.empty([-(-cells // factor) for cells in array.shape])
     planes = find_planes(array.shape)
-    reduce(array.reshape(planes), factor, _REDUCTIONS[name], out.reshape([-(-cells // factor) for cells in planes]))
+    blocks = out.reshape([-(-cells // factor) for cells in planes])
+    (passes or _compiled_passes()).reduce(array.reshape(planes), factor, _REDUCTIONS[name], blocks)
     return out
 
 

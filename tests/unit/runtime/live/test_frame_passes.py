@@ -1,5 +1,8 @@
 """The passes without Numba: the bytes of the compiled ones, and of the shared fixtures."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,3 +61,42 @@ def test_a_field_larger_than_what_is_treated_at_once_has_no_seam(monkeypatch):
     monkeypatch.setattr(frame_passes, "ROWS_AT_ONCE", 70)
 
     assert FrameEncoder("temperature", passes=frame_passes).quantise(values, STAMP).raw == whole
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    values=hnp.arrays(
+        np.float64, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7), elements=st.integers(-9, 9) | st.just(np.nan)
+    ),
+    factor=st.sampled_from([2, 4]),
+    kind=st.sampled_from([0, 1, 2]),
+)
+def test_blocks_are_those_of_the_compiled_pass(values, factor, kind):
+    found = []
+    for passes in (frame_kernels, frame_passes):
+        found.append(np.empty([-(-cells // factor) for cells in values.shape]))
+        passes.reduce(values, factor, kind, found[-1])
+    if kind == 2:  # of equal magnitudes either may be taken
+        found = [np.abs(one) for one in found]
+
+    np.testing.assert_allclose(*found, rtol=1e-14, atol=1e-14)
+
+
+def test_the_value_of_largest_magnitude_keeps_its_sign():
+    out = np.empty((1, 1, 2))
+    frame_passes.reduce(np.array([[[1.0, -3.0, 2.0, np.nan]]]), 2, 2, out)
+
+    np.testing.assert_array_equal(out, [[[-3.0, 2.0]]])
+
+
+def test_no_level_loads_numba():
+    code = """
+import sys
+import numpy as np
+from grid.runtime.live import frame_passes
+from grid.runtime.live.frames import FrameEncoder, Stamp
+for level in (0, 1, 2):
+    FrameEncoder("stress", level, passes=frame_passes).quantise(np.eye(9), Stamp(0, 0.0))
+assert not {"numba", "llvmlite", "scipy"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
