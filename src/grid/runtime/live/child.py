@@ -13,6 +13,7 @@ from pathlib import Path
 from grid.core.errors import GridError, InputError, StorageFullError
 from grid.core.logging import get_logger
 from grid.engine.errors import CheckpointError, DivergedError
+from grid.engine.live.events import Burst
 from grid.engine.live.session import Session
 from grid.engine.version import compute_numerics_version
 from grid.runtime.live.loop import LiveLoop
@@ -24,6 +25,7 @@ from grid.runtime.store import LocalArtifactStore
 log = get_logger(__name__)
 
 SWITCH_S = 5e-4  # [s] after which a thread that encodes or stores lets the loop go on: a tenth of Python's own
+WARM_RADIUS, WARM_POWER = 0.1, 1.0  # of the longest side, [W]
 WARM_TICKS = 2  # [-] the second of them releases what the first took
 UNPACED_NICE = 10  # of a run without a pace: it takes what others leave
 
@@ -111,9 +113,21 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
 
 
 def _warm_up(session: Session) -> None:
-    """Load what ticks need, on a fork that is dropped: else the first ones are late, and on a cold machine by far."""
+    """Load what ticks need, on forks that are dropped: else the first ones are late, and on a cold machine by far.
+
+    A run of the lumped model may have to leave it at any tick: compiling the field's kernels then would take so long
+    that its supervisor takes it for frozen.
+    """
+    domain = session.scene.problem.domain
+    middle = tuple(start + 0.5 * side for start, side in zip(domain.origin, domain.size, strict=True))
+    burst = Burst(middle, WARM_RADIUS * max(domain.size), WARM_TICKS * session.clock.tick, power=WARM_POWER)
     with suppress(DivergedError):  # the run says so itself
         session.fork().advance(WARM_TICKS)
+        field = session.fork()
+        field.choose_model("diffusive")
+        with suppress(GridError):  # the scene has no room for it: then no burst comes
+            field.apply(burst)
+        field.advance(WARM_TICKS)
 
 
 def _open_viewers(start: StartRun) -> FramePublisher | None:
