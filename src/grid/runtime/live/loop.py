@@ -135,7 +135,8 @@ class LiveLoop:
         for command in self._start.log:
             if command.seq not in known and (command.tick or 0) >= before:
                 self._execute(command)
-        while self.session.tick < self._start.until and self._stop is None:
+        is_new = self._start.epoch <= 1  # nobody was shown a tick that a stop would take back
+        while self.session.tick < self._start.until and not (is_new and self._stop is not None):
             self._advance()
             self._drain(0.0)
             self._tell()
@@ -143,11 +144,12 @@ class LiveLoop:
         self._is_catching_up = False
         if self._start.epoch > 1 or self._start.until > before:
             self._note("resumed", "run", {"from_tick": before, "to_tick": self.session.tick}, "wall")
-        now = self._now()
+        now, steps = self._now(), self.pace.steps
         self.pace = Pace.start(
             now, tick_s=self.pace.tick_s, rate=self.pace.rate, speed=self.pace.speed, tick=self.session.tick,
             is_paused=self.pace.is_paused,
         )  # fmt: skip
+        self.pace = self.pace.step(steps) if steps else self.pace  # asked for meanwhile
         self._channel.send(CaughtUp(self.session.tick, self.pace.is_paused))
         if self._start.waiting:
             self._channel.send(Proposed({command.seq: self._propose(command, 0) for command in self._start.waiting}))

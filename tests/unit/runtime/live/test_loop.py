@@ -220,6 +220,18 @@ def test_a_command_keeps_its_order_behind_one_whose_tick_was_far_ahead_of_what_w
     assert [event.payload["seq"] for event in other.events("applied")] == [2, 6]
 
 
+def test_steps_that_are_asked_for_while_a_run_catches_up_are_taken_afterwards() -> None:
+    script = [(0.0, control(1, "step", ticks=5)), (9.0, control(2, "stop"))]
+    ended, _ = run(script, until=30, is_paused=True, epoch=2)
+    assert ended.tick == 35
+
+
+@pytest.mark.parametrize(("epoch", "is_early"), [(1, True), (2, False)])
+def test_a_stop_takes_back_no_tick_that_was_shown(epoch: int, is_early: bool) -> None:
+    ended, _ = run([(0.0, control(1, "stop"))], until=30, epoch=epoch)  # under the first epoch nobody has seen any
+    assert (ended.tick < 30) is is_early
+
+
 def test_what_the_state_refuses_is_told_and_changes_nothing() -> None:
     script = [
         (0.2, Propose((LiveCommand(1, "end-event", {"seq": 77}),))), (0.4, control(2, "step", ticks=3)),
