@@ -28,7 +28,9 @@ from grid.runtime.live.messages import (
     RunStarted,
     Sample,
     SampleRow,
+    Snapshotted,
     StartRun,
+    StoredFile,
 )
 from grid.runtime.processes import ExitReason
 from grid.schemas.live import SAMPLE_METRICS, CommandKind, RunReason, RunState
@@ -202,6 +204,7 @@ def test_a_silent_child_is_taken_for_frozen_and_replaced_but_not_in_a_pause(
     assert child.was_killed
     again = worker.begin(1)
     seq = worker.send(CommandKind.PAUSE)
+    wait_until(lambda: worker.told(again, Control), "the pause was handed on")
     again.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), {"seq": seq, "paused": True}, "wall"),), None))
     worker.wait_for(RunState.PAUSED)
     time.sleep(0.8)
@@ -215,8 +218,6 @@ def test_a_start_has_a_limit(worker: Worker, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_pause_that_lasts_gives_the_process_back(worker: Worker, monkeypatch: pytest.MonkeyPatch):
-    from grid.runtime.live.messages import Snapshotted, StoredFile
-
     monkeypatch.setattr(live_runs, "PARK_AFTER_S", 0.2)
     child = worker.begin()
     seq = worker.send(CommandKind.PAUSE)
@@ -309,3 +310,81 @@ def test_a_run_without_a_pace_counts_for_a_fixed_share_and_a_paused_one_for_none
     child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), {"seq": seq, "paused": True}, "wall"),), None))
     worker.wait_for(RunState.PAUSED)
     assert worker.supervisor.cores == 0.0
+
+
+def test_a_stop_that_a_child_took_up_before_it_died_is_told_to_the_next_one(worker: Worker):
+    child = worker.begin()
+    seq = worker.send(CommandKind.STOP)
+    wait_until(lambda: worker.told(child, Control), "the stop was handed on")
+    state = {"seq": seq, "kind": "stop", "paused": False, "speed": 1.0}
+    child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), state, "wall"),), None))
+    wait_until(lambda: _outcome(worker, seq) == ("applied", None), "the stop had its outcome")
+    child.die()
+    _start_of(worker, 1)
+    again = worker.child(1)
+    wait_until(lambda: worker.told(again, Control), "the stop was handed on again")
+    assert [one.command.kind for one in worker.told(again, Control)] == ["stop"]
+    again.say(RunStarted(4, "rkl2", 64, 0.01, {}, "cpu-1"), CaughtUp(4, False), RunEnded(4, "stopped_by_user", "", "a"))
+    assert worker.wait_for(RunState.STOPPED).reason is RunReason.STOPPED_BY_USER
+
+
+def test_a_child_that_is_frozen_in_a_pause_is_replaced_once_it_leaves_a_command_unanswered(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    child = worker.begin()
+    seq = worker.send(CommandKind.PAUSE)
+    wait_until(lambda: worker.told(child, Control), "the pause was handed on")
+    child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), {"seq": seq, "paused": True}, "wall"),), None))
+    worker.wait_for(RunState.PAUSED)
+    monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.3)
+    monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
+    time.sleep(0.5)
+    assert not child.was_killed
+    worker.send(CommandKind.RESUME)
+    assert not _start_of(worker, 1).is_paused
+    assert child.was_killed
+
+
+def test_a_checkpoint_has_its_outcome_when_it_is_stored_or_could_not_be(worker: Worker):
+    child = worker.begin()
+    seqs = [worker.send(CommandKind.CHECKPOINT) for _ in range(2)]
+    for seq in seqs:
+        state = {"seq": seq, "kind": "checkpoint", "paused": False, "speed": 1.0}
+        child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), state, "wall"),), None))
+    file = StoredFile("state-4", f"live/{worker.run.id}/1/1-state-4", 10, "ab" * 32)
+    child.say(Snapshotted(seqs[0], 4, 0, file), Snapshotted(seqs[1], 4, 0, None, "No space is left."))
+    wait_until(lambda: _outcome(worker, seqs[1]) == ("refused", "No space is left."), "the second was refused")
+    assert _outcome(worker, seqs[0]) == ("applied", None)
+    assert [event.key for event in _events(worker, "refused")] == [str(seqs[1])]
+
+
+def test_what_a_run_has_said_is_stored_before_its_end_though_a_write_is_under_way(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    child = worker.begin()
+    seq = worker.send(CommandKind.STOP)
+    wait_until(lambda: worker.told(child, Control), "the stop was handed on")
+    real = LiveLedger.record
+
+    def record(self: LiveLedger, *given: Any) -> Any:
+        time.sleep(0.2)  # a database that is busy
+        return real(self, *given)
+
+    monkeypatch.setattr(LiveLedger, "record", record)
+    state = {"seq": seq, "kind": "stop", "paused": False, "speed": 1.0}
+    child.say(
+        Looked((LiveEvent(3, 192, 0.1, "switch", "lumped", {"reason": "calm"}),), None),
+        Looked((LiveEvent(4, 256, 0.1, "state", str(seq), state, "wall"),), None),
+        RunEnded(4, "stopped_by_user", "", "ab"),
+    )
+    worker.wait_for(RunState.STOPPED)
+    assert _outcome(worker, seq) == ("applied", None)
+
+
+def _outcome(worker: Worker, seq: int) -> tuple[str | None, str | None]:
+    command = live.get_command(worker.uow, owner_id=None, run_id=worker.run.id, seq=seq)
+    return command.outcome, command.reason
+
+
+def _events(worker: Worker, kind: str) -> list[Any]:
+    return list(live.read_events(worker.uow, owner_id=None, run_id=worker.run.id, kinds=[kind]))

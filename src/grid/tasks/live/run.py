@@ -5,19 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from grid.core.storable import storable_text
 from grid.database.live_commands import CommandSettlement, LiveCommandRecord
 from grid.database.live_events import NewLiveEvent
 from grid.database.live_samples import Sample
-from grid.runtime.live.messages import LiveCommand, LiveEvent, SampleRow, SnapshotFile, StartRun
+from grid.runtime.live.messages import LiveCommand, LiveEvent, SampleRow, SnapshotFile, Snapshotted, StartRun
 from grid.schemas.live import EventOrigin, RunClaim
 from grid.services.live import ClaimedRun, ResumeLog
 from grid.services.live.limits import UNPACED_SHARE
 from grid.services.live.pyramid import MetricSpan, pack_spans
 from grid.tasks.children import Child
 
+MOST_REASON = 500  # characters
 COMMITS = 50  # of the last ticks of commands, whose durations decide the lead
 MOST_LEAD = 8  # ticks
 FROZEN_S, FROZEN_PRICES, FROZEN_INTERVALS = 5.0, 20.0, 3.0  # without a tick
+FINISH_LIMIT_S = 300.0  # [s] for a result, on a slow disk
 LOAD_EVERY_S = 5.0  # [s] between two measurements of the load
 LOAD_WINDOW_S = 60.0  # [s] over which it is averaged
 
@@ -45,10 +48,13 @@ class HeldRun:
     is_paused: bool = False
     has_ended: bool = False  # its last message has come
     is_parking: bool = False
+    must_stop: bool = False  # its child is told, because no command does it any more
+    is_ending: bool = False  # the child writes the result
     paused_at: float = 0.0
     platform: str = ""
     tick: int = 0
     heard_at: float = 0.0
+    asked_at: float | None = None  # when the child was sent the first message that it has not answered
     sent: set[int] = field(default_factory=set)  # numbers of commands that the child has
     proposed: int = 0  # answers of ticks that are being committed
     commits: deque[float] = field(default_factory=lambda: deque(maxlen=COMMITS))
@@ -81,7 +87,9 @@ class HeldRun:
         return min(MOST_LEAD, 1 + int(slow * self.claimed.run.rate * self.speed))
 
     def frozen_s(self) -> float:
-        """How long the child may be silent while it ticks [s]."""
+        """How long the child may be silent while it ticks, or writes its result [s]."""
+        if self.is_ending:
+            return FINISH_LIMIT_S
         run = self.claimed.run
         interval = 0.0 if self.speed is None else 1.0 / (run.rate * self.speed)
         return max(FROZEN_S, FROZEN_PRICES * run.price_s, FROZEN_INTERVALS * interval)
@@ -154,10 +162,20 @@ def make_settlement(event: LiveEvent) -> CommandSettlement | None:
     seq = event.payload.get("seq")
     if event.kind not in {"applied", "refused", "state"} or not isinstance(seq, int) or seq < 1:
         return None
+    if event.kind == "state" and event.payload.get("kind") == "checkpoint":
+        return None  # it is taken, and has its outcome when it is stored
     if event.kind == "refused":
         return CommandSettlement(seq, event.tick, "refused", reason=str(event.payload["reason"]))
     found: dict[str, Any] = dict(event.payload["effective"]) if event.kind == "applied" else dict(event.payload)
     return CommandSettlement(seq, event.tick, "applied", effective=found)
+
+
+def make_checkpoint_settlement(message: Snapshotted) -> CommandSettlement:
+    """The outcome of a command that asked for a state to be stored."""
+    if message.file is None:
+        reason = storable_text(message.failure, MOST_REASON) or "it could not be stored"
+        return CommandSettlement(message.seq, message.tick, "refused", reason=reason)
+    return CommandSettlement(message.seq, message.tick, "applied", effective={"tick": message.tick})
 
 
 def make_event(event: LiveEvent) -> NewLiveEvent:

@@ -29,11 +29,19 @@ from grid.runtime.live.messages import (
 )
 from grid.runtime.messages import ChildReady
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import RunClaim, RunReason
+from grid.schemas.live import CommandKind, RunClaim, RunReason
 from grid.services.live import ClaimedRun, EventConflictError
 from grid.tasks.children import Child, Factory
 from grid.tasks.live.ledger import LiveLedger
-from grid.tasks.live.run import HeldRun, make_command, make_event, make_sample, make_settlement, make_start
+from grid.tasks.live.run import (
+    HeldRun,
+    make_checkpoint_settlement,
+    make_command,
+    make_event,
+    make_sample,
+    make_settlement,
+    make_start,
+)
 from grid.tasks.live.writer import LiveWriter
 
 log = get_logger(__name__)
@@ -113,6 +121,8 @@ class LiveRuns:
 
     def _on_start_read(self, run: HeldRun, resume: Any, waiting: Any) -> None:
         run.start = make_start(run.claimed, resume, waiting, self._socket_of(run.claim))
+        # A stop that the child before has taken up is no longer among those that wait.
+        run.must_stop = run.claimed.run.wanted == "stop" and all(one.kind is not CommandKind.STOP for one in waiting)
         run.sent |= {command.seq for command in run.start.waiting}
         self._send_start(run)
 
@@ -120,6 +130,8 @@ class LiveRuns:
         if run.is_ready and run.start is not None and run.child is not None and not run.has_ended:
             run.child.send(run.start)
             run.start = None
+            if run.must_stop:
+                self._ask(run, Control(LiveCommand(0, "stop", {})))
             self.read_commands(run)
 
     def _on_readable(self, run: HeldRun) -> None:
@@ -135,7 +147,7 @@ class LiveRuns:
             self._on_child_ended(run)
 
     def _on_message(self, run: HeldRun, message: object) -> None:
-        run.heard_at = time.monotonic()
+        run.heard_at, run.asked_at = time.monotonic(), None
         if isinstance(message, ChildReady):
             run.is_ready = True
             self._changed()
@@ -205,12 +217,18 @@ class LiveRuns:
         physical = tuple(make_command(command) for command in new if command.kind.is_physical)
         if run.child is not None:
             if physical:
-                run.child.send(Propose(physical, run.lead))
+                self._ask(run, Propose(physical, run.lead))
             for command in new:
                 if not command.kind.is_physical:
-                    run.child.send(Control(make_command(command)))
+                    self._ask(run, Control(make_command(command)))
         if run.must_read:
             self.read_commands(run)
+
+    def _ask(self, run: HeldRun, message: Propose | Control) -> None:
+        """Send what a child answers; one that does not, in a pause as well, is frozen."""
+        if run.child is not None:
+            run.child.send(message)
+            run.asked_at = time.monotonic() if run.asked_at is None else run.asked_at
 
     def _commit(self, run: HeldRun, ticks: dict[int, int]) -> None:
         started = time.monotonic()
@@ -229,8 +247,8 @@ class LiveRuns:
     # -- events, samples, snapshots ----------------------------------------------------------------------------------
 
     def _on_looked(self, run: HeldRun, looked: Looked) -> None:
-        if looked.sample is not None:
-            run.tick = max(run.tick, looked.sample.last)
+        if looked.sample is not None and looked.sample.last > run.tick:
+            run.tick, run.paused_at = looked.sample.last, time.monotonic()  # in a pause: steps, which are not cut off
         was_paused = run.is_paused
         for event in looked.events:
             settlement = make_settlement(event)
@@ -238,6 +256,7 @@ class LiveRuns:
                 run.settlements.append(settlement)
             if event.kind == "state":
                 run.is_paused = bool(event.payload.get("paused"))
+                run.is_ending |= event.payload.get("kind") == "stop"
             elif settlement is None:
                 run.events.append(make_event(event))
         run.rows += [make_sample(row) for row in looked.rows]
@@ -253,8 +272,6 @@ class LiveRuns:
         if run.is_recording or not (run.events or run.settlements):
             return
         run.is_recording = True
-        events, run.events = run.events, []
-        settlements, run.settlements = run.settlements, []
 
         def done(recorded: object) -> None:
             run.is_recording = False
@@ -264,14 +281,29 @@ class LiveRuns:
             self._on_written()
             self._record(run)
 
-        self._call(run, lambda: self._ledger.record(run.claim, events, settlements), done)
+        self._write_said(run, done)
+
+    def flush(self, run: HeldRun) -> None:
+        """Have all that a run has said written before what is submitted next: its end, or a state that follows it."""
+        if run.events or run.settlements:
+            self._write_said(run)
+
+    def _write_said(self, run: HeldRun, then: Callable[[Any], None] = lambda _: None) -> None:
+        events, run.events = run.events, []
+        settlements, run.settlements = run.settlements, []
+        self._call(run, lambda: self._ledger.record(run.claim, events, settlements), then)
 
     def _on_snapshot(self, run: HeldRun, message: Snapshotted) -> None:
         if message.file is None:
             log.warning("live.snapshot_failed", run_id=str(run.claim.run_id), reason=message.failure)
             run.is_parking, run.paused_at = False, time.monotonic()  # parked later, when there may be room
+        else:
+            self._add_snapshot(run, message, kind="user" if message.seq else "auto")
+        if message.seq:
+            run.settlements.append(make_checkpoint_settlement(message))
+            self._record(run)
+        if message.file is None:
             return
-        self._add_snapshot(run, message, kind="user" if message.seq else "auto")
         if run.is_parking and message.seq == 0:
             self._call(run, lambda: self._ledger.park(run.claim), lambda parked: self._on_parked(run, parked))
 
@@ -282,6 +314,7 @@ class LiveRuns:
             new_id(), message.tick, message.applied_seq, message.file.key, message.file.bytes, message.file.sha256,
             kind=kind, pinned=kind in {"user", "final"},
         )  # fmt: skip
+        self.flush(run)  # a resume from this state does not say it again
         self._call(run, lambda: self._ledger.add_snapshot(run.claim, row))
 
     def _on_parked(self, run: HeldRun, parked: bool) -> None:
@@ -295,6 +328,7 @@ class LiveRuns:
     def _on_ended(self, run: HeldRun, message: RunEnded) -> None:
         """Write the end of a run whose child has said its last word."""
         run.has_ended, run.tick = True, max(run.tick, message.tick)
+        self.flush(run)
         if message.snapshot is not None:
             self._add_snapshot(run, message.snapshot, kind="final")
         reason = END_REASONS.get(message.reason)
@@ -341,6 +375,7 @@ class LiveRuns:
             if claimed is not None:
                 self.hold(claimed)
 
+        self.flush(run)
         self._call(run, lambda: self._ledger.restart(run.claim, run.tick), done)
 
     def check(self, run: HeldRun, now: float) -> None:
@@ -369,13 +404,14 @@ class LiveRuns:
             run.is_parking = True
 
     def _is_frozen(self, run: HeldRun, now: float) -> bool:
-        is_due = run.is_caught_up and not run.is_paused and not run.proposed and run.child is not None
-        return is_due and now - run.heard_at > run.frozen_s()
+        if run.child is None or not run.is_started or run.proposed:
+            return False
+        is_silent = not (run.is_paused and run.is_caught_up) and now - run.heard_at > run.frozen_s()
+        return is_silent or (run.asked_at is not None and now - run.asked_at > run.frozen_s())
 
     def ask_for_snapshot(self, run: HeldRun) -> None:
         """Have the child store its state."""
-        if run.child is not None:
-            run.child.send(Control(LiveCommand(0, "checkpoint", {})))
+        self._ask(run, Control(LiveCommand(0, "checkpoint", {})))
 
     def close(self, run: HeldRun, *, is_oom: bool = False) -> None:
         """End the child of a run."""

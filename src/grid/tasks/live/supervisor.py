@@ -244,6 +244,7 @@ class LiveSupervisor:
         claims = [run.claim for run in self._held.all() if not run.has_ended]
         if claims:
             for run in self._held.all():
+                self._held.flush(run)
                 self._held.close(run)
             self._writer.submit(lambda: self._ledger.hand_back(claims))
         return True
