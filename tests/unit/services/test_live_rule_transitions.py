@@ -89,6 +89,15 @@ def test_a_metric_without_a_value_covers_the_rule_and_its_alert(uow, held):
     assert (alert.state, alert.ended_by) == (AlertState.UNRESOLVED, "removed")
 
 
+def test_a_rule_that_was_removed_and_comes_back_is_covered_by_nothing(uow, held):
+    tell(uow, held, "ok", "firing", tick=10, value=700.0, alert=1)
+    tell(uow, held, "firing", "closed", tick=20, cause="revised", alert=1)
+    tell(uow, held, "ok", "firing", tick=21, value=700.0, alert=1)
+    with uow.read() as tx:
+        assert tx.alert_rules.find_state(held.run_id, "hot").shown == "firing"
+    assert [alert.state for alert in alerts_of(uow, held)] == [AlertState.UNRESOLVED, AlertState.FIRING]
+
+
 def test_nothing_is_stored_of_a_run_that_another_owner_holds(uow, held):
     live.hand_back_runs(uow, [held])
 

@@ -91,7 +91,8 @@ def record_engine_change(tx: Transaction, run: LiveRunRecord, change: Change) ->
         values["metric_cover"] = change.after
     else:
         values["value"] = change.after
-        if change.before in COVERS:
+        # A rule that was removed and comes back begins with a value: nothing covers it any more.
+        if change.before in COVERS or state.metric_cover == "closed":
             values["metric_cover"] = None
     _follow(tx, run, _advance(tx, state, change, **values), change, last)
     return True
