@@ -5,12 +5,14 @@ megabyte is a row of a megabyte. One such value would make a transaction fail wi
 that it is shown in. So nothing of the kind is refused: it is replaced or cut.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 MOST_NAME: Final = 100  # characters of the name of a metric or an audit
+KEY_DIGEST: Final = 16  # hexadecimal digits that tell long keys apart
 MOST_TEXT: Final = 500  # characters of a text beside numbers
 MOST_ENTRIES: Final = 256  # metrics or audits of one job
 MOST_INTEGER: Final = 1 << 63  # PostgreSQL's and most JSON readers' whole numbers have 64 bits
@@ -26,6 +28,14 @@ def storable_text(text: object, most: int = MOST_TEXT) -> str:
     if plain.isascii():
         return plain.replace("\0", REPLACEMENT)
     return plain.replace("\0", REPLACEMENT).encode("utf-8", "replace").decode("utf-8")
+
+
+def storable_key(key: str, most: int = MOST_NAME) -> str:
+    """Return a key of at most `most` characters; the end of a longer one gives way to a hash of the whole."""
+    if len(key) <= most:
+        return key
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:KEY_DIGEST]
+    return f"{key[: most - KEY_DIGEST - 1]}-{digest}"
 
 
 def storable_scalar(value: Any) -> Scalar:

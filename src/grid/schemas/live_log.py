@@ -26,6 +26,14 @@ _PLACES: Final = frozenset({"tick", "step", "time_s"})  # of an event, which are
 _OUTCOMES: Final = frozenset({"applied", "refused"})
 
 
+def make_alert_key(rule: str, alert: int, after: str, version: int) -> str:
+    """Return the key of a transition's event, which tells it from the others of its tick.
+
+    Rules may be replaced several times at one boundary, so versions beyond the first are told apart.
+    """
+    return f"{rule}-{alert}-{after}" if version == 1 else f"{rule}-{alert}-{after}-v{version}"
+
+
 def digest_event(kind: str, payload: Mapping[str, Any]) -> str:
     """Return a digest of what an event says beside its kind, its key and its time.
 

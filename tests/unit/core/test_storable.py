@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grid.core.storable import MOST_ENTRIES, MOST_TEXT, storable_scalar, storable_scalars, storable_text
+from grid.core.storable import (
+    MOST_ENTRIES,
+    MOST_NAME,
+    MOST_TEXT,
+    storable_key,
+    storable_scalar,
+    storable_scalars,
+    storable_text,
+)
 
 anything = st.text(st.characters(), max_size=20) | st.floats() | st.integers() | st.none() | st.booleans() | st.binary()
 
@@ -56,3 +64,10 @@ def test_names_are_few_and_short():
     stored = storable_scalars({f"{number:0>300}": number for number in range(10_000)})
     assert len(stored) <= MOST_ENTRIES
     assert max(map(len, stored)) == 100
+
+
+def test_keys_that_are_too_long_are_cut_and_still_differ():
+    assert storable_key("a" * MOST_NAME) == "a" * MOST_NAME
+    cut = [storable_key("a" * MOST_NAME + end) for end in "bc"]
+    assert [len(one) for one in cut] == [MOST_NAME] * 2
+    assert len(set(cut)) == 2

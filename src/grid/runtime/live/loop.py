@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from grid.core.errors import GridError, InputError
+from grid.core.storable import storable_key
 from grid.engine.errors import DivergedError
 from grid.engine.live.clock import Clock, plan_clock
 from grid.engine.live.commands import Command, Kind, find_platform
@@ -45,6 +46,7 @@ from grid.runtime.live.outside import blank_outside
 from grid.runtime.live.pacing import Pace, PaceWatch, Speed
 from grid.runtime.live.sampling import RowBuilder, SampleBuilder
 from grid.schemas.frames import FrameFlag
+from grid.schemas.live_log import make_alert_key
 
 LOOK_S = 0.1  # [s] between two samples
 EVENT_S = 0.02  # [s] between two batches of events
@@ -230,7 +232,8 @@ class LiveLoop:
             self._note("switch", switch.model, payload, tick=switch.tick)
             self._switched = switch.tick
         for change in self.session.take_transitions():
-            self._note("alert", f"{change.rule}-{change.alert}-{change.after}", change.to_json(), tick=change.tick)
+            key = make_alert_key(change.rule, change.alert, change.after, change.rule_version)
+            self._note("alert", key, change.to_json(), tick=change.tick)
         for failure in self.session.take_failures():
             self._note(failure.kind, failure.name, failure.payload, tick=failure.tick)
 
@@ -308,7 +311,7 @@ class LiveLoop:
         self, kind: str, key: str, payload: dict[str, Any], origin: Origin = "engine", *, tick: int | None = None
     ) -> None:
         clock, at = self.session.clock, self.session.tick if tick is None else tick
-        self._events.append(LiveEvent(at, at * clock.steps, clock.time(at), kind, key, payload, origin))
+        self._events.append(LiveEvent(at, at * clock.steps, clock.time(at), kind, storable_key(key), payload, origin))
 
     def _tell(self, *, force: bool = False) -> None:
         """Send a sample ten times a second at most, and events soon after they were noted."""

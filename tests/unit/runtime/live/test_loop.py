@@ -232,6 +232,24 @@ def test_a_stop_takes_back_no_tick_that_was_shown(epoch: int, is_early: bool) ->
     assert (ended.tick < 30) is is_early
 
 
+def test_alerts_of_rules_that_are_replaced_at_one_boundary_have_keys_of_their_own_that_can_be_stored() -> None:
+    name = "a" * 100  # as long as one may be
+
+    def rules(seq: int, *versions: int) -> Propose:
+        given = [
+            {"name": name, "metric": "highest", "raise": 0.0, "clear": 0.0, "version": version} for version in versions
+        ]
+        return Propose((LiveCommand(seq, "rules", {"rules": given}),))
+
+    script = [(0.1 * seq, rules(seq, *found)) for seq, found in enumerate([(1,), (), (2,), (), (3,), ()], 1)]
+    script += [(1.0, control(7, "step", ticks=1)), (2.0, control(8, "stop"))]
+    _, channel = run(script, is_paused=True)
+    told = channel.events("alert")
+    assert [event.payload["to"] for event in told] == ["closed"] * 3
+    assert len({(event.tick, event.key) for event in told}) == 3
+    assert max(len(event.key) for event in told) <= 100
+
+
 def test_what_the_state_refuses_is_told_and_changes_nothing() -> None:
     script = [
         (0.2, Propose((LiveCommand(1, "end-event", {"seq": 77}),))), (0.4, control(2, "step", ticks=3)),

@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from grid.core.errors import InputError
+from grid.core.storable import storable_key
 from grid.engine.errors import CancelledError
 from grid.engine.live import Command, RefusedChangeError, Session, Transition
 from grid.engine.live.summary import TickSummary
 from grid.plugins.builtin.live.inputs import CHECKED, LiveInput
 from grid.plugins.scenario_run import ScenarioRun, run_scenario
 from grid.schemas.live import TICK_METRICS
-from grid.schemas.live_log import digest_event
+from grid.schemas.live_log import digest_event, make_alert_key
 from grid.schemas.scenarios import Json
 
 FloatArray = npt.NDArray[np.float64]
@@ -185,14 +186,15 @@ class Recorder:
             payload = asdict(last) | {"bound": str(last.bound), "text": last.text}
             self.say("switch", last.model, payload, last.tick)
         for change in transitions:
-            self.say("alert", f"{change.rule}-{change.alert}-{change.after}", change.to_json(), change.tick)
+            key = make_alert_key(change.rule, change.alert, change.after, change.rule_version)
+            self.say("alert", key, change.to_json(), change.tick)
         for failure in session.take_failures():
             self.say(failure.kind, failure.name, failure.payload, failure.tick)
         self._show(session.summary)
 
     def say(self, kind: str, key: str, payload: Mapping[str, Any], tick: int) -> None:
         """Keep an event."""
-        course, clock = self.course, self.session.clock
+        course, clock, key = self.course, self.session.clock, storable_key(key)
         if len(course.digests) < MOST_COMPARED:
             course.digests[(tick, kind, key)] = digest_event(kind, payload)
         if tick < self.first:
