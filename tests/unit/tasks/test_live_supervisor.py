@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -379,6 +380,20 @@ def test_what_a_run_has_said_is_stored_before_its_end_though_a_write_is_under_wa
     )
     worker.wait_for(RunState.STOPPED)
     assert _outcome(worker, seq) == ("applied", None)
+
+
+def test_no_socket_of_a_child_that_was_killed_is_left(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sockets = {epoch: tmp_path / f"{epoch}.sock" for epoch in (1, 2)}
+    monkeypatch.setattr(worker.supervisor._held, "_socket_of", lambda claim: str(sockets[claim.epoch]))
+    sockets[1].touch()
+    worker.begin().die()
+    _start_of(worker, 1)
+    assert not sockets[1].exists()
+    sockets[1].touch()  # as a worker leaves it that was killed
+    sockets[2].touch()
+    worker.supervisor.drain()
+    wait_until(lambda: not sockets[2].exists(), "its child was ended")
+    assert sockets[1].exists()  # that of another epoch is left to the next owner
 
 
 def _outcome(worker: Worker, seq: int) -> tuple[str | None, str | None]:

@@ -9,7 +9,17 @@ from grid.core.storable import storable_text
 from grid.database.live_commands import CommandSettlement, LiveCommandRecord
 from grid.database.live_events import NewLiveEvent
 from grid.database.live_samples import Sample
-from grid.runtime.live.messages import LiveCommand, LiveEvent, SampleRow, SnapshotFile, Snapshotted, StartRun
+from grid.runtime.live.messages import (
+    LiveCommand,
+    LiveEvent,
+    RunEnded,
+    SampleRow,
+    SnapshotFile,
+    Snapshotted,
+    StartRun,
+    StoredFile,
+)
+from grid.schemas.jobs import JsonObject
 from grid.schemas.live import EventOrigin, RunClaim
 from grid.services.live import ClaimedRun, ResumeLog
 from grid.services.live.limits import UNPACED_SHARE
@@ -182,3 +192,15 @@ def make_event(event: LiveEvent) -> NewLiveEvent:
     """An event as the ledger stores it."""
     payload = {**event.payload, "time_s": event.time_s}
     return NewLiveEvent(event.tick, event.step, event.kind, payload, event.key, EventOrigin(event.origin))
+
+
+def make_manifest(ended: RunEnded) -> JsonObject:
+    """What a run leaves, as the ledger keeps it."""
+    files = [_describe(file) for file in ended.files]
+    return {"files": files, "field_sha256": ended.field_sha256, "tick": ended.tick}
+
+
+def _describe(file: StoredFile) -> JsonObject:
+    return {
+        "name": file.name, "key": file.key, "bytes": file.bytes, "sha256": file.sha256, "media_type": file.media_type,
+    }  # fmt: skip

@@ -7,6 +7,7 @@ import selectors
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from grid.core.errors import UnavailableError
@@ -25,10 +26,8 @@ from grid.runtime.live.messages import (
     RunEnded,
     RunStarted,
     Snapshotted,
-    StoredFile,
 )
 from grid.runtime.messages import ChildReady
-from grid.schemas.jobs import JsonObject
 from grid.schemas.live import CommandKind, RunClaim, RunReason
 from grid.services.live import ClaimedRun, EventConflictError
 from grid.tasks.children import Child, Factory
@@ -38,6 +37,7 @@ from grid.tasks.live.run import (
     make_checkpoint_settlement,
     make_command,
     make_event,
+    make_manifest,
     make_sample,
     make_settlement,
     make_start,
@@ -109,6 +109,8 @@ class LiveRuns:
         run.paused_at = now
         self._runs[run.claim] = run
         self.claims = frozenset(self._runs)
+        if run.claim.epoch > 1:  # the owner before may have been killed with its child
+            self._remove_socket(RunClaim(run.claim.run_id, run.claim.epoch - 1))
         try:
             child = self._factory.start("live")
         except (UnavailableError, OSError) as error:
@@ -420,7 +422,13 @@ class LiveRuns:
             with suppress(KeyError, ValueError):
                 self._selector.unregister(child.fileno())
             child.kill(is_oom=is_oom)
+            self._remove_socket(run.claim)
             self._changed()
+
+    def _remove_socket(self, claim: RunClaim) -> None:
+        """Remove the socket of a child that may have been killed; one that ended in order has done it."""
+        if path := self._socket_of(claim):
+            Path(path).unlink(missing_ok=True)
 
     def drop(self, run: HeldRun) -> None:
         """Let a run go: its child ends, and nothing is written about it any more."""
@@ -430,15 +438,3 @@ class LiveRuns:
 
     def _changed(self) -> None:
         self._on_change([run.child for run in self._runs.values() if run.child is not None and run.is_ready])
-
-
-def make_manifest(ended: RunEnded) -> JsonObject:
-    """What a run leaves, as the ledger keeps it."""
-    files = [_describe(file) for file in ended.files]
-    return {"files": files, "field_sha256": ended.field_sha256, "tick": ended.tick}
-
-
-def _describe(file: StoredFile) -> JsonObject:
-    return {
-        "name": file.name, "key": file.key, "bytes": file.bytes, "sha256": file.sha256, "media_type": file.media_type,
-    }  # fmt: skip
