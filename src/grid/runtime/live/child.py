@@ -113,17 +113,18 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
 
 
 def _warm_up(session: Session) -> None:
-    """Load what ticks need, on forks that are dropped: else the first ones are late, and on a cold machine by far.
+    """Load what ticks need, in sessions that are dropped: else the first ones are late, and on a cold machine by far.
 
     A run of the lumped model may have to leave it at any tick: compiling the field's kernels then would take so long
-    that its supervisor takes it for frozen.
+    that its supervisor takes it for frozen. The burst acts in a session of its own, not in a fork: forks keep what they
+    know of loads, by numbers of commands, in one place with the run, whose commands have these numbers too.
     """
     domain = session.scene.problem.domain
     middle = tuple(start + 0.5 * side for start, side in zip(domain.origin, domain.size, strict=True))
     burst = Burst(middle, WARM_RADIUS * max(domain.size), WARM_TICKS * session.clock.tick, power=WARM_POWER)
     with suppress(DivergedError):  # the run says so itself
         session.fork().advance(WARM_TICKS)
-        field = session.fork()
+        field = Session(session.scene, session.clock, threads=session.plan.threads)
         field.choose_model("diffusive")
         with suppress(GridError):  # the scene has no room for it: then no burst comes
             field.apply(burst)
