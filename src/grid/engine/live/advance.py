@@ -63,6 +63,12 @@ class Parts:
         controller = FidelityController(fidelity, stress_factor(scene.problem), Shapes(reference))
         return cls(body, controller, find_dwell(plan), Window.of_padded(space.shape))
 
+    def fork(self) -> "Parts":
+        """Parts for a run that goes on alone: those without a memory are shared."""
+        controller = self.controller
+        shapes = controller.shapes.fork()
+        return replace(self, controller=FidelityController(controller.fidelity, controller.stress_factor, shapes))
+
     def begin_potential(self, plan: LivePlan, state: LiveState) -> LiveState:
         """The state with the stress by potential begun, at ticks at which one is."""
         body = self.body

@@ -85,6 +85,11 @@ class Shapes:
     _solvers: dict[int, QuasiSteady] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
+    def fork(self) -> "Shapes":
+        """What is known now, for a run that goes on alone: keys are numbers of commands and of changes of the body."""
+        with self._lock:
+            return Shapes(self.reference, OrderedDict(self.known), dict(self._solvers))
+
     def find(self, key: Key, plan: LivePlan, loads: Loads) -> Shape:
         """The shape of the loads of a plan, solved for the first time."""
         with self._lock:

@@ -67,6 +67,10 @@ class LivePlan:
         stepper = _make_stepper(clock, space, threads, is_whole=True)
         return cls(scene, clock, space, stepper, threads=threads, regions=loads)
 
+    def fork(self) -> "LivePlan":
+        """The same plan, with a knowledge of loads of its own, which is kept by numbers of commands."""
+        return replace(self, _shares=dict(self._shares), _loads=dict(self._loads), _spaces=dict(self._spaces))
+
     def with_changes(self, changes: Iterable[Change]) -> "LivePlan":
         """The plan with changes added or, where one of their number is there, replaced; in order of `seq`."""
         found = {change.seq: change for change in self.changes}

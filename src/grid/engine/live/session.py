@@ -267,6 +267,7 @@ class Session:
         other._state = replace(self._state, structure=structure)
         other.commands, other.waiting = list(self.commands), list(self.waiting)
         other._outcomes, other._failures, other._transitions = [], [], []
+        other.plan, other.parts, other._foreseen = self.plan.fork(), self.parts.fork(), None
         self._is_shared = other._is_shared = True
         return other
 

@@ -39,6 +39,15 @@ EVENTS: list[tuple[dict[str, Any], float | None]] = [
 ]
 
 
+PLAIN = {
+    "domain": {"size": [0.3, 0.3], "section": 0.01},
+    "material": {"conductivity": 45.0, "density": 7850.0, "specific_heat": 460.0},
+    "temperature_unit": "degC",
+    "initial": 20.0,
+    "resolution": {"cells": [16, 16]},
+}
+
+
 def start(name: str, *, threads: int = 1) -> Session:
     """A session with events that begin, end and damage on the way."""
     scene = SCENES[name]
@@ -308,3 +317,31 @@ def test_an_immediate_command_takes_effect_behind_those_that_waited_for_its_tick
     assert [outcome.seq for outcome in live.take_outcomes()] == [1, 2]
     assert [outcome.seq for outcome in again.take_outcomes()] == [1, 2]
     assert live.hash() == again.hash()
+
+
+@pytest.mark.parametrize("policy", ["auto", "diffusive"])
+@pytest.mark.parametrize("is_fork_first", [True, False])
+def test_what_a_fork_is_told_under_the_same_number_changes_nothing_for_the_other(
+    policy: str, is_fork_first: bool
+) -> None:
+    """Loads and shapes are known by the numbers of commands, which two sessions give alike."""
+    scene = Scene.from_json({"case": PLAIN, "fidelity": {"policy": policy, "deviation_k": 5.0}})
+
+    def make(power: float, place: float) -> list[dict[str, Any]]:
+        burst = {"kind": "burst", "position_m": [place, 0.15], "radius_m": 0.03, "power_w": power, "duration_s": 4.0}
+        return [{"kind": "overload", "power_w": power}, burst]
+
+    def go(session: Session, power: float, place: float) -> str:
+        for event in make(power, place):
+            session.apply(event)
+            session.advance(40)
+        return session.hash()
+
+    alone = [go(Session(scene, plan_clock(scene, 1.0)), *words) for words in ((50.0, 0.1), (80.0, 0.2))]
+    first = Session(scene, plan_clock(scene, 1.0))
+    second = first.fork()
+    order = [(second, (80.0, 0.2)), (first, (50.0, 0.1))] if is_fork_first else [
+        (first, (50.0, 0.1)), (second, (80.0, 0.2)),
+    ]  # fmt: skip
+    found = {id(session): go(session, *words) for session, words in order}
+    assert [found[id(first)], found[id(second)]] == alone
