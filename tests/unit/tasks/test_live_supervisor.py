@@ -200,6 +200,8 @@ def test_a_silent_child_is_taken_for_frozen_and_replaced_but_not_in_a_pause(
 ):
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.3)
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
+    monkeypatch.setattr("grid.tasks.live.run.QUIET_S", 0.2)
+    monkeypatch.setattr(live_runs, "find_cpu_seconds", lambda _: 1.0)
     child = worker.begin()
     wait_until(lambda: len(worker.factory.children) == 2, "another child was started")
     assert child.was_killed
@@ -339,6 +341,8 @@ def test_a_child_that_is_frozen_in_a_pause_is_replaced_once_it_leaves_a_command_
     worker.wait_for(RunState.PAUSED)
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.3)
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
+    monkeypatch.setattr("grid.tasks.live.run.QUIET_S", 0.2)
+    monkeypatch.setattr(live_runs, "find_cpu_seconds", lambda _: 1.0)
     time.sleep(0.5)
     assert not child.was_killed
     worker.send(CommandKind.RESUME)
@@ -403,3 +407,15 @@ def _outcome(worker: Worker, seq: int) -> tuple[str | None, str | None]:
 
 def _events(worker: Worker, kind: str) -> list[Any]:
     return list(live.read_events(worker.uow, owner_id=None, run_id=worker.run.id, kinds=[kind]))
+
+
+def test_a_silent_child_that_computes_is_let_be_for_a_while(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.2)
+    monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
+    monkeypatch.setattr("grid.tasks.live.run.QUIET_S", 0.2)
+    monkeypatch.setattr(live_runs, "find_cpu_seconds", lambda _: time.monotonic())
+    child = worker.begin()
+    time.sleep(1.5)
+    assert not child.was_killed
+    monkeypatch.setattr("grid.tasks.live.run.LONGEST_SILENCE_S", 0.5)
+    wait_until(lambda: child.was_killed, "it was replaced after all")

@@ -31,6 +31,9 @@ COMMITS = 50  # of the last ticks of commands, whose durations decide the lead
 MOST_LEAD = 8  # ticks
 FROZEN_S, FROZEN_PRICES, FROZEN_INTERVALS = 5.0, 20.0, 3.0  # without a tick
 FINISH_LIMIT_S = 300.0  # [s] for a result, on a slow disk
+QUIET_S = 2.0  # [s] between two looks at the processor time of a child that is silent for too long
+LEAST_WORK = 0.25  # [-] of a core: below it nothing is computed
+LONGEST_SILENCE_S = 180.0  # [s] then it is frozen, whatever it does
 LOAD_EVERY_S = 5.0  # [s] between two measurements of the load
 LOAD_WINDOW_S = 60.0  # [s] over which it is averaged
 
@@ -64,6 +67,7 @@ class HeldRun:
     platform: str = ""
     tick: int = 0
     heard_at: float = 0.0
+    quiet: tuple[float, float] | None = None  # since it is silent for too long: wall and processor time of a look [s]
     asked_at: float | None = None  # when the child was sent the first message that it has not answered
     sent: set[int] = field(default_factory=set)  # numbers of commands that the child has
     proposed: int = 0  # answers of ticks that are being committed
@@ -103,6 +107,23 @@ class HeldRun:
         run = self.claimed.run
         interval = 0.0 if self.speed is None else 1.0 / (run.rate * self.speed)
         return max(FROZEN_S, FROZEN_PRICES * run.price_s, FROZEN_INTERVALS * interval)
+
+    def computes(self, now: float, processor_s: float) -> bool:
+        """Whether a child that is silent for too long is at work: the first tick with an event may compile kernels.
+
+        Args:
+            now: Monotonic time [s].
+            processor_s: That the child has used [s].
+        """
+        if now - self.heard_at > LONGEST_SILENCE_S:
+            return False
+        if self.quiet is None:
+            self.quiet = (now, processor_s)
+        wall, used = now - self.quiet[0], processor_s - self.quiet[1]
+        if wall < QUIET_S:
+            return True
+        self.quiet = (now, processor_s)
+        return used > LEAST_WORK * wall
 
     @property
     def cores(self) -> float:

@@ -28,6 +28,7 @@ from grid.runtime.live.messages import (
     Snapshotted,
 )
 from grid.runtime.messages import ChildReady
+from grid.runtime.processes import find_cpu_seconds
 from grid.schemas.live import CommandKind, RunClaim, RunReason
 from grid.services.live import ClaimedRun, EventConflictError
 from grid.tasks.children import Child, Factory
@@ -409,7 +410,10 @@ class LiveRuns:
         if run.child is None or not run.is_started or run.proposed:
             return False
         is_silent = not (run.is_paused and run.is_caught_up) and now - run.heard_at > run.frozen_s()
-        return is_silent or (run.asked_at is not None and now - run.asked_at > run.frozen_s())
+        if not is_silent and (run.asked_at is None or now - run.asked_at <= run.frozen_s()):
+            run.quiet = None
+            return False
+        return not run.computes(now, find_cpu_seconds(run.child.pid))
 
     def ask_for_snapshot(self, run: HeldRun) -> None:
         """Have the child store its state."""
