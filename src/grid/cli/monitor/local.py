@@ -173,7 +173,7 @@ class LocalSource(Streams):
         self._clock: Clock = plan_clock(self._scene, timing.tick_s)
         rules = tuple(scenario.rules(params))
         log = tuple(
-            LiveCommand(seq, "event", one["event"], find_start(one["at_s"], 0, self._clock))
+            LiveCommand(seq, "event", one["event"], find_start(one["at_s"], 0, self._clock), one["at_s"])
             for seq, one in enumerate(scenario.events(params), start=1)
         )
         self._start = StartRun(
