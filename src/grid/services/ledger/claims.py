@@ -83,7 +83,7 @@ def claim(
             worker_id=worker_id,
             lease_until=tx.now() + timedelta(seconds=lease_s),
             max_jobs=1 if _goes_alone(head) else room,
-            work_budget_s=min(work_budget_s, max(LEAST_WORK_S, head.work_s * queued / max(1, parts))),
+            work_budget_s=_share(work_budget_s, head.work_s * queued, parts),
         )
         claims = [job.claim for job in claimed]
         tx.transitions.open_attempts(claims, batch_id=batch_id, worker_id=worker_id, host=host)
@@ -101,6 +101,11 @@ def claim(
         share=share,
         is_last=queued == len(claimed),
     )
+
+
+def _share(budget_s: float, queued_s: float, parts: int) -> float:
+    """The work of one claim [s]: a part of what is queued, but not less than is worth a claim."""
+    return budget_s if parts <= 1 else min(budget_s, max(LEAST_WORK_S, queued_s / parts))
 
 
 def _find_head(
