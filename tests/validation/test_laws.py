@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from grid.engine import HeatProblem, solve
+from grid.core.errors import FieldError
+from grid.engine import HeatProblem, estimate, solve
 
 pytestmark = pytest.mark.usefixtures("without_coverage")
 
@@ -70,12 +71,20 @@ def make_boundary(kind):
     return st.just({"type": "insulated"})
 
 
+def count_steps(problem: HeatProblem) -> float:
+    """Explicit steps of a problem; infinite where they are more than the engine takes."""
+    try:
+        return estimate(problem, method="explicit").steps
+    except FieldError as error:
+        if "steps of the explicit method" not in str(error):
+            raise
+        return math.inf
+
+
 def solve_cheaply(case, method):
     problem = HeatProblem.from_case(case)
     if method == "explicit":
-        from grid.engine import estimate
-
-        assume(estimate(problem, method="explicit").steps < 3_000)
+        assume(count_steps(problem) < 3_000)
     return solve(problem, method=method)
 
 
