@@ -1,14 +1,11 @@
 """Figures of live runs for Prometheus: runs, alerts, incidents, notices, modes."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from grid.api.metrics import FRESH_S
-from grid.core.errors import GridError
+from grid.api.metrics import FreshFigures
 from grid.core.logging import get_logger
 from grid.services.live_figures import LiveFigures
 
@@ -19,10 +16,7 @@ class LiveCollector(Collector):
     """Reads figures when scraped, at most every `FRESH_S` seconds; silent while the database does not answer."""
 
     def __init__(self, read_figures: Callable[[], LiveFigures]) -> None:
-        self._read = read_figures
-        self._lock = threading.Lock()
-        self._read_at = float("-inf")
-        self._figures: LiveFigures | None = None
+        self._figures = FreshFigures("live", read_figures)
 
     def describe(self) -> Iterator[Metric]:
         """Name a metric without reading the database, which need not be there when the server is made."""
@@ -30,7 +24,7 @@ class LiveCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures as gauges."""
-        figures = self._fresh_figures()
+        figures = self._figures.read()
         if figures is None:
             return
         runs = {state.value: count for state, count in figures.runs.items()}
@@ -39,17 +33,6 @@ class LiveCollector(Collector):
         yield GaugeMetricFamily("grid_live_incidents", "Incidents that are not resolved", value=figures.incidents)
         yield GaugeMetricFamily("grid_live_notices_waiting", "Notices on their way", value=figures.notices)
         yield _labelled("grid_mode", "Rung of each part, 0 for full service", "part", dict(figures.modes))
-
-    def _fresh_figures(self) -> LiveFigures | None:
-        with self._lock:
-            if time.monotonic() - self._read_at > FRESH_S:
-                self._read_at = time.monotonic()
-                try:
-                    self._figures = self._read()
-                except GridError as error:
-                    log.warning("live_figures_unavailable", code=error.code)
-                    self._figures = None
-            return self._figures
 
 
 def _labelled(name: str, text: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -15,6 +16,8 @@ from grid.schemas.jobs import JobStatus
 from grid.services.health import LedgerFigures
 
 log = get_logger(__name__)
+
+Figures = TypeVar("Figures")
 
 FRESH_S = 5.0  # several scrapers, one count
 # [s] upper ends of the buckets of a histogram: most answers take milliseconds, downloads up to a minute.
@@ -58,14 +61,38 @@ class Metrics:
         return generate_latest(self.registry)
 
 
+class FreshFigures(Generic[Figures]):
+    """Figures that are read at most every `FRESH_S` seconds, whoever scrapes; None while they cannot be read.
+
+    Args:
+        name: In the log.
+        read: Reads them.
+    """
+
+    def __init__(self, name: str, read: Callable[[], Figures]) -> None:
+        self._name, self._read = name, read
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._figures: Figures | None = None
+
+    def read(self) -> Figures | None:
+        """Return the figures, read again where they are too old."""
+        with self._lock:
+            if time.monotonic() - self._read_at > FRESH_S:
+                self._read_at = time.monotonic()
+                try:
+                    self._figures = self._read()
+                except GridError as error:
+                    log.warning(f"{self._name}_figures_unavailable", code=error.code)
+                    self._figures = None
+            return self._figures
+
+
 class LedgerCollector(Collector):
     """Reads the ledger when scraped, at most every `FRESH_S` seconds; silent about jobs while it does not answer."""
 
     def __init__(self, read_figures: Callable[[], LedgerFigures]) -> None:
-        self._read = read_figures
-        self._lock = threading.Lock()
-        self._read_at = float("-inf")
-        self._figures: LedgerFigures | None = None
+        self._figures = FreshFigures("ledger", read_figures)
 
     def describe(self) -> Iterator[Metric]:
         """Name the metrics without reading the database, which need not be there when the server is made."""
@@ -73,7 +100,7 @@ class LedgerCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures as gauges."""
-        figures = self._fresh_figures()
+        figures = self._figures.read()
         yield _gauge("grid_database_up", "Whether the ledger answered", 1.0 if figures else 0.0)
         if figures is None:
             return
@@ -84,17 +111,6 @@ class LedgerCollector(Collector):
         yield _gauge("grid_queue_depth", "Jobs that wait to start", figures.jobs[JobStatus.QUEUED])
         yield _gauge("grid_outbox_backlog", "Events that wait to leave", figures.outbox_backlog)
         yield _gauge("grid_workers", "Workers heard of lately", figures.workers)
-
-    def _fresh_figures(self) -> LedgerFigures | None:
-        with self._lock:
-            if time.monotonic() - self._read_at > FRESH_S:
-                self._read_at = time.monotonic()
-                try:
-                    self._figures = self._read()
-                except GridError as error:
-                    log.warning("ledger_figures_unavailable", code=error.code)
-                    self._figures = None
-            return self._figures
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -7,24 +7,20 @@ gets fewer frames, never older ones. A link that is lost is opened again.
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
-from websockets.typing import Subprotocol
 
 from grid.client.calls import API, Call, Id
 from grid.client.errors import ServerUnreachableError
 from grid.client.frames import Frame, decode_frame
+from grid.client.live_link import MOST_BYTES, OPEN_S, SUBPROTOCOL, Ticket, socket_url
 from grid.core.errors import ConflictError, FieldError, NotFoundError, UnavailableError
 from grid.schemas.frame_requests import FrameRequest
 
-SUBPROTOCOL: Final = Subprotocol("grid.v1")
-MOST_BYTES: Final = 9 << 20  # of a message: a frame has 8 MiB at most
-OPEN_S: Final = 5.0  # [s] for the handshake, and for the answer to `hello`
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 10.0  # before the link is opened again
-Ticket = Callable[[], Awaitable[str]]
 
 
 class StreamRefusedError(ConflictError):
@@ -68,8 +64,8 @@ async def stream_frames(
     while True:
         try:
             async with connect(
-                _url(address), subprotocols=[SUBPROTOCOL], compression=None, max_size=MOST_BYTES, open_timeout=OPEN_S,
-                proxy=None,
+                socket_url(address), subprotocols=[SUBPROTOCOL], compression=None, max_size=MOST_BYTES,
+                open_timeout=OPEN_S, proxy=None,
             ) as connection:  # fmt: skip
                 await _say(connection, "hello", ticket=await ticket())
                 await _say(connection, "sub", **words)
@@ -120,8 +116,3 @@ def _refusal(message: dict[str, Any]) -> Exception:
 
 async def _say(connection: ClientConnection, word: str, **members: Any) -> None:
     await connection.send(json.dumps({"type": word, **members}, separators=(",", ":")))
-
-
-def _url(address: str) -> str:
-    scheme, _, rest = address.rstrip("/").partition("://")
-    return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{API}/live"

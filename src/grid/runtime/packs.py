@@ -118,17 +118,26 @@ def read_record(blobs: Blobs, entry: PackEntry) -> "np.void":
     import numpy as np
 
     with blobs.open(entry["key"]) as file:
-        file.seek(entry.get("block", 0))
-        try:
-            dtype = read_dtype(file)
-        except (ValueError, EOFError, SyntaxError) as error:
-            raise PackCorruptError(entry["key"], entry["index"]) from error
+        dtype = read_block_dtype(file, entry)
         file.seek(entry["offset"])
         data = file.read(entry["size"])
     if hashlib.sha256(data).hexdigest() != entry["sha256"] or dtype.itemsize != len(data):
         raise PackCorruptError(entry["key"], entry["index"])
     record: np.void = np.frombuffer(data, dtype=dtype)[0]
     return record
+
+
+def read_block_dtype(file: BinaryIO, entry: PackEntry) -> "np.dtype[Any]":
+    """Read the dtype of the array in which a record lies.
+
+    Raises:
+        PackCorruptError: The file is not a pack.
+    """
+    file.seek(entry.get("block", 0))
+    try:
+        return read_dtype(file)
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise PackCorruptError(entry["key"], entry["index"]) from error
 
 
 def read_dtype(file: BinaryIO) -> "np.dtype[Any]":

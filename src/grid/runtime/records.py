@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.core.errors import AdmissionError, GoneError
-from grid.runtime.packs import Blobs, PackCorruptError, read_dtype
+from grid.runtime.packs import Blobs, PackCorruptError, read_block_dtype
 from grid.schemas.fields import FieldPart
 from grid.schemas.jobs import PackEntry
 
@@ -113,11 +113,7 @@ def open_record(blobs: Blobs, entry: PackEntry) -> Iterator[RecordReader]:
         PackCorruptError: The bytes do not match the checksum, or the file is not a pack.
     """
     with blobs.open(entry["key"]) as file:
-        file.seek(entry.get("block", 0))
-        try:
-            dtype = read_dtype(file)
-        except (ValueError, EOFError, SyntaxError) as error:
-            raise PackCorruptError(entry["key"], entry["index"]) from error
+        dtype = read_block_dtype(file, entry)
         if dtype.itemsize != entry["size"] or _hash(file, entry) != entry["sha256"]:
             raise PackCorruptError(entry["key"], entry["index"])
         yield RecordReader(file, entry["offset"], dtype)

@@ -10,23 +10,16 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.typing import Subprotocol
 
-from grid.client.calls import API
+from grid.client.live_link import MOST_BYTES, OPEN_S, SUBPROTOCOL, Ticket, socket_url
 from grid.core.errors import GridError, NotFoundError
 
-SUBPROTOCOL: Final = Subprotocol("grid.v1")
-OPEN_S: Final = 5.0  # for the handshake, and for the answer to `hello`
 PING_S: Final = 5.0  # between two pings, which tell the clocks apart
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 5.0  # before the link is tried again
-MOST_BYTES: Final = 9 << 20  # of a message: a frame has 8 MiB at most
-Ticket = Callable[[], Awaitable[str]]
 
 
 class Listener(Protocol):
@@ -159,13 +152,6 @@ class LiveSocket:
     async def _ping(self) -> None:
         while await self.send("ping", t=round(time.time() * 1000.0)):
             await asyncio.sleep(PING_S)
-
-
-def socket_url(address: str) -> str:
-    """The address of the socket of a server."""
-    parts = urlsplit(address)
-    scheme = "wss" if parts.scheme == "https" else "ws"
-    return urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}{API}/live", "", ""))
 
 
 def close_reason(error: ConnectionClosed) -> str:

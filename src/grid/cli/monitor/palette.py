@@ -1,7 +1,6 @@
 """Colour maps of the terminal: 32 steps of cividis and viridis, and the styles of half blocks in them.
 
-The steps are those of Matplotlib's maps; lightness rises with the value, so that grey keeps the order. Cividis was made
-for readers who see few colours: J. R. Nunez, C. R. Anderton, R. S. Renslow, PLOS ONE 13 (2018) e0199239.
+The steps are those of `grid.utils.colour_maps`; lightness rises with the value, so that grey keeps the order.
 """
 
 from functools import lru_cache
@@ -10,27 +9,14 @@ from typing import Final, Literal
 from rich.color import Color
 from rich.style import Style
 
+from grid.utils.colour_maps import CIVIDIS, VIRIDIS
+
 MapName = Literal["cividis", "viridis"]
-
-
-def _read(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
 
 
 STEPS: Final = 32  # colours of a map; few, so that neighbours share one and make long segments
 OUTSIDE: Final = STEPS  # the code of a place without a value
-MAPS: Final[dict[MapName, tuple[str, ...]]] = {
-    "cividis": _read(
-        "00224e 00285b 002e6a 053371 1c396f 293f6e 33446d 3c4a6c 45506c 4d556c 555b6d 5c616e 646770 6b6d72 727274 "
-        "787877 807f78 888578 908b78 979177 a09875 a89e73 b0a571 b9ab6d c2b369 cbb965 d3c05f dcc859 e6d051 efd748 "
-        "f8df3c fee838"
-    ),
-    "viridis": _read(
-        "440154 470d60 48186a 482374 472e7c 453882 424186 3e4a89 3a548c 365d8d 32658e 2e6d8e 2b758e 287d8e 25848e "
-        "228c8d 1f948c 1e9c89 20a386 25ab82 2eb37c 3aba76 48c16e 58c765 6ccd5a 7fd34e 93d741 a8db34 c0df25 d5e21a "
-        "eae51a fde725"
-    ),
-}
+MAPS: Final[dict[MapName, tuple[str, ...]]] = {"cividis": CIVIDIS, "viridis": VIRIDIS}
 MAP_OF_FIELD: Final[dict[str, MapName]] = {
     "temperature": "cividis",
     "utilisation": "cividis",

@@ -10,11 +10,11 @@ from tests.doubles.monitor_sources import make_field
 
 from grid.cli.monitor.app import MonitorApp
 from grid.cli.monitor.field import FieldView
-from grid.cli.monitor.live_socket import socket_url
 from grid.cli.monitor.remote import RemoteSource
 from grid.cli.monitor.source import Want
 from grid.client.errors import ProblemError
 from grid.client.frames import decode_frame
+from grid.client.live_link import socket_url
 from grid.core.errors import GridError
 from grid.runtime.live.frames import FrameEncoder, Stamp
 
