@@ -126,7 +126,7 @@ class AlertLoop:
                 hidden[silence.id].append(alert.id)
             silence_id = silence.id if silence is not None else None
             after.append(replace(alert, inhibited_by=inhibitor, silence_id=silence_id))
-        changed = [now for before, now in zip(active, after, strict=True) if now != before]
+        changed = [new for old, new in zip(active, after, strict=True) if new != old]
         _hold_runs(tx, {alert.run_id for alert in changed} | _runs_of_news(after))
         for alert in changed:
             tx.alerts.change(alert.id, inhibited_by=alert.inhibited_by, silence_id=alert.silence_id)

@@ -115,7 +115,7 @@ class HeldRun:
             now: Monotonic time [s].
             processor_s: That the child has used [s].
         """
-        if now - self.heard_at > LONGEST_SILENCE_S:
+        if now - max(self.heard_at, self.asked_at or 0.0) > LONGEST_SILENCE_S:  # a paused run has nothing to say
             return False
         if self.quiet is None:
             self.quiet = (now, processor_s)
