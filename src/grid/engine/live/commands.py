@@ -7,7 +7,7 @@ replay, so nothing else may change physics.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from grid.core.errors import FieldError
@@ -64,6 +64,12 @@ class Outcome:
     tick: int
     effective: Effective | None
     reason: str | None
+
+    def describe(self) -> tuple[str, dict[str, Any]]:
+        """Kind and payload of the event that tells it: `applied` with what it did, or `refused` with the reason."""
+        if self.effective is None:
+            return "refused", {"seq": self.seq, "reason": self.reason}
+        return "applied", {"seq": self.seq, "effective": asdict(self.effective)}
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,10 @@ class Switch:
         """The reason in words."""
         return REASONS[self.reason]
 
+    def to_json(self) -> dict[str, Any]:
+        """The switch as an event tells it, with the reason in words; the bound, which may be infinite, is text."""
+        return asdict(self) | {"bound": str(self.bound), "text": self.text}
+
 
 @dataclass(frozen=True)
 class ModelState:

@@ -9,7 +9,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any, cast
 
 from grid.core.errors import GridError, InputError
@@ -215,11 +214,7 @@ class LiveLoop:
 
     def _note_outcomes(self) -> None:
         for outcome in self.session.take_outcomes():
-            kind, payload = "applied", dict[str, Any](seq=outcome.seq)
-            if outcome.effective is None:
-                kind, payload["reason"] = "refused", outcome.reason
-            else:
-                payload["effective"] = asdict(outcome.effective)
+            kind, payload = outcome.describe()
             self._note(kind, str(outcome.seq), payload, tick=outcome.tick)
 
     def _note_tick(self, summary: TickSummary) -> None:
@@ -228,8 +223,7 @@ class LiveLoop:
         self._note_outcomes()
         latest = self.session.state.model.switches  # of the last ones only: a state holds so many
         for switch in [each for each in latest if each.tick > self._switched]:
-            payload = asdict(switch) | {"bound": str(switch.bound), "text": switch.text}
-            self._note("switch", switch.model, payload, tick=switch.tick)
+            self._note("switch", switch.model, switch.to_json(), tick=switch.tick)
             self._switched = switch.tick
         for change in self.session.take_transitions():
             key = make_alert_key(change.rule, change.alert, change.after, change.rule_version)

@@ -6,7 +6,7 @@ compared.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -183,8 +183,7 @@ class Recorder:
         switches = session.state.model.switches
         if switches and switches[-1].tick == session.tick - 1:
             last = switches[-1]
-            payload = asdict(last) | {"bound": str(last.bound), "text": last.text}
-            self.say("switch", last.model, payload, last.tick)
+            self.say("switch", last.model, last.to_json(), last.tick)
         for change in transitions:
             key = make_alert_key(change.rule, change.alert, change.after, change.rule_version)
             self.say("alert", key, change.to_json(), change.tick)
@@ -212,11 +211,7 @@ class Recorder:
 
     def _say_outcomes(self) -> None:
         for outcome in self.session.take_outcomes():
-            kind, payload = "applied", dict[str, Any](seq=outcome.seq)
-            if outcome.effective is None:
-                kind, payload["reason"] = "refused", outcome.reason
-            else:
-                payload["effective"] = asdict(outcome.effective)
+            kind, payload = outcome.describe()
             self.say(kind, str(outcome.seq), payload, outcome.tick)
 
     def _show(self, summary: TickSummary) -> None:
