@@ -74,7 +74,7 @@ def weigh_surface(exchange: tuple[tuple[Any, FloatArray], ...], values: FloatArr
 class Shapes:
     """Shapes that are known, by the loads that they belong to. A cache: what it holds follows from plan and requests.
 
-    Several threads may ask it: each waits for the solve of another.
+    Several threads may ask it: who needs a solve waits for that of another, what is known is answered at once.
 
     Args:
         reference: Temperature from which means are counted.
@@ -83,7 +83,8 @@ class Shapes:
     reference: float
     known: OrderedDict[Key, Shape] = field(default_factory=OrderedDict)
     _solvers: dict[int, QuasiSteady] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)  # of what is known
+    _solving: Lock = field(default_factory=Lock, repr=False)
 
     def fork(self) -> "Shapes":
         """What is known now, for a run that goes on alone: keys are numbers of commands and of changes of the body."""
@@ -92,17 +93,28 @@ class Shapes:
 
     def find(self, key: Key, plan: LivePlan, loads: Loads) -> Shape:
         """The shape of the loads of a plan, solved for the first time."""
-        with self._lock:
-            if key not in self.known:
+        found = self._look_up(key)
+        if found is not None:
+            return found
+        with self._solving:
+            found = self._look_up(key)
+            if found is None:
                 generation = key[0]
                 if generation not in self._solvers:
                     self._solvers = {generation: QuasiSteady(plan.space, self.reference)}  # those of damaged bodies go
-                response = self._solvers[generation].respond(plan.space, loads)
-                self.known[key] = Shape(plan.space, loads, response)
-            self.known.move_to_end(key)
-            while len(self.known) > MOST_SHAPES:
-                self.known.popitem(last=False)
-            return self.known[key]
+                found = Shape(plan.space, loads, self._solvers[generation].respond(plan.space, loads))
+                with self._lock:
+                    self.known[key] = found
+                    while len(self.known) > MOST_SHAPES:
+                        self.known.popitem(last=False)
+        return found
+
+    def _look_up(self, key: Key) -> Shape | None:
+        with self._lock:
+            found = self.known.get(key)
+            if found is not None:
+                self.known.move_to_end(key)
+            return found
 
     def derive(self, plan: LivePlan, loads: Loads, near: Shape) -> Shape | None:
         """The shape of loads that differ from known ones by a source proportional to the heat capacity; None if not.

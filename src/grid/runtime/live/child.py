@@ -16,6 +16,7 @@ from grid.engine.errors import CheckpointError, DivergedError
 from grid.engine.live.events import Burst
 from grid.engine.live.session import Session
 from grid.engine.version import compute_numerics_version
+from grid.runtime.live.ahead import AheadWorker
 from grid.runtime.live.loop import LiveLoop
 from grid.runtime.live.messages import EndReason, RunEnded, StartRun
 from grid.runtime.live.publisher import FramePublisher
@@ -89,7 +90,7 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
     try:
         keeper = None if start.run_id is None else SnapshotWriter(store, start.run_id, start.epoch, channel)
         viewers = _open_viewers(start)
-        loop = LiveLoop(replace(start, saved=saved), channel, keeper=keeper, viewers=viewers)
+        loop = LiveLoop(replace(start, saved=saved), channel, keeper=keeper, viewers=viewers, ahead=AheadWorker().give)
     except CheckpointError as error:
         _end(channel, "other_numerics", str(error))
         return
@@ -113,18 +114,17 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
 
 
 def _warm_up(session: Session) -> None:
-    """Load what ticks need, in sessions that are dropped: else the first ones are late, and on a cold machine by far.
+    """Load what ticks need, in forks that are dropped: else the first ones are late, and on a cold machine by far.
 
     A run of the lumped model may have to leave it at any tick: compiling the field's kernels then would take so long
-    that its supervisor takes it for frozen. The burst acts in a session of its own, not in a fork: forks keep what they
-    know of loads, by numbers of commands, in one place with the run, whose commands have these numbers too.
+    that its ticks are late by far. All of it happens in forks, which the run does not see.
     """
     domain = session.scene.problem.domain
     middle = tuple(start + 0.5 * side for start, side in zip(domain.origin, domain.size, strict=True))
     burst = Burst(middle, WARM_RADIUS * max(domain.size), WARM_TICKS * session.clock.tick, power=WARM_POWER)
     with suppress(DivergedError):  # the run says so itself
         session.fork().advance(WARM_TICKS)
-        field = Session(session.scene, session.clock, threads=session.plan.threads)
+        field = session.fork()
         field.choose_model("diffusive")
         with suppress(GridError):  # the scene has no room for it: then no burst comes
             field.apply(burst)

@@ -64,6 +64,7 @@ class LiveLoop:
         clock: Monotonic time [s].
         keeper: Stores states; None: they are sent where somebody asks.
         viewers: Who gets pictures; None: nobody.
+        ahead: Takes work that coming ticks need, after each tick; None: they do it themselves.
     """
 
     def __init__(
@@ -73,10 +74,11 @@ class LiveLoop:
         clock: Callable[[], float] = time.monotonic,
         keeper: SnapshotKeeper | None = None,
         viewers: Viewers | None = None,
+        ahead: Callable[[Sequence[Callable[[], object]]], None] | None = None,
     ) -> None:
         self._channel, self._now, self._start = channel, clock, start
         self._viewers = viewers if viewers is not None else NoViewers()
-        self._is_catching_up = True
+        self._is_catching_up, self._ahead = True, ahead
         self._keeper = keeper if keeper is not None else InlineKeeper(channel)
         scene = Scene.from_json(start.scene)
         plan: Clock = plan_clock(scene, float(start.tick_s), method=start.method)
@@ -209,6 +211,8 @@ class LiveLoop:
         self.session.advance()
         spent = {"processor_s": time.thread_time() - started, "wall_s": time.perf_counter() - began, "lag_s": lag}
         self._shown = {**self._shown, **spent}
+        if self._ahead is not None:
+            self._ahead(self.session.pending())
         self._rows.add(self.session.summary, self._shown, self._now(), adapts=lag is not None)
         self._note_tick(self.session.summary)
 
