@@ -7,6 +7,7 @@ BIN=${BIN:-.venv/bin}
 export COVERAGE_PROCESS_START="$PWD/pyproject.toml"
 rm -f .coverage .coverage.*
 workers=${GRID_TEST_WORKERS:-2}
+unset PYTHONDONTWRITEBYTECODE # as images of containers set it: each process would compile all that it imports
 # Long files first, so that no worker is left with one at the end; of these first what compiles without being counted,
 # since tracing makes a compilation half as long again.
 [ $# -gt 0 ] || set -- tests/validation tests/integration tests/faults tests/unit
