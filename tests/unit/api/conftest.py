@@ -14,6 +14,7 @@ from dishka import Container, Provider, Scope
 from fastapi import FastAPI
 from tests.support.service import Catalogue, CountingBell
 
+from grid.api import app as application
 from grid.api.app import create_app
 from grid.core.passwords import PasswordHasher
 from grid.core.settings import Settings
@@ -42,6 +43,25 @@ def empty_database(tmp_path_factory) -> Path:
     schema.metadata.create_all(database.engine)
     database.close()
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def routes_of_one_application() -> Iterator[None]:
+    """Share the routes of the first application: FastAPI prepares them at a first request, most of a test's time."""
+    include_all, routes = application._include_routes, []
+
+    def include_once(app: FastAPI) -> None:
+        known = len(app.router.routes)
+        if routes:
+            app.router.routes.extend(routes)
+            app.router._mark_routes_changed()
+        else:
+            include_all(app)
+            routes.extend(app.router.routes[known:])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(application, "_include_routes", include_once)
+        yield
 
 
 @pytest.fixture(scope="session")
