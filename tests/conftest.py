@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from tests.support.databases import Maker, PostgresMaker, SqliteMaker, opened, start_or_leave_out
 from tests.support.postgres import PostgresServer
-from tests.support.tracing import pause_coverage
+from tests.support.tracing import compile_untraced, pause_coverage
 
 from grid.database.engine import Database
 from grid.database.uow import UnitOfWork
@@ -26,6 +27,15 @@ os.environ["GRID_CALIBRATION"] = "off"
 def pytest_configure(config: pytest.Config) -> None:
     """Let runs take as long as they do: a machine that is busy is no fault of theirs."""
     config.addinivalue_line("filterwarnings", "ignore::grid.engine.progress.SlowRunWarning")
+    compile_untraced()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Count the lines of a test on both databases once: on SQLite. Tests of PostgreSQL alone are counted."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    with pause_coverage() if params.get("database_maker") == "postgresql" else nullcontext():
+        return (yield)
 
 
 @pytest.fixture
