@@ -113,7 +113,7 @@ def start_postgres(*, durable: bool = False, settings: tuple[str, ...] = ()) -> 
         PostgresMissingError: There is no wheel, or the server did not start.
     """
     binaries = find_binaries()
-    folder = Path(tempfile.mkdtemp(prefix="grid-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="grid-pg-"))
     who = _unprivileged(folder)
     try:
         _run([binaries / "initdb", "--no-sync", "-N", "-U", "grid", "-A", "trust", "-E", "UTF8", "--locale=C",
