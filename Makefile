@@ -27,8 +27,10 @@ build: dev ## Build the wheel and the source distribution into dist/
 test: dev ## Run every test, with coverage (PostgreSQL from a wheel)
 	@BIN=$(BIN) scripts/test.sh
 
-test-faults: dev ## The long form of the fault suite, on SQLite and PostgreSQL
-	@GRID_HISTORIES=$${GRID_HISTORIES:-2000} $(PYTEST) -m faults --timeout 1800 -n 0 tests/faults
+test-faults: dev ## The long form of the fault suite, and of the models of both ledgers
+	@$(PYTEST) -m faults --timeout 1800 -n 0 tests/faults
+	@GRID_HISTORIES=$${GRID_HISTORIES:-2000} $(PYTEST) -n 2 --dist load \
+	  $(addprefix tests/integration/,test_ledger_model.py test_live_model.py)
 
 test-physics: dev ## The long form of the engine's suites: laws on random problems, certificates, fuzzed problems
 	@$(PYTEST) -m physics --timeout 3600 -n 2 --dist worksteal tests/unit/engine tests/validation

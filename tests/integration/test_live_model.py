@@ -357,7 +357,7 @@ class LiveMachine(RuleBasedStateMachine):
         return self.claims[-1 - which % reach]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)  # 2,000 histories of the long form on a busy machine
 def test_every_history_of_the_ledger_is_one_of_the_model(database_maker, tmp_path):
     moves: Counter[tuple[RunState, RunState]] = Counter()
     clock = HandClock()
