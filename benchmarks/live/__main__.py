@@ -1,6 +1,6 @@
 """Run the benchmarks of live runs and print their tables.
 
-`python -m benchmarks.live [--only tick,pace,commands,kills,viewers] [--cells 512 1024] [--database sqlite]`
+`python -m benchmarks.live [--only tick,pace,commands,kills,crowd] [--cells 512 1024] [--database sqlite]`
 """
 
 import argparse
@@ -9,12 +9,12 @@ import statistics
 import sys
 
 from benchmarks.databases import KINDS, open_databases
-from benchmarks.live import commands, company, determinism, kills, pace, tick, viewers
+from benchmarks.live import commands, company, crowd, determinism, kills, pace, streams, tick, viewers
 from benchmarks.live.commands import find_percentile
 from benchmarks.runs import Run
 from benchmarks.service import Service, running_service
 
-PARTS = ("tick", "pace", "commands", "viewers", "company", "determinism", "kills")
+PARTS = ("tick", "pace", "commands", "crowd", "viewers", "streams", "company", "determinism", "kills")
 SHARES = {512: (30.0, 1.5), 1024: (10.0, 2.1)}  # ticks a second at most, and over the time of a tick by plain steps
 
 
@@ -25,6 +25,8 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--no-peers", action="store_true", help="leave py-pde out")
     parser.add_argument("--seconds", type=float, default=60.0, help="for which a run at its pace is looked at")
+    parser.add_argument("--crowd-seconds", type=float, default=300.0, help="for which 22 viewers are")
+    parser.add_argument("--streams-seconds", type=float, default=600.0, help="for which 600 streams are")
     parser.add_argument("--kills", type=int, nargs=2, default=[100, 20], help="of children, and of workers")
     parser.add_argument("--database", choices=KINDS, default="sqlite")
     options = parser.parse_args()
@@ -54,8 +56,12 @@ def run_service(service: Service, chosen: list[str], options: argparse.Namespace
             print_pace(cells, found)
     if "commands" in chosen:
         print_commands(commands.measure(service, cells=512, rate=30.0))
+    if "crowd" in chosen:
+        crowd.print_crowd(crowd.measure(service, seconds=options.crowd_seconds))
     if "viewers" in chosen:
         viewers.print_viewers(viewers.measure(service, seconds=options.seconds))
+    if "streams" in chosen:
+        streams.print_streams(streams.measure(service, seconds=options.streams_seconds))
     if "company" in chosen:
         plain = pace.time_plain(512, tick.find_tick(512))
         rate = min(30.0, 1.5 / plain)
