@@ -27,6 +27,7 @@ CONNECTIONS = 1_200  # at once: the streams that the server serves, and ordinary
 HEADER_S = 20.0  # from the first byte of a request, or from the connection, to the end of the header
 TAKEN_S = 20.0  # in which a reader takes `LEAST_TAKEN` bytes, where as many wait for it
 LEAST_TAKEN = 8 * 1024  # [B] a reader that takes less is one that takes nothing
+UNTAKEN_S = 20.0  # in which the other side's system takes something of what waits in this one, however little it is
 REST_S = 5.0  # for the rest of a body, once its request is answered
 CLOSING_S = 5.0  # for what is left to be told, once the connection is to be closed
 LOOK_S = 2.0  # [s] between two looks at what a connection does: the error of the limits above
@@ -190,6 +191,7 @@ def _bound_buffers(transport: Transport) -> None:
     connection = transport.get_extra_info("socket")
     if connection is not None and connection.family in {socket.AF_INET, socket.AF_INET6}:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1e3 * UNTAKEN_S))
 
 
 def _whole_answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Iterable[h11.Event]:

@@ -16,8 +16,8 @@ from grid.api.connections import LEAST_TAKEN, CountingTransport
 from grid.core.logging import get_logger
 
 TAKEN_S: Final = 30.0  # in which a reader takes something, where something waits for it
-CLOSING_S: Final = 5.0  # for what is left to be told, once the connection is to be closed
-LOOK_S: Final = 2.0  # [s] between two looks
+CLOSING_S: Final = 2.0  # for what is left to be told, once the connection is to be closed
+LOOK_S: Final = 1.0  # [s] between two looks
 SEND_BYTES: Final = 256 * 1024  # that the system holds for a viewer: a frame, and the next while it travels
 PING_S: Final = 15.0  # [s] between signs of life
 MESSAGE_BYTES: Final = 16 * 1024  # of a viewer's message

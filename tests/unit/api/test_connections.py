@@ -136,8 +136,19 @@ async def answer_never(scope, receive, send):
     await asyncio.Event().wait()
 
 
-def is_let_go(app, request: bytes, drip: bytes = b"") -> bool:
-    """Send a request, then a few bytes now and then, and read nothing; tell whether the server gives that up."""
+async def answer_little(scope, receive, send):
+    """Answer as a stream does in which little happens: no buffer is ever full."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(8):
+        await send({"type": "http.response.body", "body": b"x" * 1_000, "more_body": True})
+    await asyncio.Event().wait()
+
+
+def is_let_go(app, request: bytes, drip: bytes = b"", *, taken: int | None = None) -> bool:
+    """Send a request, then a few bytes now and then, and read nothing; tell whether the server gives that up.
+
+    `taken`: bytes that the system takes for the reader.
+    """
 
     async def attack() -> bool:
         config = uvicorn.Config(app, http=Connection, ws="none", log_config=None, lifespan="off")
@@ -150,8 +161,11 @@ def is_let_go(app, request: bytes, drip: bytes = b"") -> bool:
             return Connection(config, state, {})
 
         server = await loop.create_server(make, "127.0.0.1", 0)
-        with socket.create_connection(server.sockets[0].getsockname()) as attacker:
+        with socket.socket() as attacker:
+            if taken is not None:
+                attacker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, taken)
             attacker.setblocking(False)
+            await loop.sock_connect(attacker, server.sockets[0].getsockname())
             await loop.sock_sendall(attacker, request)
             while not made:
                 await asyncio.sleep(0.01)
@@ -196,8 +210,13 @@ def test_who_reads_nothing_or_drips_is_let_go_before_within_and_after_a_request(
     assert is_let_go(app, request_, drip)
 
 
+def test_who_reads_nothing_of_the_little_that_comes_is_let_go_by_the_system(monkeypatch):
+    monkeypatch.setattr(connections, "UNTAKEN_S", 0.1)
+    assert is_let_go(answer_little, REQUEST + b"\r\n", taken=1)
+
+
 def test_no_wait_lasts_longer_than_half_a_minute():
-    waits = (connections.HEADER_S, connections.TAKEN_S, connections.REST_S, connections.CLOSING_S)
+    waits = [getattr(connections, name) for name in ("HEADER_S", "TAKEN_S", "UNTAKEN_S", "REST_S", "CLOSING_S")]
     assert max(waits) + 2 * connections.LOOK_S + connections.CLOSING_S < 30
 
 

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from grid.api import connections, upgraded
 from grid.api.connections import Connection
+from grid.api.live.socket import LOOK_S
 from grid.api.upgraded import MESSAGE_BYTES, SEND_BYTES, UpgradedConnection
 
 UPGRADE = (
@@ -183,3 +184,8 @@ def test_a_close_of_the_server_reaches_the_viewer():
             return end.value.rcvd.code
 
     assert run(scenario()) == 4408
+
+
+def test_a_viewer_that_shows_nothing_is_gone_within_five_seconds_of_its_half_minute():
+    looks = LOOK_S + 2 * upgraded.LOOK_S  # whether it has shown a frame, that it is closed, that it does not answer
+    assert looks + upgraded.CLOSING_S <= 5.0
