@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-from grid.api.live.samples import RunSample, merge
+from grid.api.live.samples import RunSample
 from grid.api.live.tailer import RunTailer
 from grid.api.live.updates import EventItem, RunUpdate
 from grid.core.errors import FieldError
@@ -93,7 +93,7 @@ class SampleReader:
     def on_sample(self, sample: RunSample) -> None:
         """Take a sample, unless the reader knows it."""
         if sample.end_tick > self.cursor:
-            self._waiting = sample if self._waiting is None else merge(self._waiting, sample)
+            self._waiting = sample if self._waiting is None else self._waiting.merge(sample)
             self._on_change()
 
     @property

@@ -3,7 +3,9 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 from grid.database.live_samples import Sample
 from grid.schemas.live import SAMPLE_METRICS
@@ -12,8 +14,9 @@ from grid.services.live.pyramid import unpack_spans
 Span = tuple[float, float, float, float]  # least, largest, mean, last
 
 
-class RunSample(NamedTuple):
-    """Metrics over some ticks.
+@dataclass(frozen=True)
+class RunSample:
+    """Metrics over some ticks. Many readers hold the same one: what is made of it is made once for all of them.
 
     Args:
         first_tick: The first tick that it covers.
@@ -26,9 +29,20 @@ class RunSample(NamedTuple):
     end_tick: int
     time_s: float
     metrics: Mapping[str, Span | None]
+    _merged: "list[tuple[RunSample, RunSample]]" = field(default_factory=list, repr=False, compare=False)
 
     def to_json(self) -> str:
         """The sample as it is sent."""
+        return self._text
+
+    def merge(self, later: "RunSample") -> "RunSample":
+        """The sample over the ticks of both: no peak is lost."""
+        if not self._merged or self._merged[0][0] is not later:
+            self._merged[:] = [(later, _merge(self, later))]
+        return self._merged[0][1]
+
+    @cached_property
+    def _text(self) -> str:
         metrics = {name: None if span is None else list(span) for name, span in self.metrics.items()}
         document = {"first_tick": self.first_tick, "end_tick": self.end_tick, "time_s": self.time_s, "metrics": metrics}
         return json.dumps(document, separators=(",", ":"), allow_nan=False)
@@ -56,8 +70,7 @@ def read_row(row: Sample, tick_s: str) -> RunSample:
     return RunSample(row.ticks.start, row.ticks.stop, row.ticks.stop * float(tick_s), metrics)
 
 
-def merge(earlier: RunSample, later: RunSample) -> RunSample:
-    """The sample over the ticks of two: no peak is lost."""
+def _merge(earlier: RunSample, later: RunSample) -> RunSample:
     weights = earlier.end_tick - earlier.first_tick, later.end_tick - later.first_tick
     share = weights[1] / sum(weights) if sum(weights) > 0 else 0.5
     metrics = dict(later.metrics)

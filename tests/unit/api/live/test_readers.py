@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grid.api.live.readers import EventReader, SampleReader, require_rate
-from grid.api.live.samples import RunSample, merge, read_bus_sample, read_row
+from grid.api.live.samples import RunSample, read_bus_sample, read_row
 from grid.api.live.states import find_notice
 from grid.api.live.updates import EventItem, RunUpdate
 from grid.core.errors import FieldError
@@ -25,7 +25,7 @@ spans = st.none() | st.tuples(values, values, values, values).map(
 def test_two_samples_in_one_keep_extremes_last_value_and_the_weighted_mean(first, second, ticks):
     one = RunSample(0, ticks[0], 1.0, {"a": first})
     other = RunSample(ticks[0], sum(ticks), 2.0, {"a": second})
-    both = merge(one, other)
+    both = one.merge(other)
 
     assert (both.first_tick, both.end_tick, both.time_s) == (0, sum(ticks), 2.0)
     known = [span for span in (first, second) if span is not None]
@@ -58,6 +58,22 @@ def test_a_reader_of_samples_gets_no_more_than_its_rate_and_the_latest():
     assert reader.pop(2e9) is None
 
 
+def test_readers_of_one_rate_share_what_is_made_of_their_samples():
+    readers = [SampleReader(2.0, 0, lambda: None) for _ in range(3)]
+    for step in range(4):
+        sample = RunSample(step, step + 1, float(step), {"a": (step, step, step, step)})
+        for reader in readers:
+            reader.on_sample(sample)
+    shared = [reader.pop(1.0) for reader in readers]
+    late = SampleReader(2.0, 0, lambda: None)
+    late.on_sample(RunSample(3, 4, 3.0, {"a": (9, 9, 9, 9)}))
+
+    assert shared[0] is shared[1] is shared[2]
+    assert shared[0].metrics == {"a": (0, 3, 1.5, 3)}
+    assert shared[0].to_json() is shared[2].to_json()
+    assert late.pop(1.0).metrics == {"a": (9, 9, 9, 9)}  # of nobody else
+
+
 def test_a_sample_of_a_row_and_one_of_the_bus_say_the_same():
     row = Sample(3, 2, pack_spans([MetricSpan(1.0, 4.0, 2.0, 3.0)] * len(SAMPLE_METRICS)))
     bus = {
@@ -67,7 +83,7 @@ def test_a_sample_of_a_row_and_one_of_the_bus_say_the_same():
     from_row, from_bus = read_row(row, "0.03125"), read_bus_sample(bus)
 
     assert (from_bus.first_tick, from_bus.end_tick, from_bus.time_s) == (16, 24, 0.75)
-    assert from_row[:3] == from_bus[:3]
+    assert (from_row.first_tick, from_row.end_tick, from_row.time_s) == (16, 24, 0.75)
     assert from_bus.metrics["mean"] == from_row.metrics["mean"]
     assert json.loads(from_bus.to_json())["metrics"] == {
         "mean": [1.0, 4.0, 2.0, 3.0], "share": None, "ratio": [3.0] * 4, "slips": None,
