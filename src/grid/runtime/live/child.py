@@ -21,10 +21,12 @@ from grid.runtime.live.loop import LiveLoop
 from grid.runtime.live.messages import EndReason, RunEnded, StartRun
 from grid.runtime.live.publisher import FramePublisher
 from grid.runtime.live.snapshots import SnapshotWriter, read_state
+from grid.runtime.live.turns import shorten_turns
 from grid.runtime.store import LocalArtifactStore
 
 log = get_logger(__name__)
 
+TURN_S = 1e-3  # [s] turns of the loop's thread on a core: a few percent of a tick, and some tens of a pass of a kernel
 SWITCH_S = 5e-4  # [s] after which a thread that encodes or stores lets the loop go on: a tenth of Python's own
 WARM_RADIUS, WARM_POWER = 0.1, 1.0  # of the longest side, [W]
 WARM_TICKS = 2  # [-] the second of them releases what the first took
@@ -104,6 +106,8 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
     _warm_up(loop.session)
     for words in wrong:
         loop.note_wall("note", "snapshot", {"text": words})
+    if start.speed != "max":
+        shorten_turns(TURN_S)  # this thread alone: those that encode and store are there already
     try:
         loop.run()
     except StorageFullError as error:
