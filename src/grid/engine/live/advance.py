@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from grid.engine.errors import DivergedError
+from grid.engine.live.degradation import force, release
 from grid.engine.live.fidelity import (
     LEAST_DWELL,
     Facts,
@@ -141,7 +142,7 @@ def advance_tick(
     state = _choose_model(plan, state, parts, ahead or plan)
     if state.model.lumped is not None:
         return _advance_lumped(plan, replace(state, potential=None), parts)
-    if state.potential is None:
+    if state.potential is None and state.physics == "full":
         state = parts.begin_potential(plan, state)
     clock, stepper = plan.clock, plan.stepper
     known = stepper.unwrap(state.temperatures) if plan.needs_field(state.tick) else None
@@ -174,15 +175,18 @@ def find_field(plan: LivePlan, state: LiveState) -> FloatArray:
 
 def _choose_model(plan: LivePlan, state: LiveState, parts: Parts, ahead: LivePlan) -> LiveState:
     """The state with the model of the tick that begins."""
+    own = state.model
+    state = replace(state, model=force(state))
     look = state.look
     spread = math.inf if look is None else max(look.highest - look.mean, look.mean - look.lowest)
     low, high = _include_references(plan, state)
     facts = Facts(high - low, spread, lambda: find_field(plan, state), parts.dwell)
     asked = parts.controller.request(ahead, state.model, state.tick)
     decision = decide(parts.controller, plan, asked, state.tick, facts)
+    model = release(decision.model, own)
     if decision.temperature is None:
-        return state if decision.model is state.model else replace(state, model=decision.model)
-    return replace(state, model=decision.model, temperatures=plan.stepper.wrap(decision.temperature), substeps=1)
+        return replace(state, model=model)
+    return replace(state, model=model, temperatures=plan.stepper.wrap(decision.temperature), substeps=1)
 
 
 def _include_references(plan: LivePlan, state: LiveState) -> tuple[float, float]:
@@ -289,7 +293,8 @@ def _summarise(plan: LivePlan, state: LiveState, look: FieldLook, heat: TickHeat
         tick=state.tick, time=plan.clock.time(state.tick), lowest=look.lowest, highest=look.highest,
         hottest=_place(look.hottest, shape), mean=look.mean, gradient=look.gradient, stored_heat=stored * section,
         balance_residual=abs(stored - state.heat.net) / scale if scale > 0.0 else 0.0, time_error=heat.error,
-        substeps=heat.substeps, model=model.model, certificate=model.certificate, share=model.share, **state.shown,
+        substeps=heat.substeps, model=model.model, certificate=model.certificate, share=model.share,
+        physics=state.physics, **state.shown,
     )  # fmt: skip
 
 

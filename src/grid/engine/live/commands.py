@@ -31,7 +31,8 @@ class Command:
     Args:
         seq: Its number, from 1.
         kind: One of `KINDS`.
-        payload: As JSON: the event; `{"seq": n}` of the event to end; `{"model": policy}`; or `{"rules": [...]}`.
+        payload: As JSON: the event; `{"seq": n}` of the event to end; `{"model": policy}`; `{"rules": [...]}`;
+            or `{"physics": what is left out}` of a mode (`grid.engine.live.degradation`).
         tick: At whose beginning it takes effect.
         known: Tick from which on the run prepares for it, as the lumped model does for scheduled loads; None: it does
             not. What a run prepares for changes its physics, so it must not follow from when the command was heard of.

@@ -47,6 +47,7 @@ REASONS = {
     "certificate": "the certificate exceeds its limit",
     "below": "measure and certificate are both far enough below their limits",
     "forced": "requested",
+    "overload": "the run cannot keep its pace, and may go simpler",
     "law": "a face radiates or a source moves, which the lumped model does not follow",
 }
 

@@ -56,6 +56,7 @@ def take_snapshot(
         factors=plan.factors,
         failed=plan.failed,
         structure=None if state.structure is None else state.structure.pack(),
+        physics=state.physics,
     )
 
 
@@ -92,6 +93,7 @@ def restore(run: SavedRun, plan: LivePlan, parts: Parts) -> tuple[LivePlan, Live
         has_yielded=run.has_yielded,
         alerts=run.alerts,
         potential=parts.restore_potential(run.potential, run.potential_field),
+        physics=run.physics,
     )
     return plan, state
 

@@ -9,7 +9,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ class SavedRun:
         factors: Share of its conductivity that each cell has left, flat; None where nothing is damaged.
         failed: True in cells that have failed, flat; None where none has.
         structure: Arrays of the structure's state, by name; None without a structure.
+        physics: What is left out while the run cannot keep its pace.
     """
 
     log: LogHeader
@@ -83,6 +84,7 @@ class SavedRun:
     factors: NDArray[np.float64] | None = None
     failed: NDArray[np.bool_] | None = None
     structure: dict[str, NDArray[Any]] | None = None
+    physics: Literal["full", "no-stress", "lumped"] = "full"
 
 
 def write(run: SavedRun, file: BinaryIO) -> None:
@@ -108,6 +110,7 @@ def write(run: SavedRun, file: BinaryIO) -> None:
         "generation": run.generation,
         "potential": run.potential,
         "has_structure": run.structure is not None,
+        "physics": run.physics,
     }
     given = {"temperature": run.temperature, "factors": run.factors, "failed": run.failed}
     given["potential"] = run.potential_field
@@ -191,6 +194,7 @@ def _read(log: LogHeader, header: dict[str, Any], arrays: dict[str, Any], scene:
         factors=arrays.get("factors"),
         failed=arrays.get("failed"),
         structure=own if header["has_structure"] else None,
+        physics=header["physics"],
     )
 
 

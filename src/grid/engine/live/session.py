@@ -22,6 +22,7 @@ from grid.engine.live.advance import Parts, advance_tick, find_field, start_stat
 from grid.engine.live.changes import Change, Effective, describe, find_start, make_change
 from grid.engine.live.clock import Clock
 from grid.engine.live.commands import Command, LogHeader, Outcome, make_header
+from grid.engine.live.degradation import degrade, require_common_temperature
 from grid.engine.live.errors import RefusedChangeError
 from grid.engine.live.event import Event
 from grid.engine.live.events import Burst, Damage
@@ -345,6 +346,9 @@ class Session:
             return self._choose_model(command)
         if command.kind == "rules":
             return self._revise_rules(command)
+        if command.kind == "mode":
+            self._state = degrade(command.payload, self.plan.at(self.tick), self.parts.body, self._state)
+            return self._settle(command)
         if command.kind == "event":
             change = self._make_change(command)
             self._require_room()
@@ -368,17 +372,11 @@ class Session:
 
     def _choose_model(self, command: Command) -> Effective:
         policy = require_choice("payload.model", command.payload.get("model"), POLICIES)
-        plan = self.plan.at(self.tick)
-        if policy == "lumped" and self.scene.problem.domain.cell_count > 1:
-            if any(plan.boundary(self.tick, patch.name).holds_temperature for patch in plan.space.patches):
-                raise RefusedChangeError("a face is held at a temperature, so the body has no common one")
-            if plan.key(self.tick) is None:
-                raise RefusedChangeError("a face radiates or a source moves, which the lumped model does not follow")
+        if policy == "lumped":
+            require_common_temperature(self.plan.at(self.tick), self.tick)
         known = next(name for name in POLICIES if name == policy)
         self._state = replace(self._state, model=replace(self._state.model, policy=known))
-        found = Effective(self.tick, self.tick * self.clock.steps, self.time)
-        self._outcomes.append(Outcome(command.seq, self.tick, found, None))
-        return found
+        return self._settle(command)
 
     def _revise_rules(self, command: Command) -> Effective:
         raw = command.payload.get("rules")
@@ -389,6 +387,10 @@ class Session:
         alerts, transitions = revise_rules(self.rules, self._state.alerts, self.tick, self.time)
         self._state = replace(self._state, alerts=alerts)
         self._transitions += transitions
+        return self._settle(command)
+
+    def _settle(self, command: Command) -> Effective:
+        """Note that a command has taken effect at this boundary, without numbers of its own."""
         found = Effective(self.tick, self.tick * self.clock.steps, self.time)
         self._outcomes.append(Outcome(command.seq, self.tick, found, None))
         return found
@@ -405,7 +407,7 @@ class Session:
 
     def _find_end(self, command: Command) -> Change:
         if command.kind != "end-event":
-            raise FieldError("kind", "event, end-event, model or rules")
+            raise FieldError("kind", "event, end-event, model, rules or mode")
         wanted = command.payload.get("seq")
         if not isinstance(wanted, int) or isinstance(wanted, bool):
             raise FieldError("payload.seq", "the number of an event")

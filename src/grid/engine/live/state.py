@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from grid.engine.live.fidelity import ModelState
 from grid.engine.live.integrity import StructureState
@@ -31,6 +31,7 @@ class LiveState:
         shown: What the structure showed then, as fields of a summary.
         has_yielded: True from the first cell on that was above its yield stress.
         alerts: States of the alert rules, in their order.
+        physics: What is left out while the run cannot keep its pace (`grid.engine.live.degradation`).
         looked, observed: Ticks of that look, and of the last observation of the structure.
     """
 
@@ -50,3 +51,4 @@ class LiveState:
     alerts: tuple[RuleState, ...] = ()
     potential: PotentialTask | None = None
     shown: Mapping[str, Any] = field(default_factory=dict)
+    physics: Literal["full", "no-stress", "lumped"] = "full"

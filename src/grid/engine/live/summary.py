@@ -35,6 +35,7 @@ class TickSummary(NamedTuple):
         failed_cells: Number of cells that have failed.
         failed_regions: Number of regions that have failed.
         shed_w: Load of failed regions that no other took over [W].
+        physics: `full`, or what is left out because the run could not keep its pace: `no-stress`, `lumped`.
     """
 
     tick: int
@@ -59,6 +60,7 @@ class TickSummary(NamedTuple):
     failed_cells: int = 0
     failed_regions: int = 0
     shed_w: float = 0.0
+    physics: str = "full"
 
     def metrics(self) -> dict[str, float | None]:
         """Its numbers by name, for rules and samples; None where one is not known."""
