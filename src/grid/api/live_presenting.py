@@ -44,6 +44,7 @@ def read_spec(body: LiveRunIn) -> RunSpec:
         speed=None if body.speed == "max" else float(body.speed),
         method=body.method,
         model=body.model,
+        policy=body.policy,
         seed=body.seed,
         threads=body.threads,
         is_paused=body.paused,
@@ -101,6 +102,8 @@ def present_run(run: LiveRunRecord, position: int | None = None) -> LiveRunOut:
         status=run.state,
         message=describe_run(run, position=position),
         model=run.model_policy,
+        policy=run.overload_policy,
+        activity=run.activity,
         commands=run.next_seq - 1,
         events=run.next_event - 1,
     )

@@ -7,6 +7,7 @@ from dishka import Container
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
+from grid.runtime.bus import does_bell_ring
 from grid.runtime.home import Home
 from grid.services.alerts.loop import AlertLoop, make_alert_loop
 from grid.services.alerts.notices import NoticeSender, make_notice_sender
@@ -14,7 +15,8 @@ from grid.services.alerts.notifiers import connect_notifiers
 from grid.services.alerts.rules import RuleService
 from grid.services.incidents.following import IncidentFollower
 from grid.services.incidents.runbooks import RunbookFolder
-from grid.services.mode_board import ModeBoard, ModeLoop, is_folder_usable, make_mode_loop
+from grid.services.live import LiveCommandService
+from grid.services.mode_board import ModeBoard, ModeLoop, make_mode_loop
 from grid.services.periodic import PeriodicTask
 
 
@@ -36,8 +38,9 @@ def make_live_tasks(container: Container, longest_pause_s: float) -> tuple[Perio
         uow,
         container.get(ModeBoard),
         home.root,
-        does_ring=lambda: is_folder_usable(home.run),
+        does_ring=lambda: does_bell_ring(home.run),
         heard_within=timedelta(seconds=3 * settings.grid_heartbeat_s + 5),
+        command=lambda order: order.send(container.get(LiveCommandService)),
     )
     return (
         make_alert_loop(alerts, longest_pause_s=longest_pause_s),

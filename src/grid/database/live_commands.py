@@ -211,6 +211,11 @@ class LiveCommandRepository:
         found = self._records(query.order_by(_command.seq.desc()).limit(1))
         return found[0] if found else None
 
+    def read_kind(self, run_id: UUID, kind: CommandKind) -> list[LiveCommandRecord]:
+        """Read the commands of one kind, in the order of their numbers."""
+        query = select(*_COLUMNS).where(_command.run_id == run_id, _command.kind == kind)
+        return self._records(query.order_by(_command.seq))
+
     def count_open_events(self, run_id: UUID) -> int:
         """Count events of people that have not taken effect yet: those of a scenario are no reason to refuse theirs."""
         return int(self._tx.connection.execute(_OPEN_EVENTS, {"of_run": run_id}).scalar_one())

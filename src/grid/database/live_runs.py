@@ -30,7 +30,7 @@ from grid.database.base import Base, Json, Key, one_of, words
 from grid.database.transaction import DatabaseTransaction
 from grid.database.windows import Window
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import ModelPolicy, RunClaim, RunReason, RunState, Wanted
+from grid.schemas.live import Activity, ModelPolicy, OverloadPolicy, RunClaim, RunReason, RunState, Wanted
 
 # Written out, not bound: a planner matches a partial index only with the very text of its predicate.
 LIVE_LEASED: Final = "state IN ('starting', 'running', 'paused', 'resuming', 'stopping')"
@@ -107,6 +107,7 @@ class LiveRun(Base):
     platform: Mapped[str | None] = mapped_column(String(64))  # of its first owner; written once
     parent_id: Mapped[UUID | None]  # no foreign key: a branch outlives its parent
     parent_tick: Mapped[int | None] = mapped_column(BigInteger)
+    overload_policy: Mapped[str] = mapped_column(String(16), server_default="slip")  # what it may leave out
 
     # What is wanted: changed by commands only.
     wanted: Mapped[str] = mapped_column(String(8))
@@ -126,6 +127,7 @@ class LiveRun(Base):
     load_share: Mapped[float]  # cores
     paced_until: Mapped[datetime]  # theoretical arrival time of the limit on commands (GCRA)
     available_at: Mapped[datetime]
+    activity: Mapped[str | None] = mapped_column(String(16))  # what holds up its ticks; None: nothing that is known
     reason: Mapped[RunReason | None] = mapped_column(words(RunReason))
     message: Mapped[str | None] = mapped_column(String(2000))
     started_at: Mapped[datetime | None]
@@ -176,6 +178,7 @@ class NewLiveRun:
     body: JsonObject | None = None
     parent_id: UUID | None = None
     parent_tick: int | None = None
+    overload_policy: OverloadPolicy = "slip"
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,7 @@ class LiveRunRecord:
     platform: str | None
     parent_id: UUID | None
     parent_tick: int | None
+    overload_policy: OverloadPolicy
     wanted: Wanted
     speed: float | None
     model_policy: ModelPolicy
@@ -216,6 +220,7 @@ class LiveRunRecord:
     load_share: float
     paced_until: datetime
     available_at: datetime
+    activity: Activity | None
     reason: RunReason | None
     message: str | None
     started_at: datetime | None

@@ -80,3 +80,16 @@ class UnixBellListener:
         self._socket.close()
         with suppress(FileNotFoundError):
             self.path.unlink()
+
+
+def does_bell_ring(run_folder: Path) -> bool:
+    """Tell whether somebody who listens in a folder is woken: a listener is opened there, rung and closed."""
+    try:
+        listener = UnixBellListener(run_folder, "check")
+    except OSError:
+        return False
+    try:
+        UnixDoorbell(run_folder).ring("check")
+        return listener.drain() > 0
+    finally:
+        listener.close()

@@ -112,6 +112,8 @@ RUN_REASON_SENTENCES: Final[dict[RunReason, str]] = {
 
 Wanted = Literal["run", "pause", "stop"]
 ModelPolicy = Literal["auto", "lumped", "diffusive"]
+OverloadPolicy = Literal["slip", "no-stress", "lumped"]  # what a run may leave out where it cannot keep its pace
+Activity = Literal["compiling"]  # what holds up a run's ticks, where it is known
 SnapshotKind = Literal["auto", "user", "final", "incident"]
 
 
@@ -148,7 +150,8 @@ TICK_METRICS: Final = (
     "certificate", "share", "is_lumped",
 )  # fmt: skip
 PACE_METRICS: Final = (
-    "ratio", "simulated_rate", "slips", "slipped_s", "processor_s", "wall_s", "lag_s", "jitter_s",
+    "ratio", "simulated_rate", "slips", "slipped_s", "processor_s", "wall_s", "lag_s", "jitter_s", "encode_share",
+    "frames_stopped", "has_frames",
 )  # fmt: skip
 SAMPLE_METRICS: Final = TICK_METRICS + PACE_METRICS
 
@@ -182,6 +185,8 @@ class RunSpec:
         speed: Factor on the rate, 0.1 to 100; None: as fast as can be.
         method: `auto`, or the name of a live method.
         model: Who chooses between the lumped and the diffusive model.
+        policy: What it may leave out where it cannot keep its pace: nothing, so that time slips; stress by potential;
+            or then the field, by the lumped model above its limits.
         seed: Of random numbers.
         threads: Threads of the run's kernels; the bytes do not depend on it.
         is_paused: Whether it pauses before its first tick.
@@ -197,6 +202,7 @@ class RunSpec:
     speed: float | None = 1.0
     method: str = "auto"
     model: ModelPolicy = "auto"
+    policy: OverloadPolicy = "slip"
     seed: int = 0
     threads: int = 1
     is_paused: bool = False

@@ -5,7 +5,6 @@ database is away the board keeps what it knows in memory, and says that.
 """
 
 import math
-import os
 import shutil
 import threading
 import time
@@ -24,12 +23,13 @@ from grid.database.mode_states import SERVICE, ModeRecord
 from grid.database.outbox import Event
 from grid.database.uow import Transaction, UnitOfWork
 from grid.database.windows import Window
-from grid.schemas.live import RUN_TERMINAL, RunState
-from grid.services.alerts.covers import Sighting
+from grid.schemas.live import RUN_TERMINAL, CommandKind, RunState
 from grid.services.alerts.loop import MOST_RUNS, take_lock
-from grid.services.alerts.metrics import read_run_metrics
 from grid.services.incidents.following import append_to_open
+from grid.services.live.commands import CommandRequest, LiveCommandService
 from grid.services.live.effects import make_wall_event
+from grid.services.live.overload import Physics, choose_physics
+from grid.services.mode_signals import RunLook, is_fenced, look_at_run
 from grid.services.modes import LADDERS, ModeState, Part, Signals, advance_mode, describe_modes, start_mode
 from grid.services.periodic import PeriodicTask
 
@@ -40,9 +40,10 @@ MODE_LOCK: Final = 0x67726968  # "grih": the key of PostgreSQL's advisory lock a
 FRESH_S: Final = 1.0  # [s] for which what was read is shown without a look at the database
 PROBE_EVERY_S: Final = 10.0  # [s] between two commits that measure the database while nothing runs
 QUEUED_TOO_LONG: Final = timedelta(seconds=3)  # after which a run waits because workers are full
-FROZEN_S: Final = 5.0  # [s] without a tick, or 20 times the price of one
 SERVICE_PARTS: Final[tuple[Part, ...]] = ("store", "workers", "bell", "notices")
-RUN_PARTS: Final[tuple[Part, ...]] = ("physics",)
+RUN_PARTS: Final[tuple[Part, ...]] = ("physics", "stream")
+SIMPLER: Final = 2  # rung of the part physics at which a run goes simpler
+PRICE: Final = "full_price_s"  # beside the timers of the part physics
 _OPEN: Final = tuple(state for state in RunState if state not in RUN_TERMINAL)
 Key = tuple[Part, str]
 
@@ -50,6 +51,9 @@ ADVICE: Final[dict[tuple[str, int], str]] = {
     ("physics", 1): "Lower the speed, or take fewer cells: `grid engine speed`.",
     ("physics", 2): "Lower the speed, or take fewer cells; the model is simpler than it should be.",
     ("physics", 3): "Look at the run's state and its worker's log; it goes on from its last snapshot by itself.",
+    ("stream", 1): "Nothing to do: pictures come more rarely; close some, or ask for a coarser level.",
+    ("stream", 2): "Close some pictures, or ask for a coarser level; metrics and events go on.",
+    ("stream", 3): "Look at the folder of sockets in the data folder; metrics and events go on, by polling.",
     ("store", 1): "Look at the disk of the database: something else writes to it, or it is away.",
     ("store", 2): "Free disk space: remove ended runs and old results.",
     ("store", 3): "Look at the worker's log: it could not renew its leases.",
@@ -57,6 +61,7 @@ ADVICE: Final[dict[tuple[str, int], str]] = {
     ("workers", 2): "Start a worker: `grid worker`.",
     ("bell", 1): "Look at the folder of sockets in the data folder; everything works, a little later.",
     ("notices", 1): "Look at the addresses of notifiers; nothing is lost.",
+    ("optimizer", 1): "Nothing to do: it is off by its settings.",
 }
 
 
@@ -121,6 +126,26 @@ class ModeBoard:
                 self._read_at = time.monotonic()
 
 
+@dataclass(frozen=True)
+class PhysicsOrder:
+    """What a run is to compute from now on.
+
+    Args:
+        run_id: The run.
+        physics: What it leaves out, or `full`.
+        client_id: Name of the command: the same for an order that is given again.
+    """
+
+    run_id: UUID
+    physics: Physics
+    client_id: str
+
+    def send(self, commands: LiveCommandService) -> None:
+        """Write it into the log of the run, by Grid itself."""
+        request = CommandRequest(CommandKind.MODE, {"physics": self.physics}, self.client_id)
+        commands.accept([request], actor_id=None, owner_id=None, run_id=self.run_id)
+
+
 @dataclass
 class ModeLoop:
     """Looks at the signals, and advances every ladder.
@@ -132,6 +157,7 @@ class ModeLoop:
         does_ring: Tells whether the doorbell works.
         heard_within: Time within which a worker has to be heard of to count as living.
         clock: Monotonic [s].
+        command: Has a run compute what an order says, by a command in its log; None: nobody does.
     """
 
     uow: UnitOfWork
@@ -140,6 +166,7 @@ class ModeLoop:
     does_ring: Callable[[], bool]
     heard_within: timedelta
     clock: Callable[[], float] = time.monotonic
+    command: Callable[[PhysicsOrder], object] | None = None
     _commit_s: float | None = None
     _probed_at: float = -math.inf
 
@@ -155,12 +182,22 @@ class ModeLoop:
                 if not take_lock(tx, MODE_LOCK):
                     return
                 known = {_key(record): record for record in _read(tx)}
-                after = self._advance(tx, known)
+                after, orders = self._advance(tx, known)
         except GridError:
             self._commit_s = math.inf
             self._show_without_database()
             raise
         self.board.show(after.values(), {key: read_mode(record) for key, record in after.items()})
+        self._give(orders)
+
+    def _give(self, orders: Iterable[PhysicsOrder]) -> None:
+        """Have runs compute something else; what is refused now is tried again at the next turn."""
+        for order in orders:
+            try:
+                if self.command is not None:
+                    self.command(order)
+            except GridError as error:
+                log.warning("physics_not_changed", run_id=str(order.run_id), physics=order.physics, reason=str(error))
 
     def _measure_commit(self) -> None:
         """Time a commit: every turn while something runs, else every few seconds."""
@@ -174,18 +211,25 @@ class ModeLoop:
         self._probed_at = self.clock()
         self._commit_s = self._probed_at - began
 
-    def _advance(self, tx: Transaction, known: dict[Key, ModeRecord]) -> dict[Key, ModeRecord]:
+    def _advance(
+        self, tx: Transaction, known: dict[Key, ModeRecord]
+    ) -> tuple[dict[Key, ModeRecord], list[PhysicsOrder]]:
         now = tx.now()
-        after, told = dict[Key, ModeRecord](), list[ModeRecord]()
+        after, told, orders = dict[Key, ModeRecord](), list[ModeRecord](), list[PhysicsOrder]()
         runs, _ = tx.live_runs.read_window(Window(size=MOST_RUNS), states=_OPEN)
-        service = self._read_service(tx, runs)
+        service, of_run = self._read_service(tx, runs), dict[str, tuple[LiveRunRecord, RunLook]]()
         looks: list[tuple[Key, Signals]] = [((part, SERVICE), service) for part in SERVICE_PARTS]
         for run in runs:
-            looks += [((part, str(run.id)), _read_run(tx, run, now)) for part in RUN_PARTS]
+            scope = str(run.id)
+            of_run[scope] = run, look_at_run(tx, run, now, _find_price(known.get(("physics", scope))))
+            looks += [((part, scope), of_run[scope][1].signals) for part in RUN_PARTS]
         for key, signals in looks:
             before = known.get(key)
             state = advance_mode(key[0], _start(before, key[0], now), signals, now.timestamp())
             after[key] = _record(key, state, before, now)
+            if key[0] == "physics":
+                after[key].timers[PRICE] = of_run[key[1]][1].full_price_s
+                orders += _find_order(*of_run[key[1]], state, now)
             if before is None or _kept(after[key]) != _kept(before):
                 tx.modes.put(after[key])
             if (before.rung if before is not None else 0) != state.rung:
@@ -193,7 +237,7 @@ class ModeLoop:
         for gone in {scope for _, scope in known} - {scope for _, scope in after} - {SERVICE}:
             tx.modes.forget(gone)
         _tell(tx, told, {str(run.id): run for run in runs})
-        return after
+        return after, orders
 
     def _read_service(self, tx: Transaction, runs: list[LiveRunRecord]) -> Signals:
         usage, now = shutil.disk_usage(self.folder), tx.now()
@@ -205,6 +249,7 @@ class ModeLoop:
             disk_free=usage.free / usage.total,
             living_workers=living,
             free_slots=0 if waiting else max(living, 1),
+            is_leased=not any(is_fenced(run, now) for run in runs),
             does_ring=self.does_ring(),
             oldest_notice_s=(now - min(oldest)).total_seconds() if oldest else 0.0,
         )
@@ -232,11 +277,6 @@ def list_own_runs(uow: UnitOfWork, owner_id: UUID | None) -> set[str]:
     with uow.read() as tx:
         runs, _ = tx.live_runs.read_window(Window(size=MOST_RUNS), owner_id=owner_id, states=_OPEN)
     return {str(run.id) for run in runs}
-
-
-def is_folder_usable(folder: Path) -> bool:
-    """Tell whether sockets in a folder can be rung."""
-    return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
 
 
 def find_advice(part: str, rung: int) -> str:
@@ -299,16 +339,22 @@ def _kept(record: ModeRecord) -> ModeRecord:
     return replace(record, updated_at=record.since)
 
 
-def _read_run(tx: Transaction, run: LiveRunRecord, now: datetime) -> Signals:
-    """Return the signals of one run: nothing while it rests or has not begun."""
-    seen = Sighting.of(run, now)
-    if seen.phase != "ticks":
-        return Signals(is_ticking=True if seen.phase == "rests" else None)
-    ratio = read_run_metrics(tx, run).last("ratio")
-    price = 20 * run.price_s
-    is_ticking = run.state is not RunState.INTERRUPTED and seen.age_s(None) <= max(FROZEN_S, price, seen.least_s)
-    load = None if run.speed is None else run.price_s * run.rate * run.speed
-    return Signals(ratio=ratio, may_simplify=False, full_load=load, is_ticking=is_ticking)
+def _find_price(record: ModeRecord | None) -> float | None:
+    price: float | None = None if record is None else record.timers.get(PRICE)
+    return price
+
+
+def _find_order(run: LiveRunRecord, look: RunLook, state: ModeState, now: datetime) -> list[PhysicsOrder]:
+    """Return what a run is to be told, where that is not what it was asked for last."""
+    low_since = state.entering[SIMPLER - 1] if state.entering else None
+    wanted = choose_physics(
+        look.asked, run.overload_policy, now,
+        is_simpler=SIMPLER in state.entered,
+        low_since=None if low_since is None else datetime.fromtimestamp(low_since, UTC),
+    )  # fmt: skip
+    if wanted == look.asked.physics or run.wanted == "stop":
+        return []
+    return [PhysicsOrder(run.id, wanted, f"mode:{look.asked.count + 1}:{wanted}")]
 
 
 def _tell(tx: Transaction, told: list[ModeRecord], runs: dict[str, LiveRunRecord]) -> None:

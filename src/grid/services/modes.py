@@ -29,7 +29,8 @@ class Signals:
         may_simplify: True where the run's policy allows simpler physics.
         full_load: Price of a tick at full physics times the rate [cores].
         is_ticking: False where a tick is due for too long, or the field is not finite.
-        encode_share: Share of a tick that encoding frames takes.
+        encode_share: Share of a core that encoding frames takes, or would take at the rates that are asked for.
+        has_stopped_frames: True where even rare frames take too much, so that none are made.
         has_frames: False where no frames come from the run's process.
         commit_s: Duration of the last commit [s]; infinite where it failed.
         disk_free: Free share of the disk.
@@ -45,6 +46,7 @@ class Signals:
     full_load: float | None = None
     is_ticking: bool | None = None
     encode_share: float | None = None
+    has_stopped_frames: bool | None = None
     has_frames: bool | None = None
     commit_s: float | None = None
     disk_free: float | None = None
@@ -69,7 +71,6 @@ class Rung:
         uses: Signals that are evidence of it.
         enter, enter_s: Condition, and how long it has to hold [s].
         leave, leave_s: The same for leaving it.
-        is_next: True where it is entered from the rung before it alone.
     """
 
     name: str
@@ -79,7 +80,6 @@ class Rung:
     enter_s: float
     leave: Condition
     leave_s: float
-    is_next: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,8 @@ def _count_entering(
     ladder: tuple[Rung, ...], state: ModeState, signals: Signals, now: float
 ) -> tuple[float | None, ...]:
     """For each rung, since when its condition has held."""
-    holds = [
-        rung.enter(signals) and (not rung.is_next or number in state.entered) for number, rung in enumerate(ladder)
-    ]
-    return tuple(_since(each, before, now) for each, before in zip(holds, state.entering, strict=True))
+    pairs = zip(ladder, state.entering, strict=True)
+    return tuple(_since(rung.enter(signals), before, now) for rung, before in pairs)
 
 
 def _since(holds: bool, before: float | None, now: float) -> float | None:
@@ -207,6 +205,11 @@ def _simplifies(signals: Signals) -> bool:
     return signals.may_simplify is True and _read(signals, "ratio") < 0.5
 
 
+def _affords_full(signals: Signals) -> bool:
+    """There is time for all of it again, or nothing that may be left out."""
+    return signals.may_simplify is False or _read(signals, "full_load") < 0.8
+
+
 LADDERS: Final[dict[Part, tuple[Rung, ...]]] = {
     "physics": (
         Rung(
@@ -215,7 +218,7 @@ LADDERS: Final[dict[Part, tuple[Rung, ...]]] = {
         ),
         Rung(
             "simpler", "ticks take twice as long as they may", ("ratio", "full_load"),
-            _simplifies, 10, _below("full_load", 0.8), 50,
+            _simplifies, 10, _affords_full, 50,
         ),
         Rung("frozen", "no tick is finished", ("is_ticking",), _is("is_ticking", False), 0, _is("is_ticking", True), 0),
     ),
@@ -225,8 +228,8 @@ LADDERS: Final[dict[Part, tuple[Rung, ...]]] = {
             _above("encode_share", 0.3), 1, _below("encode_share", 0.3), 10,
         ),
         Rung(
-            "metrics only", "encoding thinned frames takes too much of a tick", ("encode_share",),
-            _above("encode_share", 0.3), 1, _below("encode_share", 0.3), 10, is_next=True,
+            "metrics only", "encoding thinned frames takes too much of a tick", ("encode_share", "has_stopped_frames"),
+            _is("has_stopped_frames", True), 0, _is("has_stopped_frames", False), 10,
         ),
         Rung("poll", "no frames arrive", ("has_frames",), _is("has_frames", False), 1, _is("has_frames", True), 10),
     ),

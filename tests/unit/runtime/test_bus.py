@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from tests.doubles.bells import MemoryDoorbell
 
-from grid.runtime.bus import UnixBellListener, UnixDoorbell
+from grid.runtime.bus import UnixBellListener, UnixDoorbell, does_bell_ring
 from grid.services.ports import BellListener, Doorbell
 
 
@@ -153,3 +153,12 @@ def test_a_listener_that_cannot_bind_closes_its_socket(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="too long"):
         UnixBellListener(tmp_path, "work")
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_a_bell_that_wakes_nobody_is_told(tmp_path):
+    assert does_bell_ring(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder", encoding="utf-8")
+
+    assert not does_bell_ring(blocked)

@@ -1,5 +1,6 @@
 """Modes of the service and of runs: advanced by signals, kept in rows, told on timelines, shown without a database."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -69,7 +70,9 @@ def test_full_service_is_full(service):
 
     assert service.board.describe() == "full"
     assert service.board.describe(service.stage.held.run_id) == "full"
-    assert {one.part for one in service.board.records()} == {"store", "workers", "bell", "notices", "physics"}
+    assert {one.part for one in service.board.records()} == {
+        "store", "workers", "bell", "notices", "physics", "stream",
+    }  # fmt: skip
 
 
 def test_a_slow_run_is_its_own_and_comes_back_later(service_anywhere):
@@ -189,3 +192,56 @@ def test_a_run_that_has_ended_has_no_mode_any_more(service):
     service.turn(1)
 
     assert service.rung("physics", str(service.stage.held.run_id)) is None
+
+
+def test_pictures_that_cost_too_much_or_do_not_come_are_the_runs_own(service):
+    run_id = str(service.stage.held.run_id)
+    fine = {"ratio": 1.0, "encode_share": 0.05, "frames_stopped": 0.0, "has_frames": 1.0}
+    service.turn(2, **fine)
+    assert service.rung("stream", run_id) == 0
+    service.turn(2, **fine | {"encode_share": 0.5})
+    assert service.rung("stream", run_id) == 1
+    service.turn(1, **fine | {"encode_share": 12.0, "frames_stopped": 1.0})
+    assert service.rung("stream", run_id) == 2
+    service.turn(3, **fine | {"has_frames": 0.0})
+    assert service.rung("stream", run_id) == 3
+    service.turn(33, **fine)
+    assert service.rung("stream", run_id) == 0
+    events = live.read_events(service.stage.uow, owner_id=None, run_id=service.stage.held.run_id, kinds=("mode",))
+    assert [event.payload["rung"] for event in events if event.payload["part"] == "stream"] == [1, 2, 3, 2, 1, 0]
+
+
+def test_a_lease_that_is_not_renewed_fences_the_store_until_the_next_claim(service):
+    stage, run_id = service.stage, service.stage.held.run_id
+    live.renew_leases(stage.uow, [stage.held], worker_id="worker-1", lease_s=10.0)
+    service.turn(7, ratio=1.0)
+    assert service.rung("store") == 0
+    service.turn(2, ratio=1.0)
+    assert service.rung("store") == 3
+    service.turn(3, ratio=1.0)
+    assert live.reap_runs(stage.uow).interrupted == 1
+    service.turn(2)
+    assert service.rung("store") == 3
+    again = live.claim_run(stage.uow, worker_id="worker-2", cores=4.0, lease_s=1e6)
+    assert again is not None
+    assert again.claim.run_id == run_id
+    service.turn(1)
+    assert service.rung("store") == 0
+
+
+def test_a_run_that_is_given_back_in_order_is_not_fenced(service):
+    service.turn(1, ratio=1.0)
+    live.hand_back_runs(service.stage.uow, [service.stage.held])
+    service.turn(3)
+    assert service.rung("store") == 0
+
+
+def test_a_full_disk_makes_the_store_read_only(service, monkeypatch):
+    usage = shutil.disk_usage(service.folder)
+    service.turn(1, ratio=1.0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=int(0.04 * usage.total)))
+    service.turn(1, ratio=1.0)
+    assert service.board.describe() == "degraded; store=2"
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=int(0.5 * usage.total)))
+    service.turn(31, ratio=1.0)
+    assert service.rung("store") == 0

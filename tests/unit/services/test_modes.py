@@ -17,6 +17,7 @@ VALUES = {
     "is_ticking": [None, False, True],
     "encode_share": [None, 0.1, 0.5],
     "has_frames": [None, False, True],
+    "has_stopped_frames": [None, False, True],
     "commit_s": [None, 0.01, 0.5, 2.0, inf],
     "disk_free": [None, 0.01, 0.06, 0.5],
     "is_leased": [None, False, True],
@@ -58,7 +59,7 @@ def test_a_rung_is_entered_when_its_condition_has_held_and_not_before(course):
             is_long = len(held) > rung.enter_s and all(map(rung.enter, held))
             if after.rung == number and before.rung < number:
                 assert is_long
-            if is_long and not rung.is_next:
+            if is_long:
                 assert after.rung >= number
 
 
@@ -132,12 +133,19 @@ def test_physics_that_freezes_goes_back_to_where_it_was():
 
 
 def test_frames_become_fewer_step_by_step():
-    assert list_changes("stream", (4, {"encode_share": 0.5}), (30, {"encode_share": 0.1})) == [
-        (1, 1),
-        (3, 2),
-        (14, 1),
-        (25, 0),
-    ]
+    dear, stopped, cheap = (
+        {"encode_share": share, "has_stopped_frames": has_stopped, "has_frames": True}
+        for share, has_stopped in ((0.5, False), (12.0, True), (0.1, False))
+    )
+    assert list_changes("stream", (4, dear), (4, stopped), (30, cheap)) == [(1, 1), (4, 2), (18, 1), (29, 0)]
+    assert list_changes("stream", (3, cheap | {"has_frames": False}), (20, cheap)) == [(1, 3), (13, 0)]
+
+
+def test_physics_is_full_again_where_nothing_more_may_be_left_out():
+    slow = {"ratio": 0.4, "full_load": 1.2, "may_simplify": True}
+
+    changes = list_changes("physics", (20, slow), (80, slow | {"may_simplify": False}))
+    assert changes == [(3, 1), (10, 2), (70, 1)]
 
 
 def test_a_slow_commit_holds_and_a_full_disk_is_read_only_whatever_the_database_does():

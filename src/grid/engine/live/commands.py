@@ -21,7 +21,7 @@ from grid.engine.version import compute_numerics_version
 
 Kind = Literal["event", "end-event", "model", "rules", "mode"]
 KINDS: tuple[Kind, ...] = ("event", "end-event", "model", "rules", "mode")
-MAX_COMMANDS = 10_000  # [-] commands of a run
+MAX_COMMANDS = 11_000  # [-] commands of a run: of people, and of the service itself
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,17 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from grid.schemas.live import CommandKind, CommandOutcome, EventOrigin, ModelPolicy, RunReason, RunState, Wanted
+from grid.schemas.live import (
+    Activity,
+    CommandKind,
+    CommandOutcome,
+    EventOrigin,
+    ModelPolicy,
+    OverloadPolicy,
+    RunReason,
+    RunState,
+    Wanted,
+)
 from grid.schemas.wire.jobs import Place
 
 MAX_NAME = 100  # characters
@@ -35,6 +45,9 @@ class LiveRunIn(_Strict):
     speed: Speed = Field(1.0, description="Factor on the rate, or max")
     method: Annotated[str, Field(max_length=16)] = Field("auto", description="A live method, or auto")
     model: ModelPolicy = Field("auto", description="Who chooses between the lumped and the diffusive model")
+    policy: OverloadPolicy = Field(
+        "slip", description="What it may leave out where it cannot keep its pace: nothing, stress, or the field too"
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="Of random numbers")
     threads: int = Field(1, ge=1, le=2, description="Of the kernels; the bytes do not depend on it")
     paused: bool = Field(False, description="Pause before the first tick")
@@ -58,6 +71,8 @@ class LiveRunOut(BaseModel):
     wanted: Wanted
     speed: float | None = Field(description="Factor on the rate; null: as fast as can be")
     model: ModelPolicy
+    policy: OverloadPolicy = Field("slip", description="What it may leave out where it cannot keep its pace")
+    activity: Activity | None = Field(None, description="What holds up its ticks: kernels are compiled; null: nothing")
     rules_version: int
     tick: int = Field(description="The largest that was shown, a second old at most")
     time_s: float = Field(description="Simulated time of that tick [s]")

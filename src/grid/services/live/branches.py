@@ -240,4 +240,5 @@ def _make_run(parent: _Parent, request: BranchRequest) -> NewLiveRun:
         load_share=run.load_share,
         parent_id=run.id,
         parent_tick=parent.tick,
+        overload_policy=run.overload_policy,
     )

@@ -100,6 +100,7 @@ def _lease(tx: Transaction, run: LiveRunRecord, worker_id: str, lease_s: float) 
         "lease_until": tx.now() + timedelta(seconds=lease_s),
         "heartbeat_at": tx.now(),
         "claimed_at": tx.now(),
+        "activity": None,
     }
 
 

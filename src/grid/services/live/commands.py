@@ -32,11 +32,13 @@ from grid.services import audit
 from grid.services.live.effects import move
 from grid.services.live.fingerprints import compute_fingerprint, dump_payload
 from grid.services.live.limits import CommandLimitError, LiveLimits, compute_share, require_affordable
+from grid.services.live.overload import PHYSICS
 from grid.services.live.submission import require_speed
 from grid.services.ports import Doorbell, RunPlanner
 
 MODELS: Final = ("auto", "lumped", "diffusive")
 MOST_COMMANDS: Final = 50  # of one request
+MODE_ROOM: Final = 1_000  # commands of Grid itself beyond those of people: no flood keeps a run from going on
 SCHEDULED: Final = frozenset({CommandKind.EVENT, CommandKind.END_EVENT, CommandKind.MODEL})
 _CLIENT_ID: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -263,7 +265,8 @@ class LiveCommandService:
             return
         if run.wanted == "stop" or CommandKind.STOP in kinds:
             raise RunStateError(run.state, "it is being stopped" if run.wanted == "stop" else "send stop alone")
-        if run.next_seq - 1 + len(new) > self.limits.commands:
+        room = MODE_ROOM if set(kinds) == {CommandKind.MODE} else 0
+        if run.next_seq - 1 + len(new) > self.limits.commands + room:
             raise CommandLimitError("commands", self.limits.commands)
         events = kinds.count(CommandKind.EVENT)
         if events and tx.live_commands.count_open_events(run.id) + events > self.limits.open_events:
@@ -278,7 +281,7 @@ class LiveCommandService:
         Raises:
             TooManyRequestsError: They come faster than they may.
         """
-        if new[0].request.kind is CommandKind.STOP:
+        if new[0].request.kind in {CommandKind.STOP, CommandKind.MODE}:
             return run.paced_until
         after = max(run.paced_until, tx.now()) + timedelta(seconds=len(new) / self.limits.commands_per_s)
         burst = timedelta(seconds=self.limits.command_burst / self.limits.commands_per_s)
@@ -362,8 +365,12 @@ def _require_payload(request: CommandRequest, limits: LiveLimits) -> None:
     """Check payloads that need no scene; events and rules are the planner's."""
     payload, allowed = request.payload, set[str]()
     match request.kind:
-        case CommandKind.EVENT | CommandKind.MODE:
+        case CommandKind.EVENT:
             return
+        case CommandKind.MODE:
+            if payload.get("physics") not in PHYSICS:
+                raise FieldError("physics", f"must be one of {', '.join(PHYSICS)}")
+            allowed = {"physics"}
         case CommandKind.SPEED:
             read_speed(payload)
             allowed = {"speed"}

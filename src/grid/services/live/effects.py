@@ -10,7 +10,9 @@ from grid.database.uow import Transaction
 from grid.schemas.live import RUN_TRANSITIONS, EventOrigin, RunReason, RunState
 
 ENDED: Final = "the run has ended"
-EMPTY_LEASE: Final[dict[str, Any]] = dict.fromkeys(("lease_owner", "lease_until", "heartbeat_at", "claimed_at"))
+EMPTY_LEASE: Final[dict[str, Any]] = dict.fromkeys(
+    ("lease_owner", "lease_until", "heartbeat_at", "claimed_at", "activity")
+)
 
 
 def make_wall_event(run: LiveRunRecord, kind: str, key: str, payload: dict[str, Any]) -> NewLiveEvent:

@@ -10,7 +10,7 @@ from grid.core.storable import storable_text
 from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import Transaction, UnitOfWork
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import STOP_REASONS, RunClaim, RunReason, RunState
+from grid.schemas.live import STOP_REASONS, Activity, RunClaim, RunReason, RunState
 from grid.services.live.effects import fail, move
 
 MOST_MESSAGE = 2_000  # characters, as the column has
@@ -66,6 +66,16 @@ def hand_back_runs(uow: UnitOfWork, claims: Sequence[RunClaim]) -> frozenset[Run
                 move(tx, run, state, available_at=tx.now())
                 returned.add(claim)
     return frozenset(returned)
+
+
+def note_activity(uow: UnitOfWork, claim: RunClaim, activity: Activity | None) -> bool:
+    """Note what holds up the ticks of a run, or that nothing does any more."""
+    with uow.begin() as tx:
+        run = tx.live_runs.hold_claim(claim)
+        if run is None:
+            return False
+        tx.live_runs.change(run, activity=activity)
+    return True
 
 
 def begin_stop(uow: UnitOfWork, claim: RunClaim) -> bool:

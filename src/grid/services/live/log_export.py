@@ -181,7 +181,7 @@ def _checks(uow: UnitOfWork, run: LiveRunRecord, until: int | None) -> Iterator[
     places = [SAMPLE_METRICS.index(name) for name in CHECKED]
     for row in rows:
         spans, tick = unpack_spans(row.metrics), row.ticks.stop
-        if len(spans) < len(SAMPLE_METRICS) or (until is not None and tick > until):
+        if len(spans) <= max(places) or (until is not None and tick > until):
             continue
         values = {name: spans[place].last for name, place in zip(CHECKED, places, strict=True)}
         known = {name: value for name, value in values.items() if value == value}

@@ -65,6 +65,8 @@ def describe_run(run: LiveRunRecord, *, position: int | None = None) -> str:
         return run.message
     if run.state.is_terminal and run.reason is not None:
         return run.reason.sentence
+    if run.activity == "compiling":
+        return f"{run.state.sentence} It is compiling kernels, once on this machine; time that passes is no overload."
     if position is not None and run.state is RunState.QUEUED:
         return f"{run.state.sentence} It is number {position} of those that wait."
     return run.state.sentence

@@ -1,7 +1,7 @@
 """Submission of live runs: validated and priced first, then one transaction stores the run with its first commands."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, get_args
 from uuid import UUID
 
 from grid.core.errors import AdmissionError, FieldError, GoneError
@@ -10,7 +10,7 @@ from grid.database.idempotency import StoredAnswer
 from grid.database.live_commands import NewLiveCommand
 from grid.database.live_runs import LiveRunRecord, NewLiveRun
 from grid.database.uow import Transaction, UnitOfWork
-from grid.schemas.live import RUN_TERMINAL, PlannedRun, RunSpec, RunState
+from grid.schemas.live import RUN_TERMINAL, OverloadPolicy, PlannedRun, RunSpec, RunState
 from grid.services import audit
 from grid.services.live.effects import make_announcement, make_state_event
 from grid.services.live.fingerprints import compute_fingerprint
@@ -25,6 +25,7 @@ LEAST_SPEED, LARGEST_SPEED = 0.1, 100.0
 LEAST_RATE, LARGEST_RATE = 1.0, 60.0  # ticks a second of wall time
 MOST_THREADS: Final = 2
 MOST_NAME: Final = 100  # characters
+OVERLOAD_POLICIES: Final = get_args(OverloadPolicy)
 _OPEN: Final = tuple(state for state in RunState if state not in RUN_TERMINAL)
 _WAITING: Final = (RunState.QUEUED,)
 
@@ -99,6 +100,8 @@ class LiveSubmissionService:
         require_speed(spec.speed)
         if spec.rate is not None and not LEAST_RATE <= spec.rate <= LARGEST_RATE:
             raise FieldError("rate", f"must be {LEAST_RATE:g} to {LARGEST_RATE:g} ticks a second")
+        if spec.policy not in OVERLOAD_POLICIES:
+            raise FieldError("policy", f"must be one of {', '.join(OVERLOAD_POLICIES)}")
         if not 1 <= spec.threads <= MOST_THREADS:
             raise FieldError("threads", f"must be 1 to {MOST_THREADS}")
         if len(spec.name) > MOST_NAME:
@@ -164,6 +167,7 @@ def _make_run(owner_id: UUID, spec: RunSpec, planned: PlannedRun, share: float) 
         wanted="pause" if spec.is_paused else "run",
         speed=spec.speed,
         model_policy=spec.model,
+        overload_policy=spec.policy,
         load_share=share,
     )
 
