@@ -53,7 +53,7 @@ class MemoryArtifactStore:
         finally:
             shutil.rmtree(Path(folder), ignore_errors=True)
 
-    def remove_leftovers(self, older_than_s: float) -> int:
+    def remove_leftovers(self, older_than_s: float, label: str = "") -> int:
         return 0  # a blob is there at once, or not at all
 
     def check(self) -> None:

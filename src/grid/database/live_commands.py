@@ -216,6 +216,13 @@ class LiveCommandRepository:
         query = select(*_COLUMNS).where(_command.run_id == run_id, _command.kind == kind)
         return self._records(query.order_by(_command.seq))
 
+    def last_applied(self, run_id: UUID, kinds: Sequence[CommandKind]) -> LiveCommandRecord | None:
+        """Read the last command of some kinds that has taken effect."""
+        query = select(*_COLUMNS).where(_command.run_id == run_id, _command.kind.in_(list(kinds)))
+        query = query.where(_command.outcome == "applied").order_by(_command.seq.desc()).limit(1)
+        found = self._records(query)
+        return found[0] if found else None
+
     def count_open_events(self, run_id: UUID) -> int:
         """Count events of people that have not taken effect yet: those of a scenario are no reason to refuse theirs."""
         return int(self._tx.connection.execute(_OPEN_EVENTS, {"of_run": run_id}).scalar_one())

@@ -99,9 +99,9 @@ class LocalArtifactStore:
         return size, digest.hexdigest()
 
     @contextmanager
-    def draft(self) -> Iterator[Path]:
+    def draft(self, label: str = "draft") -> Iterator[Path]:
         """Lend the name of a file to write and to `adopt`; what is still there at the end is removed."""
-        path = self.root / STAGING / f"draft-{secrets.token_hex(8)}"
+        path = self.root / STAGING / f"{split_key(label)[-1]}-{secrets.token_hex(8)}"
         try:
             yield path
         finally:
@@ -207,10 +207,12 @@ class LocalArtifactStore:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def remove_leftovers(self, older_than_s: float) -> int:
-        """Remove what killed attempts left in staging; return the number of entries."""
+    def remove_leftovers(self, older_than_s: float, label: str = "") -> int:
+        """Remove what killed attempts left in staging, of one label where it is named; return the number of entries."""
         limit, removed = time.time() - older_than_s, 0
         for entry in os.scandir(self.root / STAGING):
+            if label and not entry.name.startswith(f"{label}-"):
+                continue
             with suppress(FileNotFoundError):
                 if entry.stat(follow_symlinks=False).st_mtime < limit:
                     if entry.is_dir(follow_symlinks=False):

@@ -134,8 +134,13 @@ class ArtifactStore(Protocol):
         """Lend a private, empty folder on the same file system, removed at the end."""
         ...
 
-    def remove_leftovers(self, older_than_s: float) -> int:
-        """Remove blobs and folders that were begun and never finished, where older; return how many."""
+    def remove_leftovers(self, older_than_s: float, label: str = "") -> int:
+        """Remove blobs and folders that were begun and never finished, where older; return how many.
+
+        Args:
+            older_than_s: Age of the last write [s].
+            label: Under which they were begun; empty: all.
+        """
         ...
 
     def check(self) -> None:

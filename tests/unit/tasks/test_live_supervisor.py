@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from tests.support.ledgers import add_owner
 from tests.support.workers import wait_until
 
 from grid.core.errors import UnavailableError
+from grid.database.live_commands import NewLiveCommand
 from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import UnitOfWork
 from grid.runtime.live.messages import (
     CaughtUp,
     Committed,
+    Compiling,
     Control,
     LiveEvent,
     Looked,
@@ -32,13 +35,14 @@ from grid.runtime.live.messages import (
     Snapshotted,
     StartRun,
     StoredFile,
+    name_drafts,
 )
 from grid.runtime.processes import ExitReason
+from grid.runtime.store import LocalArtifactStore
 from grid.schemas.live import SAMPLE_METRICS, CommandKind, RunReason, RunState
 from grid.services import live
 from grid.services.live import CommandRequest
-from grid.tasks.live import runs as live_runs
-from grid.tasks.live import supervisor
+from grid.tasks.live import faults, supervisor
 from grid.tasks.live.ledger import LiveLedger
 from grid.tasks.live.supervisor import LiveSupervisor
 
@@ -75,6 +79,13 @@ class Worker:
         wait_until(lambda: self.told(child, StartRun), "the child was told what to run")
         child.say(RunStarted(0, "rkl2", 64, 0.01, {}, "cpu-1"), CaughtUp(0, False))
         wait_until(lambda: self.row().state is RunState.RUNNING, "the run ran")
+        return child
+
+    def begin_paused(self, number: int) -> MemoryChild:
+        """Let a child come up to where the run is paused."""
+        child = self.child(number)
+        wait_until(lambda: self.told(child, StartRun), "the child was told what to run")
+        child.say(RunStarted(0, "rkl2", 64, 0.01, {}, "cpu-1"), CaughtUp(0, True))
         return child
 
     def send(self, kind: CommandKind, payload: dict[str, Any] | None = None) -> int:
@@ -201,7 +212,7 @@ def test_a_silent_child_is_taken_for_frozen_and_replaced_but_not_in_a_pause(
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.3)
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
     monkeypatch.setattr("grid.tasks.live.run.QUIET_S", 0.2)
-    monkeypatch.setattr(live_runs, "find_cpu_seconds", lambda _: 1.0)
+    monkeypatch.setattr(faults, "find_cpu_seconds", lambda _: 1.0)
     child = worker.begin()
     wait_until(lambda: len(worker.factory.children) == 2, "another child was started")
     assert child.was_killed
@@ -215,13 +226,13 @@ def test_a_silent_child_is_taken_for_frozen_and_replaced_but_not_in_a_pause(
 
 
 def test_a_start_has_a_limit(worker: Worker, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live_runs, "START_LIMIT_S", 0.2)
+    monkeypatch.setattr(faults, "START_LIMIT_S", 0.2)
     worker.child().be_ready()
     assert worker.wait_for(RunState.FAILED).reason is RunReason.START_TIMEOUT
 
 
 def test_a_pause_that_lasts_gives_the_process_back(worker: Worker, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live_runs, "PARK_AFTER_S", 0.2)
+    monkeypatch.setattr(faults, "PARK_AFTER_S", 0.2)
     child = worker.begin()
     seq = worker.send(CommandKind.PAUSE)
     child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), {"seq": seq, "paused": True}, "wall"),), None))
@@ -342,7 +353,7 @@ def test_a_child_that_is_frozen_in_a_pause_is_replaced_once_it_leaves_a_command_
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.3)
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
     monkeypatch.setattr("grid.tasks.live.run.QUIET_S", 0.2)
-    monkeypatch.setattr(live_runs, "find_cpu_seconds", lambda _: 1.0)
+    monkeypatch.setattr(faults, "find_cpu_seconds", lambda _: 1.0)
     time.sleep(0.5)
     assert not child.was_killed
     worker.send(CommandKind.RESUME)
@@ -413,9 +424,129 @@ def test_a_silent_child_that_computes_is_let_be_for_a_while(worker: Worker, monk
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.2)
     monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
     monkeypatch.setattr("grid.tasks.live.run.QUIET_S", 0.2)
-    monkeypatch.setattr(live_runs, "find_cpu_seconds", lambda _: time.monotonic())
+    monkeypatch.setattr(faults, "find_cpu_seconds", lambda _: time.monotonic())
     child = worker.begin()
     time.sleep(1.5)
     assert not child.was_killed
     monkeypatch.setattr("grid.tasks.live.run.LONGEST_SILENCE_S", 0.5)
     wait_until(lambda: child.was_killed, "it was replaced after all")
+
+
+def test_steps_are_taken_once_they_are_stored_and_the_next_child_takes_those_that_are_left(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    child = worker.begin()
+    pause = worker.send(CommandKind.PAUSE)
+    child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(pause), {"seq": pause, "paused": True}, "wall"),), None))
+    worker.wait_for(RunState.PAUSED)
+    step = worker.send(CommandKind.STEP, {"ticks": 50})
+    wait_until(lambda: len(worker.told(child, Control)) == 2, "the steps were handed on")
+    real, is_away = LiveLedger.record, True
+
+    def record(self: LiveLedger, *given: Any) -> Any:
+        if is_away:
+            raise UnavailableError("The database is away.")
+        return real(self, *given)
+
+    monkeypatch.setattr(LiveLedger, "record", record)
+    state = {"seq": step, "kind": "step", "paused": True, "speed": 1.0, "until": 54}
+    child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(step), state, "wall"),), None))
+    time.sleep(0.3)
+    assert not worker.told(child, Committed)
+    is_away = False
+    wait_until(lambda: worker.told(child, Committed) == [Committed((step,))], "the steps may be taken")
+    assert _outcome(worker, step) == ("applied", None)
+    child.die()  # before it has taken one
+    start = _start_of(worker, 1)
+    assert (start.is_paused, start.steps_until) == (True, 54)
+
+
+def test_steps_whose_outcome_was_not_stored_are_asked_for_again_and_only_then_taken(worker: Worker):
+    child = worker.begin()
+    worker.send(CommandKind.PAUSE)
+    wait_until(lambda: worker.told(child, Control), "the pause was handed on")
+    child.say(
+        Looked((LiveEvent(4, 256, 0.1, "state", "1", {"seq": 1, "kind": "pause", "paused": True}, "wall"),), None)
+    )
+    worker.wait_for(RunState.PAUSED)
+    step = worker.send(CommandKind.STEP, {"ticks": 5})
+    wait_until(lambda: len(worker.told(child, Control)) == 2, "the steps were handed on")
+    child.die()
+    assert _start_of(worker, 1).steps_until == 0
+    again = worker.begin_paused(1)
+    wait_until(lambda: [one.command.seq for one in worker.told(again, Control)] == [step], "they were handed on again")
+
+
+def test_a_pause_behind_steps_has_put_them_off(worker: Worker):
+    child = worker.begin()
+    for seq, kind, more in ((1, "pause", {}), (2, "step", {"until": 54}), (3, "pause", {})):
+        worker.send(CommandKind(kind), {"ticks": 50} if kind == "step" else None)
+        payload = {"seq": seq, "kind": kind, "paused": True, "speed": 1.0, **more}
+        wait_until(lambda seq=seq: len(worker.told(child, Control)) == seq, "it was handed on")  # type: ignore[misc]
+        child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), payload, "wall"),), None))
+        wait_until(lambda seq=seq: _outcome(worker, seq)[0] == "applied", "its outcome was stored")  # type: ignore[misc]
+        worker.wait_for(RunState.PAUSED)
+    child.die()
+    assert _start_of(worker, 1).steps_until == 0
+
+
+def test_a_run_that_has_begun_before_is_tried_again_where_its_next_child_shows_nothing(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    worker.begin().die()
+    again = worker.child(1)
+    again.be_ready()
+    monkeypatch.setattr(faults, "START_LIMIT_S", 0.2)
+    wait_until(lambda: len(worker.factory.children) == 3, "a third was tried")
+    monkeypatch.setattr(faults, "START_LIMIT_S", 300.0)
+    assert again.was_killed
+    row = worker.row()
+    assert (row.state, row.reason, row.losses) == (RunState.RESUMING, None, 2)
+    worker.begin(2)
+
+
+def test_a_run_of_which_no_child_comes_up_blames_no_command(sqlite_uow: UnitOfWork):
+    with working(sqlite_uow) as worker:
+        rules = NewLiveCommand("x", "ab" * 32, CommandKind.RULES, {"rules": []}, None, tick=0)
+        with sqlite_uow.begin() as tx:
+            run = tx.live_runs.hold(worker.run.id)
+            assert run is not None
+            tx.live_commands.add(run.id, run.next_seq, [rules])
+            tx.live_runs.change(run, next_seq=run.next_seq + 1)
+        for number in range(3):
+            worker.child(number).die()
+        row = worker.wait_for(RunState.FAILED)
+    assert row.reason is RunReason.POISON
+    assert row.message is not None
+    assert "no process" in row.message
+    assert "command" not in row.message
+
+
+def test_compiling_is_told_in_the_detail_of_the_run_until_it_is_over_or_its_child_is(worker: Worker):
+    child = worker.child()
+    child.be_ready()
+    wait_until(lambda: worker.told(child, StartRun), "the child was told what to run")
+    child.say(Compiling(is_on=True))
+    wait_until(lambda: worker.row().activity == "compiling", "it was told")
+    assert "compiling kernels" in live.describe_run(worker.row())
+    child.say(RunStarted(0, "rkl2", 64, 0.01, {}, "cpu-1"), CaughtUp(0, False), Compiling(is_on=False))
+    wait_until(lambda: worker.row().state is RunState.RUNNING and worker.row().activity is None, "it was over")
+    child.say(Compiling(is_on=True))
+    wait_until(lambda: worker.row().activity == "compiling", "it was told again")
+    child.die()
+    _start_of(worker, 1)
+    assert worker.row().activity is None
+
+
+def test_no_draft_of_a_child_that_was_killed_is_left(worker: Worker, tmp_path: Path):
+    store = LocalArtifactStore(tmp_path)
+    worker.supervisor._held._ledger = replace(worker.ledger, store=store)
+    drafts = [tmp_path / ".staging" / f"{name_drafts(worker.run.id, epoch)}-ab" for epoch in (1, 2, 10)]
+    child = worker.begin()
+    for draft in drafts:
+        draft.write_bytes(b"half of it")
+    child.die()
+    worker.begin(1)
+    wait_until(lambda: not drafts[0].exists(), "its draft was removed")
+    assert drafts[1].exists()
+    assert drafts[2].exists()

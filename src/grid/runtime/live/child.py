@@ -17,8 +17,11 @@ from grid.engine.live.events import Burst
 from grid.engine.live.session import Session
 from grid.engine.version import compute_numerics_version
 from grid.runtime.live.ahead import AheadWorker
+from grid.runtime.live.compile_watch import CompileWatch
 from grid.runtime.live.loop import LiveLoop
-from grid.runtime.live.messages import EndReason, RunEnded, StartRun
+from grid.runtime.live.loop_ports import LostViewers
+from grid.runtime.live.messages import Compiling, EndReason, RunEnded, StartRun
+from grid.runtime.live.pacing import Speed
 from grid.runtime.live.publisher import FramePublisher
 from grid.runtime.live.snapshots import SnapshotWriter, read_state
 from grid.runtime.live.turns import shorten_turns
@@ -31,6 +34,7 @@ SWITCH_S = 5e-4  # [s] after which a thread that encodes or stores lets the loop
 WARM_RADIUS, WARM_POWER = 0.1, 1.0  # of the longest side, [W]
 WARM_TICKS = 2  # [-] the second of them releases what the first took
 UNPACED_NICE = 10  # of a run without a pace: it takes what others leave
+TASKS = Path("/proc/self/task")  # a thread each
 
 
 class LockedChannel:
@@ -66,6 +70,25 @@ class LockedChannel:
             self._connection.send(message)
 
 
+class Priority:
+    """The priority of this process, which is low while its run has no pace."""
+
+    def __init__(self) -> None:
+        self._usual = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def follow(self, speed: Speed) -> None:
+        """Give every thread the priority that a speed asks for.
+
+        A system may let nobody raise it again: then it stays low until the run has another process.
+        """
+        nice = self._usual + (UNPACED_NICE if speed == "max" else 0)
+        try:
+            for task in os.listdir(TASKS):  # noqa: PTH208 - names alone
+                os.setpriority(os.PRIO_PROCESS, int(task), nice)
+        except OSError as error:
+            log.warning("live.priority_not_changed", nice=nice, reason=str(error))
+
+
 def run_live(start: StartRun, connection: Connection, early: deque[object], store: LocalArtifactStore) -> None:
     """Carry a run on until it ends; the last message is `RunEnded`.
 
@@ -80,9 +103,10 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
     """
     channel = LockedChannel(connection, early)
     sys.setswitchinterval(SWITCH_S)
-    if start.speed == "max":
-        with suppress(OSError):
-            os.nice(UNPACED_NICE)
+    watch = CompileWatch(lambda is_on: channel.send(Compiling(is_on)))
+    watch.listen()
+    priority = Priority()
+    priority.follow(start.speed)
     version = compute_numerics_version()
     if start.numerics_version not in {"", version}:
         words = f"The run was computed by numerics {start.numerics_version}, and this worker has {version}."
@@ -92,7 +116,10 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
     try:
         keeper = None if start.run_id is None else SnapshotWriter(store, start.run_id, start.epoch, channel)
         viewers = _open_viewers(start)
-        loop = LiveLoop(replace(start, saved=saved), channel, keeper=keeper, viewers=viewers, ahead=AheadWorker().give)
+        loop = LiveLoop(
+            replace(start, saved=saved), channel, keeper=keeper, ahead=AheadWorker().give, compiler=watch,
+            viewers=LostViewers() if viewers is None and start.socket else viewers, on_speed=priority.follow,
+        )  # fmt: skip
     except CheckpointError as error:
         _end(channel, "other_numerics", str(error))
         return

@@ -41,12 +41,17 @@ class FrameClock:
 
 @dataclass
 class EncodingLoad:
-    """Share of the time that encoding takes, and the divisor of all rates that follows from it."""
+    """Share of the time that encoding takes, and the divisor of all rates that follows from it.
+
+    Where it takes too much at the largest divisor as well, no frames are made for a while; then it is tried again.
+    """
 
     divisor: int = 1
+    is_stopped: bool = False
     _spent: deque[tuple[float, float]] = field(default_factory=deque)
     _dear_since: float | None = None
     _cheap_since: float | None = None
+    _full_share: float = 0.0
 
     def add(self, now: float, seconds: float) -> None:
         """Note processor time that was spent."""
@@ -58,14 +63,26 @@ class EncodingLoad:
             self._spent.popleft()
         return sum(seconds for _, seconds in self._spent) / TOO_DEAR_S
 
+    def full_share(self, now: float) -> float:
+        """What encoding would take at the rates that are asked for, of one core."""
+        return self._full_share if self.is_stopped else self.share(now) * self.divisor
+
     def look(self, now: float) -> bool:
-        """Change the divisor where it has to be; True where it was changed."""
+        """Change the divisor where it has to be, or stop or begin anew; True where anything was changed."""
         share = self.share(now)
+        if self.is_stopped:
+            self._cheap_since = now if self._cheap_since is None else self._cheap_since
+            if now - self._cheap_since < CHEAP_S:
+                return False
+            self.is_stopped, self._cheap_since = False, None
+            return True
         self._dear_since = self._since(self._dear_since, now, is_on=share > TOO_DEAR)
         is_cheap = self.divisor > 1 and 2.0 * share < TOO_DEAR
         self._cheap_since = self._since(self._cheap_since, now, is_on=is_cheap)
-        if self._dear_since is not None and now - self._dear_since >= TOO_DEAR_S and self.divisor < MOST_DIVISOR:
-            self.divisor, self._dear_since = 2 * self.divisor, None
+        if self._dear_since is not None and now - self._dear_since >= TOO_DEAR_S:
+            self._dear_since, self.is_stopped = None, self.divisor >= MOST_DIVISOR
+            self.divisor = min(2 * self.divisor, MOST_DIVISOR)
+            self._full_share = share * self.divisor
             return True
         if self._cheap_since is not None and now - self._cheap_since >= CHEAP_S:
             self.divisor, self._cheap_since = self.divisor // 2, None

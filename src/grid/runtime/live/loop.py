@@ -22,7 +22,16 @@ from grid.engine.live.scene import Scene
 from grid.engine.live.session import FIELDS, Session
 from grid.engine.live.summary import TickSummary
 from grid.runtime.live.frame_cache import Picture
-from grid.runtime.live.loop_ports import Channel, InlineKeeper, NoViewers, SnapshotKeeper, Viewers
+from grid.runtime.live.loop_ports import (
+    Channel,
+    Compiler,
+    InlineKeeper,
+    NoCompiler,
+    NoViewers,
+    SnapshotKeeper,
+    Viewers,
+)
+from grid.runtime.live.loop_work import AheadWork, OpenSteps
 from grid.runtime.live.messages import (
     CaughtUp,
     Committed,
@@ -42,7 +51,7 @@ from grid.runtime.live.messages import (
     StartRun,
 )
 from grid.runtime.live.outside import blank_outside
-from grid.runtime.live.pacing import Pace, PaceWatch, Speed
+from grid.runtime.live.pacing import MAX_STEPS, Pace, PaceWatch, Speed
 from grid.runtime.live.sampling import RowBuilder, SampleBuilder
 from grid.schemas.frames import FrameFlag
 from grid.schemas.live_log import make_alert_key
@@ -65,6 +74,8 @@ class LiveLoop:
         keeper: Stores states; None: they are sent where somebody asks.
         viewers: Who gets pictures; None: nobody.
         ahead: Takes work that coming ticks need, after each tick; None: they do it themselves.
+        compiler: Says whether kernels were compiled meanwhile; None: nothing is known.
+        on_speed: Called with the speed when it has changed.
     """
 
     def __init__(
@@ -75,10 +86,14 @@ class LiveLoop:
         keeper: SnapshotKeeper | None = None,
         viewers: Viewers | None = None,
         ahead: Callable[[Sequence[Callable[[], object]]], None] | None = None,
+        compiler: Compiler | None = None,
+        on_speed: Callable[[Speed], None] = lambda _: None,
     ) -> None:
         self._channel, self._now, self._start = channel, clock, start
         self._viewers = viewers if viewers is not None else NoViewers()
-        self._is_catching_up, self._ahead = True, ahead
+        self._is_catching_up, self._ahead = True, AheadWork(ahead)
+        self._compiler = compiler if compiler is not None else NoCompiler()
+        self._on_speed, self._steps = on_speed, OpenSteps()
         self._keeper = keeper if keeper is not None else InlineKeeper(channel)
         scene = Scene.from_json(start.scene)
         plan: Clock = plan_clock(scene, float(start.tick_s), method=start.method)
@@ -101,12 +116,14 @@ class LiveLoop:
         self._looked = self._told = clock()
         self._lags: deque[float] = deque(maxlen=MOST_LAGS)
         self._stop: EndReason | None = None
+        self._has_compiled = False  # since the last slip
         self._switched = max((switch.tick for switch in self.session.state.model.switches), default=-1)
 
     def run(self) -> RunEnded:
         """Run until the run is stopped or diverges; the last message is returned, and has been sent."""
         summary, session = self.session.summary, self.session
         clock = session.clock
+        self._settle_compiling()
         self._channel.send(
             RunStarted(session.tick, clock.method, clock.steps, clock.price, _plain(summary), find_platform())
         )
@@ -135,6 +152,7 @@ class LiveLoop:
     def _catch_up(self) -> None:
         """Take up the log beyond the saved state, and recompute to where viewers were, without pace."""
         before, known = self.session.tick, {command.seq for command in self.session.commands}
+        self._take_steps(self._start.steps_until)
         for command in self._start.log:
             if command.seq not in known and (command.tick or 0) >= before:
                 self._execute(command)
@@ -152,7 +170,7 @@ class LiveLoop:
             now, tick_s=self.pace.tick_s, rate=self.pace.rate, speed=self.pace.speed, tick=self.session.tick,
             is_paused=self.pace.is_paused,
         )  # fmt: skip
-        self.pace = self.pace.step(steps) if steps else self.pace  # asked for meanwhile
+        self.pace = self.pace.step(steps) if steps else self.pace  # asked for meanwhile, or of the owner before
         self._channel.send(CaughtUp(self.session.tick, self.pace.is_paused))
         if self._start.waiting:
             self._channel.send(Proposed({command.seq: self._propose(command, 0) for command in self._start.waiting}))
@@ -164,7 +182,9 @@ class LiveLoop:
             self._drain(self._shorten(order.seconds))
         elif order.action == "slip":
             self._lags.append(order.seconds)
-            self._note("slip", "pace", {"slipped_s": order.seconds, "slips": self.pace.slips}, "wall")
+            payload: dict[str, Any] = {"slipped_s": order.seconds, "slips": self.pace.slips}
+            self._note("slip", "pace", payload | ({"cause": "compiling"} if self._has_compiled else {}), "wall")
+            self._has_compiled = False
         elif self._is_held():
             self._drain(LOOK_S)  # rule: the tick of a command is committed before that tick is computed
         else:
@@ -173,6 +193,7 @@ class LiveLoop:
             self.pace = self.pace.finish()
             if self._keeper.is_due(self._now()):
                 self._keep(0)
+        self._settle_compiling()
         self._tell()
         self._show()
 
@@ -187,6 +208,7 @@ class LiveLoop:
         flags = FrameFlag.LUMPED if session.summary.model == "lumped" else FrameFlag(0)
         flags |= FrameFlag.CATCHING_UP if self._is_catching_up else FrameFlag(0)
         flags |= FrameFlag.PAUSED if self.pace.is_paused else FrameFlag(0)
+        flags |= FrameFlag.PHYSICS_DEGRADED if session.summary.physics != "full" else FrameFlag(0)
         self._viewers.offer(Picture(session.tick, session.time, int(flags), time.time_ns() // 1_000_000, fields))
 
     def _keep(self, seq: int) -> None:
@@ -209,10 +231,10 @@ class LiveLoop:
         """Compute one tick; without a lag it is one that is computed again, and has no pace."""
         began, started = time.perf_counter(), time.thread_time()
         self.session.advance()
-        spent = {"processor_s": time.thread_time() - started, "wall_s": time.perf_counter() - began, "lag_s": lag}
+        processor = time.thread_time() - started + self._ahead.take_spent()  # what was done ahead is of it too
+        spent = {"processor_s": processor, "wall_s": time.perf_counter() - began, "lag_s": lag}
         self._shown = {**self._shown, **spent}
-        if self._ahead is not None:
-            self._ahead(self.session.pending())
+        self._ahead.give(self.session.pending())
         self._rows.add(self.session.summary, self._shown, self._now(), adapts=lag is not None)
         self._note_tick(self.session.summary)
 
@@ -251,6 +273,7 @@ class LiveLoop:
                 command = self._uncommitted.pop(seq, None)
                 if command is not None:
                     self._execute(command)
+                self._take_steps(self._steps.commit(seq))
         elif isinstance(message, Refused):
             for seq in message.seqs:
                 self._uncommitted.pop(seq, None)
@@ -285,16 +308,19 @@ class LiveLoop:
 
     def _control(self, command: LiveCommand) -> None:
         """Change the pace; a number outside its limits is told and changes nothing."""
-        now, payload = self._now(), command.payload
+        now, payload, until = self._now(), command.payload, None
         try:
             if command.kind == "pause":
                 self.pace = self.pace.pause()
+                self._steps.clear()
             elif command.kind == "resume":
                 self.pace = self.pace.resume(now)
+                self._steps.clear()
             elif command.kind == "step":
-                self.pace = self.pace.step(int(payload["ticks"]))
+                until = self._ask_steps(command)
             elif command.kind == "speed":
                 self.pace = self.pace.change_speed(cast("Speed", payload["speed"]), now)
+                self._on_speed(self.pace.speed)
             elif command.kind == "checkpoint":
                 self._keep(command.seq)
             elif command.kind == "stop":
@@ -303,7 +329,34 @@ class LiveLoop:
             self._note("refused", str(command.seq), {"seq": command.seq, "reason": str(error)}, "wall")
             return
         state = {"seq": command.seq, "kind": command.kind, "paused": self.pace.is_paused, "speed": self.pace.speed}
-        self._note("state", str(command.seq), state, "wall")
+        self._note("state", str(command.seq), state | ({} if until is None else {"until": until}), "wall")
+
+    def _ask_steps(self, command: LiveCommand) -> int:
+        """Plan steps, and return the tick at which they end: a run of the ledger takes them once that is stored there.
+
+        So they are neither lost with this process nor taken again by the next one.
+        """
+        tick = max(self.session.tick, self._start.until) if self._is_catching_up else self.session.tick
+        first = max(tick + self.pace.steps, self._steps.last or tick)
+        self.pace.step(int(command.payload["ticks"]))  # raises where the run is not paused, or for their number
+        until = min(first + int(command.payload["ticks"]), tick + MAX_STEPS)
+        self._steps.ask(command.seq, until)
+        if self._start.run_id is None:
+            self._take_steps(self._steps.commit(command.seq))
+        return until
+
+    def _take_steps(self, until: int | None) -> None:
+        """Let steps through up to a tick; None: nothing."""
+        tick = max(self.session.tick, self._start.until) if self._is_catching_up else self.session.tick
+        steps = 0 if until is None else until - tick - self.pace.steps
+        if self.pace.is_paused and steps > 0:
+            self.pace = self.pace.step(min(steps, MAX_STEPS))
+
+    def _settle_compiling(self) -> None:
+        """Begin the window of the real-time ratio anew where kernels were compiled: what they took is no overload."""
+        if self._compiler.settle():
+            self._has_compiled, self._watch = True, PaceWatch(self._watch.is_behind)
+            self.pace = self.pace.forget_window()
 
     def _note(
         self, kind: str, key: str, payload: dict[str, Any], origin: Origin = "engine", *, tick: int | None = None
@@ -326,6 +379,7 @@ class LiveLoop:
             "ratio": ratio, "simulated_rate": self.pace.find_simulated_rate(now), "slips": float(self.pace.slips),
             "slipped_s": self.pace.slipped_s, "jitter_s": find_jitter(self._lags),
             **{name: self._shown.get(name) for name in ("processor_s", "wall_s", "lag_s")},
+            **self._viewers.load_figures(now),
         }  # fmt: skip
         sample, rows = self._samples.take(self._shown), self._rows.take()
         if self._events or rows or sample is not None:

@@ -1,6 +1,7 @@
 """What the loop of a live run needs from outside: its supervisor, its snapshots, its viewers."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Protocol
 
 from grid.engine.live.session import FieldName, Session
@@ -75,6 +76,9 @@ class Viewers(Protocol):
     def offer_events(self, *events: LiveEvent) -> None:
         """Take note of events; never blocks."""
 
+    def load_figures(self, now: float, /) -> Mapping[str, float | None]:
+        """What pictures cost, and whether there are any, as metrics of the pace: `schemas.live.PACE_METRICS`."""
+
 
 class NoViewers:
     """Nobody looks."""
@@ -91,3 +95,30 @@ class NoViewers:
 
     def offer_events(self, *_events: LiveEvent) -> None:
         """Drop them."""
+
+    def load_figures(self, _now: float) -> Mapping[str, float | None]:
+        """Nothing is known."""
+        return {}
+
+
+class LostViewers(NoViewers):
+    """Servers cannot be answered: nobody can look."""
+
+    def load_figures(self, _now: float) -> Mapping[str, float | None]:
+        """There are no pictures."""
+        return {"has_frames": 0.0}
+
+
+class Compiler(Protocol):
+    """What is known of the compiling of kernels (`grid.runtime.live.compile_watch.CompileWatch`)."""
+
+    def settle(self) -> bool:
+        """Tell that compiling is over where it is; whether anything was compiled since this was last asked."""
+
+
+class NoCompiler:
+    """Nothing is known."""
+
+    def settle(self) -> bool:
+        """Nothing was compiled."""
+        return False

@@ -9,13 +9,19 @@ Origin = Literal["engine", "operator", "wall"]
 EndReason = Literal["ok", "stopped_by_user", "diverged", "bad_input", "other_numerics", "storage_full"]
 
 
+def name_drafts(run_id: UUID, epoch: int) -> str:
+    """Label of files that the child of a claim has begun to write into the store, and that may be left there."""
+    return f"live-{run_id}-{epoch}"
+
+
 @dataclass(frozen=True)
 class LiveCommand:
     """A command on its way to a run: what changes physics, or its pace.
 
     Args:
         seq: Its number in the log.
-        kind: `event`, `end-event`, `model`; or `speed`, `pause`, `resume`, `step`, `stop`, `checkpoint`.
+        kind: `event`, `end-event`, `model`, `rules`, `mode`; or `speed`, `pause`, `resume`, `step`, `stop`,
+            `checkpoint`.
         payload: As JSON.
         tick: At whose beginning it takes effect; None where the child proposes it.
         at_s: Simulated time for which it is scheduled [s]; None for as soon as may be.
@@ -55,6 +61,7 @@ class StartRun:
         waiting: Commands without a tick that were there at the start: they get theirs before the first tick.
         until: Tick to catch up to without pace, where viewers were; 0 for none.
         is_paused: Begin in a pause.
+        steps_until: Tick up to which a paused run takes steps that were asked for before; 0 for none.
         threads: Threads of the method.
         rules: Alert rules in simulation time, as JSON; those of a saved state are in it.
         run_id, epoch: Of the claim: keys of files are made of them.
@@ -74,6 +81,7 @@ class StartRun:
     log: tuple[LiveCommand, ...] = ()
     until: int = 0
     is_paused: bool = False
+    steps_until: int = 0
     threads: int = 1
     rules: tuple[Mapping[str, Any], ...] = ()
     waiting: tuple[LiveCommand, ...] = ()
@@ -100,7 +108,7 @@ class Propose:
 
 @dataclass(frozen=True)
 class Committed:
-    """Numbers of commands whose ticks are in the database: they may take effect."""
+    """Numbers of commands whose ticks are in the database: they may take effect. That of steps is where they end."""
 
     seqs: tuple[int, ...]
 
@@ -117,6 +125,13 @@ class Control:
     """A command that changes the pace, not the physics; it takes effect at the next boundary."""
 
     command: LiveCommand
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """Kernels are compiled from now on, or no longer: the ticks that wait for it show no overload."""
+
+    is_on: bool
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,10 @@ class Pace:
         wanted = max(due - self.interval + changed.interval, earliest) if self.speed != "max" else now
         return replace(changed, anchor=wanted, first=self.tick, last=None, marks=())
 
+    def forget_window(self) -> "Pace":
+        """The pace whose real-time ratio is taken from the next tick on."""
+        return replace(self, last=None, marks=())
+
     def find_ratio(self, now: float) -> float | None:
         """Real-time ratio over the last 2 s: simulated time done, over what the speed asks; 1 is on time.
 

@@ -72,6 +72,7 @@ class FramePublisher:
         self._events: deque[LiveEvent] = deque(maxlen=1)
         self._links: dict[int, ServerLink] = {}
         self._is_closing, self._is_final = threading.Event(), False
+        self._is_open, self._looked = False, -math.inf
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -97,6 +98,20 @@ class FramePublisher:
         """Share of the last second that encoding took, of one core: with ticks on time, its share of a tick."""
         return self.load.share(now)
 
+    def load_figures(self, now: float) -> dict[str, float | None]:
+        """What pictures cost at the rates that are asked for, whether they are stopped, and whether servers can come.
+
+        Each is a metric of `grid.schemas.live.PACE_METRICS`; a socket that was removed lets no server come any more.
+        """
+        if now - self._looked >= IDLE_S:
+            thread = self._thread
+            self._is_open = thread is not None and thread.is_alive() and self.path.is_socket()
+            self._looked = now
+        return {
+            "encode_share": self.load.full_share(now), "frames_stopped": float(self.load.is_stopped),
+            "has_frames": float(self._is_open),
+        }  # fmt: skip
+
     def wanted(self, now: float, tick: int | None = None) -> tuple[LiveField, ...]:
         """Fields of which a picture is due, at most 30 times a second each; it does not wait for anything.
 
@@ -105,6 +120,8 @@ class FramePublisher:
             tick: Current tick; fields that were offered of it already are left out.
         """
         due = []
+        if self.load.is_stopped:
+            return ()
         for name, clock in self._clocks.items():
             if clock.is_due(now) and (tick is None or clock.tick != tick):
                 clock.take(now)
@@ -244,7 +261,7 @@ class FramePublisher:
                 self._selector.modify(link.socket, events, link)
         self.cache.forget(now)
         if self.load.look(now):
-            log.info("frame_rates_changed", divisor=self.load.divisor, share=self.load.share(now))
+            log.info("frame_rates_changed", divisor=self.load.divisor, is_stopped=self.load.is_stopped)
             self._weigh(now)
 
     def _send_frames(self, link: ServerLink, now: float) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from grid.core.errors import GridError, StorageFullError
 from grid.engine.live.session import FIELDS, FieldName, Session
-from grid.runtime.live.messages import SnapshotFile, Snapshotted, StoredFile
+from grid.runtime.live.messages import SnapshotFile, Snapshotted, StoredFile, name_drafts
 from grid.runtime.live.outside import blank_outside
 from grid.runtime.store import LocalArtifactStore, storage_errors
 
@@ -54,6 +54,7 @@ class SnapshotWriter:
     ) -> None:
         self._store, self._channel, self._now = store, channel, clock
         self._folder, self._count = f"live/{run_id}/{epoch}", 0
+        self._label = name_drafts(run_id, epoch)
         self._due = clock() + EVERY_S
         self._waiting: queue.SimpleQueue[tuple[Session, int] | None] = queue.SimpleQueue()
         self._is_writing = False  # whether an automatic one is on its way
@@ -118,7 +119,7 @@ class SnapshotWriter:
         """Have a file written and store it: not by way of memory, where a copy would hold up the loop."""
         self._count += 1
         key = f"{self._folder}/{self._count}-{name}"
-        with storage_errors(), self._store.draft() as path:
+        with storage_errors(), self._store.draft(self._label) as path:
             with path.open("xb") as file:
                 path.chmod(0o600)
                 write(file)

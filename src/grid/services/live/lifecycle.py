@@ -12,6 +12,7 @@ from grid.database.uow import Transaction, UnitOfWork
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import STOP_REASONS, Activity, RunClaim, RunReason, RunState
 from grid.services.live.effects import fail, move
+from grid.services.live.ticks import find_steps
 
 MOST_MESSAGE = 2_000  # characters, as the column has
 MOST_PLATFORM = 64
@@ -46,7 +47,7 @@ def park_run(uow: UnitOfWork, claim: RunClaim) -> bool:
     """Paused becomes parked: its snapshot is stored, its child may end. False too where it is wanted again."""
     with uow.begin() as tx:
         run = tx.live_runs.hold_claim(claim)
-        if run is None or not _may_park(run):
+        if run is None or not _may_park(tx, run):
             return False
         move(tx, run, RunState.PARKED, available_at=tx.now())
     return True
@@ -55,14 +56,14 @@ def park_run(uow: UnitOfWork, claim: RunClaim) -> bool:
 def hand_back_runs(uow: UnitOfWork, claims: Sequence[RunClaim]) -> frozenset[RunClaim]:
     """Give runs back in order, as a worker does that ends; return the claims that still held. No loss is counted.
 
-    A paused run with a snapshot is parked, any other waits for the next worker.
+    A paused run with a snapshot is parked, unless it has steps to take; any other waits for the next worker.
     """
     returned = set()
     with uow.begin() as tx:
         for claim in sorted(set(claims)):
             run = tx.live_runs.hold_claim(claim)
             if run is not None:
-                state = RunState.PARKED if _may_park(run) else RunState.INTERRUPTED
+                state = RunState.PARKED if _may_park(tx, run) else RunState.INTERRUPTED
                 move(tx, run, state, available_at=tx.now())
                 returned.add(claim)
     return frozenset(returned)
@@ -148,5 +149,6 @@ def _held_in(tx: Transaction, claim: RunClaim, state: RunState) -> LiveRunRecord
     return run if run is not None and run.state is state else None
 
 
-def _may_park(run: LiveRunRecord) -> bool:
-    return run.state is RunState.PAUSED and run.wanted == "pause" and run.snapshot_id is not None
+def _may_park(tx: Transaction, run: LiveRunRecord) -> bool:
+    is_resting = run.state is RunState.PAUSED and run.wanted == "pause" and run.snapshot_id is not None
+    return is_resting and find_steps(tx, run.id) <= run.tick

@@ -32,7 +32,12 @@ def take_loss(tx: Transaction, run: LiveRunRecord, tick: int | None = None) -> d
 
 
 def _name_command(tx: Transaction, run: LiveRunRecord, ticks: list[int]) -> str | None:
-    """Return a sentence that names the command applied last, where every loss was within a few ticks of it."""
+    """Return a sentence that names the command applied last, where every loss was within a few ticks of it.
+
+    A run that has never had a first look was not taken down by a command.
+    """
+    if run.started_at is None:
+        return "The run was tried three times, and no process of it came to a first look."
     command = tx.live_commands.last_before(run.id, max(ticks))
     if command is None or command.tick is None or any(abs(tick - command.tick) > NEAR_TICKS for tick in ticks):
         return None

@@ -43,7 +43,8 @@ def reap_runs(uow: UnitOfWork, *, limit: int = 100) -> LiveReapReport:
 
 
 def _take_back(tx: Transaction, run: LiveRunRecord) -> str:
-    if run.lease_until is not None and run.lease_until >= tx.now():
+    is_leased = run.lease_until is not None and run.lease_until >= tx.now()
+    if is_leased and run.started_at is None:  # one that has begun before is tried again
         fail(tx, run, RunReason.START_TIMEOUT, None)
         return RunReason.START_TIMEOUT.value
     loss = take_loss(tx, run)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from grid.database.live_commands import LiveCommandRecord
 from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import Transaction, UnitOfWork
-from grid.schemas.live import RunClaim
+from grid.schemas.live import CommandKind, RunClaim
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,13 @@ class ResumeLog:
         commands: With a tick from that of the snapshot on, in the order of their numbers.
         first_free_tick: The first tick that a new command may get.
         shown_tick: The tick up to which anybody may have seen the run.
+        steps_until: The tick up to which a paused run takes steps that it has accepted; 0 for none.
     """
 
     commands: tuple[LiveCommandRecord, ...]
     first_free_tick: int
     shown_tick: int
+    steps_until: int = 0
 
 
 def read_waiting(uow: UnitOfWork, claim: RunClaim) -> list[LiveCommandRecord]:
@@ -63,9 +66,21 @@ def read_resume_log(uow: UnitOfWork, claim: RunClaim, *, from_tick: int) -> Resu
         commands = tx.live_commands.read_from_tick(claim.run_id, from_tick)
         last = tx.live_commands.last_tick(claim.run_id)
         said = tx.live_events.last_tick(claim.run_id)
+        steps = find_steps(tx, claim.run_id)
     shown = max(run.tick if run is not None else 0, said or 0)
     physical = tuple(command for command in commands if command.kind.is_physical)
-    return ResumeLog(physical, max(shown, last or 0) + 1, shown)
+    return ResumeLog(physical, max(shown, last or 0) + 1, shown, steps)
+
+
+def find_steps(tx: Transaction, run_id: UUID) -> int:
+    """Return the tick at which the steps of a paused run end that it has accepted last; 0 where it waits for none.
+
+    A pause or a resume that came behind them has put them off.
+    """
+    last = tx.live_commands.last_applied(run_id, (CommandKind.STEP, CommandKind.PAUSE, CommandKind.RESUME))
+    if last is None or last.kind is not CommandKind.STEP:
+        return 0
+    return int((last.effective or {}).get("until", 0))
 
 
 def _require_order(tx: Transaction, run: LiveRunRecord, ticks: Mapping[int, int]) -> None:

@@ -9,8 +9,9 @@ from grid.database.live_commands import CommandSettlement, LiveCommandRecord
 from grid.database.live_events import NewLiveEvent
 from grid.database.live_snapshots import NewSnapshot
 from grid.database.uow import UnitOfWork
+from grid.runtime.live.messages import name_drafts
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import RunClaim, RunReason
+from grid.schemas.live import Activity, RunClaim, RunReason
 from grid.services import live
 from grid.services.live import ClaimedRun, LiveRenewal, Look, RecordedEvents, ResumeLog
 from grid.services.ports import ArtifactStore
@@ -101,6 +102,17 @@ class LiveLedger:
     def fail(self, claim: RunClaim, reason: RunReason, message: str) -> bool:
         """End a run that cannot go on."""
         return live.fail_run(self.uow, claim, reason, message)
+
+    def note_activity(self, claim: RunClaim, activity: Activity | None) -> bool:
+        """Note what holds up the ticks of a run, or that nothing does any more."""
+        return live.note_activity(self.uow, claim, activity)
+
+    def remove_drafts(self, claim: RunClaim) -> None:
+        """Remove files that the child of a claim had begun to store when it was killed."""
+        try:
+            self.store.remove_leftovers(-1.0, name_drafts(*claim))
+        except OSError as error:
+            log.warning("live.drafts_left", run_id=str(claim.run_id), reason=str(error))
 
     def hand_back(self, claims: Sequence[RunClaim]) -> frozenset[RunClaim]:
         """Give runs back for other workers."""

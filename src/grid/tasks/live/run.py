@@ -20,7 +20,7 @@ from grid.runtime.live.messages import (
     StoredFile,
 )
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import EventOrigin, RunClaim
+from grid.schemas.live import CommandKind, EventOrigin, RunClaim
 from grid.services.live import ClaimedRun, ResumeLog
 from grid.services.live.limits import UNPACED_SHARE
 from grid.services.live.pyramid import MetricSpan, pack_spans
@@ -168,6 +168,7 @@ def make_start(claimed: ClaimedRun, log: ResumeLog, waiting: Sequence[LiveComman
         waiting=tuple(make_command(command) for command in waiting if command.kind.is_physical),
         until=log.shown_tick,
         is_paused=run.wanted == "pause",
+        steps_until=log.steps_until,
         threads=run.threads,
         run_id=run.id,
         epoch=run.epoch,
@@ -199,6 +200,12 @@ def make_settlement(event: LiveEvent) -> CommandSettlement | None:
         return CommandSettlement(seq, event.tick, "refused", reason=str(event.payload["reason"]))
     found: dict[str, Any] = dict(event.payload["effective"]) if event.kind == "applied" else dict(event.payload)
     return CommandSettlement(seq, event.tick, "applied", effective=found)
+
+
+def list_steps(settlements: Sequence[CommandSettlement]) -> tuple[int, ...]:
+    """Numbers of the commands among them whose steps may be taken once this is stored."""
+    steps = CommandKind.STEP.value
+    return tuple(one.seq for one in settlements if one.effective is not None and one.effective.get("kind") == steps)
 
 
 def make_checkpoint_settlement(message: Snapshotted) -> CommandSettlement:

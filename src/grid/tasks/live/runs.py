@@ -18,6 +18,7 @@ from grid.database.live_snapshots import NewSnapshot
 from grid.runtime.live.messages import (
     CaughtUp,
     Committed,
+    Compiling,
     Control,
     LiveCommand,
     Looked,
@@ -28,13 +29,14 @@ from grid.runtime.live.messages import (
     Snapshotted,
 )
 from grid.runtime.messages import ChildReady
-from grid.runtime.processes import find_cpu_seconds
-from grid.schemas.live import CommandKind, RunClaim, RunReason
+from grid.schemas.live import Activity, CommandKind, RunClaim, RunReason
 from grid.services.live import ClaimedRun, EventConflictError
 from grid.tasks.children import Child, Factory
+from grid.tasks.live.faults import find_fault
 from grid.tasks.live.ledger import LiveLedger
 from grid.tasks.live.run import (
     HeldRun,
+    list_steps,
     make_checkpoint_settlement,
     make_command,
     make_event,
@@ -47,9 +49,6 @@ from grid.tasks.live.writer import LiveWriter
 
 log = get_logger(__name__)
 
-MARGIN_S = 2.0  # [s] before the end of a lease at which its holder gives up
-START_LIMIT_S = 300.0  # [s] for the first look: on a cold machine kernels are compiled
-PARK_AFTER_S = 600.0  # [s] a paused run then gives its process back
 MOST_ROWS = 10_000  # of samples that wait for the database; the oldest go then
 
 END_REASONS: Final = {
@@ -111,7 +110,9 @@ class LiveRuns:
         self._runs[run.claim] = run
         self.claims = frozenset(self._runs)
         if run.claim.epoch > 1:  # the owner before may have been killed with its child
-            self._remove_socket(RunClaim(run.claim.run_id, run.claim.epoch - 1))
+            before = RunClaim(run.claim.run_id, run.claim.epoch - 1)
+            self._remove_socket(before)
+            self._writer.submit(lambda: self._ledger.remove_drafts(before))
         try:
             child = self._factory.start("live")
         except (UnavailableError, OSError) as error:
@@ -155,6 +156,9 @@ class LiveRuns:
             run.is_ready = True
             self._changed()
             self._send_start(run)
+        elif isinstance(message, Compiling):
+            activity: Activity | None = "compiling" if message.is_on else None
+            self._call(run, lambda: self._ledger.note_activity(run.claim, activity), lambda _: self._on_written())
         elif isinstance(message, RunStarted):
             run.is_started, run.platform, run.tick = True, message.platform, message.tick
         elif isinstance(message, CaughtUp):
@@ -294,7 +298,14 @@ class LiveRuns:
     def _write_said(self, run: HeldRun, then: Callable[[Any], None] = lambda _: None) -> None:
         events, run.events = run.events, []
         settlements, run.settlements = run.settlements, []
-        self._call(run, lambda: self._ledger.record(run.claim, events, settlements), then)
+        steps = list_steps(settlements)
+
+        def stored(recorded: Any) -> None:
+            if steps and recorded is not None and run.child is not None:
+                run.child.send(Committed(steps))
+            then(recorded)
+
+        self._call(run, lambda: self._ledger.record(run.claim, events, settlements), stored)
 
     def _on_snapshot(self, run: HeldRun, message: Snapshotted) -> None:
         if message.file is None:
@@ -383,37 +394,27 @@ class LiveRuns:
 
     def check(self, run: HeldRun, now: float) -> None:
         """End what is past its time."""
-        if run.has_ended:
+        fault = None if run.has_ended else find_fault(run, now, self._ledger.lease_s)
+        if fault is None:
             return
-        if now > run.lease_ok_at + self._ledger.lease_s - MARGIN_S:
-            log.error("live.fenced", run_id=str(run.claim.run_id), ledger_away_s=round(self._writer.away_s, 1))
-            self.drop(run)
-        elif not run.is_started and now - run.started_at > START_LIMIT_S:
-            self.close(run)
-            run.has_ended = True
-            self._call(
-                run, lambda: self._ledger.fail(run.claim, RunReason.START_TIMEOUT, ""), lambda _: self._over(run)
-            )
-        elif run.child is not None and run.is_ready and run.child.is_over_memory():
-            self.close(run, is_oom=True)
-            run.has_ended = True
-            self._call(run, lambda: self._ledger.fail(run.claim, RunReason.OOM, ""), lambda _: self._over(run))
-        elif self._is_frozen(run, now):
-            log.error("live.frozen", run_id=str(run.claim.run_id), tick=run.tick)
-            self.close(run)
-            self._restart(run)
-        elif run.is_paused and run.is_caught_up and not run.is_parking and now - run.paused_at > PARK_AFTER_S:
+        if fault == "rests":
             self.ask_for_snapshot(run)
             run.is_parking = True
-
-    def _is_frozen(self, run: HeldRun, now: float) -> bool:
-        if run.child is None or not run.is_started or run.proposed:
-            return False
-        is_silent = not (run.is_paused and run.is_caught_up) and now - run.heard_at > run.frozen_s()
-        if not is_silent and (run.asked_at is None or now - run.asked_at <= run.frozen_s()):
-            run.quiet = None
-            return False
-        return not run.computes(now, find_cpu_seconds(run.child.pid))
+            return
+        log.error(
+            f"live.{fault}", run_id=str(run.claim.run_id), tick=run.tick, is_started=run.is_started,
+            ledger_away_s=round(self._writer.away_s, 1),
+        )  # fmt: skip
+        if fault == "fenced":
+            self.drop(run)
+            return
+        self.close(run, is_oom=fault == "oom")
+        if fault == "frozen":
+            self._restart(run)
+            return
+        run.has_ended = True
+        reason = RunReason(fault)
+        self._call(run, lambda: self._ledger.fail(run.claim, reason, ""), lambda _: self._over(run))
 
     def ask_for_snapshot(self, run: HeldRun) -> None:
         """Have the child store its state."""
@@ -427,6 +428,7 @@ class LiveRuns:
                 self._selector.unregister(child.fileno())
             child.kill(is_oom=is_oom)
             self._remove_socket(run.claim)
+            self._writer.submit(lambda: self._ledger.remove_drafts(run.claim))
             self._changed()
 
     def _remove_socket(self, claim: RunClaim) -> None:
