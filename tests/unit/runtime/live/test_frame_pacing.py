@@ -63,3 +63,17 @@ def test_rates_rise_again_one_step_after_ten_affordable_seconds():
     assert spend(load, 9.9, 0.5, 0.1) == 2
     assert spend(load, 10.4, 8.0, 0.1) == 2
     assert spend(load, 18.4, 20.0, 0.2) == 2  # at twice the rate it would be too dear
+
+
+def test_frames_that_cost_too_much_at_the_lowest_rate_are_stopped_for_a_while_and_tried_again():
+    load, now, course = EncodingLoad(), 0.0, []
+    while now < 40.0:
+        now += 0.25
+        if not load.is_stopped:
+            load.add(now, 0.2)
+        if load.look(now):
+            course.append((load.divisor, load.is_stopped))
+            if load.is_stopped:
+                assert load.full_share(now) > 9.0  # 0.3 of a core, 32 times
+    assert course[:6] == [(2, False), (4, False), (8, False), (16, False), (32, False), (32, True)]
+    assert course[6:8] == [(32, False), (32, True)]
