@@ -26,6 +26,7 @@ from grid.runtime.live.messages import (
     Control,
     LiveEvent,
     Looked,
+    NeedsRenewal,
     Propose,
     Proposed,
     RunEnded,
@@ -550,3 +551,15 @@ def test_no_draft_of_a_child_that_was_killed_is_left(worker: Worker, tmp_path: P
     wait_until(lambda: not drafts[0].exists(), "its draft was removed")
     assert drafts[1].exists()
     assert drafts[2].exists()
+
+
+def test_a_child_that_cannot_have_its_priority_back_is_replaced_after_a_snapshot_and_that_is_no_loss(worker: Worker):
+    child = worker.begin()
+    child.say(NeedsRenewal())
+    wait_until(lambda: _asked_for_snapshot(child), "its state was asked for")
+    assert not child.was_killed
+    child.say(Snapshotted(0, 40, 0, StoredFile("state-40", f"live/{worker.run.id}/1/1-state-40", 10, "ab" * 32)))
+    start = _start_of(worker, 1)
+    assert child.was_killed
+    assert [one.tick for one in start.snapshots] == [40]
+    assert worker.row().losses == 0

@@ -1,6 +1,5 @@
 """A live run in its slot child: its files, its pipe, and the loop between them."""
 
-import os
 import select
 import sys
 import threading
@@ -20,8 +19,8 @@ from grid.runtime.live.ahead import AheadWorker
 from grid.runtime.live.compile_watch import CompileWatch
 from grid.runtime.live.loop import LiveLoop
 from grid.runtime.live.loop_ports import LostViewers
-from grid.runtime.live.messages import Compiling, EndReason, RunEnded, StartRun
-from grid.runtime.live.pacing import Speed
+from grid.runtime.live.messages import Compiling, EndReason, NeedsRenewal, RunEnded, StartRun
+from grid.runtime.live.priority import Priority
 from grid.runtime.live.publisher import FramePublisher
 from grid.runtime.live.snapshots import SnapshotWriter, read_state
 from grid.runtime.live.turns import shorten_turns
@@ -33,8 +32,6 @@ TURN_S = 1e-3  # [s] turns of the loop's thread on a core: a few percent of a ti
 SWITCH_S = 5e-4  # [s] after which a thread that encodes or stores lets the loop go on: a tenth of Python's own
 WARM_RADIUS, WARM_POWER = 0.1, 1.0  # of the longest side, [W]
 WARM_TICKS = 2  # [-] the second of them releases what the first took
-UNPACED_NICE = 10  # of a run without a pace: it takes what others leave
-TASKS = Path("/proc/self/task")  # a thread each
 
 
 class LockedChannel:
@@ -70,25 +67,6 @@ class LockedChannel:
             self._connection.send(message)
 
 
-class Priority:
-    """The priority of this process, which is low while its run has no pace."""
-
-    def __init__(self) -> None:
-        self._usual = os.getpriority(os.PRIO_PROCESS, 0)
-
-    def follow(self, speed: Speed) -> None:
-        """Give every thread the priority that a speed asks for.
-
-        A system may let nobody raise it again: then it stays low until the run has another process.
-        """
-        nice = self._usual + (UNPACED_NICE if speed == "max" else 0)
-        try:
-            for task in os.listdir(TASKS):  # noqa: PTH208 - names alone
-                os.setpriority(os.PRIO_PROCESS, int(task), nice)
-        except OSError as error:
-            log.warning("live.priority_not_changed", nice=nice, reason=str(error))
-
-
 def run_live(start: StartRun, connection: Connection, early: deque[object], store: LocalArtifactStore) -> None:
     """Carry a run on until it ends; the last message is `RunEnded`.
 
@@ -118,7 +96,8 @@ def run_live(start: StartRun, connection: Connection, early: deque[object], stor
         viewers = _open_viewers(start)
         loop = LiveLoop(
             replace(start, saved=saved), channel, keeper=keeper, ahead=AheadWorker().give, compiler=watch,
-            viewers=LostViewers() if viewers is None and start.socket else viewers, on_speed=priority.follow,
+            viewers=LostViewers() if viewers is None and start.socket else viewers,
+            on_speed=lambda speed: None if priority.follow(speed) else channel.send(NeedsRenewal()),
         )  # fmt: skip
     except CheckpointError as error:
         _end(channel, "other_numerics", str(error))

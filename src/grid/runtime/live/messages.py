@@ -128,6 +128,11 @@ class Control:
 
 
 @dataclass(frozen=True)
+class NeedsRenewal:
+    """This process may not have the priority that the run needs: it is to go on in another one, which has."""
+
+
+@dataclass(frozen=True)
 class Compiling:
     """Kernels are compiled from now on, or no longer: the ticks that wait for it show no overload."""
 

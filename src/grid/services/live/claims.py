@@ -65,11 +65,17 @@ def claim_run(
 
 
 def restart_run(
-    uow: UnitOfWork, claim: RunClaim, *, worker_id: str, lease_s: float, tick: int | None = None
+    uow: UnitOfWork,
+    claim: RunClaim,
+    *,
+    worker_id: str,
+    lease_s: float,
+    tick: int | None = None,
+    is_loss: bool = True,
 ) -> ClaimedRun | None:
     """Give a run whose child has ended to a new child of the same worker, under the next epoch.
 
-    The end of the child counts as a loss; the third within ten healthy minutes fails the run.
+    The end of the child counts as a loss, if it is one; the third within ten healthy minutes fails the run.
 
     Args:
         uow: Opens the transaction.
@@ -77,6 +83,7 @@ def restart_run(
         worker_id: Who holds the run.
         lease_s: Life of the new claim without a heartbeat [s].
         tick: The last tick that was heard of.
+        is_loss: False where the child was ended in order, after a snapshot.
 
     Returns:
         None: the run is another owner's, or has failed now.
@@ -85,7 +92,7 @@ def restart_run(
         run = tx.live_runs.hold_claim(claim)
         if run is None or run.lease_owner != worker_id:
             return None
-        loss = take_loss(tx, run, tick)
+        loss = take_loss(tx, run, tick) if is_loss else {}
         if loss is None:
             return None
         lease = _lease(tx, run, worker_id, lease_s)

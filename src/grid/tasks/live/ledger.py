@@ -47,9 +47,11 @@ class LiveLedger:
             self.uow, worker_id=self.worker_id, cores=self.cores, lease_s=self.lease_s, most_runs=self.most_runs
         )
 
-    def restart(self, claim: RunClaim, tick: int) -> ClaimedRun | None:
+    def restart(self, claim: RunClaim, tick: int, *, is_loss: bool = True) -> ClaimedRun | None:
         """Claim a run anew whose child has ended; None where it is another's, or has failed now."""
-        return live.restart_run(self.uow, claim, worker_id=self.worker_id, lease_s=self.lease_s, tick=tick)
+        return live.restart_run(
+            self.uow, claim, worker_id=self.worker_id, lease_s=self.lease_s, tick=tick, is_loss=is_loss
+        )
 
     def read_start(self, claim: RunClaim) -> tuple[ResumeLog, list[LiveCommandRecord]]:
         """Read what a child needs besides the row: the log, and the commands that have no tick yet."""

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from grid.core.storable import storable_text
 from grid.database.live_commands import CommandSettlement, LiveCommandRecord
@@ -20,7 +20,7 @@ from grid.runtime.live.messages import (
     StoredFile,
 )
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import CommandKind, EventOrigin, RunClaim
+from grid.schemas.live import CommandKind, EventOrigin, RunClaim, RunReason
 from grid.services.live import ClaimedRun, ResumeLog
 from grid.services.live.limits import UNPACED_SHARE
 from grid.services.live.pyramid import MetricSpan, pack_spans
@@ -31,6 +31,12 @@ COMMITS = 50  # of the last ticks of commands, whose durations decide the lead
 MOST_LEAD = 8  # ticks
 FROZEN_S, FROZEN_PRICES, FROZEN_INTERVALS = 5.0, 20.0, 3.0  # without a tick
 FINISH_LIMIT_S = 300.0  # [s] for a result, on a slow disk
+END_REASONS: Final = {
+    "diverged": RunReason.DIVERGED,
+    "bad_input": RunReason.INFRA,
+    "other_numerics": RunReason.INFRA,
+    "storage_full": RunReason.STORAGE_FULL,
+}
 QUIET_S = 2.0  # [s] between two looks at the processor time of a child that is silent for too long
 LEAST_WORK = 0.25  # [-] of a core: below it nothing is computed
 LONGEST_SILENCE_S = 180.0  # [s] then it is frozen, whatever it does
@@ -61,6 +67,7 @@ class HeldRun:
     is_paused: bool = False
     has_ended: bool = False  # its last message has come
     is_parking: bool = False
+    is_renewing: bool = False  # it goes on in another process, once its state is stored
     must_stop: bool = False  # its child is told, because no command does it any more
     is_ending: bool = False  # the child writes the result
     paused_at: float = 0.0

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from grid.core.errors import UnavailableError
 from grid.core.ids import new_id
@@ -22,6 +22,7 @@ from grid.runtime.live.messages import (
     Control,
     LiveCommand,
     Looked,
+    NeedsRenewal,
     Propose,
     Proposed,
     RunEnded,
@@ -35,6 +36,7 @@ from grid.tasks.children import Child, Factory
 from grid.tasks.live.faults import find_fault
 from grid.tasks.live.ledger import LiveLedger
 from grid.tasks.live.run import (
+    END_REASONS,
     HeldRun,
     list_steps,
     make_checkpoint_settlement,
@@ -50,13 +52,6 @@ from grid.tasks.live.writer import LiveWriter
 log = get_logger(__name__)
 
 MOST_ROWS = 10_000  # of samples that wait for the database; the oldest go then
-
-END_REASONS: Final = {
-    "diverged": RunReason.DIVERGED,
-    "bad_input": RunReason.INFRA,
-    "other_numerics": RunReason.INFRA,
-    "storage_full": RunReason.STORAGE_FULL,
-}
 
 
 class LiveRuns:
@@ -156,6 +151,9 @@ class LiveRuns:
             run.is_ready = True
             self._changed()
             self._send_start(run)
+        elif isinstance(message, NeedsRenewal):
+            run.is_renewing = True
+            self.ask_for_snapshot(run)
         elif isinstance(message, Compiling):
             activity: Activity | None = "compiling" if message.is_on else None
             self._call(run, lambda: self._ledger.note_activity(run.claim, activity), lambda _: self._on_written())
@@ -311,6 +309,7 @@ class LiveRuns:
         if message.file is None:
             log.warning("live.snapshot_failed", run_id=str(run.claim.run_id), reason=message.failure)
             run.is_parking, run.paused_at = False, time.monotonic()  # parked later, when there may be room
+            run.is_renewing = False
         else:
             self._add_snapshot(run, message, kind="user" if message.seq else "auto")
         if message.seq:
@@ -318,7 +317,10 @@ class LiveRuns:
             self._record(run)
         if message.file is None:
             return
-        if run.is_parking and message.seq == 0:
+        if run.is_renewing and message.seq == 0 and not run.is_ending:
+            self.close(run)
+            self._restart(run, is_loss=False)
+        elif run.is_parking and message.seq == 0:
             self._call(run, lambda: self._ledger.park(run.claim), lambda parked: self._on_parked(run, parked))
 
     def _add_snapshot(self, run: HeldRun, message: Snapshotted, kind: Any) -> None:
@@ -380,7 +382,7 @@ class LiveRuns:
             return
         self._restart(run)
 
-    def _restart(self, run: HeldRun) -> None:
+    def _restart(self, run: HeldRun, *, is_loss: bool = True) -> None:
         """Claim the run anew for a new child."""
 
         def done(claimed: ClaimedRun | None) -> None:
@@ -390,7 +392,7 @@ class LiveRuns:
                 self.hold(claimed)
 
         self.flush(run)
-        self._call(run, lambda: self._ledger.restart(run.claim, run.tick), done)
+        self._call(run, lambda: self._ledger.restart(run.claim, run.tick, is_loss=is_loss), done)
 
     def check(self, run: HeldRun, now: float) -> None:
         """End what is past its time."""

@@ -341,3 +341,21 @@ def test_offers_return_at_once_while_a_picture_is_encoded(publisher, connect, mo
 
     assert frame_of(reader.next()).header.tick == 1
     assert frame_of(reader.next()).header.tick == 999
+
+
+def test_a_socket_that_was_removed_lets_nobody_look_and_is_told(publisher):
+    now = time.monotonic()
+    assert publisher.load_figures(now) == {"encode_share": 0.0, "frames_stopped": 0.0, "has_frames": 1.0}
+    publisher.path.unlink()
+    assert publisher.load_figures(now + 0.5)["has_frames"] == 1.0  # it looks once a second
+    assert publisher.load_figures(now + 1.5)["has_frames"] == 0.0
+
+
+def test_pictures_that_are_stopped_are_not_asked_for(publisher, connect):
+    connect().want(WHOLE)
+    wait_until_wanted(publisher, "temperature")
+    publisher.load.is_stopped = True
+    assert publisher.wanted(time.monotonic() + 1.0) == ()
+    assert publisher.load_figures(time.monotonic())["frames_stopped"] == 1.0
+    publisher.load.is_stopped = False
+    assert publisher.wanted(time.monotonic() + 2.0) == ("temperature",)
