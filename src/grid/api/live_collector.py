@@ -33,6 +33,10 @@ class LiveCollector(Collector):
         yield GaugeMetricFamily("grid_live_incidents", "Incidents that are not resolved", value=figures.incidents)
         yield GaugeMetricFamily("grid_live_notices_waiting", "Notices on their way", value=figures.notices)
         yield _labelled("grid_mode", "Rung of each part, 0 for full service", "part", dict(figures.modes))
+        degraded = GaugeMetricFamily("grid_live_degraded", "Runs in a degraded mode", labels=["part", "mode"])
+        for (part, mode), count in figures.degraded.items():
+            degraded.add_metric([part, mode], count)
+        yield degraded
 
 
 def _labelled(name: str, text: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:

@@ -286,5 +286,6 @@ def test_prometheus_gets_runs_alerts_incidents_and_modes(uow, alice, alert, held
     for line in (
         'grid_live_runs{status="running"} 1.0', 'grid_live_alerts{severity="critical"} 1.0', "grid_live_incidents 1.0",
         'grid_mode{part="store"} 1.0', 'grid_mode{part="physics"} 3.0', 'grid_mode{part="bell"} 0.0',
+        'grid_live_degraded{mode="frozen",part="physics"} 1.0', 'grid_live_degraded{mode="holding",part="store"} 1.0',
     ):  # fmt: skip
         assert line in text

@@ -11,6 +11,7 @@ from tests.support.ledgers import add_owner
 from grid.core.errors import UnavailableError
 from grid.core.ids import new_id
 from grid.database.mode_states import SERVICE
+from grid.database.outbox import Event
 from grid.schemas.live import CommandKind
 from grid.services import live
 from grid.services.incidents.following import IncidentFollower
@@ -18,6 +19,7 @@ from grid.services.incidents.runbooks import RunbookFolder
 from grid.services.incidents.working import IncidentService
 from grid.services.live import LiveLimits
 from grid.services.mode_board import ModeBoard, ModeLoop
+from grid.services.outbox import relay
 
 
 class Service:
@@ -130,6 +132,9 @@ def test_a_bell_that_does_not_ring_and_no_worker(service):
     service.loop.take_turn()
     assert service.rung("workers") == 2
     assert "workers=2" in service.board.describe()
+    service.rings = True
+    service.turn(12, ratio=1.0)
+    assert (service.rung("bell"), service.rung("workers")) == (0, 0)
 
 
 def test_runs_that_wait_say_that_workers_are_full(service):
@@ -139,6 +144,9 @@ def test_runs_that_wait_say_that_workers_are_full(service):
     )
     service.turn(5, ratio=1.0)
     assert service.rung("workers") == 1
+    assert words.claim(service.stage.uow, "worker-2") is not None
+    service.turn(6, ratio=1.0)
+    assert service.rung("workers") == 0
 
 
 def test_timers_survive_a_restart(service_anywhere):
@@ -245,3 +253,23 @@ def test_a_full_disk_makes_the_store_read_only(service, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=int(0.5 * usage.total)))
     service.turn(31, ratio=1.0)
     assert service.rung("store") == 0
+
+
+def test_notices_that_wait_are_told_until_they_have_been_sent_for_a_while(service):
+    stage = service.stage
+    relay(stage.uow)
+    service.turn(1, ratio=1.0)
+    with stage.uow.begin() as tx:
+        tx.outbox.add([Event("x", 1, "x", {})])
+    stage.clock.advance(59.0)
+    service.turn(1, ratio=1.0)
+    assert service.rung("notices") == 0
+    service.turn(1, ratio=1.0)
+    assert service.rung("notices") == 1
+    rungs = []
+    for _ in range(5):
+        relay(stage.uow)
+        stage.clock.advance(14.0)
+        service.turn(1, ratio=1.0)
+        rungs.append(service.rung("notices"))
+    assert rungs == [1, 1, 1, 1, 0]
