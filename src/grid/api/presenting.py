@@ -1,7 +1,7 @@
 """Records of the ledger as the wire models of the answer: what a caller may see, with links and without NaN."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -9,14 +9,19 @@ from uuid import UUID
 from grid.core.storable import MOST_NAME, storable_scalars, storable_text
 from grid.database.job_queries import JobSummary
 from grid.database.jobs import JobRecord
-from grid.schemas.jobs import JobStatus
+from grid.database.label_counts import LabelCount
+from grid.schemas.jobs import JobStatus, judge_result
 from grid.schemas.simulations import Simulation
 from grid.schemas.wire import (
     ArtifactOut,
+    AttemptOut,
     AuditOut,
     JobLinks,
     JobOut,
     JobSummaryOut,
+    LabelKeyOut,
+    LabelList,
+    LabelValueOut,
     SimulationOut,
     SimulationSummary,
     SweepOut,
@@ -24,7 +29,7 @@ from grid.schemas.wire import (
 )
 from grid.schemas.wire.jobs import MetricValue
 from grid.services.artifacts import Artifact
-from grid.services.jobs import Page, describe_state
+from grid.services.jobs import Attempt, Page, describe_state
 from grid.services.ledger.sanitization import make_storable_audit
 from grid.services.sweeps import SweepState
 
@@ -61,6 +66,7 @@ def present_job(job: JobRecord) -> JobOut:
         metrics=metrics,
         not_finite=not_finite,
         audits=[_present_audit(audit) for audit in manifest.get("audits", [])] if manifest is not None else None,
+        verdict=judge_result(job.state, job.reason, manifest.get("audits", []) if manifest is not None else ()),
         numerics_version=manifest.get("numerics_version") if manifest is not None else None,
         links=_links(job.id, job.sweep_id),
     )
@@ -82,6 +88,39 @@ def present_summary(job: JobSummary) -> JobSummaryOut:
         started_at=job.started_at,
         finished_at=job.finished_at,
         metadata=job.meta,
+        verdict=job.verdict,
+    )
+
+
+def present_labels(counts: Sequence[LabelCount]) -> LabelList:
+    """Return the labels of jobs with their numbers."""
+    return LabelList(
+        keys=[
+            LabelKeyOut(
+                key=one.key,
+                jobs=one.jobs,
+                distinct=one.distinct,
+                values=[LabelValueOut(value=value, jobs=number) for value, number in one.values],
+            )
+            for one in counts
+        ]
+    )
+
+
+def present_attempt(number: int, attempt: Attempt) -> AttemptOut:
+    """Return one run of a job."""
+    record = attempt.record
+    return AttemptOut(
+        number=number,
+        epoch=record.epoch,
+        worker=record.owner,
+        host=record.host,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+        outcome=record.outcome,
+        reason=attempt.reason,
+        message=attempt.message,
+        exit_code=record.exit_code,
     )
 
 

@@ -25,8 +25,9 @@ from grid.database.filters import find_conditions
 from grid.database.jobs import JobRecord, jobs
 from grid.database.logs import LogRecord, job_log_chunks
 from grid.database.transaction import DatabaseTransaction
+from grid.database.verdicts import find_verdict
 from grid.database.windows import Window
-from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
+from grid.schemas.jobs import TERMINAL, JobStatus, JobVerdict, JsonObject, Reason
 
 JOBS_AT_ONCE: Final = 100  # of one statement; SQLite takes 500 parts
 COUNT_LIMIT: Final = 100_000  # a count beyond this says "at least"
@@ -43,6 +44,7 @@ class JobFilter:
     owner_id: UUID | None = None
     statuses: Sequence[JobStatus] = ()
     reasons: Sequence[Reason] = ()
+    verdicts: Sequence[JobVerdict] = ()
     simulation: str | None = None
     sweep_id: UUID | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -68,9 +70,10 @@ class JobSummary:
     progress: float
     reason: Reason | None
     message: str | None
+    verdict: JobVerdict | None
 
 
-_SUMMARY_COLUMNS = [jobs.c["metadata" if each.name == "meta" else each.name] for each in fields(JobSummary)]
+_SUMMARY_COLUMNS = [jobs.c["metadata" if each.name == "meta" else each.name] for each in fields(JobSummary)[:-1]]
 
 
 class Count(NamedTuple):
@@ -104,8 +107,10 @@ def read_summaries(
     tx: DatabaseTransaction, wanted: JobFilter, window: Window[UUID]
 ) -> tuple[list[JobSummary], UUID | None]:
     """Read a part of the list as `read_window` does, in rows of a few columns."""
-    query = window.apply(select(*_SUMMARY_COLUMNS).where(*_conditions(tx, wanted)), jobs.c.id, is_descending=True)
-    items, last = window.split([JobSummary(*row) for row in tx.connection.execute(query)])
+    columns = (*_SUMMARY_COLUMNS, find_verdict(tx.kind))
+    query = window.apply(select(*columns).where(*_conditions(tx, wanted)), jobs.c.id, is_descending=True)
+    rows = [(*row[:-1], JobVerdict(row[-1]) if row[-1] is not None else None) for row in tx.connection.execute(query)]
+    items, last = window.split([JobSummary(*row) for row in rows])
     return items, last.id if last is not None else None
 
 
@@ -227,6 +232,8 @@ def _conditions(tx: DatabaseTransaction, wanted: JobFilter) -> list[ColumnElemen
     conditions = [column == value for column, value in equal if value is not None]
     among: list[tuple[Any, Sequence[Any]]] = [(jobs.c.state, wanted.statuses), (jobs.c.reason, wanted.reasons)]
     conditions += [column.in_(values) for column, values in among if values]
+    if wanted.verdicts:
+        conditions.append(find_verdict(tx.kind).in_(wanted.verdicts))
     return conditions + find_conditions(
         tx.kind,
         jobs,

@@ -1,7 +1,7 @@
 """Sweeps: many points submitted as one, with exact counts of those that ended."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import reduce
@@ -28,9 +28,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.database.base import Base, Json, Key, UTCDateTime, words
 from grid.database.filters import find_conditions
+from grid.database.jobs import jobs
 from grid.database.transaction import DatabaseTransaction
+from grid.database.verdicts import find_verdict
 from grid.database.windows import Window
-from grid.schemas.jobs import TERMINAL, JobStatus, JsonObject, Reason
+from grid.schemas.jobs import TERMINAL, JobStatus, JobVerdict, JsonObject, Reason
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class SweepFilter:
     created_from: datetime | None = None  # this time or later
     created_to: datetime | None = None  # before this time
     search: str | None = None
+    statuses: Sequence[JobStatus] = ()  # sweeps with a point in one of these states
+    reasons: Sequence[Reason] = ()  # with a point that ended so
+    verdicts: Sequence[JobVerdict] = ()  # with a point whose audits say so
 
 
 class Sweep(Base):
@@ -195,4 +200,15 @@ def _conditions(tx: DatabaseTransaction, wanted: SweepFilter) -> list[ColumnElem
         created_to=wanted.created_to,
         search=wanted.search,
     )
-    return conditions + ([sweeps.c.simulation == wanted.simulation] if wanted.simulation is not None else [])
+    if wanted.simulation is not None:
+        conditions.append(sweeps.c.simulation == wanted.simulation)
+    of_points: list[ColumnElement[bool]] = []
+    if wanted.statuses:
+        of_points.append(jobs.c.state.in_(wanted.statuses))
+    if wanted.reasons:
+        of_points.append(jobs.c.reason.in_(wanted.reasons))
+    if wanted.verdicts:
+        of_points.append(find_verdict(tx.kind).in_(wanted.verdicts))
+    if of_points:  # of one and the same point
+        conditions.append(select(1).select_from(jobs).where(jobs.c.sweep_id == sweeps.c.id, *of_points).exists())
+    return conditions

@@ -1,5 +1,6 @@
 """The words of the job ledger: states, reasons, and what a run hands back. Plain values, shared by every room above."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 from uuid import UUID
@@ -97,6 +98,15 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.QUEUE_EXPIRED: "The job waited in the queue longer than it may.",
 }
 
+
+class JobVerdict(StrEnum):
+    """Verdict of a job's own audits on its result: that a run ended well does not say that its numbers are right."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not_applicable"
+
+
 # small: a forkserver child with serial kernels; large: a spawned child with threads; program: one process a job
 SlotKind = Literal["small", "large", "program"]
 
@@ -159,3 +169,20 @@ class Manifest(TypedDict, total=False):
 
 
 JsonObject = dict[str, Any]
+
+
+def judge_result(state: JobStatus, reason: Reason | None, audits: Sequence[Audit]) -> JobVerdict | None:
+    """Return the verdict on a job: failed where an audit failed, or took the result away; None without a result.
+
+    Args:
+        state, reason: Of the job.
+        audits: Of its result; none where it has no result.
+    """
+    if reason is Reason.DIVERGED:
+        return JobVerdict.FAILED
+    if state is not JobStatus.SUCCESS:
+        return None
+    verdicts = {audit["verdict"] for audit in audits}
+    return next(
+        (one for one in (JobVerdict.FAILED, JobVerdict.PASSED) if one.value in verdicts), JobVerdict.NOT_APPLICABLE
+    )

@@ -8,8 +8,10 @@ from uuid import UUID
 from grid.core.errors import ConflictError, GridError, NotFoundError
 from grid.core.logging import get_logger
 from grid.database import job_queries
+from grid.database.attempts import AttemptRecord
 from grid.database.job_queries import Count, JobFilter, JobNumbers, JobSummary
 from grid.database.jobs import JobRecord
+from grid.database.label_counts import LabelCount, count_labels
 from grid.database.uow import Transaction, UnitOfWork
 from grid.database.windows import Window
 from grid.schemas.jobs import JobStatus, Reason
@@ -26,6 +28,11 @@ SENTENCES = {
     JobStatus.RUNNING: "The simulation runs.",
     JobStatus.CANCELLING: "The job is being stopped.",
 }
+RETURNED = {
+    "drain": "The worker was being stopped and put the job back into the queue.",
+    Reason.INFRA.value: "Something that the run needs did not work, and the job went back into the queue.",
+}
+_REASONS = frozenset(reason.value for reason in Reason)
 
 
 class NotFinishedError(ConflictError):
@@ -54,6 +61,21 @@ class Page(Generic[T]):
     def pages(self) -> int | None:
         """Number of pages; None where the list is read by cursor."""
         return -(-self.count.number // self.window.size) if self.window.page is not None else None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of a job.
+
+    Args:
+        record: As the ledger has it.
+        reason: Its outcome, where that is a reason of a job.
+        message: Its outcome in one sentence.
+    """
+
+    record: AttemptRecord
+    reason: Reason | None
+    message: str
 
 
 def describe_state(job: JobRecord | JobSummary) -> str:
@@ -96,6 +118,36 @@ def _make_page(
     is_all = window.page in {None, 1} and window.after is None and following is None
     count = Count(len(items), True) if is_all else job_queries.count(tx, wanted)
     return Page(items, window, count, following)
+
+
+def list_labels(uow: UnitOfWork, *, owner_id: UUID | None) -> list[LabelCount]:
+    """Count the labels of the newest jobs."""
+    with uow.read() as tx:
+        return count_labels(tx, owner_id)
+
+
+def list_attempts(uow: UnitOfWork, *, owner_id: UUID | None, job_id: UUID) -> list[Attempt]:
+    """Read the runs of a job, the first one first.
+
+    Raises:
+        NotFoundError: There is no such job for this owner.
+    """
+    with uow.read() as tx:
+        job = tx.jobs.find(job_id, owner_id)
+        records = tx.attempts.of_job(job_id) if job is not None else []
+    if job is None:
+        raise NotFoundError("job")
+    return [_describe_attempt(job, record) for record in records]
+
+
+def _describe_attempt(job: JobRecord, record: AttemptRecord) -> Attempt:
+    if record.outcome is None:
+        return Attempt(record, None, describe_state(job) if record.epoch == job.epoch else SENTENCES[JobStatus.RUNNING])
+    reason = Reason(record.outcome) if record.outcome in _REASONS else None
+    if job.state.is_terminal and record.epoch == job.epoch:
+        return Attempt(record, reason, describe_state(job))
+    otherwise = reason.sentence if reason is not None else "The job went back into the queue."
+    return Attempt(record, reason, RETURNED.get(record.outcome, otherwise))
 
 
 def read_stats(uow: UnitOfWork, *, owner_id: UUID | None) -> JobNumbers:

@@ -42,6 +42,8 @@ def test_a_stranger_gets_nothing(anonymous, alice):
         anonymous.post(JOBS, json={"simulation": "noop"}),
         anonymous.get(JOBS),
         anonymous.get(f"{JOBS}/stats"),
+        anonymous.get(f"{JOBS}/labels"),
+        anonymous.get(f"{job}/attempts"),
         anonymous.get(job),
         anonymous.delete(job),
         anonymous.post(f"{job}/purge"),
@@ -140,13 +142,28 @@ def test_a_summary_is_the_row_without_what_only_a_job_page_shows(alice):
 
 SUMMARY = (
     "id", "status", "reason", "message", "simulation", "container_image", "sweep_id", "sweep_index", "progress",
-    "created_at", "started_at", "finished_at", "metadata",
+    "created_at", "started_at", "finished_at", "metadata", "verdict",
 )  # fmt: skip
+
+
+def test_labels_and_attempts_of_ones_own(alice, bob):
+    (job,) = submit(alice, simulation="noop", metadata={"project": "bridge"})["jobs"]
+
+    assert alice.get(f"{JOBS}/labels").json() == {
+        "keys": [
+            {"key": "project", "jobs": 1, "distinct": 1, "values": [{"value": "bridge", "jobs": 1}]},
+        ]
+    }
+    assert bob.get(f"{JOBS}/labels").json() == {"keys": []}
+    assert bob.get(f"{JOBS}/labels", params={"all": True}).status_code == 403
+    assert alice.get(f"{JOBS}/{job}/attempts").json() == {"items": []}
+    assert bob.get(f"{JOBS}/{job}/attempts").status_code == 404
 
 
 @pytest.mark.parametrize(
     "params",
     [
+        {"verdict": "maybe"},
         {"view": "short"},
         {"status": ["queued", "done"]},
         {"reason": "tired"},

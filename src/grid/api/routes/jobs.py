@@ -13,7 +13,13 @@ from starlette.concurrency import run_in_threadpool
 
 from grid.api.dependencies import FromDishka, Router, StrictRoute, find_part
 from grid.api.listing import ById, CommonFilters
-from grid.api.presenting import place_members, present_job, present_summary
+from grid.api.presenting import (
+    place_members,
+    present_attempt,
+    present_job,
+    present_labels,
+    present_summary,
+)
 from grid.api.problems import problems
 from grid.api.scope import Owner
 from grid.api.security import CurrentUser, get_current_user, read_claims
@@ -21,9 +27,19 @@ from grid.core.errors import FieldError, InputError, UnsupportedError
 from grid.core.strict_json import read_json
 from grid.database.job_queries import JobFilter
 from grid.database.uow import UnitOfWork
-from grid.schemas.jobs import JobStatus, Reason
+from grid.schemas.jobs import JobStatus, JobVerdict, Reason
 from grid.schemas.labels import MAX_LABELS
-from grid.schemas.wire import JobOut, JobPage, JobStats, JobSummaryPage, SubmissionIn, SubmissionOut, Throughput
+from grid.schemas.wire import (
+    AttemptList,
+    JobOut,
+    JobPage,
+    JobStats,
+    JobSummaryPage,
+    LabelList,
+    SubmissionIn,
+    SubmissionOut,
+    Throughput,
+)
 from grid.schemas.wire.submissions import MAX_SWEEP_POINTS
 from grid.services import jobs as job_service
 from grid.services.ports import ArtifactStore, Doorbell
@@ -116,12 +132,18 @@ def read_filter(
     common: CommonFilters,
     status: Annotated[list[JobStatus] | None, Query(description="Only jobs in this state; repeatable")] = None,
     reason: Annotated[list[Reason] | None, Query(description="Only jobs that ended so; repeatable")] = None,
+    verdict: Annotated[list[JobVerdict] | None, Query(description="Only jobs whose audits say so; repeatable")] = None,
     simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
     sweep: Annotated[UUID | None, Query(description="Only points of this sweep")] = None,
 ) -> JobFilter:
     """Return the jobs that a query names."""
     return JobFilter(
-        **common._asdict(), statuses=status or (), reasons=reason or (), simulation=simulation, sweep_id=sweep
+        **common._asdict(),
+        statuses=status or (),
+        reasons=reason or (),
+        verdicts=verdict or (),
+        simulation=simulation,
+        sweep_id=sweep,
     )
 
 
@@ -162,10 +184,23 @@ def show_job_stats(owner_id: Owner, uow: FromDishka[UnitOfWork]) -> JobStats:
     )
 
 
+@router.get("/labels", responses=problems(403))
+def list_job_labels(owner_id: Owner, uow: FromDishka[UnitOfWork]) -> LabelList:
+    """List the labels of your jobs, frequent ones first: keys and values to filter by."""
+    return present_labels(job_service.list_labels(uow, owner_id=owner_id))
+
+
 @router.get("/{job_id}", responses=problems(403, 404))
 def get_job(job_id: UUID, owner_id: Owner, uow: FromDishka[UnitOfWork]) -> JobOut:
     """Show one job: its state and why, times, parameters, and of a successful one metrics and audits."""
     return present_job(job_service.get_job(uow, owner_id=owner_id, job_id=job_id))
+
+
+@router.get("/{job_id}/attempts", responses=problems(403, 404))
+def list_job_attempts(job_id: UUID, owner_id: Owner, uow: FromDishka[UnitOfWork]) -> AttemptList:
+    """List the runs of a job, each from its claim by a worker to its end: who ran it, when, and what came of it."""
+    attempts = job_service.list_attempts(uow, owner_id=owner_id, job_id=job_id)
+    return AttemptList(items=[present_attempt(number, one) for number, one in enumerate(attempts, start=1)])
 
 
 @router.delete("/{job_id}", status_code=http_status.HTTP_202_ACCEPTED, responses=problems(403, 404, 409, 507))

@@ -16,7 +16,7 @@ from grid.api.security import CurrentUser
 from grid.core.errors import FieldError
 from grid.database.sweeps import SweepFilter
 from grid.database.uow import UnitOfWork
-from grid.schemas.jobs import JobStatus
+from grid.schemas.jobs import JobStatus, JobVerdict, Reason
 from grid.schemas.wire import MAX_SWEEP_POINTS, SweepOut, SweepPage, SweepTable
 from grid.services import sweeps as sweep_service
 from grid.services.ports import Doorbell
@@ -33,10 +33,26 @@ def list_sweeps(
     uow: FromDishka[UnitOfWork],
     common: CommonFilters,
     window: ById,
+    status: Annotated[
+        list[JobStatus] | None, Query(description="Only sweeps with a point in this state; repeatable")
+    ] = None,
+    reason: Annotated[
+        list[Reason] | None, Query(description="Only sweeps with a point that ended so; repeatable")
+    ] = None,
+    verdict: Annotated[
+        list[JobVerdict] | None, Query(description="Only sweeps with a point whose audits say so; repeatable")
+    ] = None,
     simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
 ) -> SweepPage:
-    """List sweeps, newest first; filter by simulation, time and labels, as jobs."""
-    found = sweep_service.list_sweeps(uow, SweepFilter(**common._asdict(), simulation=simulation), window)
+    """List sweeps, newest first; filter as jobs, by state, reason and verdict of one of their points."""
+    wanted = SweepFilter(
+        **common._asdict(),
+        simulation=simulation,
+        statuses=status or (),
+        reasons=reason or (),
+        verdicts=verdict or (),
+    )
+    found = sweep_service.list_sweeps(uow, wanted, window)
     return SweepPage(items=[present_sweep(sweep) for sweep in found.items], **place_members(found))
 
 

@@ -4,6 +4,8 @@ from grid.schemas.wire.fields import FieldAxisOut, FieldList, FieldOut
 from grid.schemas.wire.jobs import (
     ArtifactList,
     ArtifactOut,
+    AttemptList,
+    AttemptOut,
     AuditOut,
     JobLinks,
     JobOut,
@@ -11,6 +13,9 @@ from grid.schemas.wire.jobs import (
     JobStats,
     JobSummaryOut,
     JobSummaryPage,
+    LabelKeyOut,
+    LabelList,
+    LabelValueOut,
     Throughput,
 )
 from grid.schemas.wire.simulations import SimulationList, SimulationOut, SimulationSummary
@@ -30,6 +35,8 @@ __all__ = [
     "MAX_SWEEP_POINTS",
     "ArtifactList",
     "ArtifactOut",
+    "AttemptList",
+    "AttemptOut",
     "AuditOut",
     "FieldAxisOut",
     "FieldList",
@@ -40,6 +47,9 @@ __all__ = [
     "JobStats",
     "JobSummaryOut",
     "JobSummaryPage",
+    "LabelKeyOut",
+    "LabelList",
+    "LabelValueOut",
     "Metadata",
     "SimulationList",
     "SimulationOut",

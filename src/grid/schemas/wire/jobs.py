@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, JsonValue
 
-from grid.schemas.jobs import JobStatus, Reason
+from grid.schemas.jobs import JobStatus, JobVerdict, Reason
 
 MetricValue = float | int | str | bool | None
+VERDICT = "Of the result's own audits: failed where one failed, or took the result away; null without a result"
 
 
 class AuditOut(BaseModel):
@@ -60,6 +61,7 @@ class JobOut(BaseModel):
     metrics: dict[str, MetricValue] | None = Field(description="Of a successful run; null where not finite")
     not_finite: list[str] = Field(description="Metrics whose null stands for NaN or an infinity")
     audits: list[AuditOut] | None
+    verdict: JobVerdict | None = Field(None, description=VERDICT)
     numerics_version: str | None
     links: JobLinks
 
@@ -80,6 +82,7 @@ class JobSummaryOut(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     metadata: dict[str, JsonValue]
+    verdict: JobVerdict | None = Field(None, description=VERDICT)
 
 
 class Place(BaseModel):
@@ -140,3 +143,46 @@ class ArtifactList(BaseModel):
     """The files of one job, in the order of its zip."""
 
     items: list[ArtifactOut]
+
+
+class LabelValueOut(BaseModel):
+    """One value of a label."""
+
+    value: str | int | float | bool
+    jobs: int = Field(description="Jobs that have it")
+
+
+class LabelKeyOut(BaseModel):
+    """One key of labels, with its most frequent values."""
+
+    key: str
+    jobs: int = Field(description="Jobs that have it")
+    distinct: int = Field(description="Different values; those that are listed are the most frequent")
+    values: list[LabelValueOut]
+
+
+class LabelList(BaseModel):
+    """Labels to filter by, frequent ones first: 50 keys at most with 50 values each, of the newest 50,000 jobs."""
+
+    keys: list[LabelKeyOut]
+
+
+class AttemptOut(BaseModel):
+    """One run of a job, from its claim by a worker to its end."""
+
+    number: int = Field(description="Counted from 1")
+    epoch: int = Field(description="Number of the claim, which every write of its worker carries")
+    worker: str
+    host: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None = Field(description="A reason, or why the job went back into the queue; null while it runs")
+    reason: Reason | None = Field(description="The outcome, where it is a reason of a job")
+    message: str = Field(description="The outcome in one sentence")
+    exit_code: int | None = Field(description="Of a program")
+
+
+class AttemptList(BaseModel):
+    """All runs of a job, the first one first; none where no worker has claimed it yet."""
+
+    items: list[AttemptOut]
