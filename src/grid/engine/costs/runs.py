@@ -124,6 +124,15 @@ def cholesky_solve_work(shape: tuple[int, ...], cells: int) -> Work:
     return {"cholesky_entry": 2.0 * entries, "cholesky_spilled": 2.0 * max(entries - CACHED_ENTRIES, 0.0)}
 
 
+def sample_extremes(value: Value, domain: Domain) -> tuple[float, float]:
+    """Find the smallest and the largest finite value at t = 0 on a coarse sample of a domain; 0 if none is finite."""
+    if isinstance(value, Constant):
+        return value.value, value.value
+    result = np.asarray(value.evaluate({**_sample_places(domain, SAMPLES), "t": np.float64(0.0)}), np.float64)
+    usable = result[np.isfinite(result)]
+    return (float(usable.min()), float(usable.max())) if usable.size else (0.0, 0.0)
+
+
 def _sampled(value: Value, domain: Domain) -> tuple[float, float]:
     """Smallest and largest value on a coarse sample of the domain; no field is made."""
     if isinstance(value, Constant):

@@ -238,6 +238,8 @@ ON_FACES = Domain((1.0, 2.0), (10, 8), origin=(-0.5, 0.0))  # cells of 0.1 and 0
         ("where((x > -0.2) & (x < 0.1) & (y < 0.75), where(t < 20, 5, 7*t), 0) + where(y >= 1.25, exp(-t), 0)", True),
         ("where(abs(x) < 0.2, 1, 0)*t + where((x - 0.1)**2 < 0.04, 2, 1)", True),
         ("where(where(x > 0.1, 0, 1) > 0.5, 1, 2)", True),
+        ("where(x > 0.10000005, 1, 0)", True),  # rounded as text
+        ("where((x > 0.1) & (x < 0.10000005), 1e7, 0)", False),  # a thin layer beside a face
         ("where(2*y - 0.5 > t*0 + 1, 1, 2)", False),  # not seen to be a plane
         ("where(x > 0.15, 1, 0)", False),
         ("where(y < 0.3, 1, 0)", False),

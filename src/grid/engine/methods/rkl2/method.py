@@ -71,7 +71,8 @@ class Rkl2Method:
         """Make the stepper for a discretised problem."""
         from grid.engine.methods.inputs import analyse_inputs
         from grid.engine.methods.load_scale import estimate_span
-        from grid.engine.methods.rkl2.rate import Flow, ScaledFlow, SpaceFlow, find_scale, find_temperatures, widen
+        from grid.engine.methods.rkl2.rate import Flow, ScaledFlow, SpaceFlow, find_temperatures
+        from grid.engine.methods.rkl2.scale import find_scale, widen
         from grid.engine.methods.rkl2.stepper import Rkl2Stepper
 
         low, high = find_temperatures(space)
@@ -106,9 +107,17 @@ def _has_jumps(problem: "HeatProblem") -> bool:
 
 
 def _is_scaled(inputs: MethodInputs) -> bool:
-    """Tell whether the compiled stages are likely to apply; needs no field."""
+    """Tell whether the compiled stages are likely to apply: whether one law is found between temperatures of the start.
+
+    Needs no field; the start is sampled.
+    """
+    from grid.engine.costs.runs import sample_extremes
+    from grid.engine.methods.rkl2.scale import find_scale
+
     problem = inputs.problem
-    return problem.domain.active is None and not problem.contacts and "T" not in problem.source_term.variables
+    if problem.initial is None:
+        return False
+    return find_scale(problem, *sample_extremes(problem.initial, problem.domain)) is not None
 
 
 def _has_growing_fluxes(problem: "HeatProblem") -> bool:

@@ -6,7 +6,9 @@ import pytest
 from grid.core.errors import UnsupportedError
 from grid.engine import Constant, HeatProblem, Temperature, prepare, solve
 from grid.engine.methods.rkl2 import stepper as rkl2
-from grid.engine.methods.rkl2.rate import ScaledFlow, SpaceFlow, find_scale
+from grid.engine.methods.rkl2.method import Rkl2Method
+from grid.engine.methods.rkl2.rate import ScaledFlow, SpaceFlow
+from grid.engine.methods.rkl2.scale import find_scale
 from grid.engine.methods.rkl2.stages import count_stages, make_weights
 from grid.engine.problem.boundaries import Convection, Radiation
 from grid.engine.problem.domain import Domain
@@ -161,6 +163,26 @@ def test_two_laws_of_which_one_is_constant_are_no_common_cubic(make_case):
 
     assert find_scale(problem, 20.0, 20.0) is None
     np.testing.assert_allclose(one.final, other.final, atol=2e-3 * np.ptp(other.final))
+
+
+@pytest.mark.parametrize(
+    ("second", "is_compiled"),
+    [("20 + 0.1*T", True), ("5", False), ("20 + 0.2*T", False), ("exp(T/300)", False)],
+)
+def test_a_stage_is_priced_as_it_will_be_run(make_case, second, is_compiled):
+    """By one law of all materials and compiled, or by every coefficient anew, which costs 50 times as much a call."""
+    regions = [
+        {"conductivity": {"expression": text}, "volumetric_heat_capacity": 3000.0, "where": {"expression": where}}
+        for text, where in [("10 + 0.05*T", "x < 0.5"), (second, "x >= 0.5")]
+    ]
+    problem = some_problem(make_case, 1, material=regions)
+
+    plan = prepare(problem, method="rkl2", tolerance=1e-3)
+    work, stepper = Rkl2Method().estimate(plan.inputs).work, make_stepper(plan)
+
+    assert isinstance(stepper.flow, ScaledFlow) is is_compiled
+    assert ("stage" in work) is is_compiled
+    assert ("space_stage" in work) is not is_compiled
 
 
 def test_beyond_what_a_law_was_found_for_the_coefficients_are_evaluated(make_case):
