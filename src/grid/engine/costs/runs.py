@@ -10,6 +10,7 @@ import numpy as np
 from grid.engine.costs.table import Work, add, price, scale
 from grid.engine.limits import LU_CELLS_3D
 from grid.engine.problem.domain import AXES, Domain
+from grid.engine.problem.face_switches import is_even_in_cells
 from grid.engine.problem.material import Material
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.values.expression import Expression
@@ -39,6 +40,8 @@ EXPLICIT_FIELDS = (10.7, 7.3, 9.2)  # [-] fields of the explicit method: state, 
 UNIFORM_FIELDS = (10.7, 4.6, 5.6)  # [-] the same where one number stands for the conductances of all cells
 # [s] factorisation up to which the body of a mask, or a box, is factorised in 3D
 MASKED_FACTOR_SECONDS, FACTOR_SECONDS = 0.25, 0.05
+# [s] the same where the heat flow of a body with k(T) is compiled, and cells: its turns cost less than iterations do
+COMPILED_FACTOR_SECONDS, COMPILED_CELLS = 0.3, 40_000
 LARGE_CELLS = 50_000  # [-] cells beyond which the implicit method holds fewer factorisations
 STEADY_TURNS = 5.0  # [-] typical turns of Newton's method in a steady state
 LOOKS = 18.0  # [-] typical number of times in a run at which a source of place and time is examined in full
@@ -199,9 +202,7 @@ def plan_work(problem: HeatProblem, outputs: int) -> Work:
     values = [value for boundary in problem.boundaries.values() for value in boundary.values.values()]
     loads = sum("t" in value.variables for value in [problem.source_term, *values])
     regions = len(problem.materials) - 1 + (problem.domain.active is not None)
-    rules, kind = 0.0, "source_line" if problem.dimension == 1 else "source_rule"
-    if isinstance(problem.source_term, Expression) and problem.source_term.variables & set(AXES):
-        rules = len(problem.source_term.code) * (LOOKS if "t" in problem.source_term.variables else 1.0)
+    rules, kind = _count_source_rules(problem), "source_line" if problem.dimension == 1 else "source_rule"
     return {
         "plan": 1.0,
         "plan_side": 2.0 * problem.dimension * (1.0 if problem.domain.active is None else 2.0),
@@ -214,6 +215,16 @@ def plan_work(problem: HeatProblem, outputs: int) -> Work:
         "output": outputs,
         "output_cell": outputs * cells,
     }
+
+
+def _count_source_rules(problem: HeatProblem) -> float:
+    """Count the words of a source that are evaluated cell by cell before a run; none if it is even in cells."""
+    source = problem.source_term
+    if not isinstance(source, Expression) or not source.variables & set(AXES):
+        return 0.0
+    if is_even_in_cells(source.code, problem.domain):
+        return 0.0
+    return len(source.code) * (LOOKS if "t" in source.variables else 1.0)
 
 
 def uses_iteration(shape: tuple[int, ...]) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine.problem.domain import AXES
-from grid.engine.space.face_switches import is_even_in_cells
+from grid.engine.problem.face_switches import is_even_in_cells
 from grid.engine.space.load_shapes import Boxes, CellShapes, FaceShapes, cut_boxes, halve_boxes
 from grid.engine.values.box_bounds import bound
 from grid.engine.values.enclosures import enclose

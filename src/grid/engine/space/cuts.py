@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from grid.core.errors import FieldError
 from grid.engine.problem.domain import AXES, Domain
-from grid.engine.space.face_switches import ON_FACE
+from grid.engine.problem.face_switches import ON_FACE
 from grid.engine.values.box_bounds import bound
 from grid.engine.values.expression import Expression, run_code
 from grid.engine.values.operations import FloatArray

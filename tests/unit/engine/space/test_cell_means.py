@@ -9,8 +9,8 @@ from scipy import special
 from grid.core.errors import FieldError
 from grid.engine import HeatProblem, solve
 from grid.engine.problem.domain import Domain
+from grid.engine.problem.face_switches import is_even_in_cells
 from grid.engine.space.cell_means import CellMeans, find_pattern
-from grid.engine.space.face_switches import is_even_in_cells
 from grid.engine.space.fields import _load_means
 from grid.engine.space.load_shapes import CellShapes
 from grid.engine.values.expression import Expression

@@ -34,7 +34,7 @@ from grid.engine.space.conduction_faces import (
 )
 from grid.engine.space.laws import FaceLaw, HeatFlow, Loads, split_signs
 from grid.engine.space.mesh import cell_volume
-from grid.engine.space.nonlinear import freeze_start
+from grid.engine.space.nonlinear import freeze, freeze_start
 from grid.engine.space.space import CELSIUS_ZERO, Space
 from grid.engine.values.operations import FloatArray
 
@@ -303,13 +303,16 @@ class ConductionBody:
 
     def make_reference(self, tau: float) -> LinearSolver:
         """Prepare the system (C + tau K) x = right with the derivatives of the heat flow at the start of the run."""
-        matrix, capacity = self._at_start
-        own = tau * matrix
-        own.setdiag(own.diagonal() + capacity)
-        is_tied = float(capacity.min()) >= LEAST_TIE * float(own.diagonal().max())
+        own, is_tied = _tie(*self._at_start, tau)
         if (elimination := self._elimination) is None:
             return (RoughLU if is_tied else BodyLU)(own, self.space)
         return BodyFactors(Cholesky(own, elimination, np.float32 if is_tied else np.float64), self.space)
+
+    def make_solver(self, temperature: FloatArray, time: float, tau: float) -> LinearSolver:
+        """Prepare the same system with the derivatives at a flat field."""
+        frozen, loads = freeze(self.space, temperature, time)
+        own, is_tied = _tie(find_body_matrix(frozen, loads, temperature, time), frozen.capacity[self.cells], tau)
+        return (RoughLU if is_tied else BodyLU)(own, self.space)
 
     @cached_property
     def _elimination(self) -> Elimination | None:
@@ -423,6 +426,13 @@ class Moment:
         into, out = split_signs(self.heats)
         net, around = self.body.spread(self.net), self.around
         return HeatFlow(net, into, out, around.generated, (self.heats,), around.loads.prescribed)
+
+
+def _tie(matrix: Any, capacity: FloatArray, tau: float) -> tuple[Any, bool]:
+    """Compute C + tau K over the cells of a body, and tell whether each cell's capacity counts in single precision."""
+    own = tau * matrix
+    own.setdiag(own.diagonal() + capacity)
+    return own, float(capacity.min()) >= LEAST_TIE * float(own.diagonal().max())
 
 
 def _is_slow(size: float, ratio: float, allowed: float) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grid.engine.costs.runs import (
+    COMPILED_CELLS,
+    COMPILED_FACTOR_SECONDS,
     count_patches,
     factor_entries,
     factor_seconds,
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 COMPILED_ACCURACY, MOST_COMPILED = 2e-2, 1e-4  # [-] as `ACCURACY` below, where stages are corrected on the body's cells
 # [-] last correction of an iteration over the span: as a share of the tolerance, and at most
 ACCURACY, MOST_ACCURACY = 1e-3, 1e-6
-MOST_FACTORED = 40_000  # [-] cells, as in grid.engine.linear.newton
 # [-] tolerance of the stages of a body that melts in equal steps, whose error is that of the steps
 EQUAL_TOLERANCE = 1e-8
 # [-] steps that the error requires: a constant, and a number over the square root of the tolerance
@@ -47,6 +48,8 @@ SOLVES = 5.0  # [-] solves of a linear step: its stages, and the filters of its 
 MATRICES = 2.0  # [-] matrices for each stop time: steps that end on one are of their own length
 # [-] turns of an iteration in both stages of a step, and the matrices that are made for them
 TURNS, MATRICES_STEP = 4.0, 1.0
+# [-] evaluations of a face with a law, and of a field, that the surfaces and borders of one more material are worth
+SURFACE_TURNS, BORDER_TURNS = 3.4, 1.3
 # [-] where stages are corrected on the cells of the body: the share of steps where these are halved, the factorisations
 # then, the number of cells above which they are, and the solves and evaluations of a step
 HALVED, FACTORED, FEW_CELLS, COMPILED_SOLVES, COMPILED_FLOWS = 0.75, 6, 1_000, 8.0, 5.0
@@ -124,17 +127,28 @@ def _count_work(inputs: MethodInputs, steps: float) -> Work:
     turns, matrices = steps * TURNS, steps * MATRICES_STEP
     if _has_compiled_turns(problem):
         return add(every, {"melting_turn": turns, "melting_cell": turns * cells})
-    turn = turn_work(problem)
+    turn = add(turn_work(problem), _count_regions(problem, faces))
     if inputs.dimension == 1 or _is_factored(inputs):
         return add(every, scale(add(turn, solve), turns), scale(make, matrices))
     return add(every, scale(turn, turns))
 
 
+def _count_regions(problem: "HeatProblem", faces: int) -> Work:
+    """The operations of a turn for each material beyond the first, where a conductivity depends on temperature.
+
+    Temperatures of surfaces, and of the borders between two materials, are found with the properties of all.
+    """
+    more = len(problem.materials) - 1
+    if not any("T" in value.variables for material in problem.materials for value in material.conductivity):
+        return {}
+    return {"newton_face": SURFACE_TURNS * more * faces, "newton": BORDER_TURNS * more}
+
+
 def _is_factored(inputs: MethodInputs) -> bool:
     """Tell whether Newton's matrix is factorised rather than solved by iteration."""
     cells = inputs.body_cells or inputs.cells
-    return cells <= MOST_FACTORED and (
-        inputs.dimension < 3 or factor_seconds(inputs.problem.domain.cells, cells) <= 0.3
+    return cells <= COMPILED_CELLS and (
+        inputs.dimension < 3 or factor_seconds(inputs.problem.domain.cells, cells) <= COMPILED_FACTOR_SECONDS
     )
 
 

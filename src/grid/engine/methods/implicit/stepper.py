@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grid.engine.costs.runs import LARGE_CELLS
+from grid.engine.costs.runs import COMPILED_CELLS, COMPILED_FACTOR_SECONDS, LARGE_CELLS, factor_seconds
 from grid.engine.errors import NotConvergedError
 from grid.engine.linear.balance import BalanceSolution
 from grid.engine.linear.iteration import TOLERANCE, solve_balance
@@ -168,12 +168,21 @@ class ImplicitStepper(EqualSteps):
     @cached_property
     def body(self) -> "ConductionBody | None":
         """The cells of a body whose heat flow is compiled."""
-        if self.space.problem.is_linear or not can_differentiate(self.space):
+        if self.space.problem.is_linear or not self._is_factorable:
             return None
         from grid.engine.methods.implicit.conduction_body import ConductionBody
         from grid.engine.space.conduction_faces import is_compiled
 
         return ConductionBody(self.space) if is_compiled(self.space) else None
+
+    @property
+    def _is_factorable(self) -> bool:
+        """True where Newton's matrix is factorised, or would be in less time than uncompiled turns take."""
+        space, cells = self.space, self.space.body_count
+        if can_differentiate(space):
+            return True
+        is_cheap = cells <= COMPILED_CELLS and factor_seconds(space.shape, cells) <= COMPILED_FACTOR_SECONDS
+        return is_cheap and not space.couplings
 
     @property
     def has_few_matrices(self) -> bool:
@@ -199,6 +208,8 @@ class ImplicitStepper(EqualSteps):
 
     def _make_solver_at(self, time: float, tau: float, temperature: FloatArray) -> LinearSolver:
         """Newton's matrix at a field."""
+        if self.body is not None and not can_differentiate(self.space):
+            return self.body.make_solver(temperature, time, tau)
         frozen, loads = freeze(self.space, temperature, time)
         return make_newton_solver(frozen, loads, temperature, time, shift=1.0, tau=tau)
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from grid.engine import HeatProblem, solve
+from grid.engine.linear import systems
 from grid.engine.linear.iteration import solve_balance
-from grid.engine.linear.newton import make_newton_solver
+from grid.engine.linear.newton import can_differentiate, make_newton_solver
+from grid.engine.methods.implicit import stepper
 from grid.engine.methods.implicit.adaptive import AdaptiveStepper, Controller
 from grid.engine.methods.implicit.conduction_body import ConductionBody
 from grid.engine.run.planning import prepare
@@ -294,3 +296,31 @@ def test_a_surface_is_where_the_half_cell_and_its_law_agree(own, ambient, film, 
     assert is_found
     assert flux == pytest.approx(factor * (beyond - potential[0]), rel=1e-9, abs=1e-9 * scale)
     assert fall == pytest.approx(film * scale / (film + factor * steep), rel=1e-6)
+
+
+@pytest.mark.parametrize("rise", [0.001, 0.05])
+def test_a_box_that_iterations_would_solve_is_compiled_while_factors_are_cheap(rise, monkeypatch):
+    """A conductivity that changes little, and one that grows tenfold, with matrices at later fields."""
+    warm = {"conductivity": {"expression": f"2*(1 + {rise}*(T - 20))"}, "volumetric_heat_capacity": 2e6}
+    case = body(
+        (warm, STEEL),
+        cells=(18, 16, 15),
+        initial=20.0,
+        resolution={"cells": [18, 16, 15], "end_time": 6.0},
+        domain={"size": [0.18, 0.16, 0.15]},
+    )
+    case["boundaries"] = {
+        "x_min": {"type": "temperature", "value": 220.0},
+        "y_max": {"type": "convection", "coefficient": 100.0, "ambient": {"table": [[0, 20.0], [40, 60.0]]}},
+    }
+    monkeypatch.setattr(systems, "FACTOR_SECONDS", 0.0)  # as if the box were larger
+    problem = HeatProblem.from_case(case)
+    assert not can_differentiate(prepare(problem).space)
+    compiled = solve(problem, method="implicit", tolerance=1e-2)
+
+    monkeypatch.setattr(stepper, "COMPILED_CELLS", 0)
+    iterated = solve(problem, method="implicit", tolerance=1e-2)
+
+    assert make_stepper(prepare(problem, method="implicit", tolerance=1e-2)).scheme.body is None
+    np.testing.assert_allclose(compiled.final, iterated.final, atol=1e-2 * 200.0)
+    assert abs(compiled.metrics["heat_balance_residual"]) < 1e-9

@@ -4,8 +4,8 @@ from grid.engine.problem.domain import AXES, Domain
 from grid.engine.values.parser import COMPARISONS, FUNCTION_ARITY
 from grid.engine.values.planes import Code, find_start, find_zeros, take_apart
 
-# [-] cells: distance from a face within which a plane lies on it, as where a text has nine digits of a coordinate; what
-# it leaves out of a cell is below `grid.engine.space.cell_means.WHOLE_CUT`
+# [-] cells: distance from a face within which a plane lies on it, as where a text has nine digits of a coordinate; the
+# share of a cell's heat that this moves is no more than what the means over cut cells leave out
 ON_FACE = 1e-6
 SAME = 1e-9  # [-] cells: distance of two planes that mean the same
 
