@@ -44,6 +44,9 @@ def start(
     rate: Annotated[float | None, typer.Option(help="Ticks a second at speed 1, 1 to 60.")] = None,
     speed: Annotated[str | None, typer.Option(help="Factor on the rate, 0.1 to 100, or max.")] = None,
     model: Annotated[str | None, typer.Option(help="auto, lumped or diffusive.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="What it may leave out where it is too slow: slip, no-stress or lumped.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="auto, explicit or rkl2.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of random numbers.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of the kernels, 1 or 2.")] = None,
@@ -59,7 +62,7 @@ def start(
         request: RunRequest = {
             "params": _read_params(client, scenario, param, params_file), "cells": _read_cells(cells),
             "scene": _read_scene(scene), "tick_s": tick, "rate": rate, "speed": _read_speed(speed),
-            "method": method, "model": model, "seed": seed, "threads": threads,  # type: ignore[typeddict-item]
+            "method": method, "model": model, "policy": policy, "seed": seed, "threads": threads,  # type: ignore[typeddict-item]
             "paused": paused or None, "name": name,
         }  # fmt: skip
         if dry_run:
@@ -214,6 +217,7 @@ def _run_table(run: "LiveRunOut") -> Any:
         ("ticks a second", run.rate),
         ("speed", "max" if run.speed is None else run.speed),
         ("model", str(run.model)),
+        ("may leave out", "nothing" if run.policy == "slip" else run.policy),
         ("method", f"{run.method}, {run.steps_per_tick} steps a tick"),
         ("cores", run.load_share),
         ("commands", run.commands),

@@ -7,7 +7,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from grid.client.calls import API, Call, Id, model
-from grid.schemas.live import ModelPolicy
+from grid.schemas.live import ModelPolicy, OverloadPolicy
 from grid.schemas.wire.live import (
     AcceptedOut,
     LiveCommandList,
@@ -37,6 +37,7 @@ class RunRequest(TypedDict, total=False):
     speed: Speed | None
     method: str | None
     model: ModelPolicy | None
+    policy: OverloadPolicy | None  # what it may leave out where it cannot keep its pace
     seed: int | None
     threads: int | None
     paused: bool | None

@@ -40,6 +40,7 @@ def require_refused(answer):
         {**PLATE, "params": {"power": [[CANARY]]}},
         {**PLATE, "method": CANARY},
         {**PLATE, "model": CANARY},
+        {**PLATE, "policy": CANARY},
         {**PLATE, "tick_s": CANARY},
         {**PLATE, "name": CANARY * 50},
         {**PLATE, ODD: 1},

@@ -119,9 +119,11 @@ def test_a_scene_is_started_from_a_file(grid, tmp_path):
     }  # fmt: skip
     path.write_text(json.dumps({"case": case}))
 
-    run = grid("engine", "start", "--scene", path, "--tick", "0.1", "--rate", "10", "--json")
+    run = grid("engine", "start", "--scene", path, "--tick", "0.1", "--rate", "10", "--policy", "lumped", "--json")
 
-    assert (run["scenario"], run["tick_s"], run["rate"]) == (None, "0.1", 10.0)
+    assert (run["scenario"], run["tick_s"], run["rate"], run["policy"]) == (None, "0.1", 10.0, "lumped")
+    assert "may leave out" in grid("engine", "show", run["id"])
+    assert "policy" in grid("engine", "start", "--scene", path, "--tick", "0.1", "--policy", "fast", code=3)
     path.write_text("[1]")
     assert "--scene: must be a JSON object" in grid("engine", "start", "--scene", path, "--tick", "0.1", code=3)
     path.write_text("{")

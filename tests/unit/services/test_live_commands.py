@@ -265,7 +265,7 @@ def test_names_times_and_sizes_have_limits(uow, owner):
         send(uow, run_id, payload={"kind": "burst", "note": "x" * 16_384})
     with pytest.raises(FieldError, match="Grid alone"):
         send(uow, run_id, K.MODE, {"physics": 2}, actor=owner)
-    send(uow, run_id, K.MODE, {"physics": 2})
+    send(uow, run_id, K.MODE, {"physics": "full"})
     for count in (0, 51):
         with pytest.raises(FieldError, match="1 to 50"):
             accept(uow, run_id, *[CommandRequest(K.EVENT, BURST)] * count)

@@ -202,10 +202,10 @@ class LiveCommandService:
         client_id = request.client_id if request.client_id is not None else secrets.token_hex(16)
         if not _CLIENT_ID.fullmatch(client_id):
             raise FieldError("client_id", "must be 1 to 255 visible ASCII characters")
-        _require_time(request)
-        _require_payload(request, self.limits)
         if request.kind is CommandKind.MODE and actor_id is not None:
             raise FieldError("kind", "must not be mode: Grid alone degrades a run")
+        _require_time(request)
+        _require_payload(request, self.limits)
         return _Checked(request, client_id, compute_fingerprint(request.kind, request.payload, request.at_s))
 
     def _store(
