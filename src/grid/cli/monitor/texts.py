@@ -105,6 +105,8 @@ def command_text(command: Json | None) -> str:
         return event_text(payload)
     if kind == "model":
         return f"model {payload.get('model', '')}"
+    if kind == "mode":
+        return f"physics {payload.get('physics', '')}"
     if kind == "end-event":
         return f"end of event #{payload.get('seq', '')}"
     if kind == "speed":
@@ -200,7 +202,8 @@ def _yield(one: Happening) -> str:
 
 def _slip(one: Happening) -> str:
     seconds = one.payload.get("slipped_s")
-    return f"slip: {age_text(seconds if isinstance(seconds, (int, float)) else None)} of wall time dropped"
+    why = ", kernels were compiled" if one.payload.get("cause") == "compiling" else ""
+    return f"slip: {age_text(seconds if isinstance(seconds, (int, float)) else None)} of wall time dropped{why}"
 
 
 def _behind(one: Happening) -> str:

@@ -84,6 +84,7 @@ def test_events_say_what_happened():
     assert tell("failed-region", region="r3", shed_w=0.0) == "FAILED region r3"
     assert tell("yield", cell=[3, 4], utilisation=1.01) == "first yield at cell 3,4, utilisation 1.010"
     assert tell("slip", slipped_s=0.4, slips=1) == "slip: 400 ms of wall time dropped"
+    assert tell("slip", slipped_s=30.0, slips=1, cause="compiling").endswith("dropped, kernels were compiled")
     assert tell("behind", ratio=0.5) == "BEHIND, ratio 0.500"
     assert tell("resumed", from_tick=5, to_tick=9) == "resumed: ticks 5 to 9 computed again"
     assert tell("gap", events=3) == "GAP: 3 events are not shown here"
@@ -95,6 +96,7 @@ def test_other_commands_are_named():
     assert command_text({"kind": "event", "payload": flow}) == "flow 100 kW/m² x_min for 3 s"
     assert command_text({"kind": "end-event", "payload": {"seq": 3}}) == "end of event #3"
     assert command_text({"kind": "step", "payload": {"ticks": 4}}) == "step of 4 ticks"
+    assert command_text({"kind": "mode", "payload": {"physics": "lumped"}}) == "physics lumped"
     assert command_text(None) == "a command"
 
 
