@@ -31,11 +31,11 @@ from grid.runtime.live.messages import (
 )
 from grid.runtime.live.planning import LivePlanner
 from grid.runtime.live.snapshots import read_state
-from grid.schemas.live import RunSpec
+from grid.schemas.live import CommandKind, RunSpec
 from grid.services import live
 from grid.services.live import ClaimedRun, CommandRequest, LiveCommandService, LiveSubmissionService, Look
 from grid.services.ports import ArtifactStore
-from grid.tasks.live.run import make_command, make_event, make_sample, make_settlement, make_start
+from grid.tasks.live.run import list_steps, make_command, make_event, make_sample, make_settlement, make_start
 
 PLANNER = LivePlanner(load_registry())
 Step = tuple[int, CommandRequest | Callable[[], object]]
@@ -111,6 +111,8 @@ class Carrier:
             settled = [one for event in message.events if (one := make_settlement(event)) is not None]
             events = [make_event(event) for event in message.events if make_settlement(event) is None]
             live.record_events(self.uow, claim, events, settlements=settled)
+            if steps := list_steps(settled):
+                self.inbox.append(Committed(steps))
             rows = tuple(make_sample(row) for row in message.rows)
             live.write_looks(self.uow, [Look(claim, self.loop.session.tick, samples=rows)])
 
@@ -120,11 +122,12 @@ class Carrier:
             return
         run = self.claimed.run
         service = LiveCommandService(self.uow, PLANNER, CountingBell(), words.WIDE)
-        service.accept([action], actor_id=run.owner_id, owner_id=None, run_id=run.id)
+        actor = None if action.kind is CommandKind.MODE else run.owner_id  # Grid alone degrades a run
+        service.accept([action], actor_id=actor, owner_id=None, run_id=run.id)
         new = [one for one in live.read_waiting(self.uow, self.claimed.claim) if one.seq not in self._sent]
         self._sent |= {one.seq for one in new}
         for command in map(make_command, new):
-            physical = command.kind in {"event", "end-event", "model", "rules"}
+            physical = command.kind in {"event", "end-event", "model", "rules", "mode"}
             self.inbox.append(Propose((command,), lead=2) if physical else Control(command))
 
 

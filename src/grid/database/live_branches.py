@@ -9,7 +9,7 @@ from grid.database.live_commands import live_commands
 from grid.database.live_events import live_events
 from grid.database.live_runs import live_runs
 from grid.database.transaction import DatabaseTransaction
-from grid.schemas.live import PHYSICAL, RUN_TERMINAL, EventOrigin
+from grid.schemas.live import PHYSICAL, RUN_TERMINAL, CommandKind, EventOrigin
 from grid.schemas.live_log import AT_BEGIN, AT_END
 
 _command, _event = live_commands.c, live_events.c
@@ -43,7 +43,7 @@ class LiveBranchRepository:
         """Copy the commands of a parent that change physics, with their numbers and ticks.
 
         Those before the tick of the branch keep their outcomes. Later ones count as scheduled for their ticks, or a new
-        command could not take effect before them.
+        command could not take effect before them; but how the parent was degraded later is not the branch's.
 
         Args:
             parent_id, child_id: The runs.
@@ -52,6 +52,7 @@ class LiveBranchRepository:
             has_later: Whether those at that tick and later are copied too.
         """
         is_before = _command.tick < tick
+        is_later = and_(_command.tick.is_not(None), _command.kind != CommandKind.MODE)
         scheduled = func.coalesce(_command.at_s, _command.tick * literal(tick_s, Float()))
         source = select(
             literal(child_id, live_runs.c.id.type),
@@ -61,7 +62,7 @@ class LiveBranchRepository:
         ).where(
             _command.run_id == parent_id,
             _command.kind.in_(list(PHYSICAL)),
-            _command.tick.is_not(None) if has_later else is_before,
+            or_(is_before, is_later) if has_later else is_before,
         )  # fmt: skip
         names = ["run_id", *_COPIED, "at_s", *_OUTCOME]
         self._tx.connection.execute(insert(live_commands).from_select(names, source))

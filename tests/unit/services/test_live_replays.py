@@ -159,6 +159,24 @@ def test_a_branch_leaves_its_parent_alone_and_is_identical_where_nothing_is_chan
     assert str(run_id) in str(first["details"])
 
 
+def test_a_run_that_was_degraded_is_replayed_as_degraded_and_its_branch_only_as_far_as_it_was(uow, owner, store):
+    run_id = submit(uow, owner, "burst", cells=(12, 12), params={"power": 300.0})
+    modes = {physics: CommandRequest(K.MODE, {"physics": physics}) for physics in ("lumped", "no-stress", "full")}
+    ended, _ = carry(uow, store, 150, (40, modes["lumped"]), (60, modes["no-stress"]), (130, modes["full"]))
+    word, outcome = verdict_of(uow, owner, run_id)
+    assert (word, outcome.field_sha256) == ("identical", ended.field_sha256), outcome.log
+    switches = live.read_events(uow, owner_id=owner, run_id=run_id, kinds=("switch",))
+    assert "overload" in {event.payload["reason"] for event in switches}
+    outcomes = [one.outcome for one in live.read_commands(uow, owner_id=owner, run_id=run_id) if one.kind is K.MODE]
+    assert outcomes == ["applied", "refused", "applied"]
+
+    made = branch(uow, store, owner, run_id, at_tick=100)
+    kept = [one for one in live.read_commands(uow, owner_id=owner, run_id=made.id) if one.kind is K.MODE]
+    assert [one.payload["physics"] for one in kept] == ["lumped", "no-stress"]
+    carry(uow, store, 120)
+    assert verdict_of(uow, owner, made.id)[0] == "identical"
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_a_branch_with_another_log_goes_its_own_way(uow, owner, store, keeps):
     run_id = submit(uow, owner, "cascade", **CASCADE)

@@ -28,14 +28,14 @@ class CompileWatch:
 
         watch = self
 
-        class Listener(event.Listener):  # type: ignore[misc]  # Numba has no types
+        class Listener(event.Listener):
             def on_start(self, _: object) -> None:
                 watch.begin()
 
             def on_end(self, _: object) -> None:
                 watch.end()
 
-        event.register(KIND, Listener())
+        event.register(KIND, Listener())  # type: ignore[no-untyped-call]  # Numba has no types
 
     def begin(self) -> None:
         """A compilation begins."""
