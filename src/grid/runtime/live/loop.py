@@ -116,7 +116,7 @@ class LiveLoop:
         self._looked = self._told = clock()
         self._lags: deque[float] = deque(maxlen=MOST_LAGS)
         self._stop: EndReason | None = None
-        self._has_compiled = False  # since the last slip
+        self._has_compiled = False  # within the last tick
         self._switched = max((switch.tick for switch in self.session.state.model.switches), default=-1)
 
     def run(self) -> RunEnded:
@@ -189,6 +189,7 @@ class LiveLoop:
             self._drain(LOOK_S)  # rule: the tick of a command is committed before that tick is computed
         else:
             self._lags.append(order.seconds)
+            self._has_compiled = False
             self._advance(lag=order.seconds)
             self.pace = self.pace.finish()
             if self._keeper.is_due(self._now()):

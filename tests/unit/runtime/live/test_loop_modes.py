@@ -161,6 +161,19 @@ def test_a_tick_that_compiles_slips_once_and_shows_no_ratio_that_looks_like_over
     assert not compiled.events("behind")
 
 
+def test_compiling_that_was_over_in_time_is_no_cause_of_a_later_slip() -> None:
+    channel = FakeChannel([(60.0, control(1, "stop"))])
+
+    class ShortThenStalled(SlowCompiler):
+        def settle(self) -> bool:
+            super().settle()
+            return self.turns == 50
+
+    begin(channel, compiler=ShortThenStalled(channel, 100, 30.0)).run()
+    (slip,) = channel.events("slip")
+    assert "cause" not in slip.payload
+
+
 def test_compiling_is_told_once_until_it_is_over() -> None:
     told: list[bool] = []
     watch = CompileWatch(told.append)
