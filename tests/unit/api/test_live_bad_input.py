@@ -49,7 +49,7 @@ def require_refused(answer):
         {"scene": {"case": CANARY}, "tick_s": "1"},
         {"scene": {"case": {"initial": {"expression": CANARY}}, "structure": {ODD: CANARY}}, "tick_s": "1"},
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_a_run_that_cannot_be(alice, body):
     require_refused(alice.post(RUNS, json=body))
