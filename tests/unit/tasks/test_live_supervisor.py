@@ -563,3 +563,19 @@ def test_a_child_that_cannot_have_its_priority_back_is_replaced_after_a_snapshot
     assert child.was_killed
     assert [one.tick for one in start.snapshots] == [40]
     assert worker.row().losses == 0
+
+
+def test_a_silent_child_that_says_that_it_compiles_is_let_be_on_a_busy_machine_too(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    child = worker.begin()
+    child.say(Compiling(is_on=True))
+    wait_until(lambda: worker.row().activity == "compiling", "it was told")
+    monkeypatch.setattr("grid.tasks.live.run.FROZEN_S", 0.2)
+    monkeypatch.setattr("grid.tasks.live.run.FROZEN_INTERVALS", 0.0)
+    monkeypatch.setattr("grid.tasks.live.run.QUIET_S", 0.2)
+    monkeypatch.setattr(faults, "find_cpu_seconds", lambda _: 1.0)  # it gets no processor
+    time.sleep(0.8)
+    assert not child.was_killed
+    child.say(Compiling(is_on=False))
+    wait_until(lambda: child.was_killed, "it was replaced")

@@ -4,21 +4,27 @@ A cold machine compiles the kernels of its first run for a minute, and an event 
 tick. Numba tells of each compilation, and of none where a kernel is loaded from its folder.
 """
 
+import math
 import threading
+import time
 from collections.abc import Callable
 
 KIND = "numba:compile"
+TOLD_EVERY_S = 5.0  # [s] while it lasts: whoever waits knows that this process lives
 
 
 class CompileWatch:
     """Whether kernels are compiled, by any thread of this process.
 
     Args:
-        tell: Called with True by the thread that begins to compile, and with False by the one that calls `settle`.
+        tell: Called with True by the thread that begins to compile, again every few seconds with the next kernel, and
+            with False by the one that calls `settle`.
+        clock: Monotonic time [s].
     """
 
-    def __init__(self, tell: Callable[[bool], None]) -> None:
-        self._tell, self._lock = tell, threading.Lock()
+    def __init__(self, tell: Callable[[bool], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell, self._now, self._lock = tell, clock, threading.Lock()
+        self._told_at = -math.inf
         self._running = 0  # compilations that have begun and not ended
         self._is_told = False
 
@@ -41,8 +47,10 @@ class CompileWatch:
         """A compilation begins."""
         with self._lock:
             self._running += 1
-            is_first, self._is_told = not self._is_told, True
-        if is_first:
+            now = self._now()
+            is_news = not self._is_told or now - self._told_at >= TOLD_EVERY_S
+            self._is_told, self._told_at = True, now if is_news else self._told_at
+        if is_news:
             self._tell(True)
 
     def end(self) -> None:

@@ -11,7 +11,7 @@ from grid.database.live_snapshots import NewSnapshot
 from grid.database.uow import UnitOfWork
 from grid.runtime.live.messages import name_drafts
 from grid.schemas.jobs import JsonObject
-from grid.schemas.live import Activity, RunClaim, RunReason
+from grid.schemas.live import RunClaim, RunReason
 from grid.services import live
 from grid.services.live import ClaimedRun, LiveRenewal, Look, RecordedEvents, ResumeLog
 from grid.services.ports import ArtifactStore
@@ -105,9 +105,9 @@ class LiveLedger:
         """End a run that cannot go on."""
         return live.fail_run(self.uow, claim, reason, message)
 
-    def note_activity(self, claim: RunClaim, activity: Activity | None) -> bool:
-        """Note what holds up the ticks of a run, or that nothing does any more."""
-        return live.note_activity(self.uow, claim, activity)
+    def note_compiling(self, claim: RunClaim, *, is_on: bool) -> bool:
+        """Note that compiling holds up the ticks of a run, or that nothing does any more."""
+        return live.note_activity(self.uow, claim, "compiling" if is_on else None)
 
     def remove_drafts(self, claim: RunClaim) -> None:
         """Remove files that the child of a claim had begun to store when it was killed."""

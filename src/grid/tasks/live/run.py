@@ -67,6 +67,7 @@ class HeldRun:
     is_paused: bool = False
     has_ended: bool = False  # its last message has come
     is_parking: bool = False
+    is_compiling: bool = False  # by its own account
     is_renewing: bool = False  # it goes on in another process, once its state is stored
     must_stop: bool = False  # its child is told, because no command does it any more
     is_ending: bool = False  # the child writes the result
@@ -124,6 +125,8 @@ class HeldRun:
         """
         if now - max(self.heard_at, self.asked_at or 0.0) > LONGEST_SILENCE_S:  # a paused run has nothing to say
             return False
+        if self.is_compiling:  # on a busy machine it may have little of a core for it
+            return True
         if self.quiet is None:
             self.quiet = (now, processor_s)
         wall, used = now - self.quiet[0], processor_s - self.quiet[1]

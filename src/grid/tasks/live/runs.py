@@ -30,7 +30,7 @@ from grid.runtime.live.messages import (
     Snapshotted,
 )
 from grid.runtime.messages import ChildReady
-from grid.schemas.live import Activity, CommandKind, RunClaim, RunReason
+from grid.schemas.live import CommandKind, RunClaim, RunReason
 from grid.services.live import ClaimedRun, EventConflictError
 from grid.tasks.children import Child, Factory
 from grid.tasks.live.faults import find_fault
@@ -105,9 +105,7 @@ class LiveRuns:
         self._runs[run.claim] = run
         self.claims = frozenset(self._runs)
         if run.claim.epoch > 1:  # the owner before may have been killed with its child
-            before = RunClaim(run.claim.run_id, run.claim.epoch - 1)
-            self._remove_socket(before)
-            self._writer.submit(lambda: self._ledger.remove_drafts(before))
+            self._clear_up(RunClaim(run.claim.run_id, run.claim.epoch - 1))
         try:
             child = self._factory.start("live")
         except (UnavailableError, OSError) as error:
@@ -155,8 +153,7 @@ class LiveRuns:
             run.is_renewing = True
             self.ask_for_snapshot(run)
         elif isinstance(message, Compiling):
-            activity: Activity | None = "compiling" if message.is_on else None
-            self._call(run, lambda: self._ledger.note_activity(run.claim, activity), lambda _: self._on_written())
+            self._on_compiling(run, is_on=message.is_on)
         elif isinstance(message, RunStarted):
             run.is_started, run.platform, run.tick = True, message.platform, message.tick
         elif isinstance(message, CaughtUp):
@@ -175,6 +172,11 @@ class LiveRuns:
             self._on_ended(run, message)
         else:
             log.warning("live.unknown_message", kind=type(message).__name__)
+
+    def _on_compiling(self, run: HeldRun, *, is_on: bool) -> None:
+        if run.is_compiling != is_on:  # it is told again while it lasts
+            run.is_compiling = is_on
+            self._call(run, lambda: self._ledger.note_compiling(run.claim, is_on=is_on), lambda _: self._on_written())
 
     def _call(
         self,
@@ -415,8 +417,7 @@ class LiveRuns:
             self._restart(run)
             return
         run.has_ended = True
-        reason = RunReason(fault)
-        self._call(run, lambda: self._ledger.fail(run.claim, reason, ""), lambda _: self._over(run))
+        self._call(run, lambda: self._ledger.fail(run.claim, RunReason(fault), ""), lambda _: self._over(run))
 
     def ask_for_snapshot(self, run: HeldRun) -> None:
         """Have the child store its state."""
@@ -429,14 +430,14 @@ class LiveRuns:
             with suppress(KeyError, ValueError):
                 self._selector.unregister(child.fileno())
             child.kill(is_oom=is_oom)
-            self._remove_socket(run.claim)
-            self._writer.submit(lambda: self._ledger.remove_drafts(run.claim))
+            self._clear_up(run.claim)
             self._changed()
 
-    def _remove_socket(self, claim: RunClaim) -> None:
-        """Remove the socket of a child that may have been killed; one that ended in order has done it."""
+    def _clear_up(self, claim: RunClaim) -> None:
+        """Remove socket and drafts of a child that may have been killed; one that ended in order has done it."""
         if path := self._socket_of(claim):
             Path(path).unlink(missing_ok=True)
+        self._writer.submit(lambda: self._ledger.remove_drafts(claim))
 
     def drop(self, run: HeldRun) -> None:
         """Let a run go: its child ends, and nothing is written about it any more."""

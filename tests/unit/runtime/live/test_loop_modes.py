@@ -191,6 +191,17 @@ def test_compiling_is_told_once_until_it_is_over() -> None:
     assert (told, watch.is_on) == ([True, False], False)
 
 
+def test_compiling_is_told_again_while_it_lasts() -> None:
+    told: list[float] = []
+    now = 0.0
+    watch = CompileWatch(lambda is_on: told.append(now if is_on else -now), lambda: now)
+    for now in (1.0, 2.0, 5.9, 6.0, 7.0, 30.0):  # noqa: B007 - the clock
+        watch.begin()
+        watch.end()
+    assert watch.settle()
+    assert told == [1.0, 6.0, 30.0, -30.0]
+
+
 def test_numba_tells_of_a_kernel_that_is_compiled_and_of_none_that_is_there() -> None:
     import numba
 
