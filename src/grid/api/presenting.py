@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+from grid.api.problems import present_field
 from grid.core.storable import MOST_NAME, storable_scalars, storable_text
 from grid.database.job_queries import JobSummary
 from grid.database.jobs import JobRecord
@@ -16,21 +18,27 @@ from grid.schemas.wire import (
     ArtifactOut,
     AttemptOut,
     AuditOut,
+    EstimateOut,
     JobLinks,
     JobOut,
     JobSummaryOut,
     LabelKeyOut,
     LabelList,
     LabelValueOut,
+    PricedSubmissionOut,
+    QueueOut,
+    RefusedPointOut,
     SimulationOut,
     SimulationSummary,
     SweepOut,
     SweepRow,
+    WallTimeOut,
 )
 from grid.schemas.wire.jobs import MetricValue
 from grid.services.artifacts import Artifact
 from grid.services.jobs import Attempt, Page, describe_state
 from grid.services.ledger.sanitization import make_storable_audit
+from grid.services.submission_pricing import PricedSubmission, SubmissionEstimate
 from grid.services.sweeps import SweepState
 
 API = "/api/v1"
@@ -121,6 +129,32 @@ def present_attempt(number: int, attempt: Attempt) -> AttemptOut:
         reason=attempt.reason,
         message=attempt.message,
         exit_code=record.exit_code,
+    )
+
+
+def present_price(priced: PricedSubmission) -> PricedSubmissionOut:
+    """Return what a submission would be."""
+    refused = [
+        RefusedPointOut(index=one.index, errors=[present_field(error) for error in one.errors])
+        for one in priced.refused
+    ]
+    estimate, queue = priced.estimate, priced.queue
+    return PricedSubmissionOut(
+        points=priced.points,
+        refused_total=priced.refused_total,
+        refused=refused,
+        estimate=None if estimate is None else _present_estimate(estimate),
+        queue=QueueOut(**asdict(queue)),
+    )
+
+
+def _present_estimate(estimate: SubmissionEstimate) -> EstimateOut:
+    return EstimateOut(
+        work_s=estimate.work_s,
+        wall_s=WallTimeOut(low=estimate.least_s, high=estimate.most_s),
+        memory_mb=estimate.memory_bytes / 1e6,
+        output_mb=estimate.output_bytes / 1e6,
+        cell_steps=estimate.cell_steps,
     )
 
 

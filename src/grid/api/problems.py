@@ -41,6 +41,7 @@ from grid.core.errors import (
 from grid.core.logging import get_logger
 from grid.schemas.jobs import JobStatus
 from grid.schemas.live import RunState
+from grid.schemas.wire import FieldProblem
 from grid.services.alerts.rules import RuleVersionError
 from grid.services.live import PayloadTooLargeError, RulesVersionError
 
@@ -94,14 +95,6 @@ DETAILS = {
     503: "A part of the service does not answer; nothing was lost, try again.",
     507: "There is no room left on the disk; nothing was stored by halves.",
 }
-
-
-class FieldProblem(BaseModel):
-    """One field outside its limits."""
-
-    field: str = Field(description="Where it is, as in `sweep[17].diffusivity`")
-    limit: str = Field(description="What it must be")
-    unit: str | None = Field(None, description="The unit of the field, where it has one")
 
 
 class Problem(BaseModel):
@@ -173,11 +166,14 @@ def problem(
         name = "job_status" if isinstance(status_of_subject, JobStatus) else "run_status"
         content[name] = status_of_subject.value
     if errors is not None:
-        content["errors"] = [
-            {"field": error.field, "limit": error.limit, "unit": getattr(error, "unit", None) or unit_of(error.field)}
-            for error in list(errors)[:MOST_ERRORS]
-        ]
+        content["errors"] = [present_field(error).model_dump() for error in list(errors)[:MOST_ERRORS]]
     return JSONResponse(content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def present_field(error: FieldError) -> FieldProblem:
+    """Return one field that is not valid, with its unit where it has one."""
+    unit = getattr(error, "unit", None) or unit_of(error.field)
+    return FieldProblem(field=error.field, limit=error.limit, unit=unit)
 
 
 def install(app: FastAPI) -> None:

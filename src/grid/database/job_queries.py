@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from grid.database.filters import find_conditions
-from grid.database.jobs import JobRecord, jobs
+from grid.database.jobs import JobRecord, is_queued, jobs
 from grid.database.logs import LogRecord, job_log_chunks
 from grid.database.transaction import DatabaseTransaction
 from grid.database.verdicts import find_verdict
@@ -145,6 +145,12 @@ def read_numbers(tx: DatabaseTransaction, owner_id: UUID | None) -> JobNumbers:
         mean_wait_s=float(sum(row[4] or 0 for row in rows)) / started if started else None,
         mean_run_s=float(sum(row[5] or 0 for row in rows)) / started if started else None,
     )
+
+
+def sum_queued_work(tx: DatabaseTransaction) -> dict[UUID, float]:
+    """Sum the estimated work of queued jobs, by owner [s of one core]."""
+    query = select(jobs.c.owner_id, func.sum(jobs.c.work_s)).where(is_queued).group_by(jobs.c.owner_id)
+    return {row[0]: float(row[1]) for row in tx.connection.execute(query)}
 
 
 def count_open_points(tx: DatabaseTransaction, sweep_ids: Sequence[UUID]) -> dict[UUID, dict[JobStatus, int]]:

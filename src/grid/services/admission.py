@@ -77,7 +77,7 @@ def admit_points(
     """
     valid = _iterate_valid(simulation.params_model, points, root=root)
     return [
-        _admit(simulation, model, params, limits, runs=runs, where=_place(root, index))
+        _admit(simulation, model, params, limits, runs=runs, where=place_of(root, index))
         for index, (model, params) in enumerate(valid)
     ]
 
@@ -106,7 +106,7 @@ def _named(where: str) -> Iterator[None]:
 
 
 @cache
-def _adapter(model: type[BaseModel]) -> TypeAdapter[list[Any]]:
+def list_adapter(model: type[BaseModel]) -> TypeAdapter[list[Any]]:
     """Make the reader of a list of points once: that takes longer than reading one."""
     return TypeAdapter(list[model])  # type: ignore[valid-type]
 
@@ -132,7 +132,7 @@ def _iterate_valid(
     sweep of 10,000 a noticeable part of a second. But not all at once: a model may hold much more than its point, such
     as a heat problem that was read, and is needed only until the point is priced.
     """
-    adapter = _adapter(model)
+    adapter = list_adapter(model)
     errors: list[FieldError] = []
     for start, chunk in _chunks(points, len(model.model_fields) + SPARE_NAMES, root=root):
         try:
@@ -158,7 +158,9 @@ def _chunks(points: Sequence[JsonObject], most_names: int, *, root: str) -> Iter
     """
     for index, point in enumerate(points):
         if len(point) > most_names:
-            raise InvalidFieldsError((FieldError(_place(root, index), f"should have at most {most_names} parameters"),))
+            raise InvalidFieldsError(
+                (FieldError(place_of(root, index), f"should have at most {most_names} parameters"),)
+            )
     waiting = [range(start, min(start + _CHUNK, len(points))) for start in range(0, len(points), _CHUNK)][::-1]
     while waiting:
         part = waiting.pop()
@@ -170,7 +172,7 @@ def _chunks(points: Sequence[JsonObject], most_names: int, *, root: str) -> Iter
             waiting += [range(middle, part.stop), range(part.start, middle)]
         else:
             raise InvalidFieldsError(
-                (FieldError(_place(root, part.start), f"should be at most {MAX_POINT_BYTES} bytes of JSON"),)
+                (FieldError(place_of(root, part.start), f"should be at most {MAX_POINT_BYTES} bytes of JSON"),)
             )
 
 
@@ -181,7 +183,7 @@ def field_errors(
     details = error.errors(include_url=False, include_input=False, include_context=False)
     for detail in details[:room]:
         index, *path = detail["loc"]
-        place = _place(root, offset + int(index))
+        place = place_of(root, offset + int(index))
         yield describe_error(detail, model, path, place)
 
 
@@ -198,7 +200,7 @@ def require_affordable(estimate: Estimate, limits: JobLimits, *, where: str) -> 
 
 def admit_program_points(points: Sequence[JsonObject], *, runs: str, root: str) -> list[AdmittedPoint]:
     """Check the points of a program that declares no schema: they become flags, so plain names and plain values."""
-    errors = (error for index, point in enumerate(points) for error in _program_errors(point, _place(root, index)))
+    errors = (error for index, point in enumerate(points) for error in program_errors(point, place_of(root, index)))
     first = tuple(islice(errors, MAX_ERRORS))
     if first:
         raise InvalidFieldsError(first)
@@ -210,7 +212,8 @@ def hash_spec(runs: str, params: JsonObject) -> str:
     return hashlib.sha256(_canonical([runs, params]).encode()).hexdigest()
 
 
-def _program_errors(point: JsonObject, place: str) -> Iterator[FieldError]:
+def program_errors(point: JsonObject, place: str) -> Iterator[FieldError]:
+    """Yield what is wrong with a point of a program that declares no schema."""
     for name, value in point.items():
         if not PLAIN_NAME.fullmatch(name):
             yield FieldError(place, "a parameter's name is a letter or _, then at most 63 letters, digits, _ or -")
@@ -220,5 +223,6 @@ def _program_errors(point: JsonObject, place: str) -> Iterator[FieldError]:
         yield FieldError(place, f"should be at most {MAX_PROGRAM_PARAMS_BYTES} bytes of JSON")
 
 
-def _place(root: str, index: int) -> str:
+def place_of(root: str, index: int) -> str:
+    """Return where a point stands in a submission: `params`, or `sweep[17]`."""
     return root if root == "params" else f"{root}[{index}]"

@@ -8,6 +8,7 @@ from grid.core.ids import new_id
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
+from grid.schemas.jobs import JsonObject
 from grid.schemas.simulations import Simulation
 from grid.schemas.wire import SubmissionIn
 from grid.services.admission import AdmittedPoint, JobLimits, admit_points, admit_program_points
@@ -29,6 +30,7 @@ __all__ = [
     "IdempotencyKey",
     "KeyInFlightError",
     "KeyReusedError",
+    "RunTarget",
     "SandboxUnavailableError",
     "SubmissionResult",
     "SubmissionService",
@@ -47,6 +49,21 @@ class SandboxUnavailableError(ConflictError):
 
     def __str__(self) -> str:
         return "This server has no sandbox that may run the image; sim:local and the built-in simulations need none."
+
+
+@dataclass(frozen=True)
+class RunTarget:
+    """What a submission runs.
+
+    Args:
+        runs: Its name, part of each point's hash.
+        image: The image; None for a built-in simulation.
+        simulation: It declares the parameters and prices points; None for a program without a schema.
+    """
+
+    runs: str
+    image: str | None
+    simulation: Simulation | None
 
 
 @dataclass(frozen=True)
@@ -100,24 +117,14 @@ class SubmissionService:
 
     def validate(self, submission: SubmissionIn) -> ValidatedSubmission:
         """Check and price a submission and give its jobs their ids; raises as `submit` does. Stores nothing."""
-        settings = self.settings
-        wall_limit_s = float(submission.timeout_s or settings.max_job_timeout)
-        if wall_limit_s > settings.max_job_timeout:
-            raise FieldError("timeout_s", f"must be at most {settings.max_job_timeout}")
+        wall_limit_s, target = self.choose_wall_limit(submission), self.choose_target(submission)
         is_sweep = submission.sweep is not None
-        root = "sweep" if is_sweep else "params"
-        image = None
         with naming_common(submission):
-            if submission.simulation is not None:
-                simulation = _require_simulation(submission.simulation, self.simulations)
-                points = merge_points(submission)
-                admitted = admit_points(simulation, points, JobLimits.of(settings), runs=simulation.name, root=root)
-            else:
-                image = submission.container_image or settings.default_container_image
-                admitted = self._admit_image(image, submission, root)
+            points, root = merge_points(submission), "sweep" if is_sweep else "params"
+            admitted = self._admit(target, points, root)
         return ValidatedSubmission(
             simulation=submission.simulation,
-            image=image,
+            image=target.image,
             points=admitted,
             wall_limit_s=wall_limit_s,
             max_attempts=1 + submission.retries,
@@ -126,20 +133,44 @@ class SubmissionService:
             result=SubmissionResult(tuple(new_id() for _ in admitted), new_id() if is_sweep else None),
         )
 
-    def _admit_image(self, image: str, submission: SubmissionIn, root: str) -> list[AdmittedPoint]:
+    def choose_wall_limit(self, submission: SubmissionIn) -> float:
+        """Return the wall-clock limit of a run [s].
+
+        Raises:
+            FieldError: It is beyond the operator's.
+        """
+        most = self.settings.max_job_timeout
+        if (submission.timeout_s or 0.0) > most:
+            raise FieldError("timeout_s", f"must be at most {most}")
+        return float(submission.timeout_s or most)
+
+    def choose_target(self, submission: SubmissionIn) -> RunTarget:
+        """Return what a submission runs.
+
+        Raises:
+            FieldError: There is no such simulation, or the image is not on the administrator's list.
+            SandboxUnavailableError: The image cannot run here.
+        """
+        if submission.simulation is not None:
+            simulation = _require_simulation(submission.simulation, self.simulations)
+            return RunTarget(simulation.name, None, simulation)
+        image = submission.container_image or self.settings.default_container_image
         # Without a sandbox no image but the listed local programs can run, so that is said first, of any image.
         if self.images.kind_of(image) is None:
             raise SandboxUnavailableError
         if image not in self.settings.grid_images:
             raise FieldError("container_image", "must be on the administrator's list (GRID_IMAGES)")
-        runs, points = f"image:{image}", merge_points(submission)
-        if image not in PROGRAM_SCHEMAS:
-            return admit_program_points(points, runs=runs, root=root)
-        simulation = self.simulations.get(PROGRAM_SCHEMAS[image])
-        return [
-            AdmittedPoint(point.params, point.spec_hash, None, "program", point.work_s)
-            for point in admit_points(simulation, points, JobLimits.of(self.settings), runs=runs, root=root)
-        ]
+        schema = PROGRAM_SCHEMAS.get(image)
+        return RunTarget(f"image:{image}", image, self.simulations.get(schema) if schema is not None else None)
+
+    def _admit(self, target: RunTarget, points: list[JsonObject], root: str) -> list[AdmittedPoint]:
+        if target.simulation is None:
+            return admit_program_points(points, runs=target.runs, root=root)
+        limits = JobLimits.of(self.settings)
+        admitted = admit_points(target.simulation, points, limits, runs=target.runs, root=root)
+        if target.image is None:
+            return admitted
+        return [AdmittedPoint(one.params, one.spec_hash, None, "program", one.work_s) for one in admitted]
 
     def _ring(self, result: SubmissionResult) -> None:
         """Tell the workers that there are jobs; once for all that were stored together."""

@@ -1,7 +1,7 @@
 """The points of a sweep as they are checked and stored: each over what all share, with dotted names put into place."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from grid.core.errors import AdmissionError, FieldError, InvalidFieldsError
@@ -25,9 +25,7 @@ def merge_points(submission: SubmissionIn) -> list[JsonObject]:
         points, common = [common], {}
     if not common and not any(is_path(name) for point in points for name in point):
         return list(points)
-    size = len(json.dumps(common)) * len(points) / 2**20
-    if size > MAX_COMMON_BYTES / 2**20:
-        raise AdmissionError("params, repeated for each point of sweep", size, MAX_COMMON_BYTES / 2**20, "MiB")
+    require_small_common(submission)
     merged: list[JsonObject] = []
     errors: list[FieldError] = []
     for index, point in enumerate(points):
@@ -43,16 +41,34 @@ def merge_points(submission: SubmissionIn) -> list[JsonObject]:
     return merged
 
 
+def require_small_common(submission: SubmissionIn) -> None:
+    """Refuse common parameters that are too large to be written once for each point.
+
+    Raises:
+        AdmissionError: They are.
+    """
+    if submission.sweep is None or not submission.params:
+        return
+    size = len(json.dumps(submission.params)) * len(submission.sweep) / 2**20
+    if size > MAX_COMMON_BYTES / 2**20:
+        raise AdmissionError("params, repeated for each point of sweep", size, MAX_COMMON_BYTES / 2**20, "MiB")
+
+
 @contextmanager
 def naming_common(submission: SubmissionIn) -> Iterator[None]:
     """Let an error in a parameter that all points share name `params` once, not each point."""
     try:
         yield
     except InvalidFieldsError as error:
-        if submission.sweep is None or not submission.params:
-            raise
-        fields = {one.field: one for one in (_rename(one, submission.params, submission.sweep) for one in error.errors)}
-        raise InvalidFieldsError(tuple(fields.values())) from error
+        raise InvalidFieldsError(rename_common(error.errors, submission)) from error
+
+
+def rename_common(errors: Iterable[FieldError], submission: SubmissionIn) -> tuple[FieldError, ...]:
+    """Return errors with those in parameters that all points share named `params`, each once."""
+    if submission.sweep is None or not submission.params:
+        return tuple(errors)
+    renamed = (_rename(one, submission.params, submission.sweep) for one in errors)
+    return tuple({one.field: one for one in renamed}.values())
 
 
 def _rename(error: FieldError, common: JsonObject, sweep: list[JsonObject]) -> FieldError:

@@ -146,6 +146,38 @@ SUMMARY = (
 )  # fmt: skip
 
 
+def test_a_dry_run_prices_a_submission_and_stores_nothing(alice, anonymous, uow):
+    body = {"simulation": "heat-rod", "sweep": [{"length": 1.0}, {"length": -1.0}]}
+
+    answer = alice.post(JOBS, json=body, params={"dry_run": "true"}, headers={"Idempotency-Key": "k"})
+
+    assert answer.status_code == 200
+    priced = answer.json()
+    assert priced["refused"] == [
+        {
+            "index": 1,
+            "errors": [
+                {"field": "sweep[1].length", "limit": "should be greater than or equal to 0.000001", "unit": "m"},
+            ],
+        }
+    ]
+    assert (priced["points"], priced["refused_total"]) == (2, 1)
+    assert priced["queue"] == {"waiting": 0, "limit": 20_000, "has_room": True, "ahead_s": 0.0, "cores": 0}
+    estimate = priced["estimate"]
+    assert 0.0 < estimate["work_s"] == estimate["wall_s"]["low"] == estimate["wall_s"]["high"]
+    assert estimate["cell_steps"] == 101 * 100
+    assert estimate["memory_mb"] > 4.0
+    assert count_jobs(uow) == 0
+    assert anonymous.post(JOBS, json=body, params={"dry_run": "true"}).status_code == 401
+    refused = alice.post(JOBS, json=body, params={"dry_run": "perhaps"})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "dry_run")
+    assert alice.post(JOBS, json={"simulation": "x"}, params={"dry_run": "1"}).status_code == 422
+    submitted = alice.post(
+        JOBS, json={"simulation": "noop"}, params={"dry_run": "false"}, headers={"Idempotency-Key": "k"}
+    )
+    assert submitted.status_code == 202
+
+
 def test_labels_and_attempts_of_ones_own(alice, bob):
     (job,) = submit(alice, simulation="noop", metadata={"project": "bridge"})["jobs"]
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi import status as http_status
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from grid.api.dependencies import FromDishka, Router, StrictRoute, find_part
@@ -18,6 +18,7 @@ from grid.api.presenting import (
     present_attempt,
     present_job,
     present_labels,
+    present_price,
     present_summary,
 )
 from grid.api.problems import problems
@@ -36,6 +37,7 @@ from grid.schemas.wire import (
     JobStats,
     JobSummaryPage,
     LabelList,
+    PricedSubmissionOut,
     SubmissionIn,
     SubmissionOut,
     Throughput,
@@ -43,6 +45,7 @@ from grid.schemas.wire import (
 from grid.schemas.wire.submissions import MAX_SWEEP_POINTS
 from grid.services import jobs as job_service
 from grid.services.ports import ArtifactStore, Doorbell
+from grid.services.submission_pricing import price_submission
 from grid.services.submissions import IdempotencyKey, SubmissionResult, SubmissionService
 
 router = Router(prefix="/jobs", tags=["jobs"], about="Submit, follow, cancel; logs and results")
@@ -51,6 +54,7 @@ router = Router(prefix="/jobs", tags=["jobs"], about="Submit, follow, cancel; lo
 _SCHEMA = SubmissionIn.model_json_schema(ref_template="#/components/schemas/{model}")
 _SCHEMA.pop("$defs", None)  # JSON values, which the answers have brought into the document already
 SUBMISSION_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
+FLAG: TypeAdapter[bool] = TypeAdapter(bool)
 MAX_FIELDS = 32  # of a submission; it knows fewer
 
 
@@ -87,11 +91,16 @@ def submit_jobs(
         str | None,
         Header(description="A key of your own; the same request with the same key gives the same answer for 24 hours"),
     ] = None,
+    dry_run: Annotated[bool, Query(description="Check and price every point, and store nothing")] = False,
 ) -> Response:
     """Submit one job (`params`), or one for each point of a `sweep`. Accepted means stored, for good.
 
-    Follow a job at `/jobs/{id}/logs/stream`, a sweep at `/sweeps/{id}`.
+    Follow a job at `/jobs/{id}/logs/stream`, a sweep at `/sweeps/{id}`. With `dry_run=true` nothing is stored: the
+    answer (200) names the points that would be refused, and says what the others cost and how long the queue is.
     """
+    if dry_run:
+        priced = price_submission(submissions, user.id, read_submission(body))
+        return Response(present_price(priced).model_dump_json(), media_type="application/json")
     key = IdempotencyKey.of(idempotency_key, body.data) if idempotency_key is not None else None
     known = submissions.find_answer(user.id, key) if key is not None else None
     submission = read_submission(body)
@@ -110,10 +119,28 @@ class SubmissionRoute(StrictRoute):
 
         async def handle(request: Request) -> Response:
             user = await get_current_user(request, read_claims(request))
+            dry_run = read_flag(request, "dry_run")
             body, service = await read_body(request), find_part(request, SubmissionService)
-            return await run_in_threadpool(submit_jobs, user, body, service, request.headers.get("idempotency-key"))
+            key = request.headers.get("idempotency-key")
+            return await run_in_threadpool(submit_jobs, user, body, service, key, dry_run)
 
         return handle
+
+
+def read_flag(request: Request, name: str) -> bool:
+    """Return a truth value of the query as FastAPI reads one; the last where a name comes again.
+
+    Raises:
+        RequestValidationError: It is none.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return False
+    try:
+        return FLAG.validate_python(text)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([{**detail, "loc": ("query", name)} for detail in details]) from error
 
 
 router.add_api_route(
@@ -123,7 +150,10 @@ router.add_api_route(
     route_class_override=SubmissionRoute,
     status_code=http_status.HTTP_202_ACCEPTED,
     response_model=SubmissionOut,
-    responses=problems(409, 413, 415, 422, 429, 507),
+    responses={
+        200: {"model": PricedSubmissionOut, "description": "With `dry_run`"},
+        **problems(409, 413, 415, 422, 429, 507),
+    },
     openapi_extra=SUBMISSION_BODY,
 )
 

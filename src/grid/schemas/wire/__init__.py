@@ -23,9 +23,15 @@ from grid.schemas.wire.submissions import (
     MAX_PRIORITY,
     MAX_RETRIES,
     MAX_SWEEP_POINTS,
+    EstimateOut,
+    FieldProblem,
     Metadata,
+    PricedSubmissionOut,
+    QueueOut,
+    RefusedPointOut,
     SubmissionIn,
     SubmissionOut,
+    WallTimeOut,
 )
 from grid.schemas.wire.sweeps import SweepOut, SweepPage, SweepRow, SweepTable
 
@@ -38,9 +44,11 @@ __all__ = [
     "AttemptList",
     "AttemptOut",
     "AuditOut",
+    "EstimateOut",
     "FieldAxisOut",
     "FieldList",
     "FieldOut",
+    "FieldProblem",
     "JobLinks",
     "JobOut",
     "JobPage",
@@ -51,6 +59,9 @@ __all__ = [
     "LabelList",
     "LabelValueOut",
     "Metadata",
+    "PricedSubmissionOut",
+    "QueueOut",
+    "RefusedPointOut",
     "SimulationList",
     "SimulationOut",
     "SimulationSummary",
@@ -61,4 +72,5 @@ __all__ = [
     "SweepRow",
     "SweepTable",
     "Throughput",
+    "WallTimeOut",
 ]

@@ -98,3 +98,55 @@ class SubmissionOut(BaseModel):
         description="For a sweep: each job's own parameters as they were sent"
     )
     sweep: UUID | None = Field(None, description="For a sweep: its id, see `GET /api/v1/sweeps/{id}`")
+
+
+class FieldProblem(BaseModel):
+    """One field outside its limits."""
+
+    field: str = Field(description="Where it is, as in `sweep[17].diffusivity`")
+    limit: str = Field(description="What it must be")
+    unit: str | None = Field(None, description="The unit of the field, where it has one")
+
+
+class RefusedPointOut(BaseModel):
+    """A point for which a submission would be refused."""
+
+    index: int
+    errors: list[FieldProblem]
+
+
+class WallTimeOut(BaseModel):
+    """Time until the last point ends."""
+
+    low: float = Field(description="Where all cores of the workers are free for them [s]")
+    high: float = Field(description="On one core, behind what waits now [s]")
+
+
+class EstimateOut(BaseModel):
+    """Price of the points that would be taken."""
+
+    work_s: float = Field(description="Of one core [s]")
+    wall_s: WallTimeOut
+    memory_mb: float = Field(description="Of the largest point [MB]")
+    output_mb: float = Field(description="Of all files together, if all are asked for [MB]")
+    cell_steps: float = Field(description="Cells times time steps")
+
+
+class QueueOut(BaseModel):
+    """The queue as it is now."""
+
+    waiting: int = Field(description="Your jobs that wait")
+    limit: int = Field(description="Most of them")
+    has_room: bool = Field(description="Whether all points fit, also into the queue of all users")
+    ahead_s: float = Field(description="Estimated time until their turn comes [s]")
+    cores: int = Field(description="Of the workers that live; 0: none is there")
+
+
+class PricedSubmissionOut(BaseModel):
+    """What a submission would be, if it were made now."""
+
+    points: int
+    refused_total: int = Field(description="A submission with any of them is refused as a whole")
+    refused: list[RefusedPointOut] = Field(description="100 at most, the first")
+    estimate: EstimateOut | None = Field(description="Null for a program that declares no parameters")
+    queue: QueueOut
