@@ -12,22 +12,29 @@ from grid.core.storable import MOST_NAME, storable_scalars, storable_text
 from grid.database.job_queries import JobSummary
 from grid.database.jobs import JobRecord
 from grid.database.label_counts import LabelCount
+from grid.schemas.fields import FieldAxis
 from grid.schemas.jobs import JobStatus, judge_result
+from grid.schemas.results import SeriesColumn, guide_of
 from grid.schemas.simulations import Simulation
 from grid.schemas.wire import (
     ArtifactOut,
     AttemptOut,
     AuditOut,
     EstimateOut,
+    ExampleOut,
+    FieldAxisOut,
+    FieldGuideOut,
     JobLinks,
     JobOut,
     JobSummaryOut,
     LabelKeyOut,
     LabelList,
     LabelValueOut,
+    MetricGuideOut,
     PricedSubmissionOut,
     QueueOut,
     RefusedPointOut,
+    SeriesColumnOut,
     SimulationOut,
     SimulationSummary,
     SweepOut,
@@ -42,6 +49,7 @@ from grid.services.submission_pricing import PricedSubmission, SubmissionEstimat
 from grid.services.sweeps import SweepState
 
 API = "/api/v1"
+HEAT_PROBLEM = "heat-problem"  # format of a parameter that is a problem in the case format
 
 
 def present_job(job: JobRecord) -> JobOut:
@@ -220,16 +228,35 @@ def present_artifact(job_id: UUID, file: Artifact) -> ArtifactOut:
 
 
 def present_simulation(simulation: Simulation) -> SimulationOut:
-    """Return a simulation with its parameter schema."""
+    """Return a simulation with its parameter schema, and what its results mean."""
     schema = simulation.params_model.model_json_schema()
-    defaults = {name: member["default"] for name, member in schema.get("properties", {}).items() if "default" in member}
+    properties = schema.get("properties", {})
+    for member in properties.values():
+        if member.get("format") == HEAT_PROBLEM:
+            member["schema"] = f"{API}/problems/schema"
+    defaults = {name: member["default"] for name, member in properties.items() if "default" in member}
+    guide = guide_of(simulation)
     return SimulationOut(
         **summarise(simulation).model_dump(),
         description=simulation.description,
         parameters=schema,
         defaults=defaults,
         files=list(simulation.files),
+        metrics=[MetricGuideOut(**asdict(one)) for one in guide.metrics],
+        fields=[FieldGuideOut(**asdict(one)) for one in guide.fields],
+        examples=[ExampleOut(**asdict(one)) for one in guide.examples],
     )
+
+
+def present_column(column: SeriesColumn) -> SeriesColumnOut:
+    """Return one quantity over time, null for what is not finite."""
+    values = [value if value is not None and math.isfinite(value) else None for value in column.values]
+    return SeriesColumnOut(name=column.name, title=column.title, unit=column.unit, values=values)
+
+
+def present_axis(axis: FieldAxis) -> FieldAxisOut:
+    """Return one axis of a field."""
+    return FieldAxisOut(**{**asdict(axis), "values": None if axis.values is None else list(axis.values)})
 
 
 def summarise(simulation: Simulation) -> SimulationSummary:

@@ -62,7 +62,7 @@ def measure_field(record: RecordReader, field: RecordField) -> FieldFigures:
 
 
 def encode_field(
-    record: RecordReader, field: RecordField, request: FieldRequest, *, run: bytes, computed_ms: int
+    record: RecordReader, field: RecordField, request: FieldRequest, *, run: bytes, computed_ms: int, epoch: int = 0
 ) -> bytes:
     """Encode the frames of a field behind each other.
 
@@ -71,6 +71,7 @@ def encode_field(
         request: Which of them, and how.
         run: First 8 bytes of the job's id.
         computed_ms: Unix time at which the job ended [ms].
+        epoch: Number that each frame carries beside it.
 
     Raises:
         FieldError: There is no such time, axis or place along it, or the frames are too large together.
@@ -84,13 +85,32 @@ def encode_field(
     frames = []
     for tick in ticks:
         part = field.parts[tick]
-        stamp = Stamp(tick, part.time_s, 0, computed_ms, run, int(FrameFlag.NOT_LIVE))
+        stamp = Stamp(tick, part.time_s, epoch, computed_ms, run, int(FrameFlag.NOT_LIVE))
         values = _reduce_part(record, field, part, window, 1 << level)
-        origin = tuple(first for first, _ in window)
-        encoder = FrameEncoder("requested", bits=request.bits, origin=origin, headroom=0.0, passes=frame_passes)
-        quantised = encoder.quantise(values, stamp)
-        frames.append(replace(quantised, header=replace(quantised.header, level=level)).pack(request.codec))
+        frames.append(_pack(values, stamp, level, tuple(first for first, _ in window), request))
     return b"".join(frames)
+
+
+def encode_values(values: FloatArray, stamp: Stamp, request: FieldRequest) -> bytes:
+    """Encode an array as one frame, reduced to means of blocks where it has more than `request.max_cells` cells.
+
+    Raises:
+        FieldError: It cannot be reduced so far.
+    """
+    level = _choose_level(list(values.shape), request.max_cells)
+    known = ~np.isnan(values)
+    total, count = np.where(known, values, 0.0), known.astype(np.float64)
+    for axis, size in enumerate(values.shape):
+        starts = np.arange(0, size, 1 << level)
+        total, count = (np.add.reduceat(array, starts, axis=axis) for array in (total, count))
+    count[count == 0.0] = np.nan
+    return _pack(total / count, stamp, level, (0,) * values.ndim, request)
+
+
+def _pack(values: FloatArray, stamp: Stamp, level: int, origin: tuple[int, ...], request: FieldRequest) -> bytes:
+    encoder = FrameEncoder("requested", bits=request.bits, origin=origin, headroom=0.0, passes=frame_passes)
+    quantised = encoder.quantise(values, stamp)
+    return replace(quantised, header=replace(quantised.header, level=level)).pack(request.codec)
 
 
 def _choose_window(field: RecordField, request: FieldRequest) -> list[tuple[int, int]]:

@@ -4,33 +4,27 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from grid import __version__
 from grid.core.errors import NotFoundError
-from grid.core.logging import get_logger
 from grid.database.jobs import JobRecord
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
-from grid.runtime.packs import PackCorruptError
-from grid.runtime.solving import parse_params
 from grid.schemas.fields import DescribesFields, FieldRequest, RecordField
 from grid.schemas.jobs import JobStatus, PackEntry
 from grid.schemas.simulations import Simulation
-from grid.services.artifacts import NoResultError, ResultGoneError
+from grid.services.artifacts import NoResultError
+from grid.services.job_records import open_job_record
 from grid.services.jobs import get_job
 from grid.services.ports import ArtifactStore
 
 if TYPE_CHECKING:  # the server loads NumPy with the first field that somebody asks for
     from grid.runtime.field_frames import FieldFigures
     from grid.runtime.records import RecordReader
-
-log = get_logger(__name__)
 
 ENCODING = 1  # goes up when equal requests may give other bytes
 
@@ -76,6 +70,11 @@ def find_source(uow: UnitOfWork, registry: Registry, *, owner_id: UUID | None, j
     job = get_job(uow, owner_id=owner_id, job_id=job_id)
     if job.state is not JobStatus.SUCCESS:
         raise NoResultError(job.state)
+    return make_source(registry, job)
+
+
+def make_source(registry: Registry, job: JobRecord) -> FieldSource:
+    """Return where the fields of a job with a result are."""
     simulation = registry.simulations().get(job.simulation or "")
     entry = (job.result_manifest or {}).get("pack")
     return FieldSource(job, simulation if isinstance(simulation, DescribesFields) else None, entry)
@@ -91,12 +90,14 @@ def list_fields(source: FieldSource, store: ArtifactStore) -> list[MeasuredField
         return []
     from grid.runtime.field_frames import measure_field
 
-    with _open_fields(source, store) as (record, fields):
+    with open_fields(source, store) as (record, fields):
         return [MeasuredField(field, measure_field(record, field)) for field in fields]
 
 
-def encode_field(source: FieldSource, store: ArtifactStore, name: str, request: FieldRequest) -> bytes:
-    """Encode frames of a field behind each other.
+def encode_field(
+    source: FieldSource, store: ArtifactStore, name: str, request: FieldRequest, *, epoch: int = 0
+) -> bytes:
+    """Encode frames of a field behind each other, each with the number `epoch`.
 
     Raises:
         NotFoundError: The job has no such field.
@@ -109,35 +110,39 @@ def encode_field(source: FieldSource, store: ArtifactStore, name: str, request: 
 
     finished = source.job.finished_at
     computed_ms = 0 if finished is None else int(finished.timestamp() * 1000)
-    with _open_fields(source, store) as (record, fields):
-        found = next((field for field in fields if field.name == name), None)
-        if found is None:
-            raise NotFoundError("field")
+    with open_fields(source, store) as (record, fields):
+        found = find_field(fields, name)
         run = source.job.id.bytes[:8]
-        return field_frames.encode_field(record, found, request, run=run, computed_ms=computed_ms)
+        return field_frames.encode_field(record, found, request, run=run, computed_ms=computed_ms, epoch=epoch)
 
 
 @contextmanager
-def _open_fields(source: FieldSource, store: ArtifactStore) -> "Iterator[tuple[RecordReader, Sequence[RecordField]]]":
+def open_fields(source: FieldSource, store: ArtifactStore) -> "Iterator[tuple[RecordReader, Sequence[RecordField]]]":
+    """Open the record of a job with the fields that its simulation names.
+
+    Raises:
+        NotFoundError: It has no record, or its simulation names no fields.
+        ResultGoneError: The record is not there, damaged, or of another version.
+    """
     from grid.runtime.field_frames import require_readable
-    from grid.runtime.records import open_record
 
     simulation, entry = source.simulation, source.entry
     if entry is None or simulation is None or not isinstance(simulation, DescribesFields):
         raise NotFoundError("field")
-    try:
-        params = parse_params(simulation, source.job.params)
-    except ValidationError as error:
-        raise ResultGoneError("The parameters are not valid for this version of the simulation.") from error
-    with ExitStack() as stack:
-        try:
-            record = stack.enter_context(open_record(store, entry))
-        except NotFoundError as error:
-            raise ResultGoneError("The record of this result is not in the store any more.") from error
-        except PackCorruptError as error:
-            log.exception("pack_corrupt", key=error.key, index=error.index)
-            raise ResultGoneError("The record of this result is damaged; run the job again.") from error
+    with open_job_record(source.job, simulation, entry, store) as (params, record):
         fields = simulation.describe_fields(params, record)
         for field in fields:
             require_readable(record, field)
         yield record, fields
+
+
+def find_field(fields: "Sequence[RecordField]", name: str) -> RecordField:
+    """Return the field of a name.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    found = next((field for field in fields if field.name == name), None)
+    if found is None:
+        raise NotFoundError("field")
+    return found

@@ -11,7 +11,7 @@ from tests.unit.api.test_client import AppTransport
 from tests.unit.api.test_live_client import ADDRESS, AsyncTransport
 from typer.testing import CliRunner
 
-from grid.api.routes import fields as routes
+from grid.api import reading
 from grid.cli.main import app as commands
 from grid.client.client import AsyncGridClient, GridClient
 from grid.client.errors import ProblemError
@@ -41,7 +41,7 @@ def frames_of(answer):
 
 def test_strangers_and_others_get_nothing(anonymous, alice, bob, done):
     job = done("rod")
-    for path in ("fields", "fields/temperature"):
+    for path in ("fields", "fields/temperature", "series"):
         assert anonymous.get(f"{JOBS}/{job}/{path}").status_code == 401
         assert bob.get(f"{JOBS}/{job}/{path}").status_code == 404
         assert alice.get(f"{JOBS}/{job}/{path}").status_code == 200
@@ -60,6 +60,21 @@ def test_a_rod_is_listed_with_axes_times_and_extremes(alice, done):
         ],
         "min": 0.0, "max": 100.0,
     }  # fmt: skip
+
+
+def test_the_series_of_a_result_come_from_its_record(alice, done, worker):
+    job = done("plate")
+
+    columns = alice.get(f"{JOBS}/{job}/series").json()["columns"]
+
+    assert [(column["name"], column["unit"]) for column in columns] == [
+        ("time", "s"), ("mean", "degC"), ("max", "degC"), ("min", "degC"),
+    ]  # fmt: skip
+    assert columns[1]["title"] == "Mean temperature"
+    np.testing.assert_array_equal([column["values"] for column in columns], solve("plate").record["series"])
+    for key in list(worker.store.keys("packs/")):
+        worker.store.delete(key)
+    assert alice.get(f"{JOBS}/{job}/series").status_code == 410
 
 
 @pytest.mark.parametrize("name", ["rod", "wall", "plate", "block", "live"])
@@ -129,7 +144,7 @@ def test_without_a_result_the_state_is_told(alice, worker):
     for state in ("queued", "failed"):
         if state == "failed":
             worker.fail(worker.start())
-        for path in ("fields", "fields/temperature"):
+        for path in ("fields", "fields/temperature", "series"):
             answer = alice.get(f"{JOBS}/{waiting}/{path}")
             assert (answer.status_code, answer.json()["job_status"]) == (409, state)
             assert answer.json()["type"] == "/problems/no-result"
@@ -140,6 +155,7 @@ def test_a_simulation_that_names_no_fields_has_none(alice, done, worker):
     worker.succeed(worker.start(), {"result.csv": b"t\n"})
     for job in (done("noop"), program):
         assert alice.get(f"{JOBS}/{job}/fields").json() == {"items": []}
+        assert alice.get(f"{JOBS}/{job}/series").json() == {"columns": []}
         assert alice.get(f"{JOBS}/{job}/fields/temperature").status_code == 404
     answer = alice.get(f"{JOBS}/{done('rod')}/fields/stress")
     assert (answer.status_code, answer.json()["detail"]) == (
@@ -185,7 +201,7 @@ def test_a_record_that_is_gone_or_damaged_is_told(alice, done, worker):
 
 def test_records_are_read_a_few_at_once(alice, done, app):
     alice.get(f"{JOBS}/{done('rod')}/fields")
-    assert app.state.field_readers.total_tokens == routes.READERS == 2
+    assert app.state.field_readers.total_tokens == reading.READERS == 2
 
 
 @pytest.fixture(params=["waits", "awaits"])

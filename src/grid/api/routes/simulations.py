@@ -26,5 +26,5 @@ def list_simulations(_user: CurrentUser, registry: FromDishka[Registry]) -> Simu
 def get_simulation(
     name: Annotated[str, Path(min_length=1, max_length=64)], _user: CurrentUser, registry: FromDishka[Registry]
 ) -> SimulationOut:
-    """Show one simulation: its parameters as a JSON Schema with units, defaults, and the files of its result."""
+    """Show one simulation: parameters as a JSON Schema with units, examples, and what its result holds and means."""
     return present_simulation(registry.get(name))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from grid.core.errors import FieldError, InputError, NumericsError
+from grid.plugins.builtin.guides import HEAT
 from grid.plugins.builtin.heat_params import HeatParams
 from grid.plugins.builtin.heat_problem import find_model, find_times, hash_fields, make_plan, read_problem
 from grid.plugins.numerics import numerics_version
 from grid.schemas.jobs import Audit, JsonObject, Reason
+from grid.schemas.results import ResultsGuide
 from grid.schemas.simulations import BatchResult, Estimate, PointOutcome, Progress
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from grid.engine import Plan, Solution
     from grid.schemas.fields import RecordField, StoredRecord
+    from grid.schemas.results import SeriesColumn
 
 _SNAPSHOTS = 16  # fields that a record keeps, at most: enough for a picture of place and time
 _SNAPSHOT_CELLS = 1_000_000  # cells of all snapshots together: a record stays small enough to be kept for every job
@@ -179,6 +182,16 @@ class Heat:
         from grid.plugins.builtin.heat_fields import describe_fields
 
         return describe_fields(cast("HeatParams", params), record)
+
+    def describe_results(self) -> ResultsGuide:
+        """Return metrics, the field and examples."""
+        return HEAT
+
+    def describe_series(self, params: BaseModel, record: "StoredRecord") -> "Sequence[SeriesColumn]":
+        """Return the course that the record holds."""
+        from grid.plugins.builtin.heat_series import describe_series
+
+        return describe_series(cast("HeatParams", params), record)
 
 
 class _Watch:

@@ -134,7 +134,8 @@ class HeatParams(Parameters):
 
     problem: Problem = Field(
         description="The problem in the case format (docs/case-format.md); expected answers and prose are ignored",
-        json_schema_extra={"unit": "SI"},
+        title="Problem",
+        json_schema_extra={"unit": "SI", "format": "heat-problem"},
     )
     method: MethodName = Field(
         "auto",
@@ -155,11 +156,19 @@ class HeatParams(Parameters):
         unit="1",
         low=1e-10,
         high=0.1,
+        title="Tolerance in time",
+        scale="log",
         description="Error in time at the kept fields, over the span of temperatures",
     )
     model_tolerance: float = quantity(
-        0.05, unit="1", low=1e-6, high=1.0, description="Expected error of the lumped model, over the same span"
+        0.05,
+        unit="1",
+        low=1e-6,
+        high=1.0,
+        title="Tolerance of the model",
+        scale="log",
+        description="Expected error of the lumped model, over the same span",
     )
     outputs: Whole = quantity(
-        20, unit="1", low=1, high=1000, description="Equal intervals, at whose ends the field is kept"
+        20, unit="1", low=1, high=1000, title="Outputs", description="Equal intervals, at whose ends the field is kept"
     )

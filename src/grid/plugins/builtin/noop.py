@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import BaseModel, Field
 
+from grid.plugins.builtin.guides import NOOP
 from grid.plugins.builtin.parameters import Parameters, Whole, quantity
 from grid.plugins.builtin.writing import write_json
 from grid.plugins.numerics import numerics_version
 from grid.schemas.jobs import Reason
+from grid.schemas.results import ResultsGuide
 from grid.schemas.simulations import BatchResult, Estimate, PointOutcome, Progress
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _PAGE = 4096  # [B] of memory that one touched byte takes
 class NoopParams(Parameters):
     """Parameters of `noop`."""
 
-    duration_s: float = quantity(0.0, unit="s", low=0.0, high=60.0, description="Time to sleep")
+    duration_s: float = quantity(0.0, unit="s", low=0.0, high=60.0, title="Duration", description="Time to sleep")
     fail: Literal["no", "raise", "diverge", "exit"] = Field(
         "no",
         description="How to fail: raise an error, diverge, or end the whole process",
@@ -114,6 +116,10 @@ class Noop:
                 },
             )
         return None
+
+    def describe_results(self) -> ResultsGuide:
+        """Return metrics and examples."""
+        return NOOP
 
 
 def make_payload(point: NoopParams) -> bytes:

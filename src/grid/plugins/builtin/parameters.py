@@ -1,6 +1,6 @@
 """Base of the built-in simulations' parameter models: strict numbers, units."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -24,6 +24,30 @@ def _whole(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
-def quantity(default: float, *, unit: str, low: float, high: float, description: str) -> Any:
-    """Declare a number with its unit and its limits, both included."""
-    return Field(default, ge=low, le=high, description=description, json_schema_extra={"unit": unit})
+def quantity(
+    default: float,
+    *,
+    unit: str,
+    low: float,
+    high: float,
+    description: str,
+    title: str | None = None,
+    scale: Literal["linear", "log"] = "linear",
+) -> Any:
+    """Declare a number with its unit and its limits, both included.
+
+    Args:
+        default, low, high: In the unit.
+        unit: As the engine writes it.
+        description: One sentence for people.
+        title: A few words; by default the name.
+        scale: `log` for what is varied by factors: axes of a sweep and of a chart are divided so.
+    """
+    return Field(
+        default,
+        ge=low,
+        le=high,
+        title=title,
+        description=description,
+        json_schema_extra={"unit": unit, "scale": scale},
+    )

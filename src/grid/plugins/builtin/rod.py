@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel
 
+from grid.plugins.builtin.guides import ROD
 from grid.plugins.builtin.rod_params import RodParams, count_sub_steps
 from grid.plugins.numerics import numerics_version
+from grid.schemas.results import ResultsGuide
 from grid.schemas.simulations import BatchResult, Estimate, Progress
 
 if TYPE_CHECKING:
     import numpy as np
 
     from grid.schemas.fields import RecordField, StoredRecord
+    from grid.schemas.results import SeriesColumn
 
 _SNAPSHOTS = 16  # of the profile, that a record keeps: as `grid.engine.rods.rods.SNAPSHOTS`, without NumPy
 # Measured on one core of an EPYC server, rounded down; a claim is sized by them, nothing else depends on them.
@@ -85,3 +88,13 @@ class HeatRod:
         from grid.plugins.builtin.rod_fields import describe_fields
 
         return describe_fields(cast("RodParams", params), record)
+
+    def describe_results(self) -> ResultsGuide:
+        """Return metrics, the field and examples."""
+        return ROD
+
+    def describe_series(self, params: BaseModel, record: "StoredRecord") -> "Sequence[SeriesColumn]":
+        """Return the course that the record holds."""
+        from grid.plugins.builtin.rod_series import describe_series
+
+        return describe_series(cast("RodParams", params), record)

@@ -9,25 +9,49 @@ from grid.plugins.builtin.parameters import Parameters, Whole, quantity
 class RodParams(Parameters):
     """Parameters of `heat-rod`; names and defaults are those of `sim/run_sim.py`."""
 
-    length: float = quantity(1.0, unit="m", low=1e-6, high=1e6, description="Length of the rod")
+    length: float = quantity(
+        1.0, unit="m", low=1e-6, high=1e6, title="Length", scale="log", description="Length of the rod"
+    )
     time_steps: Whole = quantity(
         100,
         unit="1",
         low=1,
         high=1_000_000,
+        title="Intervals",
+        scale="log",
         description="Equal intervals between results; sub-steps are made as needed",
     )
     spatial_steps: Whole = quantity(
-        101, unit="1", low=3, high=1_000_000, description="Nodes along the rod, both ends included"
+        101,
+        unit="1",
+        low=3,
+        high=1_000_000,
+        title="Nodes",
+        scale="log",
+        description="Nodes along the rod, both ends included",
     )
-    diffusivity: float = quantity(0.01, unit="m2/s", low=1e-12, high=1e3, description="Thermal diffusivity")
+    diffusivity: float = quantity(
+        0.01, unit="m2/s", low=1e-12, high=1e3, title="Diffusivity", scale="log", description="Thermal diffusivity"
+    )
     initial_temp: float = quantity(
-        100.0, unit="degC", low=-273.15, high=1e6, description="Temperature at the centre at the start"
+        100.0,
+        unit="degC",
+        low=-273.15,
+        high=1e6,
+        title="Temperature at the start",
+        description="Temperature at the centre at the start",
     )
     boundary_temp: float = quantity(
-        0.0, unit="degC", low=-273.15, high=1e6, description="Temperature of both ends, at all times"
+        0.0,
+        unit="degC",
+        low=-273.15,
+        high=1e6,
+        title="Temperature of the ends",
+        description="Temperature of both ends, at all times",
     )
-    end_time: float = quantity(1.0, unit="s", low=1e-9, high=1e12, description="Simulated time")
+    end_time: float = quantity(
+        1.0, unit="s", low=1e-9, high=1e12, title="Simulated time", scale="log", description="Simulated time"
+    )
 
 
 def count_sub_steps(rod: RodParams) -> int:

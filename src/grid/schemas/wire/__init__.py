@@ -1,6 +1,6 @@
 """The wire models of the job service, shared by the API that answers with them and the client that reads them."""
 
-from grid.schemas.wire.fields import FieldAxisOut, FieldList, FieldOut
+from grid.schemas.wire.fields import FieldAxisOut, FieldList, FieldOut, SeriesColumnOut, SeriesOut
 from grid.schemas.wire.jobs import (
     ArtifactList,
     ArtifactOut,
@@ -18,7 +18,14 @@ from grid.schemas.wire.jobs import (
     LabelValueOut,
     Throughput,
 )
-from grid.schemas.wire.simulations import SimulationList, SimulationOut, SimulationSummary
+from grid.schemas.wire.simulations import (
+    ExampleOut,
+    FieldGuideOut,
+    MetricGuideOut,
+    SimulationList,
+    SimulationOut,
+    SimulationSummary,
+)
 from grid.schemas.wire.submissions import (
     MAX_PRIORITY,
     MAX_RETRIES,
@@ -45,7 +52,9 @@ __all__ = [
     "AttemptOut",
     "AuditOut",
     "EstimateOut",
+    "ExampleOut",
     "FieldAxisOut",
+    "FieldGuideOut",
     "FieldList",
     "FieldOut",
     "FieldProblem",
@@ -59,9 +68,12 @@ __all__ = [
     "LabelList",
     "LabelValueOut",
     "Metadata",
+    "MetricGuideOut",
     "PricedSubmissionOut",
     "QueueOut",
     "RefusedPointOut",
+    "SeriesColumnOut",
+    "SeriesOut",
     "SimulationList",
     "SimulationOut",
     "SimulationSummary",

@@ -38,3 +38,18 @@ class FieldList(BaseModel):
     """The fields of one job; none where its simulation names none."""
 
     items: list[FieldOut]
+
+
+class SeriesColumnOut(BaseModel):
+    """One quantity over time."""
+
+    name: str
+    title: str
+    unit: str
+    values: list[float | None] = Field(description="One for each time; null where there is none")
+
+
+class SeriesOut(BaseModel):
+    """Quantities of one job over the times that its record keeps; the first column is `time`."""
+
+    columns: list[SeriesColumnOut]

@@ -71,10 +71,16 @@ class LiveParams(Parameters):
         gt=0,
         le=MOST_TIME,
         description="Simulated time of the end; null: that of the scenario, or of the log",
-        json_schema_extra={"unit": "s"},
+        title="End",
+        json_schema_extra={"unit": "s", "scale": "log"},
     )
     from_s: float = quantity(
-        0.0, unit="s", low=0.0, high=MOST_TIME, description="Simulated time from which on metrics and events are kept"
+        0.0,
+        unit="s",
+        low=0.0,
+        high=MOST_TIME,
+        title="Kept from",
+        description="Simulated time from which on metrics and events are kept",
     )
     log: Annotated[Document, AfterValidator(_require_log)] | None = Field(
         None,

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from grid.core.errors import InputError, NumericsError
+from grid.plugins.builtin.guides import LIVE
 from grid.plugins.builtin.live.inputs import LiveInput, read_input
 from grid.plugins.builtin.live.params import LiveParams
 from grid.plugins.numerics import numerics_version
 from grid.schemas.jobs import Audit, JsonObject, Reason
+from grid.schemas.results import ResultsGuide
 from grid.schemas.scenarios import Expectation, Scenario
 from grid.schemas.simulations import BatchResult, Estimate, PointOutcome, Progress
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from grid.plugins.builtin.live.course import Course
     from grid.plugins.builtin.live.verdict import Verdict
     from grid.schemas.fields import RecordField, StoredRecord
+    from grid.schemas.results import SeriesColumn
 
 _DOCUMENT_BYTES = 200_000  # of a record beside its arrays, compressed; a guess on the safe side
 _POINT_S = 0.1  # [s] of a point beside its ticks: scene, plan, first look
@@ -159,6 +162,16 @@ class Live:
         from grid.plugins.builtin.live.fields import describe_fields
 
         return describe_fields(record)
+
+    def describe_results(self) -> ResultsGuide:
+        """Return metrics, the field and examples."""
+        return LIVE
+
+    def describe_series(self, params: BaseModel, record: "StoredRecord") -> "Sequence[SeriesColumn]":  # noqa: ARG002
+        """Return the course that the record holds."""
+        from grid.plugins.builtin.live.series import describe_series
+
+        return describe_series(record)
 
 
 class _Watch:
