@@ -15,6 +15,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    null,
     select,
     tuple_,
     type_coerce,
@@ -74,6 +75,17 @@ class JobSummary:
 
 
 _SUMMARY_COLUMNS = [jobs.c["metadata" if each.name == "meta" else each.name] for each in fields(JobSummary)[:-1]]
+
+
+class PointRow(NamedTuple):
+    """One point of a sweep for a table of all of them."""
+
+    place: int
+    job_id: UUID
+    state: JobStatus
+    reason: Reason | None
+    params: JsonObject
+    metrics: JsonObject
 
 
 class Count(NamedTuple):
@@ -165,6 +177,29 @@ def count_open_points(tx: DatabaseTransaction, sweep_ids: Sequence[UUID]) -> dic
     for sweep_id, state, number in tx.connection.execute(query):
         counts[sweep_id][state] = number
     return counts
+
+
+def read_points(tx: DatabaseTransaction, sweep_id: UUID, *, params: bool, metrics: bool) -> list[PointRow]:
+    """Read the points of a sweep by their places, in a few columns: parameters and metrics where they are wanted."""
+    columns: list[ColumnElement[Any]] = [jobs.c.sweep_index, jobs.c.id, jobs.c.state, jobs.c.reason]
+    columns.append(jobs.c.params if params else null())
+    columns.append(jobs.c.result_manifest["metrics"] if metrics else null())
+    query = select(*columns).where(jobs.c.sweep_id == sweep_id).order_by(jobs.c.sweep_index)
+    return [
+        PointRow(row[0], row[1], row[2], row[3], row[4] or {}, row[5] or {}) for row in tx.connection.execute(query)
+    ]
+
+
+def find_points(tx: DatabaseTransaction, sweep_id: UUID, places: Sequence[int]) -> list[JobRecord]:
+    """Read the points of a sweep at some places, in their order; those that were removed are left out."""
+    query = select(*_COLUMNS).where(jobs.c.sweep_id == sweep_id, jobs.c.sweep_index.in_(places))
+    return [JobRecord(*row) for row in tx.connection.execute(query.order_by(jobs.c.sweep_index))]
+
+
+def count_points(tx: DatabaseTransaction, sweep_id: UUID) -> int:
+    """Count the points of a sweep that were not removed."""
+    query = select(func.count()).select_from(jobs).where(jobs.c.sweep_id == sweep_id)
+    return int(tx.connection.execute(query).scalar_one())
 
 
 def read_chunks(tx: DatabaseTransaction, after: Mapping[UUID, tuple[int, int]], *, limit: int) -> list[LogRecord]:

@@ -85,6 +85,16 @@ class SubmissionResult:
     job_ids: tuple[UUID, ...]
     sweep_id: UUID | None
 
+    def require_sweep(self) -> UUID:
+        """Return the sweep.
+
+        Raises:
+            ValueError: It is a job alone.
+        """
+        if self.sweep_id is None:
+            raise ValueError("a job alone has no sweep")
+        return self.sweep_id
+
     @property
     def noun(self) -> str:
         """Return `job` or `sweep`, after what was submitted."""

@@ -1,5 +1,15 @@
 """The wire models of the job service, shared by the API that answers with them and the client that reads them."""
 
+from grid.schemas.wire.comparisons import (
+    ColumnOut,
+    ComparedMetricOut,
+    DifferentInputOut,
+    JobDifferenceOut,
+    LargestOut,
+    NormsOut,
+    RerunIn,
+    SweepColumnsOut,
+)
 from grid.schemas.wire.fields import FieldAxisOut, FieldList, FieldOut, SeriesColumnOut, SeriesOut
 from grid.schemas.wire.jobs import (
     ArtifactList,
@@ -51,6 +61,9 @@ __all__ = [
     "AttemptList",
     "AttemptOut",
     "AuditOut",
+    "ColumnOut",
+    "ComparedMetricOut",
+    "DifferentInputOut",
     "EstimateOut",
     "ExampleOut",
     "FieldAxisOut",
@@ -58,6 +71,7 @@ __all__ = [
     "FieldList",
     "FieldOut",
     "FieldProblem",
+    "JobDifferenceOut",
     "JobLinks",
     "JobOut",
     "JobPage",
@@ -67,11 +81,14 @@ __all__ = [
     "LabelKeyOut",
     "LabelList",
     "LabelValueOut",
+    "LargestOut",
     "Metadata",
     "MetricGuideOut",
+    "NormsOut",
     "PricedSubmissionOut",
     "QueueOut",
     "RefusedPointOut",
+    "RerunIn",
     "SeriesColumnOut",
     "SeriesOut",
     "SimulationList",
@@ -79,6 +96,7 @@ __all__ = [
     "SimulationSummary",
     "SubmissionIn",
     "SubmissionOut",
+    "SweepColumnsOut",
     "SweepOut",
     "SweepPage",
     "SweepRow",
