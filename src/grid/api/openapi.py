@@ -1,14 +1,16 @@
 """The OpenAPI document: one schema for every error, and on each operation the answers that the front door may give."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from grid import __version__
 from grid.api.dependencies import Router
 from grid.api.problems import DETAILS, MEDIA_TYPE, SCHEMA, Problem
+from grid.schemas.wire import SubmissionIn
 
 TITLE = "Grid"
 DESCRIPTION = """A simulation-native backend: submit a heat problem or a sweep of them, follow it, fetch the result; or
@@ -18,6 +20,7 @@ Log in at `/api/v1/auth/login` (or run `grid auth token`) and send `Authorizatio
 problem (RFC 9457) with a `request_id` that the server's log knows. Temperatures, lengths and times have their units in
 the description of each field.
 """
+READ_AS_BYTES: tuple[type[BaseModel], ...] = (SubmissionIn,)  # bodies whose routes parse them themselves
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 
 # The front door turns away any request with these (`grid.api.front_door`), and any part may be away for a moment.
@@ -59,7 +62,10 @@ def describe(app: FastAPI, tags: list[dict[str, Any]]) -> dict[str, Any]:
         title=TITLE, version=__version__, description=DESCRIPTION, routes=app.routes, tags=tags, servers=[{"url": "/"}]
     )
     components = document.setdefault("components", {})
-    components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
+    schemas = components.setdefault("schemas", {})
+    schemas["Problem"] = _schema_of(Problem, schemas, "serialization")
+    for body in READ_AS_BYTES:
+        schemas[body.__name__] = _schema_of(body, schemas, "validation")
     components["responses"] = {_name(status): _response(status) for status in DETAILS}
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -70,9 +76,13 @@ def describe(app: FastAPI, tags: list[dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _problem_schema(schemas: dict[str, Any]) -> dict[str, Any]:
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
-    schemas.update(schema.pop("$defs", {}))
+def _schema_of(
+    model: type[BaseModel], schemas: dict[str, Any], mode: Literal["validation", "serialization"]
+) -> dict[str, Any]:
+    """Return the schema of a model that no route declares, after those that it refers to were added."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)
+    for name, part in schema.pop("$defs", {}).items():
+        schemas.setdefault(name, part)
     return schema
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from grid.api import docs
 from grid.api.problems import MEDIA_TYPE
+from grid.schemas.jobs import JobStatus
 
 
 @pytest.fixture
@@ -98,3 +99,20 @@ def test_every_reference_leads_somewhere(document):
     assert found
     for reference in found:
         follow(reference)
+
+
+def test_a_typed_client_finds_bodies_counts_and_schemas_by_name(document):
+    schemas = document["components"]["schemas"]
+    submit = document["paths"]["/api/v1/jobs"]["post"]
+
+    body = submit["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/SubmissionIn"}
+    assert {"params", "sweep", "metadata"} <= set(schemas["SubmissionIn"]["properties"])
+    assert set(submit["responses"]) >= {"200", "202"}
+    for counts in (schemas["JobStats"], schemas["SweepOut"]):
+        assert set(counts["properties"]["by_status"]["properties"]) == set(JobStatus)
+    parameters = schemas["SimulationOut"]["properties"]["parameters"]
+    assert parameters["properties"]["properties"]["additionalProperties"]["properties"]["unit"] == {"type": "string"}
+    for path in ("/api/v1/jobs", "/api/v1/sweeps"):
+        names = {one["name"] for one in document["paths"][path]["get"]["parameters"]}
+        assert {"label", "status", "reason", "verdict", "created_from", "q", "after", "limit"} <= names

@@ -50,9 +50,9 @@ from grid.services.submissions import IdempotencyKey, SubmissionResult, Submissi
 
 router = Router(prefix="/jobs", tags=["jobs"], about="Submit, follow, cancel; logs and results")
 
-# The body is read as bytes (its fingerprint comes first) and parsed in a thread, so FastAPI does not know its schema.
-_SCHEMA = SubmissionIn.model_json_schema(ref_template="#/components/schemas/{model}")
-_SCHEMA.pop("$defs", None)  # JSON values, which the answers have brought into the document already
+# The body is read as bytes (its fingerprint comes first) and parsed in a thread, so FastAPI does not know its schema,
+# which `grid.api.openapi` puts under this name.
+_SCHEMA = {"$ref": f"#/components/schemas/{SubmissionIn.__name__}"}
 SUBMISSION_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
 FLAG: TypeAdapter[bool] = TypeAdapter(bool)
 MAX_FIELDS = 32  # of a submission; it knows fewer

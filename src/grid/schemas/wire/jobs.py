@@ -4,11 +4,23 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, WithJsonSchema
 
 from grid.schemas.jobs import JobStatus, JobVerdict, Reason
 
 MetricValue = float | int | str | bool | None
+# A number for each state, which the document of the API says one by one.
+StatusCounts = Annotated[
+    dict[JobStatus, int],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {state.value: {"type": "integer", "minimum": 0} for state in JobStatus},
+            "required": [state.value for state in JobStatus],
+            "additionalProperties": False,
+        }
+    ),
+]
 VERDICT = "Of the result's own audits: failed where one failed, or took the result away; null without a result"
 
 
@@ -120,7 +132,7 @@ class JobStats(BaseModel):
     """Your jobs in numbers."""
 
     total: int
-    by_status: dict[JobStatus, int]
+    by_status: StatusCounts
     queue_depth: int = Field(description="Jobs that wait to start")
     running: int = Field(description="Jobs that a worker holds")
     finished: Throughput

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, JsonValue
 
 from grid.schemas.jobs import JobStatus, Reason
-from grid.schemas.wire.jobs import MetricValue, Place
+from grid.schemas.wire.jobs import MetricValue, Place, StatusCounts
 
 
 class SweepOut(BaseModel):
@@ -19,7 +19,7 @@ class SweepOut(BaseModel):
     created_at: datetime
     cancelled_at: datetime | None = Field(description="When cancelling was asked for")
     points: int
-    by_status: dict[JobStatus, int]
+    by_status: StatusCounts
     is_finished: bool
     progress: float = Field(description="Fraction of points that reached a final state")
     link: str
