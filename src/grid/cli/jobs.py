@@ -1,4 +1,4 @@
-"""`grid jobs`: submit, list, show, logs, watch, cancel, result, fields, stats."""
+"""`grid jobs`: submit, list, show, logs, watch, cancel, result, fields, attempts, diff, stats."""
 
 import sys
 from pathlib import Path
@@ -9,10 +9,11 @@ import typer
 
 from grid.cli.connection import connected
 from grid.cli.exit_codes import ExitCode
+from grid.cli.job_views import print_attempts, print_difference, print_price
 from grid.cli.output import JsonFlag, console, errors, label_text, list_title, place_query, print_json, show, table
 
 if TYPE_CHECKING:
-    from grid.client.calls import Filters, JobFilters
+    from grid.client.calls import Filters, JobFilters, Submission
     from grid.client.client import GridClient
     from grid.client.fields import FrameQuery
     from grid.schemas.wire import JobOut, JobPage, JobSummaryOut, JobSummaryPage
@@ -36,6 +37,10 @@ SearchOption = Annotated[
 ]
 MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="name=text, to find the job by; repeatable.")]
 
+DryRunFlag = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it costs and what would be refused (exit 3); store nothing.")
+]
+
 
 @app.command()
 def submit(
@@ -47,20 +52,24 @@ def submit(
     retries: Annotated[int | None, typer.Option(min=0, max=10, help="Tries again after a failing exit.")] = None,
     timeout_s: Annotated[float | None, typer.Option("--timeout", min=1, help="Longest run, seconds.")] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end; exit 8 unless it is success.")] = False,
+    dry_run: DryRunFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Submit one job and print its id."""
     with connected() as client:
         from grid.cli.parameters import read_labels, read_params
 
-        answer = client.submit(
-            simulation=sim,
-            image=image,
-            params=read_params(param or [], params_file, find_schema(client, sim, param)),
-            metadata=read_labels(meta or []) or None,
-            retries=retries,
-            timeout_s=timeout_s,
-        )
+        submission: Submission = {
+            "simulation": sim,
+            "image": image,
+            "params": read_params(param or [], params_file, find_schema(client, sim, param)),
+            "metadata": read_labels(meta or []) or None,
+            "retries": retries,
+            "timeout_s": timeout_s,
+        }
+        if dry_run:
+            raise typer.Exit(code=int(print_price(client, as_json=as_json, **submission)))
+        answer = client.submit(**submission)
         if wait:
             _finish(follow(client, answer.jobs[0]), as_json=as_json)
         elif as_json:
@@ -204,6 +213,26 @@ def fields(
         else:
             query: FrameQuery = {"time": time, "axis": axis, "index": index, "max_cells": max_cells}
             read_field(client, job_id, name, query, out, as_json=as_json)
+
+
+@app.command()
+def attempts(job_id: JobId, as_json: JsonFlag = False) -> None:
+    """List the runs of a job: who ran it, when, and what came of it."""
+    with connected() as client:
+        print_attempts(client, job_id, as_json=as_json)
+
+
+@app.command()
+def diff(
+    job_id: JobId,
+    other_id: Annotated[UUID, typer.Argument(help="The job that is compared with it.")],
+    field: Annotated[str | None, typer.Option(help="A field of both results, as temperature.")] = None,
+    time: Annotated[str | None, typer.Option(help="last, or a place in the list of the first job's times.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare two jobs: inputs that differ, metrics of both, and the difference of a field, second less first."""
+    with connected() as client:
+        print_difference(client, job_id, other_id, field, time, as_json=as_json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`grid sweeps`: submit, show, table, cancel."""
+"""`grid sweeps`: submit, show, table, cancel, rerun."""
 
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +8,9 @@ import typer
 
 from grid.cli.connection import connected
 from grid.cli.exit_codes import ExitCode
+from grid.cli.job_views import print_price
 from grid.cli.jobs import (
+    DryRunFlag,
     FileOption,
     FromOption,
     ImageOption,
@@ -27,6 +29,7 @@ from grid.schemas.paths import flatten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from grid.client.calls import Submission
     from grid.client.client import GridClient
     from grid.schemas.wire import SweepOut, SweepRow, SweepTable
 
@@ -51,6 +54,7 @@ def submit(
     meta: MetaOption = None,
     retries: Annotated[int | None, typer.Option(min=0, max=10, help="Tries again after a failing exit.")] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end; exit 8 unless all succeed.")] = False,
+    dry_run: DryRunFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Submit every combination of the `--sweep` axes, and print the sweep's id.
@@ -63,9 +67,13 @@ def submit(
         schema = find_schema(client, sim, axes)
         points, common = expand_sweep(axes, schema), read_params(param or [], params_file, schema)
         metadata = read_labels(meta or []) or None
-        answer = client.submit(
-            simulation=sim, image=image, params=common or None, sweep=points, metadata=metadata, retries=retries
-        )
+        submission: Submission = {
+            "simulation": sim, "image": image, "params": common or None, "sweep": points, "metadata": metadata,
+            "retries": retries,
+        }  # fmt: skip
+        if dry_run:
+            raise typer.Exit(code=int(print_price(client, as_json=as_json, **submission)))
+        answer = client.submit(**submission)
         if answer.sweep is not None and wait:
             sweep = follow(client, answer.sweep)
             failed = list(islice(client.iterate_points(answer.sweep, status=UNSUCCESSFUL), FAILED_SHOWN))
@@ -144,6 +152,28 @@ def cancel(sweep_id: SweepId, as_json: JsonFlag = False) -> None:
 
         sweep = client.send(calls.cancel_sweep(sweep_id))
         show(sweep.model_dump(mode="json"), as_json=as_json, view=lambda: _summary(sweep))
+
+
+@app.command()
+def rerun(
+    sweep_id: SweepId,
+    select: Annotated[
+        str, typer.Option(help="failed, timed_out, expired, cancelled, or unsuccessful: all of these.")
+    ] = "failed",
+    as_json: JsonFlag = False,
+) -> None:
+    """Run the points of a sweep that failed once more, as a new sweep, and print its id."""
+    with connected() as client:
+        from uuid import uuid4
+
+        from grid.client import job_calls
+
+        sweep = client.send(job_calls.rerun_sweep(sweep_id, select, idempotency_key=str(uuid4())))
+        show(
+            sweep.model_dump(mode="json"),
+            as_json=as_json,
+            view=lambda: f"Sweep {sweep.id} of {sweep.points} points is queued.",
+        )
 
 
 def follow(client: "GridClient", sweep_id: UUID) -> "SweepOut":
