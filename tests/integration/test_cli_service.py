@@ -184,6 +184,24 @@ def test_the_token_is_printed_alone_and_opens_the_door(grid, environment):
     assert httpx.get(address, headers={"Authorization": f"Bearer {token.strip()}"}).json()["username"] == "admin"
 
 
+def test_a_link_logs_a_browser_in_and_its_session_is_listed_and_ended(grid, environment):
+    import httpx
+
+    printed = grid("auth", "link").stdout
+    address, _, code = printed.strip().partition("/login#code=")
+    assert (printed.count("\n"), address) == (1, f"http://127.0.0.1:{environment['GRID_PORT']}")
+    answer = httpx.post(f"{address}/api/v1/auth/web/link", json={"code": code}, headers={"Origin": address})
+    me = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    session_id = httpx.get(f"{address}/api/v1/users/me", headers=me).json()["session_id"]
+
+    listed = {one["id"]: one for one in read_json(grid("auth", "sessions", "--json"))["items"]}
+    assert listed[session_id]["kind"] == "browser"
+    assert session_id in grid("auth", "sessions").stdout
+    grid("auth", "sessions", "--end", session_id)
+    assert httpx.get(f"{address}/api/v1/users/me", headers=me).status_code == 401
+    assert grid("auth", "sessions", "--end", session_id, check=False).returncode == 4
+
+
 def test_a_user_is_added_listed_and_sees_only_their_own_jobs(grid, environment):
     environment["GRID_NEW_PASSWORD"] = environment["GRID_PASSWORD"] = "a long enough passphrase"
     grid("users", "add", "ada", "--json")

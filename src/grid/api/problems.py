@@ -44,6 +44,7 @@ from grid.schemas.live import RunState
 from grid.schemas.wire import FieldProblem
 from grid.services.alerts.rules import RuleVersionError
 from grid.services.live import PayloadTooLargeError, RulesVersionError
+from grid.services.saved_views import ViewsVersionError
 
 log = get_logger(__name__)
 
@@ -55,6 +56,7 @@ RETRY_AFTER_S = 2  # for an answer that says "try again" and does not know when
 STATUS_BY_ERROR: dict[type[GridError], int] = {
     RulesVersionError: 412,
     RuleVersionError: 412,
+    ViewsVersionError: 412,
     PayloadTooLargeError: 413,
     InputError: 422,
     AdmissionError: 422,

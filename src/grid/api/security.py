@@ -17,6 +17,7 @@ from grid.api.anonymous import mark_known
 from grid.api.dependencies import find_part
 from grid.core.errors import AuthenticationError, ForbiddenError, UnavailableError
 from grid.core.tokens import MAX_TOKEN_LENGTH, Claims, TokenSigner
+from grid.database.sessions import Opening, SessionKind
 from grid.services.sessions import Principal, SessionDirectory
 
 MISSING: Final = "Send an access token: Authorization: Bearer ..."
@@ -59,6 +60,13 @@ async def get_fresh_user(connection: HTTPConnection, claims: Claims) -> Principa
     user = await _look_up(claims, find_part(connection, SessionDirectory))
     mark_known(connection.scope)
     return user
+
+
+def find_opening(connection: HTTPConnection, kind: SessionKind = SessionKind.PROGRAM) -> Opening:
+    """Return by what, and from where, a session is opened by this request."""
+    address = connection.client.host if connection.client else "unknown"
+    agent = "".join(letter for letter in connection.headers.get("user-agent", "") if letter.isprintable())
+    return Opening(kind, address, agent)
 
 
 async def is_welcome(sessions: SessionDirectory, claims: Claims) -> bool:

@@ -1,4 +1,4 @@
-"""`grid auth`: log in, print a token, say who you are."""
+"""`grid auth`: log in, make a login link, print a token, say who you are and where you are logged in."""
 
 from typing import Annotated
 
@@ -66,3 +66,37 @@ def whoami(as_json: JsonFlag = False) -> None:
 
         document = client.send(calls.who_am_i()).model_dump(mode="json")
         show(document, as_json=as_json, view=lambda: table("what", "value", rows=document.items()))
+
+
+@app.command()
+def link(as_json: JsonFlag = False) -> None:
+    """Print an address that logs one browser in as you: once, within ten minutes. Whoever opens it first is you."""
+    with connected() as client:
+        from grid.client import session_calls
+
+        made = client.send(session_calls.make_login_link())
+        document = {"url": f"{client.address}{made.path}", "expires_at": made.expires_at.isoformat()}
+        if as_json:
+            print_json(document)
+        else:
+            typer.echo(document["url"])  # as it is: a terminal's width breaks no address
+
+
+@app.command()
+def sessions(
+    end: Annotated[str | None, typer.Option("--end", metavar="ID", help="End this session instead.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List where you are logged in, newest first; `--end ID` logs one of them out."""
+    with connected() as client:
+        from grid.client import session_calls
+
+        if end is not None:
+            client.send(session_calls.end_session(end))
+            show({"ended": end}, as_json=as_json, view=lambda: f"Session {end} has ended.")
+            return
+        found = client.send(session_calls.list_sessions())
+        columns = ("id", "kind", "address", "agent", "refreshed_at", "is_current")
+        document = found.model_dump(mode="json")
+        rows = [tuple(one[name] for name in columns) for one in document["items"]]
+        show(document, as_json=as_json, view=lambda: table(*columns, rows=rows))

@@ -26,6 +26,7 @@ def up(
         report = start_service(say=_say if not as_json else _hush)
         if not sample:
             show(report, as_json=as_json, view=lambda: f"Grid answers at {report['address']}")
+            _show_login_link(as_json=as_json)
             return
         from grid.cli.sample import run_sample, sample_view
 
@@ -35,6 +36,7 @@ def up(
         else:
             for part in sample_view(document):
                 console().print(part)
+        _show_login_link(as_json=as_json)
 
 
 def down(as_json: JsonFlag = False) -> None:
@@ -108,6 +110,14 @@ def doctor(as_json: JsonFlag = False) -> None:
         show(document, as_json=as_json, view=lambda: table("what", "verdict", "finding", rows=rows))
         if any(finding.verdict == "unsafe" for finding in findings):
             fail("something is unsafe, see above", ExitCode.FAILED)
+
+
+def _show_login_link(*, as_json: bool) -> None:
+    """Print where a browser gets in; a document of JSON may be kept, so none has a link in it."""
+    from grid.cli.login_link import make_login_address
+
+    if not as_json and (address := make_login_address()) is not None:
+        typer.echo(f"Page     {address}  (logs one browser in, once, within 10 minutes)")
 
 
 def _say(sentence: str) -> None:

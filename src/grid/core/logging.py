@@ -36,11 +36,13 @@ _SECRET_NAME = re.compile(
 _SECRET_SHAPE = re.compile(
     r"(?i)\bbearer\s+\S+"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # a JSON web token
-    r"|\bgrid_rt_[A-Za-z0-9_-]+"  # a refresh token
+    r"|\bgrid_(?:rt|st|lc|dl)_[A-Za-z0-9_-]+"  # a refresh token, a ticket, a login code, a download
     r"|\$argon2[a-z]*\$\S+"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password in a URL
 )
-_SECRET_HINT = re.compile(r"(?i)bearer|eyJ|grid_rt_|argon2|://")  # one of these is in every shape; a cheap first look
+_SECRET_HINT = re.compile(
+    r"(?i)bearer|eyJ|grid_[a-z]{2}_|argon2|://"
+)  # one of these is in every shape; a cheap first look
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 

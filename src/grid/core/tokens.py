@@ -34,10 +34,12 @@ MOST_VERIFIED: Final = 1_000  # tokens, whose check is not repeated while they a
 MAX_TOKEN_LENGTH: Final = 2048  # ours have about 430
 REFRESH_PREFIX: Final = "grid_rt_"  # so that scanners for leaked secrets know one when they see it
 TICKET_PREFIX: Final = "grid_st_"
+LOGIN_PREFIX: Final = "grid_lc_"
+DOWNLOAD_PREFIX: Final = "grid_dl_"
 
 _SEGMENTS: Final = re.compile(r"[A-Za-z0-9_-]{1,1500}\.[A-Za-z0-9_-]{1,1500}\.[A-Za-z0-9_-]{43}", re.ASCII)
-_REFRESH: Final = re.compile(REFRESH_PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
-_TICKET: Final = re.compile(TICKET_PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
+_OPAQUE: Final = re.compile(r"(grid_[a-z]{2}_)[A-Za-z0-9_-]{43}", re.ASCII)
+_CSRF: Final = b"grid csrf token 1\0"
 _HEADER_KEYS: Final = frozenset({"alg", "typ", "kid"})
 _CLAIMS: Final = frozenset({"typ", "iss", "aud", "sub", "exp", "nbf", "iat", "jti", "sid"})
 
@@ -125,6 +127,19 @@ class TokenSigner:
             raise AuthenticationError("The access token is not valid.")
         return claims
 
+    def make_csrf_token(self, session_id: UUID) -> str:
+        """Return what a page shows beside the cookie of a session: an HMAC, hexadecimal, that others cannot make."""
+        return self._seal(self._keys[self._current], session_id)
+
+    def is_csrf_token(self, token: str, session_id: UUID) -> bool:
+        """Tell whether a text is the token of this session, by any key of the instance."""
+        seals = (self._seal(key, session_id) for key in self._keys.values())
+        return token.isascii() and any(hmac.compare_digest(token, seal) for seal in seals)
+
+    @staticmethod
+    def _seal(key: bytes, session_id: UUID) -> str:
+        return hmac.new(key, _CSRF + session_id.bytes, hashlib.sha256).hexdigest()
+
     def _check(self, token: str) -> Claims:
         try:
             header, claims = _read_strictly(token)
@@ -192,23 +207,48 @@ def _uuid(text: object) -> UUID:
 
 def make_refresh_token() -> str:
     """Make an opaque token with 256 random bits."""
-    return REFRESH_PREFIX + secrets.token_urlsafe(32)
+    return _make(REFRESH_PREFIX)
 
 
 def digest_refresh_token(token: str) -> str | None:
     """Return the SHA-256 that stands for a refresh token, hexadecimal; None if it cannot be one of ours."""
-    return _digest(token) if _REFRESH.fullmatch(token) else None
+    return _digest(token, REFRESH_PREFIX)
 
 
 def make_stream_ticket() -> str:
     """Make an opaque ticket with 256 random bits."""
-    return TICKET_PREFIX + secrets.token_urlsafe(32)
+    return _make(TICKET_PREFIX)
 
 
 def digest_stream_ticket(ticket: str) -> str | None:
     """Return the SHA-256 that stands for a ticket, hexadecimal; None if it cannot be one of ours."""
-    return _digest(ticket) if _TICKET.fullmatch(ticket) else None
+    return _digest(ticket, TICKET_PREFIX)
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("ascii")).hexdigest()
+def make_login_code() -> str:
+    """Make the code of a login link, with 256 random bits."""
+    return _make(LOGIN_PREFIX)
+
+
+def digest_login_code(code: str) -> str | None:
+    """Return the SHA-256 that stands for the code of a login link, hexadecimal; None if it cannot be one of ours."""
+    return _digest(code, LOGIN_PREFIX)
+
+
+def make_download_token() -> str:
+    """Make the token of a download, with 256 random bits."""
+    return _make(DOWNLOAD_PREFIX)
+
+
+def digest_download_token(token: str) -> str | None:
+    """Return the SHA-256 that stands for the token of a download, hexadecimal; None if it cannot be one of ours."""
+    return _digest(token, DOWNLOAD_PREFIX)
+
+
+def _make(prefix: str) -> str:
+    return prefix + secrets.token_urlsafe(32)
+
+
+def _digest(token: str, prefix: str) -> str | None:
+    match = _OPAQUE.fullmatch(token)
+    return hashlib.sha256(token.encode("ascii")).hexdigest() if match and match[1] == prefix else None

@@ -10,13 +10,16 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, delete, insert, select, update
+from sqlalchemy import ForeignKey, String, delete, func, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from grid.core.ids import new_id
 from grid.database.base import Base, UTCDateTime
 from grid.database.transaction import DatabaseTransaction
 from grid.database.users import Role, User
+
+LONGEST_ADDRESS: Final = 64  # characters; an IPv6 address with its zone has fewer
+LONGEST_AGENT: Final = 200  # characters that are kept of what a program calls itself
 
 
 class RevokedBecause(StrEnum):
@@ -27,6 +30,23 @@ class RevokedBecause(StrEnum):
     PASSWORD = "password"  # noqa: S105 - a reason, not a secret
     DISABLED = "disabled"
     ROLE = "role"
+    ENDED = "ended"  # by its user, from another session
+
+
+class SessionKind(StrEnum):
+    """By what a session was opened: it says where its refresh token is."""
+
+    PROGRAM = "program"  # in the answer: the command line, the clients
+    BROWSER = "browser"  # in a cookie that no script can read
+
+
+@dataclass(frozen=True)
+class Opening:
+    """By what, and from where, a session is opened."""
+
+    kind: SessionKind = SessionKind.PROGRAM
+    address: str = ""  # of the network, as the server saw it
+    agent: str = ""  # what the program calls itself; whatever it likes
 
 
 class Session(Base):
@@ -40,6 +60,9 @@ class Session(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)  # absolute: refreshing does not move it
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     revoked_because: Mapped[str | None] = mapped_column(String(16))
+    kind: Mapped[str | None] = mapped_column(String(16))  # None in these three: opened before they were noted
+    address: Mapped[str | None] = mapped_column(String(LONGEST_ADDRESS))
+    agent: Mapped[str | None] = mapped_column(String(LONGEST_AGENT))
 
 
 class RefreshToken(Base):
@@ -71,6 +94,19 @@ class SessionRecord:
     def is_alive(self, now: datetime) -> bool:
         """Tell whether requests of this session are still answered at `now`."""
         return self.revoked_at is None and self.disabled_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True)
+class LiveSession:
+    """A session that can be used now, as its user sees it."""
+
+    id: UUID
+    created_at: datetime
+    refreshed_at: datetime  # last time that it got new tokens
+    expires_at: datetime  # at the latest: earlier where nobody refreshes it
+    kind: SessionKind | None
+    address: str | None
+    agent: str | None
 
 
 @dataclass(frozen=True)
@@ -110,12 +146,41 @@ class SessionRepository:
     def __init__(self, tx: DatabaseTransaction) -> None:
         self._tx, self._connection = tx, tx.connection
 
-    def add(self, *, user_id: UUID, now: datetime, expires_at: datetime) -> UUID:
+    def add(self, *, user_id: UUID, now: datetime, expires_at: datetime, opening: Opening | None = None) -> UUID:
         """Open a session and return its id."""
-        session_id = new_id()
+        session_id, opening = new_id(), opening or Opening()
         values = {"id": session_id, "user_id": user_id, "created_at": now, "expires_at": expires_at}
-        self._connection.execute(insert(Session).values(**values))
+        known = {
+            "kind": opening.kind.value,
+            "address": opening.address[:LONGEST_ADDRESS] or None,
+            "agent": opening.agent[:LONGEST_AGENT] or None,
+        }
+        self._connection.execute(insert(Session).values(**values, **known))
         return session_id
+
+    def list_alive(self, user_id: UUID, *, now: datetime, limit: int) -> list[LiveSession]:
+        """Read the sessions of a user that can be used at `now`, newest first."""
+        query = (
+            select(
+                Session.id,
+                Session.created_at,
+                func.max(RefreshToken.created_at, type_=UTCDateTime()),
+                Session.expires_at,
+                Session.kind,
+                Session.address,
+                Session.agent,
+            )
+            .join(RefreshToken, RefreshToken.session_id == Session.id)
+            .where(Session.user_id == user_id, Session.revoked_at.is_(None), Session.expires_at > now)
+            .group_by(Session.id)
+            .having(func.max(RefreshToken.expires_at, type_=UTCDateTime()) > now)
+            .order_by(Session.created_at.desc(), Session.id.desc())
+            .limit(limit)
+        )
+        return [
+            LiveSession(*row[:4], SessionKind(row[4]) if row[4] else None, *row[5:])
+            for row in self._connection.execute(query)
+        ]
 
     def find(self, session_id: UUID) -> SessionRecord | None:
         """Find a session, alive or not, with its user."""

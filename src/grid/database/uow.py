@@ -25,9 +25,11 @@ from grid.database.live_snapshots import LiveSnapshotRepository
 from grid.database.logs import LogRepository
 from grid.database.mode_states import ModeRepository
 from grid.database.notices import NoticeRepository
+from grid.database.one_time_tokens import OneTimeTokenRepository
 from grid.database.outbox import OutboxRepository
 from grid.database.queues import QueueRepository
 from grid.database.renders import RenderRepository
+from grid.database.saved_views import SavedViewsRepository
 from grid.database.sessions import SessionRepository
 from grid.database.silences import SilenceRepository
 from grid.database.sweeps import SweepRepository
@@ -111,6 +113,16 @@ class Transaction(DatabaseTransaction):
     def tickets(self) -> TicketRepository:
         """Tickets of streams."""
         return TicketRepository(self)
+
+    @cached_property
+    def one_time_tokens(self) -> OneTimeTokenRepository:
+        """Codes of login links and tokens of downloads."""
+        return OneTimeTokenRepository(self)
+
+    @cached_property
+    def saved_views(self) -> SavedViewsRepository:
+        """Views of the web page that users saved."""
+        return SavedViewsRepository(self)
 
     @cached_property
     def live_runs(self) -> LiveRunRepository:

@@ -1,7 +1,7 @@
 """Identity on the wire: login, tokens, users. No model that comes in has an owner, a state or a quota in it."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
@@ -50,6 +50,71 @@ class TokenOut(BaseModel):
     refresh_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(description="Life of the access token [s]")
+
+
+class WebLoginIn(_In):
+    """A user name and its password, from the page; the cookie shows whether the browser is known."""
+
+    username: Annotated[str, Field(min_length=1, max_length=256)]
+    password: GivenPassword
+
+
+class LinkIn(_In):
+    """The code of a login link."""
+
+    code: Annotated[SecretStr, Field(min_length=1, max_length=256, description="What follows `#code=`")]
+
+
+class LinkOut(BaseModel):
+    """A link that logs one browser in, once."""
+
+    path: str = Field(description="Of this server, with the code in its fragment: /login#code=...")
+    expires_at: datetime
+
+
+class EmptyIn(_In):
+    """Nothing: what the request is about is in its cookies."""
+
+
+class WebTokenOut(BaseModel):
+    """A token to send from now on; what renews it is in a cookie."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int = Field(description="Life of the access token [s]")
+
+
+class SessionOut(BaseModel):
+    """A login that can be used now."""
+
+    id: UUID
+    kind: Literal["browser", "program"] | None = Field(description="Null for a session from before this was noted")
+    address: str | None = Field(description="Of the network, from where it was opened")
+    agent: str | None = Field(description="What the program called itself (`User-Agent`); whatever it liked")
+    created_at: datetime
+    refreshed_at: datetime = Field(description="When it last got new tokens")
+    expires_at: datetime = Field(description="At the latest; earlier where nobody refreshes it for 14 days")
+    is_current: bool = Field(description="The session of this request")
+
+
+class SessionList(BaseModel):
+    """Your sessions, newest first; the 200 newest where there are more."""
+
+    items: list[SessionOut]
+
+
+class ViewsIn(_In):
+    """Saved views of the web page."""
+
+    views: dict[str, Any] = Field(description="Whatever the page wants to find again; 16 KiB of JSON at most")
+
+
+class ViewsOut(BaseModel):
+    """Saved views, and the version of the document, which is also the `ETag`."""
+
+    views: dict[str, Any]
+    version: int = Field(description="0 where nothing was saved yet")
+    updated_at: datetime | None
 
 
 class ProofOut(BaseModel):

@@ -30,6 +30,7 @@ from grid.services.sessions import SessionDirectory
 from grid.services.submissions import SubmissionService
 from grid.services.throttle import LoginThrottle
 from grid.services.users import UserService
+from grid.services.web_sessions import WebSessionService
 
 
 class Foundation(Provider):
@@ -100,6 +101,7 @@ class Identity(Provider):
         return SessionDirectory(uow)
 
     identity = provide(IdentityService, scope=Scope.APP)
+    web_sessions = provide(WebSessionService, scope=Scope.APP)
     users = provide(UserService, scope=Scope.APP)
 
 

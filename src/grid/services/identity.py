@@ -9,7 +9,7 @@ told that they were superseded, and nothing is revoked.
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,8 +20,9 @@ from uuid import UUID
 from grid.core.errors import AuthenticationError, ConflictError
 from grid.core.logging import get_logger
 from grid.core.passwords import PasswordHasher
-from grid.core.tokens import TokenSigner, digest_refresh_token, make_refresh_token
-from grid.database.sessions import RefreshRecord, RevokedBecause, SessionRecord
+from grid.core.tokens import TokenSigner, digest_login_code, digest_refresh_token, make_refresh_token
+from grid.database.one_time_tokens import TokenPurpose
+from grid.database.sessions import Opening, RefreshRecord, RevokedBecause, SessionRecord
 from grid.database.uow import Transaction, UnitOfWork
 from grid.database.users import UserRecord
 from grid.services import audit
@@ -32,6 +33,7 @@ IDLE: Final = timedelta(days=14)  # a session that nobody refreshes for so long 
 ABSOLUTE: Final = timedelta(days=30)  # every session ends so long after its login
 LOSS_WINDOW: Final = timedelta(seconds=5)  # in which a used token is answered once more, because its answer was lost
 REFUSED: Final = "The user name or the password is not right."  # the same for every cause
+REFUSED_CODE: Final = "The login link is unknown, expired or used already; make another one."  # likewise
 ENDED: Final = "The session has ended; log in again."
 
 log = get_logger(__name__)
@@ -92,7 +94,15 @@ class IdentityService:
         self._lock = threading.Lock()
         self._presented: Counter[str] = Counter()
 
-    def log_in(self, *, username: str, password: str, address: str, refresh_token: str | None = None) -> TokenPair:
+    def log_in(
+        self,
+        *,
+        username: str,
+        password: str,
+        address: str,
+        refresh_token: str | None = None,
+        opening: Opening | None = None,
+    ) -> TokenPair:
         """Open a session for a user who knows the password.
 
         Args:
@@ -100,6 +110,7 @@ class IdentityService:
             password: As typed.
             address: Where the request comes from.
             refresh_token: Of a session of this user that is alive; shows that the device is known.
+            opening: Noted with the session; default: a program at this address.
 
         Raises:
             AuthenticationError: Unknown user, wrong password or disabled account: the same words after the same work.
@@ -115,10 +126,43 @@ class IdentityService:
                 guess.fail()
                 log.debug("login_refused", address=address, known_device=known is not None)
                 raise AuthenticationError(REFUSED)
-        return self._open_session(user, rehashed, address)
+        return self._open_session(user, rehashed, opening or Opening(address=address))
 
-    def refresh(self, refresh_token: str) -> TokenPair:
+    def log_in_by_code(self, code: str, opening: Opening) -> TokenPair:
+        """Open a session for the user of a login link, whose code is used up by that.
+
+        Raises:
+            AuthenticationError: The code is unknown, expired or used already, or the session that made it has ended.
+            TooManyRequestsError: Too many wrong codes or passwords from this address.
+        """
+        digest = digest_login_code(code)
+        refresh_token, refresh_digest = _make_refresh()
+        with self._throttle.code(address=opening.address) as guess:
+            try:
+                user_id, session_id = self._use_code(digest, refresh_digest, opening)
+            except AuthenticationError:
+                guess.fail()
+                raise
+        return self._pair(user_id, session_id, refresh_token)
+
+    def _use_code(self, digest: str | None, refresh_digest: str, opening: Opening) -> tuple[UUID, UUID]:
+        """Use a code up and open a session; a code that nobody made opens no transaction: strangers write nothing."""
+        with self._uow.read() as tx:
+            if digest is None or not tx.one_time_tokens.is_usable(digest, purpose=TokenPurpose.LOGIN):
+                raise AuthenticationError(REFUSED_CODE)
+        with self._uow.begin() as tx:
+            used = tx.one_time_tokens.use(digest, purpose=TokenPurpose.LOGIN)
+            maker = tx.sessions.find(used.session_id) if used else None
+            if maker is None or not maker.is_alive(tx.now()):
+                raise AuthenticationError(REFUSED_CODE)
+            return maker.user_id, _add_session(tx, maker.user_id, refresh_digest, opening, how="link")
+
+    def refresh(self, refresh_token: str, *, check: Callable[[UUID], None] = lambda _: None) -> TokenPair:
         """Exchange a refresh token for its successor and a new access token.
+
+        Args:
+            refresh_token: The last one that was given out.
+            check: Called with the token's session before anything changes; what it raises refuses the exchange.
 
         Raises:
             AuthenticationError: Unknown, expired, or used before (then its whole family has ended now).
@@ -132,15 +176,37 @@ class IdentityService:
                 seen, arrived = tx.sessions.find_refresh(digest), tx.now()
             if seen is None:
                 raise AuthenticationError(ENDED)
+            check(seen.session_id)
             return self._rotate(seen, arrived, alone=alone)
 
     def log_out(self, principal: Principal) -> None:
         """End the session: its access tokens and its refresh tokens are worth nothing from now on."""
+        self._close(principal.session_id, principal.id)
+
+    def log_out_family(self, refresh_token: str, *, check: Callable[[UUID], None] = lambda _: None) -> None:
+        """End the session of a refresh token, used or not; harmless where it has ended already.
+
+        Args:
+            refresh_token: Any token of the family.
+            check: As in `refresh`.
+
+        Raises:
+            AuthenticationError: Nobody knows the token.
+        """
+        digest = digest_refresh_token(refresh_token)
+        with self._uow.read() as tx:
+            found = tx.sessions.find_refresh(digest) if digest else None
+            session = tx.sessions.find(found.session_id) if found else None
+        if session is None:
+            raise AuthenticationError(ENDED)
+        check(session.id)
+        self._close(session.id, session.user_id)
+
+    def _close(self, session_id: UUID, actor_id: UUID) -> None:
         with self._uow.begin() as tx:
-            if tx.sessions.revoke(principal.session_id, because=RevokedBecause.LOGOUT, now=tx.now()):
-                subject = f"session:{principal.session_id}"
-                audit.record(tx, actor_id=principal.id, action="session.close", subject=subject)
-        self._sessions.forget([principal.session_id])
+            if tx.sessions.revoke(session_id, because=RevokedBecause.LOGOUT, now=tx.now()):
+                audit.record(tx, actor_id=actor_id, action="session.close", subject=f"session:{session_id}")
+        self._sessions.forget([session_id])
 
     def _guard(self, known: UUID | None, account: str, address: str) -> AbstractContextManager[PasswordGuess]:
         if known is not None:
@@ -156,19 +222,15 @@ class IdentityService:
             return None
         return session.id
 
-    def _open_session(self, user: UserRecord, rehashed: str | None, address: str) -> TokenPair:
+    def _open_session(self, user: UserRecord, rehashed: str | None, opening: Opening) -> TokenPair:
         refresh_token, digest = _make_refresh()
         with self._uow.begin() as tx:
-            now = tx.now()
             current = tx.users.find_for_update(user.id)  # the password was compared outside the transaction
             if current is None or current.is_disabled or current.password_changed_at != user.password_changed_at:
                 raise AuthenticationError(REFUSED)
             if rehashed is not None:
                 tx.users.set_password_hash(user.id, rehashed)
-            session_id = tx.sessions.add(user_id=user.id, now=now, expires_at=now + ABSOLUTE)
-            tx.sessions.add_refresh(digest, session_id=session_id, now=now, expires_at=now + IDLE)
-            details = {"address": address}
-            audit.record(tx, actor_id=user.id, action="session.open", subject=f"session:{session_id}", details=details)
+            session_id = _add_session(tx, user.id, digest, opening, how="password")
         return self._pair(user.id, session_id, refresh_token)
 
     def _rotate(self, seen: RefreshRecord, arrived: datetime, *, alone: bool) -> TokenPair:
@@ -262,6 +324,16 @@ def _judge(
     if arrived - current.used_at > LOSS_WINDOW or successor is None or successor.used_at is not None:
         return _Verdict.REUSED
     return _Verdict.REISSUE if alone and not current.contested else _Verdict.SUPERSEDED
+
+
+def _add_session(tx: Transaction, user_id: UUID, digest: str, opening: Opening, *, how: str) -> UUID:
+    """Store a session with its first refresh token, and say by what it was opened."""
+    now = tx.now()
+    session_id = tx.sessions.add(user_id=user_id, now=now, expires_at=now + ABSOLUTE, opening=opening)
+    tx.sessions.add_refresh(digest, session_id=session_id, now=now, expires_at=now + IDLE)
+    details = {"address": opening.address, "by": how, "kind": opening.kind.value}
+    audit.record(tx, actor_id=user_id, action="session.open", subject=f"session:{session_id}", details=details)
+    return session_id
 
 
 def _make_refresh() -> tuple[str, str]:

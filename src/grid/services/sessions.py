@@ -1,4 +1,7 @@
-"""The sessions that are alive: read for every request, so cached for a few seconds, and dropped when one ends."""
+"""The sessions that are alive: read for every request, so cached for a few seconds, and dropped when one ends.
+
+Users see their own, and end those that they do not know.
+"""
 
 import threading
 import time
@@ -8,12 +11,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from grid.core.errors import AuthenticationError
+from grid.core.errors import AuthenticationError, NotFoundError
 from grid.core.tokens import Claims
+from grid.database.sessions import LiveSession, RevokedBecause
 from grid.database.uow import UnitOfWork
 from grid.database.users import Role
+from grid.services import audit
 
 REMEMBER_S: Final = 5.0  # [s] delay with which another process notices that a session has ended
+MOST_LISTED: Final = 200  # sessions of one answer
 MOST_CACHED_SESSIONS: Final = 10_000  # beyond, the cache is emptied
 
 
@@ -92,3 +98,22 @@ class SessionDirectory:
             if len(self._remembered) >= MOST_CACHED_SESSIONS:
                 self._remembered.clear()
             self._remembered[principal.session_id] = (principal, until)
+
+    def list_own(self, principal: Principal) -> list[LiveSession]:
+        """Read the sessions of a user that can be used, newest first, `MOST_LISTED` at most."""
+        with self._uow.read() as tx:
+            return tx.sessions.list_alive(principal.id, now=tx.now(), limit=MOST_LISTED)
+
+    def end_own(self, principal: Principal, session_id: UUID) -> None:
+        """End one of a user's own sessions: its refresh token at once, its access tokens as soon as they are looked up.
+
+        Raises:
+            NotFoundError: The user has no such session, or it has ended.
+        """
+        with self._uow.begin() as tx:
+            session = tx.sessions.find_for_update(session_id)
+            if session is None or session.user_id != principal.id or not session.is_alive(tx.now()):
+                raise NotFoundError("session")
+            tx.sessions.revoke(session_id, because=RevokedBecause.ENDED, now=tx.now())
+            audit.record(tx, actor_id=principal.id, action="session.end", subject=f"session:{session_id}")
+        self.forget([session_id])

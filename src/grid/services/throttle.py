@@ -81,6 +81,16 @@ class LoginThrottle:
             yield guess
 
     @contextmanager
+    def code(self, *, address: str) -> Iterator[PasswordGuess]:
+        """Let the code of a login link pass, or refuse it: no account is named, so the address alone is counted.
+
+        Raises:
+            TooManyRequestsError: The address has had its share of wrong guesses, passwords and codes together.
+        """
+        with self._guard((Bucket(self._address, "address", _network(address)),)) as guess:
+            yield guess
+
+    @contextmanager
     def known(self, session_id: UUID) -> Iterator[PasswordGuess]:
         """Let a guess from a device with a session pass, or refuse it.
 
@@ -103,7 +113,7 @@ class LoginThrottle:
         with self._lock:
             full = [bucket for bucket in buckets if not self._has_room(bucket)]
             if full:
-                raise TooManyRequestsError("Too many wrong passwords", max(map(self._wait_s, full)))
+                raise TooManyRequestsError("Too many wrong passwords or codes", max(map(self._wait_s, full)))
             self._pending.update(buckets)
 
     def _has_room(self, bucket: Bucket) -> bool:

@@ -37,6 +37,8 @@ BODIES = {
 }
 # Paths whose only parameter is a public name, the same for everybody.
 PUBLIC_NAMES = {"/simulations/{name}", "/scenarios/{name}", "/docs/assets/{name}"}
+# Whoever holds one of these has what it stands for: 256 random bits, used once (tests/unit/api/test_downloads.py).
+CAPABILITIES = {"/downloads/{token}"}
 # For administrators alone: everybody else gets one and the same 403, whether there is such an object or not.
 ADMINISTRATIVE = {("PATCH", "/users/{user_id}")}
 # Other names of a path that follow an id.
@@ -71,7 +73,7 @@ def operations_of(app):
         path = (context.path or "").removeprefix(PREFIX)
         if "{" in path:
             found |= {Operation(method, path) for method in context.methods or ()}
-    return {operation for operation in found if operation.path not in PUBLIC_NAMES}
+    return {operation for operation in found if operation.path not in PUBLIC_NAMES | CAPABILITIES}
 
 
 @pytest.fixture
@@ -104,6 +106,7 @@ def foreign(bob, administrator, uow):
         "job_id": [queued, cancelled, program, of_administrator, points[0]],
         "sweep_id": [sweep],
         "user_id": [bob.user_id, administrator.user_id],
+        "session_id": [client.get(f"{PREFIX}/users/me").json()["session_id"] for client in (bob, administrator)],
     }
 
 

@@ -23,13 +23,16 @@ from grid.api.routes import (
     modes,
     problems,
     results,
+    saved_views,
     scenarios,
+    sessions,
     silences,
     simulations,
     sweep_points,
     sweeps,
     tickets,
     users,
+    web_auth,
 )
 
 # Under `/api/v1`, in the order in which the documentation shows them.
@@ -54,7 +57,10 @@ API_ROUTERS: tuple[Router, ...] = (
     incidents.router,
     modes.router,
     auth.router,
+    web_auth.router,
     users.router,
+    sessions.router,
+    saved_views.router,
     tickets.router,
     live_socket.router,
     live_streams.router,

@@ -6,9 +6,11 @@ from fastapi import Query, Request, status
 
 from grid.api.dependencies import FromDishka, Router
 from grid.api.problems import problems
-from grid.api.security import FreshUser
+from grid.api.security import FreshUser, find_opening
 from grid.core.proofs import NONCE_PATTERN, make_proof
-from grid.schemas.identity import LoginIn, ProofOut, RefreshIn, TokenOut
+from grid.database.uow import UnitOfWork
+from grid.schemas.identity import LinkOut, LoginIn, ProofOut, RefreshIn, TokenOut
+from grid.services import login_links
 from grid.services.container import ServerKey
 from grid.services.identity import IdentityService, TokenPair
 
@@ -22,11 +24,13 @@ def log_in(body: LoginIn, request: Request, identity: FromDishka[IdentityService
     Wrong passwords are counted, 10 in 15 minutes for one account and 30 in a minute for one address; `Retry-After`
     says when the next one is looked at.
     """
+    opening = find_opening(request)
     pair = identity.log_in(
         username=body.username,
         password=body.password.get_secret_value(),
-        address=request.client.host if request.client else "unknown",
+        address=opening.address,
         refresh_token=body.refresh_token.get_secret_value() if body.refresh_token else None,
+        opening=opening,
     )
     return _tokens(pair)
 
@@ -53,6 +57,16 @@ async def show_proof(
     """
     host, port = request.scope["server"] or ("", 0)
     return ProofOut(proof=make_proof(key, nonce, str(host), int(port or 0)))
+
+
+@router.post("/link", status_code=status.HTTP_201_CREATED, responses=problems(401, 429, 507))
+def make_login_link(user: FreshUser, uow: FromDishka[UnitOfWork]) -> LinkOut:
+    """Make a link that logs one browser in as you: its code can be used once, within 10 minutes.
+
+    Put the path behind the address of this server. It is worth nothing once this session has ended.
+    """
+    link = login_links.make_login_link(uow, user)
+    return LinkOut(path=link.path, expires_at=link.expires_at)
 
 
 @router.post("/logout", status_code=status.HTTP_204_NO_CONTENT, responses=problems(401))
