@@ -1,34 +1,68 @@
-"""Server-sent events of a job: news of the ledger as one reader of its stream gets them, each once."""
+"""Events of a job: news of the ledger as one reader gets them, each once; and as server-sent events."""
 
 import json
 from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 from fastapi.sse import format_sse_event
 
 from grid.services.logs import START, JobNews, LogCursor
 
 
-class JobEventFormatter:
-    """Formats the news of one job for one reader, and leaves out what that reader has had."""
+class JobEvent(NamedTuple):
+    """One event: a chunk of the log, whose id is `epoch:seq`, or the state as JSON, whose id is `job:version`."""
 
-    def __init__(self, last_event_id: str | None) -> None:
-        self.cursor, self.version = _parse_event_id(last_event_id)
+    kind: Literal["log", "status"]
+    id: str
+    text: str
 
-    def format(self, news: JobNews) -> Iterator[bytes]:
+
+class JobEventReader:
+    """Turns the news of one job into events for one reader, and leaves out what that reader has had.
+
+    Args:
+        last_id: Id of the last event that the reader knows; one that is not ours starts at the beginning.
+    """
+
+    def __init__(self, last_id: str | None) -> None:
+        self.cursor, self.version = _parse_event_id(last_id)
+
+    @property
+    def place(self) -> str | None:
+        """The id of the last chunk of the log that was read; None where there was none."""
+        return f"{self.cursor.epoch}:{self.cursor.seq}" if self.cursor > START else None
+
+    def read(self, news: JobNews) -> Iterator[JobEvent]:
         """Yield the events that the reader has not had, each made when it is asked for."""
         for chunk in news.chunks:
             place = LogCursor(chunk.epoch, chunk.seq)
             if place > self.cursor:
                 self.cursor = place
-                text = chunk.text.removesuffix("\n")
-                yield format_sse_event(event="log", data_str=text, id=f"{chunk.epoch}:{chunk.seq}")
+                yield JobEvent("log", f"{chunk.epoch}:{chunk.seq}", chunk.text.removesuffix("\n"))
         if news.has_more:
             return  # the status comes after the log that led to it
         if news.version > self.version:
             self.version = news.version
-            yield format_sse_event(event="status", data_str=json.dumps(news.state), id=f"job:{news.version}")
-            if self.cursor > START:
-                yield format_sse_event(id=f"{self.cursor.epoch}:{self.cursor.seq}")
+            yield JobEvent("status", f"job:{news.version}", json.dumps(news.state))
+
+
+class JobEventFormatter:
+    """Formats the news of one job for one reader of server-sent events."""
+
+    def __init__(self, last_event_id: str | None) -> None:
+        self._reader = JobEventReader(last_event_id)
+
+    @property
+    def cursor(self) -> LogCursor:
+        """Place in the log up to which the reader has read."""
+        return self._reader.cursor
+
+    def format(self, news: JobNews) -> Iterator[bytes]:
+        """Yield the events that the reader has not had, each made when it is asked for."""
+        for event in self._reader.read(news):
+            yield format_sse_event(event=event.kind, data_str=event.text, id=event.id)
+            if event.kind == "status" and self._reader.place is not None:
+                yield format_sse_event(id=self._reader.place)
         if news.is_final:
             yield format_sse_event(event="end", data_str=json.dumps(news.state))
 

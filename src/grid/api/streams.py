@@ -53,9 +53,12 @@ class ReadNews(Protocol):
 
 @dataclass(eq=False)
 class Subscription:
-    """One open stream: a bounded queue of news. Overfull, it takes no more and says so."""
+    """One open stream: a bounded queue of news. Overfull, it takes no more and says so.
 
-    user_id: UUID
+    `user_id` is None where it takes none of the places of streams: a part of a WebSocket, which has one.
+    """
+
+    user_id: UUID | None
     job_id: UUID
     is_overfull: bool = False
     _queue: deque[JobNews] = field(default_factory=deque)
@@ -124,7 +127,14 @@ class JobStreams:
             TooManyRequestsError: The user, or all users together, have as many streams as they may.
         """
         self._places.take(user_id)
-        subscription = Subscription(user_id, job_id)
+        return self._join(Subscription(user_id, job_id))
+
+    def join(self, job_id: UUID) -> Subscription:
+        """Join the fan-out of a job for a socket, which has its place already."""
+        return self._join(Subscription(None, job_id))
+
+    def _join(self, subscription: Subscription) -> Subscription:
+        job_id = subscription.job_id
         self._topics.setdefault(job_id, _Topic()).subscriptions.add(subscription)
         if self._tailer is None or self._tailer.done():
             self._tailer = asyncio.create_task(self._tail(), name="job-streams")
@@ -138,9 +148,11 @@ class JobStreams:
         topic.subscriptions.remove(subscription)
         if not topic.subscriptions:
             del self._topics[subscription.job_id]
-        self._places.give_back(subscription.user_id)
+        if subscription.user_id is not None:
+            self._places.give_back(subscription.user_id)
         if not self._topics and self._tailer is not None:
             self._tailer.cancel()
+            self._tailer = None  # whoever comes next gets another one, even before this one has ended
 
     async def close(self) -> None:
         """End every stream and the tailer."""
@@ -171,14 +183,14 @@ class JobStreams:
         formatter = JobEventFormatter(last_event_id)
         yield f"retry: {RETRY_MS}\n\n".encode()
         while True:  # the past, page by page, at the reader's pace
-            news = await self._read_one(subscription.job_id, formatter.cursor)
+            news = await self.read_one(subscription.job_id, formatter.cursor)
             for event in formatter.format(news):
                 yield event
             if news.is_final:
                 return
             if not news.has_more:
                 break
-        self._joined(subscription.job_id, formatter)
+        self.catch_up(subscription.job_id, formatter.cursor)
         next_check = time.monotonic() + PING_S
         while not subscription.is_overfull:
             left_s = expires_at - time.monotonic()
@@ -198,15 +210,20 @@ class JobStreams:
                 return
         yield format_sse_event(event="gap", data_str="You fell behind; connect again to go on.")
 
-    async def _read_one(self, job_id: UUID, cursor: LogCursor) -> JobNews:
+    async def read_one(self, job_id: UUID, cursor: LogCursor) -> JobNews:
+        """Read a part of a job's past, behind a place.
+
+        Raises:
+            UnavailableError: The database does not answer.
+        """
         news = await run_in_threadpool(self._read_news, {job_id: cursor}, limit=PAGE_CHUNKS)
         return news.get(job_id) or JobNews.gone(job_id, cursor)
 
-    def _joined(self, job_id: UUID, formatter: JobEventFormatter) -> None:
+    def catch_up(self, job_id: UUID, cursor: LogCursor) -> None:
         """Let the tailer go on from where this reader is; others that are further drop what they know already."""
         topic = self._topics.get(job_id)
         if topic is not None:
-            topic.cursor = formatter.cursor if topic.cursor is None else min(topic.cursor, formatter.cursor)
+            topic.cursor = cursor if topic.cursor is None else min(topic.cursor, cursor)
 
     async def _tail(self) -> None:
         listener = self._listen() if self._listen is not None else None

@@ -1,6 +1,6 @@
 """Alerts, and the transitions of their rules, which are append-only."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -248,6 +248,19 @@ class AlertRepository:
         """Count active alerts by severity."""
         query = select(_alert.severity, func.count()).where(_alert.state.in_(ALERT_ACTIVE)).group_by(_alert.severity)
         return {row[0] or "unknown": row[1] for row in self._tx.connection.execute(query)}
+
+    def count_by_owner(self, owner_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+        """Count active alerts of owners by severity."""
+        counts: dict[UUID, dict[str, int]] = {owner_id: {} for owner_id in owner_ids}
+        query = select(_alert.owner_id, _alert.severity, func.count()).where(
+            _alert.state.in_(ALERT_ACTIVE), _alert.owner_id.in_(list(owner_ids))
+        )
+        if owner_ids:
+            for owner_id, severity, number in self._tx.connection.execute(
+                query.group_by(_alert.owner_id, _alert.severity)
+            ):
+                counts[owner_id][severity or "unknown"] = number
+        return counts
 
     def count_of_run(self, run_id: UUID) -> int:
         """Count the active alerts of a run."""

@@ -1,6 +1,6 @@
 """Questions about many jobs at once: pages, counts that know when to stop, statistics, and news for streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     tuple_,
     type_coerce,
@@ -88,6 +89,21 @@ class PointRow(NamedTuple):
     metrics: JsonObject
 
 
+class JobMove(NamedTuple):
+    """State of a job that has changed, with what its followers know it by."""
+
+    id: UUID
+    owner_id: UUID
+    sweep_id: UUID | None
+    sweep_index: int | None
+    state: JobStatus
+    reason: Reason | None
+    version: int
+
+
+_MOVE_COLUMNS = [jobs.c[name] for name in JobMove._fields]
+
+
 class Count(NamedTuple):
     """A count, exact or at least so many."""
 
@@ -124,6 +140,16 @@ def read_summaries(
     rows = [(*row[:-1], JobVerdict(row[-1]) if row[-1] is not None else None) for row in tx.connection.execute(query)]
     items, last = window.split([JobSummary(*row) for row in rows])
     return items, last.id if last is not None else None
+
+
+def read_moves(
+    tx: DatabaseTransaction, job_ids: Collection[UUID], *, owners: Collection[UUID] | None, sweeps: Collection[UUID]
+) -> list[JobMove]:
+    """Read the states of jobs that are of some owners (None: of any), or points of some sweeps."""
+    query = select(*_MOVE_COLUMNS).where(jobs.c.id.in_(list(job_ids)))
+    if owners is not None:
+        query = query.where(or_(jobs.c.owner_id.in_(list(owners)), jobs.c.sweep_id.in_(list(sweeps))))
+    return [JobMove(*row) for row in tx.connection.execute(query)] if job_ids else []
 
 
 def count(tx: DatabaseTransaction, wanted: JobFilter, *, limit: int = COUNT_LIMIT) -> Count:

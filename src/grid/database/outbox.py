@@ -179,6 +179,18 @@ class OutboxRepository:
         query = query.order_by(stream_events.c.stream_seq).limit(limit)
         return [OutboxMessage(*row) for row in self._tx.connection.execute(query)]
 
+    def of_aggregate(self, aggregate: str, *, after: int = 0, limit: int = 100) -> list[OutboxMessage]:
+        """Read the events of one aggregate behind a version of it, in order."""
+        query = select(*[stream_events.c[name] for name in OutboxMessage.__dataclass_fields__])
+        query = query.where(stream_events.c.aggregate == aggregate, stream_events.c.version > after)
+        query = query.order_by(stream_events.c.version).limit(limit)
+        return [OutboxMessage(*row) for row in self._tx.connection.execute(query)]
+
+    def last_version(self, aggregate: str) -> int:
+        """Return the version of the newest event of an aggregate in the stream; 0 where there is none."""
+        query = select(func.max(stream_events.c.version)).where(stream_events.c.aggregate == aggregate)
+        return int(self._tx.connection.execute(query).scalar_one() or 0)
+
     def purge(self, *, older_than: timedelta) -> int:
         """Remove events of the stream that are older, but never the newest one, which carries the count on."""
         gone = delete(stream_events).where(

@@ -1,6 +1,6 @@
 """The queue of each owner: how many jobs wait and run, how many may, and whose turn it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -101,6 +101,18 @@ class QueueRepository:
         """Read the owner's counters."""
         row = self._tx.connection.execute(_ONE, {"of_owner": owner_id}).first()
         return QueueRecord(*row) if row is not None else None
+
+    def numbers_of(self, owner_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+        """Return how many jobs of owners wait, and how many workers hold; owners without a row are left out."""
+        queues = owner_queues.c
+        query = select(queues.owner_id, queues.queued, queues.active).where(queues.owner_id.in_(list(owner_ids)))
+        return {row[0]: (row[1], row[2]) for row in self._tx.connection.execute(query)} if owner_ids else {}
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many jobs of all owners wait, and how many workers hold."""
+        query = select(func.sum(owner_queues.c.queued), func.sum(owner_queues.c.active))
+        queued, active = self._tx.connection.execute(query).one()
+        return int(queued or 0), int(active or 0)
 
     def total_queued(self) -> int:
         """Count the queued jobs of all owners."""

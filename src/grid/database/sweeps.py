@@ -1,7 +1,7 @@
 """Sweeps: many points submitted as one, with exact counts of those that ended."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import reduce
@@ -151,6 +151,11 @@ class SweepRepository:
             query = query.where(sweeps.c.owner_id == owner_id)
         row = self._tx.connection.execute(query).one_or_none()
         return SweepRecord(*row) if row is not None else None
+
+    def find_many(self, sweep_ids: Collection[UUID]) -> list[SweepRecord]:
+        """Read sweeps by id; unknown ids are left out."""
+        query = select(*_COLUMNS).where(sweeps.c.id.in_(list(sweep_ids)))
+        return [SweepRecord(*row) for row in self._tx.connection.execute(query)] if sweep_ids else []
 
     def read_window(self, wanted: SweepFilter, window: Window[UUID]) -> tuple[list[SweepRecord], UUID | None, int]:
         """Read a part of the list, newest first; the cursor behind which it goes on, and the count of all."""

@@ -47,6 +47,11 @@ def get_sweep(uow: UnitOfWork, *, owner_id: UUID | None, sweep_id: UUID) -> Swee
         return _states(tx, [_require_sweep(tx, owner_id, sweep_id)])[0]
 
 
+def describe_sweeps(tx: Transaction, records: Sequence[SweepRecord]) -> list[SweepState]:
+    """Return the states of sweeps that were read in a transaction."""
+    return _states(tx, records)
+
+
 def list_sweeps(uow: UnitOfWork, wanted: SweepFilter, window: Window[UUID]) -> Page[SweepState]:
     """Read a part of the list of sweeps, newest first."""
     with uow.read() as tx:

@@ -16,18 +16,21 @@ MOST_BYTES: Final = 16 * 1024  # of a message
 MOST_NAME: Final = 64  # characters of a subscription's name
 MOST_NUMBER: Final = 2**53
 KINDS: Final = frozenset({"hello", "renew", "sub", "unsub", "grant", "ping"})
-_TOPIC: Final = re.compile(
-    r"run:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}):(frames|metrics|events)", re.ASCII
-)
-TopicKind = Literal["frames", "metrics", "events"]
+_ID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_TOPIC: Final = re.compile(rf"run:({_ID}):(frames|metrics|events)|(job|sweep):({_ID})|(jobs|system)", re.ASCII)
+TOPICS: Final = "run:ID:frames, run:ID:metrics, run:ID:events, job:ID, sweep:ID, jobs or system"
+_EVENT_ID: Final = re.compile(r"(?:job|[0-9]{1,9}):[0-9]{1,9}", re.ASCII)
+MOST_RESUMED: Final = 32  # topics of a `hello`
+TopicKind = Literal["frames", "metrics", "events", "job", "sweep", "jobs", "system"]
+RUN_KINDS: Final = frozenset({"frames", "metrics", "events"})
 
 
 @dataclass(frozen=True)
 class Topic:
-    """What of which run."""
+    """What of which run, job or sweep; `jobs` and `system` are of no single one."""
 
-    run_id: UUID
     kind: TopicKind
+    subject_id: UUID | None = None
 
 
 def read_message(text: str | None) -> Mapping[str, Any]:
@@ -75,8 +78,10 @@ def read_topic(message: Mapping[str, Any]) -> Topic:
     topic = message.get("topic")
     match = _TOPIC.fullmatch(topic) if isinstance(topic, str) else None
     if match is None:
-        raise FieldError("topic", "run:ID:frames, run:ID:metrics or run:ID:events")
-    return Topic(UUID(match[1]), cast("TopicKind", match[2]))
+        raise FieldError("topic", TOPICS)
+    run_id, of_run, noun, subject_id, alone = match.groups()
+    subject = run_id or subject_id
+    return Topic(cast("TopicKind", of_run or noun or alone), None if subject is None else UUID(subject))
 
 
 def read_frames(message: Mapping[str, Any]) -> tuple[FrameRequest, float]:
@@ -107,6 +112,31 @@ def read_number(message: Mapping[str, Any], name: str) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_NUMBER):
         raise FieldError(name, f"a whole number, 0 to {MOST_NUMBER}")
     return value
+
+
+def read_event_id(message: Mapping[str, Any], name: str) -> str | None:
+    """Return the id of an event of a job; None where it is left out.
+
+    Raises:
+        FieldError: It is something else.
+    """
+    value = message.get(name)
+    if value is not None and not (isinstance(value, str) and _EVENT_ID.fullmatch(value)):
+        raise FieldError(name, "epoch:seq or job:version, as an event of the job had it")
+    return value
+
+
+def read_resume(message: Mapping[str, Any]) -> dict[str, int | str]:
+    """Return the last ids of topics that a viewer names in its `hello`; what is no such thing is left out."""
+    given = message.get("resume")
+    found = list(given.items())[:MOST_RESUMED] if isinstance(given, dict) else []
+    return {topic: last for topic, last in found if _is_last_id(last)}
+
+
+def _is_last_id(last: object) -> bool:
+    if isinstance(last, str):
+        return _EVENT_ID.fullmatch(last) is not None
+    return isinstance(last, int) and not isinstance(last, bool) and 0 <= last <= MOST_NUMBER
 
 
 def read_echo(message: Mapping[str, Any]) -> float | str | None:

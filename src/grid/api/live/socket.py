@@ -1,4 +1,4 @@
-"""The one WebSocket: a viewer says hello with a ticket, subscribes to topics of runs, and grants the frames it shows.
+"""The one WebSocket: a viewer says hello with a ticket, subscribes to topics, and grants the frames it shows.
 
 Three tasks a socket: one reads what the viewer says, one sends what is due, one asks whether viewer and session are
 still there. Nothing is answered before the ticket is good.
@@ -10,17 +10,15 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
-from uuid import UUID
+from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from grid.api.live import requests
 from grid.api.live.frame_sub import FrameSub
-from grid.api.live.hub import LiveHub
 from grid.api.live.replies import BAD_TICKET, RESTART, STALLED, SUBPROTOCOL, SubId, invalid_reply, reply
-from grid.api.live.text_subs import EventSub, SampleSub
+from grid.api.live.subs import Sub, SubMaker, Wanted
 from grid.api.stream_places import StreamPlaces
 from grid.core.errors import (
     AuthenticationError,
@@ -31,9 +29,8 @@ from grid.core.errors import (
     UnavailableError,
 )
 from grid.core.logging import get_logger
-from grid.database.live_runs import LiveRunRecord
 from grid.database.uow import UnitOfWork
-from grid.services import live, tickets
+from grid.services import tickets
 from grid.services.sessions import Principal, SessionDirectory
 
 HELLO_S: Final = 5.0  # [s] for the first message
@@ -50,33 +47,15 @@ LONGEST_WAIT_S: Final = 60.0
 log = get_logger(__name__)
 
 
-class Sub(Protocol):
-    """A subscription."""
-
-    id: SubId
-    is_over: bool  # nothing follows
-
-    def next(self, now: float) -> str | bytes | None:
-        """The next message, if one is due."""
-        ...
-
-    def wait(self, now: float) -> float:
-        """Longest time after which one may be due without a call [s]."""
-        ...
-
-    def close(self) -> None:
-        """Follow no more."""
-        ...
-
-
 class LiveSocket:
     """One accepted socket.
 
     Args:
         socket: Accepted.
-        hub: All runs that are looked at.
+        maker: Makes subscriptions.
+        is_closing: Set where the server stops.
         places: Of open streams.
-        uow: Where tickets and runs are.
+        uow: Where tickets are.
         sessions: Knows which sessions are alive.
         version: Of the server.
     """
@@ -85,18 +64,19 @@ class LiveSocket:
         self,
         socket: WebSocket,
         *,
-        hub: LiveHub,
+        maker: SubMaker,
+        is_closing: asyncio.Event,
         places: StreamPlaces,
         uow: UnitOfWork,
         sessions: SessionDirectory,
         version: str,
     ) -> None:
-        self._socket, self._hub, self._places = socket, hub, places
+        self._socket, self._maker, self._is_closing, self._places = socket, maker, is_closing, places
         self._uow, self._sessions, self._version = uow, sessions, version
         self._subs: dict[SubId, Sub] = {}
         self._control: deque[str] = deque()
         self._changed = asyncio.Event()
-        self._resume: dict[str, int] = {}
+        self._resume: dict[str, int | str] = {}
         self._allowance, self._read_at = MESSAGES_AT_ONCE, time.monotonic()
         self._is_renewal_told = False
         self._principal: Principal | None = None
@@ -155,8 +135,7 @@ class LiveSocket:
             message = requests.read_message(received.get("text"))
             if message["type"] != "hello":
                 return None
-            resume = message.get("resume")
-            self._resume = _read_resume(resume) if isinstance(resume, dict) else {}
+            self._resume = requests.read_resume(message)
             return await run_in_threadpool(tickets.use_ticket, self._uow, requests.read_ticket(message))
         except (TimeoutError, InputError, AuthenticationError, UnavailableError):
             return None
@@ -222,10 +201,10 @@ class LiveSocket:
         if len(self._subs) >= MOST_SUBS:
             self._say(reply("end", sub=sub_id, reason="too-many-subscriptions", detail=f"{MOST_SUBS} at most"))
             return
+        assert self._principal is not None  # noqa: S101 - nothing is read before
         try:
-            topic = requests.read_topic(message)
-            run = await run_in_threadpool(self._find_run, topic.run_id, everybody=message.get("all") is True)
-            self._subs[sub_id] = self._make_sub(sub_id, topic, run, message)
+            wanted = Wanted(sub_id, message, self._resume, self._principal)
+            self._subs[sub_id] = await self._maker.make(wanted, self._subs.values(), self._wake)
         except FieldError as error:
             self._say(invalid_reply(sub_id, error))
         except NotFoundError:
@@ -233,34 +212,6 @@ class LiveSocket:
         except UnavailableError:
             self._say(reply("end", sub=sub_id, reason="unavailable"))
         self._wake()
-
-    def _find_run(self, run_id: UUID, *, everybody: bool) -> LiveRunRecord:
-        """The run, if the viewer may see it: its own, or anybody's for an administrator who says so.
-
-        Raises:
-            NotFoundError: There is no such run for this viewer.
-        """
-        assert self._principal is not None  # noqa: S101 - nothing is read before
-        is_everybodys = everybody and self._principal.is_administrator
-        run, _ = live.get_run(self._uow, owner_id=None if is_everybodys else self._principal.id, run_id=run_id)
-        return run
-
-    def _make_sub(self, sub_id: SubId, topic: requests.Topic, run: LiveRunRecord, message: Mapping[str, Any]) -> Sub:
-        after = requests.read_number(message, "after")
-        if after is None:
-            after = self._resume.get(str(message["topic"]))
-        if topic.kind == "frames":
-            request, max_hz = requests.read_frames(message)
-            frames = (sub for sub in self._subs.values() if isinstance(sub, FrameSub))
-            if any(sub.run_id == run.id and sub.request.field == request.field for sub in frames):
-                raise FieldError("field", "one that no other subscription to frames of the run has")
-            shown = self._hub.hold(run.id, run.tick_s)
-            return FrameSub(sub_id, shown, self._hub.tailer, request, max_hz, self._wake)
-        hz = requests.read_samples_rate(message) if topic.kind == "metrics" else 0.0
-        shown = self._hub.hold(run.id, run.tick_s)
-        if topic.kind == "metrics":
-            return SampleSub(sub_id, shown, self._hub, hz, after, self._wake)
-        return EventSub(sub_id, shown, self._hub, after or 0, self._wake)
 
     # What the viewer is told.
 
@@ -325,7 +276,7 @@ class LiveSocket:
         return True
 
     async def _wait_for_restart(self) -> int | None:
-        await self._hub.is_closing.wait()
+        await self._is_closing.wait()
         return RESTART
 
     async def _close(self, code: int) -> None:
@@ -351,9 +302,3 @@ class LiveSocket:
         sub = self._subs.pop(sub_id, None)
         if sub is not None:
             sub.close()
-
-
-def _read_resume(given: Mapping[str, Any]) -> dict[str, int]:
-    """The last ids of topics that a viewer names; what is no such thing is left out."""
-    found = list(given.items())[:MOST_SUBS]
-    return {topic: last for topic, last in found if isinstance(last, int) and 0 <= last <= requests.MOST_NUMBER}

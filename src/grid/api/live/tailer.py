@@ -81,6 +81,7 @@ class RunTailer:
             del self._topics[run_id]
         if not self._topics and self._task is not None:
             self._task.cancel()
+            self._task = None  # whoever comes next gets another one, even before this one has ended
 
     def hint(self) -> None:
         """Look soon: there are events that the database will have in a moment."""

@@ -1,4 +1,4 @@
-"""The one WebSocket: frames, metrics and events of live runs."""
+"""The one WebSocket: frames, metrics and events of live runs; jobs, sweeps and the state of the service."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ from starlette.websockets import WebSocket
 from grid import __version__
 from grid.api.dependencies import FromDishka, Router
 from grid.api.live.replies import SUBPROTOCOL
-from grid.api.live.serving import Hub
+from grid.api.live.serving import Hub, Maker
 from grid.api.live.socket import LiveSocket
 from grid.api.problems import problem
 from grid.api.stream_places import find_places
@@ -20,7 +20,11 @@ router = Router(tags=["streams"])
 
 @router.websocket("/live")
 async def open_live(
-    socket: WebSocket, hub: Hub, uow: FromDishka[UnitOfWork], sessions: FromDishka[SessionDirectory]
+    socket: WebSocket,
+    hub: Hub,
+    maker: Maker,
+    uow: FromDishka[UnitOfWork],
+    sessions: FromDishka[SessionDirectory],
 ) -> None:
     """Serve a viewer; see `docs/live-streams.md`."""
     refusal = _find_refusal(socket)
@@ -28,7 +32,10 @@ async def open_live(
         await socket.send_denial_response(refusal)
         return
     await socket.accept(subprotocol=SUBPROTOCOL)
-    viewer = LiveSocket(socket, hub=hub, places=find_places(socket), uow=uow, sessions=sessions, version=__version__)
+    viewer = LiveSocket(
+        socket, maker=maker, is_closing=hub.is_closing, places=find_places(socket), uow=uow, sessions=sessions,
+        version=__version__,
+    )  # fmt: skip
     await viewer.run()
 
 

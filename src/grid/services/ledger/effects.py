@@ -55,7 +55,8 @@ def _of_jobs(moved: Sequence[JobChange]) -> list[Event]:
     if len(moved) == 1:
         job = moved[0]
         return [Event(f"job:{job.id}", job.version, _kind("job", moved), _describe(job))]
-    payload = {**_counts(moved), **_list(moved)}
+    owners = sorted({str(job.owner_id) for job in moved})
+    payload = {**_counts(moved), **(_list(moved) or {"owners": owners})}
     return [Event(f"batch:{new_id()}", 1, _kind("batch", moved), payload)]
 
 
