@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.runtime.live.messages import StartRun
+from grid.runtime.live.past_messages import LookBack
 from grid.runtime.messages import CancelPoints, ChildReady, Render, Solve
 from grid.runtime.preload import Registry, load_registry, warm_up
 from grid.runtime.processes import limit_resource
@@ -26,7 +27,7 @@ from grid.runtime.solving import solve
 from grid.runtime.store import LocalArtifactStore
 
 JOB_NICE = 5  # of children with jobs, so that a live run, which has a pace to keep, goes before them
-LIVE = "grid.runtime.live.child"
+LIVE, PAST = "grid.runtime.live.child", "grid.runtime.live.past"
 EXIT_GRACE_S = 0.2  # [s] in which an idle child sees end of file by itself and exits with code 0
 
 
@@ -56,6 +57,7 @@ def run(config: dict[str, Any], registry: Registry) -> int:
 def serve(connection: Connection, registry: Registry, store: LocalArtifactStore, *, output_bytes: int) -> None:
     """Answer messages until end of file."""
     channel = SupervisorChannel(connection)
+    past: Any = None  # its reader keeps sessions between two messages
     versions = {name: simulation.numerics_version for name, simulation in registry.simulations().items()}
     with suppress(EOFError, ConnectionError):
         channel.send(ChildReady(os.getpid(), versions))
@@ -65,6 +67,9 @@ def serve(connection: Connection, registry: Registry, store: LocalArtifactStore,
                 channel.send(solve(message, registry, store, channel))
             elif isinstance(message, Render):
                 channel.send(render(message, registry, store, output_bytes=output_bytes))
+            elif isinstance(message, LookBack):
+                past = past or import_module(PAST).PastReader(store)
+                channel.send(past.read(message))
             elif isinstance(message, StartRun):
                 # by name, because the supervisor, which imports this room, loads no numerics
                 import_module(LIVE).run_live(message, connection, channel.take_waiting(), store)

@@ -25,7 +25,15 @@ from grid.services.incidents.working import IncidentService
 from grid.services.live import LiveBranchService, LiveCommandService, LiveLimits, LiveSubmissionService
 from grid.services.live.replays import LiveReplayService
 from grid.services.mode_board import ModeBoard
-from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell, FrameBus, ImageCatalogue, RunPlanner
+from grid.services.ports import (
+    ArtifactStore,
+    BellListenerFactory,
+    Doorbell,
+    FrameBus,
+    ImageCatalogue,
+    PastComputer,
+    RunPlanner,
+)
 from grid.services.sessions import SessionDirectory
 from grid.services.submissions import SubmissionService
 from grid.services.throttle import LoginThrottle
@@ -129,6 +137,16 @@ class LiveRuns(Provider):
         from grid.runtime.live.planning import LivePlanner
 
         return LivePlanner(registry)
+
+    @provide
+    def past(self, settings: Settings) -> Iterator[PastComputer]:
+        """Computes the past of runs in a child, which is started when somebody asks."""
+        from grid.runtime.past_process import PastProcess
+        from grid.runtime.slots import SlotFactory
+
+        process = PastProcess(lambda: SlotFactory.from_settings(settings))
+        yield process
+        process.close()
 
     @provide
     def live_limits(self, settings: Settings) -> LiveLimits:

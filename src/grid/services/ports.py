@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
+from grid.runtime.live.past_messages import LookBack, LookedBack
 from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import CommandKind, PlannedRun, RunSpec
@@ -97,6 +98,19 @@ class FrameBus(Protocol):
 
     def follow(self, run_id: UUID, listener: RunListener) -> RunFeed:
         """Follow a run from epoch to epoch until the feed is closed. Called on the event loop; it never blocks."""
+        ...
+
+
+class PastComputer(Protocol):
+    """Computes boundaries that live runs have passed again, from stored states and the log."""
+
+    def look_back(self, asked: LookBack) -> LookedBack:
+        """Return frames of the past, or why there are none.
+
+        Raises:
+            TooManyRequestsError: Others wait already.
+            UnavailableError: It cannot be computed now.
+        """
         ...
 
 
