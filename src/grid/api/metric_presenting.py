@@ -69,6 +69,7 @@ def present_history(run_id: UUID, tick_s: str, history: MetricHistory, names: Se
         ticks_of_a_row=1 << history.level,
         tick_s=tick_s,
         first_tick=[sample.ticks.start for sample in history.samples],
+        end_tick=[sample.ticks.stop for sample in history.samples],
         time_s=[sample.ticks.stop * float(tick_s) for sample in history.samples],
         metrics=columns,
     )

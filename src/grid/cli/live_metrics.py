@@ -118,4 +118,6 @@ def _history_table(span: "MetricHistoryOut") -> Any:
             one = span.metrics[name]
             row += [one.min[index], one.mean[index], one.max[index]]
         rows.append(row)
-    return table(*columns, rows=rows, title=f"a row is {span.ticks_of_a_row} ticks of {span.tick_s} s")
+    sizes = {end - first for first, end in zip(span.first_tick, span.end_tick, strict=True)}
+    size = f"{span.ticks_of_a_row}" if len(sizes) < 2 else f"{min(sizes)} to {max(sizes)}"
+    return table(*columns, rows=rows, title=f"a row is {size} ticks of {span.tick_s} s")

@@ -11,7 +11,7 @@ from grid.core.errors import NotFoundError
 from grid.database.live_samples import Sample
 from grid.services import live
 from grid.services.live import Look, leases
-from grid.services.live.pyramid import MetricSpan, merge_samples, pack_spans, unpack_spans
+from grid.services.live.pyramid import MetricSpan, find_gaps, lay_over, merge_samples, pack_spans, unpack_spans
 
 VALUES = st.floats(-1e6, 1e6) | st.just(math.nan)
 
@@ -139,6 +139,73 @@ def test_history_comes_from_the_coarsest_level_with_as_many_points(uow, owner, c
     assert read(4, first_tick=1000).samples == ()
     with pytest.raises(NotFoundError):
         live.read_history(uow, owner_id=add_owner(uow, "bob"), run_id=claim.run_id, points=4)
+
+
+def covered(samples):
+    """Ticks that rows cover, each as often as it is told."""
+    return [tick for row in samples for tick in row.ticks]
+
+
+@pytest.mark.parametrize("points", [1, 3, 8, 20, 100, 1000])
+def test_history_joins_levels_where_the_speed_has_changed_and_tells_every_tick_once(uow, owner, claim, points):
+    fast = tuple(sample(4, place, 100.0 + place) for place in range(6))  # ticks 0 to 95, 16 a row
+    slow = tuple(sample(1, place, float(place)) for place in range(48, 72))  # 96 to 143, 2 a row
+    fast_again = tuple(sample(3, place, 200.0 + place) for place in range(18, 22))  # 144 to 175, 8 a row
+    live.write_looks(uow, [Look(claim, 176, samples=(*fast, *slow, *fast_again))])
+
+    history = live.read_history(uow, owner_id=owner, run_id=claim.run_id, points=points)
+
+    assert covered(history.samples) == list(range(176))
+    assert max(unpack_spans(row.metrics)[0].largest for row in history.samples) == 221.0
+    assert history.level in {row.level for row in history.samples}
+
+
+def test_history_joins_levels_within_a_span(uow, owner, claim):
+    fast, slow = (sample(3, 0), sample(3, 1)), tuple(sample(0, place) for place in range(16, 32))
+    live.write_looks(uow, [Look(claim, 32, samples=(*fast, *slow))])
+
+    def read(**span):
+        found = live.read_history(uow, owner_id=owner, run_id=claim.run_id, points=16, **span)
+        return [(row.ticks.start, row.ticks.stop) for row in found.samples]
+
+    assert read() == [(0, 8), (8, 16), *((tick, tick + 1) for tick in range(16, 32))]
+    assert read(first_tick=10, last_tick=18) == [(8, 16), (16, 17), (17, 18), (18, 19)]
+    assert read(last_tick=9) == [(0, 8), (8, 16)]
+
+
+def test_ticks_of_which_no_row_is_left_stay_a_gap(uow, owner, claim):
+    live.write_looks(uow, [Look(claim, 64, samples=(sample(2, 0), sample(2, 5), sample(0, 30)))])
+
+    history = live.read_history(uow, owner_id=owner, run_id=claim.run_id, points=2)
+
+    assert covered(history.samples) == [*range(4), *range(20, 24), 30]
+
+
+def test_old_ticks_are_told_by_coarse_rows_and_new_ones_by_fine_rows(uow, owner, claim, monkeypatch):
+    monkeypatch.setattr(leases, "KEPT_ROWS", 16)
+    monkeypatch.setattr(leases, "PRUNED_EVERY", 8)
+    for start in range(0, 128, 4):
+        rows = tuple(sample(0, place, float(place)) for place in range(start, start + 4))
+        live.write_looks(uow, [Look(claim, start, samples=rows)])
+
+    history = live.read_history(uow, owner_id=owner, run_id=claim.run_id, points=17)
+
+    assert covered(history.samples) == list(range(128))
+    assert history.samples[-1].level < history.samples[0].level
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 7)), max_size=30))
+def test_gaps_are_what_no_row_covers(places):
+    rows = []
+    for level, place in places:
+        one = Sample(level, place, b"")
+        rows = lay_over([row for row in rows if row.level <= level], [one])
+
+    gaps = find_gaps(rows, range(64))
+
+    told = [tick for row in rows for tick in row.ticks]
+    assert len(told) == len(set(told))
+    assert sorted([*told, *(tick for gap in gaps for tick in gap)]) == list(range(64))
 
 
 def test_a_sample_covers_its_ticks():

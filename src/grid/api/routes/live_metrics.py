@@ -45,7 +45,8 @@ def get_metric_history(
 ) -> MetricHistoryOut | StreamingResponse:
     """Show metrics over a span of ticks: least, largest, mean and last value, so that no peak is lost.
 
-    The answer comes from the coarsest rows that are as many as was asked for, and says how many ticks a row covers.
+    The answer comes from the coarsest rows that are as many as was asked for, joined with finer or coarser ones where
+    the run had another speed; each says which ticks it covers.
     """
     names = choose_metrics(metric or ())
     if last_tick is not None and last_tick < first_tick:

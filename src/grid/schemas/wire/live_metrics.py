@@ -40,13 +40,18 @@ class MetricColumns(BaseModel):
 
 
 class MetricHistoryOut(BaseModel):
-    """A span of a run's metrics by columns, from one level of the pyramid: a row covers 2^level ticks."""
+    """A span of a run's metrics by columns, from a level of the pyramid: a row covers 2^level ticks.
+
+    Where that level has no rows, because the run had another speed there or they are too old, rows of other levels take
+    their place: `first_tick` and `end_tick` say what each covers.
+    """
 
     run: UUID
     level: int
-    ticks_of_a_row: int
+    ticks_of_a_row: int = Field(description="Of the level; a row of another one covers more or fewer")
     tick_s: str = Field(description="Simulated time of a tick [s]")
     first_tick: list[int] = Field(description="The first tick of each row")
+    end_tick: list[int] = Field(description="The tick behind the last of each row")
     time_s: list[float] = Field(description="Simulated time at the end of each row [s]")
     metrics: dict[str, MetricColumns]
 

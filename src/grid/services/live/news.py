@@ -9,6 +9,7 @@ from grid.database.live_events import LiveEventRecord
 from grid.database.live_runs import LiveRunRecord
 from grid.database.live_samples import LevelExtent, Sample
 from grid.database.uow import UnitOfWork
+from grid.services.live.queries import read_joined
 
 EVENTS_AT_ONCE: Final = 100  # of one run
 MOST_SAMPLES: Final = 600  # of what a reader missed: ten minutes at one a second
@@ -36,7 +37,7 @@ class RunNews:
 
 @dataclass(frozen=True)
 class RecentSamples:
-    """Samples behind a tick, of one level: the finest that has few enough.
+    """Samples behind a tick, of the finest level that has few enough, and of others where it has none.
 
     Args:
         samples: In the order of their ticks.
@@ -83,7 +84,7 @@ def read_recent_samples(uow: UnitOfWork, run_id: UUID, *, after: int, limit: int
             return RecentSamples((), has_gap=False)
         extent = _choose(extents, after, limit)
         first = max(after, (extent.last + 1 - limit) << extent.level)
-        rows = tx.live_samples.read(run_id, extent.level, first_tick=first, limit=limit)
+        rows = read_joined(tx, run_id, extents, extent.level, first_tick=first)[-limit:]
     return RecentSamples(tuple(rows), bool(rows) and rows[0].ticks.start > after)
 
 

@@ -9,6 +9,8 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from grid.database.live_samples import Sample
+
 WORDS = 4  # doubles of a metric
 
 
@@ -40,6 +42,30 @@ def merge_samples(first: bytes, second: bytes) -> bytes:
     """
     pairs = zip(unpack_spans(first), unpack_spans(second), strict=True)
     return pack_spans([_merge(earlier, later) for earlier, later in pairs])
+
+
+def find_gaps(rows: Sequence[Sample], span: range) -> list[range]:
+    """Return the ticks of a span that no row covers, as spans.
+
+    Args:
+        rows: In the order of their ticks; none overlaps another.
+        span: Of ticks.
+    """
+    gaps, next_tick = [], span.start
+    for row in rows:
+        if row.ticks.start > next_tick:
+            gaps.append(range(next_tick, min(row.ticks.start, span.stop)))
+        next_tick = max(next_tick, row.ticks.stop)
+    if next_tick < span.stop:
+        gaps.append(range(next_tick, span.stop))
+    return [gap for gap in gaps if gap]
+
+
+def lay_over(rows: Sequence[Sample], coarser: Sequence[Sample]) -> list[Sample]:
+    """Return rows with coarser ones among them, which take the place of those that they cover, in order."""
+    covers = [row.ticks for row in coarser]
+    kept = [row for row in rows if not any(span.start <= row.ticks.start < span.stop for span in covers)]
+    return sorted([*kept, *coarser], key=lambda row: row.ticks.start)
 
 
 def _merge(earlier: MetricSpan, later: MetricSpan) -> MetricSpan:

@@ -13,7 +13,7 @@ from grid.database.job_queries import Count
 from grid.database.live_commands import LiveCommandRecord
 from grid.database.live_events import LiveEventRecord
 from grid.database.live_runs import LiveRunRecord
-from grid.database.live_samples import Sample
+from grid.database.live_samples import LevelExtent, Sample
 from grid.database.uow import Transaction, UnitOfWork
 from grid.database.windows import Window
 from grid.schemas.jobs import JsonObject
@@ -21,11 +21,13 @@ from grid.schemas.live import RunState
 from grid.services import audit
 from grid.services.jobs import Page
 from grid.services.live.commands import RunStateError
+from grid.services.live.pyramid import find_gaps, lay_over
 from grid.services.ports import ArtifactStore
 
 log = get_logger(__name__)
 
 READ_AT_ONCE = 500  # rows of one transaction of an export
+MOST_GAPS = 32  # of a level that are filled from each other one
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,11 @@ class RunRules:
 
 @dataclass(frozen=True)
 class MetricHistory:
-    """Rows of one level of a run's samples, the coarsest that has as many as were asked for."""
+    """Rows of a run's samples, of the coarsest level that has as many as were asked for.
+
+    Where that level has none, because the run was faster or slower there or they are too old, rows of other levels
+    take their place: every row says which ticks it covers.
+    """
 
     level: int
     samples: tuple[Sample, ...]
@@ -198,8 +204,46 @@ def read_history(
             return MetricHistory(0, ())
         enough = [extent for extent in extents if extent.rows >= points]
         chosen = enough[-1] if enough else max(extents, key=lambda extent: (extent.rows, extent.level))
-        rows = tx.live_samples.read(run_id, chosen.level, first_tick=first_tick, last_tick=last_tick)
+        rows = read_joined(tx, run_id, extents, chosen.level, first_tick=first_tick, last_tick=last_tick)
     return MetricHistory(chosen.level, tuple(rows))
+
+
+def read_joined(
+    tx: Transaction,
+    run_id: UUID,
+    extents: Sequence[LevelExtent],
+    level: int,
+    *,
+    first_tick: int = 0,
+    last_tick: int | None = None,
+) -> list[Sample]:
+    """Read rows of a level, and where it has none those of finer levels, then of coarser ones, in order.
+
+    A coarser row takes the place of the finer ones that it covers, so that no tick is told twice.
+
+    Args:
+        tx: Opens nothing of its own.
+        run_id: The run.
+        extents: Of all levels that have rows within the span.
+        level: That is preferred.
+        first_tick, last_tick: Ends of the span, both in it; None: the newest.
+    """
+    begin = max(first_tick, min(extent.first << extent.level for extent in extents))
+    end = max((extent.last + 1) << extent.level for extent in extents)
+    span = range(begin, end if last_tick is None else min(end, last_tick + 1))
+    rows = tx.live_samples.read(run_id, level, first_tick=first_tick, last_tick=last_tick)
+    finer = sorted((extent.level for extent in extents if extent.level < level), reverse=True)
+    coarser = sorted(extent.level for extent in extents if extent.level > level)
+    for other in (*finer, *coarser):
+        gaps = find_gaps(rows, span)[:MOST_GAPS]
+        for gap in gaps:
+            found = tx.live_samples.read(run_id, other, first_tick=gap.start, last_tick=gap.stop - 1)
+            if other < level:  # a finer row may not reach into what is there
+                found = [row for row in found if gap.start <= row.ticks.start and row.ticks.stop <= gap.stop]
+            rows = lay_over(rows, found)
+        if not gaps:
+            break
+    return rows
 
 
 def purge_run(uow: UnitOfWork, store: ArtifactStore, *, actor_id: UUID, owner_id: UUID | None, run_id: UUID) -> None:
