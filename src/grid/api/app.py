@@ -12,7 +12,7 @@ from dishka import Container
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from grid.api import middleware, openapi, problems, routes
+from grid.api import middleware, openapi_document, problems, routes
 from grid.api.live_collector import LiveCollector
 from grid.api.metrics import Metrics
 from grid.api.mode_header import ModeHeader
@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None, container: Container | None = N
     settings = settings or Settings()
     wiring = container or make_container(settings)
     app = FastAPI(
-        title=openapi.TITLE,
+        title=openapi_document.TITLE,
         lifespan=_lifespan,
         openapi_url=None,
         docs_url=None,
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None, container: Container | None = N
     app.state.stream_places = StreamPlaces()
     app.state.watch = health.make_watch(wiring)
     _include_routes(app)
-    openapi.install(app, routes.API_ROUTERS + routes.ROOT_ROUTERS)
+    openapi_document.install(app, routes.API_ROUTERS + routes.ROOT_ROUTERS)
     problems.install(app)
     middleware.install(app, settings, app.state.metrics)
     app.state.metrics.registry.register(LiveCollector(lambda: read_live_figures(wiring.get(UnitOfWork))))

@@ -1,0 +1,121 @@
+import { Button, Menu, useMantineColorScheme } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { session } from "@/api/browser";
+import type { Schemas } from "@/api/client";
+import { pageVersion } from "@/api/operations";
+import { announce } from "@/components/announce";
+import { useNow } from "@/components/now";
+import { Severity } from "@/components/Severity";
+import * as alerts from "@/features/alerts";
+import * as users from "@/features/users";
+import { formatAge, formatCount, plural, zoneName } from "@/lib/format";
+import { healthQuery, meQuery, statsQuery, worstAlertQuery } from "./queries";
+import classes from "./shell.module.css";
+
+const STALE_S = 15; // three answers of the strip missed
+
+/** The strip on every page: is the service well, what waits, what is wrong, how old is what is seen, who am I. */
+export function Strip({ onHelp }: { onHelp: () => void }) {
+  const health = useQuery(healthQuery);
+  const stats = useQuery(statsQuery);
+  return (
+    <header className={classes["strip"]}>
+      <Link to="/" className={classes["brand"]}>Grid</Link>
+      <Health health={health.data} isGone={health.isError} />
+      <span className={classes["figure"]}>
+        {stats.data !== undefined && (
+          <>
+            <span>queue <b>{formatCount(stats.data.queue_depth)}</b></span>
+            <span>running <b>{formatCount(stats.data.running)}</b></span>
+          </>
+        )}
+      </span>
+      <WorstAlert />
+      <span className={classes["space"]} />
+      {health.data !== undefined && health.data.version !== pageVersion && (
+        <Button size="compact-sm" onClick={() => location.reload()}>Grid was updated: reload</Button>
+      )}
+      <DataAge at={Math.min(health.dataUpdatedAt, stats.dataUpdatedAt)} isGone={health.isError} />
+      <span className={classes["zone"]} title="Times are in this zone; UTC is on hover.">{zoneName()}</span>
+      <UserMenu onHelp={onHelp} />
+    </header>
+  );
+}
+
+function Health({ health, isGone }: { health: Schemas["HealthOut"] | undefined; isGone: boolean }) {
+  if (isGone) return <span className={classes["health"]} data-tone="bad">✕ no answer</span>;
+  if (health === undefined) return <span className={classes["health"]} />;
+  const away = health.parts.filter((part) => part.state !== "ready");
+  if (away.length === 0) return <span className={classes["health"]}>ok, all parts ready</span>;
+  const detail = away.map((part) => `${part.name}: ${part.detail}`).join("\n");
+  return (
+    <span className={classes["health"]} data-tone="warn" title={detail}>
+      ◆ {health.status}: {away.map((part) => part.name).join(", ")} away
+    </span>
+  );
+}
+
+function WorstAlert() {
+  const { data } = useQuery(worstAlertQuery);
+  if (data === undefined) return null;
+  const content =
+    data.severity === null ? (
+      <span className={classes["quiet"]}>no alerts</span>
+    ) : (
+      <>
+        <Severity name={data.severity} /> {plural(data.count, "alert")}
+      </>
+    );
+  return alerts.isShown ? <Link to="/alerts" className={classes["alert"]}>{content}</Link> : <span className={classes["alert"]}>{content}</span>;
+}
+
+function DataAge({ at, isGone }: { at: number; isGone: boolean }) {
+  const now = useNow();
+  if (at === 0) return null;
+  const seconds = Math.max(0, (now - at) / 1000);
+  const isStale = seconds > STALE_S;
+  return (
+    <span className={classes["age"]} data-stale={isStale || undefined}>
+      {isStale ? `◌ STALE ${formatAge(seconds).replace(" ago", "")}` : formatAge(seconds)}
+      <span className={classes["quiet"]}>{isGone ? "not connected" : "connected"}</span>
+    </span>
+  );
+}
+
+function UserMenu({ onHelp }: { onHelp: () => void }) {
+  const { data: me } = useQuery(meQuery);
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const logOut = () => {
+    session.logOut().catch((error: unknown) => announce(`Logging out did not work: ${String(error)}`));
+  };
+  return (
+    <Menu position="bottom-end" width={208}>
+      <Menu.Target>
+        <Button variant="subtle" color="gray" className={classes["user"] ?? ""} rightSection="▾">
+          {me?.username ?? "…"}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {users.isShown && <Menu.Item component={Link} to="/me">Account and sessions</Menu.Item>}
+        <Menu.Label>Colours</Menu.Label>
+        {(["auto", "light", "dark"] as const).map((scheme) => (
+          <Menu.Item
+            key={scheme}
+            role="menuitemradio"
+            aria-checked={colorScheme === scheme}
+            rightSection={colorScheme === scheme ? "✓" : null}
+            onClick={() => setColorScheme(scheme)}
+          >
+            {{ auto: "As the system", light: "Light", dark: "Dark" }[scheme]}
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
+        <Menu.Item onClick={onHelp} rightSection={<kbd>?</kbd>}>Keyboard</Menu.Item>
+        <Menu.Item component="a" href="/docs" target="_blank" rel="noopener">REST API</Menu.Item>
+        <Menu.Divider />
+        <Menu.Item onClick={logOut}>Log out</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

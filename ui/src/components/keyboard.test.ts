@@ -1,0 +1,33 @@
+// @vitest-environment happy-dom
+import { describe, expect, it } from "vitest";
+import { findKey, isTyping, type Key } from "./keyboard";
+
+const keys: Key[] = ["n", "g j", "g o", "j"].map((name) => ({ keys: name, does: name, run: () => undefined }));
+const press = (key: string, init: KeyboardEventInit = {}) => new KeyboardEvent("keydown", { key, ...init });
+
+describe("findKey", () => {
+  it("finds a single key", () => expect(findKey(press("n"), keys, 0)?.keys).toBe("n"));
+
+  it("finds the second of two in time, and the single one too late", () => {
+    expect(findKey(press("g"), keys, 1000)).toBeUndefined();
+    expect(findKey(press("j"), keys, 1500)?.keys).toBe("g j");
+    expect(findKey(press("g"), keys, 2000)).toBeUndefined();
+    expect(findKey(press("j"), keys, 4000)?.keys).toBe("j");
+  });
+
+  it("leaves the browser's own keys alone", () => {
+    expect(findKey(press("n", { ctrlKey: true }), keys, 0)).toBeUndefined();
+    expect(findKey(press("n", { metaKey: true }), keys, 0)).toBeUndefined();
+  });
+});
+
+it("takes no key from a field", () => {
+  document.body.append(...["input", "input", "textarea", "button"].map((tag, index) => {
+    const element = document.createElement(tag);
+    element.id = "abcd".charAt(index);
+    if (element.id === "b") element.setAttribute("type", "checkbox");
+    return element;
+  }));
+  const is = (id: string) => isTyping(document.getElementById(id));
+  expect([is("a"), is("b"), is("c"), is("d"), isTyping(null)]).toEqual([true, false, true, false, false]);
+});

@@ -1,0 +1,10 @@
+/** Alert rules and their tester. */
+import { type RawSearch } from "@/lib/search";
+
+/** Whether the feature has its page; until then its route is unknown, and the rail has no entry. */
+export const isShown = false;
+
+/** Search parameters of its routes: read without trust, unknown ones dropped. */
+export function readSearch(_raw: RawSearch) {
+  return {};
+}
