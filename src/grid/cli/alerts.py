@@ -40,13 +40,9 @@ def list_alerts(
 ) -> None:
     """List alerts, newest first: those that fire, unless others are asked for."""
     with connected() as client:
-        from grid.client import alert_calls
-
         wanted = find_run(client, run) if run is not None else None
         states = state or (None if ended else FIRING)
-        found = client.send(
-            alert_calls.list_alerts(state=states, run=wanted, severity=severity, after=after, limit=size)
-        )
+        found = client.alerts.list(state=states, run=wanted, severity=severity, after=after, limit=size)
         show(found.model_dump(mode="json"), as_json=as_json, view=lambda: _list_table(found))
 
 
@@ -54,9 +50,7 @@ def list_alerts(
 def show_alert(alert: AlertId, as_json: JsonFlag = False) -> None:
     """Show an alert with its transitions."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        found = client.send(alert_calls.get_alert(alert))
+        found = client.alerts.show(alert)
         if as_json:
             print_json(found.model_dump(mode="json"))
             return
@@ -69,9 +63,7 @@ def show_alert(alert: AlertId, as_json: JsonFlag = False) -> None:
 def explain(alert: AlertId, as_json: JsonFlag = False) -> None:
     """Say why an alert is as it is: what fired, what covers it, who looks after it."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        found = client.send(alert_calls.get_alert(alert))
+        found = client.alerts.show(alert)
         document = {"id": str(found.id), "explain": found.explain}
         show(document, as_json=as_json, view=lambda: "\n".join(found.explain))
 
@@ -84,9 +76,7 @@ def ack(
 ) -> None:
     """Acknowledge an alert: you look after it, and it is not told again."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        found = client.send(alert_calls.acknowledge_alert(alert, note))
+        found = client.alerts.acknowledge(alert, note)
         show(found.model_dump(mode="json"), as_json=as_json, view=lambda: f"Alert {found.id} is acknowledged.")
 
 
@@ -151,9 +141,7 @@ def list_rules(
 ) -> None:
     """List the rules that you keep, newest first."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        found = client.send(alert_calls.list_rules(after=after, limit=size))
+        found = client.alert_rules.list(after=after, limit=size)
         rows = [
             (one.id, one.name, one.version, one.rule.get("metric"), one.rule.get("raise"), one.rule.get("clear"),
              one.run or "all")
@@ -171,7 +159,6 @@ def apply_rules(file: RulesFile, run: RunOption = None, as_json: JsonFlag = Fals
     """Keep the rules of a file: new ones are added, those of the same name replaced, others stay."""
     with connected() as client:
         from grid.cli.alert_trials import read_file
-        from grid.client import alert_calls
         from grid.core.strict_yaml import read_yaml
         from grid.services.alerts.rule_reading import read_rules
 
@@ -179,13 +166,11 @@ def apply_rules(file: RulesFile, run: RunOption = None, as_json: JsonFlag = Fals
         read_rules(document)  # refused here, by place, before anything is sent
         listed = document["rules"] if isinstance(document, dict) else document
         wanted = find_run(client, run) if run is not None else None
-        known = {one.name: one for one in client.send(alert_calls.list_rules(limit=200)).items if one.run == wanted}
+        known = {one.name: one for one in client.alert_rules.list(limit=200).items if one.run == wanted}
         kept = [
-            client.send(
-                alert_calls.change_rule(known[rule["name"]].id, rule)
-                if rule["name"] in known
-                else alert_calls.add_rule(rule, wanted)
-            )
+            client.alert_rules.change(known[rule["name"]].id, rule)
+            if rule["name"] in known
+            else client.alert_rules.add(rule, wanted)
             for rule in listed
         ]
         show(
@@ -198,9 +183,7 @@ def apply_rules(file: RulesFile, run: RunOption = None, as_json: JsonFlag = Fals
 def remove_rule(rule: RuleId) -> None:
     """Remove a rule; an alert that fires by it ends as unresolved."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        client.send(alert_calls.remove_rule(rule))
+        client.alert_rules.remove(rule)
 
 
 def _read_logs(runs: "Sequence[str]") -> "list[tuple[list[str], int | None]]":

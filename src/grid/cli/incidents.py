@@ -36,9 +36,7 @@ def open_incident(
 ) -> None:
     """Open an incident of a run by hand; the nearest snapshot before is pinned."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        made = client.send(alert_calls.open_incident(find_run(client, run), title, severity, runbook))
+        made = client.incidents.open(find_run(client, run), title, severity=severity, runbook=runbook)
         show(made.model_dump(mode="json"), as_json=as_json, view=lambda: f"Incident {made.id} is open.")
 
 
@@ -52,10 +50,8 @@ def list_incidents(
 ) -> None:
     """List incidents, newest first."""
     with connected() as client:
-        from grid.client import alert_calls
-
         wanted = find_run(client, run) if run is not None else None
-        found = client.send(alert_calls.list_incidents(state=state, run=wanted, after=after, limit=size))
+        found = client.incidents.list(state=state, run=wanted, after=after, limit=size)
         rows = [
             (one.id, one.severity, one.state, one.title, one.opened_at, one.assigned_to, one.run) for one in found.items
         ]
@@ -70,15 +66,14 @@ def list_incidents(
 def show_incident(incident: IncidentId, as_json: JsonFlag = False) -> None:
     """Show an incident: its times, its runbook, its timeline."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        _print(client.send(alert_calls.get_incident(incident)), as_json)
+        _print(client.incidents.show(incident), as_json)
 
 
 @app.command()
 def note(incident: IncidentId, text: Annotated[str, typer.Argument(help="Words.")], as_json: JsonFlag = False) -> None:
     """Add a note. It is never edited: a wrong one is answered by another."""
-    _work(incident, "notes", {"text": text}, as_json)
+    with connected() as client:
+        _tell(client.incidents.note(incident, text), as_json)
 
 
 @app.command()
@@ -88,13 +83,15 @@ def ack(
     as_json: JsonFlag = False,
 ) -> None:
     """Take an incident on; its alerts are acknowledged with it."""
-    _work(incident, "acknowledge", {"note": words}, as_json)
+    with connected() as client:
+        _tell(client.incidents.acknowledge(incident, words), as_json)
 
 
 @app.command()
 def assign(incident: IncidentId, to: Annotated[str, typer.Argument(help="Who.")], as_json: JsonFlag = False) -> None:
     """Say who works on an incident."""
-    _work(incident, "assign", {"to": to}, as_json)
+    with connected() as client:
+        _tell(client.incidents.assign(incident, to), as_json)
 
 
 @app.command()
@@ -104,7 +101,8 @@ def resolve(
     as_json: JsonFlag = False,
 ) -> None:
     """Resolve an incident."""
-    _work(incident, "resolve", {"reason": reason}, as_json)
+    with connected() as client:
+        _tell(client.incidents.resolve(incident, reason), as_json)
 
 
 @app.command()
@@ -116,9 +114,7 @@ def step(
 ) -> None:
     """Take a step of the runbook; exit 8 where a check does not pass."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        taken = client.send(alert_calls.take_step(incident, number, confirm=yes))
+        taken = client.incidents.take_step(incident, number, confirm=yes)
         word = "done" if taken.is_done else "NOT passed"
         show(taken.model_dump(mode="json"), as_json=as_json, view=lambda: f"Step {number}: {word}.")
         if not taken.is_done:
@@ -129,9 +125,7 @@ def step(
 def verify(incident: IncidentId, as_json: JsonFlag = False) -> None:
     """Find entries of the timeline that were changed, removed or inserted; exit 8 where there are any."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        report = client.send(alert_calls.verify_incident(incident))
+        report = client.incidents.verify(incident)
         words = [f"{report.entries} entries, {'intact' if report.is_intact else 'NOT intact'}; head {report.head}"]
         show(report.model_dump(mode="json"), as_json=as_json, view=lambda: "\n".join([*words, *report.faults]))
         if not report.is_intact:
@@ -170,9 +164,7 @@ def export(
 ) -> None:
     """Write an incident as Markdown, or as JSON with everything that its hashes cover."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        text = client.send(alert_calls.export_incident(incident, kind))
+        text = client.incidents.export(incident, kind)
         if out is None:
             typer.echo(text, nl=False)
         else:
@@ -209,13 +201,11 @@ def compare(expected: "Sequence[TransitionOut]", seen: "Mapping[Any, Any]") -> t
 
 def _find_transitions(client: "GridClient", incident: UUID) -> tuple["IncidentOut", "list[TransitionOut]"]:
     """Return an incident and the transitions of its first alert that the engine has decided."""
-    from grid.client import alert_calls
-
-    found = client.send(alert_calls.get_incident(incident))
+    found = client.incidents.show(incident)
     alert = _alert_of(found)
     if not alert:
         fail("the incident was opened by hand: there is no alert to see again", ExitCode.CONFLICT)
-    shown = client.send(alert_calls.get_alert(alert["id"]))
+    shown = client.alerts.show(alert["id"])
     expected = [one for one in shown.transitions if one.actor == "engine"]
     if not expected:
         fail("its rule is in wall time, which no replay repeats", ExitCode.CONFLICT)
@@ -228,12 +218,8 @@ def _alert_of(found: "IncidentOut") -> dict[str, Any]:
     return alert if isinstance(alert, dict) else {}
 
 
-def _work(incident: UUID, verb: str, body: dict[str, Any], as_json: bool) -> None:
-    with connected() as client:
-        from grid.client import alert_calls
-
-        done = client.send(alert_calls.work_incident(incident, verb, body))
-        show(done.model_dump(mode="json"), as_json=as_json, view=lambda: f"Incident {done.id} is {done.state}.")
+def _tell(done: "IncidentOut", as_json: bool) -> None:
+    show(done.model_dump(mode="json"), as_json=as_json, view=lambda: f"Incident {done.id} is {done.state}.")
 
 
 def _print(found: "IncidentOut", as_json: bool) -> None:

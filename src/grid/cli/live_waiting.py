@@ -98,7 +98,5 @@ def describe(run: "LiveRunOut") -> str:
 
 
 def _has_fired(client: "GridClient", run: UUID, rule: str) -> bool:
-    from grid.client import alert_calls
-
-    found = client.send(alert_calls.list_alerts(run=run, limit=MOST_ALERTS)).items
+    found = client.alerts.list(run=run, limit=MOST_ALERTS).items
     return any(one.rule == rule for one in found)  # one that is pending is none yet

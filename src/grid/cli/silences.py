@@ -32,11 +32,9 @@ def add(
 ) -> None:
     """Silence the alerts that match. They are raised and listed as ever, and not told."""
     with connected() as client:
-        from grid.client import alert_calls
-
         until = (datetime.now(UTC) + timedelta(hours=min(hours, LONGEST_H - 0.01))).isoformat()
         matchers = [read_matcher(text) for text in match]
-        made = client.send(alert_calls.add_silence(matchers, reason, until, read_below(until_below)))
+        made = client.silences.add(matchers, reason, until, below=read_below(until_below))
         show(made.model_dump(mode="json"), as_json=as_json, view=lambda: f"Silence {made.id} until {made.until}.")
 
 
@@ -49,9 +47,7 @@ def list_silences(
 ) -> None:
     """List silences, newest first."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        found = client.send(alert_calls.list_silences(living=not ended, after=after, limit=size))
+        found = client.silences.list(living=not ended, after=after, limit=size)
         rows = [(one.id, _describe(one), one.reason, one.until, len(one.hidden), one.end_reason) for one in found.items]
         columns = ("id", "matches", "reason", "until", "hidden", "ended by")
         show(
@@ -64,9 +60,7 @@ def list_silences(
 def show_silence(silence: SilenceId, as_json: JsonFlag = False) -> None:
     """Show a silence, and the alerts that it hid."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        found = client.send(alert_calls.get_silence(silence))
+        found = client.silences.show(silence)
         rows: list[tuple[str, Any]] = [
             ("id", found.id), ("matches", _describe(found)), ("reason", found.reason), ("until", found.until),
             ("until below", found.until_below), ("ended", found.ended_at), ("ended by", found.end_reason),
@@ -79,9 +73,7 @@ def show_silence(silence: SilenceId, as_json: JsonFlag = False) -> None:
 def end(silence: SilenceId, as_json: JsonFlag = False) -> None:
     """End a silence; what it hid is told at once."""
     with connected() as client:
-        from grid.client import alert_calls
-
-        found = client.send(alert_calls.end_silence(silence))
+        found = client.silences.end(silence)
         show(found.model_dump(mode="json"), as_json=as_json, view=lambda: f"Silence {found.id} has ended.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from grid.client.calls import API, Call, Id, model
+from grid.schemas.wire import SubmissionOut
 from grid.schemas.wire.alerts import (
     AlertOut,
     AlertPage,
@@ -118,6 +119,12 @@ def work_incident(incident: Id, verb: str, body: Json) -> Call[IncidentOut]:
 def take_step(incident: Id, number: int, *, confirm: bool = False) -> Call[StepTakenOut]:
     """Take a step of the runbook."""
     return Call("POST", f"{INCIDENTS}/{incident}/steps/{number}", model(StepTakenOut), body={"confirm": confirm})
+
+
+def replay_incident(incident: Id, *, key: str | None = None) -> Call[SubmissionOut]:
+    """Submit a job that carries out the run of an incident again."""
+    headers = {"Idempotency-Key": key} if key else {}
+    return Call("POST", f"{INCIDENTS}/{incident}/replay", model(SubmissionOut), headers=headers)
 
 
 def verify_incident(incident: Id) -> Call[VerificationOut]:

@@ -1,42 +1,35 @@
 """The typed clients: `GridClient` waits, `AsyncGridClient` awaits; both send the calls of `grid.client.calls`."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID, uuid4
 
-import httpx
-
 from grid.client import calls
-from grid.client.async_engine import AsyncEngine
-from grid.client.calls import API, Call, Id, JobFilters, Submission, require_success
+from grid.client.alerts import AlertRules, Alerts, Incidents, Modes, Silences
+from grid.client.async_client import AsyncGridClient
+from grid.client.calls import API, Id, JobFilters, Submission, require_success
 from grid.client.credentials import LocalCredential
 from grid.client.engine import Engine
-from grid.client.errors import JobUnsuccessfulError, ServerUnreachableError, SweepUnsuccessfulError
 from grid.client.events import Event, EventReader
-from grid.client.fields import AsyncFields, Fields
+from grid.client.fields import Fields
 from grid.client.folder import read_address
-from grid.client.replays import AsyncReplays, Replays
-from grid.client.sender import LONG, TIMEOUT, UNAUTHORIZED, Sender, TokenSource, name_cause, no_token
+from grid.client.outcomes import require_successful_job, require_successful_sweep
+from grid.client.replays import Replays
+from grid.client.sender import LONG, POINTS, STREAM, Sender
 from grid.core.settings import Settings
-from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import JobOut, SubmissionOut, SweepOut, SweepRow
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]  # it ships no types
 
-    from grid.client.frames import Frame
 
-T = TypeVar("T")
+__all__ = ["AsyncGridClient", "GridClient", "address_of", "find_address"]
 
 PART = 200  # rows of one answer where a whole list is read: the most that the service gives at once
-POINTS = 1000  # points of a sweep in one answer, likewise
-STREAM = httpx.Timeout(45.0, connect=3.0)  # [s] three pings late is dead
 
 
 def address_of(settings: Settings) -> str:
@@ -88,6 +81,31 @@ class GridClient(Sender):
         """Verbs for the fields of finished jobs."""
         return Fields(self)
 
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Verbs of alerts."""
+        return Alerts(self)
+
+    @cached_property
+    def alert_rules(self) -> AlertRules:
+        """Verbs of the alert rules that are kept."""
+        return AlertRules(self)
+
+    @cached_property
+    def silences(self) -> Silences:
+        """Verbs of silences."""
+        return Silences(self)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """Verbs of incidents."""
+        return Incidents(self)
+
+    @cached_property
+    def modes(self) -> Modes:
+        """Verbs of degraded modes."""
+        return Modes(self)
+
     # The verbs that are more than one call; every other is `client.send(calls.VERB(...))`, with a short form below.
 
     def submit(self, **submission: Unpack[Submission]) -> SubmissionOut:
@@ -131,7 +149,7 @@ class GridClient(Sender):
             if on_change is not None:
                 on_change(job)
             if JobStatus(job.status).is_terminal:
-                return _require_successful(job) if require_successful else job
+                return require_successful_job(job) if require_successful else job
             if timeout_s is not None and time.monotonic() - started > timeout_s:
                 raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s:g} s")
             time.sleep(pause)
@@ -169,7 +187,7 @@ class GridClient(Sender):
             if on_change is not None:
                 on_change(sweep)
             if sweep.is_finished:
-                return _require_all(sweep) if require_successful else sweep
+                return require_successful_sweep(sweep) if require_successful else sweep
             if timeout_s is not None and time.monotonic() - started > timeout_s:
                 raise TimeoutError(f"sweep {sweep_id} is {sweep.progress:.0%} done after {timeout_s:g} s")
             time.sleep(pause)
@@ -258,169 +276,3 @@ class GridClient(Sender):
                             yield event
             if not reader.is_over:
                 time.sleep(reader.retry_s)
-
-
-class AsyncGridClient:
-    """The same as `GridClient`, to await. Use it in an `async with` block, or `await aclose()`."""
-
-    def __init__(
-        self, address: str, token: TokenSource | None = None, *, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        self.address = address.rstrip("/")
-        self._token = token or no_token
-        self._http = httpx.AsyncClient(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
-
-    @cached_property
-    def engine(self) -> AsyncEngine:
-        """Verbs of live runs."""
-        return AsyncEngine(self)
-
-    @cached_property
-    def replays(self) -> AsyncReplays:
-        """Verbs for replays and branches of live runs."""
-        return AsyncReplays(self)
-
-    @cached_property
-    def fields(self) -> AsyncFields:
-        """Verbs for the fields of finished jobs."""
-        return AsyncFields(self)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    async def send(self, call: Call[T], *, timeout: httpx.Timeout = TIMEOUT) -> T:
-        """Send a call of `grid.client.calls` and return its answer."""
-        options = call.request_options()
-        for renew in (False, True):
-            headers = {**options["headers"], **({} if call.is_open else await self._authorization(renew=renew))}
-            try:
-                response = await self._http.request(
-                    call.method, call.path, timeout=timeout, **{**options, "headers": headers}
-                )
-            except httpx.TransportError as error:
-                raise ServerUnreachableError(self.address, name_cause(error)) from error
-            if response.status_code != UNAUTHORIZED or call.is_open:
-                break
-        return call.read(require_success(response))
-
-    async def _authorization(self, *, renew: bool = False) -> dict[str, str]:
-        token = await asyncio.to_thread(self._token, renew=renew)
-        return {"Authorization": f"Bearer {token}"} if token else {}
-
-    async def submit(self, **submission: Unpack[Submission]) -> SubmissionOut:
-        """Submit a job or a sweep (fields of `calls.submit`)."""
-        submission.setdefault("idempotency_key", str(uuid4()))
-        return await self.send(calls.submit(**submission), timeout=LONG)
-
-    async def get_job(self, job_id: Id) -> JobOut:
-        """Show one job."""
-        return await self.send(calls.get_job(job_id))
-
-    async def wait(self, job_id: Id, *, require_successful: bool = True) -> JobOut:
-        """Wait until a job has ended; bound it with `asyncio.timeout`.
-
-        Raises:
-            JobUnsuccessfulError: It ended otherwise than with `success`, and `require_successful` is set.
-        """
-        pause = 0.02
-        while True:
-            job = await self.get_job(job_id)
-            if JobStatus(job.status).is_terminal:
-                return _require_successful(job) if require_successful else job
-            await asyncio.sleep(pause)
-            pause = min(1.0, pause * 1.5)
-
-    async def wait_sweep(self, sweep_id: Id, *, require_successful: bool = True) -> SweepOut:
-        """Wait until every point of a sweep has ended; bound it with `asyncio.timeout`.
-
-        Raises:
-            SweepUnsuccessfulError: A point ended otherwise than with `success`, and `require_successful` is set.
-        """
-        pause = 0.05
-        while True:
-            sweep = await self.send(calls.get_sweep(sweep_id))
-            if sweep.is_finished:
-                return _require_all(sweep) if require_successful else sweep
-            await asyncio.sleep(pause)
-            pause = min(1.0, pause * 1.5)
-
-    async def iterate_points(self, sweep_id: Id, *, status: Sequence[str] | None = None) -> AsyncIterator[SweepRow]:
-        """Yield the points of a sweep in their order; only those in `status`."""
-        after: int | None = None
-        while True:
-            found = await self.send(calls.sweep_table(sweep_id, after=after, limit=POINTS, status=status))
-            for row in found.rows:
-                yield row
-            if (after := found.next) is None:
-                return
-
-    async def stream_logs(self, job_id: Id, *, last_event_id: str | None = None) -> AsyncIterator[Event]:
-        """Yield the events of a job's log as they come, until the job has ended; resumes by itself."""
-        async for event in self._stream(f"{API}/jobs/{job_id}/logs/stream", last_event_id):
-            yield event
-
-    async def follow_run(self, run: Id, *, after: int = 0) -> AsyncIterator[Event]:
-        """Yield the events of a live run; see `GridClient.follow_run`."""
-        async for event in self._stream(f"{API}/engine/runs/{run}/events/stream", str(after)):
-            yield event
-
-    async def follow_metrics(self, run: Id, *, hz: float = 2.0, after: int | None = None) -> AsyncIterator[Event]:
-        """Yield samples of a live run; see `GridClient.follow_metrics`."""
-        last = None if after is None else str(after)
-        async for event in self._stream(f"{API}/engine/runs/{run}/metrics/stream?hz={hz:g}", last):
-            yield event
-
-    async def frames(
-        self, run: Id, request: FrameRequest | None = None, *, max_hz: float = 30.0
-    ) -> AsyncIterator["Frame"]:
-        """Yield frames of a live run as they come, decoded, until it has ended; see `grid.client.live_frames`.
-
-        Args:
-            run: The run.
-            request: Which frames; default: the temperature, full resolution, zstd.
-            max_hz: At most so many a second; a reader that takes longer for each gets fewer, never older ones.
-        """
-        from grid.client.live_frames import issue_ticket, stream_frames
-
-        wanted = request or FrameRequest(codec="zstd")
-        async for frame in stream_frames(self.address, lambda: self.send(issue_ticket()), run, wanted, max_hz=max_hz):
-            yield frame
-
-    async def _stream(self, path: str, last_event_id: str | None) -> AsyncIterator[Event]:
-        reader = EventReader(last_event_id)
-        while not reader.is_over:
-            headers = {**await self._authorization(), **reader.headers()}
-            try:
-                async with self._http.stream("GET", path, headers=headers, timeout=STREAM) as response:
-                    if not response.is_success:
-                        await response.aread()
-                        require_success(response)
-                    async for line in response.aiter_lines():
-                        event = reader.feed(line)
-                        if event is not None:
-                            yield event
-            except httpx.TransportError as error:
-                raise ServerUnreachableError(self.address, name_cause(error)) from error
-            if not reader.is_over:
-                await asyncio.sleep(reader.retry_s)
-
-
-def _require_successful(job: JobOut) -> JobOut:
-    if job.status != JobStatus.SUCCESS:
-        raise JobUnsuccessfulError(str(job.id), str(job.status), job.message or "")
-    return job
-
-
-def _require_all(sweep: SweepOut) -> SweepOut:
-    if sweep.by_status.get(JobStatus.SUCCESS, 0) != sweep.points:
-        raise SweepUnsuccessfulError(str(sweep.id), {str(status): n for status, n in sweep.by_status.items()})
-    return sweep

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 UNAUTHORIZED = 401  # HTTP status: the token is not, or no longer, taken
 TIMEOUT = httpx.Timeout(30.0, connect=3.0)  # [s] of a call that only reads or writes the database
+STREAM = httpx.Timeout(45.0, connect=3.0)  # [s] three pings late is dead
+POINTS = 1000  # points of a sweep in one answer where all are read: the most that the service gives at once
 LONG = httpx.Timeout(120.0, connect=3.0)  # [s] results are made when they are asked for
 
 
