@@ -1,7 +1,7 @@
 """Verbs for replays and branches of live runs: `client.replays.replay(run)`, `client.replays.branch(run, at_tick=90)`.
 
-`AsyncReplays` is the same, to await. A replay goes under a key of its own, so that one that is sent again after a lost
-answer is one job.
+`AsyncReplays` is the same, to await. A replay, or a branch, goes under a key of its own, so that one that is sent again
+after a lost answer acts once.
 """
 
 from collections.abc import Mapping
@@ -40,10 +40,10 @@ def freeze_run(run: Id, from_s: float, to_s: float | None = None, *, key: str | 
     return Call("POST", f"{RUNS}/{run}/freeze", model(SubmissionOut), body=body, headers=_key(key))
 
 
-def branch_run(run: Id, **fields: Unpack[BranchFields]) -> Call[LiveRunOut]:
+def branch_run(run: Id, *, key: str | None = None, **fields: Unpack[BranchFields]) -> Call[LiveRunOut]:
     """Start a live run that begins where another one was."""
     body = {name: value for name, value in fields.items() if value is not None}
-    return Call("POST", f"{RUNS}/{run}/branches", model(LiveRunOut), body=body)
+    return Call("POST", f"{RUNS}/{run}/branches", model(LiveRunOut), body=body, headers=_key(key))
 
 
 class Replays:
@@ -66,7 +66,7 @@ class Replays:
 
     def branch(self, run: Id, **fields: Unpack[BranchFields]) -> LiveRunOut:
         """Start a live run that begins where another one was."""
-        return self._sender.send(branch_run(run, **fields), timeout=LONG)
+        return self._sender.send_surely(branch_run(run, key=new_key(), **fields), timeout=LONG)
 
 
 class AsyncReplays:
@@ -89,7 +89,7 @@ class AsyncReplays:
 
     async def branch(self, run: Id, **fields: Unpack[BranchFields]) -> LiveRunOut:
         """Start a live run that begins where another one was."""
-        return await self._sender.send(branch_run(run, **fields), timeout=LONG)
+        return await self._sender.send(branch_run(run, key=new_key(), **fields), timeout=LONG)
 
 
 def _key(key: str | None) -> Mapping[str, Any]:

@@ -83,6 +83,20 @@ def test_a_branch_is_a_run_of_its_own_and_the_fifth_is_refused(alice, run_id):
     assert "4 branches of 4" in fifth.json()["detail"]
 
 
+def test_the_same_request_under_one_key_makes_one_branch(alice, bob, run_id):
+    path, body, headers = f"{RUNS}/{run_id}/branches", {"at_tick": 5, "paused": True}, {"Idempotency-Key": "twice"}
+    first, again = (alice.post(path, json=body, headers=headers) for _ in range(2))
+    assert first.status_code == again.status_code == 202, again.text
+    assert first.json()["id"] == again.json()["id"]
+    other = alice.post(path, json={**body, "at_tick": 6}, headers=headers)
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    wrong = alice.post(path, json=body, headers={"Idempotency-Key": "a b"})
+    assert (wrong.status_code, "Idempotency-Key" in wrong.text) == (422, True)
+    assert bob.post(path, json=body, headers=headers).status_code == 404
+    listed = [run for run in alice.get(RUNS).json()["items"] if run["parent_id"] == run_id]
+    assert len(listed) == 1
+
+
 def test_a_branch_that_cannot_be_is_refused(alice, run_id):
     for body, status in (
         ({"at_tick": 10**6}, 422), ({"at_tick": -1}, 422), ({"at_tick": 1.5}, 422), ({"speed": 1000.0}, 422),

@@ -54,8 +54,9 @@ def freeze_run(
 
 @router.post("/{run_id}/branches", status_code=ACCEPTED, responses=_SUBMISSION)
 def branch_run(
-    run_id: UUID, body: BranchIn, user: CurrentUser, owner_id: Owner, service: FromDishka[LiveBranchService]
-) -> LiveRunOut:
+    run_id: UUID, body: BranchIn, user: CurrentUser, owner_id: Owner, service: FromDishka[LiveBranchService],
+    idempotency_key: Key = None,
+) -> LiveRunOut:  # fmt: skip
     """Start a run that begins where another one was, at a boundary that it has passed; the other is not touched."""
     request = BranchRequest(
         at_tick=body.at_tick,
@@ -66,7 +67,10 @@ def branch_run(
         is_paused=body.paused,
         name=body.name,
     )
-    return present_run(service.branch(request, actor_id=user.id, owner_id=owner_id, run_id=run_id))
+    key = _name(idempotency_key, f"branch {run_id} {body.model_dump_json()}")
+    return present_run(
+        service.branch(request, actor_id=user.id, owner_id=owner_id, run_id=run_id, idempotency=key)
+    )  # fmt: skip
 
 
 def _name(key: str | None, request: str) -> IdempotencyKey | None:

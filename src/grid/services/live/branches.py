@@ -16,6 +16,7 @@ from uuid import UUID
 from grid.core.errors import FieldError, NotFoundError
 from grid.core.ids import new_id
 from grid.core.logging import get_logger
+from grid.database.idempotency import StoredAnswer
 from grid.database.live_events import NewLiveEvent
 from grid.database.live_runs import LiveRunRecord, LiveSpec, NewLiveRun
 from grid.database.live_snapshots import NewSnapshot, SnapshotRecord
@@ -29,9 +30,11 @@ from grid.services.live.log_export import READ_AT_ONCE, find_end
 from grid.services.live.rule_transitions import ALERT_EVENT, record_alert_events
 from grid.services.live.submission import MOST_NAME, RETRY_AFTER_S, require_speed
 from grid.services.ports import ArtifactStore, Doorbell
+from grid.services.submission_store import ACCEPTED, IdempotencyKey, KeyInFlightError, KeyReusedError
 
 log = get_logger(__name__)
 
+ROUTE: Final = "POST /api/v1/engine/runs/branches"  # under which keys are kept
 COPIED_EPOCH: Final = 1  # of the row of a copied snapshot: no owner of the branch has written it
 _OPEN: Final = tuple(state for state in RunState if state not in RUN_TERMINAL)
 
@@ -84,7 +87,8 @@ class LiveBranchService:
     limits: LiveLimits = field(default_factory=LiveLimits)
 
     def branch(
-        self, request: BranchRequest, *, actor_id: UUID, owner_id: UUID | None, run_id: UUID
+        self, request: BranchRequest, *, actor_id: UUID, owner_id: UUID | None, run_id: UUID,
+        idempotency: IdempotencyKey | None = None,
     ) -> LiveRunRecord:  # fmt: skip
         """Store a branch of a run; it can be claimed once this returns, and belongs to the owner of its parent.
 
@@ -93,8 +97,11 @@ class LiveBranchService:
             actor_id: Who asks.
             owner_id: Whose run it is; None: anybody's, for an administrator who asked for all.
             run_id: The parent.
+            idempotency: Of the request; the same one is answered with the branch that it made, as that is now.
 
         Raises:
+            KeyReusedError: The key came with another request.
+            KeyInFlightError: A request with the key is being answered.
             NotFoundError: There is no such run, or no such snapshot, for this owner.
             FieldError: The boundary is not one of the run, or a field is outside its limits.
             RunStateError: The run has not ticked yet.
@@ -105,6 +112,8 @@ class LiveBranchService:
             raise FieldError("name", f"must be at most {MOST_NAME} characters")
         if request.at_tick is not None and request.snapshot_id is not None:
             raise FieldError("at_tick", "must be given, or a snapshot, and not both")
+        if idempotency is not None and (known := self._find_known(actor_id, idempotency)) is not None:
+            return known
         parent = self._find_parent(request, owner_id, run_id)
         speed = request.speed if request.has_speed else parent.run.speed
         require_speed(speed)
@@ -114,11 +123,26 @@ class LiveBranchService:
         try:
             with self.uow.begin() as tx:
                 run = self._store(tx, new, parent, snapshot, request, actor_id)
+                if idempotency is not None:
+                    _remember(tx, actor_id, idempotency, run)
         except BaseException:
             if snapshot is not None:
                 self.store.delete(snapshot.key)
             raise
         self.doorbell.ring("live", run.id)
+        return run
+
+    def _find_known(self, actor_id: UUID, idempotency: IdempotencyKey) -> LiveRunRecord | None:
+        """The branch that the same request has made before."""
+        with self.uow.read() as tx:
+            stored = tx.idempotency.find(actor_id, ROUTE, idempotency.key)
+            if stored is None:
+                return None
+            if stored.fingerprint != idempotency.fingerprint:
+                raise KeyReusedError
+            run = tx.live_runs.find(UUID(stored.answer["run"]))
+        if run is None:
+            raise NotFoundError("live run")  # it was removed since
         return run
 
     def _find_parent(self, request: BranchRequest, owner_id: UUID | None, run_id: UUID) -> _Parent:
@@ -203,6 +227,13 @@ class LiveBranchService:
         waiting = tx.live_runs.count(states=(RunState.QUEUED,))
         if waiting >= self.limits.waiting_runs:
             raise TooManyRunsError(f"{waiting} live runs wait for a worker already", RETRY_AFTER_S)
+
+
+def _remember(tx: Transaction, actor_id: UUID, idempotency: IdempotencyKey, run: LiveRunRecord) -> None:
+    """Keep what is answered to a request."""
+    stored = StoredAnswer(idempotency.fingerprint, ACCEPTED, {"run": str(run.id)})
+    if not tx.idempotency.add(actor_id, ROUTE, idempotency.key, stored):
+        raise KeyInFlightError
 
 
 def _record_alerts(tx: Transaction, run: LiveRunRecord) -> None:
