@@ -1,5 +1,6 @@
 """`grid jobs`: submit, list, show, logs, watch, cancel, result, fields, attempts, diff, stats."""
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -300,10 +301,19 @@ def _job_table(job: "JobOut") -> Any:
         ("attempts", job.attempts),
     ]
     rows += [(f"metadata.{key}", label_text(value)) for key, value in job.metadata.items()]
-    rows += [(f"params.{name}", value) for name, value in (job.params or {}).items()]
+    rows += [(f"params.{name}", _describe_param(name, value)) for name, value in (job.params or {}).items()]
     rows += [(f"metrics.{name}", value) for name, value in (job.metrics or {}).items()]
     rows += [(f"audit {audit.name}", audit.verdict) for audit in job.audits or []]
     return table("what", "value", rows=[row for row in rows if row[1] is not None])
+
+
+def _describe_param(name: str, value: object) -> object:
+    """Return a parameter as a table shows it: of the log of a run its size, and where it is as a file."""
+    if name != "log" or not isinstance(value, dict) or "header" not in value:
+        return value
+    size, run = len(json.dumps(value)), value["header"].get("run")
+    of_run = f"; as a file: /api/v1/engine/runs/{run}/commands?format=ndjson" if run else ""
+    return f"{len(value.get('commands', ()))} commands, {size:,} bytes{of_run}"
 
 
 def _flatten(document: Any, prefix: str = "") -> list[tuple[str, object]]:

@@ -137,6 +137,23 @@ def test_the_client_replays_freezes_and_branches(alice, replays, run_id):
     assert (str(made.parent_id), made.parent_tick, made.wanted, made.name) == (run_id, 7, "pause", "other")
 
 
+def test_a_replay_is_shown_without_its_log(alice, run_id, monkeypatch):
+    token = alice.headers["Authorization"].removeprefix("Bearer ")
+    monkeypatch.setattr(
+        GridClient, "from_settings", lambda *_: GridClient(ADDRESS, lambda **_: token, transport=AppTransport(alice))
+    )
+    job = alice.post(f"{RUNS}/{run_id}/replays").json()["jobs"][0]
+
+    shown = CliRunner().invoke(commands, ["jobs", "show", job])
+
+    assert shown.exit_code == 0, shown.output
+    flat = "".join(shown.stdout.split())
+    assert "commands," in flat
+    assert f"/api/v1/engine/runs/{run_id}/commands?format=ndjson" in flat
+    assert "position_m" not in flat
+    assert len(shown.stdout) < 4_000
+
+
 def test_the_command_line_branches_at_the_boundary_at_or_before_a_time(alice, run_id, monkeypatch):
     token = alice.headers["Authorization"].removeprefix("Bearer ")
 
