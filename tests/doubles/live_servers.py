@@ -63,6 +63,7 @@ class LiveServer:
         self.is_away = False
         self.grid: dict | None = None  # of a picture as JSON
         self.newest: dict | None = None  # the stored metrics
+        self.last_frame: bytes | None = None  # of a run that has ended
         self.refusal: tuple[int, dict] | None = None
         self.requests: list[tuple[str, str, dict | None]] = []
         self.messages: list[dict] = []
@@ -151,6 +152,8 @@ class LiveServer:
         }.get((method, path))  # fmt: skip
         if path == f"{run}/field" and self.grid is not None:
             return httpx.Response(200, json=self.grid)
+        if path == f"{run}/frames" and self.last_frame is not None:
+            return httpx.Response(200, content=self.last_frame)
         if path == f"{run}/metrics" and self.newest is not None:
             return httpx.Response(200, json=self.newest)
         if path == "/streams/tickets":

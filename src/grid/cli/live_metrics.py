@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grid.cli.connection import connected
-from grid.cli.live_runs import Run, find_run
+from grid.cli.live_runs import WatchedRun, find_watched
 from grid.cli.output import JsonFlag, console, format_cell, show, table
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def metrics(
-    run: Run = None,
+    run: WatchedRun = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="A line each second until the run ends; with --json a document a line.")
     ] = False,
@@ -47,7 +47,7 @@ def metrics(
 ) -> None:
     """Show the newest metrics of a live run with its model and the age of the data, or their history."""
     with connected() as client:
-        found = find_run(client, run)
+        found = find_watched(client, run)
         if csv:
             sys.stdout.write(client.engine.history_csv(found, metrics=history or [], points=points))
         elif history:
@@ -103,6 +103,8 @@ def _metrics_table(newest: "MetricsOut", temperature_unit: str | None) -> Any:
         ("model", newest.model, f"policy {newest.policy}"),
         ("age of the data", newest.age_s, "s"),
     ]
+    if newest.status in ENDED:
+        rows[-1] = ("data", "the last: the run has ended", "")
     known = [(name, value) for name, value in newest.metrics.items() if value is not None and name != "is_lumped"]
     rows += [(name, value, units.get(name, "")) for name, value in known]
     return table("what", "value", "unit", rows=rows)

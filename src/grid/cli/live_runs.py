@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from grid.cli.exit_codes import ExitCode
-from grid.cli.output import fail, format_cell, show
+from grid.cli.output import errors, fail, format_cell, show
 
 if TYPE_CHECKING:
     from grid.client.client import GridClient
@@ -17,6 +17,12 @@ LIVING = ("queued", "starting", "running", "paused", "parked", "interrupted", "r
 
 Run = Annotated[
     str | None, typer.Argument(metavar="RUN", help="Its id, the beginning of it, or its name; default: the only one.")
+]
+WatchedRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN", help="Its id, the beginning of it, or its name; default: the newest that lives, else that ended."
+    ),
 ]
 WaitFlag = Annotated[
     bool, typer.Option("--wait", "-w", help="Wait until it has taken effect; exit 5 if it is refused.")
@@ -41,6 +47,28 @@ def find_run(client: "GridClient", text: str | None) -> UUID:
     if len(runs) != 1:
         _refuse(runs, text)
     return runs[0].id
+
+
+def find_watched(client: "GridClient", text: str | None) -> UUID:
+    """Return the run that somebody wants to look at; without a text the newest that lives, else the newest that ended.
+
+    Where that leaves out others, or the run has ended, stderr says which run it is.
+
+    Ends with exit status 4 where there is none, and 2 where a text fits several.
+    """
+    if text is not None:
+        return find_run(client, text)
+    living = client.engine.list(status=LIVING, limit=MOST_RUNS).items
+    runs = living or client.engine.list(limit=1).items  # the newest first
+    if not runs:
+        _refuse(runs, None)
+    run = runs[0]
+    name = f"{run.id}{f' ({run.name})' if run.name else ''}"
+    if not living:
+        errors().print(f"No live run is under way; run {name} is the newest that has ended.", soft_wrap=True)
+    elif len(living) > 1:
+        errors().print(f"Run {name} is the newest of {len(living)} that live; name another to see it.", soft_wrap=True)
+    return run.id
 
 
 def settle(client: "GridClient", run: UUID, answers: "list[AcceptedOut]", *, wait: bool, as_json: bool) -> None:

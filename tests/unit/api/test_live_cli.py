@@ -282,6 +282,21 @@ def sampled(uow, run_id):
     return claim
 
 
+def test_metrics_and_monitor_mean_the_newest_run_that_lives_else_that_has_ended_and_say_so(grid, uow, sampled):
+    second = grid("engine", "start", "burst", "--cells", "16x16", "--name", "other", "--json")["id"]
+    said = grid("metrics").replace("\n", " ")
+    assert f"Run {second} (other) is the newest of 2 that live" in said
+    grid("engine", "stop", "plate")
+    live.conclude_run(uow, sampled, {"files": []}, tick=4)
+    assert "newest" not in grid("metrics")
+    grid("engine", "stop", "other")
+    ended = grid("metrics").replace("\n", " ")
+    assert f"No live run is under way; run {second} (other) is the newest that has ended." in ended
+    assert "the last: the run has ended" in ended
+    assert grid("metrics", "plate", "--json")["metrics"]["highest"] == 2.5
+    grid("engine", "show", code=4)  # what steers a run never means one that has ended
+
+
 @pytest.mark.usefixtures("sampled")
 def test_metrics_are_shown_once_and_over_all_ticks(grid):
     shown = grid("metrics", "--json")

@@ -28,6 +28,7 @@ class FrameSub:
         max_hz: At most so many a second.
         wake: Called when there may be something to send.
         clock: Monotonic time [s].
+        socket: By which it is sent: several subscriptions of one are one viewer.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class FrameSub:
         max_hz: float,
         wake: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        socket: object = None,
     ) -> None:
         self.id, self.is_over, self.request, self.run_id = sub_id, False, request, topic.run_id
         self.credit = ViewerCredit(request.level, max_hz, clock())
@@ -48,7 +51,10 @@ class FrameSub:
         self._same_due = 0.0
         self._state: RunState | None = None
         self._is_ending, self._is_closed = False, False
+        self._others: int | None = None  # that look too; None: as was told
+        self._others_told = 0
         self._show(request.level, max_hz)
+        topic.enter_audience(self, socket if socket is not None else self)
         tailer.watch(topic.run_id, self)
 
     def next(self, now: float) -> str | bytes | None:
@@ -60,6 +66,9 @@ class FrameSub:
             text = self._texts.popleft()
             self.is_over = self._is_ending and not self._texts
             return text
+        if self._others is not None:
+            self._others_told, self._others = self._others, None
+            return reply("notice", sub=self.id, kind="viewers", others=self._others_told)
         if self._same is not None and now >= self._same_due:
             (tick, computed_ms), self._same, self._same_due = self._same, None, now + SAME_S
             return reply("notice", sub=self.id, kind="same", tick=tick, computed_ms=computed_ms)
@@ -90,6 +99,7 @@ class FrameSub:
             self._is_closed = True
             self._tailer.leave(self._topic.run_id, self)
             self._topic.remove_viewer(self, self.request)
+            self._topic.leave_audience(self)
             self._topic.release()
 
     # What the topic and the tailer say.
@@ -97,6 +107,11 @@ class FrameSub:
     def on_frame(self) -> None:
         """There is a new frame."""
         self.credit.arrive(self._clock())
+        self._wake()
+
+    def on_audience(self, others: int) -> None:
+        """Tell how many others look, where that is another number than was told."""
+        self._others = None if others == self._others_told else others
         self._wake()
 
     def on_same(self, tick: int, computed_ms: int) -> None:

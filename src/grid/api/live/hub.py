@@ -58,6 +58,14 @@ class SampleTaker(Protocol):
         ...
 
 
+class AudienceMember(Protocol):
+    """Somebody who looks at pictures of a run."""
+
+    def on_audience(self, others: int) -> None:
+        """So many others look at them, by this server. Called on the event loop."""
+        ...
+
+
 class _Group:
     """Viewers of one request with their rates [1/s], and its newest frame."""
 
@@ -92,6 +100,7 @@ class RunTopic:
         self._tailer, self._read_samples, self._on_empty = tailer, read_samples, on_empty
         self._groups: dict[FrameRequest, _Group] = {}
         self._takers: list[SampleTaker] = []
+        self._audience: dict[AudienceMember, object] = {}
         self._holders = self._followers = 0
         self.is_connected, self._is_asking = False, False
         self._rows: asyncio.Task[None] | None = None
@@ -135,6 +144,21 @@ class RunTopic:
             if not group.viewers:
                 del self._groups[request]
             self._ask_soon()
+
+    def enter_audience(self, member: "AudienceMember", socket: object) -> None:
+        """Tell somebody on a socket how many others look at pictures of the run, now and when that changes."""
+        self._audience[member] = socket
+        self._tell_audience()
+
+    def leave_audience(self, member: "AudienceMember") -> None:
+        """Count somebody no longer; harmless when repeated."""
+        if self._audience.pop(member, None) is not None:
+            self._tell_audience()
+
+    def _tell_audience(self) -> None:
+        others = len(set(map(id, self._audience.values()))) - 1
+        for member in self._audience:
+            member.on_audience(others)
 
     def find_newest(self, request: FrameRequest) -> SharedFrame | None:
         """The newest frame of a request."""

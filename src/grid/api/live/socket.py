@@ -204,7 +204,7 @@ class LiveSocket:
         assert self._principal is not None  # noqa: S101 - nothing is read before
         try:
             wanted = Wanted(sub_id, message, self._resume, self._principal)
-            self._subs[sub_id] = await self._maker.make(wanted, self._subs.values(), self._wake)
+            self._subs[sub_id] = await self._maker.make(wanted, self._subs.values(), self._wake, self)
         except FieldError as error:
             self._say(invalid_reply(sub_id, error))
         except NotFoundError:

@@ -107,13 +107,14 @@ class SubMaker:
     ledger: LedgerTailer
     system: SystemTailer
 
-    async def make(self, wanted: Wanted, subs: Iterable[Sub], wake: Callable[[], None]) -> Sub:
+    async def make(self, wanted: Wanted, subs: Iterable[Sub], wake: Callable[[], None], socket: object = None) -> Sub:
         """Make a subscription.
 
         Args:
             wanted: What is asked for.
             subs: The others of the socket.
             wake: Called when there may be something to send.
+            socket: Of the viewer.
 
         Raises:
             FieldError: The topic, or what is asked of it, is outside its limits.
@@ -137,11 +138,11 @@ class SubMaker:
             read = partial(read_sweep_news, self.uow)
             return SweepSub(wanted.sub_id, self.ledger, read, subject_id, version, wake)
         run, _ = await run_in_threadpool(live.get_run, self.uow, owner_id=owner_id, run_id=subject_id)
-        return self._make_of_run(wanted, topic.kind, run, subs, wake)
+        return self._make_of_run(wanted, topic.kind, run, subs, wake, socket)
 
     def _make_of_run(
         self, wanted: Wanted, kind: requests.TopicKind, run: LiveRunRecord, subs: Iterable[Sub],
-        wake: Callable[[], None],
+        wake: Callable[[], None], socket: object,
     ) -> Sub:  # fmt: skip
         after = wanted.after
         if kind == "frames":
@@ -150,7 +151,7 @@ class SubMaker:
             if any(sub.run_id == run.id and sub.request.field == request.field for sub in frames):
                 raise FieldError("field", "one that no other subscription to frames of the run has")
             shown = self.hub.hold(run.id, run.tick_s)
-            return FrameSub(wanted.sub_id, shown, self.hub.tailer, request, max_hz, wake)
+            return FrameSub(wanted.sub_id, shown, self.hub.tailer, request, max_hz, wake, socket=socket)
         hz = requests.read_samples_rate(wanted.message) if kind == "metrics" else 0.0
         shown = self.hub.hold(run.id, run.tick_s)
         if kind == "metrics":

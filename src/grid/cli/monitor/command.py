@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grid.cli.live_runs import Run
+from grid.cli.live_runs import WatchedRun
 from grid.cli.output import fail, reporting
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def monitor(
-    run: Run = None,
+    run: WatchedRun = None,
     scenario: Annotated[
         str | None, typer.Option(help="Run this scenario here and now, without a service, and watch it.")
     ] = None,
@@ -90,9 +90,9 @@ def _make_scenario(
 
 def _find_run(run: str | None) -> "MonitorSource":
     from grid.cli.connection import connected
-    from grid.cli.live_runs import find_run
+    from grid.cli.live_runs import find_watched
     from grid.cli.monitor.remote import RemoteSource
 
     with connected() as client:
-        found = find_run(client, run)
+        found = find_watched(client, run)
     return RemoteSource.from_settings(found)

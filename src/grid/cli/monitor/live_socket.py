@@ -140,7 +140,7 @@ class LiveSocket:
     async def _take(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "renew":
-            await self.send("hello", ticket=await self._ticket())
+            await self.send("renew", ticket=await self._ticket())
         elif kind == "pong":
             sent, server = message.get("t"), message.get("server")
             if isinstance(sent, (int, float)) and isinstance(server, (int, float)):

@@ -50,9 +50,9 @@ class Look:
         run, is_over = self.state.run, self.state.status.link == "over"
         if run is None or not self.has_alerts:
             return False
-        if is_over:
-            return True
         reading, is_placed = self.state.reading, bool(run.size)
+        if is_over:
+            return is_placed or self.data is None
         is_shown = self.data is not None and FrameHeader.unpack(self.data).tick >= ticks
         return is_placed and is_shown and reading is not None and reading.tick >= ticks
 

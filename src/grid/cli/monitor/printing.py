@@ -43,7 +43,9 @@ def print_look(look: Look, console: Console, now: float) -> None:
     printer = _Printer(console)
     state, width = look.state, console.width
     printer.line(views.header(state, now, width))
-    if state.status.reason:
+    if state.status.link == "over":
+        printer.line(((f"  {state.status.reason} This is its last state.", "dim"),))
+    elif state.status.reason:
         printer.line((("  " + state.status.reason, "dim"),))
     printer.line(())
     _print_picture(look, printer)

@@ -14,6 +14,7 @@ from grid.cli.monitor.remote_calls import (
     branch_run,
     get_alerts,
     get_grid,
+    get_last_frame,
     issue_ticket,
     look_at_run,
     replay_run,
@@ -105,6 +106,8 @@ class RemoteSource(Streams):
         newest = await self._try(engine.metrics(row.id))
         if newest is not None and (reading := read_newest(newest, time.time())) is not None:
             self._readings.put(reading)  # of a run that is paused no other will come
+        if row.status in RUN_TERMINAL and (data := await self._try(self._client.send(get_last_frame(row.id)))):
+            self._frames.put(data)  # of a run that has ended no other will come
         for task in (self._hold_link(), self._look()):
             self._start(task)
         return self._run
@@ -123,6 +126,7 @@ class RemoteSource(Streams):
         if self._frames_sub:
             await self._socket.send("unsub", id=self._frames_sub)
             self._frames_sub = 0
+            self._tell(others=0)  # the next subscription tells them
         if want.field is not None and self._socket.is_open:
             self._frames_sub = await self._socket.subscribe(
                 f"run:{self._run.id}:frames", field=want.field, level=want.level, max_hz=want.max_hz, codec="zstd"
@@ -191,7 +195,7 @@ class RemoteSource(Streams):
         """Say that the link is lost; the last picture stays."""
         self._frames_sub = self._events_sub = self._samples_sub = 0
         if self._status.link != "over":
-            self._tell(link="lost", reason=reason)
+            self._tell(link="lost", reason=reason, others=0)
 
     def on_skew(self, seconds: float) -> None:
         """Take the difference of the clocks."""
@@ -259,7 +263,9 @@ class RemoteSource(Streams):
         kind, run = str(message.get("kind")), message.get("run")
         if isinstance(run, Mapping) and run.get("status"):
             self._tell(state=str(run["status"]), reason=str(run.get("message") or ""))
-        if kind == "slow":
+        if kind == "viewers":
+            self._tell(others=int(message.get("others") or 0))
+        elif kind == "slow":
             told = {name: message[name] for name in ("level", "max_hz", "skipped") if name in message}
             self._happenings.put(Happening(self._status.tick, "slow", told))
         elif kind == "expired":

@@ -40,6 +40,12 @@ def get_grid(run_id: Id, level: int) -> Call[Grid]:
     return Call("GET", f"{RUNS}/{run_id}/field", lambda response: read_grid(response.json()), query=query)
 
 
+def get_last_frame(run_id: Id) -> Call[bytes]:
+    """The temperature at the end of a run that has left a result, as a frame."""
+    query = {"field": "temperature", "codec": "none"}
+    return Call("GET", f"{RUNS}/{run_id}/frames", lambda response: response.content, query=query)
+
+
 def branch_run(run_id: Id, tick: int) -> Call[str]:
     """Begin another run with the state of a tick; the answer is its id."""
     return Call(

@@ -71,6 +71,7 @@ class Status:
         reason: Why, in one sentence, where the link is not live or the run has failed.
         tick: Of the run as far as is known.
         skew_s: Clock of the run's machine less the clock here [s].
+        others: Other viewers of the run, as far as the server knows.
     """
 
     state: str = "starting"
@@ -81,6 +82,7 @@ class Status:
     reason: str = ""
     tick: int = 0
     skew_s: float = 0.0
+    others: int = 0
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ def header(state: MonitorState, now: float, width: int = 0) -> Line:
         (1 if degraded else 7, (f"MODE {degraded or 'full'}", "high" if degraded else "dim")),
         (1 if any(one.is_firing for one in state.alerts) else 6, alert_span(state)), (0, age_span(state, now)),
     ]  # fmt: skip
+    if status.others:
+        parts.insert(-1, (8, (f"you+{status.others}", "dim")))
     while width and sum(len(text) + len(GAP[0]) for _, (text, _) in parts) > width and max(parts)[0] > 0:
         parts.remove(max(parts, key=lambda part: part[0]))
     (_, first), *others = parts

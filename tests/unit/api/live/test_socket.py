@@ -267,6 +267,19 @@ def test_a_frame_that_is_too_large_is_shown_at_the_next_level_and_what_cannot_be
         owner.wait_for()
 
 
+def test_viewers_are_told_how_many_others_look(alice, administrator, view, owner):
+    with view(alice) as first:
+        first.sub(owner.run_id, "frames")
+        first.sub(owner.run_id, "frames", "b", field="stress")  # of one socket: nobody else
+        owner.wait_for(FrameRequest(), FrameRequest("stress"))
+        with view(administrator) as second:
+            second.sub(owner.run_id, "frames", all=True)
+            said = [first.hear("notice") for _ in range(2)] + [second.hear("notice")]
+            assert {(one["kind"], one["others"]) for one in said} == {("viewers", 1)}
+            assert {one["sub"] for one in said[:2]} == {"a", "b"}
+        assert {first.hear("notice")["others"] for _ in range(2)} == {0}
+
+
 def test_pause_and_end_of_the_run_are_told(alice, view, owner, uow, claim):
     with view(alice) as viewer:
         viewer.sub(claim.run_id, "frames")

@@ -455,6 +455,15 @@ async def test_what_does_not_change_is_not_drawn_again():
         assert app.query_one("#alerts").border_subtitle == "1 silenced"
 
 
+def test_the_first_line_counts_other_viewers_where_there_is_room():
+    state = MonitorState()
+    state.take_run(RUN)
+    state.take_status(Status("running", others=2), 1000.0)
+    texts = ["".join(part for part, _ in views.header(state, 1000.0, width)) for width in (0, 60)]
+
+    assert ["you+2" in text for text in texts] == [True, False]
+
+
 @pytest.mark.parametrize("width", [100, 110, 120, 160])
 def test_the_age_of_the_data_is_never_cut_from_the_first_line(width):
     state = MonitorState()

@@ -91,9 +91,19 @@ async def test_a_run_that_is_over_is_not_waited_for():
     text = printed(await look(source, patience_s=NEVER_S))
 
     assert "STOPPED" in text
-    assert "You stopped the run." in text
+    assert "You stopped the run. This is its last state." in text
     assert "no picture: the run has ended" in text
     assert text.count("none") >= 2  # neither alerts nor events
+
+
+async def test_a_run_that_is_over_is_shown_as_it_ended():
+    source = ScriptedSource(status=Status("stopped", link="over", reason="You stopped the run."))
+    source.send(frame=make_frame(), reading=make_reading(), alerts=())
+    text = printed(await look(source, patience_s=NEVER_S))
+
+    assert f"|{RAMP}| 540.0 K" in text
+    assert "peak 538.2 K" in text
+    assert "This is its last state." in text
 
 
 async def test_what_does_not_come_is_told_as_not_known():

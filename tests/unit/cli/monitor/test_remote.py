@@ -106,6 +106,24 @@ async def test_frames_are_asked_for_and_acknowledged_when_they_are_shown(server)
         await server.wait_for("unsub")
 
 
+async def test_a_run_that_has_ended_is_shown_by_its_last_frame(server):
+    server.row = make_row(status="stopped", message="You stopped it.", finished_at="2026-01-01T00:00:00Z")
+    server.last_frame = make_frame(1, epoch=0, tick=9)
+    async with opened(server) as source:
+        assert decode_frame(await first(source.frames())).header.tick == 9
+        status = await first(source.statuses(), lambda one: one.link == "over")
+        assert (status.state, status.reason) == ("stopped", "You stopped it.")
+
+
+async def test_other_viewers_are_counted_until_the_link_is_lost(server):
+    async with opened(server) as source:
+        await subscribed(server)
+        await server.tell({"type": "notice", "sub": 3, "kind": "viewers", "others": 2})
+        assert (await first(source.statuses(), lambda one: one.others)).others == 2
+        await server.drop()
+        assert (await first(source.statuses(), lambda one: one.link == "lost")).others == 0
+
+
 async def test_frames_of_other_runs_and_older_owners_are_dropped(server):
     async with opened(server) as source:
         await subscribed(server)
@@ -221,7 +239,7 @@ async def test_a_session_near_its_end_gets_a_new_ticket(server):
     async with opened(server):
         await subscribed(server)
         await server.tell({"type": "renew"})
-        assert (await server.wait_for("hello"))["ticket"] == "ticket-2"
+        assert (await server.wait_for("renew"))["ticket"] == "ticket-2"
 
 
 async def test_the_clocks_are_told_apart(server):
