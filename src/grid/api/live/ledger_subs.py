@@ -182,6 +182,13 @@ class SweepSub:
             self._take(found)
 
     def _take(self, news: SweepNews) -> None:
+        if (
+            self._news is not None
+            and not news.points
+            and news.version == self._version
+            and news.state == self._news.state
+        ):
+            return  # read twice: by the past, and by the tailer
         if news.version >= self._version:  # else it was read before what is known
             self._news, self._version = news, news.version
         self._is_told = False
