@@ -36,8 +36,7 @@ class Interest:
 
     def __or__(self, other: "Interest") -> "Interest":
         """What either follows."""
-        is_all = self.owners is None or other.owners is None
-        owners = None if self.owners is None or other.owners is None or is_all else self.owners | other.owners
+        owners = None if self.owners is None or other.owners is None else self.owners | other.owners
         return Interest(owners, self.sweeps | other.sweeps)
 
 

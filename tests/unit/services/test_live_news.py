@@ -67,6 +67,17 @@ def test_recent_samples_are_those_of_the_finest_level_that_is_not_too_many(uow, 
     assert read(16 * 32, 100) == ([], False)
 
 
+def test_recent_samples_join_levels_where_the_speed_has_changed(uow, owner):
+    claim = live_runs.start(uow, owner)
+    slow, fast = tuple(sample(0, place) for place in range(16)), (sample(3, 2), sample(3, 3))
+    live.write_looks(uow, [live.Look(claim, 32, samples=(*slow, *fast))])
+
+    found = live.read_recent_samples(uow, claim.run_id, after=8, limit=20)
+
+    assert not found.has_gap
+    assert [tick for row in found.samples for tick in row.ticks] == list(range(8, 32))
+
+
 def test_samples_that_are_gone_leave_a_gap(uow, owner):
     claim = live_runs.start(uow, owner)
     live.write_looks(uow, [live.Look(claim, 1, samples=tuple(sample(5, place) for place in range(4, 9)))])

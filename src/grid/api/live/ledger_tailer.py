@@ -20,6 +20,7 @@ from grid.services.ports import BellListener
 from grid.services.system_news import SystemNews
 
 GAP_S: Final = 0.25  # [s] between two looks, however often it rings
+REST: Final = 4.0  # times what a look has taken: reading takes a fifth of a thread at most, whatever is followed
 POLL_S: Final = 0.5  # [s] after which one looks where no bell rings
 AGAIN_S: Final = 1.0  # [s] after which the database is asked again where it does not answer
 SYSTEM_S: Final = 2.0  # [s] between two looks at the state of the service
@@ -91,9 +92,10 @@ class LedgerTailer:
 
     async def _tail(self) -> None:
         listener = self._listen() if self._listen is not None else None
-        self._place = None
+        clock, self._place = asyncio.get_running_loop().time, None
         try:
             while self._watchers or self._joining:
+                began = clock()
                 try:
                     has_more = await self._look()
                 except Exception as error:
@@ -101,8 +103,9 @@ class LedgerTailer:
                     log.warning("ledger_stream_blind", reason=reason, exc_info=error if reason is None else None)
                     await asyncio.sleep(AGAIN_S)
                     continue
+                took_s = clock() - began
                 if not has_more:
-                    await self._wait(GAP_S)
+                    await self._wait(max(GAP_S, REST * took_s))
                     if not self._joining:
                         await self._wait_for_ring(listener)
         finally:
