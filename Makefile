@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help up down build test test-faults test-physics try-slow-start bench-engine bench-engineers check lint format migrate logs clean bench lock base dev
+.PHONY: help up down build test test-faults test-physics try-slow-start bench-engine bench-engineers check lint format migrate logs clean bench lock base dev page
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ up: base ## Install, migrate, start server and worker, run the sample job and a 
 
 down: ## Stop what `make up` started
 	@if [ -x $(BIN)/grid ]; then $(BIN)/grid down; else echo "Nothing runs: .venv is not there."; fi
+
+page: base ## Build the web page (`make up` and `make build` do it too)
+	@$(BIN)/python scripts/page.py build
 
 build: dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m hatchling build -d dist
@@ -50,8 +53,9 @@ QUICK := $(addprefix tests/unit/,test_docs_paths.py test_imports.py client core 
 check: dev lint ## Lint, and the quick tests: what to run before each commit
 	@$(PYTEST) -q -n 2 --dist loadfile -m "not postgres" $(QUICK)
 
-lint: dev ## Ruff, mypy, import contract
+lint: dev ## Ruff, mypy, import contract; types, lint, tests and size of the web page
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	@$(BIN)/python scripts/page.py check
 
 format: dev ## Format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -69,5 +73,5 @@ lock: dev ## Renew the hashed lock files
 	@scripts/lock.sh
 
 clean: down ## Remove .venv, caches and built files; the data in .grid stays
-	@rm -rf .venv dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .cache src/grid/api/page ui/node_modules dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

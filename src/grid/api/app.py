@@ -16,7 +16,7 @@ from grid.api import middleware, openapi_document, problems, routes
 from grid.api.live_collector import LiveCollector
 from grid.api.metrics import Metrics
 from grid.api.mode_header import ModeHeader
-from grid.api.routes import health
+from grid.api.routes import health, page
 from grid.api.stream_places import StreamPlaces
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None, container: Container | None = N
     app.state.stream_places = StreamPlaces()
     app.state.watch = health.make_watch(wiring)
     _include_routes(app)
+    page.install(app)
     openapi_document.install(app, routes.API_ROUTERS + routes.ROOT_ROUTERS)
     problems.install(app)
     middleware.install(app, settings, app.state.metrics)

@@ -1,11 +1,11 @@
-"""The interactive documentation at `/docs`: Swagger UI, with every file from this server; `/` leads there."""
+"""The interactive documentation at `/docs`: Swagger UI, with every file from this server."""
 
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from grid.api.dependencies import Router
 from grid.api.exposure import OPEN_ON_LOOPBACK
@@ -51,12 +51,6 @@ START = """SwaggerUIBundle({
   validatorUrl: null
 });
 """
-
-
-@router.get("/")
-async def root() -> RedirectResponse:
-    """Lead to the documentation."""
-    return RedirectResponse("/docs")
 
 
 @router.get("/docs", dependencies=OPEN_ON_LOOPBACK)

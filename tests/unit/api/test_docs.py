@@ -18,12 +18,6 @@ def operations(document: dict) -> list[tuple[str, str, dict]]:
     return [(path, method, one) for path, item in document["paths"].items() for method, one in item.items()]
 
 
-def test_the_root_leads_to_the_documentation(anonymous):
-    answer = anonymous.get("/")
-
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
-
-
 def test_the_page_names_only_files_of_this_server_and_all_of_them_are_there(anonymous):
     page = anonymous.get("/docs")
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)

@@ -11,7 +11,8 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "install.py"
 
 
 @pytest.fixture
-def install(tmp_path):
+def install(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)  # as for a script that is started
     spec = importlib.util.spec_from_file_location("install", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

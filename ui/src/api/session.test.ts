@@ -76,7 +76,7 @@ describe("start", () => {
     expect(session.getState()).toBe("in");
     expect(session.getUserId()).toBe("ada");
     expect(browser.headers[0]?.get("x-csrf-token")).toBe("csrf-1");
-    expect(browser.headers[0]?.get("content-type")).toBeNull();
+    expect(browser.headers[0]?.get("content-type")).toBe("application/json");
   });
 
   it("leads to the login page where the session has ended", async () => {

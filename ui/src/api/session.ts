@@ -144,7 +144,7 @@ export class Session {
   private async renewNow(before: string | null, isSecondTry = false): Promise<boolean> {
     if (this.token !== null && this.token !== before) return true; // another tab was quicker
     try {
-      this.accept(await this.ask("refresh", undefined));
+      this.accept(await this.ask("refresh", {}));
       return true;
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error; // no answer: the session may well be alive
@@ -157,17 +157,14 @@ export class Session {
     }
   }
 
-  private async ask(what: string, body: unknown): Promise<TokenAnswer | null> {
+  private async ask(what: string, body: object): Promise<TokenAnswer | null> {
     const csrf = this.csrf();
     const response = await this.around.fetch(`${AUTH}/${what}`, {
       method: "POST",
       credentials: "same-origin",
       cache: "no-store",
-      headers: {
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...(csrf === undefined ? {} : { "x-csrf-token": csrf }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { "content-type": "application/json", ...(csrf === undefined ? {} : { "x-csrf-token": csrf }) },
+      body: JSON.stringify(body),
     });
     if (!response.ok) throw await readProblem(response);
     if (response.status === 204) return null;

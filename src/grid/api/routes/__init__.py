@@ -21,6 +21,7 @@ from grid.api.routes import (
     live_streams,
     metrics,
     modes,
+    page,
     problems,
     results,
     saved_views,
@@ -66,4 +67,4 @@ API_ROUTERS: tuple[Router, ...] = (
     live_streams.router,
     live_fields.router,
 )
-ROOT_ROUTERS: tuple[Router, ...] = (health.router, metrics.router, docs.router)  # for probes and browsers
+ROOT_ROUTERS: tuple[Router, ...] = (health.router, metrics.router, docs.router, page.router)  # probes, browsers

@@ -1,0 +1,62 @@
+"""Helpers of tests in a browser: what it says, and what axe-core finds."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+SERIOUS = {"serious", "critical"}
+
+# Said on the console, where it outlives a navigation.
+REPORT_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  const place = `${event.sourceFile}:${event.lineNumber}`;
+  console.error(`policy violation: ${event.effectiveDirective} ${event.blockedURI} ${place}`);
+});
+"""
+
+
+@dataclass
+class Words:
+    """All that the pages of one context said: console messages, errors nobody caught, violations of the policy."""
+
+    said: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def listen(self, context: BrowserContext) -> None:
+        """Hear every page that the context opens."""
+        context.add_init_script(REPORT_VIOLATIONS)
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self.said.append(f"error: {error.error}"))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type != "debug":
+            self.said.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
+
+    def expect(self, pattern: str) -> None:
+        """Let messages pass that match, in a test that provokes them: browsers report each answer above 399."""
+        self.expected.append(pattern)
+
+    def unexpected(self) -> list[str]:
+        """Return what no test has expected."""
+        return [text for text in self.said if not any(re.search(pattern, text) for pattern in self.expected)]
+
+
+def find_faults(page: Page) -> list[str]:
+    """Return what axe-core calls serious or critical on the page, with the first element of each.
+
+    The source runs by the debugger's evaluation, which the page's policy does not forbid.
+    """
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    options = json.dumps({"runOnly": {"type": "tag", "values": AXE_TAGS}, "resultTypes": ["violations"]})
+    found = page.evaluate(f"() => axe.run(document, {options})")
+    return [
+        f"{fault['id']} ({fault['impact']}): {fault['help']}: {fault['nodes'][0]['html'][:160]}"
+        for fault in found["violations"]
+        if fault["impact"] in SERIOUS
+    ]
