@@ -4,37 +4,26 @@ import tseslint from "typescript-eslint";
 /** Folders of src/, from the top down; those in one line do not know each other. A folder imports only from below. */
 const layers = [["app"], ["features"], ["components"], ["draw", "live", "api"], ["lib"]];
 
+const order = "app > features > components > draw, live, api > lib";
+
+/** A rule for the files of a folder that refuses imports by these patterns. */
+function refusing(files, patterns) {
+  return { files, rules: { "no-restricted-imports": ["error", { patterns }] } };
+}
+
 /** Refuses imports of a folder's own level and of those above, as `@/folder` or by a relative path. */
 function layerRules() {
   return layers.flatMap((level, index) =>
-    level.map((folder) => {
-      const above = layers.slice(0, index).flat();
-      const beside = level.filter((other) => other !== folder);
-      const refused = [...above, ...beside];
-      return {
-        files: [`src/${folder}/**/*.{ts,tsx}`],
-        rules: {
-          "no-restricted-imports": [
-            "error",
-            {
-              patterns: [
-                ...(refused.length
-                  ? [{
-                      group: refused.flatMap((name) => [`@/${name}`, `@/${name}/**`, `**/../${name}/**`]),
-                      message: `${folder} may not know this folder: app > features > components > draw, live, api > lib`,
-                    }]
-                  : []),
-                ...(folder === "features"
-                  ? [{
-                      group: ["@/features/**", "../../*/**"],
-                      message: "A feature never imports a feature; what two need belongs into components or lib",
-                    }]
-                  : []),
-              ],
-            },
-          ],
-        },
-      };
+    level.flatMap((folder) => {
+      const others = [...layers.slice(0, index).flat(), ...level.filter((other) => other !== folder)];
+      const group = others.flatMap((name) => [`@/${name}`, `@/${name}/**`, `**/../${name}/**`]);
+      const layer = group.length ? [{ group, message: `${folder} may not know this folder: ${order}` }] : [];
+      if (folder !== "features") return [refusing([`src/${folder}/**/*.{ts,tsx}`], layer)];
+      const message = "A feature never imports a feature; what two need belongs into components or lib";
+      return [
+        refusing(["src/features/*/*.{ts,tsx}"], [...layer, { group: ["@/features/**", "../**"], message }]),
+        refusing(["src/features/*/*/**/*.{ts,tsx}"], [...layer, { group: ["@/features/**", "../../**"], message }]),
+      ];
     }),
   );
 }

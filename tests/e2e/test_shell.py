@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Response, expect
 from tests.e2e.browsing import Words, find_faults
 from tests.support.server import Server
 
@@ -17,8 +17,8 @@ def test_the_page_is_that_of_this_server(server: Server) -> None:
 
 
 def test_the_first_view_is_the_login_and_every_file_of_it_is_kept_for_ever(page: Page, server: Server) -> None:
-    answers = []
-    page.on("response", answers.append)
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
     page.goto("/")
 
     expect(page.get_by_role("button", name="Log in")).to_be_visible()

@@ -1,10 +1,13 @@
 /** The typed client of Grid's REST API: every path, parameter and answer is from the OpenAPI document. */
 import createClient from "openapi-fetch";
 import { session } from "./browser";
-import { readProblem } from "./problems";
+import { ProblemError, readProblem, toDocument } from "./problems";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
+
+/** What a request of a page gets that is still there after a logout; the server is not asked. */
+const LOGGED_OUT = toDocument({ title: "Nobody is logged in", detail: "Log in first." }, 401);
 
 /**
  * Fetch with the session's token. A 401 waits for one refresh, which all requests share, or for a login over the page,
@@ -12,6 +15,7 @@ export type Schemas = components["schemas"];
  */
 export async function fetchAuthorised(request: Request): Promise<Response> {
   const token = await session.getToken();
+  if (token === null) throw new ProblemError(LOGGED_OUT);
   const again = request.clone(); // a body can be read once
   const response = await fetch(withToken(request, token));
   if (response.status !== 401) return response;
@@ -19,8 +23,8 @@ export async function fetchAuthorised(request: Request): Promise<Response> {
   return other === null || other === token ? response : fetch(withToken(again, other));
 }
 
-function withToken(request: Request, token: string | null): Request {
-  if (token !== null) request.headers.set("authorization", `Bearer ${token}`);
+function withToken(request: Request, token: string): Request {
+  request.headers.set("authorization", `Bearer ${token}`);
   return request;
 }
 

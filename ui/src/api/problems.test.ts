@@ -41,6 +41,7 @@ it("tells a server that does not answer from a fault of the page", () => {
   expect(isUnreachable(new TypeError("Failed to fetch"))).toBe(true);
   expect(asProblem(new TypeError("Failed to fetch")).type).toBe("unreachable");
   expect(asProblem(new TypeError("x is undefined")).type).toBe("page-error");
+  expect(asProblem(new TypeError("Failed to fetch dynamically imported module: /assets/a.js")).type).toBe("page-is-old");
   expect(asProblem("odd").detail).toBe("odd");
 });
 

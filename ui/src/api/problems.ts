@@ -74,9 +74,21 @@ function readFields(raw: unknown): FieldProblem[] {
   });
 }
 
+/** What browsers say of a module that is not there any more. */
+const MISSING_FILE = /dynamically imported module|importing a module script|preload CSS/i;
+
 /** Make a problem of anything that was thrown, so that it can be shown in one way. */
 export function asProblem(error: unknown): ProblemDocument {
   if (error instanceof ProblemError) return error.problem;
+  if (error instanceof Error && MISSING_FILE.test(error.message)) {
+    return {
+      type: "page-is-old",
+      title: "A part of the page cannot be loaded",
+      status: UNREACHABLE,
+      detail: "Grid was probably updated since this tab was opened. Reload the page to go on.",
+      errors: [],
+    };
+  }
   if (isUnreachable(error)) {
     return {
       type: "unreachable",

@@ -168,6 +168,19 @@ it("logs in by the code of a link, and out in every tab", async () => {
   expect(browser.asked).toEqual(["link", "logout"]);
 });
 
+it("asks nothing more after a logout", async () => {
+  browser.answers = [grants(token("ada", "1")), () => new Response(null, { status: 204 })];
+  const session = browser.tab();
+  await session.start();
+  const late = await session.getToken();
+  await session.logOut();
+  const answer = session.replaceToken(late);
+  await settle();
+  expect(await answer).toBeNull();
+  expect(session.getState()).toBe("out");
+  expect(browser.asked).toEqual(["refresh", "logout"]);
+});
+
 it("keeps a wrong password's problem for the form", async () => {
   browser.answers = [refuses(401)];
   const session = browser.tab();

@@ -142,6 +142,7 @@ export class Session {
   }
 
   private async renewNow(before: string | null, isSecondTry = false): Promise<boolean> {
+    if (this.state === "out") return false;
     if (this.token !== null && this.token !== before) return true; // another tab was quicker
     try {
       this.accept(await this.ask("refresh", {}));

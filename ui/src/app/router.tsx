@@ -108,11 +108,14 @@ const me = createRoute({
   ...parent, path: "/me", validateSearch: users.readSearch, beforeLoad: onlyIf(users),
 }).lazy(() => import("@/features/users/me.lazy").then((file) => file.Route));
 
+/** Any other address, within the shell and for those who are logged in. */
+const unknown = createRoute({ ...parent, path: "$", component: NothingHere });
+
 const routeTree = root.addChildren([
   login,
   shell.addChildren([
     home, jobList, jobNew, job, sweepList, sweep, comparison, runList, run, alertList, incidentList, incident,
-    scenarioList, ruleList, systemPage, userList, me,
+    scenarioList, ruleList, systemPage, userList, me, unknown,
   ]),
 ]);
 

@@ -1,9 +1,17 @@
 /** Mantine in the page's own sizes and colours; the colours themselves are in `tokens.css`. */
-import { createTheme, type MantineColorsTuple } from "@mantine/core";
+import { createTheme, defaultVariantColorsResolver, type MantineColorsTuple, type VariantColorsResolver } from "@mantine/core";
 
 const accent: MantineColorsTuple = [
   "#e4edf7", "#c8dcf3", "#a7caf1", "#86b9f0", "#5f9bdc", "#3c7cc4", "#1f5fa8", "#1a518f", "#154276", "#10345e",
 ];
+
+/** The one filled control of a page is in the accent of the scheme; Mantine would compute its text for light alone. */
+const colours: VariantColorsResolver = (input) => {
+  const found = defaultVariantColorsResolver(input);
+  if (input.variant !== "filled" || (input.color !== undefined && input.color !== "accent")) return found;
+  const hover = "color-mix(in srgb, var(--grid-accent) 88%, var(--grid-text))";
+  return { ...found, background: "var(--grid-accent)", hover, color: "var(--grid-on-accent)" };
+};
 
 const size32 = { vars: () => ({ root: { "--input-height": "32px", "--input-fz": "13px" } }) };
 const inputWrapper = { size: "sm" } as const;
@@ -15,6 +23,7 @@ export const theme = createTheme({
   primaryColor: "accent",
   primaryShade: { light: 6, dark: 3 },
   autoContrast: true,
+  variantColorResolver: colours,
   defaultRadius: 4,
   cursorType: "pointer",
   respectReducedMotion: true,

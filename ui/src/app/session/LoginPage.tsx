@@ -1,6 +1,6 @@
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { useEffect } from "react";
-import { takeFailure } from "./link";
+import { getFailure } from "./link";
 import { LoginForm } from "./LoginForm";
 import classes from "./login.module.css";
 
@@ -17,7 +17,7 @@ export function LoginPage() {
     <main className={classes["page"]}>
       <div className={classes["box"]}>
         <h1 className={classes["name"]}>Grid</h1>
-        <LoginForm failure={takeFailure()} onDone={() => void router.navigate({ href: to ?? "/", replace: true })} />
+        <LoginForm failure={getFailure()} onDone={() => void router.navigate({ href: to ?? "/", replace: true })} />
         <p className={classes["hint"]}>
           On the machine that Grid runs on, <code>grid auth link</code> prints an address that logs you in without a
           password.

@@ -30,9 +30,11 @@ export async function beginSession(): Promise<void> {
   if (session.getState() === "starting") session.giveUp();
 }
 
-/** Return, once, why the login by link did not work; the login page shows it. */
-export function takeFailure(): unknown {
-  const taken = failure;
-  failure = undefined;
-  return taken;
+/** Return why the login by link did not work, until a login has; the login page shows it. */
+export function getFailure(): unknown {
+  return failure;
 }
+
+session.subscribe(() => {
+  if (session.getState() === "in") failure = undefined;
+});

@@ -1,4 +1,4 @@
-import { Button, Menu, useMantineColorScheme } from "@mantine/core";
+import { Button, type MantineColorScheme, Menu, useMantineColorScheme } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { session } from "@/api/browser";
@@ -99,17 +99,11 @@ function UserMenu({ onHelp }: { onHelp: () => void }) {
       <Menu.Dropdown>
         {users.isShown && <Menu.Item component={Link} to="/me">Account and sessions</Menu.Item>}
         <Menu.Label>Colours</Menu.Label>
-        {(["auto", "light", "dark"] as const).map((scheme) => (
-          <Menu.Item
-            key={scheme}
-            role="menuitemradio"
-            aria-checked={colorScheme === scheme}
-            rightSection={colorScheme === scheme ? "✓" : null}
-            onClick={() => setColorScheme(scheme)}
-          >
-            {{ auto: "As the system", light: "Light", dark: "Dark" }[scheme]}
-          </Menu.Item>
-        ))}
+        <Menu.RadioGroup value={colorScheme} onChange={(scheme) => setColorScheme(scheme as MantineColorScheme)}>
+          <Menu.RadioItem value="auto">As the system</Menu.RadioItem>
+          <Menu.RadioItem value="light">Light</Menu.RadioItem>
+          <Menu.RadioItem value="dark">Dark</Menu.RadioItem>
+        </Menu.RadioGroup>
         <Menu.Divider />
         <Menu.Item onClick={onHelp} rightSection={<kbd>?</kbd>}>Keyboard</Menu.Item>
         <Menu.Item component="a" href="/docs" target="_blank" rel="noopener">REST API</Menu.Item>
