@@ -1,6 +1,6 @@
 """What the web page needs: tokens that are used once, saved views, and by what each session was opened.
 
-Revision 0006, after 0005. Of sessions of before nothing is known of where they were opened.
+Revision 0007, after 0006. Of sessions of before nothing is known of where they were opened.
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from grid.database.base import Json, Key, UTCDateTime
 
-revision: str = "0006"
-down_revision: str | None = "0005"
+revision: str = "0007"
+down_revision: str | None = "0006"
 branch_labels: str | None = None
 depends_on: str | None = None
 
