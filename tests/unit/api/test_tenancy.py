@@ -36,7 +36,7 @@ BODIES = {
     ("POST", "/sweeps/{sweep_id}/rerun"): {"select": "failed"},
 }
 # Paths whose only parameter is a public name, the same for everybody.
-PUBLIC_NAMES = {"/simulations/{name}", "/scenarios/{name}", "/docs/assets/{name}"}
+PUBLIC_NAMES = {"/simulations/{name}", "/scenarios/{name}", "/docs/assets/{name}", "/assets/{name}"}
 # Whoever holds one of these has what it stands for: 256 random bits, used once (tests/unit/api/test_downloads.py).
 CAPABILITIES = {"/downloads/{token}"}
 # For administrators alone: everybody else gets one and the same 403, whether there is such an object or not.
