@@ -80,7 +80,7 @@ def read_columns(
         points = job_queries.read_points(tx, sweep_id, params=bool(paths) or not names, metrics=has_metrics)
     simulation = registry.simulations().get(record.simulation or "")
     units = _find_units(simulation)
-    chosen = list(names) or [*_find_varying(points), *_find_metrics(points)]
+    chosen = list(names) or [*_find_varying(points, simulation), *_find_metrics(points, simulation)]
     columns = [Column(name, units(name), list(_values(points, name))) for name in chosen]
     for column in columns:
         if names and all(value is None for value in column.values):
@@ -152,13 +152,23 @@ def _has(params: JsonObject, steps: Sequence[str | int]) -> bool:
     return last in place if isinstance(place, dict) else isinstance(last, int) and _follow(params, steps) is not None
 
 
-def _find_varying(points: Sequence[PointRow]) -> list[str]:
-    """Name the parameters in which points differ from the first; whole lists, and the members of what is nested."""
-    found: dict[str, None] = {}
+def _find_varying(points: Sequence[PointRow], simulation: Simulation | None) -> list[str]:
+    """Name the parameters in which points differ from the first, in the order of the simulation's own.
+
+    A list is one parameter, of what is nested each member is one.
+    """
+    found: set[str] = set()
     for point in points[1:]:
         if point.params != points[0].params:
-            found.update(dict.fromkeys(_differing(points[0].params, point.params, PARAMS)))
-    return list(found)[:MOST_NAMES]
+            found.update(_differing(points[0].params, point.params, PARAMS))
+    own = () if simulation is None else simulation.params_model.model_fields
+    return _order(found, [PARAMS + name for name in own])
+
+
+def _order(found: set[str], known: Sequence[str]) -> list[str]:
+    """Sort names: PostgreSQL keeps the members of an object in an order of its own."""
+    place = {name: number for number, name in enumerate(known)}
+    return sorted(found, key=lambda name: (place.get(name, len(place)), name))[:MOST_NAMES]
 
 
 def _differing(one: JsonObject, other: JsonObject, prefix: str) -> Iterator[str]:
@@ -172,8 +182,6 @@ def _differing(one: JsonObject, other: JsonObject, prefix: str) -> Iterator[str]
             yield prefix + name
 
 
-def _find_metrics(points: Sequence[PointRow]) -> list[str]:
-    found: dict[str, None] = {}
-    for point in points:
-        found.update(dict.fromkeys(point.metrics))
-    return [METRICS + name for name in found][:MOST_NAMES]
+def _find_metrics(points: Sequence[PointRow], simulation: Simulation | None) -> list[str]:
+    found = {METRICS + name for point in points for name in point.metrics}
+    return _order(found, [METRICS + guide.name for guide in guide_of(simulation).metrics])
