@@ -165,7 +165,7 @@ def test_a_dry_run_prices_a_submission_and_stores_nothing(alice, anonymous, uow)
     assert priced["queue"] == {"waiting": 0, "limit": 20_000, "has_room": True, "ahead_s": 0.0, "cores": 0}
     estimate = priced["estimate"]
     assert 0.0 < estimate["work_s"] == estimate["wall_s"]["low"] == estimate["wall_s"]["high"]
-    assert estimate["cell_steps"] == 101 * 100
+    assert estimate["cell_steps"] == 101 * 100 * 2  # the mesh Fourier number is 1, of which 1/2 is stable
     assert estimate["memory_mb"] > 4.0
     assert count_jobs(uow) == 0
     assert anonymous.post(JOBS, json=body, params={"dry_run": "true"}).status_code == 401
