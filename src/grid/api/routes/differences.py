@@ -48,19 +48,14 @@ async def compare_jobs(
     Fields on different grids are compared on the coarser one along each axis, by conservative restriction.
     """
     chosen = differences.require_one_time(read_time(time))
-    work = partial(
-        differences.compare_jobs,
-        uow,
-        registry,
-        store,
-        owner_id=owner_id,
-        job_ids=(job_id, other_id),
-        name=field,
-        time=chosen,
-    )
-    found = await (run_in_threadpool(work) if field is None else read_in_turn(request, work))
     link = f"{API}/jobs/{job_id}/diff/{other_id}/fields/{quote(field or '', safe='')}?time={chosen}"
-    return present_difference(found, link)
+
+    def compare() -> JobDifferenceOut:
+        pair = (job_id, other_id)
+        found = differences.compare_jobs(uow, registry, store, owner_id=owner_id, job_ids=pair, name=field, time=chosen)
+        return present_difference(found, link)  # reads whole arrays, so it belongs into the thread
+
+    return await (run_in_threadpool(compare) if field is None else read_in_turn(request, compare))
 
 
 @router.get(
