@@ -91,7 +91,7 @@ def _difference_table(found: "JobDifferenceOut") -> Any:
         rows.append(("field, root mean square", found.unit, None, None, found.norms.l2))
     elif found.reason is not None:
         rows.append((f"field: {found.reason}", None, None, None, None))
-    title = f"{found.inputs_total} inputs differ, {found.inputs_equal} are equal"
+    title = f"Inputs that differ: {found.inputs_total}, that are equal: {found.inputs_equal}"
     return table("what", "unit", "a", "b", "b - a", rows=rows, title=title)
 
 

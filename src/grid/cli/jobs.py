@@ -38,6 +38,13 @@ SearchOption = Annotated[
 ]
 MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="name=text, to find the job by; repeatable.")]
 
+StatusOption = Annotated[
+    list[str] | None, typer.Option(help="queued, running, success, failed, ...; may be given again.")
+]
+ReasonOption = Annotated[list[str] | None, typer.Option(help="diverged, oom, wall_timeout, ...; may be given again.")]
+VerdictOption = Annotated[
+    list[str] | None, typer.Option(help="Of the audits: passed, failed, not_applicable; may be given again.")
+]
 DryRunFlag = Annotated[
     bool, typer.Option("--dry-run", help="Say what it costs and what would be refused (exit 3); store nothing.")
 ]
@@ -86,12 +93,9 @@ def list_jobs(
     page: PageOption = None,
     size: Annotated[int | None, typer.Option(min=1, max=200, help="Rows of a page; default 20.")] = None,
     after: Annotated[UUID | None, typer.Option(help="Only jobs behind this one: `next` of a list.")] = None,
-    status: Annotated[
-        list[str] | None, typer.Option(help="queued, running, success, failed, ...; may be given again.")
-    ] = None,
-    reason: Annotated[
-        list[str] | None, typer.Option(help="diverged, oom, wall_timeout, ...; may be given again.")
-    ] = None,
+    status: StatusOption = None,
+    reason: ReasonOption = None,
+    verdict: VerdictOption = None,
     sim: SimOption = None,
     sweep: Annotated[UUID | None, typer.Option(help="Only the points of this sweep.")] = None,
     meta: MetaOption = None,
@@ -109,7 +113,7 @@ def list_jobs(
 
         place = place_query(page, size, after, default_size=20)
         common = read_filters(sim, meta, created_from, created_to, search)
-        filters: JobFilters = {**common, "status": status, "reason": reason, "sweep": sweep}
+        filters: JobFilters = {**common, "status": status, "reason": reason, "verdict": verdict, "sweep": sweep}
         found: JobPage | JobSummaryPage
         if as_json and not summary:
             found = client.send(calls.list_jobs(**place, **filters))

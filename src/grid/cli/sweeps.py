@@ -17,9 +17,12 @@ from grid.cli.jobs import (
     MetaOption,
     PageOption,
     ParamOption,
+    ReasonOption,
     SearchOption,
     SimOption,
+    StatusOption,
     ToOption,
+    VerdictOption,
     find_schema,
     read_filters,
 )
@@ -29,7 +32,7 @@ from grid.schemas.paths import flatten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grid.client.calls import Submission
+    from grid.client.calls import Submission, SweepFilters
     from grid.client.client import GridClient
     from grid.schemas.wire import SweepOut, SweepRow, SweepTable
 
@@ -94,6 +97,9 @@ def list_sweeps(
     page: PageOption = None,
     size: Annotated[int | None, typer.Option(min=1, max=200, help="Rows of a page; default 20.")] = None,
     after: Annotated[UUID | None, typer.Option(help="Only sweeps behind this one: `next` of a list.")] = None,
+    status: StatusOption = None,
+    reason: ReasonOption = None,
+    verdict: VerdictOption = None,
     sim: SimOption = None,
     meta: MetaOption = None,
     created_from: FromOption = None,
@@ -101,12 +107,13 @@ def list_sweeps(
     search: SearchOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List sweeps, newest first."""
+    """List sweeps, newest first; by state, reason and verdict of one of their points."""
     with connected() as client:
         from grid.client import calls
 
         place = place_query(page, size, after, default_size=20)
-        filters = read_filters(sim, meta, created_from, created_to, search)
+        common = read_filters(sim, meta, created_from, created_to, search)
+        filters: SweepFilters = {**common, "status": status, "reason": reason, "verdict": verdict}
         found = client.send(calls.list_sweeps(**place, **filters))
         rows = [(s.id, s.simulation or s.container_image, s.points, s.progress, s.created_at) for s in found.items]
         show(

@@ -59,11 +59,17 @@ class Filters(TypedDict, total=False):
     q: str | None  # the beginning of an id, or the value of a label
 
 
-class JobFilters(Filters, total=False):
-    """Conditions on the rows of a list of jobs."""
+class SweepFilters(Filters, total=False):
+    """Conditions on the rows of a list of sweeps: of one of their points."""
 
     status: str | Sequence[str] | None  # one of these
     reason: str | Sequence[str] | None  # one of these
+    verdict: str | Sequence[str] | None  # one of these
+
+
+class JobFilters(SweepFilters, total=False):
+    """Conditions on the rows of a list of jobs."""
+
     sweep: Id | None
 
 
@@ -226,7 +232,7 @@ def list_sweeps(
     size: int | None = None,
     after: Id | None = None,
     limit: int | None = None,
-    **filters: Unpack[Filters],
+    **filters: Unpack[SweepFilters],
 ) -> Call[SweepPage]:
     """List sweeps, newest first: a page (`page`, `size`), or what is behind a cursor (`after`, `limit`)."""
     query = {**_place_query(page, size, after, limit), **_filter_query(filters)}

@@ -23,15 +23,16 @@ def worker(uow, container):
 
 
 @pytest.fixture
-def client(alice):
+def connect_client(alice):
+    """Make a client of Alice's."""
     token = alice.headers["Authorization"].removeprefix("Bearer ")
-    return GridClient(ADDRESS, lambda **_: token, transport=AppTransport(alice))
+    return lambda *_: GridClient(ADDRESS, lambda **_: token, transport=AppTransport(alice))
 
 
 @pytest.fixture
-def grid(client, monkeypatch):
+def grid(connect_client, monkeypatch):
     """Run a command against the application, as Alice."""
-    monkeypatch.setattr(GridClient, "from_settings", lambda *_: client)
+    monkeypatch.setattr(GridClient, "from_settings", connect_client)
 
     def run(*arguments, code=0):
         ended = CliRunner().invoke(commands, [str(argument) for argument in arguments])
@@ -65,7 +66,7 @@ def test_two_jobs_are_compared(grid, alice, worker):
     first, second = finish(alice, worker, "plate"), finish(alice, worker, "masked")
 
     shown = grid("jobs", "diff", first, second, "--field", "temperature")
-    assert "1 inputs differ" in shown
+    assert "Inputs that differ: 1" in shown
     found = json.loads(grid("jobs", "diff", first, second, "--field", "temperature", "--json"))
     assert found["norms"]["max"] >= 0.0
     assert "time" in grid("jobs", "diff", first, second, "--field", "temperature", "--time", "99", code=3)
@@ -84,7 +85,8 @@ def test_what_failed_is_run_again(grid, alice, worker):
     grid("sweeps", "rerun", sweep, "--select", "lucky", code=3)
 
 
-def test_the_client_reads_labels_series_and_columns(client, alice, worker):
+def test_the_client_reads_labels_series_and_columns(connect_client, alice, worker):
+    client = connect_client()
     job = finish(alice, worker, "rod")
     made = client.submit(simulation="heat-rod", sweep=[{"length": 1.0}, {"length": 2.0}], metadata={"project": "p"})
 
@@ -93,3 +95,19 @@ def test_the_client_reads_labels_series_and_columns(client, alice, worker):
     columns = client.send(job_calls.sweep_columns(made.sweep, ["params.length"]))
     assert (columns.columns[0].unit, columns.columns[0].values) == ("m", [1.0, 2.0])
     assert client.send(job_calls.sweep_columns(made.sweep)).index == [0, 1]
+
+
+def test_lists_are_filtered_by_verdict_and_sweeps_by_their_points(grid, alice, worker):
+    sweep = alice.post(JOBS, json={"simulation": "noop", "sweep": [{}] * 2}).json()["sweep"]
+    claims = worker.start()
+    worker.succeed(claims[:1])
+    worker.fail(claims[1:])
+
+    def ids(noun, *options):
+        return [item["id"] for item in json.loads(grid(noun, "list", "--json", *options))["items"]]
+
+    assert ids("jobs", "--verdict", "passed") == [str(claims[0].job_id)]
+    assert ids("jobs", "--verdict", "passed", "--verdict", "failed", "--reason", "diverged") == [str(claims[1].job_id)]
+    assert ids("sweeps", "--status", "failed", "--verdict", "failed") == [sweep]
+    assert ids("sweeps", "--status", "cancelled") == ids("sweeps", "--verdict", "not_applicable") == []
+    assert "verdict" in grid("jobs", "list", "--verdict", "maybe", code=3)
