@@ -27,7 +27,7 @@ from grid.database.filters import find_conditions
 from grid.database.jobs import JobRecord, is_queued, jobs
 from grid.database.logs import LogRecord, job_log_chunks
 from grid.database.transaction import DatabaseTransaction
-from grid.database.verdicts import find_verdict
+from grid.database.verdicts import find_verdict, has_verdict
 from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus, JobVerdict, JsonObject, Reason
 
@@ -300,7 +300,7 @@ def _conditions(tx: DatabaseTransaction, wanted: JobFilter) -> list[ColumnElemen
     among: list[tuple[Any, Sequence[Any]]] = [(jobs.c.state, wanted.statuses), (jobs.c.reason, wanted.reasons)]
     conditions += [column.in_(values) for column, values in among if values]
     if wanted.verdicts:
-        conditions.append(find_verdict(tx.kind).in_(wanted.verdicts))
+        conditions.append(has_verdict(tx.kind, wanted.verdicts))
     return conditions + find_conditions(
         tx.kind,
         jobs,

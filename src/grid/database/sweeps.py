@@ -30,7 +30,7 @@ from grid.database.base import Base, Json, Key, UTCDateTime, words
 from grid.database.filters import find_conditions
 from grid.database.jobs import jobs
 from grid.database.transaction import DatabaseTransaction
-from grid.database.verdicts import find_verdict
+from grid.database.verdicts import has_verdict
 from grid.database.windows import Window
 from grid.schemas.jobs import TERMINAL, JobStatus, JobVerdict, JsonObject, Reason
 
@@ -213,7 +213,7 @@ def _conditions(tx: DatabaseTransaction, wanted: SweepFilter) -> list[ColumnElem
     if wanted.reasons:
         of_points.append(jobs.c.reason.in_(wanted.reasons))
     if wanted.verdicts:
-        of_points.append(find_verdict(tx.kind).in_(wanted.verdicts))
+        of_points.append(has_verdict(tx.kind, wanted.verdicts))
     if of_points:  # of one and the same point
         conditions.append(select(1).select_from(jobs).where(jobs.c.sweep_id == sweeps.c.id, *of_points).exists())
     return conditions
