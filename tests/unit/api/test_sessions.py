@@ -27,7 +27,7 @@ def test_a_stranger_sees_no_session(anonymous):
 
 
 def test_sessions_say_by_what_they_were_opened(alice, connect):
-    log_in(connect(), **{"User-Agent": "probe\x01 \xe9" + "x" * 300})
+    log_in(connect(), **{"User-Agent": b"probe\x01 \xe9" + b"x" * 300})
     page = {"Origin": "http://127.0.0.1:8000", "User-Agent": "Firefox"}
     connect().post("/api/v1/auth/web/login", json={"username": "alice", "password": PASSWORD}, headers=page)
     newest, program, own = alice.get(SESSIONS).json()["items"]
