@@ -7,6 +7,7 @@ from grid.api.routes import (
     alerts,
     auth,
     differences,
+    downloads,
     fields,
     health,
     incidents,
@@ -40,6 +41,7 @@ from grid.api.routes import (
 API_ROUTERS: tuple[Router, ...] = (
     jobs.router,
     results.router,
+    downloads.router,
     fields.router,
     differences.router,
     sweeps.router,

@@ -1,0 +1,157 @@
+"""Downloads by a link that is used once: a browser that follows a link sends no header.
+
+A link is bound to its user, the session that asked for it and the path of one file, which is looked up again when the
+link is used: what the user may not see by then is not found.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
+
+from grid.core.errors import FieldError, ForbiddenError, NotFoundError, TooManyRequestsError
+from grid.core.tokens import digest_download_token, make_download_token
+from grid.database.one_time_tokens import TokenPurpose
+from grid.database.uow import UnitOfWork
+from grid.services.sessions import Principal
+
+LIFETIME: Final = timedelta(seconds=60)
+MOST_UNUSED: Final = 100  # of a user
+_UUID: Final = r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+_RESULT: Final = re.compile(rf"/api/v1/jobs/{_UUID}/result", re.ASCII)
+_ARTIFACT: Final = re.compile(rf"/api/v1/jobs/{_UUID}/artifacts/([^/]+)", re.ASCII)
+_SWEEP: Final = re.compile(rf"/api/v1/sweeps/{_UUID}", re.ASCII)
+_WHAT: Final = (
+    "must be /api/v1/jobs/{id}/result, /api/v1/jobs/{id}/artifacts/{name} or /api/v1/sweeps/{id}?format=csv, "
+    "with all=true for everybody's (administrator)"
+)
+LONGEST_NAME: Final = 255  # characters of a file's name
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The zip of a job."""
+
+    job_id: UUID
+
+
+@dataclass(frozen=True)
+class JobFile:
+    """One file of a job."""
+
+    job_id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class SweepCsv:
+    """The table of a sweep."""
+
+    sweep_id: UUID
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file as a path names it, and whose things it is looked up in."""
+
+    file: JobResult | JobFile | SweepCsv
+    is_of_everybody: bool = False
+
+    def find_owner(self, principal: Principal) -> UUID | None:
+        """Return the user in whose things the file is; None for everybody's.
+
+        Raises:
+            ForbiddenError: Everybody's things are for administrators.
+        """
+        if not self.is_of_everybody:
+            return principal.id
+        if not principal.is_administrator:
+            raise ForbiddenError("all=true is for administrators.")
+        return None
+
+
+@dataclass(frozen=True)
+class DownloadLink:
+    """A token that was made; it stays out of `repr`."""
+
+    token: str
+    expires_in: int  # [s]
+
+    def __repr__(self) -> str:
+        return f"DownloadLink(expires_in={self.expires_in})"
+
+
+def read_path(path: str) -> Target:
+    """Return the file that a path of this server's own answers names.
+
+    Raises:
+        FieldError: It names none.
+    """
+    try:
+        parts = urlsplit(path)
+    except ValueError as error:  # brackets of an IPv6 address that are none
+        raise FieldError("path", _WHAT) from error
+    query = parse_qs(parts.query, keep_blank_values=True)
+    is_of_everybody = query.pop("all", ["false"]) == ["true"]
+    format_ = query.pop("format", None)
+    file: JobResult | JobFile | SweepCsv | None = None
+    if match := _RESULT.fullmatch(parts.path):
+        file = JobResult(UUID(match[1]))
+    elif match := _ARTIFACT.fullmatch(parts.path):
+        file = JobFile(UUID(match[1]), unquote(match[2]))
+    elif match := _SWEEP.fullmatch(parts.path):
+        file = SweepCsv(UUID(match[1]))
+    is_table = isinstance(file, SweepCsv)
+    if file is None or query or parts.scheme or parts.netloc or parts.fragment:
+        raise FieldError("path", _WHAT)
+    if format_ != (["csv"] if is_table else None) or (isinstance(file, JobFile) and len(file.name) > LONGEST_NAME):
+        raise FieldError("path", _WHAT)
+    return Target(file, is_of_everybody)
+
+
+def make_download_link(uow: UnitOfWork, principal: Principal, path: str) -> DownloadLink:
+    """Store a token for a path that the caller has shown to be the user's.
+
+    Raises:
+        TooManyRequestsError: The user has many links that nobody has used.
+    """
+    token = make_download_token()
+    digest = digest_download_token(token)
+    assert digest is not None  # noqa: S101 - it was made here
+    with uow.begin() as tx:
+        tx.one_time_tokens.purge()
+        if tx.one_time_tokens.count_unused(principal.id, purpose=TokenPurpose.DOWNLOAD) >= MOST_UNUSED:
+            raise TooManyRequestsError(f"You have {MOST_UNUSED} unused download links", LIFETIME.total_seconds())
+        tx.one_time_tokens.add(
+            digest,
+            purpose=TokenPurpose.DOWNLOAD,
+            user_id=principal.id,
+            session_id=principal.session_id,
+            subject=path,
+            expires_at=tx.now() + LIFETIME,
+        )
+    return DownloadLink(token, int(LIFETIME.total_seconds()))
+
+
+def use_download_link(uow: UnitOfWork, token: str) -> tuple[Principal, Target]:
+    """Use a token up and return its user and the file that it names; one that nobody made opens no transaction.
+
+    Raises:
+        NotFoundError: It is unknown, expired or used already, or its session has ended.
+    """
+    digest = digest_download_token(token)
+    if digest is None:
+        raise NotFoundError("download")
+    with uow.read() as tx:
+        if not tx.one_time_tokens.is_usable(digest, purpose=TokenPurpose.DOWNLOAD):
+            raise NotFoundError("download")
+    with uow.begin() as tx:
+        used = tx.one_time_tokens.use(digest, purpose=TokenPurpose.DOWNLOAD)
+        session = tx.sessions.find(used.session_id) if used else None
+        is_alive = session is not None and session.is_alive(tx.now())
+    if used is None or session is None or not is_alive:
+        raise NotFoundError("download")
+    principal = Principal(session.user_id, session.username, session.role, session.id, session.expires_at)
+    return principal, read_path(used.subject)
