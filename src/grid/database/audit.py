@@ -24,6 +24,8 @@ from grid.database.base import Base, UTCDateTime
 from grid.database.prepared import Prepared
 from grid.database.row_insert import RowInsert
 from grid.database.transaction import Call, DatabaseTransaction
+from grid.database.users import User
+from grid.database.windows import Window
 
 CHAINS_ON_POSTGRESQL: Final = 16  # about as many as a server has connections
 GENESIS: Final = "0" * 64
@@ -139,6 +141,14 @@ class AuditRecord:
         return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
+@dataclass(frozen=True)
+class NamedEntry:
+    """An entry with the name of its actor today; None where Grid itself acted."""
+
+    entry: AuditRecord
+    actor: str | None
+
+
 _ENTRY: Final = (
     AuditEntry.chain,
     AuditEntry.seq,
@@ -219,6 +229,29 @@ class AuditRepository:
             if len(rows) < batch:
                 return
             position = (rows[-1]["chain"], rows[-1]["seq"])
+
+    def read_window(
+        self,
+        window: Window[UUID],
+        *,
+        actor_id: UUID | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+    ) -> tuple[list[NamedEntry], NamedEntry | None]:
+        """Read entries of all chains, newest first, and the last of them where others follow."""
+        query = select(*_ENTRY, User.username.label("actor")).outerjoin(User, User.id == AuditEntry.actor_id)
+        if actor_id is not None:
+            query = query.where(AuditEntry.actor_id == actor_id)
+        if action is not None:
+            is_whole = "." in action
+            query = query.where(
+                AuditEntry.action == action if is_whole else AuditEntry.action.startswith(f"{action}.", autoescape=True)
+            )
+        if subject is not None:
+            query = query.where(AuditEntry.subject == subject)
+        query = window.apply(query, AuditEntry.__table__.c.id, is_descending=True)
+        rows = [dict(row) for row in self._tx.connection.execute(query).mappings()]
+        return window.split([NamedEntry(actor=row.pop("actor"), entry=AuditRecord(**row)) for row in rows])
 
     def heads(self) -> dict[int, tuple[int, str]]:
         """Return the length and the last hash of each chain that has entries."""

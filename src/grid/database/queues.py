@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from grid.database.base import Base, Key, UTCDateTime
 from grid.database.prepared import Prepared
 from grid.database.transaction import Call, DatabaseTransaction
+from grid.database.users import User
 
 
 class OwnerQueue(Base):
@@ -72,6 +73,17 @@ class QueueRecord:
     last_claimed_at: datetime | None
 
 
+@dataclass(frozen=True)
+class NamedQueue:
+    """The counters of an owner by name; `queue_limit` is None for what the settings say."""
+
+    owner_id: UUID
+    username: str
+    queued: int
+    active: int
+    queue_limit: int | None
+
+
 class QueueRepository:
     """Keeps the counters."""
 
@@ -113,6 +125,18 @@ class QueueRepository:
         query = select(func.sum(owner_queues.c.queued), func.sum(owner_queues.c.active))
         queued, active = self._tx.connection.execute(query).one()
         return int(queued or 0), int(active or 0)
+
+    def list_busy(self, *, limit: int) -> list[NamedQueue]:
+        """Read the counters of owners whose jobs wait or run, longest queue first."""
+        columns = owner_queues.c
+        query = (
+            select(columns.owner_id, User.username, columns.queued, columns.active, columns.queue_limit)
+            .join(User, User.id == columns.owner_id)
+            .where((columns.queued > 0) | (columns.active > 0))
+            .order_by(columns.queued.desc(), columns.active.desc(), columns.owner_id)
+            .limit(limit)
+        )
+        return [NamedQueue(*row) for row in self._tx.connection.execute(query)]
 
     def total_queued(self) -> int:
         """Count the queued jobs of all owners."""

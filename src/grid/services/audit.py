@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from grid.database.audit import GENESIS, AuditRecord, NewEntry
+from grid.database.audit import GENESIS, AuditRecord, NamedEntry, NewEntry
 from grid.database.uow import Transaction, UnitOfWork
+from grid.database.windows import Window
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,42 @@ def verify(uow: UnitOfWork, *, known_heads: Mapping[int, tuple[int, str]] | None
             faults.append(AuditFault(chain, seq, "is not where the chain ended: later entries are missing or added"))
     faults += [AuditFault(chain, seq, "is missing: it was known before") for chain, (seq, _) in expected.items() if seq]
     return AuditReport(entries, heads, tuple(faults))
+
+
+def list_entries(
+    uow: UnitOfWork,
+    *,
+    after: UUID | None = None,
+    limit: int = 50,
+    actor: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+) -> tuple[list[NamedEntry], UUID | None]:
+    """Read entries, newest first, and the cursor behind which they go on (None at the end).
+
+    Args:
+        uow: Where the log is.
+        after: Only entries older than this one.
+        limit: Most entries.
+        actor: Only those by this user: an id, or a name; nobody of that name has done nothing.
+        action: Only this action; a noun alone means every action on it.
+        subject: Only what was done to this.
+    """
+    with uow.read() as tx:
+        actor_id = _find_actor(tx, actor) if actor is not None else None
+        if actor is not None and actor_id is None:
+            return [], None
+        window = Window(limit, None, after)
+        items, last = tx.audit.read_window(window, actor_id=actor_id, action=action, subject=subject)
+    return items, last.entry.id if last is not None else None
+
+
+def _find_actor(tx: Transaction, actor: str) -> UUID | None:
+    try:
+        return UUID(actor)
+    except ValueError:
+        user = tx.users.find_by_username(actor.casefold())
+        return user.id if user is not None else None
 
 
 def _check(entry: AuditRecord, end: tuple[int, str]) -> list[AuditFault]:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from grid import __version__
 from grid.core.errors import ConfigurationError, UnavailableError
 from grid.core.ids import new_id
 from grid.core.logging import configure, get_logger
@@ -114,7 +115,10 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
 
     def sign_in() -> None:
         runs = live.runs if live is not None else 0
-        details = {"slots": tokens, "busy": dispatcher.busy, "live_runs": runs, "simulations": children.versions}
+        details = {
+            "version": __version__, "slots": tokens, "busy": dispatcher.busy, "live_runs": runs,
+            "simulations": children.versions, "draining": supervisor.is_draining,
+        }  # fmt: skip
         with dependencies.uow.begin() as tx:
             tx.workers.beat(worker_id, host=host, pid=os.getpid(), details=details, polled=writer.polled_lately())
 

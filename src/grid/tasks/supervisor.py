@@ -91,6 +91,11 @@ class Supervisor:
         self._drain_until: float | None = None
         self._defect: BaseException | None = None
 
+    @property
+    def is_draining(self) -> bool:
+        """True once it was asked to stop: no more work is claimed."""
+        return self._is_stopping
+
     def stop(self) -> None:
         """Drain: claim no more, let short work finish, give back the rest, end. Safe in a signal handler."""
         self._is_stopping = True
