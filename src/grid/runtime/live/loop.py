@@ -180,6 +180,8 @@ class LiveLoop:
         self.pace, order = self.pace.decide(self._now())
         if order.action == "wait":
             self._drain(self._shorten(order.seconds))
+            if self.pace.is_due(self._now()):
+                return  # samples and pictures come after the tick: before it they would hold it up
         elif order.action == "slip":
             self._lags.append(order.seconds)
             payload: dict[str, Any] = {"slipped_s": order.seconds, "slips": self.pace.slips}

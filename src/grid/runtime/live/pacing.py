@@ -24,6 +24,7 @@ from grid.core.errors import FieldError
 MIN_LAG_S = 0.1
 LAG_INTERVALS = 2.0
 BACK_TO_BACK = 2  # [-] ticks without a look for messages
+SOON_S = 2e-3  # before a tick, in which nothing else is begun
 YIELD_S = 0.05  # between looks where no tick is ever due
 WINDOW_S = 2.0  # over which the real-time ratio is taken
 WINDOW_INTERVALS = 4.0  # and at least so many, where ticks are rare
@@ -128,6 +129,10 @@ class Pace:
     def due(self, tick: int) -> float:
         """When a tick is due [s]."""
         return self.anchor + (tick - self.first) * self.interval
+
+    def is_due(self, now: float) -> bool:
+        """True where a tick begins now or in a moment: whatever can wait waits until it is done."""
+        return not self.is_paused and self.speed != "max" and now >= self.due(self.tick) - SOON_S
 
     def decide(self, now: float) -> tuple["Pace", Order]:
         """What to do now, and the pace after it."""

@@ -118,6 +118,24 @@ def test_a_run_ticks_at_its_rate_and_ends_with_its_state() -> None:
     assert len(samples) <= 2.0 / 0.1 + 2
 
 
+class SlowChannel(FakeChannel):
+    """A pipe into which samples and events take long."""
+
+    def send(self, message: object) -> None:
+        super().send(message)
+        if isinstance(message, Looked):
+            self.now += 0.005
+
+
+def test_what_is_told_holds_no_tick_up_though_it_falls_due_with_it() -> None:
+    channel = SlowChannel([(0.31, propose(1, BURST)), (0.52, propose(2, OVERLOAD)), (4.0, control(9, "stop"))])
+    LiveLoop(StartRun({"case": CASE}, TICK, rate=RATE), channel, channel.clock).run()
+    paces = [message.sample.pace for message in channel.sent if isinstance(message, Looked) and message.sample]
+
+    assert len(paces) >= 30
+    assert paces[-1]["jitter_s"] < 0.002
+
+
 @pytest.mark.parametrize(
     "script",
     [

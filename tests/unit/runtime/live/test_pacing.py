@@ -291,3 +291,17 @@ def test_what_is_no_pace_is_refused_by_name(name, call):
         call()
 
     assert refused.value.field == name
+
+
+def test_a_tick_is_near_shortly_before_it_is_due_and_never_without_a_due_time() -> None:
+    pace = Pace.start(START, tick_s=1.0, rate=10.0).finish()
+
+    assert [pace.is_due(START + passed) for passed in (0.05, 0.0979, 0.0981, 0.1, 0.5)] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert not pace.pause().is_due(START + 1.0)
+    assert not pace.change_speed("max", START).is_due(START + 1.0)
