@@ -131,6 +131,12 @@ class Watched:
         values = self.memory[name]
         return min(values) - values[0], max(values) - values[0]
 
+    def find_growth(self, name: str) -> int:
+        """From the mean of the first quarter of the time to that of the last, by how much the memory grew [B]."""
+        values = self.memory[name]
+        quarter = max(1, len(values) // 4)
+        return round(statistics.fmean(values[-quarter:]) - statistics.fmean(values[:quarter]))
+
 
 def watch(processes: dict[str, int], seconds: float) -> Watched:
     """Look at processes for so long."""

@@ -143,8 +143,9 @@ def print_slow(slow: Mapping[str, Any], interval: float) -> None:
 def print_processes(watched: Watched) -> None:
     """Print how the processor was split, and memory."""
     shares = ", ".join(f"{name} {watched.find_share(name):.1%}" for name in watched.processor_s)
-    swings = ", ".join(
-        f"{name} {watched.memory[name][0] / 1e6:.0f} MB {low / 1e6:+.1f} .. {high / 1e6:+.1f}"
+    swings = "; ".join(
+        f"{name} {watched.memory[name][0] / 1e6:.0f} MB {low / 1e6:+.1f} .. {high / 1e6:+.1f}, "
+        f"from first to last quarter {watched.find_growth(name) / 1e6:+.1f}"
         for name in watched.memory
         for low, high in [watched.find_swing(name)]
     )

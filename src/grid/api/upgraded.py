@@ -45,6 +45,7 @@ class UpgradedConnection(WebSocketsSansIOProtocol):
         connection = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1e3 * TAKEN_S))
         self._since = self.loop.time()
         self._look_timer = self.loop.call_later(LOOK_S, self._look)
 

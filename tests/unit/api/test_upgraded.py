@@ -83,9 +83,11 @@ def test_a_connection_is_handed_over_and_no_limit_of_before_holds_any_more(monke
             await client.send("still there")
             (connection,) = served.state.connections
             held = connection.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-            return await client.recv(), held
+            patience = connection.transport.get_extra_info("socket").getsockopt(socket.SOL_TCP, socket.TCP_USER_TIMEOUT)
+            return await client.recv(), held, patience
 
-    text, held = run(scenario())
+    text, held, patience = run(scenario())
+    assert patience == 30_000  # [ms] the socket's own, not that of before
     assert text == "still there"
     assert held == 2 * SEND_BYTES  # Linux counts its own bookkeeping too
 

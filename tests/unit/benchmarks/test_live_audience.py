@@ -55,9 +55,10 @@ def test_a_picture_that_was_encoded_twice_has_two_payloads_only_where_they_diffe
 
 
 def test_shares_of_a_core_and_the_swing_of_memory() -> None:
-    watched = Watched(10.0, {"server": 2.5}, {"server": [100, 90, 130]})
+    watched = Watched(10.0, {"server": 2.5}, {"server": [100, 90, 130, 100, 98, 97, 106, 108]})
 
     assert (watched.find_share("server"), watched.find_swing("server")) == (0.25, (-10, 30))
+    assert watched.find_growth("server") == 12
 
 
 def test_connections_that_the_server_has_not_closed_are_those_of_its_port() -> None:
