@@ -21,7 +21,7 @@ export function Time(props: { at: string | null | undefined; withAge?: boolean; 
 /** How long ago something was: `4 min ago`. */
 export function Age({ at }: { at: string }) {
   const now = useNow();
-  return <span className={classes["muted"]}> {formatAge((now - new Date(at).getTime()) / 1000)}</span>;
+  return <span className={classes["age"]}> {formatAge((now - new Date(at).getTime()) / 1000)}</span>;
 }
 
 /** The mark of data that are older than they should be. */

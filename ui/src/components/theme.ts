@@ -13,7 +13,9 @@ const colours: VariantColorsResolver = (input) => {
   return { ...found, background: "var(--grid-accent)", hover, color: "var(--grid-on-accent)" };
 };
 
-const size32 = { vars: () => ({ root: { "--input-height": "32px", "--input-fz": "13px" } }) };
+const size32 = {
+  vars: () => ({ wrapper: { "--input-height": "32px", "--input-fz": "13px", "--input-bd": "var(--grid-control)" } }),
+};
 const inputWrapper = { size: "sm" } as const;
 
 export const theme = createTheme({
@@ -46,7 +48,7 @@ export const theme = createTheme({
     TextInput: { defaultProps: inputWrapper },
     Select: { defaultProps: { ...inputWrapper, checkIconPosition: "right" } },
     Tooltip: { defaultProps: { withArrow: false, openDelay: 400, fz: 12, multiline: true, maw: 360, color: "dark" } },
-    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.5 }, transitionProps: { duration: 0 } } },
+    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.4 }, transitionProps: { duration: 0 } } },
     Menu: { defaultProps: { transitionProps: { duration: 0 }, shadow: "sm" } },
     Popover: { defaultProps: { transitionProps: { duration: 0 }, shadow: "sm" } },
     Tabs: { defaultProps: { keepMounted: false } },
