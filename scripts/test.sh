@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 BIN=${BIN:-.venv/bin}
 export COVERAGE_PROCESS_START="$PWD/pyproject.toml"
 rm -f .coverage .coverage.*
-workers=${GRID_TEST_WORKERS:-2}
+workers=${GRID_TEST_WORKERS:-$(($(getconf _NPROCESSORS_ONLN) + 1))} # many tests wait for processes
 unset PYTHONDONTWRITEBYTECODE # as images of containers set it: each process would compile all that it imports
 # A commit of SQLite takes some 4 ms on a disk and 0.01 ms in memory, and no test cuts the power: kernels outlive those
 # that kill. Where there is room for it, what tests write lies in memory.
