@@ -22,8 +22,9 @@ def seed() -> int:
 
 @pytest.fixture(scope="session")
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
-    """Compiled kernels for every service but the first."""
-    return Kernels(tmp_path_factory.getbasetemp() / "kernels")
+    """Compiled kernels for every service but the first, of all workers of pytest."""
+    folder = tmp_path_factory.getbasetemp()
+    return Kernels((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "kernels")
 
 
 @pytest.fixture(scope="session")
