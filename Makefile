@@ -30,10 +30,10 @@ build: dev ## Build the wheel and the source distribution into dist/
 test: dev ## Run every test, with coverage (PostgreSQL from a wheel)
 	@BIN=$(BIN) scripts/test.sh
 
-test-faults: dev ## The long form of the fault suite, and of the models of both ledgers
+test-faults: dev ## The long form of the fault suite, of the ledgers' models and of random requests
 	@$(PYTEST) -m faults --timeout 1800 -n 0 tests/faults
-	@GRID_HISTORIES=$${GRID_HISTORIES:-2000} $(PYTEST) -n 2 --dist load \
-	  $(addprefix tests/integration/,test_ledger_model.py test_live_model.py)
+	@GRID_HISTORIES=$${GRID_HISTORIES:-2000} GRID_SCHEMATHESIS_EXAMPLES=$${GRID_SCHEMATHESIS_EXAMPLES:-2100} \
+	  $(PYTEST) -n 2 --dist load $(addprefix tests/integration/,test_ledger_model.py test_live_model.py test_schemathesis.py)
 
 test-physics: dev ## The long form of the engine's suites: laws on random problems, certificates, fuzzed problems
 	@$(PYTEST) -m physics --timeout 3600 -n 2 --dist worksteal tests/unit/engine tests/validation

@@ -1,7 +1,7 @@
 """Every operation as the served document describes it, with fitting and unfitting data, asked by three roles.
 
 No answer may be a 5xx, or one that the document does not describe: status, media type, headers and schema. The number
-of examples is `GRID_SCHEMATHESIS_EXAMPLES`, 2,100 unless set.
+of examples is `GRID_SCHEMATHESIS_EXAMPLES`: 700 unless set, 2,100 in `make test-faults`.
 """
 
 import os
@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.support.server import Server, serve
 
-EXAMPLES = int(os.environ.get("GRID_SCHEMATHESIS_EXAMPLES", "2100"))
+EXAMPLES = int(os.environ.get("GRID_SCHEMATHESIS_EXAMPLES", "700"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -54,7 +54,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory) -> Iterator[Service]:
     """One server for all roles; no worker runs, so jobs stay as they are."""
-    with serve(tmp_path_factory.mktemp("schemathesis") / "home") as server:
+    with serve(tmp_path_factory.mktemp("schemathesis") / "home", is_counted=False) as server:
         administrator = {"Authorization": f"Bearer {server.log_in()}"}
         user = {"username": "somebody", "password": PASSWORD}
         made = httpx.post(f"{server.url}/api/v1/users", json=user, headers=administrator)
@@ -112,7 +112,7 @@ def has_inputs(operation: APIOperation) -> bool:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("without_coverage")  # the lines to count are those of the server's process
+@pytest.mark.usefixtures("without_coverage")  # the tests of the API count its lines
 @pytest.mark.parametrize("role", ROLES)
 def test_no_answer_is_a_server_error_or_undocumented(service, role):
     every = operations(service)

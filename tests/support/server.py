@@ -61,18 +61,21 @@ def environment(home: Path, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def serve(home: Path, *command: str, returncode: int = 0, **extra: str) -> Iterator[Server]:
+def serve(home: Path, *command: str, returncode: int = 0, is_counted: bool = True, **extra: str) -> Iterator[Server]:
     """Run `python -m grid.api`, or another command that serves, until the end of the block; it must end in order.
 
-    A `{port}` in the command stands for the port.
+    A `{port}` in the command stands for the port. A server that is not counted serves in half the time.
     """
     port = free_port()
     home.parent.mkdir(parents=True, exist_ok=True)
     log = home.parent / f"{home.name}-server.log"
+    variables = environment(home, port) | extra
+    if not is_counted:
+        variables.pop("COVERAGE_PROCESS_START", None)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *(part.format(port=port) for part in command or ("grid.api",))],
-            env=environment(home, port) | extra,
+            env=variables,
             cwd=home.parent,
             stdout=output,
             stderr=subprocess.STDOUT,
