@@ -146,7 +146,8 @@ def test_a_summary_says_what_the_whole_row_says(service):
     assert (short.next, short.count, short.pages) == (whole.next, whole.count, whole.pages)
     assert len(rest.items) == 1
     for summary, job in zip(short.items, whole.items, strict=True):
-        assert all(getattr(job, name) == value for name, value in vars(summary).items())
+        assert all(getattr(job, name) == value for name, value in vars(summary).items() if name != "verdict")
+        assert summary.verdict is None  # of a job that has not ended
         assert job_service.describe_state(summary) == job_service.describe_state(job)
 
 
