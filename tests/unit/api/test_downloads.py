@@ -209,7 +209,11 @@ def test_a_name_is_only_compared_and_never_a_path(alice, job_id, name):
     assert alice.post(DOWNLOADS, json={"path": f"{JOBS}/{job_id}/artifacts/{name}"}).status_code == 404
 
 
-@pytest.mark.parametrize("token", ["x", make_download_token(), make_login_code(), "grid_dl_" + "A" * 44, "a" * 256])
+@pytest.mark.parametrize(
+    "token",
+    ["x", make_download_token(), make_login_code(), "grid_dl_" + "A" * 44, "a" * 256],
+    ids=["short", "download", "login", "too long", "long"],
+)
 def test_a_token_that_nobody_made_finds_nothing(anonymous, token):
     assert anonymous.get(f"{DOWNLOADS}/{token}").status_code == 404
 
