@@ -117,6 +117,7 @@ class ViewerCredit:
             if sent.number == number:
                 for _ in range(place + 1):
                     self._taken.append((now, self._unshown.popleft().size))
+                self._forget(now)  # of a viewer that keeps up nobody asks what it took
                 return True
         return False
 
@@ -167,6 +168,9 @@ class ViewerCredit:
         return Step(self.rung, by > 0, skipped)
 
     def _count_taken(self, now: float) -> int:
+        self._forget(now)
+        return sum(size for _, size in self._taken)
+
+    def _forget(self, now: float) -> None:
         while self._taken and now - self._taken[0][0] > TAKEN_S:
             self._taken.popleft()
-        return sum(size for _, size in self._taken)

@@ -183,3 +183,10 @@ def test_a_grant_counts_for_the_frames_before_whatever_their_numbers():
 
     assert credit.grant(0.1, 1)
     assert credit.unshown == 0
+
+
+def test_of_a_viewer_that_keeps_up_no_more_is_held_however_long_it_looks():
+    viewer = Viewer(1e9, hz=10.0).run(60.0)
+
+    assert len(viewer.ages) >= 590
+    assert len(viewer.credit._taken) <= TAKEN_S * 10.0 + 1
