@@ -1,8 +1,9 @@
 """Readers of a live run in processes of their own, and what they say of it: ages, losses, shares of a core.
 
-All times here are Unix times [s]; a run whose ticks are on time computes tick k at `begin + k interval`.
+All times here are Unix times [s].
 """
 
+import bisect
 import json
 import math
 import secrets
@@ -167,21 +168,31 @@ def find_ages(readers: Iterable[dict[str, Any]]) -> list[float]:
     return [arrived - computed for one in readers for _, arrived, computed in one["arrivals"] if computed > 0.0]
 
 
-def find_begin(readers: Iterable[dict[str, Any]], interval: float) -> float:
-    """When tick 0 was computed, by the pictures of a run that is on time [s].
+def find_moments(readers: Iterable[dict[str, Any]]) -> list[tuple[int, float]]:
+    """When ticks were computed, by the pictures of a run, in order: tick and Unix time [s].
 
     Raises:
         ValueError: There are no pictures.
     """
-    begins = [computed - tick * interval for one in readers for tick, _, computed in one["arrivals"] if computed > 0.0]
-    if not begins:
+    moments = {tick: computed for one in readers for tick, _, computed in one["arrivals"] if computed > 0.0}
+    if not moments:
         raise ValueError("no pictures tell when ticks were computed")
-    return statistics.median(begins)
+    return sorted(moments.items())
 
 
-def find_delays(readers: Iterable[dict[str, Any]], begin: float, interval: float) -> list[float]:
-    """From the computation of the tick that each message tells of to its arrival [s]."""
-    return [arrived - (begin + tick * interval) for one in readers for tick, arrived, _ in one["arrivals"]]
+def find_delays(readers: Iterable[dict[str, Any]], moments: Sequence[tuple[int, float]]) -> list[float]:
+    """From the computation of the tick that each message tells of to its arrival [s].
+
+    A tick of which there was no picture was computed on the line between its neighbours; one beyond them is left out.
+    """
+    found = []
+    for tick, arrived in ((tick, arrived) for one in readers for tick, arrived, _ in one["arrivals"]):
+        place = bisect.bisect_left(moments, (tick, -math.inf))
+        if place < len(moments) and (place > 0 or moments[place][0] == tick):
+            (first, began), (last, ended) = moments[max(0, place - 1)], moments[place]
+            share = 1.0 if last == first else (tick - first) / (last - first)
+            found.append(arrived - (began + share * (ended - began)))
+    return found
 
 
 def find_share(values: Sequence[float], share: float) -> float:

@@ -20,8 +20,8 @@ from uuid import UUID
 from benchmarks.live.audience import (
     Users,
     Watched,
-    find_begin,
     find_delays,
+    find_moments,
     find_share,
     reading_all,
     sum_counts,
@@ -149,8 +149,7 @@ def stall(
 
 def print_streams(found: Streamed) -> None:
     """Print what readers got beside what they should."""
-    interval = 1.0 / found.rate
-    begin = find_begin(found.clock, interval)
+    moments = find_moments(found.clock)
     print(
         f"\n{STREAMS} streams and {SOCKETS} sockets of a run of {CELLS} x {CELLS} at {found.rate:.3g} ticks a second, ",
         end="",
@@ -158,7 +157,7 @@ def print_streams(found: Streamed) -> None:
     print(f"{found.wall_s:.0f} s; ratio {found.ticks / (found.wall_s * found.rate):.4f}:")
     for kind in ("samples", "events", "notices"):
         readers = [one for one in found.readers if one["kind"] == kind]
-        counts, delays = [one["messages"] for one in readers], find_delays(readers, begin, interval)
+        counts, delays = [one["messages"] for one in readers], find_delays(readers, moments)
         print(
             f"- {len(readers)} of {kind}: {statistics.fmean(counts) / found.watched.seconds:.2f} a second; after ",
             end="",

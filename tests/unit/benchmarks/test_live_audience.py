@@ -10,9 +10,9 @@ import pytest
 from benchmarks.live.audience import (
     Watched,
     find_ages,
-    find_begin,
     find_delays,
     find_encodings,
+    find_moments,
     find_share,
     sum_counts,
 )
@@ -31,17 +31,16 @@ def test_a_share_of_values_is_one_of_them_and_no_less() -> None:
 
 def test_ages_are_from_computation_to_arrival_and_delays_from_the_moment_of_the_tick() -> None:
     pictures = {"arrivals": [[0, 100.02, 100.01], [1, 100.16, 100.11], [2, 100.23, 100.21]]}
-    samples = {"arrivals": [[1, 100.15, 0.0], [4, 100.61, 0.0]]}
+    samples = {"arrivals": [[1, 100.15, 0.0], [2, 100.61, 0.0], [3, 100.5, 0.0]]}
+    slipped = {"arrivals": [[0, 100.0, 100.0], [2, 100.5, 100.5], [4, 101.0, 101.0]]}
 
-    begin = find_begin([pictures], 0.1)
-
-    assert begin == pytest.approx(100.01)
     assert find_ages([pictures, samples]) == pytest.approx([0.01, 0.05, 0.02])
-    assert find_delays([samples], begin, 0.1) == pytest.approx([0.04, 0.2])
+    assert find_delays([samples], find_moments([pictures])) == pytest.approx([0.04, 0.4])  # none of tick 3
+    assert find_delays([samples], find_moments([slipped])) == pytest.approx([-0.1, 0.11, -0.25])
     assert find_oldest(pictures) == pytest.approx([0.15, 0.12])
     assert "95 % 50 ms = 0.50 ticks" in show_ages(find_ages([pictures]), 0.1)
     with pytest.raises(ValueError, match="no pictures"):
-        find_begin([samples], 0.1)
+        find_moments([samples])
 
 
 def test_a_picture_that_was_encoded_twice_has_two_payloads_only_where_they_differ() -> None:
