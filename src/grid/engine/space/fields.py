@@ -14,7 +14,7 @@ from grid.engine.problem.boundaries import Boundary
 from grid.engine.problem.fields import ProblemFields
 from grid.engine.problem.problem import HeatProblem
 from grid.engine.space.cell_means import CellMeans
-from grid.engine.space.laws import Correction, Coupling, FaceMeans, Loads, evaluate_checked
+from grid.engine.space.laws import Correction, Coupling, FaceMeans, Loads, Overlay, evaluate_checked
 from grid.engine.space.load_means import is_patterned, make_face_means, make_source_means
 from grid.engine.space.measure import Measure, is_large, measure_field, measure_large_field, weighted_sum
 from grid.engine.space.mesh import Patch, cell_volume, open_coordinates
@@ -47,6 +47,7 @@ class SpaceFields:
         couplings: Off-diagonal entries of the conductivity tensor, see `grid.engine.space.tensor`.
         face_means: For each axis the mean conductivities beside its faces; empty where no conductivity varies.
         correction: Part of a transient's flow outside the matrix, see `grid.engine.space.carrying`; None without one.
+        overlay: What acts beside the problem; None outside live runs.
     """
 
     problem: HeatProblem
@@ -60,6 +61,7 @@ class SpaceFields:
     couplings: tuple[Coupling, ...] = ()
     face_means: tuple[FaceMeans, ...] = ()
     correction: Correction | None = None
+    overlay: Overlay | None = None
     _constant_loads: Loads | None = field(default=None, repr=False)
     _measured: tuple[ref[FloatArray], Measure] | None = field(default=None, repr=False)
     matrices: dict[bytes, Any] = field(default_factory=dict, repr=False)  # matrices of a constant tensor, by films
@@ -89,7 +91,8 @@ class SpaceFields:
     @property
     def has_source(self) -> bool:
         """True where there is a source."""
-        return self.problem.source_term != Constant(0.0)
+        is_added = self.overlay is not None and self.overlay.source is not None
+        return is_added or self.problem.source_term != Constant(0.0)
 
     @cached_property
     def body_cells(self) -> NDArray[np.intp]:

@@ -38,6 +38,45 @@ class Loads:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """What acts on a body beside its problem: events of a live run.
+
+    Args:
+        remaining: For each patch the share of its film, and of the flux that its law imposes, which is left.
+        imposed: For each patch the heat flux into the body beside its law [W/m2], a number or shape (faces,).
+        source: Heat of each cell beside the source of the problem [W], flat; None without.
+        silent: True in cells whose source of the problem has stopped, flat; None where all have it.
+        left: Share of its conductivity that each cell has left, flat; None where all have theirs. It holds for
+            conductivities that are evaluated anew; constant ones are lowered in the space itself.
+    """
+
+    remaining: tuple[float, ...]
+    imposed: tuple[Operand, ...]
+    source: FloatArray | None = None
+    silent: NDArray[np.bool_] | None = None
+    left: FloatArray | None = None
+
+    @property
+    def is_driving(self) -> bool:
+        """True where heat comes or goes beside what faces exchange with their surroundings."""
+        return self.source is not None or any(bool(np.any(flux)) for flux in self.imposed)
+
+    def change_law(self, index: int, law: Robin) -> Robin:
+        """Make the law of a patch in force from that of the problem."""
+        share = self.remaining[index]
+        film = law.film if share == 1.0 else np.asarray(law.film) * share
+        return Robin(film, law.reference, law.imposed * share + self.imposed[index])
+
+    def change_source(self, heat: FloatArray | None) -> FloatArray | None:
+        """Make the heat of the cells in force from that of the problem [W], flat."""
+        if heat is not None and self.silent is not None:
+            heat = np.where(self.silent, 0.0, heat)
+        if heat is None or self.source is None:
+            return self.source if heat is None else heat
+        return heat + self.source
+
+
+@dataclass(frozen=True)
 class HeatFlow:
     """Net heat into each cell, and its totals by origin [W]."""
 

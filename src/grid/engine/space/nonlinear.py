@@ -26,17 +26,16 @@ from grid.engine.space.discretise import (
     patch_coordinates,
 )
 from grid.engine.space.joints import find_joints, solve_joints
-from grid.engine.space.laws import FaceLaw, FaceMeans, Joints, Loads, eliminate_surface
+from grid.engine.space.laws import Coupling, FaceLaw, FaceMeans, Joints, Loads, eliminate_surface
 from grid.engine.space.mesh import after_first, before_last, first, last, open_coordinates
 from grid.engine.space.property_means import Means, make_means
 from grid.engine.space.regions import material_cuts
 from grid.engine.space.space import Space
+from grid.engine.space.surface_search import SurfaceSearch
 from grid.engine.space.tensor import along_surface
 from grid.engine.values.operations import FloatArray, Operand
 
 SURFACE_ITERATIONS = 200  # [-] most iterations for surface temperatures
-SURFACE_TOLERANCE = 1e-13  # [-] relative to the temperature: step at convergence
-SECANT_REACH = 100.0  # [-] largest step of a secant relative to that of a plain iteration
 
 
 @dataclass(frozen=True)
@@ -166,8 +165,8 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
             k,
             *(k if varies.is_isotropic else conductivity_at(problem, a, coordinates, space.region) for a in others),
         )
-        changes["conductivity"] = conductivity
-        changes["couplings"] = couplings_at(problem, conductivity, coordinates, space.region)
+        couplings = couplings_at(problem, conductivity, coordinates, space.region)
+        changes["conductivity"], changes["couplings"] = _lower(space, conductivity, couplings)
         found = tuple(_conductance(space, field, coordinates, axis) for axis in axes)
         faces = [carry_through(problem, axis, g) for axis, (g, _) in enumerate(found)]
         changes["conductances"] = tuple(conductance for conductance, _ in faces)
@@ -178,6 +177,17 @@ def freeze(space: Space, temperature: FloatArray, time: float) -> tuple[Space, L
     if changes:
         space = replace(space, **changes, _constant_loads=None)
     return freeze_loads(space, temperature, time)
+
+
+def _lower(
+    space: Space, conductivity: tuple[FloatArray, ...], couplings: tuple[Coupling, ...]
+) -> tuple[tuple[FloatArray, ...], tuple[Coupling, ...]]:
+    """Conductivities of the cells, with the share of them that damage has left."""
+    if (left := _find_left(space)) is None:
+        return conductivity, couplings
+    share = left.reshape(space.shape)
+    lowered = tuple(replace(one, conductivity=one.conductivity * share) for one in couplings)
+    return tuple(k * share for k in conductivity), lowered
 
 
 def freeze_loads(space: Space, temperature: FloatArray, time: float) -> tuple[Space, Loads]:
@@ -239,7 +249,14 @@ def _conductance(
         k_high, k_low = np.array(k_high), np.array(k_low)
         slopes = solve_joints(space, joints, field.reshape(-1), coordinates["t"], varies.means.materials)
         k_high.reshape(-1)[joints.low], k_low.reshape(-1)[joints.high] = slopes.k_low, slopes.k_high
+    if (left := _find_left(space)) is not None:
+        k_high, k_low = k_high * left.reshape(space.shape), k_low * left.reshape(space.shape)
     return conductance(space.problem, axis, k_high, k_low, space.region), FaceMeans(k_high, k_low, slopes)
+
+
+def _find_left(space: Space) -> FloatArray | None:
+    """Share of its conductivity that each cell has left, flat; None where all have theirs."""
+    return None if space.overlay is None else space.overlay.left
 
 
 def _mean_conductivity(space: Space, axis: int, coordinates: dict[str, Operand]) -> FloatArray:
@@ -292,11 +309,12 @@ def _solve_group(
     problem, near, means = space.problem, temperature[group.cells], find_variation(space).means.materials
     if not group.known:
         group.known.append(_read_laws(space, group, time))
-    law = group.known[0]
-    search, coordinates = _Search(near), {**group.coordinates, "t": np.float64(time)}
+    law, left = group.known[0], _find_left(space)
+    search, coordinates = SurfaceSearch(near), {**group.coordinates, "t": np.float64(time)}
     for _ in range(SURFACE_ITERATIONS):
         k = conductivity_at(problem, 0, {**coordinates, **stretch(near, search.at)}, group.region, means)
         half: FloatArray = 2.0 * np.broadcast_to(k, near.shape) / group.spacing
+        half = half if left is None else half * left[group.cells]
         face_law = eliminate_surface(law, half)
         if search.is_settled(near + face_law.heat_flux(near) / half, half + law.film):
             return _split_group(group, face_law, half)
@@ -342,7 +360,7 @@ def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> 
         return eliminate_surface(known, half), half
     along = along_surface(space, index, temperature) if space.couplings else 0.0
     is_given = space.boundaries[index].holds_temperature
-    search = _Search(near)
+    search = SurfaceSearch(near)
     for _ in range(SURFACE_ITERATIONS):
         half, at = half_at(near, search.at), law(search.at)
         face_law = eliminate_surface(at, half)
@@ -360,60 +378,6 @@ def find_surface_kind(space: Space, index: int) -> str:
     return find_variation(space).surfaces[index]
 
 
-class _Search:
-    """Search of fixed points s = F(s), one for each face: secants between bounds, halving where these leave or stall.
-
-    F is the surface temperature at which a law, linear about s, and the half cell at s agree, so its own value is the
-    first step. F(s) - s changes sign between the bounds; where F jumps, they close on the jump. The secant is that of
-    the missing heat, (F(s) - s) times its conductance, which is a straight line in s for each phase of a body that
-    melts, where F itself is not.
-    """
-
-    def __init__(self, start: FloatArray) -> None:
-        self.at = start
-        self.step = self.tolerance = np.inf
-        # F has no finer resolution
-        self._rounding = max(4.0 * float(np.spacing(np.abs(start).max(initial=0.0))), 1e-300)
-        self.worst = 0  # number of the face with the largest step
-        self._low = np.full(start.shape, -np.inf)
-        self._high = np.full(start.shape, np.inf)
-        self._last: tuple[FloatArray, FloatArray] | None = None
-        self._sizes = np.full((2, *start.shape), np.inf)  # missing heat one and two turns ago
-
-    def is_settled(self, answer: FloatArray, stiffness: FloatArray) -> bool:
-        """Take F(at) and go to the next point, unless every face is at its fixed point to rounding.
-
-        Args:
-            answer: F(at).
-            stiffness: Missing heat for each kelvin of F(at) - at [W/(m2 K)].
-        """
-        at, gap = self.at, answer - self.at
-        self._low = np.where(gap > 0.0, np.maximum(self._low, at), self._low)
-        self._high = np.where(gap < 0.0, np.minimum(self._high, at), self._high)
-        following, heat = answer, gap * stiffness
-        if self._last is not None:
-            before, heat_before = self._last
-            way, rise = at - before, heat - heat_before
-            falls = way * rise < 0.0  # else the secant leads away from the fixed point
-            reach = SECANT_REACH * np.abs(gap)
-            secant = -heat * np.divide(way, rise, out=np.zeros_like(way), where=falls)
-            following = np.where(falls, at + np.clip(secant, -reach, reach), answer)
-        self.tolerance = max(SURFACE_TOLERANCE * float(np.abs(at).max(initial=0.0)), self._rounding)
-        is_outside = (following < self._low) | (following > self._high)
-        creeps = (np.abs(heat) > 0.5 * self._sizes[1]) & (np.abs(following - at) > self.tolerance)
-        is_held = (is_outside | creeps) & np.isfinite(self._low) & np.isfinite(self._high)
-        middle = 0.5 * (np.where(is_held, self._low, 0.0) + np.where(is_held, self._high, 0.0))
-        following = np.where(is_held, middle, following)
-        steps = np.abs(np.where(gap == 0.0, 0.0, following - at))
-        self.step = float(steps.max(initial=0.0))
-        self.worst = int(steps.argmax()) if self.step > 0.0 else 0
-        self._last, self._sizes = (at, heat), np.stack([np.abs(heat), self._sizes[0]])
-        if self.step <= self.tolerance:
-            return True
-        self.at = following
-        return False
-
-
 def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatArray, FloatArray], FloatArray]:
     """Make the function 2 k / d [W/(m2 K)] behind each face of a patch, of temperatures of cells and surfaces."""
     problem, patch, varies = space.problem, space.patches[index], find_variation(space)
@@ -421,7 +385,7 @@ def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatA
         return lambda _near, _surface: space.half_conductance[index]
     region = None if space.region is None else space.region.reshape(-1)[patch.cells]
     spacing = problem.domain.spacing[patch.axis]
-    fixed = {**varies.behind[index], "t": np.float64(time)}
+    fixed, left = {**varies.behind[index], "t": np.float64(time)}, _find_left(space)
 
     def find(near: FloatArray, surface: FloatArray) -> FloatArray:
         coordinates = {**fixed, **stretch(near, surface)}
@@ -429,6 +393,7 @@ def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatA
             conductivity_at(problem, patch.axis, coordinates, region, varies.means.materials), near.shape
         )
         half: FloatArray = 2.0 * k / spacing
+        half = half if left is None else half * left[patch.cells]
         return carry_half(problem, patch, half)
 
     return find

@@ -27,6 +27,7 @@ from grid.engine.space.prescribed import PrescribedLoad, find_prescribed
 from grid.engine.space.sums import conduct, sum_conductances
 from grid.engine.space.tensor import along_surface, cross_flux
 from grid.engine.values.operations import FloatArray, Operand
+from grid.engine.values.value import Constant
 
 CELSIUS_ZERO = 273.15  # [K] 0 degC
 
@@ -108,13 +109,18 @@ class Space(SpaceFields):
             def at(name: str, rise: Operand = 0.0, /) -> Operand:
                 return evaluate(name, surface + rise)
 
-            return boundary.robin(at, surface, offset)
+            found = boundary.robin(at, surface, offset)
+            return found if self.overlay is None else self.overlay.change_law(index, found)
 
         return robin
 
     def source_heat(self, time: float, temperature: Operand = 0.0) -> FloatArray | None:
         """Compute V q [W] at a time, flat; None where there is no source."""
-        if not self.has_source:
+        own = self._source_of_problem(time, temperature)
+        return own if self.overlay is None else self.overlay.change_source(own)
+
+    def _source_of_problem(self, time: float, temperature: Operand) -> FloatArray | None:
+        if self.problem.source_term == Constant(0.0):
             return None
         coordinates = {**open_coordinates(self.problem.domain), "t": np.float64(time), "T": temperature}
         density = evaluate_checked(
