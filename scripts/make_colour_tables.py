@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Write the colour tables of the web page, `ui/src/draw/luts.ts`, from Matplotlib, which makes the pictures of results.
 
-    python scripts/make_colour_tables.py            write the file
-    python scripts/make_colour_tables.py --check    say whether it is as Matplotlib has it
+python scripts/make_colour_tables.py            write the file
+python scripts/make_colour_tables.py --check    say whether it is as Matplotlib has it
 """
 
 import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib as mpl
 
 FILE = Path(__file__).resolve().parent.parent / "ui" / "src" / "draw" / "luts.ts"
 MAPS = ("cividis", "viridis", "PuOr")
@@ -39,7 +39,7 @@ export function lutOf(name: MapName): Uint8Array {{
 
 def hex_table(name: str) -> str:
     """The 256 colours of a map as hexadecimal digits."""
-    colours = matplotlib.colormaps[name].resampled(256)(range(256), bytes=True)
+    colours = mpl.colormaps[name].resampled(256)(range(256), bytes=True)
     return "".join(f"{red:02x}{green:02x}{blue:02x}" for red, green, blue, _ in colours)
 
 

@@ -1,0 +1,128 @@
+/** The painter for machines without a graphics processor: one pixel of the picture for each of CSS, in plain memory. */
+import { type Frame, scaleOf } from "@/lib/frame";
+import { css, onColours, pageColours } from "./colours";
+import type { HeatmapPainter, Look } from "./heatmap";
+import { findIsoline } from "./isolines";
+import { lutOf } from "./luts";
+import { HALO_WIDTH, LINE_WIDTH, markSegments } from "./marks";
+import { pickCell } from "./pick";
+import { planeSize } from "./planes";
+
+const HATCH = 6; // CSS pixels from line to line
+
+export function makeCanvasPainter(canvas: HTMLCanvasElement): HeatmapPainter {
+  const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
+  let [width, height] = [canvas.width, canvas.height];
+  let shown: { frame: Frame; look: Look } | null = null;
+  let image: ImageData | null = null;
+  let table: { key: string; colours: Uint32Array; beyond: Uint8Array } | null = null;
+
+  const draw = (frame: Frame, look: Look) => {
+    shown = { frame, look };
+    if (context === null || width < 1 || height < 1) return;
+    if (image === null || image.width !== width || image.height !== height) image = context.createImageData(width, height);
+    const key = [look.map, look.low, look.high, frame.low, frame.high, frame.bits, frame.masked, css(pageColours().page)].join();
+    if (table?.key !== key) table = { key, ...makeTable(frame, look) };
+    paintCells(image, frame, table.colours, table.beyond);
+    context.putImageData(image, 0, 0);
+    drawIsolines(context, frame, look, width, height);
+    drawMarks(context, frame, look, width, height);
+  };
+  const stop = onColours(() => shown !== null && draw(shown.frame, shown.look));
+  return {
+    kind: "canvas2d",
+    draw,
+    resize(wide, high) {
+      [width, height] = [Math.max(1, Math.round(wide)), Math.max(1, Math.round(high))];
+      if (canvas.width === width && canvas.height === height) return;
+      [canvas.width, canvas.height] = [width, height];
+      if (shown !== null) draw(shown.frame, shown.look);
+    },
+    pick: (x, y) => pickCell(shown?.frame.shape, width, height, x, y),
+    destroy() {
+      stop();
+      shown = image = table = null;
+    },
+  };
+}
+
+/** Colour of each code as the bytes of a pixel, and whether its value lies beyond the scale. */
+export function makeTable(frame: Frame, look: Look): { colours: Uint32Array; beyond: Uint8Array } {
+  const lut = lutOf(look.map);
+  const count = 2 ** frame.bits;
+  const colours = new Uint32Array(count);
+  const beyond = new Uint8Array(count);
+  const step = scaleOf(frame);
+  const span = look.high - look.low;
+  const pixel = (red: number, green: number, blue: number) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  for (let code = 0; code < count; code += 1) {
+    const value = frame.low + step * code;
+    const place = span > 0 ? Math.floor(((value - look.low) / span) * 256) : 128;
+    const at = 3 * Math.max(0, Math.min(255, place));
+    colours[code] = pixel(lut[at] as number, lut[at + 1] as number, lut[at + 2] as number);
+    beyond[code] = value < look.low - 0.5 * step || value > look.high + 0.5 * step ? 1 : 0;
+  }
+  if (frame.masked !== null) {
+    colours[frame.masked] = pixel(...pageColours().page);
+    beyond[frame.masked] = 0;
+  }
+  return { colours, beyond };
+}
+
+/** Fill a picture: each pixel with the colour of the cell under its centre. */
+export function paintCells(image: ImageData, frame: Frame, colours: Uint32Array, beyond: Uint8Array): void {
+  const { width, height } = image;
+  const [columns, rows] = planeSize(frame.shape);
+  const pixels = new Uint32Array(image.data.buffer);
+  const firstOf = Uint32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) / width) * columns) * rows);
+  const hatch = ((255 << 24) | 0x808080) >>> 0;
+  const { codes } = frame;
+  for (let y = 0, pixel = 0; y < height; y += 1) {
+    const row = Math.floor((1 - (y + 0.5) / height) * rows);
+    for (let x = 0; x < width; x += 1, pixel += 1) {
+      const code = codes[(firstOf[x] as number) + row] as number;
+      pixels[pixel] = beyond[code] === 1 && (x + y) % HATCH < 2 ? hatch : (colours[code] as number);
+    }
+  }
+}
+
+function drawIsolines(context: CanvasRenderingContext2D, frame: Frame, look: Look, width: number, height: number): void {
+  const [columns, rows] = planeSize(frame.shape);
+  const { surface, text } = pageColours();
+  for (const { value, double = false } of look.isolines) {
+    const segments = findIsoline(frame, value);
+    context.beginPath();
+    for (let at = 0; at < segments.length; at += 4) {
+      const [x0, y0, x1, y1] = segments.subarray(at, at + 4) as unknown as [number, number, number, number];
+      context.moveTo((x0 / columns) * width, (1 - y0 / rows) * height);
+      context.lineTo((x1 / columns) * width, (1 - y1 / rows) * height);
+    }
+    stroke(context, css(surface), double ? 7 : 3.5);
+    if (double) stroke(context, css(text), 5);
+    stroke(context, double ? css(surface) : css(text), double ? 2 : 1.5);
+  }
+}
+
+function drawMarks(context: CanvasRenderingContext2D, frame: Frame, look: Look, width: number, height: number): void {
+  const [columns, rows] = planeSize(frame.shape);
+  const { surface, text } = pageColours();
+  for (const mark of look.marks) {
+    const x = ((mark.x + 0.5) / columns) * width;
+    const y = (1 - (mark.y + 0.5) / rows) * height;
+    const segments = markSegments(mark.kind);
+    context.beginPath();
+    for (let at = 0; at < segments.length; at += 4) {
+      context.moveTo(x + (segments[at] as number), y + (segments[at + 1] as number));
+      context.lineTo(x + (segments[at + 2] as number), y + (segments[at + 3] as number));
+    }
+    stroke(context, css(surface), HALO_WIDTH);
+    stroke(context, css(text), LINE_WIDTH);
+  }
+}
+
+function stroke(context: CanvasRenderingContext2D, colour: string, width: number): void {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.lineCap = "round";
+  context.stroke();
+}
