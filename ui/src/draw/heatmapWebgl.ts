@@ -114,8 +114,8 @@ export function makeWebglPainter(canvas: HTMLCanvasElement): HeatmapPainter | nu
       stop();
       canvas.removeEventListener("webglcontextlost", onLost);
       canvas.removeEventListener("webglcontextrestored", onRestored);
+      if (scene !== null) dispose(gl, scene); // the context stays the canvas's, which may get a painter again
       shown = scene = null;
-      gl.getExtension("WEBGL_lose_context")?.loseContext(); // browsers hold a few contexts at most
     },
   };
 }
@@ -149,6 +149,12 @@ function makeScene(gl: WebGL2RenderingContext): Scene | null {
     cells, lines, square, uniform, codes: texture(gl, 0), colours: texture(gl, 1), strips: gl.createBuffer(),
     lineInk: gl.getUniformLocation(lines, "ink"), map: null, size: "",
   };
+}
+
+function dispose(gl: WebGL2RenderingContext, scene: Scene): void {
+  for (const made of [scene.codes, scene.colours]) gl.deleteTexture(made);
+  for (const made of [scene.square, scene.strips]) gl.deleteBuffer(made);
+  for (const made of [scene.cells, scene.lines]) gl.deleteProgram(made);
 }
 
 function link(gl: WebGL2RenderingContext, fragment: string): WebGLProgram | null {

@@ -33,6 +33,8 @@ export interface TrendOptions {
   /** Label and unit of the horizontal axis; default: time in seconds. */
   readonly axis?: { readonly label: string; readonly unit: string };
   readonly height?: number;
+  /** Ends that the vertical axis shows at least; absent: those of the data. */
+  readonly range?: readonly [number, number];
   /** The place of the cursor in the data, or null where it left. */
   readonly onCursor?: (index: number | null) => void;
 }
@@ -104,7 +106,7 @@ function describe(element: HTMLElement, options: TrendOptions, marks: () => read
     height: options.height ?? HEIGHT,
     legend: { show: false }, // its rows are made of markup; the page shows its own
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
-    scales: { x: { time: false }, ...Object.fromEntries(units.map((unit) => [scaleName(unit), { range: roomy }])) },
+    scales: { x: { time: false }, ...Object.fromEntries(units.map((unit) => [scaleName(unit), { range: roomFor(options.range) }])) },
     axes: [
       { ...look, values, size: 40, label: withUnit(axis.label, axis.unit), labelSize: 16, labelFont: look.font, gap: 2 },
       ...units.map((unit, place) => ({
@@ -138,10 +140,14 @@ function withUnit(label: string, unit: string): string {
 }
 
 /** Ends of the vertical axis: room above and below, and never a span of nothing. */
-function roomy(_: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax {
-  if (low === null || high === null || !Number.isFinite(low + high)) return [0, 1];
-  const span = high - low || Math.abs(high) || 1;
-  return [low - 0.06 * span, high + 0.06 * span];
+function roomFor(least: readonly [number, number] | undefined) {
+  return (_: uPlot, from: number | null, to: number | null): uPlot.Range.MinMax => {
+    const low = Math.min(from ?? Number.POSITIVE_INFINITY, least?.[0] ?? Number.POSITIVE_INFINITY);
+    const high = Math.max(to ?? Number.NEGATIVE_INFINITY, least?.[1] ?? Number.NEGATIVE_INFINITY);
+    if (!Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+    const span = high - low || Math.abs(high) || 1;
+    return [low - 0.06 * span, high + 0.06 * span];
+  };
 }
 
 function drawBands(plot: uPlot, options: TrendOptions, units: readonly string[]): void {
