@@ -234,16 +234,21 @@ class RunBody:
         temperature_unit: `degC`, `K` or `relative`.
         cells: Along each axis.
         has_structure: Whether stress and strength are computed.
+        origin_m: Its lowest corner, a number for each axis [m].
+        size_m: Its length along each axis [m].
     """
 
     temperature_unit: str
     cells: tuple[int, ...]
     has_structure: bool
+    origin_m: tuple[float, ...] = ()
+    size_m: tuple[float, ...] = ()
 
     def to_json(self) -> JsonObject:
         """The body as it is stored."""
         return {
             "temperature_unit": self.temperature_unit, "cells": list(self.cells), "has_structure": self.has_structure,
+            "origin_m": list(self.origin_m), "size_m": list(self.size_m),
         }  # fmt: skip
 
 

@@ -88,6 +88,7 @@ def test_a_run_is_priced_started_listed_and_shown(grid):
 
     (listed,) = grid("engine", "list", "--json")["items"]
     assert (listed["temperature_unit"], listed["cells"], listed["has_structure"]) == ("degC", [1, 16, 16], True)
+    assert (listed["origin_m"], listed["size_m"]) == ([0.0, 0.0, 0.0], [0.01, 1.0, 1.0])
     assert (listed["name"], listed["speed"], listed["wanted"]) == ("a", None, "pause")
     assert "burst" in grid("engine", "list")
     shown = grid("engine", "show", "--json")

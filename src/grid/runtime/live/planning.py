@@ -100,9 +100,7 @@ class LivePlanner:
             price_s=clock.price,
             memory_bytes=clock.memory_bytes,
             cells=cells,
-            body=RunBody(
-                scene.problem.temperature_unit, scene.problem.domain.cells, has_structure=scene.structure is not None
-            ),
+            body=_describe_body(scene),
             spec_hash=compute_spec_hash(scene, clock),
             numerics_version=compute_numerics_version(),
             params=draft.params,
@@ -244,6 +242,18 @@ def naming(place: str) -> Iterator[None]:
         raise InvalidFieldsError(tuple(move_error(one, place) for one in error.errors[:MAX_ERRORS])) from None
     except FieldError as error:
         raise move_error(error, place) from None
+
+
+def _describe_body(scene: "Scene") -> RunBody:
+    """What lists and pages tell of the body."""
+    domain = scene.problem.domain
+    return RunBody(
+        scene.problem.temperature_unit,
+        domain.cells,
+        has_structure=scene.structure is not None,
+        origin_m=tuple(domain.origin),
+        size_m=tuple(domain.size),
+    )
 
 
 def _below_scene(error: FieldError) -> FieldError:

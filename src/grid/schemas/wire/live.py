@@ -68,6 +68,8 @@ class LiveRunOut(BaseModel):
     )
     cells: list[int] | None = Field(None, description="Cells along each axis; null for runs of an earlier version")
     has_structure: bool | None = Field(None, description="Whether stress is computed; null as above")
+    origin_m: list[float] | None = Field(None, description="Lowest corner of the body [m]; null as above")
+    size_m: list[float] | None = Field(None, description="Length of the body along each axis [m]; null as above")
     wanted: Wanted
     speed: float | None = Field(description="Factor on the rate; null: as fast as can be")
     model: ModelPolicy
