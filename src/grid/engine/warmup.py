@@ -228,6 +228,7 @@ def _run_melting() -> None:
 def _run_live() -> None:
     """A tick of a plate by each method of live runs, without and with a source, and of a plate of two materials."""
     from grid.engine.live.explicit_tick import ExplicitTick
+    from grid.engine.live.implicit_tick import ImplicitTick
     from grid.engine.live.rkl2_tick import Rkl2Tick
     from grid.engine.live.stepping import TickStepper
     from grid.engine.space.discretise import discretise
@@ -243,3 +244,8 @@ def _run_live() -> None:
         for stepper in steppers:
             start = stepper.wrap(space.initial_temperature())
             stepper.advance(start, space.loads(0.0), 1e-3)
+    box = _box((16, 16), Constant(1.0), 1.0)
+    for problem in (box, replace(box, velocity=(0.1, 0.1))):
+        space = discretise(problem)
+        implicit = ImplicitTick(space, 1e-3)
+        implicit.advance(implicit.wrap(space.initial_temperature()), space.loads(0.0), 1e-3)

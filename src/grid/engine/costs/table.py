@@ -162,6 +162,18 @@ TABLE: dict[str, Operation] = {
     "live_step_cell_2d": Operation(6e-10, "stencil"),
     "live_step_cell_3d": Operation(1.7e-9, "stencil"),
     "live_stage_cell": Operation(6e-10, "stencil"),
+    # implicit ticks: evaluations of the heat flow and of coefficients, corrections, and steps of a body that melts
+    "live_flow": Operation(1e-4, "call"),
+    "live_freeze": Operation(3e-4, "call"),
+    "live_correction": Operation(1e-4, "call"),
+    "live_melting": Operation(1.5e-3, "call"),
+    "live_general": Operation(1e-3, "call"),
+    "live_flow_cell": Operation(5e-9, "array"),
+    "live_freeze_cell": Operation(4e-8, "array"),
+    "live_cycle_cell": Operation(3e-8, "stencil"),
+    "live_carry_cell": Operation(1e-7, "stencil"),
+    "live_melting_cell": Operation(4e-7, "stencil"),
+    "live_general_cell": Operation(5e-7, "array"),
     "live_structure": Operation(3.5e-4, "call"),
     "live_structure_cell": Operation(1.25e-8, "array"),
     # a steady state

@@ -8,6 +8,7 @@ import numpy as np
 
 from grid.engine.errors import DivergedError
 from grid.engine.live.degradation import force, release
+from grid.engine.live.errors import UnsettledTickError
 from grid.engine.live.fidelity import (
     LEAST_DWELL,
     Facts,
@@ -20,11 +21,12 @@ from grid.engine.live.integrity import StructureLook, make_state, observe
 from grid.engine.live.look import FieldLook, look_at
 from grid.engine.live.lumped_model import Lumped, advance_lumped, lumped_field
 from grid.engine.live.lumped_shapes import Shapes
+from grid.engine.live.needs import find_lumped_obstacle
 from grid.engine.live.plan import LivePlan
 from grid.engine.live.potential import PotentialStress
 from grid.engine.live.potential_task import PotentialTask
 from grid.engine.live.state import LiveState
-from grid.engine.live.stepping import TickHeat, Window
+from grid.engine.live.stepping import TickField, TickHeat, Window
 from grid.engine.live.structure_body import StructureBody, make_body
 from grid.engine.live.summary import TickSummary
 from grid.engine.live.sums import LiveHeat
@@ -59,7 +61,9 @@ class Parts:
         """The parts of a scene."""
         scene, space = plan.scene, plan.space
         body = None if scene.structure is None else make_body(space, scene.structure)
-        fidelity = scene.fidelity or Fidelity(policy="diffusive")
+        fidelity = scene.fidelity
+        if fidelity is None or find_lumped_obstacle(scene) is not None:
+            fidelity = Fidelity(policy="diffusive")
         reference = space.initial_measure.mean
         controller = FidelityController(fidelity, stress_factor(scene.problem), Shapes(reference))
         return cls(body, controller, find_dwell(plan), Window.of_padded(space.shape))
@@ -105,6 +109,7 @@ def start_state(plan: LivePlan, parts: Parts) -> tuple[LiveState, TickSummary, S
     temperature = plan.space.initial_temperature()
     field = plan.stepper.wrap(temperature)
     look = look_at(plan.space, plan.stepper.window, field.values, plan.space.pivot)
+    look = _measure_heat(plan, field, look)
     structure = None if parts.body is None else make_state(parts.body)
     policy = parts.controller.fidelity.policy
     state = LiveState(
@@ -147,9 +152,13 @@ def advance_tick(
     clock, stepper = plan.clock, plan.stepper
     known = stepper.unwrap(state.temperatures) if plan.needs_field(state.tick) else None
     loads = plan.loads(state.tick, known)
-    field, heat = stepper.advance(state.temperatures, loads, clock.tick, state.substeps)
-    look = look_at(plan.space, stepper.window, field.values, plan.space.pivot)
     after = state.tick + 1
+    try:
+        field, heat = stepper.advance(state.temperatures, loads, clock.tick, state.substeps)
+    except UnsettledTickError as error:
+        error.place(after * clock.steps, clock.time(after), plan.space.shape)
+        raise
+    look = _measure_heat(plan, field, look_at(plan.space, stepper.window, field.values, plan.space.pivot))
     if not look.is_finite or not math.isfinite(heat.error):
         raise _diverged(plan, after, look.hottest)
     low, high = min(state.lowest, look.lowest), max(state.highest, look.highest)
@@ -164,6 +173,12 @@ def advance_tick(
     seen = _observe(plan, new, parts, field.values, look, after - state.observed, potential)
     new = _keep_shown(new, seen, plan.space.shape, potential)
     return new, _summarise(plan, new, look, heat), seen
+
+
+def _measure_heat(plan: LivePlan, field: TickField, look: FieldLook) -> FieldLook:
+    """The look with the heat of a body whose heat capacities depend on temperature."""
+    rise = plan.stepper.find_rise(field, plan.space.pivot) if look.is_finite else None
+    return look if rise is None else look._replace(rise=rise)
 
 
 def find_field(plan: LivePlan, state: LiveState) -> FloatArray:
@@ -276,7 +291,7 @@ def _diverged(plan: LivePlan, tick: int, cell: int) -> DivergedError:
 
 def _next_substeps(plan: LivePlan, error: float, span: float, substeps: int) -> int:
     """Super-steps of the next tick: a function of the error of this one, so that a replay takes the same."""
-    if plan.stepper.name != "rkl2":
+    if plan.stepper.name == "explicit":
         return 1
     allowed = plan.clock.tolerance * span
     if error > allowed:

@@ -18,6 +18,7 @@ from grid.core.errors import FieldError
 from grid.engine.arguments import require_choice
 from grid.engine.live.errors import RefusedChangeError
 from grid.engine.live.fidelity import ModelState
+from grid.engine.live.needs import find_lumped_obstacle
 from grid.engine.live.plan import LivePlan
 from grid.engine.live.state import LiveState
 from grid.engine.live.structure_body import StructureBody
@@ -65,8 +66,11 @@ def require_common_temperature(plan: LivePlan, tick: int) -> None:
         tick: The tick that comes next.
 
     Raises:
-        RefusedChangeError: A face is held or radiates, or a source moves.
+        RefusedChangeError: A face is held or radiates, a source moves, or the scene has no lumped model.
     """
+    obstacle = find_lumped_obstacle(plan.scene)
+    if obstacle is not None:
+        raise RefusedChangeError(obstacle)
     if plan.scene.problem.domain.cell_count <= 1:
         return
     if any(plan.boundary(tick, patch.name).holds_temperature for patch in plan.space.patches):

@@ -1,6 +1,9 @@
 """Refusals of a live run."""
 
+from typing import Any
+
 from grid.core.errors import NumericsError
+from grid.engine.errors import DivergedError
 
 
 class RefusedChangeError(NumericsError):
@@ -14,3 +17,21 @@ class RefusedChangeError(NumericsError):
 
     def __str__(self) -> str:
         return f"{self.reason}."
+
+
+class UnsettledTickError(DivergedError):
+    """The stages of a tick do not converge, in however short parts of it.
+
+    Args:
+        reason: What the shortest part said.
+    """
+
+    code, title = "unsettled-tick", "A tick of a run has no solution that could be found"
+    remedy = "choose a finer tick, or weaken the events and sources that act there"
+
+    def __init__(self, reason: str, **place: Any) -> None:
+        super().__init__(reason, **place)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self._tell(f"the stages of a tick do not converge even in 64 parts of it ({self.reason.rstrip('.')})")

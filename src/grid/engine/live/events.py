@@ -262,6 +262,11 @@ class BoundaryChange(Event):
         if changed.has_timed_values:
             raise FieldError("law", "values without t")
 
+    def require_no_temperature(self) -> None:
+        """Refuse a law whose values depend on temperature, which the method `implicit` alone follows."""
+        if any("T" in value.variables for value in self.law.values.values()):
+            raise FieldError("law", "values without T, but in a run with the method implicit")
+
     def replace_law(self, face: str, law: Boundary) -> Boundary:
         """The law of a face while it acts."""
         return self.law if face == self.face else law

@@ -45,7 +45,7 @@ class ExplicitTick:
         self._pool: deque[FloatArray] = deque(maxlen=POOL)
         self._prepared: tuple[Loads, tuple[FloatArray, ...], FloatArray | None, float] | None = None
 
-    def wrap(self, temperature: FloatArray) -> TickField:
+    def wrap(self, temperature: FloatArray, content: FloatArray | None = None) -> TickField:  # noqa: ARG002
         """A flat field with ghosts; the level before is the same one."""
         field, before = self._take(), self._take()
         self._cells(field)[:] = temperature.reshape(self._box.shape)
@@ -84,6 +84,10 @@ class ExplicitTick:
         for part in (field.values, field.before):
             if part is not None:
                 self._pool.append(part.reshape(self._padded))
+
+    def find_rise(self, field: TickField, pivot: float) -> float | None:  # noqa: ARG002
+        """Return None: capacities are constant."""
+        return None
 
     @cached_property
     def _padded(self) -> tuple[int, ...]:

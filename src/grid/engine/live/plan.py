@@ -17,10 +17,12 @@ from grid.engine.live.changes import Change
 from grid.engine.live.clock import Clock
 from grid.engine.live.events import Overload
 from grid.engine.live.scene import Scene
-from grid.engine.live.stepping import TickStepper
+from grid.engine.live.stepping import ActingLoads, TickStepper
+from grid.engine.live.weakening import weaken
 from grid.engine.problem.boundaries import Boundary, Robin
 from grid.engine.space.discretise import discretise
-from grid.engine.space.laws import FaceLaw, Loads, eliminate_surface
+from grid.engine.space.laws import FaceLaw, Loads, Overlay, eliminate_surface
+from grid.engine.space.mesh import Patch
 from grid.engine.space.space import CELSIUS_ZERO, Space
 from grid.engine.values.operations import FloatArray
 
@@ -140,13 +142,31 @@ class LivePlan:
         if key in self._loads and not self._changes_within(acting):
             return self._loads[key]
         space = self._space_in_force(acting)
+        if self.clock.method == "implicit":
+            return self._keep_loads(key, self._act(space, acting, tick))
         face_laws = tuple(self._face_law(space, index, acting, temperature) for index in range(len(space.patches)))
         source = self._source(acting, tick)
         operator = b"".join(np.asarray(law.transmittance, np.float64).tobytes() for law in face_laws)
-        loads = Loads(face_laws, source, operator)
+        return self._keep_loads(key, Loads(face_laws, source, operator))
+
+    def _keep_loads(self, key: tuple[int, ...], loads: Loads) -> Loads:
         self._loads.clear()  # those of the last set of changes serve again, no others
         self._loads[key] = loads
         return loads
+
+    def _act(self, space: Space, acting: Sequence[Change], tick: int) -> ActingLoads:
+        """The loads of a method that evaluates laws of faces and sources at its own temperatures."""
+        patches = zip(space.patches, space.boundaries, strict=True)
+        faces = [self._find_overlay(patch, law, acting) for patch, law in patches]
+        overlay = Overlay(
+            tuple(remaining for remaining, _ in faces),
+            tuple(imposed for _, imposed in faces),
+            self._add_sources(self._region_source, acting, tick),
+            self.failed,
+            self.factors,
+        )
+        own = replace(space, overlay=overlay, _constant_loads=None, found={})
+        return ActingLoads((), overlay.source, b"", space=own)
 
     def boundaries(self, tick: int, until: int) -> tuple[int, ...]:
         """A tick, and the later ones up to another at which changes begin or end, in order."""
@@ -163,12 +183,14 @@ class LivePlan:
         return (self.generation, *(change.seq for change in acting if not change.event.is_lasting))
 
     def needs_field(self, tick: int) -> bool:
-        """True where the loads of a tick depend on the temperatures: a face radiates."""
+        """True where the loads of a tick depend on the temperatures: a face radiates, and is taken by its tangent."""
+        if self.clock.method == "implicit":
+            return False
         return any(not law.is_linear for law in self._space_in_force(self.acting(tick)).boundaries)
 
     def _changes_within(self, acting: Sequence[Change]) -> bool:
         radiates = any(not law.is_linear for law in self._space_in_force(acting).boundaries)
-        return radiates or any(change.event.moves for change in acting)
+        return (radiates and self.clock.method != "implicit") or any(change.event.moves for change in acting)
 
     def boundary(self, tick: int, face: str) -> Boundary:
         """The law of a face in force during a tick."""
@@ -198,12 +220,7 @@ class LivePlan:
 
     def _face_law(self, space: Space, index: int, acting: Sequence[Change], temperature: FloatArray | None) -> FaceLaw:
         patch, law, half = space.patches[index], space.boundaries[index], space.half_conductance[index]
-        remaining, imposed = 1.0, np.zeros(())
-        for change in acting:
-            if law.films or law.radiates:
-                remaining *= change.event.keep_film(patch.name)
-            added = change.event.impose(patch)
-            imposed = imposed if added is None else imposed + added
+        remaining, imposed = self._find_overlay(patch, law, acting)
 
         def close(robin: Robin) -> FaceLaw:
             part = Robin(robin.film, robin.reference, robin.imposed * remaining + imposed)
@@ -221,6 +238,16 @@ class LivePlan:
             surface = np.maximum(surface, -self._absolute_zero)
         return close(at(surface))
 
+    def _find_overlay(self, patch: Patch, law: Boundary, acting: Sequence[Change]) -> tuple[float, FloatArray]:
+        """Share of the film of a face that is left, and heat flux into it beside its law [W/m2]."""
+        remaining, imposed = 1.0, np.zeros(())
+        for change in acting:
+            if law.films or law.radiates:
+                remaining *= change.event.keep_film(patch.name)
+            added = change.event.impose(patch)
+            imposed = imposed if added is None else imposed + added
+        return remaining, imposed
+
     def _initial(self, temperature: FloatArray | None) -> FloatArray:
         return self.space.initial_temperature() if temperature is None else temperature
 
@@ -230,7 +257,9 @@ class LivePlan:
 
     def _source(self, acting: Sequence[Change], tick: int) -> FloatArray | None:
         """V q of each cell [W per unit of section], flat: that of the scene, and the changes' in order of `seq`."""
-        total = self._own_source
+        return self._add_sources(self._own_source, acting, tick)
+
+    def _add_sources(self, total: FloatArray | None, acting: Sequence[Change], tick: int) -> FloatArray | None:
         sources = [change for change in acting if change.event.find_power(change.ticks, self.clock.tick) != 0.0]
         if not sources:
             return total
@@ -284,62 +313,16 @@ class LivePlan:
         return np.where(owner >= 0, each[owner], 0.0)
 
 
-def weaken(space: Space, factors: FloatArray) -> Space:
-    """The space with the conductivity of each cell at a share of what it was.
-
-    A face is a series of two half cells and whatever lies between them, so its resistance grows by what the halves
-    gain: R' = R + (1/f_1 - 1) R_1 + (1/f_2 - 1) R_2, with R_i = d / (2 k_i A).
-    """
-    shape = space.shape
-    left = factors.reshape(shape)
-    conductances, conductivity = [], []
-    for axis, conductance in enumerate(space.conductances):
-        k = np.broadcast_to(space.conductivity[axis], shape)
-        area = np.prod(space.problem.domain.spacing) / space.problem.domain.spacing[axis]
-        with np.errstate(divide="ignore"):
-            gained = (1.0 / left - 1.0) * space.problem.domain.spacing[axis] / (2.0 * k * area)
-        conductances.append(_weaken_faces(conductance, gained, axis, shape, space.problem.is_periodic[axis]))
-        conductivity.append(k * left)
-    half = tuple(half * factors[patch.cells] for patch, half in zip(space.patches, space.half_conductance, strict=True))
-    return replace(
-        space,
-        conductances=tuple(conductances),
-        conductivity=tuple(conductivity),
-        half_conductance=half,
-        _constant_loads=None,
-        found={},
-        matrices={},
-    )
-
-
-def _weaken_faces(
-    conductance: FloatArray, gained: FloatArray, axis: int, shape: tuple[int, ...], is_joined: bool
-) -> FloatArray:
-    """Conductances of the faces normal to an axis with resistance gained by the half cells on both sides."""
-    faces = tuple(count + (1 if other == axis else 0) for other, count in enumerate(shape))
-    out = np.array(np.broadcast_to(conductance, faces))
-    low: list[slice | int] = [slice(None)] * len(shape)
-    high, inner = list(low), list(low)
-    low[axis], high[axis], inner[axis] = slice(None, -1), slice(1, None), slice(1, -1)
-    between = gained[tuple(low)] + gained[tuple(high)]
-    part = out[tuple(inner)]
-    out[tuple(inner)] = np.divide(part, 1.0 + part * between, out=np.zeros_like(part), where=part > 0.0)
-    if is_joined:
-        first, last = list(low), list(low)
-        first[axis], last[axis] = 0, -1
-        joined = gained[tuple(first)] + gained[tuple(last)]
-        for end in (first, last):
-            part = out[tuple(end)]
-            out[tuple(end)] = part / (1.0 + part * joined)
-    return out
-
-
 def _make_stepper(clock: Clock, space: Space, threads: int, *, is_whole: bool) -> TickStepper:
     """The method of a clock; where damage has made a box uneven, super-steps take over from fused explicit steps."""
     if clock.method == "explicit" and is_whole:
         from grid.engine.live.explicit_tick import ExplicitTick  # loads Numba
 
         return ExplicitTick(space, clock.steps, threads)
+    if clock.method == "implicit":
+        from grid.engine.live.implicit_tick import ImplicitTick  # loads Numba
+
+        return ImplicitTick(space, clock.tick)
     from grid.engine.live.rkl2_tick import Rkl2Tick  # loads Numba
 
     return Rkl2Tick(space, clock.tick, clock.stiffness, threads)

@@ -35,6 +35,7 @@ def take_snapshot(
         log=log,
         tick=state.tick,
         temperature=plan.stepper.unwrap(state.temperatures),
+        content=state.temperatures.content,
         heat=state.heat,
         extremes=(state.lowest, state.highest),
         substeps=state.substeps,
@@ -78,7 +79,7 @@ def restore(run: SavedRun, plan: LivePlan, parts: Parts) -> tuple[LivePlan, Live
         plan = replace(plan, regions=structure.loads)
     state = LiveState(
         tick=run.tick,
-        temperatures=plan.stepper.wrap(run.temperature),
+        temperatures=plan.stepper.wrap(run.temperature, run.content),
         heat=run.heat,
         lowest=run.extremes[0],
         highest=run.extremes[1],

@@ -108,7 +108,7 @@ class Rkl2Tick:
         """Stages of each super-step of a tick."""
         return count_stages(self.tick / substeps * self.stiffness)
 
-    def wrap(self, temperature: FloatArray) -> TickField:
+    def wrap(self, temperature: FloatArray, content: FloatArray | None = None) -> TickField:  # noqa: ARG002
         """A flat field in padded rows."""
         from grid.engine.methods.rkl2 import tick_kernels
 
@@ -144,6 +144,10 @@ class Rkl2Tick:
             self._fields.append(field.values)
             if field.rate is not None:
                 self._rates.append(field.rate)
+
+    def find_rise(self, field: TickField, pivot: float) -> float | None:  # noqa: ARG002
+        """Return None: capacities are constant."""
+        return None
 
     def _super_step(self, field: TickField, prepared: _Prepared, series: _Series) -> tuple[TickField, FloatArray]:
         """The field after a super-step, and the heat into and out of the body [J] and the error [K]."""

@@ -58,6 +58,7 @@ class SavedRun:
         failed: True in cells that have failed, flat; None where none has.
         structure: Arrays of the structure's state, by name; None without a structure.
         physics: What is left out while the run cannot keep its pace.
+        content: Enthalpy of each cell, flat [J]; None where no material melts.
     """
 
     log: LogHeader
@@ -85,6 +86,7 @@ class SavedRun:
     failed: NDArray[np.bool_] | None = None
     structure: dict[str, NDArray[Any]] | None = None
     physics: Literal["full", "no-stress", "lumped"] = "full"
+    content: NDArray[np.float64] | None = None
 
 
 def write(run: SavedRun, file: BinaryIO) -> None:
@@ -113,6 +115,7 @@ def write(run: SavedRun, file: BinaryIO) -> None:
         "physics": run.physics,
     }
     given = {"temperature": run.temperature, "factors": run.factors, "failed": run.failed}
+    given["content"] = run.content
     given["potential"] = run.potential_field
     arrays = {name: array for name, array in given.items() if array is not None}
     arrays |= {MODEL + name: array for name, array in run.model_arrays.items()}
@@ -195,6 +198,7 @@ def _read(log: LogHeader, header: dict[str, Any], arrays: dict[str, Any], scene:
         failed=arrays.get("failed"),
         structure=own if header["has_structure"] else None,
         physics=header["physics"],
+        content=arrays.get("content"),
     )
 
 

@@ -25,11 +25,12 @@ from grid.engine.live.commands import Command, LogHeader, Outcome, make_header
 from grid.engine.live.degradation import degrade, require_common_temperature
 from grid.engine.live.errors import RefusedChangeError
 from grid.engine.live.event import Event
-from grid.engine.live.events import Burst, Damage
+from grid.engine.live.events import BoundaryChange, Burst, Damage
 from grid.engine.live.events_json import event_json, read_event
 from grid.engine.live.failures import Failure, list_failures
 from grid.engine.live.fidelity_limits import POLICIES, Policy
 from grid.engine.live.integrity import StructureLook, read_field, weaken
+from grid.engine.live.needs import find_lumped_obstacle
 from grid.engine.live.plan import LivePlan
 from grid.engine.live.restoring import restore, take_snapshot
 from grid.engine.live.rule_definition import Rule, activate, require_rules
@@ -335,8 +336,9 @@ class Session:
     def _use(self, plan: LivePlan) -> None:
         """Go on with another plan; the field takes the form of its method."""
         if plan.stepper is not self.plan.stepper:
-            flat = self.plan.stepper.unwrap(self._state.temperatures)
-            self._state = replace(self._state, temperatures=plan.stepper.wrap(flat))
+            before = self._state.temperatures
+            field = plan.stepper.wrap(self.plan.stepper.unwrap(before), before.content)
+            self._state = replace(self._state, temperatures=field)
             self._is_shared = False
         self.plan = plan
 
@@ -374,7 +376,8 @@ class Session:
         policy = require_choice("payload.model", command.payload.get("model"), POLICIES)
         if policy == "lumped":
             require_common_temperature(self.plan.at(self.tick), self.tick)
-        known = next(name for name in POLICIES if name == policy)
+        chosen = next(name for name in POLICIES if name == policy)
+        known: Policy = "diffusive" if find_lumped_obstacle(self.scene) else chosen
         self._state = replace(self._state, model=replace(self._state.model, policy=known))
         return self._settle(command)
 
@@ -399,6 +402,8 @@ class Session:
         event = read_event(command.payload, self.scene)
         if isinstance(event, Burst):
             event.check_speed(self.scene, self.clock.tick)
+        if isinstance(event, BoundaryChange) and self.clock.method != "implicit":
+            event.require_no_temperature()
         return make_change(command.seq, event, command.tick, self.clock)
 
     def _require_room(self) -> None:

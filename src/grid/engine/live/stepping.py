@@ -1,13 +1,16 @@
 """Interface between a live run and the methods that advance its field by a tick."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grid.engine.space.laws import Loads
 from grid.engine.values.operations import FloatArray
+
+if TYPE_CHECKING:
+    from grid.engine.space.space import Space
 
 
 class Window(NamedTuple):
@@ -45,12 +48,25 @@ class TickField:
         rate: Rate of change of the cells at this field [K/s], in the form of the method, where it keeps one.
         rate_of: The stepper and the loads for which `rate` holds; under others it is computed again, to the bytes that
             it has for equal ones.
+        content: Enthalpy of each cell [J], flat, where a material melts.
     """
 
     values: FloatArray
     before: FloatArray | None = None
     rate: FloatArray | None = None
     rate_of: tuple[object, Loads] | None = None
+    content: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class ActingLoads(Loads):
+    """Loads of a method that evaluates them at its own temperatures.
+
+    Args:
+        space: The body with all that acts on it; its laws of faces stand for `face_laws`.
+    """
+
+    space: "Space | None" = None
 
 
 class TickHeat(NamedTuple):
@@ -76,8 +92,13 @@ class TickStepper(Protocol):
     def window(self) -> Window:
         """Places of the cells in the arrays of its fields."""
 
-    def wrap(self, temperature: FloatArray) -> TickField:
-        """A flat field in the form of the method; the array is copied."""
+    def wrap(self, temperature: FloatArray, content: FloatArray | None = None) -> TickField:
+        """A flat field in the form of the method; the array is copied.
+
+        Args:
+            temperature: Of each cell.
+            content: Enthalpy of each cell [J] where a material melts; that of cells that never have if None.
+        """
 
     def unwrap(self, field: TickField) -> FloatArray:
         """The flat field, C order, copied."""
@@ -94,6 +115,9 @@ class TickStepper(Protocol):
 
     def release(self, field: TickField) -> None:
         """Take the arrays of a field that nobody needs any more, to use them again."""
+
+    def find_rise(self, field: TickField, pivot: float) -> float | None:
+        """Heat above a temperature [J]; None where heat capacities are constant, so that a look at the field tells."""
 
 
 def find_cell(window: Window, place: int) -> tuple[int, int, int]:

@@ -6,15 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.engine.live.scenes import FILM, HELD, RADIATING, STEEL, make_plate, make_two_materials
 
-from grid.core.errors import FieldError, UnsupportedError
+from grid.core.errors import FieldError
 from grid.engine import HeatProblem
 from grid.engine.live.changes import Change, count_ticks, describe, find_start, make_change
 from grid.engine.live.clock import find_limits, plan_clock
 from grid.engine.live.event import Event
 from grid.engine.live.events import BoundaryChange, Burst, CoolingLoss, Damage, Flow, Overload
-from grid.engine.live.plan import LivePlan, weaken
+from grid.engine.live.plan import LivePlan
 from grid.engine.live.regions import Box
 from grid.engine.live.scene import Scene
+from grid.engine.live.weakening import weaken
 from grid.engine.problem.boundaries import Convection, Temperature
 from grid.engine.space.discretise import discretise
 from grid.engine.values.value import Constant
@@ -171,15 +172,16 @@ def test_the_stiffest_state_is_every_face_held() -> None:
     assert stable == pytest.approx(1.0 / np.max(space.diagonal(space.loads(0.0)) * space.rate), rel=1e-12)
 
 
-def test_a_clock_says_what_it_does_not_take() -> None:
+def test_a_clock_says_what_it_does_not_take_and_why_it_takes_implicit_steps() -> None:
     base = {"domain": {"size": [1.0]}, "material": STEEL, "initial": 300.0, "resolution": {"cells": [64]}}
     for change, feature in (
         ({"velocity": [0.1]}, "flow"),
         ({"material": {**STEEL, "conductivity": {"expression": "50 + 0.01*T"}}}, "property"),
         ({"source_term": {"expression": "-T"}}, "source"),
     ):
-        with pytest.raises(UnsupportedError, match=feature):
-            plan_clock(Scene.from_json({"case": base | change}), 0.1)
+        clock = plan_clock(Scene.from_json({"case": base | change}), 0.1)
+        assert (clock.method, clock.steps) == ("implicit", 1)
+        assert feature in clock.reason
     with pytest.raises(FieldError, match="steady"):
         Scene(HeatProblem.from_case({**base, "steady": True, "boundaries": {"x_min": HELD}}))
     with pytest.raises(FieldError, match="without t"):

@@ -286,7 +286,7 @@ class EnthalpyStepper(EqualSteps):
         if len(self.space.shape) == 1 or not cells.size:
             return largest
         melting = errors[cells]
-        spread = math.sqrt(float(melting @ melting) / cells.size)
+        spread = math.sqrt(float(np.einsum("i,i->", melting, melting)) / cells.size)  # not by the threads of a BLAS
         lasting = float(np.abs(errors[self._lasting_cells]).max(initial=0.0))
         return max(spread, lasting, SINGLE * largest)
 

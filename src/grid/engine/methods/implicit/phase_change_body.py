@@ -32,6 +32,8 @@ AIM, TIGHTEST, LOOSEST = 3e-2, 1e-11, 1e-4
 FORCING = 1e-2  # [-] residual after a correction over that before it
 FILTERED = 1e-1  # [-] residual of the filter of an error, over the error
 MOST_TURNS = 200  # [-] turns of Newton's method at most
+# properties of a body that loads do not change
+GEOMETRY = frozenset({"order", "_uncoupled", "coordinates", "neighbours", "laws", "boundary_faces", "_pieces"})
 INDEX = np.uint32  # of cells: compiled code tests whether a signed index counts from the end
 Indices = NDArray[Any]
 
@@ -88,6 +90,13 @@ class ConstantBody:
     conduction: Conduction
     tolerance: float
     _patterns: dict[int, tuple[Indices, Indices]] = field(default_factory=dict, repr=False)
+
+    def under(self, store: EnthalpyModel, conduction: Conduction) -> "ConstantBody":
+        """The same cells under other loads: what follows from conductances and enthalpies alone is taken over."""
+        other = ConstantBody(store, conduction, self.tolerance, self._patterns)
+        for name in GEOMETRY & self.__dict__.keys():
+            other.__dict__[name] = self.__dict__[name]
+        return other
 
     @property
     def space(self) -> Space:

@@ -1,0 +1,38 @@
+"""Operations of a tick of the method `implicit`, for its price.
+
+A tick is one step; while it is cut into several the price is that many times as high. Turns are those of most ticks.
+"""
+
+from grid.engine.costs.runs import factor_work
+from grid.engine.costs.table import Work, add, scale
+from grid.engine.live.needs import has_general_melting
+from grid.engine.problem.problem import HeatProblem
+
+EVALUATIONS, CORRECTIONS = 13.0, 9.0  # [-] of the heat flow in a step, and corrections
+FACTORISATIONS = 9.0  # [-] of a step of a body that melts in general
+
+
+def count_implicit_work(problem: HeatProblem) -> Work:
+    """Operations of one step of TR-BDF2 (`grid.engine.costs.table`), of a field that changes as fields mostly do."""
+    cells = float(problem.domain.cell_count)
+    if problem.has_phase_change:
+        return _count_melting(problem, cells)
+    work: dict[str, float] = {"live_flow": EVALUATIONS, "live_flow_cell": EVALUATIONS * cells * problem.dimension}
+    properties = [value for material in problem.materials for value in material.values]
+    if any("T" in value.variables for value in (*properties, *problem.loads)):
+        parts = problem.dimension * len(problem.materials)
+        work |= {"live_freeze": EVALUATIONS * problem.dimension, "live_freeze_cell": EVALUATIONS * cells * parts}
+    if problem.dimension == 1 and not problem.is_periodic[0]:
+        return add(work, {"live_correction": 2.0, "tridiagonal_cell": CORRECTIONS * cells})
+    kind = "live_carry_cell" if problem.has_flow else "live_cycle_cell"
+    return add(work, {"live_correction": CORRECTIONS, kind: CORRECTIONS * cells})
+
+
+def _count_melting(problem: HeatProblem, cells: float) -> Work:
+    work: Work = {"live_melting": 1.0, "live_melting_cell": cells}
+    if problem.dimension == 1:
+        return {"live_general": FACTORISATIONS, "live_general_cell": FACTORISATIONS * cells}
+    if not has_general_melting(problem):
+        return work
+    turns: Work = {"live_general": FACTORISATIONS, "live_general_cell": FACTORISATIONS * cells}
+    return add(turns, scale(factor_work(problem.domain.cells, int(cells)), FACTORISATIONS))
