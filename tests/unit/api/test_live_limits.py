@@ -70,7 +70,7 @@ def test_a_dry_run_tells_method_price_and_the_largest_rate(alice):
         ({**PLATE, "params": {"mood": 1}}, "params.mood", "known"),
         ({**PLATE, "cells": [4, 4]}, "cells", "64 to 1048576"),
         ({**PLATE, "cells": [2048, 2048]}, "cells", "64 to 1048576"),
-        ({**PLATE, "method": "magic"}, "method", "rkl2"),
+        ({**PLATE, "method": "magic"}, "method", "implicit"),
         ({**PLATE, "tick_s": "1e9"}, "tick_s", "at most"),
         ({**PLATE, "scene": {"case": CASE}}, "scenario", "not both"),
         ({"scene": {"case": CASE}}, "tick_s", "required"),

@@ -3,6 +3,7 @@
 from grid.core.errors import ConflictError, FieldError, InvalidFieldsError
 from grid.engine.live.events import Burst
 from grid.engine.live.events_json import read_event
+from grid.engine.live.needs import find_lumped_obstacle
 from grid.engine.live.rule_definition import Rule, require_rules
 from grid.engine.live.scene import Scene
 from grid.schemas.jobs import JsonObject
@@ -21,6 +22,19 @@ class HeldFaceError(ConflictError):
 
     def __str__(self) -> str:
         return f"{self.face} is held at a temperature, so the body has no common one; ask for auto or diffusive."
+
+
+class NoLumpedModelError(ConflictError):
+    """The lumped model is asked for where none holds."""
+
+    code, title = "no-lumped-model", "The scene has no lumped model"
+
+    def __init__(self, obstacle: str) -> None:
+        super().__init__(obstacle)
+        self.obstacle = obstacle
+
+    def __str__(self) -> str:
+        return f"{self.obstacle}; ask for auto or diffusive."
 
 
 def check_event(payload: JsonObject, scene: Scene, tick: float) -> None:
@@ -44,8 +58,12 @@ def check_model(payload: JsonObject, scene: Scene) -> None:
 
     Raises:
         HeldFaceError: The lumped model, where a face is held.
+        NoLumpedModelError: The lumped model, where no certificate holds.
     """
     if payload.get("model") == "lumped":
+        obstacle = find_lumped_obstacle(scene)
+        if obstacle is not None:
+            raise NoLumpedModelError(obstacle)
         face = find_held_face(scene)
         if face is not None:
             raise HeldFaceError(face)

@@ -73,11 +73,12 @@ class LivePlanner:
 
         Raises:
             FieldError, InvalidFieldsError: A field is missing, unknown or outside its limits.
-            UnsupportedError: No live method computes it.
+            UnsupportedError: The engine does not compute it.
             UnavailableError: Too many large ones are being planned.
         """
         from grid.engine.live.clock import plan_clock
         from grid.engine.live.commands import compute_spec_hash
+        from grid.engine.live.needs import require_live
         from grid.engine.version import compute_numerics_version
 
         draft = self._draft(spec)
@@ -87,6 +88,8 @@ class LivePlanner:
         if not LEAST_CELLS <= cells <= MOST_CELLS:
             raise FieldError("scene.case.resolution.cells", f"must be {LEAST_CELLS} to {MOST_CELLS} cells in all")
         _require_model(scene, spec.model)
+        with naming_scene():
+            require_live(scene)
         with self._turn(cells):
             clock = plan_clock(scene, read_tick(draft.tick_s), method=spec.method)
             if spec.scenario is None:
@@ -276,9 +279,13 @@ def _require_start(scene: "Scene") -> None:
 
 
 def _require_model(scene: "Scene", model: ModelPolicy) -> None:
-    """Refuse the lumped model for a body that has no common temperature."""
+    """Refuse the lumped model for a body that has no common temperature, and where no certificate holds."""
+    from grid.engine.live.needs import find_lumped_obstacle
     from grid.runtime.live.command_checks import find_held_face
 
+    obstacle = find_lumped_obstacle(scene) if model == "lumped" else None
+    if obstacle is not None:
+        raise FieldError("model", f"must be auto or diffusive: {obstacle}")
     face = find_held_face(scene) if model == "lumped" else None
     if face is not None:
         raise FieldError("model", f"must be auto or diffusive: {face} is held at a temperature")

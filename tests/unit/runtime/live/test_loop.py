@@ -341,3 +341,30 @@ def test_a_lumped_run_prepares_for_what_its_scenario_schedules_and_for_nothing_e
     again = replay(built, plan_clock(built, float(TICK)), log, ended.tick)
     assert again.hash() == ended.field_sha256
     assert [switch.tick for switch in again.state.model.switches] == [channel.proposed[2]]
+
+
+VARYING = {"material": {**CASE["material"], "conductivity": {"expression": "50 - 0.1*(T - 300)"}}}
+MELTING = {"material": {**CASE["material"], "melting_temperature": 301.0, "latent_heat": 1e4}}
+
+
+@pytest.mark.parametrize("change", [VARYING, MELTING])
+def test_a_body_that_melts_or_varies_with_temperature_ticks_as_a_replay_does(change: dict[str, Any]) -> None:
+    channel = FakeChannel([(0.2, propose(1, BURST)), (1.5, control(2, "stop"))])
+    case = {**CASE, **change}
+    ended = LiveLoop(StartRun({"case": case}, TICK, rate=RATE), channel, channel.clock).run()
+    scene = Scene.from_json({"case": case})
+    clock = plan_clock(scene, float(TICK))
+    log = [Command(1, "event", BURST, channel.proposed[1])]
+
+    assert clock.method == "implicit"
+    assert ended.tick > channel.proposed[1] + 4
+    assert ended.field_sha256 == replay(scene, clock, log, ended.tick).hash()
+
+
+def test_a_tick_that_has_no_solution_ends_the_run_with_its_words() -> None:
+    burst = {**BURST, "energy_j": 1e7}
+    channel = FakeChannel([(0.2, propose(1, burst)), (5.0, control(2, "stop"))])
+    ended = LiveLoop(StartRun({"case": {**CASE, **VARYING}}, TICK, rate=RATE), channel, channel.clock).run()
+
+    assert ended.reason == "diverged"
+    assert "material.conductivity" in ended.message

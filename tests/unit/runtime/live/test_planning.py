@@ -13,14 +13,14 @@ import pytest
 from tests.support import live_runs as words
 from tests.support.fuzzing import NASTY, find_places
 
-from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnavailableError, UnsupportedError
+from grid.core.errors import FieldError, InputError, InvalidFieldsError, UnavailableError
 from grid.engine.live import Session, plan_clock
 from grid.engine.live.commands import make_header
 from grid.engine.live.scene import Scene
 from grid.plugins.registry import load_registry
 from grid.plugins.scenario_run import run_scenario
 from grid.runtime.live import planning
-from grid.runtime.live.command_checks import HeldFaceError
+from grid.runtime.live.command_checks import HeldFaceError, NoLumpedModelError
 from grid.runtime.live.planning import LivePlanner
 from grid.schemas.live import CommandKind, RunSpec
 
@@ -186,14 +186,28 @@ def test_a_body_with_a_held_face_is_not_lumped(planner):
     ("case", "feature"),
     [
         ({"velocity": [1.0, 0.0]}, "flow of the medium"),
+        ({"material": {**CASE["material"], "conductivity": {"expression": "50 - 0.01*T"}}}, "property that depends"),
         ({"material": {**CASE["material"], "melting_temperature": 350.0, "volumetric_latent_heat": 1e8}}, "phase"),
         ({"material": {**CASE["material"], "conductivity": [[50.0, 5.0], [5.0, 50.0]]}}, "tensor"),
         ({"source_term": {"expression": "T"}}, "source that depends on temperature"),
     ],
 )
-def test_what_no_live_method_solves_is_refused_by_name(planner, case, feature):
-    with pytest.raises(UnsupportedError, match=feature):
-        planner.plan(changed(**case))
+def test_what_implicit_steps_alone_solve_is_planned_with_them_up_to_a_limit(planner, case, feature):
+    planned = planner.plan(changed(**case))
+    large = {**CASE["resolution"], "cells": [257, 256]}
+
+    assert (planned.method, planned.steps_per_tick) == ("implicit", 1)
+    assert 1e-4 < planned.price_s < 1.0
+    limit = refused(planner, changed(**case, resolution=large))["scene.case.resolution.cells"]
+    assert "65536" in limit
+    assert feature in limit
+    assert feature in refused(planner, replace(changed(**case), model="lumped"))["model"]
+    assert feature in refused(planner, replace(changed(**case), method="rkl2"))["method"]
+    with pytest.raises(NoLumpedModelError, match=feature):
+        planner.check_command(planned.scene, CommandKind.MODEL, {"model": "lumped"}, tick_s="0.1")
+    planner.check_command(planned.scene, CommandKind.MODEL, {"model": "auto"}, tick_s="0.1")
+    session = Session(Scene.from_json(planned.scene), plan_clock(Scene.from_json(planned.scene), 0.1))
+    assert session.advance(2).tick == 2
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class LiveParams(Parameters):
     cells: Annotated[list[Axis], Field(min_length=1, max_length=3)] | None = Field(
         None, description="Cells along the axes of the scenario; null: its own", json_schema_extra={"unit": "1"}
     )
-    method: Literal["auto", "explicit", "rkl2"] = Field(
+    method: Literal["auto", "explicit", "rkl2", "implicit"] = Field(
         "auto", description="How a tick is stepped; a log names its own", json_schema_extra={"unit": "1"}
     )
     model: Literal["auto", "lumped", "diffusive"] | None = Field(
