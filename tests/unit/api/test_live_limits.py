@@ -62,6 +62,17 @@ def test_a_dry_run_tells_method_price_and_the_largest_rate(alice):
     assert priced["largest_rate"] == pytest.approx(0.7 / priced["price_s"], rel=1e-3)
 
 
+@pytest.mark.parametrize("change", [{"velocity": [0.01, 0.0]}, {"material": {
+    **CASE["material"], "melting_temperature": 350.0, "latent_heat": 1e5}}])  # fmt: skip
+def test_a_body_of_ones_own_that_flows_or_melts_starts_with_implicit_ticks(alice, change):
+    body = {"scene": {"case": {**CASE, **change}}, "tick_s": "0.1", "rate": 5.0}
+
+    started = alice.post(RUNS, json=body)
+
+    assert started.status_code == 202, started.text
+    assert alice.get(f"{RUNS}/{started.json()['id']}").json()["method"] == "implicit"
+
+
 @pytest.mark.parametrize(
     ("body", "field", "limit"),
     [
@@ -74,6 +85,14 @@ def test_a_dry_run_tells_method_price_and_the_largest_rate(alice):
         ({**PLATE, "tick_s": "1e9"}, "tick_s", "at most"),
         ({**PLATE, "scene": {"case": CASE}}, "scenario", "not both"),
         ({"scene": {"case": CASE}}, "tick_s", "required"),
+        (
+            {
+                "scene": {"case": {**CASE, "velocity": [0.01, 0.0], "resolution": {"cells": [257, 256]}}},
+                "tick_s": "0.1",
+            },
+            "scene.case.resolution.cells",
+            "65536 cells in all in a live run with a flow of the medium",
+        ),
         ({"scene": {"case": {**CASE, "steady": True}}, "tick_s": "0.1"}, "scene.case.steady", "transient"),
         ({"scene": {"case": CASE, "mood": 1}, "tick_s": "0.1"}, "scene", "unknown"),
     ],

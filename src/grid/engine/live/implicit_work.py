@@ -3,7 +3,7 @@
 A tick is one step; while it is cut into several the price is that many times as high. Turns are those of most ticks.
 """
 
-from grid.engine.costs.runs import factor_work
+from grid.engine.costs.runs import factor_work, turn_work
 from grid.engine.costs.table import Work, add, scale
 from grid.engine.live.needs import has_general_melting
 from grid.engine.problem.problem import HeatProblem
@@ -17,15 +17,16 @@ def count_implicit_work(problem: HeatProblem) -> Work:
     cells = float(problem.domain.cell_count)
     if problem.has_phase_change:
         return _count_melting(problem, cells)
-    work: dict[str, float] = {"live_flow": EVALUATIONS, "live_flow_cell": EVALUATIONS * cells * problem.dimension}
+    sides, axes = problem.dimension**1.5, problem.dimension**2.0  # as measured; faces and neighbours grow with axes
+    work: dict[str, float] = {"live_flow": EVALUATIONS * sides, "live_flow_cell": EVALUATIONS * cells * axes}
     properties = [value for material in problem.materials for value in material.values]
     if any("T" in value.variables for value in (*properties, *problem.loads)):
-        parts = problem.dimension * len(problem.materials)
-        work |= {"live_freeze": EVALUATIONS * problem.dimension, "live_freeze_cell": EVALUATIONS * cells * parts}
+        parts = axes * len(problem.materials)
+        work |= {"live_freeze": EVALUATIONS * sides, "live_freeze_cell": EVALUATIONS * cells * parts}
     if problem.dimension == 1 and not problem.is_periodic[0]:
         return add(work, {"live_correction": 2.0, "tridiagonal_cell": CORRECTIONS * cells})
     kind = "live_carry_cell" if problem.has_flow else "live_cycle_cell"
-    return add(work, {"live_correction": CORRECTIONS, kind: CORRECTIONS * cells})
+    return add(work, {"live_correction": CORRECTIONS, kind: CORRECTIONS * cells * problem.dimension})
 
 
 def _count_melting(problem: HeatProblem, cells: float) -> Work:
@@ -34,5 +35,5 @@ def _count_melting(problem: HeatProblem, cells: float) -> Work:
         return {"live_general": FACTORISATIONS, "live_general_cell": FACTORISATIONS * cells}
     if not has_general_melting(problem):
         return work
-    turns: Work = {"live_general": FACTORISATIONS, "live_general_cell": FACTORISATIONS * cells}
-    return add(turns, scale(factor_work(problem.domain.cells, int(cells)), FACTORISATIONS))
+    turn = add(turn_work(problem), factor_work(problem.domain.cells, int(cells)))
+    return scale(turn, FACTORISATIONS)
