@@ -230,7 +230,7 @@ def test_their_owner_finds_them_and_nothing_has_changed(app, alice, bob, adminis
 
     assert [{name: value for name, value in one.items() if name != "request_id"} for one in look()] == before
     for operation in live_operations(app):
-        if operation.method == "GET" and not operation.path.endswith(("stream", "field", "heatmap.png", "probe")):
+        if operation.method == "GET" and not operation.path.endswith(("stream", "field", "frames", "heatmap.png", "probe")):
             assert operation.send(bob, {"run_id": foreign[0], "seq": 1}).status_code == 200, operation
 
 

@@ -20,14 +20,15 @@ class Client:
         self.looked = 0
         self._fired = chain([[], []], repeat([SimpleNamespace(rule=name) for name in fired]))  # at the third look
         self.engine = SimpleNamespace(show=self._show)
+        self.alerts = SimpleNamespace(list=self._list)
 
     def _show(self, run):
         assert run == RUN
         self.looked += 1
         return next(self._looks)
 
-    def send(self, call):
-        assert call.query["run"] == str(RUN)
+    def _list(self, *, run, limit):
+        assert (run, limit > 0) == (RUN, True)
         return SimpleNamespace(items=next(self._fired))
 
 
