@@ -219,6 +219,9 @@ def test_runs_of_others_and_runs_that_never_were_are_not_found(app, alice, forei
             assert compared(operation.send(alice, ids), ids)[:2] == nothing[:2], operation
 
 
+PICTURES = ("field", "frames", "heatmap.png", "probe")  # which are there once a process draws
+
+
 def test_their_owner_finds_them_and_nothing_has_changed(app, alice, bob, administrator, foreign):
     def look():
         return [client.get(f"{RUNS}/{run}").json() for client in (bob, administrator) for run in foreign]
@@ -230,7 +233,7 @@ def test_their_owner_finds_them_and_nothing_has_changed(app, alice, bob, adminis
 
     assert [{name: value for name, value in one.items() if name != "request_id"} for one in look()] == before
     for operation in live_operations(app):
-        if operation.method == "GET" and not operation.path.endswith(("stream", "field", "frames", "heatmap.png", "probe")):
+        if operation.method == "GET" and not operation.path.endswith(("stream", *PICTURES)):
             assert operation.send(bob, {"run_id": foreign[0], "seq": 1}).status_code == 200, operation
 
 
