@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grid.core.errors import FieldError, InvalidFieldsError, UnsupportedError
+from grid.core.errors import FieldError, InvalidFieldsError
 from grid.engine.live import Rule, Scene, Session, plan_clock
 from grid.plugins.builtin.live import Live, course
 from grid.plugins.builtin.live.record import read_row
@@ -314,10 +314,10 @@ def test_a_log_that_is_none_is_refused_by_name(whole: dict[str, Any], path: str,
         LIVE.estimate(LIVE.params_model.model_validate({"log": log}))
 
 
-def test_a_scene_that_no_live_method_computes_is_refused(whole: dict[str, Any]) -> None:
+def test_a_scene_that_the_method_of_the_log_does_not_compute_is_refused(whole: dict[str, Any]) -> None:
     log = copy.deepcopy(whole)
     log["header"]["scene"]["case"]["material"]["conductivity"] = {"expression": "160 + 0.1 * T"}
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(FieldError, match="does not compute a property that depends on temperature"):
         LIVE.estimate(LIVE.params_model(log=log))
 
 

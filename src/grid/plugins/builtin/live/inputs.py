@@ -103,7 +103,7 @@ def read_input(params: LiveParams, scenarios: Mapping[str, Scenario]) -> LiveInp
 
     Raises:
         FieldError, InvalidFieldsError: A field is missing, unknown or outside its limits; named from the parameters.
-        UnsupportedError: No live method computes the scene.
+        UnsupportedError: The engine does not compute the scene.
     """
     return _read_scenario(params, scenarios) if params.log is None else _read_log(params, params.log, scenarios)
 

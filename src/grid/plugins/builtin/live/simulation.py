@@ -73,7 +73,7 @@ class Live:
         """Price one point by the price of a tick; allocates no field.
 
         Raises:
-            UnsupportedError: No live method computes the scene.
+            UnsupportedError: The engine does not compute the scene.
             FieldError, InvalidFieldsError: It cannot be computed as asked.
         """
         from grid.plugins.builtin.live.course import count_rows
