@@ -14,8 +14,8 @@ from grid.core.errors import FieldError
 from grid.engine import limits
 from grid.engine.arguments import require_choice, require_kind, require_number
 from grid.engine.costs.runs import SAFETY
-from grid.engine.costs.table import price
-from grid.engine.live.implicit_work import count_implicit_work
+from grid.engine.costs.table import price, scale
+from grid.engine.live.implicit_work import count_implicit_work, count_parts
 from grid.engine.live.needs import IMPLICIT_CELLS, find_features, require_live
 from grid.engine.live.scene import Scene
 from grid.engine.methods.explicit.box import is_homogeneous
@@ -95,11 +95,12 @@ def plan_clock(scene: Scene, tick: float, *, method: str = "auto", tolerance: fl
     ratio = tick / (SAFETY * stable) if math.isfinite(stable) else 0.0
     steps = 1 << max(0, math.ceil(math.log2(ratio) - 1e-12)) if ratio > 1.0 else 1
     stages = count_stages(tick * stiffness)
-    is_small = scene.problem.domain.cell_count <= IMPLICIT_CELLS
+    problem = scene.problem
+    is_small = problem.domain.cell_count <= IMPLICIT_CELLS
     prices = {
         "explicit": price(count_work(scene, "explicit", steps)) if not needs and is_plain_box(scene) else math.inf,
         "rkl2": price(count_work(scene, "rkl2", stages)) if not needs else math.inf,
-        "implicit": price(count_work(scene, "implicit", 1)) if is_small else math.inf,
+        "implicit": price(count_work(scene, "implicit", count_parts(problem, tick))) if is_small else math.inf,
     }
     chosen, reason = _choose(method, prices, (steps, stages), needs)
     if chosen == "explicit" and steps > MAX_STEPS:
@@ -144,7 +145,7 @@ def count_work(scene: Scene, method: LiveMethod, count: int) -> dict[str, float]
     if method == "explicit":
         work |= {f"live_step_cell_{dimension}d": cells * count}
     elif method == "implicit":
-        work |= count_implicit_work(scene.problem)
+        work |= scale(count_implicit_work(scene.problem), count)
     else:
         work |= {"live_stage": float(count), "live_stage_cell": cells * (count + 1)}
     if scene.structure is not None:

@@ -1,6 +1,7 @@
 """Operations of a tick of the method `implicit`, for its price.
 
-A tick is one step; while it is cut into several the price is that many times as high. Turns are those of most ticks.
+A tick is one step, or several where a flow crosses many cells; while it is cut otherwise it costs as many times as
+much. Turns are those of most ticks.
 """
 
 from grid.engine.costs.runs import factor_work, turn_work
@@ -9,7 +10,14 @@ from grid.engine.live.needs import has_general_melting
 from grid.engine.problem.problem import HeatProblem
 
 EVALUATIONS, CORRECTIONS = 13.0, 9.0  # [-] of the heat flow in a step, and corrections
+CROSSED, MOST_PARTS = 2.0, 64  # [-] cells that a flow crosses in a step, and steps of a tick
 FACTORISATIONS = 9.0  # [-] of a step of a body that melts in general
+
+
+def count_parts(problem: HeatProblem, tick: float) -> int:
+    """Count the steps that a tick [s] takes, about: a limited flow over many cells in one converges in parts alone."""
+    crossed = [abs(speed) * tick / size for speed, size in zip(problem.velocity, problem.domain.spacing, strict=False)]
+    return min(max(1, round(max(crossed, default=0.0) / CROSSED)), MOST_PARTS)
 
 
 def count_implicit_work(problem: HeatProblem) -> Work:

@@ -1,6 +1,9 @@
 """Runs with the method `implicit`: bytes that scene, clock and log alone decide, heat that adds up, refusals."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -91,6 +94,14 @@ def test_a_branch_and_a_replay_of_the_log_give_the_same_bytes(name: str) -> None
     assert whole.hash() == hashes[6]
 
 
+def test_another_process_with_other_threads_of_the_blas_gives_the_same_bytes() -> None:
+    names = ["capacity", "flow", "phases"]
+    code = f"from tests.unit.engine.live.test_implicit_session import *; print([run_whole(n)[0][-1] for n in {names}])"
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "OPENBLAS_NUM_THREADS": "3", "TZ": "Asia/Tokyo"}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str([run_whole(name)[0][-1] for name in names])
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_heat_that_is_stored_is_heat_that_came(name: str) -> None:
     summary = run_whole(name)[2]
@@ -148,12 +159,13 @@ HALVED: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", HALVED)
 def test_damage_is_a_body_of_that_conductivity(name: str) -> None:
+    tick = 5.0 if name == "flow" else 200.0  # a flow crosses half a cell in it
     boundaries = {"x_min": {"type": "temperature", "value": 340.0}, "y_max": FILM}
     ours = make_scene(name, boundaries=boundaries)
-    session = Session(ours, plan_clock(ours, 200.0))
+    session = Session(ours, plan_clock(ours, tick))
     session.apply({"kind": "damage", "region": "all", "conductivity_factor": 0.5})
     theirs = make_scene(name, boundaries=boundaries, material=HALVED[name])
-    expected = Session(theirs, plan_clock(theirs, 200.0))
+    expected = Session(theirs, plan_clock(theirs, tick))
     for one in (session, expected):
         one.advance(5)
     np.testing.assert_allclose(session.field(), expected.field(), rtol=1e-8)
@@ -261,6 +273,13 @@ def test_general_melting_is_refused_beyond_its_own_limit() -> None:
         plan_clock(make_scene("glowing", (70, 70)), 1.0)
     assert plan_clock(make_scene("phases", (70, 70)), 1.0).method == "implicit"
     assert plan_clock(make_scene("melting rod", (5000,), boundaries={"x_min": FILM}), 1.0).method == "implicit"
+
+
+def test_a_flow_over_many_cells_in_a_tick_is_priced_by_its_parts() -> None:
+    scene = make_scene("flow")
+    prices = [plan_clock(scene, tick).price for tick in (1.0, 8.0, 80.0, 1e6)]
+    assert prices[0] == prices[1] < 5.0 * prices[1] < prices[2]
+    assert prices[3] == pytest.approx(64.0 * prices[0], rel=0.1)
 
 
 @pytest.mark.parametrize("method", ["explicit", "rkl2"])
