@@ -24,6 +24,8 @@ interface Props<Row> {
   readonly rowKey: (row: Row) => string;
   /** Enter or a click on a row. */
   readonly onOpen?: (row: Row) => void;
+  /** What opens a row beside Enter: a click, or where a click shows a preview, a double click. */
+  readonly opensBy?: "click" | "double click";
   /** The row that the keyboard is on has changed; for a preview. */
   readonly onCurrent?: (row: Row | undefined) => void;
   readonly onSort?: (key: string) => void;
@@ -133,8 +135,9 @@ export function DataTable<Row>(props: Props<Row>) {
                   if (String(window.getSelection()) !== "") return; // text is being marked
                   setCurrent(key);
                   onCurrent?.(row);
-                  onOpen?.(row);
+                  if (props.opensBy !== "double click") onOpen?.(row);
                 }}
+                onDoubleClick={() => props.opensBy === "double click" && onOpen?.(row)}
               >
                 {ticked !== undefined && (
                   <span role="gridcell" className={classes["cell"]}>

@@ -11,8 +11,15 @@ export interface FieldViewProps {
   /** Name of the field, and index of its time; absent: the first field, its last time. */
   readonly field?: string | undefined;
   readonly time?: number | undefined;
-  /** The viewer has chosen another field or time: into the address. */
-  readonly onChoose?: (choice: { field?: string; time?: number }) => void;
+  /** Ends of a locked scale, as `0:100`; absent: those of the run. */
+  readonly scale?: string | undefined;
+  /** Value of an iso-line. */
+  readonly iso?: number | undefined;
+  readonly height?: number;
+  /** The viewer has chosen something else: into the address. A member that is undefined is taken away. */
+  readonly onChoose?: (choice: {
+    field?: string; time?: number; scale?: string | undefined; iso?: number | undefined;
+  }) => void;
 }
 
 /** A part is absent while its feature has none. */

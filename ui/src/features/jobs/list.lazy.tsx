@@ -1,5 +1,7 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
-import { createLazyRoute, getRouteApi, useNavigate } from "@tanstack/react-router";
+import { Button } from "@mantine/core";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { createLazyRoute, getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { useCallback, useMemo, useState } from "react";
 import { type Column, DataTable } from "@/components/DataTable";
 import { EmptyState } from "@/components/EmptyState";
 import { Identifier } from "@/components/Identifier";
@@ -9,54 +11,107 @@ import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { StateMark } from "@/components/StateMark";
 import { Time } from "@/components/Time";
-import type { Schemas } from "@/api/client";
 import { plural } from "@/lib/format";
-import { jobListQuery } from "./queries";
+import { JobFilterBar } from "./FilterBar";
+import classes from "./jobs.module.css";
+import { JobPreview } from "./Preview";
+import { type JobFilters, jobHeadQuery, jobListQuery, type JobRow } from "./queries";
+import { labelsOf, listSentence, mergeHead } from "./words";
 
 export const Route = createLazyRoute("/shell/jobs")({ component: JobsPage });
 const route = getRouteApi("/shell/jobs");
 
-type Row = Schemas["JobSummaryOut"];
-
-const COLUMNS: Column<Row>[] = [
+const COLUMNS: Column<JobRow>[] = [
   { key: "state", title: "State", width: "112px", render: (job) => <StateMark state={job.status} /> },
-  { key: "job", title: "Job", width: "144px", render: (job) => <Identifier id={job.id} /> },
-  { key: "what", title: "Simulation", width: "minmax(160px, 1fr)", render: (job) => job.simulation ?? job.container_image },
-  { key: "message", title: "Message", width: "minmax(200px, 2fr)", render: (job) => job.message },
-  { key: "when", title: "Made", width: "200px", align: "right", render: (job) => <Time at={job.created_at} withAge /> },
+  {
+    key: "job", title: "Job", width: "144px",
+    render: (job) => <Link to="/jobs/$jobId" params={{ jobId: job.id }}><Identifier id={job.id} /></Link>,
+  },
+  {
+    key: "what", title: "Simulation", width: "minmax(120px, 1fr)",
+    render: (job) => <>{job.simulation ?? job.container_image}{job.sweep_index !== null && <span className={classes["muted"]}> point {job.sweep_index}</span>}</>,
+  },
+  {
+    key: "labels", title: "Labels", width: "minmax(120px, 1.2fr)",
+    render: (job) => <span className={classes["muted"]} title={labelsOf(job).join("\n")}>{labelsOf(job).join("  ")}</span>,
+  },
+  {
+    key: "message", title: "Message", width: "minmax(160px, 2fr)",
+    render: (job) => <span title={job.message}>{job.verdict === "failed" && <strong>audit failed: </strong>}{job.message}</span>,
+  },
+  { key: "when", title: "Made", width: "176px", align: "right", render: (job) => <Time at={job.created_at} withAge /> },
 ];
 
 function JobsPage() {
   const filters = route.useSearch();
   const navigate = useNavigate();
-  const jobs = useInfiniteQuery(jobListQuery(filters));
-  const rows = jobs.data?.pages.flatMap((page) => page.items) ?? [];
-  const total = jobs.data?.pages[0]?.total ?? 0;
+  const queries = useQueryClient();
+  const list = useInfiniteQuery(jobListQuery(filters));
+  const head = useQuery(jobHeadQuery(filters));
+  const [isAtTop, setAtTop] = useState(true);
+  const [current, setCurrent] = useState<JobRow>();
+  const loaded = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
+  const merged = useMemo(() => mergeHead(loaded, head.data?.items), [loaded, head.data]);
+  // Nothing moves under a reader: what has come stands above the list only where its beginning is in sight.
+  const rows = useMemo(() => (isAtTop ? [...merged.fresh, ...merged.rows] : merged.rows), [isAtTop, merged]);
+  const page = head.data ?? list.data?.pages[0];
+  const isFiltered = Object.keys(filters).length > 0;
+  const setFilters = useCallback(
+    (change: Partial<JobFilters>) => void navigate({ to: "/jobs", search: (old) => ({ ...old, ...change }), replace: true }),
+    [navigate],
+  );
   const onEnd = () => {
-    if (jobs.hasNextPage && !jobs.isFetchingNextPage) void jobs.fetchNextPage();
+    if (list.hasNextPage && !list.isFetching) void list.fetchNextPage();
   };
+  const showNew = () => {
+    document.querySelector('[role="grid"]')?.scrollTo({ top: 0 });
+    if (merged.fresh.length >= 50) void queries.resetQueries({ queryKey: jobListQuery(filters).queryKey });
+  };
+  const shown = rows.find((row) => row.id === current?.id) ?? current;
   return (
     <Page>
-      <PageSentence title="Jobs">{jobs.data === undefined ? "Jobs" : `${plural(total, "job")}.`}</PageSentence>
-      {jobs.isError && <Problem error={jobs.error} onRetry={() => void jobs.refetch()} />}
-      <Panel isFlush className="grow">
-        <DataTable
-          label="Jobs"
-          rows={rows}
-          total={total}
-          columns={COLUMNS}
-          rowKey={(job) => job.id}
-          onOpen={(job) => void navigate({ to: "/jobs/$jobId", params: { jobId: job.id } })}
-          onEnd={onEnd}
-          empty={
-            jobs.data !== undefined && (
-              <EmptyState title="No job yet">
-                A job is one run of a simulation. Submit one with <code>grid jobs submit</code>, or from Python.
-              </EmptyState>
-            )
-          }
-        />
-      </Panel>
+      <PageSentence title="Jobs">{page === undefined ? "Jobs" : listSentence(page, rows, isFiltered)}</PageSentence>
+      <JobFilterBar filters={filters} onChange={setFilters} onClear={() => void navigate({ to: "/jobs", search: {}, replace: true })} />
+      {list.isError && <Problem error={list.error} onRetry={() => void list.refetch()} />}
+      <div className={`grow ${classes["split"]}`}>
+        <Panel isFlush className={classes["list"] ?? ""}>
+          {!isAtTop && merged.fresh.length > 0 && (
+            <Button size="compact-sm" className={classes["fresh"] ?? ""} onClick={showNew}>
+              {plural(merged.fresh.length, "new job")}, show
+            </Button>
+          )}
+          <div className={classes["table"]} onScrollCapture={(event) => setAtTop((event.target as HTMLElement).scrollTop < 16)}>
+            <DataTable
+              label="Jobs"
+              rows={rows}
+              total={page?.total ?? rows.length}
+              columns={COLUMNS}
+              rowKey={(job) => job.id}
+              opensBy="double click"
+              onOpen={(job) => void navigate({ to: "/jobs/$jobId", params: { jobId: job.id } })}
+              onCurrent={setCurrent}
+              onEnd={onEnd}
+              empty={list.data !== undefined && <NoJob isFiltered={isFiltered} />}
+            />
+          </div>
+        </Panel>
+        <Panel className={classes["preview"] ?? ""}>
+          {shown === undefined ? (
+            <EmptyState title="No row is chosen">A click, or <kbd>j</kbd> and <kbd>k</kbd>, shows a job here; <kbd>Enter</kbd> opens it.</EmptyState>
+          ) : (
+            <JobPreview jobId={shown.id} row={shown} />
+          )}
+        </Panel>
+      </div>
     </Page>
+  );
+}
+
+function NoJob({ isFiltered }: { isFiltered: boolean }) {
+  if (isFiltered) return <EmptyState title="No job fits">Take a filter away, or widen the time.</EmptyState>;
+  return (
+    <EmptyState title="No job yet">
+      A job is one run of a simulation. Submit one with <code>grid jobs submit --sim heat-rod</code>, or from Python.
+    </EmptyState>
   );
 }

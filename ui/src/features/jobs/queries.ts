@@ -1,15 +1,36 @@
 /** What the jobs pages ask the server. */
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
 import { api, ok, type Schemas } from "@/api/client";
 import { freshFor, pollWhile } from "@/api/query";
 import { isFinal } from "@/components/states";
 import { defined } from "@/lib/search";
-import type { readListSearch } from ".";
+import { RECENT, type readListSearch } from ".";
 
 export type JobFilters = ReturnType<typeof readListSearch>;
-type SummaryPage = Schemas["JobSummaryPage"];
+export type Job = Schemas["JobOut"];
+export type JobRow = Schemas["JobSummaryOut"];
+export type JobRowPage = Schemas["JobSummaryPage"];
 
 const PAGE_ROWS = 200;
+const HEAD_ROWS = 50; // the newest rows, asked again while the list is open
+const HEAD_MS = 3_000;
+
+/** Filters as the server's parameters; a time such as `24h` is counted from now. */
+export function toQuery(filters: JobFilters, now = Date.now()) {
+  const recent = RECENT[filters.from as keyof typeof RECENT] as number | undefined;
+  return defined({
+    view: "summary" as const,
+    status: filters.status,
+    reason: filters.reason as Schemas["Reason"][] | undefined,
+    verdict: filters.verdict,
+    label: filters.label,
+    simulation: filters.sim,
+    sweep: filters.sweep,
+    q: filters.q,
+    created_from: recent === undefined ? filters.from : new Date(now - 1000 * recent).toISOString(),
+    created_to: filters.to,
+  });
+}
 
 /** The list of jobs, by cursor, newest first. */
 export function jobListQuery(filters: JobFilters) {
@@ -17,20 +38,26 @@ export function jobListQuery(filters: JobFilters) {
     queryKey: ["jobs", "list", filters],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }) => {
-      const query = defined({
-        view: "summary" as const,
-        limit: PAGE_ROWS,
-        status: filters.status,
-        label: filters.label,
-        simulation: filters.sim,
-        q: filters.q,
-        created_from: filters.from,
-        created_to: filters.to,
-        after: pageParam,
-      });
-      return (await ok(api.GET("/api/v1/jobs", { params: { query }, signal }))) as SummaryPage;
+      const query = { ...toQuery(filters), ...defined({ limit: PAGE_ROWS, after: pageParam }) };
+      return (await ok(api.GET("/api/v1/jobs", { params: { query }, signal }))) as JobRowPage;
     },
     getNextPageParam: (page) => page.next ?? undefined,
+    staleTime: Number.POSITIVE_INFINITY, // its head is asked for by itself; a list is read anew when it is opened
+    refetchOnMount: "always",
+    refetchOnWindowFocus: false,
+  });
+}
+
+/** The newest rows of a list: what has come, and how those that go on are now. */
+export function jobHeadQuery(filters: JobFilters) {
+  return queryOptions({
+    queryKey: ["jobs", "head", filters],
+    queryFn: async ({ signal }) => {
+      const query = { ...toQuery(filters), limit: HEAD_ROWS };
+      return (await ok(api.GET("/api/v1/jobs", { params: { query }, signal }))) as JobRowPage;
+    },
+    refetchInterval: HEAD_MS,
+    gcTime: 0,
   });
 }
 
@@ -40,6 +67,73 @@ export function jobQuery(jobId: string) {
     queryKey: ["jobs", jobId],
     queryFn: ({ signal }) => ok(api.GET("/api/v1/jobs/{job_id}", { params: { path: { job_id: jobId } }, signal })),
     staleTime: (query) => freshFor(query.state.data !== undefined && isFinal(query.state.data.status)),
-    refetchInterval: pollWhile<Schemas["JobOut"]>((job) => job !== undefined && !isFinal(job.status)),
+    refetchInterval: pollWhile<Job>((job) => job !== undefined && !isFinal(job.status), 1_000),
   });
+}
+
+/** A part of a job that never changes once it has ended. */
+export function filesQuery(jobId: string) {
+  return queryOptions({
+    queryKey: ["jobs", jobId, "artifacts"],
+    queryFn: ({ signal }) => ok(api.GET("/api/v1/jobs/{job_id}/artifacts", { params: { path: { job_id: jobId } }, signal })),
+  });
+}
+
+export function attemptsQuery(jobId: string) {
+  return queryOptions({
+    queryKey: ["jobs", jobId, "attempts"],
+    queryFn: ({ signal }) => ok(api.GET("/api/v1/jobs/{job_id}/attempts", { params: { path: { job_id: jobId } }, signal })),
+  });
+}
+
+export function seriesQuery(jobId: string) {
+  return queryOptions({
+    queryKey: ["jobs", jobId, "series"],
+    queryFn: ({ signal }) => ok(api.GET("/api/v1/jobs/{job_id}/series", { params: { path: { job_id: jobId } }, signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** Names, units and meaning of what a simulation takes and gives. */
+export function simulationQuery(name: string) {
+  return queryOptions({
+    queryKey: ["simulations", name],
+    queryFn: ({ signal }) => ok(api.GET("/api/v1/simulations/{name}", { params: { path: { name } }, signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export const simulationsQuery = queryOptions({
+  queryKey: ["simulations"],
+  queryFn: ({ signal }) => ok(api.GET("/api/v1/simulations", { signal })),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const labelsQuery = queryOptions({
+  queryKey: ["jobs", "labels"],
+  queryFn: ({ signal }) => ok(api.GET("/api/v1/jobs/labels", { signal })),
+  staleTime: 30_000,
+});
+
+/** Cancel a job; its answer is what the page shows next. */
+export async function cancelJob(queries: QueryClient, jobId: string): Promise<Job> {
+  const job = await ok(api.DELETE("/api/v1/jobs/{job_id}", { params: { path: { job_id: jobId } } }));
+  queries.setQueryData(jobQuery(jobId).queryKey, job);
+  return job;
+}
+
+/** Remove a job with its files. */
+export async function purgeJob(queries: QueryClient, jobId: string): Promise<void> {
+  await ok(api.POST("/api/v1/jobs/{job_id}/purge", { params: { path: { job_id: jobId } } }));
+  queries.removeQueries({ queryKey: ["jobs", jobId] });
+  queries.removeQueries({ queryKey: ["jobs", "list"] });
+}
+
+/** Let the browser fetch a file of this server by itself: a link for one use, so that it never passes through the page. */
+export async function download(path: string): Promise<void> {
+  const link = await ok(api.POST("/api/v1/downloads", { body: { path } }));
+  const anchor = document.createElement("a");
+  anchor.href = link.url;
+  anchor.download = "";
+  anchor.click();
 }
