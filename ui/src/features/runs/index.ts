@@ -1,15 +1,36 @@
 /** Live runs: what is wrong, where in the field, since when. */
-import { type RawSearch } from "@/lib/search";
+import { choice, choices, defined, flag, integer, type RawSearch, real, text } from "@/lib/search";
+import { RUN_STATES } from "./states";
 
-/** Whether the feature has its page; until then its route is unknown, and the rail has no entry. */
-export const isShown = false;
+export const isShown = true;
 
-/** Search parameters of the list: read without trust, unknown ones dropped. */
-export function readListSearch(_raw: RawSearch) {
-  return {};
+export const FIELDS = ["temperature", "stress", "utilisation", "damage", "state"] as const;
+export type FieldName = (typeof FIELDS)[number];
+export const TRENDS = ["temperature", "safety", "residual", "pace"] as const;
+export type TrendName = (typeof TRENDS)[number];
+const MOST_TICK = 10 ** 9;
+
+/** Search parameters of the list: states that are shown. */
+export function readListSearch(raw: RawSearch) {
+  return defined({ state: choices(raw["state"], RUN_STATES), all: flag(raw["all"]) });
 }
 
-/** Search parameters of one of them. */
-export function readRunSearch(_raw: RawSearch) {
-  return {};
+/**
+ * Search parameters of one run: the field, the tick of the past that is shown, the ends of a locked scale, the trend,
+ * the slice of a body of three axes, and the run that is shown beside it.
+ */
+export function readRunSearch(raw: RawSearch) {
+  return defined({
+    field: choice(raw["field"], FIELDS),
+    tick: integer(raw["tick"], 0, MOST_TICK),
+    low: real(raw["low"]),
+    high: real(raw["high"]),
+    trend: choice(raw["trend"], TRENDS),
+    axis: choice(raw["axis"], ["x", "y", "z"] as const),
+    at: integer(raw["at"], 0, 65_535),
+    beside: text(raw["beside"]),
+    alert: text(raw["alert"]),
+  });
 }
+
+export type RunSearch = ReturnType<typeof readRunSearch>;
