@@ -9,7 +9,7 @@ describe("readProblem", () => {
     const answer = json(
       {
         type: "/problems/invalid-fields", title: "Fields are wrong", status: 422, detail: "1 field is wrong.",
-        request_id: "r-1", errors: [{ field: "params.length", message: "must be above 0" }, { field: 3 }],
+        request_id: "r-1", errors: [{ field: "params.length", limit: "must be above 0" }, { field: 3 }],
       },
       { status: 422 },
     );

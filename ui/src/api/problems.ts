@@ -1,5 +1,7 @@
 /** Problem documents (RFC 9457), which every error of the server is, and errors that have none. */
 
+import { printUnit } from "@/lib/units";
+
 export interface FieldProblem {
   /** Path of the field, as in `params.length` or `sweep[17].diffusivity`. */
   readonly field: string;
@@ -65,12 +67,14 @@ export function toDocument(body: unknown, status: number, headers?: Headers): Pr
   };
 }
 
-function readFields(raw: unknown): FieldProblem[] {
+/** Read errors of fields as the server writes them: what each must be, and in which unit. */
+export function readFields(raw: unknown): FieldProblem[] {
   if (!Array.isArray(raw)) return [];
   return raw.flatMap((item: unknown) => {
     if (typeof item !== "object" || item === null) return [];
-    const { field, message } = item as Record<string, unknown>;
-    return typeof field === "string" && typeof message === "string" ? [{ field, message }] : [];
+    const { field, limit, unit } = item as Record<string, unknown>;
+    if (typeof field !== "string" || typeof limit !== "string") return [];
+    return [{ field, message: typeof unit === "string" && unit !== "1" ? `${limit} ${printUnit(unit)}` : limit }];
   });
 }
 

@@ -16,6 +16,8 @@ interface Props {
   readonly dispatch: Dispatch<FormAction>;
   /** Names of members that are shown elsewhere. */
   readonly hides?: readonly string[];
+  /** Paths of sections that are open at first. */
+  readonly opens?: readonly string[];
   /** What stands in place of a field's input and behind it, as the editor of a sweep does. */
   readonly instead?: (path: string, shape: Shape) => ReactNode | undefined;
   readonly beside?: (path: string, shape: Shape) => ReactNode | undefined;
@@ -37,7 +39,7 @@ export function SchemaForm(props: Props) {
   const base = useId();
   const root = useRef<HTMLDivElement>(null);
   const errors = useMemo(() => findErrors(schema, state), [schema, state]);
-  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(props.opens));
   const [focused, setFocused] = useState(state.refusals);
   const first = state.refused[0] ?? errors[0];
   const target = first === undefined ? undefined : shownPath(schema, first.path);
@@ -201,6 +203,8 @@ function Choice(props: { context: Context; path: string; shape: Shape; error: st
       error={props.error !== undefined}
       value={value === undefined || (value === null && chosen < 0) ? "" : chosen < 0 ? "unknown" : String(chosen)}
       pointer
+      rightSection={<span aria-hidden="true">▾</span>}
+      rightSectionPointerEvents="none"
       onChange={(event) => {
         const option = event.currentTarget.value === "" ? undefined : options[Number(event.currentTarget.value)];
         context.dispatch({ type: "chosen", path, value: option });
@@ -272,25 +276,33 @@ function List(props: { context: Context; path: string; shape: Shape & { kind: "l
   const error = shownError(context.state, context.errors, path);
   const title = shape.title ?? name;
   const item = resolve(shape.item, context.schema);
+  const isFixed = shape.least === shape.most && rows === shape.most;
+  const hint = [shape.description, isFixed ? "" : hintOf(shape)].filter(Boolean).join(": ");
   return (
-    <fieldset className={classes["list"]}>
-      <legend className={classes["label"]}>{title}</legend>
-      <p className={classes["hint"]}>{[shape.description, hintOf(shape)].filter(Boolean).join(": ")}</p>
+    <div role="group" aria-label={title} className={classes["list"]}>
+      <div className={classes["field"]}>
+        <span className={classes["label"]}>{title}</span>
+        {isFixed ? <span /> : (
+          <Button size="compact-sm" className={classes["add"] ?? ""} data-path={path} disabled={rows >= shape.most} onClick={() => context.dispatch({ type: "added", path })}>
+            Add a row
+          </Button>
+        )}
+        {hint !== "" && <p className={classes["hint"]}>{hint}</p>}
+        {error !== undefined && <p className={classes["error"]}>{error}</p>}
+      </div>
       {Array.from({ length: rows }, (_, index) => {
         const row = joinPath([...parsePath(path), index]);
         return (
           <div key={row} className={classes["row"]}>
-            <Field context={context} path={row} schema={{ unit: shape.unit, ...item, title: `${title} ${index + 1}` }} name={`${index + 1}`} isRequired={false} />
-            <Button size="compact-sm" variant="subtle" aria-label={`Remove ${title} ${index + 1}`} onClick={() => context.dispatch({ type: "removed", path: row })}>
-              Remove
-            </Button>
+            <Field context={context} path={row} schema={{ unit: shape.unit, ...item, title: rows === 1 && isFixed ? title : `${title} ${index + 1}` }} name={`${index + 1}`} isRequired={false} />
+            {!isFixed && (
+              <Button size="compact-sm" variant="subtle" aria-label={`Remove ${title} ${index + 1}`} onClick={() => context.dispatch({ type: "removed", path: row })}>
+                Remove
+              </Button>
+            )}
           </div>
         );
       })}
-      {error !== undefined && <p className={classes["error"]}>{error}</p>}
-      <Button size="compact-sm" data-path={path} disabled={rows >= shape.most} onClick={() => context.dispatch({ type: "added", path })}>
-        Add a row
-      </Button>
-    </fieldset>
+    </div>
   );
 }

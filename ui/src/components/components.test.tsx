@@ -16,7 +16,7 @@ it("shows a problem's words, its fields and the request that the log knows", () 
   const onRetry = vi.fn();
   const body = {
     title: "Fields are wrong", detail: "2 fields are wrong.", request_id: "r-7",
-    errors: [{ field: "params.length", message: "must be above 0" }],
+    errors: [{ field: "params.length", limit: "must be above 0" }],
   };
   renderPage(<Problem error={new ProblemError(toDocument(body, 422))} onRetry={onRetry} />);
   expect(screen.getByRole("alert").textContent).toContain("2 fields are wrong.");

@@ -9,7 +9,10 @@ const SCHEMA: Schema = {
   type: "object",
   additionalProperties: false,
   required: ["problem"],
-  $defs: { side: { type: "number", exclusiveMinimum: 0, exclusiveMaximum: 2, unit: "m", title: "Side" } },
+  $defs: {
+    expression: { type: "object", required: ["expression"], properties: { expression: { type: "string" } } },
+    side: { type: "number", exclusiveMinimum: 0, exclusiveMaximum: 2, unit: "m", title: "Side" },
+  },
   properties: {
     length: { type: "number", minimum: 1e-6, maximum: 1e6, default: 1, unit: "m", scale: "log", title: "Length" },
     nodes: { type: "integer", minimum: 3, maximum: 1_000_000, default: 101, unit: "1" },
@@ -21,6 +24,7 @@ const SCHEMA: Schema = {
     problem: { type: "object", additionalProperties: false, required: ["value"], properties: { value: { type: "number" }, note: { type: "string" } } },
     extra: { anyOf: [{ type: "number" }, { type: "array" }] },
     map: { type: "object", additionalProperties: true },
+    start: { anyOf: [{ type: "number" }, { $ref: "#/$defs/expression" }, { type: "object" }], unit: "K" },
   },
 };
 
@@ -35,7 +39,7 @@ const shape = (name: string) => shapeOf((SCHEMA["properties"] as Record<string, 
 describe("shapes", () => {
   it.each([
     ["length", "number"], ["nodes", "number"], ["mode", "choice"], ["name", "text"], ["exact", "switch"], ["side", "number"],
-    ["cells", "list"], ["problem", "object"], ["extra", "json"], ["map", "json"],
+    ["cells", "list"], ["problem", "object"], ["start", "formula"], ["extra", "json"], ["map", "json"],
   ])("%s is a %s", (name, kind) => expect(shape(name).kind).toBe(kind));
 
   it("keeps what stands beside a reference, and null beside one type", () => {
@@ -102,6 +106,19 @@ describe("typing", () => {
   it("reads a JSON part, and says where it stops being JSON", () => {
     expect(getAt(run(typed("extra", "[1, 2]")).value, ["extra"])).toEqual([1, 2]);
     expect(errorsOf(run(typed("extra", "[1,")))["extra"]).toMatch(/^This is not JSON/);
+  });
+
+  it.each([
+    ["293", 293],
+    ["20 °C", 293.15],
+    ["20 + 80*x", { expression: "20 + 80*x" }],
+    ['{"table": [[0, 1]]}', { table: [[0, 1]] }],
+  ])("reads %s as a number, an expression or a table", (text, value) => {
+    const state = run(typed("start", text));
+    expect(getAt(state.value, ["start"])).toEqual(value);
+    expect(errorsOf(state)).toEqual({});
+    const shown = textAt(reduceForm(SCHEMA, startForm(), { type: "replaced", value: state.value }), "start");
+    expect(shown.replaceAll(/\s/g, "")).toBe(typeof value === "number" ? String(value) : text.replaceAll(/\s/g, ""));
   });
 
   it("names a required member that is missing, and one that does not exist", () => {

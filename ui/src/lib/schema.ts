@@ -28,7 +28,10 @@ export interface Limits {
   readonly exclusiveMaximum?: number | undefined;
 }
 
-/** What a field takes. Everything beyond these is `json`: a text with the JSON of that part. */
+/**
+ * What a field takes. A `formula` is a number, an expression, or a table as JSON, in one line of text. Everything beyond
+ * these is `json`: a text with the JSON of that part.
+ */
 export type Shape = Common &
   (
     | (Limits & { readonly kind: "number"; readonly isInteger: boolean; readonly isLog: boolean })
@@ -37,6 +40,7 @@ export type Shape = Common &
     | { readonly kind: "choice"; readonly options: readonly Json[] }
     | { readonly kind: "object"; readonly members: readonly Member[] }
     | { readonly kind: "list"; readonly item: Schema; readonly least: number; readonly most: number }
+    | { readonly kind: "formula" }
     | { readonly kind: "json" }
   );
 
@@ -63,6 +67,7 @@ export function shapeOf(given: Schema, root: Schema): Shape {
   let schema = resolve(given, root);
   let isNullable = false;
   const either = schema["anyOf"] ?? schema["oneOf"];
+  if (isFormula(either, root)) return { ...common(schema, false), kind: "formula" };
   if (Array.isArray(either)) {
     const others = either.filter((item) => !(isRecord(item) && item["type"] === "null")) as Schema[];
     isNullable = others.length < either.length;
@@ -76,6 +81,14 @@ export function shapeOf(given: Schema, root: Schema): Shape {
     schema = { ...schema, type: others.length === 1 ? others[0] : "any of these" };
   }
   return { ...common(schema, isNullable), ...plainShape(schema) };
+}
+
+/** Tell whether a value may be a number or `{"expression": …}`. */
+function isFormula(either: unknown, root: Schema): boolean {
+  if (!Array.isArray(either)) return false;
+  const all = either.map((item) => (isRecord(item) ? resolve(item as Schema, root) : {}));
+  const isExpression = (item: Schema) => isRecord(item["properties"]) && "expression" in item["properties"];
+  return all.some((item) => item["type"] === "number") && all.some(isExpression);
 }
 
 type Plain = Shape extends infer One ? (One extends Shape ? Omit<One, keyof Common> : never) : never;
@@ -282,7 +295,11 @@ function readText(shape: Shape, text: string): Json | undefined {
     const parsed = parseQuantity(text, shape.unit);
     return parsed.ok ? parsed.value : text;
   }
-  if (shape.kind !== "json" && shape.kind !== "object" && shape.kind !== "list") return text;
+  if (shape.kind === "formula" && !/^\s*[[{]/.test(text)) {
+    const parsed = parseQuantity(text, shape.unit);
+    return parsed.ok ? parsed.value : { expression: text.trim() };
+  }
+  if (shape.kind !== "json" && shape.kind !== "formula" && shape.kind !== "object" && shape.kind !== "list") return text;
   try {
     return JSON.parse(text) as Json;
   } catch {
@@ -309,6 +326,7 @@ export function textAt(state: FormState, path: string): string {
 function printJson(value: Json | undefined): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "number") return printPlain(value);
+  if (isRecord(value) && Object.keys(value).length === 1 && typeof value["expression"] === "string") return value["expression"];
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }
 
@@ -366,6 +384,8 @@ export function checkPlain(shape: Shape, value: Json, text?: string): string | u
       const isOne = shape.options.some((option) => option === value);
       return isOne ? undefined : `This must be one of: ${shape.options.map(String).join(", ")}.`;
     }
+    case "formula":
+      return typeof value === "string" ? jsonFault(value) : undefined; // the grammar is the server's to check
     default:
       return text === undefined || text.trim() === "" ? undefined : jsonFault(text);
   }
