@@ -15,6 +15,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    not_,
     null,
     or_,
     select,
@@ -33,6 +34,7 @@ from grid.schemas.jobs import TERMINAL, JobStatus, JobVerdict, JsonObject, Reaso
 
 JOBS_AT_ONCE: Final = 100  # of one statement; SQLite takes 500 parts
 COUNT_LIMIT: Final = 100_000  # a count beyond this says "at least"
+SPANS, SPAN_S = 12, 300  # in which the jobs are counted that ended within the hour
 _COLUMNS = [jobs.c["metadata" if each.name == "meta" else each.name] for each in fields(JobRecord)]
 
 
@@ -117,9 +119,14 @@ class JobNumbers:
 
     by_status: Mapping[JobStatus, int]
     finished_last_minute: int
-    finished_last_hour: int
+    finished_by_span: Sequence[int]  # of the last hour, in spans of five minutes, the oldest first
     mean_wait_s: float | None
     mean_run_s: float | None
+
+    @property
+    def finished_last_hour(self) -> int:
+        """Jobs that ended within the hour."""
+        return sum(self.finished_by_span)
 
 
 def read_window(
@@ -162,24 +169,33 @@ def count(tx: DatabaseTransaction, wanted: JobFilter, *, limit: int = COUNT_LIMI
 def read_numbers(tx: DatabaseTransaction, owner_id: UUID | None) -> JobNumbers:
     """Count jobs by state, and those that ended lately, in one pass."""
     now = tx.now()
-    minute, hour = (_ended_since(now - timedelta(seconds=seconds)) for seconds in (60, 3600))
+    minute, hour = (_ended_since(now - timedelta(seconds=seconds)) for seconds in (60, SPANS * SPAN_S))
+    # the newest span is 0; a row that ended before the hour, which most are, costs one comparison
+    later = [(_ended_since(now - timedelta(seconds=(index + 1) * SPAN_S)), index) for index in range(SPANS)]
+    span = case((not_(hour), None), *later).label("span")
     query = select(
         jobs.c.state,
         func.count(),
         func.sum(case((minute, 1), else_=0)),
-        func.sum(case((hour, 1), else_=0)),
+        span,
         func.sum(case((hour, _seconds(tx, jobs.c.created_at, jobs.c.started_at)))),
         func.sum(case((hour, _seconds(tx, jobs.c.started_at, jobs.c.finished_at)))),
         func.sum(case((and_(hour, jobs.c.started_at.is_not(None)), 1), else_=0)),
-    ).group_by(jobs.c.state)
+    ).group_by(jobs.c.state, "span")
     if owner_id is not None:
         query = query.where(jobs.c.owner_id == owner_id)
     rows = tx.connection.execute(query).all()
     started = sum(row[6] for row in rows)
+    by_status: dict[JobStatus, int] = {}
+    finished = [0] * SPANS
+    for row in rows:
+        by_status[row[0]] = by_status.get(row[0], 0) + row[1]
+        if row[3] is not None:
+            finished[SPANS - 1 - row[3]] += row[1]
     return JobNumbers(
-        by_status={row[0]: row[1] for row in rows},
+        by_status=by_status,
         finished_last_minute=sum(row[2] for row in rows),
-        finished_last_hour=sum(row[3] for row in rows),
+        finished_by_span=finished,
         mean_wait_s=float(sum(row[4] or 0 for row in rows)) / started if started else None,
         mean_run_s=float(sum(row[5] or 0 for row in rows)) / started if started else None,
     )

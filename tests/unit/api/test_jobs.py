@@ -236,7 +236,7 @@ def test_stats_is_not_an_id_and_counts_every_state(alice):
         "success": 0, "failed": 0, "cancelled": 1, "timed_out": 0, "expired": 0,
     }  # fmt: skip
     assert (stats["queue_depth"], stats["running"]) == (3, 0)
-    assert stats["finished"] == {"last_minute": 1, "last_hour": 1}
+    assert stats["finished"] == {"last_minute": 1, "last_hour": 1, "by_five_minutes": [0] * 11 + [1]}
     assert stats["mean_wait_s"] is None  # nothing was started
 
 

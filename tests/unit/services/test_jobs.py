@@ -217,10 +217,27 @@ def test_numbers_count_states_ends_and_times(service, worker):
 
     assert numbers.by_status == {JobStatus.SUCCESS: 2, JobStatus.FAILED: 1, JobStatus.QUEUED: 1}
     assert numbers.finished_last_minute == numbers.finished_last_hour == 3
+    assert numbers.finished_by_span == [0] * 11 + [3]
     assert 0 <= numbers.mean_wait_s < 60
     assert 0 <= numbers.mean_run_s < 60
     everybody = job_service.read_stats(service.uow, owner_id=None)
     assert everybody.by_status[JobStatus.QUEUED] == 2
+
+
+def test_ends_within_the_hour_are_counted_in_spans_of_five_minutes(database_maker, tmp_path, store):
+    clock = HandClock()
+    with opened(database_maker, tmp_path, clock) as database:
+        service = make_service(UnitOfWork(database), tmp_path)
+        worker = HandWorker(service.uow, store)
+        for minutes in (3, 51, 6, 1):  # between one end and the next; the first is 61 minutes old at last
+            service.submit(simulation="noop")
+            worker.succeed(worker.start())
+            clock.advance(minutes * 60.0)
+
+        numbers = job_service.read_stats(service.uow, owner_id=service.alice)
+
+    assert numbers.finished_by_span == [1, *[0] * 9, 1, 1]
+    assert (numbers.finished_last_hour, numbers.by_status) == (3, {JobStatus.SUCCESS: 4})
 
 
 def test_cancelling_is_audited_once_and_refused_when_over(service):

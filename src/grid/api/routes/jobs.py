@@ -208,7 +208,11 @@ def show_job_stats(owner_id: Owner, uow: FromDishka[UnitOfWork]) -> JobStats:
         by_status=by_status,
         queue_depth=by_status[JobStatus.QUEUED],
         running=sum(number for state, number in by_status.items() if state.is_leased),
-        finished=Throughput(last_minute=numbers.finished_last_minute, last_hour=numbers.finished_last_hour),
+        finished=Throughput(
+            last_minute=numbers.finished_last_minute,
+            last_hour=numbers.finished_last_hour,
+            by_five_minutes=list(numbers.finished_by_span),
+        ),
         mean_wait_s=numbers.mean_wait_s,
         mean_run_s=numbers.mean_run_s,
     )

@@ -126,6 +126,7 @@ class Throughput(BaseModel):
 
     last_minute: int
     last_hour: int
+    by_five_minutes: list[int] = Field(description="Those of the last hour in twelve spans, the oldest first")
 
 
 class JobStats(BaseModel):
