@@ -4,13 +4,14 @@ import { Link } from "@tanstack/react-router";
 import { session } from "@/api/browser";
 import type { Schemas } from "@/api/client";
 import { pageVersion } from "@/api/operations";
+import { healthQuery, meQuery, openAlertsQuery, statsQuery } from "@/api/service";
 import { announce } from "@/components/announce";
 import { useNow } from "@/components/now";
 import { Severity } from "@/components/Severity";
 import * as alerts from "@/features/alerts";
 import * as users from "@/features/users";
 import { formatAge, formatCount, plural, zoneName } from "@/lib/format";
-import { healthQuery, meQuery, statsQuery, worstAlertQuery } from "./queries";
+import { heard, worst } from "@/lib/severity";
 import classes from "./shell.module.css";
 
 const STALE_S = 15; // three answers of the strip missed
@@ -57,14 +58,16 @@ function Health({ health, isGone }: { health: Schemas["HealthOut"] | undefined; 
 }
 
 function WorstAlert() {
-  const { data } = useQuery(worstAlertQuery);
+  const { data } = useQuery(openAlertsQuery);
   if (data === undefined) return null;
+  const audible = heard(data);
+  const severity = worst(audible);
   const content =
-    data.severity === null ? (
+    severity === null ? (
       <span className={classes["quiet"]}>no alerts</span>
     ) : (
       <>
-        <Severity name={data.severity} /> {plural(data.count, "alert")}
+        <Severity name={severity} /> {plural(audible.length, "alert")}
       </>
     );
   return alerts.isShown ? <Link to="/alerts" className={classes["alert"]}>{content}</Link> : <span className={classes["alert"]}>{content}</span>;
