@@ -1,5 +1,97 @@
+import { Button, type MantineColorScheme, PasswordInput, SegmentedControl, Switch, useMantineColorScheme } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { createLazyRoute } from "@tanstack/react-router";
-import { NothingHere } from "@/components/NothingHere";
+import { type FormEvent, useState } from "react";
+import { api, type Schemas } from "@/api/client";
+import { meQuery } from "@/api/service";
+import { announce } from "@/components/announce";
+import { Facts } from "@/components/Facts";
+import { Identifier } from "@/components/Identifier";
+import { areSingleKeysOn, switchSingleKeys } from "@/components/keyboard";
+import { Page } from "@/components/Page";
+import { PageSentence } from "@/components/PageSentence";
+import { Panel } from "@/components/Panel";
+import { Problem } from "@/components/Problem";
+import { plural } from "@/lib/format";
+import { sessionsQuery } from "./queries";
+import { Sessions } from "./Sessions";
+import classes from "./users.module.css";
+import { ViewList } from "./ViewList";
 
-/** The page is not there yet, and looks like any other unknown address (`isShown` in index.ts). */
-export const Route = createLazyRoute("/shell/me")({ component: NothingHere });
+export const Route = createLazyRoute("/shell/me")({ component: AccountPage });
+
+function AccountPage() {
+  const me = useQuery(meQuery);
+  const sessions = useQuery(sessionsQuery);
+  const failed = [me, sessions].find((query) => query.isError);
+  const count = sessions.data?.length ?? 0;
+  return (
+    <Page>
+      <PageSentence title="Account">
+        {me.data === undefined || sessions.data === undefined ? "Account"
+          : `You are ${me.data.username}, ${me.data.role === "admin" ? "an administrator" : "a user"}, logged in ${count === 1 ? "here alone" : `in ${plural(count, "place")}`}.`}
+      </PageSentence>
+      {failed !== undefined && <Problem error={failed.error} onRetry={() => void failed.refetch()} />}
+      <Panel title="Sessions" isFlush><Sessions sessions={sessions.data ?? []} /></Panel>
+      <div className={classes["split"]}>
+        <Panel title="This browser"><Browser /></Panel>
+        <Panel title="Saved views" isFlush><ViewList /></Panel>
+        <Panel title="Account">{me.data !== undefined && <Account me={me.data} />}</Panel>
+        <Panel title="Password"><Password /></Panel>
+      </div>
+    </Page>
+  );
+}
+
+function Account({ me }: { me: Schemas["MeOut"] }) {
+  return (
+    <Facts rows={[
+      ["Name", me.username],
+      ["Identifier", <Identifier key="id" id={me.id} />],
+      ["Role", me.role === "admin" ? "administrator" : "user"],
+    ]} />
+  );
+}
+
+function Browser() {
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const [areOn, setOn] = useState(areSingleKeysOn);
+  return (
+    <div className={classes["form"]}>
+      <SegmentedControl
+        aria-label="Colours" value={colorScheme} onChange={(scheme) => setColorScheme(scheme as MantineColorScheme)}
+        data={[{ value: "auto", label: "As the system" }, { value: "light", label: "Light" }, { value: "dark", label: "Dark" }]}
+      />
+      <Switch
+        label="Single letters act" description="Keys such as g j and n; never inside fields. ? lists them." checked={areOn}
+        onChange={(event) => {
+          switchSingleKeys(event.currentTarget.checked);
+          setOn(event.currentTarget.checked);
+        }}
+      />
+    </div>
+  );
+}
+
+function Password() {
+  const [current, setCurrent] = useState("");
+  const [next, setNext] = useState("");
+  const change = useMutation({
+    mutationFn: (body: Schemas["PasswordChangeIn"]) => api.POST("/api/v1/users/me/password", { body }),
+    onSuccess: () => announce("The password is changed. All sessions have ended, this one too: log in again."),
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    change.mutate({ current_password: current, new_password: next });
+  };
+  return (
+    <form className={classes["form"]} onSubmit={submit}>
+      <PasswordInput label="Password of now" autoComplete="current-password" required withAsterisk={false}
+        value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
+      <PasswordInput label="New password" description="12 to 128 characters. All your sessions end." autoComplete="new-password" required withAsterisk={false}
+        value={next} onChange={(event) => setNext(event.currentTarget.value)} />
+      {change.isError && <Problem error={change.error} />}
+      <Button type="submit" loading={change.isPending} disabled={current === "" || next === ""}>Change the password</Button>
+    </form>
+  );
+}
