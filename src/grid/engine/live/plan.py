@@ -16,6 +16,7 @@ from grid.engine.live.cascade import RegionLoads
 from grid.engine.live.changes import Change
 from grid.engine.live.clock import Clock
 from grid.engine.live.events import Overload
+from grid.engine.live.needs import find_features
 from grid.engine.live.scene import Scene
 from grid.engine.live.stepping import ActingLoads, TickStepper
 from grid.engine.live.weakening import weaken
@@ -166,7 +167,11 @@ class LivePlan:
             self.factors,
         )
         own = replace(space, overlay=overlay, _constant_loads=None, found={})
-        return ActingLoads((), overlay.source, b"", space=own)
+        if find_features(self.scene.problem) or _follows_temperature(space):
+            return ActingLoads((), overlay.source, b"", space=own)
+        laws = tuple(self._face_law(space, index, acting, None) for index in range(len(space.patches)))
+        operator = b"".join(np.asarray(law.transmittance, np.float64).tobytes() for law in laws)
+        return ActingLoads(laws, self._source(acting, tick), operator, space=own)  # the lumped model reads these
 
     def boundaries(self, tick: int, until: int) -> tuple[int, ...]:
         """A tick, and the later ones up to another at which changes begin or end, in order."""
@@ -178,7 +183,7 @@ class LivePlan:
     def key(self, tick: int) -> tuple[int, ...] | None:
         """What the loads of a tick are known by; None where they follow the time or the temperatures."""
         acting = self.acting(tick)
-        if self._changes_within(acting):
+        if self._changes_within(acting) or _follows_temperature(self._space_in_force(acting)):
             return None
         return (self.generation, *(change.seq for change in acting if not change.event.is_lasting))
 
@@ -311,6 +316,12 @@ class LivePlan:
         counts = np.bincount(owner[owner >= 0], minlength=len(self.regions.loads))
         each = self.regions.loads / np.maximum(counts, 1) / self.scene.section
         return np.where(owner >= 0, each[owner], 0.0)
+
+
+def _follows_temperature(space: Space) -> bool:
+    """Tell whether a face radiates, or has a law whose values depend on its temperature."""
+    laws = space.boundaries
+    return any(not law.is_linear or any("T" in value.variables for value in law.values.values()) for law in laws)
 
 
 def _make_stepper(clock: Clock, space: Space, threads: int, *, is_whole: bool) -> TickStepper:

@@ -318,6 +318,24 @@ def test_no_lumped_model_is_claimed(name: str) -> None:
     assert (session.summary.model, session.summary.share, session.summary.certificate) == ("diffusive", None, None)
 
 
+def test_a_linear_scene_on_request_has_its_lumped_model_still() -> None:
+    scene = replace(make_plate(boundaries={"x_min": FILM}), fidelity=Fidelity("auto", 0.05, 50.0))
+    session = Session(scene, plan_clock(scene, 1.0, method="implicit"))
+    session.choose_model("lumped")
+    session.advance(3)
+    assert session.summary.model == "lumped"
+    session.choose_model("diffusive")
+    session.apply(Burst((0.4, 0.4), 0.05, 5.0, power=1e3))
+    session.advance(3)
+    assert session.summary.model == "diffusive"
+    assert session.summary.balance_residual <= 1e-9
+    session.apply(BoundaryChange("x_max", Flux(Expression("40*(300 - T)"))))
+    with pytest.raises(RefusedChangeError, match="does not follow"):
+        session.choose_model("lumped")
+    session.advance(2)
+    assert session.summary.model == "diffusive"
+
+
 def test_a_law_of_temperature_is_taken_by_implicit_alone() -> None:
     law = Flux(Expression("40*(300 - T)"))
     plate = make_plate(boundaries={"x_min": FILM})
