@@ -88,6 +88,7 @@ export function DataTable<Row>(props: Props<Row>) {
   };
 
   const tracks = (ticked === undefined ? "" : "32px ") + columns.map((column) => column.width).join(" ");
+  const leastWidth = columns.reduce((sum, { width }) => sum + (Number(/(\d+)px/.exec(width)?.[1]) || 0), ticked === undefined ? 0 : 32);
   const rowId = (key: string) => `row-${key}`;
   return (
     <div
@@ -103,7 +104,7 @@ export function DataTable<Row>(props: Props<Row>) {
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
-      <div className={classes["head"]} role="row" aria-rowindex={1} style={{ gridTemplateColumns: tracks }}>
+      <div className={classes["head"]} role="row" aria-rowindex={1} style={{ gridTemplateColumns: tracks, minWidth: leastWidth }}>
         {ticked !== undefined && <span role="columnheader" aria-label="Chosen" />}
         {columns.map((column) => (
           <Head key={column.key} column={column} onSort={props.onSort} />
@@ -129,7 +130,7 @@ export function DataTable<Row>(props: Props<Row>) {
                 data-current={key === current || undefined}
                 data-opens={onOpen === undefined ? undefined : true}
                 className={`${classes["row"]} ${extra?.["className"] ?? ""}`}
-                style={{ gridTemplateColumns: tracks, transform: `translateY(${item.start}px)` }}
+                style={{ gridTemplateColumns: tracks, minWidth: leastWidth, transform: `translateY(${item.start}px)` }}
                 onClick={(event) => {
                   if ((event.target as HTMLElement).closest("a, button, input") !== null) return;
                   if (String(window.getSelection()) !== "") return; // text is being marked

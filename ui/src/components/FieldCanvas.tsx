@@ -1,4 +1,4 @@
-import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import { type HeatmapPainter, type Look, makeHeatmap } from "@/draw/heatmap";
 import { planeSize } from "@/draw/planes";
 import { roundTicks } from "@/draw/ticks";
@@ -20,11 +20,14 @@ interface Props {
   readonly onHover: (cell: readonly number[] | null) => void;
   readonly onProbe: (cell: readonly number[]) => void;
   readonly mostHeight: number;
+  /** What stands at the right of the picture. */
+  readonly legend: ReactNode;
   /** Hands over the canvas for saving. */
   readonly onCanvas: (canvas: HTMLCanvasElement | null) => void;
 }
 
 const LEFT = 56; // pixels for the ticks at the left
+const RIGHT = 128; // and for the legend
 const LEAST_SHARE = 0.12; // of the longer side; thinner fields are drawn wider than they are
 
 /** A canvas with its axes: the pointer reads cells, a click or the arrows move the probe. */
@@ -35,7 +38,7 @@ export function FieldCanvas(props: Props) {
   const painter = useRef<HeatmapPainter>(null);
   const [room, setRoom] = useState(0);
   const [columns, rows] = planeSize(frame.shape);
-  const { width, height } = fit(axes, Math.max(0, room - LEFT), props.mostHeight);
+  const { width, height } = fit(axes, Math.max(0, room - LEFT - RIGHT), props.mostHeight);
 
   useEffect(() => {
     const element = place.current;
@@ -100,7 +103,7 @@ export function FieldCanvas(props: Props) {
   };
   return (
     <div ref={place} className={classes["place"]}>
-      <div className={classes["plot"]} style={{ width: width + LEFT }}>
+      <div className={classes["plot"]} style={{ gridTemplateColumns: `${LEFT}px ${width + 2}px ${RIGHT}px` }}>
         <Ticks axis={axes[1]} isUpright length={height} />
         <div className={classes["ground"]} style={{ width, height }}>
           <canvas
@@ -118,6 +121,7 @@ export function FieldCanvas(props: Props) {
             }}
           />
         </div>
+        {props.legend}
         <Ticks axis={axes[0]} length={width} />
       </div>
     </div>

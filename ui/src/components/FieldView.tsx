@@ -109,13 +109,11 @@ export function FieldView(props: FieldViewProps) {
           probe={probe?.[0] ?? null} onProbe={onProbe} onHover={setHover} height={height} onCanvas={onCanvas}
         />
       ) : (
-        <div className={classes["picture"]}>
           <FieldCanvas
             source={source} toPlane={toPlane} frame={plane} look={full} axes={shownAxes as unknown as readonly [FieldAxis, FieldAxis]}
             sentence={sentence} probe={probe} onHover={setHover} onProbe={onProbe} mostHeight={height} onCanvas={onCanvas}
+            legend={<FieldLegend frame={plane} look={look} height={Math.min(200, height - 96)} />}
           />
-          <FieldLegend frame={plane} look={look} height={Math.min(220, height - 80)} />
-        </div>
       )}
       <div className={classes["foot"]}>
         <Reading frame={frame} axes={axes} cell={read === null ? null : cellAt(frame.shape, widen(read))} exactAt={props.exactAt} isFixed={hover === null} />

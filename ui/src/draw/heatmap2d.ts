@@ -4,7 +4,7 @@ import { css, onColours, pageColours } from "./colours";
 import type { HeatmapPainter, Look } from "./heatmap";
 import { findIsoline } from "./isolines";
 import { lutOf } from "./luts";
-import { HALO_WIDTH, LINE_WIDTH, markSegments } from "./marks";
+import { HALO_WIDTH, LINE_WIDTH, markPlace, markSegments } from "./marks";
 import { pickCell } from "./pick";
 import { planeSize } from "./planes";
 
@@ -107,8 +107,8 @@ function drawMarks(context: CanvasRenderingContext2D, frame: Frame, look: Look, 
   const [columns, rows] = planeSize(frame.shape);
   const { surface, text } = pageColours();
   for (const mark of look.marks) {
-    const x = ((mark.x + 0.5) / columns) * width;
-    const y = (1 - (mark.y + 0.5) / rows) * height;
+    const x = markPlace(mark.x, columns, width);
+    const y = height - markPlace(mark.y, rows, height);
     const segments = markSegments(mark.kind);
     context.beginPath();
     for (let at = 0; at < segments.length; at += 4) {

@@ -3,7 +3,7 @@ import { type Frame, scaleOf } from "@/lib/frame";
 import { onColours, pageColours } from "./colours";
 import type { HeatmapPainter, Look } from "./heatmap";
 import { lutOf, type MapName } from "./luts";
-import { HALO_WIDTH, LINE_WIDTH, markSegments } from "./marks";
+import { HALO_WIDTH, LINE_WIDTH, markPlace, markSegments } from "./marks";
 import { pickCell } from "./pick";
 import { planeSize } from "./planes";
 
@@ -237,7 +237,7 @@ function drawMarks(gl: WebGL2RenderingContext, scene: Scene, frame: Frame, look:
   gl.useProgram(scene.lines);
   for (const [ink, thickness] of [[surface, HALO_WIDTH], [text, LINE_WIDTH]] as const) {
     const corners = look.marks.flatMap((mark) => {
-      const [x, y] = [((mark.x + 0.5) / columns) * width, ((mark.y + 0.5) / rows) * height];
+      const [x, y] = [markPlace(mark.x, columns, width), markPlace(mark.y, rows, height)];
       return thicken(markSegments(mark.kind), x, y, thickness);
     });
     const places = corners.map((value, at) => (at % 2 === 0 ? (2 * value) / width - 1 : (2 * value) / height - 1));

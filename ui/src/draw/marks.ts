@@ -18,5 +18,12 @@ export function markSegments(kind: Mark["kind"]): readonly number[] {
   return corners.slice(1).flatMap((corner, at) => [...(corners[at] as number[]), ...corner]);
 }
 
+/** Place of a mark along one side, kept so far from the edge that all of it is seen. */
+export function markPlace(cell: number, cells: number, length: number): number {
+  const margin = RADIUS + 2;
+  const place = ((cell + 0.5) / cells) * length;
+  return length < 2 * margin ? place : Math.max(margin, Math.min(length - margin, place));
+}
+
 export const HALO_WIDTH = 4;
 export const LINE_WIDTH = 2;

@@ -98,7 +98,7 @@ function token(name: string): string {
 function describe(element: HTMLElement, options: TrendOptions, marks: () => readonly TrendMark[]): uPlot.Options {
   const units = [...new Set(options.series.map((series) => series.unit))];
   const axis = options.axis ?? { label: "time", unit: "s" };
-  const line = { stroke: token("--grid-line"), width: 1 };
+  const line = { stroke: token("--grid-line"), width: 0.5 };
   const look = { stroke: token("--grid-second"), font: `12px ${token("--grid-font")}`, ticks: { ...line, size: 4 }, grid: line };
   const values = (_: uPlot, ticks: number[]) => ticks.map((value) => formatTick(value));
   return {

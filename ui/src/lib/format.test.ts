@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
-  formatAge, formatBytes, formatCount, formatDuration, formatNumber, formatPercent, formatQuantity, formatTick,
+  formatAge, formatBytes, formatCount, formatDuration, formatNumber,
+  givenDigits, formatPercent, formatQuantity, formatTick,
   formatTime, plural, shortId, zoneName,
 } from "./format";
 
@@ -72,4 +73,8 @@ it("counts with the right noun", () => {
 
 it("shortens an identifier to its ends, which are what differs", () => {
   expect(shortId("019a1b2c-3d4e-7f60-8a1b-2c3d4e5f6a7b")).toBe("019a1b2c…6a7b");
+});
+
+it.each([[0.05, 1], [1e-4, 1], [0.125, 3], [100, 1], [1.0000001, 1], [1 / 3, 6], [0, 1]])("shows %d with the %d digits it was given", (value, digits) => {
+  expect(givenDigits(value)).toBe(digits);
 });

@@ -24,6 +24,12 @@ export function formatNumber(value: number | null | undefined, digits = 4): stri
   return (value < 0 ? MINUS : "") + group(text);
 }
 
+/** Return how many significant digits a number was written with, six at most: what somebody gave is shown as given. */
+export function givenDigits(value: number): number {
+  const [mantissa = ""] = Number(value.toPrecision(6)).toExponential().split("e");
+  return Math.max(1, mantissa.replace(/[-.]/g, "").length);
+}
+
 /** Return a whole number with thin spaces between thousands, from 10 000 on. */
 export function formatCount(value: number): string {
   return (value < 0 ? MINUS : "") + group(Math.abs(Math.round(value)).toString());

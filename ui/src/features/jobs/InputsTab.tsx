@@ -9,7 +9,7 @@ import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { Quantity } from "@/components/Quantity";
 import { Time } from "@/components/Time";
-import { formatDuration } from "@/lib/format";
+import { formatDuration, givenDigits } from "@/lib/format";
 import classes from "./jobs.module.css";
 import { attemptsQuery, type Job, simulationQuery } from "./queries";
 import { sameAs } from "./sameAs";
@@ -27,7 +27,7 @@ export function InputsTab({ job }: { job: Job }) {
           <Facts
             rows={Object.entries(job.params).map(([name, value]) => {
               const guide = properties[name] as { title?: string; unit?: string } | undefined;
-              const shown = typeof value === "number" ? <Quantity key={name} value={value} unit={guide?.unit} digits={6} /> : typeof value === "object" ? <pre key={name} className={classes["json"]}>{JSON.stringify(value, null, 2)}</pre> : String(value);
+              const shown = typeof value === "number" ? <Quantity key={name} value={value} unit={guide?.unit} digits={givenDigits(value)} /> : typeof value === "object" ? <pre key={name} className={classes["json"]}>{JSON.stringify(value, null, 2)}</pre> : String(value);
               return [guide?.title === undefined ? name : `${guide.title} (${name})`, shown];
             })}
           />

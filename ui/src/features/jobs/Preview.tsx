@@ -8,6 +8,7 @@ import { Quantity } from "@/components/Quantity";
 import { StateMark } from "@/components/StateMark";
 import { Time } from "@/components/Time";
 import { isFinal } from "@/components/states";
+import { givenDigits } from "@/lib/format";
 import classes from "./jobs.module.css";
 import { MetricList } from "./Metrics";
 import { type Job, jobQuery, type JobRow, simulationQuery } from "./queries";
@@ -46,7 +47,7 @@ function PlainParams({ job }: { job: Job }) {
   return (
     <div>
       <h3 className={classes["heading"]}>Parameters</h3>
-      <Facts rows={plain.map(([name, value]) => [name, typeof value === "number" ? <Quantity key={name} value={value} /> : String(value)])} />
+      <Facts rows={plain.map(([name, value]) => [name, typeof value === "number" ? <Quantity key={name} value={value} digits={givenDigits(value)} /> : String(value)])} />
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, useNavigate } from "@tanstack/react-router";
 import { isNotFound } from "@/api/problems";
 import { useKeys } from "@/components/keyboard";
+import { Identifier } from "@/components/Identifier";
 import { NothingHere } from "@/components/NothingHere";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
@@ -37,7 +38,7 @@ function JobPage() {
   const name = job?.simulation ?? job?.container_image ?? "Job";
   return (
     <Page>
-      <PageSentence title={`${name} ${shortId(jobId)}`} actions={job !== undefined && <JobActions job={job} />}>
+      <PageSentence title={`${name} ${shortId(jobId)}`} actions={job !== undefined && <><span className={classes["what"]}>{name} <Identifier id={job.id} /></span><JobActions job={job} /></>}>
         {job === undefined ? "Job" : <><StateMark state={job.status} /> {jobSentence(job)}</>}
       </PageSentence>
       {error !== null && <Problem error={error} onRetry={() => void refetch()} />}
@@ -59,7 +60,7 @@ function JobPage() {
 function TabBody({ tab, job }: { tab: Tab; job: Job }) {
   switch (tab) {
     case "result": return <ResultTab job={job} />;
-    case "field": return <JobField job={job} height={520} />;
+    case "field": return <JobField job={job} height={Math.max(280, window.innerHeight - 360)} />;
     case "log": return <LogTab key={job.id} jobId={job.id} />;
     case "files": return <FilesTab job={job} />;
     case "inputs": return <InputsTab job={job} />;

@@ -24,22 +24,22 @@ const route = getRouteApi("/shell/jobs");
 const COLUMNS: Column<JobRow>[] = [
   { key: "state", title: "State", width: "112px", render: (job) => <StateMark state={job.status} /> },
   {
-    key: "job", title: "Job", width: "144px",
+    key: "job", title: "Job", width: "128px",
     render: (job) => <Link to="/jobs/$jobId" params={{ jobId: job.id }}><Identifier id={job.id} /></Link>,
   },
   {
-    key: "what", title: "Simulation", width: "minmax(120px, 1fr)",
+    key: "what", title: "Simulation", width: "minmax(136px, 1fr)",
     render: (job) => <>{job.simulation ?? job.container_image}{job.sweep_index !== null && <span className={classes["muted"]}> point {job.sweep_index}</span>}</>,
   },
   {
-    key: "labels", title: "Labels", width: "minmax(120px, 1.2fr)",
+    key: "labels", title: "Labels", width: "minmax(88px, 1fr)",
     render: (job) => <span className={classes["muted"]} title={labelsOf(job).join("\n")}>{labelsOf(job).join("  ")}</span>,
   },
   {
-    key: "message", title: "Message", width: "minmax(160px, 2fr)",
+    key: "message", title: "Message", width: "minmax(112px, 2fr)",
     render: (job) => <span title={job.message}>{job.verdict === "failed" && <strong>audit failed: </strong>}{job.message}</span>,
   },
-  { key: "when", title: "Made", width: "176px", align: "right", render: (job) => <Time at={job.created_at} withAge /> },
+  { key: "when", title: "Made", width: "152px", align: "right", render: (job) => <Time at={job.created_at} withAge /> },
 ];
 
 function JobsPage() {
