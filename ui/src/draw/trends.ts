@@ -108,7 +108,7 @@ function describe(element: HTMLElement, options: TrendOptions, marks: () => read
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
     scales: { x: { time: false }, ...Object.fromEntries(units.map((unit) => [scaleName(unit), { range: roomFor(options.range) }])) },
     axes: [
-      { ...look, values, size: 40, label: withUnit(axis.label, axis.unit), labelSize: 16, labelFont: look.font, gap: 2 },
+      { ...look, values, size: 26, label: withUnit(axis.label, axis.unit), labelSize: 16, labelFont: look.font, gap: 2 },
       ...units.map((unit, place) => ({
         ...look, values, scale: scaleName(unit), size: 64, side: (place === 0 ? 3 : 1) as uPlot.Axis.Side, gap: 4,
         ...(place === 0 ? {} : { grid: { show: false } }),

@@ -1,0 +1,213 @@
+"""Jobs in the page: the list with its filters, one job with field, log and files, and what can be done about it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+from tests.e2e.browsing import Words, find_faults
+from tests.support.server import Server, environment
+from tests.support.worker import HandWorker
+
+from grid.database.engine import create_database
+from grid.database.uow import UnitOfWork
+from grid.runtime.store import LocalArtifactStore
+from grid.schemas.jobs import Reason
+
+POISON = "<img src=x onerror=document.title='poisoned'>"
+NODES = 101
+START_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def api(server: Server) -> Iterator[httpx.Client]:
+    """The server's API, as the administrator who also looks at the page."""
+    headers = {"Authorization": f"Bearer {server.log_in()}"}
+    with httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=START_S) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def hand(server: Server) -> Iterator[HandWorker]:
+    """A worker at the server's own database, at the word of the test."""
+    database = create_database(f"sqlite:///{server.home / 'grid.db'}")
+    yield HandWorker(UnitOfWork(database), LocalArtifactStore(server.home / "artifacts"))
+    database.close()
+
+
+@pytest.fixture
+def worker(server: Server) -> Iterator[None]:
+    """A real worker beside the server, until the end of the test."""
+    kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    with (server.home.parent / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "grid.cli.main", "worker"],
+            env=environment(server.home, server.port) | kept, cwd=server.home.parent, stdout=log, stderr=log,
+        )  # fmt: skip
+    yield
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=START_S)
+
+
+@pytest.fixture
+def tab(page: Page, api: httpx.Client) -> Page:
+    """A tab of somebody who is logged in."""
+    page.goto(str(api.post("/auth/link").json()["path"]))
+    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+    return page
+
+
+def submit(api: httpx.Client, **labels: str) -> str:
+    answer = api.post("/jobs", json={"simulation": "heat-rod", "params": {"diffusivity": 0.02}, "metadata": labels})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["jobs"][0])
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + START_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def test_filters_are_in_the_address_and_stay_over_going_back_and_a_reload(
+    tab: Page, api: httpx.Client, hand: HandWorker
+) -> None:
+    failing = submit(api, project="bridge")
+    hand.fail(hand.start())
+    waiting = submit(api, project=POISON)
+
+    tab.goto("/jobs")
+    rows = tab.get_by_role("grid", name="Jobs").get_by_role("row")
+    expect(tab.get_by_role("link", name=failing)).to_be_visible()
+    expect(tab.get_by_role("link", name=waiting)).to_be_visible()
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("1 needs a look")
+    expect(rows.filter(has_text=POISON)).to_be_visible()  # a label is text
+    tab.get_by_role("button", name="All states").click()
+    tab.get_by_role("checkbox", name="failed").check()
+    expect(tab.get_by_role("link", name=waiting)).to_be_hidden()
+    assert tab.url.endswith("/jobs?status=failed")
+
+    tab.get_by_role("link", name=failing).click()
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("failed")
+    tab.go_back()
+    expect(tab.get_by_role("link", name=failing)).to_be_visible()
+    tab.reload()
+    expect(tab.get_by_role("link", name=failing)).to_be_visible()
+    expect(tab.get_by_role("link", name=waiting)).to_be_hidden()
+    tab.get_by_role("searchbox", name="Search jobs").fill("no-such-thing")
+    expect(tab.get_by_text("No job fits", exact=True)).to_be_visible()
+    assert api.delete(f"/jobs/{waiting}").status_code == 202
+
+
+def test_a_log_follows_while_its_end_is_in_sight_and_a_running_job_is_cancelled(
+    tab: Page, api: httpx.Client, hand: HandWorker
+) -> None:
+    job = submit(api, name=POISON)
+    (claim,) = hand.start()
+    hand.log(claim.job_id, 0, "\n".join(f"step {line}" for line in range(200)) + "\n")
+
+    tab.goto(f"/jobs/{job}")
+    log = tab.get_by_role("log", name="Lines of the log")
+    expect(log.get_by_text("step 199", exact=True)).to_be_visible()
+    hand.log(claim.job_id, 1, f"\x1b[31m{POISON}\n")
+    expect(log.get_by_text(f"\u241b[31m{POISON}")).to_be_visible()  # signs of a terminal are shown, markup is text
+
+    log.hover()
+    tab.mouse.wheel(0, -10_000)
+    expect(log.get_by_text("step 0", exact=True)).to_be_visible()
+    hand.log(claim.job_id, 2, "late\nlater\n")
+    fresh = tab.get_by_role("button", name="2 new lines")
+    expect(fresh).to_be_visible()
+    expect(log.get_by_text("step 0", exact=True)).to_be_visible()  # it stayed where the reader is
+    fresh.click()
+    expect(log.get_by_text("later", exact=True)).to_be_visible()
+
+    tab.get_by_role("button", name="Cancel…").click()
+    dialog = tab.get_by_role("dialog", name="Cancel this job?")
+    dialog.get_by_role("button", name="Cancel the job").click()
+    expect(dialog).to_be_hidden()
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("cancelling")
+    assert api.get(f"/jobs/{job}").json()["cancel_requested_at"] is not None
+    hand.fail([claim], Reason.CANCELLED_BY_USER)
+    assert "poisoned" not in tab.title()
+
+
+def test_a_job_is_removed_only_with_its_identifier_typed(tab: Page, api: httpx.Client, hand: HandWorker) -> None:
+    job = submit(api)
+    hand.fail(hand.start())
+
+    tab.goto(f"/jobs/{job}?tab=inputs")
+    expect(tab.get_by_text("--param diffusivity=0.02")).to_be_visible()
+    tab.get_by_role("button", name="More actions").click()
+    tab.get_by_role("menuitem", name="Remove it").click()
+    dialog = tab.get_by_role("dialog")
+    remove = dialog.get_by_role("button", name="Remove it")
+    dialog.get_by_label("Type the identifier").fill(job[:-1])
+    expect(remove).to_be_disabled()
+    dialog.get_by_label("Type the identifier").fill(job)
+    remove.click()
+
+    expect(tab).to_have_title("Jobs · Grid")
+    assert api.get(f"/jobs/{job}").status_code == 404
+
+
+def test_a_foreign_job_looks_like_none(tab: Page, words: Words) -> None:
+    words.expect("status of 404")
+    tab.goto("/jobs/00000000-0000-7000-8000-000000000000")
+
+    expect(tab.get_by_role("heading", level=1)).to_have_text("There is nothing here, or it is not yours.")
+
+
+def test_a_field_is_probed_exactly_and_its_files_are_downloaded(
+    tab: Page, api: httpx.Client, worker: None, axe: None, tmp_path: Path
+) -> None:
+    """The value under the probe is that of the file to the last digit, though the picture is made of 16-bit codes."""
+    job = submit(api, project="bridge")
+    wait_until(lambda: api.get(f"/jobs/{job}").json()["status"] == "success", "the job does not end")
+    wait_until(lambda: api.get(f"/jobs/{job}/artifacts/temperature_field.npy").status_code == 200, "no file")
+    field = np.load(BytesIO(api.get(f"/jobs/{job}/artifacts/temperature_field.npy").content))
+
+    tab.goto(f"/jobs/{job}")
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("the result can be trusted")
+    expect(tab.get_by_role("img", name=re.compile("^Temperature, 0 to .* hottest"))).to_be_visible()
+    probe = tab.get_by_role("group", name="Probe of Temperature: the arrows move it")
+    for _ in range(3):
+        probe.press("ArrowRight")
+    cell = NODES // 2 + 3
+    reading = tab.locator(f"output[data-cell='{cell}'] [title]")
+    expect(reading).to_be_visible()
+    for _ in range(100):  # the file is fetched after the first press
+        shown = float(str(reading.get_attribute("title")).split()[0])
+        if shown == field[-1, cell]:
+            break
+        tab.wait_for_timeout(50)
+    assert shown == pytest.approx(field[-1, cell], abs=1e-6)
+    assert find_faults(tab) == []
+
+    tab.get_by_role("tab", name="Files").click()
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="Download all (zip)").click()
+    download.value.save_as(tmp_path / "result.zip")
+    with ZipFile(tmp_path / "result.zip") as archive:
+        assert {"result.csv", "temperature_field.npy"} <= set(archive.namelist())
+        np.testing.assert_array_equal(np.load(BytesIO(archive.read("temperature_field.npy"))), field)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_list_has_no_serious_fault(tab: Page, axe: None, scheme: str) -> None:
+    tab.emulate_media(color_scheme=scheme)
+    tab.goto("/jobs")
+    expect(tab.get_by_role("grid", name="Jobs").get_by_role("link").first).to_be_visible()
+
+    assert find_faults(tab) == []
