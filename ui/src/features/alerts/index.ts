@@ -1,10 +1,16 @@
 /** Alerts: what is wrong now, and who looks at it. */
-import { type RawSearch } from "@/lib/search";
+import { choice, choices, defined, flag, type RawSearch, text } from "@/lib/search";
 
-/** Whether the feature has its page; until then its route is unknown, and the rail has no entry. */
-export const isShown = false;
+export const isShown = true;
+export const SEVERITIES = ["low", "medium", "high", "critical"] as const;
+export const TABS = ["active", "ended", "silences"] as const;
 
-/** Search parameters of its routes: read without trust, unknown ones dropped. */
-export function readSearch(_raw: RawSearch) {
-  return {};
+/** Search parameters: which are listed, of which run and severity, and the one that is explained. */
+export function readSearch(raw: RawSearch) {
+  return defined({
+    tab: choice(raw["tab"], TABS), run: text(raw["run"]), severity: choices(raw["severity"], SEVERITIES),
+    all: flag(raw["all"]), id: text(raw["id"]),
+  });
 }
+
+export type AlertSearch = ReturnType<typeof readSearch>;

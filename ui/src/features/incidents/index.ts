@@ -1,15 +1,16 @@
 /** Incidents: what was done. */
-import { type RawSearch } from "@/lib/search";
+import { choice, choices, defined, flag, type RawSearch } from "@/lib/search";
 
-/** Whether the feature has its page; until then its route is unknown, and the rail has no entry. */
-export const isShown = false;
+export const isShown = true;
+export const STATES = ["open", "acknowledged", "resolved", "closed"] as const;
+export const KINDS = ["all", "alerts", "commands", "people"] as const;
 
-/** Search parameters of the list: read without trust, unknown ones dropped. */
-export function readListSearch(_raw: RawSearch) {
-  return {};
+/** Search parameters of the list: states that are shown. */
+export function readListSearch(raw: RawSearch) {
+  return defined({ state: choices(raw["state"], STATES), all: flag(raw["all"]) });
 }
 
-/** Search parameters of one of them. */
-export function readIncidentSearch(_raw: RawSearch) {
-  return {};
+/** Search parameters of one incident: which entries of its timeline are shown. */
+export function readIncidentSearch(raw: RawSearch) {
+  return defined({ kind: choice(raw["kind"], KINDS) });
 }

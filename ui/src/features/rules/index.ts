@@ -1,10 +1,9 @@
 /** Alert rules and their tester. */
-import { type RawSearch } from "@/lib/search";
+import { defined, type RawSearch, text } from "@/lib/search";
 
-/** Whether the feature has its page; until then its route is unknown, and the rail has no entry. */
-export const isShown = false;
+export const isShown = true;
 
-/** Search parameters of its routes: read without trust, unknown ones dropped. */
-export function readSearch(_raw: RawSearch) {
-  return {};
+/** Search parameters: the rule that is edited (`new` for another one), and the run on which it is tried. */
+export function readSearch(raw: RawSearch) {
+  return defined({ id: text(raw["id"]), run: text(raw["run"]) });
 }

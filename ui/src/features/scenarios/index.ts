@@ -1,10 +1,9 @@
-/** Scenarios: what could go wrong. */
-import { type RawSearch } from "@/lib/search";
+/** Scenarios: what could go wrong, and how to start it. */
+import { defined, type RawSearch, text } from "@/lib/search";
 
-/** Whether the feature has its page; until then its route is unknown, and the rail has no entry. */
-export const isShown = false;
+export const isShown = true;
 
-/** Search parameters of its routes: read without trust, unknown ones dropped. */
-export function readSearch(_raw: RawSearch) {
-  return {};
+/** Search parameters: the scenario that is opened. */
+export function readSearch(raw: RawSearch) {
+  return defined({ name: text(raw["name"]) });
 }
