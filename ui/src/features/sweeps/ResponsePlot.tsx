@@ -1,0 +1,106 @@
+import { Input } from "@mantine/core";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { onColours } from "@/draw/colours";
+import { formatQuantity } from "@/lib/format";
+import type { Chart, Charts, Picture } from "./charts";
+import { isDone, isFailed, linesAlong, type NumberColumn, type Points, whyOf } from "./points";
+import classes from "./sweeps.module.css";
+
+interface Props {
+  readonly points: Points;
+  readonly chosen: Uint32Array;
+  readonly isBrushed: boolean;
+  readonly x: NumberColumn;
+  readonly y: NumberColumn;
+  readonly onAxes: (axes: { x?: string; y?: string }) => void;
+  readonly onOpen: (row: number) => void;
+}
+
+const MOST_RINGS = 500;
+
+/** One metric over one parameter: a line for each set of the others, or a scatter where these are many. */
+export function ResponsePlot({ points, chosen, isBrushed, x, y, onAxes, onOpen }: Props) {
+  const place = useRef<HTMLDivElement>(null);
+  const chart = useRef<Chart>(null);
+  const open = useRef(onOpen);
+  const [charts, setCharts] = useState<Charts>();
+  const [scheme, setScheme] = useState(0);
+  useEffect(() => onColours(() => setScheme((old) => old + 1)), []);
+  useEffect(() => {
+    open.current = onOpen;
+  });
+  useEffect(() => {
+    let isHere = true;
+    void import("./charts").then((file) => isHere && setCharts(() => file));
+    return () => {
+      isHere = false;
+    };
+  }, []);
+  useEffect(() => {
+    const element = place.current;
+    if (charts === undefined || element === null) return;
+    const made = charts.makeChart(element);
+    chart.current = made;
+    made.on("click", (event) => {
+      const data: unknown = event.data;
+      if (Array.isArray(data)) open.current(Number(data[2]));
+    });
+    const observer = new ResizeObserver(() => made.resize());
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.dispose();
+      chart.current = null;
+    };
+  }, [charts]);
+
+  const picture = useMemo(() => makePicture(points, chosen, isBrushed, x, y), [points, chosen, isBrushed, x, y]);
+  useEffect(() => {
+    if (charts === undefined || chart.current === null) return;
+    const style = getComputedStyle(document.documentElement);
+    charts.drawChart(chart.current, picture, (name) => style.getPropertyValue(name).trim());
+  }, [charts, picture, scheme]);
+
+  const select = (label: string, value: string, onChange: (name: string) => void) => (
+    <label className={classes["pair"]}>
+      {label}
+      <Input component="select" pointer rightSection={<span aria-hidden="true">▾</span>} rightSectionPointerEvents="none" value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {points.numbers.map((one) => <option key={one.name} value={one.name}>{one.label}</option>)}
+      </Input>
+    </label>
+  );
+  return (
+    <div className={classes["response"]}>
+      <div className={classes["bar"]}>
+        {select("y", y.name, (name) => onAxes({ y: name }))}
+        {select("over x", x.name, (name) => onAxes({ x: name }))}
+      </div>
+      <div ref={place} className={classes["chart"]} role="img" aria-label={`${y.label} over ${x.label}, ${picture.lines.length} series`} />
+    </div>
+  );
+}
+
+function makePicture(points: Points, chosen: Uint32Array, isBrushed: boolean, x: NumberColumn, y: NumberColumn): Picture {
+  const all = Uint32Array.from({ length: points.count }, (_, row) => row);
+  const has = (row: number) => isDone(points, row) && !Number.isNaN(x.values[row]) && !Number.isNaN(y.values[row]);
+  const datum = (row: number) => [x.values[row] as number, y.values[row] as number, row] as const;
+  const lines = x.isMetric ? [{ label: "points", rows: [...all.filter(has)] }] : linesAlong(points, all.filter(has), x);
+  const few = lines.length <= 12 ? lines : [{ label: "points", rows: [...all.filter(has)] }];
+  const title = (column: NumberColumn) => (column.unit === "" ? column.label : `${column.label}, ${column.unit}`);
+  return {
+    x: { title: title(x), isLog: x.isLog },
+    y: { title: title(y), isLog: y.isLog },
+    lines: few.map((line) => ({ label: line.label, data: line.rows.map(datum) })),
+    chosen: isBrushed ? [...chosen.filter(has).subarray(0, MOST_RINGS)].map(datum) : [],
+    failed: x.isMetric ? [] : [...all.filter((row) => isFailed(points, row))].map((row) => [x.values[row] as number, row] as const),
+    low: y.low,
+    tooltip: (row) => pointText(points, row),
+  };
+}
+
+/** A point in words: its number, then what tells it from the others. */
+export function pointText(points: Points, row: number): string {
+  const lines = points.numbers.filter((column) => !Number.isNaN(column.values[row])).map((column) => `${column.label}  ${formatQuantity(column.values[row], column.unit)}`);
+  const why = whyOf(points, row);
+  return [`Point ${(points.place[row] ?? row) + 1}${why === undefined ? "" : `, failed: ${why}`}`, ...lines].join("\n");
+}

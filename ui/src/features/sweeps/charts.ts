@@ -1,0 +1,78 @@
+/** ECharts in the parts that are needed, on a canvas; loaded when a chart is first shown. Tooltips are drawn, not HTML. */
+import { LineChart, ScatterChart } from "echarts/charts";
+import { GridComponent, TooltipComponent } from "echarts/components";
+import { type EChartsType, init, use as register } from "echarts/core";
+import { CanvasRenderer } from "echarts/renderers";
+
+register([LineChart, ScatterChart, GridComponent, TooltipComponent, CanvasRenderer]);
+
+export type Chart = EChartsType;
+
+export interface Axis {
+  readonly title: string;
+  readonly isLog: boolean;
+}
+
+export interface Line {
+  readonly label: string;
+  /** x, y and the row of the point. */
+  readonly data: readonly (readonly [number, number, number])[];
+}
+
+export interface Picture {
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly lines: readonly Line[];
+  readonly chosen: readonly (readonly [number, number, number])[];
+  /** x and row of points that failed: hollow, at the foot. */
+  readonly failed: readonly (readonly [number, number])[];
+  readonly low: number;
+  readonly tooltip: (row: number) => string;
+}
+
+const LARGE = 2_000; // points from which on they are drawn in one go
+const MOST_CONNECTED = 12;
+const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3], [2, 2]] as const;
+
+export type Charts = { readonly makeChart: typeof makeChart; readonly drawChart: typeof drawChart };
+
+export function makeChart(element: HTMLElement): Chart {
+  return init(element, null, { renderer: "canvas" });
+}
+
+export function drawChart(chart: Chart, picture: Picture, token: (name: string) => string): void {
+  const axis = ({ title, isLog }: Axis) => ({
+    type: isLog ? ("log" as const) : ("value" as const), name: title, scale: true, nameLocation: "middle" as const,
+    nameTextStyle: { color: token("--grid-second") }, axisLabel: { color: token("--grid-second"), hideOverlap: true },
+    axisLine: { show: true, lineStyle: { color: token("--grid-control") } }, splitLine: { lineStyle: { color: token("--grid-line"), opacity: 0.5 } },
+  });
+  const isConnected = picture.lines.length <= MOST_CONNECTED;
+  const lines = picture.lines.map((line, index) => {
+    const colour = token(`--grid-series-${(index % 5) + 1}`);
+    const shared = { name: line.label, data: line.data.map((datum) => [...datum]), itemStyle: { color: colour, opacity: isConnected ? 1 : 0.5 } };
+    return isConnected
+      ? { ...shared, type: "line" as const, symbol: "circle", symbolSize: 5, lineStyle: { color: colour, width: 1.5, type: DASHES[Math.floor(index / 5) % 5] as "solid" } }
+      : { ...shared, type: "scatter" as const, symbolSize: 5, large: true, largeThreshold: LARGE };
+  });
+  const chosen = { type: "scatter" as const, data: picture.chosen.map((datum) => [...datum]), symbolSize: 9, z: 5, itemStyle: { color: "transparent", borderColor: token("--grid-accent"), borderWidth: 2 } };
+  const failed = {
+    type: "scatter" as const, data: picture.failed.map(([x, row]) => [x, picture.low, row]), symbolSize: 8, z: 4, clip: false,
+    itemStyle: { color: "transparent", borderColor: token("--grid-medium"), borderWidth: 1.5 },
+  };
+  chart.setOption(
+    {
+      animation: false,
+      grid: { left: 64, right: 24, top: 16, bottom: 44 },
+      textStyle: { fontFamily: token("--grid-font"), fontSize: 12 },
+      tooltip: {
+        renderMode: "richText", trigger: "item", backgroundColor: token("--grid-surface"), borderColor: token("--grid-control"),
+        textStyle: { color: token("--grid-text"), fontSize: 12 },
+        formatter: (item: { data?: unknown }) => (Array.isArray(item.data) ? picture.tooltip(Number(item.data[2])) : ""),
+      },
+      xAxis: { ...axis(picture.x), nameGap: 28 },
+      yAxis: { ...axis(picture.y), nameGap: 48 },
+      series: [...lines, chosen, failed],
+    },
+    { notMerge: true },
+  );
+}
