@@ -11,6 +11,7 @@ import { Time } from "@/components/Time";
 import { TrendView } from "@/components/TrendView";
 import type { Schemas } from "@/api/client";
 import { formatDuration, formatQuantity } from "@/lib/format";
+import { defined } from "@/lib/search";
 import classes from "./jobs.module.css";
 import { AuditList, MetricList } from "./Metrics";
 import { type Job, seriesQuery, simulationQuery } from "./queries";
@@ -70,7 +71,7 @@ export function JobField({ job, height }: { job: Job; height: number }) {
       <Suspense fallback={<div style={{ height }} />}>
         <parts.FieldView
           jobId={job.id} isFinal height={height} field={search.field} time={search.time} scale={search.scale} iso={search.iso}
-          onChoose={(choice) => void navigate({ to: "/jobs/$jobId", params: { jobId: job.id }, search: (old) => ({ ...old, ...choice }) as typeof old, replace: true })}
+          onChoose={(choice) => void navigate({ to: "/jobs/$jobId", params: { jobId: job.id }, search: defined({ ...search, ...choice }), replace: true })}
         />
       </Suspense>
     </Panel>
