@@ -47,7 +47,7 @@ def start(
     policy: Annotated[
         str | None, typer.Option(help="What it may leave out where it is too slow: slip, no-stress or lumped.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="auto, explicit or rkl2.")] = None,
+    method: Annotated[str | None, typer.Option(help="auto, explicit, rkl2 or implicit.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of random numbers.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of the kernels, 1 or 2.")] = None,
     name: Annotated[str | None, typer.Option(help="For people; commands find the run by it.")] = None,
