@@ -73,7 +73,7 @@ def run(
         Path | None, typer.Option(exists=True, dir_okay=False, help="A JSON object of parameters.")
     ] = None,
     cells: Annotated[str | None, typer.Option(help="Cells along each axis, such as 128x128.")] = None,
-    method: Annotated[str, typer.Option(help="auto, explicit or rkl2.")] = "auto",
+    method: Annotated[str, typer.Option(help="auto, explicit, rkl2 or implicit.")] = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Run a scenario as fast as it goes, and hold it to the course that its closed forms say."""

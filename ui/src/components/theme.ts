@@ -14,7 +14,11 @@ const colours: VariantColorsResolver = (input) => {
 };
 
 const size32 = {
-  vars: () => ({ wrapper: { "--input-height": "32px", "--input-fz": "13px", "--input-bd": "var(--grid-control)" } }),
+  vars: () => ({
+    wrapper: {
+      "--input-height": "32px", "--input-fz": "13px", "--input-bd": "var(--grid-control)", "--input-bg": "var(--grid-surface)",
+    },
+  }),
 };
 const inputWrapper = { size: "sm" } as const;
 
@@ -41,7 +45,14 @@ export const theme = createTheme({
     },
   },
   components: {
-    Button: { defaultProps: { size: "sm", variant: "default" }, vars: () => ({ root: { "--button-height": "32px", "--button-fz": "13px", "--button-padding-x": "12px" } }) },
+    Button: {
+      defaultProps: { size: "sm", variant: "default" },
+      vars: (_theme: unknown, { size }: { size?: unknown }) => ({
+        root: String(size).startsWith("compact") // within a row of 32 px
+          ? { "--button-height": "24px", "--button-fz": "12px", "--button-padding-x": "8px" }
+          : { "--button-height": "32px", "--button-fz": "13px", "--button-padding-x": "12px" },
+      }),
+    },
     ActionIcon: { defaultProps: { size: 32, variant: "subtle", color: "gray" } },
     Input: size32,
     InputWrapper: { defaultProps: inputWrapper },

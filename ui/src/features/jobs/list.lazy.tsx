@@ -9,6 +9,7 @@ import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
+import { SavedViews } from "@/components/SavedViews";
 import { StateMark } from "@/components/StateMark";
 import { Time } from "@/components/Time";
 import { plural } from "@/lib/format";
@@ -70,7 +71,7 @@ function JobsPage() {
   const shown = rows.find((row) => row.id === current?.id) ?? current;
   return (
     <Page>
-      <PageSentence title="Jobs">{page === undefined ? "Jobs" : listSentence(page, rows, isFiltered)}</PageSentence>
+      <PageSentence title="Jobs" actions={<SavedViews page="jobs" />}>{page === undefined ? "Jobs" : listSentence(page, rows, isFiltered)}</PageSentence>
       <JobFilterBar filters={filters} onChange={setFilters} onClear={() => void navigate({ to: "/jobs", search: {}, replace: true })} />
       {list.isError && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       <div className={`grow ${classes["split"]}`}>

@@ -75,7 +75,7 @@ function Value({ line }: { line: Line }) {
   return (
     <span className={classes["second"]}>
       {line.done !== undefined ? line.done : line.state !== undefined && <StateMark state={line.state} />}
-      {line.at !== null && <Age at={line.at} />}
+      {line.at !== null && <span className={classes["age"]}><Age at={line.at} /></span>}
     </span>
   );
 }

@@ -6,10 +6,16 @@ function place(userId: string): string {
   return `grid-looked:${userId}`;
 }
 
-/** Return the moment in milliseconds since 1970; a day ago where nothing was said since. */
-export function readLooked(userId: string, now = Date.now()): number {
+export interface Looked {
+  /** Milliseconds since 1970; a day ago where nothing was said since. */
+  readonly at: number;
+  readonly isSaid: boolean;
+}
+
+export function readLooked(userId: string, now = Date.now()): Looked {
   const said = Number(localStorage.getItem(place(userId)) ?? Number.NaN);
-  return Number.isFinite(said) && said <= now ? Math.max(said, now - DAY_MS) : now - DAY_MS;
+  const isSaid = said <= now && said > now - DAY_MS;
+  return { at: isSaid ? said : now - DAY_MS, isSaid };
 }
 
 export function saveLooked(userId: string, moment = Date.now()): void {

@@ -41,9 +41,9 @@ function Overview({ userId }: { userId: string }) {
   const sweeps = useQuery(sweepsQuery);
   const runs = useQuery(runsQuery);
 
-  const needs = needsALook(alerts.data ?? [], bad.data?.items ?? [], doubtful.data?.items ?? [], looked);
+  const needs = needsALook(alerts.data ?? [], bad.data?.items ?? [], doubtful.data?.items ?? [], looked.at);
   const goes = running(open.data?.items ?? [], openSweeps.data?.items ?? [], runs.data?.items ?? []);
-  const ends = finished(ended.data?.items ?? [], sweeps.data?.items ?? [], looked);
+  const ends = finished(ended.data?.items ?? [], sweeps.data?.items ?? [], looked.isSaid ? looked.at : Number.POSITIVE_INFINITY);
   const isKnown = stats.data !== undefined && bad.data !== undefined && open.data !== undefined && ended.data !== undefined;
   const away = (health.data?.parts ?? []).filter((part) => part.state !== "ready").map((part) => part.name);
   const failed = [stats, bad, open, ended, openSweeps, sweeps, alerts, runs, doubtful].find((query) => query.isError);
@@ -51,7 +51,7 @@ function Overview({ userId }: { userId: string }) {
   const haveLooked = () => {
     const now = Date.now();
     saveLooked(userId, now);
-    setLooked(now);
+    setLooked({ at: now, isSaid: true });
     announce("What ended until now needs no look any more.");
   };
   useKeys([{ keys: "x", does: "I have looked", run: haveLooked }]);

@@ -16,6 +16,8 @@ interface Props {
 
 /** Parts, modes, and for administrators workers, queues and disk. */
 export function Service({ health, system, modes }: Props) {
+  const degraded = modes.filter((mode) => mode.rung > 0);
+  const full = [...new Set(modes.filter((mode) => mode.rung === 0).map((mode) => mode.part))];
   return (
     <>
       <div className={classes["split"]}>
@@ -29,13 +31,14 @@ export function Service({ health, system, modes }: Props) {
           ]} />
         </Panel>
         <Panel title="Modes" isFlush>
-          {modes.length === 0 ? <p className={classes["none"]}>Full service everywhere.</p> : modes.map((mode) => (
+          {degraded.map((mode) => (
             <div key={`${mode.part} ${mode.run ?? ""} ${mode.name}`} className={classes["mode"]}>
               <p>◆ {mode.part}: {mode.name}{mode.run !== null && ` (run ${mode.run.slice(0, 8)})`}</p>
-              <p>{mode.reason}, since <Time at={mode.since} withAge /></p>
+              <p>{mode.reason} <Time at={mode.since} withAge /></p>
               <p>{mode.advice}</p>
             </div>
           ))}
+          {full.length > 0 && <p className={classes["none"]}>Full service: {full.join(", ")}.</p>}
         </Panel>
       </div>
       {system !== undefined && <Workers workers={system.workers} />}

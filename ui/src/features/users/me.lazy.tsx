@@ -37,7 +37,7 @@ function AccountPage() {
         <Panel title="This browser"><Browser /></Panel>
         <Panel title="Saved views" isFlush><ViewList /></Panel>
         <Panel title="Account">{me.data !== undefined && <Account me={me.data} />}</Panel>
-        <Panel title="Password"><Password /></Panel>
+        <Panel title="Password">{me.data !== undefined && <Password username={me.data.username} />}</Panel>
       </div>
     </Page>
   );
@@ -73,7 +73,7 @@ function Browser() {
   );
 }
 
-function Password() {
+function Password({ username }: { username: string }) {
   const [current, setCurrent] = useState("");
   const [next, setNext] = useState("");
   const change = useMutation({
@@ -86,7 +86,8 @@ function Password() {
   };
   return (
     <form className={classes["form"]} onSubmit={submit}>
-      <PasswordInput label="Password of now" autoComplete="current-password" required withAsterisk={false}
+      <input type="text" name="username" autoComplete="username" value={username} readOnly hidden />
+      <PasswordInput label="Present password" autoComplete="current-password" required withAsterisk={false}
         value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
       <PasswordInput label="New password" description="12 to 128 characters. All your sessions end." autoComplete="new-password" required withAsterisk={false}
         value={next} onChange={(event) => setNext(event.currentTarget.value)} />

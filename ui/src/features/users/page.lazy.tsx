@@ -44,11 +44,11 @@ function UsersPage() {
       <RoleChoice user={user} isFixed={user.id === me?.id} onChange={(role) => change.mutate({ id: user.id, role })} />
     ) },
     { key: "state", title: "Account", width: "120px", render: (user) => (user.disabled ? "⊘ shut" : "open") },
-    { key: "password", title: "Password of", width: "200px", render: (user) => <Time at={user.password_changed_at} withAge /> },
+    { key: "password", title: "Password set", width: "200px", render: (user) => <Time at={user.password_changed_at} withAge /> },
     { key: "made", title: "Made", width: "200px", render: (user) => <Time at={user.created_at} withAge /> },
     { key: "act", title: "", width: "96px", align: "right", render: (user) => user.id !== me?.id && (
       <Button size="compact-sm" onClick={() => (user.disabled ? change.mutate({ id: user.id, disabled: false }) : setAsked(user))}>
-        {user.disabled ? "Open" : "Shut"}
+        {user.disabled ? "Open" : "Shut out"}
       </Button>
     ) },
   ];
