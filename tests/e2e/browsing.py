@@ -5,7 +5,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+import httpx
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from tests.support.server import Server
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
@@ -60,3 +62,19 @@ def find_faults(page: Page) -> list[str]:
         for fault in found["violations"]
         if fault["impact"] in SERIOUS
     ]
+
+
+def make_link(server: Server) -> str:
+    """Return an address that logs one browser in as the administrator, once."""
+    answer = httpx.post(f"{server.url}/api/v1/auth/link", headers={"Authorization": f"Bearer {server.log_in()}"})
+    answer.raise_for_status()
+    return str(answer.json()["path"])
+
+
+def open_page(page: Page, server: Server, path: str = "/") -> None:
+    """Log in and go to a page."""
+    page.goto(make_link(server))
+    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+    if path != "/":
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
