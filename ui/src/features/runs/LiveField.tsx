@@ -20,6 +20,7 @@ const NAMES: Readonly<Record<FieldName, string>> = {
 };
 const STATES = ["sound", "yielding", "failed"] as const;
 const READ_MS = 250;
+const LEGEND = 96; // pixels beside the picture
 
 export interface FieldSource {
   readonly current: () => Frame | null;
@@ -76,6 +77,7 @@ export function LiveField(props: Props) {
   const [reading, setReading] = useState<Reading | null>(null);
   const [drag, setDrag] = useState<{ cell: [number, number]; radius: number } | null>(null);
   const repaint = useRef<() => void>(() => undefined);
+  const kept = useRef<{ readonly key: string; readonly scale: RunScale } | null>(null);
   const painterRef = useRef<HeatmapPainter | null>(null);
   useLayoutEffect(() => {
     latest.current = props;
@@ -87,7 +89,7 @@ export function LiveField(props: Props) {
     const element = room.current;
     if (element === null) return undefined;
     const measure = () => {
-      const next = fit(element.clientWidth - 24, element.clientHeight - 20, lengthOf(body, across), lengthOf(body, up));
+      const next = fit(element.clientWidth - 24 - LEGEND, element.clientHeight - 20, lengthOf(body, across), lengthOf(body, up));
       setSize((old) => (old.width === next.width && old.height === next.height ? old : next));
     };
     const observer = new ResizeObserver(measure);
@@ -104,7 +106,9 @@ export function LiveField(props: Props) {
     const painter = makeHeatmap(canvas);
     painterRef.current = painter;
     canvas.dataset["painter"] = painter.kind;
-    const scale = new RunScale(LEAST_SPANS[field] ?? null);
+    const key = `${field} ${body.cells.join()}`;
+    if (kept.current?.key !== key) kept.current = { key, scale: new RunScale(LEAST_SPANS[field] ?? null) };
+    const { scale } = kept.current; // the same for live pictures and those of the past
     let request = 0;
     let readAt = 0;
     let drawn: Frame | null = null;
@@ -273,8 +277,8 @@ export function LiveField(props: Props) {
               );
             })}
           </div>
+          {reading !== null && (field === "state" ? <StateLegend /> : <Legend map={MAPS[field]} span={ended} unit={unit} isLocked={props.locked !== undefined} />)}
         </div>
-        {field === "state" ? <StateLegend /> : <Legend map={MAPS[field]} span={ended} unit={unit} isLocked={props.locked !== undefined} />}
       </div>
       <p className={classes["foot"]} style={{ margin: 0 }}>
         <span>

@@ -36,6 +36,7 @@ export function RunLine({ run, figures, alerts, link, past, actions }: Props) {
       {isLive && <Age figures={figures} run={run} link={link} />}
       {past === undefined && <Model run={run} metrics={metrics} />}
       {figures.viewers > 0 && isLive && <Figure name="others look" value={String(figures.viewers)} />}
+      {figures.notice !== undefined && isLive && run.status === "running" && <Figure tone="warn" value={`◆ ${figures.notice}`} />}
       {actions}
     </header>
   );

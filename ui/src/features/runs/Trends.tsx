@@ -51,6 +51,7 @@ interface Props {
 export default function Trends({ stream, unit, trend, onTrend, thresholds, marks, cursor, metrics, height }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const painter = useRef<Trend | null>(null);
+  const shown = useRef(cursor);
   const lines = LINES[trend];
   const first = lines[0]?.metric ?? "";
   const bandKey = (thresholds[first] ?? []).join();
@@ -69,6 +70,8 @@ export default function Trends({ stream, unit, trend, onTrend, thresholds, marks
       if (stream.rings.version === version || document.visibilityState === "hidden") return;
       version = stream.rings.version;
       made.set(stream.rings.windows(LINES[trend].map((line) => line.metric)));
+      made.cursor(null); // the axis has moved beneath it
+      made.cursor(shown.current);
     };
     draw();
     const timer = window.setInterval(draw, EVERY_MS);
@@ -79,7 +82,10 @@ export default function Trends({ stream, unit, trend, onTrend, thresholds, marks
     };
   }, [stream, trend, unit, bandKey, height]);
   useEffect(() => painter.current?.mark(marks), [marks, trend, bandKey, unit, height]);
-  useEffect(() => painter.current?.cursor(cursor), [cursor, trend]);
+  useEffect(() => {
+    shown.current = cursor;
+    painter.current?.cursor(cursor);
+  }, [cursor, trend]);
 
   return (
     <div className={classes["trend"]}>

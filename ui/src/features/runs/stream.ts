@@ -12,6 +12,7 @@ const DRAWN: Readonly<Record<string, 0 | 1 | 3>> = {
   highest: 1, mean: 3, lowest: 0, utilisation: 1, damage: 1, certificate: 1, share: 1, balance_residual: 1, time_error: 1,
   ratio: 0, lag_s: 1, is_lumped: 3,
 };
+const MOST_HZ = 30;
 const FIGURES_MS = 250; // between two changes of what React shows
 
 export interface Sample {
@@ -106,7 +107,7 @@ export class RunStream {
       this.pictures = null;
       return;
     }
-    const options = { field, level: 0, max_hz: 30, codec: this.from.codec };
+    const options = { field, level: 0, max_hz: MOST_HZ, codec: this.from.codec };
     const frames = frameKey(this.runId, field);
     if (this.pictures?.topic.frames === frames) return;
     this.frame = null;
@@ -185,7 +186,8 @@ export class RunStream {
     } else if (notice.kind === "viewers") {
       this.change({ viewers: Number(notice["others"]) || 0 });
     } else if (notice.kind === "slow") {
-      this.change({ notice: `slow link: ${String(notice["skipped"])} pictures left out, now ${String(notice["max_hz"])} a second` });
+      const isFull = notice["level"] === 0 && Number(notice["max_hz"]) >= MOST_HZ;
+      this.change({ notice: isFull ? undefined : "coarser pictures" });
     } else if (notice.kind === "paused" || notice.kind === "interrupted") {
       this.change({ notice: notice.kind });
     } else if (notice.kind === "resumed") {

@@ -65,9 +65,15 @@ export function readValue(parameter: Parameter, text: string): Value {
 /** The limits in words: `1 to 300 s`. */
 export function limitsOf({ least, most, unit }: Parameter): string {
   const printed = printUnit(unit) === "" ? "" : `\u2009${printUnit(unit)}`;
-  if (least !== undefined && most !== undefined) return `${formatNumber(least)} to ${formatNumber(most)}${printed}`;
-  if (least !== undefined) return `at least ${formatNumber(least)}${printed}`;
-  return most === undefined ? "" : `at most ${formatNumber(most)}${printed}`;
+  if (least !== undefined && most !== undefined) return `${short(least)} to ${short(most)}${printed}`;
+  if (least !== undefined) return `at least ${short(least)}${printed}`;
+  return most === undefined ? "" : `at most ${short(most)}${printed}`;
+}
+
+/** A limit without digits that say nothing: 0.02, 300, 10⁹. */
+function short(limit: number): string {
+  const size = Math.abs(limit);
+  return limit === 0 || (size >= 1e-4 && size < 1e6) ? String(Number(limit.toPrecision(6))) : formatNumber(limit, 2);
 }
 
 /** Read numbers of cells as they are typed: `128x128`, `64 64`, `50`. */
