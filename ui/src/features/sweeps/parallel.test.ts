@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { countLines, layoutAxes, placeValues } from "./parallel";
+import { countLines, layoutAxes, placeValues, shades } from "./parallel";
 import type { NumberColumn } from "./points";
 
 function column(values: number[]): NumberColumn {
@@ -20,4 +20,10 @@ it("counts each line once in each column between its axes", () => {
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(2 * 56); // the third has no value on the second axis
   expect(counts[84 * 200 + 72]).toBe(2);
   expect(counts[84 * 200 + 127]).toBe(1);
+});
+
+it("shades by the logarithm of the count, in one colour, and nothing where no line is", () => {
+  const table = shades(1000, [1, 2, 3]);
+  expect([table[0]! >>> 24, table[1]! & 0xffffff, table[1000]! >>> 24]).toEqual([0, 0x030201, 230]);
+  expect(table[10]! >>> 24).toBeGreaterThan(table[1]! >>> 24);
 });

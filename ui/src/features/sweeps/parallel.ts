@@ -95,17 +95,22 @@ function strokeLines(
 }
 
 /** Counts as opacity, by their logarithm: one line is seen, a thousand do not hide what is beside them. */
-export function shade(counts: Uint32Array, layout: Layout, [r, g, b]: Colour, step: number): ImageData {
+function shade(counts: Uint32Array, layout: Layout, colour: Colour, step: number): ImageData {
   const image = new ImageData(layout.width, layout.height);
-  const most = counts.reduce((largest, count) => (count > largest ? count : largest), 1);
-  const scale = 200 / Math.log1p(most);
+  const pixels = new Uint32Array(image.data.buffer); // red lowest, opacity highest
+  const table = shades(counts.reduce((largest, count) => (count > largest ? count : largest), 1), colour);
   for (let at = 0; at < counts.length; at += 1) {
     const count = counts[at] as number;
-    if (count === 0) continue;
-    const opacity = 30 + scale * Math.log1p(count);
-    for (let column = 0; column < step && at + column < counts.length; column += 1) {
-      image.data.set([r, g, b, opacity], 4 * (at + column));
-    }
+    if (count > 0) pixels.fill(table[count] as number, at, at + step);
   }
   return image;
+}
+
+/** The pixel for each number of lines, from none to the most. */
+export function shades(most: number, [r, g, b]: Colour): Uint32Array {
+  const scale = 200 / Math.log1p(most);
+  return Uint32Array.from({ length: most + 1 }, (_, count) => {
+    const opacity = count === 0 ? 0 : Math.round(30 + scale * Math.log1p(count));
+    return ((opacity << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  });
 }
