@@ -43,7 +43,7 @@ COLOURS = 200  # [-] of a picture's palette
 MOST_BYTES = 120_000
 PATIENCE_S = 120.0
 NOTHING = "There is nothing here"
-SETTLE_MS, RUN_SETTLE_MS = 1_200, 5_000  # for charts, and for the first frames and trends of a live run
+SETTLE_MS, RUN_SETTLE_MS = 1_200, 5_000  # [ms]; the second where fields, trends or many lines are drawn
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Things:
 
     job: str
     sweep: str
+    points: list[str]
     run: str | None
     incident: str | None
 
@@ -66,7 +67,7 @@ def routes(things: Things) -> dict[str, str]:
         "new-job": "/jobs/new?sim=heat-rod",
         "sweeps": "/sweeps",
         "sweep": f"/sweeps/{things.sweep}",
-        "compare": "/compare",
+        "compare": f"/compare?a={things.points[0]}&b={things.points[-1]}",
         "runs": "/runs",
         "scenarios": "/scenarios",
         "alerts": "/alerts",
@@ -122,7 +123,7 @@ def fill(server: Server) -> Things:
             wait_for(lambda: api.get("/alerts", params={"run": run_id}).json()["total"] > 0, optional=True)
         incidents = api.get("/incidents").json().get("items", [])
     history(server.home, rod)
-    return Things(rod, str(sweep["sweep"]), run_id, str(incidents[0]["id"]) if incidents else None)
+    return Things(rod, str(sweep["sweep"]), sweep["jobs"], run_id, str(incidents[0]["id"]) if incidents else None)
 
 
 def history(home: Path, job: str) -> None:
@@ -192,7 +193,7 @@ def take(page: Page, path: str, file: Path) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     if NOTHING in page.get_by_role("heading", level=1).inner_text():
         return  # this version has no such page
-    page.wait_for_timeout(RUN_SETTLE_MS if "/runs/" in path else SETTLE_MS)
+    page.wait_for_timeout(RUN_SETTLE_MS if path.startswith(("/runs/", "/sweeps/", "/compare")) else SETTLE_MS)
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
     for colours in (COLOURS, COLOURS // 2, COLOURS // 4):
         picture.quantize(colours, dither=Image.Dither.NONE).save(file, optimize=True)
