@@ -31,6 +31,13 @@ export interface HeatmapPainter {
   destroy(): void;
 }
 
+const CHOICE = "grid-painter"; // in localStorage: the kind that a measurement asks for
+
+function chosenKind(): PainterKind | undefined {
+  const kind = localStorage.getItem(CHOICE);
+  return kind === "webgl2" || kind === "canvas2d" ? kind : undefined;
+}
+
 /**
  * Make the painter that suits this machine.
  *
@@ -38,7 +45,7 @@ export interface HeatmapPainter {
  * @param prefer A kind that is tried first, for benchmarks and tests.
  */
 export function makeHeatmap(canvas: HTMLCanvasElement, prefer?: PainterKind): HeatmapPainter {
-  const wanted = prefer ?? findRenderer().kind;
+  const wanted = prefer ?? chosenKind() ?? findRenderer().kind;
   const painter = (wanted === "webgl2" ? makeWebglPainter(canvas) : null) ?? makeCanvasPainter(canvas);
   canvas.dataset["painter"] = painter.kind;
   canvas.dataset["renderer"] = findRenderer().name;

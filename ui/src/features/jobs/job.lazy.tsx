@@ -32,7 +32,7 @@ function JobPage() {
   const navigate = useNavigate();
   const { data: job, error, refetch } = useQuery(jobQuery(jobId));
   const tab = search.tab ?? (job === undefined || job.status === "success" ? "result" : "log");
-  const goTo = (next: Tab) => void navigate({ to: "/jobs/$jobId", params: { jobId }, search: (old) => ({ ...old, tab: next }), replace: true });
+  const goTo = (next: Tab) => void navigate({ to: "/jobs/$jobId", params: { jobId }, search: { ...search, tab: next }, replace: true });
   useKeys(TABS.map((name, at) => ({ keys: String(at + 1), does: `Job: ${NAMES[name]}`, run: () => goTo(name) })));
   if (isNotFound(error)) return <NothingHere />;
   const name = job?.simulation ?? job?.container_image ?? "Job";

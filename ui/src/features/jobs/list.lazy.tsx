@@ -5,6 +5,7 @@ import { useCallback, useMemo, useState } from "react";
 import { type Column, DataTable } from "@/components/DataTable";
 import { EmptyState } from "@/components/EmptyState";
 import { Identifier } from "@/components/Identifier";
+import { useKeys } from "@/components/keyboard";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
@@ -57,6 +58,7 @@ function JobsPage() {
   const rows = useMemo(() => (isAtTop ? [...merged.fresh, ...merged.rows] : merged.rows), [isAtTop, merged]);
   const page = head.data ?? list.data?.pages[0];
   const isFiltered = Object.keys(filters).length > 0;
+  useKeys([{ keys: "n", does: "New job", run: () => void navigate({ to: "/jobs/new" }) }]);
   const setFilters = useCallback(
     (change: Partial<JobFilters>) => void navigate({ to: "/jobs", search: (old) => ({ ...old, ...change }), replace: true }),
     [navigate],
@@ -71,7 +73,7 @@ function JobsPage() {
   const shown = rows.find((row) => row.id === current?.id) ?? current;
   return (
     <Page>
-      <PageSentence title="Jobs" actions={<SavedViews page="jobs" />}>{page === undefined ? "Jobs" : listSentence(page, rows, isFiltered)}</PageSentence>
+      <PageSentence title="Jobs" actions={<><SavedViews page="jobs" /><Button component={Link} to="/jobs/new">New job</Button></>}>{page === undefined ? "Jobs" : listSentence(page, rows, isFiltered)}</PageSentence>
       <JobFilterBar filters={filters} onChange={setFilters} onClear={() => void navigate({ to: "/jobs", search: {}, replace: true })} />
       {list.isError && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       <div className={`grow ${classes["split"]}`}>
@@ -111,8 +113,8 @@ function JobsPage() {
 function NoJob({ isFiltered }: { isFiltered: boolean }) {
   if (isFiltered) return <EmptyState title="No job fits">Take a filter away, or widen the time.</EmptyState>;
   return (
-    <EmptyState title="No job yet">
-      A job is one run of a simulation. Submit one with <code>grid jobs submit --sim heat-rod</code>, or from Python.
+    <EmptyState title="No job yet" action={<Button component={Link} to="/jobs/new">New job</Button>}>
+      A job is one run of a simulation. Submit one here, with <code>grid jobs submit --sim heat-rod</code>, or from Python.
     </EmptyState>
   );
 }
