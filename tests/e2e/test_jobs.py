@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -26,6 +27,25 @@ from grid.schemas.jobs import Reason
 
 POISON = "<img src=x onerror=document.title='poisoned'>"
 NODES = 101
+FILE = "temperature_field.npy"
+PLATE = {
+    "kind": "diffusion", "dimension": 2, "steady": False, "temperature_unit": "degC",
+    "domain": {"coordinates": "cartesian", "size": [0.2, 0.1]},
+    "material": {"conductivity": 45.0, "density": 7850.0, "specific_heat": 460.0}, "initial": 20.0,
+    "boundaries": {
+        "x_min": {"type": "temperature", "value": 200.0},
+        "y_max": {"type": "convection", "coefficient": 5000.0, "ambient": 20.0},
+    },
+    "resolution": {"cells": [40, 20], "steps": 20, "end_time": 100.0},
+}  # fmt: skip
+READ_PIXELS = """
+(canvas) => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const places = [[0.03, 0.25], [0.31, 0.03], [0.31, 0.97], [0.62, 0.5], [0.97, 0.1]];
+  return places.map(([x, y]) => [...copy.getImageData(x * canvas.width, y * canvas.height, 1, 1).data.slice(0, 3)]);
+}
+"""
 START_S = 60.0
 
 
@@ -45,18 +65,32 @@ def hand(server: Server) -> Iterator[HandWorker]:
     database.close()
 
 
-@pytest.fixture
-def worker(server: Server) -> Iterator[None]:
-    """A real worker beside the server, until the end of the test."""
+@dataclass(frozen=True)
+class Solved:
+    """Jobs that a real worker has solved, with their files made."""
+
+    rod: str
+    plate: str
+
+
+@pytest.fixture(scope="module")
+def solved(server: Server, api: httpx.Client) -> Solved:
+    """A rod and a plate. The worker is gone when the tests go on, so that it takes no job of theirs."""
     kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    plate = {"simulation": "heat", "params": {"problem": PLATE}, "metadata": {"project": "plate"}}
     with (server.home.parent / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "grid.cli.main", "worker"],
             env=environment(server.home, server.port) | kept, cwd=server.home.parent, stdout=log, stderr=log,
         )  # fmt: skip
-    yield
-    process.send_signal(signal.SIGTERM)
-    process.wait(timeout=START_S)
+    try:
+        found = Solved(submit(api, project="bridge"), str(api.post("/jobs", json=plate).json()["jobs"][0]))
+        for path in (f"/jobs/{found.plate}/fields", f"/jobs/{found.rod}/artifacts/{FILE}", f"/jobs/{found.rod}/result"):
+            wait_until(lambda path=path: api.get(path).status_code == 200, f"{path} does not come")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=START_S)
+    return found
 
 
 @pytest.fixture
@@ -170,13 +204,11 @@ def test_a_foreign_job_looks_like_none(tab: Page, words: Words) -> None:
 
 
 def test_a_field_is_probed_exactly_and_its_files_are_downloaded(
-    tab: Page, api: httpx.Client, worker: None, axe: None, tmp_path: Path
+    tab: Page, api: httpx.Client, solved: Solved, axe: None, tmp_path: Path
 ) -> None:
     """The value under the probe is that of the file to the last digit, though the picture is made of 16-bit codes."""
-    job = submit(api, project="bridge")
-    wait_until(lambda: api.get(f"/jobs/{job}").json()["status"] == "success", "the job does not end")
-    wait_until(lambda: api.get(f"/jobs/{job}/artifacts/temperature_field.npy").status_code == 200, "no file")
-    field = np.load(BytesIO(api.get(f"/jobs/{job}/artifacts/temperature_field.npy").content))
+    job = solved.rod
+    field = np.load(BytesIO(api.get(f"/jobs/{job}/artifacts/{FILE}").content))
 
     tab.goto(f"/jobs/{job}")
     expect(tab.get_by_role("heading", level=1)).to_contain_text("the result can be trusted")
@@ -200,8 +232,27 @@ def test_a_field_is_probed_exactly_and_its_files_are_downloaded(
         tab.get_by_role("button", name="Download all (zip)").click()
     download.value.save_as(tmp_path / "result.zip")
     with ZipFile(tmp_path / "result.zip") as archive:
-        assert {"result.csv", "temperature_field.npy"} <= set(archive.namelist())
-        np.testing.assert_array_equal(np.load(BytesIO(archive.read("temperature_field.npy"))), field)
+        assert {"result.csv", FILE} <= set(archive.namelist())
+        np.testing.assert_array_equal(np.load(BytesIO(archive.read(FILE))), field)
+
+
+def test_both_painters_draw_the_same_field_the_right_way_up(tab: Page, solved: Solved, words: Words) -> None:
+    """Hot at the left, and cooled from above: y points upwards. Software draws on a plain canvas unless asked."""
+    words.expect("GL Driver Message")  # that the test reads a picture back is slow
+    pictures = []
+    for kind in ("canvas2d", "webgl2"):
+        tab.evaluate("(kind) => localStorage.setItem('grid-painter', kind)", kind)
+        tab.goto(f"/jobs/{solved.plate}?tab=field&iso=60")
+        canvas = tab.locator(f"canvas[data-painter='{kind}']")
+        expect(canvas).to_have_attribute("data-renderer", re.compile("SwiftShader"))
+        expect(canvas).to_have_accessible_name(re.compile("^Temperature, .* hottest .* at x 0.00250"))
+        wait_until(lambda canvas=canvas: min(map(max, canvas.evaluate(READ_PIXELS))) > 0, "nothing is drawn")
+        pictures.append(np.array(canvas.evaluate(READ_PIXELS), dtype=int))
+    plain, shaded = pictures
+
+    np.testing.assert_allclose(shaded, plain, atol=2)
+    lightness = plain.sum(axis=1)
+    assert lightness[0] > lightness[2] > lightness[1] > lightness[4]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
