@@ -45,7 +45,7 @@ function CancelDialog({ job, isOpen, onClose }: DialogProps) {
     },
   });
   return (
-    <Modal opened={isOpen} onClose={onClose} title="Cancel this job?">
+    <Modal opened={isOpen} onClose={onClose} title="Cancel this job?" closeButtonProps={{ "aria-label": "Close" }}>
       <div className={classes["stack"]}>
         <p className={classes["note"]}>It stops for good, and leaves its log but no result.</p>
         {cancel.isError && <Problem error={cancel.error} />}
@@ -70,7 +70,7 @@ function PurgeDialog({ job, isOpen, onClose }: DialogProps) {
     },
   });
   return (
-    <Modal opened={isOpen} onClose={onClose} title="Remove this job with its log and files?">
+    <Modal opened={isOpen} onClose={onClose} title="Remove this job with its log and files?" closeButtonProps={{ "aria-label": "Close" }}>
       <form
         className={classes["stack"]}
         onSubmit={(event) => {
