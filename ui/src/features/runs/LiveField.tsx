@@ -180,7 +180,8 @@ export function LiveField(props: Props) {
 
   const cells = reading?.size ?? [1, 1];
   const full = [body.cells[across] ?? 1, up === undefined ? 1 : (body.cells[up] ?? 1)] as const;
-  const inFull = (cell: readonly [number, number]): [number, number] => [toFull(cell[0], cells[0], full[0]), toFull(cell[1], cells[1], full[1])];
+  const inFull = (cell: readonly [number, number]): [number, number] => 
+    moveCell([toFull(cell[0], cells[0], full[0]), toFull(cell[1], cells[1], full[1])], 0, 0, full);
   const metres = lengthOf(body, across) / Math.max(1, size.width);
   const cellUnder = (event: PointerEvent): [number, number] | null => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -194,7 +195,10 @@ export function LiveField(props: Props) {
     repaint.current();
     if (!canSteer || onDraw === undefined) return;
     event.currentTarget.setPointerCapture(event.pointerId);
-    setDrag({ cell, radius: 0 });
+    // by the pointer, not by the cell: the level of the pictures may have changed since the last reading
+    const box = event.currentTarget.getBoundingClientRect();
+    const [right, above] = [(event.clientX - box.left) / size.width, 1 - (event.clientY - box.top) / size.height];
+    setDrag({ cell: moveCell([Math.floor(right * full[0]), Math.floor(above * full[1])], 0, 0, full), radius: 0 });
   };
   const move = (event: PointerEvent<HTMLDivElement>) => {
     if (drag === null) {
@@ -203,11 +207,11 @@ export function LiveField(props: Props) {
       return;
     }
     const box = event.currentTarget.getBoundingClientRect();
-    const [x, y] = placeOf(drag.cell, cells, size);
+    const [x, y] = placeOf(drag.cell, full, size);
     setDrag({ cell: drag.cell, radius: Math.hypot(event.clientX - box.left - x, event.clientY - box.top - y) * metres });
   };
   const end = () => {
-    if (drag !== null && drag.radius > 3 * metres) onDraw?.(inFull(drag.cell), drag.radius);
+    if (drag !== null && drag.radius > 3 * metres) onDraw?.(drag.cell, drag.radius);
     setDrag(null);
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -266,7 +270,7 @@ export function LiveField(props: Props) {
               {ghosts.map((ghost) => (
                 <GhostRing key={ghost.clientId} at={placeOf(ghost.cell, full, size)} radius={ghost.radius / metres} state={ghost.state} />
               ))}
-              {drag !== null && <GhostRing at={placeOf(drag.cell, cells, size)} radius={drag.radius / metres} state="draft" />}
+              {drag !== null && <GhostRing at={placeOf(drag.cell, full, size)} radius={drag.radius / metres} state="draft" />}
             </svg>
             {ghosts.map((ghost) => {
               const [x, y] = placeOf(ghost.cell, full, size);
