@@ -145,12 +145,13 @@ function Field({ context, path, schema, name, isRequired }: FieldProps) {
   );
 }
 
-/** The error of a field, or of anything within it where it is a JSON part. */
+/** The error of a field, or of anything within it where it is a JSON part or an expression. */
 function shownErrorWithin({ state, errors }: Context, path: string, shape: Shape): string | undefined {
   const own = shownError(state, errors, path);
-  if (own !== undefined || shape.kind !== "json") return own;
+  if (own !== undefined || (shape.kind !== "json" && shape.kind !== "formula")) return own;
   const inner = state.refused.find((error) => error.path.startsWith(`${path}.`) || error.path.startsWith(`${path}[`));
-  return inner === undefined ? undefined : `${inner.path}: ${inner.message}`;
+  if (inner === undefined || shape.kind === "formula") return inner?.message;
+  return `${inner.path}: ${inner.message}`;
 }
 
 function Control(props: { context: Context; path: string; shape: Shape; error: string | undefined }) {

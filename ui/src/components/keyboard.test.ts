@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
+import { renderHook } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
-import { findKey, isTyping, type Key } from "./keyboard";
+import { findKey, isTyping, type Key, listenToKeys, useKeys } from "./keyboard";
 
 const keys: Key[] = ["n", "g j", "g o", "j"].map((name) => ({ keys: name, does: name, run: () => undefined }));
 const press = (key: string, init: KeyboardEventInit = {}) => new KeyboardEvent("keydown", { key, ...init });
@@ -30,4 +31,16 @@ it("takes no key from a field", () => {
   }));
   const is = (id: string) => isTyping(document.getElementById(id));
   expect([is("a"), is("b"), is("c"), is("d"), isTyping(null)]).toEqual([true, false, true, false, false]);
+});
+
+it("runs what the component does now, not what it did when it was mounted", () => {
+  const seen: number[] = [];
+  const stop = listenToKeys();
+  const hook = renderHook(({ count }) => useKeys([{ keys: "c", does: "Count", run: () => seen.push(count) }]), { initialProps: { count: 1 } });
+  hook.rerender({ count: 2 });
+  document.dispatchEvent(new KeyboardEvent("keydown", { key: "c", bubbles: true }));
+  hook.unmount();
+  document.dispatchEvent(new KeyboardEvent("keydown", { key: "c", bubbles: true }));
+  stop();
+  expect(seen).toEqual([2]);
 });

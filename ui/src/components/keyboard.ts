@@ -33,10 +33,16 @@ export function useKeys(keys: readonly Key[]): void {
     latest.current = keys;
   });
   useEffect(() => {
-    entries.push(latest);
+    // Whoever lists or finds a key before the next render still runs what the component does now.
+    const entry: Entry = {
+      get current() {
+        return latest.current.map((key, index) => ({ ...key, run: (event: KeyboardEvent) => latest.current[index]?.run(event) }));
+      },
+    };
+    entries.push(entry);
     changed();
     return () => {
-      entries.splice(entries.indexOf(latest), 1);
+      entries.splice(entries.indexOf(entry), 1);
       changed();
     };
   }, []);

@@ -1,5 +1,5 @@
 /** What the sweep pages ask the server. */
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api, fetchRaw, ok, type Schemas } from "@/api/client";
 import { freshFor, pollWhile } from "@/api/query";
 import { decodeFrames } from "@/live/frames";
@@ -37,12 +37,13 @@ export function sweepQuery(sweepId: string) {
 /** All points as columns. The server names the version, so that asking again costs nothing while nothing has changed. */
 export function columnsQuery(sweepId: string, isFinished: boolean) {
   return queryOptions({
-    queryKey: ["sweeps", sweepId, "columns"],
+    queryKey: ["sweeps", sweepId, "columns", isFinished], // the last points end after columns were asked for
     queryFn: async ({ signal }) =>
       readPoints(await ok(api.GET("/api/v1/sweeps/{sweep_id}/columns", { params: { path: { sweep_id: sweepId } }, signal }))),
     staleTime: freshFor(isFinished),
     refetchInterval: isFinished ? false : 2_000,
-    structuralSharing: false, // typed arrays: compared by version alone
+    placeholderData: keepPreviousData,
+    structuralSharing: false, // typed arrays
   });
 }
 
