@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/screenshots.py                    # all, into .cache/pictures/
     .venv/bin/python scripts/screenshots.py --only / /system   # these pages
-    .venv/bin/python scripts/screenshots.py --docs             # one of each, light, into docs/pictures/control-room/
+    .venv/bin/python scripts/screenshots.py --docs             # those of docs/control-room.md, light, small
 
 A service of its own runs meanwhile, with a job, a sweep, a live run and its alerts, and rows of the last hour that are
 the same each time. Anything that a page says on its console fails the run.
@@ -38,6 +38,7 @@ from tests.support.server import Server, environment, free_port  # noqa: E402
 SIZES = {"1280x720": (1280, 720), "1600x1000": (1600, 1000)}
 SCHEMES = ("light", "dark")
 DOCS = ROOT / "docs" / "pictures" / "control-room"
+DOCUMENT = ROOT / "docs" / "control-room.md"
 SCRATCH = ROOT / ".cache" / "pictures"
 COLOURS = 200  # [-] of a picture's palette
 MOST_BYTES = 120_000
@@ -222,6 +223,8 @@ def main() -> int:
             }
         browser = playwright.chromium.launch(executable_path=options.chromium, args=flags)
         if options.docs:
+            shown = DOCUMENT.read_text(encoding="utf-8")
+            pages = {name: path for name, path in pages.items() if f"/{name}.png)" in shown}
             said = shoot(browser, server, pages, DOCS, ["1280x720"], ["light"])
         else:
             said = shoot(browser, server, pages, SCRATCH, list(SIZES), list(SCHEMES))
