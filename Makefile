@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help up down build test test-faults test-physics try-slow-start bench-engine bench-engineers check lint format migrate logs clean bench lock base dev page
+.PHONY: help up down build test test-faults test-physics test-page-long try-slow-start bench-engine bench-engineers bench-page check lint format migrate logs clean bench lock base dev page
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ test-faults: dev ## The long form of the fault suite, of the ledgers' models and
 test-physics: dev ## The long form of the engine's suites: laws on random problems, certificates, fuzzed problems
 	@$(PYTEST) -m physics --timeout 3600 -n 2 --dist worksteal tests/unit/engine tests/validation
 
+test-page-long: dev page ## Half an hour of an open page: its heap may grow by 1 MB an hour at most (MINUTES=30)
+	@$(BIN)/python -m benchmarks.page --open $${MINUTES:-30}
+
 try-slow-start: ## `make up` from two fresh clones as on a slow machine, with an empty cache (minutes to an hour)
 	@$(PYTHON) scripts/slow_start.py
 
@@ -46,6 +49,9 @@ bench-engine: dev ## The engine beside its peers, each peer in an environment of
 
 bench-engineers: dev ## Engineers' problems by solve() beside peers by hand, and estimates beside measured times
 	@$(BIN)/python -m benchmarks.engineers
+
+bench-page: dev page ## The web page in Chromium beside a bare React page (needs `python3 scripts/page.py npm ci`)
+	@$(BIN)/python -m benchmarks.page
 
 # Packages whose tests on SQLite compile no kernel and start no process.
 QUICK := $(addprefix tests/unit/,test_docs_paths.py test_imports.py client core database schemas services utils)
