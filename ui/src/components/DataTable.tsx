@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, memo, type ReactNode, useEffect, useRef, useState } from "react";
 import classes from "./DataTable.module.css";
 
 export const ROW_HEIGHT = 32;
@@ -152,11 +152,7 @@ export function DataTable<Row>(props: Props<Row>) {
                     />
                   </span>
                 )}
-                {columns.map((column) => (
-                  <span key={column.key} role="gridcell" className={classes["cell"]} data-align={column.align}>
-                    {column.render(row, item.index)}
-                  </span>
-                ))}
+                <Cells row={row} index={item.index} columns={columns} />
               </div>
             );
           })}
@@ -165,6 +161,17 @@ export function DataTable<Row>(props: Props<Row>) {
     </div>
   );
 }
+
+function CellsOf<Row>({ row, index, columns }: { row: Row; index: number; columns: readonly Column<Row>[] }): ReactNode {
+  return columns.map((column) => (
+    <span key={column.key} role="gridcell" className={classes["cell"]} data-align={column.align}>
+      {column.render(row, index)}
+    </span>
+  ));
+}
+
+/** Made anew only where the row or the columns are others: a list that scrolls makes those that come into sight alone. */
+const Cells = memo(CellsOf) as typeof CellsOf;
 
 function Head<Row>({ column, onSort }: { column: Column<Row>; onSort: ((key: string) => void) | undefined }) {
   const arrow = column.sort === "ascending" ? " ▲" : column.sort === "descending" ? " ▼" : "";

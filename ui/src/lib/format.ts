@@ -109,19 +109,26 @@ export function formatAge(seconds: number): string {
 /** Return a moment in the viewer's zone: `14:02:11` today, `29 Nov 14:02:11` this year, else with the year. */
 export function formatTime(moment: Date, now: Date = new Date(), timeZone?: string): string {
   if (Number.isNaN(moment.getTime())) return MISSING;
-  const zone = timeZone === undefined ? {} : { timeZone };
-  const parts = (date: Date) =>
-    Object.fromEntries(
-      new Intl.DateTimeFormat("en-GB", {
-        year: "numeric", month: "short", day: "numeric",
-        hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", ...zone,
-      }).formatToParts(date).map((part) => [part.type, part.value]),
-    );
+  const format = dateFormat(timeZone);
+  const parts = (date: Date) => Object.fromEntries(format.formatToParts(date).map((part) => [part.type, part.value]));
   const [then, today] = [parts(moment), parts(now)];
   const clock = `${then["hour"]}:${then["minute"]}:${then["second"]}`;
   if (then["year"] !== today["year"]) return `${then["day"]} ${then["month"]} ${then["year"]} ${clock}`;
   if (then["month"] !== today["month"] || then["day"] !== today["day"]) return `${then["day"]} ${then["month"]} ${clock}`;
   return clock;
+}
+
+const dateFormats = new Map<string | undefined, Intl.DateTimeFormat>(); // each costs more to make than a row of a list
+
+function dateFormat(timeZone: string | undefined): Intl.DateTimeFormat {
+  const known = dateFormats.get(timeZone);
+  if (known !== undefined) return known;
+  const made = new Intl.DateTimeFormat("en-GB", {
+    year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    hourCycle: "h23", ...(timeZone === undefined ? {} : { timeZone }),
+  });
+  dateFormats.set(timeZone, made);
+  return made;
 }
 
 /** Return the short name of the viewer's zone, as in `CET` or `GMT+1`. */
