@@ -90,7 +90,7 @@ def make_runs(service: Service, role: str) -> list[str]:
     known = {run["status"]: run["id"] for run in answer.json()["items"]}
     for status in ("stopped", "queued"):
         if status not in known:
-            answer = httpx.post(url, json={"scenario": "burst", "cells": [16, 16]}, headers=headers)
+            answer = httpx.post(url, json={"scenario": "burst", "cells": [16, 16]}, headers=headers, timeout=60.0)
             assert answer.status_code == 202, answer.text
             known[status] = answer.json()["id"]
             if status == "stopped":
