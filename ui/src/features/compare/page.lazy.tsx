@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { isNotFound } from "@/api/problems";
+import { simulationQuery } from "@/api/simulations";
 import { EmptyState } from "@/components/EmptyState";
 import { Identifier } from "@/components/Identifier";
 import { useKeys } from "@/components/keyboard";
@@ -64,7 +65,7 @@ function ComparePage() {
       {difference.data !== undefined && (
         <div className={classes["pair"]}>
           <Inputs difference={difference.data} />
-          <Metrics difference={difference.data} />
+          <Metrics difference={difference.data} simulation={first.data?.simulation} />
         </div>
       )}
     </Page>
@@ -143,9 +144,10 @@ function Inputs({ difference }: { difference: Difference }) {
   );
 }
 
-function Metrics({ difference }: { difference: Difference }) {
+function Metrics({ difference, simulation }: { difference: Difference; simulation: string | null | undefined }) {
+  const guide = useQuery(simulationQuery(simulation)).data;
   const [showsAll, setShowsAll] = useState(false);
-  const rows = metricRows(difference.metrics);
+  const rows = metricRows(difference.metrics, guide?.metrics ?? []);
   const equal = rows.filter((row) => row.isEqual).length;
   return (
     <Panel title="Metrics" isFlush>
@@ -154,7 +156,7 @@ function Metrics({ difference }: { difference: Difference }) {
         <tbody>
           {rows.filter((row) => showsAll || !row.isEqual).map((row) => (
             <tr key={row.name}>
-              <th scope="row">{row.name}</th><td>{row.a}</td><td>{row.b}</td><td>{row.difference}</td><td className={classes["unit"]}>{row.unit}</td>
+              <th scope="row">{row.title}</th><td>{row.a}</td><td>{row.b}</td><td>{row.difference}</td><td className={classes["unit"]}>{row.unit}</td>
             </tr>
           ))}
         </tbody>

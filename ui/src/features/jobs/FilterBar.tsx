@@ -1,12 +1,13 @@
 import { Button, Checkbox, Popover, Select, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { simulationsQuery } from "@/api/simulations";
 import { useKeys } from "@/components/keyboard";
 import { JOB_STATES } from "@/components/states";
 import { StateMark } from "@/components/StateMark";
 import { type RECENT, VERDICTS } from ".";
 import classes from "./jobs.module.css";
-import { type JobFilters, labelsQuery, simulationsQuery } from "./queries";
+import { type JobFilters, labelsQuery } from "./queries";
 
 type Change = { [Name in keyof JobFilters]?: JobFilters[Name] | undefined };
 

@@ -2,6 +2,7 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { simulationQuery } from "@/api/simulations";
 import { announce } from "@/components/announce";
 import { Facts } from "@/components/Facts";
 import { Identifier } from "@/components/Identifier";
@@ -11,13 +12,13 @@ import { Quantity } from "@/components/Quantity";
 import { Time } from "@/components/Time";
 import { formatDuration, givenDigits } from "@/lib/format";
 import classes from "./jobs.module.css";
-import { attemptsQuery, type Job, simulationQuery } from "./queries";
+import { attemptsQuery, type Job } from "./queries";
 import { sameAs } from "./sameAs";
 import { labelsOf } from "./words";
 
 /** What went in, on what it ran, and how the same is asked for elsewhere. */
 export function InputsTab({ job }: { job: Job }) {
-  const simulation = useQuery({ ...simulationQuery(job.simulation ?? ""), enabled: job.simulation !== null }).data;
+  const simulation = useQuery(simulationQuery(job.simulation)).data;
   const properties = simulation?.parameters.properties ?? {};
   return (
     <div className={classes["result"]}>

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { simulationQuery } from "@/api/simulations";
 import { Facts } from "@/components/Facts";
 import { Identifier } from "@/components/Identifier";
 import { Problem } from "@/components/Problem";
@@ -11,13 +12,13 @@ import { isFinal } from "@/components/states";
 import { givenDigits } from "@/lib/format";
 import classes from "./jobs.module.css";
 import { MetricList } from "./Metrics";
-import { type Job, jobQuery, type JobRow, simulationQuery } from "./queries";
+import { type Job, jobQuery, type JobRow } from "./queries";
 import { jobSentence, labelsOf } from "./words";
 
 /** What one row of the list is, without leaving the list. */
 export function JobPreview({ jobId, row }: { jobId: string; row: JobRow }) {
   const { data: job, error } = useQuery(jobQuery(jobId));
-  const simulation = useQuery({ ...simulationQuery(row.simulation ?? ""), enabled: row.simulation !== null }).data;
+  const simulation = useQuery(simulationQuery(row.simulation)).data;
   return (
     <div className={classes["stack"]}>
       <p className={classes["sentence"]}><StateMark state={job?.status ?? row.status} /> {job === undefined ? row.message : jobSentence(job)}</p>

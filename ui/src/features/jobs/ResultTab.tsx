@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Suspense, useContext, useMemo } from "react";
+import { simulationQuery } from "@/api/simulations";
 import { EmptyState } from "@/components/EmptyState";
 import { Facts } from "@/components/Facts";
 import { Panel } from "@/components/Panel";
@@ -14,7 +15,7 @@ import { formatDuration, formatQuantity } from "@/lib/format";
 import { defined } from "@/lib/search";
 import classes from "./jobs.module.css";
 import { AuditList, MetricList } from "./Metrics";
-import { type Job, seriesQuery, simulationQuery } from "./queries";
+import { type Job, seriesQuery } from "./queries";
 
 const route = getRouteApi("/shell/jobs/$jobId");
 type SeriesColumn = Schemas["SeriesColumnOut"];
@@ -22,7 +23,7 @@ const DASHES: readonly (readonly number[] | undefined)[] = [undefined, [8, 4], [
 
 /** Field, trend, metrics and audits of a job that ended well; why there are none of one that did not. */
 export function ResultTab({ job }: { job: Job }) {
-  const simulation = useQuery({ ...simulationQuery(job.simulation ?? ""), enabled: job.simulation !== null }).data;
+  const simulation = useQuery(simulationQuery(job.simulation)).data;
   return (
     <div className={classes["result"]}>
       <div className={classes["stack"]}>

@@ -94,21 +94,6 @@ export function seriesQuery(jobId: string) {
   });
 }
 
-/** Names, units and meaning of what a simulation takes and gives. */
-export function simulationQuery(name: string) {
-  return queryOptions({
-    queryKey: ["simulations", name],
-    queryFn: ({ signal }) => ok(api.GET("/api/v1/simulations/{name}", { params: { path: { name } }, signal })),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
-}
-
-export const simulationsQuery = queryOptions({
-  queryKey: ["simulations"],
-  queryFn: ({ signal }) => ok(api.GET("/api/v1/simulations", { signal })),
-  staleTime: Number.POSITIVE_INFINITY,
-});
-
 export const labelsQuery = queryOptions({
   queryKey: ["jobs", "labels"],
   queryFn: ({ signal }) => ok(api.GET("/api/v1/jobs/labels", { signal })),

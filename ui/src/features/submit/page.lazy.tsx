@@ -1,13 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, useNavigate } from "@tanstack/react-router";
 import { isNotFound } from "@/api/problems";
+import { type Simulation, simulationQuery, simulationsQuery } from "@/api/simulations";
 import { NothingHere } from "@/components/NothingHere";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Problem } from "@/components/Problem";
 import { isRecord } from "@/lib/json";
 import { defined } from "@/lib/search";
-import { partSchemaQuery, type Simulation, simulationQuery, simulationsQuery } from "./queries";
+import { partSchemaQuery } from "./queries";
 import { SubmitForm } from "./SubmitForm";
 
 export const Route = createLazyRoute("/shell/jobs/new")({ component: SubmitPage });
@@ -18,7 +19,7 @@ function SubmitPage() {
   const navigate = useNavigate();
   const all = useQuery(simulationsQuery);
   const name = sim ?? all.data?.items[0]?.name;
-  const one = useQuery({ ...simulationQuery(name ?? ""), enabled: name !== undefined });
+  const one = useQuery(simulationQuery(name));
   const part = useQuery(partSchemaQuery(one.data === undefined ? undefined : openPart(one.data)));
   if (isNotFound(one.error)) return <NothingHere />;
   const error = all.error ?? one.error ?? part.error;

@@ -5,22 +5,7 @@ import type { Schema } from "@/lib/schema";
 import type { Submission } from "./draft";
 
 export type Price = Schemas["PricedSubmissionOut"];
-export type Simulation = Schemas["SimulationOut"];
 const VERSION_FRESH_MS = 10 * 60_000; // simulations change with the server's version alone
-
-export const simulationsQuery = queryOptions({
-  queryKey: ["simulations"],
-  queryFn: ({ signal }) => ok(api.GET("/api/v1/simulations", { signal })),
-  staleTime: VERSION_FRESH_MS,
-});
-
-export function simulationQuery(name: string) {
-  return queryOptions({
-    queryKey: ["simulations", name],
-    queryFn: ({ signal }) => ok(api.GET("/api/v1/simulations/{name}", { params: { path: { name } }, signal })),
-    staleTime: VERSION_FRESH_MS,
-  });
-}
 
 /** The schema of a part that a simulation's own schema leaves open, by the address that it names. */
 export function partSchemaQuery(address: string | undefined) {

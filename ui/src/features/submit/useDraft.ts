@@ -1,11 +1,11 @@
 import { useDeferredValue, useEffect, useMemo, useState } from "react";
+import type { Simulation } from "@/api/simulations";
 import { getAt, type Json } from "@/lib/json";
 import { findErrors, type FormAction, reduceForm, type Schema, schemaAt, type Shape, shapeOf } from "@/lib/schema";
 import { parsePath } from "@/lib/json";
 import { type Draft, expandDraft, isVaried, loadDraft, RUN_SCHEMA, startDraft, storeDraft, submissionOf, variedNames, withoutVaried } from "./draft";
 import { heatSchema, settleProblem } from "./heat";
 import { findRefused, valuesOf } from "./points";
-import type { Simulation } from "./queries";
 
 const STORE_MS = 300;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chooseRows, countFailures, linesAlong, readPoints, shareOf, sortRows, valueAt, whereFailed } from "./points";
+import { chooseRows, countFailures, linesAlong, readPoints, shareOf, sortRows, valueAt, whereFailed, withTitles } from "./points";
 
 function sweep() {
   return readPoints({
@@ -24,6 +24,11 @@ describe("points of a sweep", () => {
     expect(sweep().numbers.map(({ name }) => name)).toEqual(["params.diffusivity", "params.length", "metrics.error"]);
     expect(sweep().words.map(({ name }) => name)).toEqual(["params.fail"]);
     expect(column("params.diffusivity")).toMatchObject({ unit: "m²/s", low: 0.01, high: 5, isLog: true });
+  });
+
+  it("have metrics by the titles of the simulation, and parameters by name", () => {
+    const titled = withTitles(sweep(), [{ name: "error", title: "Largest error" }, { name: "length", title: "Not this one" }]);
+    expect(titled.numbers.map(({ label }) => label)).toEqual(["diffusivity", "length", "Largest error"]);
   });
 
   it("stand on an axis by ratio where it spans more than two decades", () => {

@@ -71,6 +71,15 @@ export function readPoints(answer: Schemas["SweepColumnsOut"]): Points {
   };
 }
 
+/** The same points with metrics called by the titles that the simulation gives them. */
+export function withTitles(points: Points, metrics: readonly { readonly name: string; readonly title: string }[]): Points {
+  const titles = new Map(metrics.map((metric) => [`metrics.${metric.name}`, metric.title]));
+  const called = <Column extends { readonly name: string; readonly label: string }>(column: Column): Column => ({
+    ...column, label: titles.get(column.name) ?? column.label,
+  });
+  return { ...points, numbers: points.numbers.map(called), words: points.words.map(called) };
+}
+
 export function extent(values: Float64Array): [number, number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {

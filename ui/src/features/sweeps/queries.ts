@@ -8,7 +8,6 @@ import { readPoints } from "./points";
 
 export type Sweep = Schemas["SweepOut"];
 const PAGE_ROWS = 100;
-const VERSION_FRESH_MS = 10 * 60_000;
 
 export function sweepListQuery(filters: { sim?: string; q?: string }) {
   return infiniteQueryOptions({
@@ -44,15 +43,6 @@ export function columnsQuery(sweepId: string, isFinished: boolean) {
     refetchInterval: isFinished ? false : 2_000,
     placeholderData: keepPreviousData,
     structuralSharing: false, // typed arrays
-  });
-}
-
-export function simulationQuery(name: string | null | undefined) {
-  return queryOptions({
-    queryKey: ["simulations", name],
-    queryFn: ({ signal }) => ok(api.GET("/api/v1/simulations/{name}", { params: { path: { name: name ?? "" } }, signal })),
-    enabled: typeof name === "string",
-    staleTime: VERSION_FRESH_MS,
   });
 }
 

@@ -3,6 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useDeferredValue, useMemo, useState } from "react";
 import { isNotFound } from "@/api/problems";
+import { simulationQuery } from "@/api/simulations";
 import { announce } from "@/components/announce";
 import { useKeys } from "@/components/keyboard";
 import { NothingHere } from "@/components/NothingHere";
@@ -15,9 +16,9 @@ import { defined } from "@/lib/search";
 import { MOST_IN_ADDRESS, TABS } from ".";
 import { ParallelPlot } from "./ParallelPlot";
 import { PointFields } from "./PointFields";
-import { chooseRows, countFailures, type Points, type Ranges, sortRows, whereFailed } from "./points";
+import { chooseRows, countFailures, type Points, type Ranges, sortRows, whereFailed, withTitles } from "./points";
 import { PointTable } from "./PointTable";
-import { cancelSweep, columnsQuery, download, rerun, simulationQuery, type Sweep, sweepQuery } from "./queries";
+import { cancelSweep, columnsQuery, download, rerun, type Sweep, sweepQuery } from "./queries";
 import { ResponsePlot } from "./ResponsePlot";
 import classes from "./sweeps.module.css";
 
@@ -85,13 +86,14 @@ function Actions({ sweep }: { sweep: Sweep }) {
 }
 
 /** The views of a sweep; all share what is chosen. */
-function Views({ sweep, points }: { sweep: Sweep; points: Points }) {
+function Views({ sweep, points: plain }: { sweep: Sweep; points: Points }) {
   const search = route.useSearch();
   const { tab = "points", why = [], sort } = search;
   const navigate = useNavigate();
   const [ranges, setRanges] = useState<Ranges>({});
-  const [ticked, setTicked] = useState<ReadonlySet<number>>(() => new Set((search.points ?? []).map(Number).filter((row) => row >= 0 && row < points.count)));
+  const [ticked, setTicked] = useState<ReadonlySet<number>>(() => new Set((search.points ?? []).map(Number).filter((row) => row >= 0 && row < plain.count)));
   const guide = useQuery(simulationQuery(sweep.simulation)).data;
+  const points = useMemo(() => withTitles(plain, guide?.metrics ?? []), [plain, guide]);
   const set = (changes: { [Name in keyof typeof search]?: (typeof search)[Name] | undefined }) =>
     void navigate({ to: "/sweeps/$sweepId", params: { sweepId: sweep.id }, search: defined({ ...search, ...changes }), replace: true });
 
