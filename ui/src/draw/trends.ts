@@ -119,6 +119,7 @@ function describe(element: HTMLElement, options: TrendOptions, marks: () => read
       {},
       ...options.series.map((series, place) => ({
         label: series.label, scale: scaleName(series.unit), width: 1.5, points: { show: false }, spanGaps: false,
+        pxAlign: 0, // a smooth profile would have steps where its points are moved to whole pixels
         stroke: token(`--grid-series-${series.colour ?? (place % 5) + 1}`),
         ...(series.dash === undefined ? {} : { dash: [...series.dash] }),
       })),
