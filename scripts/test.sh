@@ -11,8 +11,9 @@ unset PYTHONDONTWRITEBYTECODE # as images of containers set it: each process wou
 # A commit of SQLite takes some 4 ms on a disk and 0.01 ms in memory, and no test cuts the power: kernels outlive those
 # that kill. Where there is room for it, what tests write lies in memory.
 if [ -w /dev/shm ] && [ "$(df -Pm /dev/shm | awk 'NR == 2 { print $4 }')" -ge 4096 ]; then
-  TMPDIR=$(mktemp -d /dev/shm/grid-tests-XXXXXX)
-  export TMPDIR
+  TMPDIR=$(mktemp -d /dev/shm/gXXXXXX)
+  # A short path: that of a Unix socket has at most 107 bytes.
+  export TMPDIR PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} --basetemp=$TMPDIR/t"
   chmod 755 "$TMPDIR" # for PostgreSQL, which runs as nobody where we are root
   trap 'rm -rf "$TMPDIR"' EXIT
 fi

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs.runs import loads_change
-from grid.engine.costs.table import add, scale
+from grid.engine.costs.table import scale
 from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost
 
@@ -64,7 +64,6 @@ class Rkl2Method:
             work = {"space_stage": stages, "space_stage_cell": stages * inputs.cells}
         if _has_jumps(inputs.problem):
             work = scale(work, JUMPS)
-        work = add({"super_step": steps}, work)
         memory = int(8 * inputs.cells * (2 * (len(inputs.times) + 1) + FIELDS)) + 2_000_000
         return Cost(math.ceil(steps), work, memory)
 
@@ -108,14 +107,18 @@ def _has_jumps(problem: "HeatProblem") -> bool:
 
 
 def _is_scaled(inputs: MethodInputs) -> bool:
-    """Tell whether the compiled stages are likely to apply: whether one law is found between temperatures of the start.
+    """Tell whether the compiled stages are likely to apply; needs no field, the start is sampled.
 
-    Needs no field; the start is sampled.
+    One conductivity counts as such a law whatever it is; several are looked at between temperatures of the start.
     """
     from grid.engine.costs.runs import sample_extremes
     from grid.engine.methods.rkl2.scale import find_scale
 
     problem = inputs.problem
+    if problem.domain.active is not None or problem.contacts or "T" in problem.source_term.variables:
+        return False
+    if len({value for material in problem.materials for value in material.conductivity}) == 1:
+        return True
     if problem.initial is None:
         return False
     return find_scale(problem, *sample_extremes(problem.initial, problem.domain)) is not None
