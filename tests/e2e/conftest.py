@@ -57,9 +57,9 @@ def browser(chromium: Path) -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on a free port, on SQLite, with nothing in it but its administrator."""
+    """A server of the file's own on a free port, on SQLite, with nothing in it but its administrator."""
     if not (SHIPPED / STAMP).exists():
         leave_out("the page is not built: make page")
     kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}

@@ -4,6 +4,7 @@ import { LiveSocket, type SocketLike } from "./socket";
 
 class FakeSocket implements SocketLike {
   binaryType = "blob";
+  readyState = 1;
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number }) => void) | null = null;
@@ -169,6 +170,15 @@ describe("connecting", () => {
     expect(onResume).toHaveBeenCalledOnce();
     first.say({ type: "event", sub: 2, id: 18, data: {} }); // a late word of the old connection
     expect(heard).toEqual([18, 19]);
+  });
+
+  it("sends nothing over a link that is closing", async () => {
+    tab.live.subscribe(EVENTS, {});
+    const socket = await tab.connect();
+    const before = socket.sent.length;
+    socket.readyState = 2;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(socket.sent.length).toBe(before);
   });
 
   it("gives up a link that answers no ping", async () => {

@@ -5,6 +5,7 @@ import { type Listener, Subscription, type Topic } from "./subscription";
 
 export interface SocketLike {
   binaryType: string;
+  readonly readyState: number;
   onopen: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number }) => void) | null;
@@ -35,6 +36,7 @@ export interface Link {
   readonly version: string | undefined;
 }
 
+const OPEN = 1; // WebSocket.OPEN, which only a browser has
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
 const RESTART_DELAY_MS = 1_000;
@@ -299,7 +301,8 @@ export class LiveSocket {
   }
 
   private send(message: Record<string, unknown>): void {
-    if (this.link.state === "open") this.socket?.send(JSON.stringify(message));
+    // one that is closing has not said so yet, and a browser puts each message to it on the console
+    if (this.link.state === "open" && this.socket?.readyState === OPEN) this.socket.send(JSON.stringify(message));
   }
 
   private set(change: Partial<Link>): void {
