@@ -11,10 +11,11 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
-from grid.core.errors import FieldError, ForbiddenError, NotFoundError, TooManyRequestsError
+from grid.core.errors import FieldError, ForbiddenError, NotFoundError
 from grid.core.tokens import digest_download_token, make_download_token
 from grid.database.one_time_tokens import TokenPurpose
 from grid.database.uow import UnitOfWork
+from grid.services.one_time import store_token
 from grid.services.sessions import Principal
 
 LIFETIME: Final = timedelta(seconds=60)
@@ -118,20 +119,11 @@ def make_download_link(uow: UnitOfWork, principal: Principal, path: str) -> Down
         TooManyRequestsError: The user has many links that nobody has used.
     """
     token = make_download_token()
-    digest = digest_download_token(token)
-    assert digest is not None  # noqa: S101 - it was made here
     with uow.begin() as tx:
-        tx.one_time_tokens.purge()
-        if tx.one_time_tokens.count_unused(principal.id, purpose=TokenPurpose.DOWNLOAD) >= MOST_UNUSED:
-            raise TooManyRequestsError(f"You have {MOST_UNUSED} unused download links", LIFETIME.total_seconds())
-        tx.one_time_tokens.add(
-            digest,
-            purpose=TokenPurpose.DOWNLOAD,
-            user_id=principal.id,
-            session_id=principal.session_id,
-            subject=path,
-            expires_at=tx.now() + LIFETIME,
-        )
+        store_token(
+            tx, principal, digest_download_token(token),
+            purpose=TokenPurpose.DOWNLOAD, lifetime=LIFETIME, most=MOST_UNUSED, name="download links", subject=path,
+        )  # fmt: skip
     return DownloadLink(token, int(LIFETIME.total_seconds()))
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from grid.core.errors import TooManyRequestsError
 from grid.core.tokens import digest_login_code, make_login_code
 from grid.database.one_time_tokens import TokenPurpose
 from grid.database.uow import UnitOfWork
 from grid.services import audit
+from grid.services.one_time import store_token
 from grid.services.sessions import Principal
 
 LIFETIME: Final = timedelta(minutes=10)
@@ -37,19 +37,10 @@ def make_login_link(uow: UnitOfWork, principal: Principal) -> LoginLink:
         TooManyRequestsError: The user has many links that nobody has used.
     """
     code = make_login_code()
-    digest = digest_login_code(code)
-    assert digest is not None  # noqa: S101 - it was made here
     with uow.begin() as tx:
-        tx.one_time_tokens.purge()
-        if tx.one_time_tokens.count_unused(principal.id, purpose=TokenPurpose.LOGIN) >= MOST_UNUSED:
-            raise TooManyRequestsError(f"You have {MOST_UNUSED} unused login links", LIFETIME.total_seconds())
-        expires_at = tx.now() + LIFETIME
-        tx.one_time_tokens.add(
-            digest,
-            purpose=TokenPurpose.LOGIN,
-            user_id=principal.id,
-            session_id=principal.session_id,
-            expires_at=expires_at,
-        )
+        expires_at = store_token(
+            tx, principal, digest_login_code(code),
+            purpose=TokenPurpose.LOGIN, lifetime=LIFETIME, most=MOST_UNUSED, name="login links",
+        )  # fmt: skip
         audit.record(tx, actor_id=principal.id, action="link.make", subject=f"session:{principal.session_id}")
     return LoginLink(f"/login#code={code}", expires_at)
