@@ -242,7 +242,7 @@ def test_long_jobs_of_one_owner_hold_up_neither_others_nor_requests_for_files(uo
 
         assert job.state is JobStatus.SUCCESS
         assert (job.finished_at - job.created_at).total_seconds() < SHARED_WITHIN_S
-        assert [job.state for job in read_jobs(uow, long)].count(JobStatus.RUNNING) == 2
+        assert _states(uow, long)[JobStatus.RUNNING] in (2, 3)  # a third where it was taken for the short batch
         for job_id in long:
             ledger.cancel(uow, owner_id=ada, job_id=job_id, by=Reason.CANCELLED_BY_USER)
         worker.bell.ring("work")
