@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from grid.core.errors import GridError
+from grid.core.errors import GridError, StorageFullError
 from grid.core.logging import get_logger
 from grid.database.incidents import NewIncidentEntry
 from grid.database.live_runs import LiveRunRecord
@@ -42,6 +42,7 @@ PROBE_EVERY_S: Final = 10.0  # [s] between two commits that measure the database
 QUEUED_TOO_LONG: Final = timedelta(seconds=3)  # after which a run waits because workers are full
 SERVICE_PARTS: Final[tuple[Part, ...]] = ("store", "workers", "bell", "notices")
 RUN_PARTS: Final[tuple[Part, ...]] = ("physics", "stream")
+READ_ONLY: Final = 2  # rung of the part store at which nothing new is stored
 SIMPLER: Final = 2  # rung of the part physics at which a run goes simpler
 PRICE: Final = "full_price_s"  # beside the timers of the part physics
 _OPEN: Final = tuple(state for state in RunState if state not in RUN_TERMINAL)
@@ -113,6 +114,19 @@ class ModeBoard:
             self._refresh()
         scopes = {SERVICE} if run_id is None else {SERVICE, str(run_id)}
         return describe_modes(state for (_, scope), state in list(self._states.items()) if scope in scopes)
+
+    def require_room(self) -> None:
+        """Refuse to store anything new while the store is read-only, as last known.
+
+        Raises:
+            StorageFullError: The disk is nearly full.
+        """
+        state = self._states.get(("store", SERVICE))
+        if state is not None and READ_ONLY in {state.rung, *state.entered}:
+            raise StorageFullError(
+                "The disk is nearly full: nothing new is stored until there is room again. "
+                "Reading works, and so do `stop` and `pause`."
+            )
 
     def _refresh(self) -> None:
         with self._lock:

@@ -263,6 +263,25 @@ def test_every_answer_about_live_runs_has_the_mode(uow, alice, bob, anonymous, h
     assert "grid-mode" not in alice.get(f"{PREFIX}/jobs").headers
 
 
+def test_while_the_disk_is_nearly_full_nothing_new_is_stored_but_runs_can_be_stopped(uow, alice, held):
+    put_mode(uow, SERVICE, "store", 2)
+    run, scenario = f"{PREFIX}/engine/runs/{held.run_id}", {"scenario": "overload", "cells": [32, 4]}
+
+    refused = [
+        alice.post(f"{PREFIX}/engine/runs", json=scenario),
+        alice.put(f"{run}/speed", json={"speed": 2.0}),
+        alice.post(f"{run}/branches", json={"at_tick": 1}),
+    ]
+
+    assert [(one.status_code, one.json()["title"]) for one in refused] == [
+        (507, "There is no room left on the disk")
+    ] * 3
+    assert "disk" in refused[0].json()["detail"]
+    assert alice.post(f"{PREFIX}/engine/runs?dry_run=true", json=scenario).status_code == 200
+    assert alice.get(run).status_code == 200
+    assert alice.post(f"{run}/stop").status_code == 202
+
+
 def test_modes_are_listed_with_advice_and_only_of_ones_own_runs(uow, alice, bob, held):
     put_mode(uow, SERVICE, "workers", 2)
     put_mode(uow, str(held.run_id))

@@ -16,6 +16,7 @@ from grid.schemas.wire.live import LiveRunOut
 from grid.schemas.wire.live_replays import BranchIn, FreezeIn
 from grid.services.live import BranchRequest, LiveBranchService
 from grid.services.live.replays import LiveReplayService
+from grid.services.mode_board import ModeBoard
 from grid.services.submission_store import IdempotencyKey, SubmissionResult
 
 router = Router(prefix="/engine/runs", tags=["live runs"])
@@ -55,9 +56,10 @@ def freeze_run(
 @router.post("/{run_id}/branches", status_code=ACCEPTED, responses=_SUBMISSION)
 def branch_run(
     run_id: UUID, body: BranchIn, user: CurrentUser, owner_id: Owner, service: FromDishka[LiveBranchService],
-    idempotency_key: Key = None,
+    board: FromDishka[ModeBoard], idempotency_key: Key = None,
 ) -> LiveRunOut:  # fmt: skip
     """Start a run that begins where another one was, at a boundary that it has passed; the other is not touched."""
+    board.require_room()
     request = BranchRequest(
         at_tick=body.at_tick,
         snapshot_id=body.snapshot,

@@ -41,6 +41,7 @@ from grid.schemas.wire.live import (
 )
 from grid.services import live
 from grid.services.live import LiveSubmissionService
+from grid.services.mode_board import ModeBoard
 from grid.services.ports import ArtifactStore
 from grid.services.submission_store import IdempotencyKey
 
@@ -64,6 +65,7 @@ def start_run(
     body: LiveRunIn,
     user: CurrentUser,
     service: FromDishka[LiveSubmissionService],
+    board: FromDishka[ModeBoard],
     response: Response,
     dry_run: Annotated[bool, Query(description="Validate and price it, and start nothing")] = False,
     idempotency_key: Key = None,
@@ -72,6 +74,7 @@ def start_run(
     if dry_run:
         response.status_code = http_status.HTTP_200_OK
         return present_price(service.price(read_spec(body)))
+    board.require_room()
     key = IdempotencyKey.of(idempotency_key, body.model_dump_json().encode()) if idempotency_key is not None else None
     return present_run(service.submit(user.id, read_spec(body), key))
 
