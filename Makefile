@@ -5,13 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help up down build test test-faults test-physics test-page-long try-slow-start bench-engine bench-engineers bench-page check lint format migrate logs clean bench lock base dev page
+.PHONY: help up down build test test-faults test-physics test-page-long try-slow-start bench-engine bench-engineers bench-page check lint format migrate logs clean bench lock base scale dev page
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 base:
 	@$(PYTHON) scripts/install.py base
+scale:
+	@$(PYTHON) scripts/install.py scale
 dev:
 	@$(PYTHON) scripts/install.py dev
 

@@ -2,6 +2,7 @@
 """Make `.venv` from the lock files, and put Grid into it. Needs nothing but Python 3.11 or newer.
 
     python3 scripts/install.py base    what `grid` needs to run
+    python3 scripts/install.py scale   the same, and what several machines need: broker, containers, object storage
     python3 scripts/install.py dev     the same, and what the tests and checks need
 
 pip verifies the hashes of uv and hatchling (requirements/bootstrap.txt), uv those of everything else. Where uv does not
@@ -30,7 +31,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 LOG = VENV / "install.log"
 SAY_EVERY_S = 15.0
-LOCKS = {"base": "base.txt", "dev": "dev.txt"}
+LOCKS = {"base": "base.txt", "scale": "scale.txt", "dev": "dev.txt"}  # each holds those before it
 PIP = (BIN / "python", "-m", "pip", "install", "--quiet")
 
 
@@ -112,7 +113,8 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     what = sys.argv[1]
-    if not (is_installed(what) or (what == "base" and is_installed("dev"))):
+    names = list(LOCKS)
+    if not any(is_installed(name) for name in names[names.index(what) :]):
         try:
             install(what)
         except subprocess.CalledProcessError as error:

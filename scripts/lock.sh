@@ -8,8 +8,10 @@ cd "$(dirname "$0")/.."
 lock() {
   .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet "$@"
 }
-lock "$@" pyproject.toml -o requirements/base.txt
-lock "$@" --extra dev pyproject.toml -c requirements/base.txt -o requirements/dev.txt
+# With the extra first: what it holds back (python-dateutil, by boto3) is held back everywhere.
+lock "$@" --extra scale pyproject.toml -o requirements/scale.txt
+lock "$@" pyproject.toml -c requirements/scale.txt -o requirements/base.txt
+lock "$@" --extra dev pyproject.toml -c requirements/scale.txt -o requirements/dev.txt
 lock "$@" requirements/bootstrap.in -o requirements/bootstrap.txt
 lock "$@" requirements/page.in -o requirements/page.txt
 for peer in devito fipy jax scipy; do  # of the benchmarks; pinned by hand, so that figures can be compared
