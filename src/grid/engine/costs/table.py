@@ -122,7 +122,8 @@ TABLE: dict[str, Operation] = {
     "adi_step": Operation(4.2e-5, "call"),
     "adi_loads": Operation(5.7e-5, "call"),
     "adi_cell": Operation(2.3e-9, "stencil"),
-    # rkl2: a stage where one function of temperature scales all conductivities, and elsewhere
+    # rkl2: a super-step with its error; a stage where one function of temperature scales all conductivities, or not
+    "super_step": Operation(3.2e-4, "call"),
     "stage": Operation(1.1e-5, "call"),
     "space_stage": Operation(5e-4, "call"),
     "stage_cell": Operation(2.6e-9, "stencil"),

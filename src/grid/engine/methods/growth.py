@@ -124,7 +124,7 @@ def explain_failure(space: Space, state: State, error: GridError, end: float, *,
             else MORE_STEPS
         )
         return error.advise(remedy)
-    if not isinstance(error, FieldError) or not _is_physical(space, state):
+    if not isinstance(error, FieldError) or not (state.time > 0.0 or _is_physical(space, state)):
         return error
     low, high = float(state.temperature.min()), float(state.temperature.max())
     unit = format_unit(space.problem.temperature_unit)

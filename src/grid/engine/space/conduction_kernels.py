@@ -243,14 +243,22 @@ def cross_faces(
     for face in range(cells.size):
         cell, factor, area = cells[face], factors[face], areas[face]
         own, film, strength = temperature[cell], laws[0, face], laws[3, face]
-        if film == 0.0 and strength == 0.0:
-            heats[face], slopes[face] = area * laws[2, face], 0.0
-            net[cell] += heats[face]
-            continue
         curve, constant = curves[face], constants[face]
         theta, k_own = potential[cell], slope[cell]
         if curve < 0:
             theta, k_own = constant * own, constant
+        if film == 0.0 and strength == 0.0:
+            imposed = laws[2, face]
+            if curve >= 0 and imposed != 0.0:  # the flux is known, but there may be no surface that passes it on
+                law = (film, laws[1, face], imposed, strength)
+                _, _, is_found = find_surface(
+                    own, theta, k_own, factor, law, offset, curve, constant, firsts, edges, origins, coefficients
+                )  # fmt: skip
+                if not is_found:
+                    return False
+            heats[face], slopes[face] = area * imposed, 0.0
+            net[cell] += heats[face]
+            continue
         if film == np.inf:
             beyond, _ = find_potential(laws[1, face], curve, constant, firsts, edges, origins, coefficients)
             heats[face], slopes[face] = area * factor * (beyond - theta), area * factor * k_own

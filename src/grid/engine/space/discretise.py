@@ -113,14 +113,19 @@ def start_coordinates(problem: HeatProblem) -> Places:
 
 
 def _property(
-    problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, coordinates: Places, region: Region
-) -> FloatArray:
-    """Evaluate a property at the places of its region; elsewhere it is 1."""
+    problem: HeatProblem, index: int, name: str, value: Value, limit: Limit, coordinates: Places, region: Region,
+    largest: float = 0.0,
+) -> FloatArray:  # fmt: skip
+    """Evaluate a property at the places of its region; elsewhere it is 1.
+
+    Beside the `largest` value elsewhere, where that is larger than all of these, an undershoot below zero is measured.
+    """
     path = f"material[{index}].{name}" if len(problem.materials) > 1 else f"material.{name}"
     result = np.asarray(value.evaluate(coordinates), dtype=np.float64)
     if region is not None and result.ndim:
         result = np.where(region == index, result, 1.0)
-    if "T" in value.variables and result.size and -UNDERSHOOT * result.max() <= result.min() <= limit.minimum:
+    may_vanish = "T" in value.variables and result.size
+    if may_vanish and -UNDERSHOOT * max(float(result.max()), largest) <= result.min() <= limit.minimum:
         result = np.maximum(result, LEAST_CONDUCTIVITY)  # it vanishes with temperature, as a conductivity may
         limit = Limit(0.0, limit.maximum, limit.unit)
     if not (limit.allows(float(result.min())) and limit.allows(float(result.max()))):
@@ -141,9 +146,17 @@ def _by_region(region: Region, parts: list[FloatArray]) -> FloatArray:
 
 
 def conductivity_at(
-    problem: HeatProblem, axis: int, coordinates: Places, region: Region, materials: tuple[Material, ...] | None = None
+    problem: HeatProblem,
+    axis: int,
+    coordinates: Places,
+    region: Region,
+    materials: tuple[Material, ...] | None = None,
+    largest: float = 0.0,
 ) -> FloatArray:
     """Compute k along an axis [W/(m K)] at the given places, times and temperatures, of other `materials` if given.
+
+    The places may be a few of a body whose conductivities elsewhere are up to `largest`: beside that an iterate's
+    undershoot below zero is measured.
 
     In cells that a border of regions cuts it is that of the whole cell, or of the half on the `side` (0 low, 1 high)
     that the places name.
@@ -152,7 +165,7 @@ def conductivity_at(
 
     def at(index: int, coordinates: Places, region: Region) -> FloatArray:
         value = known[index].conductivity_entry(axis, axis, problem.dimension)
-        return _property(problem, index, "conductivity", value, limits.CONDUCTIVITY, coordinates, region)
+        return _property(problem, index, "conductivity", value, limits.CONDUCTIVITY, coordinates, region, largest)
 
     found = _by_region(region, [at(index, coordinates, region) for index in range(len(known))])
     if (cuts := material_cuts(problem)) is None:

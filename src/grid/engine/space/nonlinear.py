@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grid.core.errors import FieldError
+from grid.engine import limits
 from grid.engine.errors import NotConvergedError
 from grid.engine.problem.boundaries import Robin
 from grid.engine.space.carrying import carry_half, make_correction
@@ -36,6 +38,7 @@ from grid.engine.space.tensor import along_surface
 from grid.engine.values.operations import FloatArray, Operand
 
 SURFACE_ITERATIONS = 200  # [-] most iterations for surface temperatures
+VANISHING = 1e-2  # [-] share of the largest conductivity below which a surface that is not found lets no heat pass
 
 
 @dataclass(frozen=True)
@@ -311,13 +314,16 @@ def _solve_group(
         group.known.append(_read_laws(space, group, time))
     law, left = group.known[0], _find_left(space)
     search, coordinates = SurfaceSearch(near), {**group.coordinates, "t": np.float64(time)}
+    largest = float(space.conductivity[0].max())
     for _ in range(SURFACE_ITERATIONS):
-        k = conductivity_at(problem, 0, {**coordinates, **stretch(near, search.at)}, group.region, means)
+        k = conductivity_at(problem, 0, {**coordinates, **stretch(near, search.at)}, group.region, means, largest)
         half: FloatArray = 2.0 * np.broadcast_to(k, near.shape) / group.spacing
         half = half if left is None else half * left[group.cells]
         face_law = eliminate_surface(law, half)
         if search.is_settled(near + face_law.heat_flux(near) / half, half + law.film):
             return _split_group(group, face_law, half)
+    at = {**coordinates, **stretch(search.at, search.at)}
+    _require_conducting(conductivity_at(problem, 0, at, group.region, means, largest), largest, search)
     name = f"surface temperature of {space.patches[group.patches[0]].name}"
     cell = np.unravel_index(int(group.cells[search.worst]), space.shape)
     raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
@@ -368,9 +374,23 @@ def _surface(space: Space, temperature: FloatArray, index: int, time: float) -> 
         stiffness = half if is_given else half + at.film
         if search.is_settled(near + (face_law.heat_flux(near) - held_back) / half, stiffness):
             return face_law, half
+    patch = space.patches[index]
+    spacing = space.problem.domain.spacing[patch.axis]
+    largest = float(space.conductivity[patch.axis].max())
+    _require_conducting(half_at(search.at, search.at), 2.0 * largest / spacing, search)
     name = f"surface temperature of {space.patches[index].name}"
     cell = np.unravel_index(int(space.patches[index].cells.reshape(-1)[search.worst]), space.shape)
     raise NotConvergedError(name, SURFACE_ITERATIONS, search.step, search.tolerance, cell=tuple(map(int, cell)))
+
+
+def _require_conducting(found: FloatArray, largest: float, search: SurfaceSearch) -> None:
+    """Refuse a surface that is sought where the conductivity has fallen to nothing beside the largest of the body.
+
+    Raises:
+        FieldError: No temperature of the surface lets the heat pass: the conductivity vanishes before.
+    """
+    if np.broadcast_to(found, search.at.shape).reshape(-1)[search.worst] < VANISHING * largest:
+        raise FieldError("material.conductivity", f"everywhere {limits.CONDUCTIVITY}")
 
 
 def find_surface_kind(space: Space, index: int) -> str:
@@ -386,11 +406,12 @@ def _half_conductance(space: Space, index: int, time: float) -> Callable[[FloatA
     region = None if space.region is None else space.region.reshape(-1)[patch.cells]
     spacing = problem.domain.spacing[patch.axis]
     fixed, left = {**varies.behind[index], "t": np.float64(time)}, _find_left(space)
+    largest = float(space.conductivity[patch.axis].max())
 
     def find(near: FloatArray, surface: FloatArray) -> FloatArray:
         coordinates = {**fixed, **stretch(near, surface)}
         k = np.broadcast_to(
-            conductivity_at(problem, patch.axis, coordinates, region, varies.means.materials), near.shape
+            conductivity_at(problem, patch.axis, coordinates, region, varies.means.materials, largest), near.shape
         )
         half: FloatArray = 2.0 * k / spacing
         half = half if left is None else half * left[patch.cells]

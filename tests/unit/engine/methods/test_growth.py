@@ -148,6 +148,34 @@ def test_a_property_beyond_its_range_tells_the_temperatures_and_the_time(make_pr
     ).is_accepted
 
 
+@pytest.mark.parametrize("method", ["rkl2", "implicit"])
+def test_a_flux_that_no_surface_lets_pass_ends_the_run_at_the_temperature_where_that_begins(make_problem, method):
+    """Behind half a cell k(T) passes at most the integral of k up to its zero: q d / 2 = (100 - T)^2 / 200."""
+    material = {"conductivity": e("1 - T/100"), "volumetric_heat_capacity": 1.0}
+    flux = {"x_min": {"type": "flux", "value": 500.0}}
+    with pytest.raises(FieldError, match=r"material\.conductivity") as caught:
+        solve(make_problem(material=material, initial=0.0, boundaries=flux, resolution=lasting(0.1)), method=method)
+    reached = float(str(caught.value).split(" at t = ")[0].split(" to ")[-1].split()[0])
+    limit = 100.0 - math.sqrt(200.0 * 500.0 / 16.0)
+
+    assert 0.9 * limit < reached <= 1.001 * limit
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6])
+def test_implicit_goes_on_where_the_conductivity_vanishes_ahead_of_a_front(make_problem, tolerance):
+    """Barenblatt's wave of k = 2 T (1952): T(0, t) = A t^(-1/3) from the profile at t = 0.3; A by its front."""
+    start = "0.3**(-1/3)*maximum(0.36056239257685213 - x**2/(12*0.3**(2/3)), 0)"
+    problem = make_problem(
+        domain={"coordinates": "cartesian", "size": [6.0], "origin": [-3.0]},
+        material={"conductivity": e("2*T"), "volumetric_heat_capacity": 1.0},
+        initial=e(start), boundaries={}, resolution=lasting(1.2, (150,)),
+    )  # fmt: skip
+    solution = solve(problem, method="implicit", tolerance=tolerance)
+
+    assert solution.is_accepted
+    assert float(solution.final.max()) == pytest.approx(0.36056239257685213 * 1.5 ** (-1 / 3), rel=2e-3)
+
+
 def test_equal_steps_too_long_for_a_load_ask_for_more_steps(make_problem):
     """T' = -2 T^4 from T0: T^-3 = T0^-3 + 6 t."""
 

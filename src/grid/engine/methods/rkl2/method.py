@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grid.engine.costs.runs import loads_change
-from grid.engine.costs.table import scale
+from grid.engine.costs.table import add, scale
 from grid.engine.methods.inputs import MethodInputs
 from grid.engine.methods.method import Cost
 
@@ -64,6 +64,7 @@ class Rkl2Method:
             work = {"space_stage": stages, "space_stage_cell": stages * inputs.cells}
         if _has_jumps(inputs.problem):
             work = scale(work, JUMPS)
+        work = add({"super_step": steps}, work)
         memory = int(8 * inputs.cells * (2 * (len(inputs.times) + 1) + FIELDS)) + 2_000_000
         return Cost(math.ceil(steps), work, memory)
 
