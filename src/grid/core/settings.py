@@ -1,16 +1,31 @@
 """Settings, by environment variable or `.env`; `.env.example` shows every one of them with its default."""
 
+import re
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from grid.core.home import find_home
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+Bell = Literal["auto", "unix", "redis", "celery"]
+Runner = Literal["auto", "local", "docker"]
+
+MOST_UIDS = 65_536  # a container needs one user id; more are a mistake
+# Names of buckets as every S3-compatible server takes them, then parts of keys as `grid.runtime.store` has them.
+_BUCKET = re.compile(
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[A-Za-z0-9][A-Za-z0-9._+=@-]{0,63}){0,4})/?"
+)
+_UNSET_WHERE_EMPTY = (
+    "redis_url", "grid_db_pool", "grid_artifacts_url", "grid_s3_endpoint", "grid_spool", "docker_host",
+)  # fmt: skip
+_UIDS = re.compile(r"(\d{1,10})-(\d{1,10})")
 
 
 def _comma_separated(value: object) -> object:
@@ -22,6 +37,11 @@ def _comma_separated(value: object) -> object:
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
+def _refusal(message: str) -> PydanticCustomError:
+    """Return the error of a setting; its text never holds the value, which may be a secret."""
+    return PydanticCustomError("setting", message)  # type: ignore[arg-type]  # it wants a literal
+
+
 class Settings(BaseSettings):
     """Everything an operator can set. Promised names have no prefix; Grid's own begin with `GRID_`."""
 
@@ -29,10 +49,26 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in $GRID_HOME/grid.db")
     redis_url: str | None = Field(None, description="Redis for the doorbell of scaled-out workers; used only when set")
+    grid_bell: Bell = Field("auto", description="Doorbell; auto: Redis too where REDIS_URL is set, else local sockets")
+    grid_db_pool: int | None = Field(
+        None, ge=1, le=200, description="Connections kept to the database; unset: 10 in a server, 2 in a worker"
+    )
+    grid_db_pooler: Literal["none", "transaction"] = Field(
+        "none", description="Pooler between Grid and PostgreSQL that gives out a connection for a transaction"
+    )
     default_container_image: str = Field(
         "sim:local", max_length=255, description="Image of a job that names neither an image nor a simulation"
     )
     artifacts_path: Path | None = Field(None, description="Folder of results; unset: $GRID_HOME/artifacts")
+    grid_artifacts_url: str | None = Field(None, description="s3://bucket/prefix of results; unset: ARTIFACTS_PATH")
+    grid_s3_endpoint: str | None = Field(None, description="Address of an S3-compatible server; unset: Amazon's")
+    grid_s3_checksums: Literal["when_supported", "when_required"] = Field(
+        "when_supported", description="Whether checksums are sent that the S3 server may not know"
+    )
+    grid_s3_strict: bool = Field(False, description="Refuse an S3 server that fails the self-test; else a warning")
+    grid_spool: Path | None = Field(None, description="Folder of results on their way to S3; unset: $GRID_HOME/spool")
+    grid_spool_mb: int = Field(4096, ge=64, description="Room of that folder; where it is full, claims stop")
+    grid_dev_s3: bool = Field(False, description="Start an S3 server for trials along with STACK=services")
     max_job_timeout: int = Field(3600, ge=1, le=7 * 86_400, description="Longest wall-clock time of one run, seconds")
     log_level: LogLevel = Field("INFO", description="Least severe level that is logged")
     debug: bool = Field(False, description="Log at level DEBUG, whatever LOG_LEVEL says")
@@ -47,6 +83,15 @@ class Settings(BaseSettings):
     grid_allowed_origins: Names = Field((), description="Further web origins that may call, comma-separated, exact")
     grid_secret_key: SecretStr | None = Field(None, description="Signs tokens; unset: made and kept in $GRID_HOME")
     grid_images: Names = Field(("sim:local",), description="Container images that jobs may name")
+    grid_runner: Runner = Field(
+        "auto", description="Where images run; auto: in Docker where it can be used, else as listed local programs"
+    )
+    docker_host: str | None = Field(None, description="Socket of the Docker engine; unset: the engine's own")
+    grid_docker_cpus: float = Field(1.0, gt=0, le=256, allow_inf_nan=False, description="Largest CPUs of a container")
+    grid_docker_memory_mb: int = Field(2048, ge=16, description="Largest memory of a container")
+    grid_docker_pids: int = Field(64, ge=1, le=32_768, description="Largest number of processes of a container")
+    grid_docker_tmp_mb: int = Field(64, ge=1, description="Size of /tmp of a container, in its memory")
+    grid_docker_uids: str = Field("200000-200063", description="User ids of containers, one for each at a time")
     grid_slots: int | None = Field(None, ge=1, le=256, description="Cores for simulations; unset: all of them")
     grid_compile_ahead: bool = Field(True, description="Compile kernels of most jobs beside the work, before one asks")
     grid_kernel_cache: str | None = Field(
@@ -77,7 +122,58 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return _comma_separated(value)
 
-    @field_validator("grid_home", "artifacts_path", mode="after")
+    @field_validator(
+        "redis_url",
+        "grid_artifacts_url",
+        "grid_s3_endpoint",
+        "grid_spool",
+        "docker_host",
+        "grid_db_pool",
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        """Take an empty variable, as a Compose file passes it on, for one that is not set."""
+        return None if value == "" else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _require_redis(cls, value: str | None) -> str | None:
+        if value is not None and not _is_address(value, "redis", "rediss"):
+            raise _refusal("it is no address of Redis, as redis://:password@host:6379/1 is (rediss:// with TLS)")
+        return value
+
+    @field_validator("grid_bell")
+    @classmethod
+    def _require_redis_for_bell(cls, value: Bell, info: ValidationInfo) -> Bell:
+        if value in {"redis", "celery"} and "redis_url" in info.data and info.data["redis_url"] is None:
+            raise _refusal("this bell needs REDIS_URL")
+        return value
+
+    @field_validator("grid_artifacts_url")
+    @classmethod
+    def _require_bucket(cls, value: str | None) -> str | None:
+        if value is not None and _BUCKET.fullmatch(value) is None:
+            raise _refusal("it is no place of results, as s3://bucket/prefix is")
+        return value
+
+    @field_validator("grid_s3_endpoint")
+    @classmethod
+    def _require_endpoint(cls, value: str | None) -> str | None:
+        if value is not None and not _is_address(value, "https", "http"):
+            raise _refusal("it is no address of a server, as https://s3.example.org is")
+        return value
+
+    @field_validator("grid_docker_uids")
+    @classmethod
+    def _require_uids(cls, value: str) -> str:
+        found = _UIDS.fullmatch(value)
+        first, last = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not (1000 <= first <= last < 1 << 31 and last - first < MOST_UIDS):
+            raise _refusal(f"it is no range of at most {MOST_UIDS} user ids from 1000 on, as 200000-200063 is")
+        return value
+
+    @field_validator("grid_home", "artifacts_path", "grid_spool", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value is not None else None
@@ -94,6 +190,28 @@ class Settings(BaseSettings):
         """The folder of results."""
         return self.artifacts_path or self.grid_home / "artifacts"
 
+    @cached_property
+    def resolved_spool(self) -> Path:
+        """The folder of results on their way to S3."""
+        return self.grid_spool or self.grid_home / "spool"
+
+    @cached_property
+    def artifacts_bucket(self) -> tuple[str, str] | None:
+        """The bucket of results and the prefix in it, without slashes around; None where they are in a folder."""
+        found = _BUCKET.fullmatch(self.grid_artifacts_url or "")
+        return (found["bucket"], found["prefix"].strip("/")) if found else None
+
+    @cached_property
+    def docker_uids(self) -> range:
+        """The user ids of containers."""
+        first, _, last = self.grid_docker_uids.partition("-")
+        return range(int(first), int(last) + 1)
+
+    @property
+    def rings_redis(self) -> bool:
+        """True where rings go through Redis as well as through local sockets."""
+        return self.redis_url is not None and self.grid_bell != "unix"
+
     @property
     def is_loopback(self) -> bool:
         """True where the server listens to this machine alone."""
@@ -103,6 +221,15 @@ class Settings(BaseSettings):
             return ip_address(self.grid_host).is_loopback
         except ValueError:
             return False
+
+
+def _is_address(value: str, *schemes: str) -> bool:
+    """Tell whether a value is a URL of one of the schemes, with a host and, where it has a port, a valid one."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _with_psycopg(url: str) -> str:

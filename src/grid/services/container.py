@@ -18,6 +18,7 @@ from grid.database.engine import Database, create_database
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry, load_registry
 from grid.runtime.home import Home, open_home
+from grid.services import adapters
 from grid.services.alerts.rules import RuleService
 from grid.services.identity import IdentityService
 from grid.services.incidents.runbooks import RunbookFolder
@@ -207,45 +208,35 @@ class LiveReplays(Provider):
 
 
 class Machine(Provider):
-    """The adapters of one machine: local sockets, a local folder, listed local programs."""
+    """The adapters of the ports, by the settings."""
 
     scope = Scope.APP
 
     @provide
     def store(self, settings: Settings, home: Home) -> ArtifactStore:
-        """Results in a local folder."""
-        from grid.runtime.store import LocalArtifactStore
-
+        """Where results are."""
         del home  # the folder of results lies in it by default, and must be private first
-        return LocalArtifactStore(settings.resolved_artifacts_path)
+        return adapters.make_store(settings)
 
     @provide
-    def doorbell(self, home: Home) -> Doorbell:
-        """Rings through sockets in the data folder."""
-        from grid.runtime.bus import UnixDoorbell
-
-        return UnixDoorbell(home.run)
+    def doorbell(self, settings: Settings, home: Home) -> Doorbell:
+        """Rings workers and servers."""
+        return adapters.make_doorbell(settings, home)
 
     @provide
-    def listen(self, home: Home) -> BellListenerFactory:
-        """Listens through sockets in the data folder."""
-        from grid.runtime.bus import UnixBellListener
-
-        return partial(UnixBellListener, home.run)
+    def listen(self, settings: Settings, home: Home) -> BellListenerFactory:
+        """Listens to the doorbell."""
+        return partial(adapters.make_listener, settings, home)
 
     @provide
-    def frames(self, home: Home) -> FrameBus:
-        """Finds the sockets of live runs in the data folder."""
-        from grid.runtime.live.frame_bus import UnixFrameBus
-
-        return UnixFrameBus(home.run)
+    def frames(self, settings: Settings, home: Home) -> FrameBus:
+        """Finds live runs."""
+        return adapters.make_frame_bus(settings, home)
 
     @provide
     def images(self, settings: Settings) -> ImageCatalogue:
         """The administrator's list, as far as it can run here."""
-        from grid.runtime.programs import LocalImageCatalogue
-
-        return LocalImageCatalogue(settings.grid_images)
+        return adapters.make_catalogue(settings)
 
 
 def make_container(settings: Settings, *overrides: Provider) -> Container:

@@ -16,13 +16,12 @@ from grid.core.logging import configure, get_logger
 from grid.core.settings import Settings
 from grid.database.engine import create_database
 from grid.database.uow import UnitOfWork
-from grid.runtime.bus import UnixBellListener, UnixDoorbell
 from grid.runtime.home import open_home
 from grid.runtime.live.bus_wire import name_socket
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotFactory
-from grid.runtime.store import LocalArtifactStore
 from grid.schemas.live import RunClaim
+from grid.services.adapters import make_doorbell, make_listener, make_store
 from grid.services.maintenance import RELAY_TRIGGERED_EVERY_S, make_live_reaper, make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.children import Child, Children, Factory
@@ -30,13 +29,14 @@ from grid.tasks.dispatcher import Dispatcher, WorkerLimits
 from grid.tasks.events import EventQueue, WorkerEvent
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.housekeeping import GarbageCollector, make_storage_probe
+from grid.tasks.launchers import make_launcher
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import bind_ledger
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.live.ledger import LiveLedger
 from grid.tasks.live.supervisor import LiveSupervisor
 from grid.tasks.orphans import ChildRegister, end_orphans
-from grid.tasks.programs import Launcher, ProgramLauncher, Programs
+from grid.tasks.programs import Launcher, Programs
 from grid.tasks.supervisor import Supervisor
 
 log = get_logger(__name__)
@@ -216,12 +216,12 @@ def run_worker(settings: Settings) -> int:
         stack.callback(database.close)
         dependencies = WorkerDependencies(
             uow=UnitOfWork(database),
-            store=LocalArtifactStore(settings.resolved_artifacts_path),
+            store=make_store(settings),
             factory=SlotFactory.from_settings(settings),
-            launcher=ProgramLauncher.from_settings(settings),
-            doorbell=UnixDoorbell(home.run),
-            bell=UnixBellListener(home.run, "work"),
-            live_bell=UnixBellListener(home.run, "live"),
+            launcher=make_launcher(settings),
+            doorbell=make_doorbell(settings, home),
+            bell=make_listener(settings, home, "work"),
+            live_bell=make_listener(settings, home, "live"),
             run_folder=home.run,
         )
         worker = assemble(settings, dependencies)

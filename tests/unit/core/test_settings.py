@@ -67,6 +67,30 @@ def test_a_file_is_read_and_the_environment_outranks_it(monkeypatch, tmp_path):
         ("log_level", "LOUD"),
         ("grid_slots", 0),
         ("grid_queue_limit", 0),
+        ("redis_url", "http://host"),
+        ("redis_url", "redis://"),
+        ("redis_url", "redis://host:port/1"),
+        ("grid_bell", "gong"),
+        ("grid_bell", "redis"),
+        ("grid_bell", "celery"),
+        ("grid_db_pool", 0),
+        ("grid_db_pooler", "statement"),
+        ("grid_artifacts_url", "https://bucket/prefix"),
+        ("grid_artifacts_url", "s3://no"),
+        ("grid_artifacts_url", "s3://bucket/../up"),
+        ("grid_s3_endpoint", "s3.example.org"),
+        ("grid_s3_checksums", "never"),
+        ("grid_spool_mb", 63),
+        ("grid_runner", "podman"),
+        ("grid_docker_cpus", 0),
+        ("grid_docker_cpus", float("inf")),
+        ("grid_docker_memory_mb", 15),
+        ("grid_docker_pids", 0),
+        ("grid_docker_tmp_mb", 0),
+        ("grid_docker_uids", "0-63"),
+        ("grid_docker_uids", "200063-200000"),
+        ("grid_docker_uids", "200000-400000"),
+        ("grid_docker_uids", "200000"),
     ],
 )
 def test_a_value_outside_its_limits_is_refused_by_name(name, value):
@@ -129,6 +153,52 @@ def test_a_secret_is_not_printed():
     settings = make(grid_secret_key="canary" * 8)
 
     assert "canary" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_a_refusal_does_not_repeat_the_password_of_an_address():
+    with pytest.raises(ValidationError) as refused:
+        make(redis_url="redis+x://:canary@host/1", grid_s3_endpoint="ftp://canary@host")
+
+    assert "canary" not in str(refused.value.errors(include_input=False))
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch):
+    for name in ("REDIS_URL", "GRID_ARTIFACTS_URL", "GRID_S3_ENDPOINT", "GRID_SPOOL", "DOCKER_HOST", "GRID_DB_POOL"):
+        monkeypatch.setenv(name, "")
+
+    assert make() == Settings(_env_file=None, grid_home=make().grid_home)
+    assert make().redis_url is None
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket"),
+    [
+        (None, None),
+        ("s3://results", ("results", "")),
+        ("s3://results/", ("results", "")),
+        ("s3://my.results-1/grid/prod", ("my.results-1", "grid/prod")),
+    ],
+)
+def test_the_place_of_results_in_s3_is_a_bucket_and_a_prefix(url, bucket):
+    assert make(grid_artifacts_url=url).artifacts_bucket == bucket
+
+
+def test_user_ids_of_containers_are_a_range():
+    assert make(grid_docker_uids="1000-1001").docker_uids == range(1000, 1002)
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "bell", "rings"),
+    [
+        (None, "auto", False),
+        ("redis://host", "auto", True),
+        ("rediss://host:6380/1", "redis", True),
+        ("redis://host", "celery", True),
+        ("redis://host", "unix", False),
+    ],
+)
+def test_rings_go_through_redis_where_it_is_set_and_not_ruled_out(redis_url, bell, rings):
+    assert make(redis_url=redis_url, grid_bell=bell).rings_redis is rings
 
 
 def test_settings_do_not_change():
