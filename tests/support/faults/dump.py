@@ -34,6 +34,7 @@ class JobRow:
     lease_until: datetime | None
     finished_at: datetime | None
     manifest: dict[str, Any] | None
+    sweep_index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Dump:
 
 _JOBS = (
     "SELECT id, owner_id, sweep_id, metadata, state, reason, version, epoch, winning_epoch, worker_losses, work_s, "
-    "lease_owner, lease_until, finished_at, result_manifest FROM jobs ORDER BY id"
+    "lease_owner, lease_until, finished_at, result_manifest, sweep_index FROM jobs ORDER BY id"
 )
 _ATTEMPTS = "SELECT job_id, epoch, owner, started_at, ended_at, outcome FROM job_attempts ORDER BY job_id, epoch"
 _SWEEPS = (
@@ -172,6 +173,7 @@ def _job(row: Any) -> JobRow:
         _id(row.id), _id(row.owner_id), _id(row.sweep_id) if row.sweep_id else None, read_document(row.metadata) or {},
         row.state, row.reason, row.version, row.epoch, row.winning_epoch, row.worker_losses, row.work_s,
         row.lease_owner, read_time(row.lease_until), read_time(row.finished_at), read_document(row.result_manifest),
+        row.sweep_index,
     )  # fmt: skip
 
 
