@@ -75,6 +75,7 @@ function precompress(): Plugin {
 export default defineConfig({
   plugins: [react(), operations(), themeScript(), precompress()],
   resolve: { alias: { "@": here("src") } },
+  worker: { format: "es" }, // a module of this server; the policy refuses workers from blob: addresses
   html: { cspNonce: "GRID-NONCE" }, // replaced for each document by the server
   build: {
     outDir: process.env["GRID_PAGE_OUT"] ?? here("../src/grid/api/page"),

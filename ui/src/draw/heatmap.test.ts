@@ -53,6 +53,30 @@ it("gives cells without a value the page's colour, and hatches what is beyond th
   expect(kinds).toEqual(new Set(["128,128,128", String([...lutOf("cividis").slice(-3)])]));
 });
 
+it("fills only the pixels of cells that have changed, as if all had been filled", () => {
+  const [width, height] = [37, 21]; // neither blocks of a cache line nor whole cells
+  const shape = [11, 7];
+  const before = makeFrame(shape, Array.from({ length: 77 }, (_, cell) => cell));
+  const after = makeFrame(shape, Array.from({ length: 77 }, (_, cell) => (cell >= 28 && cell < 42 ? 150 - cell : cell)));
+  const wide = { ...look, high: 254 };
+  const { colours, beyond } = makeTable(before, wide);
+  const image = { width, height, data: new Uint8ClampedArray(4 * width * height) } as ImageData;
+  paintCells(image, before, colours, beyond);
+  const old = image.data.slice();
+  paintCells(image, after, colours, beyond, 4, 6);
+
+  expect(String(image.data) === String(old)).toBe(false);
+  expect(Array.from({ length: width * height }, (_, at) => [...image.data.slice(4 * at, 4 * at + 3)])).toEqual(paint(after, width, height, wide));
+});
+
+it("hatches by the extremes that the decoder counted", () => {
+  const frame = makeFrame([1, 2], [120, 20]);
+  const counted = { ...frame, extremes: { least: 20, leastCell: 1, most: 120, mostCell: 0 } };
+  expect(paint(counted, 12, 24)).toEqual(paint(frame, 12, 24));
+  const within = { ...look, high: 120 };
+  expect(paint(counted, 12, 24, within)).toEqual(paint(frame, 12, 24, within));
+});
+
 it("picks the cell that was drawn there", () => {
   expect(pickCell([3, 2], 300, 200, 299, 0)).toEqual([2, 1]);
   expect(pickCell([3, 2], 300, 200, 0, 199)).toEqual([0, 0]);
@@ -80,6 +104,9 @@ it("finds iso-lines between the centres of cells, and none in cells without a va
   expect(findIsoline(ramp, 31)).toHaveLength(0);
   expect(findIsoline(makeFrame([2, 2], [0, 255, 20, 20], 255), 10)).toHaveLength(0);
   expect(findIsoline(makeFrame([2, 2], [0, 20, 20, 0]), 10)).toHaveLength(8); // a saddle
+  const counted = { ...ramp, extremes: { least: 0, leastCell: 0, most: 30, mostCell: 6 } };
+  expect([...findIsoline(counted, 15)]).toEqual([2, 0.5, 2, 1.5]);
+  expect(findIsoline(counted, 31)).toHaveLength(0);
 });
 
 it("counts what a legend tells, and finds both ends", () => {
@@ -91,6 +118,9 @@ it("counts what a legend tells, and finds both ends", () => {
   expect(counted.bins[4]).toBe(2);
   expect(findExtremes(frame)).toEqual({ low: 5, high: 120, lowCell: 0, highCell: 3 });
   expect(findExtremes(makeFrame([1], [255], 255))).toBeNull();
+  const extremes = { least: 5, leastCell: 0, most: 120, mostCell: 3 };
+  expect(findExtremes({ ...frame, extremes })).toEqual(findExtremes(frame));
+  expect(findExtremes({ ...makeFrame([1], [255], 255), extremes: { least: -1, leastCell: -1, most: -1, mostCell: -1 } })).toBeNull();
   expect(symmetric(-2, 5)).toEqual([-5, 5]);
 });
 

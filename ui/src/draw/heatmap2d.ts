@@ -16,14 +16,25 @@ export function makeCanvasPainter(canvas: HTMLCanvasElement): HeatmapPainter {
   let shown: { frame: Frame; look: Look } | null = null;
   let image: ImageData | null = null;
   let table: { key: string; colours: Uint32Array; beyond: Uint8Array } | null = null;
+  let painted = 0; // serial of the frame that the image holds, in the colours of the table
 
   const draw = (frame: Frame, look: Look) => {
     shown = { frame, look };
     if (context === null || width < 1 || height < 1) return;
-    if (image === null || image.width !== width || image.height !== height) image = context.createImageData(width, height);
-    const key = [look.map, look.low, look.high, frame.low, frame.high, frame.bits, frame.masked, css(pageColours().page)].join();
-    if (table?.key !== key) table = { key, ...makeTable(frame, look) };
-    paintCells(image, frame, table.colours, table.beyond);
+    if (image === null || image.width !== width || image.height !== height) {
+      image = context.createImageData(width, height);
+      painted = 0;
+    }
+    const key = `${look.map} ${look.low} ${look.high} ${frame.low} ${frame.high} ${frame.bits} ${frame.masked} ${pageColours().page.join()}`;
+    if (table?.key !== key) {
+      table = { key, ...makeTable(frame, look) };
+      painted = 0;
+    }
+    const { changed } = frame;
+    const isNext = painted > 0 && changed !== null && changed?.since === painted;
+    if (!isNext) paintCells(image, frame, table.colours, table.beyond);
+    else if (changed.end > changed.first) paintCells(image, frame, table.colours, table.beyond, changed.first, changed.end);
+    painted = frame.serial ?? 0;
     context.putImageData(image, 0, 0);
     drawIsolines(context, frame, look, width, height);
     drawMarks(context, frame, look, width, height);
@@ -69,21 +80,75 @@ export function makeTable(frame: Frame, look: Look): { colours: Uint32Array; bey
   return { colours, beyond };
 }
 
-/** Fill a picture: each pixel with the colour of the cell under its centre. */
-export function paintCells(image: ImageData, frame: Frame, colours: Uint32Array, beyond: Uint8Array): void {
+const BLOCK = 16; // pixels of a line of a processor's cache: columns of cells are read side by side, each in its order
+
+/**
+ * Fill a picture: each pixel with the colour of the cell under its centre.
+ *
+ * @param first The first cell along x whose pixels are filled; others keep what they have.
+ * @param end The cell behind the last.
+ */
+export function paintCells(
+  image: ImageData, frame: Frame, colours: Uint32Array, beyond: Uint8Array, first = 0, end = Number.POSITIVE_INFINITY,
+): void {
   const { width, height } = image;
-  const [columns, rows] = planeSize(frame.shape);
-  const pixels = new Uint32Array(image.data.buffer);
-  const firstOf = Uint32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) / width) * columns) * rows);
-  const hatch = ((255 << 24) | 0x808080) >>> 0;
   const { codes } = frame;
-  for (let y = 0, pixel = 0; y < height; y += 1) {
-    const row = Math.floor((1 - (y + 0.5) / height) * rows);
-    for (let x = 0; x < width; x += 1, pixel += 1) {
-      const code = codes[(firstOf[x] as number) + row] as number;
-      pixels[pixel] = beyond[code] === 1 && (x + y) % HATCH < 2 ? hatch : (colours[code] as number);
+  const [columns, rows] = planeSize(frame.shape);
+  const pixels = new Uint32Array(image.data.buffer, image.data.byteOffset, width * height);
+  const starts = placesOf(width, columns); // cell along x of each pixel
+  const places = placesOf(height, rows); // row, counted from below, of each line of pixels counted from below
+  const from = Math.max(0, lowerBound(starts, first));
+  const to = Math.min(width, lowerBound(starts, end));
+  const isHatched = beyond.includes(1) && hasBeyond(frame, beyond);
+  const hatch = ((255 << 24) | 0x808080) >>> 0;
+  for (let left = from; left < to; left += BLOCK) {
+    const right = Math.min(to, left + BLOCK);
+    for (let y = 0; y < height; y += 1) {
+      const row = places[height - 1 - y] as number;
+      const line = y * width;
+      if (isHatched) {
+        for (let x = left; x < right; x += 1) {
+          const code = codes[(starts[x] as number) * rows + row] as number;
+          pixels[line + x] = beyond[code] === 1 && (x + y) % HATCH < 2 ? hatch : (colours[code] as number);
+        }
+      } else {
+        for (let x = left; x < right; x += 1) {
+          pixels[line + x] = colours[codes[(starts[x] as number) * rows + row] as number] as number;
+        }
+      }
     }
   }
+}
+
+/** Whether a cell of the frame lies beyond the scale, where its extremes say so; else that is not ruled out. */
+function hasBeyond({ extremes }: Frame, beyond: Uint8Array): boolean {
+  return extremes === undefined || beyond[extremes.least] === 1 || beyond[extremes.most] === 1;
+}
+
+const known = new Map<string, Uint16Array>();
+const MOST_KNOWN = 16;
+
+/** The cell under the centre of each pixel of a side. */
+function placesOf(pixels: number, cells: number): Uint16Array {
+  const key = `${pixels} ${cells}`;
+  let places = known.get(key);
+  if (places === undefined) {
+    if (known.size >= MOST_KNOWN) known.clear();
+    places = Uint16Array.from({ length: pixels }, (_, at) => Math.floor(((at + 0.5) / pixels) * cells));
+    known.set(key, places);
+  }
+  return places;
+}
+
+/** The first place whose value is not below some value, in values that do not fall. */
+function lowerBound(values: Uint16Array, least: number): number {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((values[middle] as number) < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function drawIsolines(context: CanvasRenderingContext2D, frame: Frame, look: Look, width: number, height: number): void {
@@ -92,10 +157,10 @@ function drawIsolines(context: CanvasRenderingContext2D, frame: Frame, look: Loo
   for (const { value, double = false } of look.isolines) {
     const segments = findIsoline(frame, value);
     context.beginPath();
+    const [wide, high] = [width / columns, height / rows];
     for (let at = 0; at < segments.length; at += 4) {
-      const [x0, y0, x1, y1] = segments.subarray(at, at + 4) as unknown as [number, number, number, number];
-      context.moveTo((x0 / columns) * width, (1 - y0 / rows) * height);
-      context.lineTo((x1 / columns) * width, (1 - y1 / rows) * height);
+      context.moveTo((segments[at] as number) * wide, height - (segments[at + 1] as number) * high);
+      context.lineTo((segments[at + 2] as number) * wide, height - (segments[at + 3] as number) * high);
     }
     stroke(context, css(surface), double ? 7 : 3.5);
     if (double) stroke(context, css(text), 5);

@@ -131,6 +131,7 @@ interface Scene {
   readonly lineInk: WebGLUniformLocation | null;
   map: MapName | null;
   size: string;
+  serial: number; // of the frame that the texture holds
 }
 
 function makeScene(gl: WebGL2RenderingContext): Scene | null {
@@ -147,7 +148,7 @@ function makeScene(gl: WebGL2RenderingContext): Scene | null {
   };
   return {
     cells, lines, square, uniform, codes: texture(gl, 0), colours: texture(gl, 1), strips: gl.createBuffer(),
-    lineInk: gl.getUniformLocation(lines, "ink"), map: null, size: "",
+    lineInk: gl.getUniformLocation(lines, "ink"), map: null, size: "", serial: 0,
   };
 }
 
@@ -200,10 +201,18 @@ function uploadCodes(gl: WebGL2RenderingContext, scene: Scene, frame: Frame): vo
   gl.activeTexture(gl.TEXTURE0);
   gl.pixelStorei(gl.UNPACK_ALIGNMENT, 2);
   const size = `${columns} ${rows}`;
-  if (scene.size === size) {
-    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, rows, columns, gl.RED_INTEGER, gl.UNSIGNED_SHORT, frame.codes);
+  const { changed = null, serial = 0, codes } = frame;
+  const isSame = scene.size === size && serial > 0 && scene.serial === serial;
+  const isNext = scene.size === size && scene.serial > 0 && changed?.since === scene.serial;
+  scene.serial = serial;
+  if (isSame || (isNext && changed.first >= changed.end)) return;
+  if (isNext) {
+    const { first, end } = changed;
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, first, rows, end - first, gl.RED_INTEGER, gl.UNSIGNED_SHORT, codes, first * rows);
+  } else if (scene.size === size) {
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, rows, columns, gl.RED_INTEGER, gl.UNSIGNED_SHORT, codes);
   } else {
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16UI, rows, columns, 0, gl.RED_INTEGER, gl.UNSIGNED_SHORT, frame.codes);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16UI, rows, columns, 0, gl.RED_INTEGER, gl.UNSIGNED_SHORT, codes);
     scene.size = size;
   }
 }

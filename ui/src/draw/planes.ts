@@ -34,5 +34,6 @@ export function slicePlane(frame: Frame, axis: number, index: number): Frame {
   for (let column = 0, cell = 0; column < columns; column += 1) {
     for (let row = 0; row < rows; row += 1, cell += 1) codes[cell] = frame.codes[at + column * step + row * stride] as number;
   }
-  return { ...frame, dimension: 2, shape: [columns, rows], codes };
+  const own = { extremes: undefined, serial: undefined, changed: null }; // those of the frame are of the whole field
+  return { ...frame, ...own, dimension: 2, shape: [columns, rows], codes };
 }

@@ -10,7 +10,8 @@ export interface Extremes {
 }
 
 export function findExtremes(frame: Frame): Extremes | null {
-  const { codes, masked } = frame;
+  const { codes, masked, extremes } = frame;
+  if (extremes !== undefined) return extremesOf(frame, extremes.least, extremes.most, extremes.leastCell, extremes.mostCell);
   let [least, most, lowCell, highCell] = [0x10000, -1, -1, -1];
   for (let cell = 0; cell < codes.length; cell += 1) {
     const code = codes[cell] as number;
@@ -18,6 +19,10 @@ export function findExtremes(frame: Frame): Extremes | null {
     if (code < least) [least, lowCell] = [code, cell];
     if (code > most) [most, highCell] = [code, cell];
   }
+  return extremesOf(frame, least, most, lowCell, highCell);
+}
+
+function extremesOf(frame: Frame, least: number, most: number, lowCell: number, highCell: number): Extremes | null {
   if (most < 0) return null;
   const step = scaleOf(frame);
   return { low: frame.low + step * least, high: frame.low + step * most, lowCell, highCell };

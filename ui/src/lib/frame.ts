@@ -41,6 +41,12 @@ export interface Frame {
   readonly error: number;
   /** First 8 bytes of the run's or job's identifier, in hexadecimal. */
   readonly run: string;
+  /** Least and largest code with their cells, where the decoder has counted them; -1 where no cell has a value. */
+  readonly extremes?: { readonly least: number; readonly leastCell: number; readonly most: number; readonly mostCell: number } | undefined;
+  /** Number of the frame among all that were decoded here. */
+  readonly serial?: number | undefined;
+  /** What differs from another frame of the same shape, as a range of cells along x; null where that is not known. */
+  readonly changed?: { readonly since: number; readonly first: number; readonly end: number } | null;
 }
 
 /** Return the values of a frame in C order, NaN in cells without one. */

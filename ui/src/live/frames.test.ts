@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it, vi } from "vitest";
-import { decodeFrame, decodeFrames, FrameError, toValues } from "./frames";
+import { decodeFrame, decodeFrames, FrameError, FrameUnpacker, toValues } from "./frames";
 
 interface Fixture {
   readonly error?: string;
@@ -75,4 +75,15 @@ it("reads frames that follow each other, and none of nothing", async () => {
 
   expect(frames.map((frame) => frame.shape)).toEqual(readable.map(({ fixture }) => fixture.shape));
   expect(await decodeFrames(new ArrayBuffer(0))).toEqual([]);
+});
+
+it("reads frames in any order by one decoder, what is none between them", async () => {
+  const unpacker = new FrameUnpacker();
+  const wrong = fixtures.find(({ name }) => name === "wrong-checksum");
+  for (const { bytes, fixture } of [...readable, ...readable.toReversed()].flatMap((right) => [right, right])) {
+    const frame = await unpacker.unpack(bytes, new ArrayBuffer(2 * fixture.codes.length));
+    expect([...frame.codes]).toEqual(fixture.codes);
+    expect(frame.masked !== null).toBe(fixture.values.includes(null));
+    if (frame.tick % 2 === 0) await unpacker.unpack(wrong?.bytes ?? new ArrayBuffer(0)).catch(() => undefined);
+  }
 });

@@ -7,6 +7,7 @@
  */
 
 import type { Frame } from "@/lib/frame";
+import { checksum, CodeDecoder } from "./codes";
 
 export { type Frame, FLAGS, scaleOf, toValues } from "@/lib/frame";
 
@@ -44,7 +45,7 @@ export async function decodeFrames(bytes: ArrayBuffer): Promise<Frame[]> {
   const frames: Frame[] = [];
   let at = 0;
   while (at < bytes.byteLength) {
-    const { frame, end } = await decodeAt(bytes, at);
+    const { frame, end } = await new FrameUnpacker().unpackAt(bytes, at);
     frames.push(frame);
     at = end;
   }
@@ -56,26 +57,69 @@ export async function decodeFrames(bytes: ArrayBuffer): Promise<Frame[]> {
  *
  * @throws FrameError They are not exactly one frame.
  */
-export async function decodeFrame(bytes: ArrayBuffer): Promise<Frame> {
-  const { frame, end } = await decodeAt(bytes, 0);
-  if (end !== bytes.byteLength) throw new FrameError(`${bytes.byteLength - end} bytes follow the frame`);
-  return frame;
+export function decodeFrame(bytes: ArrayBuffer): Promise<Frame> {
+  return new FrameUnpacker().unpack(bytes);
 }
 
-async function decodeAt(bytes: ArrayBuffer, at: number): Promise<{ frame: Frame; end: number }> {
-  const { codec, isFiltered, rawBytes, payloadBytes, crc32, ...rest } = readHeader(new DataView(bytes, at));
-  const payload = new Uint8Array(bytes, at + HEADER_BYTES, Math.min(payloadBytes, bytes.byteLength - at - HEADER_BYTES));
-  if (payload.length !== payloadBytes) {
-    throw new FrameError(`${payload.length} of ${payloadBytes} bytes of the payload are there`);
+let serials = 0; // of the frames that were unpacked here, so that a painter knows which it drew
+
+/**
+ * Decoder of the frames of one stream, the one after the other. A frame stands alone; what it has in common with the one
+ * before costs a comparison only, and its `changed` says what that was not.
+ */
+export class FrameUnpacker {
+  private readonly decoder = new CodeDecoder();
+  private readonly buffers: [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>] = [new Uint8Array(0), new Uint8Array(0)];
+  private serial = 0;
+
+  /**
+   * Decode the one frame that some bytes are; they must not be changed afterwards.
+   *
+   * @param spare A buffer that nobody reads any more, for the codes.
+   * @throws FrameError They are not exactly one frame.
+   */
+  async unpack(bytes: ArrayBuffer, spare?: ArrayBuffer): Promise<Frame> {
+    const { frame, end } = await this.unpackAt(bytes, 0, spare);
+    if (end !== bytes.byteLength) throw new FrameError(`${bytes.byteLength - end} bytes follow the frame`);
+    return frame;
   }
-  if (checksum(payload) !== crc32) throw new FrameError("The checksum of the payload does not fit");
-  const raw = await unpack(payload, codec, rawBytes);
-  const codes = isFiltered ? undoPrediction(raw, rest.shape) : readCodes(raw, rest.bits);
-  const missing = 2 ** rest.bits - 1;
-  const most = codes.reduce((largest, code) => (code > largest ? code : largest), 0);
-  if (most > missing) throw new FrameError(`A code has more than ${rest.bits} bits`);
-  const frame = { ...rest, codes, masked: most === missing ? missing : null };
-  return { frame, end: at + HEADER_BYTES + payloadBytes };
+
+  /** Decode the frame that begins at some byte, and tell where it ends. */
+  async unpackAt(bytes: ArrayBuffer, at: number, spare?: ArrayBuffer): Promise<{ frame: Frame; end: number }> {
+    try {
+      return await this.decode(bytes, at, spare);
+    } catch (error) {
+      this.decoder.forget();
+      throw error;
+    }
+  }
+
+  private async decode(bytes: ArrayBuffer, at: number, spare: ArrayBuffer | undefined) {
+    const { codec, isFiltered, rawBytes, payloadBytes, crc32, ...rest } = readHeader(new DataView(bytes, at));
+    const payload = new Uint8Array(bytes, at + HEADER_BYTES, Math.min(payloadBytes, bytes.byteLength - at - HEADER_BYTES));
+    if (payload.length !== payloadBytes) {
+      throw new FrameError(`${payload.length} of ${payloadBytes} bytes of the payload are there`);
+    }
+    if (checksum(payload) !== crc32) throw new FrameError("The checksum of the payload does not fit");
+    const raw = codec === 0 ? requireSize(payload, rawBytes) : await unpack(payload, codec, this.takeBuffer(rawBytes));
+    const { top, extremes, first, end, isNext } = this.decoder.decode(raw, { shape: rest.shape, bits: rest.bits, isFiltered });
+    const missing = 2 ** rest.bits - 1;
+    if (top > missing) throw new FrameError(`A code has more than ${rest.bits} bits`);
+    const { codes: held } = this.decoder;
+    const codes = spare?.byteLength === held.byteLength ? new Uint16Array(spare) : new Uint16Array(held.length);
+    codes.set(held);
+    const changed = isNext && rest.shape.length === 2 ? { since: this.serial, first, end } : null;
+    this.serial = serials += 1;
+    const frame: Frame = { ...rest, codes, masked: top === missing ? missing : null, extremes, serial: serials, changed };
+    return { frame, end: at + HEADER_BYTES + payloadBytes };
+  }
+
+  /** The buffer that does not hold the frame before. */
+  private takeBuffer(size: number): Uint8Array<ArrayBuffer> {
+    this.buffers.reverse();
+    if (this.buffers[0].length !== size) this.buffers[0] = new Uint8Array(size);
+    return this.buffers[0];
+  }
 }
 
 function readHeader(view: DataView): Header {
@@ -135,12 +179,16 @@ function findShape(size: readonly number[]): number[] {
   return size.slice(0, Math.max(1, last + 1));
 }
 
-async function unpack(payload: Uint8Array<ArrayBuffer>, codec: number, size: number): Promise<Uint8Array> {
-  const wrong = `The payload does not unpack to the ${size} bytes that the header names`;
-  if (codec === 0) {
-    if (payload.length !== size) throw new FrameError(wrong);
-    return payload;
-  }
+function requireSize(payload: Uint8Array, size: number): Uint8Array {
+  if (payload.length !== size) throw new FrameError(wrongSize(size));
+  return payload;
+}
+
+function wrongSize(size: number): string {
+  return `The payload does not unpack to the ${size} bytes that the header names`;
+}
+
+async function unpack(payload: Uint8Array<ArrayBuffer>, codec: number, raw: Uint8Array): Promise<Uint8Array> {
   const format = codec === 1 ? "deflate-raw" : "zstd";
   let unpacker: DecompressionStream;
   try {
@@ -149,11 +197,10 @@ async function unpack(payload: Uint8Array<ArrayBuffer>, codec: number, size: num
     throw new FrameError(`This browser cannot unpack ${format}`);
   }
   const reader = new Blob([payload]).stream().pipeThrough(unpacker).getReader();
-  const raw = new Uint8Array(size);
   let filled = 0;
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (filled + part.value.length > size) throw new FrameError(wrong);
+      if (filled + part.value.length > raw.length) throw new FrameError(wrongSize(raw.length));
       raw.set(part.value, filled);
       filled += part.value.length;
     }
@@ -161,48 +208,6 @@ async function unpack(payload: Uint8Array<ArrayBuffer>, codec: number, size: num
     void reader.cancel().catch(() => undefined);
     throw error instanceof FrameError ? error : new FrameError("The payload cannot be unpacked");
   }
-  if (filled !== size) throw new FrameError(wrong);
+  if (filled !== raw.length) throw new FrameError(wrongSize(raw.length));
   return raw;
-}
-
-function readCodes(raw: Uint8Array, bits: number): Uint16Array {
-  if (bits === 8) return Uint16Array.from(raw);
-  const codes = new Uint16Array(raw.length / 2);
-  for (let cell = 0; cell < codes.length; cell += 1) {
-    codes[cell] = (raw[2 * cell] as number) | ((raw[2 * cell + 1] as number) << 8);
-  }
-  return codes;
-}
-
-/** Undo byte planes, zigzag and the prediction from left, up and upper left, modulo 2^16. */
-function undoPrediction(raw: Uint8Array, shape: readonly number[]): Uint16Array {
-  const cells = raw.length / 2;
-  const columns = shape.at(-1) as number;
-  const rows = shape.at(-2) ?? 1;
-  const codes = new Uint16Array(cells);
-  let cell = 0;
-  for (let row = 0; cell < cells; row += 1) {
-    const isFirst = row % rows === 0; // of its plane
-    let left = 0;
-    for (let column = 0; column < columns; column += 1, cell += 1) {
-      const folded = (raw[cell] as number) | ((raw[cells + cell] as number) << 8);
-      left += (folded >> 1) ^ -(folded & 1);
-      codes[cell] = left + (isFirst ? 0 : (codes[cell - columns] as number));
-    }
-  }
-  return codes;
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-function checksum(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let at = 0; at < bytes.length; at += 1) {
-    crc = (CRC_TABLE[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
-  }
-  return (crc ^ 0xffffffff) >>> 0;
 }

@@ -35,6 +35,8 @@ let live: FakeLive;
 let decoded: Map<ArrayBuffer, Frame>;
 let stream: RunStream;
 let stop: () => void;
+let isHidden: boolean;
+const reused: number[] = [];
 
 beforeEach(async () => {
   vi.useFakeTimers();
@@ -42,6 +44,8 @@ beforeEach(async () => {
   vi.stubGlobal("window", globalThis);
   live = new FakeLive();
   decoded = new Map();
+  isHidden = false;
+  reused.length = 0;
   stream = new RunStream(RUN, {
     socket: live as unknown as LiveSocket, codec: "none",
     decode: (bytes) => {
@@ -53,6 +57,8 @@ beforeEach(async () => {
       end_tick: [8, 16], time_s: [8, 16], metrics: { highest: { min: [1, 2], max: [3, 4], mean: [2, 3], last: [3, 3] } },
     }),
     now: () => Date.now(),
+    isHidden: () => isHidden,
+    reuse: (old) => reused.push(old.number),
   });
   stop = stream.start();
   stream.showField("temperature");
@@ -78,6 +84,32 @@ it("keeps the newest frame, and leaves out those between", async () => {
   expect(live.granted).toEqual([]); // nothing is granted before it is drawn
   if (stream.frame !== null) stream.grant(stream.frame);
   expect(live.granted).toEqual([3]);
+});
+
+it("gives back what was never drawn, and what was drawn once the next is", async () => {
+  stream.onFrame(() => undefined);
+  await send(frame(1));
+  const first = stream.frame as Frame;
+  stream.grant(first);
+  stream.grant(first); // drawn again, as where the probe moves
+  expect(live.granted).toEqual([1]);
+  await send(frame(2));
+  await send(frame(3));
+  expect(reused).toEqual([2]);
+  stream.grant(stream.frame as Frame);
+  expect(reused).toEqual([2, 1]);
+});
+
+it("hands nothing on while nobody can see it, and the newest afterwards", async () => {
+  const listener = vi.fn();
+  stream.follow(listener);
+  isHidden = true;
+  await send(frame(1), frame(2));
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(listener).not.toHaveBeenCalled();
+  isHidden = false;
+  await vi.advanceTimersByTimeAsync(250);
+  expect(stream.getFigures().tick).toBe(2);
 });
 
 it("drops frames of a process that was replaced", async () => {

@@ -47,9 +47,13 @@ export interface StreamSources {
   readonly socket: LiveSocket;
   readonly codec: string;
   readonly decode: (bytes: ArrayBuffer) => Promise<Frame>;
+  /** Take back the codes of a frame that nobody will read again. */
+  readonly reuse?: (frame: Frame) => void;
   readonly fetchEvents: (runId: string, after: number) => Promise<LiveEvent[]>;
   readonly fetchHistory: (runId: string) => Promise<{ end_tick: number[]; time_s: number[]; metrics: Record<string, Record<string, (number | null)[]>> }>;
   readonly now: () => number;
+  /** Whether nobody can see the page: nothing is handed on then. */
+  readonly isHidden?: () => boolean;
 }
 
 export class RunStream {
@@ -68,6 +72,7 @@ export class RunStream {
   private isDecoding = false;
   private waiting: { bytes: ArrayBuffer; number: number } | null = null;
   private epoch = 0;
+  private shown: Frame | null = null; // that a painter drew last; older ones are read no more
   private isResting = false; // paused or over: its data do not age
 
   constructor(readonly runId: string, private readonly from: StreamSources) {}
@@ -125,8 +130,11 @@ export class RunStream {
     );
   }
 
-  /** Say that the newest frame is drawn; called by the painter. */
+  /** Say that the newest frame is drawn; called by the painter, which reads none before it any more. */
   grant(frame: Frame): void {
+    if (frame === this.shown) return;
+    if (this.shown !== null) this.from.reuse?.(this.shown);
+    this.shown = frame;
     this.pictures?.grant(frame.number);
   }
 
@@ -165,6 +173,7 @@ export class RunStream {
         this.epoch = frame.epoch;
         if (`${frame.run}:` !== this.pictures?.topic.frames?.slice(0, 17)) continue;
         if (this.computedMs > 0) this.intervalMs = 0.8 * this.intervalMs + 0.2 * Math.max(0, frame.computedMs - this.computedMs);
+        if (this.frame !== null && this.frame !== this.shown) this.from.reuse?.(this.frame); // it was never drawn
         this.frame = frame;
         this.computedMs = Math.max(this.computedMs, frame.computedMs);
         this.change({ tick: frame.tick, time: frame.time, frames: (this.changed.frames ?? this.figures.frames) + 1, error: undefined });
@@ -257,6 +266,7 @@ export class RunStream {
 
   /** Hand the figures on, four times a second; the age changes by itself. */
   private publish(): void {
+    if (this.from.isHidden?.() === true) return;
     const { clock } = this.from.socket;
     const ageMs = this.computedMs === 0 ? undefined : clock.age(this.computedMs, this.from.now());
     const stale = !this.isResting && ageMs !== undefined && isStale(ageMs, Math.min(this.intervalMs, 2_000));

@@ -1,8 +1,7 @@
 /** The stream of a run while a component shows it, and what React shows of it. */
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import { CODEC, live } from "@/components/live";
-import { decodeFrames } from "@/live/frames";
-import type { Frame } from "@/lib/frame";
+import { frameWorker } from "@/live/decoder";
 import type { FieldName } from ".";
 import { PastFrames } from "./past";
 import { fetchEvents, fetchHistory, fetchPast } from "./queries";
@@ -11,26 +10,23 @@ import { RunStream } from "./stream";
 const HISTORY_POINTS = 1_200;
 
 const now = () => Date.now();
-
-async function decodeOne(bytes: ArrayBuffer): Promise<Frame> {
-  const [frame] = await decodeFrames(bytes);
-  if (frame === undefined) throw new Error("The server sent no frame.");
-  return frame;
-}
+const isHidden = () => document.visibilityState === "hidden";
 
 export function useRunStream(runId: string): RunStream {
+  const lane = useMemo(() => frameWorker.open(), []);
   const stream = useMemo(
     () =>
       new RunStream(runId, {
-        socket: live, codec: CODEC, decode: decodeOne, fetchEvents, now,
+        socket: live, codec: CODEC, decode: lane.decode, reuse: lane.reuse, fetchEvents, now, isHidden,
         fetchHistory: async (id) => {
           const found = await fetchHistory(id, HISTORY_POINTS);
           return { end_tick: found.end_tick, time_s: found.time_s, metrics: found.metrics as never };
         },
       }),
-    [runId],
+    [runId, lane],
   );
   useEffect(() => stream.start(), [stream]);
+  useEffect(() => () => lane.close(), [lane]);
   return stream;
 }
 
@@ -44,8 +40,10 @@ export function useEvents(stream: RunStream) {
 
 /** Pictures of the past of a run. */
 export function usePast(runId: string): PastFrames {
+  const lane = useMemo(() => frameWorker.open(), []);
+  useEffect(() => () => lane.close(), [lane]);
   return useMemo(
-    () => new PastFrames(async (field, tick, signal) => decodeOne(await fetchPast(runId, field as FieldName, tick, CODEC, signal))),
-    [runId],
+    () => new PastFrames(async (field, tick, signal) => lane.decode(await fetchPast(runId, field as FieldName, tick, CODEC, signal))),
+    [runId, lane],
   );
 }
