@@ -1,9 +1,9 @@
 import { Button, Input } from "@mantine/core";
-import { type PointerEvent, useEffect, useMemo, useRef, useState } from "react";
+import { memo, type PointerEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { onColours, parseHex } from "@/draw/colours";
 import { formatNumber, plural } from "@/lib/format";
 import { parseQuantity } from "@/lib/units";
-import { drawLines, layoutAxes, placeValues } from "./parallel";
+import { type Layout, layoutAxes, LinesPainter, placeValues } from "./parallel";
 import { isDone, isFailed, type NumberColumn, type Points, type Ranges, shareOf, valueAt } from "./points";
 import classes from "./sweeps.module.css";
 
@@ -41,10 +41,16 @@ export function ParallelPlot({ points, columns, chosen, ranges, onRanges }: Prop
   const done = useMemo(() => rowsWhere(points, isDone), [points]);
   const isBrushed = Object.keys(ranges).length > 0 || chosen.length < points.count;
 
-  useEffect(() => draw(ground.current, layout, (context) => drawLines(context, heights, done, layout, colour("--grid-series-5"), false)), [heights, done, layout, scheme]);
+  const doneChosen = useMemo(() => (isBrushed ? chosen.filter((row) => isDone(points, row)) : NOTHING), [isBrushed, chosen, points]);
+  const [painters] = useState(() => ({ ground: new LinesPainter(false), top: new LinesPainter(true) }));
+
   useEffect(
-    () => draw(top.current, layout, (context) => drawLines(context, heights, isBrushed ? chosen.filter((row) => isDone(points, row)) : new Uint32Array(), layout, colour("--grid-accent"), true)),
-    [heights, chosen, isBrushed, points, layout, scheme],
+    () => draw(ground.current, layout, (context) => painters.ground.draw(context, heights, done, layout, colour("--grid-series-5"))),
+    [painters, heights, done, layout, scheme],
+  );
+  useLayoutEffect( // in the frame of the pointer that it follows
+    () => draw(top.current, layout, (context) => painters.top.draw(context, heights, doneChosen, layout, colour("--grid-accent"))),
+    [painters, heights, doneChosen, layout, scheme],
   );
 
   const at = (event: PointerEvent) => {
@@ -60,8 +66,8 @@ export function ParallelPlot({ points, columns, chosen, ranges, onRanges }: Prop
     const ends = [valueAt(column, share(Math.max(from, to))), valueAt(column, share(Math.min(from, to)))] as const;
     onRanges({ ...rest, [column.name]: ends });
   };
-  const failed = useMemo(() => rowsWhere(points, isFailed).subarray(0, MOST_MARKS), [points]);
-  const failedCount = useMemo(() => rowsWhere(points, isFailed).length, [points]);
+  const failed = useMemo(() => rowsWhere(points, isFailed), [points]);
+  const failedCount = failed.length;
   return (
     <div ref={place} className={classes["parallel"]}>
       <div className={classes["plot"]} style={{ height: HEIGHT }}>
@@ -90,12 +96,7 @@ export function ParallelPlot({ points, columns, chosen, ranges, onRanges }: Prop
           {columns.map((column, axis) => (
             <AxisMarks key={column.name} column={column} x={layout.xs[axis] ?? 0} room={(layout.xs[1] ?? 200) - (layout.xs[0] ?? 0)} top={layout.top} bottom={layout.bottom} range={ranges[column.name]} />
           ))}
-          {columns.map((column, axis) =>
-            column.isMetric ? null : [...failed].map((row) => {
-              const y = heights[axis]?.[row] ?? Number.NaN;
-              return Number.isNaN(y) ? null : <circle key={`${column.name}-${row}`} className={classes["failedMark"]} cx={(layout.xs[axis] ?? 0) - 12} cy={y} r={3.5} />;
-            }),
-          )}
+          <FailedMarks columns={columns} heights={heights} layout={layout} failed={failed} />
         </svg>
       </div>
       <div className={classes["under"]}>
@@ -106,6 +107,21 @@ export function ParallelPlot({ points, columns, chosen, ranges, onRanges }: Prop
   );
 }
 
+const NOTHING = new Uint32Array();
+
+/** A hollow mark beside each parameter's axis for each failed point; a brush leaves them as they are. */
+const FailedMarks = memo(function FailedMarks(props: {
+  columns: readonly NumberColumn[]; heights: readonly Float32Array[]; layout: Layout; failed: Uint32Array;
+}) {
+  const { columns, heights, layout, failed } = props;
+  return columns.map((column, axis) =>
+    column.isMetric ? null : [...failed.subarray(0, MOST_MARKS)].map((row) => {
+      const y = heights[axis]?.[row] ?? Number.NaN;
+      return Number.isNaN(y) ? null : <circle key={`${column.name}-${row}`} className={classes["failedMark"]} cx={(layout.xs[axis] ?? 0) - 12} cy={y} r={3.5} />;
+    }),
+  );
+});
+
 function rowsWhere(points: Points, is: (points: Points, row: number) => boolean): Uint32Array {
   return Uint32Array.from({ length: points.count }, (_, row) => row).filter((row) => is(points, row));
 }
@@ -114,10 +130,12 @@ function draw(canvas: HTMLCanvasElement | null, layout: { width: number; height:
   const context = canvas?.getContext("2d");
   if (canvas === null || context === null || context === undefined) return;
   const ratio = Math.min(2, window.devicePixelRatio || 1);
-  canvas.width = layout.width * ratio;
-  canvas.height = layout.height * ratio;
-  canvas.style.width = `${layout.width}px`;
-  canvas.style.height = `${layout.height}px`;
+  const [wide, high] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
+  if (canvas.width !== wide || canvas.height !== high) {
+    [canvas.width, canvas.height] = [wide, high];
+    canvas.style.width = `${layout.width}px`;
+    canvas.style.height = `${layout.height}px`;
+  }
   paint(context);
 }
 
@@ -125,7 +143,7 @@ function colour(token: string): readonly [number, number, number] {
   return parseHex(getComputedStyle(document.documentElement).getPropertyValue(token).trim());
 }
 
-function AxisMarks(props: { column: NumberColumn; x: number; room: number; top: number; bottom: number; range: readonly [number, number] | undefined }) {
+const AxisMarks = memo(function AxisMarks(props: { column: NumberColumn; x: number; room: number; top: number; bottom: number; range: readonly [number, number] | undefined }) {
   const { column, x, room, top, bottom, range } = props;
   const y = (value: number) => bottom - (bottom - top) * shareOf(column, value);
   return (
@@ -139,7 +157,7 @@ function AxisMarks(props: { column: NumberColumn; x: number; room: number; top: 
       <text x={x + 6} y={bottom + 4} className={classes["tick"]}>{formatNumber(column.low, 4)}</text>
     </g>
   );
-}
+});
 
 /** Leave out the middle of a name that is wider than the room between two axes. */
 function shorten(name: string, room: number): string {

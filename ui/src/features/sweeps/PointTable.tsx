@@ -1,4 +1,4 @@
-import { useMemo } from "react";
+import { memo, useMemo } from "react";
 import { type Column, DataTable } from "@/components/DataTable";
 import { StateMark } from "@/components/StateMark";
 import { formatNumber, MISSING } from "@/lib/format";
@@ -14,8 +14,14 @@ interface Props {
   readonly onOpen: (row: number) => void;
 }
 
-/** The chosen points with what differs among them. Points that failed stand behind all others. */
-export function PointTable({ points, rows, sort, ticked, onSort, onTick, onOpen }: Props) {
+/**
+ * The chosen points with what differs among them. Points that failed stand behind all others. What is called back looks
+ * at the newest of the page, so that other functions alone draw nothing anew.
+ */
+export const PointTable = memo(TableOfPoints, (old, now) =>
+  (["points", "rows", "sort", "ticked"] as const).every((name) => old[name] === now[name]));
+
+function TableOfPoints({ points, rows, sort, ticked, onSort, onTick, onOpen }: Props) {
   const list = useMemo(() => Array.from(rows), [rows]);
   const keys = useMemo(() => new Set([...ticked].map(String)), [ticked]);
   const columns = useMemo<Column<number>[]>(() => {

@@ -1,5 +1,5 @@
 import { Input } from "@mantine/core";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { onColours } from "@/draw/colours";
 import { formatQuantity } from "@/lib/format";
 import type { Chart, Charts, Picture } from "./charts";
@@ -17,10 +17,19 @@ interface Props {
 }
 
 const MOST_RINGS = 500;
+const MOST_SERIES = 12;
 
-/** One metric over one parameter: a line for each set of the others, or a scatter where these are many. */
-export function ResponsePlot({ points, chosen, isBrushed, x, y, onAxes, onOpen }: Props) {
+/**
+ * One metric over one parameter: a line for each set of the others, or a scatter where these are many. What is called
+ * back looks at the newest of the page, so that other functions alone draw nothing anew.
+ */
+export const ResponsePlot = memo(Response, (old, now) =>
+  (["points", "chosen", "isBrushed", "x", "y"] as const).every((name) => old[name] === now[name]));
+
+function Response({ points, chosen, isBrushed, x, y, onAxes, onOpen }: Props) {
   const place = useRef<HTMLDivElement>(null);
+  const rings = useRef<HTMLCanvasElement>(null);
+  const redraw = useRef<() => void>(() => undefined);
   const chart = useRef<Chart>(null);
   const open = useRef(onOpen);
   const [charts, setCharts] = useState<Charts>();
@@ -45,7 +54,10 @@ export function ResponsePlot({ points, chosen, isBrushed, x, y, onAxes, onOpen }
       const data: unknown = event.data;
       if (Array.isArray(data)) open.current(Number(data[2]));
     });
-    const observer = new ResizeObserver(() => made.resize());
+    const observer = new ResizeObserver(() => {
+      made.resize();
+      redraw.current();
+    });
     observer.observe(element);
     return () => {
       observer.disconnect();
@@ -54,12 +66,21 @@ export function ResponsePlot({ points, chosen, isBrushed, x, y, onAxes, onOpen }
     };
   }, [charts]);
 
-  const picture = useMemo(() => makePicture(points, chosen, isBrushed, x, y), [points, chosen, isBrushed, x, y]);
+  const picture = useMemo(() => makePicture(points, x, y), [points, x, y]);
   useEffect(() => {
     if (charts === undefined || chart.current === null) return;
     const style = getComputedStyle(document.documentElement);
     charts.drawChart(chart.current, picture, (name) => style.getPropertyValue(name).trim());
   }, [charts, picture, scheme]);
+  useEffect(() => {
+    redraw.current = () => {
+      if (charts === undefined || chart.current === null || rings.current === null) return;
+      const shown = isBrushed ? chosen.filter((row) => hasBoth(points, x, y, row)).subarray(0, MOST_RINGS) : [];
+      const accent = getComputedStyle(document.documentElement).getPropertyValue("--grid-accent").trim();
+      charts.drawRings(chart.current, rings.current, Array.from(shown, (row) => [x.values[row] as number, y.values[row] as number] as const), accent);
+    };
+    redraw.current();
+  }, [charts, picture, points, chosen, isBrushed, x, y, scheme]);
 
   const select = (label: string, value: string, onChange: (name: string) => void) => (
     <label className={classes["pair"]}>
@@ -75,23 +96,29 @@ export function ResponsePlot({ points, chosen, isBrushed, x, y, onAxes, onOpen }
         {select("y", y.name, (name) => onAxes({ y: name }))}
         {select("over x", x.name, (name) => onAxes({ x: name }))}
       </div>
-      <div ref={place} className={classes["chart"]} role="img" aria-label={`${y.label} over ${x.label}, ${picture.lines.length} series`} />
+      <div className={classes["ringed"]}>
+        <div ref={place} className={classes["chart"]} role="img" aria-label={`${y.label} over ${x.label}, ${picture.lines.length} series`} />
+        <canvas ref={rings} className={classes["rings"]} aria-hidden="true" />
+      </div>
     </div>
   );
 }
 
-function makePicture(points: Points, chosen: Uint32Array, isBrushed: boolean, x: NumberColumn, y: NumberColumn): Picture {
+function hasBoth(points: Points, x: NumberColumn, y: NumberColumn, row: number): boolean {
+  return isDone(points, row) && !Number.isNaN(x.values[row]) && !Number.isNaN(y.values[row]);
+}
+
+function makePicture(points: Points, x: NumberColumn, y: NumberColumn): Picture {
   const all = Uint32Array.from({ length: points.count }, (_, row) => row);
-  const has = (row: number) => isDone(points, row) && !Number.isNaN(x.values[row]) && !Number.isNaN(y.values[row]);
+  const shown = all.filter((row) => hasBoth(points, x, y, row));
   const datum = (row: number) => [x.values[row] as number, y.values[row] as number, row] as const;
-  const lines = x.isMetric ? [{ label: "points", rows: [...all.filter(has)] }] : linesAlong(points, all.filter(has), x);
-  const few = lines.length <= 12 ? lines : [{ label: "points", rows: [...all.filter(has)] }];
+  const lines = x.isMetric ? [] : linesAlong(points, shown, x);
+  const few = lines.length > 0 && lines.length <= MOST_SERIES ? lines : [{ label: "points", rows: [...shown] }];
   const title = (column: NumberColumn) => (column.unit === "" ? column.label : `${column.label}, ${column.unit}`);
   return {
     x: { title: title(x), isLog: x.isLog },
     y: { title: title(y), isLog: y.isLog },
     lines: few.map((line) => ({ label: line.label, data: line.rows.map(datum) })),
-    chosen: isBrushed ? [...chosen.filter(has).subarray(0, MOST_RINGS)].map(datum) : [],
     failed: x.isMetric ? [] : [...all.filter((row) => isFailed(points, row))].map((row) => [x.values[row] as number, row] as const),
     low: y.low,
     tooltip: (row) => pointText(points, row),

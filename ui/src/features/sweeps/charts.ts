@@ -23,7 +23,6 @@ export interface Picture {
   readonly x: Axis;
   readonly y: Axis;
   readonly lines: readonly Line[];
-  readonly chosen: readonly (readonly [number, number, number])[];
   /** x and row of points that failed: hollow, at the foot. */
   readonly failed: readonly (readonly [number, number])[];
   readonly low: number;
@@ -34,7 +33,7 @@ const LARGE = 2_000; // points from which on they are drawn in one go
 const MOST_CONNECTED = 12;
 const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3], [2, 2]] as const;
 
-export type Charts = { readonly makeChart: typeof makeChart; readonly drawChart: typeof drawChart };
+export type Charts = { readonly makeChart: typeof makeChart; readonly drawChart: typeof drawChart; readonly drawRings: typeof drawRings };
 
 export function makeChart(element: HTMLElement): Chart {
   return init(element, null, { renderer: "canvas" });
@@ -49,12 +48,11 @@ export function drawChart(chart: Chart, picture: Picture, token: (name: string) 
   const isConnected = picture.lines.length <= MOST_CONNECTED;
   const lines = picture.lines.map((line, index) => {
     const colour = token(`--grid-series-${(index % 5) + 1}`);
-    const shared = { name: line.label, data: line.data.map((datum) => [...datum]), itemStyle: { color: colour, opacity: isConnected ? 1 : 0.5 } };
+    const shared = { name: line.label, data: line.data as [number, number, number][], itemStyle: { color: colour, opacity: isConnected ? 1 : 0.5 } };
     return isConnected
       ? { ...shared, type: "line" as const, symbol: "circle", symbolSize: 5, lineStyle: { color: colour, width: 1.5, type: DASHES[Math.floor(index / 5) % 5] as "solid" } }
       : { ...shared, type: "scatter" as const, symbolSize: 5, large: true, largeThreshold: LARGE };
   });
-  const chosen = { type: "scatter" as const, data: picture.chosen.map((datum) => [...datum]), symbolSize: 9, z: 5, itemStyle: { color: "transparent", borderColor: token("--grid-accent"), borderWidth: 2 } };
   const failed = {
     type: "scatter" as const, data: picture.failed.map(([x, row]) => [x, picture.low, row]), symbolSize: 8, z: 4, clip: false,
     itemStyle: { color: "transparent", borderColor: token("--grid-medium"), borderWidth: 1.5 },
@@ -71,8 +69,29 @@ export function drawChart(chart: Chart, picture: Picture, token: (name: string) 
       },
       xAxis: { ...axis(picture.x), nameGap: 28 },
       yAxis: { ...axis(picture.y), nameGap: 48 },
-      series: [...lines, chosen, failed],
+      series: [...lines, failed],
     },
     { notMerge: true },
   );
+}
+
+/** Draw a ring around each of some points on a canvas above the chart, which stays as it is while a brush moves. */
+export function drawRings(chart: Chart, canvas: HTMLCanvasElement, places: readonly (readonly [number, number])[], colour: string): void {
+  const context = canvas.getContext("2d");
+  if (context === null) return;
+  const ratio = Math.min(2, window.devicePixelRatio || 1);
+  const [width, height] = [Math.round(chart.getWidth() * ratio), Math.round(chart.getHeight() * ratio)];
+  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.strokeStyle = colour;
+  context.lineWidth = 2;
+  context.beginPath();
+  for (const place of places) {
+    const [x = Number.NaN, y = Number.NaN] = chart.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [...place]);
+    if (!Number.isFinite(x + y)) continue;
+    context.moveTo(x + 4.5, y);
+    context.arc(x, y, 4.5, 0, 2 * Math.PI);
+  }
+  context.stroke();
 }

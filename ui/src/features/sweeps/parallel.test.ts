@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { countLines, layoutAxes, placeValues, shades } from "./parallel";
+import { countLines, layoutAxes, LinesPainter, placeValues, shades, without } from "./parallel";
 import type { NumberColumn } from "./points";
 
 function column(values: number[]): NumberColumn {
@@ -26,4 +26,21 @@ it("shades by the logarithm of the count, in one colour, and nothing where no li
   const table = shades(1000, [1, 2, 3]);
   expect([table[0]! >>> 24, table[1]! & 0xffffff, table[1000]! >>> 24]).toEqual([0, 0x030201, 230]);
   expect(table[10]! >>> 24).toBeGreaterThan(table[1]! >>> 24);
+});
+
+it("counts only the lines that have come and gone, to the same picture", () => {
+  const values = Array.from({ length: 40 }, (_, row) => (row * 7 % 40) / 40);
+  const heights = placeValues([column(values), column(values.toReversed())], layout);
+  const painter = new LinesPainter(true);
+  const sets = [[0, 1, 2, 3], [1, 2, 3, 4, 9], [2, 3, 4, 9, 30, 31, 39], [5], [5, 6, 7, 8, 9, 10]];
+  for (const rows of sets.map((set) => Uint32Array.from(set))) {
+    expect([...painter.count(heights, rows, layout, 2)]).toEqual([...countLines(heights, rows, layout, 2)]);
+  }
+});
+
+it("finds what one ascending list has that another has not", () => {
+  const list = (...rows: number[]) => Uint32Array.from(rows);
+  expect([...without(list(1, 2, 5, 9), list(2, 3, 9))]).toEqual([1, 5]);
+  expect([...without(list(1, 2), list())]).toEqual([1, 2]);
+  expect([...without(list(), list(1))]).toEqual([]);
 });

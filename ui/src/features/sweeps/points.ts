@@ -189,16 +189,25 @@ export function whereFailed(points: Points): string | undefined {
 /** Points that share all parameters but one: the lines of a response curve, each in the order of x. */
 export function linesAlong(points: Points, rows: Uint32Array, x: NumberColumn): { readonly label: string; readonly rows: number[] }[] {
   const others = points.numbers.filter((column) => !column.isMetric && column.name !== x.name);
+  const words = points.words.filter((column) => column.name.startsWith("params."));
   const lines = new Map<string, number[]>();
   for (const row of rows) {
-    const label = [
-      ...others.map((column) => `${column.label} ${formatNumber(column.values[row])}`),
-      ...points.words.filter((column) => column.name.startsWith("params.")).map((column) => `${column.label} ${column.values[row] ?? "–"}`),
-    ].join(", ");
-    const line = lines.get(label);
-    if (line === undefined) lines.set(label, [row]);
+    let key = "";
+    for (const column of others) key += `${column.values[row]} `;
+    for (const column of words) key += `${column.values[row] ?? ""}\n`;
+    const line = lines.get(key);
+    if (line === undefined) lines.set(key, [row]);
     else line.push(row);
   }
+  const labelOf = (row: number) => [
+    ...others.map((column) => `${column.label} ${formatNumber(column.values[row])}`),
+    ...words.map((column) => `${column.label} ${column.values[row] ?? "–"}`),
+  ].join(", ");
   const value = (row: number) => x.values[row] as number;
-  return [...lines].map(([label, members]) => ({ label, rows: members.sort((a, b) => value(a) - value(b)) }));
+  return [...lines.values()].map((members) => ({
+    get label() {
+      return labelOf(members[0] as number); // formatted only where it is shown
+    },
+    rows: members.sort((a, b) => value(a) - value(b)),
+  }));
 }

@@ -90,12 +90,13 @@ function Views({ sweep, points: plain }: { sweep: Sweep; points: Points }) {
   const search = route.useSearch();
   const { tab = "points", why = [], sort } = search;
   const navigate = useNavigate();
+  const change = route.useNavigate();
   const [ranges, setRanges] = useState<Ranges>({});
   const [ticked, setTicked] = useState<ReadonlySet<number>>(() => new Set((search.points ?? []).map(Number).filter((row) => row >= 0 && row < plain.count)));
   const guide = useQuery(simulationQuery(sweep.simulation)).data;
   const points = useMemo(() => withTitles(plain, guide?.metrics ?? []), [plain, guide]);
   const set = (changes: { [Name in keyof typeof search]?: (typeof search)[Name] | undefined }) =>
-    void navigate({ to: "/sweeps/$sweepId", params: { sweepId: sweep.id }, search: defined({ ...search, ...changes }), replace: true });
+    void change({ search: (old) => defined({ ...old, ...changes }), replace: true });
 
   const chosen = useMemo(() => chooseRows(points, ranges, why), [points, ranges, why]);
   const late = useDeferredValue(chosen); // table and chart follow the brush; its own picture does not wait for them
@@ -119,7 +120,7 @@ function Views({ sweep, points: plain }: { sweep: Sweep; points: Points }) {
     if (a !== undefined && b !== undefined) void navigate({ to: "/compare", search: { a, b } });
   };
   useKeys([{ keys: "c", does: "Compare the two ticked points", run: compare }]);
-  const failures = countFailures(points);
+  const failures = useMemo(() => countFailures(points), [points]);
   const toggle = (one: string) => set({ why: why.includes(one) ? why.filter((other) => other !== one) : [...why, one] });
   const table = <PointTable points={points} rows={sorted} sort={sort} ticked={ticked} onTick={tick} onOpen={open} onSort={(next) => set({ sort: next })} />;
   return (
