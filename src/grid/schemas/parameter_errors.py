@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from grid.core.errors import FieldError
@@ -52,7 +53,15 @@ def describe_error(
 
 def find_unit(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
     """Find the unit that the schema declares for a field, following nested models."""
-    unit = None
+    info = find_field(model, path)
+    extra = None if info is None else info.json_schema_extra
+    unit = extra.get("unit") if isinstance(extra, dict) else None
+    return str(unit) if unit is not None else None
+
+
+def find_field(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
+    """Find the declaration of a field, following nested models; that of a list for what stands in it."""
+    found: FieldInfo | None = None
     current: Any = model
     for part in path:
         fields = getattr(current, "model_fields", None)
@@ -60,11 +69,9 @@ def find_unit(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
             continue  # an element of a list is in the list's unit
         if fields is None or part not in fields:
             return None
-        info = fields[part]
-        extra = info.json_schema_extra
-        unit = extra.get("unit") if isinstance(extra, dict) else None
-        current = info.annotation
-    return str(unit) if unit is not None else None
+        found = fields[part]
+        current = found.annotation
+    return found
 
 
 def _step(part: str | int) -> str:

@@ -4,7 +4,7 @@ Both protocols are optional; of a simulation without them nothing is guessed. `d
 and loads nothing; `describe_series` may load NumPy, never Numba or SciPy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -52,12 +52,33 @@ class Example:
 
 
 @dataclass(frozen=True)
+class ParameterGuide:
+    """A parameter, described for tables and charts. `unit` is None where it is not known."""
+
+    title: str
+    unit: str | None
+
+
+DescribeParameter = Callable[[Sequence[str | int], JsonObject], ParameterGuide | None]
+FindMetricUnit = Callable[[str, JsonObject], str | None]
+
+
+@dataclass(frozen=True)
 class ResultsGuide:
-    """Metrics and fields of a simulation, and examples."""
+    """Metrics and fields of a simulation, and examples.
+
+    Args:
+        metrics, fields, examples: As each says.
+        describe_parameter: Describes what stands at a path of the parameters where their model leaves a part open, as
+            the problem of `heat`; None where it does not know it.
+        find_metric_unit: Finds the unit of a metric whose guide has none from the parameters; None where it has none.
+    """
 
     metrics: tuple[MetricGuide, ...] = ()
     fields: tuple[FieldGuide, ...] = ()
     examples: tuple[Example, ...] = ()
+    describe_parameter: DescribeParameter | None = None
+    find_metric_unit: FindMetricUnit | None = None
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from grid.database.jobs import JobRecord
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
 from grid.schemas.fields import FieldRequest
-from grid.schemas.parameter_errors import find_unit
 from grid.schemas.paths import flatten
-from grid.schemas.results import guide_of
+from grid.schemas.results import ParameterGuide
 from grid.schemas.simulations import Simulation
 from grid.services.fields import FieldSource, find_field, find_source, open_fields
 from grid.services.jobs import get_job
+from grid.services.naming import describe_metric, describe_parameter
 from grid.services.ports import ArtifactStore
 
 if TYPE_CHECKING:  # the server loads NumPy with the first field that somebody asks for
@@ -41,9 +41,10 @@ class IncomparableFieldsError(ConflictError):
 
 @dataclass(frozen=True)
 class Compared:
-    """A value that two jobs have, or one of them. `unit` is None where it has none."""
+    """A value that two jobs have, or one of them. `unit` is None where it has none, or another one in each job."""
 
     name: str
+    title: str
     unit: str | None
     first: Any
     second: Any
@@ -190,20 +191,32 @@ def tag_difference(
 
 def _compare_inputs(registry: Registry, first: JobRecord, second: JobRecord) -> tuple[list[Compared], int]:
     """Return the inputs that differ, and the number of those that do not."""
-    runs = [Compared("simulation", None, *(job.simulation or job.image for job in (first, second)))]
+    runs = [Compared("simulation", "Simulation", None, *(job.simulation or job.image for job in (first, second)))]
     a, b = (dict(flatten(job.params)) for job in (first, second))
-    models = {one.params_model for job in (first, second) if (one := _simulation(registry, job)) is not None}
-    unit_of = {name: find_unit(model, name.split(".")) for model in models for name in {**a, **b}}
-    params = [Compared(f"params.{name}", unit_of.get(name), a.get(name), b.get(name)) for name in {**a, **b}]
+    params = []
+    for name in {**a, **b}:
+        path = name.split(".")
+        having = [job for job, values in ((first, a), (second, b)) if name in values]
+        guides = [describe_parameter(_simulation(registry, job), path, job.params) for job in having]
+        params.append(_compare(f"params.{name}", guides, a.get(name), b.get(name)))
     different = [one for one in [*runs, *params] if one.first != one.second or type(one.first) is not type(one.second)]
     return different, 1 + len(params) - len(different)
 
 
 def _compare_metrics(registry: Registry, first: JobRecord, second: JobRecord) -> list[Compared]:
     a, b = ((job.result_manifest or {}).get("metrics", {}) for job in (first, second))
-    guides = [guide_of(_simulation(registry, job)) for job in (first, second)]
-    units = {metric.name: metric.unit for guide in guides for metric in guide.metrics}
-    return [Compared(name, units.get(name), a.get(name), b.get(name)) for name in {**a, **b}]
+    found = []
+    for name in {**a, **b}:
+        having = [job for job, values in ((first, a), (second, b)) if name in values]
+        guides = [describe_metric(_simulation(registry, job), name, job.params) for job in having]
+        found.append(_compare(name, guides, a.get(name), b.get(name)))
+    return found
+
+
+def _compare(name: str, guides: Sequence[ParameterGuide], first: Any, second: Any) -> Compared:
+    """Return a value of one job or two, by its title in the first that has it."""
+    units = {guide.unit for guide in guides}
+    return Compared(name, guides[0].title, guides[0].unit if len(units) == 1 else None, first, second)
 
 
 def _simulation(registry: Registry, job: JobRecord) -> Simulation | None:

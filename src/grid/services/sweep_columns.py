@@ -1,6 +1,6 @@
 """Points of a sweep as columns: parameters and metrics of all of them in one answer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,10 @@ from grid.database.sweeps import SweepRecord
 from grid.database.uow import Transaction, UnitOfWork
 from grid.plugins.registry import Registry
 from grid.schemas.jobs import JsonObject
-from grid.schemas.parameter_errors import find_unit
 from grid.schemas.paths import split_path
 from grid.schemas.results import guide_of
 from grid.schemas.simulations import Simulation
+from grid.services.naming import describe_metric, describe_parameter
 
 MOST_NAMES = 64  # columns of an answer
 PARAMS, METRICS = "params.", "metrics."
@@ -26,6 +26,7 @@ class Column:
     """One parameter or metric of all points; None where a point has none. `unit` is None where it is not known."""
 
     name: str
+    title: str
     unit: str | None
     values: Sequence[Any]
 
@@ -73,15 +74,16 @@ def read_columns(
     for name in names:
         if not name.startswith((PARAMS, METRICS)):
             raise FieldError("names", "must begin with params. or metrics.")
-    paths = {name: split_path(name.removeprefix(PARAMS)) for name in names if name.startswith(PARAMS)}
+        if name.startswith(PARAMS):
+            split_path(name.removeprefix(PARAMS))  # refused before anything is read
     with uow.read() as tx:
         record = _require_sweep(tx, owner_id, sweep_id)
         has_metrics = not names or any(name.startswith(METRICS) for name in names)
-        points = job_queries.read_points(tx, sweep_id, params=bool(paths) or not names, metrics=has_metrics)
+        points = job_queries.read_points(tx, sweep_id, params=True, metrics=has_metrics)
     simulation = registry.simulations().get(record.simulation or "")
-    units = _find_units(simulation)
     chosen = list(names) or [*_find_varying(points, simulation), *_find_metrics(points, simulation)]
-    columns = [Column(name, units(name), list(_values(points, name))) for name in chosen]
+    kinds = _find_kinds(points, simulation)
+    columns = [_make_column(name, list(_values(points, name)), kinds, simulation) for name in chosen]
     for column in columns:
         if names and all(value is None for value in column.values):
             _require_known(column.name, points, simulation)
@@ -112,16 +114,32 @@ def _require_known(name: str, points: Sequence[PointRow], simulation: Simulation
     raise FieldError("names", "each must be a parameter or a metric that a point of the sweep has")
 
 
-def _find_units(simulation: Simulation | None) -> Callable[[str], str | None]:
-    """Return what finds the unit of a column."""
-    metrics = {guide.name: guide.unit for guide in guide_of(simulation).metrics}
+def _find_kinds(points: Sequence[PointRow], simulation: Simulation | None) -> list[JsonObject]:
+    """Return the parameters of one point for each combination of words among those that differ.
 
-    def find(name: str) -> str | None:
-        if name.startswith(METRICS):
-            return metrics.get(name.removeprefix(METRICS))
-        return None if simulation is None else find_unit(simulation.params_model, split_path(name.removeprefix(PARAMS)))
+    What a number means may follow from words beside it: the law of a face, the unit of temperatures.
+    """
+    varying = [split_path(name.removeprefix(PARAMS)) for name in _find_varying(points, simulation)]
+    found: dict[tuple[str | None, ...], JsonObject] = {}
+    for point in points:
+        values = (_follow(point.params, steps) for steps in varying)
+        found.setdefault(tuple(value if isinstance(value, str) else None for value in values), point.params)
+    return list(found.values())
 
-    return find
+
+def _make_column(
+    name: str, values: Sequence[Any], kinds: Sequence[JsonObject], simulation: Simulation | None
+) -> Column:
+    """Return a column with its title and, where all points agree in it, its unit."""
+    if name.startswith(METRICS):
+        guides = [describe_metric(simulation, name.removeprefix(METRICS), params) for params in kinds]
+    else:
+        steps = split_path(name.removeprefix(PARAMS))
+        having = [params for params in kinds if _follow(params, steps) is not None]
+        guides = [describe_parameter(simulation, steps, params) for params in having or kinds[:1]]
+    units = {guide.unit for guide in guides}
+    title = guides[0].title if guides else name.partition(".")[2]
+    return Column(name, title, units.pop() if len(units) == 1 else None, values)
 
 
 def _values(points: Sequence[PointRow], name: str) -> Iterator[Any]:

@@ -58,9 +58,15 @@ def test_inputs_that_differ_are_named_with_units_and_metrics_stand_side_by_side(
 
     found = compare(alice, end(length=1.0, time_steps=50), end(length=2.0, time_steps=50))
 
-    assert found["inputs"] == [{"name": "params.length", "unit": "m", "a": 1.0, "b": 2.0}]
+    assert found["inputs"] == [{"name": "params.length", "title": "Length", "unit": "m", "a": 1.0, "b": 2.0}]
     assert (found["inputs_total"], found["inputs_equal"]) == (1, 7)
-    assert found["metrics"][0] == {"name": "peak_temperature", "unit": None, "a": 100.0, "b": 100.0}
+    assert found["metrics"][0] == {
+        "name": "peak_temperature",
+        "title": "peak temperature",
+        "unit": None,
+        "a": 100.0,
+        "b": 100.0,
+    }
     assert found["norms"] is found["field"] is found["reason"] is None
 
 

@@ -59,8 +59,8 @@ def test_columns_have_all_points_with_units_and_null_where_there_is_nothing(alic
     assert found["status"] == ["success", "success", "running", "failed"]
     assert found["reason"] == ["ok", "ok", None, "diverged"]
     assert found["columns"] == [
-        {"name": "params.length", "unit": "m", "values": [1.0, 2.0, 3.0, 4.0]},
-        {"name": "metrics.steps", "unit": None, "values": [200, 200, None, None]},
+        {"name": "params.length", "title": "Length", "unit": "m", "values": [1.0, 2.0, 3.0, 4.0]},
+        {"name": "metrics.steps", "title": "steps", "unit": None, "values": [200, 200, None, None]},
     ]
     default = alice.get(f"{SWEEPS}/{made['sweep']}/columns").json()
     assert [column["name"] for column in default["columns"]] == ["params.length", *(f"metrics.{m}" for m in METRICS)]
@@ -125,7 +125,9 @@ def test_a_metric_may_be_asked_for_before_any_point_has_it(alice):
 
     answer = alice.get(f"{SWEEPS}/{made['sweep']}/columns", params={"names": "metrics.largest_error"})
 
-    assert answer.json()["columns"] == [{"name": "metrics.largest_error", "unit": "1", "values": [None]}]
+    assert answer.json()["columns"] == [
+        {"name": "metrics.largest_error", "title": "Largest error, over the span", "unit": "1", "values": [None]}
+    ]
 
 
 def test_fields_of_points_are_frames_that_name_their_point(alice, uow, worker):

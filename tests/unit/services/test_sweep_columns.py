@@ -6,6 +6,7 @@ from tests.support.service import make_service
 from tests.support.worker import METRICS, HandWorker
 
 from grid.core.errors import FieldError, NotFoundError
+from grid.plugins.builtin.guides import HEAT
 from grid.schemas.fields import FieldRequest
 from grid.schemas.jobs import JobStatus, Reason
 from grid.services import jobs as job_service
@@ -44,10 +45,10 @@ def test_columns_are_the_rows_of_the_ledger(service, sweep):
         (0, JobStatus.SUCCESS, Reason.OK), (1, JobStatus.SUCCESS, Reason.OK), (2, JobStatus.FAILED, Reason.DIVERGED),
         (3, JobStatus.RUNNING, None),
     ]  # fmt: skip
-    assert [(column.name, column.unit, column.values) for column in found.columns] == [
-        ("params.duration_s", "s", [0.0, 0.1, 0.2, 0.3]),
-        ("metrics.steps", None, [200, 200, None, None]),
-        ("metrics.payload_bytes", "B", [None] * 4),  # which the simulation promises
+    assert [(column.name, column.title, column.unit, column.values) for column in found.columns] == [
+        ("params.duration_s", "Duration", "s", [0.0, 0.1, 0.2, 0.3]),
+        ("metrics.steps", "steps", None, [200, 200, None, None]),
+        ("metrics.payload_bytes", "Size of the payload", "B", [None] * 4),  # which the simulation promises
     ]
     assert [column.name for column in read().columns] == ["params.duration_s", *(f"metrics.{name}" for name in METRICS)]
     assert found.tag == tag_columns(service.uow, owner_id=service.alice, sweep_id=sweep)
@@ -57,6 +58,24 @@ def test_columns_are_the_rows_of_the_ledger(service, sweep):
         read_columns(service.uow, service.registry, owner_id=service.bob, sweep_id=sweep)
     with pytest.raises(NotFoundError, match="sweep"):
         tag_columns(service.uow, owner_id=service.bob, sweep_id=sweep)
+
+
+def test_parts_of_a_problem_have_titles_and_units_unless_points_differ_in_them(service):
+    def read(sweep):
+        problem = dict(HEAT.examples[1].params["problem"])
+        made = service.submit(simulation="heat", params={"problem": problem}, sweep=sweep).sweep_id
+        found = read_columns(service.uow, service.registry, owner_id=service.alice, sweep_id=made)
+        return [(column.name, column.title, column.unit) for column in found.columns]
+
+    law = "problem.boundaries.x_min"
+    assert read([{"problem.material.conductivity": 40.0, f"{law}.value": value} for value in (80.0, 90.0)]) == [
+        (f"params.{law}.value", "Temperature at low x", "degC")
+    ]
+    assert read([{"problem.domain.size[0]": 0.2, f"{law}.type": kind} for kind in ("temperature", "flux")]) == [
+        (f"params.{law}.type", "Law at low x", "1")
+    ]
+    mixed = [{f"{law}.value": 80.0}, {f"{law}.type": "flux", f"{law}.value": 500.0}]
+    assert (f"params.{law}.value", "Temperature at low x", None) in read(mixed)
 
 
 def test_the_tag_changes_with_every_point(service, worker, sweep):

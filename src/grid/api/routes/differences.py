@@ -98,7 +98,10 @@ async def get_field_difference(
 def present_difference(found: JobDifference, link: str) -> JobDifferenceOut:
     """Return a comparison, with the address of the frame where there is one."""
     base = JobDifferenceOut(
-        inputs=[DifferentInputOut(name=one.name, unit=one.unit, a=one.first, b=one.second) for one in found.inputs],
+        inputs=[
+            DifferentInputOut(name=one.name, title=one.title, unit=one.unit, a=one.first, b=one.second)
+            for one in found.inputs
+        ],
         inputs_total=found.inputs_total,
         inputs_equal=found.inputs_equal,
         metrics=[_present_metric(one) for one in found.metrics],
@@ -108,7 +111,7 @@ def present_difference(found: JobDifference, link: str) -> JobDifferenceOut:
 
 
 def _present_metric(one: Compared) -> ComparedMetricOut:
-    return ComparedMetricOut(name=one.name, unit=one.unit, a=one.first, b=one.second)
+    return ComparedMetricOut(name=one.name, title=one.title, unit=one.unit, a=one.first, b=one.second)
 
 
 def _field_members(field: ComparedField, link: str) -> dict[str, object]:

@@ -76,7 +76,8 @@ def read_names(text: str | None) -> list[str]:
 def present_columns(found: SweepColumns) -> SweepColumnsOut:
     """Return columns without checking their values one by one: they come from the ledger."""
     columns = [
-        ColumnOut.model_construct(name=one.name, unit=one.unit, values=list(one.values)) for one in found.columns
+        ColumnOut.model_construct(name=one.name, title=one.title, unit=one.unit, values=list(one.values))
+        for one in found.columns
     ]
     return SweepColumnsOut.model_construct(
         points=found.record.total,

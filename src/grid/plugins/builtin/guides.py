@@ -1,5 +1,6 @@
 """Descriptions of the built-in simulations' results, and parameters to begin with. Imports nothing heavy."""
 
+from grid.plugins.builtin.heat_names import describe_parameter, find_metric_unit
 from grid.schemas.results import Example, FieldGuide, MetricGuide, ResultsGuide
 
 _MAP = "cividis"
@@ -70,6 +71,8 @@ HEAT = ResultsGuide(
         Example("A steel wall, heated from one side", {"problem": _steel(1)}),
         Example("A steel plate, heated at one edge", {"problem": _steel(2)}),
     ),
+    describe_parameter=describe_parameter,
+    find_metric_unit=find_metric_unit,
 )
 _TICKS = (
     MetricGuide("lowest", "Least temperature", None),

@@ -14,7 +14,8 @@ class ColumnOut(BaseModel):
     """One parameter or metric of all points."""
 
     name: str = Field(description="`params.NAME` or `metrics.NAME`")
-    unit: str | None = Field(description="Null where it is not known")
+    title: str = Field(description="For people")
+    unit: str | None = Field(description="Null where it is not known, or not the same in all points")
     values: list[JsonValue] = Field(description="One for each point; null where a point has none")
 
 
@@ -44,6 +45,7 @@ class DifferentInputOut(BaseModel):
     """An input in which two jobs differ; null where one has none."""
 
     name: str = Field(description="`simulation`, or `params.NAME`")
+    title: str = Field(description="For people")
     unit: str | None
     a: JsonValue
     b: JsonValue
@@ -53,6 +55,7 @@ class ComparedMetricOut(BaseModel):
     """A metric of two jobs; null where one has none, or it is not finite."""
 
     name: str
+    title: str = Field(description="For people")
     unit: str | None
     a: MetricValue
     b: MetricValue
