@@ -39,7 +39,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 
 def _refusal(message: str) -> PydanticCustomError:
     """Return the error of a setting; its text never holds the value, which may be a secret."""
-    return PydanticCustomError("setting", message)  # type: ignore[arg-type]  # it wants a literal
+    return PydanticCustomError("setting", message)
 
 
 class Settings(BaseSettings):
