@@ -18,6 +18,7 @@ from grid.database.migrate import upgrade
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
 from grid.runtime.home import Home, InstanceLock, write_pid_file
+from grid.runtime.telemetry.starting import start_telemetry
 from grid.services.container import ServerKey
 from grid.services.maintenance import make_live_reaper, make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, Doorbell
@@ -53,6 +54,9 @@ def start(app: FastAPI, stack: ExitStack) -> None:
     """
     container: Container = app.state.container
     stack.callback(container.close)
+    telemetry = start_telemetry(container.get(Settings), "server", app.state.metrics.registry)
+    if telemetry is not None:
+        stack.callback(telemetry.close)
     home, settings = container.get(Home), container.get(Settings)
     stack.enter_context(InstanceLock(home, "server"))
     pid_file = write_pid_file(home, "server")

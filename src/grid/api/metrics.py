@@ -22,7 +22,7 @@ Figures = TypeVar("Figures")
 FRESH_S = 5.0  # several scrapers, one count
 # [s] upper ends of the buckets of a histogram: most answers take milliseconds, downloads up to a minute.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
-_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+KNOWN_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class Metrics:
@@ -48,7 +48,7 @@ class Metrics:
 
     def count(self, method: str, route: str, status: int, elapsed_s: float) -> None:
         """Count one answer. `status` 0: the caller went away before there was one."""
-        known = method if method in _METHODS else "OTHER"
+        known = method if method in KNOWN_METHODS else "OTHER"
         self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(known, route).observe(elapsed_s)
 

@@ -18,11 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from grid.api.anonymous import LOG, is_known, size_of_head
 from grid.api.front_door import BodyGuard, FrontDoor
 from grid.api.methods import HeadAsGet
-from grid.api.metrics import Metrics
+from grid.api.metrics import KNOWN_METHODS, Metrics
 from grid.api.problems import LONGEST_PATH, problem
 from grid.core.ids import new_id
-from grid.core.logging import get_logger
+from grid.core.logging import bound, get_logger
 from grid.core.settings import Settings
+from grid.core.tracing import find_tracer
 
 log = get_logger(__name__)
 
@@ -54,6 +55,16 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        tracer = find_tracer()
+        if tracer is None or scope["path"] in _QUIET:
+            await self._answer(scope, receive, send)
+            return
+        with tracer.request(_known_method(scope), _find_traceparent(scope)) as span:
+            scope.setdefault("state", {}).update(span=span, trace_id=span.trace_id)
+            with bound(trace_id=span.trace_id):
+                await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
@@ -82,6 +93,8 @@ class RequestContext:
     def _account(self, scope: Scope, status: int, elapsed_s: float) -> None:
         route = route_template(scope)
         self.metrics.count(scope["method"], route, status, elapsed_s)
+        if "span" in scope["state"]:
+            scope["state"]["span"].end(route, status)
         is_quiet = scope["path"] in _QUIET
         client = scope.get("client")
         if not (is_quiet or is_known(scope)):
@@ -124,6 +137,15 @@ def _request_id(scope: Scope) -> str:
         if name == REQUEST_ID_HEADER and _SANE_REQUEST_ID.fullmatch(value):
             return str(value, "ascii")
     return str(new_id())
+
+
+def _find_traceparent(scope: Scope) -> str | None:
+    """Find the caller's context of tracing; whatever it says, the tracer reads it by the W3C's rules."""
+    return next((str(value, "latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
+
+
+def _known_method(scope: Scope) -> str:
+    return str(scope["method"]) if scope["method"] in KNOWN_METHODS else "OTHER"
 
 
 def _complete_headers(message: Message, path: str, request_id: str) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from grid.api.problems import present_field
 from grid.core.storable import MOST_NAME, storable_scalars, storable_text
+from grid.core.tracing import trace_id_of
 from grid.database.job_queries import JobSummary
 from grid.database.jobs import JobRecord
 from grid.database.label_counts import LabelCount
@@ -84,6 +85,7 @@ def present_job(job: JobRecord) -> JobOut:
         audits=[_present_audit(audit) for audit in manifest.get("audits", [])] if manifest is not None else None,
         verdict=judge_result(job.state, job.reason, manifest.get("audits", []) if manifest is not None else ()),
         numerics_version=manifest.get("numerics_version") if manifest is not None else None,
+        trace_id=trace_id_of(job.traceparent),
         links=_links(job.id, job.sweep_id),
     )
 

@@ -108,6 +108,7 @@ class Problem(BaseModel):
     detail: str = Field(description="What happened this time, and what to do next")
     instance: str = Field(description="The path that was asked for")
     request_id: str = Field(description="The key to the server's log")
+    trace_id: str | None = Field(None, description="Of the request's trace, where traces are kept")
     job_status: JobStatus | None = Field(None, description="The state of the job, where it is what stands in the way")
     run_status: RunState | None = Field(None, description="The state of the live run, likewise")
     errors: list[FieldProblem] | None = Field(None, description="The fields that are not valid, where any are named")
@@ -164,6 +165,8 @@ def problem(
         "instance": quote(scope["path"][:LONGEST_PATH], safe="/:@!$&'()*+,;=~-._"),
         "request_id": str(scope.get("state", {}).get("request_id", "")),
     }
+    if trace_id := scope.get("state", {}).get("trace_id"):
+        content["trace_id"] = trace_id
     if status_of_subject is not None:
         name = "job_status" if isinstance(status_of_subject, JobStatus) else "run_status"
         content[name] = status_of_subject.value

@@ -72,8 +72,8 @@ class Settings(BaseSettings):
     max_job_timeout: int = Field(3600, ge=1, le=7 * 86_400, description="Longest wall-clock time of one run, seconds")
     log_level: LogLevel = Field("INFO", description="Least severe level that is logged")
     debug: bool = Field(False, description="Log at level DEBUG, whatever LOG_LEVEL says")
-    otel_service_name: str = Field("grid", description="Name of this service in traces; kept for a later version")
-    otel_exporter_otlp_endpoint: str | None = Field(None, description="Where traces go; kept for a later version")
+    otel_service_name: str = Field("grid", description="Name of this service in traces and metrics")
+    otel_exporter_otlp_endpoint: str | None = Field(None, description="Collector of traces and metrics (OTLP)")
 
     grid_home: Path = Field(default_factory=find_home, description="Data folder; found upwards as git does")
     grid_host: str = Field("127.0.0.1", description="Address to listen on")

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from grid.core.tracing import TRACEPARENT_CHARACTERS
 from grid.database.base import Base, DatabaseKind, Json, Key, dump_json, one_of, words
 from grid.database.bulk_rows import BulkRows
 from grid.database.prepared import Prepared
@@ -120,6 +121,7 @@ class Job(Base):
     max_attempts: Mapped[int] = mapped_column(SmallInteger)
     created_at: Mapped[datetime]
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", Json)
+    traceparent: Mapped[str | None] = mapped_column(String(TRACEPARENT_CHARACTERS))  # of the request that made it
 
     # Where it stands.
     state: Mapped[JobStatus] = mapped_column(words(JobStatus, 16))
@@ -184,6 +186,7 @@ class NewJobs:
     max_attempts: int = 1
     priority: int = 0
     meta: JsonObject | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,7 @@ class JobRecord:
     heartbeat_at: datetime | None
     winning_epoch: int | None
     result_manifest: Manifest | None
+    traceparent: str | None
 
 
 _COLUMNS = [jobs.c["metadata" if field.name == "meta" else field.name] for field in fields(JobRecord)]
@@ -261,6 +265,7 @@ class JobRepository:
             "c_max_attempts": shared.max_attempts,
             "c_priority": shared.priority,
             "c_metadata": shared.meta or {},
+            "c_traceparent": shared.traceparent,
             "c_created_at": self._tx.now(),
             "c_available_at": shared.available_at,
             "c_expires_at": shared.expires_at,
@@ -316,7 +321,7 @@ class JobRepository:
 
 _COMMON = (
     "owner_id", "sweep_id", "simulation", "image", "slot", "wall_limit_s", "max_attempts", "priority", "metadata",
-    "created_at", "available_at", "expires_at",
+    "traceparent", "created_at", "available_at", "expires_at",
 )  # fmt: skip
 _NEW: dict[str, ColumnElement[Any]] = {  # what every job begins with
     "state": literal_column("'queued'"),

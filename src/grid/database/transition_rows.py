@@ -44,6 +44,7 @@ class ClaimedJob(NamedTuple):
     worker_losses: int
     attempts_used: int
     version: int
+    traceparent: str | None = None  # of the request that made it
 
     @property
     def claim(self) -> Claim:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from grid.core.tracing import FinishedSpan
 from grid.schemas.jobs import Claim, FileEntry, Manifest, Reason
 
 
@@ -22,6 +23,7 @@ class Solve:
     claims: Sequence[Claim]  # one for each point, in order
     points: Sequence[Mapping[str, Any]]  # validated parameters, as stored in the job's spec
     pack_key: str
+    is_traced: bool = False  # send the stages with the answer
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class SolveFinished:
     max_rss_bytes: int
     failure: str | None = None
     is_storage_full: bool = False
+    stages: Sequence[FinishedSpan] = ()
 
 
 @dataclass(frozen=True)

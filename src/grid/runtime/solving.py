@@ -5,6 +5,7 @@ import math
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -12,13 +13,15 @@ from pydantic import BaseModel, ValidationError
 
 from grid.core.errors import ConflictError, GridError, NotFoundError, NumericsError, StorageFullError
 from grid.core.storable import storable_scalars, storable_text
+from grid.core.tracing import Attribute
 from grid.runtime.messages import CancelPoints, PointResult, Solve, SolveFinished, SolveProgress, SolveStarted
 from grid.runtime.packs import write_pack
 from grid.runtime.preload import Registry
 from grid.runtime.processes import read_peak_rss_bytes, reset_peak_rss
+from grid.runtime.solve_stages import SolveStages
 from grid.runtime.store import LocalArtifactStore, storage_errors
 from grid.schemas.jobs import Audit, Claim, Manifest, PackEntry, Reason
-from grid.schemas.simulations import PointOutcome, Progress, Simulation
+from grid.schemas.simulations import BatchResult, PointOutcome, Progress, Simulation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,13 +49,22 @@ class SolveChannel(Protocol):
 
 def solve(message: Solve, registry: Registry, store: LocalArtifactStore, channel: SolveChannel) -> SolveFinished:
     """Solve a batch; the answer has a result for each point, or the reason why the whole batch is requeued."""
+    stages = SolveStages(message.is_traced)
+    finished = _solve(message, registry, store, channel, stages)
+    return replace(finished, stages=tuple(stages.finished)) if message.is_traced else finished
+
+
+def _solve(
+    message: Solve, registry: Registry, store: LocalArtifactStore, channel: SolveChannel, stages: SolveStages
+) -> SolveFinished:
     started = time.monotonic()
     reset_peak_rss()
     try:
         simulation = registry.get(message.simulation)
         channel.send(SolveStarted(message.batch_id))
-        solved = Batch(message, simulation, channel).solve()
-        results = _store(message, simulation, store, solved)
+        solved = Batch(message, simulation, channel, stages).solve()
+        with stages.stage("solver.store"):
+            results = _store(message, simulation, store, solved)
     except NotFoundError:
         return _fail_batch(message, started, f"This worker has no simulation {message.simulation!r}.")
     except StorageFullError as error:
@@ -74,8 +86,11 @@ def parse_params(simulation: Simulation, params: Mapping[str, Any]) -> BaseModel
 class Batch:
     """The points of one message with their outcomes and records."""
 
-    def __init__(self, message: Solve, simulation: Simulation, channel: SolveChannel) -> None:
+    def __init__(
+        self, message: Solve, simulation: Simulation, channel: SolveChannel, stages: SolveStages | None = None
+    ) -> None:
         self.message, self.simulation, self.channel = message, simulation, channel
+        self.stages = stages or SolveStages(is_on=False)
         self.index_of = {claim.job_id: index for index, claim in enumerate(message.claims)}
         self.cancelled: set[int] = set()
         self.outcomes: dict[int, PointOutcome] = {}
@@ -87,11 +102,12 @@ class Batch:
     def solve(self) -> "Batch":
         """Solve all points: each gets an outcome, and each that succeeded a record."""
         points: dict[int, BaseModel] = {}
-        for index, params in enumerate(self.message.points):
-            try:
-                points[index] = parse_params(self.simulation, params)
-            except ValidationError as error:
-                self.outcomes[index] = _describe_invalid(error)
+        with self.stages.stage("solver.parse", **{"grid.points": len(self.message.points)}):
+            for index, params in enumerate(self.message.points):
+                try:
+                    points[index] = parse_params(self.simulation, params)
+                except ValidationError as error:
+                    self.outcomes[index] = _describe_invalid(error)
         if points:
             self._solve(points)
         return self
@@ -99,7 +115,7 @@ class Batch:
     def _solve(self, points: Mapping[int, BaseModel]) -> None:
         """Solve points together; where that raises, solve each half alone, down to the point that causes it."""
         try:
-            result = self.simulation.solve(list(points.values()), self._progress(list(points)))
+            result = self._call_solver(points)
         except (StorageFullError, SupervisorGoneError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model raises fails its own points only
@@ -119,6 +135,14 @@ class Batch:
         if len(points) == len(self.message.points) and not isinstance(result.records, Sequence):
             self.records = result.records
 
+    def _call_solver(self, points: Mapping[int, BaseModel]) -> BatchResult:
+        called: dict[str, Attribute] = {"grid.simulation": self.simulation.name, "grid.points": len(points)}
+        with self.stages.stage("solver.solve", **called) as attributes:
+            result = self.simulation.solve(list(points.values()), self._progress(list(points)))
+            if self.stages.is_on:
+                attributes.update(_count_steps(result))
+        return result
+
     def _progress(self, indices: Sequence[int]) -> Progress:
         """Return the callback of one call, which covers only these points of the batch."""
         total = len(self.message.points)
@@ -135,6 +159,7 @@ class Batch:
         return progress
 
     def _report_progress(self, fraction: float) -> None:
+        self.stages.note_progress(fraction)
         try:
             self.channel.send(SolveProgress(self.message.batch_id, fraction))
             for cancellation in self.channel.take_cancellations():
@@ -169,6 +194,13 @@ class Batch:
         for row, index in enumerate(indices):
             stacked[row] = self.rows[index]
         return stacked
+
+
+def _count_steps(result: BatchResult) -> dict[str, int]:
+    """Count the time steps of a call, where its simulation says how many each point took."""
+    steps = [outcome.metrics.get("steps") for outcome in result.outcomes]
+    known = [int(count) for count in steps if isinstance(count, int | float) and math.isfinite(count)]
+    return {"grid.solver.steps": sum(known)} if known else {}
 
 
 def _store(message: Solve, simulation: Simulation, store: LocalArtifactStore, batch: Batch) -> list[PointResult]:

@@ -135,12 +135,16 @@ class QueueLimits:
 
 @dataclass(frozen=True)
 class PendingSubmission:
-    """A validated submission to store: its owner, its queue limits, and the key that identifies a repetition."""
+    """A validated submission to store: its owner, its queue limits, and the key that identifies a repetition.
+
+    `traceparent` is the context of its request, where that is traced.
+    """
 
     owner_id: UUID
     validated: ValidatedSubmission
     limits: QueueLimits
     idempotency: IdempotencyKey | None = None
+    traceparent: str | None = None
 
 
 @dataclass
@@ -292,6 +296,7 @@ def _rows(pending: PendingSubmission, now: datetime) -> list[tuple[NewJobs, list
             max_attempts=validated.max_attempts,
             priority=-validated.priority,  # stored the other way round: the lower, the earlier
             meta=validated.metadata,
+            traceparent=pending.traceparent,
         )
         rows.append((shared, [_row(point, job_id, index, result) for index, point, job_id in group]))
     return rows

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from grid.core import tracing
 from grid.core.errors import ConflictError, FieldError, GridError
 from grid.core.ids import new_id
 from grid.core.settings import Settings
@@ -105,10 +106,15 @@ class SubmissionService:
             TooManyRequestsError: The queue of the owner, or of all owners, would be longer than allowed.
             KeyReusedError, KeyInFlightError: The idempotency key is another request's.
         """
-        validated = self.validate(submission)
+        with tracing.span("job.validate"):
+            validated = self.validate(submission)
         limits = QueueLimits(self.settings.grid_queue_limit, self.settings.grid_queue_limit_total)
-        pending = PendingSubmission(owner_id, validated, limits, idempotency)
-        is_grouped = len(validated.points) <= GROUPED_POINTS
+        pending = PendingSubmission(owner_id, validated, limits, idempotency, tracing.find_context())
+        with tracing.span("job.store", **{"grid.jobs": len(validated.points)}):
+            return self._store(pending)
+
+    def _store(self, pending: PendingSubmission) -> SubmissionResult:
+        is_grouped = len(pending.validated.points) <= GROUPED_POINTS
         if is_grouped:
             return self.uow.group(store_submissions, pending, self._ring)
         result = self._store_alone(pending)

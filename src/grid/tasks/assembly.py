@@ -20,10 +20,12 @@ from grid.runtime.home import open_home
 from grid.runtime.live.bus_wire import name_socket
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotFactory
+from grid.runtime.telemetry.starting import start_telemetry
 from grid.schemas.live import RunClaim
 from grid.services.adapters import make_doorbell, make_listener, make_store
 from grid.services.maintenance import RELAY_TRIGGERED_EVERY_S, make_live_reaper, make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
+from grid.tasks.attempt_traces import AttemptTraces
 from grid.tasks.children import Child, Children, Factory
 from grid.tasks.dispatcher import Dispatcher, WorkerLimits
 from grid.tasks.events import EventQueue, WorkerEvent
@@ -89,7 +91,10 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
     def write_children(children: list[Child]) -> None:
         register.write([child.pid for child in children])
 
-    writer = LedgerWriter(ledger, leases, events.put, on_written=written, on_rejected=garbage.reject)
+    traces = AttemptTraces(leases, worker_id)
+    writer = LedgerWriter(
+        ledger, leases, events.put, on_written=written, on_rejected=garbage.reject, on_settled=traces.record
+    )
     children = Children(
         dependencies.factory,
         selector,
@@ -107,6 +112,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
         limits,
         on_storage_full=lambda: on_storage_full(),  # noqa: PLW0108 - defined below
         live_cores=(lambda: live.cores) if live is not None else (lambda: 0.0),
+        on_claimed=traces.follow,
     )
 
     def on_storage_full() -> None:
@@ -214,6 +220,9 @@ def run_worker(settings: Settings) -> int:
     with ExitStack() as stack:
         database = create_database(settings.resolved_database_url, application="worker")
         stack.callback(database.close)
+        telemetry = start_telemetry(settings, "worker")
+        if telemetry is not None:
+            stack.callback(telemetry.close)
         dependencies = WorkerDependencies(
             uow=UnitOfWork(database),
             store=make_store(settings),

@@ -51,6 +51,7 @@ class Dispatcher:
         limits: Tokens and times.
         on_storage_full: Called when a child could not store its results because the disk is full.
         live_cores: Cores that the live runs of this worker take; whole ones are kept from jobs, all but one.
+        on_claimed: Called with each batch that is to be run, to trace it.
     """
 
     def __init__(
@@ -63,8 +64,9 @@ class Dispatcher:
         *,
         on_storage_full: Callable[[], None] = lambda: None,
         live_cores: Callable[[], float] = lambda: 0.0,
+        on_claimed: Callable[[Run], None] = lambda _: None,
     ) -> None:
-        self._live_cores = live_cores
+        self._live_cores, self._on_claimed = live_cores, on_claimed
         self._children, self._programs, self._writer, self._leases = children, programs, writer, leases
         self._limits, self._on_storage_full = limits, on_storage_full
         self._terminator = RunTerminator(children, writer, leases, lease_s=limits.lease_s, start_s=limits.start_s)
@@ -109,6 +111,7 @@ class Dispatcher:
         """Queue the work that the ledger writer claimed."""
         if event.batch is not None:
             self._ready.append(Run(event.batch, lease_ok_at=event.asked_at, claimed_at=event.asked_at))
+            self._on_claimed(self._ready[-1])
         if event.render is not None:
             self._renders.append(RenderRun(event.render, lease_ok_at=event.asked_at))
 
@@ -304,6 +307,7 @@ class Dispatcher:
                 run.progress_at = now
                 self._writer.write(progress=dict.fromkeys(run.open, message.fraction))
         else:
+            run.note_end(message.stages)
             outcomes, logs = run.make_outcomes(message)
             self._children.free(slot)
             self._writer.write(outcomes=outcomes, logs=logs)

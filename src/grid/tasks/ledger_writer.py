@@ -57,6 +57,7 @@ class LedgerWriter(threading.Thread):
         post: Takes an event for the loop; never blocks.
         on_written: Called after each flush that changed jobs, to ring and relay; never blocks.
         on_rejected: Called with the results that came too late, whose outputs are garbage; never blocks.
+        on_settled: Called with outcomes that the ledger has answered to, and the claims it has taken; never blocks.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class LedgerWriter(threading.Thread):
         *,
         on_written: Callable[[], None] = lambda: None,
         on_rejected: Callable[[Sequence[Succeeded]], None] = lambda _: None,
+        on_settled: Callable[[Sequence[Outcome], frozenset[Claim]], None] = lambda *_: None,
     ) -> None:
         super().__init__(name="ledger-writer", daemon=True)  # the loop joins it with a time limit
         self._ledger, self._leases, self._post = ledger, leases, post
-        self._on_written, self._on_rejected = on_written, on_rejected
+        self._on_written, self._on_rejected, self._on_settled = on_written, on_rejected, on_settled
         self._changed = threading.Condition()
         self._pending = PendingWrites()
         self._batch_since: float | None = None
@@ -224,6 +226,7 @@ class LedgerWriter(threading.Thread):
 
     def _settle(self, outcomes: Sequence[Outcome], accepted: frozenset[Claim]) -> None:
         self._leases.release(outcome.claim for outcome in outcomes)
+        self._on_settled(outcomes, accepted)
         late = [o for o in outcomes if isinstance(o, Succeeded) and o.claim not in accepted]
         if late:
             log.warning("worker.late_results_rejected", jobs=len(late))

@@ -201,12 +201,14 @@ class Programs:
             case ProgramProgress(fraction):
                 if now - slot.run.progress_at >= PROGRESS_EVERY_S:
                     slot.run.progress_at = now
+                    slot.run.note_progress(fraction)
                     self._writer.write(progress={slot.claim: fraction})
             case ProgramEnded(ended):
                 self._ended(slot, ended)
 
     def _ended(self, slot: ProgramSlot, ended: ProgramOutcome) -> None:
         self._selector.unregister(slot.program)
+        slot.run.note_end()
         if ended.reason is Reason.OK and slot.verdict is None:
             slot.is_collecting = True
             start_collecting(slot.program, ended, slot.claim, self._store, self._post)

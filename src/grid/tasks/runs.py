@@ -1,10 +1,13 @@
 """Claimed work in a worker: jobs of a batch that are still open, and the outcomes of its end."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from grid.core.tracing import FinishedSpan, SpanEvent
 from grid.runtime.messages import PointResult, Solve, SolveFinished
 from grid.runtime.processes import ExitReason
+from grid.runtime.solve_stages import Stage
 from grid.schemas.jobs import Claim, JobStatus, JsonObject, Reason, Share
 from grid.services.ledger import ClaimedBatch, ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
 from grid.services.renders import ClaimedRender
@@ -12,6 +15,20 @@ from grid.tasks.log_chunks import LogChunker
 
 _TIMED_OUT = frozenset({Reason.WALL_TIMEOUT, Reason.CPU_TIMEOUT, Reason.START_TIMEOUT})
 _STOPPED = frozenset({Reason.CANCELLED_BY_USER, Reason.CANCELLED_BY_ADMIN, Reason.CANCELLED_BY_SWEEP})
+
+
+@dataclass
+class AttemptNotes:
+    """Times within a traced attempt: its end (monotonic) [s], its progress, and the stages that its child sent."""
+
+    ended_at: float | None = None
+    progress: Stage = field(default_factory=lambda: Stage("program", {}))
+    stages: Sequence[FinishedSpan] = ()
+
+    @property
+    def events(self) -> Sequence[SpanEvent]:
+        """The progress of a program."""
+        return self.progress.events
 
 
 @dataclass(eq=False)
@@ -26,6 +43,7 @@ class Run:
     begun_at: float | None = None  # the child said that the solve began
     progress_at: float = 0.0  # last progress that was written
     extra_share: Share | None = None  # runs without core tokens, as a guest or because it is short
+    notes: AttemptNotes | None = None  # of a run that is traced
 
     def __post_init__(self) -> None:
         self.open = {Claim(job.id, job.epoch): job for job in self.batch.jobs}
@@ -49,7 +67,18 @@ class Run:
             tuple(jobs),
             tuple(job.params for job in jobs.values()),
             pack_key,
+            is_traced=self.notes is not None,
         )
+
+    def note_end(self, stages: Sequence[FinishedSpan] = ()) -> None:
+        """Note that the run itself is over, and what its child says of it; only what is traced is noted."""
+        if self.notes is not None:
+            self.notes.ended_at, self.notes.stages = time.monotonic(), stages
+
+    def note_progress(self, fraction: float) -> None:
+        """Note the progress of a program; only what is traced is noted."""
+        if self.notes is not None:
+            self.notes.progress.note_progress(fraction)
 
     def remove(self, claims: Iterable[Claim]) -> list[Claim]:
         """Remove claims from `open`; return those that were open."""

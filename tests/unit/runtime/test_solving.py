@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 from threading import Thread
@@ -342,3 +343,22 @@ def test_a_cancellation_overtakes_waiting_messages(registry, store):
         assert channel.take_cancellations() == [cancellation]
         assert channel.take_cancellations() == []
         assert channel.receive() == later
+
+
+def test_the_stages_of_a_traced_batch_come_with_its_answer(store, registry):
+    message = replace(make_solve({"value": 1.0}, {"value": 2.0}), is_traced=True)
+    stages = solve(message, registry, store, RecordingChannel()).stages
+
+    assert [stage.name for stage in stages] == ["solver.parse", "solver.solve", "solver.store"]
+    assert stages[1].attributes["grid.points"] == 2
+    edges = [edge for stage in stages for edge in (stage.start_s, stage.end_s)]
+    assert edges == sorted(edges)
+    assert solve(make_solve({"value": 1.0}), registry, store, RecordingChannel()).stages == ()
+
+
+def test_a_call_that_raises_is_a_failed_stage_and_each_half_a_stage_of_its_own(store, registry):
+    message = replace(make_solve({"value": 1.0}, {"value": 2.0, "mode": "raise"}), is_traced=True)
+    stages = solve(message, registry, store, RecordingChannel()).stages
+
+    calls = [(stage.attributes["grid.points"], stage.is_error) for stage in stages if stage.name == "solver.solve"]
+    assert calls == [(2, True), (1, False), (1, True)]

@@ -75,6 +75,7 @@ class JobOut(BaseModel):
     audits: list[AuditOut] | None
     verdict: JobVerdict | None = Field(None, description=VERDICT)
     numerics_version: str | None
+    trace_id: str | None = Field(None, description="Of the request that made it, where traces are kept")
     links: JobLinks
 
 
