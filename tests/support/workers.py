@@ -19,6 +19,7 @@ from grid.database.queues import Delta
 from grid.database.uow import UnitOfWork
 from grid.runtime.programs import ProgramRun
 from grid.runtime.slots import SlotFactory
+from grid.runtime.spool import Spool
 from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import SlotKind
 from grid.services.ledger import ClaimedJob
@@ -69,11 +70,12 @@ def working(
     chosen = {"grid_slots": 2, "grid_poll_s": 0.1, "grid_heartbeat_s": 0.2, "grid_lease_s": 4.0, **settings}
     (home / "run").mkdir(parents=True, exist_ok=True)
     bell = MemoryDoorbell()
-    store = LocalArtifactStore(home / "artifacts")
+    store, spool = LocalArtifactStore(home / "artifacts"), Spool(home / "spool")
     dependencies = WorkerDependencies(
         uow=uow,
         store=store,
-        factory=SlotFactory(home, home / "artifacts", registry=TOYS, memory_bytes=memory_bytes, extra_path=(ROOT,)),
+        spool=spool,
+        factory=SlotFactory(home, spool.root, registry=TOYS, memory_bytes=memory_bytes, extra_path=(ROOT,)),
         launcher=launcher or NoPrograms(),
         doorbell=bell,
         bell=bell.listen("work"),

@@ -24,7 +24,7 @@ from grid.runtime.preload import Registry, load_registry, warm_up
 from grid.runtime.processes import limit_resource
 from grid.runtime.rendering import render
 from grid.runtime.solving import solve
-from grid.runtime.store import LocalArtifactStore
+from grid.runtime.spool import ChildFiles, Spool
 
 JOB_NICE = 5  # of children with jobs, so that a live run, which has a pace to keep, goes before them
 LIVE, PAST = "grid.runtime.live.child", "grid.runtime.live.past"
@@ -50,11 +50,12 @@ def run(config: dict[str, Any], registry: Registry) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     connection = Connection(config["connection"])
     threading.Thread(target=_exit_with_parent, args=(connection.fileno(),), name="watcher", daemon=True).start()
-    serve(connection, registry, LocalArtifactStore(Path(config["artifacts"])), output_bytes=config["output_bytes"])
+    spool = Spool(Path(config["spool"]), config["spool_bytes"])
+    serve(connection, registry, spool, output_bytes=config["output_bytes"])
     return 0
 
 
-def serve(connection: Connection, registry: Registry, store: LocalArtifactStore, *, output_bytes: int) -> None:
+def serve(connection: Connection, registry: Registry, spool: ChildFiles, *, output_bytes: int) -> None:
     """Answer messages until end of file."""
     channel = SupervisorChannel(connection)
     past: Any = None  # its reader keeps sessions between two messages
@@ -64,15 +65,15 @@ def serve(connection: Connection, registry: Registry, store: LocalArtifactStore,
         while True:
             message = channel.receive()
             if isinstance(message, Solve):
-                channel.send(solve(message, registry, store, channel))
+                channel.send(solve(message, registry, spool, channel))
             elif isinstance(message, Render):
-                channel.send(render(message, registry, store, output_bytes=output_bytes))
+                channel.send(render(message, registry, spool, output_bytes=output_bytes))
             elif isinstance(message, LookBack):
-                past = past or import_module(PAST).PastReader(store)
+                past = past or import_module(PAST).PastReader(spool)
                 channel.send(past.read(message))
             elif isinstance(message, StartRun):
                 # by name, because the supervisor, which imports this room, loads no numerics
-                import_module(LIVE).run_live(message, connection, channel.take_waiting(), store)
+                import_module(LIVE).run_live(message, connection, channel.take_waiting(), spool)
                 return
 
 

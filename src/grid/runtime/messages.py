@@ -3,6 +3,9 @@
 The supervisor sends `Solve`, `Render`, `CancelPoints` and closes the pipe to end a child. A child answers `ChildReady`
 once, then for each `Solve`: `SolveStarted`, any number of `SolveProgress`, and one `SolveFinished`; for each `Render`:
 one `RenderFinished`. A child that dies sends nothing more: its pipe reaches end of file.
+
+A child neither knows the artifact store nor holds its credentials: what it reads was put into the spool, what it writes
+is left there under its key, and the supervisor moves it to and fro (`grid.runtime.spool`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +19,7 @@ from grid.schemas.jobs import Claim, FileEntry, Manifest, Reason
 
 @dataclass(frozen=True)
 class Solve:
-    """Solve the points of one batch and put their pack into the artifact store under `pack_key`."""
+    """Solve the points of one batch and leave their pack in the spool under `pack_key`."""
 
     batch_id: UUID
     simulation: str
@@ -28,7 +31,7 @@ class Solve:
 
 @dataclass(frozen=True)
 class Render:
-    """Write files of a finished job and store them under `key_prefix`."""
+    """Write files of a finished job and leave them in the spool under `key_prefix`; so is the record in `manifest`."""
 
     render_id: UUID
     job_id: UUID
@@ -82,8 +85,17 @@ class PointResult:
 
 
 @dataclass(frozen=True)
+class SpooledFile:
+    """A finished file in the spool, and what it must be in the store: nothing is stored under its key before."""
+
+    key: str
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class SolveFinished:
-    """The batch is over: its pack, if any point succeeded, is durably stored.
+    """The batch is over: its pack, if any point succeeded and left a record, is in the spool.
 
     `failure` is set where the whole batch is lost for a reason that is not the points' own (a full disk, say):
     then `results` is empty and the jobs go back to the queue.
@@ -96,11 +108,12 @@ class SolveFinished:
     failure: str | None = None
     is_storage_full: bool = False
     stages: Sequence[FinishedSpan] = ()
+    pack: SpooledFile | None = None
 
 
 @dataclass(frozen=True)
 class RenderFinished:
-    """The files are stored, or `failure` says in one sentence why not (`code`: `gone` for another numerics version)."""
+    """The files are in the spool, or `failure` says why not in one sentence; `code` `gone`: other numerics are here."""
 
     render_id: UUID
     files: Sequence[FileEntry] = ()

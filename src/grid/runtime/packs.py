@@ -127,6 +127,31 @@ def read_record(blobs: Blobs, entry: PackEntry) -> "np.void":
     return record
 
 
+def cut_record(blobs: Blobs, entry: PackEntry, key: str) -> tuple[bytes, PackEntry]:
+    """Return one record as a pack of its own, proved, and its entry under `key`. Loads no NumPy.
+
+    The header is that of its array, which names a larger number of records; `read_record` asks for the dtype alone.
+
+    Raises:
+        NotFoundError: There is no such pack.
+        PackCorruptError: The bytes do not match the checksum, or the file is not a pack.
+    """
+    with blobs.open(entry["key"]) as file:
+        file.seek(entry.get("block", 0))
+        begin = file.read(12)  # magic, version, length of the rest of the header: 2 bytes in format 1.0, 4 from 2.0 on
+        wide = begin[6:7] != b"\x01"
+        length = int.from_bytes(begin[8 : 12 if wide else 10], "little")
+        if begin[:6] != b"\x93NUMPY" or length > HEADER_BYTES:
+            raise PackCorruptError(entry["key"], entry["index"])
+        header = begin + file.read(length - (0 if wide else 2))
+        file.seek(entry["offset"])
+        data = file.read(entry["size"])
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise PackCorruptError(entry["key"], entry["index"])
+    alone = PackEntry(key=key, index=0, offset=len(header), size=entry["size"], sha256=entry["sha256"])
+    return header + data, alone
+
+
 def read_block_dtype(file: BinaryIO, entry: PackEntry) -> "np.dtype[Any]":
     """Read the dtype of the array in which a record lies.
 

@@ -29,13 +29,20 @@ class PastProcess:
 
     Args:
         make_factory: Makes what starts children; called with the first request, and again after a pause.
+        fetch: Called with a request before the child gets it, to put the states that it names where the child reads.
         wall_s: Longest time of one request [s].
         idle_s: Time after which the child is ended [s].
     """
 
     def __init__(
-        self, make_factory: Callable[[], SlotFactory], *, wall_s: float = WALL_S, idle_s: float = IDLE_S
+        self,
+        make_factory: Callable[[], SlotFactory],
+        *,
+        fetch: Callable[[LookBack], None] = lambda _: None,
+        wall_s: float = WALL_S,
+        idle_s: float = IDLE_S,
     ) -> None:
+        self._fetch = fetch
         self._make_factory, self._wall_s, self._idle_s = make_factory, wall_s, idle_s
         self._factory: SlotFactory | None = None
         self._child: SlotChild | None = None
@@ -71,6 +78,7 @@ class PastProcess:
             self._timer.cancel()
         try:
             child = self._require_child()
+            self._fetch(asked)
             child.send(asked)
             message = self._receive(child, self._wall_s)
         except EOFError as error:

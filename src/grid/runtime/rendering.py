@@ -12,7 +12,8 @@ from grid.runtime.messages import Render, RenderFinished
 from grid.runtime.packs import read_record
 from grid.runtime.preload import Registry
 from grid.runtime.solving import parse_params
-from grid.runtime.store import LocalArtifactStore, storage_errors
+from grid.runtime.spool import ChildFiles
+from grid.runtime.store import storage_errors
 from grid.schemas.simulations import Simulation
 
 GONE = "gone"
@@ -37,14 +38,14 @@ class RenderGoneError(RenderError):
         return f"It was computed by numerics version {self.stored}; this worker has {self.present}. Run the job again."
 
 
-def render(message: Render, registry: Registry, store: LocalArtifactStore, *, output_bytes: int) -> RenderFinished:
-    """Make and store the requested files; the answer gives the reason where that fails."""
+def render(message: Render, registry: Registry, spool: ChildFiles, *, output_bytes: int) -> RenderFinished:
+    """Make the requested files and leave them in the spool; the answer gives the reason where that fails."""
     try:
         simulation = registry.get(message.simulation)
-        with store.staging("render") as staging, storage_errors():
+        with spool.staging("render") as staging, storage_errors():
             folder = Path(staging)
-            _render(message, simulation, store, folder)
-            files = collect(folder, store, message.key_prefix, most_bytes=output_bytes, names=set(message.names))
+            _render(message, simulation, spool, folder)
+            files = collect(folder, spool, message.key_prefix, most_bytes=output_bytes, names=set(message.names))
     except NotFoundError as error:
         return RenderFinished(message.render_id, failure=f"The stored result is not there: {error}", code=error.code)
     except GridError as error:
@@ -59,13 +60,13 @@ def render(message: Render, registry: Registry, store: LocalArtifactStore, *, ou
     return RenderFinished(message.render_id, files)
 
 
-def _render(message: Render, simulation: Simulation, store: LocalArtifactStore, folder: Path) -> None:
+def _render(message: Render, simulation: Simulation, spool: ChildFiles, folder: Path) -> None:
     """Write the files into `folder`, and prove what was computed again."""
     if not set(message.names) <= set(simulation.files):
         raise RenderError(f"{simulation.name} makes {', '.join(simulation.files)}, and no other files.")
     if "pack" not in message.manifest:
         raise RenderError("The result has no record to make files from.")
-    record = read_record(store, message.manifest["pack"])
+    record = read_record(spool, message.manifest["pack"])
     computed = simulation.render(message.names, parse_params(simulation, message.params), record, folder)
     expected = message.manifest.get("field_sha256")
     if computed is None or expected is None or computed == expected:

@@ -38,6 +38,7 @@ from grid.runtime.processes import (
     signal_group,
 )
 from grid.runtime.scratch import make_scratch, remove_orphaned_scratch
+from grid.runtime.spool import SPOOL_BYTES, Spool
 
 ChildKind = Literal["small", "large", "live"]
 START_LIMIT_S = 120.0  # [s] a cold fork server compiles the serial kernels first
@@ -181,13 +182,17 @@ class SlotChild:
 
 
 class SlotFactory:
-    """Makes slot children through one fork server, which is started on first use and again where it died."""
+    """Makes slot children through one fork server, which is started on first use and again where it died.
+
+    `spool` is the folder where children find what they read and leave what they write (`grid.runtime.spool`).
+    """
 
     def __init__(
         self,
         home: Path,
-        artifacts: Path,
+        spool: Path,
         *,
+        spool_bytes: int = SPOOL_BYTES,
         registry: str = DEFAULT_REGISTRY,
         memory_bytes: int | None = None,
         output_bytes: int = 1 << 30,
@@ -196,7 +201,7 @@ class SlotFactory:
         calibration: str = "off",
         extra_path: tuple[Path, ...] = (),
     ) -> None:
-        self.home, self.artifacts, self.registry = home, artifacts, registry
+        self.home, self.spool, self.spool_bytes, self.registry = home, spool, spool_bytes, registry
         self.memory_bytes, self.output_bytes = memory_bytes, output_bytes
         self.compile_ahead, self.calibration = compile_ahead, calibration
         self.kernels = find_kernel_cache(home, kernels)
@@ -208,11 +213,12 @@ class SlotFactory:
         self._control: socket.socket | None = None
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "SlotFactory":
-        """Return a factory with the folders and limits of the settings."""
+    def from_settings(cls, settings: Settings, spool: Spool) -> "SlotFactory":
+        """Return a factory with the folders and limits of the settings, whose children use this spool."""
         return cls(
             settings.grid_home,
-            settings.resolved_artifacts_path,
+            spool.root,
+            spool_bytes=spool.most_bytes,
             memory_bytes=settings.grid_job_memory_mb << 20,
             output_bytes=settings.grid_output_mb << 20,
             compile_ahead=settings.grid_compile_ahead,
@@ -234,7 +240,8 @@ class SlotFactory:
             "kind": kind,
             "environment": self._environment(scratch, threads=threads),
             "scratch": str(scratch),
-            "artifacts": str(self.artifacts),
+            "spool": str(self.spool),
+            "spool_bytes": self.spool_bytes,
             "registry": self.registry,
             "output_bytes": self.output_bytes,
             "open_files": OPEN_FILES,

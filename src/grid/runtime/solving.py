@@ -1,5 +1,6 @@
-"""One batch in a slot child: parse, solve, isolate points that fail, store the pack."""
+"""One batch in a slot child: parse, solve, isolate points that fail, leave the pack in the spool."""
 
+import hashlib
 import json
 import math
 import time
@@ -14,12 +15,21 @@ from pydantic import BaseModel, ValidationError
 from grid.core.errors import ConflictError, GridError, NotFoundError, NumericsError, StorageFullError
 from grid.core.storable import storable_scalars, storable_text
 from grid.core.tracing import Attribute
-from grid.runtime.messages import CancelPoints, PointResult, Solve, SolveFinished, SolveProgress, SolveStarted
+from grid.runtime.messages import (
+    CancelPoints,
+    PointResult,
+    Solve,
+    SolveFinished,
+    SolveProgress,
+    SolveStarted,
+    SpooledFile,
+)
 from grid.runtime.packs import write_pack
 from grid.runtime.preload import Registry
 from grid.runtime.processes import read_peak_rss_bytes, reset_peak_rss
 from grid.runtime.solve_stages import SolveStages
-from grid.runtime.store import LocalArtifactStore, storage_errors
+from grid.runtime.spool import ChildFiles
+from grid.runtime.store import storage_errors
 from grid.schemas.jobs import Audit, Claim, Manifest, PackEntry, Reason
 from grid.schemas.simulations import BatchResult, PointOutcome, Progress, Simulation
 
@@ -47,15 +57,15 @@ class SolveChannel(Protocol):
         ...
 
 
-def solve(message: Solve, registry: Registry, store: LocalArtifactStore, channel: SolveChannel) -> SolveFinished:
+def solve(message: Solve, registry: Registry, spool: ChildFiles, channel: SolveChannel) -> SolveFinished:
     """Solve a batch; the answer has a result for each point, or the reason why the whole batch is requeued."""
     stages = SolveStages(message.is_traced)
-    finished = _solve(message, registry, store, channel, stages)
+    finished = _solve(message, registry, spool, channel, stages)
     return replace(finished, stages=tuple(stages.finished)) if message.is_traced else finished
 
 
 def _solve(
-    message: Solve, registry: Registry, store: LocalArtifactStore, channel: SolveChannel, stages: SolveStages
+    message: Solve, registry: Registry, spool: ChildFiles, channel: SolveChannel, stages: SolveStages
 ) -> SolveFinished:
     started = time.monotonic()
     reset_peak_rss()
@@ -64,7 +74,7 @@ def _solve(
         channel.send(SolveStarted(message.batch_id))
         solved = Batch(message, simulation, channel, stages).solve()
         with stages.stage("solver.store"):
-            results = _store(message, simulation, store, solved)
+            results, pack = _leave(message, simulation, spool, solved)
     except NotFoundError:
         return _fail_batch(message, started, f"This worker has no simulation {message.simulation!r}.")
     except StorageFullError as error:
@@ -75,7 +85,8 @@ def _solve(
         return _fail_batch(
             message, started, f"The result could not be stored ({error.strerror or type(error).__name__})."
         )
-    return SolveFinished(message.batch_id, results, time.monotonic() - started, read_peak_rss_bytes())
+    elapsed = time.monotonic() - started
+    return SolveFinished(message.batch_id, results, elapsed, read_peak_rss_bytes(), pack=pack)
 
 
 def parse_params(simulation: Simulation, params: Mapping[str, Any]) -> BaseModel:
@@ -203,20 +214,26 @@ def _count_steps(result: BatchResult) -> dict[str, int]:
     return {"grid.solver.steps": sum(known)} if known else {}
 
 
-def _store(message: Solve, simulation: Simulation, store: LocalArtifactStore, batch: Batch) -> list[PointResult]:
-    """Store the pack of the points that succeeded and return the result of each point."""
+def _leave(
+    message: Solve, simulation: Simulation, spool: ChildFiles, batch: Batch
+) -> tuple[list[PointResult], SpooledFile | None]:
+    """Leave the pack of the points that succeeded in the spool; return the result of each point, and the pack."""
     shapes = batch.by_shape(batch.successful())
     entries: dict[int, PackEntry] = {}
+    pack = None
     if shapes:  # a simulation without a record (`noop`) leaves no file
-        with store.draft() as path, storage_errors():
+        with spool.draft() as path, storage_errors():
             written = write_pack(path, message.pack_key, *map(batch.stack, shapes))
             entries = dict(zip((index for places in shapes for index in places), written, strict=True))
-            store.adopt(message.pack_key, path)
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            pack = SpooledFile(message.pack_key, spool.adopt(message.pack_key, path), sha256)
     version = simulation.numerics_version
-    return [
+    results = [
         _make_result(claim, batch.outcomes[index], entries.get(index), version)
         for index, claim in enumerate(message.claims)
     ]
+    return results, pack
 
 
 def _make_result(claim: Claim, outcome: PointOutcome, entry: PackEntry | None, version: str) -> PointResult:

@@ -71,12 +71,17 @@ def storage_errors() -> Iterator[None]:
 
 
 class LocalArtifactStore:
-    """Artifacts under one folder, readable by their owner alone."""
+    """Artifacts under one folder, readable by their owner alone.
+
+    Args:
+        root: The folder; made where it is not there.
+        is_durable: What is stored is on the disk when the call returns; else it may be lost with the machine.
+    """
 
     kind = "local"
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, is_durable: bool = True) -> None:
+        self.root, self._is_durable = root, is_durable
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         (root / STAGING).mkdir(mode=0o700, exist_ok=True)
 
@@ -108,15 +113,28 @@ class LocalArtifactStore:
             with suppress(FileNotFoundError):
                 path.unlink()
 
-    def adopt(self, key: str, path: Path) -> int:
-        """Make a finished file of `staging` the blob of `key` without copying it; return its size.
+    def adopt(self, key: str, path: Path, *, sha256: str | None = None) -> int:
+        """Make a finished file the blob of `key`, without copying it on the same file system; return its size.
 
-        Its writer must be done. `path` is gone afterwards, also from under a failed attempt's folder.
+        Its writer must be done. `path` is gone afterwards, also from under a failed attempt's folder. The hash is for
+        stores across a network: it is not computed again here.
 
         Raises:
             StorageFullError: There is no room; nothing is left behind.
             ArtifactExistsError: The key exists already.
         """
+        try:
+            return self._link(key, path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        del sha256
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", 0) as source:
+            size, _ = self.put(key, source)
+        path.unlink()
+        return size
+
+    def _link(self, key: str, path: Path) -> int:
         *folders, name = split_key(key)
         with storage_errors(), ExitStack() as stack:
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -125,7 +143,7 @@ class LocalArtifactStore:
             if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
                 raise InputError("Only a regular file with one name can be stored.")
             os.fchmod(file, 0o600)
-            os.fsync(file)  # an error here ends the attempt: the kernel may have dropped the pages
+            self._sync(file)  # an error here ends the attempt: the kernel may have dropped the pages
             folder = self._make_folder(folders, stack)
             try:
                 os.link(path, name, dst_dir_fd=folder, follow_symlinks=False)
@@ -133,7 +151,7 @@ class LocalArtifactStore:
                 raise ArtifactExistsError(key) from error
             path.unlink()
             try:
-                os.fsync(folder)
+                self._sync(folder)
             except OSError:
                 os.unlink(name, dir_fd=folder)
                 raise
@@ -222,8 +240,8 @@ class LocalArtifactStore:
                     removed += 1
         return removed
 
-    def check(self) -> None:
-        """Raise UnavailableError or StorageFullError unless blobs can be written now."""
+    def check(self) -> str:
+        """Raise UnavailableError or StorageFullError unless blobs can be written now; a folder needs no remark."""
         probe = self.root / STAGING / f"check-{secrets.token_hex(8)}"
         second = probe.with_suffix(".link")
         try:
@@ -241,6 +259,11 @@ class LocalArtifactStore:
             for path in (probe, second):
                 with suppress(OSError):
                     path.unlink()
+        return ""
+
+    def _sync(self, descriptor: int) -> None:
+        if self._is_durable:
+            os.fsync(descriptor)
 
     def _open_folder(self, folders: list[str], stack: ExitStack) -> int:
         folder = os.open(self.root, _FOLDER)
@@ -255,7 +278,7 @@ class LocalArtifactStore:
         for part in folders:
             try:
                 os.mkdir(part, 0o700, dir_fd=folder)
-                os.fsync(folder)
+                self._sync(folder)
             except FileExistsError:
                 pass
             folder = os.open(part, _FOLDER, dir_fd=folder)

@@ -6,6 +6,7 @@ Each is imported where it is made, so that an installation without scaling out l
 from grid.core.errors import ConfigurationError
 from grid.core.settings import Settings
 from grid.runtime.home import Home
+from grid.runtime.spool import Spool
 from grid.services.ports import ArtifactStore, BellListener, Doorbell, FrameBus, ImageCatalogue
 
 
@@ -20,6 +21,17 @@ def make_store(settings: Settings) -> ArtifactStore:
     if settings.artifacts_bucket is not None:
         raise ConfigurationError("GRID_ARTIFACTS_URL: this version of Grid keeps results in a folder alone.")
     return LocalArtifactStore(settings.resolved_artifacts_path)
+
+
+def open_spool(settings: Settings) -> Spool:
+    """Return the folder of this process for files between children and the store; the caller closes it.
+
+    Raises:
+        ConfigurationError: The folder cannot be used.
+    """
+    from grid.runtime.spool import make_spool
+
+    return make_spool(settings.resolved_spool, settings.grid_spool_mb << 20)
 
 
 def make_doorbell(settings: Settings, home: Home) -> Doorbell:

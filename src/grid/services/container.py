@@ -18,6 +18,7 @@ from grid.database.engine import Database, create_database
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry, load_registry
 from grid.runtime.home import Home, open_home
+from grid.runtime.spool import Spool
 from grid.services import adapters
 from grid.services.alerts.rules import RuleService
 from grid.services.identity import IdentityService
@@ -140,12 +141,14 @@ class LiveRuns(Provider):
         return LivePlanner(registry)
 
     @provide
-    def past(self, settings: Settings) -> Iterator[PastComputer]:
+    def past(self, settings: Settings, store: ArtifactStore, spool: Spool) -> Iterator[PastComputer]:
         """Computes the past of runs in a child, which is started when somebody asks."""
         from grid.runtime.past_process import PastProcess
+        from grid.runtime.past_states import PastStates
         from grid.runtime.slots import SlotFactory
 
-        process = PastProcess(lambda: SlotFactory.from_settings(settings))
+        states = PastStates(store, spool)
+        process = PastProcess(lambda: SlotFactory.from_settings(settings, spool), fetch=states.fetch)
         yield process
         process.close()
 
@@ -217,6 +220,14 @@ class Machine(Provider):
         """Where results are."""
         del home  # the folder of results lies in it by default, and must be private first
         return adapters.make_store(settings)
+
+    @provide
+    def spool(self, settings: Settings, home: Home) -> Iterator[Spool]:
+        """Files on their way between children and the store, of this process; removed at the end."""
+        del home  # by default the folder lies in it
+        spool = adapters.open_spool(settings)
+        yield spool
+        spool.close()
 
     @provide
     def doorbell(self, settings: Settings, home: Home) -> Doorbell:

@@ -5,6 +5,7 @@ Each port has an in-memory double in `tests/doubles/`, and one set of contract t
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
@@ -128,6 +129,21 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def adopt(self, key: str, path: Path, *, sha256: str | None = None) -> int:
+        """Store a finished local file durably under `key`; it is gone afterwards. Return its size.
+
+        Args:
+            key: As of `put`.
+            path: A regular file with one name, whose writer is done.
+            sha256: Its hash (hex) where that is known; a store across a network has it checked there.
+
+        Raises:
+            StorageFullError: There is no room; nothing is left behind, and the file stays.
+            ConflictError: The key exists already.
+            UnavailableError: The store does not answer.
+        """
+        ...
+
     def open(self, key: str) -> BinaryIO:
         """Open a blob for reading, seekable.
 
@@ -157,8 +173,8 @@ class ArtifactStore(Protocol):
         """
         ...
 
-    def check(self) -> None:
-        """Raise UnavailableError or StorageFullError unless blobs can be written now."""
+    def check(self) -> str:
+        """Raise UnavailableError or StorageFullError unless blobs can be written now; return a remark, or nothing."""
         ...
 
 

@@ -20,9 +20,10 @@ from grid.runtime.home import open_home
 from grid.runtime.live.bus_wire import name_socket
 from grid.runtime.scratch import remove_orphaned_scratch
 from grid.runtime.slots import SlotFactory
+from grid.runtime.spool import Spool
 from grid.runtime.telemetry.starting import start_telemetry
 from grid.schemas.live import RunClaim
-from grid.services.adapters import make_doorbell, make_listener, make_store
+from grid.services.adapters import make_doorbell, make_listener, make_store, open_spool
 from grid.services.maintenance import RELAY_TRIGGERED_EVERY_S, make_live_reaper, make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.attempt_traces import AttemptTraces
@@ -40,6 +41,7 @@ from grid.tasks.live.supervisor import LiveSupervisor
 from grid.tasks.orphans import ChildRegister, end_orphans
 from grid.tasks.programs import Launcher, Programs
 from grid.tasks.supervisor import Supervisor
+from grid.tasks.transfers import ResultFiles, Transfers
 
 log = get_logger(__name__)
 
@@ -50,6 +52,7 @@ class WorkerDependencies:
 
     uow: UnitOfWork
     store: ArtifactStore
+    spool: Spool
     factory: Factory
     launcher: Launcher
     doorbell: Doorbell
@@ -80,8 +83,9 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
     relay = make_outbox_relay(dependencies.uow, dependencies.doorbell, every_s=RELAY_TRIGGERED_EVERY_S)
-    garbage = GarbageCollector(dependencies.uow, dependencies.store)
-    probe = make_storage_probe(dependencies.store, events.put)
+    garbage = GarbageCollector(dependencies.uow, dependencies.store, spool=dependencies.spool)
+    probe = make_storage_probe(dependencies.store, events.put, spool=dependencies.spool)
+    transfers = Transfers(events.put)
     register = ChildRegister(dependencies.run_folder)
 
     def written() -> None:
@@ -110,6 +114,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
         writer,
         leases,
         limits,
+        files=ResultFiles(transfers, dependencies.store, dependencies.spool),
         on_storage_full=lambda: on_storage_full(),  # noqa: PLW0108 - defined below
         live_cores=(lambda: live.cores) if live is not None else (lambda: 0.0),
         on_claimed=traces.follow,
@@ -186,6 +191,7 @@ def make_live(
         ledger,
         dependencies.factory,
         dependencies.live_bell,
+        spool=dependencies.spool,
         socket_of=socket_of,
         heartbeat_s=settings.grid_live_heartbeat_s,
         on_change=record,
@@ -223,10 +229,13 @@ def run_worker(settings: Settings) -> int:
         telemetry = start_telemetry(settings, "worker")
         if telemetry is not None:
             stack.callback(telemetry.close)
+        spool = open_spool(settings)
+        stack.callback(spool.close)
         dependencies = WorkerDependencies(
             uow=UnitOfWork(database),
             store=make_store(settings),
-            factory=SlotFactory.from_settings(settings),
+            spool=spool,
+            factory=SlotFactory.from_settings(settings, spool),
             launcher=make_launcher(settings),
             doorbell=make_doorbell(settings, home),
             bell=make_listener(settings, home, "work"),

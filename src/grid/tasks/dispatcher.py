@@ -18,7 +18,9 @@ from grid.tasks.leases import Leases
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.programs import Programs
 from grid.tasks.runs import RenderRun, Run
+from grid.tasks.storing import MOST_WAITING, ResultStorage
 from grid.tasks.termination import MakeOutcome, RunTerminator, overdue
+from grid.tasks.transfers import ResultFiles
 
 log = get_logger(__name__)
 
@@ -49,7 +51,8 @@ class Dispatcher:
         writer: Writes ends, beginnings and logs.
         leases: Where claims that were dropped without an outcome are released.
         limits: Tokens and times.
-        on_storage_full: Called when a child could not store its results because the disk is full.
+        files: Where results of children go.
+        on_storage_full: Called when a result could not be stored: no room, or the store does not answer.
         live_cores: Cores that the live runs of this worker take; whole ones are kept from jobs, all but one.
         on_claimed: Called with each batch that is to be run, to trace it.
     """
@@ -62,6 +65,7 @@ class Dispatcher:
         leases: Leases,
         limits: WorkerLimits,
         *,
+        files: ResultFiles,
         on_storage_full: Callable[[], None] = lambda: None,
         live_cores: Callable[[], float] = lambda: 0.0,
         on_claimed: Callable[[Run], None] = lambda _: None,
@@ -70,13 +74,15 @@ class Dispatcher:
         self._children, self._programs, self._writer, self._leases = children, programs, writer, leases
         self._limits, self._on_storage_full = limits, on_storage_full
         self._terminator = RunTerminator(children, writer, leases, lease_s=limits.lease_s, start_s=limits.start_s)
+        self._storage = ResultStorage(files, writer, on_storage_full)
         self._ready: deque[Run] = deque()
         self._renders: deque[RenderRun] = deque()
 
     @property
     def is_quiet(self) -> bool:
-        """True where nothing waits and nothing runs."""
-        return not (self._ready or self._renders or self._children.busy() or self._programs.runs())
+        """True where nothing waits, nothing runs and nothing is being stored."""
+        is_idle = not (self._ready or self._renders or self._children.busy() or self._programs.runs())
+        return is_idle and self._storage.is_quiet
 
     @property
     def busy(self) -> int:
@@ -87,10 +93,15 @@ class Dispatcher:
     @property
     def wants_renders(self) -> bool:
         """True where a further request for files may be claimed."""
-        return len(self._renders) < self._limits.tokens
+        return len(self._renders) + len(self._storage.renders()) < self._limits.tokens
 
     def capacity(self, now: float) -> int:
-        """Return how many more batches to claim: one for each idle child, and one ahead for each that is soon done."""
+        """Return how many more batches to claim: one for each idle child, and one ahead for each that is soon done.
+
+        None while so many results wait to be stored that children are ahead of the store.
+        """
+        if len(self._storage.runs()) >= MOST_WAITING * self._limits.tokens:
+            return 0
         room = min(self._limits.tokens - self.busy, len(self._children.idle_small()))
         return max(0, room) + self._soon_done(now) - len(self._ready)
 
@@ -113,7 +124,7 @@ class Dispatcher:
             self._ready.append(Run(event.batch, lease_ok_at=event.asked_at, claimed_at=event.asked_at))
             self._on_claimed(self._ready[-1])
         if event.render is not None:
-            self._renders.append(RenderRun(event.render, lease_ok_at=event.asked_at))
+            self._storage.fetch_record(RenderRun(event.render, lease_ok_at=event.asked_at), self._renders.append)
 
     def dispatch(self, now: float) -> None:
         """Start work: files first, then batches strictly in order, so that a large one is not starved.
@@ -145,10 +156,10 @@ class Dispatcher:
         """Apply the answer to a heartbeat: renewed leases, and claims to end early."""
         renewal = event.renewal
         held = renewal.kept | renewal.cancelled | renewal.overdue
-        for run in [*self._ready, *self._running(), *self._programs.runs()]:
+        for run in [*self._ready, *self._all_running(), *self._storage.runs()]:
             if not held.isdisjoint(run.open):
                 run.lease_ok_at = event.sent_at
-        for render in self._renders:
+        for render in [*self._renders, *self._storage.renders()]:
             if render.claimed.claim in event.renders_kept:
                 render.lease_ok_at = event.sent_at
         for slot in self._children.busy():
@@ -181,6 +192,7 @@ class Dispatcher:
                 self._programs.kill(run)
                 self._terminator.forget(run)
         self._programs.tick(now)
+        self._check_storage(now)
 
     def return_waiting(self) -> None:
         """Return waiting work to the queue: the worker drains."""
@@ -203,6 +215,11 @@ class Dispatcher:
         for run in self._programs.runs():
             self._programs.kill(run)
             self._writer.write(outcomes=run.return_open("drain", "The worker was stopped."))
+        self._storage.return_all()
+
+    def close(self) -> None:
+        """End the threads that store results; one that is stuck is not waited for."""
+        self._storage.close()
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -271,7 +288,7 @@ class Dispatcher:
                     claimed.job_id,
                     claimed.simulation,
                     claimed.params,
-                    claimed.manifest,
+                    render.manifest if render.manifest is not None else claimed.manifest,
                     claimed.names,
                     claimed.key_prefix,
                 )
@@ -290,7 +307,7 @@ class Dispatcher:
         elif isinstance(message, RenderFinished):
             if isinstance(work, RenderRun) and work.claimed.claim.render_id == message.render_id:
                 self._children.free(slot)
-                self._writer.write(renders=[(work.claimed.claim, message)])
+                self._storage.store_render(work, message)
         elif isinstance(message, SolveStarted | SolveProgress | SolveFinished):
             if isinstance(work, Run) and work.batch.batch_id == message.batch_id:
                 self._on_run_message(slot, work, message)
@@ -308,11 +325,8 @@ class Dispatcher:
                 self._writer.write(progress=dict.fromkeys(run.open, message.fraction))
         else:
             run.note_end(message.stages)
-            outcomes, logs = run.make_outcomes(message)
             self._children.free(slot)
-            self._writer.write(outcomes=outcomes, logs=logs)
-            if message.is_storage_full:
-                self._on_storage_full()
+            self._storage.store_batch(run, message)
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
@@ -344,6 +358,10 @@ class Dispatcher:
             self._terminator.stop_waiting(run, claims, outcome)
             if not run.open:
                 self._ready.remove(run)
+        for run in self._storage.runs():
+            self._terminator.stop_waiting(run, claims, outcome)
+            if not run.open:
+                self._storage.forget_run(run)
         for slot in self._children.busy():
             self._terminator.stop(slot, claims, outcome)
         for run in self._programs.runs():
@@ -353,6 +371,15 @@ class Dispatcher:
                 else:
                     self._programs.kill(run)
                     self._terminator.forget(run)
+
+    def _check_storage(self, now: float) -> None:
+        for run in [run for run in self._storage.runs() if self._terminator.is_fenced(run, now)]:
+            self._storage.forget_run(run)
+            self._terminator.forget(run)
+        for render in [render for render in self._storage.renders() if self._terminator.is_fenced(render, now)]:
+            self._storage.forget_render(render)
+            self._terminator.forget(render)
+        self._storage.tick(now)
 
     def _check_waiting(self, run: Run, now: float) -> None:
         if self._terminator.is_fenced(run, now):

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from grid.schemas.jobs import Share
 from grid.services.ledger import ClaimedBatch, Outcome, Renewal
 from grid.services.renders import ClaimedRender, RenderClaim
+from grid.tasks.transfers import TransferEnded
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class ThreadDied:
     error: BaseException
 
 
-WorkerEvent = ClaimReply | LeasesRenewed | StorageChecked | OutputCollected | JobsRequeued | ThreadDied
+WorkerEvent = ClaimReply | LeasesRenewed | StorageChecked | OutputCollected | JobsRequeued | ThreadDied | TransferEnded
 
 Event = TypeVar("Event")
 

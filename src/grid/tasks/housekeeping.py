@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from grid.core.errors import GridError
 from grid.database.uow import UnitOfWork
+from grid.runtime.spool import Spool
 from grid.services.ledger import Succeeded
 from grid.services.periodic import PeriodicTask
 from grid.services.ports import ArtifactStore
@@ -18,14 +19,19 @@ PROBE_EVERY_S = 5.0  # [s] so long a worker waits at most before it claims again
 LEAST_GAP_S = 1.0  # [s] between two turns, however often they are triggered
 EVENTS_KEPT_FOR = timedelta(hours=24)  # in the numbered stream
 WORKERS_KEPT_FOR = timedelta(days=7)  # after their last heartbeat
+SPOOLED_FOR = timedelta(hours=6)  # files that a child left and whose end nobody heard of
 SESSIONS_KEPT_FOR = timedelta(days=7)  # after their end
 
 
-def make_storage_probe(store: ArtifactStore, post: Callable[[WorkerEvent], None]) -> PeriodicTask:
-    """Return the task that tells the loop whether results can be stored."""
+def make_storage_probe(
+    store: ArtifactStore, post: Callable[[WorkerEvent], None], *, spool: Spool | None = None
+) -> PeriodicTask:
+    """Return the task that tells the loop whether results can be left in the spool and stored."""
 
     def act() -> None:
         try:
+            if spool is not None:
+                spool.check()
             store.check()
         except GridError:
             post(StorageChecked(is_writable=False))
@@ -38,8 +44,8 @@ def make_storage_probe(store: ArtifactStore, post: Callable[[WorkerEvent], None]
 class GarbageCollector:
     """Removes outputs that nobody refers to: at once those the ledger refused, and once an hour those a day old."""
 
-    def __init__(self, uow: UnitOfWork, store: ArtifactStore) -> None:
-        self._uow, self._store = uow, store
+    def __init__(self, uow: UnitOfWork, store: ArtifactStore, *, spool: Spool | None = None) -> None:
+        self._uow, self._store, self._spool = uow, store, spool
         self._rejected: deque[Succeeded] = deque()
         self.task = PeriodicTask("garbage-collector", self._act, every_s=COLLECT_EVERY_S, least_gap_s=LEAST_GAP_S)
 
@@ -54,6 +60,8 @@ class GarbageCollector:
             discard(self._uow, self._store, late)
             return
         collect_garbage(self._uow, self._store)
+        if self._spool is not None:
+            self._spool.remove_old(SPOOLED_FOR.total_seconds())
         forget_old_renders(self._uow, self._store)
         with self._uow.begin() as tx:
             tx.idempotency.purge()

@@ -8,7 +8,7 @@ from grid.core.tracing import FinishedSpan, SpanEvent
 from grid.runtime.messages import PointResult, Solve, SolveFinished
 from grid.runtime.processes import ExitReason
 from grid.runtime.solve_stages import Stage
-from grid.schemas.jobs import Claim, JobStatus, JsonObject, Reason, Share
+from grid.schemas.jobs import Claim, JobStatus, JsonObject, Manifest, Reason, Share
 from grid.services.ledger import ClaimedBatch, ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
 from grid.services.renders import ClaimedRender
 from grid.tasks.log_chunks import LogChunker
@@ -134,6 +134,7 @@ class RenderRun:
     claimed: ClaimedRender
     lease_ok_at: float
     started_at: float | None = None
+    manifest: Manifest | None = None  # by which a child finds the record in the spool
 
 
 def failed(

@@ -29,6 +29,7 @@ from grid.tasks.events import (
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.live.supervisor import LiveSupervisor
+from grid.tasks.transfers import TransferEnded
 
 log = get_logger(__name__)
 
@@ -189,6 +190,8 @@ class Supervisor:
                 self._look_again()
             elif isinstance(event, OutputCollected):
                 self._dispatcher.on_output_collected(event)
+            elif isinstance(event, TransferEnded):
+                event.deliver()
             else:
                 self._on_thread_died(event)
 
@@ -244,6 +247,7 @@ class Supervisor:
             self._live.drain()
             self._live.join(LIVE_TIMEOUT_S)  # before the fork server, which takes its children along
         self._children.close()
+        self._dispatcher.close()
         for task in self._tasks:
             task.finish()
         self._writer.finish(WRITER_TIMEOUT_S)

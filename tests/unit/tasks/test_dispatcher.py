@@ -3,11 +3,13 @@
 import selectors
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from tests.doubles.children import MemoryChild, MemoryFactory
 from tests.doubles.ledgers import make_batch, make_render
+from tests.doubles.transfers import make_files
 
 from grid.runtime.messages import (
     CancelPoints,
@@ -80,7 +82,7 @@ class RecordingPrograms:
 class DispatcherHarness:
     """A dispatcher with two small children that are ready."""
 
-    def __init__(self, tokens: int = 2, lease_s: float = 30.0) -> None:
+    def __init__(self, folder: Path, tokens: int = 2, lease_s: float = 30.0) -> None:
         self.selector = selectors.DefaultSelector()
         self.factory, self.writer, self.programs, self.leases = (
             MemoryFactory(),
@@ -89,6 +91,7 @@ class DispatcherHarness:
             Leases(),
         )
         self.full: list[int] = []
+        self.files = make_files(folder)
         self.children = Children(self.factory, self.selector, small=tokens, on_readable=self.on_readable)
         self.dispatcher = Dispatcher(
             self.children,
@@ -96,6 +99,7 @@ class DispatcherHarness:
             self.writer,  # type: ignore[arg-type]
             self.leases,
             WorkerLimits(tokens, lease_s=lease_s, start_s=60.0),
+            files=self.files,
             on_storage_full=lambda: self.full.append(1),
         )
         self.now = time.monotonic()
@@ -138,8 +142,8 @@ class DispatcherHarness:
 
 
 @pytest.fixture
-def harness() -> Iterator[DispatcherHarness]:
-    harness = DispatcherHarness()
+def harness(tmp_path: Path) -> Iterator[DispatcherHarness]:
+    harness = DispatcherHarness(tmp_path)
     yield harness
     harness.close()
 
@@ -356,8 +360,8 @@ def test_a_cancel_reaches_programs(harness: DispatcherHarness):
     assert [list(run.open) for run in harness.programs.killed] == [[]]
 
 
-def test_work_without_a_renewed_lease_is_killed_before_the_lease_ends():
-    harness = DispatcherHarness(lease_s=12.0)  # given up after 9 s
+def test_work_without_a_renewed_lease_is_killed_before_the_lease_ends(tmp_path: Path):
+    harness = DispatcherHarness(tmp_path, lease_s=12.0)  # given up after 9 s
     for _ in range(3):  # the third one waits
         harness.claim(make_batch())
     harness.dispatcher.accept(ClaimReply(ClaimRequest(1), harness.now, None, make_render()))

@@ -1,9 +1,10 @@
 """Live runs of a worker whose children live in the test: ends, deaths, leases, and what reaches the ledger."""
 
+import hashlib
+import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from grid.runtime.live.messages import (
     name_drafts,
 )
 from grid.runtime.processes import ExitReason
-from grid.runtime.store import LocalArtifactStore
+from grid.runtime.spool import Spool
 from grid.schemas.live import SAMPLE_METRICS, CommandKind, RunReason, RunState
 from grid.services import live
 from grid.services.live import CommandRequest
@@ -51,12 +52,14 @@ from grid.tasks.live.supervisor import LiveSupervisor
 class Worker:
     """A supervisor of live runs with children in memory."""
 
-    def __init__(self, uow: UnitOfWork, *, lease_s: float = 10.0, heartbeat_s: float = 0.2) -> None:
+    def __init__(self, uow: UnitOfWork, folder: Path, *, lease_s: float = 10.0, heartbeat_s: float = 0.2) -> None:
         self.uow, self.bell, self.factory = uow, MemoryDoorbell(), MemoryFactory()
-        self.ledger = LiveLedger(uow, MemoryArtifactStore(), "worker-1", 4.0, lease_s, 8)
+        self.store, self.spool = MemoryArtifactStore(), Spool(folder / "spool")
+        self.ledger = LiveLedger(uow, self.store, "worker-1", 4.0, lease_s, 8)
         self.supervisor = LiveSupervisor(
-            self.ledger, self.factory, self.bell.listen("live"), socket_of=lambda _: "", heartbeat_s=heartbeat_s
-        )
+            self.ledger, self.factory, self.bell.listen("live"),
+            spool=self.spool, socket_of=lambda _: "", heartbeat_s=heartbeat_s,
+        )  # fmt: skip
         self.owner = add_owner(uow)
         self.run = words.submit(uow, self.owner)
 
@@ -69,6 +72,12 @@ class Worker:
     def child(self, number: int = 0) -> MemoryChild:
         wait_until(lambda: len(self.factory.children) > number, f"child {number} was started")
         return self.factory.children[number]
+
+    def leave(self, name: str) -> StoredFile:
+        """Leave a file in the spool, as a child of the first claim does."""
+        key, data = f"live/{self.run.id}/1/1-{name}", name.encode()
+        self.spool.put(key, io.BytesIO(data))
+        return StoredFile(name, key, len(data), hashlib.sha256(data).hexdigest())
 
     def told(self, child: MemoryChild, kind: type) -> list[Any]:
         return [message for message in child.sent if isinstance(message, kind)]
@@ -108,14 +117,14 @@ def without_last_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def worker(sqlite_uow: UnitOfWork) -> Iterator[Worker]:
-    with working(sqlite_uow) as found:
+def worker(sqlite_uow: UnitOfWork, tmp_path: Path) -> Iterator[Worker]:
+    with working(sqlite_uow, tmp_path) as found:
         yield found
 
 
 @contextmanager
-def working(uow: UnitOfWork, **settings: float) -> Iterator[Worker]:
-    worker = Worker(uow, **settings)
+def working(uow: UnitOfWork, folder: Path, **settings: float) -> Iterator[Worker]:
+    worker = Worker(uow, folder, **settings)
     worker.supervisor.start()
     try:
         yield worker
@@ -238,7 +247,7 @@ def test_a_pause_that_lasts_gives_the_process_back(worker: Worker, monkeypatch: 
     seq = worker.send(CommandKind.PAUSE)
     child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), {"seq": seq, "paused": True}, "wall"),), None))
     wait_until(lambda: _asked_for_snapshot(child), "its state was asked for")
-    file = StoredFile("state-4", f"live/{worker.run.id}/1/1-state-4", 10, "ab" * 32)
+    file = worker.leave("state-4")
     child.say(Snapshotted(0, 4, seq, file))
     worker.wait_for(RunState.PARKED)
     wait_until(lambda: child.was_killed, "its child was ended")
@@ -248,9 +257,9 @@ def test_a_pause_that_lasts_gives_the_process_back(worker: Worker, monkeypatch: 
 
 
 def test_a_worker_that_cannot_renew_its_lease_ends_its_children_before_the_lease_does(
-    sqlite_uow: UnitOfWork, monkeypatch: pytest.MonkeyPatch
+    sqlite_uow: UnitOfWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    with working(sqlite_uow, lease_s=4.0) as worker:
+    with working(sqlite_uow, tmp_path, lease_s=4.0) as worker:
         child = worker.begin()
 
         def fail(*_: object) -> None:
@@ -368,7 +377,7 @@ def test_a_checkpoint_has_its_outcome_when_it_is_stored_or_could_not_be(worker: 
     for seq in seqs:
         state = {"seq": seq, "kind": "checkpoint", "paused": False, "speed": 1.0}
         child.say(Looked((LiveEvent(4, 256, 0.1, "state", str(seq), state, "wall"),), None))
-    file = StoredFile("state-4", f"live/{worker.run.id}/1/1-state-4", 10, "ab" * 32)
+    file = worker.leave("state-4")
     child.say(Snapshotted(seqs[0], 4, 0, file), Snapshotted(seqs[1], 4, 0, None, "No space is left."))
     wait_until(lambda: _outcome(worker, seqs[1]) == ("refused", "No space is left."), "the second was refused")
     assert _outcome(worker, seqs[0]) == ("applied", None)
@@ -506,8 +515,8 @@ def test_a_run_that_has_begun_before_is_tried_again_where_its_next_child_shows_n
     worker.begin(2)
 
 
-def test_a_run_of_which_no_child_comes_up_blames_no_command(sqlite_uow: UnitOfWork):
-    with working(sqlite_uow) as worker:
+def test_a_run_of_which_no_child_comes_up_blames_no_command(sqlite_uow: UnitOfWork, tmp_path: Path):
+    with working(sqlite_uow, tmp_path) as worker:
         rules = NewLiveCommand("x", "ab" * 32, CommandKind.RULES, {"rules": []}, None, tick=0)
         with sqlite_uow.begin() as tx:
             run = tx.live_runs.hold(worker.run.id)
@@ -539,10 +548,8 @@ def test_compiling_is_told_in_the_detail_of_the_run_until_it_is_over_or_its_chil
     assert worker.row().activity is None
 
 
-def test_no_draft_of_a_child_that_was_killed_is_left(worker: Worker, tmp_path: Path):
-    store = LocalArtifactStore(tmp_path)
-    worker.supervisor._held._ledger = replace(worker.ledger, store=store)
-    drafts = [tmp_path / ".staging" / f"{name_drafts(worker.run.id, epoch)}-ab" for epoch in (1, 2, 10)]
+def test_no_draft_of_a_child_that_was_killed_is_left(worker: Worker):
+    drafts = [worker.spool.root / ".staging" / f"{name_drafts(worker.run.id, epoch)}-ab" for epoch in (1, 2, 10)]
     child = worker.begin()
     for draft in drafts:
         draft.write_bytes(b"half of it")
@@ -558,7 +565,7 @@ def test_a_child_that_cannot_have_its_priority_back_is_replaced_after_a_snapshot
     child.say(NeedsRenewal())
     wait_until(lambda: _asked_for_snapshot(child), "its state was asked for")
     assert not child.was_killed
-    child.say(Snapshotted(0, 40, 0, StoredFile("state-40", f"live/{worker.run.id}/1/1-state-40", 10, "ab" * 32)))
+    child.say(Snapshotted(0, 40, 0, worker.leave("state-40")))
     start = _start_of(worker, 1)
     assert child.was_killed
     assert [one.tick for one in start.snapshots] == [40]
@@ -579,3 +586,65 @@ def test_a_silent_child_that_says_that_it_compiles_is_let_be_on_a_busy_machine_t
     assert not child.was_killed
     child.say(Compiling(is_on=False))
     wait_until(lambda: child.was_killed, "it was replaced")
+
+
+def test_a_state_is_stored_before_its_row_and_fetched_for_the_child_that_goes_on_from_it(worker: Worker):
+    child = worker.begin()
+    file = worker.leave("state-4")
+    child.say(Snapshotted(0, 4, 0, file))
+    wait_until(lambda: file.key in worker.store.blobs, "it was stored")
+    assert list(worker.spool.keys()) == []
+    wait_until(lambda: len(_snapshots(worker)) == 1, "its row was written")
+    child.die()
+    start = _start_of(worker, 1)
+    assert [one.key for one in start.snapshots] == [file.key]
+    with worker.spool.open(file.key) as fetched:
+        assert fetched.read() == b"state-4"
+    worker.begin(1)
+    wait_until(lambda: list(worker.spool.keys()) == [], "what was fetched was removed")
+
+
+def test_a_state_that_the_store_refuses_is_reported_as_not_stored(worker: Worker):
+    child = worker.begin()
+    seq = worker.send(CommandKind.CHECKPOINT)
+    state = {"seq": seq, "kind": "checkpoint", "paused": False, "speed": 1.0}
+    worker.store.is_full = True
+    child.say(
+        Looked((LiveEvent(4, 256, 0.1, "state", str(seq), state, "wall"),), None),
+        Snapshotted(seq, 4, 0, worker.leave("state-4")),
+    )
+    wait_until(lambda: _outcome(worker, seq) == ("refused", "The double is full."), "it was refused")
+    assert list(worker.spool.keys()) == []
+
+
+def test_the_files_of_a_result_are_stored_before_the_run_ends_with_them(worker: Worker):
+    child = worker.begin()
+    files = (worker.leave("temperature.npy"), worker.leave("stress.npy"))
+    last = Snapshotted(0, 9, 0, worker.leave("state-9"))
+    child.say(RunEnded(9, "ok", "", "ab", files, last))
+    row = worker.wait_for(RunState.STOPPED)
+    assert set(worker.store.blobs) == {*(file.key for file in files), last.file.key}  # type: ignore[union-attr]
+    assert row.tick == 9
+
+
+def test_a_result_without_room_ends_the_run_and_one_that_cannot_be_stored_now_is_made_again(worker: Worker):
+    child = worker.begin()
+    real, refusals = worker.store.adopt, [ValueError("a defect")]
+
+    def adopt(key: str, path: Path, *, sha256: str | None = None) -> int:
+        if refusals:
+            raise refusals.pop()
+        return real(key, path, sha256=sha256)
+
+    worker.store.adopt = adopt  # type: ignore[method-assign]
+    child.say(RunEnded(9, "ok", "", "ab", (worker.leave("temperature.npy"),)))
+    again = worker.begin(1)
+    assert worker.row().losses == 0
+    worker.store.is_full = True
+    again.say(RunEnded(9, "ok", "", "ab", (worker.leave("temperature.npy"),)))
+    assert worker.wait_for(RunState.FAILED).reason is RunReason.STORAGE_FULL
+
+
+def _snapshots(worker: Worker) -> list[object]:
+    with worker.uow.read() as tx:
+        return list(tx.live_snapshots.of_run(worker.run.id))

@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.doubles.bells import MemoryDoorbell
 from tests.doubles.children import MemoryFactory
 from tests.doubles.ledgers import MemoryLedger, make_batch, make_render
+from tests.doubles.transfers import make_files
 from tests.support.workers import wait_until
 
 from grid.core.errors import UnavailableError
@@ -39,7 +41,7 @@ class NoPrograms:
 class SupervisorHarness:
     """A supervisor over doubles, in a thread; its children answer by themselves unless they are told to be slow."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.ledger, self.leases, self.bell = MemoryLedger(), Leases(), MemoryDoorbell()
         self.events: EventQueue[WorkerEvent] = EventQueue()
         self.factory = MemoryFactory()
@@ -52,6 +54,7 @@ class SupervisorHarness:
             self.writer,
             self.leases,
             WorkerLimits(1),
+            files=make_files(folder),
             on_storage_full=self.fill,
         )
         self.sign_outs: list[int] = []
@@ -101,8 +104,8 @@ class SupervisorHarness:
 
 
 @pytest.fixture
-def harness() -> Iterator[SupervisorHarness]:
-    harness = SupervisorHarness()
+def harness(tmp_path: Path) -> Iterator[SupervisorHarness]:
+    harness = SupervisorHarness(tmp_path)
     yield harness
     harness.close()
 

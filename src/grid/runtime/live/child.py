@@ -24,7 +24,7 @@ from grid.runtime.live.priority import Priority
 from grid.runtime.live.publisher import FramePublisher
 from grid.runtime.live.snapshots import SnapshotWriter, read_state
 from grid.runtime.live.turns import shorten_turns
-from grid.runtime.store import LocalArtifactStore
+from grid.runtime.spool import ChildFiles
 
 log = get_logger(__name__)
 
@@ -67,14 +67,14 @@ class LockedChannel:
             self._connection.send(message)
 
 
-def run_live(start: StartRun, connection: Connection, early: deque[object], store: LocalArtifactStore) -> None:
+def run_live(start: StartRun, connection: Connection, early: deque[object], store: ChildFiles) -> None:
     """Carry a run on until it ends; the last message is `RunEnded`.
 
     Args:
         start: What to run.
         connection: The pipe to the supervisor.
         early: Messages that were read from it already, in order.
-        store: Where snapshots and results lie.
+        store: Where snapshots to go on from were put, and where new ones and results are left.
 
     Raises:
         EOFError, ConnectionError: The supervisor is gone.

@@ -241,7 +241,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that was stored: a snapshot, or a field of the result."""
+    """A file in the spool that is to be stored under `key`: a snapshot, or a field of the result."""
 
     name: str
     key: str
@@ -252,13 +252,13 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Snapshotted:
-    """A snapshot was stored.
+    """A snapshot is in the spool.
 
     Args:
         seq: Number of the command that asked for it; 0 for one that the child takes by itself.
         tick: At whose beginning it stands.
         applied_seq: Largest number of a command in it; 0 for none.
-        file: Where it lies; None where it could not be stored.
+        file: Where it is to be stored; None where it could not be written.
         failure: Why not, in one sentence.
     """
 

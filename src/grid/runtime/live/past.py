@@ -21,7 +21,7 @@ from grid.runtime.live.frame_cache import FrameCache, Picture
 from grid.runtime.live.outside import blank_outside
 from grid.runtime.live.past_messages import LookBack, LookedBack
 from grid.runtime.live.snapshots import read_state
-from grid.runtime.store import LocalArtifactStore
+from grid.runtime.spool import ChildFiles
 from grid.schemas.frames import FrameFlag
 
 MOST_SESSIONS: Final = 2  # that are kept; one of 1024 x 1024 cells with structure takes 100 MB
@@ -38,7 +38,7 @@ class PastReader:
         store: Where their states are stored.
     """
 
-    def __init__(self, store: LocalArtifactStore) -> None:
+    def __init__(self, store: ChildFiles) -> None:
         self._store = store
         self._sessions: OrderedDict[UUID, Session] = OrderedDict()
 

@@ -5,7 +5,6 @@ a time; an automatic one every few seconds, and more rarely where writing takes 
 """
 
 import hashlib
-import os
 import queue
 import threading
 import time
@@ -19,7 +18,8 @@ from grid.core.errors import GridError, StorageFullError
 from grid.engine.live.session import FIELDS, FieldName, Session
 from grid.runtime.live.messages import SnapshotFile, Snapshotted, StoredFile, name_drafts
 from grid.runtime.live.outside import blank_outside
-from grid.runtime.store import LocalArtifactStore, storage_errors
+from grid.runtime.spool import ChildFiles
+from grid.runtime.store import storage_errors
 
 EVERY_S: Final = 5.0  # [s] between two automatic snapshots, at least
 SHARE: Final = 0.02  # [-] of the wall time that writing them may take
@@ -38,7 +38,7 @@ class SnapshotWriter:
     """Stores states of one run, in a thread.
 
     Args:
-        store: Where files lie.
+        store: Where files are left for the supervisor, which stores them.
         run_id, epoch: Of the claim: every key is made of them.
         channel: Takes `Snapshotted`.
         clock: Monotonic time [s].
@@ -46,7 +46,7 @@ class SnapshotWriter:
 
     def __init__(
         self,
-        store: LocalArtifactStore,
+        store: ChildFiles,
         run_id: UUID,
         epoch: int,
         channel: Sender,
@@ -123,14 +123,12 @@ class SnapshotWriter:
             with path.open("xb") as file:
                 path.chmod(0o600)
                 write(file)
-                file.flush()
-                os.fsync(file.fileno())
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             return StoredFile(name, key, self._store.adopt(key, path), sha256, media_type)
 
 
-def read_state(store: LocalArtifactStore, snapshots: Sequence[SnapshotFile]) -> tuple[bytes | None, list[str]]:
+def read_state(store: ChildFiles, snapshots: Sequence[SnapshotFile]) -> tuple[bytes | None, list[str]]:
     """The newest stored state that is whole, and what was wrong with those before it.
 
     Args:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grid.core.errors import NotFoundError
+from grid.core.errors import GridError
 from grid.core.logging import get_logger
 from grid.database.live_commands import CommandSettlement, LiveCommandRecord
 from grid.database.live_events import NewLiveEvent
 from grid.database.live_snapshots import NewSnapshot
 from grid.database.uow import UnitOfWork
-from grid.runtime.live.messages import name_drafts
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import RunClaim, RunReason
 from grid.services import live
@@ -109,13 +108,6 @@ class LiveLedger:
         """Note that compiling holds up the ticks of a run, or that nothing does any more."""
         return live.note_activity(self.uow, claim, "compiling" if is_on else None)
 
-    def remove_drafts(self, claim: RunClaim) -> None:
-        """Remove files that the child of a claim had begun to store when it was killed."""
-        try:
-            self.store.remove_leftovers(-1.0, name_drafts(*claim))
-        except OSError as error:
-            log.warning("live.drafts_left", run_id=str(claim.run_id), reason=str(error))
-
     def hand_back(self, claims: Sequence[RunClaim]) -> frozenset[RunClaim]:
         """Give runs back for other workers."""
         return live.hand_back_runs(self.uow, claims)
@@ -130,8 +122,6 @@ class LiveLedger:
         for key in [snapshot.key] if stored is None else [one.key for one in stored.removed]:
             try:
                 self.store.delete(key)
-            except NotFoundError:
-                continue
-            except OSError:
-                log.warning("live.snapshot_left", key=key)
+            except (GridError, OSError) as error:  # the collector of garbage finds it
+                log.warning("live.snapshot_left", key=key, reason=str(error))
         return stored is not None

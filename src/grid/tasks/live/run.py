@@ -61,6 +61,7 @@ class HeldRun:
     speed: float | None
     child: Child | None = None
     is_ready: bool = False
+    is_fetched: bool = False  # the state that it goes on from is in the spool
     start: StartRun | None = None
     is_started: bool = False  # the first look was seen
     is_caught_up: bool = False
@@ -184,9 +185,14 @@ def make_start(claimed: ClaimedRun, log: ResumeLog, waiting: Sequence[LiveComman
         epoch=run.epoch,
         steps_per_tick=run.steps_per_tick,
         numerics_version=run.numerics_version,
-        snapshots=tuple(SnapshotFile(one.key, one.tick, one.sha256) for one in claimed.snapshots),
+        snapshots=list_snapshots(claimed),
         socket=socket,
     )
+
+
+def list_snapshots(claimed: ClaimedRun) -> tuple[SnapshotFile, ...]:
+    """Stored states of a run, the newest first."""
+    return tuple(SnapshotFile(one.key, one.tick, one.sha256) for one in claimed.snapshots)
 
 
 def make_command(record: LiveCommandRecord) -> LiveCommand:

@@ -7,10 +7,11 @@ import selectors
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from grid.core.errors import UnavailableError
+from grid.core.errors import StorageFullError, UnavailableError
 from grid.core.ids import new_id
 from grid.core.logging import get_logger
 from grid.core.storable import storable_text
@@ -34,10 +35,12 @@ from grid.schemas.live import CommandKind, RunClaim, RunReason
 from grid.services.live import ClaimedRun, EventConflictError
 from grid.tasks.children import Child, Factory
 from grid.tasks.live.faults import find_fault
+from grid.tasks.live.files import LiveFiles
 from grid.tasks.live.ledger import LiveLedger
 from grid.tasks.live.run import (
     END_REASONS,
     HeldRun,
+    list_snapshots,
     list_steps,
     make_checkpoint_settlement,
     make_command,
@@ -60,6 +63,7 @@ class LiveRuns:
     Args:
         ledger: Its calls.
         writer: Makes them.
+        files: Stores what children leave.
         factory: Starts children.
         selector: Each child's descriptor is registered here with a callable for when it is readable.
         socket_of: Path at which a run's child answers servers of viewers.
@@ -72,6 +76,7 @@ class LiveRuns:
         self,
         ledger: LiveLedger,
         writer: LiveWriter,
+        files: LiveFiles,
         factory: Factory,
         selector: selectors.BaseSelector,
         *,
@@ -81,6 +86,7 @@ class LiveRuns:
         on_room: Callable[[], None],
     ) -> None:
         self._ledger, self._writer, self._factory, self._selector = ledger, writer, factory, selector
+        self._files = files
         self._socket_of, self._on_change, self._on_written, self._on_room = socket_of, on_change, on_written, on_room
         self._runs: dict[RunClaim, HeldRun] = {}
         self.claims: frozenset[RunClaim] = frozenset()  # of them, for any thread
@@ -115,6 +121,14 @@ class LiveRuns:
         run.child = child
         self._selector.register(child.fileno(), selectors.EVENT_READ, lambda: self._on_readable(run))
         self._call(run, lambda: self._ledger.read_start(run.claim), lambda found: self._on_start_read(run, *found))
+        run.is_fetched = not claimed.snapshots
+        if claimed.snapshots:
+            self._files.fetch(list_snapshots(claimed), lambda: self._on_fetched(run))
+
+    def _on_fetched(self, run: HeldRun) -> None:
+        run.is_fetched = True
+        if self._runs.get(run.claim) is run:
+            self._send_start(run)
 
     def _on_start_read(self, run: HeldRun, resume: Any, waiting: Any) -> None:
         run.start = make_start(run.claimed, resume, waiting, self._socket_of(run.claim))
@@ -124,7 +138,7 @@ class LiveRuns:
         self._send_start(run)
 
     def _send_start(self, run: HeldRun) -> None:
-        if run.is_ready and run.start is not None and run.child is not None and not run.has_ended:
+        if run.is_ready and run.is_fetched and run.start is not None and run.child is not None and not run.has_ended:
             run.child.send(run.start)
             run.start = None
             if run.must_stop:
@@ -156,6 +170,7 @@ class LiveRuns:
             self._on_compiling(run, is_on=message.is_on)
         elif isinstance(message, RunStarted):
             run.is_started, run.platform, run.tick = True, message.platform, message.tick
+            self._files.remove_fetched(list_snapshots(run.claimed))
         elif isinstance(message, CaughtUp):
             run.is_caught_up, run.tick = True, message.tick
             self._call(
@@ -308,6 +323,16 @@ class LiveRuns:
         self._call(run, lambda: self._ledger.record(run.claim, events, settlements), stored)
 
     def _on_snapshot(self, run: HeldRun, message: Snapshotted) -> None:
+        """Store the file, then write the row."""
+
+        def stored(error: Exception | None) -> None:
+            if self._runs.get(run.claim) is run:
+                failure = message if error is None else replace(message, file=None, failure=str(error))
+                self._on_snapshot_stored(run, failure)
+
+        self._files.store(run, () if message.file is None else (message.file,), stored)
+
+    def _on_snapshot_stored(self, run: HeldRun, message: Snapshotted) -> None:
         if message.file is None:
             log.warning("live.snapshot_failed", run_id=str(run.claim.run_id), reason=message.failure)
             run.is_parking, run.paused_at = False, time.monotonic()  # parked later, when there may be room
@@ -344,9 +369,27 @@ class LiveRuns:
     # -- ends --------------------------------------------------------------------------------------------------------
 
     def _on_ended(self, run: HeldRun, message: RunEnded) -> None:
-        """Write the end of a run whose child has said its last word."""
+        """Store what a child has left at its end, then write the end."""
         run.has_ended, run.tick = True, max(run.tick, message.tick)
         self.flush(run)
+        last = message.snapshot.file if message.snapshot is not None else None
+
+        def stored(error: Exception | None) -> None:
+            if self._runs.get(run.claim) is not run:
+                return
+            if error is None:
+                self._write_end(run, message)
+            elif not message.files:  # a run that failed, without its last state
+                self._write_end(run, replace(message, snapshot=None))
+            elif isinstance(error, StorageFullError):
+                self._write_end(run, replace(message, reason="storage_full", message=str(error), snapshot=None))
+            else:  # it goes on from its last state, and ends once more when the store answers
+                log.warning("live.result_not_stored", run_id=str(run.claim.run_id), error=str(error))
+                self._restart(run, is_loss=False)
+
+        self._files.store(run, [*message.files, *([last] if last is not None else [])], stored)
+
+    def _write_end(self, run: HeldRun, message: RunEnded) -> None:
         if message.snapshot is not None:
             self._add_snapshot(run, message.snapshot, kind="final")
         reason = END_REASONS.get(message.reason)
@@ -437,11 +480,12 @@ class LiveRuns:
         """Remove socket and drafts of a child that may have been killed; one that ended in order has done it."""
         if path := self._socket_of(claim):
             Path(path).unlink(missing_ok=True)
-        self._writer.submit(lambda: self._ledger.remove_drafts(claim))
+        self._files.remove_drafts(claim)
 
     def drop(self, run: HeldRun) -> None:
         """Let a run go: its child ends, and nothing is written about it any more."""
         self.close(run)
+        self._files.drop(run)
         self._runs.pop(run.claim, None)
         self.claims = frozenset(self._runs)
 

@@ -13,15 +13,18 @@ from dataclasses import dataclass
 
 from grid.core.logging import get_logger
 from grid.runtime.processes import find_cpu_seconds
+from grid.runtime.spool import Spool
 from grid.schemas.live import RunClaim
 from grid.services.live import ClaimedRun, LiveRenewal, Look
 from grid.services.periodic import PeriodicTask
 from grid.services.ports import BellListener
 from grid.tasks.children import Child, Factory
 from grid.tasks.events import EventQueue
+from grid.tasks.live.files import LiveFiles
 from grid.tasks.live.ledger import LiveLedger
 from grid.tasks.live.runs import LiveRuns
 from grid.tasks.live.writer import Answer, LiveWriter
+from grid.tasks.transfers import ResultFiles, TransferEnded, Transfers
 
 log = get_logger(__name__)
 
@@ -47,6 +50,7 @@ class LiveSupervisor:
         ledger: Its calls.
         factory: Starts children.
         bell: Rings when there may be a run or a command.
+        spool: Where children leave what is stored in the ledger's store.
         socket_of: Path at which a run's child answers servers of viewers.
         heartbeat_s: How often leases are renewed [s].
         on_change: Called with the living children after each start and end, to record them.
@@ -59,18 +63,21 @@ class LiveSupervisor:
         factory: Factory,
         bell: BellListener,
         *,
+        spool: Spool,
         socket_of: Callable[[RunClaim], str],
         heartbeat_s: float,
         on_change: Callable[[list[Child]], None] = lambda _: None,
         on_written: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger, self._bell, self._on_written = ledger, bell, on_written
-        self._events: EventQueue[Answer | RenewedRuns] = EventQueue()
+        self._events: EventQueue[Answer | RenewedRuns | TransferEnded] = EventQueue()
+        self._transfers = Transfers(self._events.put)
+        self._files = LiveFiles(ResultFiles(self._transfers, ledger.store, spool))
         self._writer = LiveWriter(self._events.put)
         self._heartbeat = PeriodicTask("live-heartbeat", self._beat, every_s=heartbeat_s)
         self._selector = selectors.DefaultSelector()
         self._held = LiveRuns(
-            ledger, self._writer, factory, self._selector,
+            ledger, self._writer, self._files, factory, self._selector,
             socket_of=socket_of, on_change=on_change, on_written=on_written, on_room=self._look_for_work,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._loop, name="live", daemon=True)
@@ -131,6 +138,7 @@ class LiveSupervisor:
         finally:
             for run in self._held.all():
                 self._held.drop(run)
+            self._transfers.finish()
             self._writer.finish(WRITER_TIMEOUT_S)
             self._writer.join(WRITER_TIMEOUT_S + 1.0)
             self._selector.close()
@@ -139,6 +147,7 @@ class LiveSupervisor:
         for key, _ in self._selector.select(TURN_S):
             key.data()
         now = time.monotonic()
+        self._files.tick(now)
         for run in self._held.all():
             self._held.check(run, now)
         if now - self._wrote >= WRITE_S and not self._is_writing:
