@@ -121,7 +121,7 @@ class Process:
     def __init__(self, database: Database, sample: Sample, *, owner: str = "ada") -> None:
         self._uow, self._sample = UnitOfWork(database), sample
         self._owner = add_owner(self._uow, owner)
-        settings, images = Settings(_env_file=None), MemoryImageCatalogue({})
+        settings, images = Settings(_env_file=None), MemoryImageCatalogue()
         self._service = SubmissionService(self._uow, load_registry(), images, settings, MemoryDoorbell())
         self._claims: list[Claim] = []
 

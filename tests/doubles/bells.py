@@ -1,9 +1,11 @@
 """A doorbell in memory, and a catalogue that is told what it knows."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
+
+from grid.schemas.images import ListedImage
 
 
 class MemoryDoorbell:
@@ -57,8 +59,8 @@ class MemoryBellListener:
 class MemoryImageCatalogue:
     """Knows what it is told."""
 
-    def __init__(self, kinds: Mapping[str, str]) -> None:
-        self.kinds = dict(kinds)
+    def __init__(self, images: Sequence[ListedImage] = ()) -> None:
+        self.images = {image.name: image for image in images}
 
-    def kind_of(self, image: str) -> str | None:
-        return self.kinds.get(image)
+    def find(self, image: str) -> ListedImage | None:
+        return self.images.get(image)

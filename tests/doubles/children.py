@@ -8,8 +8,9 @@ from uuid import uuid4
 from grid.core.errors import UnavailableError
 from grid.runtime.messages import ChildReady, PointResult, Solve, SolveFinished, SolveStarted
 from grid.runtime.processes import ExitReason
-from grid.runtime.programs import ProgramEnded, ProgramLimits, ProgramMessage
+from grid.runtime.programs import ProgramLimits
 from grid.runtime.slots import ChildKind
+from grid.runtime.watched_run import ProgramEnded, ProgramMessage
 from grid.schemas.jobs import Reason
 
 
@@ -99,7 +100,7 @@ class MemoryFactory:
 
 
 class MemoryProgram:
-    """A program run that lives in the test (`grid.runtime.programs.ProgramRun`)."""
+    """A program run that lives in the test (`grid.runtime.watched_run.WatchedRun`)."""
 
     def __init__(self, output: Path, limits: ProgramLimits | None = None) -> None:
         self.output, self.limits = output, limits or ProgramLimits(60.0)

@@ -15,18 +15,9 @@ import pytest
 
 from grid.runtime.collector import OutputError, OutputTooLargeError
 from grid.runtime.processes import find_start_time, is_same_process
-from grid.runtime.programs import (
-    LocalImageCatalogue,
-    Program,
-    ProgramEnded,
-    ProgramLimits,
-    ProgramLog,
-    ProgramProgress,
-    ProgramRun,
-    ProgramStarted,
-    make_sample_program,
-)
+from grid.runtime.programs import Program, ProgramLimits, ProgramRun, find_program, make_sample_program
 from grid.runtime.store import LocalArtifactStore
+from grid.runtime.watched_run import ProgramEnded, ProgramLog, ProgramProgress, ProgramStarted
 from grid.schemas.jobs import Reason
 
 ROOT = Path(__file__).parents[2]
@@ -461,7 +452,7 @@ def test_a_treacherous_output_is_refused_by_its_kind(start, home, script, error)
 
 
 def test_the_sample_simulation_runs_as_the_listed_program(home):
-    program = LocalImageCatalogue(("sim:local",)).find_program("sim:local")
+    program = find_program("sim:local")
     run = ProgramRun(program, {"time_steps": 5, "spatial_steps": 11}, home, replace_limits(output_bytes=64 << 20))
     messages = read_to_end(run)
     store = LocalArtifactStore(home / "artifacts")

@@ -20,7 +20,7 @@ MANIFEST: Manifest = {
     "field_sha256": "cd" * 32,
     "numerics_version": "1",
 }
-SLOTS: tuple[SlotKind, ...] = ("small", "large", "program")
+SLOTS: tuple[SlotKind, ...] = ("small", "large", "program", "docker")
 QUEUE_LIFE_S = 7 * 86_400.0
 
 

@@ -13,8 +13,11 @@ from grid.database.engine import create_database
 from grid.database.uow import UnitOfWork
 from grid.database.users import Role
 from grid.plugins.registry import Registry, load_registry
+from grid.schemas.images import ListedImage, Runner
 from grid.schemas.wire import SubmissionIn
 from grid.services.submissions import IdempotencyKey, SubmissionService
+
+CONTENT = "sha256:" + "ab" * 32  # of images that run in containers
 
 
 @dataclass
@@ -29,12 +32,14 @@ class CountingBell:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Images that can run here, by kind."""
+    """Listed images, by where they run."""
 
-    kinds: dict[str, str] = field(default_factory=lambda: {"sim:local": "program"})
+    kinds: dict[str, Runner | None] = field(default_factory=lambda: {"sim:local": "program", "no-sandbox:1": None})
 
-    def kind_of(self, image: str) -> str | None:
-        return self.kinds.get(image)
+    def find(self, image: str) -> ListedImage | None:
+        if image not in self.kinds:
+            return None
+        return ListedImage(image, self.kinds[image], CONTENT if self.kinds[image] == "docker" else None)
 
 
 @dataclass

@@ -132,15 +132,43 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _sandbox(settings: Settings) -> Iterator[Finding]:
-    from grid.runtime.programs import LocalImageCatalogue
+    yield from _images(settings)
+    yield _engine(settings)
 
-    catalogue = LocalImageCatalogue(settings.grid_images)
-    kinds = {image: catalogue.kind_of(image) for image in settings.grid_images}
+
+def _images(settings: Settings) -> Iterator[Finding]:
+    from grid.database.engine import create_database
+    from grid.database.uow import UnitOfWork
+    from grid.services.images import choose_runner, list_images
+
+    if not settings.database_url and not (settings.grid_home / "grid.db").exists():
+        return
+    database = create_database(settings.resolved_database_url, application="doctor")
+    try:
+        kinds = {one.name: choose_runner(one, settings.grid_runner) for one in list_images(UnitOfWork(database))}
+    except GridError:
+        return  # the database itself is a finding already
+    finally:
+        database.close()
     words = ", ".join(f"{image} ({kind or 'no sandbox available'})" for image, kind in kinds.items())
-    yield Finding("images", "good" if all(kinds.values()) else "note", words + ".")
-    for socket in (Path("/var/run/docker.sock"), Path("/run/docker.sock")):
-        if socket.exists() and not socket.is_symlink() and socket.stat().st_mode & stat.S_IWOTH:
-            yield Finding("docker socket", "unsafe", f"{socket} is writable by everybody, which makes everybody root.")
+    yield Finding("images", "good" if all(kinds.values()) else "note", f"{words or 'None may be named'}.")
+    if "GRID_IMAGES" in os.environ:
+        yield Finding("images", "note", "GRID_IMAGES is not used any more; `grid images` has the list.")
+
+
+def _engine(settings: Settings) -> Finding:
+    from grid.runtime.docker_api import Engine, EngineAwayError, require_confining
+
+    if settings.grid_runner == "local":
+        return Finding("docker", "good", "GRID_RUNNER rules containers out.")
+    try:
+        version = require_confining(Engine(settings.docker_host))
+    except EngineAwayError as error:
+        verdict: Verdict = "unsafe" if settings.grid_runner == "docker" else "note"
+        return Finding("docker", verdict, f"{error} No container runs here.")
+    except GridError as error:
+        return Finding("docker", "unsafe", str(error))
+    return Finding("docker", "good", f"Engine {version} confines containers.")
 
 
 def _kernels(settings: Settings) -> Iterator[Finding]:

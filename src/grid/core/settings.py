@@ -82,7 +82,6 @@ class Settings(BaseSettings):
     grid_allowed_hosts: Names = Field((), description="Further Host names to answer to, comma-separated, exact")
     grid_allowed_origins: Names = Field((), description="Further web origins that may call, comma-separated, exact")
     grid_secret_key: SecretStr | None = Field(None, description="Signs tokens; unset: made and kept in $GRID_HOME")
-    grid_images: Names = Field(("sim:local",), description="Container images that jobs may name")
     grid_runner: Runner = Field(
         "auto", description="Where images run; auto: in Docker where it can be used, else as listed local programs"
     )
@@ -117,7 +116,7 @@ class Settings(BaseSettings):
     grid_webhook_secret: SecretStr | None = Field(None, description="Signs notices of the webhook; 32 characters")
     grid_webhook_loopback: bool = Field(False, description="Let the webhook be on this machine, and by http")
 
-    @field_validator("grid_allowed_hosts", "grid_allowed_origins", "grid_images", "grid_notifiers", mode="before")
+    @field_validator("grid_allowed_hosts", "grid_allowed_origins", "grid_notifiers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return _comma_separated(value)

@@ -49,7 +49,7 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint(one_of("state", list(JobStatus)), name="state_known"),
         CheckConstraint(one_of("reason", list(Reason)), name="reason_known"),
-        CheckConstraint("slot IN ('small', 'large', 'program')", name="slot_known"),
+        CheckConstraint("slot IN ('small', 'large', 'program', 'docker')", name="slot_known"),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress_fraction"),
         CheckConstraint("(simulation IS NULL) <> (image IS NULL)", name="simulation_or_image"),
         CheckConstraint("(sweep_id IS NULL) = (sweep_index IS NULL)", name="sweep_place"),

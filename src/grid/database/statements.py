@@ -56,7 +56,7 @@ CHANGE = tuple(jobs.c[name] for name in JobChange._fields)
 HEAD = tuple(jobs.c[name] for name in QueueHead._fields)
 CLAIMED = tuple(jobs.c[name] for name in ClaimedJob._fields)
 
-SLOTS = tuple(f"of_slot_{place}" for place in range(3))  # parameters: as many as there are kinds of slot
+SLOTS = tuple(f"of_slot_{place}" for place in range(4))  # parameters: as many as there are kinds of slot
 _slots: list[BindParameter[Any]] = [bindparam(name, type_=jobs.c.slot.type) for name in SLOTS]
 _runnable = and_(is_queued, jobs.c.available_at <= NOW, jobs.c.expires_at > NOW, jobs.c.slot.in_(_slots))
 _below_limit = or_(owner_queues.c.active_limit.is_(None), owner_queues.c.active < owner_queues.c.active_limit)
@@ -65,7 +65,8 @@ _below_limit = or_(owner_queues.c.active_limit.is_(None), owner_queues.c.active 
 def _in_share(share: Share) -> ColumnElement[bool]:
     """Return which jobs a claim may take; a program whose work nobody estimated is not short."""
     if share == "short":
-        return and_(jobs.c.work_s <= SHORT_WORK_S, or_(jobs.c.work_s > 0, jobs.c.slot != "program"))
+        is_estimated = or_(jobs.c.work_s > 0, and_(jobs.c.slot != "program", jobs.c.slot != "docker"))
+        return and_(jobs.c.work_s <= SHORT_WORK_S, is_estimated)
     return true()
 
 

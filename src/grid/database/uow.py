@@ -13,6 +13,7 @@ from grid.database.audit import AuditRepository
 from grid.database.engine import Database
 from grid.database.errors import BUSY, translated
 from grid.database.idempotency import IdempotencyRepository
+from grid.database.images import ImageRepository
 from grid.database.incidents import IncidentRepository
 from grid.database.jobs import JobRepository
 from grid.database.live_branches import LiveBranchRepository
@@ -118,6 +119,11 @@ class Transaction(DatabaseTransaction):
     def one_time_tokens(self) -> OneTimeTokenRepository:
         """Codes of login links and tokens of downloads."""
         return OneTimeTokenRepository(self)
+
+    @cached_property
+    def images(self) -> ImageRepository:
+        """Images that jobs may name."""
+        return ImageRepository(self)
 
     @cached_property
     def saved_views(self) -> SavedViewsRepository:

@@ -6,12 +6,9 @@ runs here. A program gets a read-only file of parameters, a private folder, and 
 
 import json
 import os
-import select
 import signal
-import socket
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +16,24 @@ from typing import Any
 
 import grid
 from grid.core.errors import UnavailableError
-from grid.runtime.collector import OutputError, Store, collect
+from grid.runtime.collector import Store
 from grid.runtime.environment import make_child_environment
-from grid.runtime.forkserver import BOOT
 from grid.runtime.processes import find_descendants, find_start_time, is_same_process, signal_group
 from grid.runtime.program_outcome import ProgramOutcome
 from grid.runtime.scratch import make_scratch, remove_scratch
+from grid.runtime.watchdog_process import WatchdogProcess
+from grid.runtime.watched_run import (
+    OutputFolder,
+    ProgramEnded,
+    ProgramLog,
+    ProgramMessage,
+    ProgramProgress,
+    ProgramStarted,
+)
 from grid.schemas.jobs import FileEntry
 from grid.utils.user_cache import KERNELS
 
 SAMPLE = "sim:local"
-MESSAGE_BYTES = 256 << 10  # largest message of a watchdog
 CPU_SLACK = 1.1  # [-] limit of processor time over that of wall time on all CPUs
 
 
@@ -68,55 +72,18 @@ class ProgramLimits:
         return self.cpu_s if self.cpu_s is not None else self.wall_s * self.cpus * CPU_SLACK
 
 
-@dataclass(frozen=True)
-class ProgramStarted:
-    """The program runs."""
-
-    pid: int
-    start_time: int | None
+def is_local_program(image: str) -> bool:
+    """Return whether an image, should it be listed, can run as a program of this installation."""
+    return image == SAMPLE
 
 
-@dataclass(frozen=True)
-class ProgramLog:
-    """Whole lines of its output."""
+def find_program(image: str) -> Program | None:
+    """Return the program of an image; None where it can run in a container alone.
 
-    text: str
-
-
-@dataclass(frozen=True)
-class ProgramProgress:
-    """A fraction is done, in [0, 1]; never falls."""
-
-    fraction: float
-
-
-@dataclass(frozen=True)
-class ProgramEnded:
-    """The program, and all that it started, has ended."""
-
-    outcome: ProgramOutcome
-
-
-ProgramMessage = ProgramStarted | ProgramLog | ProgramProgress | ProgramEnded
-
-
-class LocalImageCatalogue:
-    """The administrator's list of images, and which of them are local programs."""
-
-    def __init__(self, images: Sequence[str]) -> None:
-        self.images = frozenset(images)
-
-    def kind_of(self, image: str) -> str | None:
-        """Return `program` for a listed local program; None for everything else: there is no container engine."""
-        return "program" if image in self.images and image == SAMPLE else None
-
-    def find_program(self, image: str) -> Program | None:
-        """Return the program of a listed image; None where the image is none.
-
-        Raises:
-            ProgramMissingError: It is listed and not installed.
-        """
-        return make_sample_program() if self.kind_of(image) == "program" else None
+    Raises:
+        ProgramMissingError: It is not installed.
+    """
+    return make_sample_program() if is_local_program(image) else None
 
 
 def make_sample_program() -> Program:
@@ -144,14 +111,10 @@ class ProgramRun:
         self.outcome: ProgramOutcome | None = None
         self._started: ProgramStarted | None = None
         try:
-            argv = self._prepare(params)
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._watchdog = self._start_watchdog(argv, home, theirs.fileno())
+            self._watchdog = self._start_watchdog(self._prepare(params), home)
         except BaseException:
             remove_scratch(self.folder)
             raise
-        self.socket = ours
         self.start_time = find_start_time(self.pid)
 
     @property
@@ -161,13 +124,11 @@ class ProgramRun:
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when `receive` has something."""
-        return self.socket.fileno()
+        return self._watchdog.socket.fileno()
 
     def poll(self, timeout_s: float = 0.0) -> bool:
         """Return whether `receive` would return at once."""
-        poller = select.poll()
-        poller.register(self.socket, select.POLLIN)
-        return bool(poller.poll(timeout_s * 1000))
+        return self._watchdog.poll(timeout_s)
 
     def receive(self) -> ProgramMessage:
         """Return the next message. `ProgramEnded` comes exactly once, also where the watchdog was killed.
@@ -177,13 +138,10 @@ class ProgramRun:
         """
         if self.outcome is not None:
             raise EOFError
-        try:
-            data = self.socket.recv(MESSAGE_BYTES)
-        except ConnectionError:
-            data = b""
+        words = self._watchdog.receive()
         with suppress(ValueError, KeyError, TypeError):  # no message of the watchdog: another process has its socket
-            if data:
-                return self._read(json.loads(data))
+            if words is not None:
+                return self._read(words)
         return self._lose_watchdog()
 
     def _lose_watchdog(self) -> ProgramEnded:
@@ -194,8 +152,7 @@ class ProgramRun:
 
     def cancel(self) -> None:
         """Ask all its processes to end, and end them after the grace; `ProgramEnded` follows."""
-        with suppress(ConnectionError, BlockingIOError):
-            self.socket.send(b'"cancel"')
+        self._watchdog.send("cancel")
 
     def kill(self) -> None:
         """End the program at once, and remove its folder. Twice is harmless."""
@@ -205,7 +162,7 @@ class ProgramRun:
 
     def _kill_watched(self) -> bool:
         """Kill the watchdog and all below it; False where it had ended by itself."""
-        if self._watchdog.poll() is not None:
+        if self._watchdog.has_ended:
             return False
         for pid in find_descendants(self.pid):
             with suppress(ProcessLookupError):
@@ -215,12 +172,10 @@ class ProgramRun:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Release the run: the watchdog ends the program when the socket closes. Twice is harmless."""
-        self.socket.close()
-        try:
-            self._watchdog.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        self._watchdog.hang_up()
+        if not self._watchdog.wait(timeout_s):
             self._watchdog.kill()
-            self._watchdog.wait()
+            self._watchdog.process.wait()
         remove_scratch(self.folder)
 
     def collect(self, store: Store, key_prefix: str) -> list[FileEntry]:
@@ -230,34 +185,23 @@ class ProgramRun:
             OutputError: `reason` and the message are the job's.
             StorageFullError: The store has no room.
         """
-        try:
-            status = self.output.lstat()
-        except OSError as error:
-            raise OutputError("The program removed its output folder.") from error
-        if (status.st_dev, status.st_ino) != self._output_place:
-            raise OutputError("The program put something else in the place of its output folder.")
-        limit = self.limits.output_bytes
-        return collect(self.output, store, key_prefix, most_bytes=limit, required=self.program.required)
+        return self._place.collect(store, key_prefix, self.limits.output_bytes, self.program.required)
 
     def _prepare(self, params: Mapping[str, Any]) -> list[str]:
         self.output.mkdir(mode=0o700)
-        status = self.output.lstat()
-        self._output_place = status.st_dev, status.st_ino
+        self._place = OutputFolder(self.output)
         (self.folder / "home").mkdir(mode=0o700)
         file = self.folder / "params.json"
         file.write_text(json.dumps(dict(params), allow_nan=False), encoding="utf-8")
         file.chmod(0o400)
         return [*self.program.argv, "--params", str(file), "--output_dir", str(self.output)]
 
-    def _start_watchdog(self, argv: list[str], home: Path, control: int) -> "subprocess.Popen[bytes]":
+    def _start_watchdog(self, argv: list[str], home: Path) -> WatchdogProcess:
         limits = self.limits
         environment = make_child_environment(home, self.folder / "home", threads=limits.threads)
         for name in ("NUMBA_CACHE_DIR", KERNELS):  # Grid's own kernels are none of its business
             del environment[name]
         config = {
-            "module": "grid.runtime.watchdog",
-            "path": [str(Path(grid.__file__).parent.parent)],
-            "control": control,
             "argv": argv,
             "environment": environment,
             "folder": str(self.folder / "home"),
@@ -271,15 +215,7 @@ class ProgramRun:
             "grace_s": limits.grace_s,
             "log_bytes": limits.log_bytes,
         }
-        return subprocess.Popen(
-            [sys.executable, "-I", "-c", BOOT, json.dumps(config)],
-            env=environment,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[control],
-            start_new_session=True,
-        )
+        return WatchdogProcess("grid.runtime.watchdog", config, environment, self.folder)
 
     def _read(self, words: dict[str, Any]) -> ProgramMessage:
         match words["type"]:

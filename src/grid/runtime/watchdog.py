@@ -6,15 +6,12 @@ the supervisor does not listen, the program's own output is not read: its pipe f
 still holds. Standard library only.
 """
 
-import json
 import os
 import resource
 import selectors
 import signal
-import socket
 import subprocess
 import time
-from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -33,11 +30,10 @@ from grid.runtime.processes import (
     limit_resource,
     signal_group,
 )
+from grid.runtime.reports import Reports
 
 READ_BYTES = 16 << 10  # of one read of the output: a quarter of a pipe on Linux, so that timers are looked at between
 MEASURE_EVERY_S = 0.2  # [s] between two measurements of memory and output
-MAX_UNSENT = 4  # messages that the supervisor has not read; beyond, the program's output is not read
-EXIT_FLUSH_S = 5.0  # [s] for the supervisor to read the last message
 MAX_DRAIN_READS = 64  # after the end, should something keep the pipe open and full
 
 
@@ -56,10 +52,8 @@ class Watchdog:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
-        self.socket = socket.socket(fileno=config["control"])
-        self.socket.setblocking(False)
+        self.reports = Reports(config["control"])
         self.lines = LogLines(config["log_bytes"])
-        self.unsent: deque[bytes] = deque()
         self.cause: str | None = None
         self.kill_at = float("inf")
         self.has_output = True  # the program, or a process that inherited it, holds the pipe
@@ -79,16 +73,16 @@ class Watchdog:
         try:
             self.program = self._start(writing)
         except OSError as error:
-            self._send({"type": "ended", "failure": f"The program could not be started ({error.strerror})."})
-            self._flush_before_exit()
+            self.reports.send({"type": "ended", "failure": f"The program could not be started ({error.strerror})."})
+            self.reports.flush_before_exit()
             return
         finally:
             os.close(writing)
-        self._send({"type": "started", "pid": self.program.pid, "start_time": find_start_time(self.program.pid)})
+        self.reports.send({"type": "started", "pid": self.program.pid, "start_time": find_start_time(self.program.pid)})
         self._watch()
         self._clean_up()
-        self._send(self._describe_end())
-        self._flush_before_exit()
+        self.reports.send(self._describe_end())
+        self.reports.flush_before_exit()
 
     def _start(self, writing: int) -> "subprocess.Popen[bytes]":
         watchdog, config = os.getpid(), self.config
@@ -137,9 +131,9 @@ class Watchdog:
     def _register(self, selector: selectors.BaseSelector) -> None:
         """Read the program's output only while the supervisor reads messages."""
         wanted = {
-            self.output: selectors.EVENT_READ if self.has_output and len(self.unsent) < MAX_UNSENT else 0,
-            self.socket.fileno(): (0 if self.cause == "supervisor_gone" else selectors.EVENT_READ)
-            | (selectors.EVENT_WRITE if self.unsent else 0),
+            self.output: selectors.EVENT_READ if self.has_output and self.reports.has_room else 0,
+            self.reports.fileno(): (0 if self.reports.is_gone else selectors.EVENT_READ)
+            | (selectors.EVENT_WRITE if self.reports.unsent else 0),
         }
         registered = {key.fd: key.events for key in selector.get_map().values()}
         for descriptor, events in wanted.items():
@@ -157,22 +151,15 @@ class Watchdog:
             self._read_output()
         else:
             if events & selectors.EVENT_WRITE:
-                self._flush()
+                self.reports.flush()
             if events & selectors.EVENT_READ:
                 self._read_command()
 
     def _read_command(self) -> None:
-        try:
-            command = self.socket.recv(4096)
-        except BlockingIOError:
-            return
-        except ConnectionError:
-            command = b""
-        if not command:
-            self.unsent.clear()
-            self._end("supervisor_gone")
-        elif json.loads(command) == "cancel":
+        if self.reports.receive() == "cancel":
             self._end("cancelled", grace_s=self.config["grace_s"])
+        elif self.reports.is_gone:
+            self._end("supervisor_gone")
 
     def _read_output(self) -> bool:
         """Read once; False at end of file or where nothing is there."""
@@ -181,14 +168,14 @@ class Watchdog:
         except BlockingIOError:
             return False
         for message in self.lines.feed(data) if data else self.lines.end():
-            self._send(message)
+            self.reports.send(message)
         if not data:
             self.has_output = False
         return bool(data)
 
     def _enforce_deadlines(self, now: float) -> None:
         for message in self.lines.tick(now):
-            self._send(message)
+            self.reports.send(message)
         if now >= self.deadline and self.cause is None:
             self._measure_usage()  # the deadline may pass between two measurements on a slow machine
             self._end("wall_timeout")
@@ -252,7 +239,7 @@ class Watchdog:
             if not self.has_output or not self._read_output():
                 break
         for message in self.lines.end():
-            self._send(message)
+            self.reports.send(message)
 
     def _describe_end(self) -> dict[str, Any]:
         return {
@@ -278,29 +265,6 @@ class Watchdog:
             return True
         kills = (count_cgroup_oom_kills() or 0) - (self.oom_kills or 0)
         return self.cause is None and kills > 0 and os.WIFSIGNALED(self.wait_status or 0)
-
-    def _send(self, message: dict[str, Any]) -> None:
-        if self.cause != "supervisor_gone":
-            self.unsent.append(json.dumps(message).encode())
-            self._flush()
-
-    def _flush(self) -> None:
-        try:
-            while self.unsent:
-                self.socket.send(self.unsent[0])
-                self.unsent.popleft()
-        except BlockingIOError:
-            return
-        except ConnectionError:
-            self.unsent.clear()
-
-    def _flush_before_exit(self) -> None:
-        deadline = time.monotonic() + EXIT_FLUSH_S
-        self.socket.setblocking(True)
-        with suppress(OSError):
-            while self.unsent:
-                self.socket.settimeout(max(0.01, deadline - time.monotonic()))
-                self.socket.send(self.unsent.popleft())
 
 
 def _measure(folder: Path) -> int:

@@ -107,8 +107,9 @@ class JobVerdict(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
-# small: a forkserver child with serial kernels; large: a spawned child with threads; program: one process a job
-SlotKind = Literal["small", "large", "program"]
+# small: a forkserver child with serial kernels; large: a spawned child with threads; program: one process a job;
+# docker: one container a job
+SlotKind = Literal["small", "large", "program", "docker"]
 
 
 # Whose jobs a claim may take. any: whose turn it is; guest: an owner's of whom no job is held anywhere; short: one of

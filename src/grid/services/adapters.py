@@ -5,6 +5,7 @@ Each is imported where it is made, so that an installation without scaling out l
 
 from grid.core.errors import ConfigurationError
 from grid.core.settings import Settings
+from grid.database.uow import UnitOfWork
 from grid.runtime.home import Home
 from grid.runtime.spool import Spool
 from grid.services.ports import ArtifactStore, BellListener, Doorbell, FrameBus, ImageCatalogue
@@ -58,8 +59,8 @@ def make_frame_bus(settings: Settings, home: Home) -> FrameBus:
     return UnixFrameBus(home.run)
 
 
-def make_catalogue(settings: Settings) -> ImageCatalogue:
-    """Return the administrator's list of images, as far as they can run."""
-    from grid.runtime.programs import LocalImageCatalogue
+def make_catalogue(settings: Settings, uow: UnitOfWork) -> ImageCatalogue:
+    """Return the administrator's list of images."""
+    from grid.services.images import ImageList
 
-    return LocalImageCatalogue(settings.grid_images)
+    return ImageList(uow, settings.grid_runner)

@@ -198,13 +198,15 @@ def require_affordable(estimate: Estimate, limits: JobLimits, *, where: str) -> 
             raise AdmissionError(f"{resource} of {where}", amount, limit, unit)
 
 
-def admit_program_points(points: Sequence[JsonObject], *, runs: str, root: str) -> list[AdmittedPoint]:
+def admit_program_points(
+    points: Sequence[JsonObject], *, runs: str, root: str, slot: SlotKind = "program"
+) -> list[AdmittedPoint]:
     """Check the points of a program that declares no schema: they become flags, so plain names and plain values."""
     errors = (error for index, point in enumerate(points) for error in program_errors(point, place_of(root, index)))
     first = tuple(islice(errors, MAX_ERRORS))
     if first:
         raise InvalidFieldsError(first)
-    return [AdmittedPoint(dict(point), hash_spec(runs, point), None, "program", 0.0) for point in points]
+    return [AdmittedPoint(dict(point), hash_spec(runs, point), None, slot, 0.0) for point in points]
 
 
 def hash_spec(runs: str, params: JsonObject) -> str:

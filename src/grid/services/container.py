@@ -245,9 +245,9 @@ class Machine(Provider):
         return adapters.make_frame_bus(settings, home)
 
     @provide
-    def images(self, settings: Settings) -> ImageCatalogue:
-        """The administrator's list, as far as it can run here."""
-        return adapters.make_catalogue(settings)
+    def images(self, settings: Settings, uow: UnitOfWork) -> ImageCatalogue:
+        """The administrator's list."""
+        return adapters.make_catalogue(settings, uow)
 
 
 def make_container(settings: Settings, *overrides: Provider) -> Container:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from grid.runtime.live.past_messages import LookBack, LookedBack
 from grid.schemas.frame_requests import FrameRequest
+from grid.schemas.images import ListedImage
 from grid.schemas.jobs import JsonObject
 from grid.schemas.live import CommandKind, PlannedRun, RunSpec
 
@@ -179,10 +180,10 @@ class ArtifactStore(Protocol):
 
 
 class ImageCatalogue(Protocol):
-    """Container images that can run here, as listed local programs or in a sandbox."""
+    """The administrator's list of container images."""
 
-    def kind_of(self, image: str) -> str | None:
-        """Return `program` or `docker`; None where no sandbox that may run this listed image is available."""
+    def find(self, image: str) -> ListedImage | None:
+        """Return a listed image and where it runs; None where it is not on the list."""
         ...
 
 

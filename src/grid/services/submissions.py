@@ -9,6 +9,7 @@ from grid.core.ids import new_id
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.plugins.registry import Registry
+from grid.schemas.images import Runner
 from grid.schemas.jobs import JsonObject
 from grid.schemas.simulations import Simulation
 from grid.schemas.wire import SubmissionIn
@@ -49,7 +50,10 @@ class SandboxUnavailableError(ConflictError):
     code, title = "sandbox-unavailable", "No sandbox that may run this image is available"
 
     def __str__(self) -> str:
-        return "This server has no sandbox that may run the image; sim:local and the built-in simulations need none."
+        return (
+            "No sandbox may run the image: it has no digest (`grid images add`), or GRID_RUNNER rules it out; the "
+            "built-in simulations need none."
+        )
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,13 @@ class RunTarget:
         runs: Its name, part of each point's hash.
         image: The image; None for a built-in simulation.
         simulation: It declares the parameters and prices points; None for a program without a schema.
+        runner: Where the image runs.
     """
 
     runs: str
     image: str | None
     simulation: Simulation | None
+    runner: Runner = "program"
 
 
 @dataclass(frozen=True)
@@ -161,22 +167,24 @@ class SubmissionService:
             simulation = _require_simulation(submission.simulation, self.simulations)
             return RunTarget(simulation.name, None, simulation)
         image = submission.container_image or self.settings.default_container_image
-        # Without a sandbox no image but the listed local programs can run, so that is said first, of any image.
-        if self.images.kind_of(image) is None:
+        listed = self.images.find(image)
+        if listed is None:
+            raise FieldError("container_image", "must be on the administrator's list (`grid images list`)")
+        if listed.runner is None:
             raise SandboxUnavailableError
-        if image not in self.settings.grid_images:
-            raise FieldError("container_image", "must be on the administrator's list (GRID_IMAGES)")
+        runs = f"image:{image}" if listed.content is None else f"image:{image}@{listed.content}"
         schema = PROGRAM_SCHEMAS.get(image)
-        return RunTarget(f"image:{image}", image, self.simulations.get(schema) if schema is not None else None)
+        declared = self.simulations.get(schema) if schema is not None else None
+        return RunTarget(runs, image, declared, listed.runner)
 
     def _admit(self, target: RunTarget, points: list[JsonObject], root: str) -> list[AdmittedPoint]:
         if target.simulation is None:
-            return admit_program_points(points, runs=target.runs, root=root)
+            return admit_program_points(points, runs=target.runs, root=root, slot=target.runner)
         limits = JobLimits.of(self.settings)
         admitted = admit_points(target.simulation, points, limits, runs=target.runs, root=root)
         if target.image is None:
             return admitted
-        return [AdmittedPoint(one.params, one.spec_hash, None, "program", one.work_s) for one in admitted]
+        return [AdmittedPoint(one.params, one.spec_hash, None, target.runner, one.work_s) for one in admitted]
 
     def _ring(self, result: SubmissionResult) -> None:
         """Tell the workers that there are jobs; once for all that were stored together."""

@@ -10,7 +10,7 @@ from grid.services import ledger, renders
 from grid.services.ledger import ClaimedBatch, LogChunk, Outcome, RendersWaitingError, Renewal
 from grid.services.renders import ClaimedRender, RenderClaim, RenderReturned
 
-SLOTS: tuple[SlotKind, ...] = ("small", "large", "program")
+SLOTS: tuple[SlotKind, ...] = ("small", "large", "program")  # where no container can run
 BATCH_JOBS = 2_500  # points of one claim at most: one pack of results, one transaction to conclude
 PARTS_A_TOKEN = 2  # of the queued work, of which a claim takes one at most
 BATCH_WORK_S = 2.0  # [s] a claim is sized to about this much work, so that a lost or cancelled one costs little
@@ -31,15 +31,31 @@ class WorkerLedger:
     renew_renders: Callable[[Sequence[RenderClaim]], frozenset[RenderClaim]]  # those still held
 
 
-def bind_ledger(uow: UnitOfWork, *, worker_id: str, host: str, lease_s: float, tokens: int = 1) -> WorkerLedger:
-    """Return the calls of one worker, each with a transaction of its own on `uow`."""
+def bind_ledger(
+    uow: UnitOfWork,
+    *,
+    worker_id: str,
+    host: str,
+    lease_s: float,
+    tokens: int = 1,
+    slots: Callable[[], Sequence[SlotKind]] = lambda: SLOTS,
+) -> WorkerLedger:
+    """Return the calls of one worker, each with a transaction of its own on `uow`.
+
+    Args:
+        uow: Opens transactions.
+        worker_id, host: Who claims.
+        lease_s: Of a claim.
+        tokens: Cores of the worker.
+        slots: Asked at each claim: the kinds of slot that it can serve now.
+    """
 
     def claim_jobs(shares: Sequence[Share], *, yields_to_renders: bool) -> ClaimedBatch | None:
         return ledger.claim(
             uow,
             worker_id=worker_id,
             host=host,
-            slots=SLOTS,
+            slots=slots(),
             max_jobs=BATCH_JOBS,
             work_budget_s=BATCH_WORK_S,
             lease_s=lease_s,

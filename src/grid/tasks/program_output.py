@@ -9,7 +9,7 @@ from grid.core.logging import get_logger
 from grid.core.storable import storable_scalars
 from grid.runtime.collector import OutputError
 from grid.runtime.program_outcome import ProgramOutcome
-from grid.runtime.programs import ProgramRun
+from grid.runtime.watched_run import WatchedRun
 from grid.schemas.jobs import Claim, FileEntry, Manifest
 from grid.services.ledger import Outcome, Returned, Succeeded
 from grid.services.ports import ArtifactStore
@@ -22,7 +22,7 @@ META_NAME, META_BYTES, MOST_METRICS = "meta.json", 1 << 20, 64  # a larger file,
 
 
 def start_collecting(
-    program: ProgramRun, ended: ProgramOutcome, claim: Claim, store: ArtifactStore, post: Callable[[WorkerEvent], None]
+    program: WatchedRun, ended: ProgramOutcome, claim: Claim, store: ArtifactStore, post: Callable[[WorkerEvent], None]
 ) -> None:
     """Store the outputs of a program that ended well, release the program, and post how that went."""
 
@@ -35,7 +35,7 @@ def start_collecting(
 
 
 def collect_output(
-    program: ProgramRun, ended: ProgramOutcome, claim: Claim, store: ArtifactStore
+    program: WatchedRun, ended: ProgramOutcome, claim: Claim, store: ArtifactStore
 ) -> tuple[Outcome, bool]:
     """Return the outcome of a program that ended well, and whether the store is full."""
     try:

@@ -1,4 +1,4 @@
-"""Runs of local programs: one process a job, its lines written as they come, its output taken in by a thread."""
+"""Runs of programs and containers: one a job, its lines written as they come, its output taken in by a thread."""
 
 import selectors
 import time
@@ -11,19 +11,17 @@ from grid.core.errors import GridError
 from grid.core.logging import get_logger
 from grid.core.settings import Settings
 from grid.runtime.program_outcome import ProgramOutcome
-from grid.runtime.programs import (
-    LocalImageCatalogue,
+from grid.runtime.programs import ProgramLimits, ProgramMissingError, ProgramRun, find_program
+from grid.runtime.watched_run import (
     ProgramEnded,
-    ProgramLimits,
     ProgramLog,
     ProgramMessage,
-    ProgramMissingError,
     ProgramProgress,
-    ProgramRun,
     ProgramStarted,
+    WatchedRun,
 )
 from grid.schemas.jobs import Claim, Reason
-from grid.services.ledger import ClaimedJob, LogChunk, Outcome, Returned, Stopped
+from grid.services.ledger import ClaimedBatch, ClaimedJob, LogChunk, Outcome, Returned, Stopped
 from grid.services.ports import ArtifactStore
 from grid.tasks.events import OutputCollected, WorkerEvent
 from grid.tasks.ledger_writer import LedgerWriter
@@ -40,35 +38,34 @@ WATCHDOG_TIMEOUT_S = 5.0  # [s] after the grace, until the supervisor kills watc
 
 
 class Launcher(Protocol):
-    """Starts the program of an image."""
+    """Starts what an image names: a local program, or a container."""
 
-    def launch(self, image: str, job: ClaimedJob) -> ProgramRun | None:
-        """Start it; None where no sandbox that may run the image is available here.
+    def launch(self, batch: ClaimedBatch, job: ClaimedJob) -> WatchedRun | None:
+        """Start the job of a batch; None where no sandbox that may run its image is available here.
 
         Raises:
-            ProgramMissingError: It is listed and not installed.
+            ProgramMissingError: The image is not on the list any more, or not installed.
+            GridError: It cannot be started now.
         """
         ...
 
 
 @dataclass(frozen=True)
 class ProgramLauncher:
-    """Starts the local programs that the administrator listed."""
+    """Starts the local programs of this installation."""
 
-    images: LocalImageCatalogue
     home: Path
     memory_bytes: int
     output_bytes: int
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Return a launcher with the images, folder and limits of the settings."""
-        memory, output = settings.grid_job_memory_mb << 20, settings.grid_output_mb << 20
-        return cls(LocalImageCatalogue(settings.grid_images), settings.grid_home, memory, output)
+        """Return a launcher with the folder and limits of the settings."""
+        return cls(settings.grid_home, settings.grid_job_memory_mb << 20, settings.grid_output_mb << 20)
 
-    def launch(self, image: str, job: ClaimedJob) -> ProgramRun | None:
+    def launch(self, batch: ClaimedBatch, job: ClaimedJob) -> WatchedRun | None:
         """Start it behind a watchdog of its own."""
-        program = self.images.find_program(image)
+        program = find_program(batch.image or "")
         if program is None:
             return None
         limits = ProgramLimits(
@@ -83,7 +80,7 @@ class ProgramSlot:
 
     run: Run
     claim: Claim
-    program: ProgramRun
+    program: WatchedRun
     chunker: LogChunker
     text: str = ""
     written_at: float = 0.0
@@ -131,7 +128,7 @@ class Programs:
         """Start a claimed program; what cannot start is concluded at once."""
         ((claim, job),) = run.open.items()
         try:
-            program = self._launcher.launch(run.batch.image or "", job)
+            program = self._launcher.launch(run.batch, job)
         except ProgramMissingError as error:
             self._writer.write(outcomes=run.fail(Reason.IMAGE_UNAVAILABLE, str(error)))
         except (GridError, OSError) as error:

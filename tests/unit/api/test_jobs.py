@@ -289,10 +289,14 @@ def test_a_repeated_request_with_a_key_gives_the_same_answer(alice, uow):
     assert alice.post(JOBS, json=README_JOB, headers={"Idempotency-Key": ""}).status_code == 422
 
 
-def test_an_image_without_a_sandbox_is_a_conflict(alice, uow):
-    answer = alice.post(JOBS, json={"container_image": "evil:latest"})
+@pytest.mark.parametrize(
+    ("image", "status", "kind"),
+    [("evil:latest", 422, "/problems/invalid-field"), ("no-sandbox:1", 409, "/problems/sandbox-unavailable")],
+)
+def test_an_image_that_is_not_listed_or_has_no_sandbox_is_refused(alice, uow, image, status, kind):
+    answer = alice.post(JOBS, json={"container_image": image})
 
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/sandbox-unavailable")
+    assert (answer.status_code, answer.json()["type"]) == (status, kind)
     assert count_jobs(uow) == 0
 
 

@@ -41,11 +41,11 @@ def test_the_promised_names_have_the_promised_defaults(name, default):
 
 def test_the_environment_is_read_by_name(monkeypatch):
     monkeypatch.setenv("GRID_PORT", "8123")
-    monkeypatch.setenv("GRID_IMAGES", "sim:local, other:1 ,")
+    monkeypatch.setenv("GRID_NOTIFIERS", "log, webhook ,")
     monkeypatch.setenv("DEBUG", "true")
 
     settings = make()
-    assert (settings.grid_port, settings.grid_images, settings.debug) == (8123, ("sim:local", "other:1"), True)
+    assert (settings.grid_port, settings.grid_notifiers, settings.debug) == (8123, ("log", "webhook"), True)
 
 
 def test_a_file_is_read_and_the_environment_outranks_it(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from alembic import command
 from sqlalchemy.exc import IntegrityError
 from tests.support import live_runs as words
-from tests.support.ledgers import add_owner
+from tests.support.ledgers import add_owner, submit
 
 from grid.database import migrate
 from grid.database.engine import create_database
@@ -43,3 +43,38 @@ def test_live_runs_of_an_older_database_are_kept_and_go_on_afterwards(database_u
             tx.connection.execute(sa.text("UPDATE live_runs SET body = '{}'"))
     finally:
         database.close()
+
+
+def test_images_of_the_former_setting_are_listed_once_and_containers_get_a_kind_of_slot(database_url, monkeypatch):
+    migrate_to(database_url, "0007")
+    monkeypatch.setenv("GRID_IMAGES", " sim:local, solver:1 ,, sim:local,")
+    migrate.upgrade(database_url)
+
+    database = create_database(database_url)
+    try:
+        uow = UnitOfWork(database)
+        with uow.read() as tx:
+            assert [(one.name, one.pin.content) for one in tx.images.list_all()] == [
+                ("sim:local", None), ("solver:1", None),
+            ]  # fmt: skip
+        owner = add_owner(uow)
+        (job,) = submit(uow, owner, 1, simulation=None, slot="docker", batch_key="a")
+        with pytest.raises(IntegrityError):
+            submit(uow, owner, 1, simulation=None, slot="podman", batch_key="a")  # type: ignore[arg-type]
+        migrate_to(database_url, "0007", database)
+        with pytest.raises(IntegrityError):
+            submit(uow, owner, 1, simulation=None, slot="docker", batch_key="b")
+        with uow.read() as tx:
+            assert tx.jobs.find(job) is not None  # what ran in a container stays
+    finally:
+        database.close()
+
+
+def migrate_to(url, revision, database=None):
+    opened = database or create_database(url)
+    with opened.engine.begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+    if database is None:
+        opened.close()

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.doubles.bells import MemoryImageCatalogue
 
 from grid.runtime import processes
 from grid.runtime.processes import (
@@ -22,7 +21,7 @@ from grid.runtime.processes import (
     signal_group,
 )
 from grid.runtime.program_outcome import ProgramOutcome
-from grid.runtime.programs import LocalImageCatalogue, ProgramLimits
+from grid.runtime.programs import ProgramLimits, find_program, is_local_program
 from grid.runtime.scratch import make_scratch, remove_orphaned_scratch
 from grid.schemas.jobs import Reason
 
@@ -150,17 +149,8 @@ def test_the_reason_of_an_end_is_ours_then_the_kernels_then_the_programs(words, 
     assert ProgramOutcome.of(known | words, ProgramLimits(wall_s=100.0, output_bytes=1000)).reason is reason
 
 
-@pytest.mark.parametrize(
-    "catalogue",
-    [LocalImageCatalogue(("sim:local", "solver:1")), MemoryImageCatalogue({"sim:local": "program"})],
-    ids=["local", "memory"],
-)
-def test_a_catalogue_knows_the_listed_program_and_no_way_to_run_anything_else(catalogue):
-    assert catalogue.kind_of("sim:local") == "program"
-    assert catalogue.kind_of("solver:1") is None
-    assert catalogue.kind_of("stranger") is None
-
-
-def test_an_image_that_is_not_listed_does_not_run_even_where_it_could():
-    assert LocalImageCatalogue(()).kind_of("sim:local") is None
-    assert LocalImageCatalogue(()).find_program("sim:local") is None
+def test_the_sample_alone_is_a_local_program():
+    assert is_local_program("sim:local")
+    assert find_program("sim:local") is not None
+    assert not is_local_program("solver:1")
+    assert find_program("solver:1") is None

@@ -253,10 +253,11 @@ def test_a_guest_is_an_owner_of_whom_no_job_is_held(uow):
     assert claim(uow, "worker-2", shares=("guest", "any")).share == "any"
 
 
-def test_a_short_claim_takes_little_work_of_anybody_and_no_program_that_nobody_estimated(uow):
+@pytest.mark.parametrize("slot", ["program", "docker"])
+def test_a_short_claim_takes_little_work_of_anybody_and_no_program_that_nobody_estimated(uow, slot):
     ada = add_owner(uow)
     submit(uow, ada, 1, work_s=600.0, batch_key="long")
-    submit(uow, ada, 1, work_s=0.0, simulation=None, slot="program", batch_key="program")
+    submit(uow, ada, 1, work_s=0.0, simulation=None, slot=slot, batch_key="program")
     (short,) = submit(uow, ada, 1, work_s=1.0, batch_key="short")
 
     batch = claim(uow, shares=("guest", "short"))

@@ -114,7 +114,7 @@ def test_a_program_is_priced_by_its_schema(sqlite_service):
 
 
 def test_a_program_without_a_schema_has_no_price(tmp_path, sqlite_uow):
-    service = make_service(sqlite_uow, tmp_path, grid_images=["own:1"])
+    service = make_service(sqlite_uow, tmp_path)
     service.images.kinds["own:1"] = "program"
 
     priced = price(service, container_image="own:1", sweep=[{"a": 1}, {"a": [1]}])
@@ -135,7 +135,8 @@ def test_points_with_a_thousand_names_or_too_much_text_are_refused_alone(sqlite_
     [
         ({"simulation": "teapot"}, FieldError),
         ({"simulation": "noop", "timeout_s": 1e5}, FieldError),
-        ({"container_image": "far:away"}, SandboxUnavailableError),
+        ({"container_image": "far:away"}, FieldError),
+        ({"container_image": "no-sandbox:1"}, SandboxUnavailableError),
         ({"simulation": "noop", "params": {"x": "y" * 2**20}, "sweep": [{}] * 64}, AdmissionError),
     ],
 )

@@ -176,24 +176,41 @@ def test_programs_are_never_batched(service):
 
 
 def test_an_image_without_a_sandbox_is_refused_and_nothing_is_stored(service):
+    service.images.kinds["listed:1"] = None
+
     with pytest.raises(SandboxUnavailableError):
-        service.submit(container_image="somebody/else:latest", params={})
+        service.submit(container_image="listed:1", params={})
 
     assert count_jobs(service) == 0
 
 
-def test_an_image_that_is_not_listed_is_refused_even_where_it_could_run(service):
-    service.images.kinds["other:1"] = "docker"
+@pytest.mark.parametrize(
+    "image",
+    ["other:1", "--privileged", "evil.example/sim:local", "sim:local@sha256:" + "cd" * 32, "SIM:LOCAL", "sim:local\n"],
+)
+def test_an_image_that_is_not_listed_is_refused_and_nothing_is_stored(service, image):
+    with pytest.raises(FieldError, match=r"container_image: .*list"):
+        service.submit(container_image=image, params={})
 
-    with pytest.raises(FieldError, match="container_image"):
-        service.submit(container_image="other:1", params={})
+    assert count_jobs(service) == 0
+
+
+def test_an_image_with_a_digest_runs_in_a_container_and_another_digest_is_another_computation(service):
+    local = read_job(service, service.submit(params={"length": 1.5}).job_ids[0])
+    service.images.kinds["sim:local"] = "docker"
+    held = read_job(service, service.submit(params={"length": 1.5}).job_ids[0])
+
+    assert (local.slot, held.slot) == ("program", "docker")
+    assert local.params == held.params
+    assert local.spec_hash != held.spec_hash
 
 
 def test_a_program_without_a_schema_takes_plain_names_and_values_only(tmp_path):
-    with open_service(tmp_path, grid_images=("other:1",)) as service:
+    with open_service(tmp_path) as service:
         service.images.kinds["other:1"] = "docker"
         result = service.submit(container_image="other:1", params={"alpha": 1, "mode": "fast"})
-        assert read_job(service, result.job_ids[0]).params == {"alpha": 1, "mode": "fast"}
+        job = read_job(service, result.job_ids[0])
+        assert (job.params, job.slot) == ({"alpha": 1, "mode": "fast"}, "docker")
         with pytest.raises(InvalidFieldsError, match="letter"):
             service.submit(container_image="other:1", params={"--flag; rm": 1})
         with pytest.raises(InvalidFieldsError, match=r"params\.nested"):

@@ -19,15 +19,10 @@ from grid.core.errors import StorageFullError, UnavailableError
 from grid.core.settings import Settings
 from grid.runtime.collector import OutputError, OutputTooLargeError
 from grid.runtime.program_outcome import ProgramOutcome
-from grid.runtime.programs import (
-    ProgramEnded,
-    ProgramLog,
-    ProgramMissingError,
-    ProgramProgress,
-    ProgramStarted,
-)
+from grid.runtime.programs import ProgramMissingError
+from grid.runtime.watched_run import ProgramEnded, ProgramLog, ProgramProgress, ProgramStarted
 from grid.schemas.jobs import Claim, FileEntry, JobStatus, Reason
-from grid.services.ledger import ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
+from grid.services.ledger import ClaimedBatch, ClaimedJob, Failed, LogChunk, Outcome, Returned, Stopped, Succeeded
 from grid.tasks.events import OutputCollected
 from grid.tasks.program_output import MOST_METRICS, read_metrics
 from grid.tasks.programs import GRACE_S, LOG_AT_ONCE, WATCHDOG_TIMEOUT_S, ProgramLauncher, Programs
@@ -63,7 +58,7 @@ class ProgramsHarness:
         self.answer: object = self.program
         self.programs = Programs(self, self.selector, self.writer, self.store, self.events.append)  # type: ignore[arg-type]
 
-    def launch(self, image: str, job: ClaimedJob) -> object:
+    def launch(self, batch: ClaimedBatch, job: ClaimedJob) -> object:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -236,9 +231,9 @@ def test_lines_are_written_in_pieces_and_progress_once_a_second(harness: Program
 
 def test_the_launcher_knows_listed_programs_only(tmp_path: Path):
     launcher = ProgramLauncher.from_settings(Settings(_env_file=None, grid_home=tmp_path))
-    job = make_batch(slot="program").jobs[0]
-    assert launcher.launch("docker.io/strange", job) is None
-    program = launcher.launch("sim:local", job)
+    strange, listed = (make_batch(slot="program", image=image) for image in ("docker.io/strange", "sim:local"))
+    assert launcher.launch(strange, strange.jobs[0]) is None
+    program = launcher.launch(listed, listed.jobs[0])
     assert program is not None
     program.kill()
 

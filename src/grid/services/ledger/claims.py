@@ -9,6 +9,7 @@ from uuid import UUID
 from grid.core.ids import new_id
 from grid.database.transition_rows import ClaimedJob, JobChange, QueueHead
 from grid.database.uow import Transaction, UnitOfWork
+from grid.schemas.images import ImagePin
 from grid.schemas.jobs import JobStatus, Share, SlotKind
 from grid.services.ledger.effects import settle
 
@@ -26,6 +27,9 @@ class ClaimedBatch:
     jobs: tuple[ClaimedJob, ...]
     lease_s: float
     share: Share = "any"
+    pin: ImagePin | None = (
+        None  # what its container runs; None for everything else, and where it was taken off the list
+    )
     is_last: bool = False  # no other job was queued when it was claimed; whoever adds one rings
 
 
@@ -89,6 +93,8 @@ def claim(
         tx.transitions.open_attempts(claims, batch_id=batch_id, worker_id=worker_id, host=host)
         tx.queues.take_turn(head.owner_id)
         settle(tx, [_change(head, job) for job in claimed], queued=-1, active=+1)
+        image = tx.images.find(head.image or "") if head.slot == "docker" else None
+        pin = image.pin if image is not None else None
     return ClaimedBatch(
         batch_id=batch_id,
         owner_id=head.owner_id,
@@ -99,6 +105,7 @@ def claim(
         jobs=tuple(claimed),
         lease_s=lease_s,
         share=share,
+        pin=pin,
         is_last=queued == len(claimed),
     )
 
