@@ -17,13 +17,14 @@ from grid.core.settings import Settings
 from grid.database.jobs import JobRecord, NewJob, NewJobs
 from grid.database.queues import Delta
 from grid.database.uow import UnitOfWork
-from grid.runtime.programs import ProgramRun
 from grid.runtime.slots import SlotFactory
 from grid.runtime.spool import Spool
 from grid.runtime.store import LocalArtifactStore
+from grid.runtime.watched_run import WatchedRun
 from grid.schemas.jobs import SlotKind
-from grid.services.ledger import ClaimedJob
+from grid.services.ledger import ClaimedBatch, ClaimedJob
 from grid.tasks.assembly import WorkerDependencies, assemble
+from grid.tasks.containers import EngineWatch
 from grid.tasks.programs import Launcher
 from grid.tasks.supervisor import Supervisor
 
@@ -35,7 +36,7 @@ PATIENCE_S = 60.0
 class NoPrograms:
     """A machine on which no program can run."""
 
-    def launch(self, image: str, job: ClaimedJob) -> ProgramRun | None:
+    def launch(self, batch: ClaimedBatch, job: ClaimedJob) -> WatchedRun | None:
         return None
 
 
@@ -64,7 +65,13 @@ class RunningWorker:
 
 @contextmanager
 def working(
-    uow: UnitOfWork, home: Path, *, launcher: Launcher | None = None, memory_bytes: int | None = None, **settings: Any
+    uow: UnitOfWork,
+    home: Path,
+    *,
+    launcher: Launcher | None = None,
+    engine: EngineWatch | None = None,
+    memory_bytes: int | None = None,
+    **settings: Any,
 ) -> Iterator[RunningWorker]:
     """Run a worker on `uow` until the end of the block; it then drains."""
     chosen = {"grid_slots": 2, "grid_poll_s": 0.1, "grid_heartbeat_s": 0.2, "grid_lease_s": 4.0, **settings}
@@ -81,6 +88,7 @@ def working(
         bell=bell.listen("work"),
         live_bell=bell.listen("live"),
         run_folder=home / "run",
+        engine=engine,
     )
     supervisor = assemble(Settings(_env_file=None, grid_home=home, **chosen), dependencies)
     codes: list[int] = []

@@ -86,6 +86,7 @@ def present_job(job: JobRecord) -> JobOut:
         verdict=judge_result(job.state, job.reason, manifest.get("audits", []) if manifest is not None else ()),
         numerics_version=manifest.get("numerics_version") if manifest is not None else None,
         trace_id=trace_id_of(job.traceparent),
+        runner=job.slot if job.slot == "program" or job.slot == "docker" else None,
         links=_links(job.id, job.sweep_id),
     )
 
@@ -139,6 +140,8 @@ def present_attempt(number: int, attempt: Attempt) -> AttemptOut:
         reason=attempt.reason,
         message=attempt.message,
         exit_code=record.exit_code,
+        container_id=(record.usage or {}).get("container_id"),
+        image_id=(record.usage or {}).get("image_id"),
     )
 
 

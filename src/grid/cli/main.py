@@ -13,6 +13,7 @@ from grid.cli import (
     convergence,
     db,
     engine,
+    images,
     incidents,
     injecting,
     jobs,
@@ -53,7 +54,9 @@ for commands in (
     replaying,
 ):
     commands.register(app)
-for group in (jobs, sweeps, simulations, scenarios, engine, model, alerts, silences, incidents, auth, users, audit, db):
+for group in (
+    jobs, sweeps, simulations, scenarios, engine, model, alerts, silences, incidents, images, auth, users, audit, db,
+):  # fmt: skip
     app.add_typer(group.app)  # by the name that the module gives it
 
 

@@ -28,11 +28,12 @@ from grid.services.maintenance import RELAY_TRIGGERED_EVERY_S, make_live_reaper,
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.attempt_traces import AttemptTraces
 from grid.tasks.children import Child, Children, Factory
+from grid.tasks.containers import EngineWatch
 from grid.tasks.dispatcher import Dispatcher, WorkerLimits
 from grid.tasks.events import EventQueue, WorkerEvent
 from grid.tasks.heartbeat import Heartbeat
 from grid.tasks.housekeeping import GarbageCollector, make_storage_probe
-from grid.tasks.launchers import make_launcher
+from grid.tasks.launchers import make_engine_watch, make_launcher, make_slots
 from grid.tasks.leases import Leases
 from grid.tasks.ledger import bind_ledger
 from grid.tasks.ledger_writer import LedgerWriter
@@ -59,6 +60,7 @@ class WorkerDependencies:
     bell: BellListener
     live_bell: BellListener
     run_folder: Path
+    engine: EngineWatch | None = None
 
 
 LEAST_LIVE_CORES = 0.5  # of a worker with one core; with more all but one, which is for jobs
@@ -79,7 +81,11 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
     worker_id, host = make_worker_id(), socket.gethostname()
     tokens = settings.grid_slots or count_cores()
     limits = WorkerLimits(tokens, lease_s=settings.grid_lease_s)
-    ledger = bind_ledger(dependencies.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s, tokens=tokens)
+    engine = dependencies.engine
+    ledger = bind_ledger(
+        dependencies.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s, tokens=tokens,
+        slots=make_slots(settings, engine),
+    )  # fmt: skip
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
     relay = make_outbox_relay(dependencies.uow, dependencies.doorbell, every_s=RELAY_TRIGGERED_EVERY_S)
@@ -129,6 +135,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
         details = {
             "version": __version__, "slots": tokens, "busy": dispatcher.busy, "live_runs": runs,
             "simulations": children.versions, "draining": supervisor.is_draining,
+            "docker": None if engine is None else {"is_ready": engine.is_ready, "detail": engine.detail},
         }  # fmt: skip
         with dependencies.uow.begin() as tx:
             tx.workers.beat(worker_id, host=host, pid=os.getpid(), details=details, polled=writer.polled_lately())
@@ -152,6 +159,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
             relay,
             probe,
             garbage.task,
+            *((engine.task,) if engine is not None else ()),
         ),
         bell=dependencies.bell,
         live=live,
@@ -232,7 +240,7 @@ def run_worker(settings: Settings) -> int:
         spool = open_spool(settings)
         stack.callback(spool.close)
         dependencies = WorkerDependencies(
-            uow=UnitOfWork(database),
+            uow=(uow := UnitOfWork(database)),
             store=make_store(settings),
             spool=spool,
             factory=SlotFactory.from_settings(settings, spool),
@@ -241,6 +249,7 @@ def run_worker(settings: Settings) -> int:
             bell=make_listener(settings, home, "work"),
             live_bell=make_listener(settings, home, "live"),
             run_folder=home.run,
+            engine=make_engine_watch(settings, uow),
         )
         worker = assemble(settings, dependencies)
         with ending_on_signal(worker.stop):

@@ -1,16 +1,55 @@
-"""Launcher of a worker, chosen by the settings."""
+"""What a worker starts images with, and which kinds of slot it serves, by the settings."""
 
-from grid.core.errors import ConfigurationError
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 from grid.core.settings import Settings
+from grid.database.uow import UnitOfWork
+from grid.runtime.watched_run import WatchedRun
+from grid.schemas.jobs import SlotKind
+from grid.services.ledger import ClaimedBatch, ClaimedJob
+from grid.tasks.containers import ContainerLauncher, EngineWatch
 from grid.tasks.programs import Launcher, ProgramLauncher
 
 
-def make_launcher(settings: Settings) -> Launcher:
-    """Return what starts images.
+@dataclass(frozen=True)
+class ImageLauncher:
+    """Starts an image where its job was submitted to run."""
 
-    Raises:
-        ConfigurationError: Images are to run in Docker alone.
-    """
-    if settings.grid_runner == "docker":
-        raise ConfigurationError("GRID_RUNNER: this version of Grid runs listed local programs alone.")
-    return ProgramLauncher.from_settings(settings)
+    programs: Launcher | None
+    containers: Launcher | None
+
+    def launch(self, batch: ClaimedBatch, job: ClaimedJob) -> WatchedRun | None:
+        """Start it; None where this worker has no runner for it."""
+        launcher = self.containers if batch.slot == "docker" else self.programs
+        return launcher.launch(batch, job) if launcher is not None else None
+
+
+def make_launcher(settings: Settings) -> ImageLauncher:
+    """Return what starts images."""
+    return ImageLauncher(
+        ProgramLauncher.from_settings(settings) if settings.grid_runner != "docker" else None,
+        ContainerLauncher.from_settings(settings) if settings.grid_runner != "local" else None,
+    )
+
+
+def make_engine_watch(settings: Settings, uow: UnitOfWork) -> EngineWatch | None:
+    """Return what looks after the engine and its containers; None where no container may run."""
+    if settings.grid_runner == "local":
+        return None
+    host = ContainerLauncher.from_settings(settings).host
+    return EngineWatch(uow, host, is_expected=settings.grid_runner == "docker")
+
+
+def make_slots(settings: Settings, watch: EngineWatch | None) -> Callable[[], Sequence[SlotKind]]:
+    """Return what tells the kinds of slot of a worker: containers only while the engine can be used."""
+
+    def find_slots() -> Sequence[SlotKind]:
+        slots: list[SlotKind] = ["small", "large"]
+        if settings.grid_runner != "docker":
+            slots.append("program")
+        if watch is not None and watch.is_ready:
+            slots.append("docker")
+        return slots
+
+    return find_slots

@@ -1,6 +1,7 @@
 """Adapters chosen by settings: server and worker get the same, and what cannot be is refused by its setting."""
 
 import pytest
+from tests.doubles.ledgers import make_batch
 
 from grid.core.errors import ConfigurationError
 from grid.core.settings import Settings
@@ -10,7 +11,7 @@ from grid.runtime.store import LocalArtifactStore
 from grid.services import adapters
 from grid.services.container import make_container
 from grid.services.ports import ArtifactStore, BellListenerFactory, Doorbell
-from grid.tasks.launchers import make_launcher
+from grid.tasks.launchers import make_engine_watch, make_launcher, make_slots
 from grid.tasks.programs import ProgramLauncher
 
 
@@ -29,7 +30,7 @@ def test_without_settings_everything_is_of_this_machine(tmp_path):
     assert isinstance(listener, UnixBellListener)
     assert isinstance(with_server.get(Doorbell), UnixDoorbell)
     assert isinstance(with_server.get(ArtifactStore), LocalArtifactStore)
-    assert isinstance(make_launcher(settings), ProgramLauncher)
+    assert isinstance(make_launcher(settings).programs, ProgramLauncher)
     listener.close()
     with_server.close()
 
@@ -39,6 +40,22 @@ def test_results_in_s3_are_refused_and_not_put_elsewhere(tmp_path):
         adapters.make_store(make(tmp_path, grid_artifacts_url="s3://results"))
 
 
-def test_images_in_docker_alone_are_refused_and_not_run_otherwise(tmp_path):
-    with pytest.raises(ConfigurationError, match="GRID_RUNNER"):
-        make_launcher(make(tmp_path, grid_runner="docker"))
+@pytest.mark.parametrize(
+    ("runner", "programs", "containers", "slots"),
+    [
+        ("auto", True, True, ["small", "large", "program"]),
+        ("local", True, False, ["small", "large", "program"]),
+        ("docker", False, True, ["small", "large"]),
+    ],
+)
+def test_images_run_where_the_setting_lets_them(tmp_path, sqlite_uow, runner, programs, containers, slots):
+    settings = make(tmp_path, grid_runner=runner, docker_host=f"unix://{tmp_path}/none.sock")
+    launcher, watch = make_launcher(settings), make_engine_watch(settings, sqlite_uow)
+
+    assert (launcher.programs is not None, launcher.containers is not None, watch is not None) == (
+        programs, containers, containers,
+    )  # fmt: skip
+    assert list(make_slots(settings, watch)()) == slots  # none for containers before the engine has answered
+    batch = make_batch(slot="docker" if runner == "local" else "program", image="sim:local")
+    if runner != "auto":
+        assert launcher.launch(batch, batch.jobs[0]) is None

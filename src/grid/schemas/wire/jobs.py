@@ -76,6 +76,9 @@ class JobOut(BaseModel):
     verdict: JobVerdict | None = Field(None, description=VERDICT)
     numerics_version: str | None
     trace_id: str | None = Field(None, description="Of the request that made it, where traces are kept")
+    runner: Literal["program", "docker"] | None = Field(
+        None, description="Where an image runs: as a local program, or in a container; null for a built-in simulation"
+    )
     links: JobLinks
 
 
@@ -194,6 +197,8 @@ class AttemptOut(BaseModel):
     reason: Reason | None = Field(description="The outcome, where it is a reason of a job")
     message: str = Field(description="The outcome in one sentence")
     exit_code: int | None = Field(description="Of a program")
+    container_id: str | None = Field(None, description="Of a run in a container, once it has ended")
+    image_id: str | None = Field(None, description="What ran in the container: the sha256 of its image")
 
 
 class AttemptList(BaseModel):
