@@ -1,6 +1,6 @@
 """The administrator's list of images in a table, and jobs that run in containers.
 
-Revision 0009, after 0007. The names of GRID_IMAGES, a setting of before, are put into the list once; those without a
+Revision 0009, after 0008. The names of GRID_IMAGES, a setting of before, are put into the list once; those without a
 digest run nowhere until they have one, but for the local program.
 """
 
@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from grid.database.base import UTCDateTime
 
 revision: str = "0009"
-down_revision: str | None = "0007"
+down_revision: str | None = "0008"
 branch_labels: str | None = None
 depends_on: str | None = None
 
