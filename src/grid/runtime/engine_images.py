@@ -63,8 +63,9 @@ def pull(host: str | None, pin: ImagePin, credentials: Path | None) -> None:
     if pin.digest is None:
         raise NotFoundError("digest of the image: it was built here, and is pulled from nowhere")
     try:
-        import docker
         from docker.errors import DockerException
+
+        import docker
     except ImportError as error:
         raise ConfigurationError("Pulling needs Docker's SDK: pip install 'grid-throughput[scale]'.") from error
     try:
