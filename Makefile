@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help up down build test test-faults test-physics test-page-long try-slow-start bench-engine bench-engineers bench-page check lint format migrate logs clean bench lock base scale dev page
+.PHONY: help up down build test test-faults test-docker test-physics test-page-long try-slow-start bench-engine bench-engineers bench-page check lint format migrate logs clean bench lock base scale dev page
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ test-faults: dev ## The long form of the fault suite, of the ledgers' models and
 	@$(PYTEST) -m faults --timeout 1800 -n 0 tests/faults
 	@GRID_HISTORIES=$${GRID_HISTORIES:-2000} GRID_SCHEMATHESIS_EXAMPLES=$${GRID_SCHEMATHESIS_EXAMPLES:-2100} \
 	  $(PYTEST) -n 2 --dist load $(addprefix tests/integration/,test_ledger_model.py test_live_model.py test_schemathesis.py)
+
+test-docker: dev ## Programs in containers on a real Docker engine: what they may do, and how each of them ends
+	@$(PYTEST) -m docker -n 0 tests/docker
 
 test-physics: dev ## The long form of the engine's suites: laws on random problems, certificates, fuzzed problems
 	@$(PYTEST) -m physics --timeout 3600 -n 2 --dist worksteal tests/unit/engine tests/validation

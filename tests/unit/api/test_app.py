@@ -171,3 +171,18 @@ def test_an_application_takes_settings_or_a_container(settings):
         assert create_app(settings).state.settings is create_app(container=container).state.settings is settings
     finally:
         container.close()
+
+
+def test_the_server_loads_nothing_that_reaches_a_docker_engine(tmp_path):
+    """Who may use an engine is root: its socket is the worker's business, whatever the list of images says."""
+    code = (
+        "import sys, pathlib; from grid.core.settings import Settings; from grid.api.app import create_app; "
+        "from grid.services.container import make_container; from grid.services.ports import ImageCatalogue; "
+        "settings = Settings(_env_file=None, grid_home=pathlib.Path(sys.argv[1])); create_app(settings); "
+        "make_container(settings).get(ImageCatalogue); "
+        "known = {'docker', 'grid.runtime.docker_api', 'grid.runtime.containers'}; "
+        "print(sorted(known & set(sys.modules)))"
+    )
+    done = run(tmp_path / "home", free_port(), "-c", code, str(tmp_path / "home"))
+
+    assert done.stdout.strip() == "[]", done.stderr

@@ -26,6 +26,15 @@ def test_the_pins_are_those_of_grid_itself():
         assert pin in own
 
 
+def test_the_image_is_built_without_buildkit_and_on_any_python_image():
+    text = (SIM / "Dockerfile").read_text()
+
+    assert "ARG PYTHON_IMAGE=python:3." in text
+    assert "FROM ${PYTHON_IMAGE}" in text
+    for words in ("--mount", "--chmod", "--link", "<<", "# syntax", "# check"):
+        assert words not in text
+
+
 def test_the_image_has_no_entry_point_and_runs_as_nobody():
     lines = (SIM / "Dockerfile").read_text().splitlines()
     words = [line.split()[0] for line in lines if line and not line.startswith((" ", "#"))]
