@@ -179,10 +179,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def resolved_database_url(self) -> str:
-        """The database to use: the one that is set, else SQLite in the data folder."""
-        if self.database_url:
-            return _with_psycopg(self.database_url)
-        return f"sqlite:///{self.grid_home / 'grid.db'}"
+        """The database to use, else SQLite in the data folder; pool and pooler are in its query."""
+        url = _with_psycopg(self.database_url) if self.database_url else f"sqlite:///{self.grid_home / 'grid.db'}"
+        if self.grid_db_pool is not None:
+            url = _with_query(url, f"grid_pool={self.grid_db_pool}")
+        is_pooled = self.grid_db_pooler == "transaction" and url.startswith("postgresql")
+        return _with_query(url, "grid_pooler=transaction") if is_pooled else url
 
     @cached_property
     def resolved_artifacts_path(self) -> Path:
@@ -229,6 +231,10 @@ def _is_address(value: str, *schemes: str) -> bool:
         return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _with_query(url: str, query: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
 def _with_psycopg(url: str) -> str:

@@ -38,12 +38,26 @@ SQLITE_PRAGMAS = (
 # Every query here has an index. Without fresh statistics (the first sweep of a new database) a planner that believes a
 # table to be empty scans it once for each given row: 12 s instead of 1 s to conclude 10,000 jobs.
 POSTGRESQL_PLANNER = "-c enable_seqscan=off -c jit=off"
-POSTGRESQL_SESSION = (
-    "-c statement_timeout=10s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s "
-    f"-c synchronous_commit=on -c timezone=UTC {POSTGRESQL_PLANNER}"
+POSTGRESQL_TIMES = {
+    "statement_timeout": "10s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "30s",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+}
+POSTGRESQL_SESSION = " ".join(f"-c {name}={value}" for name, value in POSTGRESQL_TIMES.items())
+POSTGRESQL_SESSION += f" {POSTGRESQL_PLANNER}"
+# Behind a pooler that gives out a connection for a transaction only, a session's settings would be somebody else's.
+POSTGRESQL_LOCALS = "; ".join(
+    f"SET LOCAL {name} = '{value}'"
+    for name, value in {**POSTGRESQL_TIMES, "enable_seqscan": "off", "jit": "off"}.items()
 )
-POSTGRESQL_CONNECT = {
+POOLER = "grid_pooler"  # in the query of a URL: `transaction` where such a pooler is between
+POOL = "grid_pool"  # in the query of a URL: connections that are kept
+RECYCLE_S = 1800  # [s] life of a connection: a failover or a new address is followed within half an hour at most
+POSTGRESQL_CONNECT: dict[str, str | int] = {
     "connect_timeout": 3,
+    "target_session_attrs": "read-write",  # a failover may leave a replica under the old address for seconds
     "keepalives": 1,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -91,7 +105,8 @@ def create_database(url: str, *, application: str = "server", clock: Callable[[]
     """Open the database at an SQLAlchemy URL; connections are made when first needed.
 
     Args:
-        url: `sqlite:///path` or `postgresql+psycopg://...`.
+        url: `sqlite:///path` or `postgresql+psycopg://...`; what its query says of the connection outranks Grid's own
+            settings. `grid_pool` and `grid_pooler` in it are Grid's.
         application: `server` or `worker`: the size of the pool, and the name that PostgreSQL shows.
         clock: Replaces the database's clock, so that a test can turn the hands.
 
@@ -113,7 +128,7 @@ def _sqlite_engine(url: URL, application: str) -> Engine:
         raise ConfigurationError(
             f"The database file lies on {network}, where SQLite's locks do not hold; use a local disk or PostgreSQL."
         )
-    size, overflow = POOLS.get(application, POOLS["server"])
+    url, size, overflow = _take_pool(url, application)
     engine = create_engine(
         url,
         json_serializer=dump_json,
@@ -128,23 +143,46 @@ def _sqlite_engine(url: URL, application: str) -> Engine:
     return engine
 
 
+def _take_pool(url: URL, application: str) -> tuple[URL, int, int]:
+    """Return the URL without the size of a pool, the connections to keep, and how many more there may be."""
+    kept, more = POOLS.get(application, POOLS["server"])
+    asked = url.query.get(POOL)
+    if isinstance(asked, str) and asked.isdigit() and int(asked) > 0:
+        kept, more = int(asked), max(more, 2 * int(asked))
+    return url.difference_update_query([POOL]), kept, more
+
+
 def _postgresql_engine(url: URL, application: str) -> Engine:
-    size, overflow = POOLS.get(application, POOLS["server"])
-    given = url.query.get("options", "")
-    options = f"{given} {POSTGRESQL_SESSION}" if isinstance(given, str) else POSTGRESQL_SESSION
+    url, size, overflow = _take_pool(url, application)
+    is_pooled = url.query.get(POOLER) == "transaction"
+    connect = {name: value for name, value in POSTGRESQL_CONNECT.items() if name not in url.query}
+    if is_pooled:
+        connect["prepare_threshold"] = None  # type: ignore[assignment]  # never: the next one may lack the statement
+    else:
+        given = url.query.get("options", "")
+        connect["options"] = (f"{given} {POSTGRESQL_SESSION}" if isinstance(given, str) else POSTGRESQL_SESSION).strip()
+        url = url.difference_update_query(["options"])
     engine = create_engine(
-        url.difference_update_query(["options"]),
+        url.difference_update_query([POOLER]),
         json_serializer=dump_json,
         pool_size=size,
         max_overflow=overflow,
         pool_timeout=5,
+        pool_recycle=RECYCLE_S,
         pool_use_lifo=True,  # the one used last has its pages and its prepared statements at hand
-        connect_args={**POSTGRESQL_CONNECT, "options": options.strip(), "application_name": f"grid-{application}"},
+        connect_args={**connect, "application_name": f"grid-{application}"},
     )
     event.listen(engine, "connect", _note_use)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", partial(_require_alive, engine))
+    if is_pooled:
+        event.listen(engine, "begin", _set_locally)
     return engine
+
+
+def _set_locally(connection: Connection) -> None:
+    """Give the transaction its time limits; a session's own are lost between two of them."""
+    connection.exec_driver_sql(POSTGRESQL_LOCALS)
 
 
 def _note_use(_driver: Any, record: ConnectionPoolEntry) -> None:

@@ -183,6 +183,21 @@ def test_the_place_of_results_in_s3_is_a_bucket_and_a_prefix(url, bucket):
     assert make(grid_artifacts_url=url).artifacts_bucket == bucket
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://h/d", "postgresql+psycopg://h/d?grid_pool=5&grid_pooler=transaction"),
+        (
+            "postgresql://h/d?sslmode=require",
+            "postgresql+psycopg://h/d?sslmode=require&grid_pool=5&grid_pooler=transaction",
+        ),
+        ("sqlite:////d/grid.db", "sqlite:////d/grid.db?grid_pool=5"),
+    ],
+)
+def test_pool_and_pooler_go_with_the_address_to_whoever_opens_the_database(url, told):
+    assert make(database_url=url, grid_db_pool=5, grid_db_pooler="transaction").resolved_database_url == told
+
+
 def test_user_ids_of_containers_are_a_range():
     assert make(grid_docker_uids="1000-1001").docker_uids == range(1000, 1002)
 
