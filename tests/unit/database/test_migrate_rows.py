@@ -46,7 +46,7 @@ def test_live_runs_of_an_older_database_are_kept_and_go_on_afterwards(database_u
 
 
 def test_images_of_the_former_setting_are_listed_once_and_containers_get_a_kind_of_slot(database_url, monkeypatch):
-    migrate_to(database_url, "0007")
+    migrate_to(database_url, "0008")
     monkeypatch.setenv("GRID_IMAGES", " sim:local, solver:1 ,, sim:local,")
     migrate.upgrade(database_url)
 
@@ -61,7 +61,7 @@ def test_images_of_the_former_setting_are_listed_once_and_containers_get_a_kind_
         (job,) = submit(uow, owner, 1, simulation=None, slot="docker", batch_key="a")
         with pytest.raises(IntegrityError):
             submit(uow, owner, 1, simulation=None, slot="podman", batch_key="a")  # type: ignore[arg-type]
-        migrate_to(database_url, "0007", database)
+        migrate_to(database_url, "0008", database)
         with pytest.raises(IntegrityError):
             submit(uow, owner, 1, simulation=None, slot="docker", batch_key="b")
         with uow.read() as tx:
