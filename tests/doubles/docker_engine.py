@@ -6,7 +6,6 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,6 +57,7 @@ class MemoryEngine:
         self.answers: dict[str, tuple[int, str]] = {}
         self.drops: dict[str, Any] = {}  # of the HostConfig of every container: what this engine does not keep
         self.asked: list[str] = []
+        self.goes_on = threading.Event()  # ends answers that hang
         self.info: dict[str, Any] = {
             "OSType": "linux", "ServerVersion": "20.10.24", "SecurityOptions": ["name=seccomp,profile=default"],
             "MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": True,
@@ -89,6 +89,7 @@ class MemoryEngine:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
+        self.goes_on.set()
         for container in self.containers.values():
             container.ended.set()
         with suppress(OSError):
@@ -155,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         for beginning, (status, message) in list(engine.answers.items()):
             if f"{self.command} {path}".startswith(beginning) or path.endswith(beginning):
                 if message == "hang":
-                    time.sleep(60)
+                    engine.goes_on.wait(60)
                 return self._answer(status, {"message": message})
         parts = path.strip("/").split("/")
         return self._route(engine, parts, query, body)

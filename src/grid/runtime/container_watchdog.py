@@ -1,8 +1,9 @@
 """The process that starts one container, watches it, and ends it at its deadline, also after its supervisor died.
 
-It alone speaks with the engine, so that an engine that hangs never holds up the supervisor. It says to the supervisor
-what the watchdog of a local program says (`started`, `log`, `progress`, `ended`) and receives `cancel`; the end of the
-socket means that the supervisor is dead, and ends the container at once. `started` is told when the engine has
+It alone speaks with the engine, so that an engine that hangs never holds up the supervisor; once the container runs, in
+threads beside its loop, since an engine that ends a container waits for its output to be read. To the supervisor it
+says what the watchdog of a local program says (`started`, `log`, `progress`, `ended`), and receives `cancel`; the end
+of the socket means that the supervisor is dead, and ends the container at once. `started` is told when the engine has
 confirmed every flag of the container. Standard library only.
 """
 
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grid.core.errors import GridError
+from grid.runtime.background_calls import BackgroundCalls
 from grid.runtime.container_files import InitProcess, Written, measure
 from grid.runtime.container_start import CannotStartError, ContainerStart
-from grid.runtime.docker_api import Engine, EngineAwayError, EngineRefusedError, Frames
+from grid.runtime.docker_api import Engine, EngineRefusedError, Frames
 from grid.runtime.loglines import LogLines
 from grid.runtime.processes import hide_from_siblings
 from grid.runtime.reports import Reports
@@ -30,6 +32,8 @@ INSPECT_EVERY_S = 2.0  # [s] between two looks at the container while its output
 CLOSING_EVERY_S = 0.02  # [s] between two looks when its output has ended: it is at its end, or has closed its streams
 CLOSING_S = 1.0  # [s] of such looks
 AWAY_LIMIT_S = 30.0  # [s] an engine may be away before its run is given up
+KILLED = 137  # exit code of a container whose first process was killed
+REMOVAL_S = 0.3  # [s] from a kill to the removal of a container that somebody removes by force
 DRAIN_S = 2.0  # [s] for the rest of the output after the end
 
 
@@ -51,11 +55,11 @@ class ContainerWatchdog:
 
     def __init__(self, config: dict[str, Any], engine: Engine) -> None:
         self.config, self.engine = config, engine
-        self.reports = Reports(config["control"])
+        self.reports, self.calls = Reports(config["control"]), BackgroundCalls()
         self.lines, self.frames = LogLines(config["log_bytes"]), Frames()
         self.output = Path(config["output"])
         self.cause: str | None = None
-        self.kill_at = float("inf")
+        self.kill_at, self.is_killed = float("inf"), False
         self.away_since: float | None = None
         self.was_away = False
         self.stream: socket.socket | None = None
@@ -90,8 +94,9 @@ class ContainerWatchdog:
         self._watch()
         self._drain()
         self._measure()
+        end = self._describe_end()
         self.engine.remove(self.container)  # before the end is told: nothing changes the output after that
-        self.reports.send(self._describe_end())
+        self.reports.send(end)
         self.reports.flush_before_exit()
 
     def require_supervisor(self) -> None:
@@ -107,7 +112,7 @@ class ContainerWatchdog:
 
     def _watch(self) -> None:
         """Serve the output, the supervisor and the clock until the container has ended."""
-        measure_at = inspect_at = 0.0
+        measure_at, inspect_at = 0.0, time.monotonic() + INSPECT_EVERY_S
         with selectors.DefaultSelector() as selector:
             while self.state is None:
                 now = time.monotonic()
@@ -115,7 +120,7 @@ class ContainerWatchdog:
                     measure_at = now + MEASURE_EVERY_S
                     self._enforce_output()
                 if now >= inspect_at:
-                    self._inspect(now)
+                    self.calls.start("inspect", self._look, self._take_look)
                     inspect_at = now + self._pause(now)
                 self._enforce_deadlines(now)
                 self._register(selector, now)
@@ -131,15 +136,19 @@ class ContainerWatchdog:
         return CLOSING_EVERY_S if is_closing and self.away_since is None else INSPECT_EVERY_S
 
     def _register(self, selector: selectors.BaseSelector, now: float) -> None:
-        """Read the output only while the supervisor reads, and no faster than the engine should be kept busy."""
+        """Read the output only while the supervisor reads, and no faster than the engine should be kept busy.
+
+        Once it is killed all of it is read: the engine waits for that.
+        """
         self.room = min(READ_RATE, self.room + READ_RATE * (now - self.room_at))
         self.room_at = now
         wanted = {
+            self.calls.fileno(): selectors.EVENT_READ,
             self.reports.fileno(): (0 if self.reports.is_gone else selectors.EVENT_READ)
             | (selectors.EVENT_WRITE if self.reports.unsent else 0),
         }
         if self.stream is not None:
-            is_read = self.reports.has_room and self.room >= READ_BYTES
+            is_read = self.is_killed or (self.reports.has_room and self.room >= READ_BYTES)
             wanted[self.stream.fileno()] = selectors.EVENT_READ if is_read else 0
         registered = {key.fd: key.events for key in selector.get_map().values()}
         for descriptor in registered.keys() | wanted.keys():
@@ -151,6 +160,9 @@ class ContainerWatchdog:
                     selector.register(descriptor, events)
 
     def _serve(self, descriptor: int, events: int) -> None:
+        if descriptor == self.calls.fileno():
+            self.calls.take()
+            return
         if descriptor != self.reports.fileno():
             self._read_output()
             return
@@ -207,7 +219,9 @@ class ContainerWatchdog:
         if now >= self.deadline and self.cause is None:
             self._end("wall_timeout")
         if now >= self.kill_at:
-            self.kill_at = now + INSPECT_EVERY_S  # again, should the engine be away
+            self.kill_at, self.is_killed = now + INSPECT_EVERY_S, True  # again, should the engine be away
+            if self.process is not None:
+                self.process.kill()  # whatever the engine does
             self._signal("SIGKILL")
 
     def _end(self, cause: str, grace_s: float = 0.0) -> None:
@@ -220,36 +234,45 @@ class ContainerWatchdog:
             self._signal("SIGTERM")
 
     def _signal(self, name: str) -> None:
-        """Send a signal by the engine; where it is away, a kill goes to the process itself."""
-        try:
-            self.engine.post(f"/containers/{self.container}/kill", signal=name)
-        except EngineRefusedError:
-            return  # it has ended
-        except GridError:
-            if name == "SIGKILL" and self.process is not None:
-                self.process.kill()
+        """Have the engine send a signal; that the container has ended, or the engine is away, is seen otherwise."""
+        path = f"/containers/{self.container}/kill"
+        self.calls.start(name, lambda: self.engine.post(path, signal=name), lambda _: None)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
-    def _inspect(self, now: float) -> None:
-        """Look at the container; its state is known when it has ended."""
-        try:
-            state = self.engine.get(f"/containers/{self.container}/json")["State"]
-            if state["Running"]:
-                if self._pause(now) == INSPECT_EVERY_S:
-                    self._read_usage()
-                self._attach_again()
-            else:
-                self.state = state
-        except EngineRefusedError as error:
-            if error.status == 404:
+    def _look(self) -> dict[str, Any]:
+        """Return the state of the container, with what it used while it runs; in a thread."""
+        state: dict[str, Any] = self.engine.get(f"/containers/{self.container}/json")["State"]
+        if state["Running"] and self.stream is not None:
+            with suppress(GridError):  # it may have ended meanwhile
+                return {**state, "Usage": self._read_usage()}
+        return state
+
+    def _read_usage(self) -> tuple[float, int]:
+        """Return processor seconds, and the most memory so far."""
+        told = self.engine.get(f"/containers/{self.container}/stats", stream="false", **{"one-shot": "true"})
+        cpu = ((told.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
+        memory = told.get("memory_stats") or {}
+        return (cpu or 0) / 1e9, memory.get("max_usage") or memory.get("usage") or 0
+
+    def _take_look(self, answer: dict[str, Any] | GridError) -> None:
+        """Take in what `_look` found; the state is known when the container has ended."""
+        now = time.monotonic()
+        if isinstance(answer, EngineRefusedError):
+            if answer.status == 404:
                 self.state = {"Removed": True}
-        except EngineAwayError:
+        elif isinstance(answer, GridError):
             self.was_away = True
             self.away_since = self.away_since or now
             if now - self.away_since >= AWAY_LIMIT_S:
                 self._give_up()
             return
+        elif answer["Running"]:
+            cpu_s, peak_bytes = answer.get("Usage", (0.0, 0))
+            self.cpu_s, self.peak_bytes = max(self.cpu_s, cpu_s), max(self.peak_bytes, peak_bytes)
+            self._attach_again()
+        else:
+            self.state = answer
         self.away_since = None
 
     def _give_up(self) -> None:
@@ -260,17 +283,23 @@ class ContainerWatchdog:
     def _attach_again(self) -> None:
         """Read on after the engine was away and the container was not."""
         if self.was_away and self.stream is None:
-            with suppress(GridError):
-                self.stream = self.engine.attach(self.container)
-                self.stream.setblocking(False)
-                self.frames, self.closed_at = Frames(), None
+            self.calls.start("attach", lambda: self.engine.attach(self.container), self._take_stream)
 
-    def _read_usage(self) -> None:
-        told = self.engine.get(f"/containers/{self.container}/stats", stream="false", **{"one-shot": "true"})
-        cpu = ((told.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
-        memory = told.get("memory_stats") or {}
-        self.cpu_s = max(self.cpu_s, (cpu or 0) / 1e9)
-        self.peak_bytes = max(self.peak_bytes, memory.get("max_usage") or memory.get("usage") or 0)
+    def _take_stream(self, answer: socket.socket | GridError) -> None:
+        if isinstance(answer, socket.socket):
+            self.stream, self.frames, self.closed_at = answer, Frames(), None
+            answer.setblocking(False)
+
+    def _was_removed(self) -> bool:
+        """Return whether somebody removes the container, which looks like a kill at first."""
+        time.sleep(REMOVAL_S)
+        try:
+            self.engine.get(f"/containers/{self.container}/json")
+        except EngineRefusedError as error:
+            return error.status == 404
+        except GridError:
+            return False
+        return False
 
     def _drain(self) -> None:
         """Read the rest of the output, for a bounded time."""
@@ -293,12 +322,15 @@ class ContainerWatchdog:
             "image_id": self.image_id,
         }
         state = self.state or {}
+        is_strange = state.get("ExitCode") == KILLED and self.cause is None and not state.get("OOMKilled")
+        if is_strange and self._was_removed():
+            state = {"Removed": True}
         if state.get("Removed") and self.cause in (None, "supervisor_gone"):
             return {"type": "ended", "failure": "The container went away while it ran.", **usage}
         return {
             "type": "ended",
             "cause": self.cause,
-            "exit_code": state.get("ExitCode", 137),
+            "exit_code": state.get("ExitCode", KILLED),
             "is_oom": bool(state.get("OOMKilled")),
             "engine_was_away": self.was_away,
             **usage,
