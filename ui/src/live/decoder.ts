@@ -1,13 +1,12 @@
 /** Decodes the frames of live runs in a worker that the whole tab shares; buffers move, nothing is copied between. */
 import type { Frame } from "@/lib/frame";
-import { FrameError, FrameUnpacker } from "./frames";
+import type { FrameUnpacker } from "./frames";
 
 /** What the worker is asked; without bytes a lane is over. */
 export interface Question {
   readonly lane: number;
   readonly id: number;
   readonly bytes?: ArrayBuffer;
-  readonly spare?: ArrayBuffer;
 }
 
 export interface Answer {
@@ -21,8 +20,6 @@ export interface WorkerLike {
   onmessage: ((event: { data: Answer }) => void) | null;
   onerror: ((event: { preventDefault(): void }) => void) | null;
 }
-
-const MOST_SPARES = 3; // of a lane: on its way, shown, and one more
 
 function startWorker(): WorkerLike {
   return new Worker(new URL("./decoder.worker.ts", import.meta.url), { type: "module" }) as WorkerLike;
@@ -48,14 +45,14 @@ export class FrameWorker {
   }
 
   /** Ask the worker; null where there is none. */
-  ask(lane: number, bytes: ArrayBuffer, spare: ArrayBuffer | undefined): Promise<Frame> | null {
+  ask(lane: number, bytes: ArrayBuffer): Promise<Frame> | null {
     const worker = this.find();
     if (worker === null) return null;
     this.count += 1;
     const id = this.count;
     return new Promise<Frame>((done, fail) => {
       this.waiting.set(id, { done, fail });
-      worker.postMessage({ lane, id, bytes, ...(spare === undefined ? {} : { spare }) }, spare === undefined ? [bytes] : [bytes, spare]);
+      worker.postMessage({ lane, id, bytes }, [bytes]);
     });
   }
 
@@ -76,7 +73,7 @@ export class FrameWorker {
     this.worker.onerror = (event) => {
       event.preventDefault();
       this.worker = null;
-      for (const { fail } of this.waiting.values()) fail(new FrameError("The decoder has ended"));
+      for (const { fail } of this.waiting.values()) fail(new Error("The decoder has ended"));
       this.waiting.clear();
     };
     return this.worker;
@@ -86,13 +83,12 @@ export class FrameWorker {
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
     if (frame !== undefined) waiting?.done(frame);
-    else waiting?.fail(new FrameError(error));
+    else waiting?.fail(new Error(error));
   }
 }
 
 /** The frames of one stream. */
 export class FrameLane {
-  private readonly spares: ArrayBuffer[] = [];
   private unpacker: FrameUnpacker | null = null;
 
   constructor(private readonly worker: FrameWorker, private readonly number: number) {}
@@ -100,22 +96,17 @@ export class FrameLane {
   /**
    * Decode one frame; its bytes are gone afterwards.
    *
-   * @throws FrameError They are no frame.
+   * @throws Error They are no frame.
    */
-  readonly decode = (bytes: ArrayBuffer): Promise<Frame> => {
-    const spare = this.spares.pop();
-    return this.worker.ask(this.number, bytes, spare) ?? (this.unpacker ??= new FrameUnpacker()).unpack(bytes, spare);
-  };
-
-  /** Give back the codes of a frame that nobody will read again. */
-  readonly reuse = (frame: Frame): void => {
-    const { buffer } = frame.codes;
-    if (buffer.byteLength > 0 && this.spares.length < MOST_SPARES) this.spares.push(buffer as ArrayBuffer);
+  readonly decode = async (bytes: ArrayBuffer): Promise<Frame> => {
+    const asked = this.worker.ask(this.number, bytes);
+    if (asked !== null) return asked;
+    this.unpacker ??= new (await import("./frames")).FrameUnpacker();
+    return this.unpacker.unpack(bytes);
   };
 
   /** Forget what was decoded; the lane can be used again. */
   close(): void {
-    this.spares.length = 0;
     this.unpacker = null;
     this.worker.forget(this.number);
   }

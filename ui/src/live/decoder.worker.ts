@@ -13,12 +13,12 @@ onmessage = ({ data }: MessageEvent<Question>) => {
   let found = lanes.get(lane);
   if (found === undefined) lanes.set(lane, (found = { unpacker: new FrameUnpacker(), last: Promise.resolve() }));
   const { unpacker } = found;
-  found.last = found.last.then(() => answer(unpacker, data.id, bytes, data.spare));
+  found.last = found.last.then(() => answer(unpacker, data.id, bytes));
 };
 
-async function answer(unpacker: FrameUnpacker, id: number, bytes: ArrayBuffer, spare: ArrayBuffer | undefined): Promise<void> {
+async function answer(unpacker: FrameUnpacker, id: number, bytes: ArrayBuffer): Promise<void> {
   try {
-    const frame = await unpacker.unpack(bytes, spare);
+    const frame = await unpacker.unpack(bytes);
     reply({ id, frame }, [frame.codes.buffer]);
   } catch (error) {
     reply({ id, error: error instanceof Error ? error.message : String(error) }, []);

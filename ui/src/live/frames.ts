@@ -75,26 +75,25 @@ export class FrameUnpacker {
   /**
    * Decode the one frame that some bytes are; they must not be changed afterwards.
    *
-   * @param spare A buffer that nobody reads any more, for the codes.
    * @throws FrameError They are not exactly one frame.
    */
-  async unpack(bytes: ArrayBuffer, spare?: ArrayBuffer): Promise<Frame> {
-    const { frame, end } = await this.unpackAt(bytes, 0, spare);
+  async unpack(bytes: ArrayBuffer): Promise<Frame> {
+    const { frame, end } = await this.unpackAt(bytes, 0);
     if (end !== bytes.byteLength) throw new FrameError(`${bytes.byteLength - end} bytes follow the frame`);
     return frame;
   }
 
   /** Decode the frame that begins at some byte, and tell where it ends. */
-  async unpackAt(bytes: ArrayBuffer, at: number, spare?: ArrayBuffer): Promise<{ frame: Frame; end: number }> {
+  async unpackAt(bytes: ArrayBuffer, at: number): Promise<{ frame: Frame; end: number }> {
     try {
-      return await this.decode(bytes, at, spare);
+      return await this.decode(bytes, at);
     } catch (error) {
       this.decoder.forget();
       throw error;
     }
   }
 
-  private async decode(bytes: ArrayBuffer, at: number, spare: ArrayBuffer | undefined) {
+  private async decode(bytes: ArrayBuffer, at: number) {
     const { codec, isFiltered, rawBytes, payloadBytes, crc32, ...rest } = readHeader(new DataView(bytes, at));
     const payload = new Uint8Array(bytes, at + HEADER_BYTES, Math.min(payloadBytes, bytes.byteLength - at - HEADER_BYTES));
     if (payload.length !== payloadBytes) {
@@ -105,9 +104,7 @@ export class FrameUnpacker {
     const { top, extremes, first, end, isNext } = this.decoder.decode(raw, { shape: rest.shape, bits: rest.bits, isFiltered });
     const missing = 2 ** rest.bits - 1;
     if (top > missing) throw new FrameError(`A code has more than ${rest.bits} bits`);
-    const { codes: held } = this.decoder;
-    const codes = spare?.byteLength === held.byteLength ? new Uint16Array(spare) : new Uint16Array(held.length);
-    codes.set(held);
+    const codes = this.decoder.codes.slice();
     const changed = isNext && rest.shape.length === 2 ? { since: this.serial, first, end } : null;
     this.serial = serials += 1;
     const frame: Frame = { ...rest, codes, masked: top === missing ? missing : null, extremes, serial: serials, changed };

@@ -112,14 +112,11 @@ export function LiveField(props: Props) {
     let request = 0;
     let readAt = 0;
     let drawn: Frame | null = null;
-    let still: Frame | null = null; // that is held
     const paint = () => {
       request = 0;
       const { locked, thresholds, cut, slice, isHeld, known } = latest.current;
       const fresh = source.current();
-      if (isHeld && drawn !== null && still === null) still = { ...drawn, codes: drawn.codes.slice() }; // the stream's is used again
-      else if (!isHeld) still = null;
-      const frame = still ?? fresh;
+      const frame = isHeld && drawn !== null ? drawn : fresh;
       if (fresh !== null) source.onDrawn(fresh);
       if (frame === null) return;
       drawn = frame;

@@ -36,7 +36,6 @@ let decoded: Map<ArrayBuffer, Frame>;
 let stream: RunStream;
 let stop: () => void;
 let isHidden: boolean;
-const reused: number[] = [];
 
 beforeEach(async () => {
   vi.useFakeTimers();
@@ -45,7 +44,6 @@ beforeEach(async () => {
   live = new FakeLive();
   decoded = new Map();
   isHidden = false;
-  reused.length = 0;
   stream = new RunStream(RUN, {
     socket: live as unknown as LiveSocket, codec: "none",
     decode: (bytes) => {
@@ -58,7 +56,6 @@ beforeEach(async () => {
     }),
     now: () => Date.now(),
     isHidden: () => isHidden,
-    reuse: (old) => reused.push(old.number),
   });
   stop = stream.start();
   stream.showField("temperature");
@@ -84,20 +81,6 @@ it("keeps the newest frame, and leaves out those between", async () => {
   expect(live.granted).toEqual([]); // nothing is granted before it is drawn
   if (stream.frame !== null) stream.grant(stream.frame);
   expect(live.granted).toEqual([3]);
-});
-
-it("gives back what was never drawn, and what was drawn once the next is", async () => {
-  stream.onFrame(() => undefined);
-  await send(frame(1));
-  const first = stream.frame as Frame;
-  stream.grant(first);
-  stream.grant(first); // drawn again, as where the probe moves
-  expect(live.granted).toEqual([1]);
-  await send(frame(2));
-  await send(frame(3));
-  expect(reused).toEqual([2]);
-  stream.grant(stream.frame as Frame);
-  expect(reused).toEqual([2, 1]);
 });
 
 it("hands nothing on while nobody can see it, and the newest afterwards", async () => {

@@ -47,8 +47,6 @@ export interface StreamSources {
   readonly socket: LiveSocket;
   readonly codec: string;
   readonly decode: (bytes: ArrayBuffer) => Promise<Frame>;
-  /** Take back the codes of a frame that nobody will read again. */
-  readonly reuse?: (frame: Frame) => void;
   readonly fetchEvents: (runId: string, after: number) => Promise<LiveEvent[]>;
   readonly fetchHistory: (runId: string) => Promise<{ end_tick: number[]; time_s: number[]; metrics: Record<string, Record<string, (number | null)[]>> }>;
   readonly now: () => number;
@@ -72,7 +70,6 @@ export class RunStream {
   private isDecoding = false;
   private waiting: { bytes: ArrayBuffer; number: number } | null = null;
   private epoch = 0;
-  private shown: Frame | null = null; // that a painter drew last; older ones are read no more
   private isResting = false; // paused or over: its data do not age
 
   constructor(readonly runId: string, private readonly from: StreamSources) {}
@@ -130,11 +127,8 @@ export class RunStream {
     );
   }
 
-  /** Say that the newest frame is drawn; called by the painter, which reads none before it any more. */
+  /** Say that the newest frame is drawn; called by the painter. */
   grant(frame: Frame): void {
-    if (frame === this.shown) return;
-    if (this.shown !== null) this.from.reuse?.(this.shown);
-    this.shown = frame;
     this.pictures?.grant(frame.number);
   }
 
@@ -173,7 +167,6 @@ export class RunStream {
         this.epoch = frame.epoch;
         if (`${frame.run}:` !== this.pictures?.topic.frames?.slice(0, 17)) continue;
         if (this.computedMs > 0) this.intervalMs = 0.8 * this.intervalMs + 0.2 * Math.max(0, frame.computedMs - this.computedMs);
-        if (this.frame !== null && this.frame !== this.shown) this.from.reuse?.(this.frame); // it was never drawn
         this.frame = frame;
         this.computedMs = Math.max(this.computedMs, frame.computedMs);
         this.change({ tick: frame.tick, time: frame.time, frames: (this.changed.frames ?? this.figures.frames) + 1, error: undefined });

@@ -17,7 +17,7 @@ export function useRunStream(runId: string): RunStream {
   const stream = useMemo(
     () =>
       new RunStream(runId, {
-        socket: live, codec: CODEC, decode: lane.decode, reuse: lane.reuse, fetchEvents, now, isHidden,
+        socket: live, codec: CODEC, decode: lane.decode, fetchEvents, now, isHidden,
         fetchHistory: async (id) => {
           const found = await fetchHistory(id, HISTORY_POINTS);
           return { end_tick: found.end_tick, time_s: found.time_s, metrics: found.metrics as never };
