@@ -1,4 +1,4 @@
-import { Button, Menu, Modal, NativeSelect, Tooltip } from "@mantine/core";
+import { Button, Menu, Modal, NativeSelect } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { asProblem } from "@/api/problems";
@@ -108,7 +108,7 @@ export function Steer({ run, isPast, tick, onBranch }: Props) {
 
 function Reason({ why, children }: { why: string | undefined; children: React.ReactElement }) {
   if (why === undefined) return children;
-  return <Tooltip label={why}><span title={why}>{children}</span></Tooltip>;
+  return <span title={why}>{children}</span>;
 }
 
 function speedOf(run: Run): string {
