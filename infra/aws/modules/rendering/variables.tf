@@ -1,0 +1,14 @@
+variable "name" { type = string }
+variable "region" { type = string }
+variable "partition" { type = string }
+variable "account_id" { type = string }
+variable "image" { type = string }
+variable "collector_image" { type = string }
+variable "host" { type = string }
+variable "bucket" { type = string }
+variable "kms_key_arn" { type = string }
+variable "database_address" { type = string }
+variable "database_secret_arn" { type = string }
+variable "redis_address" { type = string }
+variable "redis_secret_arn" { type = string }
+variable "signing_secret_arn" { type = string }

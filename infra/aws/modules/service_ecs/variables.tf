@@ -1,0 +1,19 @@
+variable "name" { type = string }
+variable "vpc_id" { type = string }
+variable "public_subnet_ids" { type = list(string) }
+variable "private_subnet_ids" { type = list(string) }
+variable "balancer_group_id" { type = string }
+variable "web_group_id" { type = string }
+variable "worker_group_id" { type = string }
+variable "certificate_arn" { type = string }
+variable "web_containers" { type = string }
+variable "worker_containers" { type = string }
+variable "execution_policy" { type = map(string) }
+variable "web_policy" { type = string }
+variable "worker_policy" { type = string }
+variable "tasks_assume_role_policy" { type = string }
+variable "hosts_assume_role_policy" { type = string }
+variable "instance_type" { type = string }
+variable "workers" { type = object({ least = number, most = number }) }
+variable "web_tasks" { type = number }
+variable "is_protected" { type = bool }
