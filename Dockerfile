@@ -33,8 +33,9 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/grid/h
     && install -d -m 0755 /app /var/lib/grid \
     && install -d -m 0700 -o grid -g grid /var/lib/grid/home /var/lib/grid/artifacts /var/lib/grid/cache
 COPY --from=build /opt/grid /opt/grid
-COPY alembic.ini infra/docker/entrypoint.py /app/
-RUN chmod 0444 /app/alembic.ini /app/entrypoint.py
+COPY alembic.ini /app/
+COPY infra/docker/entrypoint.py /app/entrypoint
+RUN chmod 0444 /app/alembic.ini /app/entrypoint
 WORKDIR /app
 VOLUME /var/lib/grid/home
 USER 10001:10001
@@ -42,5 +43,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/live', timeout=2)"]
-ENTRYPOINT ["/usr/local/bin/python3", "-I", "/app/entrypoint.py"]
+ENTRYPOINT ["/usr/local/bin/python3", "-I", "/app/entrypoint"]
 CMD ["grid", "serve"]
