@@ -5,6 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
+# Another way to run the service has targets of its own; `make up STACK=compose` runs it in containers.
+ifeq ($(STACK),compose)
+include infra/compose.mk
+else
+
 .PHONY: help up down build test test-faults test-docker test-physics test-page-long try-slow-start bench-engine bench-engineers bench-page check lint format migrate logs clean bench lock base scale dev page
 
 help: ## List the targets
@@ -86,3 +91,4 @@ lock: dev ## Renew the hashed lock files
 clean: down ## Remove .venv, caches and built files; the data in .grid stays
 	@rm -rf .venv .cache src/grid/api/page ui/node_modules dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+endif

@@ -239,3 +239,12 @@ def test_compose_reads_the_files(tool, files, tmp_path):
         [tool, *arguments, "config", "-q"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+def test_make_has_the_promised_targets_for_the_stack():
+    for target in ("up", "down", "build", "migrate", "logs", "clean"):
+        words = ["make", "-n", target, "STACK=compose", "COMPOSE=the-tool", "GRID_SKIP_PAGE=1", "GRID_FLOWER=1"]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert ("docker build" if target == "build" else "the-tool") in done.stdout
+        assert ".venv" not in done.stdout
