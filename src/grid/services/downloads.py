@@ -7,7 +7,7 @@ link is used: what the user may not see by then is not found.
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
@@ -24,9 +24,10 @@ _UUID: Final = r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _RESULT: Final = re.compile(rf"/api/v1/jobs/{_UUID}/result", re.ASCII)
 _ARTIFACT: Final = re.compile(rf"/api/v1/jobs/{_UUID}/artifacts/([^/]+)", re.ASCII)
 _SWEEP: Final = re.compile(rf"/api/v1/sweeps/{_UUID}", re.ASCII)
+_INCIDENT: Final = re.compile(rf"/api/v1/incidents/{_UUID}/export", re.ASCII)
 _WHAT: Final = (
-    "must be /api/v1/jobs/{id}/result, /api/v1/jobs/{id}/artifacts/{name} or /api/v1/sweeps/{id}?format=csv, "
-    "with all=true for everybody's (administrator)"
+    "must be /api/v1/jobs/{id}/result, /api/v1/jobs/{id}/artifacts/{name}, /api/v1/sweeps/{id}?format=csv or "
+    "/api/v1/incidents/{id}/export?format=md|json, with all=true for everybody's (administrator)"
 )
 LONGEST_NAME: Final = 255  # characters of a file's name
 
@@ -54,10 +55,21 @@ class SweepCsv:
 
 
 @dataclass(frozen=True)
+class IncidentExport:
+    """An incident, for people or with all its hashes."""
+
+    incident_id: UUID
+    format: Literal["md", "json"]
+
+
+File = JobResult | JobFile | SweepCsv | IncidentExport
+
+
+@dataclass(frozen=True)
 class Target:
     """A file as a path names it, and whose things it is looked up in."""
 
-    file: JobResult | JobFile | SweepCsv
+    file: File
     is_of_everybody: bool = False
 
     def find_owner(self, principal: Principal) -> UUID | None:
@@ -96,20 +108,26 @@ def read_path(path: str) -> Target:
         raise FieldError("path", _WHAT) from error
     query = parse_qs(parts.query, keep_blank_values=True)
     is_of_everybody = query.pop("all", ["false"]) == ["true"]
-    format_ = query.pop("format", None)
-    file: JobResult | JobFile | SweepCsv | None = None
-    if match := _RESULT.fullmatch(parts.path):
-        file = JobResult(UUID(match[1]))
-    elif match := _ARTIFACT.fullmatch(parts.path):
-        file = JobFile(UUID(match[1]), unquote(match[2]))
-    elif match := _SWEEP.fullmatch(parts.path):
-        file = SweepCsv(UUID(match[1]))
-    is_table = isinstance(file, SweepCsv)
+    file = _read_file(parts.path, query.pop("format", None))
     if file is None or query or parts.scheme or parts.netloc or parts.fragment:
         raise FieldError("path", _WHAT)
-    if format_ != (["csv"] if is_table else None) or (isinstance(file, JobFile) and len(file.name) > LONGEST_NAME):
-        raise FieldError("path", _WHAT)
     return Target(file, is_of_everybody)
+
+
+def _read_file(path: str, format_: list[str] | None) -> File | None:
+    """Return the file of a path in a format; None where there is none in it."""
+    if (match := _RESULT.fullmatch(path)) and format_ is None:
+        return JobResult(UUID(match[1]))
+    if (match := _ARTIFACT.fullmatch(path)) and format_ is None:
+        name = unquote(match[2])
+        return JobFile(UUID(match[1]), name) if len(name) <= LONGEST_NAME else None
+    if (match := _SWEEP.fullmatch(path)) and format_ == ["csv"]:
+        return SweepCsv(UUID(match[1]))
+    if match := _INCIDENT.fullmatch(path):
+        match format_:
+            case ["md"] | ["json"]:
+                return IncidentExport(UUID(match[1]), "md" if format_ == ["md"] else "json")
+    return None
 
 
 def make_download_link(uow: UnitOfWork, principal: Principal, path: str) -> DownloadLink:

@@ -15,6 +15,7 @@ from grid.services import downloads
 from grid.services.ports import ArtifactStore
 
 JOBS, DOWNLOADS, SWEEPS = "/api/v1/jobs", "/api/v1/downloads", "/api/v1/sweeps"
+INCIDENTS = "/api/v1/incidents"
 FILES = {"meta.json": b"{}", "result.csv": b"t_s\n0\n1\n2\n"}
 
 
@@ -62,6 +63,32 @@ def test_a_link_needs_no_header_and_gives_an_attachment(alice, job_id, anonymous
     assert "attachment" in file.headers["content-disposition"]
     archive = zipfile.ZipFile(io.BytesIO(file.content))
     assert {name: archive.read(name) for name in archive.namelist()} == FILES
+
+
+@pytest.fixture
+def incident_id(alice):
+    """An incident of alice's, opened by hand."""
+    run = alice.post("/api/v1/engine/runs", json={"scenario": "overload", "cells": [32, 4]}).json()["id"]
+    return alice.post(INCIDENTS, json={"run": run, "title": "too hot"}).json()["id"]
+
+
+@pytest.mark.parametrize("format_", ["md", "json"])
+def test_an_incident_is_exported_as_at_its_own_address(alice, incident_id, anonymous, format_):
+    path = f"{INCIDENTS}/{incident_id}/export?format={format_}"
+    own, by_link = alice.get(path), anonymous.get(make_link(alice, path))
+
+    assert (own.status_code, by_link.status_code) == (200, 200)
+    assert by_link.content == own.content
+    for name in ("content-type", "content-disposition"):
+        assert by_link.headers[name] == own.headers[name]
+
+
+def test_an_incident_of_somebody_else_or_in_another_format_has_no_link(alice, bob, incident_id):
+    path = f"{INCIDENTS}/{incident_id}/export"
+    assert bob.post(DOWNLOADS, json={"path": f"{path}?format=md"}).status_code == 404
+    for wrong in (path, f"{path}?format=pdf", f"{path}?format=md&format=json", f"{path}?format=md&x=1"):
+        answer = alice.post(DOWNLOADS, json={"path": wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "path"), wrong
 
 
 def test_every_kind_of_file_is_the_same_as_at_its_own_address(alice, job_id, anonymous):

@@ -12,6 +12,7 @@ from grid.api.anonymous import mark_known
 from grid.api.dependencies import FromDishka, Router
 from grid.api.files import PARTIAL
 from grid.api.problems import problems
+from grid.api.routes.incidents import export_incident
 from grid.api.routes.results import get_artifact, get_result
 from grid.api.routes.sweeps import get_sweep
 from grid.api.security import FreshUser
@@ -22,7 +23,8 @@ from grid.schemas.media_types import OTHER_MEDIA_TYPE
 from grid.schemas.wire.downloads import DownloadIn, DownloadOut
 from grid.services import artifacts, downloads
 from grid.services import sweeps as sweep_service
-from grid.services.downloads import JobFile, JobResult, SweepCsv, Target
+from grid.services.downloads import IncidentExport, JobFile, JobResult, SweepCsv, Target
+from grid.services.incidents.working import IncidentService
 from grid.services.ports import ArtifactStore, Doorbell
 
 router = Router(prefix="/downloads", tags=["downloads"], about="Files by a link that is used once, for browsers")
@@ -31,7 +33,9 @@ _BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "An attachment",
-        "content": {OTHER_MEDIA_TYPE: _BINARY, "application/zip": _BINARY, "text/csv": _BINARY},
+        "content": dict.fromkeys(
+            (OTHER_MEDIA_TYPE, "application/zip", "text/csv", "text/markdown", "application/json"), _BINARY
+        ),
     }
 }
 
@@ -43,6 +47,7 @@ def make_download(
     uow: FromDishka[UnitOfWork],
     registry: FromDishka[Registry],
     doorbell: FromDishka[Doorbell],
+    incidents: FromDishka[IncidentService],
 ) -> DownloadOut:
     """Make a link to a file of yours, which needs no header: it is used once, within 60 seconds.
 
@@ -52,6 +57,8 @@ def make_download(
     owner_id = target.find_owner(user)
     if isinstance(target.file, SweepCsv):
         sweep_service.get_sweep(uow, owner_id=owner_id, sweep_id=target.file.sweep_id)
+    elif isinstance(target.file, IncidentExport):
+        incidents.get(owner_id=owner_id, incident_id=target.file.incident_id)
     else:
         name = target.file.name if isinstance(target.file, JobFile) else None
         artifacts.request_files(uow, registry, doorbell, owner_id=owner_id, job_id=target.file.job_id, name=name)
@@ -69,6 +76,7 @@ def find_sender(
     doorbell: FromDishka[Doorbell],
     store: FromDishka[ArtifactStore],
     settings: FromDishka[Settings],
+    incidents: FromDishka[IncidentService],
 ) -> Send:
     """Return what answers with a file as the file's own address does, Range and conditions included."""
 
@@ -83,6 +91,8 @@ def find_sender(
                 table = await run_in_threadpool(get_sweep, sweep_id, owner_id, uow, format="csv")
                 assert isinstance(table, StreamingResponse)  # noqa: S101 - what it answers in this format
                 return table
+            case IncidentExport(incident_id, format_):
+                return await run_in_threadpool(export_incident, incident_id, owner_id, incidents, uow, format_)
 
     return send
 

@@ -15,8 +15,8 @@ class DownloadIn(BaseModel):
         Field(
             min_length=1,
             max_length=1024,
-            description="`/api/v1/jobs/{id}/result`, `/api/v1/jobs/{id}/artifacts/{name}` or "
-            "`/api/v1/sweeps/{id}?format=csv`",
+            description="`/api/v1/jobs/{id}/result`, `/api/v1/jobs/{id}/artifacts/{name}`, "
+            "`/api/v1/sweeps/{id}?format=csv` or `/api/v1/incidents/{id}/export?format=md|json`",
         ),
     ]
 
