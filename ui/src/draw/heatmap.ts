@@ -4,7 +4,7 @@ import { makeCanvasPainter } from "./heatmap2d";
 import { makeWebglPainter } from "./heatmapWebgl";
 import type { MapName } from "./luts";
 import type { Mark } from "./marks";
-import { findRenderer, type PainterKind } from "./renderer";
+import { chosenKind, findRenderer, type PainterKind } from "./renderer";
 
 export interface Isoline {
   readonly value: number;
@@ -29,13 +29,6 @@ export interface HeatmapPainter {
   /** Cell under a point of the canvas, in CSS pixels from its upper left; null where there is none. */
   pick(x: number, y: number): number[] | null;
   destroy(): void;
-}
-
-const CHOICE = "grid-painter"; // in localStorage: the kind that a measurement asks for
-
-function chosenKind(): PainterKind | undefined {
-  const kind = localStorage.getItem(CHOICE);
-  return kind === "webgl2" || kind === "canvas2d" ? kind : undefined;
 }
 
 /**

@@ -20,3 +20,16 @@ export function findRenderer(): { readonly name: string; readonly kind: PainterK
 export function suits(name: string): PainterKind {
   return name === "" || /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name) ? "canvas2d" : "webgl2";
 }
+
+const CHOICE = "grid-painter"; // in localStorage: the kind that a measurement or a test asks for
+
+/** The painter that was asked for, or undefined. */
+export function chosenKind(): PainterKind | undefined {
+  const kind = localStorage.getItem(CHOICE);
+  return kind === "webgl2" || kind === "canvas2d" ? kind : undefined;
+}
+
+/** Tell whether volumes are drawn here: with a graphics processor, or where WebGL is asked for in software. */
+export function canDrawVolumes(): boolean {
+  return findRenderer().name !== "" && (chosenKind() ?? findRenderer().kind) === "webgl2";
+}
