@@ -1,4 +1,4 @@
-import { Button, Checkbox, NativeSelect, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
@@ -7,13 +7,13 @@ import { asProblem } from "@/api/problems";
 import { announce } from "@/components/announce";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
+import { SchemaForm } from "@/components/SchemaForm";
 import { formatBytes, formatDuration, formatNumber, formatQuantity } from "@/lib/format";
-import { printUnit } from "@/lib/units";
-import { limitsOf, readCells, readParameters, readValue } from "./parameters";
+import { findErrors, type FormAction, reduceForm, type Schema, startForm } from "@/lib/schema";
+import { OFTEN, readCells, RUN_SCHEMA, SELDOM, sortErrors, toBody } from "./parameters";
 import classes from "./scenarios.module.css";
 
 type ScenarioOut = Schemas["ScenarioOut"];
-type LiveRunIn = Schemas["LiveRunIn"];
 
 /** One scenario: its story, and the form that starts it. */
 export function Scenario({ scenario }: { scenario: ScenarioOut }) {
@@ -63,27 +63,24 @@ function describeEvent(item: Readonly<Record<string, unknown>>): string {
 function Start({ scenario }: { scenario: ScenarioOut }) {
   const navigate = useNavigate();
   const client = useQueryClient();
-  const parameters = readParameters(scenario.parameters, scenario.defaults);
-  const [texts, setTexts] = useState<Readonly<Record<string, string>>>(() => ({
-    name: scenario.name, cells: scenario.cells.join("x"), speed: "1",
-    ...Object.fromEntries(parameters.map((item) => [`params.${item.name}`, item.initial])),
-  }));
+  const schema = scenario.parameters as Schema;
+  const [state, setState] = useState(() => startForm({}));
+  const [options, setOptions] = useState(() => startForm({ name: scenario.name, speed: "1" }));
+  const [cellText, setCellText] = useState(scenario.cells.join("x"));
   const [key] = useState(() => crypto.randomUUID()); // a double click or a retry is one run
-  const [refused, setRefused] = useState<Readonly<Record<string, string>>>({});
-  const change = (field: string, text: string) => {
-    setTexts((old) => ({ ...old, [field]: text }));
-    setRefused(({ [field]: _, ...rest }) => rest);
-  };
+  const [refusedCells, setRefusedCells] = useState<string>();
+  const dispatch = (action: FormAction) => setState((old) => reduceForm(schema, old, action));
+  const dispatchOption = (action: FormAction) => setOptions((old) => reduceForm(RUN_SCHEMA, old, action));
 
-  const values = parameters.map((item) => [item, readValue(item, texts[`params.${item.name}`] ?? "")] as const);
-  const cells = readCells(texts["cells"] ?? "", scenario.axes);
-  const isWrong = !cells.ok || values.some(([, value]) => !value.ok);
-  const body = (): LiveRunIn => ({
-    scenario: scenario.name, name: texts["name"] ?? "", cells: cells.ok ? (cells.value as number[] | null) : null,
-    speed: texts["speed"] === "max" ? "max" : Number(texts["speed"]),
-    params: Object.fromEntries(values.flatMap(([item, value]) => (value.ok ? [[item.name, value.value]] : []))) as never,
-    model: "auto", paused: false, policy: "slip", seed: 0, threads: 1, method: "auto",
-  });
+  const cells = readCells(cellText, scenario.axes);
+  const isWrong = !cells.ok || findErrors(schema, state).length > 0 || findErrors(RUN_SCHEMA, options).length > 0;
+  const body = () => toBody(scenario.name, state.value, options.value, cells.ok ? cells.value : null);
+  const refuse = (error: unknown) => {
+    const { ofCells, ofOptions, ofParameters } = sortErrors(asProblem(error).errors);
+    setRefusedCells(ofCells);
+    if (ofParameters.length > 0) dispatch({ type: "refused", errors: ofParameters });
+    if (ofOptions.length > 0) dispatchOption({ type: "refused", errors: ofOptions });
+  };
   const starting = useMutation({
     mutationFn: () => ok(api.POST("/api/v1/engine/runs", { body: body(), params: { header: { "idempotency-key": key } } })),
     onSuccess: (run) => {
@@ -92,11 +89,10 @@ function Start({ scenario }: { scenario: ScenarioOut }) {
       void client.invalidateQueries({ queryKey: ["runs"] });
       void navigate({ to: "/runs/$runId", params: { runId: run.id } });
     },
-    onError: (error) => setRefused(Object.fromEntries(asProblem(error).errors.map((item) => [item.field, item.message]))),
+    onError: refuse,
   });
   const pricing = useMutation({
-    mutationFn: () => ok(api.POST("/api/v1/engine/runs", { body: body(), params: { query: { dry_run: true } } })),
-    onError: (error) => setRefused(Object.fromEntries(asProblem(error).errors.map((item) => [item.field, item.message]))),
+    mutationFn: () => ok(api.POST("/api/v1/engine/runs", { body: body(), params: { query: { dry_run: true } } })), onError: refuse,
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -105,29 +101,20 @@ function Start({ scenario }: { scenario: ScenarioOut }) {
   const failure = starting.error ?? pricing.error;
   return (
     <form className={classes["form"]} onSubmit={submit} aria-label={`Start ${scenario.title}`}>
-      <TextInput label="Name" value={texts["name"] ?? ""} onChange={(event) => change("name", event.currentTarget.value)} error={refused["name"]} />
+      <SchemaForm schema={RUN_SCHEMA} state={options} dispatch={dispatchOption} hides={SELDOM} />
       <TextInput
-        label="Cells" description={`along ${scenario.axes.join(" or ")} axes`} value={texts["cells"] ?? ""}
-        onChange={(event) => change("cells", event.currentTarget.value)} error={cells.ok ? refused["cells"] : cells.reason}
+        label="Cells" description={`along ${scenario.axes.join(" or ")} axes`} value={cellText} error={cells.ok ? refusedCells : cells.reason}
+        onChange={(event) => {
+          setCellText(event.currentTarget.value);
+          setRefusedCells(undefined);
+        }}
       />
-      {values.map(([item, value]) => {
-        const field = `params.${item.name}`;
-        const label = [item.title, printUnit(item.unit)].filter((text) => text !== "").join(", ");
-        const error = value.ok ? (refused[field] ?? refused[item.name]) : value.reason;
-        if (item.kind === "boolean") {
-          return <Checkbox key={field} label={label} checked={texts[field] === "true"} onChange={(event) => change(field, String(event.currentTarget.checked))} />;
-        }
-        if (item.kind === "choice") {
-          return <NativeSelect key={field} label={label} description={item.what} data={[...item.choices]} value={texts[field] ?? ""} error={error} onChange={(event) => change(field, event.currentTarget.value)} />;
-        }
-        return (
-          <TextInput
-            key={field} label={label} description={[item.what, limitsOf(item)].filter((text) => text !== "").join(", ")} value={texts[field] ?? ""}
-            error={error} onChange={(event) => change(field, event.currentTarget.value)}
-          />
-        );
-      })}
-      <NativeSelect label="Speed" data={["0.5", "1", "2", "4", "10", "max"]} value={texts["speed"] ?? "1"} onChange={(event) => change("speed", event.currentTarget.value)} />
+      <h3>Parameters</h3>
+      <SchemaForm schema={schema} state={state} dispatch={dispatch} />
+      <details>
+        <summary className={classes["more"]}>How it runs: model, policy, threads, seed</summary>
+        <SchemaForm schema={RUN_SCHEMA} state={options} dispatch={dispatchOption} hides={OFTEN} />
+      </details>
       <div className={classes["send"]}>
         <Button type="submit" variant="filled" loading={starting.isPending} disabled={isWrong}>Start</Button>
         <Button onClick={() => pricing.mutate()} disabled={isWrong} loading={pricing.isPending}>What does it cost?</Button>

@@ -1,34 +1,28 @@
 import { expect, it } from "vitest";
-import { limitsOf, readCells, readParameters, readValue } from "./parameters";
+import { findErrors, membersOf, reduceForm, startForm } from "@/lib/schema";
+import { OFTEN, readCells, RUN_SCHEMA, SELDOM, sortErrors, toBody } from "./parameters";
 
-const [power, count, kind, other] = readParameters(
-  {
-    properties: {
-      power: { type: "number", minimum: 1, maximum: 1e6, title: "Power", unit: "W", default: 800 },
-      count: { type: "integer", exclusiveMinimum: 0 },
-      kind: { enum: ["gauss", "disc"] },
-      other: { anyOf: [{ type: "array" }] },
-    },
-  },
-  { count: 3, kind: "disc", other: [1, 2] },
-) as [ReturnType<typeof readParameters>[number], ReturnType<typeof readParameters>[number], ReturnType<typeof readParameters>[number], ReturnType<typeof readParameters>[number]];
-
-it("reads kinds, units, limits and defaults", () => {
-  expect(power).toMatchObject({ kind: "number", unit: "W", initial: "800", least: 1, most: 1e6, isOpen: false });
-  expect(count).toMatchObject({ kind: "integer", initial: "3", isOpen: true, title: "count" });
-  expect(kind).toMatchObject({ kind: "choice", choices: ["gauss", "disc"], initial: "disc" });
-  expect(other).toMatchObject({ kind: "text", initial: "[1,2]" });
-  expect(limitsOf(count)).toBe("at least 0");
+it("makes the body of a run, and leaves out what takes its default", () => {
+  const options = startForm({ name: "plate", speed: "max", threads: 2 });
+  expect(toBody("burst", { power: 900 }, options.value, [32, 32])).toEqual({
+    scenario: "burst", cells: [32, 32], params: { power: 900 }, speed: "max", name: "plate", model: "auto", paused: false, policy: "slip", seed: 0, threads: 2,
+    method: "auto",
+  });
+  expect(toBody("burst", {}, { speed: "0.5" }, null)).toMatchObject({ speed: 0.5, cells: null });
 });
 
-it("converts units, and refuses what is outside or no number", () => {
-  expect(readValue(power, "2 kW")).toEqual({ ok: true, value: 2000 });
-  expect(readValue(power, "0.5")).toMatchObject({ ok: false });
-  expect(readValue(power, "1,5")).toMatchObject({ ok: false });
-  expect(readValue(count, "0")).toMatchObject({ ok: false });
-  expect(readValue(count, "1.5")).toEqual({ ok: false, reason: "A whole number is needed." });
-  expect(readValue(other, "[1")).toEqual({ ok: false, reason: "This is not JSON." });
-  expect(readValue(other, "[1]")).toEqual({ ok: true, value: [1] });
+it("shows each option once, and refuses what the server would", () => {
+  expect([...OFTEN, ...SELDOM].sort()).toEqual(membersOf(RUN_SCHEMA).map(({ name }) => name).sort());
+  const state = reduceForm(RUN_SCHEMA, startForm({}), { type: "typed", path: "threads", text: "3" });
+  expect(findErrors(RUN_SCHEMA, state)).toEqual([{ path: "threads", message: "Must be at most 2." }]);
+});
+
+it("brings what the server refused to its fields", () => {
+  const error = (field: string) => ({ field, message: `wrong ${field}` });
+  expect(sortErrors([error("params.power"), error("cells[1]"), error("name"), error("power")])).toEqual({
+    ofCells: "wrong cells[1]", ofOptions: [{ path: "name", message: "wrong name" }],
+    ofParameters: [{ path: "power", message: "wrong params.power" }, { path: "power", message: "wrong power" }],
+  });
 });
 
 it("reads cells as they are typed", () => {

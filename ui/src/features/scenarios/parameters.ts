@@ -1,83 +1,49 @@
-/** Parameters of a scenario as fields of a form: numbers, choices and switches of its JSON Schema. */
-import { formatNumber } from "@/lib/format";
-import { parseQuantity, printUnit } from "@/lib/units";
+/** What a run of a scenario is started with, beside the scenario's own parameters, whose schema the server gives. */
+import type { Schemas } from "@/api/client";
+import type { Json } from "@/lib/json";
+import { type FieldError, fieldsOf, membersOf, type Schema } from "@/lib/schema";
 
-export interface Parameter {
-  readonly name: string;
-  readonly title: string;
-  readonly what: string;
-  readonly unit: string;
-  readonly kind: "number" | "integer" | "boolean" | "choice" | "text";
-  readonly choices: readonly string[];
-  readonly initial: string;
-  readonly least: number | undefined;
-  readonly most: number | undefined;
-  /** Whether the ends themselves are refused. */
-  readonly isOpen: boolean;
+/** How a run goes: as `LiveRunIn` takes it, but for the cells, which are typed as `128x64`. */
+export const RUN_SCHEMA: Schema = {
+  type: "object", additionalProperties: false,
+  properties: {
+    name: { type: "string", title: "Name", maxLength: 100 },
+    speed: { enum: ["0.1", "0.5", "1", "2", "4", "10", "max"], title: "Speed", default: "1", description: "simulated time over wall time" },
+    paused: { type: "boolean", title: "Begin paused", default: false },
+    model: { enum: ["auto", "lumped", "diffusive"], title: "Model", default: "auto", description: "who chooses" },
+    policy: { enum: ["slip", "no-stress", "lumped"], title: "Policy", default: "slip", description: "what may be left out where it cannot keep its pace" },
+    threads: { type: "integer", title: "Threads", minimum: 1, maximum: 2, default: 1 },
+    seed: { type: "integer", title: "Seed", minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 },
+  },
+};
+
+export const OFTEN: readonly string[] = ["name", "speed", "paused"];
+export const SELDOM: readonly string[] = ["model", "policy", "threads", "seed"];
+
+/** The body that starts a run; what is left out takes its default. */
+export function toBody(scenario: string, params: Json, options: Json, cells: number[] | null): Schemas["LiveRunIn"] {
+  const { speed = "1", ...rest } = options as { readonly [name: string]: Json };
+  return {
+    scenario, cells, params: params as never, speed: speed === "max" ? "max" : Number(speed), name: "", model: "auto", paused: false, policy: "slip",
+    seed: 0, threads: 1, method: "auto", ...(rest as object),
+  };
 }
 
-type Raw = Readonly<Record<string, unknown>>;
-
-/** Read the properties of a schema; what is no number, choice or switch is a text of JSON. */
-export function readParameters(schema: Raw, defaults: Raw): Parameter[] {
-  const properties = (schema["properties"] ?? {}) as Record<string, Raw>;
-  return Object.entries(properties).map(([name, raw]) => {
-    const choices = Array.isArray(raw["enum"]) ? raw["enum"].map(String) : [];
-    const type = String(raw["type"] ?? "");
-    const kind = choices.length > 0 ? "choice" : type === "number" || type === "integer" || type === "boolean" ? type : "text";
-    const initial = defaults[name] ?? raw["default"];
-    const number = (key: string) => (typeof raw[key] === "number" ? raw[key] : undefined);
-    return {
-      name, kind, choices,
-      title: typeof raw["title"] === "string" ? raw["title"] : name,
-      what: typeof raw["description"] === "string" ? raw["description"] : "",
-      unit: typeof raw["unit"] === "string" ? raw["unit"] : "",
-      initial: typeof initial === "object" ? JSON.stringify(initial) : initial === undefined ? "" : String(initial),
-      least: number("minimum") ?? number("exclusiveMinimum"),
-      most: number("maximum") ?? number("exclusiveMaximum"),
-      isOpen: raw["exclusiveMinimum"] !== undefined || raw["exclusiveMaximum"] !== undefined,
-    };
-  });
+/** Errors that the server named, by the part of the form that they belong to. */
+export function sortErrors(errors: readonly { readonly field: string; readonly message: string }[]) {
+  const options = new Set(membersOf(RUN_SCHEMA).map(({ name }) => name));
+  const isOfCells = ({ field }: { field: string }) => /^cells(\[|$)/.test(field);
+  const rest = errors.filter((error) => !isOfCells(error));
+  const [ofOptions, ofParameters]: [FieldError[], FieldError[]] = [
+    fieldsOf(rest.filter(({ field }) => options.has(field))), fieldsOf(rest.filter(({ field }) => !options.has(field))),
+  ];
+  return { ofCells: errors.find(isOfCells)?.message, ofOptions, ofParameters };
 }
 
-export type Value = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: string };
-
-/** Read what was typed for a parameter; the text itself is never changed. */
-export function readValue(parameter: Parameter, text: string): Value {
-  const { kind, least, most, isOpen, unit } = parameter;
-  if (kind === "boolean") return { ok: true, value: text === "true" };
-  if (kind === "choice") return { ok: true, value: text };
-  if (kind === "text") {
-    try {
-      return { ok: true, value: JSON.parse(text) as unknown };
-    } catch {
-      return { ok: false, reason: "This is not JSON." };
-    }
-  }
-  const read = parseQuantity(text, unit);
-  if (!read.ok) return read;
-  if (kind === "integer" && !Number.isInteger(read.value)) return { ok: false, reason: "A whole number is needed." };
-  const isBelow = least !== undefined && (isOpen ? read.value <= least : read.value < least);
-  const isAbove = most !== undefined && (isOpen ? read.value >= most : read.value > most);
-  return isBelow || isAbove ? { ok: false, reason: `It must be ${limitsOf(parameter)}.` } : { ok: true, value: read.value };
-}
-
-/** The limits in words: `1 to 300 s`. */
-export function limitsOf({ least, most, unit }: Parameter): string {
-  const printed = printUnit(unit) === "" ? "" : `\u2009${printUnit(unit)}`;
-  if (least !== undefined && most !== undefined) return `${short(least)} to ${short(most)}${printed}`;
-  if (least !== undefined) return `at least ${short(least)}${printed}`;
-  return most === undefined ? "" : `at most ${short(most)}${printed}`;
-}
-
-/** A limit without digits that say nothing: 0.02, 300, 10⁹. */
-function short(limit: number): string {
-  const size = Math.abs(limit);
-  return limit === 0 || (size >= 1e-4 && size < 1e6) ? String(Number(limit.toPrecision(6))) : formatNumber(limit, 2);
-}
+export type Read = { readonly ok: true; readonly value: number[] | null } | { readonly ok: false; readonly reason: string };
 
 /** Read numbers of cells as they are typed: `128x128`, `64 64`, `50`. */
-export function readCells(text: string, counts: readonly number[]): Value {
+export function readCells(text: string, counts: readonly number[]): Read {
   if (text.trim() === "") return { ok: true, value: null };
   const parts = text.trim().split(/\s*[x×,\s]\s*/).map(Number);
   if (!parts.every((part) => Number.isInteger(part) && part > 0)) return { ok: false, reason: "Write whole numbers, as in 128x128." };
