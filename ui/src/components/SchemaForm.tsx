@@ -52,7 +52,8 @@ export function SchemaForm(props: Props) {
     if (seen.current === state.refusals) return;
     seen.current = state.refusals;
     if (target === undefined || first === undefined) return;
-    const field = root.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(target)}"]`);
+    const path = CSS.escape(target);
+    const field = root.current?.querySelector<HTMLElement>(`[data-path="${path}"], [data-path^="${path}\\["]`); // a list has rows
     field?.focus();
     const count = Math.max(state.refused.length, errors.length);
     announce(`${count === 1 ? "One field is wrong" : `${count} fields are wrong`}: ${first.path}. ${first.message}`);

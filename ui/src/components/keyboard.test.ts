@@ -44,3 +44,20 @@ it("runs what the component does now, not what it did when it was mounted", () =
   stop();
   expect(seen).toEqual([2]);
 });
+
+it("knows keys that come while a component stands, and forgets those that go", () => {
+  const seen: string[] = [];
+  const stop = listenToKeys();
+  const press = (key: string) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  const key = (name: string): Key => ({ keys: name, does: name, run: () => seen.push(name) });
+  const hook = renderHook(({ names }) => useKeys(names.map(key)), { initialProps: { names: [] as string[] } });
+  press("a");
+  hook.rerender({ names: ["a"] });
+  press("a");
+  hook.rerender({ names: ["b"] });
+  press("a");
+  press("b");
+  hook.unmount();
+  stop();
+  expect(seen).toEqual(["a", "b"]);
+});

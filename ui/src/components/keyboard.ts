@@ -32,6 +32,7 @@ export function useKeys(keys: readonly Key[]): void {
   useEffect(() => {
     latest.current = keys;
   });
+  const names = keys.map((key) => `${key.keys} ${key.does}`).join("\n");
   useEffect(() => {
     // Whoever lists or finds a key before the next render still runs what the component does now.
     const entry: Entry = {
@@ -46,6 +47,7 @@ export function useKeys(keys: readonly Key[]): void {
       changed();
     };
   }, []);
+  useEffect(() => changed(), [names]); // other keys act now, as where an alert has come that can be acknowledged
 }
 
 /** Return the keys that act now, for the list behind `?`. */

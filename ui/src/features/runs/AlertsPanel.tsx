@@ -1,4 +1,4 @@
-import { Button, Modal, NativeSelect, TextInput } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -10,14 +10,14 @@ import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { Severity, type SeverityName } from "@/components/Severity";
 import { severityRow } from "@/components/severityRow";
+import { SilenceDialog } from "@/components/SilenceDialog";
 import { Time } from "@/components/Time";
 import { formatNumber, plural } from "@/lib/format";
-import { acknowledge, type Alert, silence } from "./queries";
+import { acknowledge, type Alert } from "./queries";
 import { isActive, isHeard, sortAlerts } from "./severities";
 import classes from "./run.module.css";
 
 const MOST_ENDED = 5;
-const HOURS = [["1", "for 1 hour"], ["4", "for 4 hours"], ["24", "for a day"], ["168", "for 7 days"]] as const;
 
 interface Props {
   readonly alerts: readonly Alert[];
@@ -76,7 +76,12 @@ export function AlertsPanel({ alerts, error, onTick }: Props) {
         ))}
       </ul>
       {active.length + ended.length === 0 && <EmptyState title="No alert">The rules of this run watch every tick. What fires stands here.</EmptyState>}
-      {covered > 0 && <p className={classes["hidden"]}>{plural(silenced.length, "alert")} silenced, {inhibited.length} inhibited</p>}
+      {covered > 0 && (
+        <p className={classes["hidden"]}>
+          {plural(silenced.length, "alert")} silenced, {inhibited.length} inhibited
+          {silenced.length > 0 && <> · <Link to="/alerts" search={{ tab: "silences" }}>End a silence</Link></>}
+        </p>
+      )}
       {quieted !== null && <SilenceDialog alert={quieted} onClose={() => setQuieted(null)} />}
     </Panel>
   );
@@ -97,37 +102,4 @@ function useAcknowledge() {
     },
     onError: (error) => announce(`It was not acknowledged: ${asProblem(error).detail}`),
   });
-}
-
-/** Hide the alerts of a rule of a run: with a reason and an end, which the server wants as well. */
-function SilenceDialog({ alert, onClose }: { alert: Alert; onClose: () => void }) {
-  const client = useQueryClient();
-  const [reason, setReason] = useState("");
-  const [hours, setHours] = useState("1");
-  const [isTried, setTried] = useState(false);
-  const making = useMutation({
-    mutationFn: () => silence(alert, reason.trim(), Number(hours)),
-    onSuccess: () => {
-      announce(`${alert.rule} is silenced.`);
-      void client.invalidateQueries({ queryKey: ["alerts"] });
-      onClose();
-    },
-  });
-  return (
-    <Modal opened onClose={onClose} title={`Silence ${alert.rule} of this run`}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          setTried(true);
-          if (reason.trim() !== "") making.mutate();
-        }}
-      >
-        <TextInput label="Reason" value={reason} onChange={(event) => setReason(event.currentTarget.value)} data-autofocus
-          error={isTried && reason.trim() === "" ? "Say why, for whoever comes next." : undefined} />
-        <NativeSelect label="Ends" mt={8} data={HOURS.map(([value, label]) => ({ value, label }))} value={hours} onChange={(event) => setHours(event.currentTarget.value)} />
-        {making.isError && <Problem error={making.error} />}
-        <Button type="submit" variant="filled" mt={12} loading={making.isPending}>Silence</Button>
-      </form>
-    </Modal>
-  );
 }

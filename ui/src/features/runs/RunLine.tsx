@@ -5,7 +5,7 @@ import type { Link as SocketLink } from "@/live/socket";
 import { formatAge, formatNumber, formatQuantity } from "@/lib/format";
 import type { Alert, Run } from "./queries";
 import { isHeard, worstOf } from "./severities";
-import { isOver, markOf } from "./states";
+import { isOver, isWaitingForKernels, markOf } from "./states";
 import type { Figures } from "./stream";
 import classes from "./run.module.css";
 
@@ -28,7 +28,7 @@ export function RunLine({ run, figures, alerts, link, past, actions }: Props) {
   return (
     <header className={classes["line"]}>
       <h1>
-        {past === undefined ? <Worst run={run} alerts={alerts} /> : <Past past={past} />}
+        {past === undefined ? <Worst run={run} alerts={alerts} isTicking={figures.isTicking} /> : <Past past={past} />}
       </h1>
       <Figure title="Simulated time" value={formatQuantity(past?.time ?? figures.time ?? run.time_s, "s", 6)} />
       <Figure name="tick" value={formatNumber(past?.tick ?? figures.tick ?? run.tick)} />
@@ -59,16 +59,17 @@ function Past({ past }: { past: { tick: number; time: number } }) {
 }
 
 /** The sentence: the worst alert with its place in time, or what the run does. */
-function Worst({ run, alerts }: { run: Run; alerts: readonly Alert[] }) {
+function Worst({ run, alerts, isTicking }: { run: Run; alerts: readonly Alert[]; isTicking: boolean }) {
   const now = useNow();
   const worst = worstOf(alerts);
   const name = run.name === "" ? (run.scenario ?? "Run") : run.name;
+  const isWaiting = isWaitingForKernels(run, isTicking);
   if (worst === undefined || isOver(run.status)) {
     const quiet = alerts.filter((alert) => !isHeard(alert) && alert.state === "firing").length;
     return (
       <>
-        <span aria-hidden="true">{markOf(run.status)}</span> {name} is {run.activity === "compiling" ? "compiling its kernels" : run.status}
-        {run.status === "running" && (quiet === 0 ? ", nothing is wrong" : `, ${quiet} covered`)}
+        <span aria-hidden="true">{markOf(run.status)}</span> {name} is {isWaiting ? "compiling its kernels" : run.status}
+        {run.status === "running" && !isWaiting && (quiet === 0 ? ", nothing is wrong" : `, ${quiet} covered`)}
         {isOver(run.status) && run.reason !== null && run.reason !== "stopped_by_user" && run.reason !== "ok" && `: ${run.message}`}
         {run.parent_id !== null && (
           <span className={classes["figure"]}> · branch of <Link to="/runs/$runId" params={{ runId: run.parent_id }} search={{ beside: run.id }}>its trunk</Link></span>

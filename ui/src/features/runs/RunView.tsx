@@ -1,25 +1,30 @@
 import { useQuery } from "@tanstack/react-query";
-import { Button, NativeSelect, SegmentedControl, Switch } from "@mantine/core";
+import { Button, SegmentedControl, Switch } from "@mantine/core";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
-import { asProblem } from "@/api/problems";
-import { announce } from "@/components/announce";
-import { EmptyState } from "@/components/EmptyState";
 import { useKeys } from "@/components/keyboard";
 import { useLink } from "@/components/live";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
-import { FIELDS, type FieldName, type RunSearch } from ".";
+import { formatAge } from "@/lib/format";
+import { FIELDS, type FieldName, type RunSearch, type TrendName } from ".";
 import { AlertsPanel } from "./AlertsPanel";
-import { AXES, type Body, drawnAxes, openAxes, positionOf } from "./geometry";
-import { change, type Ghost, LATE_MS, settle, SHOWN_MS } from "./ghosts";
+import { Beside, Waiting } from "./Beside";
+import type { Scene } from "./events";
+import { FieldArea } from "./FieldArea";
+import { type Body, drawnAxes, planesOf, toBody } from "./geometry";
 import { Inject } from "./Inject";
-import { type FieldSource, LiveField } from "./LiveField";
-import { alertsQuery, commandsQuery, type Run, rulesQuery, runQuery, sendEvent } from "./queries";
+import { alertsQuery, commandsQuery, type Run, rulesQuery, runQuery } from "./queries";
 import { RunLine } from "./RunLine";
+import { SaveMenu } from "./SaveMenu";
 import type { Span } from "./scale";
 import { isOver, whyNotSteered } from "./states";
 import { Steer } from "./Steer";
+import type { RunStream } from "./stream";
 import { Timeline } from "./Timeline";
+import { LINES } from "./trendLines";
+import { MAPS, type FieldSource } from "./useFieldPainter";
+import { useInjection } from "./useInjection";
+import { useBody, useTitle } from "./useRun";
 import { useEvents, useFigures, usePast, useRunStream } from "./useRunStream";
 import classes from "./run.module.css";
 
@@ -54,8 +59,6 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
   const rules = useQuery(rulesQuery(run.id));
   const commandList = useQuery(commandsQuery(run.id));
   const beside = useQuery({ ...runQuery(search.beside ?? ""), enabled: search.beside !== undefined });
-  const [sent, setGhosts] = useState<readonly Ghost[]>([]);
-  const ghosts = useMemo(() => settle(sent, events), [sent, events]);
   const [isHeld, setHeld] = useState(false);
   const [span, setSpan] = useState<Span>();
 
@@ -67,9 +70,12 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
   const unit = unitOf(field, run);
   const why = whyNotSteered(run.status, isPast);
   const locked = search.low !== undefined && search.high !== undefined ? { low: search.low, high: search.high } : undefined;
-  const cut = search.axis === undefined ? undefined : AXES.indexOf(search.axis);
-  const axes = drawnAxes(body.cells, cut);
-  const slice = search.at ?? Math.floor((body.cells[axes.cut ?? 0] ?? 1) / 2);
+  const planes = planesOf(body.cells, [search.x, search.y, search.z]);
+  const scene = useMemo<Scene>(
+    () => ({ body, temperatureUnit: temperatureOf(run.temperature_unit), hasStructure: run.has_structure !== false }),
+    [body, run.temperature_unit, run.has_structure],
+  );
+  const injection = useInjection(run.id, scene, events);
 
   useTitle(run);
   useEffect(() => stream.rest(run.status !== "running"), [stream, run.status]);
@@ -90,21 +96,12 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
     if (lastEvent.kind === "applied" || lastEvent.kind === "refused") void commandList.refetch();
     // eslint-disable-next-line react-hooks/exhaustive-deps -- a new event alone asks anew
   }, [lastEvent?.n]);
-  const applied = ghosts.filter((ghost) => ghost.state === "applied").map((ghost) => ghost.clientId).join();
-  useEffect(() => {
-    if (applied === "") return undefined;
-    const gone = applied.split(",");
-    const timer = window.setTimeout(() => setGhosts((old) => old.filter((ghost) => !gone.includes(ghost.clientId))), SHOWN_MS);
-    return () => window.clearTimeout(timer);
-  }, [applied]);
 
   const isFromPast = shownTick !== undefined;
+  const liveSource = useLiveSource(stream);
   const source = useMemo<FieldSource>(
-    () =>
-      isFromPast
-        ? { current: () => past.getState().frame, onFrame: past.follow, onDrawn: () => undefined }
-        : { current: () => stream.frame, onFrame: stream.onFrame, onDrawn: (frame) => stream.grant(frame) },
-    [isFromPast, past, stream],
+    () => (isFromPast ? { current: () => past.getState().frame, onFrame: past.follow, onDrawn: () => undefined } : liveSource),
+    [isFromPast, past, liveSource],
   );
   const thresholds = useMemo(() => readThresholds(rules.data?.rules ?? []), [rules.data]);
   const lines = thresholds[METRIC_OF[field] ?? ""] ?? NONE;
@@ -116,48 +113,6 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
     [events, tickSeconds],
   );
 
-  const draft = ghosts.find((ghost) => ghost.state === "draft");
-  const draw = (cell: [number, number], radius: number) => {
-    const least = 2 * ((body.size?.[axes.across] ?? 1) / (body.cells[axes.across] ?? 1));
-    setGhosts((old) => [
-      ...old.filter((ghost) => ghost.state !== "draft" && ghost.state !== "refused" && ghost.state !== "failed"),
-      {
-        clientId: crypto.randomUUID(), cell, radius: radius > 0 ? Math.max(least, radius) : Math.max(least, draft?.radius ?? 0.05 * (body.size?.[axes.across] ?? 1)),
-        power: draft?.power ?? 800, duration: draft?.duration ?? 60, state: "draft",
-      },
-    ]);
-  };
-  const drop = () => setGhosts((old) => old.filter((ghost) => ghost.state !== "draft"));
-  const send = async (ghost: Ghost) => {
-    const part = (change_: Partial<Ghost>) => setGhosts((old) => change(old, ghost.clientId, change_));
-    part({ state: "sending" });
-    const late = window.setTimeout(() => part({ state: "late" }), LATE_MS);
-    try {
-      const event = {
-        kind: "burst", position_m: positionOf(body, ghost.cell, cut, slice), radius_m: ghost.radius, power_w: ghost.power, duration_s: ghost.duration,
-      };
-      const answer = await sendEvent(run.id, event, ghost.clientId);
-      part({ state: "sent", seq: answer.seq });
-      announce(`The burst is accepted as #${answer.seq}.`);
-    } catch (failure) {
-      part({ state: "failed", reason: asProblem(failure).detail });
-      announce(`The burst was not sent: ${asProblem(failure).detail}`);
-    } finally {
-      window.clearTimeout(late);
-    }
-  };
-  const sendDraft = () => (draft === undefined ? undefined : void send(draft));
-  const sendOther = async (event: Record<string, unknown>, title: string) => {
-    try {
-      const answer = await sendEvent(run.id, event, crypto.randomUUID());
-      announce(`${title} is accepted as #${answer.seq}.`);
-    } catch (failure) {
-      const problem = asProblem(failure);
-      announce(`${title} was refused: ${problem.detail} ${problem.errors.map((item) => `${item.field}: ${item.message}`).join("; ")}`);
-    }
-  };
-  const unacknowledged = ghosts.find((ghost) => ghost.state === "late" || ghost.state === "failed");
-
   const onTick = (tick: number | undefined) => onSearch({ tick: tick !== undefined && tick >= newest && !isStopped ? undefined : tick });
   const fields = run.has_structure === false ? FIELDS.slice(0, 1) : FIELDS;
   const toggleLock = () => onSearch(locked === undefined ? { low: span?.low, high: span?.high } : { low: undefined, high: undefined });
@@ -166,12 +121,15 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
     ...fields.map((name, place) => ({ keys: String(place + 1), does: WORDS[name], run: () => showField(name) })),
     { keys: "l", does: "Lock the scale", run: toggleLock },
     { keys: " ", does: "Hold the picture, not the run", run: () => setHeld((old) => !old) },
+    ...(why === undefined ? [{ keys: "e", does: "A burst at the centre", run: () => injection.draw(centreOfBody(body, planes), 0) }] : []),
   ]);
 
   const onSpan = useCallback((next: Span) => setSpan((old) => (old?.low === next.low && old.high === next.high ? old : next)), []);
-  const known = knownSpan(stream);
   const pastLine = search.tick === undefined ? undefined : { tick: search.tick, time: search.tick * tickSeconds };
-  const shared = { field, unit, locked, thresholds: isolines, cut, slice, known };
+  const isStale = !isPast && !isStopped && (figures.isStale || link.state !== "open");
+  const stale = !isStale ? undefined : figures.ageMs === undefined ? "not connected" : formatAge(figures.ageMs / 1000).replace(" ago", " old");
+  const shared = { field, unit, locked, thresholds: isolines, cut: undefined, planes, known: knownSpan(stream) };
+  const trend = search.trend ?? "temperature";
   return (
     <div className={classes["page"]}>
       <RunLine
@@ -186,24 +144,21 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
         />
         <Switch size="xs" label="Lock scale" checked={locked !== undefined} onChange={toggleLock} />
         <Switch size="xs" label="Hold picture" checked={isHeld} onChange={(event) => setHeld(event.currentTarget.checked)} />
-        {axes.cut !== undefined && (
-          <>
-            <NativeSelect size="xs" aria-label="Slice normal to" data={openAxes(body.cells).map((axis) => ({ value: AXES[axis] ?? "z", label: `slice in ${AXES[axis] ?? ""}` }))}
-              value={AXES[axes.cut]} onChange={(event) => onSearch({ axis: event.currentTarget.value as "x" | "y" | "z", at: undefined })} />
-            <input type="range" aria-label="Slice" min={0} max={(body.cells[axes.cut] ?? 1) - 1} value={slice} onChange={(event) => onSearch({ at: Number(event.currentTarget.value) })} />
-          </>
-        )}
         <span style={{ flex: 1 }} />
         <Steer run={run} isPast={isPast} tick={search.tick} onBranch={(id) => onSearch({ beside: id, tick: undefined })} />
+        <SaveMenu
+          name={run.name === "" ? (run.scenario ?? "run") : run.name} body={body} frame={source.current} title={WORDS[field]} unit={unit} map={MAPS[field]}
+          span={locked ?? span} trends={() => trendColumns(stream, trend, unitOf("temperature", run))} events={events} commandName={commandName} newest={newest} tickSeconds={tickSeconds}
+        />
       </div>
       <div className={classes["main"]}>
         <div className={classes["left"]}>
           <div className={classes["fields"]}>
             <Panel isFlush>
-              <LiveField
-                {...shared} title={WORDS[field]} body={body} source={source} onSpan={onSpan} isPast={isPast}
-                isStale={!isPast && !isStopped && (figures.isStale || link.state !== "open")} isHeld={isHeld} ghosts={ghosts}
-                canSteer={why === undefined} onDraw={draw} onSend={sendDraft} onDrop={drop}
+              <FieldArea
+                {...shared} runId={run.id} title={WORDS[field]} body={body} source={source} liveSource={liveSource} span={span} onSpan={onSpan} isPast={isPast} stale={stale}
+                isHeld={isHeld} ghosts={injection.ghosts} canSteer={why === undefined} onDraw={injection.draw} onSend={() => void injection.send()} onDrop={injection.drop}
+                onPlanes={(next) => onSearch({ x: next[0], y: next[1], z: next[2] })} newest={newest} tick={search.tick} onTick={onTick} tickSeconds={tickSeconds}
                 empty={<Waiting run={run} isPast={isFromPast} error={isFromPast ? pastState.error : figures.error} />}
               />
             </Panel>
@@ -214,24 +169,15 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
           <Panel isFlush>
             <Suspense fallback={<div style={{ height: TREND_HEIGHT + 32 }} />}>
               <Trends
-                stream={stream} unit={unitOf("temperature", run)} trend={search.trend ?? "temperature"} metrics={figures.metrics} marks={marks} thresholds={thresholds}
-                onTrend={(trend) => onSearch({ trend: trend === "temperature" ? undefined : trend })} cursor={pastLine?.time ?? null} height={TREND_HEIGHT}
+                stream={stream} unit={unitOf("temperature", run)} trend={trend} metrics={figures.metrics} marks={marks} thresholds={thresholds}
+                onTrend={(next) => onSearch({ trend: next === "temperature" ? undefined : next })} cursor={pastLine?.time ?? null} height={TREND_HEIGHT}
               />
             </Suspense>
           </Panel>
         </div>
         <div className={classes["right"]}>
           <AlertsPanel alerts={alerts.data ?? []} error={alerts.error} onTick={onTick} />
-          <Panel title="Inject">
-            <Inject
-              dimension={body.cells.length} temperatureUnit={unitOf("temperature", run)} draft={draft} why={why}
-              onDraft={(part) => draft !== undefined && setGhosts((old) => change(old, draft.clientId, part))}
-              onBegin={() => draw(centreCell(body, cut), 0)} onSend={sendDraft} onDrop={drop} onEvent={(event, title) => void sendOther(event, title)}
-            />
-            {unacknowledged !== undefined && (
-              <Button size="compact-sm" mt={8} onClick={() => void send(unacknowledged)}>Send again, acts once</Button>
-            )}
-          </Panel>
+          <Panel title="Inject"><Inject injection={injection} why={why} /></Panel>
         </div>
       </div>
       <Panel isFlush>
@@ -243,60 +189,26 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
 }
 
 const NONE: readonly number[] = [];
-const ignore = () => undefined;
 
-/** The picture of a branch beside its trunk, on the scale of the trunk. */
-function Beside({ run, shared, onClose }: {
-  run: Run;
-  shared: Pick<Parameters<typeof LiveField>[0], "field" | "unit" | "locked" | "thresholds" | "cut" | "slice" | "known">;
-  onClose: () => void;
-}) {
-  const stream = useRunStream(run.id);
-  const figures = useFigures(stream);
-  const body = useBody(run);
-  useEffect(() => stream.showField(isOver(run.status) ? null : shared.field), [stream, shared.field, run.status]);
-  const source = useMemo<FieldSource>(
-    () => ({ current: () => stream.frame, onFrame: stream.onFrame, onDrawn: (frame) => stream.grant(frame) }),
-    [stream],
-  );
-  return (
-    <Panel
-      isFlush title={`${run.name} (${run.status}), tick ${figures.tick ?? run.tick}`}
-      actions={<Button size="compact-sm" onClick={onClose}>Close</Button>}
-    >
-      <LiveField
-        {...shared} title="Branch" body={body} source={source} onSpan={ignore} isPast={false} isStale={figures.isStale} isHeld={false}
-        ghosts={[]} canSteer={false} empty={<Waiting run={run} isPast={false} error={figures.error} />}
-      />
-    </Panel>
-  );
+/** Frames of the stream, granted once they are drawn. */
+function useLiveSource(stream: RunStream): FieldSource {
+  return useMemo(() => ({ current: () => stream.frame, onFrame: stream.onFrame, onDrawn: (frame) => stream.grant(frame) }), [stream]);
 }
 
-function Waiting({ run, isPast, error }: { run: Run; isPast: boolean; error: unknown }) {
-  if (isPast) return error === undefined ? <EmptyState title="The past is computed again">From the nearest snapshot and the log.</EmptyState> : null;
-  if (typeof error === "string") return <EmptyState title="The picture cannot be read">{error}</EmptyState>;
-  if (isOver(run.status)) return <EmptyState title={`The run has ${run.status === "failed" ? "failed" : "stopped"}`}>{run.message}</EmptyState>;
-  return <EmptyState title={run.activity === "compiling" ? "Kernels are compiled" : "No picture yet"}>{run.message}</EmptyState>;
-}
-
-function useBody(run: Run): Body {
-  const key = JSON.stringify([run.cells, run.origin_m, run.size_m]);
-  return useMemo(() => {
-    const [cells, origin, size] = JSON.parse(key) as [number[] | null, number[] | null, number[] | null];
-    const known = size !== null && size.length > 0;
-    return { cells: cells ?? [1], origin: known ? origin : null, size: known ? size : null };
-  }, [key]);
-}
-
-function useTitle(run: Run): void {
-  useEffect(() => {
-    document.title = `${run.name === "" ? (run.scenario ?? "Run") : run.name} · Grid`;
-  }, [run.name, run.scenario]);
+function temperatureOf(unit: Run["temperature_unit"]): string {
+  return unit === "relative" || unit === null || unit === undefined ? "" : unit;
 }
 
 function unitOf(field: FieldName, run: Run): string {
-  if (field === "temperature") return run.temperature_unit === "relative" || run.temperature_unit === null || run.temperature_unit === undefined ? "" : run.temperature_unit;
+  if (field === "temperature") return temperatureOf(run.temperature_unit);
   return field === "stress" ? "Pa" : "1";
+}
+
+/** What the trends show, as columns of a table. */
+function trendColumns(stream: RunStream, trend: TrendName, temperature: string) {
+  const lines = LINES[trend];
+  const heads = lines.map((line) => `${line.label} [${line.unit === "temperature" ? temperature : line.unit}]`);
+  return { heads: ["time [s]", ...heads.map((head) => head.replace(/ \[1?\]$/, ""))], columns: stream.rings.windows(lines.map((line) => line.metric)) };
 }
 
 function readThresholds(rules: readonly Record<string, unknown>[]): Readonly<Record<string, readonly number[]>> {
@@ -326,7 +238,9 @@ function knownSpan(stream: { rings: { last: (name: string) => number | undefined
   return Number.isFinite(low + high) ? { low, high } : undefined;
 }
 
-function centreCell(body: Body, cut: number | undefined): [number, number] {
-  const { across, up } = drawnAxes(body.cells, cut);
-  return [Math.floor((body.cells[across] ?? 1) / 2), up === undefined ? 0 : Math.floor((body.cells[up] ?? 1) / 2)];
+/** The middle of a body, in the planes that are shown. */
+function centreOfBody(body: Body, planes: readonly number[]): number[] {
+  const { across, up } = drawnAxes(body.cells, undefined);
+  const middle = (axis: number | undefined) => Math.floor((body.cells[axis ?? 0] ?? 1) / 2);
+  return toBody(body, [middle(across), up === undefined ? 0 : middle(up)], undefined, planes);
 }

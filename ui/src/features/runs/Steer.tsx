@@ -5,10 +5,9 @@ import { asProblem } from "@/api/problems";
 import { announce } from "@/components/announce";
 import { useKeys } from "@/components/keyboard";
 import { commands, type Run, runQuery } from "./queries";
-import { isOver, whyNotSteered } from "./states";
+import { isOver, nextSpeed, SPEEDS, whyNotSteered } from "./states";
 import classes from "./run.module.css";
 
-const SPEEDS = ["0.1", "0.5", "1", "2", "4", "10", "max"];
 const SHOW_AFTER_MS = 600; // when a command has mostly taken effect
 
 interface Props {
@@ -52,7 +51,25 @@ export function Steer({ run, isPast, tick, onBranch }: Props) {
       announce(`The branch was refused: ${asProblem(error).detail}`);
     }
   };
-  useKeys(canSteer ? [{ keys: "p", does: isPaused ? "Resume the run" : "Pause the run", run: () => void pause() }] : []);
+  const setSpeed = (value: string) =>
+    send(`Speed ${value}`, () => commands.speed(run.id, value === "max" ? "max" : Number(value)), { speed: value === "max" ? null : Number(value) });
+  const shift = (by: 1 | -1) => {
+    const next = nextSpeed(speedOf(run), by);
+    if (next !== undefined) void setSpeed(next);
+  };
+  const checkpoint = () => send("A checkpoint", () => commands.checkpoint(run.id));
+  useKeys([
+    ...(canSteer
+      ? [
+          { keys: "p", does: isPaused ? "Resume the run" : "Pause the run", run: () => void pause() },
+          ...(isPaused ? [{ keys: "s", does: "One step", run: () => void step() }] : []),
+          { keys: "+", does: "Faster", run: () => shift(1) },
+          { keys: "-", does: "Slower", run: () => shift(-1) },
+          { keys: "K", does: "Checkpoint", run: () => void checkpoint() },
+        ]
+      : []),
+    { keys: "b", does: isPast ? `Branch at tick ${tick ?? ""}` : "Branch here, shown beside", run: () => void branch() },
+  ]);
 
   return (
     <div className={classes["steer"]} role="group" aria-label="Steer the run">
@@ -61,11 +78,8 @@ export function Steer({ run, isPast, tick, onBranch }: Props) {
       <label>
         speed
         <NativeSelect
-          size="sm" w={76} disabled={!canSteer} aria-label="Speed" data={SPEEDS.includes(speedOf(run)) ? SPEEDS : [speedOf(run), ...SPEEDS]} value={speedOf(run)}
-          onChange={(event) => {
-            const value = event.currentTarget.value;
-            void send("The speed", () => commands.speed(run.id, value === "max" ? "max" : Number(value)), { speed: value === "max" ? null : Number(value) });
-          }}
+          size="sm" w={76} disabled={!canSteer} aria-label="Speed" data={SPEEDS.includes(speedOf(run)) ? [...SPEEDS] : [speedOf(run), ...SPEEDS]} value={speedOf(run)}
+          onChange={(event) => void setSpeed(event.currentTarget.value)}
         />
       </label>
       <label>
@@ -81,7 +95,7 @@ export function Steer({ run, isPast, tick, onBranch }: Props) {
       <Menu position="bottom-end">
         <Menu.Target><Button rightSection="▾">More</Button></Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item disabled={!canSteer} onClick={() => void send("A checkpoint", () => commands.checkpoint(run.id))}>Checkpoint</Menu.Item>
+          <Menu.Item disabled={!canSteer} onClick={() => void checkpoint()}>Checkpoint</Menu.Item>
           <Menu.Item onClick={() => void branch()}>{isPast ? `Branch at tick ${tick ?? ""}` : "Branch here, shown beside"}</Menu.Item>
           <Menu.Divider />
           <Menu.Item disabled={isOver(run.status) || run.status === "stopping"} onClick={() => setStopping(true)}>Stop…</Menu.Item>

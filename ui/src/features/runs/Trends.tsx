@@ -2,38 +2,13 @@ import { SegmentedControl } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import { makeTrend, type Trend, type TrendBand, type TrendMark } from "@/draw/trends";
 import { formatQuantity } from "@/lib/format";
+import { printUnit } from "@/lib/units";
 import { TRENDS, type TrendName } from ".";
 import type { RunStream } from "./stream";
+import { type Line, LINES, WORDS } from "./trendLines";
 import classes from "./run.module.css";
 
 const EVERY_MS = 250;
-
-interface Line {
-  readonly metric: string;
-  readonly label: string;
-  readonly unit: "temperature" | "1" | "s";
-  readonly dash?: readonly number[];
-}
-
-const LINES: Readonly<Record<TrendName, readonly Line[]>> = {
-  temperature: [
-    { metric: "highest", label: "peak", unit: "temperature" },
-    { metric: "mean", label: "mean", unit: "temperature", dash: [6, 4] },
-  ],
-  safety: [
-    { metric: "utilisation", label: "utilisation (1 / safety)", unit: "1" },
-    { metric: "damage", label: "damage", unit: "1", dash: [6, 4] },
-  ],
-  residual: [
-    { metric: "balance_residual", label: "residual of the balance", unit: "1" },
-    { metric: "share", label: "certificate, of its limit", unit: "1", dash: [6, 4] },
-  ],
-  pace: [
-    { metric: "ratio", label: "pace, of what is wanted", unit: "1" },
-    { metric: "lag_s", label: "lag", unit: "s", dash: [6, 4] },
-  ],
-};
-const WORDS: Readonly<Record<TrendName, string>> = { temperature: "Peak, mean", safety: "Safety", residual: "Residual", pace: "Pace" };
 
 interface Props {
   readonly stream: RunStream;
@@ -88,7 +63,7 @@ export default function Trends({ stream, unit, trend, onTrend, thresholds, marks
   }, [cursor, trend]);
 
   return (
-    <div className={classes["trend"]}>
+    <div className={classes["trend"]} data-trend={`${WORDS[trend]} over simulated time`}>
       <div className={classes["foot"]}>
         <SegmentedControl
           size="xs" aria-label="Trend" value={trend} onChange={(value) => onTrend(value as TrendName)}
@@ -97,7 +72,7 @@ export default function Trends({ stream, unit, trend, onTrend, thresholds, marks
         <span className={classes["keyline"]}>
           {lines.map((line, index) => (
             <span key={line.metric} className={classes["key"]}>
-              <i style={{ color: `var(--grid-series-${index + 1})` }} data-dash={line.dash === undefined ? undefined : true} />
+              <i style={{ color: `var(--grid-series-${index + 1})` }} data-line={labelOf(line, unit)} data-dash={line.dash === undefined ? undefined : true} />
               {line.label} <b>{formatQuantity(metrics[line.metric], unitOf(line, unit))}</b>
             </span>
           ))}
@@ -106,6 +81,11 @@ export default function Trends({ stream, unit, trend, onTrend, thresholds, marks
       <div ref={place} role="img" aria-label={sentence(lines, metrics, unit)} />
     </div>
   );
+}
+
+function labelOf(line: Line, temperature: string): string {
+  const printed = printUnit(unitOf(line, temperature));
+  return printed === "" ? line.label : `${line.label}, ${printed}`;
 }
 
 function unitOf(line: Line, temperature: string): string {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type Body, centreOf, drawnAxes, fit, lengthOf, moveCell, openAxes, positionOf, toFull } from "./geometry";
+import { type Body, cellAt, centreOf, drawnAxes, fit, lengthOf, moveCell, openAxes, planesOf, positionOf, toBody, toFull } from "./geometry";
 
 const plate: Body = { cells: [1, 128, 64], origin: [0, 0, -1], size: [0.01, 1, 2] };
 const box: Body = { cells: [4, 8, 16], origin: [0, 0, 0], size: [1, 2, 4] };
@@ -15,10 +15,20 @@ it("draws the axes that have cells, and cuts one of three", () => {
 });
 
 it("places an event in metres, a number for each open axis", () => {
-  expect(positionOf(plate, [0, 0], undefined, 0)).toEqual([1 / 256, -1 + 1 / 64]);
-  expect(positionOf(plate, [127, 63], undefined, 0)).toEqual([1 - 1 / 256, 1 - 1 / 64]);
-  expect(positionOf(box, [2, 5], 1, 3)).toEqual([centreOf(box, 0, 2), centreOf(box, 1, 3), centreOf(box, 2, 5)]);
-  expect(positionOf(rod, [25, 0], undefined, 0)).toEqual([0.255]);
+  expect(positionOf(plate, toBody(plate, [0, 0], undefined, [0, 0, 0]))).toEqual([1 / 256, -1 + 1 / 64]);
+  expect(positionOf(plate, toBody(plate, [127, 63], undefined, [0, 0, 0]))).toEqual([1 - 1 / 256, 1 - 1 / 64]);
+  expect(positionOf(box, toBody(box, [2, 5], 1, [9, 3, 9]))).toEqual([centreOf(box, 0, 2), centreOf(box, 1, 3), centreOf(box, 2, 5)]);
+  expect(positionOf(rod, toBody(rod, [25, 0], undefined, [7]))).toEqual([0.255]);
+});
+
+it("finds the cell of an event again by its metres", () => {
+  expect(cellAt(plate, positionOf(plate, [0, 12, 40]))).toEqual([0, expect.closeTo(12, 9), expect.closeTo(40, 9)]);
+  expect(cellAt(box, positionOf(box, [2, 3, 5])).map((at) => Math.round(at))).toEqual([2, 3, 5]);
+});
+
+it("puts planes into the middle of a body, or where they were put, within it", () => {
+  expect(planesOf(box.cells, [])).toEqual([2, 4, 8]);
+  expect(planesOf(box.cells, [0, undefined, 99])).toEqual([0, 4, 15]);
 });
 
 it("finds a cell of a coarser picture in the full grid", () => {
@@ -31,7 +41,7 @@ it("keeps the proportions of the body, and a thin one visible", () => {
   expect(fit(560, 380, 1, 1)).toEqual({ width: 380, height: 380 });
   expect(fit(560, 380, 4, 2)).toEqual({ width: 560, height: 280 });
   expect(fit(560, 380, 1000, 1).height).toBe(70);
-  expect(fit(560, 380, 0.5, 0)).toEqual({ width: 560, height: 48 });
+  expect(fit(560, 380, 0.5, 0)).toEqual({ width: 560, height: 380 });
   expect(fit(0, 380, 1, 1)).toEqual({ width: 0, height: 0 });
   expect(lengthOf({ cells: [9], origin: null, size: null }, 0)).toBe(9);
 });

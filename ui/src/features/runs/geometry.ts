@@ -37,10 +37,10 @@ export function centreOf(body: Body, axis: number, cell: number): number {
   return (body.origin?.[axis] ?? 0) + ((cell + 0.5) / cells) * lengthOf(body, axis);
 }
 
-/** The largest rectangle with the proportions of the body in a room; a rod gets a band. */
+/** The largest rectangle with the proportions of the body in a room; the profile of a rod takes all of it. */
 export function fit(width: number, height: number, across: number, up: number): { width: number; height: number } {
   if (width <= 0 || height <= 0) return { width: 0, height: 0 };
-  if (up <= 0) return { width: Math.floor(width), height: Math.floor(Math.min(height, 48)) };
+  if (up <= 0) return { width: Math.floor(width), height: Math.floor(height) };
   const ratio = Math.min(8, Math.max(1 / 8, across / up)); // a thin body stays visible
   const scaled = Math.min(width, height * ratio);
   return { width: Math.floor(scaled), height: Math.floor(scaled / ratio) };
@@ -57,11 +57,30 @@ export function moveCell(cell: readonly [number, number], right: number, up: num
   return [within(cell[0] + right, size[0]), within(cell[1] + up, size[1])];
 }
 
-/** Position of a cell of the picture in metres, a number for each open axis, as an event takes it. */
-export function positionOf(body: Body, cell: readonly [number, number], cut: number | undefined, slice: number): number[] {
+/** Number of the cell that a coordinate lies in, between cells where it must be. */
+export function cellOf(body: Body, axis: number, place: number): number {
+  const cells = body.cells[axis] ?? 1;
+  return ((place - (body.origin?.[axis] ?? 0)) / lengthOf(body, axis)) * cells - 0.5;
+}
+
+/** A cell of the picture as one of the body: a number for each of its axes, those that are not drawn by the planes. */
+export function toBody(body: Body, cell: readonly [number, number], cut: number | undefined, planes: readonly number[]): number[] {
   const axes = drawnAxes(body.cells, cut);
-  return openAxes(body.cells).map((axis) => {
-    if (axis === axes.cut) return centreOf(body, axis, slice);
-    return centreOf(body, axis, axis === axes.across ? cell[0] : cell[1]);
-  });
+  return body.cells.map((_, axis) => (axis === axes.across ? cell[0] : axis === axes.up ? cell[1] : (planes[axis] ?? 0)));
+}
+
+/** Position of a cell of the body in metres, a number for each axis with more than one cell, as an event takes it. */
+export function positionOf(body: Body, at: readonly number[]): number[] {
+  return openAxes(body.cells).map((axis) => centreOf(body, axis, at[axis] ?? 0));
+}
+
+/** The cell of the body at a position with a number for each axis with more than one cell. */
+export function cellAt(body: Body, position: readonly number[]): number[] {
+  const open = openAxes(body.cells);
+  return body.cells.map((_, axis) => (open.includes(axis) ? cellOf(body, axis, position[open.indexOf(axis)] ?? 0) : 0));
+}
+
+/** The planes in the middle of a body, or where they were put. */
+export function planesOf(cells: readonly number[], chosen: readonly (number | undefined)[]): number[] {
+  return cells.map((count, axis) => Math.max(0, Math.min(count - 1, chosen[axis] ?? Math.floor(count / 2))));
 }

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { change, describe, type Ghost, settle } from "./ghosts";
 
-const ghost: Ghost = { clientId: "a", cell: [3, 4], radius: 0.05, power: 800, duration: 60, state: "draft" };
+const ghost: Ghost = { clientId: "a", kind: "burst", at: [3, 4], radius: 0.05, event: {}, state: "draft" };
 const other: Ghost = { ...ghost, clientId: "b", state: "sent", seq: 8 };
 
 it("goes from a draft by its number to the tick at which it took effect", () => {

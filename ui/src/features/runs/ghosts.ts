@@ -1,15 +1,16 @@
-/** A burst on its way: drawn at once, sent, accepted with a number, applied at a tick. */
+/** An event on its way: a burst is drawn at once; sent, accepted with a number, applied at a tick. */
 
-export type GhostState = "draft" | "sending" | "sent" | "late" | "applied" | "refused" | "failed";
+export type GhostState = "draft" | "sending" | "sent" | "late" | "applied" | "refused" | "failed" | "done" | "ended";
 
 export interface Ghost {
   /** Sent again under the same id, it acts once. */
   readonly clientId: string;
-  /** Cell of its centre in the picture, and radius [m]. */
-  readonly cell: readonly [number, number];
+  readonly kind: string;
+  /** Of a burst: cell of its centre, a number for each axis of the body, and radius [m]. */
+  readonly at: readonly number[] | null;
   readonly radius: number;
-  readonly power: number;
-  readonly duration: number;
+  /** What was sent, to be sent again under the same id. */
+  readonly event: Readonly<Record<string, unknown>>;
   readonly state: GhostState;
   readonly seq?: number;
   readonly tick?: number;
@@ -54,8 +55,10 @@ export function describe(ghost: Ghost): string {
     case "sending": return "sending";
     case "sent": return `sent, #${ghost.seq ?? ""}`;
     case "late": return "no answer for 2 s";
+    case "done":
     case "applied": return `applied at tick ${ghost.tick ?? ""}`;
     case "refused": return `refused: ${ghost.reason ?? ""}`;
+    case "ended": return `#${ghost.seq ?? ""} ends`;
     case "failed": return `not sent: ${ghost.reason ?? ""}`;
   }
 }

@@ -9,6 +9,7 @@ export type FieldName = (typeof FIELDS)[number];
 export const TRENDS = ["temperature", "safety", "residual", "pace"] as const;
 export type TrendName = (typeof TRENDS)[number];
 const MOST_TICK = 10 ** 9;
+const MOST_CELL = 2 ** 20;
 
 /** Search parameters of the list: states that are shown. */
 export function readListSearch(raw: RawSearch) {
@@ -17,7 +18,7 @@ export function readListSearch(raw: RawSearch) {
 
 /**
  * Search parameters of one run: the field, the tick of the past that is shown, the ends of a locked scale, the trend,
- * the slice of a body of three axes, and the run that is shown beside it.
+ * the cells of the planes of a body of three axes, and the run that is shown beside it.
  */
 export function readRunSearch(raw: RawSearch) {
   return defined({
@@ -26,8 +27,9 @@ export function readRunSearch(raw: RawSearch) {
     low: real(raw["low"]),
     high: real(raw["high"]),
     trend: choice(raw["trend"], TRENDS),
-    axis: choice(raw["axis"], ["x", "y", "z"] as const),
-    at: integer(raw["at"], 0, 65_535),
+    x: integer(raw["x"], 0, MOST_CELL),
+    y: integer(raw["y"], 0, MOST_CELL),
+    z: integer(raw["z"], 0, MOST_CELL),
     beside: text(raw["beside"]),
     alert: text(raw["alert"]),
   });

@@ -100,6 +100,17 @@ export function sendEvent(runId: string, event: Record<string, unknown>, clientI
   ) as Promise<Accepted>;
 }
 
+/** End an event that lasts, at the next boundary. */
+export function endEvent(runId: string, seq: number): Promise<Accepted> {
+  return ok(api.DELETE("/api/v1/engine/runs/{run_id}/events/{seq}", { params: { path: { run_id: runId, seq } } })) as Promise<Accepted>;
+}
+
+/** Pictures of a span of the past, evenly spread; the server computes them again. */
+export async function fetchSpan(runId: string, field: FieldName, until: number, count: number, signal: AbortSignal): Promise<ArrayBuffer> {
+  const query = new URLSearchParams({ from_tick: "0", to_tick: String(until), count: String(count), field, codec: "none", level: "0" });
+  return (await fetchRaw(`/api/v1/engine/runs/${runId}/frames?${query}`, { signal })).arrayBuffer();
+}
+
 const path = (runId: string) => ({ params: { path: { run_id: runId }, header: { "idempotency-key": crypto.randomUUID() } } });
 
 /** Commands without a body, by their words. */
@@ -116,11 +127,4 @@ export const commands = {
 
 export function acknowledge(alertId: string): Promise<Alert> {
   return ok(api.POST("/api/v1/alerts/{alert_id}/acknowledge", { params: { path: { alert_id: alertId } }, body: {} }));
-}
-
-/** Hide the alerts of a rule of a run until a moment. */
-export function silence(alert: Alert, reason: string, hours: number) {
-  const until = new Date(Date.now() + hours * 3_600_000).toISOString();
-  const matchers = [{ name: "rule", op: "=" as const, value: alert.rule }, { name: "run", op: "=" as const, value: alert.run }];
-  return ok(api.POST("/api/v1/silences", { body: { matchers, reason, until } }));
 }

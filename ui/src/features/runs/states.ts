@@ -26,3 +26,18 @@ export function whyNotSteered(state: string, isPast: boolean): string | undefine
   if (state === "stopping") return "The run is stopping.";
   return undefined;
 }
+
+/** Speeds that are offered: factors on the rate of a run. */
+export const SPEEDS: readonly string[] = ["0.1", "0.5", "1", "2", "4", "10", "max"];
+
+/** The next speed up or down from one that need not be among those that are offered; undefined at either end. */
+export function nextSpeed(speed: string, by: 1 | -1): string | undefined {
+  const factor = (text: string) => (text === "max" ? Number.POSITIVE_INFINITY : Number(text));
+  const at = factor(speed);
+  return by === 1 ? SPEEDS.find((other) => factor(other) > at) : SPEEDS.findLast((other) => factor(other) < at);
+}
+
+/** Whether kernels hold up the ticks of a run: they are compiled beside ticks, too, and then nobody waits for them. */
+export function isWaitingForKernels(run: { readonly activity?: string | null; readonly status: string }, isTicking: boolean): boolean {
+  return run.activity === "compiling" && !isTicking;
+}

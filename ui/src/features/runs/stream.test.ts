@@ -162,3 +162,14 @@ it("asks for one picture of the past at a time, and for the newest wish after it
   await vi.advanceTimersByTimeAsync(0);
   expect(past.getState()).toMatchObject({ tick: undefined, frame: null, isLoading: false });
 });
+
+it("says that ticks go on, and no longer some seconds after the last", async () => {
+  await send(frame(1));
+  await vi.advanceTimersByTimeAsync(250);
+  expect(stream.getFigures().isTicking).toBe(false); // one tick alone may be the first of a run that is compiling
+  await send(frame(2));
+  await vi.advanceTimersByTimeAsync(250);
+  expect(stream.getFigures().isTicking).toBe(true);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(stream.getFigures().isTicking).toBe(false);
+});

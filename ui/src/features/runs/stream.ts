@@ -13,6 +13,7 @@ const DRAWN: Readonly<Record<string, 0 | 1 | 3>> = {
   ratio: 0, lag_s: 1, is_lumped: 3,
 };
 const MOST_HZ = 30;
+const TICKING_MS = 3_000;
 const FIGURES_MS = 250; // between two changes of what React shows
 
 export interface Sample {
@@ -31,6 +32,8 @@ export interface Figures {
   /** Age of the newest data [ms], and whether that is too old. */
   readonly ageMs: number | undefined;
   readonly isStale: boolean;
+  /** Whether its ticks have gone on within the last seconds. */
+  readonly isTicking: boolean;
   /** What the server said of the pictures: slow, paused, interrupted, others that look. */
   readonly notice: string | undefined;
   readonly viewers: number;
@@ -39,7 +42,7 @@ export interface Figures {
 }
 
 const NOTHING: Figures = {
-  tick: undefined, time: undefined, metrics: {}, ageMs: undefined, isStale: false, notice: undefined, viewers: 0, frames: 0,
+  tick: undefined, time: undefined, metrics: {}, ageMs: undefined, isStale: false, isTicking: false, notice: undefined, viewers: 0, frames: 0,
   error: undefined,
 };
 
@@ -70,6 +73,7 @@ export class RunStream {
   private isDecoding = false;
   private waiting: { bytes: ArrayBuffer; number: number } | null = null;
   private epoch = 0;
+  private movedAt = Number.NEGATIVE_INFINITY; // when its tick was seen to go on [ms]
   private isResting = false; // paused or over: its data do not age
 
   constructor(readonly runId: string, private readonly from: StreamSources) {}
@@ -254,6 +258,8 @@ export class RunStream {
   }
 
   private change(part: Partial<Figures>): void {
+    const tick = this.changed.tick ?? this.figures.tick;
+    if (part.tick !== undefined && tick !== undefined && part.tick > tick) this.movedAt = this.from.now();
     this.changed = { ...this.changed, ...part };
   }
 
@@ -263,9 +269,10 @@ export class RunStream {
     const { clock } = this.from.socket;
     const ageMs = this.computedMs === 0 ? undefined : clock.age(this.computedMs, this.from.now());
     const stale = !this.isResting && ageMs !== undefined && isStale(ageMs, Math.min(this.intervalMs, 2_000));
-    const isSame = Object.keys(this.changed).length === 0 && stale === this.figures.isStale && round(ageMs) === round(this.figures.ageMs);
+    const isTicking = this.from.now() - this.movedAt < TICKING_MS;
+    const isSame = Object.keys(this.changed).length === 0 && stale === this.figures.isStale && isTicking === this.figures.isTicking && round(ageMs) === round(this.figures.ageMs);
     if (isSame) return;
-    this.figures = { ...this.figures, ...this.changed, ageMs, isStale: stale };
+    this.figures = { ...this.figures, ...this.changed, ageMs, isStale: stale, isTicking };
     this.changed = {};
     for (const listener of [...this.listeners]) listener();
   }
