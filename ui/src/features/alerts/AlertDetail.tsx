@@ -1,12 +1,14 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { api, ok } from "@/api/client";
 import { asProblem } from "@/api/problems";
 import { announce } from "@/components/announce";
 import { Facts } from "@/components/Facts";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
+import { SilenceDialog } from "@/components/SilenceDialog";
 import { Severity, type SeverityName } from "@/components/Severity";
 import { Time } from "@/components/Time";
 import { formatNumber, formatQuantity } from "@/lib/format";
@@ -26,6 +28,7 @@ export function AlertDetail({ id, onClose }: { id: string; onClose: () => void }
     },
     onError: (failure) => announce(`It was not acknowledged: ${asProblem(failure).detail}`),
   });
+  const [isQuieting, setQuieting] = useState(false);
   const close = <Button size="compact-sm" onClick={onClose}>Close</Button>;
   if (alert === undefined) return <Panel title="Alert" actions={close}>{error !== null && <Problem error={error} />}</Panel>;
   const isActive = alert.state === "firing" || alert.state === "holding";
@@ -35,6 +38,7 @@ export function AlertDetail({ id, onClose }: { id: string; onClose: () => void }
       {alert.explain.map((sentence, index) => <p key={index}>{sentence}</p>)}
       <div className={classes["tools"]}>
         {isActive && alert.acknowledged_at === null && <Button variant="filled" onClick={() => acknowledging.mutate()}>Acknowledge</Button>}
+        {isActive && alert.silence === null && <Button onClick={() => setQuieting(true)}>Silence…</Button>}
         <Link to="/runs/$runId" params={{ runId: alert.run }} search={{ tick: alert.fired_tick }}>The field when it fired</Link>
         <Link to="/runs/$runId" params={{ runId: alert.run }}>The run now</Link>
         {alert.incident !== null && <Link to="/incidents/$incidentId" params={{ incidentId: alert.incident }}>Incident</Link>}
@@ -59,6 +63,7 @@ export function AlertDetail({ id, onClose }: { id: string; onClose: () => void }
           </li>
         ))}
       </ol>
+      {isQuieting && <SilenceDialog alert={alert} onClose={() => setQuieting(false)} />}
     </Panel>
   );
 }

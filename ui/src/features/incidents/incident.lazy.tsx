@@ -1,11 +1,11 @@
-import { Button, SegmentedControl, TextInput } from "@mantine/core";
+import { Button, Menu, SegmentedControl, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { fetchRaw } from "@/api/client";
 import { asProblem, isNotFound } from "@/api/problems";
 import { announce } from "@/components/announce";
 import { Facts } from "@/components/Facts";
+import { download, saveFile, tableFile } from "@/components/files";
 import { NothingHere } from "@/components/NothingHere";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
@@ -13,9 +13,10 @@ import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { Severity, type SeverityName } from "@/components/Severity";
 import { Time } from "@/components/Time";
+import { timelinePicture } from "@/components/timelinePicture";
 import { formatDuration, plural } from "@/lib/format";
 import { KINDS } from ".";
-import { describeEntry, isShownUnder } from "./entries";
+import { describeEntry, describeStep, ENTRY_HEADS, isShownUnder, LANE_NAMES, lastOutcome, toLanes, toRow } from "./entries";
 import { actions, type Incident, incidentQuery, replay, takeStep, verify } from "./queries";
 import classes from "./incidents.module.css";
 
@@ -171,7 +172,14 @@ function About({ incident, onAssign }: { incident: Incident; onAssign: (to: stri
         <Button size="compact-sm" loading={replaying.isPending} onClick={() => replaying.mutate()}>Replay as a job</Button>
         <Button size="compact-sm" loading={verifying.isPending} onClick={() => verifying.mutate()}>Verify</Button>
         <Button size="compact-sm" onClick={() => void save(incident.id, "md")}>Export Markdown</Button>
-        <Button size="compact-sm" onClick={() => void save(incident.id, "json")}>JSON</Button>
+        <Button size="compact-sm" onClick={() => void save(incident.id, "json")}>JSON with all hashes</Button>
+        <Menu position="bottom-end">
+          <Menu.Target><Button size="compact-sm" rightSection="▾">Save</Button></Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item onClick={() => void keep(incident, "png")}>Timeline as a picture (PNG)</Menu.Item>
+            <Menu.Item onClick={() => void keep(incident, "csv")}>All entries (CSV)</Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
       </div>
       {verifying.data !== undefined && (
         <p role="status">
@@ -185,18 +193,35 @@ function About({ incident, onAssign }: { incident: Incident; onAssign: (to: stri
   );
 }
 
-/** Hand the export to the browser as a file. */
+/** Let the browser fetch what the server writes: it never passes through the memory of the tab. */
 async function save(id: string, format: "md" | "json"): Promise<void> {
   try {
-    const blob = await (await fetchRaw(`/api/v1/incidents/${id}/export?format=${format}`)).blob();
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `incident-${id}.${format}`;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    await download(`/api/v1/incidents/${id}/export?format=${format}`);
   } catch (error) {
     announce(`The export did not work: ${asProblem(error).detail}`);
   }
+}
+
+function Outcome({ entries, step }: { entries: Incident["entries"]; step: number }) {
+  const last = lastOutcome(entries, step);
+  return last === undefined ? null : <span className={classes["outcome"]}>{last.text}, <Time at={last.at} /></span>;
+}
+
+/** Hand the timeline to the browser as a file that the page makes. */
+async function keep(incident: Incident, ending: "png" | "csv"): Promise<void> {
+  const made = ending === "csv" ? tableFile(ENTRY_HEADS, incident.entries.map(toRow)) : await drawTimeline(incident);
+  if (made === null) return announce("The browser has no room for the picture.");
+  saveFile(`incident-${incident.id}-timeline.${ending}`, made);
+  announce(`The timeline is saved as ${ending.toUpperCase()}.`);
+}
+
+/** Lanes over the ticks of the run; what has no tick stands where the entry before it does. */
+function drawTimeline(incident: Incident): Promise<Blob | null> {
+  const lanes = toLanes(incident.entries);
+  const [first, last] = [Math.min(...lanes.map(({ tick }) => tick)), Math.max(...lanes.map(({ tick }) => tick))];
+  const title = `${incident.title}, ${incident.severity}: ${incident.state}; ticks ${first} to ${last}`;
+  const entries = lanes.map((entry) => ({ ...entry, tick: entry.tick - first }));
+  return timelinePicture(title, LANE_NAMES, entries, Math.max(1, last - first), (tick) => `tick ${tick + first}`);
 }
 
 function Runbook({ incident }: { incident: Incident }) {
@@ -218,7 +243,11 @@ function Runbook({ incident }: { incident: Incident }) {
       <ol className={classes["steps"]}>
         {incident.steps.map((step) => (
           <li key={step.number}>
-            <span>{step.is_done ? "✓" : "○"} {step.number}. {step.title} <span className={classes["hash"]}>{step.kind}</span></span>
+            <span className={classes["step"]}>
+              <span>{step.is_done ? "✓" : "○"} {step.number}. {step.title}</span>
+              {describeStep(step) !== step.title && <span className={classes["hash"]}>{describeStep(step)}</span>}
+              <Outcome entries={incident.entries} step={step.number} />
+            </span>
             {asked === step.number ? (
               <span className={classes["tools"]}>
                 <Button size="compact-sm" variant="filled" onClick={() => taking.mutate({ number: step.number, confirm: true })}>Send the command</Button>

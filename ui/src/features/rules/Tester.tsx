@@ -1,12 +1,13 @@
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { asProblem } from "@/api/problems";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { makeTrend } from "@/draw/trends";
 import { formatDuration } from "@/lib/format";
 import { historyQuery, runsQuery, testRule } from "./queries";
-import { type Draft, findFaults, leadingNumber, toRule } from "./rule";
+import { type Draft, findFaults, leadingNumber, refusedFields, toRule } from "./rule";
 import classes from "./rules.module.css";
 
 /** Tries a rule on the samples of a run that was: when it would have fired, and how often in vain. */
@@ -16,6 +17,7 @@ export default function Tester({ draft, kept, run, onRun }: { draft: Draft; kept
   const items = runs.data?.items ?? [];
   const chosen = run ?? items[0]?.id;
   const testing = useMutation({ mutationFn: () => testRule(toRule(draft, kept), chosen ?? "", truth.trim()) });
+  const refused = testing.isError ? refusedFields(asProblem(testing.error).errors) : {};
   const isReady = chosen !== undefined && Object.keys(findFaults(draft)).length === 0;
   return (
     <Panel title="Try it on a run">
@@ -34,7 +36,13 @@ export default function Tester({ draft, kept, run, onRun }: { draft: Draft; kept
               size="sm" label="Run" value={chosen} onChange={(event) => onRun(event.currentTarget.value)}
               data={items.map((item) => ({ value: item.id, label: `${item.name === "" ? (item.scenario ?? "run") : item.name}, ${item.id.slice(0, 8)}` }))}
             />
-            <TextInput size="sm" label="What it should warn of" placeholder="default: the first failed cell" value={truth} onChange={(event) => setTruth(event.currentTarget.value)} />
+            <TextInput
+              size="sm" label="What it should warn of" placeholder="default: the first failed cell" value={truth} error={refused["truth"]}
+              onChange={(event) => {
+                setTruth(event.currentTarget.value);
+                if (testing.isError) testing.reset();
+              }}
+            />
             <Button type="submit" disabled={!isReady} loading={testing.isPending}>Try</Button>
           </form>
           {chosen !== undefined && <Recorded run={chosen} draft={draft} />}

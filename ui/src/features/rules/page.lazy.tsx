@@ -13,7 +13,7 @@ import { Problem } from "@/components/Problem";
 import { Severity, type SeverityName } from "@/components/Severity";
 import { plural } from "@/lib/format";
 import { removeRule, type Rule, rulesQuery, saveRule } from "./queries";
-import { type Draft, EMPTY, findFaults, METRICS, toDraft, toRule } from "./rule";
+import { type Draft, EMPTY, findFaults, METRICS, refusedFields, toDraft, toRule } from "./rule";
 import classes from "./rules.module.css";
 
 const Tester = lazy(() => import("./Tester"));
@@ -94,19 +94,21 @@ function Editor({ known, run, onRun, onSaved }: EditorProps) {
     },
     onError: (error) => announce(`It was not removed: ${asProblem(error).detail}`),
   });
+  const refused = saving.isError ? refusedFields(asProblem(saving.error).errors) : {};
   const input = (name: keyof Draft, label: string, description?: string, isWide = false) => (
     <TextInput
       size="sm" label={label} description={description} value={draft[name]} data-wide={isWide || undefined}
-      error={isTried ? faults[name] : undefined} wrapperProps={isWide ? { "data-wide": true } : {}}
+      error={isTried ? (faults[name] ?? refused[name]) : undefined} wrapperProps={isWide ? { "data-wide": true } : {}}
       onChange={(event) => {
         const typed = event.currentTarget.value;
         setDraft((old) => ({ ...old, [name]: typed }));
+        if (saving.isError) saving.reset();
       }}
     />
   );
   const select = (name: keyof Draft, label: string, data: readonly string[]) => (
     <NativeSelect
-      size="sm" label={label} data={data.includes(draft[name]) ? [...data] : [draft[name], ...data]} value={draft[name]}
+      size="sm" label={label} error={isTried ? refused[name] : undefined} data={data.includes(draft[name]) ? [...data] : [draft[name], ...data]} value={draft[name]}
       onChange={(event) => {
         const value = event.currentTarget.value;
         setDraft((old) => ({ ...old, [name]: value }));

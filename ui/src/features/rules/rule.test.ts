@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { EMPTY, findFaults, leadingNumber, toDraft, toRule } from "./rule";
+import { EMPTY, findFaults, leadingNumber, toDraft, toRule, refusedFields } from "./rule";
 
 const draft = { ...EMPTY, name: "hot", raise: "247 degC", clear: "240 degC", for: "2 s" };
 
@@ -23,4 +23,9 @@ it("refuses what cannot be: no name, no threshold, an end on the wrong side, a c
   expect(findFaults({ ...draft, op: "<" })).toHaveProperty("clear");
   expect(findFaults({ ...draft, severity: "critical" })).toHaveProperty("runbook");
   expect(leadingNumber("hot")).toBeUndefined();
+});
+
+it("finds the fields that the server named", () => {
+  const errors = [{ field: "rule.raise", message: "a number" }, { field: "rules[0].for", message: "at most 1 d" }, { field: "truth", message: "an expression" }];
+  expect(refusedFields(errors)).toEqual({ raise: "a number", for: "at most 1 d", truth: "an expression" });
 });

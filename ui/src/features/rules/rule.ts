@@ -61,6 +61,11 @@ export function findFaults(draft: Draft): Partial<Record<keyof Draft, string>> {
   return faults;
 }
 
+/** Errors that the server named, by the fields of the form: `rule.raise` and `rules[0].raise` are `raise`. */
+export function refusedFields(errors: readonly { readonly field: string; readonly message: string }[]): Readonly<Partial<Record<string, string>>> {
+  return Object.fromEntries(errors.map(({ field, message }) => [field.replace(/^(?:rule|rules\[\d+\])\./, ""), message]));
+}
+
 /** The number at the beginning of a text, or undefined. */
 export function leadingNumber(text: string): number | undefined {
   const match = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?/i.exec(text);
