@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, memo, type ReactNode, useEffect, useRef, useState } from "react";
 import classes from "./DataTable.module.css";
+import { useKeys } from "./keyboard";
 
 export const ROW_HEIGHT = 32;
 
@@ -71,6 +72,17 @@ export function DataTable<Row>(props: Props<Row>) {
     onCurrent?.(row);
     virtual.scrollToIndex(rows.indexOf(row), { align: "auto" });
   };
+  const enter = (move: number) => {
+    scroller.current?.focus();
+    goTo(index < 0 ? 0 : index + move);
+  };
+  // A list whose rows open is what its page is for: its keys act from anywhere, and are listed.
+  useKeys(onOpen === undefined ? [] : [
+    { keys: "j", does: `${props.label}: next row`, run: () => enter(1) },
+    { keys: "k", does: `${props.label}: row before`, run: () => enter(-1) },
+    { keys: "Enter", does: `${props.label}: open the row` },
+    ...(ticked === undefined ? [] : [{ keys: "x", does: `${props.label}: tick the row` }]),
+  ]);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / ROW_HEIGHT) - 2);

@@ -3,7 +3,7 @@ import { renderHook } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { findKey, isTyping, type Key, listenToKeys, useKeys } from "./keyboard";
 
-const keys: Key[] = ["n", "g j", "g o", "j"].map((name) => ({ keys: name, does: name, run: () => undefined }));
+const keys: Key[] = ["n", "g j", "g o", "j", "Ctrl+Enter"].map((name) => ({ keys: name, does: name, run: () => undefined }));
 const press = (key: string, init: KeyboardEventInit = {}) => new KeyboardEvent("keydown", { key, ...init });
 
 describe("findKey", () => {
@@ -14,6 +14,15 @@ describe("findKey", () => {
     expect(findKey(press("j"), keys, 1500)?.keys).toBe("g j");
     expect(findKey(press("g"), keys, 2000)).toBeUndefined();
     expect(findKey(press("j"), keys, 4000)?.keys).toBe("j");
+  });
+
+  it("finds a key with Ctrl, or that of a Mac, also within a field", () => {
+    const field = document.createElement("textarea");
+    const event = press("Enter", { ctrlKey: true });
+    field.dispatchEvent(event);
+    expect(findKey(event, keys, 0)?.keys).toBe("Ctrl+Enter");
+    expect(findKey(press("Enter", { metaKey: true }), keys, 0)?.keys).toBe("Ctrl+Enter");
+    expect(findKey(press("Enter"), keys, 0)).toBeUndefined();
   });
 
   it("leaves the browser's own keys alone", () => {

@@ -2,11 +2,12 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
 
 export interface Key {
-  /** The key as `event.key` names it, as in `n`, `Enter`, `?`, or two after each other: `g j`. */
+  /** The key as `event.key` names it, as in `n`, `Enter`, `?`, two after each other: `g j`, or, within fields too: `Ctrl+Enter`. */
   readonly keys: string;
   /** What it does, for the list: "New job". */
   readonly does: string;
-  readonly run: (event: KeyboardEvent) => void;
+  /** Absent: it is listed, and whatever has the focus acts on it. */
+  readonly run?: (event: KeyboardEvent) => void;
 }
 
 const SEQUENCE_MS = 1_200; // between the two keys of a sequence
@@ -37,7 +38,7 @@ export function useKeys(keys: readonly Key[]): void {
     // Whoever lists or finds a key before the next render still runs what the component does now.
     const entry: Entry = {
       get current() {
-        return latest.current.map((key, index) => ({ ...key, run: (event: KeyboardEvent) => latest.current[index]?.run(event) }));
+        return latest.current.map((key, index) => ({ ...key, ...(key.run && { run: (event: KeyboardEvent) => latest.current[index]?.run?.(event) }) }));
       },
     };
     entries.push(entry);
@@ -79,16 +80,20 @@ export function isTyping(target: EventTarget | null): boolean {
 
 /** Find the key that an event means, and remember the first half of a sequence. */
 export function findKey(event: KeyboardEvent, keys: readonly Key[], at: number): Key | undefined {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.defaultPrevented) {
+    return keys.find((key) => key.run !== undefined && key.keys === `Ctrl+${event.key}`);
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyping(event.target)) return undefined;
   const before = first !== null && at - first.at < SEQUENCE_MS ? `${first.key} ` : "";
-  const found = keys.find((key) => key.keys === before + event.key);
+  const acting = keys.filter((key) => key.run !== undefined);
+  const found = acting.find((key) => key.keys === before + event.key);
   first = null;
   if (found !== undefined) return found;
-  if (keys.some((key) => key.keys.startsWith(`${event.key} `))) {
+  if (acting.some((key) => key.keys.startsWith(`${event.key} `))) {
     first = { key: event.key, at };
     return undefined;
   }
-  return before === "" ? undefined : keys.find((key) => key.keys === event.key);
+  return before === "" ? undefined : acting.find((key) => key.keys === event.key);
 }
 
 /** Listen to the keys of the whole page; mounted once, by the shell. */
@@ -99,7 +104,7 @@ export function listenToKeys(): () => void {
     const key = findKey(event, shown, Date.now());
     if (key === undefined) return;
     event.preventDefault();
-    key.run(event);
+    key.run?.(event);
   };
   document.addEventListener("keydown", onKey);
   return () => document.removeEventListener("keydown", onKey);
