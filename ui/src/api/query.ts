@@ -31,3 +31,18 @@ export function pollWhile<Data>(isChanging: (data: Data | undefined) => boolean,
 export function freshFor(isFinal: boolean): number {
   return isFinal ? Number.POSITIVE_INFINITY : LIST_FRESH_MS;
 }
+
+let isTold = false;
+const TOLD_MS = 60_000; // what the socket tells of is asked for all the same, in case that something was missed
+
+/** Say whether the socket tells what changes; returns whether that is new. */
+export function setTold(isNow: boolean): boolean {
+  const isNew = isTold !== isNow;
+  isTold = isNow;
+  return isNew;
+}
+
+/** Poll what the socket tells of only while it does not. For `refetchInterval`. */
+export function unlessTold(everyMs: number, toldMs = TOLD_MS): () => number {
+  return () => (isTold ? toldMs : everyMs);
+}

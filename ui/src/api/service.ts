@@ -2,8 +2,10 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, ok, type Schemas } from "./client";
 import { has } from "./operations";
+import { unlessTold } from "./query";
 
 export const EVERY_MS = 5_000;
+const HEALTH_TOLD_MS = 15_000; // a server that hangs tells nothing
 
 export const healthQuery = queryOptions({
   queryKey: ["health"],
@@ -12,14 +14,14 @@ export const healthQuery = queryOptions({
     const response = await fetch("/health", { signal, cache: "no-store" });
     return (await response.json()) as Schemas["HealthOut"];
   },
-  refetchInterval: EVERY_MS,
+  refetchInterval: unlessTold(EVERY_MS, HEALTH_TOLD_MS),
   retry: false,
 });
 
 export const statsQuery = queryOptions({
   queryKey: ["jobs", "stats"],
   queryFn: ({ signal }) => ok(api.GET("/api/v1/jobs/stats", { signal })),
-  refetchInterval: EVERY_MS,
+  refetchInterval: unlessTold(EVERY_MS),
 });
 
 export const meQuery = queryOptions({
@@ -36,5 +38,5 @@ export const openAlertsQuery = queryOptions({
     const query = { state: ["firing" as const, "holding" as const], limit: 200 };
     return (await ok(api.GET("/api/v1/alerts", { params: { query }, signal }))).items;
   },
-  refetchInterval: EVERY_MS,
+  refetchInterval: unlessTold(EVERY_MS),
 });

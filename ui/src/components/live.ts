@@ -7,8 +7,16 @@ import { type Link, LiveSocket, type SocketLike } from "@/live/socket";
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 
+let heardAt = 0;
+
 export const live = new LiveSocket({
-  open: () => new WebSocket(`${scheme}//${location.host}${PATH}`, PROTOCOL) as SocketLike,
+  open: () => {
+    const socket = new WebSocket(`${scheme}//${location.host}${PATH}`, PROTOCOL);
+    socket.addEventListener("message", () => {
+      heardAt = Date.now();
+    });
+    return socket as SocketLike;
+  },
   getTicket: async () => (await ok(api.POST("/api/v1/streams/tickets", { body: {} }))).ticket,
   now: () => Date.now(),
   random: Math.random,
@@ -25,6 +33,11 @@ session.subscribe(() => {
 /** Whether the tab is connected, and since how many attempts it is not. */
 export function useLink(): Link {
   return useSyncExternalStore(live.follow, live.getLink);
+}
+
+/** When the server last said something [ms since 1970], an answer to a ping at least; 0 before. */
+export function lastHeard(): number {
+  return heardAt;
 }
 
 /** The packing of frames: none on this machine, where bytes cost less than unpacking. */

@@ -5,6 +5,7 @@ import { session } from "@/api/browser";
 import { meQuery } from "@/api/service";
 import { useAnnouncement } from "@/components/announce";
 import { listenToKeys, useKeys } from "@/components/keyboard";
+import { useNews } from "@/components/useNews";
 import { LoginDialog } from "../session/LoginDialog";
 import { Help } from "./Help";
 import { placesFor } from "./places";
@@ -21,6 +22,7 @@ export function Shell() {
   const places = placesFor(me?.role === "admin");
 
   useEffect(listenToKeys, []);
+  useNews();
   useEffect(
     () =>
       session.subscribe(() => {

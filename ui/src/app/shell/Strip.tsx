@@ -6,6 +6,7 @@ import type { Schemas } from "@/api/client";
 import { pageVersion } from "@/api/operations";
 import { healthQuery, meQuery, openAlertsQuery, statsQuery } from "@/api/service";
 import { announce } from "@/components/announce";
+import { lastHeard, useLink } from "@/components/live";
 import { useNow } from "@/components/now";
 import { Severity } from "@/components/Severity";
 import * as alerts from "@/features/alerts";
@@ -20,6 +21,7 @@ const STALE_S = 15; // three answers of the strip missed
 export function Strip({ onHelp }: { onHelp: () => void }) {
   const health = useQuery(healthQuery);
   const stats = useQuery(statsQuery);
+  const link = useLink();
   return (
     <header className={classes["strip"]}>
       <Link to="/" className={classes["brand"]}>Grid</Link>
@@ -34,10 +36,8 @@ export function Strip({ onHelp }: { onHelp: () => void }) {
       </span>
       <WorstAlert />
       <span className={classes["space"]} />
-      {health.data !== undefined && health.data.version !== pageVersion && (
-        <Button size="compact-sm" onClick={() => location.reload()}>Grid was updated: reload</Button>
-      )}
-      <DataAge at={Math.min(health.dataUpdatedAt, stats.dataUpdatedAt)} isGone={health.isError} />
+      <Updated versions={[link.version, health.data?.version]} />
+      <DataAge polledAt={Math.min(health.dataUpdatedAt, stats.dataUpdatedAt)} isLive={link.state === "open"} isGone={health.isError} />
       <span className={classes["zone"]} title="Times are in this zone; UTC is on hover.">{zoneName()}</span>
       <UserMenu onHelp={onHelp} />
     </header>
@@ -73,15 +73,26 @@ function WorstAlert() {
   return alerts.isShown ? <Link to="/alerts" className={classes["alert"]}>{content}</Link> : <span className={classes["alert"]}>{content}</span>;
 }
 
-function DataAge({ at, isGone }: { at: number; isGone: boolean }) {
+/** A page of another version than the server's says so; it is never reloaded by itself, since a form may be filled in. */
+function Updated({ versions }: { versions: readonly (string | undefined)[] }) {
+  const version = versions.find((one) => one !== undefined && one !== pageVersion);
+  if (version === undefined) return null;
+  return <Button size="compact-sm" title={`The server is Grid ${version}, this page is of ${pageVersion}.`} onClick={() => location.reload()}>Grid was updated: reload</Button>;
+}
+
+/** How old what is shown may be: since the server last spoke over the socket, or else since it was last asked. */
+function DataAge({ polledAt, isLive, isGone }: { polledAt: number; isLive: boolean; isGone: boolean }) {
   const now = useNow();
+  const at = isLive ? Math.max(lastHeard(), polledAt) : polledAt;
   if (at === 0) return null;
   const seconds = Math.max(0, (now - at) / 1000);
   const isStale = seconds > STALE_S;
   return (
     <span className={classes["age"]} data-stale={isStale || undefined}>
       {isStale ? `◌ STALE ${formatAge(seconds).replace(" ago", "")}` : formatAge(seconds)}
-      <span className={classes["quiet"]}>{isGone ? "not connected" : "connected"}</span>
+      <span className={classes["quiet"]} title={isGone ? undefined : isLive ? "The server tells what changes." : "The server is asked every few seconds."}>
+        {isGone ? "not connected" : isLive ? "connected" : "asking"}
+      </span>
     </span>
   );
 }

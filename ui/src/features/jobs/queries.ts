@@ -1,7 +1,7 @@
 /** What the jobs pages ask the server. */
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
 import { api, ok, type Schemas } from "@/api/client";
-import { freshFor, pollWhile } from "@/api/query";
+import { freshFor, pollWhile, unlessTold } from "@/api/query";
 import { isFinal } from "@/components/states";
 import { defined } from "@/lib/search";
 import { RECENT, type readListSearch } from ".";
@@ -56,7 +56,7 @@ export function jobHeadQuery(filters: JobFilters) {
       const query = { ...toQuery(filters), limit: HEAD_ROWS };
       return (await ok(api.GET("/api/v1/jobs", { params: { query }, signal }))) as JobRowPage;
     },
-    refetchInterval: HEAD_MS,
+    refetchInterval: unlessTold(HEAD_MS),
     gcTime: 0,
   });
 }
@@ -112,13 +112,4 @@ export async function purgeJob(queries: QueryClient, jobId: string): Promise<voi
   await ok(api.POST("/api/v1/jobs/{job_id}/purge", { params: { path: { job_id: jobId } } }));
   queries.removeQueries({ queryKey: ["jobs", jobId] });
   queries.removeQueries({ queryKey: ["jobs", "list"] });
-}
-
-/** Let the browser fetch a file of this server by itself: a link for one use, so that it never passes through the page. */
-export async function download(path: string): Promise<void> {
-  const link = await ok(api.POST("/api/v1/downloads", { body: { path } }));
-  const anchor = document.createElement("a");
-  anchor.href = link.url;
-  anchor.download = "";
-  anchor.click();
 }

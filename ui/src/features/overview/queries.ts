@@ -2,6 +2,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, ok, type Schemas } from "@/api/client";
 import { has } from "@/api/operations";
+import { unlessTold } from "@/api/query";
 import { EVERY_MS } from "@/api/service";
 
 type State = Schemas["JobStatus"];
@@ -16,12 +17,12 @@ async function summaries(query: Record<string, unknown>, signal: AbortSignal): P
   return (await ok(api.GET("/api/v1/jobs", { params, signal }))) as SummaryPage;
 }
 
-/** A part of the list of jobs, newest first; asked again every few seconds while the tab is seen. */
+/** A part of the list of jobs, newest first; asked again when the socket tells of a change, every few seconds while it does not. */
 function listed(part: string, query: Record<string, unknown>) {
   return queryOptions({
     queryKey: ["jobs", "overview", part],
     queryFn: ({ signal }) => summaries(query, signal),
-    refetchInterval: EVERY_MS,
+    refetchInterval: unlessTold(EVERY_MS),
   });
 }
 
@@ -34,14 +35,14 @@ export const endedJobsQuery = listed("ended", { status: ["success", "cancelled",
 export const openSweepsQuery = queryOptions({
   queryKey: ["sweeps", "overview", "open"],
   queryFn: ({ signal }) => ok(api.GET("/api/v1/sweeps", { params: { query: { status: [...WAITING], limit: 20 } }, signal })),
-  refetchInterval: EVERY_MS,
+  refetchInterval: unlessTold(EVERY_MS),
 });
 
 /** The newest sweeps, whatever became of them. */
 export const sweepsQuery = queryOptions({
   queryKey: ["sweeps", "overview", "newest"],
   queryFn: ({ signal }) => ok(api.GET("/api/v1/sweeps", { params: { query: { limit: 20 } }, signal })),
-  refetchInterval: EVERY_MS,
+  refetchInterval: unlessTold(EVERY_MS),
 });
 
 const LIVE: readonly Schemas["RunState"][] = [
@@ -54,7 +55,7 @@ export const runsQuery = queryOptions({
   enabled: has("GET /api/v1/engine/runs"),
   queryFn: ({ signal }) =>
     ok(api.GET("/api/v1/engine/runs", { params: { query: { status: [...LIVE], limit: 20 } }, signal })),
-  refetchInterval: EVERY_MS,
+  refetchInterval: unlessTold(EVERY_MS),
 });
 
 export type Job = Schemas["JobSummaryOut"];

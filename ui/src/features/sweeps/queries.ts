@@ -1,13 +1,14 @@
 /** What the sweep pages ask the server. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api, fetchRaw, ok, type Schemas } from "@/api/client";
-import { freshFor, pollWhile } from "@/api/query";
+import { freshFor, unlessTold } from "@/api/query";
 import { decodeFrames } from "@/live/frames";
 import { defined } from "@/lib/search";
 import { readPoints } from "./points";
 
 export type Sweep = Schemas["SweepOut"];
 const PAGE_ROWS = 100;
+const POINTS_MS = 2_000;
 
 export function sweepListQuery(filters: { sim?: string; q?: string }) {
   return infiniteQueryOptions({
@@ -18,18 +19,18 @@ export function sweepListQuery(filters: { sim?: string; q?: string }) {
       return ok(api.GET("/api/v1/sweeps", { params: { query }, signal }));
     },
     getNextPageParam: (page) => page.next ?? undefined,
-    refetchInterval: (query) => (query.state.data?.pages.some((page) => page.items.some((sweep) => !sweep.is_finished)) ? 3_000 : false),
+    refetchInterval: (query) => (query.state.data?.pages.some((page) => page.items.some((sweep) => !sweep.is_finished)) ? 3_000 : unlessTold(60_000)()),
   });
 }
 
-/** A sweep in numbers; asked again while points are open. */
+/** A sweep in numbers; asked again while points are open and the socket does not tell of them. */
 export function sweepQuery(sweepId: string) {
   return queryOptions({
     queryKey: ["sweeps", sweepId],
     queryFn: async ({ signal }) =>
       (await ok(api.GET("/api/v1/sweeps/{sweep_id}", { params: { path: { sweep_id: sweepId }, query: { limit: 1 } }, signal }))) as unknown as Sweep,
     staleTime: (query) => freshFor(query.state.data?.is_finished === true),
-    refetchInterval: pollWhile<Sweep>((sweep) => sweep !== undefined && !sweep.is_finished),
+    refetchInterval: (query) => (query.state.data?.is_finished === false ? unlessTold(POINTS_MS)() : false),
   });
 }
 
@@ -40,7 +41,7 @@ export function columnsQuery(sweepId: string, isFinished: boolean) {
     queryFn: async ({ signal }) =>
       readPoints(await ok(api.GET("/api/v1/sweeps/{sweep_id}/columns", { params: { path: { sweep_id: sweepId } }, signal }))),
     staleTime: freshFor(isFinished),
-    refetchInterval: isFinished ? false : 2_000,
+    refetchInterval: isFinished ? false : unlessTold(POINTS_MS),
     placeholderData: keepPreviousData,
     structuralSharing: false, // typed arrays
   });
@@ -82,13 +83,4 @@ export function rerun(sweepId: string, key: string) {
 
 export function cancelSweep(sweepId: string) {
   return ok(api.DELETE("/api/v1/sweeps/{sweep_id}", { params: { path: { sweep_id: sweepId } } }));
-}
-
-/** Save a file of the server by a link that is good once, so that it never passes through the tab's memory. */
-export async function download(path: string): Promise<void> {
-  const link = await ok(api.POST("/api/v1/downloads", { body: { path } }));
-  const anchor = Object.assign(document.createElement("a"), { href: link.url, download: "" });
-  document.body.append(anchor);
-  anchor.click();
-  anchor.remove();
 }
