@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.support.databases import Maker, PostgresMaker, SqliteMaker, opened, start_or_leave_out
 from tests.support.postgres import PostgresServer
+from tests.support.redis import RedisServer, start_redis
 from tests.support.tracing import compile_untraced, pause_coverage
 
 from grid.database.engine import Database
@@ -54,6 +55,21 @@ def postgres_server() -> Iterator[PostgresServer]:
     server = start_or_leave_out()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of the test run's own, from a wheel; a test that breaks it starts it again."""
+    server = start_redis()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_redis(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """The Redis of the test run for a test that breaks it: it is up again behind the test."""
+    yield redis_server
+    redis_server.mend()
 
 
 @pytest.fixture(scope="session")

@@ -14,16 +14,18 @@ from fastapi.routing import APIRoute
 
 from grid.api import middleware, openapi_document, problems, routes
 from grid.api.live_collector import LiveCollector
-from grid.api.metrics import Metrics
+from grid.api.metrics import BrokerCollector, Metrics
 from grid.api.mode_header import ModeHeader
 from grid.api.routes import health, page
 from grid.api.stream_places import StreamPlaces
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
+from grid.services.adapters import find_broker
 from grid.services.container import make_container
 from grid.services.health import read_figures
 from grid.services.live_figures import read_live_figures
 from grid.services.mode_board import ModeBoard
+from grid.services.ports import Doorbell
 
 PREFIX = "/api/v1"
 
@@ -58,6 +60,7 @@ def create_app(settings: Settings | None = None, container: Container | None = N
     problems.install(app)
     middleware.install(app, settings, app.state.metrics)
     app.state.metrics.registry.register(LiveCollector(lambda: read_live_figures(wiring.get(UnitOfWork))))
+    app.state.metrics.registry.register(BrokerCollector(lambda: find_broker(wiring.get(Doorbell))))
     app.add_middleware(ModeHeader, find_board=lambda: wiring.get(ModeBoard))
     return app
 

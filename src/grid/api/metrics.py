@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
@@ -14,6 +14,7 @@ from grid.core.errors import GridError
 from grid.core.logging import get_logger
 from grid.schemas.jobs import JobStatus
 from grid.services.health import LedgerFigures
+from grid.services.ports import Broker
 
 log = get_logger(__name__)
 
@@ -111,6 +112,24 @@ class LedgerCollector(Collector):
         yield _gauge("grid_queue_depth", "Jobs that wait to start", figures.jobs[JobStatus.QUEUED])
         yield _gauge("grid_outbox_backlog", "Events that wait to leave", figures.outbox_backlog)
         yield _gauge("grid_workers", "Workers heard of lately", figures.workers)
+
+
+class BrokerCollector(Collector):
+    """Figures of what carries rings to other machines; silent where nothing does."""
+
+    def __init__(self, find: Callable[[], Broker | None]) -> None:
+        self._find = find
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the metrics without making a connection."""
+        yield GaugeMetricFamily("grid_broker_up", "Whether the broker answered last")
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield its state, and the rings that this server has dropped."""
+        broker = self._find()
+        if broker is not None:
+            yield _gauge("grid_broker_up", "Whether the broker answered last", 0.0 if broker.problem else 1.0)
+            yield CounterMetricFamily("grid_bell_lost", "Rings to other machines that were dropped", value=broker.lost)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

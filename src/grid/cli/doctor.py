@@ -38,6 +38,7 @@ def examine(settings: Settings | None = None) -> list[Finding]:
         *_disk(settings),
         *_clock(settings),
         *_database(settings),
+        *_broker(settings),
         *_sandbox(settings),
         *_kernels(settings),
         *_speed(settings),
@@ -129,6 +130,27 @@ def _database(settings: Settings) -> Iterator[Finding]:
     except GridError as error:
         problems = [str(error)]
     yield Finding("database", "unsafe" if problems else "good", "; ".join(problems) or "Sound, and of this version.")
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    if settings.redis_url is None or not settings.rings_redis:
+        return
+    from importlib.util import find_spec
+
+    if find_spec("redis") is None:
+        yield Finding("broker", "unsafe", "REDIS_URL is set; install grid-throughput[scale].")
+        return
+    from grid.runtime.redis_bus import examine as examine_redis
+
+    try:
+        told = examine_redis(settings.redis_url)
+    except GridError as error:
+        yield Finding("broker", "note", f"{error} Workers look by themselves meanwhile.")
+        return
+    for is_forbidden, sentence in told:
+        yield Finding("broker", "unsafe" if is_forbidden else "note", sentence)
+    if not told:
+        yield Finding("broker", "good", "Redis answers.")
 
 
 def _sandbox(settings: Settings) -> Iterator[Finding]:

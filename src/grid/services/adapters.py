@@ -3,12 +3,19 @@
 Each is imported where it is made, so that an installation without scaling out loads none of its libraries.
 """
 
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
 from grid.core.errors import ConfigurationError
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.runtime.home import Home
 from grid.runtime.spool import Spool
-from grid.services.ports import ArtifactStore, BellListener, Doorbell, FrameBus, ImageCatalogue
+from grid.services.ports import ArtifactStore, BellListener, Broker, Doorbell, FrameBus, ImageCatalogue
+
+if TYPE_CHECKING:
+    from grid.runtime.live.frame_relay import FrameRelay
 
 
 def make_store(settings: Settings) -> ArtifactStore:
@@ -35,28 +42,82 @@ def open_spool(settings: Settings) -> Spool:
     return make_spool(settings.resolved_spool, settings.grid_spool_mb << 20)
 
 
-def make_doorbell(settings: Settings, home: Home) -> Doorbell:
-    """Return the doorbell."""
+def make_doorbell(settings: Settings, home: Home, uow: UnitOfWork) -> Doorbell:
+    """Return the doorbell: through sockets in the data folder, and through Redis where it is set.
+
+    Args:
+        settings: What the operator set.
+        home: The data folder.
+        uow: Of the database, which is asked for the installation's identity as soon as it answers.
+
+    Raises:
+        ConfigurationError: Redis is set, and its library is not installed.
+    """
     from grid.runtime.bus import UnixDoorbell
 
-    del settings
-    return UnixDoorbell(home.run)
+    near = UnixDoorbell(home.run)
+    if not settings.rings_redis or settings.redis_url is None:
+        return near
+    if find_spec("redis") is None:
+        raise ConfigurationError("REDIS_URL: install grid-throughput[scale] to use Redis, or set GRID_BELL=unix.")
+    from grid.database.identity import read_identity
+    from grid.runtime.paired_bells import PairedDoorbell, find_origin
+    from grid.runtime.redis_bus import RedisDoorbell
+
+    far = RedisDoorbell(settings.redis_url, partial(read_identity, uow), origin=find_origin(home.run))
+    far.start()
+    return PairedDoorbell(near, far)
 
 
-def make_listener(settings: Settings, home: Home, topic: str) -> BellListener:
+def make_listener(settings: Settings, home: Home, uow: UnitOfWork, topic: str) -> BellListener:
     """Return a new listener to a topic of the doorbell; the caller closes it."""
     from grid.runtime.bus import UnixBellListener
 
-    del settings
-    return UnixBellListener(home.run, topic)
+    if not settings.rings_redis or settings.redis_url is None:
+        return UnixBellListener(home.run, topic)
+    from grid.database.identity import read_identity
+    from grid.runtime.paired_bells import PairedListener, find_origin
+    from grid.runtime.redis_bus import RedisBellListener
+
+    make_far = partial(
+        RedisBellListener, settings.redis_url, partial(read_identity, uow), topic, origin=find_origin(home.run)
+    )
+    return PairedListener(partial(UnixBellListener, home.run, topic), make_far)
 
 
-def make_frame_bus(settings: Settings, home: Home) -> FrameBus:
-    """Return the carrier of frames of live runs."""
+def find_broker(doorbell: Doorbell) -> Broker | None:
+    """Return what carries rings to other machines; None where nothing does."""
+    broker: Broker | None = getattr(doorbell, "broker", None)
+    return broker
+
+
+def make_frame_bus(settings: Settings, home: Home, uow: UnitOfWork) -> FrameBus:
+    """Return the carrier of frames of live runs: local sockets, and Redis for runs on other machines."""
     from grid.runtime.live.frame_bus import UnixFrameBus
 
-    del settings
-    return UnixFrameBus(home.run)
+    near = UnixFrameBus(home.run)
+    if not settings.rings_redis or settings.redis_url is None:
+        return near
+    from grid.database.identity import read_identity
+    from grid.runtime.live.paired_frames import PairedFrameBus
+    from grid.runtime.live.redis_frames import RedisFrameBus
+    from grid.runtime.paired_bells import find_origin
+
+    far = RedisFrameBus(settings.redis_url, partial(read_identity, uow), origin=find_origin(home.run))
+    return PairedFrameBus(near, far)
+
+
+def start_frame_relay(settings: Settings, home: Home, uow: UnitOfWork) -> "FrameRelay | None":
+    """Start what answers servers of other machines, beside a worker; None where there are none. The caller stops it."""
+    if not settings.rings_redis or settings.redis_url is None or settings.grid_live_runs == 0:
+        return None
+    from grid.database.identity import read_identity
+    from grid.runtime.live.frame_relay import FrameRelay
+    from grid.runtime.paired_bells import find_origin
+
+    relay = FrameRelay(settings.redis_url, partial(read_identity, uow), home.run, origin=find_origin(home.run))
+    relay.start()
+    return relay
 
 
 def make_catalogue(settings: Settings, uow: UnitOfWork) -> ImageCatalogue:

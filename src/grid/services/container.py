@@ -230,19 +230,22 @@ class Machine(Provider):
         spool.close()
 
     @provide
-    def doorbell(self, settings: Settings, home: Home) -> Doorbell:
-        """Rings workers and servers."""
-        return adapters.make_doorbell(settings, home)
+    def doorbell(self, settings: Settings, home: Home, uow: UnitOfWork) -> Iterator[Doorbell]:
+        """Rings workers and servers; the connection to others, where there is one, is closed at the end."""
+        doorbell = adapters.make_doorbell(settings, home, uow)
+        yield doorbell
+        if (broker := adapters.find_broker(doorbell)) is not None:
+            broker.close()
 
     @provide
-    def listen(self, settings: Settings, home: Home) -> BellListenerFactory:
+    def listen(self, settings: Settings, home: Home, uow: UnitOfWork) -> BellListenerFactory:
         """Listens to the doorbell."""
-        return partial(adapters.make_listener, settings, home)
+        return partial(adapters.make_listener, settings, home, uow)
 
     @provide
-    def frames(self, settings: Settings, home: Home) -> FrameBus:
+    def frames(self, settings: Settings, home: Home, uow: UnitOfWork) -> FrameBus:
         """Finds live runs."""
-        return adapters.make_frame_bus(settings, home)
+        return adapters.make_frame_bus(settings, home, uow)
 
     @provide
     def images(self, settings: Settings, uow: UnitOfWork) -> ImageCatalogue:

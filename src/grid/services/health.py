@@ -11,10 +11,10 @@ from grid.core.settings import Settings
 from grid.database.uow import Transaction, UnitOfWork
 from grid.runtime.home import Home
 from grid.schemas.jobs import JobStatus
-from grid.services.ports import ArtifactStore
+from grid.services.ports import ArtifactStore, Broker
 
-PartName = Literal["database", "worker", "bus", "artifacts"]
-PartState = Literal["ready", "unavailable"]
+PartName = Literal["database", "worker", "bus", "artifacts", "broker"]
+PartState = Literal["ready", "degraded", "unavailable"]
 
 STALE_POLL_S = 60.0  # [s] a living worker that has not asked for work for so long counts as unavailable
 
@@ -30,8 +30,8 @@ class Part:
 
     @property
     def is_ready(self) -> bool:
-        """True where the part works."""
-        return self.state == "ready"
+        """True where the part does its work, were it more slowly."""
+        return self.state != "unavailable"
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,19 @@ class LedgerFigures:
     workers: int
 
 
-def check_parts(uow: UnitOfWork, store: ArtifactStore, home: Home, settings: Settings) -> tuple[Part, ...]:
-    """Check every part; never raises."""
-    return (
+def check_parts(
+    uow: UnitOfWork, store: ArtifactStore, home: Home, settings: Settings, broker: Broker | None = None
+) -> tuple[Part, ...]:
+    """Check every part; never raises. Without its broker the service is degraded: everybody looks a little later."""
+    parts = (
         _check("database", uow.database.kind, lambda: check_database(uow)),
         _check("worker", "supervisor", lambda: _check_workers(uow, settings)),
         _check("bus", "unix", lambda: _check_bus(home)),
         _check("artifacts", store.kind, store.check),
     )
+    if broker is None:
+        return parts
+    return (*parts, Part("broker", broker.kind, "degraded" if broker.problem else "ready", broker.problem))
 
 
 def check_database(uow: UnitOfWork) -> None:

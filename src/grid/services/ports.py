@@ -24,6 +24,26 @@ class Doorbell(Protocol):
         ...
 
 
+class Broker(Protocol):
+    """Carries rings to other machines; where it is away, everybody looks a little later."""
+
+    kind: str  # "redis": as /ready names it
+
+    @property
+    def problem(self) -> str:
+        """Its trouble in one sentence; empty where there is none."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """The number of rings that were dropped by this process."""
+        ...
+
+    def close(self) -> None:
+        """Carry no more; twice is harmless."""
+        ...
+
+
 class BellListener(Protocol):
     """The other end of a doorbell."""
 

@@ -23,7 +23,7 @@ from grid.runtime.slots import SlotFactory
 from grid.runtime.spool import Spool
 from grid.runtime.telemetry.starting import start_telemetry
 from grid.schemas.live import RunClaim
-from grid.services.adapters import make_doorbell, make_listener, make_store, open_spool
+from grid.services.adapters import make_doorbell, make_listener, make_store, open_spool, start_frame_relay
 from grid.services.maintenance import RELAY_TRIGGERED_EVERY_S, make_live_reaper, make_outbox_relay, make_reaper
 from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.attempt_traces import AttemptTraces
@@ -239,15 +239,19 @@ def run_worker(settings: Settings) -> int:
             stack.callback(telemetry.close)
         spool = open_spool(settings)
         stack.callback(spool.close)
+        uow = UnitOfWork(database)
+        frames = start_frame_relay(settings, home, uow)
+        if frames is not None:
+            stack.callback(frames.stop)
         dependencies = WorkerDependencies(
-            uow=(uow := UnitOfWork(database)),
+            uow=uow,
             store=make_store(settings),
             spool=spool,
             factory=SlotFactory.from_settings(settings, spool),
             launcher=make_launcher(settings),
-            doorbell=make_doorbell(settings, home),
-            bell=make_listener(settings, home, "work"),
-            live_bell=make_listener(settings, home, "live"),
+            doorbell=make_doorbell(settings, home, uow),
+            bell=make_listener(settings, home, uow, "work"),
+            live_bell=make_listener(settings, home, uow, "live"),
             run_folder=home.run,
             engine=make_engine_watch(settings, uow),
         )

@@ -1,13 +1,16 @@
 """Figures for Prometheus."""
 
 from contextlib import closing
+from dataclasses import dataclass
 
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from grid.api import metrics as metrics_module
 from grid.api.app import create_app
-from grid.api.metrics import Metrics
+from grid.api.metrics import BrokerCollector, Metrics
 from grid.core.errors import UnavailableError
 from grid.schemas.jobs import JobStatus
 from grid.services.health import LedgerFigures
@@ -71,6 +74,33 @@ def test_a_ledger_that_does_not_answer_is_a_figure_too():
     assert found["grid_database_up", ()] == 0
     assert found["grid_leases_expired_total", ()] == 3
     assert not [name for name, _ in found if name in {"grid_jobs", "grid_queue_depth"}]
+
+
+@dataclass
+class Broker:
+    """A broker in trouble, or not."""
+
+    problem: str
+    lost: int
+    kind: str = "redis"
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("problem", "is_up"), [("", 1), ("Redis does not answer.", 0)])
+def test_rings_that_were_dropped_are_counted_where_there_is_a_broker(problem: str, is_up: int):
+    registry = CollectorRegistry()
+    registry.register(BrokerCollector(lambda: Broker(problem, 3)))
+    found = samples(generate_latest(registry).decode())
+
+    assert (found["grid_broker_up", ()], found["grid_bell_lost_total", ()]) == (is_up, 3)
+
+
+def test_without_a_broker_there_are_no_figures_of_one():
+    registry = CollectorRegistry()
+    registry.register(BrokerCollector(lambda: None))
+
+    assert generate_latest(registry) == b""
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/docs", "/openapi.json"])

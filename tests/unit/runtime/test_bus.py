@@ -1,99 +1,13 @@
-"""The contract of a doorbell, for the real one and its double; and what only sockets can get wrong."""
+"""The doorbell of one machine: what only sockets can get wrong; the contract is in tests/integration/test_bells.py."""
 
 import os
-import select
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from uuid import UUID, uuid4
 
 import pytest
-from tests.doubles.bells import MemoryDoorbell
 
 from grid.runtime.bus import UnixBellListener, UnixDoorbell, does_bell_ring
-from grid.services.ports import BellListener, Doorbell
-
-
-@dataclass
-class Bell:
-    doorbell: Doorbell
-    listen: Callable[[str], BellListener]
-
-
-@pytest.fixture(params=["unix", "memory"])
-def bell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bell]:
-    opened: list[BellListener] = []
-    memory = MemoryDoorbell()
-
-    def listen(topic: str) -> BellListener:
-        opened.append(UnixBellListener(tmp_path, topic) if request.param == "unix" else memory.listen(topic))
-        return opened[-1]
-
-    yield Bell(UnixDoorbell(tmp_path) if request.param == "unix" else memory, listen)
-    for listener in opened:
-        listener.close()
-
-
-def is_readable(listener: BellListener) -> bool:
-    return bool(select.select([listener], [], [], 0)[0])
-
-
-# --- the contract
-
-
-def test_a_ring_makes_the_listener_readable_until_it_is_drained(bell):
-    listener = bell.listen("work")
-    assert not is_readable(listener)
-    bell.doorbell.ring("work")
-    bell.doorbell.ring("work", uuid4())
-
-    assert is_readable(listener)
-    assert listener.drain() == 2
-    assert not is_readable(listener)
-    assert listener.drain() == 0
-
-
-def test_everybody_who_listens_to_the_topic_hears_it_and_nobody_else(bell):
-    workers, server = [bell.listen("work") for _ in range(5)], bell.listen("changes")
-    bell.doorbell.ring("work")
-
-    assert [worker.drain() for worker in workers] == [1] * 5
-    assert server.drain() == 0
-
-
-def test_a_ring_that_nobody_hears_is_silent(bell):
-    bell.doorbell.ring("work", UUID(int=1))
-
-
-def test_a_listener_that_never_drains_does_not_hold_the_ringer_up(bell):
-    deaf, awake = bell.listen("work"), bell.listen("work")
-    for _ in range(70_000):  # more than a pipe or a socket holds
-        bell.doorbell.ring("work")
-        if awake.drain() == 0:
-            raise AssertionError("the other listener missed a ring")
-
-    assert deaf.drain() > 0
-
-
-def test_a_closed_listener_is_no_longer_rung(bell):
-    listener = bell.listen("work")
-    listener.close()
-    listener.close()
-
-    bell.doorbell.ring("work")
-
-
-def test_the_hint_is_kept(bell):
-    listener = bell.listen("work")
-    bell.doorbell.ring("work", hint := uuid4())
-    listener.drain()
-
-    assert listener.last_hint == hint
-
-
-# --- sockets
 
 
 def test_the_socket_of_a_dead_listener_is_removed_and_a_living_ones_kept(tmp_path):

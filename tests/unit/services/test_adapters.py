@@ -5,6 +5,7 @@ from tests.doubles.ledgers import make_batch
 
 from grid.core.errors import ConfigurationError
 from grid.core.settings import Settings
+from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener, UnixDoorbell
 from grid.runtime.home import open_home
 from grid.runtime.store import LocalArtifactStore
@@ -22,16 +23,41 @@ def make(tmp_path, **values) -> Settings:
 def test_without_settings_everything_is_of_this_machine(tmp_path):
     settings = make(tmp_path)
     with_server = make_container(settings)
-    home = open_home(settings.grid_home)
+    home, uow = open_home(settings.grid_home), with_server.get(UnitOfWork)
     listener = with_server.get(BellListenerFactory)("work")
-    adapters.make_doorbell(settings, home).ring("work")
+    doorbell = adapters.make_doorbell(settings, home, uow)
+    doorbell.ring("work")
 
     assert listener.drain() == 1
+    assert adapters.find_broker(doorbell) is None
     assert isinstance(listener, UnixBellListener)
     assert isinstance(with_server.get(Doorbell), UnixDoorbell)
     assert isinstance(with_server.get(ArtifactStore), LocalArtifactStore)
     assert isinstance(make_launcher(settings).programs, ProgramLauncher)
     listener.close()
+    with_server.close()
+
+
+def test_with_redis_rings_go_through_it_as_well_and_its_trouble_is_told(tmp_path):
+    settings = make(tmp_path, redis_url="redis://:canary@127.0.0.1:1/1")
+    with_server = make_container(settings)
+    broker = adapters.find_broker(with_server.get(Doorbell))
+    listener = with_server.get(BellListenerFactory)("work")
+    with_server.get(Doorbell).ring("work")
+
+    assert listener.drain() == 1
+    assert broker is not None
+    assert broker.kind == "redis"
+    assert "canary" not in broker.problem
+    listener.close()
+    with_server.close()
+
+
+def test_local_sockets_alone_may_be_asked_for(tmp_path):
+    settings = make(tmp_path, redis_url="redis://127.0.0.1:1/1", grid_bell="unix")
+    with_server = make_container(settings)
+
+    assert isinstance(with_server.get(Doorbell), UnixDoorbell)
     with_server.close()
 
 

@@ -1,5 +1,6 @@
 """Each part of the service, as `/ready` and the metrics see it."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -99,6 +100,26 @@ def test_a_bus_without_its_folder_is_named(service, store, home):
     home.run.rmdir()
 
     assert not parts_of(service, store, home)["bus"].is_ready
+
+
+@dataclass
+class FarBell:
+    """A broker in trouble, or not."""
+
+    problem: str
+    kind: str = "redis"
+    lost: int = 0
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("problem", "state"), [("", "ready"), ("Redis cannot be reached.", "degraded")])
+def test_a_broker_that_is_away_makes_the_service_slower_and_not_unready(service, store, home, problem, state):
+    beat(service)
+    parts = check_parts(service.uow, store, home, service.settings, FarBell(problem))
+
+    assert (parts[-1].name, parts[-1].kind, parts[-1].state, parts[-1].detail) == ("broker", "redis", state, problem)
+    assert all(part.is_ready for part in parts)
 
 
 def test_a_database_that_is_away_is_named_and_the_worker_cannot_be_known(service, store, home):

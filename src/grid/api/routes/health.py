@@ -15,8 +15,9 @@ from grid.api.dependencies import Router
 from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.runtime.home import Home
+from grid.services.adapters import find_broker
 from grid.services.health import Part, PartName, PartState, check_parts
-from grid.services.ports import ArtifactStore
+from grid.services.ports import ArtifactStore, Doorbell
 
 router = Router(tags=["health"], about="Whether the service is there", takes_any_query=True)
 
@@ -33,8 +34,10 @@ class PartOut(BaseModel):
     """One part of the service."""
 
     name: PartName
-    kind: str = Field(description="As in sqlite, postgresql, unix, local")
-    state: PartState
+    kind: str = Field(description="As in sqlite, postgresql, unix, redis, local")
+    state: PartState = Field(
+        description="degraded: it does its work more slowly, and the service is ready all the same"
+    )
     detail: str = Field(description="A sentence where there is something to say")
 
 
@@ -49,7 +52,7 @@ class HealthOut(BaseModel):
     """The service in one word."""
 
     status: Literal["ok", "degraded", "unavailable"] = Field(
-        description="degraded: jobs are taken and wait; unavailable: the database does not answer"
+        description="degraded: jobs are taken and wait, or start later; unavailable: the database does not answer"
     )
     version: str
     parts: list[PartOut]
@@ -75,7 +78,11 @@ def make_watch(container: Container) -> PartsWatch:
     """Watch the parts that a container wires."""
     return PartsWatch(
         lambda: check_parts(
-            container.get(UnitOfWork), container.get(ArtifactStore), container.get(Home), container.get(Settings)
+            container.get(UnitOfWork),
+            container.get(ArtifactStore),
+            container.get(Home),
+            container.get(Settings),
+            find_broker(container.get(Doorbell)),
         )
     )
 
@@ -113,10 +120,11 @@ def ready(parts: Parts, response: Response) -> ReadyOut:
 @router.get("/health", responses=_UNAVAILABLE)
 def health(parts: Parts, response: Response) -> HealthOut:
     """Say how the service does: 200 as long as requests can be answered."""
-    down = {part.name for part in parts if not part.is_ready}
-    if "database" in down:
+    down = {part.name for part in parts if part.state != "ready"}
+    is_down = any(part.name == "database" and not part.is_ready for part in parts)
+    if is_down:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    status = "unavailable" if "database" in down else "degraded" if down else "ok"
+    status = "unavailable" if is_down else "degraded" if down else "ok"
     return HealthOut(status=status, version=__version__, parts=_out(parts))
 
 

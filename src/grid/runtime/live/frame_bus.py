@@ -8,23 +8,20 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from grid.core.errors import InputError
 from grid.core.logging import get_logger
 from grid.runtime.live.bus_wire import (
     HEADER,
-    MOMENT,
     MOST_BODY,
-    MOST_WANTS,
     Kind,
     Message,
-    Want,
-    Wants,
     connect,
     find_socket,
 )
+from grid.runtime.live.feed_messages import Listener, NumberedWants
 from grid.schemas.frame_requests import FrameRequest
 
 FIRST_PAUSE_S: Final = 0.05  # [s] before the socket of a run is looked for again; doubled up to the next
@@ -33,18 +30,6 @@ LOOK_S: Final = 2.0  # [s] between two looks for a newer epoch while nothing com
 READ_BYTES: Final = 256 * 1024  # that wait in memory before the other side has to
 
 log = get_logger(__name__)
-
-
-class Listener(Protocol):
-    """See `grid.services.ports.RunListener`."""
-
-    def on_connected(self, epoch: int) -> None: ...  # noqa: D102 - of the port
-    def on_frame(self, request: FrameRequest, data: bytes) -> None: ...  # noqa: D102
-    def on_same(self, request: FrameRequest, tick: int, computed_ms: int) -> None: ...  # noqa: D102
-    def on_refused(self, request: FrameRequest, reason: str) -> None: ...  # noqa: D102
-    def on_sample(self, sample: dict[str, Any]) -> None: ...  # noqa: D102
-    def on_events(self) -> None: ...  # noqa: D102
-    def on_lost(self, *, is_final: bool) -> None: ...  # noqa: D102
 
 
 class UnixFrameBus:
@@ -67,29 +52,16 @@ class UnixRunFeed:
 
     def __init__(self, run_folder: Path, run_id: UUID, listener: Listener) -> None:
         self._folder, self._run_id, self._listener = run_folder, run_id, listener
-        self._wants = Wants()
-        self._numbers: dict[FrameRequest, int] = {}
-        self._requests: dict[int, FrameRequest] = {}
-        self._next_number = 0
+        self._wanted = NumberedWants()
         self._epoch, self._is_final = -1, False
         self._writer: asyncio.StreamWriter | None = None
         self._task = asyncio.get_running_loop().create_task(self._follow(), name=f"frame-bus-{run_id}")
 
     def want(self, frames: Mapping[FrameRequest, float], *, samples: bool = False, events: bool = False) -> None:
         """Ask for frames, samples and news of events; the first 64 kinds of frames are asked for."""
-        asked = list(frames.items())[:MOST_WANTS]
-        for request, _ in asked:
-            if request not in self._numbers:
-                self._next_number = (self._next_number + 1) % 2**16
-                self._numbers[request] = self._next_number
-        gone = self._numbers.keys() - {request for request, _ in asked}
-        for request in gone:
-            del self._numbers[request]
-        self._requests = {number: request for request, number in self._numbers.items()}
-        wants = tuple(Want(self._numbers[request], request, max_hz) for request, max_hz in asked)
-        self._wants = Wants(wants, samples, events)
+        self._wanted.change(frames, samples=samples, events=events)
         if self._writer is not None:
-            self._writer.write(self._wants.pack())
+            self._writer.write(self._wanted.wants.pack())
 
     def close(self) -> None:
         """Follow the run no longer."""
@@ -140,7 +112,7 @@ class UnixRunFeed:
             return False
         self._epoch, self._is_final = epoch, False
         if self._writer is not None:
-            self._writer.write(self._wants.pack())
+            self._writer.write(self._wanted.wants.pack())
         self._listener.on_connected(self._epoch)
         return True
 
@@ -159,22 +131,10 @@ class UnixRunFeed:
                 raise EOFError
 
     def _tell(self, message: Message) -> None:
-        request = self._requests.get(message.number)
-        if message.kind == Kind.SAMPLE:
-            self._listener.on_sample(dict(message.document))
-        elif message.kind == Kind.EVENTS:
-            self._listener.on_events()
-        elif message.kind == Kind.END:
+        if message.kind == Kind.END:
             self._is_final = message.document.get("is_final") is True
-        elif request is None:  # of a want that was given up meanwhile
-            return
-        elif message.kind == Kind.FRAME:
-            self._listener.on_frame(request, message.body)
-        elif message.kind == Kind.SAME and len(message.body) == MOMENT.size:
-            tick, computed_ms = MOMENT.unpack(message.body)
-            self._listener.on_same(request, tick, int(computed_ms))
-        elif message.kind == Kind.REFUSED:
-            self._listener.on_refused(request, message.body.decode(errors="replace"))
+        else:
+            self._wanted.tell(message, self._listener)
 
 
 async def _read_message(reader: asyncio.StreamReader, timeout_s: float) -> Message | None:

@@ -14,9 +14,12 @@ from tests.support.frame_reader import LIMIT_S, make_picture
 from grid.runtime.live import frame_bus
 from grid.runtime.live.bus_wire import MOST_BODY, Kind, listen, name_socket, pack_json
 from grid.runtime.live.frame_bus import UnixFrameBus
+from grid.runtime.live.frame_relay import FrameRelay
 from grid.runtime.live.frames import Stamp, encode_frame
 from grid.runtime.live.messages import LiveEvent, Sample
+from grid.runtime.live.paired_frames import PairedFrameBus
 from grid.runtime.live.publisher import FramePublisher
+from grid.runtime.live.redis_frames import RedisFrameBus
 from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.frames import decode_frame
 
@@ -87,21 +90,35 @@ class MemoryOwner:
         self.bus.disconnect(self.run_id, is_final=is_final)
 
 
-@pytest.fixture(params=["unix", "memory"])
+@pytest.fixture(params=["unix", "memory", "redis", "both"])
 def make_owner(request, tmp_path):
-    """Makes owners of runs, and has the bus that finds them."""
+    """Makes owners of runs, and has the bus that finds them; of `redis` and `both` they are on another machine."""
     owners, memory = [], MemoryFrameBus()
+    relay = None
+    if request.param in {"redis", "both"}:
+        url = request.getfixturevalue("redis_server").url()
+        relay = FrameRelay(url, lambda: "here", tmp_path, origin="there")
+        relay.start()
+        far = RedisFrameBus(url, lambda: "here", origin="here")
 
     def make(run_id, epoch=1):
         owners.append(
-            UnixOwner(tmp_path, run_id, epoch) if request.param == "unix" else MemoryOwner(memory, run_id, epoch)
+            MemoryOwner(memory, run_id, epoch) if request.param == "memory" else UnixOwner(tmp_path, run_id, epoch)
         )
         return owners[-1]
 
-    make.bus = UnixFrameBus(tmp_path) if request.param == "unix" else memory
+    make.bus = {
+        "unix": lambda: UnixFrameBus(tmp_path),
+        "memory": lambda: memory,
+        "redis": lambda: far,
+        "both": lambda: PairedFrameBus(UnixFrameBus(tmp_path / "nothing"), far),
+    }[request.param]()
     yield make
     for owner in owners:
         owner.end()
+    if relay is not None:
+        relay.stop()
+        assert not relay._thread.is_alive()
 
 
 def run(coroutine):
@@ -271,3 +288,93 @@ def test_a_big_frame_comes_in_one_piece(tmp_path):
         owner.end()
 
     run(scenario())
+
+
+# --- of Redis
+
+
+def test_a_run_elsewhere_is_lost_with_redis_and_followed_again_with_the_same_wants(tmp_path, own_redis):
+    async def scenario():
+        run_id, heard = uuid4(), Heard()
+        owner = UnixOwner(tmp_path, run_id, 4)
+        relay = FrameRelay(own_redis.url(), lambda: "here", tmp_path)
+        relay.start()
+        feed = RedisFrameBus(own_redis.url(), lambda: "here").follow(run_id, heard)
+        feed.want({WHOLE: 30.0}, samples=True)
+        await owner.show(1)
+        await heard.until("on_frame")
+        own_redis.kill()
+        assert await heard.until("on_lost") == (False,)
+        own_redis.restart()
+        assert await heard.until("on_connected", 2) == (4,)
+        await owner.show(2)
+        await heard.until("on_frame", 2)
+        feed.close()
+        owner.end()
+        relay.stop()
+
+    run(scenario())
+
+
+def test_runs_of_this_machine_are_left_to_its_sockets_and_those_of_other_installations_alone(tmp_path, redis_server):
+    async def scenario():
+        run_id, own, other, elsewhere = uuid4(), Heard(), Heard(), Heard()
+        owner, url = UnixOwner(tmp_path, run_id, 1), redis_server.url()
+        relay = FrameRelay(url, lambda: "here", tmp_path, origin="a")
+        relay.start()
+        feeds = [
+            RedisFrameBus(url, lambda: "here", origin="a").follow(run_id, own),
+            RedisFrameBus(url, lambda: "there", origin="b").follow(run_id, other),
+            RedisFrameBus(url, lambda: "here", origin="b").follow(run_id, elsewhere),
+        ]
+        await elsewhere.until("on_connected")
+        assert own.calls == other.calls == []
+        for feed in feeds:
+            feed.close()
+        owner.end()
+        relay.stop()
+
+    run(scenario())
+
+
+def test_what_no_server_says_is_left_and_the_relay_goes_on(tmp_path, redis_server):
+    async def scenario():
+        run_id, heard = uuid4(), Heard()
+        owner = UnixOwner(tmp_path, run_id, 1)
+        relay = FrameRelay(redis_server.url(), lambda: "here", tmp_path)
+        relay.start()
+        feed = RedisFrameBus(redis_server.url(), lambda: "here").follow(run_id, heard)
+        await heard.until("on_connected")
+        for said in ("", "[]", "{}", '{"session": 1, "origin": "", "wants": "{}", "run": "x"}', "\u2713"):
+            redis_server.send("PUBLISH", "grid:here:frames:wants", said)
+            redis_server.send("PUBLISH", f"grid:here:frames:{feed._session}", said)
+        feed.want({WHOLE: 30.0})
+        await owner.show(1)
+        await heard.until("on_frame")
+        feed.close()
+        owner.end()
+        relay.stop()
+
+    run(scenario())
+
+
+def test_the_newest_owner_is_told_whichever_bus_has_it():
+    near, far, heard, run_id = MemoryFrameBus(), MemoryFrameBus(), Heard(), uuid4()
+    feed = PairedFrameBus(near, far).follow(run_id, heard)
+    feed.want({WHOLE: 30.0}, samples=True)
+    far.connect(run_id, 2)
+    near.connect(run_id, 1)  # a worker that has lost the run
+    near.show(run_id, WHOLE, b"old")
+    far.show(run_id, WHOLE, b"new")
+    near.disconnect(run_id)
+    near.connect(run_id, 3)  # the run came here
+    far.show(run_id, WHOLE, b"old")
+    near.sample(run_id, {"last": 7})
+    far.disconnect(run_id)
+    near.disconnect(run_id, is_final=True)
+    feed.close()
+
+    assert heard.calls == [
+        ("on_connected", 2), ("on_frame", WHOLE, b"new"), ("on_lost", False), ("on_connected", 3),
+        ("on_sample", {"last": 7}), ("on_lost", True),
+    ]  # fmt: skip
