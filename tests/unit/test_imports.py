@@ -1,10 +1,13 @@
 """No module imports itself by way of others, counting imports inside functions and those for type checking."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from tests.support.imports import find_circles, read_imports
+
+import grid
 
 
 def test_no_import_leads_in_a_circle():
@@ -40,3 +43,24 @@ def test_the_graph_holds_every_module_of_the_package():
 
     assert {name for name in sys.modules if name.partition(".")[0] == "grid"} <= set(graph)
     assert "grid.database.base" in graph["grid.database.transaction"]
+
+
+# Libraries of scaling out, and the modules that may import them: the embedded service loads none.
+SCALING_OUT = {
+    "celery": {"grid.tasks.celery_app"},
+    "kombu": {"grid.tasks.celery_app"},
+    "redis": {"grid.runtime.redis_bus", "grid.runtime.live.redis_frames", "grid.runtime.live.frame_relay"},
+}
+
+
+@pytest.mark.parametrize("library", SCALING_OUT)
+def test_a_library_of_scaling_out_is_imported_by_its_own_modules_alone(library: str):
+    root = Path(grid.__file__).parent
+    pattern = re.compile(rf"^\s*(?:from|import)\s+{library}\b", re.MULTILINE)
+    found = {
+        ".".join(path.relative_to(root.parent).with_suffix("").parts)
+        for path in root.rglob("*.py")
+        if pattern.search(path.read_text(encoding="utf-8"))
+    }
+
+    assert found == SCALING_OUT[library]

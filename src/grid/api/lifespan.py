@@ -24,6 +24,7 @@ from grid.services.maintenance import make_live_reaper, make_outbox_relay, make_
 from grid.services.ports import ArtifactStore, Doorbell
 from grid.services.reaper import ReapReport
 from grid.services.users import ensure_administrator
+from grid.tasks.publishing import start_publisher
 
 log = get_logger(__name__)
 
@@ -73,10 +74,14 @@ def start(app: FastAPI, stack: ExitStack) -> None:
     ):  # at the start, not in somebody's first request
         container.get(part)
     doorbell, on_reaped = container.get(Doorbell), _counter(app.state.metrics)
+    publisher = start_publisher(settings, uow)
+    if publisher is not None:
+        stack.callback(publisher.stop)
+    publish = publisher.publish if publisher is not None else None
     for task in (
         make_reaper(uow, doorbell, on_reaped=on_reaped, longest_pause_s=LONGEST_PAUSE_S),
         make_live_reaper(uow, doorbell, longest_pause_s=LONGEST_PAUSE_S),
-        make_outbox_relay(uow, doorbell, longest_pause_s=LONGEST_PAUSE_S),
+        make_outbox_relay(uow, doorbell, longest_pause_s=LONGEST_PAUSE_S, on_moved=publish),
         *make_live_tasks(container, LONGEST_PAUSE_S),
     ):
         task.start()

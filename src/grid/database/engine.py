@@ -65,7 +65,7 @@ POSTGRESQL_CONNECT: dict[str, str | int] = {
     "tcp_user_timeout": 10_000,  # milliseconds
 }
 # Connections kept, and connections more at most: a worker has few threads, the server some forty.
-POOLS = {"worker": (2, 6), "server": (10, 30)}
+POOLS = {"worker": (2, 6), "server": (10, 30), "watcher": (1, 1)}
 
 # Readers and writers of one file share a lock, however many `Database` objects a process makes of it.
 _writer_locks: dict[str, threading.Lock] = {}

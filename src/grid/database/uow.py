@@ -37,6 +37,7 @@ from grid.database.sweeps import SweepRepository
 from grid.database.tickets import TicketRepository
 from grid.database.transaction import DatabaseTransaction
 from grid.database.transitions import TransitionRepository
+from grid.database.units import UnitRepository
 from grid.database.users import UserRepository
 from grid.database.workers import WorkerRepository
 from grid.database.writer import GroupWrite, do_nothing
@@ -94,6 +95,11 @@ class Transaction(DatabaseTransaction):
     def workers(self) -> WorkerRepository:
         """Workers that were heard of."""
         return WorkerRepository(self)
+
+    @cached_property
+    def units(self) -> UnitRepository:
+        """Units of work, for those who show them elsewhere."""
+        return UnitRepository(self)
 
     @cached_property
     def renders(self) -> RenderRepository:

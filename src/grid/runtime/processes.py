@@ -124,7 +124,12 @@ def signal_group(group: int, number: signal.Signals) -> bool:
 
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when the thread that made it ends; at once where that happened already."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(parent, signal.SIGKILL)
+
+
+def end_with_parent(parent: int, number: signal.Signals) -> None:
+    """Ask the kernel for a signal when the thread that made this process ends; exit where that happened already."""
+    _prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -77,12 +77,18 @@ def make_live_reaper(uow: UnitOfWork, doorbell: Doorbell, *, longest_pause_s: fl
 
 
 def make_outbox_relay(
-    uow: UnitOfWork, doorbell: Doorbell, *, every_s: float = RELAY_EVERY_S, longest_pause_s: float | None = None
+    uow: UnitOfWork,
+    doorbell: Doorbell,
+    *,
+    every_s: float = RELAY_EVERY_S,
+    longest_pause_s: float | None = None,
+    on_moved: Callable[[range], None] | None = None,
 ) -> PeriodicTask:
     """Return the task that moves committed events to the numbered stream and rings for its readers.
 
     It looks without writing first, so that an idle process takes no write lock. A full transaction is followed by the
-    next one at once; one that is not full ends the turn, so that a busy outbox is emptied in groups.
+    next one at once; one that is not full ends the turn, so that a busy outbox is emptied in groups. `on_moved` is told
+    the numbers of the events; it must not block.
     """
 
     def act() -> None:
@@ -92,6 +98,8 @@ def make_outbox_relay(
             moved = relay(uow, limit=RELAY_LIMIT)
             if moved:
                 doorbell.ring("changes")
+                if on_moved is not None:
+                    on_moved(moved)
             if len(moved) < RELAY_LIMIT or task.is_finishing:
                 return
 

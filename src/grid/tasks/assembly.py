@@ -29,6 +29,7 @@ from grid.services.ports import ArtifactStore, BellListener, Doorbell
 from grid.tasks.attempt_traces import AttemptTraces
 from grid.tasks.children import Child, Children, Factory
 from grid.tasks.containers import EngineWatch
+from grid.tasks.cores import count_cores
 from grid.tasks.dispatcher import Dispatcher, WorkerLimits
 from grid.tasks.events import EventQueue, WorkerEvent
 from grid.tasks.heartbeat import Heartbeat
@@ -41,6 +42,7 @@ from grid.tasks.live.ledger import LiveLedger
 from grid.tasks.live.supervisor import LiveSupervisor
 from grid.tasks.orphans import ChildRegister, end_orphans
 from grid.tasks.programs import Launcher, Programs
+from grid.tasks.publishing import UnitPublisher, start_publisher
 from grid.tasks.supervisor import Supervisor
 from grid.tasks.transfers import ResultFiles, Transfers
 
@@ -61,14 +63,11 @@ class WorkerDependencies:
     live_bell: BellListener
     run_folder: Path
     engine: EngineWatch | None = None
+    publisher: UnitPublisher | None = None
+    is_watched: bool = False  # by a Celery process, which shows its work
 
 
 LEAST_LIVE_CORES = 0.5  # of a worker with one core; with more all but one, which is for jobs
-
-
-def count_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def make_worker_id() -> str:
@@ -88,10 +87,13 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
     )  # fmt: skip
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
-    relay = make_outbox_relay(dependencies.uow, dependencies.doorbell, every_s=RELAY_TRIGGERED_EVERY_S)
     garbage = GarbageCollector(dependencies.uow, dependencies.store, spool=dependencies.spool)
     probe = make_storage_probe(dependencies.store, events.put, spool=dependencies.spool)
     transfers = Transfers(events.put)
+    publish = dependencies.publisher.publish if dependencies.publisher is not None else None
+    relay = make_outbox_relay(
+        dependencies.uow, dependencies.doorbell, every_s=RELAY_TRIGGERED_EVERY_S, on_moved=publish
+    )
     register = ChildRegister(dependencies.run_folder)
 
     def written() -> None:
@@ -134,7 +136,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
         runs = live.runs if live is not None else 0
         details = {
             "version": __version__, "slots": tokens, "busy": dispatcher.busy, "live_runs": runs,
-            "simulations": children.versions, "draining": supervisor.is_draining,
+            "simulations": children.versions, "draining": supervisor.is_draining, "celery": dependencies.is_watched,
             "docker": None if engine is None else {"is_ready": engine.is_ready, "detail": engine.detail},
         }  # fmt: skip
         with dependencies.uow.begin() as tx:
@@ -224,8 +226,13 @@ def require_migrated(url: str) -> None:
     raise ConfigurationError("The database is not at this version of Grid; run `grid db upgrade` first.")
 
 
-def run_worker(settings: Settings) -> int:
-    """Run a worker with the adapters of this machine until a signal ends it; return the exit code. Main thread only."""
+def run_worker(settings: Settings, *, is_watched: bool = False) -> int:
+    """Run a worker with the adapters of this machine until a signal ends it; return the exit code. Main thread only.
+
+    Args:
+        settings: What the operator set.
+        is_watched: Whether a Celery process shows its work.
+    """
     configure("DEBUG" if settings.debug else settings.log_level, behind=settings.grid_home / "logs" / "worker.log")
     home = open_home(settings.grid_home)
     require_migrated(settings.resolved_database_url)
@@ -240,6 +247,9 @@ def run_worker(settings: Settings) -> int:
         spool = open_spool(settings)
         stack.callback(spool.close)
         uow = UnitOfWork(database)
+        publisher = start_publisher(settings, uow)
+        if publisher is not None:
+            stack.callback(publisher.stop)
         frames = start_frame_relay(settings, home, uow)
         if frames is not None:
             stack.callback(frames.stop)
@@ -254,6 +264,8 @@ def run_worker(settings: Settings) -> int:
             live_bell=make_listener(settings, home, uow, "live"),
             run_folder=home.run,
             engine=make_engine_watch(settings, uow),
+            publisher=publisher,
+            is_watched=is_watched,
         )
         worker = assemble(settings, dependencies)
         with ending_on_signal(worker.stop):

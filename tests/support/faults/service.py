@@ -41,7 +41,11 @@ from tests.support.processes import find_free_port
 
 from grid.database import migrate
 
-COMMANDS = {"server": ("-m", "grid.api"), "worker": ("-m", "grid.cli.main", "worker")}
+COMMANDS = {
+    "server": ("-m", "grid.api"),
+    "worker": ("-m", "grid.cli.main", "worker"),
+    "celery": ("-m", "celery", "-A", "grid.tasks.celery_app", "worker"),
+}
 LEASE_S = 3.0
 SLOTS = 2
 PATIENCE_S = 240.0  # turns a hang into a failure
@@ -72,7 +76,7 @@ class FaultyService:
     # -- processes -----------------------------------------------------------------------------------------------------
 
     def start(self, *names: str) -> None:
-        """Start processes by name: `server`, `worker`, `worker-2`..., and wait until they do their work."""
+        """Start processes by name: `server`, `worker`, `worker-2`, `celery`..., and wait until they do their work."""
         for name in names:
             self._spawn(name)
         self.wait_until_back(*names)
@@ -148,7 +152,7 @@ class FaultyService:
         """Wait until the server answers, and the worker has looked for work."""
         for name in names:
             process = self.running[name]
-            is_back = self._answers if name == "server" else lambda pid=process.pid: self._has_polled(pid)
+            is_back = self._answers if name == "server" else lambda pid=process.pid: self._has_polled_below(pid)
             try:
                 wait_until(is_back, f"the {name} was back", lambda name=name: self._require_alive(name))
             except AssertionError as error:
@@ -177,6 +181,9 @@ class FaultyService:
         with connected(self.url) as connection:
             details = connection.execute(text("SELECT details FROM workers WHERE stopped_at IS NULL")).scalars()
             return any(read_document(each)["simulations"] for each in details)
+
+    def _has_polled_below(self, pid: int) -> bool:
+        return any(self._has_polled(each) for each in (pid, *(child.pid for child in find_descendants(pid))))
 
     def _has_polled(self, pid: int) -> bool:
         query = text(
@@ -263,6 +270,7 @@ def faulty_service(
     *,
     store: Path | None = None,
     kernels: "Kernels | None" = None,
+    worker: str = "worker",
     **settings: object,
 ) -> Iterator[FaultyService]:
     """Lend a service that runs; at the end it is stopped, and must leave no process behind.
@@ -272,6 +280,7 @@ def faulty_service(
         url: Of a fresh database, not migrated; SQLite in `folder` where there is none.
         store: The folder of artifacts, where it is not in the data folder.
         kernels: Compiled by an earlier service, to save their compilation.
+        worker: What runs the work: `worker`, or `celery`.
         settings: By their environment names.
     """
     home = folder / ".grid"
@@ -282,7 +291,7 @@ def faulty_service(
     migrate.upgrade(chosen)
     service = FaultyService(home, chosen, store or home / "artifacts", _environment(home, url, store, settings))
     try:
-        service.start("server", "worker")
+        service.start("server", worker)
         wait_until(service.can_compute, "kernels were compiled")
         yield service
         service.stop()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from tests.support.faults.dump import LEASED, TERMINAL, check_file
 from tests.support.faults.observer import Observer
 from tests.support.faults.service import LEASE_S, FaultyService, wait_until
 
-Victim = Literal["slot", "worker", "server", "all"]
+Victim = Literal["slot", "worker", "server", "all", "celery", "redis"]
 VICTIMS: tuple[Victim, ...] = ("slot", "worker", "server", "all")
 RECOVERY_S = LEASE_S + 5.0
 AHEAD = 0.2  # of all jobs: so much is submitted beyond those that must end before a strike, the rest after it
@@ -77,8 +77,19 @@ def make_submissions(seed: int, jobs: int, *, nap_s: float, name: str) -> list[S
     return submissions
 
 
-def run_storm(service: FaultyService, folder: Path, *, jobs: int, victims: Sequence[Victim], seed: int) -> Report:
-    """Run `jobs` jobs while the victims are killed, wait for the end of all, and check every promise."""
+def run_storm(
+    service: FaultyService,
+    folder: Path,
+    *,
+    jobs: int,
+    victims: Sequence[Victim],
+    seed: int,
+    kill_redis: Callable[[], None] = lambda: None,
+) -> Report:
+    """Run `jobs` jobs while the victims are killed, wait for the end of all, and check every promise.
+
+    `kill_redis` kills it and starts it again, where it is among the victims.
+    """
     schedule = make_schedule(victims, seed)
     nap_s = 0.06 if jobs <= 500 else 0.03
     submissions = make_submissions(seed, jobs, nap_s=nap_s, name=f"storm-{seed}")
@@ -100,7 +111,10 @@ def run_storm(service: FaultyService, folder: Path, *, jobs: int, victims: Seque
             wait_until(lambda after=strike.after: _is_due(observer, before + after * jobs), f"{strike} was due")
             time.sleep(strike.pause_s)
             del reach[0]
-            recovery_s.append(carry_out(service, strike.victim, Random(seed)))
+            if strike.victim == "redis":
+                kill_redis()
+            else:
+                recovery_s.append(carry_out(service, strike.victim, Random(seed)))
             restarted_at = service.clock()
             assert check_file(service.url) == "ok", "the database file is damaged"
         remaining_s = _remaining_s(service, submissions, ours)
@@ -125,7 +139,7 @@ def run_storm(service: FaultyService, folder: Path, *, jobs: int, victims: Seque
 
 def carry_out(service: FaultyService, victim: Victim, random: Random) -> float:
     """Kill, start again what was killed, and return the seconds until it was back."""
-    names = {"slot": (), "worker": ("worker",), "server": ("server",), "all": ("server", "worker")}[victim]
+    names = {"slot": (), "all": ("server", "worker")}.get(victim, (victim,))
     if victim == "slot":
         wait_until(lambda: service.kill_slot_child(random.choice), "there was a child to kill")
     else:
