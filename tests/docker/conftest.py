@@ -35,4 +35,4 @@ def containers(docker_host: str | None, script_image: str, tmp_path: Path) -> It
     with open_containers(tmp_path / "home", docker_host, script_image) as containers:
         yield containers
         outcome, text = containers.end("say('next')")
-        assert (outcome.reason.value, text) == ("ok", "next\n")
+        assert (outcome.reason.value, text) == ("ok", "next\n"), outcome

@@ -63,11 +63,12 @@ class ContainerLimits:
     tmp_bytes: int = 64 << 20
     grace_s: float = 10.0
     log_bytes: int = 1 << 20
+    cpu_s: float | None = None  # None: wall time on all its CPUs, and 10 %
 
     @property
     def cpu_limit_s(self) -> float:
         """Processor seconds of one process."""
-        return self.wall_s * self.cpus * CPU_SLACK
+        return self.cpu_s if self.cpu_s is not None else self.wall_s * self.cpus * CPU_SLACK
 
     @property
     def threads(self) -> int:

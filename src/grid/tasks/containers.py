@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
@@ -64,11 +64,7 @@ class ContainerLauncher:
         """
         if batch.pin is None or batch.pin.content is None:
             raise ProgramMissingError(f"{batch.image} is not on the list of images any more.")
-        caps = self.caps
-        limits = ContainerLimits(
-            min(job.wall_limit_s, caps.wall_s), caps.memory_bytes, caps.output_bytes, caps.cpus, caps.pids,
-            caps.tmp_bytes, caps.grace_s, caps.log_bytes,
-        )  # fmt: skip
+        limits = replace(self.caps, wall_s=min(job.wall_limit_s, self.caps.wall_s))
         return ContainerRun(self.host, batch.pin, job.claim, job.params, limits)
 
 
