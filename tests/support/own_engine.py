@@ -30,11 +30,14 @@ class OwnEngine:
         return f"unix://{self.folder}/d.sock"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it answers.
+
+        Its network is its own: an engine without a bridge removes that of the machine's.
+        """
         if self.containerd is None:
             self._start_containerd()
         command = [
-            "dockerd", "-H", self.host, "--containerd", str(self.folder / "c.sock"),
+            "unshare", "--net", "dockerd", "-H", self.host, "--containerd", str(self.folder / "c.sock"),
             "--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "x"),
             "--pidfile", str(self.folder / "pid"), "--bridge", "none", "--iptables=false", "--ip6tables=false",
             "--ip-masq=false", "--userland-proxy=false", "--raw-logs", "--log-level", "error",
