@@ -1,7 +1,7 @@
 """Health of the service's parts, for `/ready`, `/metrics` and `grid doctor`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -9,11 +9,13 @@ from typing import Literal
 from grid.core.errors import GridError, UnavailableError
 from grid.core.settings import Settings
 from grid.database.uow import Transaction, UnitOfWork
+from grid.database.workers import WorkerRecord
 from grid.runtime.home import Home
 from grid.schemas.jobs import JobStatus
+from grid.services.images import choose_runner
 from grid.services.ports import ArtifactStore, Broker
 
-PartName = Literal["database", "worker", "bus", "artifacts", "broker"]
+PartName = Literal["database", "worker", "bus", "artifacts", "broker", "docker"]
 PartState = Literal["ready", "degraded", "unavailable"]
 
 STALE_POLL_S = 60.0  # [s] a living worker that has not asked for work for so long counts as unavailable
@@ -46,16 +48,21 @@ class LedgerFigures:
 def check_parts(
     uow: UnitOfWork, store: ArtifactStore, home: Home, settings: Settings, broker: Broker | None = None
 ) -> tuple[Part, ...]:
-    """Check every part; never raises. Without its broker the service is degraded: everybody looks a little later."""
-    parts = (
+    """Check every part; never raises.
+
+    Without its broker the service is degraded: everybody looks a little later. Without an engine that images of the
+    list need, it is too: their jobs wait.
+    """
+    parts: tuple[Part, ...] = (
         _check("database", uow.database.kind, lambda: check_database(uow)),
         _check("worker", "supervisor", lambda: _check_workers(uow, settings)),
         _check("bus", "unix", lambda: _check_bus(home)),
         _check("artifacts", store.kind, store.check),
     )
-    if broker is None:
-        return parts
-    return (*parts, Part("broker", broker.kind, "degraded" if broker.problem else "ready", broker.problem))
+    if broker is not None:
+        parts += (Part("broker", broker.kind, "degraded" if broker.problem else "ready", broker.problem),)
+    engine = _find_engine(uow, settings)
+    return parts if engine is None else (*parts, engine)
 
 
 def check_database(uow: UnitOfWork) -> None:
@@ -101,8 +108,30 @@ def _check_workers(uow: UnitOfWork, settings: Settings) -> str:
 
 def _living(tx: Transaction, settings: Settings) -> list[datetime]:
     """Return when each living worker last looked for work."""
-    workers = tx.workers.living(within=timedelta(seconds=3 * settings.grid_heartbeat_s + 5))
-    return [worker.last_poll_at or worker.started_at for worker in workers]
+    return [worker.last_poll_at or worker.started_at for worker in _living_workers(tx, settings)]
+
+
+def _living_workers(tx: Transaction, settings: Settings) -> Sequence[WorkerRecord]:
+    return tx.workers.living(within=timedelta(seconds=3 * settings.grid_heartbeat_s + 5))
+
+
+def _find_engine(uow: UnitOfWork, settings: Settings) -> Part | None:
+    """Return what the workers say of their Docker engines; None where no listed image needs one.
+
+    The server asks none itself: who may use an engine is root.
+    """
+    try:
+        with uow.read() as tx:
+            needed = any(choose_runner(one, settings.grid_runner) == "docker" for one in tx.images.list_all())
+            told = [one.details.get("docker") for one in _living_workers(tx, settings)] if needed else []
+    except GridError:
+        return None  # the database is a part of its own
+    if not needed:
+        return None
+    engines = [one for one in told if isinstance(one, dict)]
+    chosen = next((one for one in engines if one.get("is_ready")), engines[0] if engines else {})
+    detail = str(chosen.get("detail", "No worker has an engine; jobs of images wait."))
+    return Part("docker", "engine", "ready" if chosen.get("is_ready") else "degraded", detail)
 
 
 def _check_bus(home: Home) -> None:

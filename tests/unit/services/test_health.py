@@ -9,9 +9,11 @@ from tests.support.service import open_service
 from grid.core.errors import StorageFullError, UnavailableError
 from grid.runtime.home import open_home
 from grid.runtime.store import LocalArtifactStore
+from grid.schemas.images import FoundImage
 from grid.schemas.jobs import JobStatus
 from grid.services import health
 from grid.services.health import check_parts, read_figures
+from grid.services.images import add_image
 
 
 @pytest.fixture
@@ -140,3 +142,29 @@ def test_figures_count_jobs_by_state_events_and_workers(service):
 
     assert figures.jobs == {**dict.fromkeys(JobStatus, 0), JobStatus.QUEUED: 3}
     assert (figures.outbox_backlog, figures.workers) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "words"),
+    [
+        ([], "degraded", "No worker has an engine"),
+        ([None], "degraded", "No worker has an engine"),
+        ([{"is_ready": False, "detail": "It is away."}], "degraded", "It is away."),
+        (
+            [{"is_ready": False, "detail": "It is away."}, {"is_ready": True, "detail": "Docker 20"}],
+            "ready",
+            "Docker 20",
+        ),
+    ],
+)
+def test_engines_are_a_part_where_a_listed_image_needs_one_and_the_service_is_ready_without(
+    service, store, home, told, state, words
+):
+    add_image(service.uow, "built:1", FoundImage("sha256:" + "ab" * 32, None, None), by="ada")
+    beat(service)
+    with service.uow.begin() as tx:
+        for place, docker in enumerate(told):
+            tx.workers.beat(f"w-{place}", host="here", pid=1, details={"docker": docker}, polled=True)
+    part = parts_of(service, store, home)["docker"]
+
+    assert (part.state, part.is_ready, words in part.detail) == (state, True, True)
