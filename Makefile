@@ -22,8 +22,9 @@ scale:
 dev:
 	@$(PYTHON) scripts/install.py dev
 
-up: base ## Install, migrate, start server and worker, run the sample job and a sweep
-	@$(BIN)/grid up
+# With STACK=services: PostgreSQL, Redis and a Celery worker as processes of this machine; GRID_FLOWER=1 adds Flower.
+up: $(if $(filter services,$(STACK)),dev,base) ## Install, migrate, start server and worker, run the sample job and a sweep
+	@$(BIN)/grid up $(if $(filter services,$(STACK)),--stack services)
 
 down: ## Stop what `make up` started
 	@if [ -x $(BIN)/grid ]; then $(BIN)/grid down; else echo "Nothing runs: .venv is not there."; fi

@@ -17,13 +17,21 @@ def register(app: typer.Typer) -> None:
 
 def up(
     sample: Annotated[bool, typer.Option("--sample/--no-sample", help="Run the sample job and a small sweep.")] = True,
+    stack: Annotated[
+        str, typer.Option(help="embedded: SQLite; services: PostgreSQL, Redis and a Celery worker of this machine.")
+    ] = "embedded",
     as_json: JsonFlag = False,
 ) -> None:
     """Start server and worker in the background, wait until they are ready, and run the sample job and a sweep."""
     with reporting():
         from grid.cli.starting import start_service
+        from grid.core.errors import FieldError
 
-        report = start_service(say=_say if not as_json else _hush)
+        if stack not in ("embedded", "services"):
+            raise FieldError("--stack", "must be embedded or services")
+        report = start_service(
+            say=_say if not as_json else _hush, stack="services" if stack == "services" else "embedded"
+        )
         if not sample:
             show(report, as_json=as_json, view=lambda: f"Grid answers at {report['address']}")
             _show_login_link(as_json=as_json)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from grid.cli.waiting import Patience
 from grid.client import calls
@@ -30,6 +30,8 @@ STOP_S = 30.0  # a worker drains within 20 s
 FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**20), "MALLOC_MMAP_THRESHOLD_": str(2**17)}
 ROLES = ("server", "worker")
 COMMANDS = {"server": ("-m", "grid.api"), "worker": ("-m", "grid.cli.main", "worker")}
+CELERY_WORKER = ("-m", "celery", "-A", "grid.tasks.celery_app", "worker", "--loglevel", "info")
+Stack = Literal["embedded", "services"]
 
 
 class StartError(UnavailableError):
@@ -46,8 +48,11 @@ class Started:
     process: subprocess.Popen[bytes]
 
 
-def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, Any]:
+def start_service(*, say: Say, settings: Settings | None = None, stack: Stack = "embedded") -> dict[str, Any]:
     """Start what does not run yet, and wait until `/ready` says yes.
+
+    With the stack `services`, PostgreSQL and Redis are started too, and the worker is Celery's; GRID_FLOWER=1 in the
+    environment adds Flower.
 
     Raises:
         ConfigurationError: The port is taken, the data folder cannot be used, or its server runs elsewhere; one
@@ -57,6 +62,8 @@ def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, An
     """
     settings = settings or Settings()
     home = open_home(settings.grid_home)
+    if stack == "services":
+        settings = _start_services(home, settings, say)
     running = [role for role in ROLES if find_running(home, role) is not None]
     address = read_address(home.root) or address_of(settings)
     if address != find_address(settings):
@@ -72,13 +79,29 @@ def start_service(*, say: Say, settings: Settings | None = None) -> dict[str, An
         for role in ROLES:
             if role not in running:
                 say(f"starting the {role}")
-                started.append(_start(role, home))
+                started.append(_start(role, home, CELERY_WORKER if stack == "services" and role == "worker" else None))
         wait_until_ready(settings, started, say=say, address=address)
     except BaseException:  # Ctrl-C as well: nothing half-started stays behind
         for one in started:
             _end(one.process.pid)
         raise
     return {"address": address, "home": str(home.root), "started": [one.role for one in started]}
+
+
+def _start_services(home: Home, settings: Settings, say: Say) -> Settings:
+    """Start what Grid stands on, and return the settings with its addresses; children get them by the environment."""
+    from grid.cli.backing import start_backing
+
+    if settings.database_url or settings.redis_url:
+        raise ConfigurationError(
+            "DATABASE_URL or REDIS_URL is set, and the stack `services` starts a database and a Redis of its own; "
+            "unset them, or use `grid up` alone with yours."
+        )
+    environment = start_backing(home, say=say, with_flower=os.environ.get("GRID_FLOWER", "") in ("1", "true"))
+    os.environ.update(environment)
+    return settings.model_copy(
+        update={"database_url": environment["DATABASE_URL"], "redis_url": environment["REDIS_URL"]}
+    )
 
 
 def require_free_port(settings: Settings) -> None:
@@ -104,14 +127,14 @@ def _upgrade(settings: Settings, say: Say) -> None:
         migrate.upgrade(url)
 
 
-def _start(role: str, home: Home) -> Started:
+def _start(role: str, home: Home, command: Sequence[str] | None = None) -> Started:
     log = home.logs / f"{role}.log"
     if log.exists():
         turn_over(log)  # it turns itself over while it runs
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, *COMMANDS[role]],
+            [sys.executable, *(command or COMMANDS[role])],
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
@@ -180,7 +203,9 @@ def stop_service(*, say: Say, settings: Settings | None = None) -> list[str]:
             say(f"stopping the {role}")
             _end(pid)
             stopped.append(role)
-    return stopped
+    from grid.cli.backing import stop_backing
+
+    return stopped + stop_backing(Home(settings.grid_home), say=say)
 
 
 def _end(pid: int) -> None:
