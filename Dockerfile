@@ -22,7 +22,7 @@ RUN GRID_SKIP_PAGE=${GRID_SKIP_PAGE} /opt/build/bin/python -m hatchling build -t
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="grid" \
       org.opencontainers.image.licenses="MIT"
-ENV PATH=/opt/grid/bin:/usr/local/bin:/usr/bin:/bin \
+ENV PATH=/opt/grid/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/var/lib/grid/home \

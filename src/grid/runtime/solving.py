@@ -151,7 +151,7 @@ class Batch:
         with self.stages.stage("solver.solve", **called) as attributes:
             result = self.simulation.solve(list(points.values()), self._progress(list(points)))
             if self.stages.is_on:
-                attributes.update(_count_steps(result))
+                attributes.update(count_steps(list(points.values()), result))
         return result
 
     def _progress(self, indices: Sequence[int]) -> Progress:
@@ -207,11 +207,17 @@ class Batch:
         return stacked
 
 
-def _count_steps(result: BatchResult) -> dict[str, int]:
-    """Count the time steps of a call, where its simulation says how many each point took."""
-    steps = [outcome.metrics.get("steps") for outcome in result.outcomes]
-    known = [int(count) for count in steps if isinstance(count, int | float) and math.isfinite(count)]
-    return {"grid.solver.steps": sum(known)} if known else {}
+def count_steps(points: Sequence[BaseModel], result: BatchResult) -> dict[str, int]:
+    """Count the time steps of a call: those that its points report, or were asked for, with their sub-steps."""
+    counts = []
+    for point, outcome in zip(points, result.outcomes, strict=True):
+        steps = outcome.metrics.get("steps")
+        if steps is None and isinstance(asked := getattr(point, "time_steps", None), int):
+            sub_steps = outcome.metrics.get("sub_steps")
+            steps = asked * (sub_steps if isinstance(sub_steps, int | float) else 1)
+        if isinstance(steps, int | float) and math.isfinite(steps):
+            counts.append(int(steps))
+    return {"grid.solver.steps": sum(counts)} if counts else {}
 
 
 def _leave(

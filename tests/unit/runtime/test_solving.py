@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 from tests.doubles.simulations import Registry, Toy, hash_field
 
 from grid.core.errors import StorageFullError
@@ -31,6 +33,7 @@ from grid.runtime.rendering import render
 from grid.runtime.solving import SupervisorGoneError, solve
 from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import Claim, Reason
+from grid.schemas.simulations import BatchResult, PointOutcome
 
 
 class RecordingChannel:
@@ -362,3 +365,19 @@ def test_a_call_that_raises_is_a_failed_stage_and_each_half_a_stage_of_its_own(s
 
     calls = [(stage.attributes["grid.points"], stage.is_error) for stage in stages if stage.name == "solver.solve"]
     assert calls == [(2, True), (1, False), (1, True)]
+
+
+def test_steps_of_a_call_are_those_reported_or_those_asked_for_with_their_sub_steps():
+    class Rod(BaseModel):
+        time_steps: int
+
+    class Body(BaseModel):
+        cells: int
+
+    outcomes = [
+        PointOutcome(Reason.OK, metrics=metrics)
+        for metrics in ({"steps": 7}, {"sub_steps": 3}, {}, {"steps": math.nan})
+    ]
+    points = [Rod(time_steps=100)] * 4
+    assert solving.count_steps(points, BatchResult(outcomes, [])) == {"grid.solver.steps": 7 + 300 + 100}
+    assert solving.count_steps([Body(cells=3)], BatchResult([PointOutcome(Reason.OK)], [])) == {}
