@@ -13,7 +13,7 @@ from pathlib import Path
 # Flower reads events and may send nothing; nobody logs in as anyone else.
 USERS = (
     "user default on >{redis_password} ~* &* +@all\n"
-    "user flower on >{flower_redis_password} resetkeys ~_kombu.binding.* resetchannels &* "
+    "user flower on >{flower_redis_password} resetkeys ~grid:_kombu.binding.* %R~grid:* resetchannels &* "
     "-@all +@connection +@pubsub +@read +sadd +srem +info -publish\n"
 )
 
