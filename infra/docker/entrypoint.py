@@ -64,7 +64,7 @@ def prepare(folders: list[Path]) -> None:
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, USER, USER)
-        folder.chmod(0o711 if folder.name == "worker" else 0o700)  # containers of jobs pass through the worker's
+        folder.chmod(0o700)
     os.setgroups([])
     os.setgid(USER)
     os.setuid(USER)

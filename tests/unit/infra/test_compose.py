@@ -199,7 +199,7 @@ def test_folders_are_made_for_the_user_of_the_image(entrypoint, monkeypatch, tmp
     assert [name for name, *_ in calls] == ["chown", "chown", "setgroups", "setgid", "setuid"]
     assert calls[-1] == ("setuid", 10001)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("home", "worker")]
-    assert modes == [0o700, 0o711]
+    assert modes == [0o700, 0o700]
     assert entrypoint.started == [("alembic", ["alembic", "upgrade", "head"])]
 
 
