@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support.collecting import collect_in_turn
 from tests.support.databases import Maker, PostgresMaker, SqliteMaker, opened, start_or_leave_out
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer, start_redis
@@ -29,6 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let runs take as long as they do: a machine that is busy is no fault of theirs."""
     config.addinivalue_line("filterwarnings", "ignore::grid.engine.progress.SlowRunWarning")
     compile_untraced()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[object]:
+    """Collect once from the sources, and then, in the other workers, from what the first has compiled."""
+    with collect_in_turn(session.config):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
