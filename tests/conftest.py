@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from tests.support.collecting import collect_in_turn
+from tests.support.compiling import compile_in_turn
 from tests.support.databases import Maker, PostgresMaker, SqliteMaker, opened, start_or_leave_out
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer, start_redis
@@ -26,10 +27,12 @@ settings.load_profile("ci" if os.environ.get("CI", "").lower() in {"1", "true"} 
 os.environ["GRID_CALIBRATION"] = "off"
 
 
+@pytest.hookimpl(trylast=True)  # once there is a folder for temporary files
 def pytest_configure(config: pytest.Config) -> None:
     """Let runs take as long as they do: a machine that is busy is no fault of theirs."""
     config.addinivalue_line("filterwarnings", "ignore::grid.engine.progress.SlowRunWarning")
     compile_untraced()
+    compile_in_turn(config)
 
 
 @pytest.hookimpl(wrapper=True)
