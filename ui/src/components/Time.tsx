@@ -1,5 +1,5 @@
 import { MISSING, formatAge, formatTime } from "@/lib/format";
-import { useNow } from "./now";
+import { useNowAs } from "./now";
 import classes from "./text.module.css";
 
 /** A moment in the viewer's zone, with its age beside it where asked for; ISO and UTC in the title. */
@@ -20,8 +20,9 @@ export function Time(props: { at: string | null | undefined; withAge?: boolean; 
 
 /** How long ago something was: `4 min ago`. */
 export function Age({ at }: { at: string }) {
-  const now = useNow();
-  return <span className={classes["age"]}> {formatAge((now - new Date(at).getTime()) / 1000)}</span>;
+  const moment = new Date(at).getTime();
+  const age = useNowAs((now) => formatAge((now - moment) / 1000));
+  return <span className={classes["age"]}> {age}</span>;
 }
 
 /** The mark of data that are older than they should be. */

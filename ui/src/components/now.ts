@@ -31,6 +31,11 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
+/** Return what is made of the time in milliseconds since 1970; a component is drawn anew where that has become other. */
+export function useNowAs<Value extends string | number | boolean>(make: (now: number) => Value): Value {
+  return useSyncExternalStore(subscribe, () => make(now));
+}
+
 /** Return the time in milliseconds since 1970, anew each second. */
 export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now);
