@@ -45,6 +45,10 @@ class MemoryArtifactStore:
             raise NotFoundError("artifact")
         return io.BytesIO(self.blobs[key])
 
+    def measure(self, key: str) -> tuple[int, str]:
+        data = self.open(key).read()
+        return len(data), hashlib.sha256(data).hexdigest()
+
     def delete(self, key: str) -> None:
         split_key(key)
         self.blobs.pop(key, None)

@@ -23,6 +23,7 @@ from grid.runtime.store import LocalArtifactStore
 from grid.runtime.watched_run import WatchedRun
 from grid.schemas.jobs import SlotKind
 from grid.services.ledger import ClaimedBatch, ClaimedJob
+from grid.services.ports import ArtifactStore
 from grid.tasks.assembly import WorkerDependencies, assemble
 from grid.tasks.containers import EngineWatch
 from grid.tasks.programs import Launcher
@@ -45,7 +46,8 @@ class RunningWorker:
     """A worker at work, and what a test wants to look at."""
 
     uow: UnitOfWork
-    store: LocalArtifactStore
+    store: ArtifactStore
+    spool: Spool
     bell: MemoryDoorbell
     supervisor: Supervisor
     thread: threading.Thread
@@ -71,13 +73,14 @@ def working(
     launcher: Launcher | None = None,
     engine: EngineWatch | None = None,
     memory_bytes: int | None = None,
+    store: ArtifactStore | None = None,
     **settings: Any,
 ) -> Iterator[RunningWorker]:
     """Run a worker on `uow` until the end of the block; it then drains."""
     chosen = {"grid_slots": 2, "grid_poll_s": 0.1, "grid_heartbeat_s": 0.2, "grid_lease_s": 4.0, **settings}
     (home / "run").mkdir(parents=True, exist_ok=True)
     bell = MemoryDoorbell()
-    store, spool = LocalArtifactStore(home / "artifacts"), Spool(home / "spool")
+    store, spool = store or LocalArtifactStore(home / "artifacts"), Spool(home / "spool")
     dependencies = WorkerDependencies(
         uow=uow,
         store=store,
@@ -94,7 +97,7 @@ def working(
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(supervisor.run()), name="worker")
     thread.start()
-    worker = RunningWorker(uow, store, bell, supervisor, thread, codes)
+    worker = RunningWorker(uow, store, spool, bell, supervisor, thread, codes)
     try:
         yield worker
     finally:

@@ -39,6 +39,7 @@ def examine(settings: Settings | None = None) -> list[Finding]:
         *_clock(settings),
         *_database(settings),
         *_broker(settings),
+        *_artifacts(settings),
         *_sandbox(settings),
         *_kernels(settings),
         *_speed(settings),
@@ -151,6 +152,25 @@ def _broker(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", "unsafe" if is_forbidden else "note", sentence)
     if not told:
         yield Finding("broker", "good", "Redis answers.")
+
+
+def _artifacts(settings: Settings) -> Iterator[Finding]:
+    """Say where results are, and what the self-test of an S3 server found."""
+    from tempfile import TemporaryDirectory
+
+    from grid.runtime.spool import Spool
+    from grid.services.adapters import make_store
+
+    if settings.artifacts_bucket is None:
+        return  # the folder is said under "disk"
+    with TemporaryDirectory(prefix="grid-doctor-") as folder:
+        try:
+            remark = make_store(settings, Spool(Path(folder) / "spool")).check()
+        except GridError as error:
+            yield Finding("artifacts", "unsafe", str(error))
+            return
+    words = "It puts objects once, checks what arrives and gives ranges."
+    yield Finding("artifacts", "note" if remark else "good", f"{settings.grid_artifacts_url}: {remark or words}")
 
 
 def _sandbox(settings: Settings) -> Iterator[Finding]:

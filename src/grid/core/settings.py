@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         "when_supported", description="Whether checksums are sent that the S3 server may not know"
     )
     grid_s3_strict: bool = Field(False, description="Refuse an S3 server that fails the self-test; else a warning")
-    grid_spool: Path | None = Field(None, description="Folder of results on their way to S3; unset: $GRID_HOME/spool")
+    grid_spool: Path | None = Field(None, description="Folder of results on their way; unset: $GRID_HOME/spool")
     grid_spool_mb: int = Field(4096, ge=64, description="Room of that folder; where it is full, claims stop")
     grid_dev_s3: bool = Field(False, description="Start an S3 server for trials along with STACK=services")
     max_job_timeout: int = Field(3600, ge=1, le=7 * 86_400, description="Longest wall-clock time of one run, seconds")
@@ -180,7 +180,7 @@ class Settings(BaseSettings):
     @cached_property
     def resolved_database_url(self) -> str:
         """The database to use, else SQLite in the data folder; pool and pooler are in its query."""
-        url = _with_psycopg(self.database_url) if self.database_url else f"sqlite:///{self.grid_home / 'grid.db'}"
+        url = with_driver(self.database_url) if self.database_url else f"sqlite:///{self.grid_home / 'grid.db'}"
         if self.grid_db_pool is not None:
             url = _with_query(url, f"grid_pool={self.grid_db_pool}")
         is_pooled = self.grid_db_pooler == "transaction" and url.startswith("postgresql")
@@ -199,8 +199,7 @@ class Settings(BaseSettings):
     @cached_property
     def artifacts_bucket(self) -> tuple[str, str] | None:
         """The bucket of results and the prefix in it, without slashes around; None where they are in a folder."""
-        found = _BUCKET.fullmatch(self.grid_artifacts_url or "")
-        return (found["bucket"], found["prefix"].strip("/")) if found else None
+        return find_bucket(self.grid_artifacts_url or "")
 
     @cached_property
     def docker_uids(self) -> range:
@@ -237,7 +236,13 @@ def _with_query(url: str, query: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
-def _with_psycopg(url: str) -> str:
+def find_bucket(url: str) -> tuple[str, str] | None:
+    """Return bucket and prefix of an address as s3://bucket/prefix is, without slashes around; None for another."""
+    found = _BUCKET.fullmatch(url)
+    return (found["bucket"], found["prefix"].strip("/")) if found else None
+
+
+def with_driver(url: str) -> str:
     """Name the driver that Grid installs, where the URL only names the database."""
     for prefix in ("postgresql://", "postgres://"):
         if url.startswith(prefix):

@@ -4,7 +4,6 @@ The folder is opened by descriptor; each file must be regular, with one name, an
 within the caps. What is hashed is what is stored. The manifest is written last, so a prefix without one is unfinished.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol
 
 from grid.core.errors import GridError
-from grid.runtime.store import ArtifactExistsError
+from grid.runtime.store import ArtifactExistsError, measure_blob
 from grid.schemas import media_types
 from grid.schemas.jobs import FileEntry, Reason
 
@@ -150,17 +149,8 @@ def _store(store: Store, key: str, name: str, file: BinaryIO | Capped) -> FileEn
     try:
         size, sha256 = store.put(key, file)  # type: ignore[arg-type]
     except ArtifactExistsError:  # an attempt of the same epoch got this far and then lost its answer
-        size, sha256 = _measure(store, key)
+        size, sha256 = measure_blob(store.open(key))
     return FileEntry(name=name, size=size, sha256=sha256, media_type=find_media_type(name) or "", key=key)
-
-
-def _measure(store: Store, key: str) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with store.open(key) as blob:
-        while block := blob.read(1 << 20):
-            digest.update(block)
-            size += len(block)
-    return size, digest.hexdigest()
 
 
 def _write_manifest(store: Store, key_prefix: str, entries: list[FileEntry]) -> None:

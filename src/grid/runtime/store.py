@@ -59,6 +59,16 @@ def split_key(key: str) -> list[str]:
     return parts
 
 
+def measure_blob(blob: BinaryIO) -> tuple[int, str]:
+    """Read a blob to its end and close it; return its size and sha256 (hex)."""
+    digest, size = hashlib.sha256(), 0
+    with blob:
+        while block := blob.read(BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()
+
+
 @contextmanager
 def storage_errors() -> Iterator[None]:
     """Turn a full disk into the error that callers know."""
@@ -178,6 +188,14 @@ class LocalArtifactStore:
                 os.close(file)
                 raise NotFoundError("artifact")
             return os.fdopen(file, "rb")
+
+    def measure(self, key: str) -> tuple[int, str]:
+        """Return size and sha256 (hex) of a blob, read for it.
+
+        Raises:
+            NotFoundError: There is no such key.
+        """
+        return measure_blob(self.open(key))
 
     def delete(self, key: str) -> None:
         """Remove a blob, and the folders it leaves empty; silent where there is none."""

@@ -18,17 +18,36 @@ if TYPE_CHECKING:
     from grid.runtime.live.frame_relay import FrameRelay
 
 
-def make_store(settings: Settings) -> ArtifactStore:
+def make_store(settings: Settings, spool: Spool) -> ArtifactStore:
     """Return the store of results. The data folder is open: a folder of results lies in it by default.
 
+    Args:
+        settings: What the operator set.
+        spool: Where results lie while they are sent to another machine.
+
     Raises:
-        ConfigurationError: Results are to be in S3.
+        ConfigurationError: Results are in S3, and its library is not installed.
     """
     from grid.runtime.store import LocalArtifactStore
 
-    if settings.artifacts_bucket is not None:
-        raise ConfigurationError("GRID_ARTIFACTS_URL: this version of Grid keeps results in a folder alone.")
-    return LocalArtifactStore(settings.resolved_artifacts_path)
+    if settings.artifacts_bucket is None:
+        return LocalArtifactStore(settings.resolved_artifacts_path)
+    return make_s3_store(settings, *settings.artifacts_bucket, spool)
+
+
+def make_s3_store(settings: Settings, bucket: str, prefix: str, spool: Spool) -> ArtifactStore:
+    """Return the store in a bucket of the server that the settings name; nothing is asked of it yet.
+
+    Raises:
+        ConfigurationError: The library is not installed.
+    """
+    if find_spec("boto3") is None:
+        raise ConfigurationError("GRID_ARTIFACTS_URL: install grid-throughput[scale] to keep results in S3.")
+    from grid.runtime.s3_client import S3Clients, S3Place
+    from grid.runtime.s3_store import S3ArtifactStore
+
+    place = S3Place(bucket, prefix, settings.grid_s3_endpoint, settings.grid_s3_checksums)
+    return S3ArtifactStore(S3Clients(place), spool, is_strict=settings.grid_s3_strict)
 
 
 def open_spool(settings: Settings) -> Spool:

@@ -37,6 +37,7 @@ from grid.services.ports import (
     RunPlanner,
 )
 from grid.services.sessions import SessionDirectory
+from grid.services.store_watch import StoreWatch
 from grid.services.submissions import SubmissionService
 from grid.services.throttle import LoginThrottle
 from grid.services.users import UserService
@@ -216,10 +217,12 @@ class Machine(Provider):
     scope = Scope.APP
 
     @provide
-    def store(self, settings: Settings, home: Home) -> ArtifactStore:
+    def store(self, settings: Settings, home: Home, spool: Spool) -> ArtifactStore:
         """Where results are."""
         del home  # the folder of results lies in it by default, and must be private first
-        return adapters.make_store(settings)
+        return adapters.make_store(settings, spool)
+
+    watch = provide(StoreWatch, scope=Scope.APP)
 
     @provide
     def spool(self, settings: Settings, home: Home) -> Iterator[Spool]:

@@ -173,6 +173,14 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def measure(self, key: str) -> tuple[int, str]:
+        """Return size and sha256 (hex) of a blob.
+
+        Raises:
+            NotFoundError: There is no such key.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove a blob; silent where there is none."""
         ...

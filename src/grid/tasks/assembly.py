@@ -255,7 +255,7 @@ def run_worker(settings: Settings, *, is_watched: bool = False) -> int:
             stack.callback(frames.stop)
         dependencies = WorkerDependencies(
             uow=uow,
-            store=make_store(settings),
+            store=make_store(settings, spool),
             spool=spool,
             factory=SlotFactory.from_settings(settings, spool),
             launcher=make_launcher(settings),

@@ -1,29 +1,20 @@
-"""The contract of an artifact store, for the real one and its double; and what only a folder can get wrong."""
+"""The store in a folder, and what only a folder can get wrong; what every store keeps is in test_store_contract.py."""
 
 import errno
-import hashlib
 import io
 import os
 import stat
 from pathlib import Path
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.doubles.artifacts import MemoryArtifactStore
 from tests.support.killing import kill_writers, require_whole_blobs
 
-from grid.core.errors import ConflictError, InputError, NotFoundError, StorageFullError, UnavailableError
+from grid.core.errors import InputError, NotFoundError, StorageFullError, UnavailableError
 from grid.runtime.store import ArtifactKeyError, LocalArtifactStore, split_key
-from grid.services.ports import ArtifactStore
 
 KEY = "packs/20260102/0195.npy"
-
-
-@pytest.fixture(params=["local", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
-    return LocalArtifactStore(tmp_path / "artifacts") if request.param == "local" else MemoryArtifactStore()
 
 
 @pytest.fixture
@@ -31,125 +22,8 @@ def local(tmp_path: Path) -> LocalArtifactStore:
     return LocalArtifactStore(tmp_path / "artifacts")
 
 
-def read(store: ArtifactStore, key: str) -> bytes:
-    with store.open(key) as blob:
-        return blob.read()
-
-
 def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-# --- the contract
-
-
-@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, (1 << 20) + 1])
-def test_a_blob_reads_back_with_its_size_and_hash(store, size):
-    data = Random(size).randbytes(size)
-
-    assert store.put(KEY, io.BytesIO(data)) == (size, hashlib.sha256(data).hexdigest())
-    assert read(store, KEY) == data
-
-
-def test_a_blob_can_be_read_from_the_middle(store):
-    store.put(KEY, io.BytesIO(b"0123456789"))
-
-    with store.open(KEY) as blob:
-        blob.seek(4)
-        assert blob.read(3) == b"456"
-
-
-def test_blobs_and_folders_in_use_are_no_leftovers(store):
-    store.put(KEY, io.BytesIO(b"kept"))
-
-    with store.staging("mine") as folder:
-        assert store.remove_leftovers(3600.0) == 0
-        assert Path(folder).is_dir()
-    assert read(store, KEY) == b"kept"
-
-
-def test_a_key_is_written_once(store):
-    store.put(KEY, io.BytesIO(b"first"))
-
-    with pytest.raises(ConflictError):
-        store.put(KEY, io.BytesIO(b"second"))
-    assert read(store, KEY) == b"first"
-
-
-def test_an_unknown_key_is_not_found_and_its_removal_is_silent(store):
-    store.delete(KEY)
-
-    with pytest.raises(NotFoundError):
-        store.open(KEY)
-
-
-def test_a_removed_blob_is_gone_and_its_neighbour_stays(store):
-    store.put(KEY, io.BytesIO(b"a"))
-    store.put("packs/20260102/0196.npy", io.BytesIO(b"b"))
-    store.delete(KEY)
-
-    assert list(store.keys()) == ["packs/20260102/0196.npy"]
-
-
-def test_keys_are_found_by_any_prefix(store):
-    keys = ["jobs/a/1/x.csv", "jobs/a/1/y.csv", "jobs/a/10/x.csv", "jobs/b/1/x.csv", "packs/1.npy"]
-    for key in keys:
-        store.put(key, io.BytesIO(b""))
-
-    for prefix in ("", "jobs/", "jobs/a/1/", "jobs/a/1", "jobs/a/1/x", "p", "q", "jobs/a/1/x.csv/z"):
-        assert sorted(store.keys(prefix)) == [key for key in keys if key.startswith(prefix)]
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        *(
-            "",
-            "/",
-            "/etc/passwd",
-            "../x",
-            "a/../b",
-            "a//b",
-            "a/",
-            ".staging/x",
-            "a/.b",
-            "a\0b",
-            "a b",
-            "ä",
-            "a\n",
-            "-x",
-        ),
-        *("/".join("abcdefghi"), "a" * 129, "/".join(["a" * 100] * 6)),
-    ],
-)
-def test_a_key_outside_the_grammar_is_refused_everywhere(store, key):
-    for use in (lambda: store.put(key, io.BytesIO(b"x")), lambda: store.open(key), lambda: store.delete(key)):
-        with pytest.raises(InputError):
-            use()
-
-
-def test_a_source_that_fails_leaves_nothing(store):
-    class Broken(io.BytesIO):
-        def read(self, size=-1):
-            raise RuntimeError("gone")
-
-    with pytest.raises(RuntimeError):
-        store.put(KEY, Broken())
-    assert list(store.keys()) == []
-
-
-def test_staging_is_private_empty_and_removed(store):
-    with store.staging("pack") as folder:
-        assert list(Path(folder).iterdir()) == []
-        assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
-        Path(folder, "half").write_bytes(b"x")
-
-    assert not Path(folder).exists()
-    assert list(store.keys()) == []
-
-
-def test_a_store_that_can_be_written_passes_its_check(store):
-    store.check()
 
 
 # --- the folder
@@ -182,6 +56,22 @@ def test_a_finished_file_is_adopted_without_a_copy(local):
         assert not draft.exists()
     assert (local.root / KEY).stat().st_ino == inode
     assert (local.root / KEY).stat().st_nlink == 1
+
+
+def test_a_finished_file_on_another_file_system_is_copied_whole(local, tmp_path, monkeypatch):
+    (tmp_path / "draft").write_bytes(b"whole")
+    real = os.link
+
+    def link(source, name, **words):
+        if Path(source) == tmp_path / "draft":
+            raise OSError(errno.EXDEV, "another file system")
+        real(source, name, **words)
+
+    monkeypatch.setattr(os, "link", link)
+    assert local.adopt(KEY, tmp_path / "draft") == 5
+    assert not (tmp_path / "draft").exists()
+    assert (local.root / KEY).read_bytes() == b"whole"
+    assert len(files_below(local.root)) == 1
 
 
 def test_a_link_or_a_second_name_is_not_adopted(local, tmp_path):

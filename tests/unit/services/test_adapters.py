@@ -8,6 +8,9 @@ from grid.core.settings import Settings
 from grid.database.uow import UnitOfWork
 from grid.runtime.bus import UnixBellListener, UnixDoorbell
 from grid.runtime.home import open_home
+from grid.runtime.s3_client import S3Place
+from grid.runtime.s3_store import S3ArtifactStore
+from grid.runtime.spool import Spool
 from grid.runtime.store import LocalArtifactStore
 from grid.services import adapters
 from grid.services.container import make_container
@@ -61,9 +64,20 @@ def test_local_sockets_alone_may_be_asked_for(tmp_path):
     with_server.close()
 
 
-def test_results_in_s3_are_refused_and_not_put_elsewhere(tmp_path):
+def test_results_go_to_the_bucket_that_is_set(tmp_path):
+    words = {"grid_s3_endpoint": "http://127.0.0.1:9", "grid_s3_checksums": "when_required"}
+    spool = Spool(tmp_path / "spool")
+    store = adapters.make_store(make(tmp_path, grid_artifacts_url="s3://results/of/grid/", **words), spool)
+
+    assert isinstance(store, S3ArtifactStore)
+    assert store.place == S3Place("results", "of/grid", "http://127.0.0.1:9", "when_required")
+    assert not (tmp_path / "home" / "artifacts").exists()
+
+
+def test_results_in_s3_without_its_library_are_refused_and_not_put_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(adapters, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match="GRID_ARTIFACTS_URL"):
-        adapters.make_store(make(tmp_path, grid_artifacts_url="s3://results"))
+        adapters.make_store(make(tmp_path, grid_artifacts_url="s3://results"), Spool(tmp_path / "spool"))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.support.workers import wait_until
 from grid.core.errors import UnavailableError
 from grid.database.live_commands import NewLiveCommand
 from grid.database.live_runs import LiveRunRecord
+from grid.database.live_snapshots import SnapshotRecord
 from grid.database.uow import UnitOfWork
 from grid.runtime.live.messages import (
     CaughtUp,
@@ -645,6 +646,25 @@ def test_a_result_without_room_ends_the_run_and_one_that_cannot_be_stored_now_is
     assert worker.wait_for(RunState.FAILED).reason is RunReason.STORAGE_FULL
 
 
-def _snapshots(worker: Worker) -> list[object]:
+def test_files_of_states_that_are_not_kept_any_longer_are_removed_and_a_store_that_is_away_holds_up_nothing(
+    worker: Worker,
+):
+    child = worker.begin()
+    kept = [worker.leave(f"state-{tick}") for tick in range(1, 9)]
+    for tick, file in enumerate(kept, start=1):
+        child.say(Snapshotted(0, tick, 0, file))
+    wait_until(lambda: len(_snapshots(worker)) < len(kept), "older ones went")
+    wait_until(lambda: len(worker.store.blobs) == len(_snapshots(worker)), "and their files")
+
+    def refuse(key: str) -> None:
+        raise UnavailableError("away")
+
+    worker.store.delete = refuse  # type: ignore[method-assign]
+    before = {one.id for one in _snapshots(worker)}
+    child.say(Snapshotted(0, 20, 0, worker.leave("state-20")), Snapshotted(0, 21, 0, worker.leave("state-21")))
+    wait_until(lambda: len({one.id for one in _snapshots(worker)} - before) == 2, "new ones were recorded")
+
+
+def _snapshots(worker: Worker) -> list[SnapshotRecord]:
     with worker.uow.read() as tx:
         return list(tx.live_snapshots.of_run(worker.run.id))

@@ -46,6 +46,21 @@ class LiveFiles:
         """Remove what was fetched, once the child has read it."""
         self._remove(snapshots)
 
+    def remove_stored(self, keys: Sequence[str]) -> None:
+        """Remove files from the store that no row refers to; where that fails the collector of garbage does it."""
+        if not keys:
+            return
+        store = self.files.store
+
+        def remove() -> None:
+            for key in keys:
+                store.delete(key)
+
+        def failed(error: Exception) -> None:
+            log.warning("live.snapshot_left", keys=len(keys), reason=str(error))
+
+        self.files.transfers.submit(remove, lambda _: None, failed)
+
     def store(self, run: HeldRun, files: Sequence[StoredFile], then: Then) -> None:
         """Store files after those that wait; then call `then`, with the error where that failed."""
         self._waiting.setdefault(run, deque()).append((tuple(files), then))

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grid.core.errors import GridError
-from grid.core.logging import get_logger
 from grid.database.live_commands import CommandSettlement, LiveCommandRecord
 from grid.database.live_events import NewLiveEvent
 from grid.database.live_snapshots import NewSnapshot
@@ -15,8 +13,6 @@ from grid.services import live
 from grid.services.live import ClaimedRun, LiveRenewal, Look, RecordedEvents, ResumeLog
 from grid.services.ports import ArtifactStore
 
-log = get_logger(__name__)
-
 
 @dataclass(frozen=True)
 class LiveLedger:
@@ -24,7 +20,7 @@ class LiveLedger:
 
     Args:
         uow: Opens transactions.
-        store: Where files of snapshots that are not kept are removed from.
+        store: Where files of runs lie.
         worker_id: Who calls.
         cores: What live runs of this worker may take together.
         lease_s: Life of a claim without a heartbeat [s].
@@ -116,12 +112,7 @@ class LiveLedger:
         """Renew leases."""
         return live.renew_leases(self.uow, claims, worker_id=self.worker_id, lease_s=self.lease_s)
 
-    def add_snapshot(self, claim: RunClaim, snapshot: NewSnapshot) -> bool:
-        """Store the row of a snapshot, and remove the files of those that are not kept any longer."""
+    def add_snapshot(self, claim: RunClaim, snapshot: NewSnapshot) -> tuple[str, ...]:
+        """Store the row of a snapshot; return the keys of files that are not kept any longer, its own where it lost."""
         stored = live.add_snapshot(self.uow, claim, snapshot)
-        for key in [snapshot.key] if stored is None else [one.key for one in stored.removed]:
-            try:
-                self.store.delete(key)
-            except (GridError, OSError) as error:  # the collector of garbage finds it
-                log.warning("live.snapshot_left", key=key, reason=str(error))
-        return stored is not None
+        return (snapshot.key,) if stored is None else tuple(one.key for one in stored.removed)

@@ -358,7 +358,7 @@ class LiveRuns:
             kind=kind, pinned=kind in {"user", "final"},
         )  # fmt: skip
         self.flush(run)  # a resume from this state does not say it again
-        self._call(run, lambda: self._ledger.add_snapshot(run.claim, row))
+        self._call(run, lambda: self._ledger.add_snapshot(run.claim, row), self._files.remove_stored)
 
     def _on_parked(self, run: HeldRun, parked: bool) -> None:
         run.is_parking = False
