@@ -1,14 +1,21 @@
 """`grid db`: the database of this installation."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grid.cli.exit_codes import ExitCode
-from grid.cli.output import JsonFlag, fail, reporting, show
+from grid.cli.output import JsonFlag, errors, fail, reporting, show
 
-app = typer.Typer(name="db", no_args_is_help=True, help="Upgrade, check and back up the database.")
+if TYPE_CHECKING:
+    from grid.core.settings import Settings
+    from grid.database.copying import TableCopy
+    from grid.services.backups import BackupReport
+
+MOST_LISTED = 20  # missing artifacts that are printed; JSON has them all
+
+app = typer.Typer(name="db", no_args_is_help=True, help="Upgrade, check, back up, restore and copy the database.")
 
 
 @app.command()
@@ -39,17 +46,135 @@ def check(as_json: JsonFlag = False) -> None:
             raise typer.Exit(code=int(ExitCode.FAILED))
 
 
+VerifyFlag = Annotated[
+    bool, typer.Option("--verify", help="Check the audit log too, and that all artifacts are there; exit 1 if not.")
+]
+
+
 @app.command()
 def backup(
-    destination: Annotated[Path, typer.Argument(help="File to write; must not exist.")], as_json: JsonFlag = False
+    destination: Annotated[Path, typer.Argument(help="File to write; must not exist.")],
+    verify: VerifyFlag = False,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Write a verified copy of the database while it is in use (SQLite; PostgreSQL has pg_dump)."""
+    """Write a checked copy of the database while it is in use (SQLite; PostgreSQL has pg_dump)."""
     with reporting():
         from grid.core.settings import Settings
         from grid.database import migrate
 
         if destination.exists():
             fail(f"{destination} exists; name a new file", ExitCode.CONFLICT)
-        migrate.backup(Settings().resolved_database_url, destination)
-        document = {"file": str(destination), "bytes": destination.stat().st_size}
-        show(document, as_json=as_json, view=lambda: f"{destination}: {document['bytes']} bytes, checked.")
+        settings = Settings()
+        migrate.backup(settings.resolved_database_url, destination)
+        size = destination.stat().st_size
+        document: dict[str, object] = {"file": str(destination), "bytes": size}
+        words, report = f"{destination}: {size} bytes, checked.", None
+        if verify:
+            report = _verify(settings, destination)
+            document |= _describe(report)
+            words += f"\n{_tell(report)}"
+        show(document, as_json=as_json, view=lambda: words)
+        if report is not None and not report.is_sound:
+            raise typer.Exit(code=int(ExitCode.FAILED))
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="File that `grid db backup` has written.")],
+    verify: VerifyFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put a backup in the place of the database, which is copied first (SQLite; PostgreSQL has pg_restore)."""
+    with reporting():
+        from grid.core.settings import Settings
+        from grid.database.restoring import restore as put_back
+
+        settings = Settings()
+        _require_stopped(settings)
+        saved = put_back(settings.resolved_database_url, source)
+        document: dict[str, object] = {"restored": str(source), "saved": str(saved) if saved is not None else None}
+        words = f"{source} is restored." + (f" What was there is in {saved}." if saved is not None else "")
+        report = None
+        if verify:
+            report = _verify(settings, None)
+            document |= _describe(report)
+            words += f"\n{_tell(report)}"
+        show(document, as_json=as_json, view=lambda: words)
+        if report is not None and not report.is_sound:
+            raise typer.Exit(code=int(ExitCode.FAILED))
+
+
+@app.command()
+def copy(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", envvar="GRID_COPY_TO", help="postgresql://user:password@host/name, empty; or set GRID_COPY_TO."
+        ),
+    ],
+    as_json: JsonFlag = False,
+) -> None:
+    """Copy every row into an empty PostgreSQL, each table checked by number and hash; repeat it to go on."""
+    with reporting():
+        from grid.core.settings import Settings, with_driver
+        from grid.database.copying import copy_database
+
+        settings = Settings()
+        _require_stopped(settings)
+        copies = copy_database(
+            settings.resolved_database_url, with_driver(to), on_table=lambda one: _say(one, as_json=as_json)
+        )
+        rows = sum(one.rows for one in copies)
+        tables = {one.name: {"rows": one.rows, "digest": one.digest} for one in copies}
+        words = (
+            f"{rows} rows of {len(copies)} tables are copied, and the same in both. Set DATABASE_URL to the new one."
+        )
+        show({"rows": rows, "tables": tables}, as_json=as_json, view=lambda: words)
+
+
+def _require_stopped(settings: "Settings") -> None:
+    """Refuse while something may write: what is written meanwhile would be lost."""
+    from grid.runtime.home import find_running, open_home
+
+    home = open_home(settings.grid_home)
+    for role in ("server", "worker"):
+        pid = find_running(home, role)
+        if pid is not None:
+            fail(f"a {role} runs (process {pid}); stop it with `grid down` first", ExitCode.CONFLICT)
+
+
+def _verify(settings: "Settings", file: Path | None) -> "BackupReport":
+    """Verify a backup, or the database itself, against the artifacts of this installation."""
+    from tempfile import TemporaryDirectory
+
+    from grid.runtime.spool import Spool
+    from grid.services.adapters import make_store
+    from grid.services.backups import verify_database, verify_file
+
+    with TemporaryDirectory(prefix="grid-verify-") as folder:
+        store = make_store(settings, Spool(Path(folder) / "spool"))
+        return verify_file(file, store) if file is not None else verify_database(settings.resolved_database_url, store)
+
+
+def _describe(report: "BackupReport") -> dict[str, object]:
+    return {
+        "is_sound": report.is_sound,
+        "problems": list(report.problems),
+        "artifacts": report.references,
+        "missing": list(report.missing),
+    }
+
+
+def _tell(report: "BackupReport") -> str:
+    lines = list(report.problems)
+    if report.missing:
+        lines.append(f"{len(report.missing)} of {report.references} artifacts are missing:")
+        lines += [f"  {key}" for key in report.missing[:MOST_LISTED]]
+        if len(report.missing) > MOST_LISTED:
+            lines.append(f"  and {len(report.missing) - MOST_LISTED} more (--json lists them)")
+    return "\n".join(lines) or f"It is sound, and all {report.references} artifacts that it refers to are there."
+
+
+def _say(one: "TableCopy", *, as_json: bool) -> None:
+    if not as_json:
+        errors().print(f"{one.name}: {one.rows} rows" + (" (there already)" if one.was_there else ""))

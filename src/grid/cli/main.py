@@ -6,6 +6,7 @@ import typer
 
 from grid.cli import (
     alerts,
+    artifacts,
     audit,
     auth,
     calibrating,
@@ -56,6 +57,7 @@ for commands in (
     commands.register(app)
 for group in (
     jobs, sweeps, simulations, scenarios, engine, model, alerts, silences, incidents, images, auth, users, audit, db,
+    artifacts,
 ):  # fmt: skip
     app.add_typer(group.app)  # by the name that the module gives it
 

@@ -1,17 +1,22 @@
 """References of the ledger to stored outputs; what it does not refer to may be removed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, delete, or_, select, tuple_
+from sqlalchemy import Select, and_, delete, or_, select, tuple_
 
 from grid.database.attempts import job_attempts
 from grid.database.jobs import jobs
+from grid.database.live_runs import LiveRun
+from grid.database.live_snapshots import LiveSnapshot
 from grid.database.logs import job_log_chunks
 from grid.database.renders import Render
 from grid.database.transaction import DatabaseTransaction
 from grid.schemas.jobs import LEASED, Claim, JobStatus
+
+ROWS_AT_ONCE: Final = 1000  # of a whole table that is read
 
 
 class ReferenceRepository:
@@ -54,6 +59,24 @@ class ReferenceRepository:
     def renders(self, render_ids: Sequence[UUID]) -> set[UUID]:
         """Return the requests for files that are known."""
         return set(self._tx.connection.execute(select(Render.id).where(Render.id.in_(render_ids))).scalars())
+
+    def iterate_keys(self) -> Iterator[str]:
+        """Yield the key of every blob that a result, a file made of one or a live run refers to; some twice."""
+        files = (
+            select(jobs.c.result_manifest).where(jobs.c.result_manifest.is_not(None)),
+            select(LiveRun.result_manifest).where(LiveRun.result_manifest.is_not(None)),
+            select(Render.files).where(Render.files.is_not(None)),
+        )
+        for statement in files:
+            for manifest in self._stream(statement):
+                entries = manifest if isinstance(manifest, list) else [*manifest.get("files", ()), manifest.get("pack")]
+                yield from (entry["key"] for entry in entries if entry)
+        yield from self._stream(select(LiveSnapshot.key))
+
+    def _stream(self, statement: Select[Any]) -> Iterator[Any]:
+        options = {"yield_per": ROWS_AT_ONCE}
+        with self._tx.connection.execute(statement, execution_options=options) as result:
+            yield from result.scalars()
 
     def remove_losing_logs(self, *, older_than: timedelta) -> int:
         """Remove logs of attempts that did not decide how a job ended long ago; return how many rows."""

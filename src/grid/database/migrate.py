@@ -120,6 +120,11 @@ def head_revision() -> str:
     return head
 
 
+def known_revisions() -> set[str]:
+    """Return every revision that this version of Grid knows."""
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def _copy(source: Path, destination: Path) -> None:
     with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(destination)) as copy:
         origin.execute("PRAGMA query_only = ON")
@@ -152,8 +157,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _require_known(revision: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in known_revisions():
         raise ConfigurationError(
             f"The database is at {revision}, which is newer than this version of Grid; upgrade Grid."
         )
