@@ -1,4 +1,4 @@
-"""Periodic tasks about live runs that only the server has: alerts, notices, modes."""
+"""Periodic tasks that only the server has: alerts, notices, modes, a look at the store of results."""
 
 from datetime import timedelta
 
@@ -18,10 +18,11 @@ from grid.services.incidents.runbooks import RunbookFolder
 from grid.services.live import LiveCommandService
 from grid.services.mode_board import ModeBoard, ModeLoop, make_mode_loop
 from grid.services.periodic import PeriodicTask
+from grid.services.store_watch import StoreWatch
 
 
 def make_live_tasks(container: Container, longest_pause_s: float) -> tuple[PeriodicTask, ...]:
-    """Return the tasks that evaluate alerts, send notices, and look at the modes.
+    """Return the tasks that evaluate alerts, send notices, and look at the store and the modes.
 
     Raises:
         ConfigurationError: A notifier is not known, or cannot be connected.
@@ -34,11 +35,13 @@ def make_live_tasks(container: Container, longest_pause_s: float) -> tuple[Perio
         bring=container.get(RuleService).bring_to,
         follow=IncidentFollower(container.get(RunbookFolder)),
     )
+    watch = container.get(StoreWatch)
     modes = ModeLoop(
         uow,
         container.get(ModeBoard),
         home.root,
         does_ring=lambda: does_bell_ring(home.run),
+        can_store=lambda: watch.can_store,
         heard_within=timedelta(seconds=3 * settings.grid_heartbeat_s + 5),
         command=lambda order: order.send(container.get(LiveCommandService)),
     )
@@ -46,4 +49,5 @@ def make_live_tasks(container: Container, longest_pause_s: float) -> tuple[Perio
         make_alert_loop(alerts, longest_pause_s=longest_pause_s),
         make_notice_sender(NoticeSender(uow, notifiers), longest_pause_s=longest_pause_s),
         make_mode_loop(modes, longest_pause_s=longest_pause_s),
+        watch.make_task(),
     )

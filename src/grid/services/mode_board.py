@@ -40,7 +40,7 @@ MODE_LOCK: Final = 0x67726968  # "grih": the key of PostgreSQL's advisory lock a
 FRESH_S: Final = 1.0  # [s] for which what was read is shown without a look at the database
 PROBE_EVERY_S: Final = 10.0  # [s] between two commits that measure the database while nothing runs
 QUEUED_TOO_LONG: Final = timedelta(seconds=3)  # after which a run waits because workers are full
-SERVICE_PARTS: Final[tuple[Part, ...]] = ("store", "workers", "bell", "notices")
+SERVICE_PARTS: Final[tuple[Part, ...]] = ("store", "workers", "bell", "notices", "artifacts")
 RUN_PARTS: Final[tuple[Part, ...]] = ("physics", "stream")
 READ_ONLY: Final = 2  # rung of the part store at which nothing new is stored
 SIMPLER: Final = 2  # rung of the part physics at which a run goes simpler
@@ -62,6 +62,7 @@ ADVICE: Final[dict[tuple[str, int], str]] = {
     ("workers", 2): "Start a worker: `grid worker`.",
     ("bell", 1): "Look at the folder of sockets in the data folder; everything works, a little later.",
     ("notices", 1): "Look at the addresses of notifiers; nothing is lost.",
+    ("artifacts", 1): "Look at /ready, part artifacts; jobs wait, none fails, and they go on by themselves.",
     ("optimizer", 1): "Nothing to do: it is off by its settings.",
 }
 
@@ -170,6 +171,7 @@ class ModeLoop:
         folder: Its disk is watched.
         does_ring: Tells whether the doorbell works.
         heard_within: Time within which a worker has to be heard of to count as living.
+        can_store: Tells whether results can be stored; None: that is not known.
         clock: Monotonic [s].
         command: Has a run compute what an order says, by a command in its log; None: nobody does.
     """
@@ -179,6 +181,7 @@ class ModeLoop:
     folder: Path
     does_ring: Callable[[], bool]
     heard_within: timedelta
+    can_store: Callable[[], bool | None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     command: Callable[[PhysicsOrder], object] | None = None
     _commit_s: float | None = None
@@ -265,6 +268,7 @@ class ModeLoop:
             free_slots=0 if waiting else max(living, 1),
             is_leased=not any(is_fenced(run, now) for run in runs),
             does_ring=self.does_ring(),
+            can_store=self.can_store(),
             oldest_notice_s=(now - min(oldest)).total_seconds() if oldest else 0.0,
         )
 

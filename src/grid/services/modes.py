@@ -16,7 +16,7 @@ from typing import Final, Literal, get_args
 
 from grid.core.errors import FieldError
 
-Part = Literal["physics", "stream", "store", "workers", "bell", "notices", "optimizer"]
+Part = Literal["physics", "stream", "store", "workers", "bell", "notices", "optimizer", "artifacts"]
 PARTS: Final = get_args(Part)
 
 
@@ -39,6 +39,7 @@ class Signals:
         does_ring: False where the bell fails.
         oldest_notice_s: Age of the oldest notice that waits [s].
         is_optimizer_on: False where the optimizer is off.
+        can_store: False where results cannot be stored: their store is away, refuses, or has no room.
     """
 
     ratio: float | None = None
@@ -56,6 +57,7 @@ class Signals:
     does_ring: bool | None = None
     oldest_notice_s: float | None = None
     is_optimizer_on: bool | None = None
+    can_store: bool | None = None
 
 
 Condition = Callable[[Signals], bool]
@@ -264,6 +266,12 @@ LADDERS: Final[dict[Part, tuple[Rung, ...]]] = {
         Rung(
             "delayed", "notices wait", ("oldest_notice_s",),
             _above("oldest_notice_s", 60.0), 0, _below("oldest_notice_s", 5.0), 60,
+        ),
+    ),
+    "artifacts": (
+        Rung(
+            "waiting", "results cannot be stored", ("can_store",),
+            _is("can_store", False), 0, _is("can_store", True), 10,
         ),
     ),
     "optimizer": (

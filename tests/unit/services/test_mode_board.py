@@ -27,13 +27,19 @@ class Service:
 
     def __init__(self, stage, folder):
         self.stage, self.rings, self.commit_s, self.readings = stage, True, 0.01, 0
-        self.folder = folder
+        self.folder, self.stores = folder, True
         self.restart()
 
     def restart(self):
         self.board = ModeBoard(self.stage.uow)
         self.loop = ModeLoop(
-            self.stage.uow, self.board, self.folder, lambda: self.rings, timedelta(seconds=20), self.clock
+            self.stage.uow,
+            self.board,
+            self.folder,
+            lambda: self.rings,
+            timedelta(seconds=20),
+            can_store=lambda: self.stores,
+            clock=self.clock,
         )
 
     def clock(self):
@@ -73,7 +79,7 @@ def test_full_service_is_full(service):
     assert service.board.describe() == "full"
     assert service.board.describe(service.stage.held.run_id) == "full"
     assert {one.part for one in service.board.records()} == {
-        "store", "workers", "bell", "notices", "physics", "stream",
+        "store", "workers", "bell", "notices", "artifacts", "physics", "stream",
     }  # fmt: skip
 
 
@@ -135,6 +141,20 @@ def test_a_bell_that_does_not_ring_and_no_worker(service):
     service.rings = True
     service.turn(12, ratio=1.0)
     assert (service.rung("bell"), service.rung("workers")) == (0, 0)
+
+
+def test_results_that_cannot_be_stored_are_told_until_they_can(service):
+    service.turn(1, ratio=1.0)
+    service.stores = False
+    service.turn(1, ratio=1.0)
+    assert service.rung("artifacts") == 1
+    assert "artifacts=1" in service.board.describe()
+    service.stores = None  # not known: neither
+    service.turn(12, ratio=1.0)
+    assert service.rung("artifacts") == 1
+    service.stores = True
+    service.turn(12, ratio=1.0)
+    assert service.rung("artifacts") == 0
 
 
 def test_runs_that_wait_say_that_workers_are_full(service):

@@ -26,6 +26,7 @@ VALUES = {
     "does_ring": [None, False, True],
     "oldest_notice_s": [None, 0.0, 30.0, 100.0],
     "is_optimizer_on": [None, False, True],
+    "can_store": [None, False, True],
 }
 
 
