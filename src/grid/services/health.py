@@ -14,6 +14,7 @@ from grid.runtime.home import Home
 from grid.schemas.jobs import JobStatus
 from grid.services.images import choose_runner
 from grid.services.ports import ArtifactStore, Broker
+from grid.services.store_watch import StoreWatch
 
 PartName = Literal["database", "worker", "bus", "artifacts", "broker", "docker"]
 PartState = Literal["ready", "degraded", "unavailable"]
@@ -46,18 +47,24 @@ class LedgerFigures:
 
 
 def check_parts(
-    uow: UnitOfWork, store: ArtifactStore, home: Home, settings: Settings, broker: Broker | None = None
+    uow: UnitOfWork,
+    store: ArtifactStore,
+    home: Home,
+    settings: Settings,
+    broker: Broker | None = None,
+    watch: StoreWatch | None = None,
 ) -> tuple[Part, ...]:
     """Check every part; never raises.
 
     Without its broker the service is degraded: everybody looks a little later. Without an engine that images of the
-    list need, it is too: their jobs wait.
+    list need, or a store of results on another machine, it is too: jobs wait. What `watch` saw of that store is told,
+    so that nobody waits for it.
     """
     parts: tuple[Part, ...] = (
         _check("database", uow.database.kind, lambda: check_database(uow)),
         _check("worker", "supervisor", lambda: _check_workers(uow, settings)),
         _check("bus", "unix", lambda: _check_bus(home)),
-        _check("artifacts", store.kind, store.check),
+        _check_artifacts(store, watch),
     )
     if broker is not None:
         parts += (Part("broker", broker.kind, "degraded" if broker.problem else "ready", broker.problem),)
@@ -77,6 +84,18 @@ def read_figures(uow: UnitOfWork, settings: Settings) -> LedgerFigures:
         counts = tx.jobs.counts()
         jobs = {status: counts.get(status, 0) for status in JobStatus}
         return LedgerFigures(jobs, tx.outbox.backlog(), len(_living(tx, settings)))
+
+
+def _check_artifacts(store: ArtifactStore, watch: StoreWatch | None) -> Part:
+    if store.kind == "local":
+        return _check("artifacts", store.kind, store.check)
+    if watch is None:
+        watch = StoreWatch(store)
+        watch.look()
+    if watch.can_store:
+        return Part("artifacts", store.kind, "ready", watch.remark)
+    told = str(watch.error) if watch.error is not None else "It was not looked at yet."
+    return Part("artifacts", store.kind, "degraded", f"{told} Jobs are taken, and wait." if watch.has_looked else told)
 
 
 class _NotReadyError(UnavailableError):

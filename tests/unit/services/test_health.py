@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from tests.doubles.artifacts import MemoryArtifactStore
 from tests.support.service import open_service
 
 from grid.core.errors import StorageFullError, UnavailableError
@@ -14,6 +15,7 @@ from grid.schemas.jobs import JobStatus
 from grid.services import health
 from grid.services.health import check_parts, read_figures
 from grid.services.images import add_image
+from grid.services.store_watch import StoreWatch
 
 
 @pytest.fixture
@@ -168,3 +170,31 @@ def test_engines_are_a_part_where_a_listed_image_needs_one_and_the_service_is_re
     part = parts_of(service, store, home)["docker"]
 
     assert (part.state, part.is_ready, words in part.detail) == (state, True, True)
+
+
+class FarStore(MemoryArtifactStore):
+    """A store on another machine."""
+
+    kind = "s3"
+
+
+def test_results_on_another_machine_that_is_away_degrade_the_service_and_do_not_unready_it(service, home):
+    store = FarStore()
+    watch = StoreWatch(store)
+
+    def look() -> health.Part:
+        parts = check_parts(service.uow, store, home, service.settings, None, watch)
+        return next(part for part in parts if part.name == "artifacts")
+
+    assert (look().state, look().detail) == ("degraded", "It was not looked at yet.")
+    watch.look()
+    assert (look().kind, look().state, look().detail) == ("s3", "ready", "")
+    store.is_full = True
+    assert look().state == "ready"  # what was seen last; nobody waits for the other machine
+    watch.look()
+    assert (look().state, look().is_ready) == ("degraded", True)
+    assert look().detail == "The double is full. Jobs are taken, and wait."
+    assert parts_of(service, store, home)["artifacts"].state == "degraded"
+    store.is_full, store.check = False, lambda: "It has gaps."
+    watch.look()
+    assert (look().state, look().detail) == ("ready", "It has gaps.")

@@ -18,6 +18,7 @@ from grid.runtime.home import Home
 from grid.services.adapters import find_broker
 from grid.services.health import Part, PartName, PartState, check_parts
 from grid.services.ports import ArtifactStore, Doorbell
+from grid.services.store_watch import StoreWatch
 
 router = Router(tags=["health"], about="Whether the service is there", takes_any_query=True)
 
@@ -83,6 +84,7 @@ def make_watch(container: Container) -> PartsWatch:
             container.get(Home),
             container.get(Settings),
             find_broker(container.get(Doorbell)),
+            container.get(StoreWatch),
         )
     )
 
