@@ -10,7 +10,7 @@ ifeq ($(STACK),compose)
 include infra/compose.mk
 else
 
-.PHONY: help up down build test test-faults test-docker test-physics test-page-long try-slow-start bench-engine bench-engineers bench-page check lint format migrate logs clean bench lock base scale dev page
+.PHONY: help up down build test test-faults test-docker test-physics test-page-long try-slow-start bench-engine bench-engineers bench-page check lint lint-code lint-page format migrate logs clean bench lock base scale dev page
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,7 +71,12 @@ check: dev lint ## Lint, and the quick tests: what to run before each commit
 	@$(PYTEST) -q -n 2 --dist loadfile -m "not postgres" $(QUICK)
 
 lint: dev ## Ruff, mypy, import contract; types, lint, tests and size of the web page
+	@$(MAKE) --no-print-directory -j2 -O lint-code lint-page
+
+lint-code:
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+lint-page:
 	@$(BIN)/python scripts/page.py check
 
 format: dev ## Format the code
