@@ -22,8 +22,6 @@ interface Props {
   readonly mostHeight: number;
   /** What stands at the right of the picture. */
   readonly legend: ReactNode;
-  /** Hands over the canvas for saving. */
-  readonly onCanvas: (canvas: HTMLCanvasElement | null) => void;
 }
 
 const LEFT = 56; // pixels for the ticks at the left
@@ -49,18 +47,14 @@ export function FieldCanvas(props: Props) {
     return () => observer.disconnect();
   }, []);
 
-  const { onCanvas } = props;
   useEffect(() => {
-    const parent = canvas.current?.parentElement;
-    if (canvas.current === null || parent === null) return;
+    if (canvas.current === null) return;
     painter.current = makeHeatmap(canvas.current);
-    onCanvas(canvas.current);
     return () => {
       painter.current?.destroy();
       painter.current = null;
-      onCanvas(null);
     };
-  }, [onCanvas]);
+  }, []);
 
   useEffect(() => {
     if (width > 0) painter.current?.resize(width, height);

@@ -1,14 +1,13 @@
 import { useMemo } from "react";
 import type { Look } from "@/draw/heatmap";
-import { lutOf } from "@/draw/luts";
 import { countValues } from "@/draw/scale";
 import { roundTicks } from "@/draw/ticks";
 import { formatCount, formatNumber, formatTick } from "@/lib/format";
 import type { Frame } from "@/lib/frame";
 import { printUnit } from "@/lib/units";
 import classes from "./FieldView.module.css";
+import { gradientOf } from "./gradient";
 
-const STOPS = 32;
 const BINS = 32;
 
 /** The scale of a field: its colours, unit, both ends, how often each value occurs, and what lies beyond. */
@@ -23,7 +22,7 @@ export function FieldLegend({ frame, look, height }: { frame: Frame; look: Look;
     <div className={classes["legend"]} aria-hidden="true">
       <span className={classes["end"]}>{formatNumber(look.high)} {printUnit(frame.unit)}</span>
       <div className={classes["scale"]} style={{ height }}>
-        <div className={classes["bar"]} style={{ background: gradient(look.map) }} />
+        <div className={classes["bar"]} style={{ background: gradientOf(look.map, "top") }} />
         <svg className={classes["histogram"]} viewBox={`0 0 40 ${BINS}`} preserveAspectRatio="none">
           {counted.bins.map((cells, bin) => (
             <rect key={bin} x="0" y={BINS - 1 - bin} height="0.9" width={cells === 0 ? 0 : 1 + (39 * cells) / most} />
@@ -40,14 +39,4 @@ export function FieldLegend({ frame, look, height }: { frame: Frame; look: Look;
       {counted.masked > 0 && <span className={classes["beyond"]}>{formatCount(counted.masked)} without value</span>}
     </div>
   );
-}
-
-/** A colour table as a gradient, low at the bottom. */
-function gradient(map: Look["map"]): string {
-  const lut = lutOf(map);
-  const stops = Array.from({ length: STOPS + 1 }, (_, at) => {
-    const place = 3 * Math.round((255 * at) / STOPS);
-    return `rgb(${lut[place]} ${lut[place + 1]} ${lut[place + 2]})`;
-  });
-  return `linear-gradient(to top, ${stops.join(", ")})`;
 }

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useMemo, useRef } from "react";
+import { type KeyboardEvent, useMemo, useRef } from "react";
 import type { Look } from "@/draw/heatmap";
 import { type Frame, toValues } from "@/lib/frame";
 import { type FieldAxis, positionOf } from "./fieldPlaces";
@@ -9,10 +9,8 @@ import { TrendView } from "./TrendView";
 export function FieldProfile(props: {
   frame: Frame; axis: FieldAxis; look: Look; title: string; sentence: string; probe: number | null; height: number;
   onProbe: (cell: readonly number[]) => void; onHover: (cell: readonly number[] | null) => void;
-  onCanvas: (canvas: HTMLCanvasElement | null) => void;
 }) {
-  const { frame, axis, look, title, probe, onCanvas } = props;
-  const place = useRef<HTMLDivElement>(null);
+  const { frame, axis, look, title, probe } = props;
   const hovered = useRef<number | null>(null);
   const count = frame.codes.length;
   const data = useMemo(
@@ -28,9 +26,6 @@ export function FieldProfile(props: {
     [title, frame.unit, axis.name, axis.unit, props.height, look.low, look.high, look.isolines],
   );
   const marks = useMemo(() => (probe === null ? [] : [{ at: positionOf(axis, probe), label: "probe" }]), [axis, probe]);
-  useEffect(() => {
-    onCanvas(place.current?.querySelector("canvas") ?? null);
-  });
   const onKeyDown = (event: KeyboardEvent) => {
     const step = (event.shiftKey ? 10 : 1) * (event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0);
     if (step === 0 || event.ctrlKey || event.altKey || event.metaKey) return;
@@ -39,7 +34,7 @@ export function FieldProfile(props: {
   };
   return (
     <div
-      ref={place} className={classes["profile"]} tabIndex={0} role="group" aria-label={`Probe of ${title}: the arrows move it`}
+      className={classes["profile"]} tabIndex={0} role="group" aria-label={`Probe of ${title}: the arrows move it`}
       onKeyDown={onKeyDown}
       onPointerDown={() => hovered.current !== null && props.onProbe([hovered.current])}
       onPointerLeave={() => props.onHover(null)}

@@ -1,4 +1,4 @@
-import { Button, Menu, SegmentedControl } from "@mantine/core";
+import { Button, SegmentedControl } from "@mantine/core";
 import { type ReactNode, useCallback, useMemo, useRef, useState } from "react";
 import type { Isoline, Look } from "@/draw/heatmap";
 import type { MapName } from "@/draw/luts";
@@ -7,17 +7,17 @@ import { slicePlane } from "@/draw/planes";
 import { findExtremes, symmetric } from "@/draw/scale";
 import { formatCount } from "@/lib/format";
 import type { Frame } from "@/lib/frame";
-import { announce } from "./announce";
 import { type Column, DataTable } from "./DataTable";
 import { FieldCanvas } from "./FieldCanvas";
 import { FieldLegend } from "./FieldLegend";
 import { FieldProfile } from "./FieldProfile";
 import classes from "./FieldView.module.css";
-import { fieldCsv, fieldPicture, saveFile } from "./fieldFiles";
+import { fieldCsv } from "./fieldFiles";
 import {
   axesOf, cellAt, cellIndices, type FieldAxis, fieldSentence, placeText, positionOf, valueAt, worstWord,
 } from "./fieldPlaces";
 import { Quantity } from "./Quantity";
+import { SaveMenu } from "./SaveMenu";
 import { type FrameSource, useSlowFrame } from "./useSource";
 
 export interface FieldViewProps {
@@ -56,10 +56,7 @@ export function FieldView(props: FieldViewProps) {
   const [ownProbe, setOwnProbe] = useState<readonly number[] | null>(null);
   const [hover, setHover] = useState<readonly number[] | null>(null);
   const [isTable, setTable] = useState(false);
-  const canvas = useRef<HTMLCanvasElement | null>(null);
-  const onCanvas = useCallback((element: HTMLCanvasElement | null) => {
-    canvas.current = element;
-  }, []);
+  const picture = useRef<HTMLDivElement>(null);
   const isDeep = frame !== null && frame.shape.length === 3 && frame.shape.every((cells) => cells > 1);
   const count = frame?.shape[slice.axis] ?? 1;
   const index = Math.min(count - 1, slice.index ?? Math.floor(count / 2));
@@ -86,14 +83,6 @@ export function FieldView(props: FieldViewProps) {
   };
   const read = hover ?? probe;
   const sentence = fieldSentence(frame, title, axes);
-  const save = async (kind: "png" | "csv") => {
-    if (kind === "csv") saveFile(`${fileName}.csv`, fieldCsv(frame, title, axes));
-    else {
-      const picture = canvas.current === null ? null : await fieldPicture(canvas.current, plane, look, title);
-      if (picture !== null) saveFile(`${fileName}.png`, picture);
-    }
-    announce(`${title} is saved as ${kind.toUpperCase()}.`);
-  };
   const full = { ...look, marks: [...look.marks, ...(probe === null || isRod ? [] : [markOf(probe)])] };
   return (
     <div className={classes["field"]}>
@@ -103,29 +92,28 @@ export function FieldView(props: FieldViewProps) {
           {isDeep && <SliceControl axes={axes} axis={slice.axis} index={index} onChange={setSlice} />}
         </div>
       )}
-      {isRod ? (
-        <FieldProfile
-          frame={plane} axis={shownAxes[0] as FieldAxis} look={full} title={title} sentence={sentence}
-          probe={probe?.[0] ?? null} onProbe={onProbe} onHover={setHover} height={height} onCanvas={onCanvas}
-        />
-      ) : (
-          <FieldCanvas
-            source={source} toPlane={toPlane} frame={plane} look={full} axes={shownAxes as unknown as readonly [FieldAxis, FieldAxis]}
-            sentence={sentence} probe={probe} onHover={setHover} onProbe={onProbe} mostHeight={height} onCanvas={onCanvas}
-            legend={<FieldLegend frame={plane} look={look} height={Math.min(200, height - 96)} />}
+      <div ref={picture}>
+        {isRod ? (
+          <FieldProfile
+            frame={plane} axis={shownAxes[0] as FieldAxis} look={full} title={title} sentence={sentence}
+            probe={probe?.[0] ?? null} onProbe={onProbe} onHover={setHover} height={height}
           />
-      )}
+        ) : (
+            <FieldCanvas
+              source={source} toPlane={toPlane} frame={plane} look={full} axes={shownAxes as unknown as readonly [FieldAxis, FieldAxis]}
+              sentence={sentence} probe={probe} onHover={setHover} onProbe={onProbe} mostHeight={height}
+              legend={<FieldLegend frame={plane} look={look} height={Math.min(200, height - 96)} />}
+            />
+        )}
+      </div>
       <div className={classes["foot"]}>
         <Reading frame={frame} axes={axes} cell={read === null ? null : cellAt(frame.shape, widen(read))} exactAt={props.exactAt} isFixed={hover === null} />
         <span className={classes["buttons"]}>
           <Button size="compact-sm" aria-expanded={isTable} onClick={() => setTable(!isTable)}>{isTable ? "Hide numbers" : "Show numbers"}</Button>
-          <Menu position="bottom-end">
-            <Menu.Target><Button size="compact-sm">Save</Button></Menu.Target>
-            <Menu.Dropdown>
-              <Menu.Item onClick={() => void save("png")}>Picture with its scale (PNG)</Menu.Item>
-              <Menu.Item onClick={() => void save("csv")}>All {formatCount(frame.codes.length)} values (CSV)</Menu.Item>
-            </Menu.Dropdown>
-          </Menu>
+          <SaveMenu
+            picture={picture} title={title} fileName={fileName}
+            tables={[{ label: `All ${formatCount(frame.codes.length)} values`, make: () => fieldCsv(frame, title, axes) }]}
+          />
         </span>
       </div>
       {isTable && <Numbers frame={frame} axes={axes} title={title} />}

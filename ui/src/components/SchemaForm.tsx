@@ -100,6 +100,7 @@ function Members(props: { context: Context; path: string; members: readonly Memb
   const { context, path } = props;
   return props.members
     .filter((member) => path !== "" || !(context.hides ?? []).includes(member.name))
+    .filter((member) => !isSettled(context, joinPath([...parsePath(path), member.name]), member.schema))
     .map((member) => (
       <Field
         key={member.name}
@@ -110,6 +111,12 @@ function Members(props: { context: Context; path: string; members: readonly Memb
         isRequired={member.isRequired}
       />
     ));
+}
+
+/** Tell whether there is nothing to choose: one value is possible, and it is there. */
+function isSettled({ schema: root, state }: Context, path: string, schema: Schema): boolean {
+  const shape = shapeOf(schema, root);
+  return shape.kind === "choice" && shape.options.length === 1 && getAt(state.value, parsePath(path)) === shape.options[0];
 }
 
 interface FieldProps {

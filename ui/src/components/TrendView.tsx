@@ -1,5 +1,8 @@
 import { useEffect, useRef } from "react";
 import type { Trend, TrendMark, TrendOptions } from "@/draw/trends";
+import { columnHead } from "./fieldPlaces";
+import { tableFile } from "./files";
+import { SaveMenu } from "./SaveMenu";
 import classes from "./TrendView.module.css";
 
 interface Props {
@@ -10,10 +13,13 @@ interface Props {
   readonly onCursor?: (index: number | null) => void;
   /** What is drawn, for those who cannot see it. */
   readonly sentence: string;
+  /** What it is called where it can be saved as a picture and a table; absent: it cannot. */
+  readonly savesAs?: string;
 }
 
 /** Lines over one axis, with a legend that tells colour and dash; uPlot is loaded when the first is shown. */
-export function TrendView({ options, data, marks, onCursor, sentence }: Props) {
+export function TrendView({ options, data, marks, onCursor, sentence, savesAs }: Props) {
+  const figure = useRef<HTMLElement>(null);
   const place = useRef<HTMLDivElement>(null);
   const trend = useRef<Trend>(null);
   const latest = useRef({ data, marks, onCursor });
@@ -37,10 +43,10 @@ export function TrendView({ options, data, marks, onCursor, sentence }: Props) {
   useEffect(() => trend.current?.set(data), [data]);
   useEffect(() => trend.current?.mark(marks ?? []), [marks]);
   return (
-    <figure className={classes["trend"]}>
-      {options.series.length > 1 && (
+    <figure ref={figure} className={classes["trend"]}>
+      {(options.series.length > 1 || savesAs !== undefined) && (
         <figcaption className={classes["legend"]}>
-          {options.series.map((series, at) => (
+          {(options.series.length > 1 || options.series[0]?.label !== savesAs) && options.series.map((series, at) => (
             <span key={series.label} className={classes["item"]}>
               <svg width="24" height="8" aria-hidden="true">
                 <line
@@ -52,9 +58,24 @@ export function TrendView({ options, data, marks, onCursor, sentence }: Props) {
               {series.label}
             </span>
           ))}
+          {savesAs !== undefined && (
+            <span className={classes["save"]}>
+              <SaveMenu
+                picture={figure} title={savesAs} fileName={savesAs}
+                tables={[{ label: "All values", make: () => trendTable(options, latest.current.data) }]}
+              />
+            </span>
+          )}
         </figcaption>
       )}
       <div ref={place} role="img" aria-label={sentence} style={{ minHeight: options.height ?? 180 }} />
     </figure>
   );
+}
+
+/** One row for each place of the horizontal axis; a gap is an empty cell. */
+export function trendTable(options: Pick<TrendOptions, "axis" | "series">, data: readonly Float64Array[]): Blob {
+  const { label, unit } = options.axis ?? { label: "time", unit: "s" };
+  const head = [columnHead(label, unit), ...options.series.map((series) => columnHead(series.label, series.unit))];
+  return tableFile(head, Array.from(data[0] ?? [], (_, row) => data.map((column) => column[row])));
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  inSentence,
   formatAge, formatBytes, formatCount, formatDuration, formatNumber,
   givenDigits, formatPercent, formatQuantity, formatTick,
   formatTime, plural, shortId, zoneName,
@@ -77,4 +78,8 @@ it("shortens an identifier to its ends, which are what differs", () => {
 
 it.each([[0.05, 1], [1e-4, 1], [0.125, 3], [100, 1], [1.0000001, 1], [1 / 3, 6], [0, 1]])("shows %d with the %d digits it was given", (value, digits) => {
   expect(givenDigits(value)).toBe(digits);
+});
+
+it("puts a title into a sentence, and leaves names of people alone", () => {
+  expect(["Heat flux at low x", "Young's modulus", "RMS", ""].map(inSentence)).toEqual(["heat flux at low x", "Young's modulus", "RMS", ""]);
 });

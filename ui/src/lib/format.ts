@@ -148,6 +148,13 @@ export function plural(count: number, noun: string, many = `${noun}s`): string {
   return `${formatCount(count)} ${count === 1 ? noun : many}`;
 }
 
+const PROPER = /^(Young|Poisson|Stefan|Fourier|Peclet|Newton|[A-Z]{2})/; // names of people, and abbreviations
+
+/** Return a title as it stands within a sentence: `Heat flux` as `heat flux`. */
+export function inSentence(title: string): string {
+  return PROPER.test(title) ? title : title.charAt(0).toLowerCase() + title.slice(1);
+}
+
 function group(text: string): string {
   const [whole = "", fraction] = text.split(".");
   const grouped = whole.length < 5 ? whole : whole.replace(/\B(?=(\d{3})+$)/g, THIN_SPACE);

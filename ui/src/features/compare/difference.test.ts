@@ -19,10 +19,10 @@ it("says why fields cannot be compared, and says nothing of them where there are
 
 it("subtracts metrics, temperatures in kelvin, and puts those that are equal behind", () => {
   const rows = metricRows([
-    { name: "method", unit: null, a: "adi", b: "modal" },
-    { name: "steps", unit: "1", a: 4, b: 4 },
-    { name: "centre", unit: "degC", a: 90.6, b: 82.09 },
-    { name: "lost", unit: "1", a: null, b: 3 },
+    { name: "method", title: "method", unit: null, a: "adi", b: "modal" },
+    { name: "steps", title: "steps", unit: "1", a: 4, b: 4 },
+    { name: "centre", title: "centre", unit: "degC", a: 90.6, b: 82.09 },
+    { name: "lost", title: "lost", unit: "1", a: null, b: 3 },
   ]);
   expect(rows.map((row) => [row.name, row.difference])).toEqual([["method", ""], ["centre", "\u22128.510\u2009K"], ["lost", ""], ["steps", "0"]]);
 });

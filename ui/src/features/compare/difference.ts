@@ -8,7 +8,7 @@ type Difference = Schemas["JobDifferenceOut"];
 
 export interface MetricRow {
   readonly name: string;
-  /** What the simulation calls it, or its name. */
+  /** As the simulation calls it. */
   readonly title: string;
   readonly unit: string;
   readonly a: string;
@@ -36,12 +36,11 @@ export function placeOf(at: Readonly<Record<string, number>>): string {
 }
 
 /** The metrics of both, those that differ first. */
-export function metricRows(metrics: Difference["metrics"], guide: readonly { readonly name: string; readonly title: string }[] = []): MetricRow[] {
-  const titles = new Map(guide.map((metric) => [metric.name, metric.title]));
-  const rows = metrics.map(({ name, unit, a, b }): MetricRow => {
+export function metricRows(metrics: Difference["metrics"]): MetricRow[] {
+  const rows = metrics.map(({ name, title, unit, a, b }): MetricRow => {
     const gap = typeof a === "number" && typeof b === "number" ? b - a : undefined;
     return {
-      name, title: titles.get(name) ?? name, unit: printUnit(unit), a: printValue(a), b: printValue(b), isEqual: a === b,
+      name, title, unit: printUnit(unit), a: printValue(a), b: printValue(b), isEqual: a === b,
       difference: gap === undefined ? "" : `${gap > 0 ? "+" : ""}${formatQuantity(gap, unit === null ? null : differenceUnit(unit))}`,
     };
   });

@@ -3,7 +3,6 @@ import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { isNotFound } from "@/api/problems";
-import { simulationQuery } from "@/api/simulations";
 import { EmptyState } from "@/components/EmptyState";
 import { Identifier } from "@/components/Identifier";
 import { useKeys } from "@/components/keyboard";
@@ -65,7 +64,7 @@ function ComparePage() {
       {difference.data !== undefined && (
         <div className={classes["pair"]}>
           <Inputs difference={difference.data} />
-          <Metrics difference={difference.data} simulation={first.data?.simulation} />
+          <Metrics difference={difference.data} />
         </div>
       )}
     </Page>
@@ -133,7 +132,7 @@ function Inputs({ difference }: { difference: Difference }) {
         <tbody>
           {difference.inputs.map((input) => (
             <tr key={input.name}>
-              <th scope="row">{input.name.replace(/^params\./, "")}</th>
+              <th scope="row" title={input.name}>{input.title}</th>
               <td>{printValue(input.a as Json)}</td><td>{printValue(input.b as Json)}</td><td className={classes["unit"]}>{printUnit(input.unit)}</td>
             </tr>
           ))}
@@ -144,10 +143,9 @@ function Inputs({ difference }: { difference: Difference }) {
   );
 }
 
-function Metrics({ difference, simulation }: { difference: Difference; simulation: string | null | undefined }) {
-  const guide = useQuery(simulationQuery(simulation)).data;
+function Metrics({ difference }: { difference: Difference }) {
   const [showsAll, setShowsAll] = useState(false);
-  const rows = metricRows(difference.metrics, guide?.metrics ?? []);
+  const rows = metricRows(difference.metrics);
   const equal = rows.filter((row) => row.isEqual).length;
   return (
     <Panel title="Metrics" isFlush>

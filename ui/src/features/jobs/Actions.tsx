@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { announce } from "@/components/announce";
+import { useKeys } from "@/components/keyboard";
 import { Problem } from "@/components/Problem";
 import { isFinal } from "@/components/states";
 import { shortId } from "@/lib/format";
@@ -12,6 +13,7 @@ import { cancelJob, type Job, purgeJob } from "./queries";
 /** What can be done about a job: stop it, or remove it for good; both ask first. */
 export function JobActions({ job }: { job: Job }) {
   const [asks, setAsks] = useState<"cancel" | "purge" | null>(null);
+  useKeys([{ keys: "C", does: "Cancel the job", run: () => !isFinal(job.status) && setAsks("cancel") }]);
   const copyLink = () => void navigator.clipboard.writeText(location.href).then(() => announce("The address is copied."));
   return (
     <>
@@ -23,24 +25,23 @@ export function JobActions({ job }: { job: Job }) {
           <Menu.Item disabled={!isFinal(job.status)} onClick={() => setAsks("purge")}>Remove it with all its files…</Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <CancelDialog job={job} isOpen={asks === "cancel"} onClose={() => setAsks(null)} />
+      <CancelDialog jobId={job.id} isOpen={asks === "cancel"} onClose={() => setAsks(null)} />
       <PurgeDialog key={String(asks === "purge")} job={job} isOpen={asks === "purge"} onClose={() => setAsks(null)} />
     </>
   );
 }
 
 interface DialogProps {
-  readonly job: Job;
   readonly isOpen: boolean;
   readonly onClose: () => void;
 }
 
-function CancelDialog({ job, isOpen, onClose }: DialogProps) {
+export function CancelDialog({ jobId, isOpen, onClose }: DialogProps & { readonly jobId: string }) {
   const queries = useQueryClient();
   const cancel = useMutation({
-    mutationFn: () => cancelJob(queries, job.id),
+    mutationFn: () => cancelJob(queries, jobId),
     onSuccess: (answer) => {
-      announce(`Job ${shortId(job.id)} is ${answer.status.replace("_", " ")}.`);
+      announce(`Job ${shortId(jobId)} is ${answer.status.replace("_", " ")}.`);
       onClose();
     },
   });
@@ -58,7 +59,7 @@ function CancelDialog({ job, isOpen, onClose }: DialogProps) {
   );
 }
 
-function PurgeDialog({ job, isOpen, onClose }: DialogProps) {
+function PurgeDialog({ job, isOpen, onClose }: DialogProps & { readonly job: Job }) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const [typed, setTyped] = useState("");

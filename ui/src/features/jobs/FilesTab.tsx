@@ -2,11 +2,12 @@ import { Button } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { announce } from "@/components/announce";
 import { EmptyState } from "@/components/EmptyState";
+import { download } from "@/components/files";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { formatBytes } from "@/lib/format";
 import classes from "./jobs.module.css";
-import { download, filesQuery, type Job } from "./queries";
+import { filesQuery, type Job } from "./queries";
 
 /** Files of a job: each is handed to the browser by a link for one use, so that its size does not matter to the page. */
 export function FilesTab({ job }: { job: Job }) {

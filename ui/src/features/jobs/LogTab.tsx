@@ -5,7 +5,7 @@ import { announce } from "@/components/announce";
 import { EmptyState } from "@/components/EmptyState";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
-import { saveFile } from "@/components/fieldFiles";
+import { saveFile } from "@/components/files";
 import { formatCount, plural } from "@/lib/format";
 import classes from "./jobs.module.css";
 import { EventReader, followLog, LogStore, visible } from "./logStream";

@@ -103,7 +103,7 @@ function TrendGroup({ time, columns }: { time: SeriesColumn; columns: readonly S
     [columns],
   );
   const last = columns.map((column) => `${column.title} ends at ${formatQuantity(column.values.at(-1), column.unit)}`).join(", ");
-  return <TrendView options={options} data={data} sentence={`Over time: ${last}.`} />;
+  return <TrendView options={options} data={data} sentence={`Over time: ${last}.`} savesAs={columns.length === 1 ? (columns[0]?.title ?? "Trend") : `${columns[0]?.title} and others over time`} />;
 }
 
 /** Columns by their unit, in their order, the first (time) left out. */

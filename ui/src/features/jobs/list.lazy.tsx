@@ -1,7 +1,8 @@
 import { Button } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { type Column, DataTable } from "@/components/DataTable";
 import { EmptyState } from "@/components/EmptyState";
 import { Identifier } from "@/components/Identifier";
@@ -11,13 +12,17 @@ import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { SavedViews } from "@/components/SavedViews";
+import { SaveMenu } from "@/components/SaveMenu";
+import { isFinal } from "@/components/states";
 import { StateMark } from "@/components/StateMark";
 import { Time } from "@/components/Time";
-import { plural } from "@/lib/format";
+import { formatCount, plural } from "@/lib/format";
+import { CancelDialog } from "./Actions";
 import { JobFilterBar } from "./FilterBar";
 import classes from "./jobs.module.css";
 import { JobPreview } from "./Preview";
 import { type JobFilters, jobHeadQuery, jobListQuery, type JobRow } from "./queries";
+import { MOST_SAVED, saveJobs } from "./table";
 import { labelsOf, listSentence, mergeHead } from "./words";
 
 export const Route = createLazyRoute("/shell/jobs")({ component: JobsPage });
@@ -58,7 +63,22 @@ function JobsPage() {
   const rows = useMemo(() => (isAtTop ? [...merged.fresh, ...merged.rows] : merged.rows), [isAtTop, merged]);
   const page = head.data ?? list.data?.pages[0];
   const isFiltered = Object.keys(filters).length > 0;
-  useKeys([{ keys: "n", does: "New job", run: () => void navigate({ to: "/jobs/new" }) }]);
+  const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set());
+  const [isCancelling, setCancelling] = useState(false);
+  const listed = useRef<HTMLDivElement>(null);
+  const hasPreview = useMediaQuery("(min-width: 1101px)", true, { getInitialValueInEffect: false }); // as the style sheet has it
+  const shown = rows.find((row) => row.id === current?.id) ?? current;
+  const isOpen = shown !== undefined && !isFinal(shown.status);
+  const onTick = useCallback((job: JobRow) => setTicked((old) => (old.has(job.id) ? new Set([...old].filter((id) => id !== job.id)) : new Set([...old, job.id]))), []);
+  const compare = () => {
+    const [a, b] = [...ticked];
+    if (ticked.size === 2) void navigate({ to: "/compare", search: { a: a as string, b: b as string } });
+  };
+  useKeys([
+    { keys: "n", does: "New job", run: () => void navigate({ to: "/jobs/new" }) },
+    { keys: "c", does: "Compare the two ticked jobs", run: compare },
+    { keys: "C", does: "Cancel the job of the row", run: () => setCancelling(isOpen) },
+  ]);
   const setFilters = useCallback(
     (change: Partial<JobFilters>) => void navigate({ to: "/jobs", search: (old) => ({ ...old, ...change }), replace: true }),
     [navigate],
@@ -70,10 +90,25 @@ function JobsPage() {
     document.querySelector('[role="grid"]')?.scrollTo({ top: 0 });
     if (merged.fresh.length >= 50) void queries.resetQueries({ queryKey: jobListQuery(filters).queryKey });
   };
-  const shown = rows.find((row) => row.id === current?.id) ?? current;
+  const all = page?.total ?? rows.length;
   return (
     <Page>
-      <PageSentence title="Jobs" actions={<><SavedViews page="jobs" /><Button component={Link} to="/jobs/new">New job</Button></>}>{page === undefined ? "Jobs" : listSentence(page, rows, isFiltered)}</PageSentence>
+      <PageSentence
+        title="Jobs"
+        actions={
+          <>
+            {ticked.size > 0 && <Button disabled={ticked.size !== 2} onClick={compare}>Compare 2{ticked.size === 2 ? "" : `, ${ticked.size} ticked`}</Button>}
+            <SaveMenu
+              picture={listed} title="Jobs" fileName="jobs"
+              tables={[{ label: all > MOST_SAVED ? `The newest ${formatCount(MOST_SAVED)} jobs` : plural(all, "job"), make: () => saveJobs(filters) }]}
+            />
+            <SavedViews page="jobs" />
+            <Button component={Link} to="/jobs/new">New job</Button>
+          </>
+        }
+      >
+        {page === undefined ? "Jobs" : listSentence(page, rows, isFiltered)}
+      </PageSentence>
       <JobFilterBar filters={filters} onChange={setFilters} onClear={() => void navigate({ to: "/jobs", search: {}, replace: true })} />
       {list.isError && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       <div className={`grow ${classes["split"]}`}>
@@ -83,16 +118,18 @@ function JobsPage() {
               {plural(merged.fresh.length, "new job")}, show
             </Button>
           )}
-          <div className={classes["table"]} onScrollCapture={(event) => setAtTop((event.target as HTMLElement).scrollTop < 16)}>
+          <div ref={listed} className={classes["table"]} onScrollCapture={(event) => setAtTop((event.target as HTMLElement).scrollTop < 16)}>
             <DataTable
               label="Jobs"
               rows={rows}
               total={page?.total ?? rows.length}
               columns={COLUMNS}
               rowKey={(job) => job.id}
-              opensBy="double click"
+              opensBy={hasPreview ? "double click" : "click"}
               onOpen={(job) => void navigate({ to: "/jobs/$jobId", params: { jobId: job.id } })}
               onCurrent={setCurrent}
+              ticked={ticked}
+              onTick={onTick}
               onEnd={onEnd}
               empty={list.data !== undefined && <NoJob isFiltered={isFiltered} />}
             />
@@ -100,12 +137,15 @@ function JobsPage() {
         </Panel>
         <Panel className={classes["preview"] ?? ""}>
           {shown === undefined ? (
-            <EmptyState title="No row is chosen">A click, or <kbd>j</kbd> and <kbd>k</kbd>, shows a job here; <kbd>Enter</kbd> opens it.</EmptyState>
+            <EmptyState title="No row is chosen">
+              A click, or <kbd>j</kbd> and <kbd>k</kbd>, shows a job here; <kbd>Enter</kbd> opens it. <kbd>x</kbd> ticks it, and <kbd>c</kbd> compares two.
+            </EmptyState>
           ) : (
             <JobPreview jobId={shown.id} row={shown} />
           )}
         </Panel>
       </div>
+      {shown !== undefined && <CancelDialog jobId={shown.id} isOpen={isCancelling && isOpen} onClose={() => setCancelling(false)} />}
     </Page>
   );
 }

@@ -1,5 +1,7 @@
 import { Button, Input } from "@mantine/core";
 import { memo, type PointerEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { UNSAVED } from "@/components/picture";
+import { SaveMenu, type Table } from "@/components/SaveMenu";
 import { onColours, parseHex } from "@/draw/colours";
 import { formatNumber, plural } from "@/lib/format";
 import { parseQuantity } from "@/lib/units";
@@ -13,6 +15,9 @@ interface Props {
   readonly chosen: Uint32Array;
   readonly ranges: Ranges;
   readonly onRanges: (ranges: Ranges) => void;
+  /** Start of the names of files, and what can be saved beside the picture. */
+  readonly fileName: string;
+  readonly tables: readonly Table[];
 }
 
 const HEIGHT = 260;
@@ -20,7 +25,7 @@ const LEAST_DRAG = 4; // pixels; less is a click, which clears the axis
 const MOST_MARKS = 500;
 
 /** Points as lines over parallel axes; a drag along an axis chooses a range of it. Failed points are marks beside it. */
-export function ParallelPlot({ points, columns, chosen, ranges, onRanges }: Props) {
+export function ParallelPlot({ points, columns, chosen, ranges, onRanges, fileName, tables }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const ground = useRef<HTMLCanvasElement>(null);
   const top = useRef<HTMLCanvasElement>(null);
@@ -101,7 +106,10 @@ export function ParallelPlot({ points, columns, chosen, ranges, onRanges }: Prop
       </div>
       <div className={classes["under"]}>
         {failedCount > 0 && <span className={classes["lane"]}><span aria-hidden="true">○</span> {plural(failedCount, "failed point")} beside the axes, without a place in any ranking</span>}
-        <RangeFields columns={columns} ranges={ranges} onRanges={onRanges} />
+        <div className={classes["ranges"]} {...UNSAVED}>
+          <RangeFields columns={columns} ranges={ranges} onRanges={onRanges} />
+          <SaveMenu picture={place} title="Parallel coordinates" fileName={`${fileName}-parallel`} tables={tables} />
+        </div>
       </div>
     </div>
   );

@@ -1,16 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef } from "react";
+import { gradientOf } from "@/components/gradient";
+import { UNSAVED } from "@/components/picture";
 import { Problem } from "@/components/Problem";
+import { SaveMenu } from "@/components/SaveMenu";
 import { makeCanvasPainter } from "@/draw/heatmap2d";
 import type { MapName } from "@/draw/luts";
 import { openAxes, slicePlane } from "@/draw/planes";
 import { findExtremes } from "@/draw/scale";
-import { formatNumber, formatQuantity } from "@/lib/format";
+import { formatNumber, formatQuantity, plural } from "@/lib/format";
 import { type Frame, toValues } from "@/lib/frame";
-import { printUnit } from "@/lib/units";
 import { isDone, type Points } from "./points";
 import { jobFieldsQuery, pointFieldsQuery } from "./queries";
 import classes from "./sweeps.module.css";
+import { fieldTable } from "./tables";
 
 export const MOST_FIELDS = 24;
 const [WIDTH, HEIGHT] = [176, 104];
@@ -22,10 +25,13 @@ interface Props {
   readonly rows: Uint32Array;
   readonly field: string | undefined;
   readonly onOpen: (row: number) => void;
+  /** Start of the names of files. */
+  readonly fileName: string;
 }
 
 /** The last fields of up to 24 points on one scale, in the order of the table. */
-export function PointFields({ sweepId, points, rows, field, onOpen }: Props) {
+export function PointFields({ sweepId, points, rows, field, onOpen, fileName }: Props) {
+  const figure = useRef<HTMLDivElement>(null);
   const shown = useMemo(() => Array.from(rows.filter((row) => isDone(points, row)).subarray(0, MOST_FIELDS)), [points, rows]);
   const first = shown[0] === undefined ? undefined : points.jobIds[shown[0]];
   const guide = useQuery(jobFieldsQuery(first));
@@ -40,11 +46,20 @@ export function PointFields({ sweepId, points, rows, field, onOpen }: Props) {
   if (about === undefined || scale === null) return <p className={classes["quiet"]}>Fields are being read…</p>;
   const map = about.map as MapName;
   return (
-    <div className={classes["multiples"]}>
-      <p className={classes["caption"]}>
-        {about.title} at the end, one scale for all: {formatNumber(scale[0])} to {formatQuantity(scale[1], about.unit)}
-        {shown.length < rows.length && `; ${shown.length} of ${rows.length} chosen points, in the order of the table`}
-      </p>
+    <div ref={figure} className={classes["multiples"]}>
+      <div className={classes["bar"]}>
+        <ScaleBar map={map} low={scale[0]} high={scale[1]} unit={about.unit} isLine={[...byPlace.values()].every((frame) => frame.shape.length === 1)} />
+        <span className={classes["caption"]}>
+          {about.title} at the end, one scale for all
+          {shown.length < rows.length && `; ${shown.length} of ${plural(rows.length, "chosen point")}, in the order of the table`}
+        </span>
+        <span className={classes["spread"]}>
+          <SaveMenu
+            picture={figure} title={`${about.title} of ${plural(shown.length, "point")}`} fileName={`${fileName}-fields`}
+            tables={[{ label: "All values of these fields", make: () => fieldTable([...byPlace.values()], about.title, about.unit, about.axes) }]}
+          />
+        </span>
+      </div>
       <ul className={classes["tiles"]}>
         {shown.map((row) => {
           const frame = byPlace.get(points.place[row] ?? row);
@@ -60,8 +75,19 @@ export function PointFields({ sweepId, points, rows, field, onOpen }: Props) {
           );
         })}
       </ul>
-      <p className={classes["caption"]}>{printUnit(about.unit) === "" ? "" : `Values in ${printUnit(about.unit)}. `}A click opens the point.</p>
+      <p className={classes["caption"]} {...UNSAVED}>A click opens the point.</p>
     </div>
+  );
+}
+
+/** The colours of the scale and its ends; fields of one axis are lines between the same ends. */
+function ScaleBar({ map, low, high, unit, isLine }: { map: MapName; low: number; high: number; unit: string; isLine: boolean }) {
+  return (
+    <span className={classes["scale"]}>
+      {isLine && "from "}<span>{formatNumber(low)}</span>
+      {isLine ? " to " : <span className={classes["colours"]} style={{ background: gradientOf(map, "right") }} aria-hidden="true" />}
+      <span>{formatQuantity(high, unit)}</span>
+    </span>
   );
 }
 

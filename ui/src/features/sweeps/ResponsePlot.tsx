@@ -1,10 +1,13 @@
 import { Input } from "@mantine/core";
 import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { UNSAVED } from "@/components/picture";
+import { SaveMenu, type Table } from "@/components/SaveMenu";
 import { onColours } from "@/draw/colours";
 import { formatQuantity } from "@/lib/format";
-import type { Chart, Charts, Picture } from "./charts";
+import { type Chart, type Charts, DASHES, type Picture } from "./picture";
 import { isDone, isFailed, linesAlong, type NumberColumn, type Points, whyOf } from "./points";
 import classes from "./sweeps.module.css";
+import { chosenPoints } from "./tables";
 
 interface Props {
   readonly points: Points;
@@ -14,6 +17,9 @@ interface Props {
   readonly y: NumberColumn;
   readonly onAxes: (axes: { x?: string; y?: string }) => void;
   readonly onOpen: (row: number) => void;
+  /** Start of the names of files, and the table of all points. */
+  readonly fileName: string;
+  readonly whole: Table;
 }
 
 const MOST_RINGS = 500;
@@ -24,9 +30,10 @@ const MOST_SERIES = 12;
  * back looks at the newest of the page, so that other functions alone draw nothing anew.
  */
 export const ResponsePlot = memo(Response, (old, now) =>
-  (["points", "chosen", "isBrushed", "x", "y"] as const).every((name) => old[name] === now[name]));
+  (["points", "chosen", "isBrushed", "x", "y", "fileName", "whole"] as const).every((name) => old[name] === now[name]));
 
-function Response({ points, chosen, isBrushed, x, y, onAxes, onOpen }: Props) {
+function Response({ points, chosen, isBrushed, x, y, onAxes, onOpen, fileName, whole }: Props) {
+  const figure = useRef<HTMLDivElement>(null);
   const place = useRef<HTMLDivElement>(null);
   const rings = useRef<HTMLCanvasElement>(null);
   const redraw = useRef<() => void>(() => undefined);
@@ -91,16 +98,40 @@ function Response({ points, chosen, isBrushed, x, y, onAxes, onOpen }: Props) {
     </label>
   );
   return (
-    <div className={classes["response"]}>
-      <div className={classes["bar"]}>
+    <div ref={figure} className={classes["response"]}>
+      <div className={classes["bar"]} {...UNSAVED}>
         {select("y", y.name, (name) => onAxes({ y: name }))}
         {select("over x", x.name, (name) => onAxes({ x: name }))}
+        <span className={classes["spread"]}>
+          <SaveMenu
+            picture={figure} title={`${y.label} over ${x.label}`} fileName={`${fileName}-response`}
+            tables={[chosenPoints(points, chosen, x === y ? [x] : [x, y]), whole]}
+          />
+        </span>
       </div>
+      {(picture.lines.length > 1 || picture.failed.length > 0) && <Legend picture={picture} />}
       <div className={classes["ringed"]}>
         <div ref={place} className={classes["chart"]} role="img" aria-label={`${y.label} over ${x.label}, ${picture.lines.length} series`} />
         <canvas ref={rings} className={classes["rings"]} aria-hidden="true" />
       </div>
     </div>
+  );
+}
+
+/** Which line is which: by colour and dash, in words. */
+function Legend({ picture }: { picture: Picture }) {
+  return (
+    <ul className={classes["legend"]} aria-label="Lines">
+      {picture.lines.length > 1 && picture.lines.map((line, at) => (
+        <li key={line.label} title={line.label}>
+          <svg width="24" height="8" aria-hidden="true">
+            <line x1="0" y1="4" x2="24" y2="4" strokeWidth="2" stroke={`var(--grid-series-${(at % 5) + 1})`} strokeDasharray={DASHES[Math.floor(at / 5) % 5]?.join(" ")} />
+          </svg>
+          {line.label}
+        </li>
+      ))}
+      {picture.failed.length > 0 && <li><span aria-hidden="true" className={classes["lane"]}>○</span> failed, at the foot</li>}
+    </ul>
   );
 }
 

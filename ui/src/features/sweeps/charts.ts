@@ -1,39 +1,14 @@
 /** ECharts in the parts that are needed, on a canvas; loaded when a chart is first shown. Tooltips are drawn, not HTML. */
 import { LineChart, ScatterChart } from "echarts/charts";
 import { GridComponent, TooltipComponent } from "echarts/components";
-import { type EChartsType, init, use as register } from "echarts/core";
+import { init, use as register } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
+import { type Axis, type Chart, DASHES, type Picture } from "./picture";
 
 register([LineChart, ScatterChart, GridComponent, TooltipComponent, CanvasRenderer]);
 
-export type Chart = EChartsType;
-
-export interface Axis {
-  readonly title: string;
-  readonly isLog: boolean;
-}
-
-export interface Line {
-  readonly label: string;
-  /** x, y and the row of the point. */
-  readonly data: readonly (readonly [number, number, number])[];
-}
-
-export interface Picture {
-  readonly x: Axis;
-  readonly y: Axis;
-  readonly lines: readonly Line[];
-  /** x and row of points that failed: hollow, at the foot. */
-  readonly failed: readonly (readonly [number, number])[];
-  readonly low: number;
-  readonly tooltip: (row: number) => string;
-}
-
 const LARGE = 2_000; // points from which on they are drawn in one go
 const MOST_CONNECTED = 12;
-const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3], [2, 2]] as const;
-
-export type Charts = { readonly makeChart: typeof makeChart; readonly drawChart: typeof drawChart; readonly drawRings: typeof drawRings };
 
 export function makeChart(element: HTMLElement): Chart {
   return init(element, null, { renderer: "canvas" });
@@ -50,7 +25,7 @@ export function drawChart(chart: Chart, picture: Picture, token: (name: string) 
     const colour = token(`--grid-series-${(index % 5) + 1}`);
     const shared = { name: line.label, data: line.data as [number, number, number][], itemStyle: { color: colour, opacity: isConnected ? 1 : 0.5 } };
     return isConnected
-      ? { ...shared, type: "line" as const, symbol: "circle", symbolSize: 5, lineStyle: { color: colour, width: 1.5, type: DASHES[Math.floor(index / 5) % 5] as "solid" } }
+      ? { ...shared, type: "line" as const, symbol: "circle", symbolSize: 5, lineStyle: { color: colour, width: 1.5, type: [...(DASHES[Math.floor(index / 5) % 5] ?? [])] } }
       : { ...shared, type: "scatter" as const, symbolSize: 5, large: true, largeThreshold: LARGE };
   });
   const failed = {

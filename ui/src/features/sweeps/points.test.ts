@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chooseRows, countFailures, linesAlong, readPoints, shareOf, sortRows, valueAt, whereFailed, withTitles } from "./points";
+import { chooseRows, countFailures, linesAlong, readPoints, shareOf, sortRows, valueAt, whereFailed } from "./points";
 
 function sweep() {
   return readPoints({
@@ -8,11 +8,11 @@ function sweep() {
     status: ["success", "success", "failed", "timed_out", "success"],
     reason: [null, null, "diverged", "wall_timeout", null],
     columns: [
-      { name: "params.diffusivity", unit: "m2/s", values: [0.01, 0.1, 2, 5, 0.5] },
-      { name: "params.length", unit: "m", values: [1, 2, 1, 2, 1] },
-      { name: "params.nodes", unit: "1", values: [9, 9, 9, 9, 9] },
-      { name: "params.fail", unit: null, values: ["no", "no", "diverge", "diverge", "no"] },
-      { name: "metrics.error", unit: "1", values: [3, 1, null, null, 2] },
+      { name: "params.diffusivity", title: "Diffusivity", unit: "m2/s", values: [0.01, 0.1, 2, 5, 0.5] },
+      { name: "params.length", title: "Length", unit: "m", values: [1, 2, 1, 2, 1] },
+      { name: "params.nodes", title: "Nodes", unit: "1", values: [9, 9, 9, 9, 9] },
+      { name: "params.fail", title: "Fail", unit: null, values: ["no", "no", "diverge", "diverge", "no"] },
+      { name: "metrics.error", title: "Largest error", unit: "1", values: [3, 1, null, null, 2] },
     ],
   } as never);
 }
@@ -26,9 +26,8 @@ describe("points of a sweep", () => {
     expect(column("params.diffusivity")).toMatchObject({ unit: "m²/s", low: 0.01, high: 5, isLog: true });
   });
 
-  it("have metrics by the titles of the simulation, and parameters by name", () => {
-    const titled = withTitles(sweep(), [{ name: "error", title: "Largest error" }, { name: "length", title: "Not this one" }]);
-    expect(titled.numbers.map(({ label }) => label)).toEqual(["diffusivity", "length", "Largest error"]);
+  it("are called as the simulation calls them", () => {
+    expect(sweep().numbers.map(({ label }) => label)).toEqual(["Diffusivity", "Length", "Largest error"]);
   });
 
   it("stand on an axis by ratio where it spans more than two decades", () => {
@@ -63,8 +62,8 @@ describe("points of a sweep", () => {
   it("make a line for each set of the other parameters, in the order of x", () => {
     const lines = linesAlong(sweep(), Uint32Array.of(4, 0, 1), column("params.diffusivity"));
     expect(lines).toEqual([
-      { label: "length 1, fail no", rows: [0, 4] },
-      { label: "length 2, fail no", rows: [1] },
+      { label: "Length 1, Fail no", rows: [0, 4] },
+      { label: "Length 2, Fail no", rows: [1] },
     ]);
   });
 });

@@ -1,11 +1,11 @@
 /** The points of a sweep as columns of numbers, and what is asked of them: ranges, order, failures. Pure. */
 import type { Schemas } from "@/api/client";
-import { formatNumber, formatQuantity } from "@/lib/format";
+import { formatNumber, formatQuantity, inSentence } from "@/lib/format";
 import { printUnit } from "@/lib/units";
 
 export interface NumberColumn {
   readonly name: string;
-  /** The end of the name: `length`, `x_min.value`. */
+  /** As the simulation calls it: `Length`, `Heat flux at low x`. */
   readonly label: string;
   readonly unit: string;
   readonly isMetric: boolean;
@@ -49,8 +49,7 @@ export function isDone(points: Points, row: number): boolean {
 export function readPoints(answer: Schemas["SweepColumnsOut"]): Points {
   const numbers: NumberColumn[] = [];
   const words: WordColumn[] = [];
-  for (const { name, unit, values } of answer.columns) {
-    const label = name.replace(/^(params|metrics)\./, "").split(".").slice(-2).join(".");
+  for (const { name, title: label, unit, values } of answer.columns) {
     const isNumeric = values.every((value) => value === null || typeof value === "number");
     if (!isNumeric) {
       const printed = values.map((value) => (value === null ? null : typeof value === "string" ? value : JSON.stringify(value)));
@@ -69,15 +68,6 @@ export function readPoints(answer: Schemas["SweepColumnsOut"]): Points {
     count: answer.index.length, version: answer.version, jobIds: answer.job_id, status: answer.status,
     reason: answer.reason.map((reason) => reason ?? null), place: answer.index, numbers, words,
   };
-}
-
-/** The same points with metrics called by the titles that the simulation gives them. */
-export function withTitles(points: Points, metrics: readonly { readonly name: string; readonly title: string }[]): Points {
-  const titles = new Map(metrics.map((metric) => [`metrics.${metric.name}`, metric.title]));
-  const called = <Column extends { readonly name: string; readonly label: string }>(column: Column): Column => ({
-    ...column, label: titles.get(column.name) ?? column.label,
-  });
-  return { ...points, numbers: points.numbers.map(called), words: points.words.map(called) };
 }
 
 export function extent(values: Float64Array): [number, number] {
@@ -176,12 +166,12 @@ export function whereFailed(points: Points): string | undefined {
   for (const column of points.numbers.filter((one) => !one.isMetric)) {
     const bad = extent(Float64Array.from(failed, (row) => column.values[row] as number));
     const good = extent(Float64Array.from(done, (row) => column.values[row] as number));
-    if (bad[0] > good[1]) return `all with ${column.label} above ${formatQuantity(good[1], column.unit)}`;
-    if (bad[1] < good[0]) return `all with ${column.label} below ${formatQuantity(good[0], column.unit)}`;
+    if (bad[0] > good[1]) return `all with ${inSentence(column.label)} above ${formatQuantity(good[1], column.unit)}`;
+    if (bad[1] < good[0]) return `all with ${inSentence(column.label)} below ${formatQuantity(good[0], column.unit)}`;
   }
   for (const column of points.words) {
     const bad = new Set(failed.map((row) => column.values[row]));
-    if (bad.size === 1 && !done.some((row) => bad.has(column.values[row] ?? null))) return `all with ${column.label} ${[...bad][0] ?? "–"}`;
+    if (bad.size === 1 && !done.some((row) => bad.has(column.values[row] ?? null))) return `all with ${inSentence(column.label)} ${[...bad][0] ?? "–"}`;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { Button, Modal, Tabs } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { isNotFound } from "@/api/problems";
 import { simulationQuery } from "@/api/simulations";
 import { announce } from "@/components/announce";
@@ -11,16 +11,19 @@ import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
+import { SaveMenu } from "@/components/SaveMenu";
 import { formatCount, plural, shortId } from "@/lib/format";
 import { defined } from "@/lib/search";
 import { MOST_IN_ADDRESS, TABS } from ".";
 import { ParallelPlot } from "./ParallelPlot";
 import { PointFields } from "./PointFields";
-import { chooseRows, countFailures, type Points, type Ranges, sortRows, whereFailed, withTitles } from "./points";
+import { chooseRows, countFailures, type Points, type Ranges, sortRows, whereFailed } from "./points";
 import { PointTable } from "./PointTable";
-import { cancelSweep, columnsQuery, download, rerun, type Sweep, sweepQuery } from "./queries";
+import { cancelSweep, columnsQuery, rerun, type Sweep, sweepQuery } from "./queries";
 import { ResponsePlot } from "./ResponsePlot";
 import classes from "./sweeps.module.css";
+import { chosenPoints, wholeSweep } from "./tables";
+import { useSweepNews } from "./useSweepNews";
 
 export const Route = createLazyRoute("/shell/sweeps/$sweepId")({ component: SweepPage });
 const route = getRouteApi("/shell/sweeps/$sweepId");
@@ -31,6 +34,7 @@ function SweepPage() {
   const { sweepId } = route.useParams();
   const sweep = useQuery(sweepQuery(sweepId));
   const columns = useQuery({ ...columnsQuery(sweepId, sweep.data?.is_finished === true), enabled: sweep.data !== undefined });
+  useSweepNews(sweepId, sweep.data?.is_finished === false);
   if (isNotFound(sweep.error)) return <NothingHere />;
   const error = sweep.error ?? columns.error;
   return (
@@ -76,7 +80,6 @@ function Actions({ sweep }: { sweep: Sweep }) {
     <>
       {sweep.is_finished && unsuccessful > 0 && <Button onClick={() => tell(again())}>Run {formatCount(unsuccessful)} again</Button>}
       {!sweep.is_finished && <Button onClick={() => setAsking(true)}>Cancel</Button>}
-      <Button onClick={() => tell(download(`/api/v1/sweeps/${sweep.id}?format=csv`))}>CSV</Button>
       <Modal opened={isAsking} onClose={() => setAsking(false)} title="Cancel the sweep?">
         <p>Points that have not ended are given up; results that are there stay.</p>
         <Button variant="filled" onClick={() => tell(cancel())}>Cancel the sweep</Button>
@@ -86,15 +89,14 @@ function Actions({ sweep }: { sweep: Sweep }) {
 }
 
 /** The views of a sweep; all share what is chosen. */
-function Views({ sweep, points: plain }: { sweep: Sweep; points: Points }) {
+function Views({ sweep, points }: { sweep: Sweep; points: Points }) {
   const search = route.useSearch();
   const { tab = "points", why = [], sort } = search;
   const navigate = useNavigate();
   const change = route.useNavigate();
   const [ranges, setRanges] = useState<Ranges>({});
-  const [ticked, setTicked] = useState<ReadonlySet<number>>(() => new Set((search.points ?? []).map(Number).filter((row) => row >= 0 && row < plain.count)));
+  const [ticked, setTicked] = useState<ReadonlySet<number>>(() => new Set((search.points ?? []).map(Number).filter((row) => row >= 0 && row < points.count)));
   const guide = useQuery(simulationQuery(sweep.simulation)).data;
-  const points = useMemo(() => withTitles(plain, guide?.metrics ?? []), [plain, guide]);
   const set = (changes: { [Name in keyof typeof search]?: (typeof search)[Name] | undefined }) =>
     void change({ search: (old) => defined({ ...old, ...changes }), replace: true });
 
@@ -121,8 +123,16 @@ function Views({ sweep, points: plain }: { sweep: Sweep; points: Points }) {
   };
   useKeys([{ keys: "c", does: "Compare the two ticked points", run: compare }]);
   const failures = useMemo(() => countFailures(points), [points]);
+  const listed = useRef<HTMLDivElement>(null);
+  const fileName = `sweep-${sweep.id.slice(0, 8)}`;
+  const whole = wholeSweep(sweep.id);
+  const tables = [chosenPoints(points, sorted, [...points.words, ...points.numbers]), whole];
   const toggle = (one: string) => set({ why: why.includes(one) ? why.filter((other) => other !== one) : [...why, one] });
-  const table = <PointTable points={points} rows={sorted} sort={sort} ticked={ticked} onTick={tick} onOpen={open} onSort={(next) => set({ sort: next })} />;
+  const table = (
+    <div ref={listed} className={classes["fill"]}>
+      <PointTable points={points} rows={sorted} sort={sort} ticked={ticked} onTick={tick} onOpen={open} onSort={(next) => set({ sort: next })} />
+    </div>
+  );
   return (
     <>
       <div className={classes["bar"]}>
@@ -142,20 +152,21 @@ function Views({ sweep, points: plain }: { sweep: Sweep; points: Points }) {
         <span className={classes["spread"]}>
           <span>{isBrushed ? `${formatCount(late.length)} of ${formatCount(points.count)} chosen` : `all ${formatCount(points.count)} chosen`}</span>
           <Button disabled={ticked.size !== 2} onClick={compare}>Compare 2{ticked.size === 2 ? "" : `, ${ticked.size} ticked`}</Button>
+          {tab !== "fields" && <SaveMenu picture={listed} title="Points" fileName={`${fileName}-points`} tables={tables} />}
         </span>
       </div>
       {tab === "points" && (
         <>
-          {axes.length > 1 && <Panel><ParallelPlot points={points} columns={axes} chosen={chosen} ranges={ranges} onRanges={setRanges} /></Panel>}
+          {axes.length > 1 && <Panel><ParallelPlot points={points} columns={axes} chosen={chosen} ranges={ranges} onRanges={setRanges} fileName={fileName} tables={tables} /></Panel>}
           <div className={classes["two"]}>
             {parameter !== undefined && metric !== undefined && (
-              <Panel><ResponsePlot points={points} chosen={late} isBrushed={isBrushed} x={parameter} y={metric} onAxes={set} onOpen={open} /></Panel>
+              <Panel><ResponsePlot points={points} chosen={late} isBrushed={isBrushed} x={parameter} y={metric} onAxes={set} onOpen={open} fileName={fileName} whole={whole} /></Panel>
             )}
             <Panel isFlush className={classes["short"] ?? ""}>{table}</Panel>
           </div>
         </>
       )}
-      {tab === "fields" && <Panel><PointFields sweepId={sweep.id} points={points} rows={sorted} field={search.field} onOpen={open} /></Panel>}
+      {tab === "fields" && <Panel><PointFields sweepId={sweep.id} points={points} rows={sorted} field={search.field} onOpen={open} fileName={fileName} /></Panel>}
       {tab === "table" && <Panel isFlush className="grow">{table}</Panel>}
     </>
   );
