@@ -6,24 +6,26 @@ import type { Schemas } from "@/api/client";
 import { asProblem, readFields } from "@/api/problems";
 import type { Simulation } from "@/api/simulations";
 import { announce } from "@/components/announce";
+import { useKeys } from "@/components/keyboard";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { SchemaForm } from "@/components/SchemaForm";
 import { formatCount, formatDuration, plural } from "@/lib/format";
-import { getAt, omit, type Json } from "@/lib/json";
+import { getAt, omit, setAt, type Json } from "@/lib/json";
 import { type FieldError, fieldsOf, type FormState, type Schema, type Shape } from "@/lib/schema";
 import { TABS } from ".";
 import { AxisEditor } from "./AxisEditor";
 import { asCli, asCurl, asPython } from "./commands";
-import { isVaried, RUN_SCHEMA, startDraft, storeDraft, valueOf } from "./draft";
+import { type Draft, isVaried, RUN_SCHEMA, startDraft, storeDraft, valueOf } from "./draft";
 import { HeatBox } from "./HeatBox";
-import { facesOf } from "./heat";
+import { dimensionOf, facesOf, type Part, togglePart } from "./heat";
 import { JsonEditor } from "./JsonEditor";
 import { startAxis } from "./points";
 import { Preview } from "./Preview";
 import { type Price, priceQuery, submit } from "./queries";
+import { ShapePicker } from "./ShapePicker";
 import { SweepBar } from "./SweepBar";
 import classes from "./submit.module.css";
 import { type Derived, useDraft } from "./useDraft";
@@ -58,6 +60,7 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
     actOnRun({ type: "asked" });
   }, () => storeDraft(simulation.name, null));
 
+  useKeys([{ keys: "Ctrl+Enter", does: "Submit", run: sending.send }]);
   const vary = (path: string, shape: Shape) => {
     const name = path;
     setDraft((old) =>
@@ -66,11 +69,16 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
         : { ...old, axes: { ...old.axes, [name]: startAxis(shape, valueOf(old, name)) }, leftOut: [] },
     );
   };
+  const togglePartOf = (kind: Part) =>
+    setDraft((old) => {
+      const problem = togglePart(getAt(old.form.value, ["problem"]) ?? {}, kind);
+      return { ...old, form: { ...old.form, value: setAt(old.form.value, ["problem"], problem), texts: {} } };
+    });
   return (
     <Page>
       <PageSentence
         title="New job"
-        actions={<Button variant="filled" loading={sending.isPending} onClick={sending.send}>Submit</Button>}
+        actions={<Button variant="filled" title="Ctrl+Enter" loading={sending.isPending} onClick={sending.send}>Submit</Button>}
       >
         {sentence(derived, priced, isSweep ? refused.size : (priced?.refused_total ?? 0), isSweep)}
       </PageSentence>
@@ -105,12 +113,12 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
               {TABS.map((name) => <Tabs.Tab key={name} value={name}>{TAB_NAMES[name]}</Tabs.Tab>)}
             </Tabs.List>
             <Tabs.Panel value="form" className={classes["fields"] ?? ""}>
-              {part !== undefined && <HeatBox problem={getAt(draft.form.value, ["problem"])} onFace={openFace} />}
+              {part !== undefined && <HeatBox problem={getAt(draft.form.value, ["problem"])} onOpen={openField} onPart={togglePartOf} />}
               <SchemaForm
                 schema={schema}
                 state={form}
                 dispatch={act}
-                opens={["problem", "problem.domain", "problem.material", "problem.boundaries", ...facesOf(3).map((face) => `problem.boundaries.${face}`)]}
+                opens={["problem", "problem.domain", "problem.material", "problem.boundaries", ...[...facesOf(3), "internal"].map((face) => `problem.boundaries.${face}`), "problem.contacts[0]", ...[0, 1, 2, 3].map((row) => `problem.material[${row}]`)]}
                 instead={(path, shape) => {
                   const axis = draft.axes[path];
                   return axis === undefined ? undefined : (
@@ -120,7 +128,12 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
                     />
                   );
                 }}
-                beside={(path, shape) =>
+                beside={(path, shape) => isPlace(path) ? (
+                  <ShapePicker
+                    title={path} {...placesOf(draft, path)}
+                    onTake={(text) => act({ type: "typed", path, text })}
+                  />
+                ) :
                   shape.kind !== "number" && !(shape.kind === "formula" && typeof valueOf(draft, path) === "number") ? undefined : (
                     <Button
                       size="compact-sm" className={classes["vary"] ?? ""} variant={path in draft.axes ? "light" : "subtle"} aria-pressed={path in draft.axes}
@@ -162,11 +175,28 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
   );
 }
 
-/** Focus the law of a face, whose section may be closed. */
-function openFace(face: string): void {
-  const field = document.querySelector<HTMLElement>(`[data-path="problem.boundaries.${face}.type"]`);
-  const section = field?.closest("details");
-  if (section !== null && section !== undefined) section.open = true;
+/** Tell whether a field says where something is. */
+function isPlace(path: string): boolean {
+  return path === "problem.domain.active" || /^problem\.material\[\d+\]\.where$/.test(path);
+}
+
+/** The box that a place lies in, and the places of the other materials. */
+function placesOf(draft: Draft, path: string) {
+  const problem = getAt(draft.form.value, ["problem"]);
+  const material = getAt(problem, ["material"]);
+  const others = path.endsWith(".where") && Array.isArray(material) ? material.flatMap((one, index) => {
+    const text = getAt(one as Json, ["where", "expression"]);
+    return typeof text === "string" && path !== `problem.material[${index}].where` ? [text] : [];
+  }) : [];
+  const size = [0, 1, 2].map((axis) => Number(getAt(problem, ["domain", "size", axis]) ?? 1));
+  return { dimension: dimensionOf(problem), size, others };
+}
+
+/** Focus a field, whose section may be closed. */
+function openField(path: string): void {
+  const field = document.querySelector<HTMLElement>(`[data-path="${CSS.escape(path)}"]`);
+  for (let section = field?.closest("details"); section !== null && section !== undefined; section = section.parentElement?.closest("details")) section.open = true;
+  field?.scrollIntoView({ block: "center" });
   field?.focus();
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { findErrors, reduceForm, type Schema, startForm } from "@/lib/schema";
-import { facesOf, heatSchema, lawsOf, lawText, settleProblem } from "./heat";
+import { getAt } from "@/lib/json";
+import { facesOf, hasPart, heatSchema, lawsOf, lawText, PARTS, settleProblem, togglePart } from "./heat";
 
 const law = (name: string, ...members: string[]) => ({
   if: { properties: { type: { const: name } } },
@@ -85,8 +86,26 @@ describe("settling", () => {
 
 it("says at each face what holds there", () => {
   expect(facesOf(2)).toEqual(["x_min", "x_max", "y_min", "y_max"]);
-  expect(lawText(WALL.boundaries.x_max)).toBe("convection 25, to 20");
-  expect(lawText({ type: "temperature", value: { expression: "20*t" } })).toBe("temperature 20*t");
-  expect(lawText({ type: "insulated" })).toBe("insulated");
-  expect(lawText(undefined)).toBe("no law");
+  expect(lawText(WALL.boundaries.x_max, "°C")).toBe("convection 25\u2009W/(m²·K) to 20\u2009°C");
+  expect(lawText({ type: "temperature", value: { expression: "20*t" } }, "K")).toBe("temperature 20*t");
+  expect(lawText({ type: "flux", value: { table: [] } }, "K")).toBe("heat flux by a table");
+  expect(lawText({ type: "insulated" }, "K")).toBe("insulated");
+  expect(lawText(undefined, "")).toBe("no law");
+});
+
+describe("parts that a problem may have", () => {
+  const plate = { ...WALL, dimension: 2, domain: { coordinates: "cartesian", size: [0.2, 0.1] } };
+
+  it.each(PARTS)("come and go: %s", (part) => {
+    const more = togglePart(plate, part);
+    expect([hasPart(plate, part), hasPart(more, part)]).toEqual([false, true]);
+    expect(togglePart(more, part)).toEqual(plate);
+  });
+
+  it("begin in the middle of the box, one material beside the other", () => {
+    expect(getAt(togglePart(plate, "holes"), ["domain", "active"])).toEqual({ expression: "(x - 0.1)**2 + (y - 0.05)**2 > 0.02**2" });
+    const two = togglePart(plate, "materials");
+    expect([0, 1].map((at) => getAt(two, ["material", at, "where", "expression"]))).toEqual(["x < 0.1", "x >= 0.1"]);
+    expect(getAt(two, ["material", 1, "conductivity"])).toBe(50);
+  });
 });

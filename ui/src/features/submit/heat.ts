@@ -1,8 +1,13 @@
 /** The form of a heat problem, from the server's schema of the case format: what the problem at hand can have. Pure. */
-import { getAt, isRecord, type Json, type JsonRecord, omit, setAt } from "@/lib/json";
-import { resolve, type Schema } from "@/lib/schema";
+import { getAt, isRecord, type Json, type JsonRecord, omit, removeAt, setAt } from "@/lib/json";
+import { printPlain, resolve, type Schema } from "@/lib/schema";
+import { printUnit } from "@/lib/units";
 
 export const AXES = ["x", "y", "z"] as const;
+
+/** Parts that a problem may have beside those that each has. */
+export const PARTS = ["materials", "contact", "holes", "flow"] as const;
+export type Part = (typeof PARTS)[number];
 
 /** Members of a problem that this form shows; others are shown where the problem has them. */
 const SHOWN = [
@@ -14,13 +19,23 @@ const TITLES: Readonly<Record<string, string>> = {
   boundaries: "Faces", initial: "Temperature at the start", source_term: "Heat source", resolution: "Grid and time",
   size: "Size", cells: "Cells", steps: "Steps", end_time: "Simulated time", conductivity: "Conductivity", density: "Density",
   specific_heat: "Specific heat", where: "Where", type: "Law", value: "Value", coefficient: "Coefficient", ambient: "Ambient",
-  emissivity: "Emissivity", surroundings: "Surroundings",
+  emissivity: "Emissivity", surroundings: "Surroundings", active: "Body", origin: "Low corner", section: "Section", contacts: "Contacts",
+  position: "Position", conductance: "Conductance", axis: "Axis", velocity: "Velocity of the flow", volumetric_heat_capacity: "Heat capacity by volume",
+  young_modulus: "Young's modulus", poisson_ratio: "Poisson's ratio", thermal_expansion: "Thermal expansion", yield_stress: "Yield stress",
+  stefan_boltzmann: "Stefan-Boltzmann constant", latent_heat: "Latent heat", melting_temperature: "Melting temperature",
+};
+
+const HINTS: Readonly<Record<string, string>> = {
+  where: "True where the material is, as in x < 0.05; in each cell one material",
+  active: "True where the body is, as in (x - 0.5)**2 + y**2 > 0.01; the rest of the box is a hole",
+  contacts: "Planes across the whole body with a jump of temperature; on the faces of cells",
+  velocity: "Carries heat along; one value for each axis",
 };
 
 const UNITS: Readonly<Record<string, string>> = {
   size: "m", origin: "m", end_time: "s", conductivity: "W/(m K)", density: "kg/m3", specific_heat: "J/(kg K)", source_term: "W/m3",
   coefficient: "W/(m2 K)", volumetric_heat_capacity: "J/(m3 K)", latent_heat: "J/kg", young_modulus: "Pa", yield_stress: "Pa",
-  thermal_expansion: "1/K", conductance: "W/(m2 K)", emissivity: "1",
+  thermal_expansion: "1/K", conductance: "W/(m2 K)", emissivity: "1", position: "m", velocity: "m/s", section: "m2", poisson_ratio: "1",
 };
 
 const EXPRESSION = "A number, an expression in x, y, z, t, T, or a table as JSON";
@@ -80,7 +95,9 @@ export function heatSchema(parameters: Schema, problemSchema: Schema, problem: J
   const properties: Record<string, Schema> = {};
   for (const name of names.filter((one) => !hidden.includes(one) || present.includes(one))) {
     const base = resolve((known[name] ?? {}) as Schema, problemSchema);
-    if (name === "domain") properties[name] = domainSchema(base, dimension);
+    if (name === "domain") properties[name] = domainSchema(problemSchema, base, getAt(problem, ["domain"]), dimension);
+    else if (name === "contacts") properties[name] = contactsSchema(problemSchema, base, dimension);
+    else if (name === "velocity") properties[name] = { ...titled(name, base), minItems: dimension, maxItems: dimension };
     else if (name === "material") properties[name] = materialSchema(problemSchema, getAt(problem, ["material"]));
     else if (name === "boundaries") properties[name] = boundariesSchema(problemSchema, problem, dimension, kelvins);
     else if (name === "resolution") properties[name] = resolutionSchema(base, dimension);
@@ -104,6 +121,7 @@ function titled(name: string, schema: Schema, unit?: string): Schema {
     ...schema,
     title: TITLES[name] ?? name.replaceAll("_", " "),
     ...(unit !== undefined || UNITS[name] !== undefined ? { unit: unit ?? UNITS[name] } : {}),
+    ...(HINTS[name] !== undefined ? { description: HINTS[name] } : {}),
     ...(isFormula && schema["description"] === undefined && (name === "initial" || name === "source_term") ? { description: EXPRESSION } : {}),
   };
 }
@@ -117,11 +135,24 @@ function membersOf(schema: Schema): Record<string, Schema> {
   return isRecord(schema["properties"]) ? (schema["properties"] as Record<string, Schema>) : {};
 }
 
-function domainSchema(schema: Schema, dimension: number): Schema {
-  const { size = {}, origin = {}, ...rest } = membersOf(schema);
-  const list = (name: string, base: Schema) => ({ ...titled(name, base), minItems: dimension, maxItems: dimension });
-  const { coordinates = {}, ...others } = rest;
-  return closed("domain", schema, { size: list("size", size), origin: list("origin", origin), coordinates, ...others });
+/** The size, and what else the domain of the problem has: a low corner, holes, a section. */
+function domainSchema(problemSchema: Schema, schema: Schema, value: Json | undefined, dimension: number): Schema {
+  const all = membersOf(schema);
+  const has = isRecord(value) ? Object.keys(value) : [];
+  const members = ["size", "origin", "active", "section"].filter((name) => name === "size" || has.includes(name)).map((name) => {
+    if (name === "active") return [name, titled(name, definition(problemSchema, "value"))] as const;
+    const one = titled(name, all[name] ?? {});
+    return [name, name === "section" ? one : { ...one, minItems: dimension, maxItems: dimension }] as const;
+  });
+  const coordinates = { ...all["coordinates"], title: "Coordinates" };
+  return closed("domain", schema, { ...(Object.fromEntries(members) as Record<string, Schema>), coordinates });
+}
+
+function contactsSchema(problemSchema: Schema, schema: Schema, dimension: number): Schema {
+  const item = resolve((schema["items"] ?? {}) as Schema, problemSchema);
+  const properties = Object.fromEntries(Object.entries(membersOf(item)).map(([name, member]) => [name, titled(name, member)]));
+  const axis = { title: "Axis", enum: AXES.slice(0, dimension) };
+  return { ...titled("contacts", schema), maxItems: 20, items: { ...closed("contact", item, { ...properties, axis }), title: "Contact" } };
 }
 
 function resolutionSchema(schema: Schema, dimension: number): Schema {
@@ -154,7 +185,8 @@ function materialSchema(problemSchema: Schema, value: Json | undefined): Schema 
 
 function boundariesSchema(problemSchema: Schema, problem: Json | undefined, dimension: number, kelvins: string): Schema {
   const laws = lawsOf(problemSchema);
-  const faces = facesOf(dimension).map((face) => {
+  const hasHoles = getAt(problem, ["domain", "active"]) !== undefined || getAt(problem, ["boundaries", "internal"]) !== undefined;
+  const faces = [...facesOf(dimension), ...(hasHoles ? ["internal"] : [])].map((face) => {
     const law = laws.find(({ name }) => name === getAt(problem, ["boundaries", face, "type"]));
     const members = omit(membersOf(law?.schema ?? {}), "type");
     const own = Object.entries(members).map(([name, member]) => {
@@ -169,6 +201,7 @@ function boundariesSchema(problemSchema: Schema, problem: Json | undefined, dime
 }
 
 export function faceTitle(face: string): string {
+  if (face === "internal") return "holes";
   const [axis = "", end] = face.split("_");
   return `${axis} ${end === "min" ? "low" : "high"}`;
 }
@@ -177,7 +210,7 @@ export function faceTitle(face: string): string {
 export function settleProblem(problem: Json, problemSchema: Schema): Json {
   const dimension = dimensionOf(problem);
   let settled = problem;
-  for (const path of [["domain", "size"], ["domain", "origin"], ["resolution", "cells"]]) {
+  for (const path of [["domain", "size"], ["domain", "origin"], ["resolution", "cells"], ["velocity"]]) {
     const list = getAt(settled, path);
     if (!Array.isArray(list) || list.length === dimension || list.length === 0) continue;
     settled = setAt(settled, path, Array.from({ length: dimension }, (_, axis) => (list[axis] ?? list.at(-1)) as Json));
@@ -185,7 +218,7 @@ export function settleProblem(problem: Json, problemSchema: Schema): Json {
   const faces = getAt(settled, ["boundaries"]);
   const given = isRecord(faces) ? (faces as JsonRecord) : {};
   const laws = lawsOf(problemSchema);
-  const kept = Object.entries(given).filter(([name]) => name === "internal");
+  const kept = Object.entries(given).filter(([name]) => name === "internal").map(([name, face]) => [name, settleFace(face, laws)] as const);
   const next = facesOf(dimension).map((face) => [face, settleFace(given[face], laws)] as const);
   return setAt(settled, ["boundaries"], Object.fromEntries([...next, ...kept]) as JsonRecord);
 }
@@ -198,13 +231,73 @@ function settleFace(face: Json | undefined, laws: readonly Law[]): Json {
   return Object.fromEntries(Object.entries(face).filter(([member]) => member in members)) as JsonRecord;
 }
 
-/** What stands at a face in the picture: `100 °C`, `25 W/(m²·K), 20 °C`, `insulated`. */
-export function lawText(face: Json | undefined): string {
-  const [type, value] = [getAt(face, ["type"]), getAt(face, ["value"])];
+/** What stands at a face in the picture: `temperature 100 °C`, `convection 25 W/(m²·K) to 20 °C`, `insulated`. */
+export function lawText(face: Json | undefined, degrees: string): string {
+  const type = getAt(face, ["type"]);
   if (typeof type !== "string") return "no law";
-  const print = (part: Json | undefined) =>
-    typeof part === "number" ? String(part) : isRecord(part) && typeof part["expression"] === "string" ? String(part["expression"]) : part === undefined ? "?" : "table";
-  if (type === "convection") return `convection ${print(getAt(face, ["coefficient"]))}, to ${print(getAt(face, ["ambient"]))}`;
-  if (type === "radiation") return `radiation ${print(getAt(face, ["emissivity"]))}, to ${print(getAt(face, ["surroundings"]))}`;
-  return value === undefined && type !== "temperature" && type !== "flux" ? type : `${type} ${print(value)}`;
+  const print = (name: string, unit: string) => {
+    const part = getAt(face, [name]);
+    if (typeof part === "number") return `${printPlain(part)}${unit === "" ? "" : `\u2009${printUnit(unit)}`}`;
+    return isRecord(part) && typeof part["expression"] === "string" ? part["expression"] : part === undefined ? "?" : "by a table";
+  };
+  const convection = () => `${print("coefficient", "W/(m2 K)")} to ${print("ambient", degrees)}`;
+  const radiation = () => `emissivity ${print("emissivity", "")} to ${print("surroundings", degrees)}`;
+  switch (type) {
+    case "temperature": return `temperature ${print("value", degrees)}`;
+    case "flux": return `heat flux ${print("value", "W/m2")}`;
+    case "convection": return `convection ${convection()}`;
+    case "radiation": return `radiation, ${radiation()}`;
+    case "convection_radiation": return `convection ${convection()}, ${radiation()}`;
+    default: return type;
+  }
+}
+
+/** Tell whether a problem has a part. */
+export function hasPart(problem: Json | undefined, part: Part): boolean {
+  switch (part) {
+    case "materials": return Array.isArray(getAt(problem, ["material"]));
+    case "contact": return getAt(problem, ["contacts"]) !== undefined;
+    case "holes": return getAt(problem, ["domain", "active"]) !== undefined;
+    case "flow": return getAt(problem, ["velocity"]) !== undefined;
+  }
+}
+
+/** Return a problem with a part to begin with, in the middle of its box, or without it where it has it. */
+export function togglePart(problem: Json, part: Part): Json {
+  const dimension = dimensionOf(problem);
+  const size = AXES.slice(0, dimension).map((_, axis) => Number(getAt(problem, ["domain", "size", axis]) ?? 1));
+  const middle = size.map((length) => tidy(length / 2));
+  const has = hasPart(problem, part);
+  switch (part) {
+    case "materials": {
+      const material = getAt(problem, ["material"]);
+      if (has) return setAt(problem, ["material"], omit(asRecord(getAt(material, [0])), "where"));
+      const [low, high] = [`x < ${middle[0]}`, `x >= ${middle[0]}`].map((expression) => ({ where: { expression }, ...asRecord(material) }));
+      return setAt(problem, ["material"], [low as JsonRecord, high as JsonRecord]);
+    }
+    case "contact":
+      return has ? removeAt(problem, ["contacts"]) : setAt(problem, ["contacts"], [{ axis: "x", position: middle[0] ?? 0, conductance: 1000 }]);
+    case "holes": {
+      if (has) return removeAt(removeAt(problem, ["domain", "active"]), ["boundaries", "internal"]);
+      const radius = tidy(Math.min(...size) / 5);
+      const expression = outsideOf(middle, radius);
+      return setAt(setAt(problem, ["domain", "active"], { expression }), ["boundaries", "internal"], { type: "insulated" });
+    }
+    case "flow":
+      return has ? removeAt(problem, ["velocity"]) : setAt(problem, ["velocity"], AXES.slice(0, dimension).map((_, axis) => (axis === 0 ? 0.01 : 0)));
+  }
+}
+
+/** True outside of a disc, or of a ball; in one dimension outside of a slot. */
+function outsideOf(middle: readonly number[], radius: number): string {
+  const squares = middle.map((at, axis) => `(${AXES[axis]} - ${at})**2`);
+  return `${squares.join(" + ")} > ${radius}**2`;
+}
+
+function asRecord(value: Json | undefined): JsonRecord {
+  return isRecord(value) ? (value as JsonRecord) : {};
+}
+
+function tidy(value: number): number {
+  return Number(value.toPrecision(4));
 }
