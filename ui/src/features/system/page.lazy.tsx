@@ -6,6 +6,7 @@ import { healthQuery, meQuery } from "@/api/service";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Problem } from "@/components/Problem";
+import { SavedViews } from "@/components/SavedViews";
 import { plural } from "@/lib/format";
 import type { TABS } from ".";
 import { Audit } from "./Audit";
@@ -29,7 +30,7 @@ function SystemPage() {
 
   return (
     <Page>
-      <PageSentence title="System">
+      <PageSentence title="System" actions={isAdministrator && tab === "audit" && <SavedViews page="system" />}>
         {health.data === undefined ? "System" : sentence(health.data, system.data, modes.data?.items ?? [])}
       </PageSentence>
       {failed !== undefined && <Problem error={failed.error} onRetry={() => void failed.refetch()} />}

@@ -7,6 +7,10 @@ import { Problem } from "@/components/Problem";
 import { parseSearch } from "@/lib/search";
 import classes from "./users.module.css";
 
+const PAGES: Readonly<Record<string, string>> = {
+  jobs: "Jobs", sweeps: "Sweeps", runs: "Runs", alerts: "Alerts", incidents: "Incidents", system: "Audit log",
+};
+
 /** All views that the user has saved, to be opened or removed. */
 export function ViewList() {
   const queries = useQueryClient();
@@ -30,7 +34,7 @@ export function ViewList() {
           {rows.map(({ page, name, query }) => (
             <Table.Tr key={`${page} ${name}`}>
               <Table.Td><Link to={`/${page}` as string} search={parseSearch(query) as never}>{name}</Link></Table.Td>
-              <Table.Td>{page}</Table.Td>
+              <Table.Td>{PAGES[page] ?? page}</Table.Td>
               <Table.Td>
                 <Button size="compact-sm" disabled={remove.isPending || data === undefined}
                   onClick={() => data !== undefined && remove.mutate({ page, name, known: data })}>Remove</Button>

@@ -6,6 +6,7 @@ import { api, type Schemas } from "@/api/client";
 import { meQuery } from "@/api/service";
 import { announce } from "@/components/announce";
 import { Facts } from "@/components/Facts";
+import { useFieldErrors } from "@/components/fieldErrors";
 import { Identifier } from "@/components/Identifier";
 import { areSingleKeysOn, switchSingleKeys } from "@/components/keyboard";
 import { Page } from "@/components/Page";
@@ -80,18 +81,19 @@ function Password({ username }: { username: string }) {
     mutationFn: (body: Schemas["PasswordChangeIn"]) => api.POST("/api/v1/users/me/password", { body }),
     onSuccess: () => announce("The password is changed. All sessions have ended, this one too: log in again."),
   });
+  const [form, errors] = useFieldErrors(change.error, ["current_password", "new_password"]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     change.mutate({ current_password: current, new_password: next });
   };
   return (
-    <form className={classes["form"]} onSubmit={submit}>
+    <form ref={form} className={classes["form"]} onSubmit={submit}>
       <input type="text" name="username" autoComplete="username" value={username} readOnly hidden />
-      <PasswordInput label="Present password" autoComplete="current-password" required withAsterisk={false}
+      <PasswordInput label="Present password" name="current_password" error={errors.of("current_password")} autoComplete="current-password" required withAsterisk={false}
         value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
-      <PasswordInput label="New password" description="12 to 128 characters. All your sessions end." autoComplete="new-password" required withAsterisk={false}
+      <PasswordInput label="New password" name="new_password" error={errors.of("new_password")} description="12 to 128 characters. All your sessions end." autoComplete="new-password" required withAsterisk={false}
         value={next} onChange={(event) => setNext(event.currentTarget.value)} />
-      {change.isError && <Problem error={change.error} />}
+      {errors.rest !== null && <Problem error={errors.rest} />}
       <Button type="submit" loading={change.isPending} disabled={current === "" || next === ""}>Change the password</Button>
     </form>
   );

@@ -6,6 +6,7 @@ import { api, ok, type Schemas } from "@/api/client";
 import { meQuery } from "@/api/service";
 import { announce } from "@/components/announce";
 import { type Column, DataTable } from "@/components/DataTable";
+import { useFieldErrors } from "@/components/fieldErrors";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
@@ -108,19 +109,20 @@ function NewUser({ onDone }: { onDone: () => void }) {
       onDone();
     },
   });
+  const [form, errors] = useFieldErrors(make.error, ["username", "password", "role"]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     make.mutate({ username: username.trim(), password, role });
   };
   return (
-    <form className={classes["form"]} onSubmit={submit}>
-      <TextInput label="User name" description="Letters, digits, dot, dash and underscore" autoComplete="off" required withAsterisk={false} data-autofocus
+    <form ref={form} className={classes["form"]} onSubmit={submit}>
+      <TextInput label="User name" name="username" error={errors.of("username")} description="Letters, digits, dot, dash and underscore" autoComplete="off" required withAsterisk={false} data-autofocus
         value={username} onChange={(event) => setUsername(event.currentTarget.value)} />
-      <PasswordInput label="First password" description="12 to 128 characters; the user changes it under Account" autoComplete="new-password" required withAsterisk={false}
+      <PasswordInput label="First password" name="password" error={errors.of("password")} description="12 to 128 characters; the user changes it under Account" autoComplete="new-password" required withAsterisk={false}
         value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
-      <Select label="Role" data={[{ value: "user", label: "user" }, { value: "admin", label: "administrator" }]} allowDeselect={false}
+      <Select label="Role" name="role" error={errors.of("role")} data={[{ value: "user", label: "user" }, { value: "admin", label: "administrator" }]} allowDeselect={false}
         value={role} onChange={(value) => setRole((value ?? "user") as Role)} />
-      {make.isError && <Problem error={make.error} />}
+      {errors.rest !== null && <Problem error={errors.rest} />}
       <Button type="submit" variant="filled" loading={make.isPending}>Make the user</Button>
     </form>
   );
