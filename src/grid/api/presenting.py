@@ -198,6 +198,7 @@ def sweep_members(sweep: SweepState) -> dict[str, Any]:
         "metadata": record.meta,
         "created_at": record.created_at,
         "cancelled_at": record.cancel_requested_at,
+        "finished_at": record.finished_at,
         "points": record.total,
         "by_status": {state: sweep.by_state.get(state, 0) for state in JobStatus},
         "is_finished": record.finished_at is not None,

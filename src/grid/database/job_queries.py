@@ -42,7 +42,7 @@ _COLUMNS = [jobs.c["metadata" if each.name == "meta" else each.name] for each in
 class JobFilter:
     """Conditions on jobs; one that is None or empty does not restrict.
 
-    `search` is the beginning of an id, or the value of any label.
+    `search` is the beginning of an id, or the value of any label; `is_point` tells points of sweeps from other jobs.
     """
 
     owner_id: UUID | None = None
@@ -51,6 +51,7 @@ class JobFilter:
     verdicts: Sequence[JobVerdict] = ()
     simulation: str | None = None
     sweep_id: UUID | None = None
+    is_point: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     created_from: datetime | None = None  # this time or later
     created_to: datetime | None = None  # before this time
@@ -317,6 +318,8 @@ def _conditions(tx: DatabaseTransaction, wanted: JobFilter) -> list[ColumnElemen
     conditions += [column.in_(values) for column, values in among if values]
     if wanted.verdicts:
         conditions.append(has_verdict(tx.kind, wanted.verdicts))
+    if wanted.is_point is not None:
+        conditions.append(jobs.c.sweep_id.is_not(None) if wanted.is_point else jobs.c.sweep_id.is_(None))
     return conditions + find_conditions(
         tx.kind,
         jobs,

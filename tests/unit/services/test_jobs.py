@@ -87,6 +87,10 @@ def test_filters_find_what_they_name(service):
     assert find(service, reasons=[Reason.OOM], statuses=[JobStatus.QUEUED]) == set()
     assert find(service, simulation="noop") == set(first.job_ids)
     assert find(service, sweep_id=second.sweep_id) == set(second.job_ids)
+    points, others = find(service, is_point=True), find(service, is_point=False)
+    assert set(second.job_ids) <= points
+    assert cancelled in others
+    assert (points & others, points | others) == (set(), find(service))
     assert find(service, labels={"n": "3"}) == {*first.job_ids, *second.job_ids}
     assert find(service, labels={"flag": "true"}) == set(first.job_ids) == find(service, labels={"ratio": "0.5"})
     assert find(service, labels={"flag": "false"}) == set(second.job_ids)

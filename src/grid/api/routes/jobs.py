@@ -165,6 +165,7 @@ def read_filter(
     verdict: Annotated[list[JobVerdict] | None, Query(description="Only jobs whose audits say so; repeatable")] = None,
     simulation: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9\-]+$")] = None,
     sweep: Annotated[UUID | None, Query(description="Only points of this sweep")] = None,
+    points: Annotated[bool | None, Query(description="false: only jobs that are no points of a sweep")] = None,
 ) -> JobFilter:
     """Return the jobs that a query names."""
     return JobFilter(
@@ -174,6 +175,7 @@ def read_filter(
         verdicts=verdict or (),
         simulation=simulation,
         sweep_id=sweep,
+        is_point=points,
     )
 
 

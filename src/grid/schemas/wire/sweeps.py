@@ -18,6 +18,7 @@ class SweepOut(BaseModel):
     metadata: dict[str, JsonValue]
     created_at: datetime
     cancelled_at: datetime | None = Field(description="When cancelling was asked for")
+    finished_at: datetime | None = Field(None, description="When its last point ended")
     points: int
     by_status: StatusCounts
     is_finished: bool

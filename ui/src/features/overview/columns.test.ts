@@ -45,10 +45,10 @@ it("lists what runs, and points of a sweep by their sweep alone", () => {
   expect(lines.map((line) => line.kind)).toEqual(["run", "sweep", "job"]);
 });
 
-it("orders what ended by its end, a sweep by its newest point", () => {
+it("orders what ended by its end, a sweep by that of its last point", () => {
   const late = "2026-01-31T09:00:00Z";
   const lines = finished(
-    [job({ id: "j", status: "success" }), job({ id: "p", sweep_id: "s1", finished_at: late })], [sweep({})], Date.parse(AT),
+    [job({ id: "j", status: "success" })], [sweep({ finished_at: late })], Date.parse(AT),
   );
   expect(lines.map((line) => [line.kind, line.isNew, line.done])).toEqual([["sweep", true, "9 / 10"], ["job", false, undefined]]);
 });

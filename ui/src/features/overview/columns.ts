@@ -85,20 +85,15 @@ export function running(jobs: readonly Job[], sweeps: readonly Sweep[], runs: re
   ];
 }
 
-/** What ended, newest first: single jobs, and sweeps by the newest of their points that are known. */
+/** What ended, newest first: single jobs, and sweeps, each by its end. */
 export function finished(jobs: readonly Job[], sweeps: readonly Sweep[], looked: number): Line[] {
-  const ends = new Map<string, string>();
-  for (const job of jobs) {
-    if (job.sweep_id === null || job.finished_at === null) continue;
-    if (time(ends.get(job.sweep_id) ?? null) < time(job.finished_at)) ends.set(job.sweep_id, job.finished_at);
-  }
   const isNew = (at: string | null) => time(at) > looked;
   const lines = [
     ...jobs.filter((job) => job.sweep_id === null).map((job): Line => ({
       key: job.id, kind: "job", id: job.id, what: nameOf(job), state: job.status, at: job.finished_at, isNew: isNew(job.finished_at),
     })),
     ...sweeps.filter((sweep) => sweep.is_finished).map((sweep): Line => {
-      const at = ends.get(sweep.id) ?? sweep.created_at;
+      const at = sweep.finished_at ?? sweep.created_at;
       const done = `${formatCount(sweep.by_status.success)} / ${formatCount(sweep.points)}`;
       return { key: sweep.id, kind: "sweep", id: sweep.id, what: nameOf(sweep), at, isNew: isNew(at), done };
     }),

@@ -28,8 +28,8 @@ function listed(part: string, query: Record<string, unknown>) {
 
 export const badJobsQuery = listed("bad", { status: BAD, limit: 200 });
 export const doubtfulJobsQuery = listed("doubtful", { verdict: ["failed"], status: ["success"], limit: 50 });
-export const openJobsQuery = listed("open", { status: OPEN, limit: 100 });
-export const endedJobsQuery = listed("ended", { status: ["success", "cancelled", ...BAD], limit: 100 });
+export const openJobsQuery = listed("open", { status: OPEN, points: false, limit: 100 });
+export const endedJobsQuery = listed("ended", { status: ["success", "cancelled", ...BAD], points: false, limit: 50 });
 
 /** Sweeps with a point that waits or runs. */
 export const openSweepsQuery = queryOptions({
