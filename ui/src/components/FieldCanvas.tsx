@@ -137,7 +137,7 @@ function Ticks({ axis, length, isUpright = false }: { axis: FieldAxis; length: n
   const ticks = roundTicks(low, high, Math.max(1, Math.min(6, Math.floor(length / 60))));
   const unit = axis.unit === "" ? "" : `, ${axis.unit}`;
   return (
-    <div className={isUpright ? classes["upright"] : classes["level"]} aria-hidden="true">
+    <div className={isUpright ? classes["upright"] : classes["level"]} style={isUpright ? { height: length } : undefined} aria-hidden="true">
       {ticks.map((tick) => {
         const share = `${(100 * (tick - low)) / (high - low)}%`;
         return <span key={tick} className={classes["tick"]} style={isUpright ? { bottom: share } : { left: share }}>{formatTick(tick)}</span>;

@@ -22,10 +22,12 @@ interface Props {
   /** Start of the names of files. */
   readonly fileName: string;
   readonly tables: readonly Table[];
+  /** As high as the buttons at the head of a page. */
+  readonly isLarge?: boolean;
 }
 
 /** "Save ▾": a view as a picture, and as tables. */
-export function SaveMenu({ picture, title, fileName, tables }: Props) {
+export function SaveMenu({ picture, title, fileName, tables, isLarge = false }: Props) {
   const tell = (run: Promise<string>) =>
     void run.then(announce, (error: unknown) => announce(`It could not be saved: ${asProblem(error).detail}`));
   const savePicture = async () => {
@@ -42,7 +44,7 @@ export function SaveMenu({ picture, title, fileName, tables }: Props) {
   return (
     <span {...UNSAVED}>
       <Menu position="bottom-end">
-        <Menu.Target><Button size="compact-sm" aria-label={`Save ${title}`} rightSection="▾">Save</Button></Menu.Target>
+        <Menu.Target><Button {...(isLarge ? {} : { size: "compact-sm" })} aria-label={`Save ${title}`} rightSection="▾">Save</Button></Menu.Target>
         <Menu.Dropdown>
           <Menu.Item onClick={() => tell(savePicture())}>Picture with its legend (PNG)</Menu.Item>
           {tables.map((table) => <Menu.Item key={table.label} onClick={() => tell(saveTable(table))}>{table.label} (CSV)</Menu.Item>)}

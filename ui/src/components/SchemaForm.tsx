@@ -192,7 +192,7 @@ function Control(props: { context: Context; path: string; shape: Shape; error: s
         spellCheck={false}
         onChange={(event) => dispatch({ type: "typed", path, text: event.currentTarget.value })}
       />
-      {isNumber && printUnit(shape.unit) !== "" && <span className={classes["unit"]}>{printUnit(shape.unit)}</span>}
+      {(isNumber || shape.kind === "formula") && printUnit(shape.unit) !== "" && <span className={classes["unit"]}>{printUnit(shape.unit)}</span>}
       {converted !== undefined && <output className={classes["converted"]}>{converted}</output>}
     </>
   );
@@ -231,7 +231,8 @@ function Choice(props: { context: Context; path: string; shape: Shape; error: st
 function printOption(option: Json): string {
   if (option === null) return "none";
   if (typeof option === "boolean") return option ? "yes" : "no";
-  return typeof option === "object" ? JSON.stringify(option) : String(option);
+  if (typeof option === "object") return JSON.stringify(option);
+  return option === "degC" ? printUnit(option) : String(option).replaceAll("_", " ");
 }
 
 /** A part that the form has no fields for: its JSON, with errors by the same paths. */
@@ -287,9 +288,12 @@ function List(props: { context: Context; path: string; shape: Shape & { kind: "l
   const item = resolve(shape.item, context.schema);
   const isFixed = shape.least === shape.most && rows === shape.most;
   const hint = [shape.description, isFixed ? "" : hintOf(shape)].filter(Boolean).join(": ");
+  const titles = Array.isArray(item["titles"]) ? (item["titles"] as readonly unknown[]) : [];
+  const titleOf = (index: number) => (typeof titles[index] === "string" ? titles[index] : rows === 1 && isFixed ? title : `${title} ${index + 1}`);
+  const hasHead = !isFixed || hint !== "" || error !== undefined;
   return (
     <div role="group" aria-label={title} className={classes["list"]}>
-      <div className={classes["field"]}>
+      {hasHead && <div className={classes["field"]}>
         <span className={classes["label"]}>{title}</span>
         {isFixed ? <span /> : (
           <Button size="compact-sm" className={classes["add"] ?? ""} data-path={path} disabled={rows >= shape.most} onClick={() => context.dispatch({ type: "added", path })}>
@@ -298,12 +302,12 @@ function List(props: { context: Context; path: string; shape: Shape & { kind: "l
         )}
         {hint !== "" && <p className={classes["hint"]}>{hint}</p>}
         {error !== undefined && <p className={classes["error"]}>{error}</p>}
-      </div>
+      </div>}
       {Array.from({ length: rows }, (_, index) => {
         const row = joinPath([...parsePath(path), index]);
         return (
           <div key={row} className={classes["row"]}>
-            <Field context={context} path={row} schema={{ unit: shape.unit, ...item, title: rows === 1 && isFixed ? title : `${title} ${index + 1}` }} name={`${index + 1}`} isRequired={false} />
+            <Field context={context} path={row} schema={{ unit: shape.unit, ...item, title: titleOf(index) }} name={`${index + 1}`} isRequired={false} />
             {!isFixed && (
               <Button size="compact-sm" variant="subtle" aria-label={`Remove ${title} ${index + 1}`} onClick={() => context.dispatch({ type: "removed", path: row })}>
                 Remove

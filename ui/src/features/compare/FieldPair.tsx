@@ -47,11 +47,11 @@ export function FieldPair({ a, b, first, second, fields, place, difference, onFi
   const shape = frames[0].data?.shape ?? [];
   const linked = (frame: Frame | undefined) => (probe === null || frame === undefined ? null : sameCell(probe, shape, frame.shape));
   const take = (frame: Frame | undefined) => (cell: readonly number[]) => setProbe(frame === undefined ? null : sameCell(cell, frame.shape, shape));
-  const unit = (frame: Frame | undefined, own: string): Frame | null => (frame === undefined ? null : { ...frame, name: first.name, unit: own });
+  const unit = (frame: Frame | undefined, own: string, name: string): Frame | null => (frame === undefined ? null : { ...frame, name, unit: own });
   const view = (label: string, index: 0 | 1 | 2, field: { title: string; unit: string }, look: object, axes: Field["axes"]) => (
     <Panel title={label}>
       <FieldView
-        frame={unit(frames[index].data, field.unit)} title={`${field.title}, ${label}`} look={look} axes={axes} height={HEIGHT}
+        frame={unit(frames[index].data, field.unit, index === 2 ? "difference" : first.name)} title={`${field.title}, ${label}`} look={look} axes={axes} height={HEIGHT}
         probe={linked(frames[index].data)} onProbe={take(frames[index].data)} fileName={`${first.name}-${label.replaceAll(" ", "")}`}
       />
     </Panel>

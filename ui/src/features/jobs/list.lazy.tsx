@@ -29,24 +29,24 @@ export const Route = createLazyRoute("/shell/jobs")({ component: JobsPage });
 const route = getRouteApi("/shell/jobs");
 
 const COLUMNS: Column<JobRow>[] = [
-  { key: "state", title: "State", width: "112px", render: (job) => <StateMark state={job.status} /> },
+  { key: "state", title: "State", width: "104px", render: (job) => <StateMark state={job.status} /> },
   {
     key: "job", title: "Job", width: "128px",
     render: (job) => <Link to="/jobs/$jobId" params={{ jobId: job.id }}><Identifier id={job.id} /></Link>,
   },
   {
-    key: "what", title: "Simulation", width: "minmax(136px, 1fr)",
+    key: "what", title: "Simulation", width: "minmax(120px, 1fr)",
     render: (job) => <>{job.simulation ?? job.container_image}{job.sweep_index !== null && <span className={classes["muted"]}> point {job.sweep_index}</span>}</>,
   },
   {
-    key: "labels", title: "Labels", width: "minmax(88px, 1fr)",
+    key: "labels", title: "Labels", width: "minmax(72px, 1fr)",
     render: (job) => <span className={classes["muted"]} title={labelsOf(job).join("\n")}>{labelsOf(job).join("  ")}</span>,
   },
   {
-    key: "message", title: "Message", width: "minmax(112px, 2fr)",
+    key: "message", title: "Message", width: "minmax(96px, 2fr)",
     render: (job) => <span title={job.message}>{job.verdict === "failed" && <strong>audit failed: </strong>}{job.message}</span>,
   },
-  { key: "when", title: "Made", width: "152px", align: "right", render: (job) => <Time at={job.created_at} withAge /> },
+  { key: "when", title: "Made", width: "200px", align: "right", render: (job) => <Time at={job.created_at} withAge /> },
 ];
 
 function JobsPage() {
@@ -99,7 +99,7 @@ function JobsPage() {
           <>
             {ticked.size > 0 && <Button disabled={ticked.size !== 2} onClick={compare}>Compare 2{ticked.size === 2 ? "" : `, ${ticked.size} ticked`}</Button>}
             <SaveMenu
-              picture={listed} title="Jobs" fileName="jobs"
+              isLarge picture={listed} title="Jobs" fileName="jobs"
               tables={[{ label: all > MOST_SAVED ? `The newest ${formatCount(MOST_SAVED)} jobs` : plural(all, "job"), make: () => saveJobs(filters) }]}
             />
             <SavedViews page="jobs" />

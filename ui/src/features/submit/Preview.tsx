@@ -56,14 +56,18 @@ function PriceFacts({ price }: { price: Price | undefined }) {
       rows={[
         ["Jobs", formatCount(price.points)],
         ["Processor time", estimate === null ? "not known" : formatDuration(estimate.work_s)],
-        wall !== null && ["Until the last ends", `${formatDuration(wall.low)} to ${formatDuration(wall.high)}`],
+        wall !== null && ["Until the last ends", spanText(formatDuration(wall.low), formatDuration(wall.high))],
         estimate !== null && ["Memory of the largest", formatBytes(estimate.memory_mb * 1e6)],
         estimate !== null && ["Files", `up to ${formatBytes(estimate.output_mb * 1e6)}`],
-        ["Queue", `${plural(queue.waiting, "job")} of yours waiting, ${queue.has_room ? "room for all" : `no room: ${formatCount(queue.limit)} at most`}`],
-        ["Starts in about", queue.cores === 0 ? "no worker is there" : formatDuration(queue.ahead_s)],
+        ["Queue", `${queue.waiting === 0 ? "nothing of yours waits" : `${plural(queue.waiting, "job")} of yours ${queue.waiting === 1 ? "waits" : "wait"}`}, ${queue.has_room ? "room for all" : `no room: ${formatCount(queue.limit)} at most`}`],
+        ["Starts", queue.cores === 0 ? "when a worker is there" : queue.ahead_s < 0.5 ? "at once" : `in about ${formatDuration(queue.ahead_s)}`],
       ]}
     />
   );
+}
+
+function spanText(low: string, high: string): string {
+  return low === high ? low : `${low} to ${high}`;
 }
 
 interface Row {

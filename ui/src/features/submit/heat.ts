@@ -97,7 +97,7 @@ export function heatSchema(parameters: Schema, problemSchema: Schema, problem: J
     const base = resolve((known[name] ?? {}) as Schema, problemSchema);
     if (name === "domain") properties[name] = domainSchema(problemSchema, base, getAt(problem, ["domain"]), dimension);
     else if (name === "contacts") properties[name] = contactsSchema(problemSchema, base, dimension);
-    else if (name === "velocity") properties[name] = { ...titled(name, base), minItems: dimension, maxItems: dimension };
+    else if (name === "velocity") properties[name] = byAxis(name, titled(name, base), dimension);
     else if (name === "material") properties[name] = materialSchema(problemSchema, getAt(problem, ["material"]));
     else if (name === "boundaries") properties[name] = boundariesSchema(problemSchema, problem, dimension, kelvins);
     else if (name === "resolution") properties[name] = resolutionSchema(base, dimension);
@@ -142,10 +142,17 @@ function domainSchema(problemSchema: Schema, schema: Schema, value: Json | undef
   const members = ["size", "origin", "active", "section"].filter((name) => name === "size" || has.includes(name)).map((name) => {
     if (name === "active") return [name, titled(name, definition(problemSchema, "value"))] as const;
     const one = titled(name, all[name] ?? {});
-    return [name, name === "section" ? one : { ...one, minItems: dimension, maxItems: dimension }] as const;
+    return [name, name === "section" ? one : byAxis(name, one, dimension)] as const;
   });
   const coordinates = { ...all["coordinates"], title: "Coordinates" };
   return closed("domain", schema, { ...(Object.fromEntries(members) as Record<string, Schema>), coordinates });
+}
+
+/** A list of one value for each axis, each called by its axis. */
+function byAxis(name: string, list: Schema, dimension: number): Schema {
+  const items = isRecord(list["items"]) ? (list["items"] as Schema) : {};
+  const titles = AXES.slice(0, dimension).map((axis) => (dimension === 1 ? (TITLES[name] ?? name) : `${TITLES[name] ?? name} along ${axis}`));
+  return { ...list, minItems: dimension, maxItems: dimension, items: { ...items, titles } };
 }
 
 function contactsSchema(problemSchema: Schema, schema: Schema, dimension: number): Schema {
@@ -158,7 +165,7 @@ function contactsSchema(problemSchema: Schema, schema: Schema, dimension: number
 function resolutionSchema(schema: Schema, dimension: number): Schema {
   const { cells = {}, steps = {}, end_time = {} } = membersOf(schema);
   return closed("resolution", schema, {
-    cells: { ...titled("cells", cells), minItems: dimension, maxItems: dimension },
+    cells: byAxis("cells", titled("cells", cells), dimension),
     steps: titled("steps", steps),
     end_time: titled("end_time", end_time),
   });

@@ -6,7 +6,7 @@ import { onColours, parseHex } from "@/draw/colours";
 import { formatNumber, plural } from "@/lib/format";
 import { parseQuantity } from "@/lib/units";
 import { type Layout, layoutAxes, LinesPainter, placeValues } from "./parallel";
-import { isDone, isFailed, type NumberColumn, type Points, type Ranges, shareOf, valueAt } from "./points";
+import { isDone, isFailed, type NumberColumn, type Points, printValue, type Ranges, shareOf, valueAt } from "./points";
 import classes from "./sweeps.module.css";
 
 interface Props {
@@ -20,7 +20,7 @@ interface Props {
   readonly tables: readonly Table[];
 }
 
-const HEIGHT = 260;
+const HEIGHT = 276;
 const LEAST_DRAG = 4; // pixels; less is a click, which clears the axis
 const MOST_MARKS = 500;
 
@@ -106,7 +106,7 @@ export function ParallelPlot({ points, columns, chosen, ranges, onRanges, fileNa
       </div>
       <div className={classes["under"]}>
         {failedCount > 0 && <span className={classes["lane"]}><span aria-hidden="true">○</span> {plural(failedCount, "failed point")} beside the axes, without a place in any ranking</span>}
-        <div className={classes["ranges"]} {...UNSAVED}>
+        <div className={classes["choose"]} {...UNSAVED}>
           <RangeFields columns={columns} ranges={ranges} onRanges={onRanges} />
           <SaveMenu picture={place} title="Parallel coordinates" fileName={`${fileName}-parallel`} tables={tables} />
         </div>
@@ -161,8 +161,8 @@ const AxisMarks = memo(function AxisMarks(props: { column: NumberColumn; x: numb
       {range !== undefined && <rect className={classes["brush"]} x={x - 6} width={12} y={y(range[1])} height={Math.max(2, y(range[0]) - y(range[1]))} />}
       <text x={x} y={14} className={classes["name"]} data-metric={column.isMetric || undefined}>{shorten(column.label, room)}<title>{column.label}</title></text>
       <text x={x} y={30} className={classes["unit"]}>{[column.unit, column.isLog ? "log" : ""].filter((part) => part !== "").join(", ")}</text>
-      <text x={x + 6} y={top + 4} className={classes["tick"]}>{formatNumber(column.high, 4)}</text>
-      <text x={x + 6} y={bottom + 4} className={classes["tick"]}>{formatNumber(column.low, 4)}</text>
+      <text x={x} y={top - 7} className={classes["tick"]}>{printValue(column, column.high)}</text>
+      <text x={x} y={bottom + 16} className={classes["tick"]}>{printValue(column, column.low)}</text>
     </g>
   );
 });

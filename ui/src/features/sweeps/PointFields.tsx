@@ -8,9 +8,9 @@ import { makeCanvasPainter } from "@/draw/heatmap2d";
 import type { MapName } from "@/draw/luts";
 import { openAxes, slicePlane } from "@/draw/planes";
 import { findExtremes } from "@/draw/scale";
-import { formatNumber, formatQuantity, plural } from "@/lib/format";
+import { formatNumber, formatQuantity, inSentence, plural } from "@/lib/format";
 import { type Frame, toValues } from "@/lib/frame";
-import { isDone, type Points } from "./points";
+import { isDone, type Points, printValue } from "./points";
 import { jobFieldsQuery, pointFieldsQuery } from "./queries";
 import classes from "./sweeps.module.css";
 import { fieldTable } from "./tables";
@@ -45,12 +45,13 @@ export function PointFields({ sweepId, points, rows, field, onOpen, fileName }: 
   if (guide.data !== undefined && about === undefined) return <p className={classes["quiet"]}>This simulation has no fields.</p>;
   if (about === undefined || scale === null) return <p className={classes["quiet"]}>Fields are being read…</p>;
   const map = about.map as MapName;
+  const named = points.numbers.filter((column) => !column.isMetric).slice(0, 3);
   return (
     <div ref={figure} className={classes["multiples"]}>
       <div className={classes["bar"]}>
         <ScaleBar map={map} low={scale[0]} high={scale[1]} unit={about.unit} isLine={[...byPlace.values()].every((frame) => frame.shape.length === 1)} />
         <span className={classes["caption"]}>
-          {about.title} at the end, one scale for all
+          {about.title} at the end, one scale for all{named.length > 0 && `; below each ${named.map((column) => inSentence(column.label)).join(", ")}`}
           {shown.length < rows.length && `; ${shown.length} of ${plural(rows.length, "chosen point")}, in the order of the table`}
         </span>
         <span className={classes["spread"]}>
@@ -63,13 +64,14 @@ export function PointFields({ sweepId, points, rows, field, onOpen, fileName }: 
       <ul className={classes["tiles"]}>
         {shown.map((row) => {
           const frame = byPlace.get(points.place[row] ?? row);
-          const what = points.numbers.filter((column) => !column.isMetric).slice(0, 3).map((column) => `${column.label} ${formatNumber(column.values[row], 3)}`).join(", ");
+          const what = named.map((column) => `${column.label} ${printValue(column, column.values[row])}`).join(", ");
+          const short = named.map((column) => `${printValue(column, column.values[row])}${column.unit === "" ? "" : `\u2009${column.unit}`}`).join(", ");
           return (
             <li key={row}>
               <button type="button" className={classes["tile"]} onClick={() => onOpen(row)} aria-label={`Point ${(points.place[row] ?? row) + 1}: ${what}`}>
                 {frame === undefined ? <span className={classes["missing"]}>no field</span>
                   : frame.shape.length === 1 ? <Profile frame={frame} scale={scale} /> : <Tile frame={frame} scale={scale} map={map} />}
-                <span className={classes["tileName"]} title={what}>{(points.place[row] ?? row) + 1} · {what}</span>
+                <span className={classes["tileName"]} title={what}>{(points.place[row] ?? row) + 1} · {short}</span>
               </button>
             </li>
           );

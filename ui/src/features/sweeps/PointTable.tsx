@@ -1,8 +1,8 @@
 import { memo, useMemo } from "react";
 import { type Column, DataTable } from "@/components/DataTable";
 import { StateMark } from "@/components/StateMark";
-import { formatNumber, MISSING } from "@/lib/format";
-import { isFailed, type Points } from "./points";
+import { MISSING } from "@/lib/format";
+import { isFailed, type Points, printValue } from "./points";
 
 interface Props {
   readonly points: Points;
@@ -33,7 +33,7 @@ function TableOfPoints({ points, rows, sort, ticked, onSort, onTick, onOpen }: P
       ...points.numbers.map((column): Column<number> => ({
         key: column.name, align: "right", width: `${Math.max(96, 24 + 7 * (column.label.length + column.unit.length))}px`, sort: order(column.name),
         title: column.unit === "" ? column.label : `${column.label}, ${column.unit}`,
-        render: (row) => <span title={String(column.values[row])}>{formatNumber(column.values[row])}</span>,
+        render: (row) => <span title={String(column.values[row])}>{printValue(column, column.values[row])}</span>,
       })),
     ];
   }, [points, sort]);

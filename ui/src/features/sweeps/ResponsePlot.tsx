@@ -3,9 +3,8 @@ import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { UNSAVED } from "@/components/picture";
 import { SaveMenu, type Table } from "@/components/SaveMenu";
 import { onColours } from "@/draw/colours";
-import { formatQuantity } from "@/lib/format";
 import { type Chart, type Charts, DASHES, type Picture } from "./picture";
-import { isDone, isFailed, linesAlong, type NumberColumn, type Points, whyOf } from "./points";
+import { isDone, isFailed, linesAlong, type NumberColumn, type Points, printValue, whyOf } from "./points";
 import classes from "./sweeps.module.css";
 import { chosenPoints } from "./tables";
 
@@ -99,15 +98,13 @@ function Response({ points, chosen, isBrushed, x, y, onAxes, onOpen, fileName, w
   );
   return (
     <div ref={figure} className={classes["response"]}>
-      <div className={classes["bar"]} {...UNSAVED}>
+      <div className={classes["head"]} {...UNSAVED}>
         {select("y", y.name, (name) => onAxes({ y: name }))}
         {select("over x", x.name, (name) => onAxes({ x: name }))}
-        <span className={classes["spread"]}>
-          <SaveMenu
-            picture={figure} title={`${y.label} over ${x.label}`} fileName={`${fileName}-response`}
-            tables={[chosenPoints(points, chosen, x === y ? [x] : [x, y]), whole]}
-          />
-        </span>
+        <SaveMenu
+          picture={figure} title={`${y.label} over ${x.label}`} fileName={`${fileName}-response`}
+          tables={[chosenPoints(points, chosen, x === y ? [x] : [x, y]), whole]}
+        />
       </div>
       {(picture.lines.length > 1 || picture.failed.length > 0) && <Legend picture={picture} />}
       <div className={classes["ringed"]}>
@@ -158,7 +155,7 @@ function makePicture(points: Points, x: NumberColumn, y: NumberColumn): Picture 
 
 /** A point in words: its number, then what tells it from the others. */
 export function pointText(points: Points, row: number): string {
-  const lines = points.numbers.filter((column) => !Number.isNaN(column.values[row])).map((column) => `${column.label}  ${formatQuantity(column.values[row], column.unit)}`);
+  const lines = points.numbers.filter((column) => !Number.isNaN(column.values[row])).map((column) => `${column.label}  ${printValue(column, column.values[row])}${column.unit === "" ? "" : `\u2009${column.unit}`}`);
   const why = whyOf(points, row);
   return [`Point ${(points.place[row] ?? row) + 1}${why === undefined ? "" : `, failed: ${why}`}`, ...lines].join("\n");
 }

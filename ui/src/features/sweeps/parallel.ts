@@ -19,7 +19,7 @@ export interface Layout {
 export function layoutAxes(count: number, width: number, height: number): Layout {
   const [left, right] = [72, width - 72];
   const step = count > 1 ? (right - left) / (count - 1) : 0;
-  return { width, height, xs: Array.from({ length: count }, (_, axis) => left + axis * step), top: 40, bottom: height - 16 };
+  return { width, height, xs: Array.from({ length: count }, (_, axis) => left + axis * step), top: 56, bottom: height - 24 };
 }
 
 /** Height of each value on its axis in pixels, axis by axis; NaN where a point has none. */

@@ -1,6 +1,6 @@
 /** The points of a sweep as columns of numbers, and what is asked of them: ranges, order, failures. Pure. */
 import type { Schemas } from "@/api/client";
-import { formatNumber, formatQuantity, inSentence } from "@/lib/format";
+import { formatNumber, givenDigits, inSentence } from "@/lib/format";
 import { printUnit } from "@/lib/units";
 
 export interface NumberColumn {
@@ -35,6 +35,7 @@ export interface Points {
   readonly words: readonly WordColumn[];
 }
 
+const DIGITS = 4;
 const FAILED = new Set(["failed", "timed_out", "expired"]);
 
 export function isFailed(points: Points, row: number): boolean {
@@ -68,6 +69,12 @@ export function readPoints(answer: Schemas["SweepColumnsOut"]): Points {
     count: answer.index.length, version: answer.version, jobIds: answer.job_id, status: answer.status,
     reason: answer.reason.map((reason) => reason ?? null), place: answer.index, numbers, words,
   };
+}
+
+/** A value of a column: a parameter with the digits that it was given with, four at most; a metric with four. */
+export function printValue(column: Pick<NumberColumn, "isMetric">, value: number | undefined): string {
+  if (value === undefined || Number.isNaN(value)) return formatNumber(value);
+  return formatNumber(value, column.isMetric ? DIGITS : Math.min(DIGITS, givenDigits(value)));
 }
 
 export function extent(values: Float64Array): [number, number] {
@@ -166,14 +173,18 @@ export function whereFailed(points: Points): string | undefined {
   for (const column of points.numbers.filter((one) => !one.isMetric)) {
     const bad = extent(Float64Array.from(failed, (row) => column.values[row] as number));
     const good = extent(Float64Array.from(done, (row) => column.values[row] as number));
-    if (bad[0] > good[1]) return `all with ${inSentence(column.label)} above ${formatQuantity(good[1], column.unit)}`;
-    if (bad[1] < good[0]) return `all with ${inSentence(column.label)} below ${formatQuantity(good[0], column.unit)}`;
+    if (bad[0] > good[1]) return `all with ${inSentence(column.label)} above ${quantity(column, good[1])}`;
+    if (bad[1] < good[0]) return `all with ${inSentence(column.label)} below ${quantity(column, good[0])}`;
   }
   for (const column of points.words) {
     const bad = new Set(failed.map((row) => column.values[row]));
     if (bad.size === 1 && !done.some((row) => bad.has(column.values[row] ?? null))) return `all with ${inSentence(column.label)} ${[...bad][0] ?? "–"}`;
   }
   return undefined;
+}
+
+function quantity(column: NumberColumn, value: number): string {
+  return `${printValue(column, value)}${column.unit === "" ? "" : `\u2009${column.unit}`}`;
 }
 
 /** Points that share all parameters but one: the lines of a response curve, each in the order of x. */
@@ -190,7 +201,7 @@ export function linesAlong(points: Points, rows: Uint32Array, x: NumberColumn): 
     else line.push(row);
   }
   const labelOf = (row: number) => [
-    ...others.map((column) => `${column.label} ${formatNumber(column.values[row])}`),
+    ...others.map((column) => `${column.label} ${printValue(column, column.values[row])}`),
     ...words.map((column) => `${column.label} ${column.values[row] ?? "–"}`),
   ].join(", ");
   const value = (row: number) => x.values[row] as number;
