@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 from tests.e2e.browsing import Words, find_faults
 from tests.support.server import Server, environment
 from tests.support.worker import HandWorker
@@ -24,10 +24,12 @@ from grid.database.engine import create_database
 from grid.database.uow import UnitOfWork
 from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import Reason
+from grid.services import ledger
 
 POISON = "<img src=x onerror=document.title='poisoned'>"
 NODES = 101
 FILE = "temperature_field.npy"
+LARGE = 100 << 20  # bytes of a file that is downloaded
 PLATE = {
     "kind": "diffusion", "dimension": 2, "steady": False, "temperature_unit": "degC",
     "domain": {"coordinates": "cartesian", "size": [0.2, 0.1]},
@@ -196,11 +198,56 @@ def test_a_job_is_removed_only_with_its_identifier_typed(tab: Page, api: httpx.C
     assert api.get(f"/jobs/{job}").status_code == 404
 
 
-def test_a_foreign_job_looks_like_none(tab: Page, words: Words) -> None:
+def test_the_job_of_another_user_looks_like_none(tab: Page, server: Server, api: httpx.Client, words: Words) -> None:
+    """Not even an administrator sees it unless asking for everybody's."""
     words.expect("status of 404")
-    tab.goto("/jobs/00000000-0000-7000-8000-000000000000")
+    vera = {"username": "vera", "password": "a long password"}
+    assert api.post("/users", json={**vera, "role": "user"}).status_code == 201
+    token = httpx.post(f"{server.url}/api/v1/auth/login", json=vera).json()["access_token"]
+    body = {"simulation": "noop", "params": {"duration_s": 0.1}}
+    made = httpx.post(f"{server.url}/api/v1/jobs", json=body, headers={"Authorization": f"Bearer {token}"})
+    (job,) = made.json()["jobs"]
 
-    expect(tab.get_by_role("heading", level=1)).to_have_text("There is nothing here, or it is not yours.")
+    for foreign in (job, "00000000-0000-7000-8000-000000000000"):
+        tab.goto(f"/jobs/{foreign}")
+        expect(tab.get_by_role("heading", level=1)).to_have_text("There is nothing here, or it is not yours.")
+    cancelled = httpx.delete(f"{server.url}/api/v1/jobs/{job}", headers={"Authorization": f"Bearer {token}"})
+    assert cancelled.status_code == 202
+
+
+def test_a_large_file_is_downloaded_past_the_memory_of_the_tab(
+    tab: Page, context: BrowserContext, server: Server, api: httpx.Client, hand: HandWorker
+) -> None:
+    """By a link for one use, which the browser follows by itself."""
+    job = submit(api)
+    claims = hand.start()
+    key = f"jobs/{job}/{claims[0].epoch}/{FILE}"
+    entry = hand.put(key, FILE, b"\0")
+    with (server.home / "artifacts" / key).open("r+b") as file:
+        file.truncate(LARGE)  # sparse
+    manifest = hand.make_manifest(claims[0], {})
+    files = [{**entry, "size": LARGE}]
+    ledger.conclude(hand.uow, [ledger.Succeeded(claims[0], {**manifest, "files": files})])
+
+    tab.goto(f"/jobs/{job}?tab=files")
+    debugger = context.new_cdp_session(tab)
+    debugger.send("Performance.enable")
+    get = tab.get_by_role("button", name=f"Download {FILE}")
+    expect(get).to_be_visible()
+    before = heap(debugger)
+    with tab.expect_download() as download:
+        get.click()
+    assert download.value.path().stat().st_size == LARGE
+    assert heap(debugger) - before < LARGE / 4
+    assert "/downloads/" in download.value.url
+    assert httpx.get(download.value.url).status_code == 404  # it was good once
+
+
+def heap(debugger: CDPSession) -> float:
+    """Return the bytes that scripts and buffers of a tab hold, after a collection."""
+    debugger.send("HeapProfiler.collectGarbage")
+    metrics = {one["name"]: one["value"] for one in debugger.send("Performance.getMetrics")["metrics"]}
+    return float(metrics["JSHeapUsedSize"] + metrics.get("ArrayBufferContents", 0))
 
 
 def test_a_field_is_probed_exactly_and_its_files_are_downloaded(

@@ -43,6 +43,43 @@ def test_keys_alone_log_in_find_a_job_and_log_out(page: Page, server: Server) ->
     expect(page.get_by_label("User name")).to_be_focused()
 
 
+def test_keys_alone_submit_cancel_and_compare(page: Page, server: Server) -> None:
+    open_page(page, server, "/jobs")
+    press(page, "?")
+    listed = page.get_by_role("dialog", name="Keyboard")
+    for does in (
+        "Jobs: next row",
+        "Jobs: tick the row",
+        "Compare the two ticked jobs",
+        "Cancel the job of the row",
+        "New job",
+    ):
+        expect(listed.get_by_text(does, exact=True)).to_be_visible()
+    press(page, "Escape")
+    expect(listed).to_be_hidden()
+
+    for _ in range(2):
+        press(page, "n")
+        heading = page.get_by_role("heading", level=1)
+        expect(heading).to_contain_text("One job")
+        press(page, "Control+Enter")
+        expect(page).to_have_url(re.compile(r"/jobs/[0-9a-f]{8}-"))
+        expect(heading).to_contain_text("It waits for a worker")
+        press(page, "g", "j")
+        expect(page).to_have_title("Jobs · Grid")
+
+    press(page, "j", "C")
+    dialog = page.get_by_role("dialog", name="Cancel this job?")
+    expect(dialog).to_be_visible()
+    press(page, "Enter")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("grid", name="Jobs").get_by_role("row").nth(1)).to_contain_text("cancelled")
+
+    press(page, "x", "j", "x", "c")
+    expect(page).to_have_title("Compare · Grid")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("No input differs")
+
+
 def test_single_letters_can_be_switched_off(page: Page, server: Server) -> None:
     open_page(page, server, "/me")
     page.get_by_label("Single letters act").uncheck()

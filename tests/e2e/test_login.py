@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from tests.e2e.browsing import Words, find_faults
 from tests.support.server import Server
 
@@ -112,6 +112,47 @@ def test_a_session_that_ended_elsewhere_is_taken_up_over_the_page(
     expect(dialog).to_be_hidden()
     is_in(page)
     expect(page.get_by_text("connected", exact=True)).to_be_visible()
+
+
+def test_two_tabs_whose_token_has_expired_ask_for_one_new_one(
+    page: Page, context: BrowserContext, link: str, words: Words
+) -> None:
+    """Both are refused while the first refresh is on its way; the second tab takes what the first gets."""
+    words.expect(REFUSED)
+    page.goto(link)
+    is_in(page)
+    second = context.new_page()
+    second.goto("/system")
+    is_in(second)
+    expired: set[str] = set()
+    refused: list[Route] = []
+    refreshes: list[Route] = []
+
+    def refuse_old(route: Route) -> None:
+        token = route.request.headers.get("authorization", "")
+        if not is_renewed:
+            expired.add(token)
+        if token in expired:
+            refused.append(route)
+            route.fulfill(status=401, json={"title": "The token has expired", "status": 401})
+        else:
+            route.continue_()
+
+    is_renewed = False
+    context.route("**/api/v1/**", refuse_old)
+    context.route("**/api/v1/auth/web/refresh", refreshes.append)
+    for tab in (page, second):
+        tab.get_by_role("navigation", name="Pages").get_by_role("link", name="Jobs").click()
+    for _ in range(100):
+        if len({route.request.frame.page for route in refused}) == 2 and refreshes:
+            break
+        page.wait_for_timeout(50)
+    is_renewed = True
+    refreshes[0].continue_()
+
+    for tab in (page, second):
+        expect(tab.get_by_text("There is no job yet.")).to_be_visible()
+    assert len(refreshes) == 1
 
 
 def end_sessions(page: Page, server: Server) -> None:

@@ -4,15 +4,18 @@ import io
 import re
 import time
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 from tests.e2e import seeding
-from tests.e2e.browsing import open_page
+from tests.e2e.browsing import Words, open_page
 from tests.support.server import Server
 
 ROWS = 20_000
+SETTLE_MS = 1_500  # until all that a page asks at first is answered
+EVERY_MS = 6_000  # more than lies between two questions where nothing tells
 IN_SIGHT = 60  # rows of 32 px in 720 px, and those that are kept ready beside them
 
 
@@ -46,6 +49,40 @@ def test_what_failed_needs_a_look_until_somebody_says_that_they_have(page: Page,
     expect(heading).to_contain_text(re.compile(r"Nothing (needs you|runs)"))
     expect(heading).not_to_contain_text("a look")
     expect(page.get_by_role("list", name="Finished").get_by_role("listitem")).to_have_count(2)
+
+
+def test_the_overview_asks_for_nothing_while_nothing_changes_and_follows_what_does(
+    page: Page, server: Server, job: str, words: Words
+) -> None:
+    """The socket tells; without it the page asks every few seconds, and says so."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition("/api/v1/")[2]))
+    open_page(page, server)
+    expect(page.get_by_text("connected", exact=True)).to_be_visible()
+    page.wait_for_timeout(SETTLE_MS)
+    asked.clear()
+    page.wait_for_timeout(EVERY_MS)
+    assert [path for path in asked if path.startswith(("jobs", "sweeps", "alerts"))] == []
+
+    ended = page.get_by_role("list", name="Finished").get_by_role("listitem")
+    points = seeding.submit(server, simulation="noop", sweep=[{"duration_s": 0.1}, {"duration_s": 0.2}])
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 sweep goes on")
+    for point in points:
+        cancel(server, point)
+    expect(ended.filter(has_text="0 / 2")).to_be_visible()
+
+    words.expect("status of 503")
+    page.route("**/streams/tickets", lambda route: route.fulfill(status=503, json={"status": 503}))
+    page.reload()
+    expect(page.get_by_text("asking", exact=True)).to_be_visible()
+    alone = seeding.submit(server, simulation="noop", metadata={"name": "without a socket"})[0]
+    cancel(server, alone)
+    expect(ended.filter(has_text=f"job {alone[:8]}")).to_be_visible()
+
+
+def cancel(server: Server, job_id: str) -> None:
+    answer = httpx.delete(f"{server.url}/api/v1/jobs/{job_id}", headers=seeding.log_in_headers(server))
+    answer.raise_for_status()
 
 
 def test_the_strip_tells_within_ten_seconds_that_the_worker_has_stopped(page: Page, server: Server) -> None:

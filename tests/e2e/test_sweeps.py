@@ -12,6 +12,7 @@ from io import BytesIO
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from tests.e2e.browsing import find_faults
 from tests.support.server import Server, environment
@@ -88,9 +89,33 @@ def test_a_sweep_of_twelve_shows_the_two_that_diverged_and_answers_a_brush(
     tab.get_by_role("button", name="diverged 2").click()
 
     brush(tab)
-    expect(tab.get_by_text(re.compile(r"^[1-9] of 12 chosen$"))).to_be_visible()
+    chosen = tab.get_by_text(re.compile(r"^[1-9] of 12 chosen$"))
+    expect(chosen).to_be_visible()
+    saved_as_seen(tab, int(chosen.inner_text()[0]))
     tab.get_by_role("button", name=re.compile("Remove the range")).click()
     expect(tab.get_by_text("all 12 chosen")).to_be_visible()
+
+
+def saved_as_seen(tab: Page, chosen: int) -> None:
+    """The picture has what is drawn, in its colours; the tables are that of the choice, and that of the server."""
+    picture = Image.open(BytesIO(save(tab, "Save Parallel coordinates", "Picture"))).convert("RGB")
+    box = tab.get_by_test_id("parallel").bounding_box()
+    assert box is not None
+    assert picture.width >= 2 * box["width"]
+    accent = np.abs(np.asarray(picture, dtype=int) - np.array([0x1F, 0x5F, 0xA8])).sum(axis=2) < 30
+    assert accent.sum() > 1_000  # the lines that are chosen
+    table = save(tab, "Save Parallel coordinates", "chosen point").decode().splitlines()
+    assert table[0].startswith("point,job,state,reason,")
+    assert "Duration [s]" in table[0]
+    assert len(table) == 1 + chosen
+    assert len(save(tab, "Save Points", "The whole sweep").decode().splitlines()) == 13
+
+
+def save(tab: Page, menu: str, entry: str) -> bytes:
+    tab.get_by_role("button", name=menu).click()
+    with tab.expect_download() as download:
+        tab.get_by_role("menuitem", name=re.compile(entry)).click()
+    return download.value.path().read_bytes()
 
 
 def brush(tab: Page) -> None:

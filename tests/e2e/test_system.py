@@ -60,7 +60,11 @@ def test_a_password_that_is_too_short_is_refused_by_name_and_nothing_typed_is_lo
     dialog.get_by_label("First password").fill("short")
     dialog.get_by_role("button", name="Make the user").click()
 
-    expect(dialog.get_by_role("alert")).to_contain_text("password")
+    password = dialog.get_by_label("First password")
+    expect(password).to_be_focused()
+    expect(password).to_have_attribute("aria-invalid", "true")
+    expect(dialog.get_by_text(re.compile("at least 12"))).to_be_visible()
+    expect(dialog.get_by_role("alert")).to_be_hidden()  # all that is wrong stands at the field
     expect(dialog.get_by_label("User name")).to_have_value("short")
 
 
@@ -80,18 +84,32 @@ def test_a_session_elsewhere_is_ended_from_the_account(page: Page, server: Serve
 
 
 def test_a_view_is_saved_under_a_name_opened_again_and_removed(page: Page, server: Server) -> None:
+    """Of every list: its name is text, its address what was seen."""
     open_page(page, server, "/jobs?status=failed,timed_out")
-    page.get_by_role("button", name="Views").click()
-    page.get_by_role("menuitem", name="Save this view").click()
-    page.get_by_role("dialog").get_by_label("Name").fill("<b>bad ones</b>")
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
-    expect(page.get_by_role("dialog")).to_be_hidden()
+    save_view(page, "<b>bad ones</b>")
+    page.goto("/system?tab=audit&action=user")
+    save_view(page, "who came")
 
     page.goto("/jobs")
     page.get_by_role("button", name="Views").click()
+    expect(page.get_by_role("menuitem", name="who came")).to_be_hidden()
     page.get_by_role("menuitem", name="<b>bad ones</b>").click()
     expect(page).to_have_url(re.compile(r"/jobs\?status=failed,timed_out$"))
 
     page.goto("/me")
-    page.get_by_role("table", name="Saved views").get_by_role("button", name="Remove").click()
+    views = page.get_by_role("table", name="Saved views")
+    views.get_by_role("link", name="who came").click()
+    expect(page).to_have_url(re.compile(r"/system\?tab=audit&action=user$"))
+    page.go_back()
+    for row in ("bad ones", "Audit log"):
+        views.get_by_role("row", name=re.compile(row)).get_by_role("button", name="Remove").click()
+        expect(views.get_by_role("row", name=re.compile(row))).to_be_hidden()
     expect(page.get_by_text("None yet.")).to_be_visible()
+
+
+def save_view(page: Page, name: str) -> None:
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Save this view").click()
+    page.get_by_role("dialog").get_by_label("Name").fill(name)
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
