@@ -6,20 +6,20 @@ function column(values: number[]): NumberColumn {
   return { name: "params.a", label: "a", unit: "", isMetric: false, values: Float64Array.from(values), low: 0, high: 1, isLog: false };
 }
 
-const layout = layoutAxes(2, 200, 100);
+const layout = layoutAxes(2, 200, 124);
 
 it("puts axes at both sides, low values at the bottom", () => {
-  expect(layout).toMatchObject({ xs: [72, 128], top: 40, bottom: 84 });
+  expect(layout).toMatchObject({ xs: [72, 128], top: 56, bottom: 100 });
   const [heights] = placeValues([column([0, 1, 0.5])], layout);
-  expect([...(heights ?? [])]).toEqual([84, 40, 62]);
+  expect([...(heights ?? [])]).toEqual([100, 56, 78]);
 });
 
 it("counts each line once in each column between its axes", () => {
   const heights = placeValues([column([0, 0, 1]), column([0, 1, Number.NaN])], layout);
   const counts = countLines(heights, Uint32Array.of(0, 1, 2), layout);
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(2 * 56); // the third has no value on the second axis
-  expect(counts[84 * 200 + 72]).toBe(2);
-  expect(counts[84 * 200 + 127]).toBe(1);
+  expect(counts[100 * 200 + 72]).toBe(2);
+  expect(counts[100 * 200 + 127]).toBe(1);
 });
 
 it("shades by the logarithm of the count, in one colour, and nothing where no line is", () => {
