@@ -12,7 +12,7 @@ const MARGIN = 16; // pixels around the part
 const HEAD = 28; // pixels of the title
 const LEAST_RATIO = 2; // pixels of the picture for one of the page: fit for print
 const MOST_SIDE = 8_192; // pixels, less than the largest canvas of any browser
-const ACTING = "[data-unsaved], input, select, textarea, [role=menu], [role=tooltip], progress";
+const ACTING = "[data-unsaved], defs, title, input, select, textarea, [role=menu], [role=tooltip], progress";
 
 /** Draw an element under a title; null where the browser has no room for it. */
 export async function takePicture(element: HTMLElement, title: string): Promise<Blob | null> {

@@ -69,8 +69,13 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
         : { ...old, axes: { ...old.axes, [name]: startAxis(shape, valueOf(old, name)) }, leftOut: [] },
     );
   };
+  const [before, setBefore] = useState<Draft | null>(null); // what a whole example, or a part that went, has replaced
+  const replace = (next: (old: Draft) => Draft) => {
+    setBefore(draft);
+    setDraft(next);
+  };
   const togglePartOf = (kind: Part) =>
-    setDraft((old) => {
+    replace((old) => {
       const problem = togglePart(getAt(old.form.value, ["problem"]) ?? {}, kind);
       return { ...old, form: { ...old.form, value: setAt(old.form.value, ["problem"], problem), texts: {} } };
     });
@@ -94,19 +99,20 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
               </Input>
             </span>
           }
-          actions={
+          actions={<>
+            {before !== null && <Button size="compact-sm" variant="subtle" onClick={() => { setDraft(before); setBefore(null); }}>Undo</Button>}
             <Input
               component="select" pointer rightSection={<span aria-hidden="true">▾</span>} rightSectionPointerEvents="none" aria-label="Begin with" value=""
               onChange={(event) => {
                 const example = simulation.examples?.[Number(event.currentTarget.value)];
-                setDraft(startDraft((example?.params ?? {}) as Json));
+                replace(() => startDraft((example?.params ?? {}) as Json));
               }}
             >
               <option value="" disabled>Begin with…</option>
               {(simulation.examples ?? []).map((example, index) => <option key={example.title} value={index}>{example.title}</option>)}
               <option value="-1">Defaults</option>
             </Input>
-          }
+          </>}
         >
           <Tabs value={tab} onChange={(next) => onTab((next ?? "form") as Tab)}>
             <Tabs.List className={classes["tabs"] ?? ""}>

@@ -79,16 +79,21 @@ function readText(value: Json | undefined): Compiled | undefined {
   return typeof text === "string" ? compile(text) : undefined;
 }
 
+/** Equal squares as few rectangles: runs along each row, and rows that are equal as one. */
 function runsOf(kinds: Int8Array, rows: number): Run[] {
   const runs: Run[] = [];
-  for (let row = 0; row < rows; row += 1) {
+  for (let row = 0; row < rows; ) {
+    const line = kinds.subarray(row * SQUARES, (row + 1) * SQUARES);
+    let end = row + 1;
+    while (end < rows && line.every((kind, column) => kinds[end * SQUARES + column] === kind)) end += 1;
     for (let from = 0; from < SQUARES; ) {
-      const kind = kinds[row * SQUARES + from] ?? 0;
+      const kind = line[from] ?? 0;
       let to = from + 1;
-      while (to < SQUARES && kinds[row * SQUARES + to] === kind) to += 1;
-      runs.push({ kind, x: from / SQUARES, y: row / rows, width: (to - from) / SQUARES, height: 1 / rows });
+      while (to < SQUARES && line[to] === kind) to += 1;
+      runs.push({ kind, x: from / SQUARES, y: row / rows, width: (to - from) / SQUARES, height: (end - row) / rows });
       from = to;
     }
+    row = end;
   }
   return runs;
 }
