@@ -221,6 +221,7 @@ def test_a_large_file_is_downloaded_past_the_memory_of_the_tab(
     """By a link for one use, which the browser follows by itself."""
     job = submit(api)
     claims = hand.start()
+    assert str(claims[0].job_id) == job
     key = f"jobs/{job}/{claims[0].epoch}/{FILE}"
     entry = hand.put(key, FILE, b"\0")
     with (server.home / "artifacts" / key).open("r+b") as file:

@@ -140,7 +140,7 @@ def test_two_tabs_whose_token_has_expired_ask_for_one_new_one(
 
     is_renewed = False
     context.route("**/api/v1/**", refuse_old)
-    context.route("**/api/v1/auth/web/refresh", refreshes.append)
+    context.route("**/api/v1/auth/web/refresh", lambda route: refreshes.append(route))  # noqa: PLW0108 it is inspected
     for tab in (page, second):
         tab.get_by_role("navigation", name="Pages").get_by_role("link", name="Jobs").click()
     for _ in range(100):

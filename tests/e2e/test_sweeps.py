@@ -102,7 +102,7 @@ def saved_as_seen(tab: Page, chosen: int) -> None:
     box = tab.get_by_test_id("parallel").bounding_box()
     assert box is not None
     assert picture.width >= 2 * box["width"]
-    accent = np.abs(np.asarray(picture, dtype=int) - np.array([0x1F, 0x5F, 0xA8])).sum(axis=2) < 30
+    accent = np.abs(np.asarray(picture, dtype=int) - np.array([0x1F, 0x5F, 0xA8])).sum(axis=2) < 80
     assert accent.sum() > 1_000  # the lines that are chosen
     table = save(tab, "Save Parallel coordinates", "chosen point").decode().splitlines()
     assert table[0].startswith("point,job,state,reason,")
