@@ -65,8 +65,9 @@ export function useFieldPainter(
   const kept = useRef<{ readonly key: string; readonly scale: RunScale } | null>(null);
   const painterRef = useRef<HeatmapPainter | null>(null);
   useLayoutEffect(() => {
+    const isSame = looksAs(latest.current, picture);
     latest.current = picture;
-    ask.current();
+    if (!isSame) ask.current(); // else what a picture tells would draw the next, for as long as the page is open
   });
 
   useEffect(() => {
@@ -100,7 +101,7 @@ export function useFieldPainter(
       const now = performance.now();
       if (now - readAt < READ_MS) return;
       readAt = now;
-      setReading(found);
+      setReading((old) => (old !== null && tellsAs(old, found) ? old : found));
     };
     const want = () => {
       if (request === 0) request = requestAnimationFrame(paint);
@@ -132,6 +133,27 @@ export function useFieldPainter(
     return found === null ? null : [found[0] ?? 0, found[1] ?? 0];
   };
   return { reading, repaint: () => ask.current(), pick };
+}
+
+const DRAWN_WITH = ["locked", "thresholds", "cut", "slice", "isHeld", "known"] as const;
+const READ_OFF = ["probed", "probe", "highest", "hottest", "span", "size"] as const;
+
+/** Whether two pictures of the same source are drawn alike. */
+export function looksAs(one: Picture, other: Picture): boolean {
+  return DRAWN_WITH.every((name) => isAlike(one[name], other[name]));
+}
+
+/** Whether two readings tell the same. */
+export function tellsAs(one: Reading, other: Reading): boolean {
+  return READ_OFF.every((name) => isAlike(one[name], other[name]));
+}
+
+/** Whether two values are the same, or lists and records of the same values. */
+function isAlike(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true;
+  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) return false;
+  const [values, others] = [Object.entries(one), other as Record<string, unknown>];
+  return values.length === Object.keys(other).length && values.every(([name, value]) => Object.is(value, others[name]));
 }
 
 /** Draw a frame's plane on the scale of the run; returns what is read off it. */
