@@ -58,7 +58,7 @@ def compute(server: Server) -> str:
         answer.raise_for_status()
         return answer.json()
 
-    sweep = str(ask("POST", "/jobs", json={"simulation": "heat-rod", "sweep": points})["sweep_id"])
+    sweep = str(ask("POST", "/jobs", json={"simulation": "heat-rod", "sweep": points})["sweep"])
     deadline = time.monotonic() + PATIENCE_S
     with working(server):
         while not ask("GET", f"/sweeps/{sweep}", params={"limit": 1})["is_finished"]:
