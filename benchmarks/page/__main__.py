@@ -32,6 +32,8 @@ from benchmarks.page.soak import measure_open
 from benchmarks.page.sweep import measure_sweep
 from benchmarks.runs import Run
 
+# WebGL in software, beside a page that is put together as without it
+WEBGL = [*FLAGS, "--disable-gpu-compositing"]
 PARTS: dict[str, Callable[[Bench, Server], list[Figure]]] = {
     "view": measure_view,
     "scroll": measure_scroll,
@@ -63,7 +65,7 @@ def main() -> int:
     flags = ["--disable-background-networking", *(() if os.geteuid() else ("--no-sandbox",))]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=flags)
-        webgl = playwright.chromium.launch(executable_path=options.chromium, args=[*FLAGS, *flags])
+        webgl = playwright.chromium.launch(executable_path=options.chromium, args=[*WEBGL, *flags])
         bench = Bench(browser, webgl, options.repeats, 1.0, notes.append)
         if options.open is not None:
             with serve(Path(folder) / "open") as server:

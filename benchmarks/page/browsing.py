@@ -12,9 +12,9 @@ from tests.support.server import Server
 SIZE = {"width": 1280, "height": 720}
 POLL_MS = 20
 WATCH = """
-window.figures = { longest: 0, tasks: 0, lcp: 0 };
+window.figures = { idle: 0, lcp: 0 };
 new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
-  window.figures.longest = Math.max(window.figures.longest, entry.duration); window.figures.tasks += 1;
+  window.figures.idle = entry.startTime + entry.duration;
 })).observe({ type: "longtask", buffered: true });
 new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.figures.lcp = entry.startTime; }))
   .observe({ type: "largest-contentful-paint", buffered: true });
