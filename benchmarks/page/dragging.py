@@ -26,7 +26,7 @@ window.sent = 0; window.ghost = [];
 window.addEventListener("keydown", (event) => { if (event.key === "Enter") window.sent = Date.now(); }, true);
 let moved = 0;
 window.addEventListener("pointermove", (event) => { if (event.buttons && moved === 0) moved = event.timeStamp; }, true);
-window.addEventListener("pointerup", () => { moved = 0; }, true);
+window.addEventListener("pointerdown", () => { moved = 0; }, true);
 new MutationObserver(() => {
   if (moved > 0 && document.querySelector("[data-ghost=draft]")) {
     window.ghost.push(performance.now() - moved);
@@ -64,8 +64,9 @@ def measure_drag(bench: Bench, server: Server) -> list[Figure]:
         took = [send_burst(page, caller, run, PLACES[place % len(PLACES)]) for place in range(2 * bench.repeats)]
         ghosts = [float(one) for one in page.evaluate("window.ghost")]
         caller.ask("POST", f"/engine/runs/{run}/stop")
+    drawn = [Figure("a drag begins until its ghost is in the document", "ms", ghosts)] if ghosts else []
     return [
-        Figure("a drag begins until its ghost is in the document", "ms", ghosts),
+        *drawn,
         Figure("a burst is sent until the first picture in which it acts", "ms", took, 300, bench.scale),
     ]
 
