@@ -77,7 +77,9 @@ def main() -> int:
             for name in options.parts:
                 print(f"{name} ...", file=sys.stderr)
                 with serve(Path(folder) / name / "home") as server:  # each with nothing but its own
-                    figures += PARTS[name](bench, server)
+                    found = PARTS[name](bench, server)
+                print("\n".join(figure.line() for figure in found), file=sys.stderr)
+                figures += found
         version = browser.version
         for one in (browser, webgl):
             one.close()
