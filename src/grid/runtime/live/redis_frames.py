@@ -85,7 +85,7 @@ class RedisRunFeed:
         self._bus, self._run_id, self._listener = bus, run_id, listener
         self._wanted = NumberedWants()
         self._session = uuid4().hex
-        self._changed = asyncio.Event()
+        self._changed, self._closed = asyncio.Event(), asyncio.Event()
         self._epoch, self._is_connected, self._heard_at = -1, False, 0.0
         self._task = asyncio.get_running_loop().create_task(self._follow(), name=f"redis-frames-{run_id}")
 
@@ -96,11 +96,11 @@ class RedisRunFeed:
 
     def close(self) -> None:
         """Follow the run no longer; relays notice within seconds."""
-        self._task.cancel()
+        self._closed.set()  # not cancelled: at the loop's end it would be again, within the client's own closing
 
     async def _follow(self) -> None:
         pause_s = FIRST_PAUSE_S
-        while True:
+        while not self._closed.is_set():
             began = time.monotonic()
             try:
                 await self._listen()
@@ -110,18 +110,21 @@ class RedisRunFeed:
             self._lose(is_final=False)
             was_long = time.monotonic() - began > LONGEST_PAUSE_S
             pause_s = FIRST_PAUSE_S if was_long else min(2 * pause_s, LONGEST_PAUSE_S)
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - not all come back in step
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s * random.uniform(0.5, 1.0)):  # noqa: S311 - not all in step
+                    await self._closed.wait()
 
     async def _listen(self) -> None:
-        """Say what is wanted and hear the answers until Redis is gone, which raises."""
+        """Say what is wanted and hear the answers until it is closed, or Redis is gone, which raises."""
         installation = await asyncio.to_thread(self._bus.find_installation)
         async with open_redis(self._bus.url) as client, client.pubsub() as subscription:
             await subscription.subscribe(session_channel(installation, self._session))
             asking = asyncio.create_task(self._ask(client, wants_channel(installation)))
             try:
-                while not asking.done():
+                while not (asking.done() or self._closed.is_set()):
                     await self._hear(subscription)
-                await asking  # raises what ended it
+                if asking.done():
+                    await asking  # raises what ended it
             finally:
                 asking.cancel()
                 with suppress(asyncio.CancelledError, Exception):
@@ -141,6 +144,8 @@ class RedisRunFeed:
 
     async def _hear(self, subscription: "PubSub") -> None:
         found = await subscription.get_message(ignore_subscribe_messages=True, timeout=RENEW_S / 4)
+        if self._closed.is_set():
+            return
         if found is not None and found["type"] == "message":
             self._take(found["data"])
         elif self._is_connected and time.monotonic() - self._heard_at > WANTED_S:
@@ -170,6 +175,6 @@ class RedisRunFeed:
             self._wanted.tell(message, self._listener)
 
     def _lose(self, *, is_final: bool) -> None:
-        if self._is_connected:
+        if self._is_connected and not self._closed.is_set():
             self._is_connected = False
             self._listener.on_lost(is_final=is_final)
