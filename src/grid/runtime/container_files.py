@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,33 @@ def _measure(descriptor: int, found: Written, depth: int) -> None:
                         _measure(os.open(entry.name, _FOLDER, dir_fd=descriptor), found, depth + 1)
     finally:
         os.close(descriptor)
+
+
+def list_foreign_folders(folder: Path) -> list[str]:
+    """Return the folders below a folder that belong to another user, by their path from it, as far as can be seen."""
+    found = []
+    for path, names, _ in os.walk(folder):
+        for name in names:
+            place = Path(path, name)
+            with suppress(OSError):
+                status = place.lstat()
+                if stat.S_ISDIR(status.st_mode) and (status.st_uid, status.st_mode & 0o700) != (os.geteuid(), 0o700):
+                    found.append(str(place.relative_to(folder)))
+    return found
+
+
+def make_folder_archive(folders: Sequence[str]) -> bytes:
+    """Return a tar archive of folders that belong to this user."""
+    import io  # seldom needed, and a watchdog should be quick to begin
+    import tarfile
+
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name in folders:
+            entry = tarfile.TarInfo(os.fsencode(name).decode("utf-8", "surrogateescape"))
+            entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o700, os.geteuid(), os.getegid()
+            archive.addfile(entry)
+    return data.getvalue()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,15 @@ from typing import Any, NoReturn
 
 from grid.core.errors import GridError
 from grid.runtime.background_calls import BackgroundCalls
-from grid.runtime.container_files import InitProcess, Written, measure
+from grid.runtime.container_files import (
+    MOST_DEPTH,
+    InitProcess,
+    Written,
+    list_foreign_folders,
+    make_folder_archive,
+    measure,
+)
+from grid.runtime.container_spec import OUTPUT
 from grid.runtime.container_start import CannotStartError, ContainerStart
 from grid.runtime.docker_api import Engine, EngineRefusedError, Frames
 from grid.runtime.loglines import LogLines
@@ -95,6 +103,7 @@ class ContainerWatchdog:
         self._drain()
         self._measure()
         end = self._describe_end()
+        self._take_folders_back()
         self.engine.remove(self.container)  # before the end is told: nothing changes the output after that
         self.reports.send(end)
         self.reports.flush_before_exit()
@@ -289,6 +298,22 @@ class ContainerWatchdog:
         if isinstance(answer, socket.socket):
             self.stream, self.frames, self.closed_at = answer, Frames(), None
             answer.setblocking(False)
+
+    def _take_folders_back(self) -> None:
+        """Have the engine give folders that the container made to this user, who could not remove them otherwise.
+
+        Only root may do that itself. Folders within folders that cannot be read are found one level at a time.
+        """
+        if os.geteuid() == 0:
+            return
+        for _ in range(MOST_DEPTH):
+            folders = list_foreign_folders(self.output)
+            if not folders:
+                return
+            try:
+                self.engine.put_archive(self.container, OUTPUT, make_folder_archive(folders))
+            except GridError:
+                return  # they stay behind, and the next start of a worker says so
 
     def _was_removed(self) -> bool:
         """Return whether somebody removes the container, which looks like a kill at first."""

@@ -99,6 +99,11 @@ class Engine:
             self._version = version
         return self._version
 
+    def put_archive(self, container: str, path: str, archive: bytes) -> None:
+        """Unpack a tar archive within a container, running or not; errors are those of `get`."""
+        target = f"/v{self.require_version()}/containers/{container}/archive"
+        self._request("PUT", target, {"path": path}, archive)
+
     def remove(self, container: str, *, within_s: float = 0.0) -> bool:
         """Kill and remove a container, trying for so long [s]; False where that failed."""
         deadline = time.monotonic() + within_s
@@ -150,13 +155,14 @@ class Engine:
             raise EngineAwayError("The engine's answer is no JSON.") from error
 
     def _request(
-        self, method: str, path: str, query: Mapping[str, Any], body: Mapping[str, Any] | None
+        self, method: str, path: str, query: Mapping[str, Any], body: Mapping[str, Any] | bytes | None
     ) -> tuple[bytes, http.client.HTTPMessage]:
         connection = self._connect()
         target = path + (f"?{urlencode(query)}" if query else "")
+        kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
         try:
-            content = None if body is None else json.dumps(body).encode()
-            connection.request(method, target, content, {"Content-Type": "application/json"} if content else {})
+            content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request(method, target, content, {"Content-Type": kind} if content else {})
             response = connection.getresponse()
             answer = response.read(ANSWER_BYTES)
         except (OSError, http.client.HTTPException) as error:

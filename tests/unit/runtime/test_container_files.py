@@ -1,13 +1,15 @@
 """Output of containers, measured without following a link; and processes, ended only where they are a container's."""
 
+import io
 import os
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
 from grid.runtime import container_files
-from grid.runtime.container_files import InitProcess, measure
+from grid.runtime.container_files import InitProcess, list_foreign_folders, make_folder_archive, measure
 from grid.runtime.processes import find_start_time
 
 
@@ -61,3 +63,17 @@ def test_a_number_that_is_another_process_is_left_alone():
 @pytest.mark.parametrize("pid", [0, 1])
 def test_no_process_and_the_first_of_all_are_no_container(pid):
     assert InitProcess.find(pid, "") is None
+
+
+def test_folders_of_others_are_listed_and_an_archive_makes_them_ours(tmp_path):
+    (tmp_path / "ours").mkdir(mode=0o700)
+    (tmp_path / "shut" / "in").mkdir(parents=True)
+    (tmp_path / "shut").chmod(0o500)
+    (tmp_path / "link").symlink_to("/etc")
+
+    folders = list_foreign_folders(tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(make_folder_archive(folders))) as archive:
+        found = [(one.name, one.isdir(), one.mode, one.uid) for one in archive.getmembers()]
+
+    assert found == [("shut", True, 0o700, os.geteuid())]
+    (tmp_path / "shut").chmod(0o700)
