@@ -45,7 +45,7 @@ class ContainerLauncher:
         """Return a launcher with the engine, folder and caps of the settings."""
         caps = ContainerLimits(
             wall_s=float(settings.max_job_timeout),
-            memory_bytes=min(settings.grid_docker_memory_mb, settings.grid_job_memory_mb) << 20,
+            memory_bytes=settings.grid_docker_memory_mb << 20,
             output_bytes=settings.grid_output_mb << 20,
             cpus=settings.grid_docker_cpus,
             pids=settings.grid_docker_pids,
