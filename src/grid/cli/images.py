@@ -1,6 +1,5 @@
 """`grid images`: the container images that jobs may name. Reads the database, and asks the engine of this machine."""
 
-import getpass
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grid.cli.output import JsonFlag, errors, reporting, show, table
+from grid.utils.user_names import find_user_name
 
 if TYPE_CHECKING:
     from grid.core.settings import Settings
@@ -143,7 +143,7 @@ def _present(record: "ImageRecord", settings: "Settings") -> dict[str, Any]:
 
 def _caller() -> str:
     """Return who runs this command, for the list and the audit log: there is no login."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"{find_user_name()}@{socket.gethostname()}"
 
 
 @contextmanager

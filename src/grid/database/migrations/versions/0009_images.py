@@ -4,7 +4,6 @@ Revision 0009, after 0008. The names of GRID_IMAGES, a setting of before, are pu
 digest run nowhere until they have one, but for the local program.
 """
 
-import getpass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from grid.database.base import UTCDateTime
+from grid.utils.user_names import find_user_name
 
 revision: str = "0009"
 down_revision: str | None = "0008"
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_images")),
     )
     names = [name.strip() for name in FormerSettings().grid_images.split(",")]
-    common = {"added_at": datetime.now(UTC), "added_by": f"GRID_IMAGES of {getpass.getuser()}"[:255]}
+    common = {"added_at": datetime.now(UTC), "added_by": f"GRID_IMAGES of {find_user_name()}"[:255]}
     rows = [{"name": name, **common} for name in dict.fromkeys(names) if 0 < len(name) <= 255]
     op.bulk_insert(table, rows)
     _change_slots(BEFORE, AFTER)
