@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry, generate_latest
 
 from grid.api.app import create_app
+from grid.api.metrics import BrokerCollector
 from grid.core.settings import Settings
 from grid.database.migrate import upgrade
 
@@ -40,6 +43,9 @@ def exposed(tmp_path_factory) -> set[str]:
     app = create_app(settings)
     app.state.metrics.count("GET", "/live", 200, 0.1)
     text = app.state.metrics.exposition().decode()
+    with_redis = CollectorRegistry()  # a server without it is silent about a broker
+    with_redis.register(BrokerCollector(lambda: SimpleNamespace(problem="", lost=0)))
+    text += generate_latest(with_redis).decode()
     app.state.container.close()
     families = set(re.findall(r"^# TYPE (\S+) (?:gauge|counter)", text, re.MULTILINE))
     return families | set(re.findall(r"^(grid_http_request_duration_seconds_\w+)", text, re.MULTILINE))
