@@ -36,8 +36,10 @@ def main(arguments: list[str]) -> int:
 
 
 def read_secrets() -> None:
-    """Take secrets from their files; a variable that is set both ways is refused."""
+    """Take secrets from their files; an empty variable is none, and one that is set both ways is refused."""
     for name in SECRETS:
+        if os.environ.get(name) == "":
+            del os.environ[name]
         place = os.environ.pop(f"{name}_FILE", "")
         if not place:
             continue

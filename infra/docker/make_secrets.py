@@ -10,11 +10,14 @@ import secrets
 import sys
 from pathlib import Path
 
-# Flower reads events and may send nothing; nobody logs in as anyone else.
+# Flower binds itself to events and reads them; no queue is among the keys that it may write.
 USERS = (
     "user default on >{redis_password} ~* &* +@all\n"
-    "user flower on >{flower_redis_password} resetkeys ~grid:_kombu.binding.* %R~grid:* resetchannels &* "
-    "-@all +@connection +@pubsub +@read +sadd +srem +info -publish\n"
+    "user flower on >{flower_redis_password} resetkeys %R~grid:* ~grid:_kombu.binding.celeryev "
+    "~grid:_kombu.binding_permanent.celeryev ~grid:_kombu.binding_deadlines ~grid:celeryev* "
+    "resetchannels &grid:/0.celeryev/* &grid:/0.celery.pidbox "
+    "-@all +@connection +@pubsub +@read +@transaction +@set +@sortedset +del +time +info "
+    "+eval +evalsha +script|load +script|exists\n"
 )
 
 

@@ -164,6 +164,23 @@ def test_passwords_take_their_place_in_addresses(entrypoint, monkeypatch):
     assert not {"DATABASE_PASSWORD", "REDIS_PASSWORD"} & os.environ.keys()
 
 
+def test_an_empty_secret_is_none(entrypoint, monkeypatch):
+    monkeypatch.setenv("GRID_SECRET_KEY", "")
+
+    entrypoint.main(["grid", "serve"])
+    assert "GRID_SECRET_KEY" not in os.environ
+
+
+def test_flower_has_the_same_rights_in_both_files(base):
+    wanted = base["redis"]["command"].split("--user flower", 1)[1].split()[2:]
+    script = load(ROOT / "infra" / "docker" / "make_secrets.py")
+
+    assert script.USERS.splitlines()[1].split()[4:] == wanted
+    writable = {word for word in wanted if word.startswith("~")}
+    assert all("celeryev" in key or key.endswith("binding_deadlines") for key in writable)
+    assert not {"&*", "+@all", "+@write", "+@list"} & set(wanted)
+
+
 @pytest.mark.parametrize(
     ("environment", "command", "words"),
     [
