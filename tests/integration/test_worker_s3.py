@@ -1,10 +1,13 @@
 """A whole worker with its results on an S3 server: stored, read back, without credentials in children, and outages."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.support.ledgers import add_owner
+from tests.support.live_worker import BURST, CASE, OVERLOAD, LiveRunProbe
 from tests.support.s3 import S3Bench, serving_bench
 from tests.support.workers import read_jobs, submit_points, wait_for_ends, wait_until, working
 
@@ -14,6 +17,7 @@ from grid.runtime import s3_client, s3_store
 from grid.runtime.packs import read_record
 from grid.runtime.s3_client import S3Clients
 from grid.schemas.jobs import JobStatus
+from grid.schemas.live import CommandKind, RunState
 from grid.services.renders import RenderState, find_render, request_render
 from grid.tasks import transfers
 from grid.tasks.garbage import collect_garbage
@@ -102,3 +106,32 @@ def _is_ready(uow: UnitOfWork, request: object) -> bool:
 def _was_returned(uow: UnitOfWork, ids: list) -> bool:
     (job,) = read_jobs(uow, ids)
     return job.state is JobStatus.QUEUED and job.epoch == 1
+
+
+def test_a_live_run_goes_on_in_another_worker_from_its_state_on_the_server(
+    sqlite: UnitOfWork, tmp_path: Path, s3: S3Bench
+):
+    """The workers share the database and the server, and no folder."""
+    first, second = s3.another(), s3.another()
+    with working(sqlite, tmp_path / "one", store=first) as worker:
+        run = LiveRunProbe.submit(sqlite, worker.bell, add_owner(sqlite), rate=40.0)
+        run.wait_for(RunState.RUNNING)
+        run.wait_for_effect(run.send(CommandKind.EVENT, BURST))
+        run.wait_for_effect(run.send(CommandKind.CHECKPOINT))
+        assert any(key.startswith("live/") for key in s3.blobs())
+    shutil.rmtree(tmp_path / "one")
+
+    with working(sqlite, tmp_path / "two", store=second) as worker:
+        run.bell = worker.bell
+        run.wait_for(RunState.RUNNING)
+        resumed = run.events("resumed")[-1].payload
+        run.wait_for_effect(run.send(CommandKind.EVENT, OVERLOAD))
+        ended = run.stop()
+        assert list(worker.spool.keys()) == []
+
+    assert resumed["from_tick"] > 0  # from the state, and not from the beginning
+    assert ended.result_manifest is not None
+    assert ended.result_manifest["field_sha256"] == run.replay()
+    (file,) = ended.result_manifest["files"]
+    with second.open(file["key"]) as stored:
+        assert np.load(stored, allow_pickle=False).shape == tuple(CASE["resolution"]["cells"])
