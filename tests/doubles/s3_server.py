@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 BUCKET = "grid-tests"
+WRITTEN_AT = "2026-01-02T03:04:05.000Z"  # of every object and upload, as it says
 PAGE = 7  # keys of a page, so that few objects make several
 
 
@@ -211,13 +212,15 @@ class _Handler(BaseHTTPRequestHandler):
         after, prefix = query.get("continuation-token", ""), query.get("prefix", "")
         keys = sorted(key for key in self.server.state.objects if key.startswith(prefix) and key > after)
         page, more = keys[:PAGE], len(keys) > PAGE
-        text = "".join(f"<Contents><Key>{escape(key)}</Key></Contents>" for key in page)
+        text = "".join(
+            f"<Contents><Key>{escape(key)}</Key><LastModified>{WRITTEN_AT}</LastModified></Contents>" for key in page
+        )
         text += f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>"
         text += f"<NextContinuationToken>{page[-1]}</NextContinuationToken>" if more else ""
         return 200, {}, f"<ListBucketResult>{text}</ListBucketResult>".encode()
 
     def list_uploads(self) -> tuple[int, dict[str, str], bytes]:
-        begun = "<Initiated>2026-01-02T03:04:05.000Z</Initiated>"
+        begun = f"<Initiated>{WRITTEN_AT}</Initiated>"
         text = "".join(
             f"<Upload><Key>{key}</Key><UploadId>{number}</UploadId>{begun}</Upload>"
             for number, (key, _, _) in self.server.state.uploads.items()

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final, cast
 from grid.core.errors import ConfigurationError, InputError, UnavailableError
 from grid.core.logging import get_logger
 from grid.runtime.s3_blob import S3Blob
-from grid.runtime.s3_check import S3Findings, examine_server, put_probe
+from grid.runtime.s3_check import PROBES, S3Findings, examine_server, put_probe
 from grid.runtime.s3_client import S3Clients, s3_errors
 from grid.runtime.s3_upload import Upload, Uploader
 from grid.runtime.spool import Spool
@@ -147,20 +147,34 @@ class S3ArtifactStore:
         return self._spool.staging(label)
 
     def remove_leftovers(self, older_than_s: float, label: str = "") -> int:
-        """Remove drafts in the spool and, without a label, uploads in parts that were begun and never finished."""
+        """Remove drafts in the spool and, without a label, uploads in parts that were never ended, and old probes."""
         removed = self._spool.remove_leftovers(older_than_s, label)
         if label:
             return removed
         before = datetime.now(UTC) - timedelta(seconds=older_than_s)
-        client = self._clients.get("read")
         with s3_errors(self.place):
-            pages = client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self.place.bucket, Prefix=self._full("")):
-                for begun in page.get("Uploads", ()):
-                    if begun["Initiated"] < before:
-                        name = {"Bucket": self.place.bucket, "Key": begun["Key"], "UploadId": begun["UploadId"]}
-                        client.abort_multipart_upload(**name)
-                        removed += 1
+            return removed + self._abort_uploads(before) + self._remove_probes(before)
+
+    def _abort_uploads(self, before: datetime) -> int:
+        client, removed = self._clients.get("read"), 0
+        pages = client.get_paginator("list_multipart_uploads")
+        for page in pages.paginate(Bucket=self.place.bucket, Prefix=self._full("")):
+            for begun in page.get("Uploads", ()):
+                if begun["Initiated"] < before:
+                    name = {"Bucket": self.place.bucket, "Key": begun["Key"], "UploadId": begun["UploadId"]}
+                    client.abort_multipart_upload(**name)
+                    removed += 1
+        return removed
+
+    def _remove_probes(self, before: datetime) -> int:
+        """Remove probes of processes that have ended; that of a living one is put anew."""
+        client, removed = self._clients.get("read"), 0
+        pages = client.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.place.bucket, Prefix=self._full(f"{PROBES}/")):
+            for entry in page.get("Contents", ()):
+                if entry["LastModified"] < before:
+                    client.delete_object(Bucket=self.place.bucket, Key=entry["Key"])
+                    removed += 1
         return removed
 
     def check(self) -> str:

@@ -182,14 +182,15 @@ def test_a_lost_answer_to_the_last_part_is_looked_up_by_the_hash(s3: S3Bench):
     assert s3.blobs() == {KEY: DATA}
 
 
-@pytest.mark.usefixtures("small_parts")
-def test_an_upload_that_was_never_ended_is_removed_once_old(s3: S3Bench):
+def test_an_upload_that_was_never_ended_and_an_old_probe_are_removed_once_old(s3: S3Bench):
+    s3.server.objects["grid/results/.grid-check/gone"] = (b"", {})
+    put(s3.store)
     s3.server.uploads["upload-1"] = (f"grid/results/{KEY}", {}, {})
     age_s = (datetime.now(UTC) - datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) / timedelta(seconds=1)
     assert s3.store.remove_leftovers(age_s + 60.0) == 0
     assert s3.store.remove_leftovers(0.0, "live-1") == 0
-    assert s3.store.remove_leftovers(age_s - 60.0) == 1
-    assert s3.server.uploads == {}
+    assert s3.store.remove_leftovers(age_s - 60.0) == 2
+    assert (s3.server.uploads, list(s3.blobs())) == ({}, [KEY])
 
 
 # --- reads
