@@ -118,9 +118,15 @@ def copy(
     with reporting():
         from grid.core.settings import Settings, with_driver
         from grid.database.copying import copy_database
+        from grid.services.backups import list_living
 
         settings = Settings()
         _require_stopped(settings)
+        living = list_living(settings.resolved_database_url, 3 * settings.grid_heartbeat_s + 5)
+        if living:
+            fail(
+                f"a worker was heard of just now ({living[0]}); stop it, or wait until it is silent", ExitCode.CONFLICT
+            )
         copies = copy_database(
             settings.resolved_database_url, with_driver(to), on_table=lambda one: _say(one, as_json=as_json)
         )

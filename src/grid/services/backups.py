@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -67,6 +68,14 @@ def find_missing(uow: UnitOfWork, store: ArtifactStore) -> tuple[int, tuple[str,
     if wanted:
         wanted.difference_update(store.keys())
     return references, tuple(sorted(wanted))
+
+
+def list_living(url: str, within_s: float) -> list[str]:
+    """Return the workers of a database, wherever they run, that were heard of lately [s]; none of another version."""
+    if not migrate.is_current(url):
+        return []
+    with _opened(url) as uow, uow.read() as tx:
+        return [worker.id for worker in tx.workers.living(within=timedelta(seconds=within_s))]
 
 
 @contextmanager

@@ -72,6 +72,14 @@ def test_nothing_is_replaced_or_copied_under_a_service_that_runs(home: Path, com
     assert f"a {role} runs" in run(*command, code=5)
 
 
+def test_nothing_is_copied_while_a_worker_is_heard_of_elsewhere(home: Path):
+    database = create_database(f"sqlite:///{home / 'grid.db'}")
+    with UnitOfWork(database).begin() as tx:
+        tx.workers.beat("far-1", host="far", pid=1, details={})
+    database.close()
+    assert "far-1" in run("db", "copy", "--to", "postgresql://h/grid", code=5)
+
+
 def test_a_target_that_is_no_postgresql_is_refused_by_its_option(home: Path):
     assert "--to" in run("db", "copy", "--to", "sqlite:///copy.db", code=3)
 
