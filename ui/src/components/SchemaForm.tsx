@@ -130,7 +130,7 @@ interface FieldProps {
 function Field({ context, path, schema, name, isRequired }: FieldProps) {
   const shape = shapeOf(schema, context.schema);
   if (shape.kind === "object") return <Section context={context} path={path} shape={shape} name={name} />;
-  if (shape.kind === "list") return <List context={context} path={path} shape={shape} name={name} />;
+  if (shape.kind === "list") return <List context={context} path={path} shape={shape} name={name} rowNames={rowNamesOf(schema, context.schema)} />;
   const id = context.idOf(path);
   const error = shownErrorWithin(context, path, shape);
   const instead = context.instead?.(path, shape);
@@ -279,8 +279,14 @@ function Section(props: { context: Context; path: string; shape: Shape & { kind:
   );
 }
 
-function List(props: { context: Context; path: string; shape: Shape & { kind: "list" }; name: string }) {
-  const { context, path, shape, name } = props;
+/** Names of the rows of a list, where its schema has them, as those of a place: x, y, z. */
+function rowNamesOf(schema: Schema, root: Schema): readonly string[] {
+  const names = resolve(schema, root)["names"];
+  return Array.isArray(names) ? names.map(String) : [];
+}
+
+function List(props: { context: Context; path: string; shape: Shape & { kind: "list" }; name: string; rowNames: readonly string[] }) {
+  const { context, path, shape, name, rowNames } = props;
   const list = getAt(context.state.value, parsePath(path));
   const rows = Array.isArray(list) ? list.length : 0;
   const error = shownError(context.state, context.errors, path);
@@ -289,7 +295,11 @@ function List(props: { context: Context; path: string; shape: Shape & { kind: "l
   const isFixed = shape.least === shape.most && rows === shape.most;
   const hint = [shape.description, isFixed ? "" : hintOf(shape)].filter(Boolean).join(": ");
   const titles = Array.isArray(item["titles"]) ? (item["titles"] as readonly unknown[]) : [];
-  const titleOf = (index: number) => (typeof titles[index] === "string" ? titles[index] : rows === 1 && isFixed ? title : `${title} ${index + 1}`);
+  const titleOf = (index: number) => {
+    if (typeof titles[index] === "string") return titles[index];
+    if (rowNames[index] !== undefined) return `${title} ${rowNames[index]}`;
+    return rows === 1 && isFixed ? title : `${title} ${index + 1}`;
+  };
   const hasHead = !isFixed || hint !== "" || error !== undefined;
   return (
     <div role="group" aria-label={title} className={classes["list"]}>

@@ -12,7 +12,7 @@ export function Help({ isOpen, onClose }: { isOpen: boolean; onClose: () => void
       <dl className={classes["keys"]}>
         {keys.map((key) => (
           <div key={key.keys}>
-            <dt>{key.keys.split(" ").map((part, index) => <kbd key={index}>{part}</kbd>)}</dt>
+            <dt>{(key.keys === " " ? ["Space"] : key.keys.split(" ")).map((part, index) => <kbd key={index}>{part}</kbd>)}</dt>
             <dd>{key.does}</dd>
           </div>
         ))}

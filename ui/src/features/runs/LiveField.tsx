@@ -147,7 +147,7 @@ export function LiveField(props: LiveFieldProps) {
             {props.isPast && <div className={classes["hatch"]} />}
             {props.stale !== undefined && <span className={classes["age"]}>◌ {props.stale}</span>}
             <FieldOverlay
-              size={size} drag={drag === null ? null : { at: placed(drag.cell), radius: drag.radius / metres }}
+              size={size} isRod={up === undefined} drag={drag === null ? null : { at: placed(drag.cell), radius: drag.radius / metres }}
               ghosts={ghosts.flatMap((ghost) => toDrawn(ghost, { across, up, normal, slice, body, placed, metres }))}
               cuts={normal === undefined ? { x: undefined, y: undefined } : cutsOf(placed, planes, across, up)}
             />

@@ -50,6 +50,7 @@ function Volume(props: Props & { readonly onMissing: () => void }) {
       onMissing();
       return undefined;
     }
+    canvas.style.visibility = "hidden"; // black before the first picture
     element.prepend(canvas);
     painter.current = made;
     const sides = sidesOf(body.cells.map((_, axis) => lengthOf(body, axis)));
@@ -65,6 +66,7 @@ function Volume(props: Props & { readonly onMissing: () => void }) {
       if (frame === null || ends === undefined) return;
       drawnAt = performance.now();
       made.draw(frame, { map: MAPS[field], ...ends, floor: least, sides, view: seen });
+      canvas.style.visibility = "";
       canvas.dataset["tick"] = String(frame.tick);
     };
     const soon = () => {
@@ -136,8 +138,8 @@ function Volume(props: Props & { readonly onMissing: () => void }) {
           type="range" aria-label="Transparent below" title="What lies below is transparent" min={0} max={95} value={Math.round(100 * floor)}
           aria-valuetext={`below ${Math.round(100 * floor)} % of the scale`} onChange={(event) => setFloor(Number(event.currentTarget.value) / 100)}
         />
-        <Button size="compact-sm" aria-label="Closer" onClick={() => zoom(1.25)}>+</Button>
-        <Button size="compact-sm" aria-label="Further away" onClick={() => zoom(0.8)}>−</Button>
+        <Button size="compact-sm" w={26} px={0} aria-label="Closer" onClick={() => zoom(1.25)}>+</Button>
+        <Button size="compact-sm" w={26} px={0} aria-label="Further away" onClick={() => zoom(0.8)}>−</Button>
       </div>
       <div
         ref={place} className={classes["volume"]} data-tile="volume" data-stale={stale !== undefined || undefined} role="application" aria-roledescription="volume" tabIndex={0}

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, type PointerEvent } from "react";
+import { asProblem } from "@/api/problems";
 import { makeHeatmap, type HeatmapPainter } from "@/draw/heatmap";
 import { SpaceTime } from "@/draw/spaceTime";
 import { formatQuantity } from "@/lib/format";
@@ -14,6 +15,7 @@ import classes from "./run.module.css";
 const COLUMNS = 240;
 const FETCHED = 100; // frames of the time before the page was opened
 const EVERY_MS = 250;
+const SLOW_MS = 1_000; // without an answer: it is told that one is waited for
 const LEGEND = 96;
 
 interface Props extends LiveFieldProps {
@@ -41,7 +43,7 @@ export default function RodField(props: Props) {
 function Course({ runId, body, field, span, locked, newest, tick, onTick, liveSource, tickSeconds, thresholds, unit }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const painter = useRef<HeatmapPainter | null>(null);
-  const course = useCourse(runId, field, liveSource, newest);
+  const { columns: course, word } = useCourse(runId, field, liveSource, newest, tick === undefined);
   const axis = drawnAxes(body.cells, undefined).across;
   const rows = body.cells[axis] ?? 1;
   const [room, setRoom] = useState({ width: 0, height: 0 });
@@ -55,6 +57,7 @@ function Course({ runId, body, field, span, locked, newest, tick, onTick, liveSo
     const element = holder.current;
     if (element === null) return undefined;
     const canvas = document.createElement("canvas");
+    canvas.style.visibility = "hidden"; // black before the first picture
     element.prepend(canvas);
     const made = makeHeatmap(canvas, "canvas2d");
     painter.current = made;
@@ -66,6 +69,7 @@ function Course({ runId, body, field, span, locked, newest, tick, onTick, liveSo
       const frame = course.toFrame(scale.low, scale.high, end, rows);
       if (frame === null) return;
       drawn = key;
+      canvas.style.visibility = "";
       made.draw(frame, { map: MAPS[field], ...scale, isolines: lines.filter((value) => value > scale.low && value < scale.high).map((value) => ({ value })), marks: [] });
     };
     const measure = () => {
@@ -105,15 +109,19 @@ function Course({ runId, body, field, span, locked, newest, tick, onTick, liveSo
       </div>
       <p className={classes["foot"]} style={{ margin: 0 }}>
         <span>0</span>
-        <span>place upwards, time to the right: press to look at the past</span>
+        <span>{word ?? "place upwards, time to the right: press to look at the past"}</span>
         <span>{formatQuantity(newest * tickSeconds, "s", 5)}</span>
       </p>
     </div>
   );
 }
 
-/** Columns of the past, fetched once, and of each frame that comes, at most four a second. */
-function useCourse(runId: string, field: FieldName, source: FieldSource, newest: number): SpaceTime {
+/**
+ * Columns of the past, and of each frame that comes, at most four a second. The past is fetched when the page opens and
+ * when it is live again, since no frame came meanwhile.
+ */
+function useCourse(runId: string, field: FieldName, source: FieldSource, newest: number, isLive: boolean): { columns: SpaceTime; word: string | undefined } {
+  const [word, setWord] = useState<string>();
   const [course, setCourse] = useState(() => ({ key: `${runId} ${field}`, columns: new SpaceTime(COLUMNS) }));
   const key = `${runId} ${field}`;
   if (course.key !== key) setCourse({ key, columns: new SpaceTime(COLUMNS) });
@@ -124,15 +132,23 @@ function useCourse(runId: string, field: FieldName, source: FieldSource, newest:
     until.current = newest;
   });
   useEffect(() => {
-    if (!isKnown) return undefined;
+    if (!isKnown || (!isLive && columns.length > 0)) return undefined;
     const stop = new AbortController();
     const end = until.current;
+    const late = window.setTimeout(() => setWord("what was before is computed again"), SLOW_MS);
     void fetchSpan(runId, field, end, Math.min(FETCHED, end + 1), stop.signal)
       .then(decodeFrames)
-      .then((frames) => columns.add(frames))
-      .catch(() => undefined); // what comes by the socket is drawn all the same
-    return () => stop.abort();
-  }, [runId, field, columns, isKnown]);
+      .then((frames) => {
+        columns.add(frames);
+        setWord(undefined);
+      })
+      .catch((error: unknown) => stop.signal.aborted || setWord(`what was before is not known: ${asProblem(error).detail}`))
+      .finally(() => window.clearTimeout(late));
+    return () => {
+      stop.abort();
+      window.clearTimeout(late);
+    };
+  }, [runId, field, columns, isKnown, isLive]);
   useEffect(() => {
     let takenAt = 0;
     return source.onFrame(() => {
@@ -143,5 +159,5 @@ function useCourse(runId: string, field: FieldName, source: FieldSource, newest:
       columns.add([frame]);
     });
   }, [source, field, columns]);
-  return columns;
+  return { columns, word };
 }

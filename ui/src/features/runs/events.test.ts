@@ -37,8 +37,8 @@ it("keeps what was typed, says limits with their unit, and converts", () => {
 it("writes events as the engine reads them", () => {
   const make = (name: string, variant: string, scene = plate) => makeEvent(kindOf(name), variant, kindOf(name).makeStart(scene, variant));
   expect(make("overload", "all")).toEqual({ kind: "overload", power_w: 1000, region: "all" });
-  expect(make("boundary", "insulated")).toEqual({ kind: "boundary", face: "z_max", law: { type: "insulated" } });
-  expect(make("boundary", "convection")).toEqual({ kind: "boundary", face: "z_max", law: { type: "convection", coefficient: 25, ambient: 20 } });
+  expect(make("boundary", "insulated")).toEqual({ kind: "boundary", face: "x_max", law: { type: "insulated" } });
+  expect(make("boundary", "convection")).toEqual({ kind: "boundary", face: "x_max", law: { type: "convection", coefficient: 25, ambient: 20 } });
   expect(make("cooling-loss", "", rod)).toEqual({ kind: "cooling-loss", faces: ["x_max"], remaining: 0.1 });
   expect(make("damage", "all", rod)).toEqual({ kind: "damage", region: "all", conductivity_factor: 0.5 });
   expect(makeEvent(kindOf("overload"), "all", { power_w: 5, duration_s: null })).toEqual({ kind: "overload", power_w: 5, region: "all" });

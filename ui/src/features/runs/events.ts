@@ -61,20 +61,23 @@ function object(properties: Record<string, Schema>, optional: readonly string[] 
 
 /** A place or a corner: a number for each of some axes. */
 function place(title: string, axes: readonly number[], description = ""): Schema {
-  const names = axes.map((axis) => AXES[axis] ?? "").join(", ");
   return {
-    type: "array", title: `${title}, ${names}`, unit: "m", minItems: axes.length, maxItems: axes.length, items: { type: "number", minimum: -1e9, maximum: 1e9 },
+    type: "array", title, unit: "m", minItems: axes.length, maxItems: axes.length, items: { type: "number" }, names: axes.map((axis) => AXES[axis] ?? ""),
     ...(description === "" ? {} : { description }),
   };
+}
+
+/** A corner along a face, whose axes depend on the face. */
+function facePlace(title: string, count: number, description = ""): Schema {
+  return { type: "array", title, unit: "m", minItems: count, maxItems: count, items: { type: "number" }, ...(description === "" ? {} : { description }) };
 }
 
 function faces(body: Body): Schema {
   return { enum: body.cells.flatMap((_, axis) => [`${AXES[axis] ?? ""}_min`, `${AXES[axis] ?? ""}_max`]), title: "Face" };
 }
 
-function lastFace(body: Body): string {
-  return `${AXES[openAxes(body.cells).at(-1) ?? 0] ?? "x"}_max`;
-}
+/** Plates and slabs are cooled at the faces of their first axis. */
+const FACE = "x_max";
 
 const every = (body: Body) => body.cells.map((_, axis) => axis);
 const middle = (body: Body, axes: readonly number[]) => axes.map((axis) => tidy((body.origin?.[axis] ?? 0) + 0.5 * lengthOf(body, axis)));
@@ -156,12 +159,11 @@ export const EVENT_KINDS: readonly EventKind[] = [
     makeSchema: ({ body }) => {
       const along = every(body).slice(1);
       const part = along.length === 0 ? {} : {
-        from_m: { ...place("Part from", along, "along the face; without it, all of it"), title: "Part from" },
-        to_m: { ...place("Part to", along), title: "Part to" },
+        from_m: facePlace("Part from", along.length, "along the face; without it, all of it"), to_m: facePlace("Part to", along.length),
       };
       return object({ face: faces(body), heat_flux_w_m2: FLUX, duration_s: DURATION, ...part }, ["from_m", "to_m"]);
     },
-    makeStart: ({ body }) => ({ face: lastFace(body), heat_flux_w_m2: 20_000, duration_s: 60 }),
+    makeStart: () => ({ face: FACE, heat_flux_w_m2: 20_000, duration_s: 60 }),
   },
   {
     kind: "boundary", title: "Boundary", what: "Another law at a face.", varies: "law", variants: LAWS,
@@ -170,15 +172,15 @@ export const EVENT_KINDS: readonly EventKind[] = [
       const members = { face: faces(scene.body), duration_s: UNTIL_ENDED };
       return object(variant === "insulated" ? members : { ...members, law: { ...law, title: "Law" } }, ["duration_s"]);
     },
-    makeStart: (scene, variant) => ({ face: lastFace(scene.body), ...(variant === "insulated" ? {} : { law: startLaw(scene, variant) }) }),
+    makeStart: (scene, variant) => ({ face: FACE, ...(variant === "insulated" ? {} : { law: startLaw(scene, variant) }) }),
   },
   {
     kind: "cooling-loss", title: "Loss of cooling", what: "Convection and radiation at faces fall to a share.",
     makeSchema: ({ body }) => object({
-      faces: { type: "array", title: "Faces", items: { ...faces(body), default: lastFace(body) }, minItems: 1, maxItems: 2 * body.cells.length },
+      faces: { type: "array", title: "Faces", items: { ...faces(body), default: FACE }, minItems: 1, maxItems: 2 * body.cells.length },
       remaining: share("Remaining share"), duration_s: UNTIL_ENDED,
     }, ["duration_s"]),
-    makeStart: ({ body }) => ({ faces: [lastFace(body)], remaining: 0.1 }),
+    makeStart: () => ({ faces: [FACE], remaining: 0.1 }),
   },
   {
     kind: "damage", title: "Damage", what: "A region conducts less, is softer, or has aged; for good.", varies: "region", variants: REGIONS,

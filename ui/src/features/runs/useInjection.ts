@@ -130,17 +130,20 @@ export function useInjection(runId: string, scene: Scene, events: readonly LiveE
   };
 }
 
-function settleDone(ghosts: readonly Ghost[], gone: readonly string[]): readonly Ghost[] {
-  return ghosts.map((ghost) => (gone.includes(ghost.clientId) ? { ...ghost, state: "done" } : ghost));
+function finished(ghost: Ghost, ticks: ReadonlyMap<string, string>): Ghost {
+  const tick = ticks.get(ghost.clientId);
+  return tick === undefined ? ghost : { ...ghost, state: "done", tick: Number(tick) };
 }
 
 /** Bursts that took effect leave the picture after a while; what lasts until it is ended stays. */
 function useForgetting(ghosts: readonly Ghost[], setSent: (change: (old: readonly Ghost[]) => readonly Ghost[]) => void): void {
-  const over = ghosts.filter((ghost) => ghost.state === "applied" && ghost.event["duration_s"] !== undefined).map((ghost) => ghost.clientId).join();
+  const over = ghosts
+    .filter((ghost) => ghost.state === "applied" && (ghost.event["duration_s"] !== undefined || ghost.kind === "damage"))
+    .map((ghost) => `${ghost.clientId} ${ghost.tick ?? ""}`).join();
   useEffect(() => {
     if (over === "") return undefined;
-    const gone = over.split(",");
-    const timer = window.setTimeout(() => setSent((old) => settleDone(old, gone)), SHOWN_MS);
+    const gone = new Map(over.split(",").map((one) => one.split(" ") as [string, string]));
+    const timer = window.setTimeout(() => setSent((old) => old.map((ghost) => finished(ghost, gone))), SHOWN_MS);
     return () => window.clearTimeout(timer);
   }, [over, setSent]);
 }
