@@ -174,7 +174,7 @@ def test_a_scenario_is_started_watched_and_steered(page: Page, live: LiveService
     expect(page.get_by_text("Enter sends it")).to_be_visible()
     before, seen = drawn_tick(page), field.screenshot()
     field.press("Enter")
-    expect(page.get_by_text(re.compile(r"applied at tick \d+"))).to_be_visible(timeout=EFFECT_MS)
+    expect(page.get_by_text(re.compile(r"applied at tick \d+")).first).to_be_visible(timeout=EFFECT_MS)
     commands = live.ask("GET", f"/engine/runs/{run}/commands").json()["items"]
     sent = next(item for item in commands if item["kind"] == "event" and not item["client_id"].startswith("scenario:"))
     assert sent["outcome"] == "applied"
