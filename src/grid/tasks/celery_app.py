@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -40,6 +41,7 @@ WATCHERS_OF_SLOT, MOST_WATCHERS = 4, 64  # tasks that are shown at once
 MOST_QUEUED: Final = 10_000  # messages of a queue, beyond which nobody can be watching
 PUBLISH_S: Final = 2.0  # [s] until a publication is given up
 DRAIN_S: Final = 60.0  # [s] for the worker to end after SIGTERM: it drains for 45 s at most
+LEAVE_S: Final = 15.0  # [s] for Celery to end behind its worker, which a broker that is away may hold up
 TRANSPORT: Final = {
     "visibility_timeout": 300,  # [s] a message is taken away when it is read, so that none is restored in fact
     "unacked_restore_interval": 10,
@@ -178,7 +180,11 @@ class WatchLink:
             log.error("celery.worker_ended", code=code)
             if self.watch is not None:
                 self.watch.hand_back()
-            state.should_stop = abs(code) or 1
+            code = abs(code) or 1
+            state.should_stop = code
+        time.sleep(LEAVE_S)  # a thread that no end waits for: where Celery ends in time, nothing follows
+        log.warning("celery.left", code=code)
+        os._exit(code)
 
     def stop(self) -> None:
         """End the worker and the watch, and wait for both; twice is harmless."""
