@@ -322,9 +322,8 @@ def test_a_kill_returns_at_once_while_the_engine_hangs(memory, start):
     wait_for(run, ProgramStarted)
     memory.answers = {"/kill": (200, "hang"), "DELETE": (200, "hang")}
 
-    began = time.monotonic()
     run.kill()
-    assert time.monotonic() - began < 5
+    assert not run._watchdog.has_ended  # it waits for the engine, and nobody waits for it
     memory.answers = {}
     memory.goes_on.set()
 
