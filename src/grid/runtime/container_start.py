@@ -6,10 +6,17 @@ from typing import Any
 
 from grid.core.errors import GridError
 from grid.runtime.container_spec import ContainerSpec, find_differences, find_unfit, make_body
-from grid.runtime.docker_api import Engine, EngineAwayError, EngineRefusedError, require_private_socket
+from grid.runtime.docker_api import (
+    Engine,
+    EngineAwayError,
+    EngineRefusedError,
+    EngineUnsafeError,
+    require_private_socket,
+)
 
 # Texts by which engines tell that the image's own command cannot be run, with the exit code of a shell for it.
 _NO_COMMAND = (("executable file not found", 127), ("no such file or directory", 127), ("permission denied", 126))
+UNSEEN = "The engine does not see the worker's data folder, which must have the same path for both."
 REMOVE_S = 1.0  # [s] for the engine to remove what did not start
 
 
@@ -20,11 +27,12 @@ class CannotStartError(Exception):
         failure: One sentence.
         reason: A word of `grid.schemas.jobs.Reason`.
         exit_code: Where the image's own command is the cause.
+        detail: What the engine said, for the worker's log: it may name folders of this machine.
     """
 
-    def __init__(self, failure: str, reason: str = "infra", exit_code: int | None = None) -> None:
-        super().__init__(failure, reason, exit_code)
-        self.report = {"failure": failure, "reason": reason, "exit_code": exit_code}
+    def __init__(self, failure: str, reason: str = "infra", exit_code: int | None = None, detail: str = "") -> None:
+        super().__init__(failure, reason, exit_code, detail)
+        self.report = {"failure": failure, "reason": reason, "exit_code": exit_code, "detail": detail}
 
 
 class ContainerStart:
@@ -53,6 +61,11 @@ class ContainerStart:
             body = make_body(spec, image.get("Config") or {})
             container, has_swap_limit = self._create(spec, body)
             return self._start(container, body, image, has_swap_limit=has_swap_limit)
+        except EngineRefusedError as error:
+            words = UNSEEN if "bind source path" in error.message else f"The engine refused ({error.status})."
+            raise CannotStartError(f"The container could not be started. {words}", detail=str(error)) from error
+        except EngineUnsafeError as error:
+            raise CannotStartError("The worker's engine may not be used as it is.", detail=str(error)) from error
         except GridError as error:
             raise CannotStartError(str(error)) from error
 

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from grid.core.errors import UnavailableError
+from grid.core.logging import get_logger
 from grid.runtime import container_spec as spec
 from grid.runtime.collector import Store
 from grid.runtime.container_files import InitProcess
@@ -34,6 +35,8 @@ from grid.runtime.watched_run import (
 )
 from grid.schemas.images import ImagePin
 from grid.schemas.jobs import Claim, FileEntry
+
+log = get_logger(__name__)
 
 WATCHDOG = "grid.runtime.container_watchdog"
 INSTALLATION_NAME = "installation.id"
@@ -286,6 +289,8 @@ class ContainerRun:
             case "progress":
                 return ProgramProgress(words["fraction"])
             case _:
+                if words.get("detail"):
+                    log.warning("container.not_started", container=self.name, detail=words["detail"])
                 self.outcome = read_outcome(words, self.limits)
                 return ProgramEnded(self.outcome)
 

@@ -207,6 +207,34 @@ def test_each_step_that_fails_has_its_reason_and_leaves_nothing(memory, start, a
     assert (ended.outcome.reason, memory.containers) == (reason, {})
 
 
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (
+            "invalid mount config: bind source path does not exist: /home/canary/run",
+            "does not see the worker's data folder",
+        ),
+        ("failed to create task: /var/lib/docker/canary", "(500)"),
+    ],
+)
+def test_what_the_engine_says_is_for_the_log_and_never_in_the_message_of_a_job(memory, start, caplog, told, words):
+    memory.answers = {"POST /containers/create": (500, told)}
+    (ended,) = read_to_end(start())
+
+    assert (ended.outcome.reason, words in ended.outcome.message) == (Reason.INFRA, True), ended.outcome.message
+    assert "canary" not in ended.outcome.message
+    assert "canary" in caplog.text
+
+
+def test_a_socket_that_everybody_may_write_to_is_not_used(memory, start, caplog):
+    memory.path.chmod(0o666)
+    (ended,) = read_to_end(start())
+
+    assert (ended.outcome.reason, memory.asked) == (Reason.INFRA, [])
+    assert str(memory.path) not in ended.outcome.message
+    assert "everybody" in caplog.text
+
+
 def test_an_image_of_another_content_is_unavailable(memory, start):
     pin = ImagePin("solver:1", "sha256:" + "cd" * 32, "sha256:" + "ef" * 32)
     memory.images[pin.reference] = memory.images[IMAGE]
