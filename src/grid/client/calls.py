@@ -28,6 +28,7 @@ from grid.schemas.wire import (
     SweepPage,
     SweepTable,
 )
+from grid.schemas.wire.images import ImagesOut
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -264,6 +265,11 @@ def cancel_sweep(sweep_id: Id) -> Call[SweepOut]:
 def list_simulations() -> Call[SimulationList]:
     """List the simulations that the server offers."""
     return Call("GET", f"{API}/simulations", model(SimulationList))
+
+
+def list_images() -> Call[ImagesOut]:
+    """List the container images that jobs may name."""
+    return Call("GET", f"{API}/images", model(ImagesOut))
 
 
 def get_simulation(name: str) -> Call[SimulationOut]:

@@ -43,10 +43,7 @@ class ImageList:
         """Return a listed image; None where it is not on the list."""
         with self.uow.read() as tx:
             record = tx.images.find(image)
-        if record is None:
-            return None
-        runner = choose_runner(record, self.runner)
-        return ListedImage(image, runner, record.pin.content if runner == "docker" else None)
+        return find_runner(record, self.runner) if record is not None else None
 
 
 def choose_runner(record: ImageRecord, setting: RunnerChoice) -> Runner | None:
@@ -54,6 +51,12 @@ def choose_runner(record: ImageRecord, setting: RunnerChoice) -> Runner | None:
     if setting != "local" and record.pin.content is not None:
         return "docker"
     return "program" if setting != "docker" and is_local_program(record.name) else None
+
+
+def find_runner(record: ImageRecord, setting: RunnerChoice) -> ListedImage:
+    """Return a listed image with where it runs, and what."""
+    runner = choose_runner(record, setting)
+    return ListedImage(record.name, runner, record.pin.content if runner == "docker" else None)
 
 
 def list_images(uow: UnitOfWork) -> Sequence[ImageRecord]:
