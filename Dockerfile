@@ -41,7 +41,7 @@ VOLUME /var/lib/grid/home
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/live', timeout=2)"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --retries=4 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/live', timeout=8)"]
 ENTRYPOINT ["/usr/local/bin/python3", "-I", "/app/entrypoint"]
 CMD ["grid", "serve"]

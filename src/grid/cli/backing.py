@@ -55,6 +55,7 @@ class Access:
         return {
             "DATABASE_URL": f"postgresql://grid:{self.postgres_password}@127.0.0.1:{self.postgres_port}/{DATABASE}",
             "REDIS_URL": f"redis://:{self.redis_password}@127.0.0.1:{self.redis_port}/0",
+            "GRID_BELL": "celery",
         }
 
 

@@ -12,6 +12,7 @@ locals {
     AWS_REGION                  = var.region
     OTEL_SERVICE_NAME           = var.name
     OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4317"
+    GRID_BELL                   = "celery"
     LOG_LEVEL                   = "INFO"
   }
 
