@@ -74,11 +74,11 @@ class PastProcess:
             self._end()
 
     def _ask(self, asked: LookBack) -> LookedBack:
+        self._fetch(asked)  # before the timer: where this fails, a child that is there still ends by it
         if self._timer is not None:
             self._timer.cancel()
         try:
             child = self._require_child()
-            self._fetch(asked)
             child.send(asked)
             message = self._receive(child, self._wall_s)
         except EOFError as error:

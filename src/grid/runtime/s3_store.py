@@ -203,8 +203,10 @@ class S3ArtifactStore:
         return found
 
     def _upload(self, key: str, path: Path, size: int, sha256: str) -> None:
-        with self._lock:
-            findings = self._findings or self._examine()
+        findings = self._findings
+        if findings is None:
+            with self._lock:
+                findings = self._findings or self._examine()
         with _open_file(path) as file:
             self._uploader.put(Upload(key, self._full(key), file, size, sha256), findings)
 

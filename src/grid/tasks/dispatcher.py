@@ -99,12 +99,16 @@ class Dispatcher:
         """True where a further request for files may be claimed."""
         return len(self._renders) + len(self._storage.renders()) < self._limits.tokens
 
+    @property
+    def _is_ahead_of_store(self) -> bool:
+        return len(self._storage.runs()) >= MOST_WAITING * self._limits.tokens
+
     def capacity(self, now: float) -> int:
         """Return how many more batches to claim: one for each idle child, and one ahead for each that is soon done.
 
         None while so many results wait to be stored that children are ahead of the store.
         """
-        if len(self._storage.runs()) >= MOST_WAITING * self._limits.tokens:
+        if self._is_ahead_of_store:
             return 0
         room = min(self._limits.tokens - self.busy, len(self._children.idle_small()))
         return max(0, room) + self._soon_done(now) - len(self._ready)
@@ -115,6 +119,8 @@ class Dispatcher:
         One batch of each owner of whom nothing runs, as many of those as there are tokens, and one batch of little
         work of anybody: so the long jobs of one owner do not delay those of another. Such runs share the cores.
         """
+        if self._is_ahead_of_store:
+            return ()
         is_held = (self.busy >= self._limits.tokens or bool(self._ready)) and self.capacity(now) <= 0
         if not is_held or self._soon_done(now):
             return ()

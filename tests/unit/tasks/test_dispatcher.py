@@ -1,5 +1,6 @@
 """The dispatcher: assignment of work to slots, its order, and ends of work before its answer."""
 
+import io
 import selectors
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from grid.runtime.messages import (
     SolveFinished,
     SolveProgress,
     SolveStarted,
+    SpooledFile,
 )
 from grid.runtime.processes import ExitReason
 from grid.schemas.jobs import Claim, JobStatus, Reason
@@ -194,6 +196,52 @@ def test_a_batch_that_finds_no_free_child_goes_back_for_others(harness: Dispatch
     returned = [outcome for outcome in harness.writer.outcomes if isinstance(outcome, Returned)]
     assert [outcome.claim for outcome in returned][-1:] == claims_of(waiting)
     assert {outcome.why for outcome in returned} == {"drain"}
+
+
+def test_nothing_is_claimed_while_children_are_ahead_of_the_store(harness: DispatcherHarness):
+    for number in range(4 * 2):
+        batch = harness.claim(make_batch())
+        (child,) = harness.working()
+        pack = harness.files.spool.put(f"packs/{number}", io.BytesIO(b"x"))
+        child.solve(pack=SpooledFile(f"packs/{number}", *pack))
+        harness.listen()
+        assert batch is not None
+    assert (harness.dispatcher.capacity(harness.now), harness.dispatcher.extra_shares(harness.now)) == (0, ())
+    assert (harness.writer.outcomes, harness.dispatcher.is_quiet) == ([], False)
+
+    harness.later(0.1)  # the transfers are made
+    assert len(harness.writer.outcomes) == 8
+    assert harness.dispatcher.capacity(harness.now) == 2
+    assert harness.dispatcher.is_quiet
+
+
+def test_jobs_whose_pack_is_being_stored_can_be_cancelled_lost_and_fenced(harness: DispatcherHarness):
+    def store(number: int) -> list[Claim]:
+        batch = harness.claim(make_batch(2))
+        (child,) = harness.working()
+        pack = harness.files.spool.put(f"packs/{number}", io.BytesIO(b"x"))
+        child.solve(pack=SpooledFile(f"packs/{number}", *pack))
+        harness.listen()
+        return claims_of(batch)
+
+    first, second = store(1)
+    harness.renew(kept=frozenset({first, second}), cancelled=frozenset({first}))
+    assert harness.writer.outcomes == [Stopped(first)]
+    harness.renew(lost=frozenset({second}))
+    assert harness.dispatcher.is_quiet
+    harness.later(0.1)
+    assert harness.writer.outcomes == [Stopped(first)]
+    assert harness.files.store.blobs == {}
+
+    held = store(2)
+    harness.files.transfers.is_holding = True
+    harness.now += 20.0
+    harness.renew(kept=frozenset(held))
+    harness.later(20.0)
+    assert not harness.dispatcher.is_quiet  # renewed 20 s ago
+    harness.later(10.0)
+    assert harness.dispatcher.is_quiet
+    assert harness.writer.outcomes == [Stopped(first)]
 
 
 def test_a_large_job_waits_for_its_tokens_and_nothing_small_passes_it(harness: DispatcherHarness):
