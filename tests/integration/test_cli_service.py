@@ -5,15 +5,20 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 from tests.support.processes import find_free_port
+from typer.testing import CliRunner
+
+from grid.cli.main import app
 
 pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.timeout(180)]
 
 Grid = Callable[..., subprocess.CompletedProcess[str]]
+PROCESSES = {"up", "down"}  # these start or end others, with their own environment
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +39,39 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def grid(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grid]:
-    """Runs `grid ...` against a service of its own, which is stopped at the end."""
+    """Runs `grid ...` against a service of its own, which is stopped at the end.
+
+    Most commands run in this process: a process of its own takes each of them a second of imports.
+    """
     folder = tmp_path_factory.mktemp("work")
 
     def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "grid.cli.main", *arguments]
-        done = subprocess.run(
-            command, check=False, env=environment, cwd=folder, capture_output=True, text=True, timeout=150
-        )
+        run_command = run_process if arguments[0] in PROCESSES else run_here
+        done = run_command(environment, folder, *arguments)
         assert not check or done.returncode == 0, done.stderr
         return done
 
     run("up", "--no-sample")
     yield run
     assert run("down", "--json").returncode == 0
+
+
+def run_process(environment: Mapping[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "grid.cli.main", *arguments]
+    return subprocess.run(
+        command, check=False, env=environment, cwd=folder, capture_output=True, text=True, timeout=150
+    )
+
+
+def run_here(environment: Mapping[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call a command in this process, with that environment and no other."""
+    others = {
+        name: None for name in os.environ if name.startswith(("GRID_", "DATABASE_URL")) and name not in environment
+    }
+    with chdir(folder):
+        done = CliRunner().invoke(app, list(arguments), env={**others, **environment})
+    trouble = "" if done.exception is None or isinstance(done.exception, SystemExit) else repr(done.exception)
+    return subprocess.CompletedProcess(list(arguments), done.exit_code, done.stdout, done.stderr + trouble)
 
 
 def read_json(done: subprocess.CompletedProcess[str]) -> dict:
@@ -99,7 +123,7 @@ def test_a_sweep_multiplies_its_axes_and_shows_its_table(grid):
     assert [(row["params"]["length"], row["status"]) for row in rows[:2]] == [(0.5, "success"), (1, "success")]
 
 
-def test_commands_find_the_server_by_the_data_folder(grid, environment):
+def test_commands_find_the_server_by_the_data_folder(grid, environment, tmp_path):
     """`GRID_PORT=8541 make up`, and then every command without the setting."""
     without = {name: value for name, value in environment.items() if name != "GRID_PORT"}
     for arguments in (
@@ -111,13 +135,7 @@ def test_commands_find_the_server_by_the_data_folder(grid, environment):
         ("auth", "token"),
         ("up", "--no-sample", "--json"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "grid.cli.main", *arguments],
-            env=without,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = (run_process if arguments[0] in PROCESSES else run_here)(without, tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["address"].endswith(f":{environment['GRID_PORT']}")
     moved = {**environment, "GRID_PORT": str(find_free_port())}
