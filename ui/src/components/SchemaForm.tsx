@@ -295,10 +295,11 @@ function List(props: { context: Context; path: string; shape: Shape & { kind: "l
   const isFixed = shape.least === shape.most && rows === shape.most;
   const hint = [shape.description, isFixed ? "" : hintOf(shape)].filter(Boolean).join(": ");
   const titles = Array.isArray(item["titles"]) ? (item["titles"] as readonly unknown[]) : [];
+  const each = typeof item["title"] === "string" ? item["title"] : title;
   const titleOf = (index: number) => {
     if (typeof titles[index] === "string") return titles[index];
     if (rowNames[index] !== undefined) return `${title} ${rowNames[index]}`;
-    return rows === 1 && isFixed ? title : `${title} ${index + 1}`;
+    return rows === 1 && isFixed ? title : `${each} ${index + 1}`;
   };
   const hasHead = !isFixed || hint !== "" || error !== undefined;
   return (

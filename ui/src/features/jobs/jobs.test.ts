@@ -60,6 +60,8 @@ it("names metrics with their units, also where those follow from the parameters"
   const other = { ...job, params: { problem: { temperature_unit: "degC" } } } as unknown as Job;
   expect(metricGuide(heat, other, "peak_temperature")).toEqual({ title: "Largest temperature", unit: "degC" });
   expect(metricGuide(heat, job, "peak_temperature").unit).toBe("K");
+  const heatOf = (problem: object) => metricGuide(heat, { ...job, params: { problem } } as never, "heat_in").unit;
+  expect([heatOf({ dimension: 2, steady: false }), heatOf({ dimension: 3, steady: true }), heatOf({})]).toEqual(["J/m", "W", ""]);
   expect(metricGuide(undefined, job, "largest_error")).toEqual({ title: "largest error", unit: "" });
   expect(labelsOf({ metadata: { a: "x", n: 3 } } as never)).toEqual(["a:x", "n:3"]);
 });

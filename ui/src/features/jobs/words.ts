@@ -1,5 +1,6 @@
 /** What the page says of a job; pure, so that each sentence is tested. */
 import { isFinal } from "@/components/states";
+import { isRecord } from "@/lib/json";
 import { formatAge, formatPercent, plural } from "@/lib/format";
 import type { Job, JobRow, JobRowPage } from "./queries";
 import type { SimulationOut } from "./types";
@@ -40,15 +41,24 @@ export function needsLook(row: Pick<JobRow, "status" | "verdict">): boolean {
 export function metricGuide(simulation: SimulationOut | undefined, job: Job, name: string): { title: string; unit: string } {
   const guide = simulation?.metrics?.find((metric) => metric.name === name);
   const title = guide?.title ?? name.replaceAll("_", " ");
-  return { title, unit: guide?.unit ?? (/temperature/.test(name) ? temperatureUnit(job, name) : "") };
+  return { title, unit: guide?.unit ?? (/temperature/.test(name) ? temperatureUnit(job, name) : HEATS.has(name) ? heatUnit(job) : "") };
+}
+
+const HEATS = new Set(["stored_heat_change", "heat_in", "heat_out", "heat_generated", "heat_balance_residual"]);
+
+/** Heat is for each m² of a wall, for each m of depth of a plate; a steady state has heat by time. */
+function heatUnit(job: Job): string {
+  const problem = job.params["problem"];
+  if (!isRecord(problem)) return "";
+  const per = { 1: "/m2", 2: "/m", 3: "" }[Number(problem["dimension"])];
+  return per === undefined ? "" : `${problem["steady"] === true ? "W" : "J"}${per}`;
 }
 
 function temperatureUnit(job: Job, name: string): string {
   if (name.endsWith("_degC")) return "degC";
   const problem = job.params["problem"];
-  const isObject = typeof problem === "object" && problem !== null && !Array.isArray(problem);
-  const unit = isObject ? (problem as Record<string, unknown>)["temperature_unit"] : undefined;
-  return typeof unit === "string" ? unit : "K";
+  const unit = isRecord(problem) ? problem["temperature_unit"] : undefined;
+  return unit === "degC" ? unit : "K";
 }
 
 /** Labels as `key:value`. */

@@ -88,7 +88,7 @@ export function HeatBox({ problem, onOpen, onPart }: Props) {
           ))}
         </ul>
         {!scene.isReadable && <p className={classes["muted"]}>A place cannot be drawn yet: its expression is not complete.</p>}
-        {scene.hasConflict && <p className={classes["wrong"]} role="status">Hatched in red: no material is there, or more than one.</p>}
+        {scene.hasConflict && <p className={classes["wrong"]} role="status">Where the box is red, no material is there, or more than one.</p>}
         <Menu position="bottom-start">
           <Menu.Target><Button size="compact-sm" rightSection="▾">Add or take away</Button></Menu.Target>
           <Menu.Dropdown>

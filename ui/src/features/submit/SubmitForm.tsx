@@ -81,12 +81,12 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
     });
   return (
     <Page>
-      <PageSentence
+      <div className={classes["head"]}><PageSentence
         title="New job"
         actions={<Button variant="filled" title="Ctrl+Enter" loading={sending.isPending} onClick={sending.send}>Submit</Button>}
       >
         {sentence(derived, priced, isSweep ? refused.size : (priced?.refused_total ?? 0), isSweep)}
-      </PageSentence>
+      </PageSentence></div>
       {sending.error !== null && <Problem error={sending.error} />}
       {price.error !== null && derived.isReady && <PriceProblem error={price.error} />}
       <div className={classes["columns"]}>
@@ -124,7 +124,7 @@ export function SubmitForm({ simulation, simulations, part, tab, onSimulation, o
                 schema={schema}
                 state={form}
                 dispatch={act}
-                opens={["problem", "problem.domain", "problem.material", "problem.boundaries", ...[...facesOf(3), "internal"].map((face) => `problem.boundaries.${face}`), "problem.contacts[0]", ...[0, 1, 2, 3].map((row) => `problem.material[${row}]`)]}
+                opens={["problem", "problem.domain", "problem.material", "problem.boundaries", "problem.resolution", ...[...facesOf(3), "internal"].map((face) => `problem.boundaries.${face}`), "problem.contacts[0]", ...[0, 1, 2, 3].map((row) => `problem.material[${row}]`)]}
                 instead={(path, shape) => {
                   const axis = draft.axes[path];
                   return axis === undefined ? undefined : (

@@ -287,7 +287,7 @@ export function togglePart(problem: Json, part: Part): Json {
     case "holes": {
       if (has) return removeAt(removeAt(problem, ["domain", "active"]), ["boundaries", "internal"]);
       const radius = tidy(Math.min(...size) / 5);
-      const expression = outsideOf(middle, radius);
+      const expression = outsideOf(middle.slice(0, 2), radius);
       return setAt(setAt(problem, ["domain", "active"], { expression }), ["boundaries", "internal"], { type: "insulated" });
     }
     case "flow":
@@ -295,7 +295,7 @@ export function togglePart(problem: Json, part: Part): Json {
   }
 }
 
-/** True outside of a disc, or of a ball; in one dimension outside of a slot. */
+/** True outside of a disc, in three dimensions of a hole drilled along z; in one dimension outside of a slot. */
 function outsideOf(middle: readonly number[], radius: number): string {
   const squares = middle.map((at, axis) => `(${AXES[axis]} - ${at})**2`);
   return `${squares.join(" + ")} > ${radius}**2`;
