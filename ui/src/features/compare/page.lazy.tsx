@@ -154,7 +154,7 @@ function Metrics({ difference }: { difference: Difference }) {
         <tbody>
           {rows.filter((row) => showsAll || !row.isEqual).map((row) => (
             <tr key={row.name}>
-              <th scope="row">{row.title}</th><td>{row.a}</td><td>{row.b}</td><td>{row.difference}</td><td className={classes["unit"]}>{row.unit}</td>
+              <th scope="row">{row.title}</th><td className={classes["number"]}>{row.a}</td><td className={classes["number"]}>{row.b}</td><td className={classes["number"]}>{row.difference}</td><td className={classes["unit"]}>{row.unit}</td>
             </tr>
           ))}
         </tbody>
