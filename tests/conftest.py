@@ -1,8 +1,8 @@
 """What every test may ask for: a fresh, migrated database of either kind, and owners in it."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from tests.support.compiling import compile_in_turn
 from tests.support.databases import Maker, PostgresMaker, SqliteMaker, opened, start_or_leave_out
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer, start_redis
-from tests.support.tracing import compile_untraced, pause_coverage
+from tests.support.tracing import compile_untraced, count_arcs, pause_coverage, pause_tracing
 
 from grid.database.engine import Database
 from grid.database.uow import UnitOfWork
@@ -22,6 +22,8 @@ from grid.database.uow import UnitOfWork
 settings.register_profile("ci", derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI", "").lower() in {"1", "true"} else "busy")
+
+REPEATS = 2  # parameter sets without a new line after which a test is traced no more: tracing is most of some tests
 
 # Methods are chosen as on the machine of the cost model, whatever the user's cache says of this one.
 os.environ["GRID_CALIBRATION"] = "off"
@@ -42,12 +44,28 @@ def pytest_collection(session: pytest.Session) -> Iterator[object]:
         return (yield)
 
 
+repeats = Counter[str]()  # of a test: the latest parameter sets in a row that ran no line or branch for the first time
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
-    """Count the lines of a test on both databases once: on SQLite. Tests of PostgreSQL alone are counted."""
+    """Count the lines of a test until its parameter sets add none, and on both databases once: on SQLite.
+
+    Tests of PostgreSQL alone are counted.
+    """
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    with pause_coverage() if params.get("database_maker") == "postgresql" else nullcontext():
+    if params.get("database_maker") == "postgresql":
+        with pause_coverage():
+            return (yield)
+    name = item.nodeid.partition("[")[0]
+    if repeats[name] >= REPEATS:
+        with pause_tracing():
+            return (yield)
+    before = count_arcs()
+    try:
         return (yield)
+    finally:
+        repeats[name] = 0 if count_arcs() > before else repeats[name] + 1
 
 
 @pytest.fixture
