@@ -211,7 +211,7 @@ def find_surface(
             most = surface
         way = gap / (stiffness + factor * k_surface)
         following = surface + way
-        if gap == 0.0 or abs(way) <= NEAR * max(abs(own), abs(following)):
+        if gap == 0.0 or abs(way) <= NEAR * max(abs(own), abs(following), abs(offset)):  # beside the absolute zero
             found = factor * (value - theta + k_surface * way)  # the remaining error is of second order in the step
             return found, stiffness * factor * k_own / (stiffness + factor * k_surface), True
         is_held = not (least <= following <= most) or abs(gap) > 0.5 * last_gap

@@ -42,7 +42,7 @@ class SurfaceSearch:
         if self._last is not None:
             before, heat_before = self._last
             way, rise = at - before, heat - heat_before
-            falls = way * rise < 0.0  # else the secant leads away from the fixed point
+            falls = np.sign(way) * np.sign(rise) < 0.0  # else the secant leads away from the fixed point
             reach = SECANT_REACH * np.abs(gap)
             secant = -heat * np.divide(way, rise, out=np.zeros_like(way), where=falls)
             following = np.where(falls, at + np.clip(secant, -reach, reach), answer)

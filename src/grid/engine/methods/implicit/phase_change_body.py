@@ -171,7 +171,8 @@ class ConstantBody:
         least = np.zeros(self.space.capacity.size)
         for law, inside in self.store.parts:
             steps = np.diff(self.conduction.potential(np.array(law.temperatures)))
-            rises = np.diff(law.contents) / np.maximum(steps, 1e-300)
+            with np.errstate(over="ignore"):  # nothing conducts in a part where the potential does not rise
+                rises = np.diff(law.contents) / np.maximum(steps, 1e-300)
             least[inside] = rises.min() * cell_volume(self.space.problem.domain)
         diagonal = least[self.order] - np.asarray(beside.sum(axis=1)).ravel()
         factor = linalg.splu(
