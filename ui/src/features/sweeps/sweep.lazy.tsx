@@ -125,7 +125,7 @@ function Views({ sweep, points }: { sweep: Sweep; points: Points }) {
   const failures = useMemo(() => countFailures(points), [points]);
   const listed = useRef<HTMLDivElement>(null);
   const fileName = `sweep-${sweep.id.slice(0, 8)}`;
-  const whole = wholeSweep(sweep.id);
+  const whole = useMemo(() => wholeSweep(sweep.id), [sweep.id]); // another one would let the chart be drawn anew
   const tables = [chosenPoints(points, sorted, [...points.words, ...points.numbers]), whole];
   const toggle = (one: string) => set({ why: why.includes(one) ? why.filter((other) => other !== one) : [...why, one] });
   const table = (
