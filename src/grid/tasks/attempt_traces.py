@@ -20,6 +20,7 @@ from grid.tasks.runs import AttemptNotes, Run
 
 log = get_logger(__name__)
 
+RUNS = {"program": "program.run", "docker": "container.run"}  # spans of what runs no slot child
 LOOK_AT = 20_000  # claims that are followed before those without a lease are looked for and forgotten
 
 
@@ -116,7 +117,7 @@ def _inside(run: Run, now: float, shift: float) -> Iterable[FinishedSpan]:
         return
     ended = notes.ended_at if notes.ended_at is not None else now
     yield FinishedSpan("attempt.wait", shift + run.claimed_at, shift + started)
-    kind = "program.run" if run.batch.slot == "program" else "child.run"
+    kind = RUNS.get(run.batch.slot, "child.run")
     yield FinishedSpan(
         kind, shift + started, shift + ended, {"grid.slot": run.batch.slot}, tuple(notes.events), tuple(notes.stages)
     )

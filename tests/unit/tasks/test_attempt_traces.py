@@ -30,7 +30,7 @@ def tracer() -> Iterator[MemoryTracer]:
 
 
 def batch_of(*contexts: str | None, epoch: int = 1, sweep_id: UUID | None = None, slot="small") -> ClaimedBatch:
-    batch = make_batch(len(contexts), slot=slot, image="sim:local" if slot == "program" else None)
+    batch = make_batch(len(contexts), slot=slot, image=None if slot == "small" else "sim:local")
     jobs = (
         job._replace(id=new_id(), traceparent=context, epoch=epoch)
         for job, context in zip(batch.jobs, contexts, strict=True)
@@ -115,13 +115,14 @@ def test_ends_have_a_word_each(tracer: MemoryTracer, make, is_accepted, word, is
     assert attempt.is_error is is_error
 
 
-def test_a_program_s_progress_is_events_of_its_run_and_one_that_never_started_only_waited(tracer: MemoryTracer):
+@pytest.mark.parametrize(("slot", "name"), [("program", "program.run"), ("docker", "container.run")])
+def test_progress_is_events_of_the_run_and_what_never_started_only_waited(tracer: MemoryTracer, slot: str, name: str):
     traces = AttemptTraces(Leases())
-    run = start(traces, batch_of(CONTEXT, slot="program"))
+    run = start(traces, batch_of(CONTEXT, slot=slot))
     run.note_progress(0.5)
     run.note_end()
     record(traces, succeed(run))
-    assert [event.attributes["grid.fraction"] for event in tracer.spans()["program.run"].events] == [0.5]
+    assert [event.attributes["grid.fraction"] for event in tracer.spans()[name].events] == [0.5]
 
     waiting = Run(batch_of(CONTEXT), lease_ok_at=0.0, claimed_at=time.monotonic())
     traces.follow(waiting)
