@@ -40,7 +40,8 @@ export function Inject({ injection, why }: { injection: Injection; why: string |
         >
           <Fields key={`${kind.kind} ${variant}`} injection={injection} />
           <span className={classes["steer"]}>
-            <Button type="submit" variant="filled" size="sm">Send</Button>
+            {/* The field keeps the focus while the button is pressed: what its loss says would move the button away. */}
+            <Button type="submit" variant="filled" size="sm" onMouseDown={(event) => event.preventDefault()}>Send</Button>
             {isDrawn && <Button size="sm" onClick={injection.drop}>Drop</Button>}
           </span>
         </form>
