@@ -124,6 +124,7 @@ def test_a_live_run_goes_on_in_another_worker_from_its_state_on_the_server(
     with working(sqlite, tmp_path / "two", store=second) as worker:
         run.bell = worker.bell
         run.wait_for(RunState.RUNNING)
+        wait_until(lambda: run.events("resumed"), "it said where it went on")
         resumed = run.events("resumed")[-1].payload
         run.wait_for_effect(run.send(CommandKind.EVENT, OVERLOAD))
         ended = run.stop()
