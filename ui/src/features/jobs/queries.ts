@@ -1,5 +1,5 @@
 /** What the jobs pages ask the server. */
-import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
+import { type InfiniteData, infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
 import { api, ok, type Schemas } from "@/api/client";
 import { freshFor, pollWhile, unlessTold } from "@/api/query";
 import { isFinal } from "@/components/states";
@@ -104,7 +104,15 @@ export const labelsQuery = queryOptions({
 export async function cancelJob(queries: QueryClient, jobId: string): Promise<Job> {
   const job = await ok(api.DELETE("/api/v1/jobs/{job_id}", { params: { path: { job_id: jobId } } }));
   queries.setQueryData(jobQuery(jobId).queryKey, job);
+  const patch = (page: JobRowPage): JobRowPage => ({ ...page, items: page.items.map((row) => (row.id === jobId ? asRow(row, job) : row)) });
+  queries.setQueriesData<JobRowPage>({ queryKey: ["jobs", "head"] }, (old) => old && patch(old));
+  queries.setQueriesData<InfiniteData<JobRowPage>>({ queryKey: ["jobs", "list"] }, (old) => old && { ...old, pages: old.pages.map(patch) });
   return job;
+}
+
+/** A row of the list with what the job itself says now. */
+function asRow(row: JobRow, job: Job): JobRow {
+  return { ...row, status: job.status, reason: job.reason, message: job.message, finished_at: job.finished_at };
 }
 
 /** Remove a job with its files. */
