@@ -5,7 +5,6 @@ import { has } from "./operations";
 import { unlessTold } from "./query";
 
 export const EVERY_MS = 5_000;
-const HEALTH_TOLD_MS = 15_000; // a server that hangs tells nothing
 
 export const healthQuery = queryOptions({
   queryKey: ["health"],
@@ -14,7 +13,7 @@ export const healthQuery = queryOptions({
     const response = await fetch("/health", { signal, cache: "no-store" });
     return (await response.json()) as Schemas["HealthOut"];
   },
-  refetchInterval: unlessTold(EVERY_MS, HEALTH_TOLD_MS),
+  refetchInterval: EVERY_MS, // a server that hangs tells nothing, and a worker that stops is not always told of
   retry: false,
 });
 
