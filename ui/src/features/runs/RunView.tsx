@@ -2,10 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Button, SegmentedControl, Switch } from "@mantine/core";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { useKeys } from "@/components/keyboard";
-import { useLink } from "@/components/live";
+import { CODEC, useLink } from "@/components/live";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { formatAge } from "@/lib/format";
+import type { Frame } from "@/lib/frame";
+import { decodeFrame } from "@/live/frames";
 import { FIELDS, type FieldName, type RunSearch, type TrendName } from ".";
 import { AlertsPanel } from "./AlertsPanel";
 import { Beside, Waiting } from "./Beside";
@@ -13,7 +15,7 @@ import type { Scene } from "./events";
 import { FieldArea } from "./FieldArea";
 import { type Body, drawnAxes, planesOf, toBody } from "./geometry";
 import { Inject } from "./Inject";
-import { alertsQuery, commandsQuery, type Run, rulesQuery, runQuery } from "./queries";
+import { alertsQuery, commandsQuery, fetchWhole, type Run, rulesQuery, runQuery } from "./queries";
 import { RunLine } from "./RunLine";
 import { SaveMenu } from "./SaveMenu";
 import type { Span } from "./scale";
@@ -147,7 +149,7 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
         <span style={{ flex: 1 }} />
         <Steer run={run} isPast={isPast} tick={search.tick} onBranch={(id) => onSearch({ beside: id, tick: undefined })} />
         <SaveMenu
-          name={run.name === "" ? (run.scenario ?? "run") : run.name} body={body} frame={source.current} title={WORDS[field]} unit={unit} map={MAPS[field]}
+          name={run.name === "" ? (run.scenario ?? "run") : run.name} body={body} frame={source.current} whole={() => loadWhole(run.id, field)} title={WORDS[field]} unit={unit} map={MAPS[field]}
           span={locked ?? span} trends={() => trendColumns(stream, trend, unitOf("temperature", run))} events={events} commandName={commandName} newest={newest} tickSeconds={tickSeconds}
         />
       </div>
@@ -189,6 +191,10 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
 }
 
 const NONE: readonly number[] = [];
+
+async function loadWhole(runId: string, field: FieldName): Promise<Frame> {
+  return decodeFrame(await fetchWhole(runId, field, CODEC));
+}
 
 /** Frames of the stream, granted once they are drawn. */
 function useLiveSource(stream: RunStream): FieldSource {

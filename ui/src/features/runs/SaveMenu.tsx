@@ -1,4 +1,5 @@
 import { Button, Menu } from "@mantine/core";
+import { asProblem } from "@/api/problems";
 import { announce } from "@/components/announce";
 import { fieldCsv } from "@/components/fieldFiles";
 import type { FieldAxis } from "@/components/fieldPlaces";
@@ -17,6 +18,8 @@ interface Props {
   readonly body: Body;
   /** Called when something is saved: the frame that is shown, as it is then. */
   readonly frame: () => Frame | null;
+  /** The newest picture with all its cells, where the one that is shown is coarser because the link or the page is slow. */
+  readonly whole: () => Promise<Frame>;
   readonly title: string;
   readonly unit: string;
   readonly map: MapName;
@@ -32,7 +35,12 @@ interface Props {
 /** Everything that a run shows, as a picture with its legend and as a table. */
 export function SaveMenu(props: Props) {
   const save = async (what: string, make: () => Promise<Blob | null> | Blob | null, ending: "png" | "csv") => {
-    const made = await make();
+    let made: Blob | null;
+    try {
+      made = await make();
+    } catch (error) {
+      return announce(`The ${what} could not be saved: ${asProblem(error).detail}`);
+    }
     if (made === null) return announce(`There is nothing of the ${what} to save yet.`);
     saveFile(`${props.name}-${what}-tick-${props.frame()?.tick ?? props.newest}.${ending}`, made);
     announce(`The ${what} is saved as ${ending.toUpperCase()}.`);
@@ -72,9 +80,10 @@ function fieldShot({ frame, title, unit, map, span, name, tickSeconds }: Props):
   return composePicture(head, tiles, { map, ...span, unit });
 }
 
-function fieldTable({ frame, title, unit, body }: Props): Blob | null {
+async function fieldTable({ frame, whole, title, unit, body }: Props): Promise<Blob | null> {
   const shown = frame();
-  return shown === null ? null : fieldCsv({ ...shown, unit }, title, axesOf(body, shown));
+  const all = shown !== null && shown.level > 0 ? await whole() : shown;
+  return all === null ? null : fieldCsv({ ...all, unit }, title, axesOf(body, all));
 }
 
 /** The axes of a frame in metres; coarser pictures have wider cells. */

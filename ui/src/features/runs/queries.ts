@@ -91,6 +91,12 @@ export async function fetchPast(runId: string, field: FieldName, tick: number, c
   return (await fetchRaw(`/api/v1/engine/runs/${runId}/frames?${query}`, { signal })).arrayBuffer();
 }
 
+/** The newest picture of a field with all its cells. */
+export async function fetchWhole(runId: string, field: FieldName, codec: string): Promise<ArrayBuffer> {
+  const query = new URLSearchParams({ field, codec, level: "0" });
+  return (await fetchRaw(`/api/v1/engine/runs/${runId}/frames?${query}`)).arrayBuffer();
+}
+
 export function sendEvent(runId: string, event: Record<string, unknown>, clientId: string): Promise<Accepted> {
   return ok(
     api.POST("/api/v1/engine/runs/{run_id}/events", {
