@@ -10,6 +10,8 @@ export interface FieldAreaProps extends LiveFieldProps {
   readonly runId: string;
   /** The newest tick, and the one of the past that is shown. */
   readonly newest: number;
+  /** The newest tick that the server can compute again. */
+  readonly stored: number;
   readonly tick: number | undefined;
   readonly onTick: (tick: number | undefined) => void;
   /** Frames as they come, also while the past is shown. */
@@ -20,13 +22,13 @@ export interface FieldAreaProps extends LiveFieldProps {
 }
 
 /** The field of a run by its axes: a profile with its past, a heatmap, or three planes with a volume. */
-export function FieldArea({ runId, newest, tick, onTick, liveSource, tickSeconds, span, ...field }: FieldAreaProps) {
+export function FieldArea({ runId, newest, stored, tick, onTick, liveSource, tickSeconds, span, ...field }: FieldAreaProps) {
   const { up, cut } = drawnAxes(field.body.cells, field.cut);
   if (up !== undefined && cut === undefined) return <LiveField {...field} />;
   return (
     <Suspense fallback={null}>
       {up === undefined
-        ? <RodField {...field} runId={runId} newest={newest} tick={tick} onTick={onTick} liveSource={liveSource} tickSeconds={tickSeconds} span={span} />
+        ? <RodField {...field} runId={runId} newest={newest} stored={stored} tick={tick} onTick={onTick} liveSource={liveSource} tickSeconds={tickSeconds} span={span} />
         : <BodyField {...field} span={span} />}
     </Suspense>
   );

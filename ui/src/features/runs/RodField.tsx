@@ -21,6 +21,7 @@ const LEGEND = 96;
 interface Props extends LiveFieldProps {
   readonly runId: string;
   readonly newest: number;
+  readonly stored: number;
   readonly tick: number | undefined;
   readonly onTick: (tick: number | undefined) => void;
   /** Where frames come from while the past is shown, too. */
@@ -40,10 +41,10 @@ export default function RodField(props: Props) {
 }
 
 /** Place over time; a press or a drag shows the past there. */
-function Course({ runId, body, field, span, locked, newest, tick, onTick, liveSource, tickSeconds, thresholds, unit }: Props) {
+function Course({ runId, body, field, span, locked, newest, stored, tick, onTick, liveSource, tickSeconds, thresholds, unit }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const painter = useRef<HeatmapPainter | null>(null);
-  const { columns: course, word } = useCourse(runId, field, liveSource, newest, tick === undefined);
+  const { columns: course, word } = useCourse(runId, field, liveSource, stored, tick === undefined);
   const axis = drawnAxes(body.cells, undefined).across;
   const rows = body.cells[axis] ?? 1;
   const [room, setRoom] = useState({ width: 0, height: 0 });
@@ -120,16 +121,16 @@ function Course({ runId, body, field, span, locked, newest, tick, onTick, liveSo
  * Columns of the past, and of each frame that comes, at most four a second. The past is fetched when the page opens and
  * when it is live again, since no frame came meanwhile.
  */
-function useCourse(runId: string, field: FieldName, source: FieldSource, newest: number, isLive: boolean): { columns: SpaceTime; word: string | undefined } {
+function useCourse(runId: string, field: FieldName, source: FieldSource, stored: number, isLive: boolean): { columns: SpaceTime; word: string | undefined } {
   const [word, setWord] = useState<string>();
   const [course, setCourse] = useState(() => ({ key: `${runId} ${field}`, columns: new SpaceTime(COLUMNS) }));
   const key = `${runId} ${field}`;
   if (course.key !== key) setCourse({ key, columns: new SpaceTime(COLUMNS) });
   const { columns } = course;
-  const isKnown = newest > 0;
-  const until = useRef(newest);
+  const isKnown = stored > 0;
+  const until = useRef(stored);
   useEffect(() => {
-    until.current = newest;
+    until.current = stored;
   });
   useEffect(() => {
     if (!isKnown || (!isLive && columns.length > 0)) return undefined;

@@ -160,7 +160,7 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
               <FieldArea
                 {...shared} runId={run.id} title={WORDS[field]} body={body} source={source} liveSource={liveSource} span={span} onSpan={onSpan} isPast={isPast} stale={stale}
                 isHeld={isHeld} ghosts={injection.ghosts} canSteer={why === undefined} onDraw={injection.draw} onSend={() => void injection.send()} onDrop={injection.drop}
-                onPlanes={(next) => onSearch({ x: next[0], y: next[1], z: next[2] })} newest={newest} tick={search.tick} onTick={onTick} tickSeconds={tickSeconds}
+                onPlanes={(next) => onSearch({ x: next[0], y: next[1], z: next[2] })} newest={newest} stored={run.tick} tick={search.tick} onTick={onTick} tickSeconds={tickSeconds}
                 empty={<Waiting run={run} isPast={isFromPast} error={isFromPast ? pastState.error : figures.error} />}
               />
             </Panel>
