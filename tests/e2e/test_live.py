@@ -112,12 +112,16 @@ def page(context: BrowserContext, live: LiveService) -> Page:
     return opened
 
 
+def start_run(live: LiveService, scenario: str, cells: list[int], name: str) -> str:
+    """Start a run and return its id."""
+    body = {"scenario": scenario, "cells": cells, "name": name}
+    return str(live.ask("POST", "/engine/runs", json=body).json()["id"])
+
+
 @pytest.fixture
 def run(live: LiveService) -> Iterator[str]:
     """A run of the scenario `burst` on a small plate, ended after the test."""
-    body = {"scenario": "burst", "cells": [32, 32], "name": "plate"}
-    started = live.ask("POST", "/engine/runs", json=body).json()["id"]
-    yield started
+    yield start_run(live, "burst", [32, 32], "plate")
     stop_all(live)
 
 
@@ -220,6 +224,116 @@ def test_the_past_is_not_live_and_a_branch_stands_beside_its_trunk(page: Page, r
     expect(page.get_by_text(re.compile(r"plate branch \((starting|running|queued)\)"))).to_be_visible(timeout=EFFECT_MS)
     expect(page.get_by_text("PAST", exact=True)).to_have_count(0)
     expect(page.get_by_role("application")).to_have_count(2, timeout=EFFECT_MS)
+
+
+EVENTS = {
+    "burst": {},
+    "overload": {"Region": "disc"},
+    "flow": {},
+    "boundary": {"Law": "convection"},
+    "cooling-loss": {},
+    "damage": {"Region": "box"},
+}
+
+
+def test_every_kind_of_event_is_sent_by_its_form_and_a_refusal_is_told_at_its_field(
+    page: Page, live: LiveService, words: Words
+) -> None:
+    run = start_run(live, "overload", [32, 8], "deck")
+    page.goto(f"/runs/{run}")
+    field_of(page)
+
+    for kind, choices in EVENTS.items():
+        page.get_by_label("Kind of event").select_option(kind)
+        for label, choice in choices.items():
+            page.get_by_label(label, exact=True).select_option(choice)
+        page.get_by_role("button", name="Send", exact=True).click()
+        sent = page.get_by_role("list", name="Sent events").get_by_role("listitem").first
+        expect(sent).to_contain_text(re.compile(rf"{kind}: applied at tick \d+"), timeout=EFFECT_MS)
+    commands = live.ask("GET", f"/engine/runs/{run}/commands").json()["items"]
+    own = [one for one in commands if not one["client_id"].startswith("scenario:") and one["kind"] == "event"]
+    assert [(one["payload"]["kind"], one["outcome"]) for one in own] == [(kind, "applied") for kind in EVENTS]
+
+    words.expect("status of 422")
+    page.get_by_label("Kind of event").select_option("burst")
+    radius = page.get_by_label("Radius")
+    radius.fill("0")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("Must be at least 1e-9 m.").first).to_be_visible()
+    expect(radius).to_be_focused()
+    radius.fill("5 cm")
+    expect(page.get_by_text("= 0.05")).to_be_visible()
+    centre = page.locator('[data-path="position_m[0]"]')
+    centre.fill("50")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(centre).to_be_focused()  # the server has refused a place outside of the body
+    expect(radius).to_have_value("5 cm")
+    stop_all(live)
+
+
+def test_a_rod_has_its_past_beneath_it_and_a_body_its_three_planes(page: Page, live: LiveService) -> None:
+    rod, body = start_run(live, "overload", [96], "rod"), start_run(live, "overload", [10, 12, 14], "block")
+    page.goto(f"/runs/{rod}")
+    field_of(page)
+    course = page.get_by_role("img", name=re.compile("^Place over time"))
+    expect(course).to_be_visible()
+    expect(page.get_by_role("slider", name="Time that is shown")).not_to_have_attribute("max", re.compile(r"^\d$"))
+    course.click(position={"x": 60, "y": 20})
+    expect(page.get_by_text("PAST", exact=True)).to_be_visible()
+    expect(field_of(page)).to_have_attribute("data-past", "true")
+
+    page.goto(f"/runs/{body}")
+    expect(page.get_by_role("application")).to_have_count(3, timeout=COMPILED_MS)
+    expect(page.get_by_text("The volume needs a graphics processor")).to_be_visible()  # it is drawn in software here
+    page.get_by_role("slider", name="Plane normal to z").fill("2")
+    expect(page).to_have_url(re.compile(r"[?&]z=2"))
+    with page.expect_download() as table:
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("menuitem", name="All values (CSV)").click()
+    lines = table.value.path().read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 10 * 12 * 14
+    assert lines[0].startswith("x [m],y [m],z [m],Temperature")
+    stop_all(live)
+
+
+BOOK = """---
+title: Too hot
+steps:
+  - title: Is it hot?
+    check: {metric: highest, op: ">", value: -1000}
+  - title: Slow down
+    do: {kind: speed, payload: {speed: 0.5}}
+  - say: Tell the operator.
+---
+Words for people.
+"""
+
+
+def test_a_runbook_is_worked_through_and_the_incident_exported(page: Page, live: LiveService, run: str) -> None:
+    book = live.home / "runbooks" / "too-hot.md"
+    book.parent.mkdir(exist_ok=True)
+    book.write_text(BOOK, encoding="utf-8")
+    page.goto(f"/runs/{run}")
+    field_of(page)
+    opened = {"run": run, "title": "too hot", "severity": "high", "runbook": "too-hot"}
+    incident = live.ask("POST", "/incidents", json=opened).json()["id"]
+
+    page.goto(f"/incidents/{incident}")
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_text(re.compile("found .*, passed"))).to_be_visible()
+    page.get_by_role("button", name="Do…").click()
+    page.get_by_role("button", name="Send the command").click()
+    expect(page.get_by_text(re.compile(r"sent as #\d+"))).to_be_visible()
+    page.get_by_role("button", name="Said").click()
+    expect(page.get_by_text("✓ 3. Tell the operator.")).to_be_visible()
+    assert live.ask("GET", f"/engine/runs/{run}").json()["speed"] == 0.5
+
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_text("none was changed")).to_be_visible()
+    with page.expect_download() as written:
+        page.get_by_role("button", name="Export Markdown").click()
+    assert written.value.url.startswith(f"{live.url}/api/v1/downloads/")  # by the browser, not through the page
+    assert "Tell the operator." in written.value.path().read_text(encoding="utf-8")
 
 
 def test_a_page_comes_back_by_itself_after_a_restart_of_the_server(
