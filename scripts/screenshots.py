@@ -44,6 +44,7 @@ COLOURS = 200  # [-] of a picture's palette
 MOST_BYTES = 120_000
 PATIENCE_S = 120.0
 NOTHING = "There is nothing here"
+VOLUMES = 'localStorage.setItem("grid-painter", "webgl2")'  # in software, too, so that a body has its volume
 SETTLE_MS, RUN_SETTLE_MS = 1_200, 5_000  # [ms]; the second where fields, trends or many lines are drawn
 
 
@@ -55,6 +56,8 @@ class Things:
     sweep: str
     points: list[str]
     run: str | None
+    rod: str | None
+    body: str | None
     incident: str | None
 
 
@@ -79,8 +82,9 @@ def routes(things: Things) -> dict[str, str]:
         "users": "/users",
         "account": "/me",
     }
-    if things.run is not None:
-        pages["run"] = f"/runs/{things.run}"
+    for name, run in (("run", things.run), ("run-rod", things.rod), ("run-body", things.body)):
+        if run is not None:
+            pages[name] = f"/runs/{run}"
     if things.incident is not None:
         pages["incident"] = f"/incidents/{things.incident}"
     return pages
@@ -90,7 +94,7 @@ def routes(things: Things) -> dict[str, str]:
 def service(home: Path) -> Iterator[Server]:
     """Run server and worker until the end of the block."""
     port = free_port()
-    variables = environment(home, port)
+    variables = {**environment(home, port), "GRID_LIVE_RUNS_OF_USER": "3"}
     grid = [sys.executable, "-m", "grid.cli.main"]
     with (home.parent / "up.log").open("wb") as log:
         started = subprocess.run([*grid, "up", "--no-sample"], env=variables, stdout=log, stderr=log, check=False)
@@ -117,14 +121,31 @@ def fill(server: Server) -> Things:
         rod = post("/jobs", {"simulation": "heat-rod", "params": {}, "metadata": {"project": "bridge"}})["jobs"][0]
         points = [{"diffusivity": value} for value in (0.002, 0.004, 0.006, 0.008, 0.01, 0.012, 0.014, 0.016)]
         sweep = post("/jobs", {"simulation": "heat-rod", "sweep": points, "metadata": {"project": "bridge"}})
-        run = api.post("/engine/runs", json={"scenario": "overload", "cells": [48, 24], "name": "bridge deck"})
-        run_id = str(run.json()["id"]) if run.is_success else None
+        run_id, rod_run, body_run = (
+            start(api, "overload", [48, 24], "bridge deck"),
+            start(api, "overload", [96], "cooling fin"),
+            start(api, "overload", [24, 20, 16], "bearing block"),
+        )
         wait_for(lambda: api.get("/jobs/stats").json()["by_status"]["success"] >= 1 + len(points))
         if run_id is not None:
             wait_for(lambda: api.get("/alerts", params={"run": run_id}).json()["total"] > 0, optional=True)
         incidents = api.get("/incidents").json().get("items", [])
     history(server.home, rod)
-    return Things(rod, str(sweep["sweep"]), sweep["jobs"], run_id, str(incidents[0]["id"]) if incidents else None)
+    return Things(
+        rod,
+        str(sweep["sweep"]),
+        sweep["jobs"],
+        run_id,
+        rod_run,
+        body_run,
+        str(incidents[0]["id"]) if incidents else None,
+    )
+
+
+def start(api: httpx.Client, scenario: str, cells: list[int], name: str) -> str | None:
+    """Start a live run; return its id, or None where this version has none."""
+    run = api.post("/engine/runs", json={"scenario": scenario, "cells": cells, "name": name})
+    return str(run.json()["id"]) if run.is_success else None
 
 
 def history(home: Path, job: str) -> None:
@@ -175,6 +196,7 @@ def shoot(
             reduced_motion="reduce",
         )  # type: ignore[arg-type]
         words.listen(context)
+        context.add_init_script(VOLUMES)
         page = context.new_page()
         open_page(page, server)
         for name, path in pages.items():
