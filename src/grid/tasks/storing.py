@@ -18,7 +18,7 @@ from grid.schemas.jobs import Manifest
 from grid.services.renders import RenderReturned
 from grid.tasks.ledger_writer import LedgerWriter
 from grid.tasks.runs import RenderRun, Run
-from grid.tasks.transfers import LIMIT_S, ResultFiles, Transfer, limit_of
+from grid.tasks.transfers import ResultFiles, Transfer, limit_of
 
 log = get_logger(__name__)
 
@@ -192,7 +192,7 @@ class ResultStorage:
 
     def _report(self, error: Exception) -> None:
         if isinstance(error, UnavailableError | StorageFullError):
-            log.warning("worker.store_refuses", code=error.code, detail=str(error), limit_s=LIMIT_S)
+            log.warning("worker.store_refuses", code=error.code, detail=str(error))
             self.on_refused()
         else:
             log.error("worker.transfer_failed", exc_info=error)

@@ -22,6 +22,7 @@ SCOPE = {"type": "http", "path": "/api/v1/jobs", "state": {"request_id": "r-1"}}
 
 # Errors of a program that calls the server, and of children of the worker: they reach no route, so those that are of
 # no kind with a status need none. Everything else must be of such a kind.
+COPYING = {"grid.database.copying", "grid.services.artifact_copies"}
 ELSEWHERE = {"grid.client", "grid.cli", "grid.tasks", "grid.runtime", "grid.engine"}
 
 
@@ -34,7 +35,8 @@ def kinds_of_error() -> list[type[GridError]]:
 
 
 def _is_elsewhere(kind: type) -> bool:
-    return ".".join(kind.__module__.split(".")[:2]) in ELSEWHERE
+    """True for what no route raises: a copy is made by a command."""
+    return kind.__module__ in COPYING or ".".join(kind.__module__.split(".")[:2]) in ELSEWHERE
 
 
 def _below(kind: type) -> Iterator[type]:

@@ -285,6 +285,15 @@ def test_a_server_that_knows_no_conditions_is_used_without_them(s3: S3Bench):
     assert read(s3.store) == DATA
 
 
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_refusal_during_the_self_test_is_no_finding(s3: S3Bench, number: int):
+    s3.server.faults["PUT"].extend([lambda _: None] * number)
+    s3.server.refuse("PUT", 403, "AccessDenied")
+    with pytest.raises(UnavailableError, match="credentials"):
+        s3.store.check()
+    assert s3.store.check() == ""
+
+
 def test_a_server_that_takes_wrong_checksums_is_remarked(s3: S3Bench):
     s3.server.ignores_checksums = True
     assert "wrong checksums" in s3.store.check()

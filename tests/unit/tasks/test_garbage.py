@@ -14,6 +14,7 @@ from tests.support.ledgers import MANIFEST, add_owner, claim, submit
 
 from grid.database.uow import UnitOfWork
 from grid.runtime.messages import RenderFinished
+from grid.runtime.spool import Spool
 from grid.schemas.jobs import Claim, FileEntry, Manifest
 from grid.schemas.live import RunReason
 from grid.services import ledger, live, renders
@@ -149,6 +150,16 @@ def test_the_storage_probe_tells_the_loop(monkeypatch: pytest.MonkeyPatch):
     store.is_full = False
     probe.take_turn()
     assert events == [StorageChecked(True), StorageChecked(False), StorageChecked(True)]
+
+
+def test_a_full_spool_stops_claims_as_a_full_store_does(tmp_path):
+    events, spool = [], Spool(tmp_path / "spool", most_bytes=10)
+    probe = make_storage_probe(MemoryArtifactStore(), events.append, spool=spool)
+    spool.put("packs/a", io.BytesIO(bytes(10)))
+    probe.take_turn()
+    spool.delete("packs/a")
+    probe.take_turn()
+    assert events == [StorageChecked(False), StorageChecked(True)]
 
 
 def test_rendered_files_stay_while_their_request_is_known(sqlite_uow: UnitOfWork, monkeypatch: pytest.MonkeyPatch):
