@@ -49,6 +49,8 @@ def test_the_graph_holds_every_module_of_the_package():
 SCALING_OUT = {
     "celery": {"grid.tasks.celery_app"},
     "kombu": {"grid.tasks.celery_app"},
+    "boto3": {"grid.runtime.s3_client"},
+    "docker": {"grid.runtime.engine_images"},
     "redis": {"grid.runtime.redis_bus", "grid.runtime.live.redis_frames", "grid.runtime.live.frame_relay"},
 }
 
