@@ -1,6 +1,7 @@
-import { Button, PasswordInput, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { session } from "@/api/browser";
+import { PasswordField } from "@/components/PasswordField";
 import { Problem } from "@/components/Problem";
 import classes from "./login.module.css";
 
@@ -45,7 +46,7 @@ export function LoginForm(props: { username?: string | undefined; failure?: unkn
         value={username}
         onChange={(event) => setUsername(event.currentTarget.value)}
       />
-      <PasswordInput
+      <PasswordField
         label="Password"
         name="password"
         autoComplete="current-password"

@@ -1,4 +1,4 @@
-import { Button, type MantineColorScheme, PasswordInput, SegmentedControl, Switch, useMantineColorScheme } from "@mantine/core";
+import { Button, type MantineColorScheme, SegmentedControl, Switch, useMantineColorScheme } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { createLazyRoute } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
@@ -12,6 +12,7 @@ import { areSingleKeysOn, switchSingleKeys } from "@/components/keyboard";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
+import { PasswordField } from "@/components/PasswordField";
 import { Problem } from "@/components/Problem";
 import { plural } from "@/lib/format";
 import { sessionsQuery } from "./queries";
@@ -89,9 +90,9 @@ function Password({ username }: { username: string }) {
   return (
     <form ref={form} className={classes["form"]} onSubmit={submit}>
       <input type="text" name="username" autoComplete="username" value={username} readOnly hidden />
-      <PasswordInput label="Present password" name="current_password" error={errors.of("current_password")} autoComplete="current-password" required withAsterisk={false}
+      <PasswordField label="Present password" name="current_password" error={errors.of("current_password")} autoComplete="current-password" required withAsterisk={false}
         value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
-      <PasswordInput label="New password" name="new_password" error={errors.of("new_password")} description="12 to 128 characters. All your sessions end." autoComplete="new-password" required withAsterisk={false}
+      <PasswordField label="New password" name="new_password" error={errors.of("new_password")} description="12 to 128 characters. All your sessions end." autoComplete="new-password" required withAsterisk={false}
         value={next} onChange={(event) => setNext(event.currentTarget.value)} />
       {errors.rest !== null && <Problem error={errors.rest} />}
       <Button type="submit" loading={change.isPending} disabled={current === "" || next === ""}>Change the password</Button>

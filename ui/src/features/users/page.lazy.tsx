@@ -1,4 +1,4 @@
-import { Button, Modal, PasswordInput, Select, TextInput } from "@mantine/core";
+import { Button, Modal, Select, TextInput } from "@mantine/core";
 import { type InfiniteData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
@@ -10,6 +10,7 @@ import { useFieldErrors } from "@/components/fieldErrors";
 import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
+import { PasswordField } from "@/components/PasswordField";
 import { Problem } from "@/components/Problem";
 import { Time } from "@/components/Time";
 import { formatCount, plural } from "@/lib/format";
@@ -118,7 +119,7 @@ function NewUser({ onDone }: { onDone: () => void }) {
     <form ref={form} className={classes["form"]} onSubmit={submit}>
       <TextInput label="User name" name="username" error={errors.of("username")} description="Letters, digits, dot, dash and underscore" autoComplete="off" required withAsterisk={false} data-autofocus
         value={username} onChange={(event) => setUsername(event.currentTarget.value)} />
-      <PasswordInput label="First password" name="password" error={errors.of("password")} description="12 to 128 characters; the user changes it under Account" autoComplete="new-password" required withAsterisk={false}
+      <PasswordField label="First password" name="password" error={errors.of("password")} description="12 to 128 characters; the user changes it under Account" autoComplete="new-password" required withAsterisk={false}
         value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
       <Select label="Role" name="role" error={errors.of("role")} data={[{ value: "user", label: "user" }, { value: "admin", label: "administrator" }]} allowDeselect={false}
         value={role} onChange={(value) => setRole((value ?? "user") as Role)} />
