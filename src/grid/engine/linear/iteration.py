@@ -12,6 +12,7 @@ derivative of the conductivity, in ever shorter steps. The residual is exact, so
 import numpy as np
 
 from grid.core.errors import FieldError
+from grid.engine import limits
 from grid.engine.errors import PHASE_CHANGE_REMEDY, NotConvergedError
 from grid.engine.linear.accelerated import solve_limited_balance
 from grid.engine.linear.balance import KEPT, BalanceSolution
@@ -41,9 +42,12 @@ STALLED = 8192.0
 def _freeze_near(space: Space, before: FloatArray, after: FloatArray, time: float) -> tuple[FloatArray, Space, Loads]:
     """Freeze the coefficients at an iterate; a step beyond the temperatures at which a property is defined is halved.
 
+    One beyond every temperature that a problem may have ends there, where the fourth power is still a number.
+
     Raises:
         FieldError: A coefficient is not physical however short the step.
     """
+    after = np.clip(after, limits.TEMPERATURE.minimum, limits.TEMPERATURE.maximum)
     for _ in range(HALVINGS):
         try:
             return after, *freeze(space, after, time)
