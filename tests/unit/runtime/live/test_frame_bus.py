@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import time
+import warnings
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -23,7 +25,23 @@ from grid.runtime.live.redis_frames import RedisFrameBus
 from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.frames import decode_frame
 
-pytestmark = pytest.mark.jit
+# A relay that a test stops may leave a connection to Redis to the garbage collector.
+pytestmark = [
+    pytest.mark.jit,
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _collected():
+    """Collect here what a loop that a test ends leaves of connections to Redis, and not within a later test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
 WHOLE = FrameRequest(codec="none")
 
 
@@ -121,8 +139,18 @@ def make_owner(request, tmp_path):
         assert not relay._thread.is_alive()
 
 
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
+async def _ended(scenario):
+    """Carry a scenario out, and let feeds that it has closed end by themselves, which closes their connections."""
+    try:
+        await scenario
+    finally:
+        feeds = [task for task in asyncio.all_tasks() if task.get_name().startswith("redis-frames-")]
+        if feeds:
+            await asyncio.wait(feeds, timeout=LIMIT_S)
+
+
+def run(scenario):
+    asyncio.run(asyncio.wait_for(_ended(scenario), 2 * LIMIT_S))
 
 
 # --- the contract
