@@ -38,6 +38,7 @@ log = get_logger(__name__)
 
 MOST_SESSIONS: Final = 256  # of all servers together
 MOST_WAITING: Final = 32  # messages of a session
+AGAIN_S: Final = 0.2  # [s] between two cancellations at the end
 
 
 class FrameRelay:
@@ -79,13 +80,13 @@ class FrameRelay:
         self._has_begun.set()
         serving = self._loop.create_task(self._serve())
         await self._end.wait()
-        serving.cancel()
-        with suppress(asyncio.CancelledError):
-            await serving
+        while not serving.done():  # a client that closes a connection may take a cancellation for its own time-out
+            serving.cancel()
+            await asyncio.wait({serving}, timeout=AGAIN_S)
 
     async def _serve(self) -> None:
         pause_s = FIRST_PAUSE_S
-        while True:
+        while not self._end.is_set():
             began = time.monotonic()
             try:
                 await self._answer()
