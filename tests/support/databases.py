@@ -1,13 +1,12 @@
 """Fresh databases for tests, made by the real migrations: once each, then copied."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
+from tests.support.leaving_out import leave_out
 from tests.support.postgres import PostgresMissingError, PostgresServer, start_postgres
 
 from grid.database import migrate
@@ -89,7 +88,4 @@ def start_or_leave_out() -> PostgresServer:
     try:
         return start_postgres()
     except PostgresMissingError as error:
-        sentence = f"left out: PostgreSQL is not available here ({error})"
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(sentence, pytrace=False)
-        pytest.skip(sentence)
+        leave_out(f"PostgreSQL is not available here ({error})")

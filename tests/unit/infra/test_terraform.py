@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.leaving_out import leave_out
 
 AWS = Path(__file__).parents[3] / "infra" / "aws"
 TERRAFORM = shutil.which("terraform")
@@ -34,7 +35,6 @@ INPUTS = {
 
 @pytest.fixture(scope="module")
 def checks():
-    pytest.importorskip("hcl2", reason="python-hcl2 reads Terraform's files")
     spec = importlib.util.spec_from_file_location("check_terraform", AWS / "checks" / "check.py")
     module = importlib.util.module_from_spec(spec)
     import sys
@@ -198,8 +198,6 @@ def test_policies_of_aws_are_those_of_hosts_and_clusters_alone(resources):
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory) -> dict:
-    if TERRAFORM is None:
-        pytest.skip("no terraform here")
     folder = tmp_path_factory.mktemp("render") / "rendering"
     shutil.copytree(AWS / "modules" / "rendering", folder, ignore=shutil.ignore_patterns(".terraform*"))
     (folder / "terraform.tfvars.json").write_text(json.dumps(INPUTS))
@@ -211,6 +209,8 @@ def rendered(tmp_path_factory) -> dict:
 
 
 def terraform(folder: Path, *arguments: str) -> str:
+    if TERRAFORM is None:
+        leave_out("no terraform is on the path")
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
     done = subprocess.run(
         [TERRAFORM, f"-chdir={folder}", *arguments], env=environment, capture_output=True, text=True, check=False
@@ -219,17 +219,18 @@ def terraform(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(TERRAFORM is None, reason="no terraform here")
 def test_files_are_laid_out_as_terraform_lays_them_out():
     terraform(AWS, "fmt", "-check", "-recursive")
 
 
 def test_containers_are_what_ecs_takes(rendered):
     """Held against the service's own model, which botocore carries: names, types and what is required."""
-    session = pytest.importorskip("botocore.session")
+    import botocore.session
     from botocore.validate import ParamValidator
 
-    shape = session.get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition").input_shape
+    shape = (
+        botocore.session.get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition").input_shape
+    )
     for role in ("web", "worker"):
         definition = {"family": f"grid-{role}", "containerDefinitions": json.loads(rendered[f"{role}_containers"])}
         assert ParamValidator().validate(definition, shape).generate_report() == ""
