@@ -68,14 +68,8 @@ def backup(
         migrate.backup(settings.resolved_database_url, destination)
         size = destination.stat().st_size
         document: dict[str, object] = {"file": str(destination), "bytes": size}
-        words, report = f"{destination}: {size} bytes, checked.", None
-        if verify:
-            report = _verify(settings, destination)
-            document |= _describe(report)
-            words += f"\n{_tell(report)}"
-        show(document, as_json=as_json, view=lambda: words)
-        if report is not None and not report.is_sound:
-            raise typer.Exit(code=int(ExitCode.FAILED))
+        words = f"{destination}: {size} bytes, checked."
+        _show_verified(document, words, _verify(settings, destination) if verify else None, as_json=as_json)
 
 
 @app.command()
@@ -94,14 +88,7 @@ def restore(
         saved = put_back(settings.resolved_database_url, source)
         document: dict[str, object] = {"restored": str(source), "saved": str(saved) if saved is not None else None}
         words = f"{source} is restored." + (f" What was there is in {saved}." if saved is not None else "")
-        report = None
-        if verify:
-            report = _verify(settings, None)
-            document |= _describe(report)
-            words += f"\n{_tell(report)}"
-        show(document, as_json=as_json, view=lambda: words)
-        if report is not None and not report.is_sound:
-            raise typer.Exit(code=int(ExitCode.FAILED))
+        _show_verified(document, words, _verify(settings, None) if verify else None, as_json=as_json)
 
 
 @app.command()
@@ -160,6 +147,16 @@ def _verify(settings: "Settings", file: Path | None) -> "BackupReport":
     with TemporaryDirectory(prefix="grid-verify-") as folder:
         store = make_store(settings, Spool(Path(folder) / "spool"))
         return verify_file(file, store) if file is not None else verify_database(settings.resolved_database_url, store)
+
+
+def _show_verified(document: dict[str, object], words: str, report: "BackupReport | None", *, as_json: bool) -> None:
+    """Show what was done, and what the check that was asked for has found; fail where that is not sound."""
+    if report is not None:
+        document |= _describe(report)
+        words += f"\n{_tell(report)}"
+    show(document, as_json=as_json, view=lambda: words)
+    if report is not None and not report.is_sound:
+        raise typer.Exit(code=int(ExitCode.FAILED))
 
 
 def _describe(report: "BackupReport") -> dict[str, object]:

@@ -29,10 +29,7 @@ READY_LIMIT_S = 20.0  # [s] a claimed batch that waited so long for a child is r
 LARGE_WAIT_S = 10.0  # [s] a large job that waited so long starts with the tokens that are free
 PROGRESS_S = 1.0  # [s] between two writes of the progress of a batch
 LARGE_TOKENS = 2  # core tokens of a large job, and threads of its child
-PROGRAM_SLOTS = (
-    "program",
-    "docker",
-)  # kinds of slot without a child: what runs has a process or a container of its own
+PROGRAM_SLOTS = ("program", "docker")  # without a child: what runs has a process or a container of its own
 ROUNDING = 1e-6  # [cores] of a sum of shares
 GUEST_AFTER_S = 3.0  # [s] a claimed batch of an owner without a running job then starts without a core token
 
@@ -238,7 +235,7 @@ class Dispatcher:
         free = self._limits.tokens - self.busy
         if free < 1:
             return False
-        if run.batch.slot in ("program", "docker"):  # no child: what runs has a process or a container of its own
+        if run.batch.slot in PROGRAM_SLOTS:
             run.started_at = now
             self._programs.start(run)
             return True

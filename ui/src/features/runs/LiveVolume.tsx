@@ -61,7 +61,7 @@ function Volume(props: Props & { readonly onMissing: () => void }) {
       const { view: seen, floor: least, span: ends, isHeld } = latest.current;
       const fresh = source.current();
       if (!isHeld) held = null;
-      else if (fresh !== null) held ??= { ...fresh, codes: fresh.codes.slice() }; // the codes of the stream are used again
+      else if (fresh !== null) held ??= fresh;
       const frame = held ?? fresh;
       if (frame === null || ends === undefined) return;
       drawnAt = performance.now();

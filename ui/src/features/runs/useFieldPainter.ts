@@ -91,7 +91,7 @@ export function useFieldPainter(
       const { isHeld } = latest.current;
       const fresh = source.current();
       if (!isHeld) still = null;
-      else if (drawn !== null) still ??= { ...drawn, codes: drawn.codes.slice() }; // the codes of the stream are used again
+      else if (drawn !== null) still ??= drawn;
       const frame = still ?? fresh;
       if (fresh !== null) source.onDrawn(fresh);
       if (frame === null) return;
