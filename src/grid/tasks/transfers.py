@@ -37,6 +37,7 @@ class Transfer:
     within_s: float
     began_at: float | None = None  # monotonic, in a thread
     is_abandoned: bool = False
+    is_replaced: bool = False  # its thread, which was late, by another
     has_ended: bool = False
     result: Any = None
     error: Exception | None = None
@@ -106,13 +107,14 @@ class Transfers:
         return transfer
 
     def tick(self, now: float) -> None:
-        """Give up transfers whose time is over; their threads are stuck, and are replaced."""
+        """Give up transfers whose time is over; their threads are stuck, and are replaced, whoever abandoned them."""
         self._open = [one for one in self._open if not one.has_ended]
         for transfer in [one for one in self._open if one.is_late(now)]:
+            self._open.remove(transfer)
+            transfer.is_replaced = True
+            self._start_thread()
             if not transfer.is_abandoned:
                 transfer.abandon()
-                self._start_thread()
-                self._open.remove(transfer)
                 words = f"The artifact store did not answer within {transfer.within_s:.0f} s."
                 transfer.otherwise(UnavailableError(words))
 
@@ -129,14 +131,13 @@ class Transfers:
         while (transfer := self._queue.get()) is not None:
             transfer.began_at = time.monotonic()
             self._make(transfer)
-            was_late = transfer.is_late(time.monotonic())
             transfer.has_ended = True
             if transfer.is_abandoned:
                 self._undo(transfer)
-                if was_late:
-                    return  # another thread has taken its place
             else:
                 self._post(TransferEnded(transfer))
+            if transfer.is_replaced:
+                return
 
     def _make(self, transfer: Transfer) -> None:
         pause_s, deadline = 0.0, time.monotonic() + transfer.within_s

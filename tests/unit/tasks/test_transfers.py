@@ -101,6 +101,19 @@ def test_an_abandoned_transfer_is_undone_and_nobody_is_told(loop: Loop):
     assert loop.told == []
 
 
+def test_one_that_was_abandoned_and_hangs_does_not_cost_a_thread(loop: Loop):
+    hang = threading.Event()
+    for _ in range(THREADS):
+        transfer = loop.submit(lambda: hang.wait(30.0), within_s=0.1)
+        wait_until(lambda one=transfer: one.began_at is not None, "it had begun")
+        transfer.abandon()
+    loop.submit(lambda: "while they hang")
+    assert loop.wait_for(1) == ["while they hang"]
+    hang.set()
+    loop.submit(lambda: "after that")
+    assert loop.wait_for(2)[1] == "after that"
+
+
 def test_what_cannot_be_undone_is_left_to_the_collector_and_the_thread_goes_on(loop: Loop):
     def undo():
         raise UnavailableError("away")
