@@ -12,7 +12,6 @@ derivative of the conductivity, in ever shorter steps. The residual is exact, so
 import numpy as np
 
 from grid.core.errors import FieldError
-from grid.engine import limits
 from grid.engine.errors import PHASE_CHANGE_REMEDY, NotConvergedError
 from grid.engine.linear.accelerated import solve_limited_balance
 from grid.engine.linear.balance import KEPT, BalanceSolution
@@ -26,6 +25,7 @@ from grid.engine.space.space import Space
 from grid.engine.values.operations import FloatArray
 
 ITERATIONS = 200  # [-] most turns of the iteration
+FARTHEST = 1e60  # [K] of an iterate that diverges
 HALVINGS = 8  # [-] halvings of a correction that leads to coefficients that are not physical
 NEWTON_TURNS = 8  # [-] turns with Newton's matrix; it converges in four or five, or not at all
 PLAIN_TURNS = 2  # [-] turns after which a correction that does not shrink is one across a jump
@@ -42,12 +42,12 @@ STALLED = 8192.0
 def _freeze_near(space: Space, before: FloatArray, after: FloatArray, time: float) -> tuple[FloatArray, Space, Loads]:
     """Freeze the coefficients at an iterate; a step beyond the temperatures at which a property is defined is halved.
 
-    One beyond every temperature that a problem may have ends there, where the fourth power is still a number.
+    One that diverges ends where the fourth power of a temperature is still a number.
 
     Raises:
         FieldError: A coefficient is not physical however short the step.
     """
-    after = np.clip(after, limits.TEMPERATURE.minimum, limits.TEMPERATURE.maximum)
+    after = np.clip(after, -FARTHEST, FARTHEST)
     for _ in range(HALVINGS):
         try:
             return after, *freeze(space, after, time)

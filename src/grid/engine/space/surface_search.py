@@ -6,7 +6,6 @@ from grid.engine.values.operations import FloatArray
 
 SURFACE_TOLERANCE = 1e-13  # [-] relative to the temperature: step at convergence
 SECANT_REACH = 100.0  # [-] largest step of a secant relative to that of a plain iteration
-FARTHEST = 1e13  # [K] beyond every temperature that a problem may have, where powers of it are still numbers
 
 
 class SurfaceSearch:
@@ -52,7 +51,7 @@ class SurfaceSearch:
         creeps = (np.abs(heat) > 0.5 * self._sizes[1]) & (np.abs(following - at) > self.tolerance)
         is_held = (is_outside | creeps) & np.isfinite(self._low) & np.isfinite(self._high)
         middle = 0.5 * (np.where(is_held, self._low, 0.0) + np.where(is_held, self._high, 0.0))
-        following = np.clip(np.where(is_held, middle, following), -FARTHEST, FARTHEST)
+        following = np.where(is_held, middle, following)
         steps = np.abs(np.where(gap == 0.0, 0.0, following - at))
         self.step = float(steps.max(initial=0.0))
         self.worst = int(steps.argmax()) if self.step > 0.0 else 0
