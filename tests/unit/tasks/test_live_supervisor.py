@@ -653,6 +653,7 @@ def test_files_of_states_that_are_not_kept_any_longer_are_removed_and_a_store_th
     kept = [worker.leave(f"state-{tick}") for tick in range(1, 9)]
     for tick, file in enumerate(kept, start=1):
         child.say(Snapshotted(0, tick, 0, file))
+    wait_until(lambda: len(kept) in {one.tick for one in _snapshots(worker)}, "the newest was recorded")
     wait_until(lambda: len(_snapshots(worker)) < len(kept), "older ones went")
     wait_until(lambda: len(worker.store.blobs) == len(_snapshots(worker)), "and their files")
 
@@ -661,7 +662,7 @@ def test_files_of_states_that_are_not_kept_any_longer_are_removed_and_a_store_th
 
     worker.store.delete = refuse  # type: ignore[method-assign]
     child.say(Snapshotted(0, 20, 0, worker.leave("state-20")), Snapshotted(0, 21, 0, worker.leave("state-21")))
-    wait_until(lambda: max(one.tick for one in _snapshots(worker)) == 21, "new ones were recorded")
+    wait_until(lambda: 21 in {one.tick for one in _snapshots(worker)}, "new ones were recorded")
 
 
 def _snapshots(worker: Worker) -> list[SnapshotRecord]:
