@@ -65,8 +65,13 @@ def test_keys_alone_submit_cancel_and_compare(page: Page, server: Server) -> Non
         press(page, "Control+Enter")
         expect(page).to_have_url(re.compile(r"/jobs/[0-9a-f]{8}-"))
         expect(heading).to_contain_text("It waits for a worker")
+        job = page.url.rpartition("/")[2]
         press(page, "g", "j")
         expect(page).to_have_title("Jobs · Grid")
+        # the list of before is shown until the new one is there
+        expect(page.get_by_role("grid", name="Jobs").get_by_role("row").nth(1).get_by_role("link")).to_have_attribute(
+            "href", f"/jobs/{job}"
+        )
 
     press(page, "j", "C")
     dialog = page.get_by_role("dialog", name="Cancel this job?")

@@ -25,6 +25,7 @@ from grid.runtime.live.redis_frames import (
     RENEW_S,
     WANTED_S,
     FindInstallation,
+    end_task,
     open_redis,
     session_channel,
     wants_channel,
@@ -38,7 +39,6 @@ log = get_logger(__name__)
 
 MOST_SESSIONS: Final = 256  # of all servers together
 MOST_WAITING: Final = 32  # messages of a session
-AGAIN_S: Final = 0.2  # [s] between two cancellations at the end
 
 
 class FrameRelay:
@@ -80,9 +80,7 @@ class FrameRelay:
         self._has_begun.set()
         serving = self._loop.create_task(self._serve())
         await self._end.wait()
-        while not serving.done():  # a client that closes a connection may take a cancellation for its own time-out
-            serving.cancel()
-            await asyncio.wait({serving}, timeout=AGAIN_S)
+        await end_task(serving)
 
     async def _serve(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -137,7 +135,7 @@ class RelayedSession:
         self._client, self._channel, self._run_id = client, channel, run_id
         self._numbers: dict[FrameRequest, int] = {}
         self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
-        self._has_news, self._epoch = asyncio.Event(), -1
+        self._has_news, self._epoch, self._is_closed = asyncio.Event(), -1, False
         self.wanted_at = time.monotonic()
         self._feed = bus.follow(run_id, self)
         self._task = asyncio.get_running_loop().create_task(self._send(), name=f"frame-relay-{run_id}")
@@ -159,19 +157,20 @@ class RelayedSession:
     def close(self) -> None:
         """Follow the run no longer."""
         self._feed.close()
+        self._is_closed = True  # the client may swallow the cancellation: see `end_task`
         self._task.cancel()
 
     async def _send(self) -> None:
         """Publish what waits, and a sign of life where nothing does; it ends where Redis is gone."""
         with suppress(Exception):
-            while True:
+            while not self._is_closed:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(RENEW_S):
                         await self._has_news.wait()
                 if not self._waiting and self._epoch >= 0:
                     self._say(self._hello())
                 self._has_news.clear()
-                while self._waiting:
+                while self._waiting and not self._is_closed:
                     await self._client.publish(self._channel, self._waiting.popleft())
 
     def _hello(self) -> bytes:

@@ -32,6 +32,7 @@ RENEW_S: Final = 2.0  # [s] between two publications of the same wants, and two 
 WANTED_S: Final = 3 * RENEW_S  # [s] after which wants or a relay that were not heard of are gone
 SOCKET_S: Final = 2.0  # [s] until Redis counts as one that does not answer
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0  # [s] between two tries, doubled each time
+AGAIN_S: Final = 0.2  # [s] between two cancellations of a task
 
 FindInstallation = Callable[[], str]
 
@@ -59,6 +60,19 @@ def open_redis(url: str) -> "Redis":
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+async def end_task(task: "asyncio.Task[None]") -> None:
+    """Cancel a task that uses the client, until it has ended; what it raised is dropped.
+
+    A cancellation may be swallowed: `asyncio.wait_for`, within which the client sends, returns in Python 3.11 what was
+    sent in the same turn of the loop, and a client that closes a connection takes it for its own time-out.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=AGAIN_S)
+    if not task.cancelled():
+        task.exception()  # seen, so that nothing warns of it
 
 
 class RedisFrameBus:
@@ -126,9 +140,7 @@ class RedisRunFeed:
                 if asking.done():
                     await asking  # raises what ended it
             finally:
-                asking.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await asking
+                await end_task(asking)
 
     async def _ask(self, client: "Redis", channel: str) -> None:
         while True:

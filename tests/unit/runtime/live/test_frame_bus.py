@@ -16,12 +16,12 @@ from tests.support.frame_reader import LIMIT_S, make_picture
 from grid.runtime.live import frame_bus
 from grid.runtime.live.bus_wire import MOST_BODY, Kind, listen, name_socket, pack_json
 from grid.runtime.live.frame_bus import UnixFrameBus
-from grid.runtime.live.frame_relay import FrameRelay
+from grid.runtime.live.frame_relay import FrameRelay, RelayedSession
 from grid.runtime.live.frames import Stamp, encode_frame
 from grid.runtime.live.messages import LiveEvent, Sample
 from grid.runtime.live.paired_frames import PairedFrameBus
 from grid.runtime.live.publisher import FramePublisher
-from grid.runtime.live.redis_frames import RedisFrameBus
+from grid.runtime.live.redis_frames import RedisFrameBus, end_task
 from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.frames import decode_frame
 
@@ -382,6 +382,50 @@ def test_what_no_server_says_is_left_and_the_relay_goes_on(tmp_path, redis_serve
         feed.close()
         owner.end()
         relay.stop()
+
+    run(scenario())
+
+
+class SwallowingClient:
+    """A client of Redis that returns what it has sent although it was cancelled, as `wait_for` of Python 3.11 may."""
+
+    def __init__(self):
+        self.sends = asyncio.Event()
+
+    async def publish(self, channel, message):
+        self.sends.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(LIMIT_S)
+
+
+def test_a_session_ends_although_its_client_swallows_the_cancellation(tmp_path):
+    async def scenario():
+        client = SwallowingClient()
+        session = RelayedSession(client, "channel", UnixFrameBus(tmp_path), uuid4())
+        session.on_connected(1)
+        await client.sends.wait()
+        session.on_events()
+        session.close()
+        await asyncio.wait_for(session._task, LIMIT_S / 2)
+
+    run(scenario())
+
+
+def test_a_task_that_swallows_a_cancellation_is_cancelled_again_and_what_it_raises_is_dropped():
+    async def scenario():
+        client = SwallowingClient()
+
+        async def publish_twice():
+            await client.publish("channel", b"")
+            await asyncio.sleep(LIMIT_S)
+
+        async def fail():
+            raise ConnectionError
+
+        for begun in (publish_twice(), fail()):
+            task = asyncio.create_task(begun)
+            await asyncio.sleep(0)
+            await asyncio.wait_for(end_task(task), LIMIT_S / 2)
 
     run(scenario())
 
