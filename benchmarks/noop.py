@@ -1,12 +1,13 @@
-"""No-op jobs through the whole service, beside the database alone, a bare route, and Procrastinate.
+"""No-op jobs through the whole service, beside the database alone, a bare route, and other job queues.
 
 Everything is measured in turn, once a repeat, while the service is up and idle but for its own turn.
 """
 
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from statistics import median
 from time import perf_counter
@@ -16,10 +17,11 @@ from uuid import UUID
 from sqlalchemy import text
 
 from benchmarks.bare import measure_commit_rate, running_bare
-from benchmarks.engine.environments import EnvironmentMissingError
 from benchmarks.load import Endpoint, call_at_rate, call_in_turn, wait_for
 from benchmarks.processes import find_descendants, measure_processor_s, time_python
-from benchmarks.procrastinate import NAME, Procrastinate, running_procrastinate
+from benchmarks.procrastinate import NAME as PROCRASTINATE
+from benchmarks.queues import Queue, with_queues
+from benchmarks.redis_queues import CELERY
 from benchmarks.service import JOBS_PATH, Service
 from benchmarks.statements import Counts, Sample, measure_calls, measure_statements
 from benchmarks.table import Bar, Row, percentile
@@ -33,6 +35,8 @@ OFFERED_PER_S, OFFERED_S = 50, 6
 BODY = b'{"simulation": "noop", "params": {"payload_bytes": 1024}}'
 HALF = Bar("at least", 0.5)
 THRICE = Bar("at most", 3.0)
+RATE_BARS = {PROCRASTINATE: Bar("at least", 1.5)}
+START_BARS = {CELERY.name: Bar("at most", 2.0)}
 
 
 class Watched:
@@ -77,19 +81,6 @@ def watching(service: Service) -> Iterator[Watched]:
         yield Watched(database)
 
 
-@contextmanager
-def with_procrastinate(service: Service) -> Iterator[Procrastinate | None]:
-    """Run Procrastinate beside a service on PostgreSQL; None where there is none, with the reason on stderr."""
-    with ExitStack() as stack:
-        peer = None
-        if service.kind == "postgresql":
-            try:
-                peer = stack.enter_context(running_procrastinate(service.databases))
-            except EnvironmentMissingError as error:
-                print(f"left out: {error}", file=sys.stderr)
-        yield peer
-
-
 class Processors:
     """Processor time that the processes of one side use, children included."""
 
@@ -119,7 +110,7 @@ def measure_throughput(service: Service, *, repeats: int) -> list[Row]:
     """Measure no-op jobs a second from the first request to the last terminal state, clients submitting in turn."""
     rates: dict[str, list[float]] = defaultdict(list)
     processor: dict[str, list[float]] = defaultdict(list)
-    with watching(service) as watched, with_procrastinate(service) as peer:
+    with watching(service) as watched, with_queues(service) as queues:
         for _ in range(repeats):
             before = watched.counts()
             answers, rate, used = _carry_through(service.endpoint(BODY), service.pids(), watched.wait_until_done)
@@ -133,25 +124,37 @@ def measure_throughput(service: Service, *, repeats: int) -> list[Row]:
             processor["calls"].append(spent)
             rates["statements"].append(measure_statements(service.databases, sizes, sample))
             rates["commits"].append(measure_commit_rate(service.databases))
-            if peer is not None:
-                _, rate, used = _carry_through(peer.endpoint(BODY), peer.pids, peer.wait_until_done)
-                _say(service, f"{rate:.0f} no-op jobs/s of {NAME}; processor time a job: {_join(used)}")
-                rates[NAME].append(rate)
-                processor[NAME].append(sum(used.values()))
+            for queue in queues:
+                rate, spent = _carry_through_queue(service, queue)
+                rates[queue.name].append(rate)
+                processor[queue.name].append(spent)
+    return _throughput_rows(rates, processor, [queue.name for queue in queues])
+
+
+def _carry_through_queue(service: Service, queue: Queue) -> tuple[float, float]:
+    """Return jobs a second, and ms of processor time a job in all processes but its database's or its broker's."""
+    queue.forget()
+    _, rate, used = _carry_through(queue.endpoint(BODY), queue.pids, lambda: queue.wait_until_done(JOBS))
+    _say(service, f"{rate:.0f} no-op jobs/s of {queue.name}; processor time a job: {_join(used)}")
+    return rate, sum(used.values())
+
+
+def _throughput_rows(
+    rates: Mapping[str, list[float]], processor: Mapping[str, list[float]], queues: list[str]
+) -> list[Row]:
     what = "no-op jobs, HTTP to terminal state"
     spent_on = "no-op job, processor time of all processes but the database's"
-    calls, behind = "one process, a no-op's calls alone, in the same groups", f"{NAME} behind a bare route"
+    calls = "one process, a no-op's calls alone, in the same groups"
     rows = [
         Row(what, "jobs/s", rates["grid"], calls, rates["calls"], HALF),
         Row(what, "jobs/s", rates["grid"], "the same statements by the bare driver", rates["statements"]),
         Row(what, "jobs/s", rates["grid"], "one row committed after the other", rates["commits"]),
         Row(spent_on, "ms", processor["grid"], calls, processor["calls"]),
     ]
-    if peer is not None:
-        rows += [
-            Row(what, "jobs/s", rates["grid"], behind, rates[NAME]),
-            Row(spent_on, "ms", processor["grid"], behind, processor[NAME]),
-        ]
+    for name in queues:
+        behind = f"{name} behind a bare route"
+        rows.append(Row(what, "jobs/s", rates["grid"], behind, rates[name], RATE_BARS.get(name)))
+        rows.append(Row(spent_on, "ms", processor["grid"], behind, processor[name]))
     return rows
 
 
@@ -203,21 +206,28 @@ def _time_submits(endpoint: Endpoint, pid: int, clients: int, requests: int) -> 
 
 def measure_starts(service: Service, *, repeats: int) -> list[Row]:
     """Measure the time from a job's making to its start, at a fixed offer, beside the start of a bare Python."""
-    grid, python, others = [], [], []
-    with watching(service) as watched, with_procrastinate(service) as peer:
+    waits: dict[str, list[list[float]]] = defaultdict(list)
+    with watching(service) as watched, with_queues(service) as queues:
         for _ in range(repeats):
             load = call_at_rate(service.endpoint(BODY), per_s=OFFERED_PER_S, seconds=OFFERED_S)
             watched.wait_until_done()
-            grid.append(percentile(_start_latencies(service, [one["jobs"][0] for one in load.answers]), 0.95) * 1e3)
-            python.append(percentile([time_python() for _ in range(20)], 0.95) * 1e3)
-            if peer is not None:
-                last = peer.last_job()
-                call_at_rate(peer.endpoint(BODY), per_s=OFFERED_PER_S, seconds=OFFERED_S)
-                peer.wait_until_done()
-                others.append(percentile(peer.start_latencies(last), 0.95) * 1e3)
-    what = f"start of a job at {OFFERED_PER_S} jobs/s, 95th percentile"
-    rows = [Row(what, "ms", grid, "start and end of a bare Python", python)]
-    return rows + ([Row(what, "ms", grid, NAME, others)] if others else [])
+            waits["grid"].append(_start_latencies(service, [one["jobs"][0] for one in load.answers]))
+            waits["python"].append([time_python() for _ in range(20)])
+            for queue in queues:
+                queue.forget()
+                load = call_at_rate(queue.endpoint(BODY), per_s=OFFERED_PER_S, seconds=OFFERED_S)
+                queue.wait_until_done(len(load.answers))
+                waits[queue.name].append(queue.start_latencies())
+    rows = []
+    for name, peer, bars in (
+        ("python", "start and end of a bare Python", {}),
+        *((queue.name, queue.name, START_BARS) for queue in queues),
+    ):
+        for whose, fraction in (("median", 0.5), ("95th percentile", 0.95)):
+            grid, beside = ([percentile(wait, fraction) * 1e3 for wait in waits[side]] for side in ("grid", name))
+            what = f"start of a job at {OFFERED_PER_S} jobs/s, {whose}"
+            rows.append(Row(what, "ms", grid, peer, beside, bars.get(name) if fraction > 0.5 else None))
+    return rows
 
 
 def _start_latencies(service: Service, job_ids: list[str]) -> list[float]:
@@ -232,4 +242,4 @@ def _start_latencies(service: Service, job_ids: list[str]) -> list[float]:
 
 
 def _say(service: Service, what: str) -> None:
-    print(f"{service.kind}: {what}", file=sys.stderr, flush=True)
+    print(f"{service.kind}, load {os.getloadavg()[0]:.1f}: {what}", file=sys.stderr, flush=True)

@@ -31,19 +31,21 @@ _STARTS = """
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Procrastinate:
     """Where its route answers, its processes, and a look into its tables."""
 
     port: int
     pids: dict[str, int]
     connection: "psycopg.Connection[Any]"
+    name: str = NAME
+    _forgotten: int = 0  # number of the last job that is not asked about any more
 
     def endpoint(self, body: bytes) -> Endpoint:
         """Return where jobs are submitted."""
         return Endpoint(self.port, "/jobs", body)
 
-    def wait_until_done(self) -> None:
+    def wait_until_done(self, jobs: int) -> None:  # noqa: ARG002 - others count what has ended
         """Wait until every job has ended.
 
         Raises:
@@ -53,13 +55,13 @@ class Procrastinate:
         if self._ask(_FAILED):
             raise RuntimeError("jobs of Procrastinate failed")
 
-    def last_job(self) -> int:
-        """Return the number of the newest job."""
-        return int(self._ask("SELECT coalesce(max(id), 0) FROM procrastinate_jobs"))
+    def forget(self) -> None:
+        """Leave the jobs so far out: `start_latencies` tells of later ones."""
+        self._forgotten = self._ask("SELECT coalesce(max(id), 0) FROM procrastinate_jobs")
 
-    def start_latencies(self, after: int) -> list[float]:
-        """Return for each job behind that number the time from its making to its start [s]."""
-        return [float(row[0]) for row in self.connection.execute(_STARTS, (after,))]
+    def start_latencies(self) -> list[float]:
+        """Return for each job since `forget` the time from its making to its start [s]."""
+        return [float(row[0]) for row in self.connection.execute(_STARTS, (self._forgotten,))]
 
     def _ask(self, query: str) -> int:
         row = self.connection.execute(query).fetchone()  # type: ignore[call-overload]

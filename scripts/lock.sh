@@ -17,5 +17,7 @@ lock "$@" requirements/page.in -o requirements/page.txt
 for peer in devito fipy jax scipy; do  # of the benchmarks; pinned by hand, so that figures can be compared
   lock --no-deps --no-annotate "benchmarks/engine/peers/$peer.in" -o "benchmarks/engine/peers/$peer.txt"
 done
-lock --no-deps --no-annotate benchmarks/peers/procrastinate.in -o benchmarks/peers/procrastinate.txt
+for peer in celery dramatiq procrastinate; do
+  lock --no-deps --no-annotate "benchmarks/peers/$peer.in" -o "benchmarks/peers/$peer.txt"
+done
 lock --no-deps --no-annotate benchmarks/live/peers/pypde.in -o benchmarks/live/peers/pypde.txt
