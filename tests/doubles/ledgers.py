@@ -26,6 +26,7 @@ class MemoryLedger:
         self.unwritable: set[Claim] = set()
         self.refused: set[Claim] = set()
         self.concluded: list[tuple[list[Outcome], list[LogChunk], list[Claim]]] = []
+        self.began_ago_s: dict[Claim, float] = {}
         self.render_ends: list[tuple[RenderClaim, RenderFinished | RenderReturned]] = []
         self.logs: list[LogChunk] = []
         self.progress: list[Mapping[Claim, float]] = []
@@ -46,13 +47,14 @@ class MemoryLedger:
         return self.renders.popleft() if self.renders else None
 
     def conclude(
-        self, outcomes: Sequence[Outcome], logs: Sequence[LogChunk], begun: Sequence[Claim]
+        self, outcomes: Sequence[Outcome], logs: Sequence[LogChunk], begun: Mapping[Claim, float]
     ) -> frozenset[Claim]:
         self._trouble()
         claims = {outcome.claim for outcome in outcomes}
         if self.unwritable & (claims | set(begun)):
             raise RuntimeError("a write that no database takes")
         self.concluded.append((list(outcomes), list(logs), list(begun)))
+        self.began_ago_s.update(begun)
         return frozenset(claims - self.refused)
 
     def conclude_render(self, claim: RenderClaim, end: RenderFinished | RenderReturned) -> bool:

@@ -220,15 +220,15 @@ def lock_sweep() -> Select[Any]:
 
 @prepared_with_rows
 def begin(kind: DatabaseKind) -> tuple[Update, BulkRows]:
-    """Starting becomes running."""
-    bulk = _claims(kind)
+    """Starting becomes running, from the time of the row on."""
+    bulk = _claims(kind, started_at=UTCDateTime())
     statement = (
         update(jobs)
         .where(_is_claim(bulk), jobs.c.state == JobStatus.STARTING)
         .values(
             state=JobStatus.RUNNING,
             version=jobs.c.version + 1,
-            started_at=func.coalesce(jobs.c.started_at, NOW),
+            started_at=func.coalesce(jobs.c.started_at, bulk.c.started_at),
         )
         .returning(*CHANGE)
     )
@@ -309,6 +309,7 @@ def finish(kind: DatabaseKind) -> tuple[Update, BulkRows]:
         attempts=Integer(),
         losses=Integer(),
         begun=Integer(),
+        started_at=UTCDateTime(),
     )
     cancelling = jobs.c.state == JobStatus.CANCELLING
     begins = and_(jobs.c.state == JobStatus.STARTING, bulk.c.begun == 1)
@@ -332,7 +333,7 @@ def finish(kind: DatabaseKind) -> tuple[Update, BulkRows]:
             progress=case((won, 1.0), else_=jobs.c.progress),
             attempts_used=jobs.c.attempts_used + case((cancelling, 0), else_=bulk.c.attempts),
             worker_losses=jobs.c.worker_losses + case((cancelling, 0), else_=bulk.c.losses),
-            started_at=case((begins, func.coalesce(jobs.c.started_at, NOW)), else_=jobs.c.started_at),
+            started_at=case((begins, func.coalesce(jobs.c.started_at, bulk.c.started_at)), else_=jobs.c.started_at),
             finished_at=NOW,
             version=jobs.c.version + case((begins, 2), else_=1),  # two transitions in one statement
             **EMPTY_LEASE,

@@ -71,7 +71,8 @@ class LeasedRow(NamedTuple):
 class Finish(NamedTuple):
     """A terminal state for a claim. One in `cancelling` becomes cancelled, whatever is written here.
 
-    One that has `begun` may still be starting: it runs and ends in one statement, and counts two versions.
+    One that has `begun` may still be starting: it runs and ends in one statement, and counts two versions. It began
+    `began_ago_s` before the transaction.
     """
 
     claim: Claim
@@ -82,6 +83,7 @@ class Finish(NamedTuple):
     attempts: int = 0
     losses: int = 0
     begun: bool = False
+    began_ago_s: float = 0.0
 
 
 class Requeue(NamedTuple):

@@ -5,8 +5,8 @@ rows are locked first, in the order of their ids, so that two transactions over 
 in a circle; SQLite has one writer.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
 from uuid import UUID
@@ -96,9 +96,10 @@ class TransitionRepository:
         if ids and self._kind == "postgresql":
             self._tx.run_later(statements.lock_queues(), {"ids": ids})
 
-    def begin(self, claims: Sequence[Claim]) -> list[JobChange]:
-        """Starting becomes running."""
-        return self._changes(*statements.begin(self._kind), claims)
+    def begin(self, began_ago_s: Mapping[Claim, float]) -> list[JobChange]:
+        """Starting becomes running: each claim from that long before the transaction on [s]."""
+        rows = [(*claim, self._before(ago_s)) for claim, ago_s in began_ago_s.items()]
+        return self._changes(*statements.begin(self._kind), rows)
 
     def renew(
         self, claims: Sequence[Claim], *, worker_id: str, lease_until: datetime
@@ -132,7 +133,7 @@ class TransitionRepository:
         rows = [
             (*each.claim, each.state.value, each.reason.value, each.message,
              dump_json(each.manifest) if each.manifest is not None else None,
-             each.attempts, each.losses, int(each.begun))
+             each.attempts, each.losses, int(each.begun), self._before(each.began_ago_s))
             for each in finishes
         ]  # fmt: skip
         return self._changes(*statements.finish(self._kind), rows)
@@ -178,6 +179,9 @@ class TransitionRepository:
     def expire(self, *, limit: int) -> list[JobChange]:
         """End jobs that waited too long: expired, or timed out where they had been claimed before."""
         return [JobChange._make(row) for row in self._run(statements.expire(), now=self._tx.now(), limit=limit)]
+
+    def _before(self, ago_s: float) -> datetime:
+        return self._tx.now() - timedelta(seconds=ago_s)
 
     def _run(self, statement: Prepared, **values: Any) -> list[Row]:
         return self._tx.run(statement, values)

@@ -23,7 +23,9 @@ class WorkerLedger:
     # A request for files, else jobs for any kind of slot; None where nothing can run.
     claim: Callable[[Sequence[Share]], ClaimedRender | ClaimedBatch | None]
     claim_render: Callable[[], ClaimedRender | None]
-    conclude: Callable[[Sequence[Outcome], Sequence[LogChunk], Sequence[Claim]], frozenset[Claim]]
+    conclude: Callable[
+        [Sequence[Outcome], Sequence[LogChunk], Mapping[Claim, float]], frozenset[Claim]
+    ]  # begun ago [s]
     conclude_render: Callable[[RenderClaim, RenderFinished | RenderReturned], bool]  # False where it was lost
     append_logs: Callable[[Sequence[LogChunk]], None]
     report_progress: Callable[[Mapping[Claim, float]], None]

@@ -34,7 +34,7 @@ class PendingWrites:
     """Writes that wait for the next transaction."""
 
     outcomes: list[Outcome] = field(default_factory=list)
-    begun: list[Claim] = field(default_factory=list)
+    begun: dict[Claim, float] = field(default_factory=dict)  # monotonic: when each began
     logs: list[LogChunk] = field(default_factory=list)
     progress: dict[Claim, float] = field(default_factory=dict)
     renders: list[tuple[RenderClaim, RenderFinished | RenderReturned]] = field(default_factory=list)
@@ -92,15 +92,16 @@ class LedgerWriter(threading.Thread):
         progress: Mapping[Claim, float] | None = None,
         renders: Sequence[tuple[RenderClaim, RenderFinished | RenderReturned]] = (),
     ) -> None:
-        """Queue writes; return at once."""
+        """Queue writes; return at once. Claims that are `begun` have begun now."""
+        now = time.monotonic()
         with self._changed:
             self._pending.outcomes += outcomes
-            self._pending.begun += begun
+            self._pending.begun.update(dict.fromkeys(begun, now))
             self._pending.logs += logs
             self._pending.progress.update(progress or {})
             self._pending.renders += renders
             if self._batch_since is None:
-                self._batch_since = time.monotonic()
+                self._batch_since = now
             self._changed.notify()
 
     def request_claim(self, request: ClaimRequest) -> None:
@@ -177,7 +178,7 @@ class LedgerWriter(threading.Thread):
             self._conclude(pending)
             ended = {outcome.claim for outcome in pending.outcomes}
             pending.logs = [chunk for chunk in pending.logs if chunk.claim not in ended]
-            pending.outcomes, pending.begun = [], []
+            pending.outcomes, pending.begun = [], {}
         if pending.logs:  # of runs that go on
             self._guard("log", lambda: self._ledger.append_logs(pending.logs))
             pending.logs = []
@@ -193,7 +194,9 @@ class LedgerWriter(threading.Thread):
         try:
             ended = {outcome.claim for outcome in pending.outcomes}
             logs = [chunk for chunk in pending.logs if chunk.claim in ended]
-            accepted = self._ledger.conclude(pending.outcomes, logs, pending.begun)
+            now = time.monotonic()
+            ago_s = {claim: now - began_at for claim, began_at in pending.begun.items()}
+            accepted = self._ledger.conclude(pending.outcomes, logs, ago_s)
         except (UnavailableError, StorageFullError):
             raise
         except Exception:
@@ -290,7 +293,7 @@ def _split(pending: PendingWrites, claims: Sequence[Claim]) -> list[PendingWrite
     return [
         PendingWrites(
             outcomes=[o for o in pending.outcomes if (o.claim in first) is chosen],
-            begun=[c for c in pending.begun if (c in first) is chosen],
+            begun={claim: at for claim, at in pending.begun.items() if (claim in first) is chosen},
             logs=[chunk for chunk in pending.logs if (chunk.claim in first) is chosen],
         )
         for chosen in (True, False)

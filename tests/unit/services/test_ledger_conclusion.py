@@ -70,6 +70,21 @@ def test_success_is_written_once_with_its_epoch_manifest_and_attempt(uow, owner)
     assert counters(uow, owner) == (0, 0)
 
 
+@pytest.mark.parametrize("ends_too", [False, True], ids=["begins", "begins and ends"])
+def test_a_job_started_when_its_run_began_and_not_when_that_was_written(uow, owner, clock, ends_too):
+    submit(uow, owner, 2)
+    jobs = claim(uow).jobs
+    clock.advance(5.0)
+
+    outcomes = [Succeeded(job.claim, MANIFEST) for job in jobs if ends_too]
+    ledger.conclude(uow, outcomes, begun={jobs[0].claim: 1.5, jobs[1].claim: 0.0})
+
+    rows = [get_job(uow, job.id) for job in jobs]
+    assert [(clock.time - row.started_at).total_seconds() for row in rows] == [1.5, 0.0]
+    assert {row.state for row in rows} == {JobStatus.SUCCESS if ends_too else JobStatus.RUNNING}
+    assert {row.finished_at for row in rows} == {clock.time if ends_too else None}
+
+
 def test_a_second_conclusion_changes_nothing(uow, owner):
     (job_id,) = submit(uow, owner)
     (claimed,) = run(uow)

@@ -1,6 +1,7 @@
 """The ledger writer: one thread that claims and concludes, groups writes, and retries those that fail for now."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
@@ -68,6 +69,18 @@ def test_what_gathers_before_the_ledger_writer_looks_is_one_transaction(harness:
 
     ((outcomes, logs, begun),) = harness.ledger.concluded
     assert [outcome.claim for outcome in outcomes] == begun == [chunk.claim for chunk in logs] == claims
+
+
+def test_a_run_began_when_it_was_told_and_not_when_it_was_written(harness: WriterHarness):
+    claim = make_claim()
+    harness.writer.write(begun=[claim])
+    told_at = harness.writer._pending.begun[claim]
+    started_at = time.monotonic()
+    harness.ledger.troubles.append(UnavailableError("database"))  # tried again later, for the same beginning
+    harness.writer.start()
+    wait_until(lambda: harness.ledger.concluded, "it was written")
+
+    assert 0 <= started_at - told_at <= harness.ledger.began_ago_s[claim] <= time.monotonic() - told_at
 
 
 def test_lines_of_a_run_that_goes_on_are_written_without_an_end(harness: WriterHarness):

@@ -1,6 +1,6 @@
 """Conclusion of claims: many outcomes in one transaction, each job guarded by its own row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from grid.database.transition_rows import AttemptEnd, Finish, JobChange, LeasedRow, Requeue
@@ -13,7 +13,10 @@ from grid.services.ledger.sanitization import make_storable
 
 
 def conclude(
-    uow: UnitOfWork, outcomes: Sequence[Outcome], logs: Sequence[LogChunk] = (), begun: Sequence[Claim] = ()
+    uow: UnitOfWork,
+    outcomes: Sequence[Outcome],
+    logs: Sequence[LogChunk] = (),
+    begun: Collection[Claim] | Mapping[Claim, float] = (),
 ) -> frozenset[Claim]:
     """Record the outcomes of claims, with their logs; return the claims that still held their job.
 
@@ -24,21 +27,26 @@ def conclude(
         uow: Opens the transaction.
         outcomes: One for each claim.
         logs: Pieces of log of these claims.
-        begun: Claims that are moved from starting to running first, in the same transaction.
+        begun: Claims that are moved from starting to running first, in the same transaction; a mapping says how long
+            ago each of them began [s], which is when the job started.
     """
     if not outcomes and not begun:
         return frozenset()
     outcomes = [make_storable(outcome) for outcome in outcomes]
     by_claim = {outcome.claim: outcome for outcome in outcomes}
+    ago_s = begun if isinstance(begun, Mapping) else dict.fromkeys(begun, 0.0)
     with uow.begin() as tx:
-        job_ids = {claim.job_id for claim in (*by_claim, *begun)}
+        job_ids = {claim.job_id for claim in (*by_claim, *ago_s)}
         tx.transitions.lock(job_ids)
         tx.transitions.lock_queues(job_ids)
         final = [_make_finish(outcome) for outcome in outcomes if not _depends_on_history(outcome)]
         # These begin and end in one statement: `finish` may leave `starting`, and counts two versions.
-        begin_and_end = {one.claim for one in final if one.state is not JobStatus.CANCELLED}.intersection(begun)
-        settle(tx, tx.transitions.begin([claim for claim in begun if claim not in begin_and_end]))
-        decisions: list[Decision] = [finish._replace(begun=finish.claim in begin_and_end) for finish in final]
+        begin_and_end = {one.claim for one in final if one.state is not JobStatus.CANCELLED}.intersection(ago_s)
+        settle(tx, tx.transitions.begin({claim: ago_s[claim] for claim in ago_s if claim not in begin_and_end}))
+        decisions: list[Decision] = [
+            finish._replace(begun=True, began_ago_s=ago_s[finish.claim]) if finish.claim in begin_and_end else finish
+            for finish in final
+        ]
         leased = tx.transitions.hold([outcome.claim for outcome in outcomes if _depends_on_history(outcome)])
         decisions += [_decide(job, by_claim[Claim(job.id, job.epoch)], tx.now()) for job in leased]
         accepted = frozenset(Claim(job.id, job.epoch) for job in carry_out(tx, decisions, by_claim))
