@@ -11,7 +11,8 @@ _ADDRESS = re.compile(r"http://([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 
 def write_address(home: Path, address: str) -> None:
     """Write down where the server of this folder listens."""
-    (home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)  # `parents` alone would leave it open
+    (home / "run").mkdir(mode=0o700, exist_ok=True)
     path = home / "run" / "address"
     path.write_text(address + "\n", encoding="ascii")
     path.chmod(0o600)

@@ -52,3 +52,10 @@ def test_what_is_no_address_is_not_believed(home, text):
     (home.root / "run" / "address").write_text(text)
 
     assert read_address(home.root) is None
+
+
+def test_the_first_address_of_a_new_folder_leaves_it_private_as_the_server_wants_it(tmp_path):
+    write_address(tmp_path / "new" / ".grid", ADDRESS)
+
+    assert (tmp_path / "new" / ".grid").stat().st_mode & 0o077 == 0
+    assert open_home(tmp_path / "new" / ".grid").root == tmp_path / "new" / ".grid"
