@@ -8,13 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Float,
+    Select,
     and_,
     case,
     delete,
     exists,
     func,
     literal,
+    literal_column,
     not_,
     null,
     or_,
@@ -25,11 +28,12 @@ from sqlalchemy import (
 )
 
 from grid.database.filters import find_conditions
-from grid.database.jobs import JobRecord, is_queued, jobs
+from grid.database.jobs import LEASED, QUEUED, JobRecord, is_queued, is_unsuccessful, jobs
 from grid.database.logs import LogRecord, job_log_chunks
 from grid.database.transaction import DatabaseTransaction
 from grid.database.verdicts import find_verdict, has_verdict
 from grid.database.windows import Window
+from grid.schemas.jobs import LEASED as LEASED_STATES
 from grid.schemas.jobs import TERMINAL, JobStatus, JobVerdict, JsonObject, Reason
 
 JOBS_AT_ONCE: Final = 100  # of one statement; SQLite takes 500 parts
@@ -311,11 +315,36 @@ def shares_batch(tx: DatabaseTransaction, job: JobRecord) -> bool:
     return tx.connection.execute(neighbours.limit(1)).first() is not None
 
 
+def _are_among(states: Sequence[JobStatus]) -> list[ColumnElement[bool]]:
+    """Return the conditions of these states, by an index where they are none but those that few jobs are in.
+
+    Most jobs have succeeded: a planner that walks along all of them, newest first, reads the whole table for a list of
+    those that run. It takes a partial index only for the words of the index.
+    """
+    conditions: list[ColumnElement[bool]] = [jobs.c.state.in_(states)]
+    if frozenset(states) <= TERMINAL - {JobStatus.SUCCESS}:
+        conditions.append(is_unsuccessful)
+    elif not TERMINAL.intersection(states):
+        conditions.append(jobs.c.id.in_(_open_jobs(states)))
+    return conditions
+
+
+def _open_jobs(states: Sequence[JobStatus]) -> CompoundSelect[Any] | Select[Any]:
+    """Select the ids of all owners' jobs that wait, or that workers hold, as the states say: each by its index."""
+    each = jobs.alias("unended")
+    parts = [QUEUED] if JobStatus.QUEUED in states else []
+    parts += [LEASED] if LEASED_STATES.intersection(states) else []
+    selects = [select(each.c.id).where(literal_column(f"unended.{part}")) for part in parts]
+    return union_all(*selects) if len(selects) > 1 else selects[0]
+
+
 def _conditions(tx: DatabaseTransaction, wanted: JobFilter) -> list[ColumnElement[bool]]:
     equal: list[tuple[Any, Any]] = [(jobs.c.simulation, wanted.simulation), (jobs.c.sweep_id, wanted.sweep_id)]
     conditions = [column == value for column, value in equal if value is not None]
-    among: list[tuple[Any, Sequence[Any]]] = [(jobs.c.state, wanted.statuses), (jobs.c.reason, wanted.reasons)]
-    conditions += [column.in_(values) for column, values in among if values]
+    if wanted.statuses:
+        conditions += _are_among(wanted.statuses)
+    if wanted.reasons:
+        conditions.append(jobs.c.reason.in_(wanted.reasons))
     if wanted.verdicts:
         conditions.append(has_verdict(tx.kind, wanted.verdicts))
     if wanted.is_point is not None:

@@ -39,7 +39,9 @@ from grid.schemas.jobs import JobStatus, JsonObject, Manifest, Reason, SlotKind
 QUEUED: Final = "state = 'queued'"
 ACTIVE: Final = "state IN ('starting', 'running')"
 LEASED: Final = "state IN ('starting', 'running', 'cancelling')"
+UNSUCCESSFUL: Final = "state IN ('failed', 'cancelled', 'timed_out', 'expired')"
 IN_SWEEP: Final = "sweep_id IS NOT NULL"
+LONE: Final = "sweep_id IS NULL"
 
 
 class Job(Base):
@@ -91,6 +93,12 @@ class Job(Base):
         Index("ix_jobs_expiry", "expires_at", sqlite_where=text(QUEUED), postgresql_where=text(QUEUED)),
         Index("ix_jobs_lease", "lease_until", sqlite_where=text(LEASED), postgresql_where=text(LEASED)),
         Index("ix_jobs_owner", "owner_id", "id"),
+        # Of lists that leave nearly all jobs out: most are points of sweeps, and most succeed.
+        Index("ix_jobs_lone", "owner_id", "id", sqlite_where=text(LONE), postgresql_where=text(LONE)),
+        Index(
+            "ix_jobs_unsuccessful", "owner_id", "id",
+            sqlite_where=text(UNSUCCESSFUL), postgresql_where=text(UNSUCCESSFUL),
+        ),
         Index(
             "uq_jobs_sweep_place", "sweep_id", "sweep_index", unique=True,
             sqlite_where=text(IN_SWEEP), postgresql_where=text(IN_SWEEP),
@@ -157,6 +165,7 @@ jobs: Table = Job.__table__  # type: ignore[assignment]
 is_queued: Final[ColumnElement[bool]] = literal_column(f"jobs.{QUEUED}")
 is_active: Final[ColumnElement[bool]] = literal_column(f"jobs.{ACTIVE}")
 is_leased: Final[ColumnElement[bool]] = literal_column(f"jobs.{LEASED}")
+is_unsuccessful: Final[ColumnElement[bool]] = literal_column(f"jobs.{UNSUCCESSFUL}")
 
 
 @dataclass(frozen=True)
