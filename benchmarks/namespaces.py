@@ -103,14 +103,15 @@ class Stage:
         before = self.used()
         with closing(self.service.connect()) as connection:
             started = time.perf_counter()
-            sweep = connection.json("POST", JOBS_PATH, body)["sweep"]
+            answer = connection.json("POST", JOBS_PATH, body)
+            sweep = answer["sweep"]
             wait_for(lambda: _is_finished(connection, sweep), what="the sweep", limit_s=600.0, every_s=0.05)
             seconds = time.perf_counter() - started
             found = connection.json("GET", f"/api/v1/sweeps/{sweep}?page=1&size=1")
-            if set(found["by_status"]) - {"success"}:
+            if found["by_status"]["success"] != sum(found["by_status"].values()):
                 raise RuntimeError(f"not all points succeeded: {found['by_status']}")
-            job = found["rows"][0]["id"]
-            status, content = connection.call("GET", f"{JOBS_PATH}/{job}/artifacts/meta.json")
+            path = f"{JOBS_PATH}/{answer['jobs'][0]}/artifacts/meta.json"
+            status, content = connection.call("GET", path)
             if status != 200:
                 raise RuntimeError(f"a result cannot be read: {status} {content[:300]!r}")
         after = self.used()
