@@ -121,7 +121,8 @@ def copy_database(
                 on_table(copies[-1])
         with target.engine.begin() as writing:
             PROGRESS.drop(writing)
-            writing.execute(text("ANALYZE"))
+            writing.execute(text("SET LOCAL statement_timeout = 0"))  # a large copy takes longer than a request may
+            writing.execute(text("ANALYZE"))  # else the planner believes tables to be empty for a while
     return copies
 
 

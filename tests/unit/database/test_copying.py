@@ -111,6 +111,11 @@ def test_every_row_arrives_and_the_service_goes_on_with_them(source, empty):
         tx.outbox.add([Event("job:2", 1, "job.changed", {})])
         audit.record(tx, actor_id=None, action="job.submit", subject="job:2")
     assert claim(uow) is not None
+    with database.engine.connect() as connection:  # the planner knows of the rows at once
+        rows = connection.execute(sa.text("SELECT reltuples FROM pg_class WHERE relname = 'jobs'")).scalar_one()
+        seen = connection.execute(sa.text("SELECT count(*) FROM pg_stats WHERE tablename = 'jobs'")).scalar_one()
+    assert rows == len(ids)
+    assert seen > 0
     database.close()
     assert "grid_copy_progress" not in tables_of(target)
 
