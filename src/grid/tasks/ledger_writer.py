@@ -24,8 +24,9 @@ from grid.tasks.ledger import WorkerLedger
 log = get_logger(__name__)
 
 BATCH_WINDOW_S = 0.02  # [s] starts, progress and log lines wait this long to share a transaction; outcomes never wait
-# [s] Between claims: where jobs come singly and fast, one claim then takes several. The first never waits.
-CLAIM_GAP_S = 0.02
+# [s] From a claim that took all that was queued to the next, for each job that it took, and at most. Above 200 jobs a
+# second the claims grow to what comes within the longest gap; below, hardly a job waits. The first claim never does.
+JOB_GAP_S, LONGEST_GAP_S = 0.005, 0.04
 BACKOFF_S = (0.1, 5.0)  # [s] first and longest pause while the ledger is unavailable
 
 
@@ -239,13 +240,14 @@ class LedgerWriter(threading.Thread):
 
     def _answer(self, requests: Sequence[ClaimRequest]) -> None:
         """Claim once for each request, until the ledger has nothing left."""
-        is_empty = False
-        self._claim_at = time.monotonic() + CLAIM_GAP_S
+        is_empty, began_at, replies = False, time.monotonic(), list[ClaimReply]()
         for request in requests:
             asked_at = time.monotonic()
             reply = ClaimReply(request, asked_at) if is_empty else self._claim(request, asked_at)
             is_empty = is_empty or (reply.is_empty and not request.only_renders and "any" in request.shares)
+            replies.append(reply)
             self._post(reply)
+        self._claim_at = began_at + find_gap(replies)
 
     def _claim(self, request: ClaimRequest, asked_at: float) -> ClaimReply:
         """Claim a request for files, else a batch; nothing where the ledger is unavailable (the loop asks again)."""
@@ -285,6 +287,17 @@ class LedgerWriter(threading.Thread):
         if not self._is_well:
             self._is_well = True
             log.info("worker.ledger_recovered")
+
+
+def find_gap(replies: Sequence[ClaimReply]) -> float:
+    """Return how long after these claims the next one is due, so that it takes several jobs where they come fast [s].
+
+    Not where more is queued than they took, as of a sweep: nothing would be gained.
+    """
+    batches = [reply.batch for reply in replies if reply.batch is not None]
+    if batches and not batches[-1].is_last:
+        return 0.0
+    return min(LONGEST_GAP_S, JOB_GAP_S * max(1, sum(len(batch.jobs) for batch in batches)))
 
 
 def _split(pending: PendingWrites, claims: Sequence[Claim]) -> list[PendingWrites]:

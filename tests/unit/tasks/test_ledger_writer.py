@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from grid.services.renders import RenderReturned
 from grid.tasks import ledger_writer as writer_module
 from grid.tasks.events import ClaimReply, ClaimRequest, JobsRequeued, ThreadDied, WorkerEvent
 from grid.tasks.leases import Leases
-from grid.tasks.ledger_writer import LedgerWriter
+from grid.tasks.ledger_writer import LedgerWriter, find_gap
 
 
 class WriterHarness:
@@ -113,7 +114,8 @@ def test_each_claim_request_is_answered_once_and_an_empty_ledger_is_asked_no_fur
 def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_blocks_no_writes(
     harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(writer_module, "CLAIM_GAP_S", 3600.0)
+    monkeypatch.setattr(writer_module, "JOB_GAP_S", 3600.0)
+    monkeypatch.setattr(writer_module, "LONGEST_GAP_S", 3600.0)
     harness.writer.start()
     harness.writer.request_claim(ClaimRequest(1))
     wait_until(lambda: len(harness.events) == 1, "the first request was answered")
@@ -125,6 +127,24 @@ def test_the_first_claim_waits_for_nothing_and_one_soon_after_it_blocks_no_write
     wait_until(lambda: harness.ledger.progress, "progress was written")
 
     assert [event.request for event in harness.events if isinstance(event, ClaimReply)] == [ClaimRequest(1)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "is_last", "gap_s"),
+    [
+        ([], True, 0.005),
+        ([1], True, 0.005),
+        ([3, 1], True, 0.02),
+        ([8], True, 0.04),
+        ([500], True, 0.04),
+        ([1], False, 0),
+    ],
+)
+def test_the_next_claim_waits_the_longer_the_more_jobs_came_unless_more_are_there(sizes, is_last, gap_s):
+    batches = [replace(make_batch(size), is_last=is_last) for size in sizes]
+    replies = [ClaimReply(ClaimRequest(1), 0.0, batch) for batch in batches]
+
+    assert find_gap([*replies, ClaimReply(ClaimRequest(1), 0.0)]) == pytest.approx(gap_s)
 
 
 def test_requests_for_files_go_before_jobs(harness: WriterHarness):
