@@ -324,9 +324,13 @@ def _are_among(states: Sequence[JobStatus]) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [jobs.c.state.in_(states)]
     if frozenset(states) <= TERMINAL - {JobStatus.SUCCESS}:
         conditions.append(is_unsuccessful)
-    elif not TERMINAL.intersection(states):
+    elif _are_unended(states):
         conditions.append(jobs.c.id.in_(_open_jobs(states)))
     return conditions
+
+
+def _are_unended(states: Sequence[JobStatus]) -> bool:
+    return bool(states) and not TERMINAL.intersection(states)
 
 
 def _open_jobs(states: Sequence[JobStatus]) -> CompoundSelect[Any] | Select[Any]:
@@ -349,10 +353,15 @@ def _conditions(tx: DatabaseTransaction, wanted: JobFilter) -> list[ColumnElemen
         conditions.append(has_verdict(tx.kind, wanted.verdicts))
     if wanted.is_point is not None:
         conditions.append(jobs.c.sweep_id.is_not(None) if wanted.is_point else jobs.c.sweep_id.is_(None))
+    owner_id = wanted.owner_id
+    if owner_id is not None and tx.kind == "sqlite" and _are_unended(wanted.statuses):
+        # Without statistics SQLite would rather walk along all jobs of the owner; the sign keeps it from their index.
+        conditions.append(literal_column("+jobs.owner_id", jobs.c.owner_id.type) == owner_id)
+        owner_id = None
     return conditions + find_conditions(
         tx.kind,
         jobs,
-        owner_id=wanted.owner_id,
+        owner_id=owner_id,
         labels=wanted.labels,
         created_from=wanted.created_from,
         created_to=wanted.created_to,

@@ -96,7 +96,7 @@ class Job(Base):
         # Of lists that leave nearly all jobs out: most are points of sweeps, and most succeed.
         Index("ix_jobs_lone", "owner_id", "id", sqlite_where=text(LONE), postgresql_where=text(LONE)),
         Index(
-            "ix_jobs_unsuccessful", "owner_id", "id",
+            "ix_jobs_unsuccessful", "owner_id", "id", "state",
             sqlite_where=text(UNSUCCESSFUL), postgresql_where=text(UNSUCCESSFUL),
         ),
         Index(

@@ -17,11 +17,11 @@ UNSUCCESSFUL = "state IN ('failed', 'cancelled', 'timed_out', 'expired')"
 
 def upgrade() -> None:
     """Make them, in the place of two that had to be sorted."""
-    for name, condition in (("ix_jobs_lone", LONE), ("ix_jobs_unsuccessful", UNSUCCESSFUL)):
+    for name, further, condition in (("lone", [], LONE), ("unsuccessful", ["state"], UNSUCCESSFUL)):
         op.create_index(
-            name,
+            f"ix_jobs_{name}",
             "jobs",
-            ["owner_id", "id"],
+            ["owner_id", "id", *further],
             sqlite_where=sa.text(condition),
             postgresql_where=sa.text(condition),
         )
