@@ -27,6 +27,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from grid.database.base import DatabaseKind
 from grid.database.filters import find_conditions
 from grid.database.jobs import LEASED, QUEUED, JobRecord, is_queued, is_unsuccessful, jobs
 from grid.database.logs import LogRecord, job_log_chunks
@@ -315,7 +316,7 @@ def shares_batch(tx: DatabaseTransaction, job: JobRecord) -> bool:
     return tx.connection.execute(neighbours.limit(1)).first() is not None
 
 
-def _are_among(states: Sequence[JobStatus]) -> list[ColumnElement[bool]]:
+def _are_among(kind: DatabaseKind, states: Sequence[JobStatus]) -> list[ColumnElement[bool]]:
     """Return the conditions of these states, by an index where they are none but those that few jobs are in.
 
     Most jobs have succeeded: a planner that walks along all of them, newest first, reads the whole table for a list of
@@ -325,7 +326,11 @@ def _are_among(states: Sequence[JobStatus]) -> list[ColumnElement[bool]]:
     if frozenset(states) <= TERMINAL - {JobStatus.SUCCESS}:
         conditions.append(is_unsuccessful)
     elif _are_unended(states):
-        conditions.append(jobs.c.id.in_(_open_jobs(states)))
+        found = _open_jobs(states)
+        if kind == "postgresql" and JobStatus.QUEUED not in states:  # a few ids, read before anything else
+            conditions.append(jobs.c.id == func.any(func.array(found.scalar_subquery())))
+        else:
+            conditions.append(jobs.c.id.in_(found))
     return conditions
 
 
@@ -346,7 +351,7 @@ def _conditions(tx: DatabaseTransaction, wanted: JobFilter) -> list[ColumnElemen
     equal: list[tuple[Any, Any]] = [(jobs.c.simulation, wanted.simulation), (jobs.c.sweep_id, wanted.sweep_id)]
     conditions = [column == value for column, value in equal if value is not None]
     if wanted.statuses:
-        conditions += _are_among(wanted.statuses)
+        conditions += _are_among(tx.kind, wanted.statuses)
     if wanted.reasons:
         conditions.append(jobs.c.reason.in_(wanted.reasons))
     if wanted.verdicts:
