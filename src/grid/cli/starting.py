@@ -15,8 +15,9 @@ from typing import Any, Literal, TextIO
 from grid.cli.waiting import Patience
 from grid.client import calls
 from grid.client.client import GridClient, address_of, find_address
-from grid.client.errors import ProblemError, ServerUnreachableError
+from grid.client.errors import CertificateError, ProblemError, ServerUnreachableError
 from grid.client.folder import read_address, write_address
+from grid.client.remote import find_server
 from grid.core.errors import ConfigurationError, UnavailableError
 from grid.core.logging import turn_over
 from grid.core.settings import Settings
@@ -61,6 +62,7 @@ def start_service(*, say: Say, settings: Settings | None = None, stack: Stack = 
         StalledError: Nothing happens any more, and it is not ready.
     """
     settings = settings or Settings()
+    require_own_server(settings)
     home = open_home(settings.grid_home)
     if stack == "services":
         settings = _start_services(home, settings, say)
@@ -86,6 +88,20 @@ def start_service(*, say: Say, settings: Settings | None = None, stack: Stack = 
             _end(one.process.pid)
         raise
     return {"address": address, "home": str(home.root), "started": [one.role for one in started]}
+
+
+def require_own_server(settings: Settings) -> None:
+    """Refuse to start a server that no later command would use: they were told to use one elsewhere.
+
+    Raises:
+        ConfigurationError: GRID_URL is set, or somebody logged in to another server.
+    """
+    elsewhere = find_server(settings)
+    if elsewhere is not None:
+        way_back = "unset GRID_URL" if settings.grid_url is not None else "run `grid auth logout`"
+        raise ConfigurationError(
+            f"Commands of this data folder use the server {elsewhere.address}; {way_back} to start one here."
+        )
 
 
 def _start_services(home: Home, settings: Settings, say: Say) -> Settings:
@@ -234,20 +250,22 @@ def describe_service(settings: Settings | None = None) -> dict[str, Any]:
     """Return the parts of the service and their states, also where none answers."""
     settings = settings or Settings()
     processes = {role: find_running(Home(settings.grid_home), role) for role in ROLES}
+    elsewhere = find_server(settings)
     document: dict[str, Any] = {
-        "address": find_address(settings),
+        "address": elsewhere.address if elsewhere is not None else find_address(settings),
         "home": str(settings.grid_home),
         "processes": processes,
         "is_ready": False,
         "parts": [],
     }
-    with GridClient(find_address(settings)) as client:
+    context = elsewhere.make_context() if elsewhere is not None else None
+    with GridClient(str(document["address"]), context=context) as client:
         try:
             answer = client.send(calls.ready())
             document.update(is_ready=True, parts=answer.get("parts", []))
         except ProblemError as error:
             document["parts"] = error.problem.get("parts", [])
-        except ServerUnreachableError as error:
+        except (ServerUnreachableError, CertificateError) as error:
             document["parts"] = [{"name": "server", "kind": "http", "state": "down", "detail": error.cause}]
     return document
 

@@ -1,6 +1,7 @@
 """The typed client to await; `grid.client.client` has the one that waits."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from functools import cached_property
 from types import TracebackType
@@ -13,12 +14,12 @@ from grid.client import calls
 from grid.client.async_alerts import AsyncAlertRules, AsyncAlerts, AsyncIncidents, AsyncModes, AsyncSilences
 from grid.client.async_engine import AsyncEngine
 from grid.client.calls import API, Call, Id, Submission, require_success
-from grid.client.errors import ServerUnreachableError
 from grid.client.events import Event, EventReader
 from grid.client.fields import AsyncFields
 from grid.client.outcomes import require_successful_job, require_successful_sweep
+from grid.client.remote import unreachable
 from grid.client.replays import AsyncReplays
-from grid.client.sender import LONG, POINTS, STREAM, TIMEOUT, UNAUTHORIZED, TokenSource, name_cause, no_token
+from grid.client.sender import LONG, POINTS, STREAM, TIMEOUT, UNAUTHORIZED, TokenSource, no_token
 from grid.schemas.frame_requests import FrameRequest
 from grid.schemas.jobs import JobStatus
 from grid.schemas.wire import JobOut, SubmissionOut, SweepOut, SweepRow
@@ -33,11 +34,22 @@ class AsyncGridClient:
     """The same as `GridClient`, to await. Use it in an `async with` block, or `await aclose()`."""
 
     def __init__(
-        self, address: str, token: TokenSource | None = None, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        address: str,
+        token: TokenSource | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        self.address = address.rstrip("/")
+        self.address, self.context = address.rstrip("/"), context
         self._token = token or no_token
-        self._http = httpx.AsyncClient(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=self.address,
+            timeout=TIMEOUT,
+            transport=transport,
+            trust_env=False,
+            verify=True if context is None else context,
+        )
 
     @cached_property
     def engine(self) -> AsyncEngine:
@@ -101,7 +113,7 @@ class AsyncGridClient:
                     call.method, call.path, timeout=timeout, **{**options, "headers": headers}
                 )
             except httpx.TransportError as error:
-                raise ServerUnreachableError(self.address, name_cause(error)) from error
+                raise unreachable(self.address, error) from error
             if response.status_code != UNAUTHORIZED or call.is_open:
                 break
         return call.read(require_success(response))
@@ -186,7 +198,9 @@ class AsyncGridClient:
         from grid.client.live_frames import issue_ticket, stream_frames
 
         wanted = request or FrameRequest(codec="zstd")
-        async for frame in stream_frames(self.address, lambda: self.send(issue_ticket()), run, wanted, max_hz=max_hz):
+        async for frame in stream_frames(
+            self.address, lambda: self.send(issue_ticket()), run, wanted, max_hz=max_hz, context=self.context
+        ):
             yield frame
 
     async def _stream(self, path: str, last_event_id: str | None) -> AsyncIterator[Event]:
@@ -203,6 +217,6 @@ class AsyncGridClient:
                         if event is not None:
                             yield event
             except httpx.TransportError as error:
-                raise ServerUnreachableError(self.address, name_cause(error)) from error
+                raise unreachable(self.address, error) from error
             if not reader.is_over:
                 await asyncio.sleep(reader.retry_s)

@@ -17,6 +17,7 @@ from grid.client.events import Event, EventReader
 from grid.client.fields import Fields
 from grid.client.folder import read_address
 from grid.client.outcomes import require_successful_job, require_successful_sweep
+from grid.client.remote import find_server
 from grid.client.replays import Replays
 from grid.client.sender import LONG, POINTS, STREAM, Sender
 from grid.core.settings import Settings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]  # it ships no types
 
 
-__all__ = ["AsyncGridClient", "GridClient", "address_of", "find_address"]
+__all__ = ["AsyncGridClient", "GridClient", "address_of", "find_address", "find_credential"]
 
 PART = 200  # rows of one answer where a whole list is read: the most that the service gives at once
 
@@ -50,6 +51,17 @@ def find_address(settings: Settings) -> str:
     return read_address(settings.grid_home) or address_of(settings)
 
 
+def find_credential(settings: Settings) -> LocalCredential:
+    """Return what commands log in with: to the server of GRID_URL or of a login elsewhere, else to the data folder's.
+
+    Raises:
+        ConfigurationError: GRID_URL or GRID_CA_FILE cannot be used.
+    """
+    server = find_server(settings)
+    address = server.address if server is not None else find_address(settings)
+    return LocalCredential(settings.grid_home, address, server=server)
+
+
 class GridClient(Sender):
     """Talks to a Grid server. Use it in a `with` block, or `close()` it; its arguments are those of `Sender`.
 
@@ -58,11 +70,13 @@ class GridClient(Sender):
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Self:
-        """Return a client of the data folder's server, logged in with the credential that the first start left."""
-        settings = settings or Settings()
-        address = find_address(settings)
-        credential = LocalCredential(settings.grid_home, address)
-        client = cls(address, credential.access_token)
+        """Return a client of the server that commands use, logged in.
+
+        That is the server of `GRID_URL`, or the one that somebody logged in to, else the data folder's, with the
+        credential that its first start left.
+        """
+        credential = find_credential(settings or Settings())
+        client = cls(credential.address, credential.access_token, context=credential.context)
         client._prove = credential.proven
         return client
 

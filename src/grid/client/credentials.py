@@ -4,16 +4,18 @@ Refresh tokens are used once, so two commands that renewed at the same time woul
 finds the access token about to end takes the lock, looks again, and only then renews. Before anybody logs in, commands
 act as the local administrator, whose credential the first start of the server left in the data folder: reading it takes
 the rights of the folder's owner. Passwords and refresh tokens go only to a server that has shown that it has the key
-of the same folder (`grid.client.proving`).
+of the same folder (`grid.client.proving`), or whose certificate was checked (`grid.client.remote`).
 """
 
 import fcntl
 import json
 import os
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,9 +24,10 @@ import httpx
 from grid.client.calls import API, Call, model
 from grid.client.errors import ProblemError
 from grid.client.proving import proven
+from grid.client.remote import Server
 from grid.client.sender import Sender, TokenSource
 from grid.core.errors import AuthenticationError
-from grid.core.secrets import read_private, secrets_folder, write_private
+from grid.core.secrets import find_server_key, read_private, secrets_folder, write_private
 from grid.schemas.identity import TokenOut
 
 RENEW_BEFORE_S: Final = 60.0  # [s] of life that a token has at least when a command begins
@@ -57,11 +60,37 @@ class LocalCredential:
     Args:
         home: The data folder; tokens are kept in its folder `secrets`.
         address: The server that the tokens are for.
+        server: That server, where it is not the one of the data folder: it gets no credential of the folder.
         transport: Another transport for httpx, for tests.
     """
 
-    def __init__(self, home: Path, address: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._home, self._address, self._transport = home, address.rstrip("/"), transport
+    def __init__(
+        self,
+        home: Path,
+        address: str,
+        *,
+        server: Server | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._home, self._address, self._server, self._transport = home, address.rstrip("/"), server, transport
+
+    @property
+    def address(self) -> str:
+        """The address of the server that the tokens are for."""
+        return self._address
+
+    @cached_property
+    def context(self) -> ssl.SSLContext | None:
+        """How the server's certificate is checked; None where it has none."""
+        return self._server.make_context() if self._server is not None else None
+
+    def require_authorities(self) -> None:
+        """Refuse a file of authorities that cannot be used, before anybody is asked for a password.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or has no certificate.
+        """
+        _ = self.context
 
     def access_token(self, *, renew: bool = False) -> str:
         """Return an access token that is good for a minute at least.
@@ -119,6 +148,8 @@ class LocalCredential:
                     raise
                 if cached.source == "login":
                     raise AuthenticationError("Your session has ended; run: grid auth login") from error
+        if self._server is not None:  # the credential of this folder is for the server of this folder alone
+            raise AuthenticationError(f"Nobody is logged in at {self._address}; run: grid auth login")
         username, password = self._read_administrator()
         try:
             return self._log_in(username, password, cached.refresh_token if cached else None, source="admin.json")
@@ -146,7 +177,14 @@ class LocalCredential:
         return _with_tokens(_Cached(self._address, username.casefold(), source, "", "", 0.0), tokens, asked)
 
     def proven(self, token: TokenSource | None = None) -> AbstractContextManager[Sender]:
-        """Lend a client of the server, once that has shown that it is the one of this data folder."""
+        """Lend a client of the server, once that has shown that it is the one of this data folder.
+
+        The certificate of a server elsewhere has shown it. Where plain http on loopback was named in a folder that
+        has no server, there is nothing to compare: whoever named the address answers for it (a tunnel).
+        """
+        server = self._server
+        if server is not None and (server.is_secure or find_server_key(self._home) is None):
+            return Sender(self._address, token, transport=self._transport, context=self.context)
         return proven(self._home, self._address, token=token, transport=self._transport)
 
     def _send(self, call: Call[Any]) -> Any:
@@ -168,7 +206,7 @@ class LocalCredential:
 
     @property
     def _path(self) -> Path:
-        return self._home / "secrets" / "session.json"
+        return self._home / "secrets" / (self._server.session_file if self._server is not None else "session.json")
 
     def _read(self) -> _Cached | None:
         """Return what is cached for this server; a damaged file counts as none."""

@@ -5,7 +5,8 @@
     ├── JobUnsuccessfulError      a job that was waited for ended otherwise than with `success`
     ├── SweepUnsuccessfulError    so did points of a sweep
     ├── UnavailableError
-    │   └── ServerUnreachableError    nobody answers at the address
+    │   ├── ServerUnreachableError    nobody answers at the address
+    │   └── CertificateError          the certificate of the server is not trusted here
     ├── AuthenticationError       nobody is logged in, or the session has ended
     │   └── ServerNotProvenError      the listener has not shown that it is the server of this data folder
     └── FieldError, ConfigurationError    an argument or a setting is outside its limits, before anything is sent
@@ -48,7 +49,28 @@ class ServerUnreachableError(UnavailableError):
         self.address, self.cause = address, cause
 
     def __str__(self) -> str:
-        return f"{self.address} does not answer ({self.cause}); start one with `grid up`."
+        is_elsewhere = self.address.startswith("https:")
+        advice = "look at the address, the network and the proxy there" if is_elsewhere else "start one with `grid up`"
+        return f"{self.address} does not answer ({self.cause}); {advice}."
+
+
+class CertificateError(UnavailableError):
+    """The certificate of the server is not trusted here; nothing was sent to it."""
+
+    code, title = "certificate-not-trusted", "The server's certificate is not trusted"
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(address, cause)
+        self.address, self.cause = address, cause
+
+    def __str__(self) -> str:
+        if "ostname mismatch" in self.cause or "address mismatch" in self.cause:
+            advice = "Use the name that the certificate is for, or have that name added to it."
+        elif "expired" in self.cause or "not yet valid" in self.cause:
+            advice = "Have it renewed, or set the clock of this machine."
+        else:
+            advice = "Where a private authority signed it, name the file of that authority: GRID_CA_FILE=/path/ca.pem."
+        return f"{self.address}: {self.cause}. Nothing was sent. {advice}"
 
 
 class SweepUnsuccessfulError(GridError):

@@ -7,6 +7,7 @@ gets fewer frames, never older ones. A link that is lost is opened again.
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,9 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from grid.client.calls import API, Call, Id
-from grid.client.errors import ServerUnreachableError
 from grid.client.frames import Frame, decode_frame
 from grid.client.live_link import MOST_BYTES, OPEN_S, SUBPROTOCOL, Ticket, socket_url
+from grid.client.remote import unreachable
 from grid.core.errors import ConflictError, FieldError, NotFoundError, UnavailableError
 from grid.schemas.frame_requests import FrameRequest
 
@@ -42,7 +43,13 @@ def issue_ticket() -> Call[str]:
 
 
 async def stream_frames(
-    address: str, ticket: Ticket, run: Id, request: FrameRequest, *, max_hz: float = 30.0
+    address: str,
+    ticket: Ticket,
+    run: Id,
+    request: FrameRequest,
+    *,
+    max_hz: float = 30.0,
+    context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Frame]:
     """Yield frames of a run until it has ended.
 
@@ -52,6 +59,7 @@ async def stream_frames(
         run: The run.
         request: Which frames; the server may send smaller ones where the link is slow.
         max_hz: At most so many a second.
+        context: How the certificate of a server with TLS is checked.
 
     Raises:
         ServerUnreachableError: Nobody answers at the address.
@@ -65,7 +73,7 @@ async def stream_frames(
         try:
             async with connect(
                 socket_url(address), subprotocols=[SUBPROTOCOL], compression=None, max_size=MOST_BYTES,
-                open_timeout=OPEN_S, proxy=None,
+                open_timeout=OPEN_S, proxy=None, ssl=context,
             ) as connection:  # fmt: skip
                 await _say(connection, "hello", ticket=await ticket())
                 await _say(connection, "sub", **words)
@@ -77,7 +85,7 @@ async def stream_frames(
             pass
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
             if is_new:
-                raise ServerUnreachableError(address, type(error).__name__) from error
+                raise unreachable(address, error) from error
         await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 - so that not all come back at once
         pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
 

@@ -1,5 +1,6 @@
 """Sending calls to one server: tokens, renewals and what to do where nobody answers; below every client."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
@@ -9,6 +10,7 @@ import httpx
 
 from grid.client.calls import Call, require_success
 from grid.client.errors import ServerUnreachableError
+from grid.client.remote import unreachable
 
 T = TypeVar("T")
 
@@ -39,15 +41,27 @@ class Sender:
         address: Such as `http://127.0.0.1:8000`.
         token: Returns a valid access token; called for every request. None: calls go without one.
         transport: Another transport for httpx, for tests.
+        context: How certificates are checked; None: as httpx does.
     """
 
     def __init__(
-        self, address: str, token: TokenSource | None = None, *, transport: httpx.BaseTransport | None = None
+        self,
+        address: str,
+        token: TokenSource | None = None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.address = address.rstrip("/")
         self._token = token or no_token
         self._prove: Callable[[TokenSource], AbstractContextManager[Sender]] | None = None
-        self._http = httpx.Client(base_url=self.address, timeout=TIMEOUT, transport=transport, trust_env=False)
+        self._http = httpx.Client(
+            base_url=self.address,
+            timeout=TIMEOUT,
+            transport=transport,
+            trust_env=False,
+            verify=True if context is None else context,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -98,10 +112,4 @@ class Sender:
         try:
             yield
         except httpx.TransportError as error:
-            raise ServerUnreachableError(self.address, name_cause(error)) from error
-
-
-def name_cause(error: httpx.TransportError) -> str:
-    """Return why a request failed, in words of a reader who knows no class of httpx."""
-    names = {httpx.ConnectError: "connection refused", httpx.ConnectTimeout: "no answer in time"}
-    return names.get(type(error), type(error).__name__)
+            raise unreachable(self.address, error) from error

@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     otel_service_name: str = Field("grid", description="Name of this service in traces and metrics")
     otel_exporter_otlp_endpoint: str | None = Field(None, description="Collector of traces and metrics (OTLP)")
 
+    grid_url: str | None = Field(None, description="Server that commands use; unset: the one of the data folder")
+    grid_ca_file: Path | None = Field(None, description="Authorities (PEM) of the certificate of GRID_URL")
     grid_home: Path = Field(default_factory=find_home, description="Data folder; found upwards as git does")
     grid_host: str = Field("127.0.0.1", description="Address to listen on")
     grid_port: int = Field(8000, ge=1, le=65_535, description="Port to listen on")
@@ -128,6 +130,8 @@ class Settings(BaseSettings):
         "grid_spool",
         "docker_host",
         "grid_db_pool",
+        "grid_url",
+        "grid_ca_file",
         mode="before",
     )
     @classmethod
@@ -172,7 +176,7 @@ class Settings(BaseSettings):
             raise _refusal(f"it is no range of at most {MOST_UIDS} user ids from 1000 on, as 200000-200063 is")
         return value
 
-    @field_validator("grid_home", "artifacts_path", "grid_spool", mode="after")
+    @field_validator("grid_home", "artifacts_path", "grid_spool", "grid_ca_file", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value is not None else None

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import random
+import ssl
 import time
 from typing import Any, Final, Protocol
 
@@ -58,8 +59,10 @@ class LiveSocket:
         listener: Listener,
         *,
         pauses: tuple[float, float] = (FIRST_PAUSE_S, LONGEST_PAUSE_S),
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._url, self._ticket, self._listener, self._pauses = socket_url(address), ticket, listener, pauses
+        self._context = context
         self._connection: ClientConnection | None = None
         self._number = 0
 
@@ -80,7 +83,7 @@ class LiveSocket:
             try:
                 async with connect(
                     self._url, subprotocols=[SUBPROTOCOL], compression=None, max_size=MOST_BYTES, open_timeout=OPEN_S,
-                    ping_interval=PING_S, ping_timeout=2.0 * PING_S, proxy=None,
+                    ping_interval=PING_S, ping_timeout=2.0 * PING_S, proxy=None, ssl=self._context,
                 ) as connection:  # fmt: skip
                     await self._greet(connection)
                     pause = self._pauses[0]

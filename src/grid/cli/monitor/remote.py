@@ -30,8 +30,7 @@ from grid.cli.monitor.remote_reading import (
 )
 from grid.cli.monitor.source import Alert, Answer, Happening, Json, Run, Status, Want
 from grid.cli.monitor.streams import Streams
-from grid.client.client import AsyncGridClient, find_address
-from grid.client.credentials import LocalCredential
+from grid.client.client import AsyncGridClient, find_credential
 from grid.client.frames import FrameError, FrameHeader
 from grid.core.errors import GridError, NotFoundError
 from grid.core.settings import Settings
@@ -69,7 +68,7 @@ class RemoteSource(Streams):
     ) -> None:
         super().__init__()
         self._client, self._id, self._poll_s = client, run, poll_s
-        self._socket = LiveSocket(client.address, self._get_ticket, self, pauses=pauses)
+        self._socket = LiveSocket(client.address, self._get_ticket, self, pauses=pauses, context=client.context)
         self._status, self._want = Status(), Want(None)
         self._frames_sub = self._events_sub = self._samples_sub = 0
         self._last_event, self._last_tick, self._epoch = 0, None, 0
@@ -83,9 +82,8 @@ class RemoteSource(Streams):
     @classmethod
     def from_settings(cls, run: UUID, settings: Settings | None = None) -> Self:
         """The source of a run of the configured server."""
-        settings = settings or Settings()
-        address = find_address(settings)
-        return cls(AsyncGridClient(address, LocalCredential(settings.grid_home, address).access_token), run)
+        credential = find_credential(settings or Settings())
+        return cls(AsyncGridClient(credential.address, credential.access_token, context=credential.context), run)
 
     async def open(self) -> Run:
         """Find the run, and begin to listen.
