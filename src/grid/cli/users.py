@@ -1,11 +1,11 @@
-"""`grid users`: add and list users (administrator)."""
+"""`grid users`: add and list users (administrator); reset a password on the server's machine."""
 
 from typing import Annotated
 
 import typer
 
 from grid.cli.connection import connected
-from grid.cli.output import JsonFlag, ask, show, table
+from grid.cli.output import JsonFlag, ask, reporting, show, table
 
 app = typer.Typer(name="users", no_args_is_help=True, help="Who may use the server (administrator).")
 
@@ -40,3 +40,38 @@ def list_users(as_json: JsonFlag = False) -> None:
         rows = [tuple(user.values()) for user in document["items"]]
         columns = tuple(document["items"][0]) if document["items"] else ("username",)
         show(document, as_json=as_json, view=lambda: table(*columns, rows=rows))
+
+
+@app.command("reset-password")
+def reset_password(
+    username: str,
+    password: Annotated[
+        str | None,
+        typer.Option(envvar="GRID_NEW_PASSWORD", help="12 to 128 characters. Unset: random, for an administrator."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give a user another password, in the database of this machine: no login is needed. Their sessions end.
+
+    Without one, an administrator gets a random password in `secrets/admin.json` of the data folder, by which commands
+    act.
+    """
+    with reporting():
+        from grid.cli.own import own_settings
+        from grid.core.passwords import PasswordHasher
+        from grid.database.engine import create_database
+        from grid.database.uow import UnitOfWork
+        from grid.services import users
+
+        settings = own_settings()
+        database = create_database(settings.resolved_database_url, application="reset-password")
+        try:
+            is_kept = users.reset_password(
+                UnitOfWork(database), PasswordHasher(), home=settings.grid_home, username=username, new=password
+            )
+        finally:
+            database.close()
+        file = settings.grid_home / "secrets" / users.CREDENTIAL_FILE if is_kept else None
+        words = f"{username} has a new password" + (f", which is in {file}." if file is not None else ".")
+        document = {"username": username.casefold(), "file": str(file) if file is not None else None}
+        show(document, as_json=as_json, view=lambda: f"{words} All sessions of this user have ended.")

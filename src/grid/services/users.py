@@ -70,6 +70,40 @@ def ensure_administrator(uow: UnitOfWork, home: Path, passwords: PasswordHasher 
     return True
 
 
+def reset_password(uow: UnitOfWork, passwords: PasswordHasher, *, home: Path, username: str, new: str | None) -> bool:
+    """Give a user another password, for an operator who may write the database; all sessions of the user end.
+
+    Without one, an administrator gets a random password, which is in `$GRID_HOME/secrets/admin.json` before it is
+    committed, as at the first start: commands of this data folder act as this administrator then.
+
+    Returns:
+        Whether the file was written.
+
+    Raises:
+        NotFoundError: No such user.
+        FieldError: The password is not acceptable, or there is none for a user who is no administrator.
+    """
+    name = username.casefold()
+    password = make_password() if new is None else new
+    require_acceptable(password, username=name)
+    password_hash = passwords.hash(password)
+    with uow.begin() as tx:
+        tx.users.lock_all()
+        user = tx.users.find_by_username(name)
+        if user is None:
+            raise NotFoundError("user")
+        if new is None and user.role is not Role.ADMINISTRATOR:
+            raise FieldError("password", "is needed for a user who is no administrator")
+        if new is None:
+            credential = {"username": name, "password": password}
+            write_private(secrets_folder(home) / CREDENTIAL_FILE, json.dumps(credential) + "\n")
+        now = tx.now()
+        tx.users.set_password_hash(user.id, password_hash, changed_at=now)
+        tx.sessions.revoke_all(user.id, because=RevokedBecause.PASSWORD, now=now)
+        audit.record(tx, actor_id=None, action="user.reset_password", subject=f"user:{user.id}")
+    return new is None
+
+
 class UserService:
     """Administration of users, and changes of users to their own account.
 

@@ -20,7 +20,13 @@ from grid.services import audit
 from grid.services.identity import IdentityService
 from grid.services.sessions import SessionDirectory
 from grid.services.throttle import LoginThrottle
-from grid.services.users import LastAdministratorError, UsernameTakenError, UserService, ensure_administrator
+from grid.services.users import (
+    LastAdministratorError,
+    UsernameTakenError,
+    UserService,
+    ensure_administrator,
+    reset_password,
+)
 
 PASSWORD = "kelvin-under-the-floorboards"
 NEW_PASSWORD = "a boundary layer of marmalade"
@@ -275,3 +281,47 @@ def test_every_entry_of_these_acts_holds_together(house):
     house.users.change(actor_id=house.admin.id, user_id=user.id, disabled=True)
 
     assert audit.verify(house.uow).is_intact
+
+
+def test_an_operator_resets_the_password_of_an_administrator_into_the_credential_file(house):
+    before = house.log_in(**json.loads((house.home / "secrets" / "admin.json").read_text()))
+
+    assert reset_password(house.uow, house.hasher, home=house.home, username="Admin", new=None)
+
+    path = house.home / "secrets" / "admin.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    house.sessions.forget([house.tokens.verify(before.access_token).session_id])  # a server asks within seconds
+    assert house.is_dead(before)
+    assert house.principal(house.log_in(**json.loads(path.read_text()))).is_administrator
+    assert "user.reset_password" in house.actions()
+
+
+def test_a_password_that_is_given_is_set_and_the_credential_file_stays(house):
+    house.add()
+    before = (house.home / "secrets" / "admin.json").read_text()
+
+    assert not reset_password(house.uow, house.hasher, home=house.home, username="hilde", new=NEW_PASSWORD)
+
+    assert house.principal(house.log_in(password=NEW_PASSWORD)).username == "hilde"
+    assert (house.home / "secrets" / "admin.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("username", "new", "error"),
+    [
+        ("nobody", None, NotFoundError),
+        ("hilde", None, FieldError),  # a random one would be known to nobody
+        ("hilde", "short", FieldError),
+        ("hilde", "hilde" * 3, FieldError),
+    ],
+)
+def test_a_reset_that_is_refused_changes_nothing(house, username, new, error):
+    house.add()
+    before = (house.home / "secrets" / "admin.json").read_text()
+
+    with pytest.raises(error):
+        reset_password(house.uow, house.hasher, home=house.home, username=username, new=new)
+
+    assert house.log_in().access_token
+    assert (house.home / "secrets" / "admin.json").read_text() == before
+    assert "user.reset_password" not in house.actions()
