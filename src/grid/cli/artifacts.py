@@ -32,12 +32,12 @@ def copy(
     with reporting():
         from tempfile import TemporaryDirectory
 
-        from grid.core.settings import Settings
+        from grid.cli.own import own_settings
         from grid.runtime.spool import Spool
         from grid.services.adapters import make_store
         from grid.services.artifact_copies import copy_artifacts
 
-        settings = Settings()
+        settings = own_settings()
         identity = settings.grid_artifacts_url or str(settings.resolved_artifacts_path)
         with TemporaryDirectory(prefix="grid-copy-") as folder:
             spool = Spool(Path(folder) / "spool")

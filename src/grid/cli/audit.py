@@ -69,11 +69,11 @@ def _read_heads(path: Path) -> dict[int, tuple[int, str]]:
 
 @contextmanager
 def _ledger() -> Iterator["UnitOfWork"]:
-    from grid.core.settings import Settings
+    from grid.cli.own import own_settings
     from grid.database.engine import create_database
     from grid.database.uow import UnitOfWork
 
-    database = create_database(Settings().resolved_database_url, application="audit")
+    database = create_database(own_settings().resolved_database_url, application="audit")
     try:
         yield UnitOfWork(database)
     finally:

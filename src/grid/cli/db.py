@@ -22,11 +22,11 @@ app = typer.Typer(name="db", no_args_is_help=True, help="Upgrade, check, back up
 def upgrade(as_json: JsonFlag = False) -> None:
     """Bring the database to this version's schema; SQLite is backed up first."""
     with reporting():
-        from grid.core.settings import Settings
+        from grid.cli.own import own_settings
         from grid.database import migrate
         from grid.runtime.home import open_home
 
-        settings = Settings()
+        settings = own_settings()
         open_home(settings.grid_home)
         migrate.upgrade(settings.resolved_database_url)
         show({"upgraded": True}, as_json=as_json, view=lambda: "The database has this version's schema.")
@@ -36,10 +36,10 @@ def upgrade(as_json: JsonFlag = False) -> None:
 def check(as_json: JsonFlag = False) -> None:
     """Check integrity, foreign keys and schema version; exit 1 where something is wrong."""
     with reporting():
-        from grid.core.settings import Settings
+        from grid.cli.own import own_settings
         from grid.database import migrate
 
-        problems = migrate.check(Settings().resolved_database_url)
+        problems = migrate.check(own_settings().resolved_database_url)
         document = {"is_sound": not problems, "problems": problems}
         show(document, as_json=as_json, view=lambda: "\n".join(problems) or "The database is sound.")
         if problems:
@@ -59,12 +59,12 @@ def backup(
 ) -> None:
     """Write a checked copy of the database while it is in use (SQLite; PostgreSQL has pg_dump)."""
     with reporting():
-        from grid.core.settings import Settings
+        from grid.cli.own import own_settings
         from grid.database import migrate
 
         if destination.exists():
             fail(f"{destination} exists; name a new file", ExitCode.CONFLICT)
-        settings = Settings()
+        settings = own_settings()
         migrate.backup(settings.resolved_database_url, destination)
         size = destination.stat().st_size
         document: dict[str, object] = {"file": str(destination), "bytes": size}
@@ -80,10 +80,10 @@ def restore(
 ) -> None:
     """Put a backup in the place of the database, which is copied first (SQLite; PostgreSQL has pg_restore)."""
     with reporting():
-        from grid.core.settings import Settings
+        from grid.cli.own import own_settings
         from grid.database.restoring import restore as put_back
 
-        settings = Settings()
+        settings = own_settings()
         _require_stopped(settings)
         saved = put_back(settings.resolved_database_url, source)
         document: dict[str, object] = {"restored": str(source), "saved": str(saved) if saved is not None else None}
@@ -103,11 +103,12 @@ def copy(
 ) -> None:
     """Copy every row into an empty PostgreSQL, each table checked by number and hash; repeat it to go on."""
     with reporting():
-        from grid.core.settings import Settings, with_driver
+        from grid.cli.own import own_settings
+        from grid.core.settings import with_driver
         from grid.database.copying import copy_database
         from grid.services.backups import list_living
 
-        settings = Settings()
+        settings = own_settings()
         _require_stopped(settings)
         living = list_living(settings.resolved_database_url, 3 * settings.grid_heartbeat_s + 5)
         if living:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from grid.cli.own import own_settings
+from grid.client.client import find_address
 from grid.core.errors import GridError
 from grid.core.settings import Settings
 
@@ -30,7 +32,7 @@ class Finding:
 
 def examine(settings: Settings | None = None) -> list[Finding]:
     """Look at everything; nothing is changed."""
-    settings = settings or Settings()
+    settings = own_settings(settings)
     return [
         *_address(settings),
         *_home(settings.grid_home),
@@ -48,7 +50,7 @@ def examine(settings: Settings | None = None) -> list[Finding]:
 
 
 def _address(settings: Settings) -> Iterator[Finding]:
-    where = f"{settings.grid_host}:{settings.grid_port}"
+    where = find_address(settings).removeprefix("http://")  # of the server that runs, else of one that would start
     if settings.is_loopback:
         yield Finding("address", "good", f"{where} answers this machine alone.")
     elif settings.grid_expose:

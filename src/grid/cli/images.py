@@ -148,11 +148,11 @@ def _caller() -> str:
 
 @contextmanager
 def _ledger() -> Iterator[tuple["UnitOfWork", "Settings"]]:
-    from grid.core.settings import Settings
+    from grid.cli.own import own_settings
     from grid.database.engine import create_database
     from grid.database.uow import UnitOfWork
 
-    settings = Settings()
+    settings = own_settings()
     database = create_database(settings.resolved_database_url, application="images")
     try:
         yield UnitOfWork(database), settings

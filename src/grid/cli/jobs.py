@@ -37,6 +37,9 @@ SearchOption = Annotated[
     str | None, typer.Option("--search", "-q", help="The beginning of an id, or the value of a label under any key.")
 ]
 MetaOption = Annotated[list[str] | None, typer.Option("--meta", help="name=text, to find the job by; repeatable.")]
+KeyOption = Annotated[
+    str | None, typer.Option("--key", help="Names this submission: sent again with it, it is the same job or sweep.")
+]
 
 StatusOption = Annotated[
     list[str] | None, typer.Option(help="queued, running, success, failed, ...; may be given again.")
@@ -59,6 +62,7 @@ def submit(
     meta: MetaOption = None,
     retries: Annotated[int | None, typer.Option(min=0, max=10, help="Tries again after a failing exit.")] = None,
     timeout_s: Annotated[float | None, typer.Option("--timeout", min=1, help="Longest run, seconds.")] = None,
+    key: KeyOption = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end; exit 8 unless it is success.")] = False,
     dry_run: DryRunFlag = False,
     as_json: JsonFlag = False,
@@ -77,6 +81,8 @@ def submit(
         }
         if dry_run:
             raise typer.Exit(code=int(print_price(client, as_json=as_json, **submission)))
+        if key is not None:
+            submission["idempotency_key"] = key
         answer = client.submit(**submission)
         if wait:
             _finish(follow(client, answer.jobs[0]), as_json=as_json)

@@ -14,6 +14,7 @@ from grid.cli.jobs import (
     FileOption,
     FromOption,
     ImageOption,
+    KeyOption,
     MetaOption,
     PageOption,
     ParamOption,
@@ -56,6 +57,7 @@ def submit(
     params_file: FileOption = None,
     meta: MetaOption = None,
     retries: Annotated[int | None, typer.Option(min=0, max=10, help="Tries again after a failing exit.")] = None,
+    key: KeyOption = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end; exit 8 unless all succeed.")] = False,
     dry_run: DryRunFlag = False,
     as_json: JsonFlag = False,
@@ -76,6 +78,8 @@ def submit(
         }  # fmt: skip
         if dry_run:
             raise typer.Exit(code=int(print_price(client, as_json=as_json, **submission)))
+        if key is not None:
+            submission["idempotency_key"] = key
         answer = client.submit(**submission)
         if answer.sweep is not None and wait:
             sweep = follow(client, answer.sweep)
