@@ -218,6 +218,15 @@ def test_a_giant_is_priced_without_being_allocated():
     assert price.slot == "large"
 
 
+@pytest.mark.parametrize("ends", [("x < 0.05", "x > 0.06"), ("x < 0.06", "x > 0.05")], ids=["gap", "overlap"])
+def test_materials_with_a_gap_or_in_one_place_are_refused_when_priced(ends):
+    layers = [{**WALL["material"], "where": {"expression": text}} for text in ends]
+    params = HeatParams.model_validate({"problem": {**WALL, "material": layers}})
+
+    with pytest.raises(FieldError, match=r"^problem\.material: at every cell centre exactly one where is true"):
+        heat.estimate(params)
+
+
 def test_more_steps_than_the_engine_takes_are_refused_when_priced():
     resolution = {"cells": [100_000], "end_time": 1e9}
     params = HeatParams(problem={**WALL, "resolution": resolution}, method="explicit")

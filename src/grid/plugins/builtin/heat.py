@@ -65,13 +65,16 @@ class Heat:
 
         Raises:
             UnsupportedError: The problem is valid and beyond this version.
-            InvalidFieldsError, FieldError: It cannot be solved as asked; fields begin with `problem`.
+            InvalidFieldsError, FieldError: It cannot be solved as asked, or its materials are seen to overlap or to
+                leave a part of the body out; fields begin with `problem`.
         """
         from grid.engine import estimate
+        from grid.engine.space.regions import require_covered
 
         heat = cast("HeatParams", params)
         problem = read_problem(heat)
         try:
+            require_covered(problem)
             price = estimate(
                 problem,
                 method=heat.method,
