@@ -49,13 +49,14 @@ export function ParallelPlot({ points, columns, chosen, ranges, onRanges, fileNa
   const doneChosen = useMemo(() => (isBrushed ? chosen.filter((row) => isDone(points, row)) : NOTHING), [isBrushed, chosen, points]);
   const [painters] = useState(() => ({ ground: new LinesPainter(false), top: new LinesPainter(true) }));
 
+  const colours = useMemo(() => ({ scheme, ground: colour("--grid-series-5"), top: colour("--grid-accent") }), [scheme]); // styles are not asked for while a brush moves
   useEffect(
-    () => draw(ground.current, layout, (context) => painters.ground.draw(context, heights, done, layout, colour("--grid-series-5"))),
-    [painters, heights, done, layout, scheme],
+    () => draw(ground.current, layout, (context) => painters.ground.draw(context, heights, done, layout, colours.ground)),
+    [painters, heights, done, layout, colours],
   );
   useLayoutEffect( // in the frame of the pointer that it follows
-    () => draw(top.current, layout, (context) => painters.top.draw(context, heights, doneChosen, layout, colour("--grid-accent"))),
-    [painters, heights, doneChosen, layout, scheme],
+    () => draw(top.current, layout, (context) => painters.top.draw(context, heights, doneChosen, layout, colours.top)),
+    [painters, heights, doneChosen, layout, colours],
   );
 
   const at = (event: PointerEvent) => {

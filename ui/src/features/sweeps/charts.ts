@@ -57,16 +57,33 @@ export function drawRings(chart: Chart, canvas: HTMLCanvasElement, places: reado
   const ratio = Math.min(2, window.devicePixelRatio || 1);
   const [width, height] = [Math.round(chart.getWidth() * ratio), Math.round(chart.getHeight() * ratio)];
   if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, width, height);
-  context.strokeStyle = colour;
-  context.lineWidth = 2;
-  context.beginPath();
+  const stamp = places.length === 0 ? null : makeRing(colour, ratio);
   for (const place of places) {
     const [x = Number.NaN, y = Number.NaN] = chart.convertToPixel({ xAxisIndex: 0, yAxisIndex: 0 }, [...place]);
-    if (!Number.isFinite(x + y)) continue;
-    context.moveTo(x + 4.5, y);
-    context.arc(x, y, 4.5, 0, 2 * Math.PI);
+    if (stamp === null || !Number.isFinite(x + y)) continue;
+    context.drawImage(stamp, Math.round(x * ratio - stamp.width / 2), Math.round(y * ratio - stamp.height / 2));
   }
-  context.stroke();
+}
+
+const RING = 4.5; // its radius in pixels
+const STROKE = 2;
+let ring: { readonly key: string; readonly picture: OffscreenCanvas } | null = null;
+
+/** A ring, drawn once and stamped at each place: five hundred strokes of arcs would take most of a frame. */
+function makeRing(colour: string, ratio: number): OffscreenCanvas {
+  const key = `${colour} ${ratio}`;
+  if (ring?.key === key) return ring.picture;
+  const size = 2 * Math.ceil((RING + STROKE) * ratio);
+  const picture = new OffscreenCanvas(size, size);
+  const context = picture.getContext("2d");
+  if (context !== null) {
+    context.strokeStyle = colour;
+    context.lineWidth = STROKE * ratio;
+    context.arc(size / 2, size / 2, RING * ratio, 0, 2 * Math.PI);
+    context.stroke();
+  }
+  ring = { key, picture };
+  return picture;
 }
