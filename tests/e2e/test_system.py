@@ -89,6 +89,8 @@ def test_a_view_is_saved_under_a_name_opened_again_and_removed(page: Page, serve
     save_view(page, "<b>bad ones</b>")
     page.goto("/system?tab=audit&action=user")
     save_view(page, "who came")
+    page.goto("/alerts?severity=high,critical")
+    save_view(page, "bad alerts")
 
     page.goto("/jobs")
     page.get_by_role("button", name="Views").click()
@@ -101,7 +103,10 @@ def test_a_view_is_saved_under_a_name_opened_again_and_removed(page: Page, serve
     views.get_by_role("link", name="who came").click()
     expect(page).to_have_url(re.compile(r"/system\?tab=audit&action=user$"))
     page.go_back()
-    for row in ("bad ones", "Audit log"):
+    views.get_by_role("link", name="bad alerts").click()
+    expect(page).to_have_url(re.compile(r"/alerts\?severity=high,critical$"))
+    page.go_back()
+    for row in ("bad ones", "Audit log", "Alerts"):
         views.get_by_role("row", name=re.compile(row)).get_by_role("button", name="Remove").click()
         expect(views.get_by_role("row", name=re.compile(row))).to_be_hidden()
     expect(page.get_by_text("None yet.")).to_be_visible()

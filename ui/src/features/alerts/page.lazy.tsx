@@ -11,6 +11,7 @@ import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
+import { SavedViews } from "@/components/SavedViews";
 import { Severity, type SeverityName } from "@/components/Severity";
 import { severityRow } from "@/components/severityRow";
 import { Time } from "@/components/Time";
@@ -45,7 +46,7 @@ function AlertsPage() {
   const open = search.id;
   return (
     <Page>
-      <PageSentence title="Alerts">
+      <PageSentence title="Alerts" actions={<SavedViews page="alerts" />}>
         {tab === "silences" ? "Silences hide alerts until they end." : alerts.data === undefined ? "Alerts" : tab === "active" ? summarise(rows) : `${plural(alerts.data.total, "alert")} ended.`}
       </PageSentence>
       <div className={classes["tools"]}>

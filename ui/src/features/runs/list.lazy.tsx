@@ -9,6 +9,7 @@ import { Page } from "@/components/Page";
 import { PageSentence } from "@/components/PageSentence";
 import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
+import { SavedViews } from "@/components/SavedViews";
 import { Time } from "@/components/Time";
 import { formatNumber, formatQuantity, plural } from "@/lib/format";
 import { type Run, runListQuery } from "./queries";
@@ -51,6 +52,7 @@ function RunsPage() {
             >
               {isLivingOnly ? "All runs" : "Only those that live"}
             </Button>
+            <SavedViews page="runs" />
             {start}
           </>
         }
