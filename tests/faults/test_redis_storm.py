@@ -50,7 +50,7 @@ def run(service: FaultyService, redis: RedisServer, folder: Path, *, jobs: int, 
         away.append((began, time.time()))
 
     with TaskRecorder(redis.url()) as recorder:
-        report = run_storm(service, folder, jobs=jobs, victims=victims, seed=seed, kill_redis=kill_redis)
+        report = run_storm(service, folder, jobs=jobs, victims=victims, seed=seed, others={"redis": kill_redis})
         wait_until(lambda: sum(read_queues(redis.url()).values()) == 0, "every task was taken", within_s=60.0)
         seen = len(recorder.answers())
     history = BrokerHistory(

@@ -2,21 +2,22 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Literal
 
 from tests.support.faults.checker import check_recovery
 from tests.support.faults.clients import Submission, Submitter
-from tests.support.faults.dump import LEASED, TERMINAL, check_file
+from tests.support.faults.dump import LEASED, TERMINAL, JobRow, check_file
 from tests.support.faults.observer import Observer
-from tests.support.faults.service import LEASE_S, FaultyService, wait_until
+from tests.support.faults.service import LEASE_S, PATIENCE_S, FaultyService, wait_until
 
-Victim = Literal["slot", "worker", "server", "all", "celery", "redis"]
+Victim = Literal["slot", "worker", "worker-2", "server", "all", "celery", "redis", "postgres", "watchdog"]
 VICTIMS: tuple[Victim, ...] = ("slot", "worker", "server", "all")
 RECOVERY_S = LEASE_S + 5.0
 AHEAD = 0.2  # of all jobs: so much is submitted beyond those that must end before a strike, the rest after it
@@ -42,18 +43,19 @@ class Report:
     kills: int
     problems: tuple[str, ...]
     recovery_s: tuple[float, ...]  # from each start of processes until they did their work again
+    took_s: float  # from the first submission until the last job had ended
     settled_s: float  # from the last restart until the last job had ended
     allowed_s: float
     losses: int  # claims that ended with their worker
     unknown: int  # requests that were never answered
 
 
-def make_schedule(victims: Sequence[Victim], seed: int) -> list[Strike]:
+def make_schedule(victims: Sequence[Victim], seed: int, until: float = 0.8) -> list[Strike]:
     """Deal the strikes evenly over the first four fifths of the run, in random order, each at a random moment."""
     random = Random(seed)
     chosen = random.sample(list(victims), len(victims))
     return [
-        Strike(victim, 0.8 * (place + random.uniform(0.3, 0.9)) / len(chosen), random.uniform(0.0, 0.3))
+        Strike(victim, until * (place + random.uniform(0.3, 0.9)) / len(chosen), random.uniform(0.0, 0.3))
         for place, victim in enumerate(chosen)
     ]
 
@@ -84,15 +86,32 @@ def run_storm(
     jobs: int,
     victims: Sequence[Victim],
     seed: int,
-    kill_redis: Callable[[], None] = lambda: None,
+    others: Mapping[Victim, Callable[[], None]] = MappingProxyType({}),
+    more: Sequence[Submission] = (),
+    more_s: float = 0.0,
+    until: float = 0.8,
+    patience_s: float = PATIENCE_S,
 ) -> Report:
     """Run `jobs` jobs while the victims are killed, wait for the end of all, and check every promise.
 
-    `kill_redis` kills it and starts it again, where it is among the victims.
+    Args:
+        service: To be broken.
+        folder: Where schedule and history are left.
+        jobs: How many, those of `more` included.
+        victims: In any order.
+        seed: Of the schedule and of the jobs.
+        others: Kill what is no process of the service, and have it back; by the victim's name.
+        more: Submissions beside the usual ones.
+        more_s: Time of one core for each of their jobs [s].
+        until: The part of the jobs over which the strikes are dealt.
+        patience_s: For each strike to be due, and for the end.
     """
-    schedule = make_schedule(victims, seed)
+    schedule = make_schedule(victims, seed, until)
     nap_s = 0.06 if jobs <= 500 else 0.03
-    submissions = make_submissions(seed, jobs, nap_s=nap_s, name=f"storm-{seed}")
+    usual = jobs - sum(submission.points for submission in more)
+    submissions = [*make_submissions(seed, usual, nap_s=nap_s, name=f"storm-{seed}"), *more]
+    if more:
+        Random(seed).shuffle(submissions)
     (folder / "schedule.json").write_text(json.dumps([asdict(strike) for strike in schedule]), encoding="utf-8")
     print(f"storm: seed {seed}, {jobs} jobs, {[strike.victim for strike in schedule]}, {service.url.partition(':')[0]}")
     recovery_s: list[float] = []
@@ -101,6 +120,7 @@ def run_storm(
         observer = stack.enter_context(service.watch())
         observer.look()
         before = observer.ended
+        began_at = restarted_at = service.clock()
         reach = [strike.after + AHEAD for strike in schedule]  # what may be submitted before each strike
         submitter = Submitter(
             service.call(), service.history, submissions, lambda sent: not reach or sent < reach[0] * jobs
@@ -108,18 +128,24 @@ def run_storm(
         submitter.start()
         stack.callback(submitter.stop)
         for strike in schedule:
-            wait_until(lambda after=strike.after: _is_due(observer, before + after * jobs), f"{strike} was due")
+            wait_until(
+                lambda after=strike.after: _is_due(observer, before + after * jobs), f"{strike} was due",
+                within_s=patience_s,
+            )  # fmt: skip
             time.sleep(strike.pause_s)
             del reach[0]
-            if strike.victim == "redis":
-                kill_redis()
+            if strike.victim in others:
+                others[strike.victim]()
             else:
                 recovery_s.append(carry_out(service, strike.victim, Random(seed)))
             restarted_at = service.clock()
             assert check_file(service.url) == "ok", "the database file is damaged"
         remaining_s = _remaining_s(service, submissions, ours)
+        remaining_s += more_s * (
+            sum(one.points for one in more) - sum(service.count(one.key, *sorted(TERMINAL)) for one in more)
+        )
         submitter.finish()
-        wait_until(service.is_over, "every job had ended")
+        wait_until(service.is_over, "every job had ended", within_s=patience_s)
         observer.look()
     problems = service.check()
     dump = service.dump()
@@ -131,7 +157,7 @@ def run_storm(
     ids = {job.id for job in mine}
     return Report(
         seed, len(mine), len(schedule), tuple(problems), tuple(round(s, 2) for s in recovery_s),
-        _settled_s(restarted_at, [job.finished_at for job in mine]), round(allowed_s, 1),
+        _last_s(began_at, mine), _last_s(restarted_at, mine), round(allowed_s, 1),
         sum(attempt.outcome == "worker_lost" for attempt in dump.attempts if attempt.job_id in ids),
         sum(entry.kind == "unknown" for entry in service.history.entries if entry.key in ours),
     )  # fmt: skip
@@ -164,5 +190,6 @@ def _remaining_s(service: FaultyService, submissions: Sequence[Submission], ours
     return sum(job.work_s for job in open_jobs) + sum(naps) + ALONE_S * alone
 
 
-def _settled_s(restarted_at: datetime, ends: Sequence[datetime | None]) -> float:
-    return round(max((end - restarted_at).total_seconds() for end in ends if end is not None), 2)
+def _last_s(since: datetime, jobs: Sequence[JobRow]) -> float:
+    """Return the seconds until the last of the jobs had ended."""
+    return round(max((job.finished_at - since).total_seconds() for job in jobs if job.finished_at is not None), 2)
