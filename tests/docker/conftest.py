@@ -1,4 +1,7 @@
-"""Tests on a real Docker engine: `make test-docker`. They are left out of a run that does not ask for their marker."""
+"""Tests on a real Docker engine: `make test-docker`, and in CI those that are not of the long form (`faults`).
+
+They are left out of a run that does not ask for their marker.
+"""
 
 import os
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ from grid.runtime.store import LocalArtifactStore
 from grid.schemas.images import ImagePin
 from grid.schemas.jobs import Claim, Reason
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 IGNORE = "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
 

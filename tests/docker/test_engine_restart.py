@@ -20,7 +20,7 @@ from grid.runtime.containers import read_installation
 from grid.runtime.docker_api import Engine
 from grid.schemas.jobs import JobStatus, Reason
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.docker, pytest.mark.faults, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

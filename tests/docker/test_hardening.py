@@ -9,7 +9,7 @@ from grid.runtime.docker_api import Engine, require_confining
 from grid.runtime.store import LocalArtifactStore
 from grid.schemas.jobs import Reason
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 
 def test_this_engine_confines(docker_host):

@@ -74,9 +74,9 @@ class Containers:
         """Release all runs, and see that nothing is left of them."""
         for run in self.runs:
             run.kill()
-        wait_until(lambda: not self.list_all(), "no container was left", 30.0)
+        wait_until(lambda: not self.list_all(), "no container was left")
         scratch = self.host.home / "run" / "scratch"
-        wait_until(lambda: not scratch.exists() or not list(scratch.iterdir()), "no folder was left", 30.0)
+        wait_until(lambda: not scratch.exists() or not list(scratch.iterdir()), "no folder was left")
         self.runs.clear()
 
 
@@ -93,7 +93,7 @@ def open_containers(home: Path, host: str | None, image_id: str) -> Iterator[Con
         containers.release()
 
 
-def read_to_end(run: ContainerRun, within_s: float = 60.0) -> tuple[ProgramOutcome, str]:
+def read_to_end(run: ContainerRun, within_s: float = 180.0) -> tuple[ProgramOutcome, str]:
     """Read a run to its end; return its outcome and its log."""
     messages: list[ProgramMessage] = []
     deadline = time.monotonic() + within_s
@@ -104,7 +104,7 @@ def read_to_end(run: ContainerRun, within_s: float = 60.0) -> tuple[ProgramOutco
     raise AssertionError(f"it did not end: {messages}")
 
 
-def wait_for_text(run: ContainerRun, text: str, within_s: float = 30.0) -> str:
+def wait_for_text(run: ContainerRun, text: str, within_s: float = 120.0) -> str:
     """Read a run until its log has a text."""
     seen = ""
     deadline = time.monotonic() + within_s
@@ -116,7 +116,7 @@ def wait_for_text(run: ContainerRun, text: str, within_s: float = 30.0) -> str:
     return seen
 
 
-def wait_for_start(run: ContainerRun, within_s: float = 30.0) -> None:
+def wait_for_start(run: ContainerRun, within_s: float = 120.0) -> None:
     """Read a run until it is told that it has started."""
     deadline = time.monotonic() + within_s
     while run.poll(max(0.0, deadline - time.monotonic())):
@@ -127,7 +127,7 @@ def wait_for_start(run: ContainerRun, within_s: float = 30.0) -> None:
     raise AssertionError("it did not start")
 
 
-def wait_until(claim: Callable[[], bool], what: str, within_s: float = 20.0) -> None:
+def wait_until(claim: Callable[[], bool], what: str, within_s: float = 120.0) -> None:
     """Wait until a claim holds."""
     deadline = time.monotonic() + within_s
     while not claim():
