@@ -1,6 +1,6 @@
 """Lists of a million jobs and of a million audit entries, page by page with a cursor, on SQLite and on PostgreSQL.
 
-    python -m benchmarks.long_lists [--jobs 1000000] [--pages 60] [--database sqlite,postgresql] [--json FILE]
+    python -m benchmarks.long_lists [--jobs 1000000] [--pages 60] [--only WORDS] [--database sqlite,postgresql]
 
 The rows are copies of jobs that the ledger has carried to their ends, under ids of their own. First pages and pages
 behind a random cursor are read in turn, through the service's own functions: 50 rows, and the count that an answer has.
@@ -190,8 +190,8 @@ def _time(ask: Ask, uow: UnitOfWork, after: UUID | None) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def run(kind: str, count: int, pages: int) -> Iterator[Row]:
-    """Fill a database and measure."""
+def run(kind: str, count: int, pages: int, only: str = "") -> Iterator[Row]:
+    """Fill a database and measure the lists whose names hold the words `only`."""
     with open_databases(kind) as databases, closing(create_database(databases.make_migrated())) as database:
         started = time.perf_counter()
         ada, bob = fill_jobs(database, count)
@@ -201,7 +201,8 @@ def run(kind: str, count: int, pages: int) -> Iterator[Row]:
                 connection.exec_driver_sql("SET statement_timeout = 0")
                 connection.exec_driver_sql("VACUUM ANALYZE")
         print(f"{kind}: {count} jobs and entries after {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        yield from measure(database, make_questions(ada, bob), count, pages)
+        questions = {what: ask for what, ask in make_questions(ada, bob).items() if only in what}
+        yield from measure(database, questions, count, pages)
 
 
 def main() -> int:
@@ -212,6 +213,7 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--pages", type=int, default=60, help="of each kind and list")
+    parser.add_argument("--only", default="", help="lists whose names hold these words")
     parser.add_argument("--database", default=",".join(KINDS), help="comma-separated: " + ", ".join(KINDS))
     parser.add_argument("--json", type=Path, help="write the rows into this file as well")
     options = parser.parse_args()
@@ -220,7 +222,7 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(unknown)}")
     whole, rows = Run(), []
     for kind in kinds:
-        for row in run(kind, options.jobs, options.pages):
+        for row in run(kind, options.jobs, options.pages, options.only):
             print(render_table([row]).splitlines()[-1], file=sys.stderr, flush=True)
             rows.append(row)
     machine = whole.describe(f"{options.jobs} jobs, {', '.join(kinds)}")
