@@ -109,15 +109,13 @@ def read_address(text: str, *, name: str) -> str:
 def find_server(settings: Settings) -> Server | None:
     """Return the server that commands are told to use: GRID_URL's, else the one that somebody logged in to.
 
-    GRID_HOST and GRID_PORT mean the server of this machine, so a login elsewhere does not count where they are set.
+    GRID_HOST and GRID_PORT, which say where the data folder's server listens, change nothing in that.
 
     Raises:
         ConfigurationError: GRID_URL is no address, or plain http to another machine.
     """
     if settings.grid_url is not None:
         return Server(read_address(settings.grid_url, name="GRID_URL"), settings.grid_ca_file)
-    if settings.model_fields_set & {"grid_host", "grid_port"}:
-        return None
     kept = _read_kept(settings.grid_home)
     return Server(kept.address, settings.grid_ca_file or kept.ca_file) if kept is not None else None
 

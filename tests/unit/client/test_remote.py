@@ -87,10 +87,11 @@ def test_a_setting_outranks_a_login_elsewhere_which_outranks_the_data_folder(hom
     assert find_server(Settings()) == Server("https://set.example")
 
     monkeypatch.setenv("GRID_URL", "")  # as a Compose file passes on what is not set
-    monkeypatch.setenv("GRID_PORT", "8123")  # the server of this machine is meant
-    assert find_server(Settings()) is None
+    monkeypatch.setenv("GRID_PORT", "8123")  # where a server of this folder would listen
+    assert find_server(Settings()) == Server("https://kept.example")
 
     forget_server(home)
+    assert find_server(Settings()) is None
     assert find_kept_address(home) is None
 
 
