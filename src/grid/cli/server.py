@@ -76,11 +76,13 @@ def serve() -> None:
     """Run the server in the foreground."""
     import os
 
+    from grid.cli.own import join_stack
     from grid.client.client import address_of
     from grid.client.folder import read_address, write_address
     from grid.core.settings import Settings
 
     with reporting():
+        join_stack()
         settings = Settings()
         if read_address(settings.grid_home) is None:  # else another runs on the folder, and this one will be refused
             write_address(settings.grid_home, address_of(settings))
@@ -90,9 +92,11 @@ def serve() -> None:
 def worker() -> None:
     """Run a worker in the foreground. SIGTERM lets it finish what it holds."""
     with reporting():
+        from grid.cli.own import join_stack
         from grid.core.settings import Settings
         from grid.tasks.assembly import run_worker
 
+        join_stack()
         raise typer.Exit(code=run_worker(Settings()))
 
 

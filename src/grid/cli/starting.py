@@ -266,7 +266,8 @@ def describe_service(settings: Settings | None = None) -> dict[str, Any]:
         except ProblemError as error:
             document["parts"] = error.problem.get("parts", [])
         except (ServerUnreachableError, CertificateError) as error:
-            document["parts"] = [{"name": "server", "kind": "http", "state": "down", "detail": error.cause}]
+            detail = str(error) if isinstance(error, CertificateError) else error.cause
+            document["parts"] = [{"name": "server", "kind": "http", "state": "down", "detail": detail}]
     return document
 
 

@@ -108,9 +108,10 @@ def find_server_key(home: Path) -> bytes | None:
 
 
 def secrets_folder(home: Path) -> Path:
-    """Return `$GRID_HOME/secrets`, made with mode 0700 where it is missing."""
+    """Return `$GRID_HOME/secrets`, made with mode 0700 where it or the data folder is missing."""
     folder = home / "secrets"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 

@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from grid.cli.main import app
-from grid.cli.own import own_settings
+from grid.cli.own import join_stack, own_settings
 from grid.core.secrets import secrets_folder, write_private
+from grid.core.settings import Settings
 from grid.runtime.home import open_home, write_pid_file
 
 ACCESS = {
@@ -37,6 +38,20 @@ def test_the_database_of_the_stack_is_meant_while_it_runs(home):
 
     assert own_settings().resolved_database_url == "postgresql+psycopg://grid:word@127.0.0.1:15432/physics_sim"
     assert own_settings().redis_url == "redis://:word@127.0.0.1:16379/0"
+
+
+def test_a_server_or_worker_of_another_terminal_joins_the_stack_by_its_environment(home, monkeypatch):
+    write_private(secrets_folder(home.root) / "services.json", json.dumps(ACCESS))
+    for name, value in {"DATABASE_URL": "", "REDIS_URL": "", "GRID_BELL": "auto"}.items():
+        monkeypatch.setenv(name, value)  # so that what is set below ends with this test
+    join_stack()
+    assert os.environ["DATABASE_URL"] == ""
+
+    write_pid_file(home, "postgres", os.getpid())
+    join_stack()
+
+    assert Settings().database_url == "postgresql://grid:word@127.0.0.1:15432/physics_sim"
+    assert Settings().grid_bell == "celery"
 
 
 def test_a_database_that_is_set_outranks_the_one_of_the_stack(home, monkeypatch):
