@@ -192,6 +192,20 @@ def cancel(job_id: JobId, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
+def purge(
+    job_ids: Annotated[list[UUID], typer.Argument(help="Jobs that have ended.")], as_json: JsonFlag = False
+) -> None:
+    """Remove jobs that have ended, with their logs and files, for ever. Exit 5 where one has not ended."""
+    with connected() as client:
+        from grid.client import calls
+
+        for job_id in job_ids:
+            client.send(calls.purge_job(job_id))
+        count = len(job_ids)
+        show({"purged": [str(one) for one in job_ids]}, as_json=as_json, view=lambda: f"{count} removed.")
+
+
+@app.command()
 def result(
     job_id: JobId,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; default <id>.zip.")] = None,
