@@ -3,7 +3,7 @@
 # image takes its place: --build-arg PYTHON_IMAGE=python:3.11-slim.
 ARG PYTHON_IMAGE=python:3.12-slim
 
-FROM ${PYTHON_IMAGE} AS build
+FROM ${PYTHON_IMAGE} AS dependencies
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 # What builds, in an environment that the image does not get; every file is held to its hash.
 COPY requirements/bootstrap.txt /src/requirements/
@@ -12,17 +12,21 @@ RUN python -m venv /opt/build && python -m venv --without-pip /opt/grid \
 COPY requirements/scale.txt /src/requirements/
 RUN /opt/build/bin/pip --python /opt/grid/bin/python install --quiet --no-compile --require-hashes \
     -r /src/requirements/scale.txt
+
+# Grid itself, apart from what it needs: most of the image is one layer that changes with the lock alone.
+FROM dependencies AS build
 COPY . /src
 WORKDIR /src
 # The web page comes along built (`make page`), or is built here; 1 leaves it out.
 ARG GRID_SKIP_PAGE=
 RUN GRID_SKIP_PAGE=${GRID_SKIP_PAGE} /opt/build/bin/python -m hatchling build -t wheel -d /tmp/dist \
-    && /opt/build/bin/pip --python /opt/grid/bin/python install --quiet --no-compile --no-deps --no-index /tmp/dist/*.whl
+    && /opt/build/bin/pip --python /opt/grid/bin/python install --quiet --no-compile --no-deps --no-index \
+       --prefix /opt/own /tmp/dist/*.whl
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="grid" \
       org.opencontainers.image.licenses="MIT"
-ENV PATH=/opt/grid/bin:${PATH} \
+ENV PATH=/app/bin:/opt/grid/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/var/lib/grid/home \
@@ -32,10 +36,13 @@ ENV PATH=/opt/grid/bin:${PATH} \
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/grid/home --shell /usr/sbin/nologin grid \
     && install -d -m 0755 /app /var/lib/grid \
     && install -d -m 0700 -o grid -g grid /var/lib/grid/home /var/lib/grid/artifacts /var/lib/grid/cache
-COPY --from=build /opt/grid /opt/grid
+COPY --from=dependencies /opt/grid /opt/grid
+COPY --from=build /opt/own /opt/grid
 COPY alembic.ini /app/
 COPY infra/docker/entrypoint.py /app/entrypoint
-RUN chmod 0444 /app/alembic.ini /app/entrypoint
+# `exec web alembic ...` finds its secrets by these links, as the first process of the container does.
+RUN chmod 0444 /app/alembic.ini && chmod 0555 /app/entrypoint && install -d /app/bin \
+    && for name in alembic celery grid; do ln -s ../entrypoint "/app/bin/$name"; done
 WORKDIR /app
 VOLUME /var/lib/grid/home
 USER 10001:10001

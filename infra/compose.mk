@@ -3,27 +3,22 @@
 comma := ,
 COMPOSE ?= $(if $(shell command -v docker-compose),docker-compose,docker compose)
 GRID_DOCKER_SOCKET ?= /var/run/docker.sock
-export GRID_DOCKER_SOCKET
+export GRID_DOCKER_SOCKET PYTHON
 export DOCKER_GID ?= $(shell stat -c %g $(GRID_DOCKER_SOCKET) 2>/dev/null || echo 0)
 export COMPOSE_PROFILES := $(COMPOSE_PROFILES)$(if $(filter 1 true,$(GRID_FLOWER)),$(if $(COMPOSE_PROFILES),$(comma))flower)
+# What was started with a profile ends with the rest, whoever stops it.
+down clean: export COMPOSE_PROFILES := flower,otel
 
 .PHONY: up down build migrate logs clean
 
-up: build ## Build the images, and start every service
-	@$(COMPOSE) up -d
-	@echo "The server answers at http://127.0.0.1:$${GRID_PORT:-8000}; make logs STACK=compose shows what they say."
+up: build ## Build the images, start every service, and wait until the server is ready
+	@infra/docker/up.sh $(COMPOSE)
 
 down: ## Stop every service; the data stays
 	@$(COMPOSE) down --remove-orphans
 
-# The page is built here, where Node is at hand, and goes into the image as it is; the service works without it too.
-build: ## Build the image of the service and that of the sample simulation
-	@[ "$(GRID_SKIP_PAGE)" = 1 ] || $(PYTHON) scripts/page.py build || true
-	@DOCKER_BUILDKIT=0 docker build $(if $(GRID_BUILD_NETWORK),--network $(GRID_BUILD_NETWORK)) \
-	  $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) -t sim:local sim
-	@DOCKER_BUILDKIT=0 docker build $(if $(GRID_BUILD_NETWORK),--network $(GRID_BUILD_NETWORK)) \
-	  $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) --build-arg GRID_SKIP_PAGE=1 \
-	  -t $${GRID_IMAGE:-grid:local} .
+build: ## Build the images of service and sample simulation; stand-ins of the others where no registry answers
+	@infra/docker/build.sh
 
 migrate: ## Bring the database to this version
 	@$(COMPOSE) run --rm migrate

@@ -1,7 +1,12 @@
+#!/usr/local/bin/python3 -I
 """Start a process of Grid in a container: secrets from files, folders with their owner, then the command.
 
     entrypoint.py COMMAND...            run COMMAND
     entrypoint.py --prepare COMMAND...  as root: make the folders of GRID_FOLDERS, become the service's user, run it
+    grid|alembic|celery WORDS...        by a link of that name: run that program of the environment
+
+The links are for `docker-compose exec web alembic upgrade head`: what is started in a running container knows no secret
+but by its files.
 
 A variable `NAME_FILE` of the list below names a file, a mounted secret, whose text becomes `NAME`. Where an address has
 `{password}`, the password takes its place, escaped as an address needs it: DATABASE_PASSWORD in DATABASE_URL and
@@ -14,6 +19,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 USER = 10001  # and group, of the image
+PROGRAMS = Path("/opt/grid/bin")  # of the image's environment
+LINKS = {"alembic", "celery", "grid"}
 PASSWORDS = {"DATABASE_URL": "DATABASE_PASSWORD", "REDIS_URL": "REDIS_PASSWORD"}
 PLACE = "{password}"
 SECRETS = (*PASSWORDS, *PASSWORDS.values(), "GRID_SECRET_KEY", "GRID_WEBHOOK_SECRET", "FLOWER_BASIC_AUTH")
@@ -78,5 +85,11 @@ def require_password(command: list[str]) -> None:
         raise ValueError("set FLOWER_BASIC_AUTH to user:password")
 
 
+def name_program(arguments: list[str]) -> list[str]:
+    """Return the command that a call asks for, where it came by the link of a program."""
+    name = Path(arguments[0]).name
+    return [str(PROGRAMS / name), *arguments[1:]] if name in LINKS else arguments[1:]
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main(name_program(sys.argv)))

@@ -10,9 +10,11 @@ import secrets
 import sys
 from pathlib import Path
 
-# Flower binds itself to events and reads them; no queue is among the keys that it may write.
+# Whoever names no user may ping, which is what health checks and people in trouble do. Flower binds itself to events
+# and reads them; no queue is among the keys that it may write.
 USERS = (
-    "user default on >{redis_password} ~* &* +@all\n"
+    "user default on nopass resetkeys resetchannels -@all +ping\n"
+    "user grid on >{redis_password} ~* &* +@all\n"
     "user flower on >{flower_redis_password} resetkeys %R~grid:* ~grid:_kombu.binding.celeryev "
     "~grid:_kombu.binding_permanent.celeryev ~grid:_kombu.binding_deadlines ~grid:celeryev* "
     "resetchannels &grid:/0.celeryev/* &grid:/0.celery.pidbox "
@@ -41,7 +43,7 @@ def make(folder: Path) -> list[str]:
     flower_redis = keep("flower_redis_password", random())
     keep("database_url", f"postgresql://postgres:{postgres}@db:5432/physics_sim")
     keep("redis_users", USERS.format(redis_password=redis, flower_redis_password=flower_redis))
-    keep("redis_url", f"redis://:{redis}@redis:6379/0")
+    keep("redis_url", f"redis://grid:{redis}@redis:6379/0")
     keep("flower_redis_url", f"redis://flower:{flower_redis}@redis:6379/0")
     keep("flower_basic_auth", f"operator:{random()}")
     keep("grid_secret_key", random())

@@ -183,7 +183,9 @@ def test_flower_has_the_same_rights_in_both_files(base):
     wanted = command[command.index("flower") + 3 :]
     script = load(ROOT / "infra" / "docker" / "make_secrets.py")
 
-    assert script.USERS.splitlines()[1].split()[4:] == wanted
+    nobody, _, flower = script.USERS.splitlines()
+    assert nobody.split()[2:] == ["on", "nopass", "resetkeys", "resetchannels", "-@all", "+ping"]
+    assert flower.split()[4:] == wanted
     writable = {word for word in wanted if word.startswith("~")}
     assert all("celeryev" in key or key.endswith("binding_deadlines") for key in writable)
     assert not {"&*", "+@all", "+@write", "+@list"} & set(wanted)
@@ -211,6 +213,17 @@ def test_the_entry_point_refuses_in_one_line_and_repeats_no_secret(
     assert words in said
     assert "canary" not in said
     assert entrypoint.started == []
+
+
+def test_programs_started_in_a_running_container_get_their_secrets_by_links(entrypoint):
+    """`docker-compose exec web alembic upgrade head` is the same command in production."""
+    assert entrypoint.name_program(["/app/bin/alembic", "upgrade", "head"]) == [
+        "/opt/grid/bin/alembic", "upgrade", "head",
+    ]  # fmt: skip
+    assert entrypoint.name_program(["/app/entrypoint", "grid", "serve"]) == ["grid", "serve"]
+    text = (ROOT / "Dockerfile").read_text()
+    assert f"for name in {' '.join(sorted(entrypoint.LINKS))}; do ln -s" in text
+    assert "ENV PATH=/app/bin:/opt/grid/bin:" in text
 
 
 def test_folders_are_made_for_the_user_of_the_image(entrypoint, monkeypatch, tmp_path):
@@ -245,6 +258,67 @@ def test_the_image_needs_no_buildkit_holds_files_to_hashes_and_runs_as_nobody():
     assert all("--require-hashes" in one or "--no-deps --no-index" in one for one in installs)
 
 
+DOCKER = """#!/bin/sh
+echo "docker $*" >> "$LOG"
+case "$*" in
+  info) ;;
+  "image inspect "*Labels*) echo true ;;
+  "image inspect "*) shift $(($# - 1)); case " $HERE " in *" $1 "*) ;; *) exit 1 ;; esac ;;
+  pull*) exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Runs the script that builds the images, with a Docker that has some images and reaches no registry."""
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+
+    def run(here: str, **more: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+        environment = {
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "LOG": f"{tmp_path}/log",
+            "HERE": here,
+            "GRID_SKIP_PAGE": "1",
+        }
+        words = [ROOT / "infra" / "docker" / "build.sh"]
+        done = subprocess.run(words, env={**environment, **more}, capture_output=True, text=True, check=False)
+        return done, [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("docker build")]
+
+    return run
+
+
+def test_what_cannot_be_pulled_is_replaced_and_said(build):
+    done, builds = build("python:3.11-slim")
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split(" -t ")[1].split()[0] for line in builds] == [
+        "postgres:16", "redis:7", "sim:local", "grid:build", "grid:local",
+    ]  # fmt: skip
+    assert all("PYTHON_IMAGE=python:3.11-slim" in line and "--network host" in line for line in builds)
+    for words in ("python:3.12-slim cannot be pulled", "postgres:16 cannot be pulled", "redis:7 cannot be pulled"):
+        assert words in done.stdout
+
+
+def test_what_is_here_is_used_as_it_is(build):
+    done, builds = build("python:3.12-slim postgres:16 redis:7", COMPOSE_PROFILES="flower,otel")
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split(" -t ")[1].split()[0] for line in builds] == [
+        "sim:local", "grid:build", "grid:local", "otel/opentelemetry-collector:0.104.0",
+    ]  # fmt: skip
+    assert not any("--network" in line for line in builds if "otel" not in line)
+    assert "postgres:16 is a stand-in" in done.stdout  # as its label says
+
+
+def test_without_any_base_image_nothing_is_built(build):
+    done, builds = build("")
+
+    assert (done.returncode, builds) == (1, [])
+    assert "PYTHON_IMAGE names another" in done.stderr
+
+
 # Version 2 comes from a wheel of the development lock; version 1 is tried where the machine has it.
 TOOLS = [str(Path(sys.executable).with_name("docker-compose")), shutil.which("docker-compose")]
 TOOLS = sorted({tool for tool in TOOLS if tool is not None})
@@ -272,5 +346,5 @@ def test_make_has_the_promised_targets_for_the_stack():
     for target in ("up", "down", "build", "migrate", "logs", "clean"):
         words = ["make", "-n", target, "STACK=compose", "COMPOSE=the-tool", "GRID_SKIP_PAGE=1", "GRID_FLOWER=1"]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-        assert ("docker build" if target == "build" else "the-tool") in done.stdout
+        assert ("infra/docker/build.sh" if target == "build" else "the-tool") in done.stdout
         assert ".venv" not in done.stdout
