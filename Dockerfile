@@ -10,8 +10,12 @@ COPY requirements/bootstrap.txt /src/requirements/
 RUN python -m venv /opt/build && python -m venv --without-pip /opt/grid \
     && /opt/build/bin/pip install --quiet --require-hashes -r /src/requirements/bootstrap.txt
 COPY requirements/scale.txt /src/requirements/
+# Compiled here, in parallel: nothing is written in a container, where each process would compile all that it imports.
+# Not all files of packages are meant to compile, so what does not is no error.
+ENV COMPILE="-m compileall -q -j 0 --invalidation-mode unchecked-hash"
 RUN /opt/build/bin/pip --python /opt/grid/bin/python install --quiet --no-compile --require-hashes \
-    -r /src/requirements/scale.txt
+    -r /src/requirements/scale.txt \
+    && { python $COMPILE -x '/tests?/' /opt/grid/lib >/dev/null || true; }
 
 # Grid itself, apart from what it needs: most of the image is one layer that changes with the lock alone.
 FROM dependencies AS build
@@ -21,7 +25,8 @@ WORKDIR /src
 ARG GRID_SKIP_PAGE=
 RUN GRID_SKIP_PAGE=${GRID_SKIP_PAGE} /opt/build/bin/python -m hatchling build -t wheel -d /tmp/dist \
     && /opt/build/bin/pip --python /opt/grid/bin/python install --quiet --no-compile --no-deps --no-index \
-       --prefix /opt/own /tmp/dist/*.whl
+       --prefix /opt/own /tmp/dist/*.whl \
+    && python $COMPILE -s /opt/own -p /opt/grid /opt/own/lib
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="grid" \
@@ -33,6 +38,8 @@ ENV PATH=/app/bin:/opt/grid/bin:${PATH} \
     GRID_HOME=/var/lib/grid/home \
     GRID_KERNEL_CACHE=/var/lib/grid/cache/kernels \
     GRID_CALIBRATION=/var/lib/grid/cache/calibration
+RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x '/(test|idlelib|lib2to3|site-packages)/' \
+    /usr/local/lib/python3.* >/dev/null || true
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/grid/home --shell /usr/sbin/nologin grid \
     && install -d -m 0755 /app /var/lib/grid \
     && install -d -m 0700 -o grid -g grid /var/lib/grid/home /var/lib/grid/artifacts /var/lib/grid/cache

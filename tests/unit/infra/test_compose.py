@@ -248,6 +248,7 @@ def test_the_image_needs_no_buildkit_holds_files_to_hashes_and_runs_as_nobody():
         *sorted((ROOT / "infra" / "standin").rglob("Dockerfile")),
     ):
         text = re.sub(r"^\s*#.*$", "", path.read_text(), flags=re.MULTILINE)
+        assert path.parent.parent.name == "standin" or "compileall" in text, path  # nothing is written in a container
         assert not re.search(r"--mount|--chmod|--link|<<\s*\w", text) or path.parent.name == "sim", path
     text = (ROOT / "Dockerfile").read_text()
     assert text.count("\nFROM ${PYTHON_IMAGE}") == 2
