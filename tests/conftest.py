@@ -12,6 +12,7 @@ from tests.support.compiling import compile_in_turn
 from tests.support.databases import Maker, PostgresMaker, SqliteMaker, opened, start_or_leave_out
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer, start_redis
+from tests.support.statements import share_statements
 from tests.support.tracing import compile_untraced, count_arcs, pause_coverage, pause_tracing
 
 from grid.database.engine import Database
@@ -34,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let runs take as long as they do: a machine that is busy is no fault of theirs."""
     config.addinivalue_line("filterwarnings", "ignore::grid.engine.progress.SlowRunWarning")
     compile_untraced()
+    share_statements()
     compile_in_turn(config)
 
 
