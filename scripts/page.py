@@ -9,6 +9,7 @@
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 UI = ROOT / "ui"
@@ -28,6 +30,12 @@ SKIP = "GRID_SKIP_PAGE"  # in the environment: 1 leaves the page as it is
 NPM_QUIET = ("--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error")
 
 JS_BYTES, CSS_BYTES = 260_000, 40_000  # compressed by brotli: what the first view loads
+# What a page loads that no other page does: the modules with which it begins, and the most of it, compressed by brotli.
+LAZY_BYTES = {
+    "a live run": (("features/runs/run.lazy.tsx", "features/runs/Trends.tsx", "draw/trends.ts"), 40_000),
+    "a sweep": (("features/sweeps/sweep.lazy.tsx", "features/sweeps/charts.ts"), 190_000),
+}
+ROUTE = ".lazy.tsx"  # how the module of each page ends
 
 # Not part of what is built, and of what is checked.
 UNBUILT = ("node_modules/", "src/test/", "src/api/schema.d.ts", "README.md", "eslint.config.js", "vitest.config.ts")
@@ -204,6 +212,7 @@ def check() -> None:
     if not is_built():
         build()
     require_small()
+    require_small_parts()
     green.write_text(wanted, encoding="utf-8")
 
 
@@ -231,6 +240,41 @@ def require_small() -> None:
         size = sum(smallest(PAGE / "assets" / name) for name in names)
         if size > most:
             raise PageError(f"the first view loads {size} bytes of {ending} in {len(names)} files; the most are {most}")
+
+
+def require_small_parts() -> None:
+    """Add up what a page loads beyond the first view and no other page loads.
+
+    Raises:
+        PageError: It is too much, or the page is not built from such modules.
+    """
+    manifest = json.loads(read(PAGE / "manifest.json") or "{}")
+    document = read(PAGE / "index.html")
+    for what, (modules, most) in LAZY_BYTES.items():
+        own = [key for key in manifest if key.endswith(modules)]
+        if len(own) != len(modules):
+            raise PageError(f"the modules of {what} are not {', '.join(modules)} any more")
+        others = find_files(manifest, [key for key in manifest if key.endswith(ROUTE) and key not in own])
+        names = {name for name in find_files(manifest, own) - others if Path(name).name not in document}
+        size = sum(smallest(PAGE / name) for name in names)
+        if size > most:
+            raise PageError(f"{what} loads {size} bytes in {len(names)} files of its own; the most are {most}")
+        say(f"{what} loads {size} bytes of its own (at most {most})")
+
+
+def find_files(manifest: dict[str, Any], modules: Iterable[str]) -> set[str]:
+    """Return the files of some modules with all that they import at once, styles and workers among them."""
+    waiting, seen, files = list(modules), set[str](), set[str]()
+    while waiting:
+        key = waiting.pop()
+        if key in seen:
+            continue
+        seen.add(key)
+        chunk = manifest[key]
+        workers = (name for name in chunk.get("assets", ()) if name.endswith(".js"))
+        files |= {chunk["file"], *chunk.get("css", ()), *workers}
+        waiting += chunk.get("imports", ())
+    return files
 
 
 def smallest(path: Path) -> int:

@@ -72,9 +72,28 @@ function precompress(): Plugin {
   };
 }
 
+/** What of uPlot's file is replaced, each where it stands once; a minifier leaves out what is not reached then. */
+const UNUSED: readonly (readonly [string, string])[] = [
+  ["\nconst [ timeIncrsMs, _timeAxisStampsMs, timeAxisSplitsMs ] = genTimeStuffs(1);", ""],
+  ["\nconst [ timeIncrsS,  _timeAxisStampsS,  timeAxisSplitsS  ] = genTimeStuffs(1e-3);", ""],
+  ["const days3 = days.map(slice3);", "const days3 = [];"],
+  ["const months3 = months.map(slice3);", "const months3 = [];"],
+  ["const localTz = new Intl.DateTimeFormat().resolvedOptions().timeZone;", "const localTz = 0;"],
+  ["const _timeAxisSplits = (ms == 1 ? timeAxisSplitsMs(_tzDate) : timeAxisSplitsS(_tzDate));", ""],
+  ["const _timeAxisVals   = timeAxisVals(_tzDate, timeAxisStamps((ms == 1 ? _timeAxisStampsMs : _timeAxisStampsS), _fmtDate));", ""],
+  ["const _timeSeriesVal  = timeSeriesVal(_tzDate, timeSeriesStamp(_timeSeriesStamp, _fmtDate));", ""],
+  ["const _tzDate  = (opts.tzDate || (ts => new Date(round(ts / ms))));", ""],
+  ["const _fmtDate = (opts.fmtDate || fmtDate);", ""],
+  ["let isTime = mode == 1 && scales[s.scale].time;", "const isTime = false;"],
+  ["\t\t\tlet isTime = sc.time;\n\n\t\t\taxis.size", "\t\t\tconst isTime = false;\n\n\t\t\taxis.size"],
+  ["const showLegend = legend.show;", "const showLegend = false;"],
+  ["(isTime && sc.distr == 1 ? _timeAxisSplits : sc.distr == 3 ? logAxisSplits : sc.distr == 4 ? asinhAxisSplits : numAxisSplits)", "numAxisSplits"],
+  ["(          sc.distr >= 3 && sc.log == 10 ? log10AxisValsFilt : sc.distr == 3 && sc.log == 2 ? log2AxisValsFilt : retArg1)", "retArg1"],
+];
+
 /**
- * Leaves out what uPlot offers as members of its class, and the page does not use: bars, steps, splines, dates, joins.
- * They are at the end of its file, where nothing in it needs them; without them their functions are left out too.
+ * Leaves out what uPlot has and the page does not use: axes of dates (its trends are over simulated seconds) and of
+ * logarithms, its legend (the page shows its own), and what it offers as members of its class: bars, steps, splines, joins.
  */
 function smallPlots(): Plugin {
   return {
@@ -82,9 +101,15 @@ function smallPlots(): Plugin {
     apply: "build",
     transform(code, id) {
       if (!id.endsWith("/uplot/dist/uPlot.esm.js")) return undefined;
+      const refuse = (what: string) => this.error(`uPlot is another one than the page was made with: see smallPlots(), ${what}`);
       const [start, end] = [code.indexOf("\nuPlot.assign = assign;"), code.lastIndexOf("\nexport {")];
-      if (start < 0 || end < start) this.error("uPlot is another one than the page was made with: see smallPlots()");
-      return { code: code.slice(0, start) + code.slice(end), map: null };
+      if (start < 0 || end < start) refuse("its members");
+      let small = code.slice(0, start) + code.slice(end);
+      for (const [from, to] of UNUSED) {
+        if (small.split(from).length !== 2) refuse(from.trim());
+        small = small.replace(from, () => to);
+      }
+      return { code: small, map: null };
     },
   };
 }

@@ -9,15 +9,18 @@ from benchmarks.page.figures import Figure
 from grid.api.page_files import SHIPPED
 
 FIRST = {".js": ("scripts of the first view, brotli", 260.0), ".css": ("styles of the first view, brotli", 40.0)}
-# What a route loads beyond the first view, by the module that it begins with, and the most of it [kB].
+# What a page loads beyond the first view, by the modules that it begins with, and the most of its own [kB].
 LAZY = {
     "live run with its trends": (("features/runs/run.lazy.tsx", "draw/trends.ts", "features/runs/Trends.tsx"), 40.0),
     "sweep with its charts": (("features/sweeps/sweep.lazy.tsx", "features/sweeps/charts.ts"), 190.0),
 }
 
 
+ROUTE = ".lazy.tsx"  # how the module of each page ends
+
+
 def measure_sizes() -> list[Figure]:
-    """Sizes of the first view and of lazy parts [kB]."""
+    """Sizes of the first view and of lazy parts [kB]: what no other page loads, and all of it."""
     document = (SHIPPED / "index.html").read_text(encoding="utf-8")
     assets = [path.relative_to(SHIPPED).as_posix() for path in (SHIPPED / "assets").iterdir()]
     first = {name for name in assets if Path(name).name in document and Path(name).suffix in FIRST}
@@ -25,14 +28,17 @@ def measure_sizes() -> list[Figure]:
                for ending, (what, most) in FIRST.items()]  # fmt: skip
     manifest = json.loads((SHIPPED / "manifest.json").read_text(encoding="utf-8"))
     for what, (modules, most) in LAZY.items():
-        files = set(find_files(manifest, modules))
-        figures.append(Figure(f"lazy part: {what}, brotli", "kB", [weigh(files - first)], most))
+        own = {key for key in manifest if key.endswith(modules)}
+        files = set(find_files(manifest, own)) - first
+        others = set(find_files(manifest, [key for key in manifest if key.endswith(ROUTE) and key not in own]))
+        figures.append(Figure(f"lazy part: {what}, brotli", "kB", [weigh(files - others)], most))
+        figures.append(Figure(f"lazy part: {what}, and what other pages load too", "kB", [weigh(files)]))
     return figures
 
 
 def find_files(manifest: dict[str, Any], modules: Iterable[str]) -> Iterator[str]:
     """Files of some modules with all that they import at once."""
-    waiting = [key for key in manifest for module in modules if key.endswith(module)]
+    waiting = list(modules)
     seen = set()
     while waiting:
         key = waiting.pop()

@@ -1,6 +1,7 @@
 """The build of the web page: when it is due, and what a failed one leaves. npm itself is a stand-in here."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -128,6 +129,36 @@ def test_a_page_that_is_too_large_is_told_by_its_bytes(page, monkeypatch):
 
     with pytest.raises(page.PageError, match=r"300 bytes of \.js in 1 files; the most are 299"):
         page.require_small()
+
+
+def test_what_a_page_loads_alone_is_told_by_its_bytes_without_what_others_share(page, monkeypatch):
+    page.ensure()
+    one = {"file": "assets/one.js", "css": ["assets/one.css"], "imports": ["_shared.js", "index.html"]}
+    two = {"file": "assets/two.js", "imports": ["_shared.js"], "dynamicImports": ["src/a/late.ts"]}
+    chunks = {
+        "src/a/one.lazy.tsx": one,
+        "src/a/late.ts": {"file": "assets/late.js", "assets": ["assets/worker.js", "assets/icon.svg"]},
+        "src/b/two.lazy.tsx": two,
+        "_shared.js": {"file": "assets/shared.js"},
+        "index.html": {"file": "assets/first.js"},
+    }
+    (page.PAGE / "manifest.json").write_text(json.dumps(chunks), encoding="utf-8")
+    (page.PAGE / "index.html").write_text("/assets/first.js", encoding="utf-8")
+    for index, name in enumerate(("one.js", "one.css", "late.js", "worker.js", "two.js", "shared.js", "first.js")):
+        (page.PAGE / "assets" / name).write_bytes(b"x" * 10**index)
+    monkeypatch.setattr(page, "LAZY_BYTES", {"one": (("a/one.lazy.tsx", "a/late.ts"), 1_111)})
+    page.require_small_parts()
+    monkeypatch.setattr(page, "LAZY_BYTES", {"one": (("a/one.lazy.tsx", "a/late.ts"), 1_110)})
+
+    with pytest.raises(page.PageError, match="one loads 1111 bytes in 4 files of its own; the most are 1110"):
+        page.require_small_parts()
+
+
+def test_a_size_that_is_counted_for_no_module_is_told(page):
+    page.ensure()
+
+    with pytest.raises(page.PageError, match=r"the modules of a live run are not .* any more"):
+        page.require_small_parts()
 
 
 @pytest.mark.parametrize(("listed", "copies"), [("", 0), ("/ui\n/a/get-nonce\n/b/get-nonce\n", 2)])

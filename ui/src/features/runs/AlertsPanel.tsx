@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { asProblem } from "@/api/problems";
 import { announce } from "@/components/announce";
 import { EmptyState } from "@/components/EmptyState";
@@ -10,13 +10,13 @@ import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { Severity, type SeverityName } from "@/components/Severity";
 import { severityRow } from "@/components/severityRow";
-import { SilenceDialog } from "@/components/SilenceDialog";
 import { Time } from "@/components/Time";
 import { formatNumber, plural } from "@/lib/format";
 import { acknowledge, type Alert } from "./queries";
 import { isActive, isHeard, sortAlerts } from "./severities";
 import classes from "./run.module.css";
 
+const SilenceDialog = lazy(() => import("@/components/SilenceDialog").then((file) => ({ default: file.SilenceDialog })));
 const MOST_ENDED = 5;
 
 interface Props {
@@ -82,7 +82,7 @@ export function AlertsPanel({ alerts, error, onTick }: Props) {
           {silenced.length > 0 && <> · <Link to="/alerts" search={{ tab: "silences" }}>End a silence</Link></>}
         </p>
       )}
-      {quieted !== null && <SilenceDialog alert={quieted} onClose={() => setQuieted(null)} />}
+      {quieted !== null && <Suspense fallback={null}><SilenceDialog alert={quieted} onClose={() => setQuieted(null)} /></Suspense>}
     </Panel>
   );
 }

@@ -1,13 +1,14 @@
 // @vitest-environment happy-dom
 import { cleanup, fireEvent, screen, waitFor } from "@testing-library/react";
+import { useState } from "react";
 import { afterEach, expect, it, vi } from "vitest";
 import { ProblemError, toDocument } from "@/api/problems";
 import { renderPage } from "@/test/render";
 import type { Scene } from "./events";
-import { Inject } from "./Inject";
+import Inject from "./Inject";
 import { endEvent, sendEvent } from "./queries";
 import type { LiveEvent } from "./timeline";
-import { useInjection } from "./useInjection";
+import type { Bursts } from "./useInjection";
 
 vi.mock("./queries", () => ({ sendEvent: vi.fn(), endEvent: vi.fn() }));
 const [send, end] = [vi.mocked(sendEvent), vi.mocked(endEvent)];
@@ -20,12 +21,12 @@ const SCENE: Scene = { body: { cells: [32, 16], origin: [0, 0], size: [2, 1] }, 
 const NONE: LiveEvent[] = [];
 
 function Panel({ events = NONE }: { events?: LiveEvent[] }) {
-  const injection = useInjection("run", SCENE, events);
+  const [bursts, setBursts] = useState<Bursts>();
   return (
     <>
-      <button type="button" onClick={() => injection.draw([8, 4], 0.25)}>Draw</button>
-      <output>{injection.ghosts.filter((ghost) => ghost.state === "draft").map((ghost) => `${ghost.at?.join()} ${ghost.radius}`)}</output>
-      <Inject injection={injection} why={undefined} />
+      <button type="button" onClick={() => bursts?.draw([8, 4], 0.25)}>Draw</button>
+      <output>{bursts?.ghosts.filter((ghost) => ghost.state === "draft").map((ghost) => `${ghost.at?.join()} ${ghost.radius}`)}</output>
+      <Inject runId="run" scene={SCENE} events={events} why={undefined} onBursts={setBursts} />
     </>
   );
 }

@@ -1,16 +1,35 @@
 import { Button, NativeSelect } from "@mantine/core";
 import { SchemaForm } from "@/components/SchemaForm";
+import { memo, useLayoutEffect } from "react";
 import { findErrors, membersOf } from "@/lib/schema";
-import { EVENT_KINDS } from "./events";
+import { EVENT_KINDS, type Scene } from "./events";
 import { describe, type Ghost } from "./ghosts";
-import type { Injection } from "./useInjection";
+import type { LiveEvent } from "./timeline";
+import { type Bursts, type Injection, useInjection } from "./useInjection";
 import classes from "./run.module.css";
 
 const OPENS = ["law", "region", "region.box", "region.disc"];
 const MOST_SHOWN = 4;
 
-/** Events into a run by a form for each kind, what was sent lately, and what became of it. */
-export function Inject({ injection, why }: { injection: Injection; why: string | undefined }) {
+interface Props {
+  readonly runId: string;
+  readonly scene: Scene;
+  readonly events: readonly LiveEvent[];
+  /** Why nothing can be sent now. */
+  readonly why: string | undefined;
+  /** Told of what the field draws, and how it draws more, before either is painted. */
+  readonly onBursts: (bursts: Bursts) => void;
+}
+
+/** Events into a run: it holds them for the page, which is why it is drawn anew for its own changes alone. */
+export default memo(function Inject({ runId, scene, events, why, onBursts }: Props) {
+  const injection = useInjection(runId, scene, events);
+  useLayoutEffect(() => onBursts(injection)); // each time anew: its functions know the forms as they are now
+  return <InjectForm injection={injection} why={why} />;
+});
+
+/** A form for each kind of event, what was sent lately, and what became of it. */
+function InjectForm({ injection, why }: { injection: Injection; why: string | undefined }) {
   const { form: { kind, variant }, isDrawn, ghosts, choose } = injection;
   const listed = ghosts.filter((ghost) => ghost.state !== "draft").slice(-MOST_SHOWN).reverse();
   return (

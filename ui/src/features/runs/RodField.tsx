@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, type PointerEvent } from "react";
 import { asProblem } from "@/api/problems";
 import { makeHeatmap, type HeatmapPainter } from "@/draw/heatmap";
+import { makeProfile } from "@/draw/profile";
 import { SpaceTime } from "@/draw/spaceTime";
 import { formatQuantity } from "@/lib/format";
 import { decodeFrames } from "@/live/frames";
@@ -34,7 +35,7 @@ interface Props extends LiveFieldProps {
 export default function RodField(props: Props) {
   return (
     <div className={classes["rod"]}>
-      <LiveField {...props} />
+      <LiveField {...props} makePainter={makeProfile} />
       <Course {...props} />
     </div>
   );

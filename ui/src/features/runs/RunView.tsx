@@ -7,14 +7,13 @@ import { Panel } from "@/components/Panel";
 import { Problem } from "@/components/Problem";
 import { formatAge } from "@/lib/format";
 import type { Frame } from "@/lib/frame";
-import { decodeFrame } from "@/live/frames";
 import { FIELDS, type FieldName, type RunSearch, type TrendName } from ".";
 import { AlertsPanel } from "./AlertsPanel";
-import { Beside, Waiting } from "./Beside";
 import type { Scene } from "./events";
 import { FieldArea } from "./FieldArea";
 import { type Body, drawnAxes, planesOf, toBody } from "./geometry";
-import { Inject } from "./Inject";
+import type { Ghost } from "./ghosts";
+import { STATES } from "./Legends";
 import { alertsQuery, commandsQuery, fetchWhole, type Run, rulesQuery, runQuery } from "./queries";
 import { RunLine } from "./RunLine";
 import { SaveMenu } from "./SaveMenu";
@@ -25,11 +24,14 @@ import type { RunStream } from "./stream";
 import { Timeline } from "./Timeline";
 import { LINES } from "./trendLines";
 import { MAPS, type FieldSource } from "./useFieldPainter";
-import { useInjection } from "./useInjection";
+import type { Bursts } from "./useInjection";
 import { useBody, useTitle } from "./useRun";
 import { useEvents, useFigures, usePast, useRunStream } from "./useRunStream";
+import { Waiting } from "./Waiting";
 import classes from "./run.module.css";
 
+const Beside = lazy(() => import("./Beside"));
+const Inject = lazy(() => import("./Inject")); // with the forms, which nobody needs to see the field
 const Trends = lazy(() => import("./Trends"));
 const TREND_HEIGHT = 128;
 const WORDS: Readonly<Record<FieldName, string>> = {
@@ -77,7 +79,7 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
     () => ({ body, temperatureUnit: temperatureOf(run.temperature_unit), hasStructure: run.has_structure !== false }),
     [body, run.temperature_unit, run.has_structure],
   );
-  const injection = useInjection(run.id, scene, events);
+  const [bursts, setBursts] = useState<Bursts>();
 
   useTitle(run);
   useEffect(() => stream.rest(run.status !== "running"), [stream, run.status]);
@@ -123,7 +125,7 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
     ...fields.map((name, place) => ({ keys: String(place + 1), does: WORDS[name], run: () => showField(name) })),
     { keys: "l", does: "Lock the scale", run: toggleLock },
     { keys: " ", does: "Hold the picture, not the run", run: () => setHeld((old) => !old) },
-    ...(why === undefined ? [{ keys: "e", does: "A burst at the centre", run: () => injection.draw(centreOfBody(body, planes), 0) }] : []),
+    ...(why === undefined && bursts !== undefined ? [{ keys: "e", does: "A burst at the centre", run: () => bursts.draw(centreOfBody(body, planes), 0) }] : []),
   ]);
 
   const onSpan = useCallback((next: Span) => setSpan((old) => (old?.low === next.low && old.high === next.high ? old : next)), []);
@@ -150,7 +152,7 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
         <Steer run={run} isPast={isPast} tick={search.tick} onBranch={(id) => onSearch({ beside: id, tick: undefined })} />
         <SaveMenu
           name={run.name === "" ? (run.scenario ?? "run") : run.name} body={body} frame={source.current} whole={() => loadWhole(run.id, field)} title={WORDS[field]} unit={unit} map={MAPS[field]}
-          span={locked ?? span} trends={() => trendColumns(stream, trend, unitOf("temperature", run))} events={events} commandName={commandName} newest={newest} tickSeconds={tickSeconds}
+          span={locked ?? span} names={field === "state" ? STATES : undefined} trends={() => trendColumns(stream, trend, unitOf("temperature", run))} events={events} commandName={commandName} newest={newest} tickSeconds={tickSeconds}
         />
       </div>
       <div className={classes["main"]}>
@@ -159,13 +161,16 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
             <Panel isFlush>
               <FieldArea
                 {...shared} runId={run.id} title={WORDS[field]} body={body} source={source} liveSource={liveSource} span={span} onSpan={onSpan} isPast={isPast} stale={stale}
-                isHeld={isHeld} ghosts={injection.ghosts} canSteer={why === undefined} onDraw={injection.draw} onSend={() => void injection.send()} onDrop={injection.drop}
+                isHeld={isHeld} ghosts={bursts?.ghosts ?? NO_GHOSTS} canSteer={why === undefined && bursts !== undefined}
+                onDraw={(at, radius) => bursts?.draw(at, radius)} onSend={() => void bursts?.send()} onDrop={() => bursts?.drop()}
                 onPlanes={(next) => onSearch({ x: next[0], y: next[1], z: next[2] })} newest={newest} stored={run.tick} tick={search.tick} onTick={onTick} tickSeconds={tickSeconds}
                 empty={<Waiting run={run} isPast={isFromPast} error={isFromPast ? pastState.error : figures.error} />}
               />
             </Panel>
             {search.beside !== undefined && beside.data !== undefined && (
-              <Beside key={beside.data.id} run={beside.data} shared={{ ...shared, locked: locked ?? span }} onClose={() => onSearch({ beside: undefined })} />
+              <Suspense fallback={null}>
+                <Beside key={beside.data.id} run={beside.data} shared={{ ...shared, locked: locked ?? span }} onClose={() => onSearch({ beside: undefined })} />
+              </Suspense>
             )}
           </div>
           <Panel isFlush>
@@ -179,7 +184,9 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
         </div>
         <div className={classes["right"]}>
           <AlertsPanel alerts={alerts.data ?? []} error={alerts.error} onTick={onTick} />
-          <Panel title="Inject"><Inject injection={injection} why={why} /></Panel>
+          <Panel title="Inject">
+            <Suspense fallback={null}><Inject runId={run.id} scene={scene} events={events} why={why} onBursts={setBursts} /></Suspense>
+          </Panel>
         </div>
       </div>
       <Panel isFlush>
@@ -191,9 +198,11 @@ export function RunView({ run, error, search, onSearch, onState }: Props) {
 }
 
 const NONE: readonly number[] = [];
+const NO_GHOSTS: readonly Ghost[] = [];
 
 async function loadWhole(runId: string, field: FieldName): Promise<Frame> {
-  return decodeFrame(await fetchWhole(runId, field, CODEC));
+  const [bytes, frames] = await Promise.all([fetchWhole(runId, field, CODEC), import("@/live/frames")]);
+  return frames.decodeFrame(bytes);
 }
 
 /** Frames of the stream, granted once they are drawn. */

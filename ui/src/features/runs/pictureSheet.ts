@@ -18,6 +18,8 @@ export interface Scale {
   readonly low: number;
   readonly high: number;
   readonly unit: string;
+  /** Names of whole values from `low` to `high`, which have no scale between them: states of cells. */
+  readonly names?: readonly string[] | undefined;
 }
 
 export interface Line {
@@ -28,6 +30,8 @@ export interface Line {
 
 const [MARGIN, HEAD, LABEL, GAP, BAR, LINES] = [16, 28, 20, 16, 112, 24]; // CSS pixels
 const FONT = "12px system-ui, sans-serif";
+const TITLE_FONT = "600 14px system-ui, sans-serif";
+const KEY = 54; // CSS pixels of a line's key beside its name
 
 /** Places of tiles beside each other: one below the other, or two in a row where there are more than two. */
 export function placeTiles(tiles: readonly Pick<Tile, "width" | "height">[]): { places: (readonly [number, number])[]; width: number; height: number } {
@@ -49,20 +53,21 @@ export function placeTiles(tiles: readonly Pick<Tile, "width" | "height">[]): { 
 
 /** Compose a picture; null where the browser gives no canvas. */
 export function composePicture(title: string, tiles: readonly Tile[], scale?: Scale, lines: readonly Line[] = []): Promise<Blob | null> {
-  const { places, width, height } = placeTiles(tiles);
   const ratio = Math.max(1, ...tiles.map((tile) => (tile.canvases[0]?.width ?? 0) / Math.max(1, tile.width)));
   const sheet = document.createElement("canvas");
   const foot = lines.length > 0 ? LINES : 0;
-  sheet.width = Math.round((width + 2 * MARGIN + (scale === undefined ? 0 : BAR)) * ratio);
-  sheet.height = Math.round((height + 2 * MARGIN + HEAD + foot) * ratio);
   const context = sheet.getContext("2d");
   if (context === null) return Promise.resolve(null);
+  const { places, width, height } = placeTiles(tiles.map((tile) => ({ height: tile.height, width: Math.max(tile.width, widthOf(context, FONT, tile.label)) })));
+  const wide = Math.max(width + (scale === undefined ? 0 : BAR), widthOf(context, TITLE_FONT, title), lines.reduce((sum, { label }) => sum + KEY + widthOf(context, FONT, label), 0));
+  sheet.width = Math.round((wide + 2 * MARGIN) * ratio); // which sets the context back to its start
+  sheet.height = Math.round((height + 2 * MARGIN + HEAD + foot) * ratio);
   const { surface, text } = pageColours();
   context.scale(ratio, ratio);
   context.fillStyle = css(surface);
   context.fillRect(0, 0, sheet.width, sheet.height);
   context.fillStyle = css(text);
-  context.font = `600 14px system-ui, sans-serif`;
+  context.font = TITLE_FONT;
   context.fillText(title, MARGIN, MARGIN + 14);
   tiles.forEach((tile, place) => {
     const [x, y] = places[place] as readonly [number, number];
@@ -76,8 +81,14 @@ export function composePicture(title: string, tiles: readonly Tile[], scale?: Sc
   return new Promise((resolve) => sheet.toBlob(resolve, "image/png"));
 }
 
-function drawScale(context: CanvasRenderingContext2D, { map, low, high, unit }: Scale, x: number, y: number, height: number): void {
+function widthOf(context: CanvasRenderingContext2D, font: string, text: string): number {
+  context.font = font;
+  return context.measureText(text).width;
+}
+
+function drawScale(context: CanvasRenderingContext2D, { map, low, high, unit, names }: Scale, x: number, y: number, height: number): void {
   const lut = lutOf(map);
+  if (names !== undefined) return drawNames(context, names, lut, x, y);
   for (let row = 0; row < height; row += 1) {
     const at = 3 * Math.round(255 * (1 - row / Math.max(1, height - 1)));
     context.fillStyle = `rgb(${lut[at]} ${lut[at + 1]} ${lut[at + 2]})`;
@@ -87,6 +98,18 @@ function drawScale(context: CanvasRenderingContext2D, { map, low, high, unit }: 
   context.font = FONT;
   context.fillText(`${formatNumber(high)} ${printUnit(unit)}`, x + 24, y + 10);
   context.fillText(`${formatNumber(low)} ${printUnit(unit)}`, x + 24, y + height);
+}
+
+/** A square of its colour beside the name of each value. */
+function drawNames(context: CanvasRenderingContext2D, names: readonly string[], lut: Uint8Array, x: number, y: number): void {
+  context.font = FONT;
+  names.forEach((name, place) => {
+    const at = 3 * Math.round((255 * place) / Math.max(1, names.length - 1));
+    context.fillStyle = `rgb(${lut[at]} ${lut[at + 1]} ${lut[at + 2]})`;
+    context.fillRect(x, y + 20 * place, 12, 12);
+    context.fillStyle = css(pageColours().text);
+    context.fillText(name, x + 20, y + 20 * place + 10);
+  });
 }
 
 function drawLines(context: CanvasRenderingContext2D, lines: readonly Line[], x: number, y: number): void {
@@ -102,6 +125,6 @@ function drawLines(context: CanvasRenderingContext2D, lines: readonly Line[], x:
     context.fillStyle = css(pageColours().text);
     context.font = FONT;
     context.fillText(label, at + 30, y);
-    at += 54 + context.measureText(label).width;
+    at += KEY + context.measureText(label).width;
   }
 }

@@ -3,7 +3,6 @@ import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from "re
 import { makeHeatmap, type HeatmapPainter } from "@/draw/heatmap";
 import type { MapName } from "@/draw/luts";
 import { slicePlane } from "@/draw/planes";
-import { makeProfile } from "@/draw/profile";
 import { findExtremes } from "@/draw/scale";
 import { type Frame, scaleOf } from "@/lib/frame";
 import type { FieldName } from ".";
@@ -35,6 +34,8 @@ export interface Picture {
   readonly isHeld: boolean;
   /** Ends of the temperature over the whole run, from its samples. */
   readonly known: Span | undefined;
+  /** Makes what draws it; absent: a heatmap. */
+  readonly makePainter?: (canvas: HTMLCanvasElement) => HeatmapPainter;
 }
 
 /** What is read off a picture four times a second at most. */
@@ -58,7 +59,7 @@ export function useFieldPainter(
   holder: RefObject<HTMLElement | null>, cursor: RefObject<[number, number] | null>, picture: Picture,
   size: { readonly width: number; readonly height: number },
 ): FieldPainter {
-  const { source, field, body } = picture;
+  const { source, field, body, makePainter = makeHeatmap } = picture;
   const latest = useRef(picture);
   const [reading, setReading] = useState<Reading | null>(null);
   const ask = useRef<() => void>(() => undefined);
@@ -75,8 +76,7 @@ export function useFieldPainter(
     if (element === null) return undefined;
     const canvas = document.createElement("canvas");
     element.prepend(canvas);
-    const isRod = drawnAxes(body.cells, undefined).up === undefined;
-    const painter = isRod ? makeProfile(canvas) : makeHeatmap(canvas);
+    const painter = makePainter(canvas);
     painterRef.current = painter;
     canvas.dataset["painter"] = painter.kind;
     const key = `${field} ${body.cells.join()}`;
@@ -121,7 +121,7 @@ export function useFieldPainter(
       canvas.remove();
       setReading(null);
     };
-  }, [holder, cursor, source, field, body]);
+  }, [holder, cursor, source, field, body, makePainter]);
 
   useEffect(() => {
     if (size.width > 0) painterRef.current?.resize(size.width, size.height);

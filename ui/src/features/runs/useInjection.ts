@@ -20,18 +20,22 @@ export interface InjectionForm {
   readonly state: FormState;
 }
 
-export interface Injection {
-  readonly form: InjectionForm;
-  /** Whether a burst is drawn on the field and not sent yet. */
-  readonly isDrawn: boolean;
+/** What a field needs of it: what is drawn there, and what a drag and its keys do. */
+export interface Bursts {
   /** All that was sent lately, and the burst that is drawn. */
   readonly ghosts: readonly Ghost[];
-  readonly choose: (kind: string, variant?: string) => void;
-  readonly dispatch: (action: FormAction) => void;
   /** Draw a burst at a cell of the body; a radius of 0 keeps the one of the form. */
   readonly draw: (at: readonly number[], radius: number) => void;
   readonly drop: () => void;
   readonly send: () => Promise<void>;
+}
+
+export interface Injection extends Bursts {
+  readonly form: InjectionForm;
+  /** Whether a burst is drawn on the field and not sent yet. */
+  readonly isDrawn: boolean;
+  readonly choose: (kind: string, variant?: string) => void;
+  readonly dispatch: (action: FormAction) => void;
   readonly sendAgain: (ghost: Ghost) => Promise<void>;
   readonly end: (ghost: Ghost) => Promise<void>;
 }
