@@ -110,7 +110,7 @@ function describe(element: HTMLElement, options: TrendOptions, marks: () => read
     axes: [
       { ...look, values, size: 26, label: withUnit(axis.label, axis.unit), labelSize: 16, labelFont: look.font, gap: 2 },
       ...units.map((unit, place) => ({
-        ...look, values, scale: scaleName(unit), size: 64, side: (place === 0 ? 3 : 1) as uPlot.Axis.Side, gap: 4,
+        ...look, values, scale: scaleName(unit), size: 64, space: 20, side: (place === 0 ? 3 : 1) as uPlot.Axis.Side, gap: 4,
         ...(place === 0 ? {} : { grid: { show: false } }),
         ...(printUnit(unit) === "" ? {} : { label: printUnit(unit), labelSize: 16, labelFont: look.font }),
       })),

@@ -49,6 +49,7 @@ export function Preview({ derived, isSweep, price, refused, leftOut, onLeaveOut 
 
 function PriceFacts({ price }: { price: Price | undefined }) {
   if (price === undefined) return <p className={classes["quiet"]}>The price is known as soon as all fields are right.</p>;
+  if (price.refused_total === price.points) return <p className={classes["quiet"]}>What the server would refuse has no price.</p>;
   const { estimate, queue } = price;
   const wall = estimate === null ? null : estimate.wall_s;
   return (
