@@ -13,6 +13,7 @@ import { Severity, type SeverityName } from "@/components/Severity";
 import { Time } from "@/components/Time";
 import { formatNumber, formatQuantity } from "@/lib/format";
 import { alertQuery } from "./queries";
+import { useEndSilence } from "./useEndSilence";
 import classes from "./alerts.module.css";
 
 /** One alert: why it fired, what it went through, what can be done. */
@@ -29,8 +30,10 @@ export function AlertDetail({ id, onClose }: { id: string; onClose: () => void }
     onError: (failure) => announce(`It was not acknowledged: ${asProblem(failure).detail}`),
   });
   const [isQuieting, setQuieting] = useState(false);
+  const ending = useEndSilence();
   const close = <Button size="compact-sm" onClick={onClose}>Close</Button>;
   if (alert === undefined) return <Panel title="Alert" actions={close}>{error !== null && <Problem error={error} />}</Panel>;
+  const { silence } = alert;
   const isActive = alert.state === "firing" || alert.state === "holding";
   return (
     <Panel title={alert.rule} actions={close} className={classes["aside"] ?? ""}>
@@ -39,6 +42,7 @@ export function AlertDetail({ id, onClose }: { id: string; onClose: () => void }
       <div className={classes["tools"]}>
         {isActive && alert.acknowledged_at === null && <Button variant="filled" onClick={() => acknowledging.mutate()}>Acknowledge</Button>}
         {isActive && alert.silence === null && <Button onClick={() => setQuieting(true)}>Silence…</Button>}
+        {silence !== null && <Button loading={ending.isPending} onClick={() => ending.mutate(silence)}>End its silence</Button>}
         <Link to="/runs/$runId" params={{ runId: alert.run }} search={{ tick: alert.fired_tick }}>The field when it fired</Link>
         <Link to="/runs/$runId" params={{ runId: alert.run }}>The run now</Link>
         {alert.incident !== null && <Link to="/incidents/$incidentId" params={{ incidentId: alert.incident }}>Incident</Link>}

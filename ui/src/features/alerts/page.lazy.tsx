@@ -1,9 +1,7 @@
 import { Button, SegmentedControl } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { createLazyRoute, getRouteApi, useNavigate } from "@tanstack/react-router";
-import { api, ok, type Schemas } from "@/api/client";
-import { asProblem } from "@/api/problems";
-import { announce } from "@/components/announce";
+import type { Schemas } from "@/api/client";
 import { type Column, DataTable } from "@/components/DataTable";
 import { EmptyState } from "@/components/EmptyState";
 import { Identifier } from "@/components/Identifier";
@@ -20,6 +18,7 @@ import { type AlertSearch, TABS } from ".";
 import { AlertDetail } from "./AlertDetail";
 import { inOrder, isCovered, summarise } from "./order";
 import { type Alert, alertListQuery, silencesQuery } from "./queries";
+import { useEndSilence } from "./useEndSilence";
 import classes from "./alerts.module.css";
 
 export const Route = createLazyRoute("/shell/alerts")({ component: AlertsPage });
@@ -28,12 +27,12 @@ const route = getRouteApi("/shell/alerts");
 const WORDS: Readonly<Record<(typeof TABS)[number], string>> = { active: "Active", ended: "Ended", silences: "Silences" };
 
 const COLUMNS: Column<Alert>[] = [
-  { key: "severity", title: "Severity", width: "120px", render: (alert) => <Severity name={(alert.severity ?? "low") as SeverityName} isRinging={isRinging(alert)} /> },
+  { key: "severity", title: "Severity", width: "112px", render: (alert) => <Severity name={(alert.severity ?? "low") as SeverityName} isRinging={isRinging(alert)} /> },
   { key: "rule", title: "Rule", width: "minmax(120px, 1fr)", render: (alert) => alert.rule },
   { key: "value", title: "Value", width: "minmax(150px, 1.4fr)", render: (alert) => <Reason alert={alert} /> },
-  { key: "run", title: "Run", width: "136px", render: (alert) => <Identifier id={alert.run} /> },
-  { key: "state", title: "State", width: "minmax(110px, 1fr)", render: (alert) => stateOf(alert) },
-  { key: "since", title: "Since", width: "184px", align: "right", render: (alert) => <Time at={alert.fired_at} withAge /> },
+  { key: "run", title: "Run", width: "124px", render: (alert) => <Identifier id={alert.run} /> },
+  { key: "state", title: "State", width: "minmax(96px, 1fr)", render: (alert) => stateOf(alert) },
+  { key: "since", title: "Since", width: "172px", align: "right", render: (alert) => <Time at={alert.fired_at} withAge /> },
 ];
 
 function AlertsPage() {
@@ -106,17 +105,8 @@ function stateOf(alert: Alert): string {
 type Silence = Schemas["SilenceOut"];
 
 function Silences() {
-  const client = useQueryClient();
   const silences = useQuery(silencesQuery);
-  const ending = useMutation({
-    mutationFn: (silence: Silence) => ok(api.DELETE("/api/v1/silences/{silence_id}", { params: { path: { silence_id: silence.id } } })),
-    onSuccess: (ended) => {
-      client.setQueryData(silencesQuery.queryKey, (old) =>
-        old === undefined ? old : { ...old, items: old.items.map((item) => (item.id === ended.id ? ended : item)) });
-      announce("The silence has ended; what it hid is shown again.");
-    },
-    onError: (error) => announce(`It was not ended: ${asProblem(error).detail}`),
-  });
+  const ending = useEndSilence();
   const columns: Column<Silence>[] = [
     { key: "what", title: "Hides", width: "minmax(200px, 2fr)", render: (silence) => silence.matchers.map((item) => `${item["name"]}${item["op"]}${shown(item["value"])}`).join(", ") },
     { key: "why", title: "Reason", width: "minmax(160px, 2fr)", render: (silence) => silence.reason },
@@ -124,7 +114,7 @@ function Silences() {
     { key: "until", title: "Ends", width: "200px", align: "right", render: (silence) => (silence.ended_at === null ? <Time at={silence.until} withAge /> : `${silence.end_reason ?? "ended"}`) },
     {
       key: "end", title: "", width: "96px", align: "right",
-      render: (silence) => silence.ended_at === null && <Button size="compact-xs" onClick={() => ending.mutate(silence)}>End now</Button>,
+      render: (silence) => silence.ended_at === null && <Button size="compact-xs" onClick={() => ending.mutate(silence.id)}>End now</Button>,
     },
   ];
   return (
@@ -135,6 +125,9 @@ function Silences() {
   );
 }
 
+const IDENTIFIER = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
+
+/** A value of a matcher; of an identifier its beginning. */
 function shown(value: string | undefined): string {
-  return value === undefined ? "" : value.length > 13 ? `${value.slice(0, 8)}…` : value;
+  return value === undefined ? "" : IDENTIFIER.test(value) ? `${value.slice(0, 8)}…` : value;
 }

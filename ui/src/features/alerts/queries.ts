@@ -35,3 +35,8 @@ export const silencesQuery = queryOptions({
   queryFn: ({ signal }) => ok(api.GET("/api/v1/silences", { params: { query: { limit: MOST } }, signal })),
   refetchInterval: 5_000,
 });
+
+/** End a silence; what it hid is told again at once. */
+export function endSilence(id: string): Promise<Schemas["SilenceOut"]> {
+  return ok(api.DELETE("/api/v1/silences/{silence_id}", { params: { path: { silence_id: id } } }));
+}
