@@ -258,8 +258,8 @@ def test_an_image_that_is_not_there_is_unavailable_and_never_pulled(containers: 
 
 
 def test_a_paused_container_ends_at_its_deadline(containers: Containers):
-    run = containers.start("say('up'); time.sleep(60)", wall_s=2.0)
-    wait_for_text(run, "up")
+    run = containers.start("time.sleep(60)", wall_s=4.0)
+    wait_for_start(run)
     (shown,) = containers.list_all()
     containers.engine.post(f"/containers/{shown['Id']}/pause")
     outcome, _ = read_to_end(run)
