@@ -83,7 +83,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
     engine = dependencies.engine
     ledger = bind_ledger(
         dependencies.uow, worker_id=worker_id, host=host, lease_s=limits.lease_s, tokens=tokens,
-        slots=make_slots(settings, engine),
+        slots=make_slots(settings, engine, lambda: children.has_ready),
     )  # fmt: skip
     selector, leases = selectors.DefaultSelector(), Leases()
     events: EventQueue[WorkerEvent] = EventQueue()
@@ -102,6 +102,7 @@ def assemble(settings: Settings, dependencies: WorkerDependencies) -> Supervisor
 
     def write_children(children: list[Child]) -> None:
         register.write([child.pid for child in children])
+        supervisor.look_again()  # other kinds of slot can be served now
 
     traces = AttemptTraces(leases, worker_id)
     writer = LedgerWriter(

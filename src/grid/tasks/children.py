@@ -108,6 +108,11 @@ class Children:
         return [slot for slot in self._slots if not slot.is_temporary and slot.is_idle]
 
     @property
+    def has_ready(self) -> bool:
+        """True once a small child is up: kernels may be compiled for minutes before. The writer asks, too."""
+        return any(slot.is_ready for slot in self._slots if not slot.is_temporary)
+
+    @property
     def tokens_used(self) -> int:
         """Core tokens of the slots that work."""
         return sum(slot.tokens for slot in self._slots if slot.work is not None)

@@ -103,11 +103,14 @@ class Dispatcher:
     def capacity(self, now: float) -> int:
         """Return how many more batches to claim: one for each idle child, and one ahead for each that is soon done.
 
+        Before the first child is up, one for each core token: only what needs no child is claimed then (`make_slots`).
         None while so many results wait to be stored that children are ahead of the store.
         """
         if self._is_ahead_of_store:
             return 0
-        room = min(self._limits.tokens - self.busy, len(self._children.idle_small()))
+        room = self._limits.tokens - self.busy
+        if self._children.has_ready:
+            room = min(room, len(self._children.idle_small()))
         return max(0, room) + self._soon_done(now) - len(self._ready)
 
     def extra_shares(self, now: float) -> tuple[Share, ...]:

@@ -41,11 +41,17 @@ def make_engine_watch(settings: Settings, uow: UnitOfWork) -> EngineWatch | None
     return EngineWatch(uow, host, is_expected=settings.grid_runner == "docker")
 
 
-def make_slots(settings: Settings, watch: EngineWatch | None) -> Callable[[], Sequence[SlotKind]]:
-    """Return what tells the kinds of slot of a worker: containers only while the engine can be used."""
+def make_slots(
+    settings: Settings, watch: EngineWatch | None, has_child: Callable[[], bool] = lambda: True
+) -> Callable[[], Sequence[SlotKind]]:
+    """Return what tells the kinds of slot that a worker can serve now.
+
+    Containers only while the engine can be used; what is computed in children once the first of them is up, which takes
+    minutes where kernels have to be compiled: programs and containers do not wait for it.
+    """
 
     def find_slots() -> Sequence[SlotKind]:
-        slots: list[SlotKind] = ["small", "large"]
+        slots: list[SlotKind] = ["small", "large"] if has_child() else []
         if settings.grid_runner != "docker":
             slots.append("program")
         if watch is not None and watch.is_ready:

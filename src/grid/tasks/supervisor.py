@@ -130,7 +130,7 @@ class Supervisor:
         now = time.monotonic()
         if now >= self._poll_at:
             self._poll_at = now + self._poll_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
-            self._look_again()
+            self.look_again()
         if now >= self._tick_at:
             self._tick_at = now + TICK_S
             self._dispatcher.tick(now)
@@ -169,13 +169,14 @@ class Supervisor:
             self._render_request_at, self._is_render_request_open = now + RENDER_GAP_S, True
             self._writer.request_claim(ClaimRequest(self._generation, only_renders=True))
 
-    def _look_again(self) -> None:
+    def look_again(self) -> None:
+        """Take it that there is work that can be claimed now. Called from the loop."""
         self._generation += 1
         self._may_have_jobs = self._may_have_renders = self._may_have_extra = True
 
     def _on_bell(self) -> None:
         self._bell.drain()
-        self._look_again()
+        self.look_again()
         self._heartbeat.hasten()  # the ring may be about a cancel
 
     def _on_events(self) -> None:
@@ -187,7 +188,7 @@ class Supervisor:
             elif isinstance(event, StorageChecked):
                 self._is_store_writable = event.is_writable
             elif isinstance(event, JobsRequeued):
-                self._look_again()
+                self.look_again()
             elif isinstance(event, OutputCollected):
                 self._dispatcher.on_output_collected(event)
             elif isinstance(event, TransferEnded):

@@ -96,6 +96,7 @@ def test_images_run_where_the_setting_lets_them(tmp_path, sqlite_uow, runner, pr
         programs, containers, containers,
     )  # fmt: skip
     assert list(make_slots(settings, watch)()) == slots  # none for containers before the engine has answered
+    assert list(make_slots(settings, watch, lambda: False)()) == slots[2:]  # while no child is up
     batch = make_batch(slot="docker" if runner == "local" else "program", image="sim:local")
     if runner != "auto":
         assert launcher.launch(batch, batch.jobs[0]) is None

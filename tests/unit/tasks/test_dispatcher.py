@@ -82,9 +82,9 @@ class RecordingPrograms:
 
 
 class DispatcherHarness:
-    """A dispatcher with two small children that are ready."""
+    """A dispatcher with two small children that are ready, unless they still compile."""
 
-    def __init__(self, folder: Path, tokens: int = 2, lease_s: float = 30.0) -> None:
+    def __init__(self, folder: Path, tokens: int = 2, lease_s: float = 30.0, *, is_ready: bool = True) -> None:
         self.selector = selectors.DefaultSelector()
         self.factory, self.writer, self.programs, self.leases = (
             MemoryFactory(),
@@ -106,6 +106,10 @@ class DispatcherHarness:
         )
         self.now = time.monotonic()
         self.dispatcher.tick(self.now)
+        if is_ready:
+            self.be_ready()
+
+    def be_ready(self) -> None:
         for child in self.factory.children:
             child.be_ready()
         self.listen()
@@ -692,3 +696,16 @@ def test_a_child_without_core_tokens_leaves_when_nobody_needs_it(harness: Dispat
     harness.later(TEMPORARY_IDLE_S + 1)
 
     assert child.is_closed
+
+
+def test_containers_do_not_wait_for_the_first_child_which_may_compile_for_minutes(tmp_path):
+    harness = DispatcherHarness(tmp_path, is_ready=False)
+    assert (harness.children.has_ready, harness.dispatcher.capacity(harness.now)) == (False, 2)
+
+    harness.claim(make_batch(slot="docker", image="sim:local"))
+    assert (len(harness.programs.started), harness.dispatcher.capacity(harness.now)) == (1, 1)
+    harness.be_ready()
+    assert (harness.children.has_ready, harness.dispatcher.capacity(harness.now)) == (True, 1)
+    harness.claim(make_batch())
+    assert (len(harness.working()), harness.dispatcher.busy) == (1, 2)
+    harness.close()
