@@ -141,9 +141,7 @@ class RunTopic:
         group = self._groups.get(request)
         if group is not None:
             group.viewers.pop(viewer, None)
-            if not group.viewers:
-                del self._groups[request]
-            self._ask_soon()
+            self._ask_soon()  # until then its newest frame stays, for a viewer that changes its rate alone
 
     def enter_audience(self, member: "AudienceMember", socket: object) -> None:
         """Tell somebody on a socket how many others look at pictures of the run, now and when that changes."""
@@ -239,6 +237,7 @@ class RunTopic:
 
     def _ask(self) -> None:
         self._is_asking = False
+        self._groups = {request: group for request, group in self._groups.items() if group.viewers}
         rates = {request: max(group.viewers.values()) for request, group in self._groups.items()}
         self._feed.want(rates, samples=bool(self._takers), events=self._followers > 0)
 
