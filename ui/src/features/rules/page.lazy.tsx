@@ -13,7 +13,7 @@ import { Problem } from "@/components/Problem";
 import { Severity, type SeverityName } from "@/components/Severity";
 import { plural } from "@/lib/format";
 import { removeRule, type Rule, rulesQuery, saveRule } from "./queries";
-import { type Draft, EMPTY, findFaults, METRICS, refusedFields, toDraft, toRule } from "./rule";
+import { type Draft, EMPTY, findFaults, METRICS, NAME_HINT, refusedFields, toDraft, toRule } from "./rule";
 import classes from "./rules.module.css";
 
 const Tester = lazy(() => import("./Tester"));
@@ -126,7 +126,7 @@ function Editor({ known, run, onRun, onSaved }: EditorProps) {
             if (Object.keys(faults).length === 0) saving.mutate();
           }}
         >
-          {input("name", "Name")}
+          {input("name", "Name", NAME_HINT)}
           {select("severity", "Severity", ["low", "medium", "high", "critical"])}
           {select("metric", "Metric", METRICS)}
           {select("op", "Fires where it is", [">", "<"])}

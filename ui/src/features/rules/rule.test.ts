@@ -17,6 +17,8 @@ it("keeps what the form does not show", () => {
 
 it("refuses what cannot be: no name, no threshold, an end on the wrong side, a critical rule without a runbook", () => {
   expect(findFaults(draft)).toEqual({});
+  for (const name of ["hot deck", "Hot", "7", "a".repeat(101)]) expect(findFaults({ ...draft, name })).toHaveProperty("name");
+  expect(findFaults({ ...draft, name: `a${"-.9_".repeat(24)}` })).toEqual({});
   expect(Object.keys(findFaults(EMPTY))).toEqual(["name", "raise", "clear"]);
   expect(findFaults({ ...draft, clear: "250 degC" })).toHaveProperty("clear");
   expect(findFaults({ ...draft, clear: "500 K" })).toEqual({}); // other units are the server's to compare

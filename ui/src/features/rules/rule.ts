@@ -23,6 +23,9 @@ export const EMPTY: Draft = {
   name: "", metric: "highest", op: ">", raise: "", clear: "", for: "0 s", keep_firing_for: "0 s", severity: "medium", runbook: "", summary: "",
 };
 
+const NAME = /^[a-z][a-z0-9._-]{0,99}$/; // as the server has it
+export const NAME_HINT = "lower-case letters, digits, . _ and -, as in hot-deck";
+
 type Raw = Readonly<Record<string, unknown>>;
 
 /** Read a stored rule into a form; members that the form does not show are kept beside it. */
@@ -50,6 +53,7 @@ export function toRule(draft: Draft, kept: Raw = {}): Record<string, unknown> {
 export function findFaults(draft: Draft): Partial<Record<keyof Draft, string>> {
   const faults: Partial<Record<keyof Draft, string>> = {};
   if (draft.name.trim() === "") faults.name = "A rule needs a name.";
+  else if (!NAME.test(draft.name.trim())) faults.name = "Begin with a lower-case letter; then letters, digits, . _ and -, 100 at most.";
   const [raise, clear] = [leadingNumber(draft.raise), leadingNumber(draft.clear)];
   if (raise === undefined) faults.raise = "A number is needed, with a unit where you like: 247 degC.";
   if (clear === undefined) faults.clear = "Where does the alert end? A number is needed.";
