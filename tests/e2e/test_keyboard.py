@@ -3,7 +3,6 @@
 import json
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 from tests.e2e import seeding
 from tests.e2e.browsing import open_page
@@ -98,11 +97,17 @@ def test_single_letters_can_be_switched_off(page: Page, server: Server) -> None:
     expect(page).to_have_title("Jobs · Grid")
 
 
-@pytest.mark.parametrize("path", ["/", "/jobs", "/system", "/users", "/me"])
-def test_the_focus_is_seen_wherever_tab_leads_and_is_never_under_the_strip(
-    page: Page, server: Server, path: str
-) -> None:
-    open_page(page, server, path)
+def test_the_focus_is_seen_wherever_tab_leads_and_is_never_under_the_strip(page: Page, server: Server) -> None:
+    open_page(page, server)
+    for path in ("/", "/jobs", "/system", "/users", "/me"):
+        if path != "/":
+            page.goto(path)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+        follow_focus(page, path)
+
+
+def follow_focus(page: Page, path: str) -> None:
+    """Press Tab twelve times, or to the last element, behind which the browser's own controls follow."""
     for _ in range(12):
         page.keyboard.press("Tab")
         seen = page.evaluate("""() => {
@@ -114,10 +119,10 @@ def test_the_focus_is_seen_wherever_tab_leads_and_is_never_under_the_strip(
           return { outline, shadow: style.outlineStyle, top: box.top, inContent, isBody };
         }""")
         if seen["isBody"]:
-            return  # past the last of them, where the browser's own controls follow
-        assert seen["outline"] >= 1, seen
-        assert seen["shadow"] != "none", seen
-        assert not seen["inContent"] or seen["top"] >= 40, seen
+            return
+        assert seen["outline"] >= 1, (path, seen)
+        assert seen["shadow"] != "none", (path, seen)
+        assert not seen["inContent"] or seen["top"] >= 40, (path, seen)
 
 
 def press(page: Page, *keys: str) -> None:

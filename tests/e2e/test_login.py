@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
-from tests.e2e.browsing import Words, find_faults
+from tests.e2e.browsing import Words
 from tests.support.server import Server
 
 REFUSED = "status of 401"  # how Chromium reports one that a test provokes
@@ -166,16 +166,6 @@ def end_sessions(page: Page, server: Server) -> None:
         content=b"{}",
     )
     answer.raise_for_status()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_shell_has_no_serious_fault(page: Page, link: str, axe: None, scheme: str) -> None:
-    page.emulate_media(color_scheme=scheme)
-    page.goto(link)
-    is_in(page)
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-
-    assert find_faults(page) == []
 
 
 def test_keys_go_to_pages_and_are_listed(page: Page, link: str) -> None:

@@ -1,14 +1,20 @@
-"""The page as it opens: under its policy, in both colour schemes, by link and by name."""
+"""The page as it opens: under its policy, by link and by name; and every page of it, in both colour schemes."""
 
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, Response, expect
-from tests.e2e.browsing import Words, find_faults
+from tests.e2e import seeding
+from tests.e2e.browsing import Words, find_faults, find_faults_in_both, open_page
 from tests.support.server import Server
 
 from grid import __version__
 from grid.api.page_files import FOREVER
 
+ROUTES = (
+    "/", "/jobs", "/jobs/{job}", "/jobs/new", "/sweeps", "/compare", "/runs", "/scenarios", "/alerts", "/incidents",
+    "/rules", "/system", "/system?tab=audit", "/users", "/me", "/nothing/here",
+)  # fmt: skip
+SETTLE_MS = 600  # for what a page asks; it goes on asking, so that the network is never idle
 SURFACES = {"light": "rgb(238, 240, 242)", "dark": "rgb(20, 23, 26)"}
 
 
@@ -75,3 +81,20 @@ def test_each_document_has_a_nonce_of_its_own(context: BrowserContext) -> None:
 
     assert len(nonces) == 2
     assert all(len(nonce) >= 20 for nonce in nonces)
+
+
+def test_no_page_has_a_serious_fault_in_either_scheme(page: Page, server: Server, axe: None) -> None:
+    job = seeding.submit(server, simulation="noop")[0]
+    seeding.copy_job(server.home, job, [seeding.ended("failed", "diverged", ago_s=5)])
+    alert = seeding.critical_alert(server.home)
+    open_page(page, server)
+
+    faults = {}
+    for route in ROUTES:
+        page.goto(route.format(job=job))
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        page.wait_for_timeout(SETTLE_MS)
+        faults[route] = find_faults_in_both(page)
+    seeding.change(server.home, "DELETE FROM alerts WHERE id = ?", alert)
+
+    assert {route: found for route, found in faults.items() if found} == {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from tests.e2e.browsing import Words, find_faults
+from tests.e2e.browsing import Words, enter, find_faults_in_both
 from tests.e2e.test_login import end_sessions
 from tests.support.server import Server
 
@@ -23,10 +23,8 @@ def api(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def tab(page: Page, api: httpx.Client) -> Page:
-    """A tab of somebody who is logged in."""
-    page.goto(str(api.post("/auth/link").json()["path"]))
-    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+def tab(page: Page) -> Page:
+    """The page of a test, as the tests of this file call it; `enter` logs in."""
     return page
 
 
@@ -35,7 +33,7 @@ def field(tab: Page, name: str):
 
 
 def test_a_rod_is_submitted_from_the_form_with_what_was_typed(tab: Page, api: httpx.Client) -> None:
-    tab.goto("/jobs/new?sim=heat-rod")
+    enter(tab, api, "/jobs/new?sim=heat-rod")
     field(tab, "Length").fill("50 cm")
     expect(tab.get_by_text("= 0.5 m")).to_be_visible()
     field(tab, "Diffusivity").fill("1e-3")
@@ -53,7 +51,7 @@ def test_a_wrong_value_is_named_at_its_field_and_kept_over_an_update_of_the_serv
 ) -> None:
     """A page of another version than the server's says so, and is reloaded only when that is asked for."""
     before = api.get("/jobs", params={"limit": 1}).json()["total"]
-    tab.goto("/jobs/new?sim=heat-rod")
+    enter(tab, api, "/jobs/new?sim=heat-rod")
     expect(tab.get_by_text("Length of the rod: 1e-6 to 1e6, default 1")).to_be_visible()
     field(tab, "Nodes").fill("3.5")
     field(tab, "Length").fill("1,5")
@@ -75,9 +73,9 @@ def test_a_wrong_value_is_named_at_its_field_and_kept_over_an_update_of_the_serv
     assert api.get("/jobs", params={"limit": 1}).json()["total"] == before
 
 
-def test_what_only_the_server_can_refuse_stands_at_its_field(tab: Page) -> None:
+def test_what_only_the_server_can_refuse_stands_at_its_field(tab: Page, api: httpx.Client) -> None:
     """The grammar of expressions is the server's; the page shows its refusal before anything is sent."""
-    tab.goto("/jobs/new?sim=heat")
+    enter(tab, api, "/jobs/new?sim=heat")
     field(tab, "Temperature at the start").fill("20 + nonsense(x)")
 
     expect(tab.get_by_role("heading", level=1)).to_contain_text("The server would refuse this")
@@ -88,7 +86,7 @@ def test_what_only_the_server_can_refuse_stands_at_its_field(tab: Page) -> None:
 def test_nothing_is_lost_over_a_login(tab: Page, server: Server, api: httpx.Client, words: Words) -> None:
     words.expect(REFUSED)
     credential = json.loads((server.home / "secrets" / "admin.json").read_text())
-    tab.goto("/jobs/new?sim=heat-rod")
+    enter(tab, api, "/jobs/new?sim=heat-rod")
     field(tab, "Length").fill("7e-1")
     expect(tab.get_by_role("heading", level=1)).to_contain_text("One job, about")
     end_sessions(tab, server)
@@ -102,8 +100,8 @@ def test_nothing_is_lost_over_a_login(tab: Page, server: Server, api: httpx.Clie
     assert api.get(f"/jobs/{tab.url.rpartition('/')[2]}").json()["params"]["length"] == 0.7
 
 
-def test_form_json_and_commands_are_one_state(tab: Page) -> None:
-    tab.goto("/jobs/new?sim=heat-rod")
+def test_form_json_and_commands_are_one_state(tab: Page, api: httpx.Client) -> None:
+    enter(tab, api, "/jobs/new?sim=heat-rod")
     field(tab, "Length").fill("2")
     tab.get_by_role("tab", name="JSON").click()
     editor = tab.get_by_label("Submission as JSON")
@@ -119,7 +117,7 @@ def test_form_json_and_commands_are_one_state(tab: Page) -> None:
 
 
 def test_refused_points_of_a_sweep_are_named_and_left_out(tab: Page, api: httpx.Client) -> None:
-    tab.goto("/jobs/new?sim=heat-rod")
+    enter(tab, api, "/jobs/new?sim=heat-rod")
     tab.get_by_role("button", name="Vary Length").click()
     field(tab, "Length: how it is varied").select_option("list")
     field(tab, "Length: values").fill("1; 2; 5e6")
@@ -136,13 +134,12 @@ def test_refused_points_of_a_sweep_are_named_and_left_out(tab: Page, api: httpx.
     assert next(column["values"] for column in columns if column["name"] == "params.length") == [1, 2]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_form_has_no_serious_fault(tab: Page, axe: None, scheme: str) -> None:
-    tab.emulate_media(color_scheme=scheme)
-    tab.goto("/jobs/new?sim=heat")
+def test_the_form_has_no_serious_fault(tab: Page, api: httpx.Client, axe: None) -> None:
+    enter(tab, api, "/jobs/new?sim=heat")
     expect(tab.get_by_role("heading", level=1)).to_contain_text("One job, about")
+    faults = find_faults_in_both(tab)
     tab.goto("/jobs/new?sim=heat-rod")
     tab.get_by_role("button", name="Vary Length").click()
     expect(tab.get_by_role("heading", level=1)).to_contain_text("4 points")
 
-    assert find_faults(tab) == []
+    assert [*faults, *find_faults_in_both(tab)] == []
