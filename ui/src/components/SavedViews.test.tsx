@@ -8,7 +8,7 @@ import { SavedViews } from "./SavedViews";
 
 const NAMES = vi.hoisted(() => ({ version: 2, views: { runs: [{ name: "those that live", query: "?state=running,paused" }], alerts: [{ name: "bad", query: "?severity=critical" }] } }));
 vi.mock("@/api/views", async (load) => ({
-  ...(await load<typeof import("@/api/views")>()),
+  ...(await load<object>()),
   viewsQuery: { queryKey: ["views"], queryFn: () => Promise.resolve(NAMES) },
   changeViews: vi.fn(() => Promise.resolve(NAMES)),
 }));
