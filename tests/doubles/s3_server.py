@@ -13,13 +13,14 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 BUCKET = "grid-tests"
-WRITTEN_AT = "2026-01-02T03:04:05.000Z"  # of every object and upload, as it says
+WRITTEN_AT = "2026-01-02T03:04:05.000Z"  # of every upload, and of objects that were not put
 PAGE = 7  # keys of a page, so that few objects make several
 
 
@@ -42,6 +43,7 @@ class S3Server:
     port: int = 0
     objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
     uploads: dict[str, tuple[str, dict[int, bytes], dict[str, str]]] = field(default_factory=dict)
+    written_at: dict[str, str] = field(default_factory=dict)  # of objects that were put
     requests: list[str] = field(default_factory=list)
     # For a method, what happens before (`refuse`, `hang`) or after (`lose`) the next requests are carried out.
     faults: dict[str, deque[Callable[[str], None]]] = field(default_factory=lambda: defaultdict(deque))
@@ -98,6 +100,7 @@ class S3Server:
     def reset(self) -> None:
         """Forget everything."""
         self.objects.clear()
+        self.written_at.clear()
         self.uploads.clear()
         self.requests.clear()
         self.faults.clear()
@@ -160,6 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.prove(body)
             self.require_new(key)
             state.objects[key] = (body, self.metadata())
+            state.written_at[key] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
             return 200, {"ETag": _tag(body)}, b""
         if self.command == "POST":
             return self.take_parts(key, query, body)
@@ -208,13 +212,14 @@ class _Handler(BaseHTTPRequestHandler):
         first, last = int(wanted[1]), min(int(wanted[2]), len(data) - 1)
         return 206, {"Content-Range": f"bytes {first}-{last}/{len(data)}"}, data[first : last + 1]
 
+    def date(self, key: str) -> str:
+        return f"<LastModified>{self.server.state.written_at.get(key, WRITTEN_AT)}</LastModified>"
+
     def list_objects(self, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         after, prefix = query.get("continuation-token", ""), query.get("prefix", "")
         keys = sorted(key for key in self.server.state.objects if key.startswith(prefix) and key > after)
         page, more = keys[:PAGE], len(keys) > PAGE
-        text = "".join(
-            f"<Contents><Key>{escape(key)}</Key><LastModified>{WRITTEN_AT}</LastModified></Contents>" for key in page
-        )
+        text = "".join(f"<Contents><Key>{escape(key)}</Key>{self.date(key)}</Contents>" for key in page)
         text += f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>"
         text += f"<NextContinuationToken>{page[-1]}</NextContinuationToken>" if more else ""
         return 200, {}, f"<ListBucketResult>{text}</ListBucketResult>".encode()
