@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.e2e.browsing import AXE, Words
+from tests.support.leaving_out import leave_out
 from tests.support.server import Server, serve
 
 from grid.api.page_files import SHIPPED, STAMP
@@ -16,7 +17,6 @@ from grid.api.page_files import SHIPPED, STAMP
 SIZE = {"width": 1280, "height": 720}
 # Without a GPU, Chromium has WebGL only where it is asked to draw in software.
 FLAGS = ["--enable-unsafe-swiftshader", "--use-angle=swiftshader", "--disable-background-networking"]
-IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,11 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-
-
-def leave_out(reason: str) -> None:
-    """Skip, and fail in CI, where nothing may be missing."""
-    (pytest.fail if IN_CI else pytest.skip)(reason)
 
 
 @pytest.fixture(scope="package")

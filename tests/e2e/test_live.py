@@ -13,7 +13,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from tests.e2e.browsing import Words, enter, find_faults_in_both
-from tests.e2e.conftest import SIZE, leave_out
+from tests.e2e.conftest import SIZE
+from tests.support.leaving_out import leave_out
 from tests.support.server import START_S, Server, environment, free_port
 
 from grid.api.page_files import SHIPPED, STAMP
